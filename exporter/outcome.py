@@ -1,0 +1,238 @@
+"""What a probe found: the values that observers receive, and the closed sets they are made of.
+
+    Outcome                 one finished probe
+      └─ StepRecord ...     one per step taken, in order
+           └─ phases        seconds per completed Phase
+
+Everything here is immutable and holds no secret: no query string, nonce, state, code, token, cookie
+or password ever enters one of these values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.target import Journey
+
+
+class Phase(StrEnum):
+    """The parts of an exchange, in the order of time."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    PROCESSING = "processing"
+    """Request sent until the response's headers are complete, 1xx skipped."""
+    TRANSFER = "transfer"
+
+
+class Fault(StrEnum):
+    """Whose problem a result is. Routes an alert, never silences it."""
+
+    NONE = "none"
+    NETWORK = "network"
+    PROVIDER = "provider"
+    CONFIGURATION = "configuration"
+    QUOTA = "quota"
+    EXPORTER = "exporter"
+
+
+class Reason(StrEnum):
+    """Why a probe ended as it did. `ok` is the only success."""
+
+    OK = "ok"
+    DNS = "dns"
+    CONNECT = "connect"
+    PROXY = "proxy"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    PROTOCOL = "protocol"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    REDIRECTED = "redirected"
+    OAUTH_ERROR = "oauth_error"
+    BLOCKED = "blocked"
+    CLIENT_ERROR = "client_error"
+    TOO_LARGE = "too_large"
+    NOT_JSON = "not_json"
+    FLOW_FAILED = "flow_failed"
+    NOT_A_FLOW = "not_a_flow"
+    UNEXPECTED_STATUS = "unexpected_status"
+    INTERNAL = "internal"
+
+
+FAULTS: Mapping[Reason, tuple[Fault, ...]] = {
+    Reason.OK: (Fault.NONE,),
+    Reason.DNS: (Fault.NETWORK,),
+    Reason.CONNECT: (Fault.NETWORK,),
+    Reason.PROXY: (Fault.NETWORK,),
+    Reason.TLS: (Fault.PROVIDER, Fault.NETWORK),
+    Reason.TIMEOUT: (Fault.NETWORK, Fault.PROVIDER),
+    Reason.PROTOCOL: (Fault.NETWORK, Fault.PROVIDER),
+    Reason.RATE_LIMITED: (Fault.QUOTA,),
+    Reason.SERVER_ERROR: (Fault.PROVIDER,),
+    Reason.REDIRECTED: (Fault.CONFIGURATION, Fault.PROVIDER),
+    Reason.OAUTH_ERROR: (Fault.CONFIGURATION,),
+    Reason.BLOCKED: (Fault.NETWORK,),
+    Reason.CLIENT_ERROR: (Fault.CONFIGURATION,),
+    Reason.TOO_LARGE: (Fault.PROVIDER,),
+    Reason.NOT_JSON: (Fault.PROVIDER,),
+    Reason.FLOW_FAILED: (Fault.PROVIDER,),
+    Reason.NOT_A_FLOW: (Fault.PROVIDER,),
+    Reason.UNEXPECTED_STATUS: (Fault.CONFIGURATION,),
+    Reason.INTERNAL: (Fault.EXPORTER,),
+}
+"""Every fault that a reason can have; the closed set behind `pingone_flow_probes_total`."""
+
+
+class Cause(StrEnum):
+    """Why a due run was not done."""
+
+    OVERRUN = "overrun"
+    """The last of that target and journey still runs."""
+    MISSED = "missed"
+    """Not started within max(1 s, half the interval)."""
+    BACKOFF = "backoff"
+    """Held back because the provider asked for it."""
+    CANCELLED = "cancelled"
+    """Begun or due, and ended by shutdown or reload."""
+
+
+DAVINCI = "DAVINCI"
+"""Stands for the body of a DaVinci flow, which has no status."""
+
+FAILED = "FAILED"
+
+KNOWN_STATUSES: frozenset[str] = frozenset({
+    # PingOne's own documentation and SDKs
+    "USERNAME_PASSWORD_REQUIRED", "SIGN_ON_REQUIRED", "PASSWORD_REQUIRED", "PASSWORD_EXPIRED",
+    "MUST_CHANGE_PASSWORD", "RECOVERY_CODE_REQUIRED", "VERIFICATION_CODE_REQUIRED",
+    "DEVICE_SELECTION_REQUIRED", "OTP_REQUIRED", "PUSH_CONFIRMATION_REQUIRED",
+    "PUSH_CONFIRMATION_TIMED_OUT", "ASSERTION_REQUIRED", "ACCOUNT_LINKING_REQUIRED",
+    "ACCOUNT_CONFIRMATION_REQUIRED", "EXTERNAL_AUTHENTICATION_REQUIRED", "PROFILE_DATA_REQUIRED",
+    "AGREEMENT_CONSENT_REQUIRED", "DAG_USER_CODE_REQUIRED", "DAG_CONSENT_REQUIRED", "COMPLETED", FAILED,
+    # seen at third parties only
+    "MULTI_FACTOR_AUTHENTICATION_REQUIRED", "COMPLETED_ACCEPTED",
+    DAVINCI,
+})  # fmt: skip
+"""Flow statuses that may become a metric label. PingOne's list is open; others count as UNKNOWN."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """One step that was taken.
+
+    Args:
+        step: its name; the metric label `step`.
+        reason: how it ended; `ok` if it was judged good.
+        phase: the phase in which it ended; `transfer` when all went well.
+        phases: seconds of each completed phase, in the order of time; the others are absent.
+        http_status_code: the response's code, if there was a response.
+        flow_status: the flow status that came back, as the provider wrote it.
+        error_codes: known OAuth and PingOne codes of the answer, `OTHER` for the rest.
+        correlation_id: PingOne's `Correlation-Id`, checked for shape.
+        address: the address connected to, or last tried.
+    """
+
+    step: str
+    reason: Reason
+    phase: Phase
+    phases: Mapping[Phase, float]
+    http_status_code: int | None = None
+    flow_status: str | None = None
+    error_codes: tuple[str, ...] = ()
+    correlation_id: str | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A finished probe.
+
+    Args:
+        target: the target's name.
+        journey: what was walked.
+        reason: why it ended as it did.
+        fault: whose problem that is; one of `FAULTS[reason]`.
+        step: the step it ended in.
+        phase: the phase it ended in; `transfer` when all went well.
+        started_at: wall clock, seconds since the epoch; never used for a duration.
+        ended_at: wall clock, seconds since the epoch.
+        duration: seconds by the monotonic clock, first phase to last.
+        transaction_id: sent as `X-Ping-External-Transaction-Id`; finds the probe in PingOne's audit log.
+        steps: one record per step taken.
+        retry_after: seconds for which a provider that limits rates asked to be left alone, if it said so.
+    """
+
+    target: str
+    journey: Journey
+    reason: Reason
+    fault: Fault
+    step: str
+    phase: Phase
+    started_at: float
+    ended_at: float
+    duration: float
+    transaction_id: str
+    steps: tuple[StepRecord, ...]
+    retry_after: float | None = None
+
+    @property
+    def success(self) -> bool:
+        """Whether the federation answered as it should."""
+        return self.reason is Reason.OK
+
+    @property
+    def counts(self) -> bool:
+        """Whether this says anything about the target: faults `quota` and `exporter` do not."""
+        return self.fault not in {Fault.QUOTA, Fault.EXPORTER}
+
+
+class Observer(Protocol):
+    """Receives every outcome, in the order of their ends."""
+
+    def observe(self, outcome: Outcome, /) -> None:
+        """Take note of `outcome`; must not block."""
+        ...
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return the one public shape of an outcome: API, `probe --json` and JSON logs. What is unknown is absent."""
+    return {
+        "target": outcome.target,
+        "journey": outcome.journey.value,
+        "success": outcome.success,
+        "reason": outcome.reason.value,
+        "fault": outcome.fault.value,
+        "step": outcome.step,
+        "phase": outcome.phase.value,
+        "started_at": rfc3339(outcome.started_at),
+        "duration_seconds": round(outcome.duration, 6),
+        "transaction_id": outcome.transaction_id,
+        "steps": [_step_as_json(step) for step in outcome.steps],
+    }
+
+
+def _step_as_json(step: StepRecord) -> dict[str, Any]:
+    facts = {
+        "step": step.step,
+        "reason": step.reason.value,
+        "phases": {phase.value: round(seconds, 6) for phase, seconds in step.phases.items()},
+        "http_status_code": step.http_status_code,
+        "flow_status": step.flow_status,
+        "error_codes": list(step.error_codes) or None,
+        "correlation_id": step.correlation_id,
+        "address": step.address,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def rfc3339(timestamp: float) -> str:
+    """Write seconds since the epoch as RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
