@@ -109,6 +109,9 @@ DAVINCI = "DAVINCI"
 
 FAILED = "FAILED"
 
+UNKNOWN = "UNKNOWN"
+"""Stands for a flow status outside the known list."""
+
 KNOWN_STATUSES: frozenset[str] = frozenset({
     # PingOne's own documentation and SDKs
     "USERNAME_PASSWORD_REQUIRED", "SIGN_ON_REQUIRED", "PASSWORD_REQUIRED", "PASSWORD_EXPIRED",
@@ -134,7 +137,8 @@ class StepRecord:
         phase: the phase in which it ended; `transfer` when all went well.
         phases: seconds of each completed phase, in the order of time; the others are absent.
         http_status_code: the response's code, if there was a response.
-        flow_status: the flow status that came back, as the provider wrote it.
+        flow_status: the flow status that came back; a new one only if it has the shape of a status,
+            else `UNKNOWN`.
         error_codes: known OAuth and PingOne codes of the answer, `OTHER` for the rest.
         correlation_id: PingOne's `Correlation-Id`, checked for shape.
         address: the address connected to, or last tried.
@@ -203,7 +207,7 @@ class Observer(Protocol):
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Return the one public shape of an outcome: API, `probe --json` and JSON logs. What is unknown is absent."""
+    """Return the one public shape of an outcome, for every place that shows JSON. What is unknown is absent."""
     return {
         "target": outcome.target,
         "journey": outcome.journey.value,

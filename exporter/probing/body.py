@@ -1,0 +1,80 @@
+"""A response's body, read under a bound that holds for the wire and for what it inflates to."""
+
+from __future__ import annotations
+
+import zlib
+
+from exporter.probing.answer import BODY_LIMIT
+from exporter.probing.failure import BodyError
+
+_GZIP = frozenset({"gzip", "x-gzip"})
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+
+
+class Body:
+    """Collects chunks as they arrive; decodes gzip, which is all that was offered.
+
+    httpx inflates a whole chunk before anybody can look at its size, so that one chunk of a gzip
+    bomb takes the memory. Here the inflater itself is told how much room there is.
+
+    Args:
+        content_encoding: the `Content-Encoding` header, several joined by commas.
+        limit: decoded bytes that are kept, and half of the encoded bytes that are read.
+    """
+
+    def __init__(self, content_encoding: str | None, limit: int = BODY_LIMIT) -> None:
+        self.too_large = False
+        self._limit = limit
+        self._wire_left = 2 * limit
+        self._content = bytearray()
+        codings = [coding.strip().lower() for coding in (content_encoding or "").split(",")]
+        self._codings = [coding for coding in codings if coding not in {"", "identity"}]
+        self._inflater = zlib.decompressobj(_GZIP_WINDOW) if self._codings else None
+        self._fed = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Take a chunk off the wire.
+
+        Raises:
+            BodyError: if the encoding was not asked for, or is broken.
+        """
+        if not chunk or self.too_large:
+            return
+        self._fed = True
+        self._wire_left -= len(chunk)
+        if self._inflater is None:
+            self._content += chunk[: self._limit + 1 - len(self._content)]
+        else:
+            self._inflate(chunk)
+        if len(self._content) > self._limit or self._wire_left < 0:
+            self.too_large = True
+            del self._content[self._limit :]
+
+    def content(self) -> bytes:
+        """Return what was read, decoded.
+
+        Raises:
+            BodyError: if a gzip stream ended early.
+        """
+        if self._inflater is not None and self._fed and not self._inflater.eof and not self.too_large:
+            raise BodyError("the gzip stream ended early")
+        return bytes(self._content)
+
+    def _inflate(self, chunk: bytes) -> None:
+        if len(self._codings) != 1 or self._codings[0] not in _GZIP:
+            raise BodyError("a content encoding that was not asked for")
+        assert self._inflater is not None  # noqa: S101  feed() calls this only with one
+        data = chunk
+        try:
+            while data and len(self._content) <= self._limit:
+                if self._inflater.eof:
+                    # RFC 1952 allows several members; anything else behind the first one is
+                    # ignored, as browsers do.
+                    if not data.startswith(_GZIP_MAGIC):
+                        return
+                    self._inflater = zlib.decompressobj(_GZIP_WINDOW)
+                self._content += self._inflater.decompress(data, self._limit + 1 - len(self._content))
+                data = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
+        except zlib.error:
+            raise BodyError("the gzip stream is broken") from None

@@ -1,0 +1,109 @@
+"""Errors as PingOne's authorize endpoint gives them, wherever they stand.
+
+    body      {"error": "invalid_request", "error_description": …}          OAuth, RFC 6749 5.2
+    body      {"id": …, "code": "INVALID_DATA", "details": [{"code": …}]}   PingOne
+    body      {"status": "FAILED", "error": {"code": "login_required"}}     PingOne, also in a 200
+    Location  …/signon/?error=<URL-encoded PingOne error, or a plain word>  PingOne
+    Location  …?error=access_denied, …#error=…                              OAuth, RFC 6749 4.1.2.1
+
+Only codes out of a closed list leave this module: a description may name a user or echo a request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from exporter.probing.document import parse_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+OTHER = "OTHER"
+
+REQUEST_LIMITED = "REQUEST_LIMITED"
+
+PROVIDER_FAILED = frozenset({"server_error", "temporarily_unavailable", "UNEXPECTED_ERROR"})
+"""Codes by which the provider says that it is broken, not the request."""
+
+KNOWN_CODES = frozenset({
+    # RFC 6749, sections 4.1.2.1 and 5.2
+    "invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope",
+    "server_error", "temporarily_unavailable", "invalid_client", "invalid_grant", "unsupported_grant_type",
+    # OpenID Connect Core 3.1.2.6, RFC 8707, RFC 9470, OpenID Connect unmet_authentication_requirements
+    "interaction_required", "login_required", "account_selection_required", "consent_required",
+    "invalid_request_uri", "invalid_request_object", "request_not_supported", "request_uri_not_supported",
+    "registration_not_supported", "invalid_target", "insufficient_user_authentication",
+    "unmet_authentication_requirements",
+    # PingOne, top level
+    "INVALID_DATA", "INVALID_REQUEST", "REQUEST_FAILED", "ACCESS_FAILED", "NOT_FOUND", REQUEST_LIMITED,
+    "UNEXPECTED_ERROR", "requestTimedOut", "1999",
+    # PingOne, details
+    "ACCOUNT_NOT_USABLE", "CONSTRAINT_VIOLATION", "EMPTY_VALUE", "INVALID_FILTER", "INVALID_OTP",
+    "INVALID_PARAMETER", "INVALID_VALUE", "NO_PASSWORD", "OUT_OF_RANGE", "REQUIRED_VALUE",
+    "SIZE_LIMIT_EXCEEDED", "UNIQUENESS_VIOLATION", "INSUFFICIENT_PERMISSIONS", "INVALID_TOKEN",
+    "LICENSE_EXCEEDED", "LIMIT_EXCEEDED", "QUOTA_EXCEEDED", "PASSWORD_LOCKED_OUT",
+})  # fmt: skip
+
+
+def codes_in_document(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the codes of the error that `document` carries; empty when it carries none."""
+    return tuple(dict.fromkeys(_codes(document)))
+
+
+def codes_in_location(location: str | None) -> tuple[str, ...]:
+    """Return the codes of the error in a redirect's query or fragment; empty when there is none."""
+    if location is None:
+        return ()
+    address, _, fragment = location.partition("#")
+    _, _, query = address.partition("?")
+    found: dict[str, None] = {}
+    for part in (query, fragment):
+        for value in _error_parameters(part):
+            document = parse_object(value)
+            codes = codes_in_document(document) if document is not None else ()
+            # An error that is JSON, but none we know the shape of, is still an error.
+            found |= dict.fromkeys(codes or (_known(value),))
+    return tuple(found)
+
+
+def _error_parameters(part: str) -> list[str]:
+    try:
+        # One `error` is all that counts; the bound keeps a hostile query from costing time.
+        return parse_qs(part, max_num_fields=100).get("error", [])[:1]
+    except ValueError:
+        return []
+
+
+def _codes(document: Mapping[str, Any]) -> Iterator[str]:
+    error = document.get("error")
+    if isinstance(error, dict) and error:
+        yield from list(_codes_of_object(error)) or [OTHER]
+    elif error:
+        yield _known(error) if isinstance(error, str) else OTHER
+    yield from _codes_of_object(document)
+
+
+def _codes_of_object(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield `code` and `details[0].code`; a code is a word or a number."""
+    if (code := _code(document)) is None:
+        return
+    yield code
+    details = document.get("details")
+    if isinstance(details, list) and details and isinstance(details[0], dict):
+        detail = _code(details[0])
+        if detail is not None:
+            yield detail
+
+
+def _code(document: Mapping[str, Any]) -> str | None:
+    code = document.get("code")
+    if isinstance(code, str) and code:
+        return _known(code)
+    if isinstance(code, int | float) and not isinstance(code, bool):
+        return _known(str(code))
+    return None
+
+
+def _known(code: str) -> str:
+    return code if code in KNOWN_CODES else OTHER

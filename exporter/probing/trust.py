@@ -1,0 +1,41 @@
+"""Whom a probe trusts: one `SSLContext` per distinct TLS setting.
+
+Building one reads every certificate of the system and holds the event loop for some 20 ms, so all
+of them are built before the schedule starts and then shared.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from exporter.target import Target
+
+
+class Trust:
+    """The TLS contexts of a set of targets.
+
+    Args:
+        targets: whose settings to build for.
+    """
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self._contexts: dict[Path | None, ssl.SSLContext] = {}
+        for target in targets:
+            if target.ca_file not in self._contexts:
+                self._contexts[target.ca_file] = _context(target.ca_file)
+
+    def __call__(self, target: Target) -> ssl.SSLContext:
+        """Return the context that `target` is probed with."""
+        return self._contexts[target.ca_file]
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    """Trust the given authorities alone, or else the system's."""
+    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    context.set_alpn_protocols(["http/1.1"])
+    return context
