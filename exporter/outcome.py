@@ -207,7 +207,7 @@ class Observer(Protocol):
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Return the one public shape of an outcome, for every place that shows JSON. What is unknown is absent."""
+    """Return the one public shape of an outcome in JSON. What is unknown is absent."""
     return {
         "target": outcome.target,
         "journey": outcome.journey.value,

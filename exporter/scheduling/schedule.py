@@ -1,0 +1,222 @@
+"""The schedule: each due slot is started once, or skipped with its cause.
+
+due ──> missed      too late to start
+──> overrun     the last one still runs
+──> backoff     the provider asked to be left alone
+──> waiting for one of the places ──> missed
+──> probe ──> outcome ──> observers
+(cancelled: waiting or probing when the daemon stopped)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from exporter.outcome import Cause, Reason
+from exporter.scheduling.backoff import Holds, hold_for, scope_of
+from exporter.scheduling.clock import SteadyClock
+from exporter.scheduling.offsets import first_delays, offset
+from exporter.scheduling.slots import Slots
+from exporter.scheduling.timer import Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from exporter.outcome import Observer, Outcome
+    from exporter.target import Journey, Target
+
+_log = logging.getLogger(__name__)
+
+_ALIVE_INTERVALS = 3
+_ALIVE_SECONDS = 30.0
+
+
+class Watcher(Protocol):
+    """Is told what the schedule does; must not block."""
+
+    def started(self, lag: float, /) -> None:
+        """Note that a probe began `lag` seconds after it was due."""
+
+    def ended(self) -> None:
+        """Note that a probe that had begun is over, however."""
+
+    def skipped(self, target: str, journey: Journey, cause: Cause, count: int, /) -> None:
+        """Note that `count` due runs were not done."""
+
+    def held_back(self, target: str, journey: Journey, until: float, /) -> None:
+        """Note that a target is held back until then; wall clock, seconds since the epoch."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    target: Target
+    journey: Journey
+    slots: Slots
+    task: asyncio.Task[None] | None = None
+    started: bool = False
+
+
+class Schedule:
+    """Probes targets when they are due.
+
+    Args:
+        targets: what to probe, in the order in which to begin.
+        probe: one walk; never raises but for cancellation.
+        observers: receive each outcome, in this order.
+        watcher: is told of starts, skips and holds.
+        places: how many probes may run at once.
+        clock: what slots are kept in.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        probe: Callable[[Target, Journey], Awaitable[Outcome]],
+        *,
+        observers: Sequence[Observer],
+        watcher: Watcher,
+        places: int,
+        clock: SteadyClock | None = None,
+    ) -> None:
+        self._targets = targets
+        self._probe = probe
+        self._observers = observers
+        self._watcher = watcher
+        self._places = asyncio.Semaphore(places)
+        self._clock = clock or SteadyClock()
+        self._timer = Timer(self._clock)
+        self._holds = Holds()
+        self._entries: list[_Entry] = []
+        self._running = False
+        self._alive_at = self._clock()
+        self._alive_within = max(
+            _ALIVE_SECONDS,
+            _ALIVE_INTERVALS * min((target.interval for target in targets), default=0.0),
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether probes are started when they are due."""
+        return self._running
+
+    @property
+    def healthy(self) -> bool:
+        """Whether a due slot was started, or rightly skipped, not too long ago."""
+        return self._clock() - self._alive_at <= self._alive_within
+
+    def start(self) -> None:
+        """Plan all slots and begin; must be called in the running event loop."""
+        now = self._alive_at = self._clock()
+        keys = [(target, journey) for target in self._targets for journey in target.journeys]
+        delays = first_delays(target.auth_host for target, _ in keys)
+        for (target, journey), delay in zip(keys, delays, strict=True):
+            slots = Slots(
+                interval=target.interval,
+                offset=offset(target.name, journey, target.interval),
+                first=now + delay,
+                timeout=target.timeout,
+            )
+            self._entries.append(_Entry(target, journey, slots))
+        self._running = True
+        self._timer.start(
+            {
+                f"{entry.journey} {entry.target.name}": (entry.slots, partial(self.tick, entry))
+                for entry in self._entries
+            }
+        )
+
+    def tick(self, entry: _Entry) -> None:
+        """Account for every slot of `entry` that is due: each is started or skipped, once."""
+        if not self._running:
+            return
+        due = entry.slots.take(self._clock())
+        if due.missed:
+            self._skip(entry, Cause.MISSED, due.missed)
+        for slot in due.slots:
+            if entry.task is not None:
+                self._skip(entry, Cause.OVERRUN)
+            elif self._is_held(entry):
+                self._skip(entry, Cause.BACKOFF)
+            else:
+                entry.started = False
+                entry.task = asyncio.get_running_loop().create_task(self._run(entry, slot))
+
+    async def stop(self, grace: float) -> None:
+        """Start nothing more, let what runs finish within `grace` seconds, cancel the rest."""
+        self._running = False
+        self._timer.pause()
+        for entry in self._entries:
+            if entry.task is not None and not entry.started:
+                entry.task.cancel()
+        running = [entry.task for entry in self._entries if entry.task is not None]
+        if running:
+            _, late = await asyncio.wait(running, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        await self._timer.stop()
+
+    async def _run(self, entry: _Entry, slot: float) -> None:
+        try:
+            # Waiting for a place is lag, never duration; and it is not waited for longer than the
+            # slot is good for.
+            try:
+                async with asyncio.timeout(slot + entry.slots.grace - self._clock()):
+                    await self._places.acquire()
+            except TimeoutError:
+                self._skip(entry, Cause.MISSED)
+                return
+            try:
+                # Another target of the same scope may have been refused while this one waited.
+                if self._is_held(entry):
+                    self._skip(entry, Cause.BACKOFF)
+                    return
+                outcome = await self._begin(entry, slot)
+            finally:
+                self._places.release()
+            self._settle(entry, outcome)
+        except asyncio.CancelledError:
+            self._skip(entry, Cause.CANCELLED)
+            raise
+        except Exception:  # noqa: BLE001  a bug of ours must not end the schedule
+            _log.exception("run failed by our own fault", extra={"target": entry.target.name})
+        finally:
+            entry.task = None
+
+    async def _begin(self, entry: _Entry, slot: float) -> Outcome:
+        now = self._clock()
+        entry.started = True
+        self._alive_at = now
+        self._watcher.started(max(0.0, now - slot))
+        try:
+            return await self._probe(entry.target, entry.journey)
+        finally:
+            self._watcher.ended()
+
+    def _settle(self, entry: _Entry, outcome: Outcome) -> None:
+        if outcome.reason is Reason.RATE_LIMITED:
+            self._hold_back(entry.target, outcome)
+        for observer in self._observers:
+            try:
+                observer.observe(outcome)
+            except Exception:  # noqa: BLE001  one observer's bug must not cost the others the outcome
+                _log.exception("observer failed by our own fault", extra={"target": entry.target.name})
+
+    def _hold_back(self, target: Target, outcome: Outcome) -> None:
+        scope = scope_of(target)
+        until = self._holds.hold(scope, self._clock() + hold_for(target, outcome.retry_after))
+        for entry in self._entries:
+            if scope_of(entry.target) == scope:
+                self._watcher.held_back(entry.target.name, entry.journey, until + self._clock.step())
+
+    def _is_held(self, entry: _Entry) -> bool:
+        return self._holds.is_held(scope_of(entry.target), self._clock())
+
+    def _skip(self, entry: _Entry, cause: Cause, count: int = 1) -> None:
+        if cause in {Cause.OVERRUN, Cause.BACKOFF}:
+            self._alive_at = self._clock()
+        self._watcher.skipped(entry.target.name, entry.journey, cause, count)
