@@ -1,0 +1,92 @@
+"""A world to look at: eight environments, and a minute in which most kinds of weather pass over them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import NAMESPACE_URL, uuid5
+
+from exporter.simulator.script import Change, Script
+from exporter.simulator.weather import Weather
+from exporter.simulator.world import Application, Environment, SignOnPolicy, User
+
+if TYPE_CHECKING:
+    from exporter.simulator.weather import Value
+
+_SEED = "https://simulator.example/"
+
+
+def demo_world() -> tuple[Environment, ...]:
+    """Return the environments of the demo; their ids are the same each time, their ports any free ones."""
+    return (
+        _environment("emea_workforce"),
+        _environment("us_retail", weather=Weather.of("slow", ms=350, jitter=250)),
+        _environment("apac_partners", weather=Weather.of("flaky", ratio=0.3)),
+        _environment("ca_customers"),
+        _environment("au_suppliers", https=True),
+        _environment("sg_contractors", policy=SignOnPolicy.IDENTIFIER_FIRST),
+        _environment("latam_franchise", policy=SignOnPolicy.DAVINCI),
+        _environment("nordics_workforce", custom_domain=True, pkce=True),
+    )
+
+
+def demo_script() -> Script:
+    """Return a minute of weather for `demo_world`, which then begins anew."""
+    changes = [
+        *_story("emea_workforce", (0, "healthy"), (35, "clock_skewed", {"seconds": 180}), (50, "healthy")),
+        *_story(
+            "us_retail", (0, "slow", {"ms": 350, "jitter": 250}), (20, "slow", {"ms": 1500}), (40, "healthy")
+        ),
+        *_story("apac_partners", (0, "flaky", {"ratio": 0.3}), (45, "error_json", {"code": 500})),
+        *_story("ca_customers", (0, "healthy"), (10, "rate_limited", {"retry_after": 10}), (25, "healthy")),
+        *_story("au_suppliers", (0, "healthy"), (15, "tls_expired"), (30, "healthy"), (40, "tls_wrong_name")),
+        *_story(
+            "sg_contractors", (0, "healthy"), (10, "policy_changed"), (25, "healthy"), (40, "client_deleted")
+        ),
+        *_story(
+            "latam_franchise", (0, "healthy"), (15, "refused"), (25, "silent"), (40, "reset"), (50, "healthy")
+        ),
+        *_story("nordics_workforce", (0, "healthy"), (20, "error_html", {"code": 502}), (30, "maintenance")),
+        *_story("nordics_workforce", (40, "flow_failed"), (50, "redirect_uri_removed")),
+    ]
+    return Script(changes=tuple(sorted(changes, key=lambda change: change.after)), repeat=60.0)
+
+
+def _environment(
+    name: str,
+    *,
+    policy: SignOnPolicy = SignOnPolicy.LOGIN,
+    https: bool = False,
+    custom_domain: bool = False,
+    pkce: bool = False,
+    weather: Weather | None = None,
+) -> Environment:
+    destination = _id(f"{name}/destination")
+    application = Application(
+        client_id=_id(f"{name}/application"),
+        redirect_uris=(f"https://destination.example/{destination}/rp/callback/openid_connect",),
+        name=name.replace("_", " ").title(),
+        sign_on_policy=policy,
+        pkce_required=pkce,
+    )
+    return Environment(
+        name=name,
+        id=_id(name),
+        applications=(application,),
+        users=(User(username="demo", password="demo"),),  # noqa: S106  a made-up user of a made-up provider
+        https=https or custom_domain,
+        custom_domain=custom_domain,
+        weather=weather or Weather(),
+    )
+
+
+def _story(
+    environment: str, *changes: tuple[float, str] | tuple[float, str, dict[str, Value]]
+) -> list[Change]:
+    return [
+        Change(after=after, environment=environment, weather=Weather.of(kind, **(rest[0] if rest else {})))
+        for after, kind, *rest in changes
+    ]
+
+
+def _id(name: str) -> str:
+    return str(uuid5(NAMESPACE_URL, _SEED + name))
