@@ -1,0 +1,28 @@
+"""Writes the generated pages of this directory. Run by `make docs`; compared by tests/test_docs.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.settings import reference as settings_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DOCS = Path(__file__).resolve().parent
+
+PAGES: Mapping[Path, Callable[[], str]] = {
+    DOCS / "settings.md": settings_reference,
+}
+"""Every generated page, and the function that returns its whole text."""
+
+
+def main() -> None:
+    """Write every page anew."""
+    for path, text in PAGES.items():
+        path.write_text(text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

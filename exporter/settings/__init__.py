@@ -1,0 +1,28 @@
+"""What the operator writes -> targets and the rest. Only here is pydantic known.
+
+environment_file   .env -> variables                       document   JSON of targets -> leaves
+reading            variables -> tree of leaves             shape      the schema as a tree of names
+merging            trees of several sources -> one         schema     the variables, defaults, meanings
+validation         tree -> models                          values, address, duration   single values
+resolution, draft  models -> targets                       resolved   what comes out
+loading            all of it                               description, reference   told in words
+"""
+
+from exporter.settings.address import ListenAddress
+from exporter.settings.description import describe
+from exporter.settings.loading import load
+from exporter.settings.mistake import ConfigurationError, Mistake
+from exporter.settings.reference import reference
+from exporter.settings.resolved import Log, Settings, Web
+
+__all__ = [
+    "ConfigurationError",
+    "ListenAddress",
+    "Log",
+    "Mistake",
+    "Settings",
+    "Web",
+    "describe",
+    "load",
+    "reference",
+]

@@ -1,0 +1,70 @@
+"""Settings in words, for `check-config`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.settings import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.settings.resolved import Settings
+    from exporter.target import Target
+
+_HIDDEN = "(set)"
+
+
+def describe(settings: Settings) -> str:
+    """Write the resolved settings for a reader: a block per target, then the exporter itself.
+
+    A login hint may name a person, and a query may hold anything: of both only their presence is shown.
+    """
+    blocks = [_block(f"target {target.name}", _target(target)) for target in settings.targets]
+    blocks.append(_block("exporter", _exporter(settings)))
+    return "\n\n".join(blocks)
+
+
+def _block(title: str, rows: Iterator[tuple[str, str]]) -> str:
+    return "\n".join([title, *(f"  {name:<24}{value}" for name, value in rows)])
+
+
+def _target(target: Target) -> Iterator[tuple[str, str]]:
+    yield "authorize URL", f"{target.source_url}/as/authorize"
+    yield "source environment", target.source_environment_id
+    yield "destination environment", target.destination_environment_id
+    yield "client id", target.client_id
+    yield "redirect URI", _without_query(target.redirect_uri)
+    yield "scope", target.scope
+    for name, value in (("prompt", target.prompt), ("ACR values", target.acr_values)):
+        if value is not None:
+            yield name, value
+    if target.login_hint is not None:
+        yield "login hint", _HIDDEN
+    if target.max_age is not None:
+        yield "max age", f"{target.max_age} seconds"
+    yield "PKCE", "yes" if target.pkce else "no"
+    yield "expected statuses", ", ".join(target.expected_statuses)
+    yield "journey", ", ".join(target.journeys)
+    yield "interval", duration.write(target.interval)
+    yield "timeout", duration.write(target.timeout)
+    yield "latency objective", duration.write(target.latency_objective)
+    yield "trusted authorities", "the system's" if target.ca_file is None else str(target.ca_file)
+    if target.labels:
+        yield "labels", ", ".join(f"{name}={value}" for name, value in target.labels)
+
+
+def _exporter(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "targets", str(len(settings.targets))
+    if settings.disabled:
+        yield "disabled targets", ", ".join(settings.disabled)
+    yield "listen addresses", ", ".join(str(address) for address in settings.web.listen_addresses)
+    yield "concurrent probes", f"at most {settings.max_concurrent_probes}"
+    yield "shutdown grace", duration.write(settings.shutdown_grace)
+    yield "duration buckets", ", ".join(f"{bound:g}" for bound in settings.duration_buckets)
+    yield "log", f"{settings.log.format}, from level {settings.log.level}"
+
+
+def _without_query(uri: str) -> str:
+    base, mark, _ = uri.partition("?")
+    return f"{base}{mark}{_HIDDEN if mark else ''}"

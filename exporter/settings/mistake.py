@@ -1,0 +1,54 @@
+"""What is wrong with a configuration: where, and what would be right. Never a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SHOWN = 200
+"""Characters of a name that are shown; the longest right one has fewer."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One thing that the operator has to change.
+
+    Args:
+        location: the variable, or the key inside a document, as the operator wrote it.
+        message: what is wrong and what would be right, without any value.
+    """
+
+    location: str
+    message: str
+
+    def __str__(self) -> str:
+        """Write it on one line."""
+        return f"{self.location}: {self.message}"
+
+
+class ConfigurationError(Exception):
+    """Every mistake in a configuration, told at once.
+
+    Args:
+        mistakes: at least one; kept without repetitions, sorted by location.
+    """
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes: tuple[Mistake, ...] = tuple(sorted(set(mistakes)))
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+def printable(name: str) -> str:
+    """Make a name safe for any terminal and log: ASCII, escaped where it was not, of bounded length."""
+    escaped = name[: _SHOWN + 1].encode("unicode_escape").decode("ascii")
+    return escaped if len(escaped) <= _SHOWN else f"{escaped[:_SHOWN]}..."
+
+
+def twice(name: str, first: str) -> str:
+    """Say that one name is written twice, perhaps in two spellings."""
+    if name == first:
+        return "is set twice; keep one of them"
+    return f"is the same as {printable(first)}; keep one of them"

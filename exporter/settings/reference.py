@@ -1,0 +1,63 @@
+"""docs/settings.md, made from the schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.settings.schema import shown_default
+from exporter.settings.shape import Family, Group, root
+from exporter.settings.written import DELIMITER, PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+    from exporter.settings.shape import Node
+
+_INTRODUCTION = """\
+# Settings
+
+<!-- Generated from exporter/settings/schema.py by `make docs`. -->
+
+Everything is set by variables of the environment, or of a file `.env` in the working directory, which the
+environment overrides. Names are case-insensitive. A target's name is made of letters and digits, in groups
+joined by one underscore, at most 63 characters, and is lower-cased. Durations are written as in Prometheus:
+`500ms`, `30s`, `1m30s`, `2h`. An unknown variable of this prefix is a mistake;
+`pingone-flow-exporter check-config` tells all mistakes at once.
+
+Where an environment answers is told by one of `REGION`, `AUTH_URL` and `CUSTOM_DOMAIN`; any of them on a
+target beats any in the defaults. The destination answers where the source does, unless it has one of its own
+three. A custom domain belongs to one environment, so a source that has one needs its destination's spelt out.
+
+| variable | default | meaning |
+|---|---|---|
+"""
+
+
+def reference() -> str:
+    """Return the page of all variables, in the order of the schema."""
+    return _INTRODUCTION + "".join(f"| {' | '.join(row)} |\n" for row in _rows(root(), PREFIX))
+
+
+def _rows(group: Group, prefix: str) -> Iterator[tuple[str, str, str]]:
+    for name, node in group.members.items():
+        yield from _rows_of(node, group.model.model_fields[name], f"{prefix}{name.upper()}")
+
+
+def _rows_of(node: Node, info: FieldInfo, variable: str) -> Iterator[tuple[str, str, str]]:
+    meaning = info.description or ""
+    if isinstance(node, Family):
+        named = f"{variable}{DELIMITER}{node.name.shown}"
+        if isinstance(node.member, Group):
+            yield from _rows(node.member, f"{named}{DELIMITER}")
+            yield f"`{variable}`", shown_default(info), meaning
+        else:
+            yield f"`{named}`", shown_default(info), meaning
+    elif isinstance(node, Group) and meaning:
+        # A group with a meaning of its own repeats fields that have been told above.
+        yield f"`{variable}{DELIMITER}<FIELD>`", shown_default(info), meaning
+    elif isinstance(node, Group):
+        yield from _rows(node, f"{variable}{DELIMITER}")
+    else:
+        yield f"`{variable}`", shown_default(info), meaning

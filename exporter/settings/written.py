@@ -1,0 +1,75 @@
+"""What the operator wrote, and where: raw values that carry their provenance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from exporter.settings.mistake import Mistake, printable
+
+PREFIX = "FLOW_EXPORTER_"
+DELIMITER = "__"
+
+
+def fold(name: str) -> str:
+    """Lower the case of a name. Names beyond ASCII stay: the Kelvin sign must not become a k."""
+    return name.lower() if name.isascii() else name
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is written, in the operator's own spelling.
+
+    Args:
+        variable: name of the variable, with its prefix.
+        keys: path inside the variable's JSON.
+        file: the file that sets the variable; empty for the environment.
+    """
+
+    variable: str
+    keys: tuple[str, ...] = ()
+    file: str = ""
+
+    def __str__(self) -> str:
+        """Write it for a message: `FLOW_EXPORTER_TARGETS (emea.interval) in .env`."""
+        inside = f" ({printable('.'.join(self.keys))})" if self.keys else ""
+        return f"{printable(self.variable)}{inside}{f' in {self.file}' if self.file else ''}"
+
+    def beneath(self, name: str) -> Place:
+        """Return where `name`, a lower-case field of the group at this place, would be written."""
+        if self.keys:
+            return replace(self, keys=(*self.keys, name))
+        cased = name if self.variable.islower() else name.upper()
+        return replace(self, variable=f"{self.variable}{DELIMITER}{cased}")
+
+    def mistake(self, message: str) -> Mistake:
+        """Say what is wrong here."""
+        return Mistake(str(self), message)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One raw value. It may be a misplaced secret, so it is in no repr and in no message.
+
+    Args:
+        value: a text, or what JSON has: numbers, booleans, None and lists.
+        place: where it is written.
+    """
+
+    value: object = field(repr=False)
+    place: Place
+
+
+@dataclass(slots=True)
+class Reading:
+    """What one source says.
+
+    Args:
+        tree: folded names down to leaves.
+        places: per target, where it is written first.
+        mistakes: what is wrong with the names.
+    """
+
+    tree: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
