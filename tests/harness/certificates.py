@@ -1,0 +1,80 @@
+"""Certificates made on the spot: a good one, and each way in which one can be bad."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import trustme
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A server's certificate.
+
+    Args:
+        tls: the context with which a server presents it.
+        not_before: start of its validity, to the second.
+        not_after: end of its validity, to the second.
+    """
+
+    tls: ssl.SSLContext
+    not_before: datetime
+    not_after: datetime
+
+
+class Authority:
+    """A certificate authority of its own, unknown to everybody who was not given its file.
+
+    Args:
+        directory: where `ca_file` is written.
+
+    Attributes:
+        ca_file: its certificate as PEM, for `CA_FILE`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._ca = trustme.CA()
+        self.ca_file = directory / "ca.pem"
+        self._ca.cert_pem.write_to_path(str(self.ca_file))
+
+    def issue(self, *names: str, starts_in: timedelta = -DAY, ends_in: timedelta = 90 * DAY) -> Certificate:
+        """Return a certificate for `names`; its validity starts and ends so long from now."""
+        return _issue(self._ca, names, starts_in, ends_in)
+
+    def good(self) -> Certificate:
+        """Return one that is valid for this machine's own names and addresses."""
+        return self.issue(*LOCAL_NAMES)
+
+    def expired(self) -> Certificate:
+        """Return one that ended yesterday."""
+        return self.issue(*LOCAL_NAMES, starts_in=-90 * DAY, ends_in=-DAY)
+
+    def not_yet_valid(self) -> Certificate:
+        """Return one that begins tomorrow."""
+        return self.issue(*LOCAL_NAMES, starts_in=DAY)
+
+    def wrong_name(self) -> Certificate:
+        """Return one that is valid, for somebody else's name."""
+        return self.issue("elsewhere.example")
+
+
+def unknown_issuer() -> Certificate:
+    """Return a valid one by an authority whose certificate nobody was given."""
+    return _issue(trustme.CA(), LOCAL_NAMES, -DAY, 90 * DAY)
+
+
+def _issue(ca: trustme.CA, names: tuple[str, ...], starts_in: timedelta, ends_in: timedelta) -> Certificate:
+    now = datetime.now(UTC).replace(microsecond=0)  # a certificate knows whole seconds only
+    not_before, not_after = now + starts_in, now + ends_in
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert(*names, not_before=not_before, not_after=not_after).configure_cert(tls)
+    return Certificate(tls=tls, not_before=not_before, not_after=not_after)

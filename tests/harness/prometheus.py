@@ -1,0 +1,130 @@
+"""Debian's Prometheus and promtool: the ones who really read the metrics page."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from harness.process import Process
+from harness.waiting import poll
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+LISTENING = re.compile(r'msg="Listening on" address=(?P<address>\S+:\d+)')
+READY = re.compile(r"Server is ready to receive web requests")
+START_TIMEOUT = 60.0
+RETENTION = "1h"
+QUERY_TIMEOUT = 30.0
+
+Vector = list[tuple[dict[str, str], float]]
+
+
+def need_tool(name: str) -> str:
+    """Return the path of a program; without it the test is skipped, or in CI, which skips nothing, fails."""
+    if path := shutil.which(name):
+        return path
+    reason = f"{name} is not installed: `make test-tools` installs it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+class Prometheus(Process):
+    """A Prometheus that scrapes `targets` and answers queries inside the `with` block.
+
+    Args:
+        targets: `host:port` of each page to scrape.
+        directory: where its configuration and data go.
+        scrape_interval: a Prometheus duration.
+    """
+
+    def __init__(self, targets: Sequence[str], *, directory: Path, scrape_interval: str = "1s") -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        configuration = directory / "prometheus.yml"
+        configuration.write_text(json.dumps(_configuration(targets, scrape_interval)))  # JSON is YAML
+        command = [
+            need_tool("prometheus"),
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={directory / 'data'}",
+            f"--storage.tsdb.retention.time={RETENTION}",
+            "--web.listen-address=127.0.0.1:0",
+        ]
+        super().__init__(command, directory=directory, logs=directory / "logs", environment={})
+        self.address = ""
+
+    def start(self) -> None:
+        """Start it and return when it answers queries.
+
+        Raises:
+            AssertionError: it did not come up. Nothing is left running.
+        """
+        super().start()
+        try:
+            match = self.wait_for_log(LISTENING, timeout=START_TIMEOUT, what="Prometheus that listens")
+            self.wait_for_log(READY, timeout=START_TIMEOUT, what="Prometheus that is ready")
+        except BaseException:
+            self.kill()
+            raise
+        self.address = match["address"]
+
+    def query(self, promql: str) -> Vector:
+        """Return the instant vector of an expression: labels, `__name__` among them, and value."""
+        answer = self._ask("query", query=promql)
+        return [(entry["metric"], float(entry["value"][1])) for entry in answer["result"]]
+
+    def wait_for(
+        self, promql: str, predicate: Callable[[Vector], object], *, timeout: float = 30.0
+    ) -> Vector:
+        """Query until `predicate` holds of the answer, and return that answer.
+
+        Raises:
+            AssertionError: it did not within `timeout` seconds. The text has the last answer and the targets.
+        """
+
+        def describe(last: Vector) -> str:
+            return f"{last}\ntargets: {self.targets()}\n{self.tail()}"
+
+        return poll(lambda: self.query(promql), predicate, timeout=timeout, what=promql, describe=describe)
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Return its active targets as its API shows them, with `health` and `lastError`."""
+        active: list[dict[str, Any]] = self._ask("targets", state="active")["activeTargets"]
+        return active
+
+    def _ask(self, endpoint: str, **parameters: str) -> dict[str, Any]:
+        with httpx.Client(timeout=QUERY_TIMEOUT, trust_env=False) as client:
+            response = client.get(f"http://{self.address}/api/v1/{endpoint}", params=parameters)
+        document = response.json()
+        if document["status"] != "success":
+            raise AssertionError(f"{endpoint} {parameters}: {document['errorType']}: {document['error']}")
+        data: dict[str, Any] = document["data"]
+        return data
+
+
+def promtool_check_metrics(text: str) -> tuple[int, str]:
+    """Return exit code and output of `promtool check metrics`: 0 when it finds nothing wrong with `text`."""
+    done = subprocess.run(
+        [need_tool("promtool"), "check", "metrics"],
+        input=text,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def _configuration(targets: Sequence[str], scrape_interval: str) -> dict[str, Any]:
+    return {
+        "global": {"scrape_interval": scrape_interval, "scrape_timeout": scrape_interval},
+        "scrape_configs": [{"job_name": "pingone", "static_configs": [{"targets": list(targets)}]}],
+    }

@@ -1,0 +1,58 @@
+"""The documented answer to the authorize request, made anew.
+
+Source of the shape: PingOne Platform API, workflow "external identity provider sign-on", step 3, "Send
+external authorization request to the IdP".
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+LIFETIME = timedelta(minutes=15)
+"""How long PingOne keeps a flow that nobody continues."""
+
+
+def seed_flow(
+    environment_id: str,
+    *,
+    base_url: str,
+    flow_id: str | None = None,
+    status: str = "USERNAME_PASSWORD_REQUIRED",
+    now: datetime | None = None,
+    custom_domain: bool = False,
+) -> dict[str, Any]:
+    """Return a flow as the source environment answers it.
+
+    Args:
+        environment_id: the source environment's.
+        base_url: where that environment answers, without its id and without a trailing slash.
+        flow_id: a fresh one when not given.
+        status: its flow status.
+        now: when it is created; the wall clock when not given.
+        custom_domain: whether the environment's id is left out of its URLs.
+    """
+    flow_id = flow_id or str(uuid4())
+    now = now or datetime.now(UTC)
+    environment_url = base_url if custom_domain else f"{base_url}/{environment_id}"
+    self_link = {"href": f"{environment_url}/flows/{flow_id}"}
+    return {
+        "_links": {
+            "usernamePassword.check": dict(self_link),
+            "password.forgot": dict(self_link),
+            "self": dict(self_link),
+            "signOnPage": {"href": f"{environment_url}/signon/?flowId={flow_id}"},
+        },
+        "_embedded": {"application": {"name": "SourceApp_1776714341"}},
+        "id": flow_id,
+        "environment": {"id": environment_id},
+        "resumeUrl": f"{environment_url}/as/resume?flowId={flow_id}",
+        "status": status,
+        "createdAt": _rfc3339(now),
+        "expiresAt": _rfc3339(now + LIFETIME),
+    }
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

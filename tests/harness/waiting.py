@@ -1,0 +1,45 @@
+"""Waiting for what happens in another process: look, compare, look again, until a deadline."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+BETWEEN_LOOKS = 0.05
+"""Seconds. Short beside what is waited for, long beside what a look costs."""
+
+
+def poll(
+    look: Callable[[], T],
+    accept: Callable[[T], object],
+    *,
+    timeout: float,
+    what: str,
+    describe: Callable[[T], str] = repr,
+) -> T:
+    """Return the first thing seen that `accept` finds good.
+
+    Args:
+        look: what is called again and again; whatever it raises ends the wait.
+        accept: truthy when it is good.
+        timeout: seconds; there is always one look after they have passed.
+        what: what is waited for, as it completes "waited 30 s for …".
+        describe: what is told about the last thing seen.
+
+    Raises:
+        AssertionError: none was good in time.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        over = time.monotonic() >= deadline
+        seen = look()
+        if accept(seen):
+            return seen
+        if over:
+            raise AssertionError(f"waited {timeout} s for {what}; last seen:\n{describe(seen)}")
+        time.sleep(BETWEEN_LOOKS)
