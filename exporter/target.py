@@ -20,6 +20,14 @@ class Journey(StrEnum):
 
     AUTHORIZE = "authorize"
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps that a walk may take; values of the metric label `step`."""
+        return _STEPS[self]
+
+
+_STEPS = {Journey.AUTHORIZE: ("authorize",)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:

@@ -1,0 +1,18 @@
+"""Observing: what becomes of outcomes. The only room that knows prometheus-client and the log's looks.
+
+metrics.py       observer and watcher; the daemon's own families
+series.py        the state of one target and journey
+samples.py       that state as samples
+catalogue.py     every family's name, type, meaning and labels
+exposition.py    samples as text, kept and joined
+log.py           outcomes as log lines; log_output.py says how lines look and leave
+loop_lag.py      how late our own event loop is
+"""
+
+from exporter.observing.catalogue import DAEMON, FLOW, Family
+from exporter.observing.log import LogObserver
+from exporter.observing.log_output import logging_to
+from exporter.observing.loop_lag import watch_loop_lag
+from exporter.observing.metrics import Metrics
+
+__all__ = ["DAEMON", "FLOW", "Family", "LogObserver", "Metrics", "logging_to", "watch_loop_lag"]

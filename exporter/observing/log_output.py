@@ -1,0 +1,181 @@
+"""How log lines look and leave the process.
+
+    2026-…Z  level=warning msg="target fails" target=emea reason=tls …        logfmt
+    {"ts": "2026-…Z", "level": "warning", "msg": "target fails", …}           json
+
+Lines are rendered and written by a thread of their own: whoever reads standard error may be slow or
+stuck, and that must not show in anyone's latency. What does not fit the queue is dropped and
+counted, never waited for.
+
+An exception is written as its types and where they were raised, without its message and without
+locals: a message may quote a URL, and a URL holds nonce and state.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import traceback
+from contextlib import contextmanager
+from logging.handlers import QueueHandler, QueueListener
+from typing import TYPE_CHECKING, TextIO
+
+import structlog
+
+from exporter.outcome import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+_QUEUED_LINES = 10_000
+_FLUSH_SECONDS = 2.0
+_FRAMES = 20
+
+
+@contextmanager
+def logging_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
+    """Send the log of this process to `stream` for as long as the context lasts.
+
+    Args:
+        stream: where lines go, usually standard error.
+        level: debug, info, warning or error; for this program's own lines. Libraries are heard from
+            warning on: below that, httpx and httpcore write whole URLs and headers.
+        style: logfmt or json.
+    """
+    written = logging.StreamHandler(stream)
+    written.setFormatter(_formatter(style))
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUED_LINES)
+    queued = _DroppingHandler(lines)
+    listener = _Listener(lines, written)
+    root, own = logging.getLogger(), logging.getLogger("exporter")
+    root.addHandler(queued)
+    root.setLevel(logging.WARNING)
+    own.setLevel(level.upper())
+    listener.start()
+    try:
+        yield
+    finally:
+        root.removeHandler(queued)
+        listener.stop()
+
+
+class _DroppingHandler(QueueHandler):
+    """Never waits for room in the queue."""
+
+    def __init__(self, lines: queue.Queue[logging.LogRecord]) -> None:
+        super().__init__(lines)
+        self._dropped = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Leave the record whole: rendering is the other thread's business."""
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Queue a record, or drop it and say so with the next one that fits."""
+        try:
+            if self._dropped:
+                self.queue.put_nowait(_dropped(self._dropped))
+                self._dropped = 0
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self._dropped += 1
+
+
+def _dropped(count: int) -> logging.LogRecord:
+    message = "log lines dropped: whoever reads them is too slow"
+    record = logging.LogRecord("exporter", logging.WARNING, __file__, 0, message, None, None)
+    record.lines = count
+    return record
+
+
+class _Listener(QueueListener):
+    """Ends within bounded time, even if the stream is stuck."""
+
+    def stop(self) -> None:
+        """Write what is queued, for two seconds at most."""
+        thread = self._thread
+        if thread is None:
+            return
+        try:
+            self.queue.put(self._sentinel, timeout=_FLUSH_SECONDS)  # type: ignore[attr-defined]  # likewise
+        except queue.Full:
+            return
+        thread.join(_FLUSH_SECONDS)
+        self._thread = None
+
+
+def _formatter(style: str) -> logging.Formatter:
+    order = ["ts", "level", "msg"]
+    rendering: list[Processor]
+    if style == "json":
+        rendering = [_ordered(order), structlog.processors.JSONRenderer(default=str)]
+    else:
+        logfmt = structlog.processors.LogfmtRenderer(key_order=order, bool_as_flag=False)
+        rendering = [_flatten, _printable, logfmt]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.EventRenamer("msg"),
+            _when,
+            _without_messages,
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+    )
+
+
+def _when(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Say when it was logged, not when it was rendered."""
+    event["ts"] = rfc3339(event["_record"].created)
+    return event
+
+
+def _without_messages(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Write an exception as types and places alone."""
+    error = (event.pop("exc_info", None) or (None, None, None))[1]
+    if error is not None:
+        event["exception"] = " <- ".join(_places(error))
+    return event
+
+
+def _places(error: BaseException) -> Iterator[str]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        frames = traceback.extract_tb(link.__traceback__)[-_FRAMES:]
+        where = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+        yield f"{type(link).__qualname__} at {where}" if where else type(link).__qualname__
+        link = link.__cause__ or link.__context__
+
+
+def _ordered(first: list[str]) -> Processor:
+    """Put what a reader looks for in front."""
+
+    def order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: event[key] for key in (*first, *event) if key in event}
+
+    return order
+
+
+def _flatten(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Make one level of it: of the steps, the last one's facts."""
+    steps = event.pop("steps", None)
+    for key, value in steps[-1].items() if steps else ():
+        if key == "phases":
+            event.update({f"{phase}_seconds": seconds for phase, seconds in value.items()})
+        elif key == "error_codes":
+            event[key] = ",".join(value)
+        else:
+            event.setdefault(key, value)
+    return event
+
+
+def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape control characters, so that no value can forge a line of its own."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[key] = "".join(char if char.isprintable() else repr(char)[1:-1] for char in value)
+    return event

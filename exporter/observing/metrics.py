@@ -1,0 +1,103 @@
+"""Prometheus metrics of what was observed: an observer of outcomes and a watcher of the schedule."""
+
+from __future__ import annotations
+
+import platform
+import time
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from exporter import __version__
+from exporter.observing.catalogue import BUILD_INFO, EVENT_LOOP_LAG, PROBES_IN_FLIGHT, SCHEDULE_LAG
+from exporter.observing.exposition import Page
+from exporter.observing.series import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from exporter.outcome import Cause, Outcome
+    from exporter.target import Journey, Target
+
+_LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """All metrics of this daemon.
+
+    Args:
+        targets: what is probed; their series are there from the start.
+        buckets: upper bounds of the duration histogram, in seconds.
+        wall: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        *,
+        buckets: Sequence[float],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._wall = wall
+        self._series = {
+            (target.name, journey): Series(target, journey, buckets)
+            for target in targets
+            for journey in target.journeys
+        }
+        self._pages: dict[bool, Page] = {}
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # another series for every counter, which nobody asks for
+        self._registry = registry = CollectorRegistry()
+        build = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=registry)
+        build.labels(__version__, platform.python_version()).set(1)
+        self._in_flight = Gauge(PROBES_IN_FLIGHT.name, PROBES_IN_FLIGHT.help, registry=registry)
+        self._schedule_lag = Histogram(
+            SCHEDULE_LAG.name, SCHEDULE_LAG.help, registry=registry, buckets=_LAG_BUCKETS,
+        )  # fmt: skip
+        self._loop_lag = Histogram(
+            EVENT_LOOP_LAG.name, EVENT_LOOP_LAG.help, registry=registry, buckets=_LAG_BUCKETS,
+        )  # fmt: skip
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+
+    async def exposition(self, openmetrics: bool) -> bytes:  # noqa: FBT001  the one thing there is to choose
+        """Return the page for Prometheus in OpenMetrics 1.0.0 or in text 0.0.4."""
+        series = tuple(self._series.values())
+        now = self._wall()
+        for one in series:
+            one.release_at(now)
+        # A format that nobody asks for is never rendered.
+        if openmetrics not in self._pages:
+            self._pages[openmetrics] = Page(openmetrics=openmetrics)
+        return await self._pages[openmetrics].render(series, self._registry)
+
+    def observe(self, outcome: Outcome, /) -> None:
+        """Fold a finished probe in."""
+        self._series[outcome.target, outcome.journey].observe(outcome)
+
+    def started(self, lag: float, /) -> None:
+        """Count a probe that began, `lag` seconds after it was due."""
+        self._in_flight.inc()
+        self._schedule_lag.observe(lag)
+
+    def ended(self) -> None:
+        """Note that a probe is over."""
+        self._in_flight.dec()
+
+    def skipped(self, target: str, journey: Journey, cause: Cause, count: int, /) -> None:
+        """Count due runs that were not done."""
+        self._series[target, journey].skip(cause, count)
+
+    def held_back(self, target: str, journey: Journey, until: float, /) -> None:
+        """Show until when a target is held back; wall clock."""
+        self._series[target, journey].hold_back(until)
+
+    def loop_was_late(self, seconds: float, /) -> None:
+        """Count one sample of how late the event loop was."""
+        self._loop_lag.observe(seconds)

@@ -1,0 +1,121 @@
+"""The samples that a series' state amounts to, by family. What was not observed is not there."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exporter.observing.series import Series
+
+    Samples = Iterator[Sample]
+
+_FLOW = "pingone_flow_"
+
+
+def samples(series: Series) -> dict[str, list[Sample]]:
+    """Return all samples of a series, family name -> samples."""
+    found: dict[str, list[Sample]] = {}
+    for make in (_static, _counters, _last_probe, _last_steps, _totals_of_steps):
+        for family, sample in make(series):
+            found.setdefault(family, []).append(sample)
+    return found
+
+
+class _Labelled:
+    """Makes samples that carry the series' own labels."""
+
+    def __init__(self, series: Series) -> None:
+        self._key = {"target": series.target.name, "journey": series.journey.value}
+
+    def __call__(self, name: str, value: float, suffix: str = "", **labels: str) -> tuple[str, Sample]:
+        family = _FLOW + name
+        return family, Sample(family + suffix, {**self._key, **labels}, value)
+
+
+def _static(series: Series) -> Iterable[tuple[str, Sample]]:
+    sample, target = _Labelled(series), series.target
+    yield sample("target_interval_seconds", target.interval)
+    yield sample("target_timeout_seconds", target.timeout)
+    yield sample("target_latency_objective_seconds", target.latency_objective)
+    if series.journey == target.journeys[0]:  # one per target, however many journeys it has
+        info = {
+            "target": target.name,
+            "source_environment_id": target.source_environment_id,
+            "destination_environment_id": target.destination_environment_id,
+            "auth_host": target.auth_host,
+            **dict(target.labels),
+        }
+        yield "pingone_flow_target_info", Sample("pingone_flow_target_info", info, 1)
+    if series.held_until is not None:
+        yield sample("backoff_until_timestamp_seconds", series.held_until)
+
+
+def _counters(series: Series) -> Iterable[tuple[str, Sample]]:
+    sample = _Labelled(series)
+    for (reason, fault), count in series.probes.items():
+        yield sample("probes_total", count, reason=reason.value, fault=fault.value)
+    durations = series.durations
+    bounds = [*map(floatToGoString, durations.bounds), "+Inf"]
+    for bound, count in zip(bounds, accumulate(durations.counts), strict=True):
+        yield sample("probe_duration_seconds", count, "_bucket", le=bound)
+    yield sample("probe_duration_seconds", sum(durations.counts), "_count")
+    yield sample("probe_duration_seconds", durations.sum, "_sum")
+    yield sample("probes_slow_total", series.slow)
+    for cause, count in series.skipped.items():
+        yield sample("exporter_probes_skipped_total", count, cause=cause.value)
+
+
+def _last_probe(series: Series) -> Iterable[tuple[str, Sample]]:
+    sample, last = _Labelled(series), series.last
+    if last is None:
+        return
+    yield sample("probe_success", int(last.success))
+    yield sample("probe_last_run_timestamp_seconds", last.ended_at)
+    yield sample(
+        "probe_last_result_info",
+        1,
+        step=last.step,
+        phase=last.phase.value,
+        reason=last.reason.value,
+        fault=last.fault.value,
+    )
+    if series.last_success_at is not None:
+        yield sample("probe_last_success_timestamp_seconds", series.last_success_at)
+    if series.consecutive_failures is not None:
+        yield sample("probe_consecutive_failures", series.consecutive_failures)
+    if series.state_changed_at is not None:
+        yield sample("probe_state_change_timestamp_seconds", series.state_changed_at)
+
+
+def _last_steps(series: Series) -> Iterable[tuple[str, Sample]]:
+    sample, last = _Labelled(series), series.last
+    if last is None:
+        return
+    current: dict[str, str] = {}
+    for record in last.steps:
+        for phase, seconds in record.phases.items():
+            yield sample("step_last_duration_seconds", seconds, step=record.step, phase=phase.value)
+        if record.http_status_code is not None:
+            yield sample("http_status_code", record.http_status_code, step=record.step)
+        if record.flow_status is not None:
+            current[record.step] = series.status_label(record.flow_status)
+    for (step, status), count in series.statuses.items():
+        if count or status in series.target.expected_statuses:
+            yield sample("status", int(current.get(step) == status), step=step, status=status)
+
+
+def _totals_of_steps(series: Series) -> Iterable[tuple[str, Sample]]:
+    sample = _Labelled(series)
+    for (step, phase), (seconds, count) in series.phase_seconds.items():
+        yield sample("step_duration_seconds", count, "_count", step=step, phase=phase.value)
+        yield sample("step_duration_seconds", seconds, "_sum", step=step, phase=phase.value)
+    for (step, code), count in series.responses.items():
+        yield sample("http_responses_total", count, step=step, code=code)
+    for (step, status), count in series.statuses.items():
+        yield sample("statuses_total", count, step=step, status=status)

@@ -1,0 +1,133 @@
+"""What is remembered of one target and journey: plain state that outcomes are folded into.
+
+Bounded by configuration, whatever a provider sends: steps, phases, reasons and statuses are closed
+sets, and HTTP codes are cut off.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from exporter.outcome import FAILED, FAULTS, KNOWN_STATUSES, UNKNOWN, Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.outcome import Fault, Outcome, Phase, Reason
+    from exporter.target import Journey, Target
+
+CODES_FROM_THE_START = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
+"""A counter first seen at 1 has an increase() of 0, so those that alerts ask for are there at 0."""
+
+_MOST_CODES = 20
+OTHER_CODE = "other"
+
+
+class Histogram:
+    """Counts per bucket; the last one is +Inf.
+
+    Args:
+        bounds: upper bounds, increasing, without +Inf.
+    """
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value into the first bucket whose bound is not below it."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+class Series:
+    """The state of one target and journey.
+
+    Args:
+        target: what is probed.
+        journey: what is walked.
+        buckets: upper bounds of the duration histogram, in seconds.
+    """
+
+    def __init__(self, target: Target, journey: Journey, buckets: Sequence[float]) -> None:
+        self.target = target
+        self.journey = journey
+        self.version = 0
+        """Changes whenever anything here does."""
+        self.last: Outcome | None = None
+        self.probes: dict[tuple[Reason, Fault], int] = {
+            (reason, fault): 0 for reason, faults in FAULTS.items() for fault in faults
+        }
+        self.durations = Histogram(buckets)
+        self.slow = 0
+        self.consecutive_failures: int | None = None
+        self.state_changed_at: float | None = None
+        self.last_success_at: float | None = None
+        self.phase_seconds: dict[tuple[str, Phase], tuple[float, int]] = {}
+        self.responses: dict[tuple[str, str], int] = {
+            (step, code): 0 for step in journey.steps for code in CODES_FROM_THE_START
+        }
+        self.statuses: dict[tuple[str, str], int] = {
+            (step, status): 0
+            for step in journey.steps
+            for status in dict.fromkeys((*target.expected_statuses, FAILED, UNKNOWN))
+        }
+        self.skipped: Counter[Cause] = Counter(dict.fromkeys(Cause, 0))
+        self.held_until: float | None = None
+
+    def observe(self, outcome: Outcome) -> None:
+        """Fold a finished probe in."""
+        self.version += 1
+        self.last = outcome
+        self.probes[outcome.reason, outcome.fault] += 1
+        if outcome.success:
+            self.durations.observe(outcome.duration)
+            self.slow += outcome.duration > self.target.latency_objective
+            self.last_success_at = outcome.ended_at
+        if outcome.counts:
+            self._fold_state(outcome)
+        for record in outcome.steps:
+            for phase, seconds in record.phases.items():
+                total, count = self.phase_seconds.get((record.step, phase), (0.0, 0))
+                self.phase_seconds[record.step, phase] = (total + seconds, count + 1)
+            if record.http_status_code is not None:
+                self._count_response(record.step, str(record.http_status_code))
+            if record.flow_status is not None:
+                key = record.step, self.status_label(record.flow_status)
+                self.statuses[key] = self.statuses.get(key, 0) + 1
+
+    def skip(self, cause: Cause, count: int) -> None:
+        """Count due runs that were not done."""
+        self.version += 1
+        self.skipped[cause] += count
+
+    def hold_back(self, until: float) -> None:
+        """Remember until when it is held back; wall clock."""
+        self.version += 1
+        self.held_until = until
+
+    def release_at(self, now: float) -> None:
+        """Forget a hold that is over."""
+        if self.held_until is not None and self.held_until <= now:
+            self.version += 1
+            self.held_until = None
+
+    def status_label(self, status: str) -> str:
+        """Return a flow status as a label value: itself if known or expected, else UNKNOWN."""
+        return status if status in KNOWN_STATUSES or status in self.target.expected_statuses else UNKNOWN
+
+    def _fold_state(self, outcome: Outcome) -> None:
+        failing = None if self.consecutive_failures is None else self.consecutive_failures > 0
+        if failing is not (not outcome.success):
+            self.state_changed_at = outcome.ended_at
+        self.consecutive_failures = 0 if outcome.success else (self.consecutive_failures or 0) + 1
+
+    def _count_response(self, step: str, code: str) -> None:
+        if (step, code) not in self.responses:
+            known = sum(1 for of_step, _ in self.responses if of_step == step)
+            if known >= _MOST_CODES:
+                code = OTHER_CODE
+        self.responses[step, code] = self.responses.get((step, code), 0) + 1
