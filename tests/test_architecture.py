@@ -108,32 +108,38 @@ def empty_names(package: Path) -> Iterator[str]:
             yield f"{file}:1: {name} says nothing of what is inside"
 
 
+def hold(rule: Callable[[Path], Iterator[str]]) -> None:
+    """Fail with every violation on a line of its own; pytest would abbreviate a list."""
+    if violations := list(rule(EXPORTER)):
+        pytest.fail("\n".join(["", *violations]), pytrace=False)
+
+
 def test_imports_go_down_only_and_never_to_a_neighbour() -> None:
-    assert list(wrong_directions(EXPORTER)) == []
+    hold(wrong_directions)
 
 
 def test_every_module_has_its_place_in_the_house() -> None:
-    assert list(unknown_places(EXPORTER)) == []
+    hold(unknown_places)
 
 
 def test_libraries_stay_in_their_rooms() -> None:
-    assert list(strayed_libraries(EXPORTER)) == []
+    hold(strayed_libraries)
 
 
 def test_target_and_outcome_stand_on_the_standard_library_alone() -> None:
-    assert list(ground_on_libraries(EXPORTER)) == []
+    hold(ground_on_libraries)
 
 
 def test_no_file_is_longer_than_300_lines() -> None:
-    assert list(long_files(EXPORTER)) == []
+    hold(long_files)
 
 
 def test_no_function_is_longer_than_50_lines() -> None:
-    assert list(long_functions(EXPORTER)) == []
+    hold(long_functions)
 
 
 def test_no_module_is_called_utils_or_the_like() -> None:
-    assert list(empty_names(EXPORTER)) == []
+    hold(empty_names)
 
 
 def test_the_walk_sees_the_whole_exporter() -> None:
