@@ -10,9 +10,10 @@ loop_lag.py      how late our own event loop is
 """
 
 from exporter.observing.catalogue import DAEMON, FLOW, Family
+from exporter.observing.history import History
 from exporter.observing.log import LogObserver
 from exporter.observing.log_output import logging_to
 from exporter.observing.loop_lag import watch_loop_lag
 from exporter.observing.metrics import Metrics
 
-__all__ = ["DAEMON", "FLOW", "Family", "LogObserver", "Metrics", "logging_to", "watch_loop_lag"]
+__all__ = ["DAEMON", "FLOW", "Family", "History", "LogObserver", "Metrics", "logging_to", "watch_loop_lag"]

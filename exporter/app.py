@@ -1,0 +1,130 @@
+"""The composition root: the only module that knows all rooms, and joins them.
+
+settings -> targets -> schedule -> prober -> outcome -> metrics, history, log -> site
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from exporter import __version__
+from exporter.observing import History, LogObserver, Metrics, logging_to, watch_loop_lag
+from exporter.probing import Prober, Trust, warm
+from exporter.scheduling import Schedule
+from exporter.serving import Landing, Row, bind, serving, site
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Sequence
+
+    from exporter.settings import Settings
+    from exporter.target import Target
+
+_log = logging.getLogger(__name__)
+
+EXIT_KILLED = 1
+
+
+def run(settings: Settings) -> None:
+    """Run the daemon until SIGTERM or SIGINT; a second signal ends the process at once, with status 1.
+
+    Raises:
+        ListenError: if an address cannot be listened on.
+    """
+    sockets = bind([(address.host, address.port) for address in settings.web.listen_addresses])
+    with logging_to(sys.stderr, level=settings.log.level, style=settings.log.format):
+        asyncio.run(_run(settings, sockets))
+
+
+async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_unhandled)
+    stopping = asyncio.Event()
+
+    def stop(number: signal.Signals) -> None:
+        if stopping.is_set():
+            os._exit(EXIT_KILLED)  # asked twice: whatever still hangs must not keep us
+        _log.info("stopping", extra={"signal": number.name, "grace_seconds": settings.shutdown_grace})
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    async with lifespan(settings, sockets):
+        await stopping.wait()
+    _log.info("stopped")
+
+
+@asynccontextmanager
+async def lifespan(settings: Settings, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+    """Start everything in its order, and stop it in the reverse one.
+
+    Until the schedule runs nothing is answered; while it drains the web says that it is not ready,
+    and a last scrape still finds the numbers.
+    """
+    targets = settings.targets
+    prober = Prober(Trust(targets))
+    await warm(prober)
+    metrics, history = Metrics(targets, buckets=settings.duration_buckets), History()
+    schedule = Schedule(
+        targets,
+        prober,
+        observers=(metrics, history, LogObserver()),
+        watcher=metrics,
+        places=settings.max_concurrent_probes,
+    )
+    app = site(
+        exposition=metrics.exposition,
+        healthy=lambda: schedule.healthy,
+        ready=lambda: schedule.ready,
+        landing=lambda: _landing(targets, history),
+    )
+    # What was made up to here lives as long as the process; looking through it again and again
+    # would hold the loop for milliseconds each time.
+    gc.collect()
+    gc.freeze()
+    async with serving(app, sockets):
+        lag = asyncio.create_task(watch_loop_lag(metrics.loop_was_late))
+        schedule.start()
+        for sock in sockets:
+            _log.info("listening", extra={"address": _address(sock)})
+        _log.info("started", extra={"version": __version__, "targets": len(targets)})
+        try:
+            yield
+        finally:
+            await schedule.stop(settings.shutdown_grace)
+            lag.cancel()
+
+
+def _landing(targets: Sequence[Target], history: History) -> Landing:
+    rows = []
+    for target in targets:
+        for journey in target.journeys:
+            last = history.last(target.name, journey)
+            rows.append(
+                Row(
+                    target=target.name,
+                    journey=journey,
+                    auth_host=target.auth_host,
+                    reason=last.reason if last else None,
+                    last_run=last.ended_at if last else None,
+                ),
+            )
+    return Landing(version=__version__, rows=tuple(rows))
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what asyncio could hand to nobody; its own words would quote exceptions and their URLs."""
+    error = context.get("exception")
+    _log.error("unhandled in the event loop", exc_info=error if isinstance(error, BaseException) else None)
