@@ -1,0 +1,64 @@
+"""One client's connection, bounded in time.
+
+uvicorn limits the time between requests alone. A client that sends no request, sends one drop by drop,
+or does not read its answer would otherwise keep its connection, and its file, for ever.
+
+    connected ── request's head ── answer ── first byte ── request's head ── answer ── …
+    └──── REQUEST_DEADLINE ───┘        └ keep-alive ┘└─ REQUEST_DEADLINE ─┘
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+REQUEST_DEADLINE = 10.0
+"""Seconds within which a request's head must be there once the connection, or the request, is begun."""
+
+
+class Connection(H11Protocol):
+    """A connection that cannot be held open by doing nothing."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin waiting for the first request."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(REQUEST_DEADLINE, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a request's head must be complete in time."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._settle()
+        elif self._deadline is None and self.timeout_keep_alive_task is None:
+            self._deadline = self.loop.call_later(REQUEST_DEADLINE, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        self._settle()
+        self._unset_keepalive_if_required()  # which uvicorn forgets after a reset
+
+    def on_response_complete(self) -> None:
+        """Begin waiting for the next request, or, after the last answer, for the client to take it."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, also when its last answer was never read."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _settle(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,0 +1,125 @@
+"""uvicorn, run in the loop that is already there, on sockets that already listen.
+
+uvicorn would handle signals, and raise them again when it is done, so that nothing after it runs; the
+application owns them, and a server ends when its block does:
+
+    async with serving(app, sockets):
+        ...                              # accepting
+                                         # closed: idle connections at once, busy ones within the grace
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from exporter.serving.connection import Connection
+from exporter.serving.listening import BACKLOG
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Generator, Sequence
+
+    from starlette.types import ASGIApp
+
+MOST_CONNECTIONS = 500
+"""More are answered 503 and closed. Half of the usual limit of 1,024 files: probes need theirs."""
+KEEP_ALIVE = 75
+"""Seconds. Longer than usual scrape intervals (15 s to 60 s), so that Prometheus, which keeps idle
+connections for five minutes, reuses one; uvicorn's 5 s make it connect anew, and shake hands anew under
+TLS, for every scrape. An idle connection costs a few kilobytes."""
+LARGEST_HEAD = 16 * 1024
+GRACE = 2
+"""Seconds for requests in flight at shutdown; a scrape of thousands of targets takes a tenth of that."""
+_CLEARING = 1.0
+"""Seconds for cancelled requests to end; they only have to answer 503."""
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: ASGIApp, sockets: Sequence[socket.socket], *, grace: int = GRACE
+) -> AsyncIterator[None]:
+    """Serve an application while the block runs.
+
+    The block begins when connections are accepted. When it ends, the sockets are closed, idle
+    connections too; requests in flight have their time, are then cancelled, and nothing is left.
+
+    Args:
+        app: the ASGI application; its lifespan is not run.
+        sockets: listening sockets, as `bind` makes them; they are closed in any case.
+        grace: seconds for requests in flight at the end.
+
+    Raises:
+        OSError: a socket cannot be served.
+    """
+    server = Server(app, grace=grace)
+    running = asyncio.create_task(server.serve(list(sockets)), name="web server")
+    try:
+        await server.accepting.wait()
+        if not server.started:
+            await running
+        yield
+    finally:
+        server.should_exit = True
+        try:
+            await running
+        finally:
+            for sock in sockets:
+                sock.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server without its signal handlers, that says when it accepts and leaves nothing behind."""
+
+    def __init__(self, app: ASGIApp, *, grace: int = GRACE) -> None:
+        config = uvicorn.Config(
+            app,
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            workers=1,  # said here, or it would be read from an ambient variable
+            proxy_headers=False,
+            server_header=False,
+            backlog=BACKLOG,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=grace,
+            h11_max_incomplete_event_size=LARGEST_HEAD,
+        )
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+        self.servers: list[asyncio.Server] = []
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals to the application."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.accepting.set()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until `should_exit`; nothing is left when this returns or raises."""
+        try:
+            await super().serve(sockets)
+        finally:
+            self.accepting.set()  # nobody must wait for a start that failed
+            await self._clear()
+
+    async def _clear(self) -> None:
+        """End what outlasted the grace: uvicorn cancels it, but does not wait, nor for slow readers."""
+        for server in self.servers:
+            server.close()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_CLEARING)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()

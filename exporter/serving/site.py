@@ -1,0 +1,173 @@
+"""The routes: metrics, health, landing page. What they show is handed in as callables.
+
+Every answer, errors included, carries `nosniff` and is not to be stored: each describes one moment.
+A failure is answered with a bare 500. It is logged with the way it took, but without the exception's
+own text, which may hold what must not be in a log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import traceback
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from exporter.serving.negotiation import Format, choose, wants_gzip
+from exporter.serving.page import CONTENT_SECURITY_POLICY, Landing, render
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    Endpoint = Callable[[Request], Awaitable[Response]]
+
+LEAST_COMPRESSED = 1024
+"""Bytes below which compression saves no packet."""
+LEAST_THREADED = 64 * 1024
+"""Bytes from which compression would hold the event loop for longer than handing it to a thread costs."""
+LEVEL = 1
+"""Metrics text shrinks about tenfold at level 1; level 9 costs five times as much for little more."""
+
+_log = logging.getLogger("exporter.serving")
+
+
+def site(
+    *,
+    exposition: Callable[[bool], Awaitable[bytes]],
+    healthy: Callable[[], bool],
+    ready: Callable[[], bool],
+    landing: Callable[[], Landing],
+) -> Starlette:
+    """Build the web application.
+
+    Args:
+        exposition: renders the metrics; called with True for OpenMetrics 1.0.0, False for text 0.0.4.
+        healthy: whether due probes are being started.
+        ready: whether the schedule runs.
+        landing: what the landing page shows.
+    """
+    app = Starlette(
+        routes=[
+            Route("/", _landing(landing)),
+            Route("/metrics", _metrics(exposition)),
+            Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
+            Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
+        ],
+        middleware=[Middleware(_Frame)],
+        exception_handlers={HTTPException: _refusal},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _metrics(exposition: Callable[[bool], Awaitable[bytes]]) -> Endpoint:
+    async def metrics(request: Request) -> Response:
+        form = choose(_joined(request, "accept"))
+        body = await exposition(form is Format.OPENMETRICS)
+        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
+        if len(body) >= LEAST_COMPRESSED and wants_gzip(_joined(request, "accept-encoding")):
+            headers["Content-Encoding"] = "gzip"
+            body = await _compressed(body)
+        return Response(body, headers=headers)
+
+    return metrics
+
+
+def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
+    async def check(_: Request) -> Response:
+        return PlainTextResponse(good) if holds() else PlainTextResponse(bad, status_code=503)
+
+    return check
+
+
+def _landing(landing: Callable[[], Landing]) -> Endpoint:
+    async def page(_: Request) -> Response:
+        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"}
+        return HTMLResponse(render(landing()), headers=headers)
+
+    return page
+
+
+def _joined(request: Request, name: str) -> str | None:
+    """A header that may be sent on several lines; None when it was not sent (RFC 9110, 5.2)."""
+    return ", ".join(request.headers.getlist(name)) or None
+
+
+async def _compressed(body: bytes) -> bytes:
+    if len(body) > LEAST_THREADED:
+        return await asyncio.to_thread(_gzip, body)
+    return _gzip(body)
+
+
+def _gzip(body: bytes) -> bytes:
+    # without a time in it, equal bodies have equal lengths, and HEAD agrees with GET
+    return gzip.compress(body, compresslevel=LEVEL, mtime=0)
+
+
+async def _refusal(_: Request, error: Exception) -> Response:
+    """Answer what has no route (404) or not this method (405)."""
+    if not isinstance(error, HTTPException):  # pragma: no cover  starlette's signature is wider than its use
+        raise error
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        # starlette joins a set, whose order changes with every start
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+    return PlainTextResponse(error.detail.lower(), status_code=error.status_code, headers=headers)
+
+
+class _Frame:
+    """What is common to all answers: their headers, and what happens when there is none.
+
+    It stands inside starlette's own error middleware, which would raise again what it has answered,
+    for the server to log with the exception's text.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def framed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(raw=message["headers"])
+                headers["Cache-Control"] = "no-store"
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, framed)
+        except asyncio.CancelledError:
+            # shutdown cancels requests that outlast the grace
+            _log.warning("cut short: %s %s", scope["method"], scope["path"])
+            if started:
+                raise
+            await PlainTextResponse("shutting down", status_code=503)(scope, receive, framed)
+        except Exception as error:  # noqa: BLE001  whatever a callable raises, the daemon goes on
+            # the path is one of the routes': nothing else gets as far as failing
+            _log.error("cannot answer %s %s: %s", scope["method"], scope["path"], _way(error))
+            if not started:
+                await PlainTextResponse("internal error", status_code=500)(scope, receive, framed)
+
+
+def _way(error: BaseException) -> str:
+    """Describe an exception and what caused it by types and frames alone, innermost frame last."""
+    frames = (
+        f"{frame.f_globals.get('__name__', '?')}:{line} {frame.f_code.co_name}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    )
+    way = f"{type(error).__name__} at {' > '.join(frames)}"
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return way if earlier is None else f"{way}; after {_way(earlier)}"
