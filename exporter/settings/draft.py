@@ -81,6 +81,8 @@ def draft(name: str, place: Place, own: Layer, defaults: Layer, mistakes: list[M
     kept = tuple(sorted((label, value) for label, value in labels.items() if value))
     if len(kept) > MOST_LABELS:
         mistakes.append(
-            place.beneath("labels").mistake(f"has more than {MOST_LABELS} labels, DEFAULTS included")
+            place.beneath("labels").mistake(
+                f"has more than {MOST_LABELS} labels, DEFAULTS included; write fewer"
+            )
         )
     return Draft(name, place, layers, TargetFields.model_construct(**merged), kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -29,11 +29,10 @@ class _Merged(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  there is none yet
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Replace the sources of pydantic-settings by those handed in, the strongest first."""
-        if not isinstance(init_settings, InitSettingsSource):
-            raise TypeError("the readings arrive as an argument")
+        readings = cast("InitSettingsSource", init_settings).init_kwargs["readings"]
         return tuple(
             InitSettingsSource(settings_cls, init_kwargs={"tree": reading.tree, "places": reading.places})
-            for reading in init_settings.init_kwargs["readings"]
+            for reading in readings
         )
 
 

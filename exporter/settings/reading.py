@@ -8,7 +8,7 @@ Stage one of two. It works on names alone, so that broken JSON or an unknown nam
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from exporter.settings import document
 from exporter.settings.mistake import printable, twice
@@ -85,7 +85,7 @@ class _Source:
         """Lay the single variables over the document."""
         reading = self._reading
         if self._document is not None:
-            targets = document.parse(self._document, _targets())
+            targets = document.parse(self._document, cast("Family", root().members[TARGETS]))
             reading.tree[TARGETS] = targets.tree
             reading.places = targets.places
             reading.mistakes += targets.mistakes
@@ -110,13 +110,6 @@ class _Source:
 
     def _mistake(self, place: Place, message: str) -> None:
         self._reading.mistakes.append(place.mistake(message))
-
-
-def _targets() -> Family:
-    family = root().members[TARGETS]
-    if not isinstance(family, Family):
-        raise TypeError("targets are named by the operator")
-    return family
 
 
 def _not_there(variable: str, value: str, wrong: str) -> str:

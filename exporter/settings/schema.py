@@ -231,7 +231,7 @@ class Schema(_Group):
 
     targets: dict[TargetName, TargetFields] = Field(
         default_factory=dict,
-        description='targets as one JSON object, `{"name": {"client_id": …}}`; single variables beside it win',
+        description='targets as one JSON object, `{"name": {"client_id": …}}`; single variables win',
     )
     defaults: TargetFields = Field(
         default_factory=TargetFields, description="a default for all targets, of any field above"

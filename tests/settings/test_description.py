@@ -1,0 +1,86 @@
+"""What check-config prints, word for word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporter.settings import describe, load
+
+T = "FLOW_EXPORTER_TARGETS__EMEA__"
+SOURCE = "94e3268d-847d-47aa-a45e-1ef8dd8f4df0"
+DESTINATION = "0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11"
+EMEA = {
+    f"{T}SOURCE_ENVIRONMENT_ID": SOURCE,
+    f"{T}DESTINATION_ENVIRONMENT_ID": DESTINATION,
+    f"{T}CLIENT_ID": "client",
+}
+NOWHERE = Path("/nonexistent")
+
+PLAIN = f"""\
+target emea
+  authorize URL           https://auth.pingone.com/{SOURCE}/as/authorize
+  source environment      {SOURCE}
+  destination environment {DESTINATION}
+  client id               client
+  redirect URI            https://auth.pingone.com/{DESTINATION}/rp/callback/openid_connect
+  scope                   openid
+  PKCE                    no
+  expected statuses       USERNAME_PASSWORD_REQUIRED
+  journey                 authorize
+  interval                1m
+  timeout                 10s
+  latency objective       2s
+  trusted authorities     the system's
+
+exporter
+  targets                 1
+  listen addresses        :9988
+  concurrent probes       at most 100
+  shutdown grace          15s
+  duration buckets        0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30
+  log                     logfmt, from level info"""
+
+
+def test_a_target_is_shown_as_it_is_resolved() -> None:
+    assert describe(load(EMEA, NOWHERE)) == PLAIN
+
+
+def test_what_is_set_is_shown_beside_it(certificate: Path) -> None:
+    extra = {
+        "PROMPT": "login",
+        "ACR_VALUES": "Single_Factor",
+        "MAX_AGE": "300",
+        "PKCE": "true",
+        "EXPECTED_STATUSES": "OTP_REQUIRED,DAVINCI",
+        "LABELS__TIER": "gold",
+        "LABELS__OWNER": "identity team",
+        "CA_FILE": str(certificate),
+    }
+    disabled = {name.replace("EMEA", "APAC"): value for name, value in EMEA.items()}
+    environ = {
+        **EMEA,
+        **{f"{T}{name}": value for name, value in extra.items()},
+        **disabled,
+        "FLOW_EXPORTER_TARGETS__APAC__ENABLED": "false",
+        "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "[::1]:1,localhost:2",
+    }
+    lines = describe(load(environ, certificate.parent)).split("\n")
+    assert {
+        "  prompt                  login",
+        "  ACR values              Single_Factor",
+        "  max age                 300 seconds",
+        "  PKCE                    yes",
+        "  expected statuses       OTP_REQUIRED, DAVINCI",
+        "  labels                  owner=identity team, tier=gold",
+        f"  trusted authorities     {certificate}",
+        "  disabled targets        apac",
+        "  listen addresses        [::1]:1, localhost:2",
+    } <= set(lines)
+
+
+def test_a_login_hint_and_a_query_are_not_shown() -> None:
+    hidden = {f"{T}LOGIN_HINT": "s3cr3t@example.com", f"{T}REDIRECT_URI": "https://a.example/cb?k=s3cr3t"}
+    text = describe(load({**EMEA, **hidden}, NOWHERE))
+    assert "s3cr3t" not in text
+    assert "  login hint              (set)\n" in text
+    assert "  redirect URI            https://a.example/cb?(set)\n" in text

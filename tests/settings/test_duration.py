@@ -1,0 +1,82 @@
+"""Durations, against what Prometheus' ParseDuration and Duration.String do."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.settings import duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0.0),
+        ("0s", 0.0),
+        ("1ms", 0.001),
+        ("500ms", 0.5),
+        ("30s", 30.0),
+        ("90s", 90.0),
+        ("1m30s", 90.0),
+        ("2h", 7200.0),
+        ("4d1h", 349200.0),
+        ("3w2d", 1987200.0),
+        ("1y", 31536000.0),
+        ("1h500ms", 3600.5),
+        ("1y1w1d1h1m1s1ms", 31536000.0 + 604800 + 86400 + 3600 + 60 + 1.001),
+    ],
+)
+def test_a_duration_is_the_sum_of_its_units(text: str, seconds: float) -> None:
+    assert duration.parse(text) == pytest.approx(seconds, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "-1s", "1.5s", "s", "1s1m", "1m1m", "1M", " 1s", "1s ", "1 s", "٣s", "1us", "1s1", "00", "ms"],
+)
+def test_what_prometheus_refuses_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is no duration; write for example 500ms, 30s, 1m30s or 2h$"):
+        duration.parse(text)
+
+
+@pytest.mark.parametrize("text", ["300y", "9999999999999999999ms"])
+def test_a_duration_that_prometheus_could_not_hold_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is too long a duration; write at most 292y$"):
+        duration.parse(text)
+
+
+def test_so_many_digits_that_python_refuses_them_are_no_duration() -> None:
+    with pytest.raises(ValueError, match=r"^is no duration;"):
+        duration.parse("1" * 5000 + "s")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.05, "50ms"),
+        (60, "1m"),
+        (90, "1m30s"),
+        (86400 * 8, "8d"),
+        (86400 * 14, "2w"),
+        (86400 * 366, "366d"),
+        (86400 * 365, "1y"),
+    ],
+)
+def test_seconds_are_written_as_prometheus_writes_them(seconds: float, text: str) -> None:
+    assert duration.write(seconds) == text
+
+
+@given(st.integers(min_value=0, max_value=9223372036854))
+def test_what_is_written_is_read_back(milliseconds: int) -> None:
+    assert round(duration.parse(duration.write(milliseconds / 1000)) * 1000) == milliseconds
+
+
+@given(st.text(alphabet="0123456789ywdhms ", max_size=12))
+def test_any_text_is_a_duration_that_survives_or_one_value_error(text: str) -> None:
+    try:
+        seconds = duration.parse(text)
+    except ValueError:
+        return
+    assert duration.parse(duration.write(seconds)) == seconds

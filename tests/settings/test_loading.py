@@ -1,0 +1,426 @@
+"""The whole way, from an environment to Settings, or to every mistake at once, word for word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.settings import ConfigurationError, ListenAddress, Log, Settings, Web, duration, load, loading
+from exporter.target import Journey, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = "FLOW_EXPORTER_TARGETS__"
+D = "FLOW_EXPORTER_DEFAULTS__"
+SOURCE = "94e3268d-847d-47aa-a45e-1ef8dd8f4df0"
+DESTINATION = "0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11"
+EMEA = {
+    f"{T}EMEA__SOURCE_ENVIRONMENT_ID": SOURCE,
+    f"{T}EMEA__DESTINATION_ENVIRONMENT_ID": DESTINATION,
+    f"{T}EMEA__CLIENT_ID": "client",
+}
+NOWHERE = Path("/nonexistent")
+CALLBACK = "rp/callback/openid_connect"
+SERVICE_LINK = (
+    "is unknown; it looks like a Kubernetes service link, so set enableServiceLinks: false for the pod"
+)
+
+
+def only_target(extra: Mapping[str, str], directory: Path = NOWHERE) -> Target:
+    (target,) = load({**EMEA, **extra}, directory).targets
+    return target
+
+
+def mistakes(environ: Mapping[str, str], directory: Path = NOWHERE) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(environ, directory)
+    return str(caught.value).split("\n")
+
+
+def test_three_variables_are_a_whole_configuration() -> None:
+    assert load(EMEA, NOWHERE) == Settings(
+        targets=(
+            Target(
+                name="emea",
+                source_environment_id=SOURCE,
+                destination_environment_id=DESTINATION,
+                client_id="client",
+                source_url=f"https://auth.pingone.com/{SOURCE}",
+                redirect_uri=f"https://auth.pingone.com/{DESTINATION}/{CALLBACK}",
+            ),
+        ),
+        disabled=(),
+        web=Web(listen_addresses=(ListenAddress("", 9988),)),
+        max_concurrent_probes=100,
+        shutdown_grace=15.0,
+        duration_buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
+        log=Log(level="info", format="logfmt"),
+    )
+
+
+def test_every_field_of_a_target_reaches_it(certificate: Path) -> None:
+    fields = {
+        "SOURCE_ENVIRONMENT_ID": SOURCE.upper(),
+        "DESTINATION_ENVIRONMENT_ID": DESTINATION,
+        "CLIENT_ID": "c!~",
+        "CUSTOM_DOMAIN": "Login.Example.com",
+        "DESTINATION_AUTH_URL": "http://localhost:9000/base/",
+        "REDIRECT_URI": "com.example.app:/Callback?x=%2F",
+        "SCOPE": " openid   profile ",
+        "PROMPT": "login",
+        "ACR_VALUES": "Single_Factor Multi_Factor",
+        "LOGIN_HINT": "probe@example.com",
+        "MAX_AGE": "0",
+        "PKCE": "Yes",
+        "EXPECTED_STATUSES": "OTP_REQUIRED, DAVINCI,OTP_REQUIRED",
+        "LATENCY_OBJECTIVE": "750ms",
+        "LABELS__TIER": "gold",
+        "LABELS__OWNER": " identity team\n",
+        "JOURNEY": "Authorize",
+        "INTERVAL": "100ms",
+        "TIMEOUT": "99ms",
+        "CA_FILE": certificate.name,
+        "ENABLED": "on",
+    }
+    settings = load(
+        {f"flow_exporter_targets__a_1__{name}": value for name, value in fields.items()}, certificate.parent
+    )
+    assert settings.targets == (
+        Target(
+            name="a_1",
+            source_environment_id=SOURCE,
+            destination_environment_id=DESTINATION,
+            client_id="c!~",
+            source_url="https://login.example.com",
+            redirect_uri="com.example.app:/Callback?x=%2F",
+            scope="openid profile",
+            prompt="login",
+            acr_values="Single_Factor Multi_Factor",
+            login_hint="probe@example.com",
+            max_age=0,
+            pkce=True,
+            expected_statuses=("OTP_REQUIRED", "DAVINCI"),
+            latency_objective=0.75,
+            labels=(("owner", "identity team"), ("tier", "gold")),
+            journeys=(Journey.AUTHORIZE,),
+            interval=0.1,
+            timeout=0.099,
+            ca_file=certificate,
+        ),
+    )
+
+
+def test_every_setting_of_the_exporter_reaches_it() -> None:
+    settings = load(
+        {
+            **EMEA,
+            "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0,[::1]:9988",
+            "FLOW_EXPORTER_MAX_CONCURRENT_PROBES": "1",
+            "FLOW_EXPORTER_SHUTDOWN_GRACE": "0",
+            "FLOW_EXPORTER_DURATION_BUCKETS": "1e-1, .5,1.",
+            "FLOW_EXPORTER_LOG__LEVEL": "WARNING",
+            "FLOW_EXPORTER_LOG__FORMAT": "Json",
+        },
+        NOWHERE,
+    )
+    assert settings.web == Web(listen_addresses=(ListenAddress("127.0.0.1", 0), ListenAddress("::1", 9988)))
+    assert settings.max_concurrent_probes == 1
+    assert settings.shutdown_grace == 0.0
+    assert settings.duration_buckets == (0.1, 0.5, 1.0)
+    assert settings.log == Log(level="warning", format="json")
+
+
+def test_the_variables_of_other_programs_are_left_alone() -> None:
+    others = {
+        "PATH": "/bin",
+        "FLOW_EXPORTER": "x",
+        "FLOWEXPORTER_X": "x",
+        "XFLOW_EXPORTER_X": "x",
+        "\udc80": "\udc80",
+    }
+    assert load({**EMEA, **others}, NOWHERE) == load(EMEA, NOWHERE)
+
+
+def test_targets_are_sorted_and_disabled_ones_are_named_apart() -> None:
+    environ = {
+        name.replace("EMEA", target): value for target in ("C", "B", "A", "D") for name, value in EMEA.items()
+    }
+    settings = load({**environ, f"{T}D__ENABLED": "0", f"{T}B__ENABLED": "False"}, NOWHERE)
+    assert [target.name for target in settings.targets] == ["a", "c"]
+    assert settings.disabled == ("b", "d")
+
+
+def test_json_is_the_same_as_single_variables_and_may_hold_numbers_booleans_and_lists() -> None:
+    document = {
+        "emea": {
+            "Source_Environment_Id": SOURCE,
+            "destination_environment_id": DESTINATION,
+            "client_id": "client",
+            "max_age": 300,
+            "pkce": True,
+            "prompt": None,
+            "expected_statuses": ["OTP_REQUIRED", "DAVINCI"],
+            "labels": {"Tier": "gold"},
+            "interval": "30s",
+        }
+    }
+    single = {
+        f"{T}EMEA__MAX_AGE": "300",
+        f"{T}EMEA__PKCE": "true",
+        f"{T}EMEA__PROMPT": "",
+        f"{T}EMEA__EXPECTED_STATUSES": "OTP_REQUIRED,DAVINCI",
+        f"{T}EMEA__LABELS__TIER": "gold",
+        f"{T}EMEA__INTERVAL": "30s",
+    }
+    pretty = json.dumps(document, indent="\t")
+    assert load({"FLOW_EXPORTER_TARGETS": pretty}, NOWHERE) == load({**EMEA, **single}, NOWHERE)
+
+
+def test_single_variables_win_over_json_in_one_source_key_by_key() -> None:
+    document = {"emea": {"client_id": "json", "interval": "20s", "labels": {"owner": "a", "tier": "json"}}}
+    target = only_target({"FLOW_EXPORTER_TARGETS": json.dumps(document), f"{T}EMEA__LABELS__TIER": "single"})
+    assert (target.client_id, target.interval) == ("client", 20.0)
+    assert target.labels == (("owner", "a"), ("tier", "single"))
+
+
+def test_the_environment_wins_over_the_file_even_with_json_over_single_variables(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        f"{T}emea__INTERVAL=20s\n{T}emea__SCOPE='openid email'\n{T}emea__LABELS__TIER=file\n"
+    )
+    document = {"EMEA": {"interval": "30s", "labels": {"owner": "a"}}}
+    target = only_target({"FLOW_EXPORTER_TARGETS": json.dumps(document)}, tmp_path)
+    assert (target.interval, target.scope) == (30.0, "openid email")
+    assert target.labels == (("owner", "a"), ("tier", "file"))
+
+
+def test_a_wrong_value_in_the_file_that_the_environment_overrides_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"{T}EMEA__INTERVAL=soon\n")
+    assert only_target({f"{T}EMEA__INTERVAL": "30s"}, tmp_path).interval == 30.0
+
+
+def test_defaults_fill_what_a_target_leaves_out_and_labels_merge_key_by_key() -> None:
+    target = only_target(
+        {
+            f"{D}CLIENT_ID": "default",
+            f"{D}SCOPE": "openid email",
+            f"{D}PROMPT": "login",
+            f"{D}MAX_AGE": "60",
+            f"{D}LABELS__OWNER": "a",
+            f"{D}LABELS__TIER": "b",
+            f"{D}LABELS__REGION": "c",
+            f"{T}EMEA__PROMPT": "",
+            f"{T}EMEA__MAX_AGE": "",
+            f"{T}EMEA__LABELS__TIER": "own",
+            f"{T}EMEA__LABELS__REGION": "",
+        }
+    )
+    assert (target.client_id, target.scope) == ("client", "openid email")
+    assert (target.prompt, target.max_age) == (None, None)
+    assert target.labels == (("owner", "a"), ("tier", "own"))
+
+
+def test_even_what_is_required_may_be_a_default() -> None:
+    settings = load(
+        {
+            f"{D}SOURCE_ENVIRONMENT_ID": SOURCE,
+            f"{D}CLIENT_ID": "client",
+            f"{D}ENABLED": "false",
+            f"{T}A__DESTINATION_ENVIRONMENT_ID": DESTINATION,
+            f"{T}A__ENABLED": "true",
+            f"{T}B__DESTINATION_ENVIRONMENT_ID": DESTINATION,
+        },
+        NOWHERE,
+    )
+    assert [target.name for target in settings.targets] == ["a"]
+    assert settings.disabled == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("interval", "timeout"), [("60s", 10.0), ("20s", 10.0), ("19s", 9.5), ("100ms", 0.05)]
+)
+def test_the_timeout_is_ten_seconds_or_half_the_interval(interval: str, timeout: float) -> None:
+    assert only_target({f"{T}EMEA__INTERVAL": interval}).timeout == timeout
+
+
+@pytest.mark.parametrize(
+    ("count", "fields", "slots"),
+    [
+        (1, {}, 100),
+        (100, {"INTERVAL": "30s", "TIMEOUT": "20s"}, 100),
+        (101, {"INTERVAL": "30s", "TIMEOUT": "20s"}, 101),
+        (1000, {"INTERVAL": "1s", "TIMEOUT": "100ms"}, 150),
+        (1000, {"INTERVAL": "1s", "TIMEOUT": "101ms"}, 152),
+    ],
+)
+def test_there_are_slots_for_an_outage_of_everything(
+    count: int, fields: Mapping[str, str], slots: int
+) -> None:
+    environ = {name.replace("EMEA", f"T{i}"): value for i in range(count) for name, value in EMEA.items()}
+    environ |= {f"{D}{name}": value for name, value in fields.items()}
+    assert load(environ, NOWHERE).max_concurrent_probes == slots
+
+
+def test_no_target_shows_what_to_set_for_a_first_one() -> None:
+    assert mistakes({}) == [
+        (
+            "FLOW_EXPORTER_TARGETS: there is no target; for a first one, of any name, set "
+            "FLOW_EXPORTER_TARGETS__EXAMPLE__SOURCE_ENVIRONMENT_ID, "
+            "FLOW_EXPORTER_TARGETS__EXAMPLE__DESTINATION_ENVIRONMENT_ID and "
+            "FLOW_EXPORTER_TARGETS__EXAMPLE__CLIENT_ID"
+        )
+    ]
+
+
+def test_a_typo_in_the_only_target_is_not_told_as_no_target() -> None:
+    assert mistakes({"FLOW_EXPORTER_TARGETS": "{"}) == [
+        (
+            "FLOW_EXPORTER_TARGETS: is no JSON (line 1, column 2); "
+            'write for example {"emea": {"client_id": "..."}}'
+        )
+    ]
+
+
+def test_nothing_but_disabled_targets_is_a_mistake() -> None:
+    assert mistakes({**EMEA, f"{D}ENABLED": "no"}) == [
+        "FLOW_EXPORTER_TARGETS: has no target that is enabled; set ENABLED of at least one to true"
+    ]
+
+
+def test_more_targets_than_one_exporter_takes_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "MOST_TARGETS", 1)
+    assert mistakes({**EMEA, f"{T}B__CLIENT_ID": "b"}) == [
+        "FLOW_EXPORTER_TARGETS: has more than 1 targets; share them among several exporters"
+    ]
+
+
+def test_a_missing_field_is_named_in_the_operators_spelling() -> None:
+    assert mistakes(
+        {f"{T}Emea__CLIENT_ID": "x", "FLOW_EXPORTER_TARGETS": '{"APac": {"client_id": "x"}}'}
+    ) == [
+        (
+            "FLOW_EXPORTER_TARGETS (APac.destination_environment_id): is missing; "
+            "set it to the UUID of the environment that they are signed on for (the relying party)"
+        ),
+        (
+            "FLOW_EXPORTER_TARGETS (APac.source_environment_id): is missing; "
+            "set it to the UUID of the environment that signs users on (the identity provider)"
+        ),
+        (
+            "FLOW_EXPORTER_TARGETS__Emea__DESTINATION_ENVIRONMENT_ID: is missing; "
+            "set it to the UUID of the environment that they are signed on for (the relying party)"
+        ),
+        (
+            "FLOW_EXPORTER_TARGETS__Emea__SOURCE_ENVIRONMENT_ID: is missing; "
+            "set it to the UUID of the environment that signs users on (the identity provider)"
+        ),
+    ]
+
+
+def test_a_target_written_in_lower_case_is_answered_in_lower_case(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"flow_exporter_targets__x__source_environment_id={SOURCE}\n")
+    assert mistakes({f"{D}DESTINATION_ENVIRONMENT_ID": DESTINATION}, tmp_path) == [
+        (
+            "flow_exporter_targets__x__client_id in .env: is missing; "
+            "set it to the client id of the source application"
+        )
+    ]
+
+
+def test_an_empty_json_target_is_told_all_that_is_missing() -> None:
+    assert [line.split(":")[0] for line in mistakes({"FLOW_EXPORTER_TARGETS": '{"a": {}}'})] == [
+        "FLOW_EXPORTER_TARGETS (a.client_id)",
+        "FLOW_EXPORTER_TARGETS (a.destination_environment_id)",
+        "FLOW_EXPORTER_TARGETS (a.source_environment_id)",
+    ]
+
+
+def test_a_wrong_required_value_is_not_missing_as_well() -> None:
+    assert mistakes({**EMEA, f"{T}EMEA__CLIENT_ID": "two words"}) == [
+        (
+            "FLOW_EXPORTER_TARGETS__EMEA__CLIENT_ID: is no client id; "
+            "write 1 to 256 printable ASCII characters without spaces"
+        )
+    ]
+
+
+def test_a_mistake_in_the_defaults_is_told_once_for_all_targets() -> None:
+    environ = {name.replace("EMEA", target): value for target in "ABC" for name, value in EMEA.items()}
+    assert mistakes({**environ, f"{D}interval": "soon", f"{D}TIMEOUT": "2h"}) == [
+        "FLOW_EXPORTER_DEFAULTS__interval: is no duration; write for example 500ms, 30s, 1m30s or 2h",
+    ]
+
+
+def test_mistakes_of_all_kinds_and_sources_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"{T}EMEA__TIMEOUT=never\nFLOW_EXPORTER_NONSENSE=1\n")
+    environ = {
+        **EMEA,
+        "FLOW_EXPORTER_TARGETS": '{"emea": {"interval": 30, "labels": {"le": "x"}}}',
+        "FLOW_EXPORTER_LOG_LEVEL": "debug",
+        "FLOW_EXPORTER_LOG__FORMAT": "xml",
+        f"{T}EMEA__AUTH_URL": "https://a.example",
+        f"{T}EMEA__REGION": "EU",
+    }
+    assert mistakes(environ, tmp_path) == [
+        "FLOW_EXPORTER_LOG_LEVEL: is unknown; did you mean FLOW_EXPORTER_LOG__LEVEL?",
+        "FLOW_EXPORTER_LOG__FORMAT: is no log format; write logfmt or json",
+        "FLOW_EXPORTER_NONSENSE in .env: is unknown",
+        "FLOW_EXPORTER_TARGETS (emea.interval): is no duration; write for example 500ms, 30s, 1m30s or 2h",
+        (
+            "FLOW_EXPORTER_TARGETS (emea.labels.le): is a label that Prometheus or the exporter sets itself; "
+            "choose another name"
+        ),
+        (
+            "FLOW_EXPORTER_TARGETS__EMEA__REGION: cannot stand beside FLOW_EXPORTER_TARGETS__EMEA__AUTH_URL; "
+            "keep one of them"
+        ),
+        f"FLOW_EXPORTER_TARGETS__EMEA__TIMEOUT in .env: {duration.WRONG}",
+    ]
+
+
+def test_the_order_of_the_environment_changes_nothing() -> None:
+    environ = {**EMEA, f"{T}Emea__SCOPE": "openid", f"{T}emea__CLIENT_ID": "x", f"{T}EMEA__REGION": "XX"}
+    assert mistakes(environ) == mistakes(dict(reversed(environ.items())))
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "FLOW_EXPORTER_CONFIG_FILE",
+        "FLOW_EXPORTER_SECRETS_DIR",
+        "FLOW_EXPORTER_WEB__CONFIG_FILE",
+        "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS",
+        "FLOW_EXPORTER_WEB__EXTERNAL_URL",
+        "FLOW_EXPORTER_EGRESS_CHECK_URL",
+        "FLOW_EXPORTER_SHARD__INDEX",
+        f"{T}EMEA__PROXY_URL",
+        f"{T}EMEA__IP_FAMILY",
+        f"{T}EMEA__CLIENT_KEY_FILE",
+    ],
+)
+def test_what_is_not_supported_yet_is_unknown(later: str) -> None:
+    (line,) = mistakes({**EMEA, later: "x"})
+    assert line.startswith(f"{later}: is unknown")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FLOW_EXPORTER_SERVICE_HOST", "10.0.0.1"),
+        ("FLOW_EXPORTER_SERVICE_PORT", "9988"),
+        ("FLOW_EXPORTER_SERVICE_PORT_HTTP_METRICS", "9988"),
+        ("FLOW_EXPORTER_PORT", "tcp://10.0.0.1:9988"),
+        ("FLOW_EXPORTER_PORT_9988_TCP", "tcp://10.0.0.1:9988"),
+        ("FLOW_EXPORTER_PORT_9988_TCP_ADDR", "10.0.0.1"),
+        ("FLOW_EXPORTER_CANARY_PORT", "udp://10.0.0.1:53"),
+    ],
+)
+def test_a_kubernetes_service_link_is_recognised(name: str, value: str) -> None:
+    assert mistakes({**EMEA, name: value}) == [f"{name}: {SERVICE_LINK}"]
+
+
+def test_a_port_that_no_service_link_would_hold_is_just_unknown() -> None:
+    assert mistakes({**EMEA, "FLOW_EXPORTER_PORT": "9988"}) == ["FLOW_EXPORTER_PORT: is unknown"]

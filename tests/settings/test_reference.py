@@ -1,0 +1,49 @@
+"""The generated reference: every variable of the schema, each once, and each one real."""
+
+from __future__ import annotations
+
+import re
+
+from exporter.settings.reading import read
+from exporter.settings.reference import reference
+
+ROW = re.compile(r"\| `([^`]+)` \| (.+?) \| (.+) \|")
+
+
+def rows() -> list[tuple[str, str, str]]:
+    table = reference().split("|---|---|---|\n")[1].splitlines()
+    return [ROW.fullmatch(line).groups() for line in table]  # type: ignore[union-attr,misc]  # None fails the test
+
+
+def test_every_row_names_a_variable_that_is_read() -> None:
+    names = [name for name, _, _ in rows()]
+    real = [
+        name.replace("<NAME>", "EMEA").replace("<KEY>", "OWNER").replace("<FIELD>", "INTERVAL")
+        for name in names
+    ]
+    assert read([(name, "{}") for name in real]).mistakes == []
+    assert len(set(names)) == len(names)
+
+
+def test_rows_show_the_default_as_it_is_written_or_explained() -> None:
+    defaults = {name: default for name, default, _ in rows()}
+    assert defaults["FLOW_EXPORTER_TARGETS__<NAME>__CLIENT_ID"] == "required"
+    assert defaults["FLOW_EXPORTER_TARGETS__<NAME>__INTERVAL"] == "`60s`"
+    assert defaults["FLOW_EXPORTER_TARGETS__<NAME>__TIMEOUT"] == "min(`10s`, half the interval)"
+    assert defaults["FLOW_EXPORTER_TARGETS__<NAME>__PROMPT"] == "–"  # noqa: RUF001  the table's empty cell
+    assert defaults["FLOW_EXPORTER_WEB__LISTEN_ADDRESS"] == "`:9988`"
+
+
+def test_every_row_says_what_its_variable_means() -> None:
+    assert all(len(meaning) > 5 for _, _, meaning in rows())
+
+
+def test_targets_defaults_and_groups_are_all_there() -> None:
+    names = [name for name, _, _ in rows()]
+    assert {
+        "FLOW_EXPORTER_TARGETS",
+        "FLOW_EXPORTER_TARGETS__<NAME>__LABELS__<KEY>",
+        "FLOW_EXPORTER_DEFAULTS__<FIELD>",
+        "FLOW_EXPORTER_LOG__FORMAT",
+        "FLOW_EXPORTER_MAX_CONCURRENT_PROBES",
+    } <= set(names)
