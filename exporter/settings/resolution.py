@@ -90,10 +90,8 @@ def _locators(draft: Draft, mistakes: list[Mistake]) -> tuple[Locator | None, Lo
 
 
 def _locator(layer: Layer, names: Sequence[str]) -> Locator | None:
-    written = layer.written(names)
-    if len(written) > 1:
-        return None
-    locator: Locator | None = getattr(layer.fields, written[0]) if layer.is_right(written[0]) else None
+    first = layer.written(names)[0]
+    locator: Locator | None = getattr(layer.fields, first) if layer.is_right(first) else None
     return locator
 
 

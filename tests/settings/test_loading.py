@@ -254,6 +254,7 @@ def test_the_timeout_is_ten_seconds_or_half_the_interval(interval: str, timeout:
         (101, {"INTERVAL": "30s", "TIMEOUT": "20s"}, 101),
         (1000, {"INTERVAL": "1s", "TIMEOUT": "100ms"}, 150),
         (1000, {"INTERVAL": "1s", "TIMEOUT": "101ms"}, 152),
+        (1200, {"INTERVAL": "1s", "TIMEOUT": "70ms"}, 126),
     ],
 )
 def test_there_are_slots_for_an_outage_of_everything(
@@ -335,6 +336,12 @@ def test_an_empty_json_target_is_told_all_that_is_missing() -> None:
         "FLOW_EXPORTER_TARGETS (a.client_id)",
         "FLOW_EXPORTER_TARGETS (a.destination_environment_id)",
         "FLOW_EXPORTER_TARGETS (a.source_environment_id)",
+    ]
+
+
+def test_white_space_around_a_redirect_uri_is_a_mistake_for_it_is_sent_byte_for_byte() -> None:
+    assert mistakes({**EMEA, f"{T}EMEA__REDIRECT_URI": " https://a.example/cb"}) == [
+        f"{T}EMEA__REDIRECT_URI: is no absolute URI; write for example https://app.example.com/callback"
     ]
 
 
