@@ -1,0 +1,227 @@
+"""A schedule on a stage: probes follow a script, and whatever happens is noted with its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from scheduling.virtual_time import EPOCH, virtual_time
+
+from exporter.outcome import FAULTS, Cause, Outcome, Phase, Reason
+from exporter.scheduling import Schedule
+from exporter.scheduling.offsets import offset
+from exporter.target import Journey, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from scheduling.virtual_time import VirtualTime
+
+    from exporter.outcome import Observer
+
+EXACT = 1e-4
+"""Seconds. Wall times are kept in microseconds, and floats of the epoch's size are no finer."""
+
+
+def make_target(
+    name: str,
+    *,
+    host: str = "auth.example",
+    environment: str = "a",
+    interval: float = 60.0,
+    timeout: float = 10.0,
+) -> Target:
+    """Return a target; what the schedule does not look at is the same for all."""
+    return Target(
+        name=name,
+        source_environment_id=environment,
+        destination_environment_id="d",
+        client_id="c",
+        source_url=f"https://{host}/{environment}",
+        redirect_uri="https://destination.example/callback",
+        interval=interval,
+        timeout=timeout,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What one probe does.
+
+    Args:
+        lasts: seconds.
+        reason: how it ends.
+        retry_after: what the provider asks for.
+        error: raised in place of an outcome.
+    """
+
+    lasts: float = 0.1
+    reason: Reason = Reason.OK
+    retry_after: float | None = None
+    error: Exception | None = None
+
+
+QUICK = Act()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something happened to a target at a time since the beginning."""
+
+    at: float
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip(Note):
+    """Due runs were not done."""
+
+    cause: Cause
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(Note):
+    """A target was held back until a wall time."""
+
+    until: float
+
+
+@dataclass(slots=True)
+class Stage:
+    """Plays schedules. It is the schedule's watcher, its probe and one of its observers.
+
+    Args:
+        time: the time to play in.
+        script: what the n-th probe of a target does, by name and n, from 0.
+    """
+
+    time: VirtualTime
+    script: Callable[[str, int], Act] = lambda _name, _number: QUICK
+    begun: list[Note] = field(default_factory=list)
+    lags: list[float] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    outcomes: list[tuple[float, Outcome]] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    _numbers: Counter[str] = field(default_factory=Counter)
+
+    def started(self, lag: float, /) -> None:
+        self.lags.append(lag)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+
+    def ended(self) -> None:
+        self.in_flight -= 1
+
+    def skipped(self, target: str, journey: Journey, cause: Cause, count: int, /) -> None:
+        assert journey is Journey.AUTHORIZE
+        assert count > 0
+        self.skips.append(Skip(self.time(), target, cause, count))
+
+    def held_back(self, target: str, journey: Journey, until: float, /) -> None:
+        assert journey is Journey.AUTHORIZE
+        self.holds.append(Hold(self.time(), target, until))
+
+    def observe(self, outcome: Outcome, /) -> None:
+        self.outcomes.append((self.time(), outcome))
+
+    async def probe(self, target: Target, journey: Journey) -> Outcome:
+        """Act the next probe of `target`."""
+        act = self.script(target.name, self._numbers[target.name])
+        self._numbers[target.name] += 1
+        self.begun.append(Note(self.time(), target.name))
+        await asyncio.sleep(act.lasts)
+        if act.error is not None:
+            raise act.error
+        return make_outcome(target.name, journey, act)
+
+    def schedule(
+        self, targets: Sequence[Target], *, places: int = 100, observers: Sequence[Observer] | None = None
+    ) -> Schedule:
+        """Return a schedule that does what this stage says; nothing runs yet."""
+        return Schedule(
+            targets,
+            self.probe,
+            observers=[self] if observers is None else observers,
+            watcher=self,
+            places=places,
+            clock=self.time.clock(),
+        )
+
+    def starts(self, target: str) -> list[float]:
+        """Return when the probes of `target` began."""
+        return [note.at for note in self.begun if note.target == target]
+
+    def skipped_count(self, cause: Cause, target: str | None = None) -> int:
+        """Return how many due runs were skipped with this cause."""
+        return sum(s.count for s in self.skips if s.cause is cause and target in {None, s.target})
+
+
+def make_outcome(name: str, journey: Journey, act: Act) -> Outcome:
+    """Return the outcome of a probe that did `act`."""
+    return Outcome(
+        target=name,
+        journey=journey,
+        reason=act.reason,
+        fault=FAULTS[act.reason][0],
+        step="authorize",
+        phase=Phase.TRANSFER,
+        started_at=0.0,
+        ended_at=0.0,
+        duration=act.lasts,
+        transaction_id="t",
+        steps=(),
+        retry_after=act.retry_after,
+    )
+
+
+def perform(
+    scene: Callable[[Stage, VirtualTime], Awaitable[None]],
+    script: Callable[[str, int], Act] = lambda _name, _number: QUICK,
+) -> Stage:
+    """Play a scene in a virtual time of its own; return what was noted."""
+    with virtual_time() as time:
+        stage = Stage(time, script)
+
+        async def main() -> None:
+            await scene(stage, time)
+
+        time.run(main())
+        return stage
+
+
+def play(
+    targets: Sequence[Target],
+    seconds: float,
+    *,
+    script: Callable[[str, int], Act] = lambda _name, _number: QUICK,
+    places: int = 100,
+    cues: Iterable[tuple[float, Callable[[VirtualTime], None]]] = (),
+    observers: Callable[[Stage], Sequence[Observer]] = lambda stage: [stage],
+) -> Stage:
+    """Run a schedule for so many seconds, while `cues` happen to the time; end it without grace."""
+
+    async def scene(stage: Stage, time: VirtualTime) -> None:
+        schedule = stage.schedule(targets, places=places, observers=observers(stage))
+        schedule.start()
+        for at, cue in cues:
+            time.loop.call_at(at, cue, time)
+        await asyncio.sleep(seconds)
+        await schedule.stop(grace=0.0)
+
+    return perform(scene, script)
+
+
+def due_slots(target: Target, until: float, *, first: float = 0.0) -> list[float]:
+    """Return when runs of `target` are due in a time of `until` seconds, walked slot by slot."""
+    slot = offset(target.name, Journey.AUTHORIZE, target.interval) - EPOCH % target.interval
+    due = [first]
+    while slot < until:
+        if slot >= first + target.timeout:
+            due.append(slot)
+        slot += target.interval
+    return due

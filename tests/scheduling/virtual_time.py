@@ -1,0 +1,119 @@
+"""An event loop whose time passes only when nobody has anything to do, and a wall clock that can be set.
+
+No test sleeps: the loop jumps to the next timer. APScheduler reads the wall clock by itself, so that it is
+given the same one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from contextlib import contextmanager
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any, Self
+from unittest import mock
+
+from exporter.scheduling import SteadyClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+EPOCH = 1_700_000_000.0
+"""Wall time at the virtual loop's time 0; of today's size, since that is where floats get coarse."""
+
+_MOST_WALL_READS = 500_000
+"""A scheduler that asks on and on must fail its test, not fill the memory."""
+
+
+class _Jumping(selectors.SelectSelector):
+    """Never waits: when no file is ready, the time waited for has passed."""
+
+    def __init__(self, pass_time: Callable[[float], None]) -> None:
+        super().__init__()
+        self._pass_time = pass_time
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise RuntimeError("nothing is due any more: the test would wait for ever")
+            self._pass_time(timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop that begins at time 0."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        super().__init__(_Jumping(self.stall))
+
+    def time(self) -> float:
+        return self._now
+
+    def stall(self, seconds: float) -> None:
+        """Let time pass without doing anything, as if something had blocked the loop."""
+        self._now += max(0.0, seconds)
+
+
+class VirtualTime:
+    """One time for the loop, the steady clock and the wall clock.
+
+    Attributes:
+        loop: the loop to run in.
+        step: by how much the wall clock has been set, in seconds.
+        wall_reads: how often the wall clock was read.
+        on_wall_read: called before each reading, with its number.
+        failures: what the loop's exception handler was told.
+    """
+
+    def __init__(self) -> None:
+        self.loop = VirtualLoop()
+        self.step = 0.0
+        self.wall_reads = 0
+        self.on_wall_read: Callable[[int], None] = lambda _: None
+        self.failures: list[dict[str, Any]] = []
+        self.loop.set_exception_handler(lambda _, context: self.failures.append(context))
+
+    def __call__(self) -> float:
+        """Return the seconds since the beginning."""
+        return self.loop.time()
+
+    def wall(self) -> float:
+        """Return what the wall clock shows."""
+        self.wall_reads += 1
+        if self.wall_reads > _MOST_WALL_READS:
+            raise RuntimeError("the wall clock is read without end")
+        self.on_wall_read(self.wall_reads)
+        return EPOCH + self.loop.time() + self.step
+
+    def set_wall(self, step: float) -> None:
+        """Set the wall clock `step` seconds away from where it would be."""
+        self.step = step
+
+    def clock(self) -> SteadyClock:
+        """Return a steady clock that starts now."""
+        return SteadyClock(monotonic=self.loop.time, wall=self.wall)
+
+    def run(self, main: Coroutine[Any, Any, None]) -> None:
+        """Run `main` to its end; nothing may be left running, and nothing may have failed unseen."""
+        self.loop.run_until_complete(main)
+        assert not asyncio.all_tasks(self.loop)
+        assert not self.failures
+
+
+@contextmanager
+def virtual_time() -> Iterator[VirtualTime]:
+    """Yield a virtual time that APScheduler follows too."""
+    time = VirtualTime()
+
+    class Moment(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(time.wall(), tz or UTC)
+
+    with mock.patch("apscheduler.schedulers.base.datetime", Moment):
+        try:
+            yield time
+        finally:
+            time.loop.close()
