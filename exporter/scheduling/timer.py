@@ -9,6 +9,7 @@ What is due, missed or refused is not its business: it only wakes.
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class Timer:
 
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
+        self._plan = WallPlan(clock)
         self._jobs: list[tuple[Job, Slots]] = []
         self._watch: asyncio.Task[None] | None = None
         self._scheduler = AsyncIOScheduler(
@@ -57,59 +59,95 @@ class Timer:
         """
         self._scheduler.start(paused=True)
         for name, (slots, wake) in wakes.items():
-            trigger = SlotTrigger(slots, self._clock)
+            trigger = SlotTrigger(slots, self._clock, self._plan)
             job = self._scheduler.add_job(_awaitable(wake), trigger, id=name, name=name)
             self._jobs.append((job, slots))
         self._scheduler.resume()
         self._watch = asyncio.get_running_loop().create_task(self._watch_wall_clock())
 
     def pause(self) -> None:
-        """Wake nobody any more."""
-        self._scheduler.pause()
+        """Wake nobody any more. Harmless before the start and after the end."""
+        if self._watch is not None:
+            self._watch.cancel()  # it would resume
+            self._scheduler.pause()
 
     async def stop(self) -> None:
-        """End; nothing is left behind in the event loop."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
-            self._watch = None
+        """End; nothing is left behind in the event loop. Harmless before the start and after the end."""
+        self.pause()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            await asyncio.wait([watch])
             self._scheduler.shutdown(wait=False)
             await asyncio.sleep(0)  # APScheduler ends itself in a callback
 
     async def _watch_wall_clock(self) -> None:
-        planned = self._clock.step()
         while True:
             await asyncio.sleep(_WATCH_EVERY)
-            step = self._clock.step()
-            if abs(step - planned) > _DIVERGED:
-                planned = step
+            if self._plan.is_stale():
                 self._plan_anew()
+            else:
+                # It may have read a wall clock that was set and put right since, and sleep for an hour.
+                self._scheduler.wakeup()
 
     def _plan_anew(self) -> None:
+        self._plan.forget()
         self._scheduler.pause()  # one wake-up for all changes, not one for each
         for job, slots in self._jobs:
-            job.modify(next_run_time=_wall_time(slots.upcoming, self._clock))
+            job.modify(next_run_time=self._plan.wall_time(slots.upcoming))
         self._scheduler.resume()
+
+
+class WallPlan:
+    """Turns steady times into wall times, and knows whether those are still right.
+
+    Args:
+        clock: knows by how much the wall clock has been set.
+    """
+
+    def __init__(self, clock: SteadyClock) -> None:
+        self._clock = clock
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew; no wall time handed out so far is in use."""
+        self._least, self._most = math.inf, -math.inf
+
+    def wall_time(self, steady: float) -> datetime:
+        """Return what the wall clock shows at a steady time, unless it is set before then."""
+        step = self._clock.step()
+        self._least, self._most = min(step, self._least), max(step, self._most)
+        return datetime.fromtimestamp(steady + step, UTC)
+
+    def doubt(self) -> None:
+        """Note that a wall time in use is wrong."""
+        self._most = math.inf
+
+    def is_stale(self) -> bool:
+        """Whether the wall clock has been set since any of the wall times in use was made."""
+        step = self._clock.step()
+        return max(self._most - step, step - self._least) > _DIVERGED
 
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
     """Fires when a slot is due, in whatever wall time that is now."""
 
-    __slots__ = ("_clock", "_slots")
+    __slots__ = ("_clock", "_plan", "_slots")
 
-    def __init__(self, slots: Slots, clock: SteadyClock) -> None:
+    def __init__(self, slots: Slots, clock: SteadyClock, plan: WallPlan) -> None:
         self._slots = slots
         self._clock = clock
+        self._plan = plan
 
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:  # noqa: ARG002  APScheduler's signature
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         """Return the wall time of the next slot; always after now, or APScheduler would ask on and on."""
-        slots = self._slots
-        due = slots.upcoming if previous_fire_time is None else slots.after(self._clock())
-        return _wall_time(due, self._clock)
-
-
-def _wall_time(steady: float, clock: SteadyClock) -> datetime:
-    return datetime.fromtimestamp(steady + clock.step(), UTC)
+        if previous_fire_time is None:
+            return self._plan.wall_time(self._slots.upcoming)
+        fires = self._plan.wall_time(self._slots.after(self._clock()))
+        if fires > now:
+            return fires
+        # The clock was set back since APScheduler read `now`, and would not reach it in an hour.
+        self._plan.doubt()
+        return now + datetime.resolution
 
 
 def _awaitable(wake: Callable[[], None]) -> Callable[[], object]:
