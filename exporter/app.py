@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Sequence
 
+    from exporter.outcome import Observer
     from exporter.settings import Settings
     from exporter.target import Target
 
 _log = logging.getLogger(__name__)
 
 EXIT_KILLED = 1
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def run(settings: Settings) -> None:
@@ -44,6 +46,14 @@ def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    async with stop_signals() as stopping, lifespan(settings, sockets):
+        await stopping.wait()
+    _log.info("stopped")
+
+
+@asynccontextmanager
+async def stop_signals() -> AsyncIterator[asyncio.Event]:
+    """Yield an event that SIGTERM or SIGINT sets; a second signal ends the process at once, status 1."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_unhandled)
     stopping = asyncio.Event()
@@ -51,22 +61,34 @@ async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     def stop(number: signal.Signals) -> None:
         if stopping.is_set():
             os._exit(EXIT_KILLED)  # asked twice: whatever still hangs must not keep us
-        _log.info("stopping", extra={"signal": number.name, "grace_seconds": settings.shutdown_grace})
+        _log.info("stopping", extra={"signal": number.name})
         stopping.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
-    async with lifespan(settings, sockets):
-        await stopping.wait()
-    _log.info("stopped")
+    try:
+        yield stopping
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
 
 
 @asynccontextmanager
-async def lifespan(settings: Settings, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+async def lifespan(
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    *,
+    observers: Sequence[Observer] = (),
+) -> AsyncIterator[None]:
     """Start everything in its order, and stop it in the reverse one.
 
     Until the schedule runs nothing is answered; while it drains the web says that it is not ready,
     and a last scrape still finds the numbers.
+
+    Args:
+        settings: what to watch, and how.
+        sockets: where the web listens; closed at the end.
+        observers: who else receives outcomes.
     """
     targets = settings.targets
     prober = Prober(Trust(targets))
@@ -75,7 +97,7 @@ async def lifespan(settings: Settings, sockets: Sequence[socket.socket]) -> Asyn
     schedule = Schedule(
         targets,
         prober,
-        observers=(metrics, history, LogObserver()),
+        observers=(metrics, history, LogObserver(), *observers),
         watcher=metrics,
         places=settings.max_concurrent_probes,
     )

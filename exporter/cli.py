@@ -14,31 +14,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.settings import ConfigurationError, Settings, describe, load
+from exporter.settings import ConfigurationError, describe, load
+from exporter.settings.duration import parse as parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 EXIT_OK, EXIT_HAPPENED, EXIT_WRITTEN = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status."""
-    command = _parser().parse_args(arguments).command
+    options = _parser().parse_args(arguments)
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "run": _run,
+        "check-config": _check_config,
+        "demo": _demo,
+        "simulate": _simulate,
+    }
     try:
-        settings = load(os.environ, Path.cwd())
+        return commands[options.command](options)
     except ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201  what the operator asked for
-        return EXIT_WRITTEN
-    return _check_config(settings) if command == "check-config" else _run(settings)
+        return _complain(error, EXIT_WRITTEN)
 
 
-def _check_config(settings: Settings) -> int:
-    print(describe(settings))  # noqa: T201  what the operator asked for
-    return EXIT_OK
-
-
-def _run(settings: Settings) -> int:
+def _run(_options: argparse.Namespace) -> int:
+    settings = load(os.environ, Path.cwd())
     # Imported here: checking a configuration needs none of it, and answers at once.
     from exporter.app import run  # noqa: PLC0415
     from exporter.serving import ListenError  # noqa: PLC0415
@@ -46,9 +47,51 @@ def _run(settings: Settings) -> int:
     try:
         run(settings)
     except ListenError as error:
-        print(error, file=sys.stderr)  # noqa: T201  there is no log yet
-        return EXIT_HAPPENED
+        return _complain(error, EXIT_HAPPENED)
     return EXIT_OK
+
+
+def _check_config(_options: argparse.Namespace) -> int:
+    print(describe(load(os.environ, Path.cwd())))  # noqa: T201  what the operator asked for
+    return EXIT_OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from exporter.demo import DemoError, demo  # noqa: PLC0415  the daemon needs none of it
+
+    try:
+        demo(duration=options.duration, prometheus=options.prometheus)
+    except DemoError as error:
+        return _complain(error, EXIT_HAPPENED)
+    return EXIT_OK
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from exporter.demo import DemoError, simulate  # noqa: PLC0415  the daemon needs none of it
+
+    try:
+        simulate(
+            host=options.host,
+            control_port=options.control_port,
+            environments=options.environments,
+            weather=options.weather,
+            script=options.script,
+        )
+    except DemoError as error:
+        return _complain(error, EXIT_WRITTEN)
+    return EXIT_OK
+
+
+def _complain(error: Exception, status: int) -> int:
+    print(error, file=sys.stderr)  # noqa: T201  there is no log for it
+    return status
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,8 +101,25 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings come from the environment; see docs/settings.md.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.set_defaults(command="run")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="probe on a schedule and serve metrics (the default)")
     commands.add_parser("check-config", help="print what would be probed, or every mistake")
-    parser.set_defaults(command="run")
+    demo = commands.add_parser("demo", help="simulator and exporter together, nothing to configure")
+    demo.add_argument("--duration", type=_duration, metavar="30s", help="end after this long")
+    demo.add_argument("--prometheus", action="store_true", help="start a Prometheus that scrapes it")
+    simulate = commands.add_parser("simulate", help="the simulator alone, and how to watch it")
+    simulate.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
+    simulate.add_argument("--control-port", type=int, default=0, metavar="PORT", help="default: any free one")
+    simulate.add_argument(
+        "--environments", type=int, metavar="N", help="so many healthy ones, not the demo's"
+    )
+    simulate.add_argument(
+        "--weather",
+        action="append",
+        default=[],
+        metavar="NAME=KIND[,PARAMETER=VALUE]",
+        help="at the start; may be repeated",
+    )
+    simulate.add_argument("--script", type=Path, metavar="weather.yaml", help="weather over time")
     return parser

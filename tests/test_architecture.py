@@ -30,7 +30,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "outcome": GROUND,
     **{room: GROUND | {room, ""} for room in ROOMS},
     "app": ROOMS | GROUND | {""},
-    "cli": frozenset({"app", "settings", ""}),
+    # The demo joins the simulator to what app has joined.
+    "demo": frozenset({"app", "demo", "observing", "serving", "settings", "simulator", ""}) | GROUND,
+    "cli": frozenset({"app", "demo", "serving", "settings", ""}),
     "__main__": frozenset({"cli"}),
 }
 """By first name below `exporter`; "" is the package itself, which holds the version and nothing else."""

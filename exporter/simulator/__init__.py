@@ -10,7 +10,7 @@ Each environment has a port of its own, so that faults of a listener are possibl
 another one, which no weather reaches. The provider is pure: time, chance and weather are arguments.
 """
 
-from exporter.simulator.demo import demo_script, demo_world
+from exporter.simulator.demo import demo_script, demo_world, plain_world
 from exporter.simulator.running import Running, simulator
 from exporter.simulator.script import Change, Script, ScriptError, read_script
 from exporter.simulator.station import Seen, Station
@@ -45,6 +45,7 @@ __all__ = [
     "WorldError",
     "demo_script",
     "demo_world",
+    "plain_world",
     "read_script",
     "simulator",
     "variables",

@@ -29,6 +29,11 @@ def demo_world() -> tuple[Environment, ...]:
     )
 
 
+def plain_world(size: int) -> tuple[Environment, ...]:
+    """Return so many healthy environments, `environment_1` and on, their ids the same each time."""
+    return tuple(_environment(f"environment_{number}") for number in range(1, size + 1))
+
+
 def demo_script() -> Script:
     """Return a minute of weather for `demo_world`, which then begins anew."""
     changes = [

@@ -1,0 +1,125 @@
+"""What a person sees of the demo: a live table on a terminal, a line per change elsewhere."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from exporter.outcome import Fault, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rich.console import Console
+
+    from exporter.outcome import Outcome
+
+_COLOURS = {
+    Fault.NONE: "green",
+    Fault.NETWORK: "magenta",
+    Fault.PROVIDER: "red",
+    Fault.CONFIGURATION: "yellow",
+    Fault.QUOTA: "cyan",
+    Fault.EXPORTER: "blue",
+}
+_REDRAWS_PER_SECOND = 4
+
+
+@dataclass(slots=True)
+class _Seen:
+    last: Outcome | None = None
+    since: float = 0.0
+    good: int = 0
+    bad: int = 0
+
+
+class Board:
+    """Observes outcomes and shows them.
+
+    Args:
+        console: where to.
+        weather: target name -> the weather over its source environment at this moment.
+    """
+
+    def __init__(self, console: Console, weather: Mapping[str, Callable[[], str]]) -> None:
+        self._console = console
+        self._weather = weather
+        self._live = console.is_terminal
+        self._seen = {target: _Seen() for target in weather}
+
+    def observe(self, outcome: Outcome, /) -> None:
+        """Take note; without a terminal, print a line when the reason changed."""
+        seen = self._seen[outcome.target]
+        changed = seen.last is None or seen.last.reason is not outcome.reason
+        if changed:
+            seen.since = outcome.ended_at
+        seen.last = outcome
+        if outcome.success:
+            seen.good += 1
+        else:
+            seen.bad += 1
+        if changed and not self._live:
+            self._print_line(outcome)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show it for as long as the context lasts, and what it came to at the end."""
+        if not self._live:
+            yield
+            self._print_sums()
+            return
+        with Live(
+            console=self._console,
+            refresh_per_second=_REDRAWS_PER_SECOND,
+            get_renderable=self.table,
+        ):
+            yield
+
+    def table(self) -> Table:
+        """Return the table as it is now, one row per target."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("target", "weather", "reason", "fault", "status", "since"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("latency", "good", "bad"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for target, seen in self._seen.items():
+            table.add_row(Text(target), Text(self._weather[target]()), *_cells(seen))
+        return table
+
+    def _print_line(self, outcome: Outcome) -> None:
+        weather = self._weather[outcome.target]()
+        line = f"{outcome.target}: {outcome.reason} ({_whose(outcome)}), weather {weather}"
+        self._print(f"{rfc3339(outcome.ended_at)} {line}")
+
+    def _print_sums(self) -> None:
+        for target, seen in self._seen.items():
+            self._print(f"{target}: {seen.good} good, {seen.bad} bad probes")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _cells(seen: _Seen) -> tuple[Text, ...]:
+    last = seen.last
+    if last is None:
+        return (Text("not probed yet", style="dim"),)
+    colour = _COLOURS[last.fault]
+    status = next((step.flow_status for step in reversed(last.steps) if step.flow_status), "")
+    return (
+        Text(last.reason.value, style=colour),
+        Text("" if last.success else last.fault.value, style=colour),
+        Text(status),
+        Text(rfc3339(seen.since)[11:19]),
+        Text(f"{last.duration * 1000:.0f} ms"),
+        Text(str(seen.good)),
+        Text(str(seen.bad), style="red" if seen.bad else "dim"),
+    )
+
+
+def _whose(outcome: Outcome) -> str:
+    return "good" if outcome.success else f"fault: {outcome.fault}"

@@ -1,0 +1,164 @@
+"""The simulator and the exporter on one stage: one process, one event loop, nothing to configure."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from exporter.app import lifespan, stop_signals
+from exporter.demo.board import Board
+from exporter.demo.scraper import find_prometheus, free_port, scraping
+from exporter.observing import logging_to
+from exporter.serving import bind
+from exporter.settings import load
+from exporter.simulator import (
+    ScriptError,
+    Weather,
+    WeatherError,
+    WorldError,
+    demo_script,
+    demo_world,
+    plain_world,
+    read_script,
+    simulator,
+    variables,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.simulator import Environment, Running, Script
+
+_WEB_PORT = 9988
+_CONTROL_PORT = 9989
+_PACE = {
+    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
+    "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1500ms",
+    "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "500ms",
+    "FLOW_EXPORTER_SHUTDOWN_GRACE": "2s",
+}
+
+
+class DemoError(Exception):
+    """Something that the demo or the simulator was asked for cannot be; one sentence."""
+
+
+def demo(*, duration: float | None, prometheus: bool) -> None:
+    """Run simulator and exporter together until a signal, or for `duration` seconds.
+
+    Raises:
+        DemoError: if a Prometheus is wanted and there is none.
+    """
+    program = find_prometheus() if prometheus else None
+    if prometheus and program is None:
+        raise DemoError("prometheus is not on PATH; on Debian: apt-get install prometheus")
+    with logging_to(sys.stderr, level="error", style="logfmt"):
+        asyncio.run(_demo(duration, program))
+
+
+async def _demo(duration: float | None, prometheus: str | None) -> None:
+    console = Console()
+    async with AsyncExitStack() as stack:
+        stopping = await stack.enter_async_context(stop_signals())
+        running = await stack.enter_async_context(
+            simulator(demo_world(), script=demo_script(), control_port=free_port(_CONTROL_PORT)),
+        )
+        address = f"127.0.0.1:{free_port(_WEB_PORT)}"
+        # A folder of its own, so that nobody's .env reaches the demo.
+        folder = stack.enter_context(TemporaryDirectory(prefix="demo-"))
+        settings = load(
+            {**variables(running), **_PACE, "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": address},
+            Path(folder),
+        )
+        board = Board(
+            console,
+            {name: partial(_weather, running, name) for name in running.environments},
+        )
+        sockets = bind([(address.host, address.port) for address in settings.web.listen_addresses])
+        await stack.enter_async_context(lifespan(settings, sockets, observers=(board,)))
+        places = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
+        if prometheus is not None:
+            places["Prometheus"] = await stack.enter_async_context(scraping(prometheus, address))
+        _say_where(console, places, running)
+        with board.shown(), suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), duration)
+
+
+def _say_where(console: Console, places: dict[str, str], running: Running) -> None:
+    environment = next(iter(running.environments))
+    change = f'curl -X PUT {running.control_url}/weather/{environment} -d \'{{"weather": "refused"}}\''
+    places |= {"weather": f"{running.control_url}/weather", "change it": change, "end it": "Ctrl-C"}
+    for name, place in places.items():
+        console.print(f"{name:<11} {place}", highlight=False, markup=False, soft_wrap=True)
+    console.print()
+
+
+def _weather(running: Running, environment: str) -> str:
+    weather = running.environments[environment].weather.as_json()
+    kind = str(weather.pop("weather"))
+    return " ".join([kind, *(f"{name}={value}" for name, value in weather.items())])
+
+
+def simulate(
+    *,
+    host: str,
+    control_port: int,
+    environments: int | None,
+    weather: Sequence[str],
+    script: Path | None,
+) -> None:
+    """Run the simulator alone until a signal; print the variables with which to watch it.
+
+    Args:
+        host: where to listen.
+        control_port: of the control API; 0 means any free one.
+        environments: how many healthy ones; None means the demo's eight, in their weather.
+        weather: `NAME=KIND[,PARAMETER=VALUE…]`, at the start.
+        script: a file of weather over time.
+
+    Raises:
+        DemoError: if one of these cannot be.
+    """
+    world = demo_world() if environments is None else plain_world(environments)
+    try:
+        world = _under(world, weather)
+        played = None if script is None else read_script(script.read_text(encoding="utf-8"))
+        with logging_to(sys.stderr, level="info", style="logfmt"):
+            asyncio.run(_simulate(world, played, host, control_port))
+    except (OSError, UnicodeDecodeError, WorldError, ScriptError) as error:
+        raise DemoError(str(error)) from error
+
+
+async def _simulate(world: Sequence[Environment], script: Script | None, host: str, port: int) -> None:
+    async with (
+        stop_signals() as stopping,
+        simulator(world, host=host, control_port=port, script=script) as running,
+    ):
+        for name, value in variables(running).items():
+            print(f"export {name}={shlex.quote(value)}")  # noqa: T201  to be read by a shell
+        print(f"# weather: curl {running.control_url}/weather", flush=True)  # noqa: T201  likewise
+        await stopping.wait()
+
+
+def _under(world: Sequence[Environment], weather: Sequence[str]) -> tuple[Environment, ...]:
+    """Return the world with the weather that the command line asks for."""
+    by_name = {environment.name: environment for environment in world}
+    for text in weather:
+        name, equals, kind = text.partition("=")
+        if not equals or name not in by_name:
+            names = ", ".join(by_name)
+            raise DemoError(f"--weather {text}: write NAME=KIND, where NAME is one of {names}")
+        try:
+            by_name[name] = replace(by_name[name], weather=Weather.parse_text(kind))
+        except WeatherError as error:
+            raise DemoError(f"--weather {text}: {error}") from error
+    return tuple(by_name.values())
