@@ -101,7 +101,6 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Settings come from the environment; see docs/settings.md.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.set_defaults(command="run")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="probe on a schedule and serve metrics (the default)")
     commands.add_parser("check-config", help="print what would be probed, or every mistake")
@@ -122,4 +121,5 @@ def _parser() -> argparse.ArgumentParser:
         help="at the start; may be repeated",
     )
     simulate.add_argument("--script", type=Path, metavar="weather.yaml", help="weather over time")
+    parser.set_defaults(command="run")  # last: a default set before its action would not reach it
     return parser
