@@ -1,0 +1,173 @@
+"""Whatever a provider does is told by its reason, fault, phase, code and status; and hurts nobody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from e2e.cases import CASES
+from e2e.found import STATUS, Case
+from e2e.stage import Stage
+from harness.daemon import Daemon
+from harness.http_server import HttpServer
+from harness.variables import target_variables
+
+from exporter.outcome import FAULTS, Phase, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.samples import Samples
+
+pytestmark = pytest.mark.e2e
+
+HEALTHY = "healthy"
+ENOUGH = 3
+
+
+class Scraped(NamedTuple):
+    """One page of a daemon that probes all cases.
+
+    Args:
+        samples: the page.
+        before: how many requests the healthy target's server had answered before the scrape.
+        after: how many it had been asked after it.
+    """
+
+    samples: Samples
+    before: int
+    after: int
+
+
+@pytest.fixture(scope="module")
+def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
+    directory = tmp_path_factory.mktemp("judgement")
+    with Stage(directory) as stage, HttpServer() as healthy:
+        environment = target_variables(HEALTHY, healthy.base_url, interval="1s", timeout="900ms") | {
+            "FLOW_EXPORTER_DEFAULTS__INTERVAL": "5s",
+            "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "4900ms",
+            "FLOW_EXPORTER_DEFAULTS__CA_FILE": str(stage.authority.ca_file),
+            "FLOW_EXPORTER_LOG__LEVEL": "debug",
+            # Where there is no name server, glibc would ask on for longer than the deadline (resolv.conf(5)).
+            "RES_OPTIONS": "timeout:1 attempts:1",
+        }
+        for case in CASES:
+            environment |= target_variables(case.name, case.scene(stage), **case.fields)
+        with Daemon(environment, directory=directory / "work", logs=directory / "logs") as daemon:
+            daemon.wait_until(all_seen, timeout=60.0, what="a probe of every target")
+            before = sum(request.answered_at is not None for request in healthy.requests)
+            samples = daemon.metrics()
+            yield Scraped(samples, before, len(healthy.requests))
+
+
+def all_seen(samples: Samples) -> bool:
+    return samples.total("pingone_flow_probes_total", target=HEALTHY) >= ENOUGH and all(
+        samples.total("pingone_flow_probes_total", target=case.name) for case in CASES
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_it_is_told_what_a_provider_did(scraped: Scraped, case: Case) -> None:
+    samples, target, found = scraped.samples, case.name, case.found
+    ((labels, value),) = samples.series("pingone_flow_probe_last_result_info", target=target)
+    told = (labels["reason"], labels["fault"], labels["phase"], labels["step"], value)
+    assert told == (found.reason, found.fault, found.phase, "authorize", 1.0)
+    assert samples.value("pingone_flow_http_status_code", target=target) == found.code
+    assert current_statuses(samples, target) == ({found.status} if found.status else set())
+    assert samples.value("pingone_flow_probe_success", target=target) == float(found.reason is Reason.OK)
+    assert phases(samples, "pingone_flow_step_last_duration_seconds", target) == expected_phases(
+        samples, case
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_counters_of_a_target_agree_with_each_other(scraped: Scraped, case: Case) -> None:
+    samples, target, found = scraped.samples, case.name, case.found
+    probes = samples.total("pingone_flow_probes_total", target=target)
+    assert probes >= 1
+    assert probes == samples.value(
+        "pingone_flow_probes_total", target=target, reason=found.reason, fault=found.fault
+    )
+    successes = probes if found.reason is Reason.OK else 0.0
+    assert samples.value("pingone_flow_probe_duration_seconds_count", target=target) == successes
+    responses = {
+        labels["code"]: value
+        for labels, value in samples.series("pingone_flow_http_responses_total", target=target)
+        if value
+    }
+    assert responses == ({str(found.code): probes} if found.code else {})
+    statuses = {
+        labels["status"]: value
+        for labels, value in samples.series("pingone_flow_statuses_total", target=target)
+        if value
+    }
+    assert statuses == ({found.status: probes} if found.status else {})
+    summary = phases(samples, "pingone_flow_step_duration_seconds_count", target)
+    assert summary == dict.fromkeys(expected_phases(samples, case), probes)
+
+
+def test_failures_count_unless_they_say_nothing_of_the_target(scraped: Scraped) -> None:
+    samples = scraped.samples
+    for case in CASES:
+        failures = samples.value("pingone_flow_probe_consecutive_failures", target=case.name)
+        since = samples.value("pingone_flow_probe_state_change_timestamp_seconds", target=case.name)
+        probes = samples.total("pingone_flow_probes_total", target=case.name)
+        if case.found.reason is Reason.RATE_LIMITED:
+            assert (case.name, failures, since) == (case.name, None, None)
+        else:
+            expected = 0.0 if case.found.reason is Reason.OK else probes
+            assert (case.name, failures) == (case.name, expected)
+            assert since is not None
+
+
+def test_every_pair_of_reason_and_fault_is_there_from_the_start(scraped: Scraped) -> None:
+    pairs = {(reason.value, fault.value) for reason, faults in FAULTS.items() for fault in faults}
+    assert len(pairs) == 23
+    for target in (HEALTHY, *(case.name for case in CASES)):
+        series = scraped.samples.series("pingone_flow_probes_total", target=target)
+        assert {(labels["reason"], labels["fault"]) for labels, _ in series} == pairs
+        assert len(series) == len(pairs)
+
+
+def test_a_healthy_target_among_sick_ones_has_right_numbers(scraped: Scraped) -> None:
+    samples = scraped.samples
+    good = samples.value("pingone_flow_probes_total", target=HEALTHY, reason="ok", fault="none")
+    assert good is not None
+    # A probe whose answer was on its way is in one of the two numbers only.
+    assert scraped.before - 1 <= good <= scraped.after
+    assert samples.total("pingone_flow_probes_total", target=HEALTHY) == good
+    assert samples.value("pingone_flow_probe_consecutive_failures", target=HEALTHY) == 0.0
+    assert samples.value("pingone_flow_probe_duration_seconds_count", target=HEALTHY) == good
+    assert current_statuses(samples, HEALTHY) == {STATUS}
+    durations = phases(samples, "pingone_flow_step_duration_seconds_count", HEALTHY)
+    assert durations == dict.fromkeys(("resolve", "connect", "processing", "transfer"), good)
+
+
+def test_a_provider_makes_no_label_of_its_own(scraped: Scraped) -> None:
+    """Cardinality: NEW_STEP_REQUIRED is a label only where the operator wrote it."""
+    with_it = {
+        labels["target"]
+        for labels, _ in scraped.samples.series("pingone_flow_status", status="NEW_STEP_REQUIRED")
+    }
+    assert with_it == {"an_expected_new_status"}
+
+
+def current_statuses(samples: Samples, target: str) -> set[str]:
+    series = samples.series("pingone_flow_status", target=target)
+    assert series, "the expected statuses are there whatever came back"
+    assert {value for _, value in series} <= {0.0, 1.0}
+    return {labels["status"] for labels, value in series if value}
+
+
+def phases(samples: Samples, name: str, target: str) -> dict[str, float]:
+    return {labels["phase"]: value for labels, value in samples.series(name, target=target)}
+
+
+def expected_phases(samples: Samples, case: Case) -> dict[str, float]:
+    """Return the completed phases of a case with the durations that the page shows, all of them above 0."""
+    found = case.found
+    order = [phase for phase in Phase if found.encrypted or phase is not Phase.TLS]
+    end = order.index(found.phase) + found.completed
+    shown = phases(samples, "pingone_flow_step_last_duration_seconds", case.name)
+    assert min(shown.values(), default=1.0) > 0.0
+    return {phase.value: shown.get(phase.value, -1.0) for phase in order[:end]}
