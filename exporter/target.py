@@ -6,7 +6,7 @@ anything runs, so that no other room has to know defaults, regions or custom dom
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -66,7 +66,7 @@ class Target:
     scope: str = "openid"
     prompt: str | None = None
     acr_values: str | None = None
-    login_hint: str | None = None
+    login_hint: str | None = field(default=None, repr=False)
     max_age: int | None = None
     pkce: bool = False
     expected_statuses: tuple[str, ...] = ("USERNAME_PASSWORD_REQUIRED",)
