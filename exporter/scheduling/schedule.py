@@ -171,9 +171,9 @@ class Schedule:
                 self._skip(entry, Cause.MISSED)
                 return
             try:
-                # Another target of the same scope may have been refused while this one waited.
-                if self._is_held(entry):
-                    self._skip(entry, Cause.BACKOFF)
+                refusal = self._refusal(entry, slot)
+                if refusal is not None:
+                    self._skip(entry, refusal)
                     return
                 outcome = await self._begin(entry, slot)
             finally:
@@ -186,6 +186,14 @@ class Schedule:
             _log.exception("run failed by our own fault", extra={"target": entry.target.name})
         finally:
             entry.task = None
+
+    def _refusal(self, entry: _Entry, slot: float) -> Cause | None:
+        """Return what speaks against a start by now, though nothing did when the slot became due."""
+        if slot + entry.slots.grace < self._clock():
+            return Cause.MISSED  # the loop stood still since it was woken, or since it got its place
+        if self._is_held(entry):
+            return Cause.BACKOFF  # another target of the same scope was refused while this one waited
+        return None
 
     async def _begin(self, entry: _Entry, slot: float) -> Outcome:
         now = self._clock()

@@ -52,12 +52,14 @@ class Act:
 
     Args:
         lasts: seconds.
+        blocks: seconds for which it holds up the whole loop first.
         reason: how it ends.
         retry_after: what the provider asks for.
         error: raised in place of an outcome.
     """
 
     lasts: float = 0.1
+    blocks: float = 0.0
     reason: Reason = Reason.OK
     retry_after: float | None = None
     error: Exception | None = None
@@ -134,6 +136,7 @@ class Stage:
         act = self.script(target.name, self._numbers[target.name])
         self._numbers[target.name] += 1
         self.begun.append(Note(self.time(), target.name))
+        self.time.loop.stall(act.blocks)
         await asyncio.sleep(act.lasts)
         if act.error is not None:
             raise act.error
@@ -203,7 +206,7 @@ def play(
     cues: Iterable[tuple[float, Callable[[VirtualTime], None]]] = (),
     observers: Callable[[Stage], Sequence[Observer]] = lambda stage: [stage],
 ) -> Stage:
-    """Run a schedule for so many seconds, while `cues` happen to the time; end it without grace."""
+    """Run a schedule for so many seconds, while `cues` happen to the time; let what runs then end."""
 
     async def scene(stage: Stage, time: VirtualTime) -> None:
         schedule = stage.schedule(targets, places=places, observers=observers(stage))
@@ -211,7 +214,7 @@ def play(
         for at, cue in cues:
             time.loop.call_at(at, cue, time)
         await asyncio.sleep(seconds)
-        await schedule.stop(grace=0.0)
+        await schedule.stop(grace=1e6)
 
     return perform(scene, script)
 
