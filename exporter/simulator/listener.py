@@ -3,8 +3,9 @@
     bound        the port is ours, connections are refused
     listening    connections are accepted, each with the certificate of that moment
 
-While it refuses, the port stays bound to a socket that does not listen: nobody else can take it, and the
-kernel answers a SYN with RST as for any closed port.
+While it refuses, the port stays bound to a socket that does not listen: it is nobody's "any free port", and
+the kernel answers a SYN with RST as for any closed one. (Who asks for this very port with SO_REUSEADDR can
+still take it; then opening it again is an error.)
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class Listener:
         self._context: ssl.SSLContext | None = None
         self._listening = False
         self._resumption: asyncio.TimerHandle | None = None
-        self._conversations: dict[asyncio.Task[None], Conversation | None] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._conversations: set[Conversation] = set()
         self.accepted = 0
         """Connections so far."""
 
@@ -93,7 +95,7 @@ class Listener:
     async def stop(self) -> None:
         """Close the port and every connection, answered or not."""
         self._close()
-        tasks = list(self._conversations)
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -108,9 +110,8 @@ class Listener:
         self._socket.close()
 
     def _retire(self) -> None:
-        for conversation in self._conversations.values():
-            if conversation is not None:
-                conversation.retire()
+        for conversation in self._conversations:
+            conversation.retire()
 
     # Accepting: by hand, since asyncio's own server has one certificate for life
 
@@ -132,11 +133,11 @@ class Listener:
                 return
             self.accepted += 1
             task = loop.create_task(self._serve(connection, self._context))
-            self._conversations[task] = None
+            self._tasks.add(task)
             task.add_done_callback(partial(self._ended, connection))
 
     def _ended(self, connection: socket.socket, task: asyncio.Task[None]) -> None:
-        del self._conversations[task]
+        self._tasks.discard(task)
         connection.close()  # still open only when the task was cancelled before its first step
         if not task.cancelled() and task.exception() is not None:
             logger.error("simulator: a connection ended in a bug", exc_info=task.exception())
@@ -156,14 +157,13 @@ class Listener:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         conversation = Conversation(reader, writer, self._respond)
-        task = asyncio.current_task()
-        if task is not None:
-            self._conversations[task] = conversation
+        self._conversations.add(conversation)
         try:
             await conversation.hold()
             writer.close()
             await writer.wait_closed()
         finally:
+            self._conversations.discard(conversation)
             writer.transport.abort()
 
 

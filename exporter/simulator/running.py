@@ -112,20 +112,8 @@ async def simulator(
     around = surroundings or Surroundings()
     name = public_host or _reachable(host)
     async with AsyncExitStack() as stack:
-        keys = await asyncio.gather(*(asyncio.to_thread(signing_key) for _ in environments))
         trust = await _trust(environments, {name, host}, directory, stack)
-        stations: dict[str, Station] = {}
-        for environment, key in zip(environments, keys, strict=True):
-            station = Station(
-                environment,
-                host=host,
-                public_host=_in_url(name),
-                key=key,
-                contexts=trust.contexts if trust is not None and environment.https else None,
-                surroundings=around,
-            )
-            stack.push_async_callback(station.stop)
-            stations[environment.name] = station
+        stations = await _stations(environments, (host, name), trust, around, stack)
         port = _start_control(host, control_port, stations, around, stack)
         running = Running(
             environments=stations,
@@ -157,6 +145,28 @@ async def _trust(
         return _Trust(contexts=contexts, ca_pem=authority.pem, ca_file=ca_file)
 
     return await asyncio.to_thread(make)
+
+
+async def _stations(
+    environments: Iterable[Environment],
+    hosts: tuple[str, str],
+    trust: _Trust | None,
+    around: Surroundings,
+    stack: AsyncExitStack,
+) -> dict[str, Station]:
+    host, public_host = hosts
+    stations: dict[str, Station] = {}
+    for environment in environments:
+        stations[environment.name] = station = Station(
+            environment,
+            host=host,
+            public_host=_in_url(public_host),
+            key=await asyncio.to_thread(signing_key),  # long enough to be felt by whoever shares the loop
+            contexts=trust.contexts if trust is not None and environment.https else None,
+            surroundings=around,
+        )
+        stack.push_async_callback(station.stop)
+    return stations
 
 
 def _start_control(

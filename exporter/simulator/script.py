@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from exporter.simulator.weather import Weather, WeatherError
 from exporter.simulator.world import NoTLSError, check_weather
 
@@ -148,8 +150,6 @@ def _seconds(value: object, name: str) -> float:
 
 def _read_yaml(text: str) -> tuple[Any, list[int]]:
     """Return the document and the line on which each of its changes begins."""
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415  only a script from a file needs it
-
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
@@ -160,7 +160,7 @@ def _read_yaml(text: str) -> tuple[Any, list[int]]:
     except (RecursionError, ValueError) as error:  # nested without end, or a date that is none
         raise ScriptError(f"not YAML: {error}") from None
     entries = node
-    if isinstance(document, dict):
+    if isinstance(node, yaml.MappingNode):
         entries = next((value for key, value in node.value if key.value == "changes"), None)
     if not isinstance(entries, yaml.SequenceNode):
         return document, []

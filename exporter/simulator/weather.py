@@ -73,13 +73,16 @@ class WeatherError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Number:
+class Number:
+    """A parameter that is a number within a range."""
+
     default: float
     lowest: float
     highest: float
     whole: bool = True
 
     def read(self, value: object) -> Value | None:
+        """Return `value` if it can be this parameter's, else None."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if not self.lowest <= value <= self.highest:  # also refuses NaN, of which no comparison is true
@@ -89,19 +92,24 @@ class _Number:
         return int(value) if value == math.floor(value) else None
 
     def __str__(self) -> str:
+        """Say what would be right."""
         return f"a {'whole ' if self.whole else ''}number from {self.lowest:g} to {self.highest:g}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Status:
+class StatusName:
+    """A parameter that is a flow status; empty: whichever the policy does not lead to."""
+
     default: str = ""
 
     def read(self, value: object) -> Value | None:
+        """Return `value` if it can be this parameter's, else None."""
         if isinstance(value, str) and (value == "" or re.fullmatch(r"[A-Z][A-Z_]{0,62}", value)):
             return None if value == FAILED else value
         return None
 
     def __str__(self) -> str:
+        """Say what would be right."""
         return (
             f"a flow status in capitals such as SIGN_ON_REQUIRED (for {FAILED} there is {Kind.FLOW_FAILED})"
         )
@@ -110,14 +118,14 @@ class _Status:
 _MINUTES_10 = 600_000
 _DAY = 86_400
 
-PARAMETERS: Mapping[Kind, Mapping[str, _Number | _Status]] = {kind: {} for kind in Kind} | {
-    Kind.SLOW: {"ms": _Number(1000, 0, _MINUTES_10), "jitter": _Number(0, 0, _MINUTES_10)},
-    Kind.FLAKY: {"ratio": _Number(0.5, 0, 1, whole=False)},
-    Kind.RATE_LIMITED: {"retry_after": _Number(30, 0, _DAY)},
-    Kind.ERROR_JSON: {"code": _Number(503, 500, 599)},
-    Kind.ERROR_HTML: {"code": _Number(503, 500, 599)},
-    Kind.POLICY_CHANGED: {"status": _Status()},
-    Kind.CLOCK_SKEWED: {"seconds": _Number(300, -_DAY, _DAY)},
+PARAMETERS: Mapping[Kind, Mapping[str, Number | StatusName]] = {kind: {} for kind in Kind} | {
+    Kind.SLOW: {"ms": Number(1000, 0, _MINUTES_10), "jitter": Number(0, 0, _MINUTES_10)},
+    Kind.FLAKY: {"ratio": Number(0.5, 0, 1, whole=False)},
+    Kind.RATE_LIMITED: {"retry_after": Number(30, 0, _DAY)},
+    Kind.ERROR_JSON: {"code": Number(503, 500, 599)},
+    Kind.ERROR_HTML: {"code": Number(503, 500, 599)},
+    Kind.POLICY_CHANGED: {"status": StatusName()},
+    Kind.CLOCK_SKEWED: {"seconds": Number(300, -_DAY, _DAY)},
 }
 """Each kind's parameters, with their defaults and ranges."""
 

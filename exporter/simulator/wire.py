@@ -67,9 +67,8 @@ class Conversation:
         except TimeoutError:
             return
         except h11.RemoteProtocolError as error:
-            if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-                phrase = HTTPStatus(error.error_status_hint).phrase
-                await self._send(text_reply(error.error_status_hint, f"{phrase}\n"), "GET")
+            phrase = HTTPStatus(error.error_status_hint).phrase
+            await self._send(text_reply(error.error_status_hint, f"{phrase}\n"), "GET")
 
     async def _take_turns(self) -> None:
         while True:
