@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,13 @@ from urllib.parse import urlencode
 
 import httpx
 
-from exporter.simulator import Application, Environment, User, Weather
+from exporter.simulator import Application, Environment, Running, User, Weather, simulator
 from exporter.simulator.message import Reply, Request
 from exporter.simulator.provider import Provider
 from exporter.simulator.urls import Urls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from exporter.simulator import Station
 
@@ -27,6 +28,7 @@ CLIENT_ID = "6d3f7f5a-7c55-4a0e-bb29-3a52a0ec9ed1"
 DESTINATION_ID = "b7c2c6f0-0d8c-4d8e-9a35-0f7f5b1c2a11"
 REDIRECT_URI = f"https://auth.pingone.com/{DESTINATION_ID}/rp/callback/openid_connect"
 APPLICATION = Application(client_id=CLIENT_ID, redirect_uris=(REDIRECT_URI,), name="SourceApp_1776714341")
+SECURE_ID = "0d9ff6b8-45f1-4b7e-9d0f-5c1cf3a2b7aa"
 NOW = 1_776_714_849.271  # 2026-04-20T19:54:09.271Z, the seed's createdAt
 
 
@@ -105,6 +107,14 @@ def header(reply: Reply, name: str) -> str | None:
     values = [value for key, value in reply.headers if key.lower() == name.lower()]
     assert len(values) < 2
     return values[0] if values else None
+
+
+@asynccontextmanager
+async def pair(**options: Any) -> AsyncIterator[Running]:  # noqa: ANN401  whatever the simulator takes
+    """Run two environments: emea over http, apac over https."""
+    world = (emea(), emea(name="apac", id=SECURE_ID, https=True))
+    async with simulator(world, **options) as running:
+        yield running
 
 
 async def ask(
