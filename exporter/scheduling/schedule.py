@@ -144,9 +144,12 @@ class Schedule:
             else:
                 entry.started = False
                 entry.task = asyncio.get_running_loop().create_task(self._run(entry, slot))
+                entry.task.add_done_callback(partial(self._over, entry))
 
     async def stop(self, grace: float) -> None:
         """Start nothing more, let what runs finish within `grace` seconds, cancel the rest."""
+        for entry in self._entries:
+            self.tick(entry)  # what is due by now is accounted for, woken or not
         self._running = False
         self._timer.pause()
         for entry in self._entries:
@@ -179,13 +182,14 @@ class Schedule:
             finally:
                 self._places.release()
             self._settle(entry, outcome)
-        except asyncio.CancelledError:
-            self._skip(entry, Cause.CANCELLED)
-            raise
         except Exception:  # noqa: BLE001  a bug of ours must not end the schedule
             _log.exception("run failed by our own fault", extra={"target": entry.target.name})
-        finally:
-            entry.task = None
+
+    def _over(self, entry: _Entry, task: asyncio.Task[None]) -> None:
+        entry.task = None
+        if task.cancelled():
+            # Counted here, since a task that is cancelled before its first step never runs.
+            self._skip(entry, Cause.CANCELLED)
 
     def _refusal(self, entry: _Entry, slot: float) -> Cause | None:
         """Return what speaks against a start by now, though nothing did when the slot became due."""

@@ -1,0 +1,183 @@
+"""A stop starts nothing more, lets finish what runs within the grace, and accounts for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from scheduling.stage import EXACT, Act, due_slots, make_target, perform
+
+from exporter.outcome import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scheduling.stage import Stage
+    from scheduling.virtual_time import VirtualTime
+
+    from exporter.target import Target
+
+INTERVAL = 20.0
+
+
+def targets(*names: str) -> list[Target]:
+    """Return targets that all probe for the first time at 0."""
+    return [make_target(name, host=name, interval=INTERVAL, timeout=9.0) for name in names]
+
+
+def stopped(
+    *names: str, after: float, grace: float, script: Callable[[str, int], Act], places: int = 100
+) -> tuple[Stage, float]:
+    """Run a schedule, stop it after so long, wait a while longer; return how long the stop took, too."""
+    took = 0.0
+
+    async def scene(stage: Stage, time: VirtualTime) -> None:
+        nonlocal took
+        schedule = stage.schedule(targets(*names), places=places)
+        schedule.start()
+        await asyncio.sleep(after)
+        began = time()
+        await schedule.stop(grace)
+        took = time() - began
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        await asyncio.sleep(3 * INTERVAL)
+
+    return perform(scene, script), took
+
+
+def test_what_runs_may_finish_within_the_grace_and_its_outcome_is_observed() -> None:
+    stage, took = stopped("t", after=1.0, grace=15.0, script=lambda *_: Act(lasts=5.0))
+    assert took == pytest.approx(4.0, abs=EXACT)
+    assert [at for at, _ in stage.outcomes] == pytest.approx([5.0], abs=EXACT)
+    assert stage.skips == []
+    assert stage.in_flight == 0
+
+
+def test_what_does_not_finish_within_the_grace_is_cancelled_and_counted_once() -> None:
+    lasting = {"brief": 2.0, "long": 9.0}
+    stage, took = stopped(
+        "brief", "long", after=1.0, grace=3.0, script=lambda name, _: Act(lasts=lasting[name])
+    )
+    assert took == pytest.approx(3.0, abs=EXACT)
+    assert [outcome.target for _, outcome in stage.outcomes] == ["brief"]
+    assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [("long", Cause.CANCELLED, 1)]
+    assert stage.in_flight == 0
+
+
+def test_without_grace_everything_is_cancelled_at_once() -> None:
+    stage, took = stopped("a", "b", after=1.0, grace=0.0, script=lambda *_: Act(lasts=5.0))
+    assert took == pytest.approx(0.0, abs=EXACT)
+    assert stage.outcomes == []
+    assert sorted(skip.target for skip in stage.skips if skip.cause is Cause.CANCELLED) == ["a", "b"]
+
+
+def test_nothing_new_is_started_while_it_drains_nor_afterwards() -> None:
+    lasting = {"draining": 8.0, "brief": 0.1}
+    stage, _ = stopped(
+        "draining", "brief", after=1.0, grace=15.0, script=lambda name, _: Act(lasts=lasting[name])
+    )
+    assert sorted(note.target for note in stage.begun) == ["brief", "draining"]
+    assert stage.skips == []
+
+
+def test_who_waits_for_a_place_is_cancelled_at_once_and_does_not_get_the_place_that_comes_free() -> None:
+    stage, took = stopped("a", "b", "c", after=1.0, grace=15.0, places=1, script=lambda *_: Act(lasts=5.0))
+    assert took == pytest.approx(4.0, abs=EXACT)
+    assert [note.target for note in stage.begun] == ["a"]
+    assert [outcome.target for _, outcome in stage.outcomes] == ["a"]
+    cancelled = [(skip.target, skip.cause, skip.count) for skip in stage.skips]
+    assert sorted(cancelled) == [("b", Cause.CANCELLED, 1), ("c", Cause.CANCELLED, 1)]
+    assert [skip.at for skip in stage.skips] == pytest.approx([1.0, 1.0], abs=EXACT)
+
+
+@pytest.mark.parametrize("turns", range(12))
+def test_a_slot_that_is_due_is_accounted_for_however_soon_the_stop_comes(turns: int) -> None:
+    """From the wake to the probe's first step take several turns of the loop; a stop may come after each."""
+    target = targets("t")[0]
+    second = due_slots(target, 100.0)[1]
+
+    async def scene(stage: Stage, time: VirtualTime) -> None:
+        schedule = stage.schedule([target])
+        schedule.start()
+        woken = asyncio.Event()
+        # Whoever wakes the schedule asks the wall clock first whether it is time.
+        time.on_wall_read = lambda _: woken.set() if time() > second - 0.001 else None
+        await woken.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await schedule.stop(grace=15.0)
+
+    stage = perform(scene)
+    assert len(stage.begun) + stage.skipped_count(Cause.CANCELLED) == 2
+    assert len(stage.outcomes) == len(stage.begun)
+    assert len(stage.skips) == stage.skipped_count(Cause.CANCELLED)
+
+
+def test_what_was_due_while_the_loop_stood_still_before_the_stop_is_accounted_for() -> None:
+    target = targets("t")[0]
+    due = due_slots(target, 200.0)
+
+    async def scene(stage: Stage, time: VirtualTime) -> None:
+        schedule = stage.schedule([target])
+        schedule.start()
+        await asyncio.sleep(due[3] - 1.0)
+        time.loop.stall(due[6] - due[3] + 2.0)
+        await schedule.stop(grace=15.0)
+
+    stage = perform(scene)
+    assert len(stage.begun) == 3
+    assert stage.skipped_count(Cause.MISSED) == 3
+    assert stage.skipped_count(Cause.CANCELLED) == 1
+
+
+def test_a_second_stop_is_harmless() -> None:
+    async def scene(stage: Stage, _: VirtualTime) -> None:
+        schedule = stage.schedule(targets("a", "b"), places=1)
+        schedule.start()
+        await asyncio.sleep(1.0)
+        await schedule.stop(grace=1.0)
+        await schedule.stop(grace=1.0)
+        await asyncio.sleep(3 * INTERVAL)
+
+    stage = perform(scene, lambda *_: Act(lasts=9.0))
+    assert [note.target for note in stage.begun] == ["a"]
+    assert sorted((skip.target, skip.count) for skip in stage.skips) == [("a", 1), ("b", 1)]
+
+
+def test_a_second_stop_with_less_grace_cuts_the_first_one_short() -> None:
+    async def scene(stage: Stage, time: VirtualTime) -> None:
+        schedule = stage.schedule(targets("a"))
+        schedule.start()
+        await asyncio.sleep(1.0)
+        first = asyncio.create_task(schedule.stop(grace=15.0))
+        await asyncio.sleep(1.0)
+        await schedule.stop(grace=0.0)
+        await first
+        assert time() == pytest.approx(2.0, abs=EXACT)
+
+    stage = perform(scene, lambda *_: Act(lasts=9.0))
+    assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [("a", Cause.CANCELLED, 1)]
+
+
+def test_a_schedule_that_was_never_started_may_be_stopped() -> None:
+    async def scene(stage: Stage, _: VirtualTime) -> None:
+        await stage.schedule(targets("a")).stop(grace=15.0)
+
+    assert perform(scene).skips == []
+
+
+def test_it_is_ready_from_its_start_until_it_is_asked_to_stop() -> None:
+    async def scene(stage: Stage, _: VirtualTime) -> None:
+        schedule = stage.schedule(targets("a"))
+        ready = [schedule.ready]
+        schedule.start()
+        ready.append(schedule.ready)
+        await asyncio.sleep(1.0)
+        stopping = asyncio.create_task(schedule.stop(grace=15.0))
+        await asyncio.sleep(1.0)
+        ready.append(schedule.ready)
+        await stopping
+        assert ready == [False, True, False]
+
+    perform(scene, lambda *_: Act(lasts=9.0))
