@@ -10,7 +10,7 @@ STAMP := $(VENV)/.made-from-the-pins
 # Debian packages that the end-to-end tests use and a bare machine lacks.
 TEST_TOOLS := prometheus
 
-.PHONY: help setup test unit lint format test-tools docs pins clean
+.PHONY: help setup demo test unit lint format test-tools docs pins clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,16 +26,20 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+demo: setup ## simulator and exporter together, nothing to configure; Ctrl-C ends it
+	@$(BIN)/pingone-flow-exporter demo $(DEMO)
+
 test: setup ## run all tests; coverage of exporter/ must be at least 95 %
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 unit: setup ## run the unit tests alone
 	$(BIN)/python -m pytest --ignore=tests/e2e
 
-lint: setup ## ruff with all rules, formatting, mypy strict
+lint: setup ## ruff with all rules, formatting, mypy strict, hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 format: setup ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -53,6 +57,8 @@ pins: ## resolve requirements*.txt anew (needs uv on PATH)
 		--custom-compile-command "make pins" pyproject.toml -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements.txt pyproject.toml --group dev -o requirements-dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		-c requirements-dev.txt --group build -o requirements-build.txt
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* dist

@@ -83,10 +83,12 @@ class Board:
     def table(self) -> Table:
         """Return the table as it is now, one row per target."""
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("target", "weather", "reason", "fault", "status", "since"):
-            table.add_column(heading, no_wrap=True)
-        for heading in ("latency", "good", "bad"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        # On a narrow terminal the status is cut, never a reason or a number.
+        for heading, width in (("target", 17), ("weather", 8), ("reason", 17), ("fault", 13)):
+            table.add_column(heading, no_wrap=True, min_width=width)
+        table.add_column("status", no_wrap=True)
+        for heading, width in (("since", 8), ("latency", 7), ("good", 4), ("bad", 3)):
+            table.add_column(heading, justify="right", no_wrap=True, min_width=width)
         for target, seen in self._seen.items():
             table.add_row(Text(target), Text(self._weather[target]()), *_cells(seen))
         return table
