@@ -9,14 +9,20 @@ counted, never waited for.
 
 An exception is written as its types and where they were raised, without its message and without
 locals: a message may quote a URL, and a URL holds nonce and state.
+
+The end of the process must not wait for a stuck reader either. It would, in two places: `logging`
+takes the lock of each of its handlers when the interpreter ends, and the interpreter flushes
+`sys.stderr`; whoever is stuck in a write holds both. So the thread writes without a handler, to a
+file object of its own.
 """
 
 from __future__ import annotations
 
 import logging
 import queue
+import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import QueueHandler, QueueListener
 from typing import TYPE_CHECKING, TextIO
 
@@ -44,11 +50,9 @@ def logging_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
             warning on: below that, httpx and httpcore write whole URLs and headers.
         style: logfmt or json.
     """
-    written = logging.StreamHandler(stream)
-    written.setFormatter(_formatter(style))
     lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUED_LINES)
     queued = _DroppingHandler(lines)
-    listener = _Listener(lines, written)
+    listener = _Listener(lines, _unshared(stream), _formatter(style))
     root, own = logging.getLogger(), logging.getLogger("exporter")
     root.addHandler(queued)
     root.setLevel(logging.WARNING)
@@ -91,19 +95,54 @@ def _dropped(count: int) -> logging.LogRecord:
 
 
 class _Listener(QueueListener):
-    """Ends within bounded time, even if the stream is stuck."""
+    """Writes what is queued; ends within bounded time, even if the stream is stuck."""
+
+    def __init__(
+        self, lines: queue.Queue[logging.LogRecord], stream: TextIO, formatter: logging.Formatter
+    ) -> None:
+        super().__init__(lines)
+        self._stream = stream
+        self._formatter = formatter
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Render a record and write it."""
+        try:
+            line = self._formatter.format(record)
+        except Exception:  # noqa: BLE001  one line that cannot be rendered must not cost those after it
+            line = self._formatter.format(_unwritable(record))
+        with suppress(OSError, ValueError):  # the reader is gone, or the stream is closed: nobody to tell
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
 
     def stop(self) -> None:
         """Write what is queued, for two seconds at most."""
-        thread = self._thread
-        if thread is None:
-            return
-        try:
-            self.queue.put(self._sentinel, timeout=_FLUSH_SECONDS)  # type: ignore[attr-defined]  # likewise
-        except queue.Full:
-            return
-        thread.join(_FLUSH_SECONDS)
-        self._thread = None
+        until = time.monotonic() + _FLUSH_SECONDS
+        thread, self._thread = self._thread, None
+        with suppress(queue.Full):
+            self.queue.put(self._sentinel, timeout=_FLUSH_SECONDS)  # type: ignore[attr-defined]  # typed as less than Queue
+            if thread is not None:
+                thread.join(max(0.0, until - time.monotonic()))
+
+
+def _unwritable(record: logging.LogRecord) -> logging.LogRecord:
+    """Make a line that says where the line comes from that nobody could render; the values stay untold."""
+    line = logging.LogRecord(
+        record.name, logging.ERROR, record.pathname, record.lineno, "log line cannot be rendered", None, None
+    )
+    line.place = f"{record.pathname}:{record.lineno}"
+    return line
+
+
+def _unshared(stream: TextIO) -> TextIO:
+    """Return a file object of our own for where `stream` leads, or itself if it is no file."""
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return stream
+    # Never closed: that would wait for a stuck write, and there is no descriptor to give back.
+    return open(
+        descriptor, "w", encoding=stream.encoding, errors="backslashreplace", closefd=False
+    )
 
 
 def _formatter(style: str) -> logging.Formatter:

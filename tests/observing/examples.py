@@ -1,0 +1,98 @@
+"""Targets and outcomes to vary in tests of what becomes of them, and ways to read a page."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.samples import Samples
+
+from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord
+from exporter.target import Journey, Target
+
+if TYPE_CHECKING:
+    from exporter.observing import Metrics
+
+SOURCE = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
+DESTINATION = "5d1f4f2c-9c4c-4f0a-8a52-0e0f3d1c7b11"
+STATUS = "USERNAME_PASSWORD_REQUIRED"
+BUCKETS = (0.1, 0.5, 1.0, 5.0)
+PHASES = {
+    Phase.RESOLVE: 0.01,
+    Phase.CONNECT: 0.02,
+    Phase.TLS: 0.03,
+    Phase.PROCESSING: 0.2,
+    Phase.TRANSFER: 0.04,
+}
+START = 1_763_820_000.0
+"""When the first outcome of a test began; seconds since the epoch."""
+
+
+def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target
+    """Return a target named `emea`, with the changes given."""
+    target = Target(
+        name="emea",
+        source_environment_id=SOURCE,
+        destination_environment_id=DESTINATION,
+        client_id="3b1f6d1e-2c7a-4d0b-9f1f-6a0d0c9a7e55",
+        source_url=f"https://auth.pingone.eu/{SOURCE}",
+        redirect_uri=f"https://auth.pingone.eu/{DESTINATION}/rp/callback/openid_connect",
+    )
+    return replace(target, **changes)
+
+
+def a_step(**changes: Any) -> StepRecord:  # noqa: ANN401  any field of a record
+    """Return the record of a step that went well, with the changes given."""
+    step = StepRecord(
+        step="authorize",
+        reason=Reason.OK,
+        phase=Phase.TRANSFER,
+        phases=PHASES,
+        http_status_code=200,
+        flow_status=STATUS,
+        correlation_id="corr-1",
+        address="192.0.2.7",
+    )
+    return replace(step, **changes)
+
+
+def a_success(**changes: Any) -> Outcome:  # noqa: ANN401  any field of an outcome
+    """Return an outcome that is good in every way, with the changes given."""
+    outcome = Outcome(
+        target="emea",
+        journey=Journey.AUTHORIZE,
+        reason=Reason.OK,
+        fault=Fault.NONE,
+        step="authorize",
+        phase=Phase.TRANSFER,
+        started_at=START,
+        ended_at=START + 0.3,
+        duration=0.3,
+        transaction_id="tx-1",
+        steps=(a_step(),),
+    )
+    return replace(outcome, **changes)
+
+
+def a_failure(
+    reason: Reason = Reason.CONNECT,
+    fault: Fault = Fault.NETWORK,
+    phase: Phase = Phase.CONNECT,
+    **changes: Any,  # noqa: ANN401  any field of an outcome
+) -> Outcome:
+    """Return an outcome that ended in `phase`, without a response, with the changes given."""
+    done = {
+        before: seconds
+        for before, seconds in PHASES.items()
+        if list(Phase).index(before) < list(Phase).index(phase)
+    }
+    step = a_step(
+        reason=reason, phase=phase, phases=done, http_status_code=None, flow_status=None, correlation_id=None
+    )
+    return a_success(**{"reason": reason, "fault": fault, "phase": phase, "steps": (step,)} | changes)
+
+
+def page(metrics: Metrics, *, openmetrics: bool = False) -> Samples:
+    """Scrape once and read what came."""
+    return Samples(asyncio.run(metrics.exposition(openmetrics)).decode(), openmetrics=openmetrics)
