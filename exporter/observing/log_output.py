@@ -23,6 +23,7 @@ import queue
 import time
 import traceback
 from contextlib import contextmanager, suppress
+from itertools import islice
 from logging.handlers import QueueHandler, QueueListener
 from typing import TYPE_CHECKING, TextIO
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _QUEUED_LINES = 10_000
 _FLUSH_SECONDS = 2.0
 _FRAMES = 20
+_LINKS = 20
 
 
 @contextmanager
@@ -140,16 +142,14 @@ def _unshared(stream: TextIO) -> TextIO:
     except OSError:
         return stream
     # Never closed: that would wait for a stuck write, and there is no descriptor to give back.
-    return open(
-        descriptor, "w", encoding=stream.encoding, errors="backslashreplace", closefd=False
-    )
+    return open(descriptor, "w", encoding=stream.encoding, errors="backslashreplace", closefd=False)
 
 
 def _formatter(style: str) -> logging.Formatter:
     order = ["ts", "level", "msg"]
     rendering: list[Processor]
     if style == "json":
-        rendering = [_ordered(order), structlog.processors.JSONRenderer(default=str)]
+        rendering = [_ordered(order), structlog.processors.JSONRenderer(default=_plain)]
     else:
         logfmt = structlog.processors.LogfmtRenderer(key_order=order, bool_as_flag=False)
         rendering = [_flatten, _printable, logfmt]
@@ -175,19 +175,26 @@ def _without_messages(_logger: WrappedLogger, _method: str, event: EventDict) ->
     """Write an exception as types and places alone."""
     error = (event.pop("exc_info", None) or (None, None, None))[1]
     if error is not None:
-        event["exception"] = " <- ".join(_places(error))
+        event["exception"] = " <- ".join(islice(_places(error, set()), _LINKS))
     return event
 
 
-def _places(error: BaseException) -> Iterator[str]:
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        frames = traceback.extract_tb(link.__traceback__)[-_FRAMES:]
-        where = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
-        yield f"{type(link).__qualname__} at {where}" if where else type(link).__qualname__
-        link = link.__cause__ or link.__context__
+def _places(error: BaseException | None, seen: set[int]) -> Iterator[str]:
+    """Yield type and place of an exception, of a group's members, and of what led to it, each once."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    where = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    yield f"{type(error).__qualname__} at {where}" if where else type(error).__qualname__
+    for member in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _places(member, seen)
+    yield from _places(error.__context__ if error.__cause__ is None else error.__cause__, seen)
+
+
+def _plain(value: object) -> str:
+    """Write what is neither text nor number; of an exception its type alone."""
+    return type(value).__qualname__ if isinstance(value, BaseException) else str(value)
 
 
 def _ordered(first: list[str]) -> Processor:
@@ -215,6 +222,8 @@ def _flatten(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
 def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Escape control characters, so that no value can forge a line of its own."""
     for key, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            event[key] = "".join(char if char.isprintable() else repr(char)[1:-1] for char in value)
+        if value is None or isinstance(value, bool | int | float):
+            continue
+        text = _plain(value)
+        event[key] = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
     return event

@@ -11,6 +11,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, TextIO
 
@@ -171,6 +172,19 @@ def test_every_text_comes_back_from_its_one_line_of_json(text: str) -> None:
     assert (json.loads(line)["msg"], json.loads(line)["value"]) == (text, [text])
 
 
+@pytest.mark.parametrize(
+    "value", [Path("a\r\x1b[31mb c"), {"key\x85": "a\nb"}, ("a\u2028",), UnicodeError("a\rb")]
+)
+def test_values_that_are_no_text_forge_nothing_either(value: object) -> None:
+    assert only(lambda: own.info("x", extra={"value": value})).keys() == {"ts", "level", "msg", "value"}
+
+
+@pytest.mark.parametrize("style", ["logfmt", "json"])
+def test_an_exception_given_as_a_value_is_told_by_its_type(style: str) -> None:
+    (line,) = written(lambda: own.info("x", extra={"error": OSError(SECRET)}), style=style)
+    assert (json.loads(line) if style == "json" else logfmt.read(line))["error"] == "OSError"
+
+
 # Exceptions
 
 
@@ -215,6 +229,40 @@ def test_what_was_being_handled_is_told_too() -> None:
     (line,) = written(nested)
     assert " <- OSError at " in logfmt.read(line)["exception"]
     assert SECRET not in line
+
+
+def test_the_members_of_a_group_are_told_with_their_causes() -> None:
+    def several() -> list[Exception]:
+        found: list[Exception] = []
+        for kind in (OSError, RuntimeError):
+            try:
+                try:
+                    raise KeyError(SECRET)  # noqa: TRY301  the place is what is told
+                except KeyError as error:
+                    raise kind(SECRET) from error
+            except kind as error:
+                found.append(error)
+        return found
+
+    def grouped() -> None:
+        try:
+            raise ExceptionGroup(SECRET, several())  # noqa: TRY301  likewise
+        except ExceptionGroup:
+            own.exception("x")
+
+    (line,) = written(grouped)
+    told = logfmt.read(line)["exception"].split(" <- ")
+    assert [text.split(" ")[0] for text in told] == [
+        "ExceptionGroup", "OSError", "KeyError", "RuntimeError", "KeyError"
+    ]  # fmt: skip
+    assert all(f" at {__file__}:" in text for text in told)
+    assert SECRET not in line
+
+
+def test_a_line_stays_bounded_however_many_causes_there_are() -> None:
+    group = ExceptionGroup(SECRET, [ValueError(SECRET) for _ in range(1000)])
+    told = only(lambda: own.error("x", exc_info=group))["exception"].split(" <- ")
+    assert told == ["ExceptionGroup", *["ValueError"] * 19]
 
 
 def test_exceptions_that_cause_each_other_are_told_once() -> None:
