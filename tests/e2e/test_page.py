@@ -1,0 +1,254 @@
+"""The metrics page and its neighbours: every format, every family, every way to ask."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from harness.daemon import TEXT_FORMAT, Daemon
+from harness.http_messages import body_answer, json_answer
+from harness.http_server import HttpServer
+from harness.prometheus import Prometheus, promtool_check_metrics
+from harness.samples import Samples
+from harness.variables import target_variables
+
+from exporter import __version__
+from exporter.observing import DAEMON, FLOW, Family
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.http_messages import Request
+
+pytestmark = pytest.mark.e2e
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PROMETHEUS_2_42 = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+    "application/openmetrics-text;version=0.0.1;q=0.4,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
+OWN_LABELS = {"labels__owner": 'the "identity"\\team', "labels__tier": "1"}
+TARGETS = ("works", "fails", "held")
+LIVELY = re.compile(r"pingone_flow_exporter_event_loop_lag_seconds")
+"""What changes between two looks at a daemon that has nothing to do."""
+
+Series = tuple[str, frozenset[tuple[str, str]]]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One that probed a target that works, one that fails and one that is held; and then has a quiet day."""
+    directory = tmp_path_factory.mktemp("page")
+    refusal = json_answer({"code": "REQUEST_LIMITED"}, status=429, headers=(("Retry-After", "300"),))
+    with HttpServer() as server, HttpServer(refusal) as limiting:
+        environment = {
+            "FLOW_EXPORTER_DEFAULTS__INTERVAL": "1d",
+            "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "30s",
+            **target_variables("works", server.base_url, **OWN_LABELS),
+            **target_variables("fails", f"{server.base_url}/not-a-flow"),
+            **target_variables("held", limiting.base_url),
+        }
+        with Daemon(environment, directory=directory / "work", logs=directory / "logs") as running:
+            running.wait_until(
+                lambda page: all(page.has("pingone_flow_probe_success", target=name) for name in TARGETS),
+                what="a probe of each target",
+            )
+            yield running
+
+
+@pytest.fixture(scope="module")
+def text(daemon: Daemon) -> Samples:
+    return daemon.metrics()
+
+
+@pytest.fixture(scope="module")
+def openmetrics(daemon: Daemon) -> Samples:
+    return Samples(daemon.get("/metrics", {"Accept": OPENMETRICS}).text, openmetrics=True)
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        (None, TEXT_TYPE),
+        ("*/*", TEXT_TYPE),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", TEXT_TYPE),
+        (TEXT_FORMAT, TEXT_TYPE),
+        (OPENMETRICS, OPENMETRICS_TYPE),
+        (f"{OPENMETRICS};q=0.4,text/plain;version=0.0.4;q=0.5", TEXT_TYPE),
+        (f"{OPENMETRICS};q=0.5,text/plain;version=0.0.4;q=0.4", OPENMETRICS_TYPE),
+        (f"{OPENMETRICS};q=0,*/*;q=0.1", TEXT_TYPE),
+        ("application/openmetrics-text;version=2.0.0", TEXT_TYPE),
+        (PROMETHEUS_2_42, OPENMETRICS_TYPE),
+        (PROMETHEUS_3, OPENMETRICS_TYPE),
+    ],
+)
+def test_the_format_is_the_one_that_is_asked_for(
+    daemon: Daemon, accept: str | None, content_type: str
+) -> None:
+    # httpx sends an Accept of its own where none is given
+    response = daemon.get("/metrics", {"Accept": "" if accept is None else accept})
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == content_type
+    assert response.text.endswith("# EOF\n") is (content_type == OPENMETRICS_TYPE)
+    assert Samples(response.text, openmetrics=content_type == OPENMETRICS_TYPE).has(
+        "pingone_flow_target_info"
+    )
+
+
+def test_both_formats_say_the_same(text: Samples, openmetrics: Samples) -> None:
+    assert quiet(openmetrics) == quiet(text)
+    assert len(quiet(text)) > 200
+
+
+def test_the_openmetrics_page_has_one_end_and_no_creation_times(text: Samples, openmetrics: Samples) -> None:
+    assert openmetrics.text.count("# EOF") == 1
+    for page in (text, openmetrics):
+        assert "_created" not in page.text
+
+
+def test_every_family_has_help_and_type_once_and_before_its_samples(text: Samples) -> None:
+    described: list[str] = []
+    pending = ""
+    for line in text.text.splitlines():
+        if line.startswith("# HELP "):
+            _, _, pending, meaning = line.split(" ", 3)
+            assert meaning.strip()
+        elif line.startswith("# TYPE "):
+            name = line.split(" ")[2]
+            assert name == pending
+            described.append(name)
+        else:
+            sample = re.match(r"[a-z_:][a-z0-9_:]*", line)
+            assert sample is not None, line
+            assert sample[0] in {described[-1] + suffix for suffix in ("", "_bucket", "_sum", "_count")}
+    assert len(described) == len(set(described)) >= len(FLOW) + len(DAEMON)
+
+
+@pytest.mark.parametrize("family", [*FLOW, *DAEMON], ids=lambda family: family.name)
+def test_a_family_of_the_catalogue_is_on_the_page_as_it_is_described(
+    text: Samples, openmetrics: Samples, family: Family
+) -> None:
+    for page in (text, openmetrics):
+        found = page.family(family.name)
+        assert found is not None
+        assert (found.type, found.documentation) == (family.kind, family.help)
+        assert found.samples
+        own = {"owner", "tier"} if family.name == "pingone_flow_target_info" else set()
+        for sample in found.samples:
+            bucket = {"le"} if sample.name.endswith("_bucket") else set()
+            assert set(sample.labels) - own == set(family.labels) | bucket
+
+
+def test_nothing_of_ours_is_on_the_page_but_not_in_the_catalogue(text: Samples) -> None:
+    known = {family.name.removesuffix("_total") for family in (*FLOW, *DAEMON)}
+    shown = {family.name.removesuffix("_total") for family in text.families}
+    assert {name for name in shown if name.startswith("pingone_flow_")} == known
+    others = {name for name in shown if not name.startswith("pingone_flow_")}
+    assert {name.split("_")[0] for name in others} == {"process", "python"}
+
+
+def test_the_operators_own_labels_are_on_target_info(text: Samples) -> None:
+    ((labels, value),) = text.series("pingone_flow_target_info", target="works")
+    assert (labels["owner"], labels["tier"], value) == (*OWN_LABELS.values(), 1.0)
+
+
+def test_promtool_finds_nothing_wrong(text: Samples) -> None:
+    assert promtool_check_metrics(text.text) == (0, "")
+
+
+def test_the_page_is_compressed_for_those_who_ask(daemon: Daemon) -> None:
+    lengths = {}
+    for coding in ("gzip", "identity", "gzip;q=0"):
+        response = daemon.get("/metrics", {"Accept-Encoding": coding})
+        assert response.headers.get("Content-Encoding") == ("gzip" if coding == "gzip" else None)
+        assert response.headers["Vary"] == "Accept, Accept-Encoding"
+        assert Samples(response.text).has("pingone_flow_target_info")
+        lengths[coding] = int(response.headers["Content-Length"])
+    assert lengths["gzip"] * 4 < lengths["identity"]
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+def test_head_is_get_without_the_body(daemon: Daemon, path: str) -> None:
+    got, head = daemon.get(path), daemon.request("HEAD", path)
+    assert (got.status_code, head.status_code) == (200, 200)
+    assert got.content
+    assert not head.content
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    assert int(head.headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+def test_a_wrong_method_is_told_the_right_ones(daemon: Daemon, path: str) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        response = daemon.request(method, path)
+        assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/metrics/", "/nothing", "/favicon.ico", "/%2Fmetrics", "/%00"])
+def test_what_is_not_there_is_404(daemon: Daemon, path: str) -> None:
+    assert daemon.get(path).status_code == 404
+
+
+def test_the_landing_page_shows_version_links_and_targets(daemon: Daemon) -> None:
+    response = daemon.get("/")
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    for part in (__version__, 'href="metrics"', 'href="-/ready"', "works", "fails", "held", "rate_limited"):
+        assert part in response.text
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Hands the daemon's page on in the text format, for a Prometheus that asks for OpenMetrics if it may."""
+
+    daemon: Daemon
+
+    async def __call__(self, _: Request, writer: asyncio.StreamWriter) -> None:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            page = await client.get(f"{self.daemon.url}/metrics", headers={"Accept": TEXT_FORMAT})
+        await body_answer(page.content, content_type=page.headers["Content-Type"])(_, writer)
+
+
+def test_prometheus_reads_every_value_back_in_either_format(
+    daemon: Daemon, text: Samples, tmp_path: Path
+) -> None:
+    with HttpServer(Relay(daemon)) as relay:
+        relayed = f"127.0.0.1:{relay.port}"
+        with Prometheus([daemon.address, relayed], directory=tmp_path / "prometheus") as prometheus:
+            prometheus.wait_for("up == 1", lambda found: len(found) == 2)
+            shown = quiet(text)
+            for address in (daemon.address, relayed):
+                stored = prometheus.query(f'{{__name__=~"pingone_flow_.+", instance="{address}"}}')
+                assert {series(labels): value for labels, value in stored if is_quiet(labels)} == shown
+            scrapes = {target["health"]: target["lastError"] for target in prometheus.targets()}
+            assert scrapes == {"up": ""}
+
+
+def quiet(page: Samples) -> dict[Series, float]:
+    """Return all series of ours that do not change while nothing happens."""
+    return {
+        series({**sample.labels, "__name__": sample.name}): float(sample.value)
+        for family in page.families
+        if family.name.startswith("pingone_flow_") and not LIVELY.match(family.name)
+        for sample in family.samples
+    }
+
+
+def is_quiet(labels: dict[str, str]) -> bool:
+    return not LIVELY.match(labels["__name__"])
+
+
+def series(labels: dict[str, str]) -> Series:
+    attached = {"__name__", "job", "instance"}
+    return labels["__name__"], frozenset((name, labels[name]) for name in labels if name not in attached)
