@@ -1,0 +1,71 @@
+# Any base will do that has python3 (3.11 or newer) with venv and pip, and CA certificates. Both halves of
+# the image stand on the same one, because a virtual environment is only good beside its own interpreter.
+ARG BASE=python:3.13-slim-bookworm
+
+
+# What the exporter needs: a stage and a layer of its own, which a change of code leaves as it is.
+FROM ${BASE} AS dependencies
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPYCACHEPREFIX=/opt/exporter/bytecode
+WORKDIR /src
+COPY requirements.txt ./
+# No pip inside: nothing is ever installed at run time, and what is not there needs no patching.
+RUN python3 -m venv --without-pip /opt/exporter \
+    && python3 -m pip --python /opt/exporter/bin/python install --no-compile \
+        --require-hashes --only-binary :all: --requirement requirements.txt
+# The official images come without bytecode of the standard library, and a read-only root can keep none:
+# without this every start compiles it anew. By hash, since some builders rewrite times of files.
+RUN /opt/exporter/bin/python -m compileall -q -j 0 --invalidation-mode checked-hash \
+        -x '/(ensurepip|idlelib|lib2to3|pip|pydoc_data|tests?|tkinter|turtledemo)/' \
+        /opt/exporter/lib "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+
+
+# The exporter itself, in the same place.
+FROM ${BASE} AS application
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPYCACHEPREFIX=/opt/exporter/bytecode
+WORKDIR /src
+COPY requirements-build.txt ./
+RUN python3 -m venv --without-pip /opt/build \
+    && python3 -m pip --python /opt/build/bin/python install \
+        --require-hashes --only-binary :all: --requirement requirements-build.txt \
+    && python3 -m venv --without-pip /opt/exporter
+COPY LICENSE README.md pyproject.toml ./
+COPY exporter exporter
+# A version that is not the one in exporter/__init__.py ends the build here, so the label never lies.
+ARG VERSION=0.1.0
+RUN python3 -m pip --python /opt/build/bin/python wheel --no-index --no-deps --no-build-isolation \
+        --wheel-dir wheels . \
+    && python3 -m pip --python /opt/exporter/bin/python install --no-compile --no-index --no-deps \
+        --find-links wheels "pingone-flow-exporter==${VERSION}" \
+    && /opt/exporter/bin/python -m compileall -q --invalidation-mode checked-hash /opt/exporter/lib
+
+
+FROM ${BASE}
+COPY --from=dependencies /opt/exporter /opt/exporter
+COPY --from=application /opt/exporter/lib /opt/exporter/lib
+COPY --from=application /opt/exporter/bytecode /opt/exporter/bytecode
+COPY --from=application /opt/exporter/bin/pingone-flow-exporter /opt/exporter/bin/
+# PATH, so that `kubectl exec POD -- pingone-flow-exporter probe` needs neither a shell nor a path.
+ENV PATH=/opt/exporter/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPYCACHEPREFIX=/opt/exporter/bytecode \
+    PYTHONUNBUFFERED=1
+WORKDIR /
+# Numeric, since the kubelet cannot tell of a name whether it is root (runAsNonRoot).
+USER 65532:65532
+EXPOSE 9988
+ENTRYPOINT ["/opt/exporter/bin/pingone-flow-exporter"]
+ARG BASE
+ARG REVISION=""
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="pingone-flow-exporter" \
+      org.opencontainers.image.description="Prometheus exporter that watches PingOne federations with synthetic OIDC authorize requests" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE}"
