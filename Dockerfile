@@ -31,7 +31,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /src
 COPY requirements-build.txt ./
 RUN python3 -m venv --without-pip /opt/build \
-    && python3 -m pip --python /opt/build/bin/python install \
+    && python3 -m pip --python /opt/build/bin/python install --no-compile \
         --require-hashes --only-binary :all: --requirement requirements-build.txt \
     && python3 -m venv --without-pip /opt/exporter
 COPY LICENSE README.md pyproject.toml ./
