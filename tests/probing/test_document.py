@@ -1,0 +1,80 @@
+"""JSON from the outside: what counts as an object, and that nothing raises."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.probing.document import parse_object
+
+
+@pytest.mark.parametrize(
+    ("body", "document"),
+    [
+        (b"{}", {}),
+        (b' \r\n{"a": 1}\t', {"a": 1}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        ('{"a": "\u00e4"}', {"a": "\u00e4"}),
+        ('{"a": "\u00e4"}'.encode(), {"a": "\u00e4"}),
+        (b'{"a": "\\ud800"}', {"a": "\ud800"}),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b'{"a": -12, "b": 1.5e3}', {"a": -12, "b": 1500.0}),
+    ],
+)
+def test_a_json_object_is_read(body: bytes | str, document: dict[str, Any]) -> None:
+    assert parse_object(body) == document
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", "", b" ", b"null", b"1", b"[]", b'"{}"', b"{", b"{}{}", b"{'a': 1}", b'{"a": 1,}', b"\xff{}",
+        b'{"a": NaN}', b'{"a": Infinity}', b'{"a": -Infinity}', "\ufeff{}", b"{\x00}", '{"\ud800',
+        "{}".encode("utf-16"), "{}".encode("utf-32"),
+    ],
+)  # fmt: skip
+def test_anything_else_is_no_document(body: bytes | str) -> None:
+    assert parse_object(body) is None
+
+
+@pytest.mark.parametrize("opening", [b'{"a":', b"["])
+def test_nesting_without_end_is_no_document(opening: bytes) -> None:
+    assert parse_object(opening * 50_000) is None
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_an_integer_too_long_to_convert_is_read_as_what_a_float_makes_of_it(sign: str) -> None:
+    document = parse_object(f'{{"a": {sign}{"9" * 100_000}}}')
+    assert document == {"a": float(f"{sign}inf")}
+    assert document is not None
+    assert math.isinf(document["a"])
+
+
+@given(st.binary() | st.text(st.characters()))
+def test_no_bytes_and_no_text_raise(body: bytes | str) -> None:
+    document = parse_object(body)
+    assert document is None or isinstance(document, dict)
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=10,
+        ),
+    )
+)
+def test_what_was_written_as_json_is_read_back_the_same(document: dict[str, Any]) -> None:
+    assert parse_object(json.dumps(document)) == document
+    assert parse_object(json.dumps(document, ensure_ascii=False).encode()) == document
