@@ -32,6 +32,8 @@ class Body:
         self._codings = [coding for coding in codings if coding not in {"", "identity"}]
         self._inflater = zlib.decompressobj(_GZIP_WINDOW) if self._codings else None
         self._fed = False
+        self._held = b""
+        self._ended = False
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk off the wire.
@@ -65,13 +67,16 @@ class Body:
         if len(self._codings) != 1 or self._codings[0] not in _GZIP:
             raise BodyError("a content encoding that was not asked for")
         assert self._inflater is not None  # noqa: S101  feed() calls this only with one
-        data = chunk
+        data, self._held = self._held + chunk, b""
         try:
-            while data and len(self._content) <= self._limit:
+            while data and len(self._content) <= self._limit and not self._ended:
                 if self._inflater.eof:
-                    # RFC 1952 allows several members; anything else behind the first one is
-                    # ignored, as browsers do.
+                    # RFC 1952 allows several members; anything else behind one of them is ignored,
+                    # as browsers do.
                     if not data.startswith(_GZIP_MAGIC):
+                        # A chunk may end within the magic number; the next one tells which it is.
+                        self._held = data if data == _GZIP_MAGIC[:1] else b""
+                        self._ended = not self._held
                         return
                     self._inflater = zlib.decompressobj(_GZIP_WINDOW)
                 self._content += self._inflater.decompress(data, self._limit + 1 - len(self._content))
