@@ -88,15 +88,22 @@ def _reason(error: BaseException, phase: Phase) -> Reason:
     if not isinstance(error, _TRANSPORT_ERRORS):
         return Reason.INTERNAL
     # TLS 1.3 refuses a client after the handshake looked complete: with the first read.
-    if any(isinstance(link, ssl.SSLError) and "ALERT" in (link.reason or "") for link in chain):
+    if phase is Phase.PROCESSING and any(_is_alert(link) for link in chain):
         return Reason.TLS
     return _OF_PHASE[phase]
 
 
+def _is_alert(link: BaseException) -> bool:
+    # Only OpenSSL's own errors have a reason; those that Python raises lack the attribute.
+    return isinstance(link, ssl.SSLError) and "ALERT" in (getattr(link, "reason", None) or "")
+
+
 def _fault_of_tls(error: BaseException) -> Fault:
     for link in _chain(error):
-        if isinstance(link, ssl.SSLCertVerificationError) and link.verify_code in _PROVIDERS_CERTIFICATE:
-            return Fault.PROVIDER
+        if isinstance(link, ssl.SSLCertVerificationError):
+            verify_code = getattr(link, "verify_code", None)
+            if verify_code in _PROVIDERS_CERTIFICATE:
+                return Fault.PROVIDER
     return Fault.NETWORK
 
 

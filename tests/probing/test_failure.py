@@ -1,0 +1,181 @@
+"""Exceptions into reasons. Certificates are refused by real handshakes, in memory."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from harness.certificates import unknown_issuer
+
+from exporter.outcome import FAULTS, Fault, Phase, Reason
+from exporter.probing.failure import BodyError, DeadlineError, ResolutionError, read_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.certificates import Authority, Certificate
+
+BEFORE = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS)
+AFTER = (Phase.PROCESSING, Phase.TRANSFER)
+
+
+def refusal(certificate: Certificate, authority: Authority, name: str = "localhost") -> ssl.SSLError:
+    """Return what a client that trusts `authority` raises on being shown `certificate`."""
+    trust = ssl.create_default_context(cafile=authority.ca_file)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trust.wrap_bio(to_client, to_server, server_hostname=name)
+    server = certificate.tls.wrap_bio(to_server, to_client, server_side=True)
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    with suppress(ssl.SSLWantReadError):
+        server.do_handshake()
+    with pytest.raises(ssl.SSLError) as caught:
+        client.do_handshake()
+    return caught.value
+
+
+def wrapped(root: BaseException) -> httpx.ConnectError:
+    """Return `root` as httpx hands it on: mapped twice, and there as context only."""
+    middle, outermost = OSError("mapped by httpcore"), httpx.ConnectError("mapped by httpx")
+    middle.__context__, outermost.__context__ = root, middle
+    return outermost
+
+
+@pytest.mark.parametrize(
+    ("certificate", "fault"),
+    [
+        (lambda authority: authority.expired(), Fault.PROVIDER),
+        (lambda authority: authority.not_yet_valid(), Fault.PROVIDER),
+        (lambda authority: authority.wrong_name(), Fault.PROVIDER),
+        (lambda _: unknown_issuer(), Fault.NETWORK),
+    ],
+    ids=["expired", "not yet valid", "another name", "unknown issuer"],
+)
+def test_a_refused_certificate_is_the_providers_only_where_it_alone_can_mend_it(
+    certificate: Callable[[Authority], Certificate], fault: Fault, authority: Authority
+) -> None:
+    error = wrapped(refusal(certificate(authority), authority))
+    assert read_failure(error, Phase.TLS) == (Reason.TLS, fault)
+
+
+def test_a_certificate_for_another_address_is_the_providers(authority: Authority) -> None:
+    error = wrapped(refusal(authority.wrong_name(), authority, name="127.0.0.1"))
+    assert read_failure(error, Phase.TLS) == (Reason.TLS, Fault.PROVIDER)
+
+
+def test_a_certificate_error_that_openssl_did_not_raise_is_read_all_the_same() -> None:
+    error = wrapped(ssl.SSLCertVerificationError("raised by Python, without reason and verify_code"))
+    assert read_failure(error, Phase.TLS) == (Reason.TLS, Fault.NETWORK)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_passed_deadline_is_a_timeout_and_the_providers_once_the_request_is_out(phase: Phase) -> None:
+    fault = Fault.NETWORK if phase in BEFORE else Fault.PROVIDER
+    assert read_failure(DeadlineError(), phase) == (Reason.TIMEOUT, fault)
+
+
+@pytest.mark.parametrize(
+    ("error", "phase", "reason", "fault"),
+    [
+        (ResolutionError(), Phase.RESOLVE, Reason.DNS, Fault.NETWORK),
+        (OSError("the name resolved to no address"), Phase.RESOLVE, Reason.DNS, Fault.NETWORK),
+        (httpx.ConnectError("refused"), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
+        (TimeoutError(errno.ETIMEDOUT, "timed out"), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
+        (OSError(errno.ENETUNREACH, "unreachable"), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
+        (httpx.ConnectError("reset"), Phase.TLS, Reason.TLS, Fault.NETWORK),
+        (httpx.ReadError("reset"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
+        (httpx.WriteError("reset"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
+        (httpx.RemoteProtocolError("not HTTP"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
+        (httpx.RemoteProtocolError("early"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
+        (httpx.ReadError("reset"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
+        (BodyError("broken gzip"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
+    ],
+)
+def test_a_failure_of_the_transport_is_named_by_the_phase_it_came_in(
+    error: Exception, phase: Phase, reason: Reason, fault: Fault
+) -> None:
+    assert read_failure(error, phase) == (reason, fault)
+
+
+def alert(reason: str) -> ssl.SSLError:
+    """Return an alert of the other side, as OpenSSL names it."""
+    error = ssl.SSLError(1, f"[SSL: {reason}] (_ssl.c:2580)")
+    error.reason = reason
+    return error
+
+
+def test_an_alert_on_the_first_read_is_the_handshake_refused() -> None:
+    # TLS 1.3: the server sees the client's certificate when the client thinks it is through.
+    error = alert("TLSV13_ALERT_CERTIFICATE_REQUIRED")
+    assert read_failure(error, Phase.PROCESSING) == (Reason.TLS, Fault.NETWORK)
+
+
+def test_an_alert_in_the_middle_of_a_body_is_no_handshake() -> None:
+    assert read_failure(alert("TLSV1_ALERT_INTERNAL_ERROR"), Phase.TRANSFER) == (
+        Reason.PROTOCOL,
+        Fault.PROVIDER,
+    )
+
+
+def test_other_trouble_of_tls_after_the_handshake_is_a_protocol_error() -> None:
+    error = alert("DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
+    assert read_failure(error, Phase.PROCESSING) == (Reason.PROTOCOL, Fault.PROVIDER)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_shortage_on_our_own_machine_is_ours_however_deep_it_hides(number: int, phase: Phase) -> None:
+    shortage = OSError(number, "out of it")
+    both = ExceptionGroup("two addresses", [OSError(errno.ECONNREFUSED, "refused"), shortage])
+    for error in (shortage, wrapped(shortage), wrapped(both)):
+        assert read_failure(error, phase) == (Reason.INTERNAL, Fault.EXPORTER)
+
+
+def test_a_deadline_that_passed_amid_a_shortage_is_still_a_timeout() -> None:
+    deadline = DeadlineError()
+    deadline.__context__ = OSError(errno.EMFILE, "out of descriptors")
+    assert read_failure(deadline, Phase.CONNECT) == (Reason.TIMEOUT, Fault.NETWORK)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("a bug"),
+        KeyError("a bug"),
+        httpx.LocalProtocolError("we sent nonsense"),
+        httpx.UnsupportedProtocol("ftp"),
+        httpx.InvalidURL("no URL"),
+        ExceptionGroup("of a task group", [ValueError("a bug")]),
+    ],
+)
+@pytest.mark.parametrize("phase", list(Phase))
+def test_anything_else_is_our_own_bug(error: Exception, phase: Phase) -> None:
+    assert read_failure(error, phase) == (Reason.INTERNAL, Fault.EXPORTER)
+
+
+def test_a_chain_that_bites_its_own_tail_is_read_to_its_end() -> None:
+    first, second = httpx.ConnectError("first"), OSError("second")
+    first.__context__, second.__context__, second.__cause__ = second, first, first
+    assert read_failure(first, Phase.CONNECT) == (Reason.CONNECT, Fault.NETWORK)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeadlineError(),
+        ResolutionError(),
+        BodyError(),
+        httpx.ReadError("x"),
+        OSError(),
+        ssl.SSLError(),
+        ValueError(),
+    ],
+)
+def test_every_finding_is_a_pair_that_the_metrics_know(error: Exception, phase: Phase) -> None:
+    reason, fault = read_failure(error, phase)
+    assert fault in FAULTS[reason]
