@@ -24,10 +24,9 @@ class Trust:
     """
 
     def __init__(self, targets: Iterable[Target]) -> None:
-        self._contexts: dict[Path | None, ssl.SSLContext] = {}
-        for target in targets:
-            if target.ca_file not in self._contexts:
-                self._contexts[target.ca_file] = _context(target.ca_file)
+        # None, the system's, even when every target has a file: the warm-up's own target has none.
+        ca_files = {None, *(target.ca_file for target in targets)}
+        self._contexts = {ca_file: _context(ca_file) for ca_file in ca_files}
 
     def __call__(self, target: Target) -> ssl.SSLContext:
         """Return the context that `target` is probed with."""
