@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from exporter.probing.redaction import presentable_status
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -60,5 +62,6 @@ class Verdict:
     flow: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """Show the finding without the flow, which names sessions and tokens."""
-        return f"Verdict({self.reason}, {self.fault}, {self.flow_status}, {self.error_codes})"
+        """Show the finding without the flow, which names sessions and tokens; a status can be an echo."""
+        status = presentable_status(self.flow_status, ())
+        return f"Verdict({self.reason}, {self.fault}, {status}, {self.error_codes})"

@@ -1,0 +1,52 @@
+"""No secret in what a value says of itself."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from probing.examples import EXPECTATION, STATUS, a_flow, a_target
+
+from exporter.outcome import Fault, Reason
+from exporter.probing.answer import Answer, Verdict
+from exporter.probing.exchange import Exchange
+from exporter.probing.journeys.authorize import authorize
+from exporter.probing.step import Request, Step
+from exporter.probing.timeline import RESOLVE_STARTED, Mark
+
+NONCE, STATE, VERIFIER, TOKEN = "planted-nonce", "planted-state", "planted-verifier" * 3, "planted-token"
+REQUEST = Request("GET", f"https://auth.pingone.com/e/as/authorize?nonce={NONCE}&state={STATE}#{TOKEN}")
+ANSWER = Answer(
+    302,
+    f'{{"session": "{TOKEN}"}}'.encode(),
+    location=f"https://rp.example/?code={TOKEN}&state={STATE}",
+    retry_after=TOKEN,
+    date=TOKEN,
+    correlation_id=NONCE,
+)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        REQUEST,
+        Step("authorize", REQUEST, EXPECTATION, (NONCE, STATE, VERIFIER)),
+        next(authorize(a_target(pkce=True, login_hint=TOKEN), iter([NONCE, STATE, VERIFIER]).__next__)),
+        ANSWER,
+        Verdict(Reason.OK, Fault.NONE, STATUS, (), a_flow(session={"id": TOKEN})),
+        Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, TOKEN),
+        Exchange((Mark(RESOLVE_STARTED, 1.0),), 2.0, ANSWER, RuntimeError(TOKEN), "127.0.0.1"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_no_secret_shows_in_a_repr(value: object) -> None:
+    for text in (repr(value), str(value), f"{value}", repr([value])):
+        assert "planted" not in text
+
+
+def test_a_repr_says_what_one_looks_for_in_a_log() -> None:
+    assert repr(REQUEST) == "Request(GET https://auth.pingone.com/e/as/authorize)"
+    assert repr(Step("authorize", REQUEST, EXPECTATION, (NONCE,))) == f"Step(authorize, {REQUEST!r})"
+    assert repr(Answer(200, json.dumps({}).encode())) == "Answer(200, 2 bytes)"
+    verdict = Verdict(Reason.OK, Fault.NONE, STATUS, (), a_flow())
+    assert repr(verdict) == "Verdict(ok, none, USERNAME_PASSWORD_REQUIRED, ())"
