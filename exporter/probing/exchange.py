@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+    import httpcore
+
     from exporter.probing.step import Request
 
 
@@ -96,6 +98,7 @@ class Exchanger:
             error = DeadlineError() if limit.expired() else raised
         finally:
             # Outside the deadline and after the last mark: closing is nobody's latency.
+            await conversation.hang_up()
             await transport.aclose()
         return Exchange(
             marks=tuple(conversation.marks),
@@ -145,18 +148,27 @@ class _Conversation:
         self.marks: list[Mark] = []
         self.address: str | None = None
         self.answer: Answer | None = None
-        self.connected = False
+        self._connection: httpcore.AsyncNetworkStream | None = None
         self._clock = clock
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    async def hang_up(self) -> None:
+        # httpcore forgets a connection whose handshake was cancelled, and leaves its socket open.
+        if self._connection is not None:
+            await self._connection.aclose()
 
     def mark(self, event: str) -> None:
         self.marks.append(Mark(event, self._clock()))
 
     def extensions(self, turn: asyncio.Timeout, host: str, address: str) -> dict[str, Any]:
-        async def trace(event: str, _info: dict[str, Any]) -> None:
+        async def trace(event: str, info: dict[str, Any]) -> None:
             self.mark(event)
             if event == CONNECT_COMPLETE:
                 # The share was for reaching the address; from here on only the deadline counts.
-                self.connected = True
+                self._connection = info["return_value"]
                 turn.reschedule(None)
 
         extensions: dict[str, Any] = {"trace": trace}

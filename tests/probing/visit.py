@@ -1,0 +1,87 @@
+"""One probe of a peer on loopback, whose end leaves no socket open."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from probing.examples import SOURCE, a_target
+from probing.loopback import Behaviour, Peer, listening, loop, run
+
+from exporter.probing.probe import Prober, fresh_token
+from exporter.target import Journey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.certificates import Authority, Certificate
+
+    from exporter.outcome import Outcome, StepRecord
+
+NAME = "idp.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What came of it.
+
+    Args:
+        outcome: what the probe found.
+        peer: what its peer heard.
+        attempts: addresses that a connection was attempted to, in order.
+        resolved: names that were looked up, in order.
+    """
+
+    outcome: Outcome
+    peer: Peer
+    attempts: list[str]
+    resolved: list[str]
+
+    @property
+    def step(self) -> StepRecord:
+        """The only step."""
+        (step,) = self.outcome.steps
+        return step
+
+    @property
+    def finding(self) -> tuple[str, str, str]:
+        """Reason, fault and phase, in words."""
+        return self.outcome.reason.value, self.outcome.fault.value, self.outcome.phase.value
+
+
+def visit(
+    behave: Behaviour,
+    *,
+    authority: Authority | None = None,
+    certificate: Certificate | None = None,
+    scheme: str | None = None,
+    host: str = NAME,
+    addresses: tuple[str, ...] = ("127.0.0.1",),
+    token: Callable[[], str] = fresh_token,
+    **changes: Any,  # noqa: ANN401  any field of a target
+) -> Visit:
+    """Probe a peer that does `behave`.
+
+    With an authority to trust, over TLS; with a scheme, the peer speaks TLS only if it has a certificate.
+    """
+    trust = ssl.create_default_context(cafile=None if authority is None else authority.ca_file)
+    if authority is not None and certificate is None and scheme is None:
+        certificate = authority.issue(NAME, "127.0.0.1")
+    scheme = scheme or ("http" if authority is None else "https")
+    resolved: list[str] = []
+
+    async def resolve(name: str) -> tuple[str, ...]:
+        resolved.append(name)
+        return addresses
+
+    async def main() -> Visit:
+        async with listening(behave, tls=certificate.tls if certificate else None) as peer:
+            prober = Prober(lambda _: trust, resolve=resolve, clock=loop().time, token=token)
+            url = f"{scheme}://{host}:{peer.port}/{SOURCE}"
+            target = a_target(**{"source_url": url, "timeout": 60.0} | changes)
+            outcome = await prober(target, Journey.AUTHORIZE)
+            await peer.left_alone()
+            return Visit(outcome, peer, loop().attempts, resolved)
+
+    return run(main())
