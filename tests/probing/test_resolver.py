@@ -1,0 +1,202 @@
+"""Names to addresses: one name that hangs is nobody else's trouble. Threads meet by events."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from probing.loopback import PATIENCE, run
+
+from exporter.probing.failure import ResolutionError
+from exporter.probing.resolver import Resolver, system_addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOUND = ("192.0.2.7", "2001:db8::7")
+
+
+class LookUp:
+    """A system resolver that answers a name when it is let go."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.begun = threading.Semaphore(0)
+        self._held: dict[str, threading.Event] = {}
+
+    def __call__(self, host: str) -> tuple[str, ...]:
+        self.asked[host] += 1
+        self.begun.release()
+        if host in self._held:
+            assert self._held[host].wait(PATIENCE)
+        return FOUND
+
+    @contextmanager
+    def hanging(self, host: str) -> Iterator[threading.Event]:
+        """Hold every look-up of `host` until the event is set, or the block is left."""
+        self._held[host] = threading.Event()
+        try:
+            yield self._held[host]
+        finally:
+            self._held[host].set()
+
+    async def has_begun(self) -> None:
+        """Return when one more look-up runs."""
+        assert await asyncio.get_running_loop().run_in_executor(None, self.begun.acquire, True, PATIENCE)  # noqa: FBT003  positional only through the executor
+
+
+@pytest.mark.parametrize("literal", ["192.0.2.1", "::1", "2001:db8::1", "fe80::1%1"])
+def test_an_address_is_itself_and_nobody_is_asked(literal: str) -> None:
+    look_up = LookUp()
+    assert run(Resolver(look_up)(literal)) == (literal,)
+    assert not look_up.asked
+
+
+def test_a_name_is_looked_up_anew_each_time() -> None:
+    look_up = LookUp()
+
+    async def main() -> None:
+        resolver = Resolver(look_up)
+        assert await resolver("idp.example") == FOUND
+        assert await resolver("idp.example") == FOUND
+
+    run(main())
+    assert look_up.asked == {"idp.example": 2}
+
+
+def test_a_name_that_hangs_does_not_delay_another() -> None:
+    look_up = LookUp()
+
+    async def main() -> None:
+        resolver = Resolver(look_up)
+        with look_up.hanging("slow.example") as go:
+            slow = [asyncio.create_task(resolver("slow.example")) for _ in range(100)]
+            for number in range(50):
+                assert await resolver(f"quick{number}.example") == FOUND
+            assert not any(task.done() for task in slow)
+            go.set()
+            assert await asyncio.gather(*slow) == [FOUND] * 100
+
+    run(main())
+
+
+def test_at_most_four_look_ups_of_one_name_run_at_once_and_the_rest_join_the_last() -> None:
+    look_up = LookUp()
+
+    async def main() -> None:
+        resolver = Resolver(look_up)
+        with look_up.hanging("slow.example") as go:
+            probes = [asyncio.create_task(resolver("slow.example")) for _ in range(10)]
+            for _ in range(4):
+                await look_up.has_begun()
+            go.set()
+            assert await asyncio.gather(*probes) == [FOUND] * 10
+        assert look_up.asked["slow.example"] == 4
+        assert await resolver("slow.example") == FOUND
+        assert look_up.asked["slow.example"] == 5, "those that ended make room"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        UnicodeError("label too long"),
+        OSError("other"),
+    ],
+)
+def test_a_name_that_does_not_resolve_is_a_resolution_error_with_its_cause(error: Exception) -> None:
+    def look_up(_: str) -> tuple[str, ...]:
+        raise error
+
+    with pytest.raises(ResolutionError, match=r"^idp\.example did not resolve$") as caught:
+        run(Resolver(look_up)("idp.example"))
+    assert caught.value.__cause__ is error
+
+
+def test_probes_that_joined_a_failing_look_up_each_get_an_error_of_their_own() -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def look_up(_: str) -> tuple[str, ...]:
+        begun.set()
+        assert go.wait(PATIENCE)
+        raise OSError("refused")
+
+    async def main() -> list[BaseException | tuple[str, ...]]:
+        resolver = Resolver(look_up)
+        probes = [asyncio.create_task(resolver("idp.example")) for _ in range(6)]
+        await asyncio.sleep(0)
+        go.set()
+        return await asyncio.gather(*probes, return_exceptions=True)
+
+    errors = run(main())
+    assert all(isinstance(error, ResolutionError) for error in errors)
+    assert len({id(error) for error in errors}) == 6
+
+
+def test_a_deadline_ends_the_wait_but_not_the_look_up_that_another_probe_joined() -> None:
+    look_up = LookUp()
+
+    async def main() -> None:
+        resolver = Resolver(look_up)
+        with look_up.hanging("slow.example") as go:
+            probes = [asyncio.create_task(resolver("slow.example")) for _ in range(5)]
+            for _ in range(4):
+                await look_up.has_begun()
+            for probe in probes[:4]:
+                probe.cancel()
+            ended = await asyncio.gather(*probes[:4], return_exceptions=True)
+            assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+            assert not probes[4].done()
+            go.set()
+            assert await probes[4] == FOUND
+
+    run(main())
+    assert look_up.asked["slow.example"] == 4
+
+
+def test_a_look_up_that_outlives_the_loop_ends_without_a_word() -> None:
+    look_up = LookUp()
+    with look_up.hanging("slow.example") as go:
+
+        async def main() -> threading.Thread:
+            probe = asyncio.create_task(Resolver(look_up)("slow.example"))
+            await look_up.has_begun()
+            probe.cancel()
+            return next(thread for thread in threading.enumerate() if thread.name == "resolve slow.example")
+
+        thread = run(main())
+        assert thread.daemon, "or the process could not end before it"
+        go.set()
+        # An exception in the thread would be a warning, and so an error of this test.
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_the_systems_resolver_gives_each_address_once_and_not_endlessly_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def getaddrinfo(host: str, port: object, **_: object) -> list[tuple[object, ...]]:
+        assert (host, port) == ("idp.example", None)
+        v6 = [(socket.AF_INET6, 1, 6, "", ("2001:db8::1", 0, 0, 0))] * 2
+        return [*v6, *[(socket.AF_INET, 1, 6, "", (f"192.0.2.{number}", 0)) for number in range(100)]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    addresses = system_addresses("idp.example")
+    assert addresses[:3] == ("2001:db8::1", "192.0.2.0", "192.0.2.1")
+    assert len(addresses) == 16
+
+
+def test_localhost_resolves_by_the_hosts_file() -> None:
+    assert set(run(Resolver()("localhost"))) <= {"127.0.0.1", "::1"}
+
+
+def test_a_name_that_cannot_be_one_does_not_resolve() -> None:
+    with pytest.raises(ResolutionError):
+        run(Resolver()("a" * 64 + ".invalid"))
