@@ -109,6 +109,9 @@ class Stage:
     outcomes: list[tuple[float, Outcome]] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
+    twice_at_once: list[str] = field(default_factory=list)
+    raised: Counter[str] = field(default_factory=Counter)
+    _running: set[str] = field(default_factory=set)
     _numbers: Counter[str] = field(default_factory=Counter)
 
     def started(self, lag: float, /) -> None:
@@ -136,9 +139,16 @@ class Stage:
         act = self.script(target.name, self._numbers[target.name])
         self._numbers[target.name] += 1
         self.begun.append(Note(self.time(), target.name))
-        self.time.loop.stall(act.blocks)
-        await asyncio.sleep(act.lasts)
+        if target.name in self._running:
+            self.twice_at_once.append(target.name)
+        self._running.add(target.name)
+        try:
+            self.time.loop.stall(act.blocks)
+            await asyncio.sleep(act.lasts)
+        finally:
+            self._running.discard(target.name)
         if act.error is not None:
+            self.raised[target.name] += 1
             raise act.error
         return make_outcome(target.name, journey, act)
 
