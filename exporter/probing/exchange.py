@@ -118,8 +118,10 @@ class Exchanger:
     ) -> httpx.Response:
         """Try the addresses in turn, each with an equal share of what is left of the deadline."""
         url = httpx.URL(request.url)
+        # As in the Host header. `url.host` is decoded; IDNA 2003 in getaddrinfo would make it another name.
+        host = url.raw_host.decode("ascii")
         conversation.mark(RESOLVE_STARTED)
-        addresses = await self._resolve(url.host)
+        addresses = await self._resolve(host)
         conversation.mark(RESOLVE_COMPLETE)
         for left in range(len(addresses), 0, -1):
             conversation.address = address = addresses[-left]
@@ -132,7 +134,7 @@ class Exchanger:
                             request.method,
                             url.copy_with(host=address),
                             headers=[("Host", url.netloc.decode("ascii")), *headers],
-                            extensions=conversation.extensions(turn, url.host, address),
+                            extensions=conversation.extensions(turn, host, address),
                         ),
                     )
             except (httpx.ConnectError, httpx.ConnectTimeout, TimeoutError):

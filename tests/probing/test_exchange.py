@@ -1,0 +1,195 @@
+"""One request under one deadline, against real sockets: what is sent, where to, and when it is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+from probing.examples import CLIENT, DESTINATION, FLOW, SOURCE, a_flow, a_target
+from probing.loopback import Talk, answer, listening, loop, run, says
+from probing.visit import NAME, visit
+
+from exporter import __version__
+from exporter.outcome import Phase
+from exporter.probing.exchange import Exchange, Exchanger
+from exporter.probing.probe import Prober
+from exporter.probing.step import Request
+from exporter.target import Journey
+
+if TYPE_CHECKING:
+    from harness.certificates import Authority
+    from harness.raw_server import FullBacklog
+
+FLOW_BODY = json.dumps(a_flow()).encode()
+GOOD = answer(FLOW_BODY, "Content-Type: application/json;charset=UTF-8")
+OK = ("ok", "none", "transfer")
+DOCUMENTED = (
+    f"GET /{SOURCE}/as/authorize?response_type=code"
+    f"&redirect_uri=https%3A%2F%2Fauth.pingone.com%2F{DESTINATION}%2Frp%2Fcallback%2Fopenid_connect"
+    f"&scope=openid&client_id={CLIENT}&nonce=the-nonce&state=the-state&response_mode=pi.flow HTTP/1.1\r\n"
+)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_the_request_on_the_wire_is_the_documented_one_and_nothing_else(
+    *, secure: bool, authority: Authority
+) -> None:
+    tokens = iter(["the-nonce", "the-state"])
+    visited = visit(says(GOOD), authority=authority if secure else None, token=tokens.__next__)
+    assert visited.finding == OK
+    (head,) = visited.peer.heads
+    assert head.decode("ascii") == (
+        DOCUMENTED + f"Host: {NAME}:{visited.peer.port}\r\n"
+        f"User-Agent: pingone-flow-exporter/{__version__}\r\n"
+        "Accept: application/json\r\n"
+        "Accept-Encoding: gzip\r\n"
+        f"X-Ping-External-Transaction-Id: {visited.outcome.transaction_id}\r\n"
+        "\r\n"
+    )
+
+
+def test_every_probe_has_a_connection_a_transaction_and_values_of_its_own_and_brings_no_cookie() -> None:
+    cookies = answer(FLOW_BODY, "Set-Cookie: ST=planted; Path=/", "Connection: keep-alive")
+
+    async def main() -> tuple[int, list[bytes]]:
+        async with listening(says(cookies)) as peer:
+            prober = Prober(lambda _: ssl.create_default_context(), clock=loop().time)
+            target = a_target(source_url=f"http://127.0.0.1:{peer.port}/{SOURCE}", timeout=60.0)
+            for _ in range(3):
+                assert (await prober(target, Journey.AUTHORIZE)).success
+            await peer.left_alone()
+            return len(peer.talks), peer.heads
+
+    connections, heads = run(main())
+    assert connections == len(heads) == 3
+    assert not any(b"cookie" in head.lower() for head in heads)
+    for secret in (rb"nonce=([^&]+)", rb"state=([^&]+)", rb"Transaction-Id: (\S+)"):
+        found = [re.findall(secret, head) for head in heads]
+        assert len({value for (value,) in found}) == 3
+
+
+@pytest.mark.parametrize(
+    "location", ["/elsewhere", f"/signon/?flowId={FLOW}", "http://[::1", "//", "\xe9\xff"]
+)
+def test_no_redirect_is_followed_wherever_it_leads(location: str) -> None:
+    visited = visit(says(answer(b"", f"Location: {location}", status="302 Found")))
+    assert visited.outcome.reason.value == "redirected"
+    assert visited.step.http_status_code == 302
+    assert len(visited.peer.heads) == len(visited.peer.talks) == 1
+
+
+def test_the_first_address_that_refuses_is_followed_by_the_next() -> None:
+    visited = visit(says(GOOD), addresses=("127.0.0.2", "127.0.0.3", "127.0.0.1"))
+    assert visited.finding == OK
+    assert visited.attempts == ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
+    assert visited.step.address == "127.0.0.1"
+
+
+def test_addresses_that_all_refuse_are_a_failure_to_connect_to_the_last() -> None:
+    visited = visit(says(GOOD), addresses=("127.0.0.2", "127.0.0.3"))
+    assert visited.finding == ("connect", "network", "connect")
+    assert visited.step.address == "127.0.0.3"
+    assert set(visited.step.phases) == {Phase.RESOLVE}
+
+
+def test_an_address_that_does_not_answer_is_left_after_its_share_of_the_deadline(
+    full_backlog: FullBacklog,
+) -> None:
+    async def main() -> tuple[Exchange, list[str]]:
+        async def resolve(_: str) -> tuple[str, ...]:
+            return ("127.0.0.1", "127.0.0.1", "127.0.0.2")
+
+        exchanger = Exchanger(resolve, loop().time)
+        request = Request("GET", f"http://{NAME}:{full_backlog.port}/")
+        async with listening(says(GOOD), host="127.0.0.2", port=full_backlog.port) as peer:
+            trust = ssl.create_default_context()
+            under_way = asyncio.create_task(exchanger(request, (), tls=trust, deadline=loop().time() + 60))
+            for spent, attempts in ((0, 1), (19, 1), (1.1, 2), (18.5, 2), (1.5, 3)):
+                loop().skip(spent)
+                # Timers that are due run in the next turn; one that is early would have run by then.
+                for _ in range(50):
+                    await asyncio.sleep(0)
+                assert len(loop().attempts) == attempts
+            found = await under_way
+            await peer.left_alone()
+            return found, loop().attempts
+
+    exchange, attempts = run(main())
+    assert exchange.error is None
+    assert exchange.address == "127.0.0.2"
+    assert attempts == ["127.0.0.1", "127.0.0.1", "127.0.0.2"]
+
+
+def test_once_connected_only_the_whole_deadline_counts() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        loop().skip(55)  # a share was 30 s
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await talk.say(GOOD)
+
+    assert visit(behave, addresses=("127.0.0.1", "127.0.0.2")).finding == OK
+
+
+def test_a_failed_handshake_is_not_tried_again_elsewhere(authority: Authority) -> None:
+    visited = visit(
+        says(GOOD), authority=authority, certificate=authority.expired(), addresses=("127.0.0.1",) * 2
+    )
+    assert visited.finding == ("tls", "provider", "tls")
+    assert visited.attempts == ["127.0.0.1"]
+
+
+def test_a_name_without_addresses_did_not_resolve() -> None:
+    assert visit(says(GOOD), addresses=()).finding == ("dns", "network", "resolve")
+
+
+def test_tls_asks_for_the_name_although_the_connection_is_to_an_address(authority: Authority) -> None:
+    visited = visit(says(GOOD), authority=authority, certificate=authority.issue(NAME))
+    assert visited.finding == OK
+    assert visited.peer.server_names == [NAME]
+    assert set(visited.step.phases) == set(Phase)
+
+
+def test_tls_to_a_literal_address_checks_the_address_and_asks_for_no_name(authority: Authority) -> None:
+    visited = visit(
+        says(GOOD), authority=authority, certificate=authority.issue("127.0.0.1"), host="127.0.0.1"
+    )
+    assert visited.finding == OK
+    assert visited.peer.server_names == [None]
+    assert f"Host: 127.0.0.1:{visited.peer.port}\r\n".encode() in visited.peer.heads[0]
+
+
+def test_a_literal_ipv6_address_is_probed_with_its_brackets_where_they_belong() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+
+    async def main() -> list[bytes]:
+        async with listening(says(GOOD), host="::1") as peer:
+            prober = Prober(lambda _: ssl.create_default_context(), clock=loop().time)
+            target = a_target(source_url=f"http://[::1]:{peer.port}/{SOURCE}", timeout=60.0)
+            outcome = await prober(target, Journey.AUTHORIZE)
+            assert outcome.success
+            assert outcome.steps[0].address == "::1"
+            assert peer.heads[0].split(b"\r\n")[1] == f"Host: [::1]:{peer.port}".encode()
+            return peer.heads
+
+    assert len(run(main())) == 1
+
+
+def test_an_international_name_is_resolved_asked_for_and_sent_in_the_same_encoding(
+    authority: Authority,
+) -> None:
+    # IDNA 2003, which the standard library would apply to "straße.example", makes another name of it.
+    name = "xn--strae-oqa.example"
+    visited = visit(says(GOOD), authority=authority, certificate=authority.issue(name), host=name)
+    assert visited.finding == OK
+    assert visited.resolved == [name]
+    assert visited.peer.server_names == [name]
+    assert f"Host: {name}:".encode() in visited.peer.heads[0]
