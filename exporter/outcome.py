@@ -10,7 +10,7 @@ or password ever enters one of these values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -112,6 +112,17 @@ FAILED = "FAILED"
 UNKNOWN = "UNKNOWN"
 """Stands for a flow status outside the known list."""
 
+CHECKS: tuple[str, ...] = (
+    "id",
+    "environment",
+    "self_link",
+    "status_link",
+    "resume_url",
+    "lifetime",
+    "application_name",
+)
+"""The contract checks of a healthy flow; values of the metric label `check`."""
+
 KNOWN_STATUSES: frozenset[str] = frozenset({
     # PingOne's own documentation and SDKs
     "USERNAME_PASSWORD_REQUIRED", "SIGN_ON_REQUIRED", "PASSWORD_REQUIRED", "PASSWORD_EXPIRED",
@@ -125,6 +136,21 @@ KNOWN_STATUSES: frozenset[str] = frozenset({
     DAVINCI,
 })  # fmt: skip
 """Flow statuses that may become a metric label. PingOne's list is open; others count as UNKNOWN."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFacts:
+    """A TLS connection, or the one that would have been had its certificate been trusted.
+
+    Args:
+        version: such as `TLSv1.3`.
+        cipher: OpenSSL's or the standard's name of the cipher suite.
+        not_after: when the leaf certificate expires, seconds since the epoch.
+    """
+
+    version: str | None
+    cipher: str | None
+    not_after: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +168,11 @@ class StepRecord:
         error_codes: known OAuth and PingOne codes of the answer, `OTHER` for the rest.
         correlation_id: PingOne's `Correlation-Id`, checked for shape.
         address: the address connected to, or last tried.
+        checks: the contract checks of a healthy flow, check -> whether it passed.
+        lifetime: expiresAt minus createdAt of a healthy flow, in seconds.
+        clock_skew: the provider's clock minus ours, in seconds.
+        clock_skew_error: the bound of that, in seconds.
+        tls: of the connection, if it was one with TLS.
     """
 
     step: str
@@ -153,6 +184,11 @@ class StepRecord:
     error_codes: tuple[str, ...] = ()
     correlation_id: str | None = None
     address: str | None = None
+    checks: Mapping[str, bool] = field(default_factory=dict)
+    lifetime: float | None = None
+    clock_skew: float | None = None
+    clock_skew_error: float | None = None
+    tls: TlsFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +208,7 @@ class Outcome:
         transaction_id: sent as `X-Ping-External-Transaction-Id`; finds the probe in PingOne's audit log.
         steps: one record per step taken.
         retry_after: seconds for which a provider that limits rates asked to be left alone, if it said so.
+        stalled: whether our own event loop stood still meanwhile, so that no duration can be believed.
     """
 
     target: str
@@ -186,6 +223,7 @@ class Outcome:
     transaction_id: str
     steps: tuple[StepRecord, ...]
     retry_after: float | None = None
+    stalled: bool = False
 
     @property
     def success(self) -> bool:
@@ -231,9 +269,20 @@ def _step_as_json(step: StepRecord) -> dict[str, Any]:
         "http_status_code": step.http_status_code,
         "flow_status": step.flow_status,
         "error_codes": list(step.error_codes) or None,
+        "checks": dict(step.checks) or None,
         "correlation_id": step.correlation_id,
         "address": step.address,
+        "tls": None if step.tls is None else _tls_as_json(step.tls),
     }
+    return _known(facts)
+
+
+def _tls_as_json(tls: TlsFacts) -> dict[str, Any]:
+    not_after = None if tls.not_after is None else rfc3339(tls.not_after)
+    return _known({"version": tls.version, "cipher": tls.cipher, "not_after": not_after})
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 

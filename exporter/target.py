@@ -29,6 +29,14 @@ class Journey(StrEnum):
 _STEPS = {Journey.AUTHORIZE: ("authorize",)}
 
 
+class IpFamily(StrEnum):
+    """Which addresses of a name are tried."""
+
+    ANY = "any"
+    V4 = "4"
+    V6 = "6"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A source environment that signs users on for a destination environment.
@@ -55,6 +63,9 @@ class Target:
         interval: seconds between two due probes.
         timeout: seconds that a whole probe may take; shorter than `interval`.
         ca_file: PEM file of the trusted authorities; None means the system's.
+        ip_family: which addresses are tried.
+        proxy_url: `http://[user:password@]host:port` of a forward proxy; may hold a password, so it is
+            never printed.
     """
 
     name: str
@@ -76,6 +87,8 @@ class Target:
     interval: float = 60.0
     timeout: float = 10.0
     ca_file: Path | None = None
+    ip_family: IpFamily = IpFamily.ANY
+    proxy_url: str | None = field(default=None, repr=False)
 
     @property
     def auth_host(self) -> str:
