@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.samples import Samples
 
+from exporter.observing.series import Series
 from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord
 from exporter.target import Journey, Target
 
@@ -91,6 +92,15 @@ def a_failure(
         reason=reason, phase=phase, phases=done, http_status_code=None, flow_status=None, correlation_id=None
     )
     return a_success(**{"reason": reason, "fault": fault, "phase": phase, "steps": (step,)} | changes)
+
+
+def a_series(*outcomes: Outcome, expected: tuple[str, ...] = (STATUS,), objective: float = 2.0) -> Series:
+    """Return what is remembered of a target after these outcomes."""
+    target = a_target(expected_statuses=expected, latency_objective=objective)
+    series = Series(target, Journey.AUTHORIZE, BUCKETS)
+    for outcome in outcomes:
+        series.observe(outcome)
+    return series
 
 
 def page(metrics: Metrics, *, openmetrics: bool = False) -> Samples:

@@ -1,0 +1,47 @@
+"""Outcomes as wild as a provider can make them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+from observing.examples import PHASES, START, a_step, a_success
+
+from exporter.outcome import FAULTS, KNOWN_STATUSES, Outcome, Phase
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+statuses = (
+    st.none() | st.sampled_from(sorted(KNOWN_STATUSES)) | st.from_regex(r"[A-Z_]{1,40}", fullmatch=True)
+)
+codes = st.none() | st.sampled_from((200, 302, 503)) | st.integers(100, 999)
+seconds = st.sampled_from((0.0, 0.001, 0.1, 0.5, 2.0, 2.5, 60.0))
+phases = st.sampled_from([dict(list(PHASES.items())[:count]) for count in range(len(PHASES) + 1)])
+
+
+@st.composite
+def outcomes(draw: st.DrawFn) -> Outcome:
+    """Any outcome of the target `emea`, with or without a step."""
+    reason, fault = draw(
+        st.sampled_from([(reason, fault) for reason, faults in FAULTS.items() for fault in faults])
+    )
+    ended_in = draw(st.sampled_from(list(Phase)))
+    step = a_step(
+        reason=reason,
+        phase=ended_in,
+        phases=draw(phases),
+        http_status_code=draw(codes),
+        flow_status=draw(statuses),
+    )
+    return a_success(
+        reason=reason,
+        fault=fault,
+        phase=ended_in,
+        ended_at=START + draw(st.integers(0, 1000)),
+        duration=draw(seconds),
+        steps=(step,) if draw(st.booleans()) else (),
+    )
+
+
+sequences: SearchStrategy[list[Outcome]] = st.lists(outcomes(), max_size=10)

@@ -1,0 +1,200 @@
+"""Outcomes folded into the state of one target and journey."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from observing.examples import START, STATUS, a_failure, a_series, a_step, a_success
+from observing.strategies import sequences
+
+from exporter.observing.series import CODES_FROM_THE_START, OTHER_CODE, Histogram
+from exporter.outcome import FAULTS, KNOWN_STATUSES, UNKNOWN, Cause, Fault, Phase, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.outcome import Outcome
+
+QUOTA = (Reason.RATE_LIMITED, Fault.QUOTA)
+EXPORTER = (Reason.INTERNAL, Fault.EXPORTER)
+
+
+# Results
+
+
+@given(sequences)
+def test_every_outcome_is_counted_once_under_its_reason_and_fault(outcomes: list[Outcome]) -> None:
+    series = a_series(*outcomes)
+    assert sum(series.probes.values()) == len(outcomes)
+    for pair, count in series.probes.items():
+        assert count == sum((outcome.reason, outcome.fault) == pair for outcome in outcomes)
+
+
+@given(sequences)
+def test_only_successes_are_in_the_histogram(outcomes: list[Outcome]) -> None:
+    durations = [outcome.duration for outcome in outcomes if outcome.success]
+    series = a_series(*outcomes)
+    assert sum(series.durations.counts) == len(durations)
+    assert series.durations.sum == pytest.approx(sum(durations))
+
+
+@pytest.mark.parametrize(("duration", "slow"), [(1.999, 0), (2.0, 0), (2.001, 1)])
+def test_a_success_is_slow_above_the_objective_not_at_it(duration: float, slow: int) -> None:
+    assert a_series(a_success(duration=duration), objective=2.0).slow == slow
+
+
+def test_a_failure_is_never_slow() -> None:
+    assert a_series(a_failure(duration=9.0), objective=2.0).slow == 0
+
+
+def test_the_last_success_stays_told_when_probes_fail() -> None:
+    series = a_series(a_success(ended_at=START + 1), a_failure(ended_at=START + 2))
+    assert series.last_success_at == START + 1
+
+
+# State
+
+
+def test_failures_are_counted_from_the_last_success_on() -> None:
+    series, counts = a_series(), []
+    for outcome in (a_failure(), a_failure(), a_success(), a_success(), a_failure()):
+        series.observe(outcome)
+        counts.append(series.consecutive_failures)
+    assert counts == [1, 2, 0, 0, 1]
+
+
+def test_the_state_changed_when_it_began_to_fail_and_when_it_began_to_succeed() -> None:
+    series, since = a_series(), []
+    for second, outcome in enumerate([a_success, a_success, a_failure, a_failure, a_success]):
+        series.observe(outcome(ended_at=START + second))
+        since.append(series.state_changed_at)
+    assert since == [START, START, START + 2, START + 2, START + 4]
+
+
+def test_a_first_failure_is_a_state_since_then() -> None:
+    series = a_series(a_failure(ended_at=START), a_failure(ended_at=START + 1))
+    assert (series.consecutive_failures, series.state_changed_at) == (2, START)
+
+
+def test_another_reason_to_fail_is_no_other_state() -> None:
+    tls = a_failure(Reason.TLS, Fault.PROVIDER, Phase.TLS, ended_at=START + 1)
+    assert a_series(a_failure(ended_at=START), tls).state_changed_at == START
+
+
+@pytest.mark.parametrize(("reason", "fault"), [QUOTA, EXPORTER])
+@pytest.mark.parametrize("before", [a_success, a_failure])
+def test_rate_limits_and_our_own_faults_leave_the_state_as_it_is(
+    reason: Reason, fault: Fault, before: Callable[..., Outcome]
+) -> None:
+    series = a_series(before(ended_at=START))
+    state = series.consecutive_failures, series.state_changed_at
+    series.observe(a_failure(reason, fault, ended_at=START + 1))
+    assert (series.consecutive_failures, series.state_changed_at) == state
+    assert series.last is not None
+    assert series.last.reason is reason
+
+
+@pytest.mark.parametrize(("reason", "fault"), [QUOTA, EXPORTER])
+def test_rate_limits_and_our_own_faults_say_nothing_when_they_are_all_there_was(
+    reason: Reason, fault: Fault
+) -> None:
+    series = a_series(a_failure(reason, fault))
+    assert (series.consecutive_failures, series.state_changed_at) == (None, None)
+    series.observe(a_failure(ended_at=START + 9))
+    assert (series.consecutive_failures, series.state_changed_at) == (1, START + 9)
+
+
+# Steps
+
+
+def test_completed_phases_of_all_probes_are_added_up() -> None:
+    series = a_series(a_success(), a_failure(phase=Phase.TLS))
+    (connect, connects), (tls, handshakes) = (
+        series.phase_seconds["authorize", phase] for phase in (Phase.CONNECT, Phase.TLS)
+    )
+    assert (connects, handshakes) == (2, 1)
+    assert connect == pytest.approx(0.04)
+    assert tls == pytest.approx(0.03)
+
+
+def test_codes_beyond_twenty_are_counted_as_other_and_the_first_twenty_go_on() -> None:
+    series = a_series(*(a_success(steps=(a_step(http_status_code=code),)) for code in range(100, 1000)))
+    series.observe(a_success(steps=(a_step(http_status_code=100),)))
+    codes = [code for _, code in series.responses]
+    assert len(codes) == 20 + 1
+    assert set(codes) > {*CODES_FROM_THE_START, OTHER_CODE}
+    assert series.responses["authorize", "100"] == 2
+    assert sum(series.responses.values()) == 901
+
+
+def test_a_known_status_is_itself_an_expected_one_too_and_any_other_unknown() -> None:
+    series = a_series(expected=("OF_OUR_OWN",))
+    assert series.status_label("OF_OUR_OWN") == "OF_OUR_OWN"
+    assert series.status_label("OTP_REQUIRED") == "OTP_REQUIRED"
+    assert series.status_label("DAVINCI") == "DAVINCI"
+    assert series.status_label("otp_required") == UNKNOWN
+    assert series.status_label("INVENTED_TODAY") == UNKNOWN
+
+
+def test_thousands_of_new_statuses_are_one_series() -> None:
+    series = a_series(*(a_success(steps=(a_step(flow_status=f"STATUS_{n}"),)) for n in range(3000)))
+    assert series.statuses["authorize", UNKNOWN] == 3000
+    assert {status for _, status in series.statuses} == {STATUS, "FAILED", UNKNOWN}
+
+
+@given(sequences)
+def test_state_is_bounded_whatever_comes_back(outcomes: list[Outcome]) -> None:
+    series = a_series(*outcomes, expected=("OF_OUR_OWN",))
+    assert len(series.probes) == 23 == sum(map(len, FAULTS.values()))
+    assert {phase for _, phase in series.phase_seconds} <= set(Phase)
+    assert len(series.responses) <= 20 + 1
+    assert {status for _, status in series.statuses} <= {*KNOWN_STATUSES, "OF_OUR_OWN", UNKNOWN}
+    assert {step for step, _ in (*series.phase_seconds, *series.responses, *series.statuses)} == {"authorize"}
+
+
+# Schedule
+
+
+def test_skipped_runs_are_added_up_by_cause() -> None:
+    series = a_series()
+    series.skip(Cause.MISSED, 3)
+    series.skip(Cause.MISSED, 2)
+    assert series.skipped == {Cause.OVERRUN: 0, Cause.MISSED: 5, Cause.BACKOFF: 0, Cause.CANCELLED: 0}
+
+
+@pytest.mark.parametrize(("now", "held"), [(START - 1, START), (START, None), (START + 1, None)])
+def test_a_hold_lasts_until_its_end(now: float, held: float | None) -> None:
+    series = a_series()
+    series.hold_back(START)
+    series.release_at(now)
+    assert series.held_until == held
+
+
+def test_every_change_changes_the_version_and_nothing_else_does() -> None:
+    series = a_series()
+    changes: tuple[Callable[[], None], ...] = (
+        lambda: series.observe(a_success()),
+        lambda: series.skip(Cause.OVERRUN, 1),
+        lambda: series.hold_back(START),
+        lambda: series.release_at(START),
+    )
+    versions = [series.version]
+    for change in changes:
+        change()
+        versions.append(series.version)
+    assert len(set(versions)) == len(versions)
+    series.release_at(START + 1)
+    assert series.version == versions[-1]
+
+
+# Histogram
+
+
+@pytest.mark.parametrize(("value", "bucket"), [(0.0, 0), (0.1, 0), (0.1001, 1), (0.5, 1), (0.6, 2)])
+def test_a_bucket_holds_values_up_to_and_at_its_bound(value: float, bucket: int) -> None:
+    histogram = Histogram((0.1, 0.5))
+    histogram.observe(value)
+    assert histogram.counts.index(1) == bucket
+    assert (sum(histogram.counts), histogram.sum) == (1, value)
