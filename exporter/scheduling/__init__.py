@@ -1,6 +1,7 @@
 """Scheduling: when to ask for a probe of a target. The only room that knows APScheduler."""
 
+from exporter.scheduling.chore import Chore
 from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.schedule import Schedule, Watcher
 
-__all__ = ["Schedule", "SteadyClock", "Watcher"]
+__all__ = ["Chore", "Schedule", "SteadyClock", "Watcher"]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from exporter.outcome import Cause, Reason
 from exporter.scheduling.backoff import Holds, hold_for, scope_of
+from exporter.scheduling.chore import ChoreRunner
 from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.offsets import first_delays, offset
 from exporter.scheduling.slots import Slots
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from exporter.outcome import Observer, Outcome
+    from exporter.scheduling.chore import Chore
     from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Schedule:
         observers: receive each outcome, in this order.
         watcher: is told of starts, skips and holds.
         places: how many probes may run at once.
+        chores: what else is done again and again.
         clock: what slots are kept in.
     """
 
@@ -80,6 +83,7 @@ class Schedule:
         observers: Sequence[Observer],
         watcher: Watcher,
         places: int,
+        chores: Sequence[Chore] = (),
         clock: SteadyClock | None = None,
     ) -> None:
         self._targets = targets
@@ -91,6 +95,8 @@ class Schedule:
         self._timer = Timer(self._clock)
         self._holds = Holds()
         self._entries: list[_Entry] = []
+        self._chores = chores
+        self._runners: list[ChoreRunner] = []
         self._running = False
         self._alive_at = self._clock()
         self._alive_within = max(
@@ -121,13 +127,18 @@ class Schedule:
                 timeout=target.timeout,
             )
             self._entries.append(_Entry(target, journey, slots))
+        for chore in self._chores:
+            slots = Slots(interval=chore.interval, offset=0, first=now, timeout=chore.interval / 2)
+            self._runners.append(ChoreRunner(chore, slots, self._clock))
         self._running = True
-        self._timer.start(
-            {
-                f"{entry.journey} {entry.target.name}": (entry.slots, partial(self.tick, entry))
-                for entry in self._entries
-            }
-        )
+        probes = {
+            f"{entry.journey} {entry.target.name}": (entry.slots, partial(self.tick, entry))
+            for entry in self._entries
+        }
+        chores = {
+            f"chore {number}": (runner.slots, runner.tick) for number, runner in enumerate(self._runners)
+        }
+        self._timer.start(probes | chores)
 
     def tick(self, entry: _Entry) -> None:
         """Account for every slot of `entry` that is due: each is started or skipped, once."""
@@ -161,6 +172,8 @@ class Schedule:
             for task in late:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+        for runner in self._runners:
+            await runner.stop()
         await self._timer.stop()
 
     async def _run(self, entry: _Entry, slot: float) -> None:
