@@ -93,7 +93,8 @@ FLOW: tuple[Family, ...] = (
     ),
     Family(
         "pingone_flow_backoff_until_timestamp_seconds", "gauge",
-        "Until when probes are held back because the provider asked for it; absent if they are not.", _KEY,
+        "Until when probes are held back because the provider asked for it, as seconds since the epoch; "
+        "absent if they are not.", _KEY,
     ),
     Family(
         "pingone_flow_target_info", "gauge", "What the target is, with the operator's own labels; always 1.",

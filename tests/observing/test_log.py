@@ -1,0 +1,116 @@
+"""Which outcomes are logged, at which level, and what is told of them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from observing import logfmt
+from observing.examples import START, a_failure, a_step, a_success
+from observing.logs import written
+
+from exporter.observing import LogObserver
+from exporter.outcome import Fault, Phase, Reason, as_json
+
+if TYPE_CHECKING:
+    from exporter.outcome import Outcome
+
+A_TIMEOUT = a_failure(Reason.TIMEOUT, Fault.PROVIDER, Phase.PROCESSING)
+
+
+def logged(*outcomes: Outcome, level: str = "info") -> list[dict[str, str]]:
+    def observe() -> None:
+        observer = LogObserver()
+        for outcome in outcomes:
+            observer.observe(outcome)
+
+    return [logfmt.read(line) for line in written(observe, level=level)]
+
+
+def test_each_change_of_reason_is_one_line_and_what_stays_is_none() -> None:
+    outcomes = (
+        a_success(),
+        a_success(),
+        a_failure(),
+        a_failure(),
+        A_TIMEOUT,
+        A_TIMEOUT,
+        a_success(),
+        a_success(),
+    )
+    assert [
+        (line["level"], line["msg"], line["reason"], line.get("previous_reason"))
+        for line in logged(*outcomes)
+    ] == [
+        ("info", "target succeeds", "ok", None),
+        ("warning", "target fails", "connect", "ok"),
+        ("warning", "target fails", "timeout", "connect"),
+        ("info", "target succeeds", "ok", "timeout"),
+    ]
+
+
+def test_at_debug_every_probe_is_one_line() -> None:
+    outcomes = (a_success(), a_success(), a_failure(), a_failure(), a_success())
+    assert [line["level"] for line in logged(*outcomes, level="debug")] == [
+        "info", "debug", "warning", "debug", "info"
+    ]  # fmt: skip
+
+
+def test_targets_change_apart_from_each_other() -> None:
+    lines = logged(a_success(), a_success(target="apac"), a_failure(target="apac"), a_success())
+    assert [(line["target"], line["reason"]) for line in lines] == [
+        ("emea", "ok"), ("apac", "ok"), ("apac", "connect")
+    ]  # fmt: skip
+
+
+def test_another_fault_of_the_same_reason_is_no_change() -> None:
+    assert len(logged(A_TIMEOUT, a_failure(Reason.TIMEOUT, Fault.NETWORK, Phase.CONNECT))) == 1
+
+
+def test_a_line_finds_the_probe_at_the_provider() -> None:
+    (line,) = logged(a_success())
+    del line["ts"]
+    assert line == {
+        "level": "info",
+        "msg": "target succeeds",
+        "target": "emea",
+        "journey": "authorize",
+        "success": "true",
+        "reason": "ok",
+        "fault": "none",
+        "step": "authorize",
+        "phase": "transfer",
+        "started_at": "2025-11-22T14:00:00.000Z",
+        "duration_seconds": "0.3",
+        "transaction_id": "tx-1",
+        "resolve_seconds": "0.01",
+        "connect_seconds": "0.02",
+        "tls_seconds": "0.03",
+        "processing_seconds": "0.2",
+        "transfer_seconds": "0.04",
+        "http_status_code": "200",
+        "flow_status": "USERNAME_PASSWORD_REQUIRED",
+        "correlation_id": "corr-1",
+        "address": "192.0.2.7",
+    }
+
+
+def test_what_is_unknown_is_absent() -> None:
+    (line,) = logged(a_failure(steps=()))
+    assert not {"http_status_code", "flow_status", "correlation_id", "address", "steps"} & line.keys()
+
+
+def test_json_has_the_one_public_shape_of_an_outcome() -> None:
+    outcome = a_failure(steps=(a_step(error_codes=("invalid_scope", "OTHER")),), started_at=START)
+    (text,) = written(lambda: LogObserver().observe(outcome), style="json")
+    line = json.loads(text)
+    assert {line.pop(name) for name in ("level", "msg")} == {"warning", "target fails"}
+    del line["ts"]
+    assert line == as_json(outcome)
+
+
+@pytest.mark.parametrize("style", ["logfmt", "json"])
+def test_whatever_a_provider_sends_is_one_line(style: str) -> None:
+    step = a_step(flow_status='A\nlevel=error msg="forged"', address="\x1b[2J", error_codes=("\r", "=", " "))
+    assert len(written(lambda: LogObserver().observe(a_success(steps=(step,))), style=style)) == 1
