@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.observing import reference as metrics_reference
 from exporter.settings import reference as settings_reference
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ DOCS = Path(__file__).resolve().parent
 
 PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "settings.md": settings_reference,
+    DOCS / "metrics.md": metrics_reference,
 }
 """Every generated page, and the function that returns its whole text."""
 

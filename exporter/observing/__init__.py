@@ -7,6 +7,7 @@ catalogue.py     every family's name, type, meaning and labels
 exposition.py    samples as text, kept and joined
 log.py           outcomes as log lines; log_output.py says how lines look and leave
 loop_lag.py      how late our own event loop is
+reference.py     the catalogue told in words, for docs/
 """
 
 from exporter.observing.catalogue import DAEMON, FLOW, Family
@@ -15,5 +16,16 @@ from exporter.observing.log import LogObserver
 from exporter.observing.log_output import logging_to
 from exporter.observing.loop_lag import watch_loop_lag
 from exporter.observing.metrics import Metrics
+from exporter.observing.reference import reference
 
-__all__ = ["DAEMON", "FLOW", "Family", "History", "LogObserver", "Metrics", "logging_to", "watch_loop_lag"]
+__all__ = [
+    "DAEMON",
+    "FLOW",
+    "Family",
+    "History",
+    "LogObserver",
+    "Metrics",
+    "logging_to",
+    "reference",
+    "watch_loop_lag",
+]

@@ -11,7 +11,6 @@ import pytest
 from exporter.observing import watch_loop_lag
 from exporter.observing.loop_lag import SAMPLE_EVERY
 
-
 EARLY = 5e-10
 """Seconds by which waiting ends too soon; asyncio lets timers fire so much before they are due."""
 
