@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shlex
 import sys
 from contextlib import AsyncExitStack, suppress
@@ -16,9 +17,9 @@ from rich.console import Console
 
 from exporter.app import lifespan, stop_signals
 from exporter.demo.board import Board
-from exporter.demo.scraper import find_prometheus, free_port, scraping
+from exporter.demo.scraper import find_prometheus, scraping
 from exporter.observing import logging_to
-from exporter.serving import bind
+from exporter.serving import ListenError, bind
 from exporter.settings import load
 from exporter.simulator import (
     ScriptError,
@@ -34,6 +35,7 @@ from exporter.simulator import (
 )
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from exporter.simulator import Environment, Running, Script
@@ -69,10 +71,9 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
     console = Console()
     async with AsyncExitStack() as stack:
         stopping = await stack.enter_async_context(stop_signals())
-        running = await stack.enter_async_context(
-            simulator(demo_world(), script=demo_script(), control_port=free_port(_CONTROL_PORT)),
-        )
-        address = f"127.0.0.1:{free_port(_WEB_PORT)}"
+        running = await _provider(stack, _CONTROL_PORT)
+        sockets = _listening(_WEB_PORT)
+        address = f"127.0.0.1:{sockets[0].getsockname()[1]}"
         # A folder of its own, so that nobody's .env reaches the demo.
         folder = stack.enter_context(TemporaryDirectory(prefix="demo-"))
         settings = load(
@@ -83,7 +84,6 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
             console,
             {name: partial(_weather, running, name) for name in running.environments},
         )
-        sockets = bind([(address.host, address.port) for address in settings.web.listen_addresses])
         await stack.enter_async_context(lifespan(settings, sockets, observers=(board,)))
         places = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
         if prometheus is not None:
@@ -91,6 +91,26 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         _say_where(console, places, running)
         with board.shown(), suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), duration)
+
+
+# The usual ports are taken at once or not at all: whether one is free says nothing about a moment later.
+
+
+async def _provider(stack: AsyncExitStack, control_port: int) -> Running:
+    start = partial(simulator, demo_world(), script=demo_script())
+    try:
+        return await stack.enter_async_context(start(control_port=control_port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    return await stack.enter_async_context(start(control_port=0))
+
+
+def _listening(port: int) -> list[socket.socket]:
+    try:
+        return bind([("127.0.0.1", port)])
+    except ListenError:
+        return bind([("127.0.0.1", 0)])
 
 
 def _say_where(console: Console, places: dict[str, str], running: Running) -> None:

@@ -1,0 +1,80 @@
+"""The commands that need no tenant, `demo` and `simulate`, as processes whose output is read while they run."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import httpx
+from harness.daemon import COMMAND
+from harness.process import Process
+from harness.waiting import poll
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+START_TIMEOUT = 60.0
+PLACE = re.compile(r"^(page|metrics|Prometheus|weather|change it|end it) +(\S.*)$", re.MULTILINE)
+
+
+class Shown(Process):
+    """`pingone-flow-exporter demo` or `simulate`, with a directory for temporary files of its own.
+
+    Args:
+        arguments: the command and what follows it.
+        directory: for its working directory, its output and its temporary files.
+        environment: what is added to the clean environment.
+    """
+
+    def __init__(
+        self, *arguments: str, directory: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.temporary = directory / "temporary"
+        self.temporary.mkdir(parents=True)
+        super().__init__(
+            [*COMMAND, *arguments],
+            directory=directory / "work",
+            logs=directory / "logs",
+            environment={"TMPDIR": str(self.temporary), **(environment or {})},
+        )
+
+    def output(self) -> str:
+        """Return all it wrote to standard output so far."""
+        return self.stdout.read_text(encoding="utf-8")
+
+    def wait_for_output(self, pattern: re.Pattern[str]) -> str:
+        """Return its output as soon as it has a match.
+
+        Raises:
+            AssertionError: it ended before, or took too long.
+        """
+
+        def look() -> str:
+            ended = self.exit_code is not None  # asked first: what it wrote before its end counts
+            written = self.output()
+            assert pattern.search(written) or not ended, f"no {pattern.pattern}: {written}{self.tail()}"
+            return written
+
+        return poll(look, pattern.search, timeout=START_TIMEOUT, what=pattern.pattern)
+
+    def places(self) -> dict[str, str]:
+        """Return what the demo says about where everything is, as soon as it has."""
+        return dict(PLACE.findall(self.wait_for_output(re.compile(r"^end it .*\n", re.MULTILINE))))
+
+    def left_behind(self) -> list[str]:
+        """Return the names of its temporary files."""
+        return sorted(os.listdir(self.temporary))
+
+
+def get(url: str) -> str:
+    """Return what is there.
+
+    Raises:
+        AssertionError: it is no success.
+    """
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        response = client.get(url)
+    assert response.status_code == httpx.codes.OK, response.text
+    return response.text
