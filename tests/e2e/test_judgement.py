@@ -32,11 +32,13 @@ class Scraped(NamedTuple):
         samples: the page.
         before: how many requests the healthy target's server had answered before the scrape.
         after: how many it had been asked after it.
+        log: what the daemon had written by then.
     """
 
     samples: Samples
     before: int
     after: int
+    log: str
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scraped]:
             daemon.wait_until(all_seen, timeout=60.0, what="a probe of every target")
             before = sum(request.answered_at is not None for request in healthy.requests)
             samples = daemon.metrics()
-            yield Scraped(samples, before, len(healthy.requests))
+            yield Scraped(samples, before, len(healthy.requests), daemon.log())
 
 
 def all_seen(samples: Samples) -> bool:
@@ -141,6 +143,11 @@ def test_a_healthy_target_among_sick_ones_has_right_numbers(scraped: Scraped) ->
     assert current_statuses(samples, HEALTHY) == {STATUS}
     durations = phases(samples, "pingone_flow_step_duration_seconds_count", HEALTHY)
     assert durations == dict.fromkeys(("resolve", "connect", "processing", "transfer"), good)
+
+
+def test_none_of_it_is_a_fault_of_our_own(scraped: Scraped) -> None:
+    assert "level=error" not in scraped.log
+    assert "Traceback" not in scraped.log
 
 
 def test_a_provider_makes_no_label_of_its_own(scraped: Scraped) -> None:

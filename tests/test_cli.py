@@ -1,0 +1,197 @@
+"""Each command calls what it names, and its exit status says whose doing an end was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from harness.variables import target_variables
+
+import exporter.app
+import exporter.demo
+from exporter import __version__, cli
+from exporter.demo import DemoError
+from exporter.serving import ListenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.settings import Settings
+
+Calls = list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing of the shell that runs the tests, and an empty working directory."""
+    for name in list(os.environ):
+        if name.upper().startswith("FLOW_EXPORTER_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in target_variables("emea", "http://127.0.0.1:1").items():
+        monkeypatch.setenv(name, value)
+
+
+def recorder(calls: Calls, error: Exception | None = None) -> Callable[..., None]:
+    def record(**options: Any) -> None:  # noqa: ANN401  whatever the command hands on
+        calls.append(options)
+        if error is not None:
+            raise error
+
+    return record
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize("arguments", [[], ["run"]], ids=["none", "run"])
+def test_run_is_what_is_done_unless_another_command_is_given(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    ran: list[Settings] = []
+    monkeypatch.setattr(exporter.app, "run", ran.append)
+    assert cli.main(arguments) == 0
+    assert [target.name for settings in ran for target in settings.targets] == ["emea"]
+
+
+@pytest.mark.usefixtures("configured")
+def test_an_address_that_cannot_be_listened_on_is_what_happened(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: Settings) -> None:
+        raise ListenError("cannot listen on :9988: in use")
+
+    monkeypatch.setattr(exporter.app, "run", refuse)
+    assert cli.main([]) == 1
+    assert capsys.readouterr() == ("", "cannot listen on :9988: in use\n")
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_bug_is_not_taken_for_a_mistake_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Settings) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(exporter.app, "run", fail)
+    with pytest.raises(ZeroDivisionError):
+        cli.main([])
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["check-config"]], ids=["none", "run", "check-config"])
+def test_mistakes_are_what_the_operator_wrote_and_nothing_is_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    monkeypatch.setattr(exporter.app, "run", pytest.fail)
+    monkeypatch.setenv("FLOW_EXPORTER_LOGG__LEVEL", "info")
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.partition(":")[0] for line in err.splitlines()] == [
+        "FLOW_EXPORTER_LOGG__LEVEL",
+        "FLOW_EXPORTER_TARGETS",
+    ]
+
+
+def test_check_config_reads_the_environment_and_the_file_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables = list(target_variables("emea", "http://127.0.0.1:1", interval="7s").items())
+    (tmp_path / ".env").write_text(f"{variables[0][0]}={variables[0][1]}\n", encoding="utf-8")
+    for name, value in variables[1:]:
+        monkeypatch.setenv(name, value)
+    assert cli.main(["check-config"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("target emea\n")
+    assert "interval                7s\n" in out
+    assert err == ""
+
+
+def test_checking_a_configuration_needs_nothing_of_the_daemon(tmp_path: Path) -> None:
+    """A check in a pipeline is to answer at once, and must not fail where a library of the daemon would."""
+    script = "import sys, exporter.cli; print(*sorted(sys.modules))"
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "exporter.settings" in loaded
+    assert not {"exporter.app", "exporter.demo", "httpx", "apscheduler", "starlette", "uvicorn"} & loaded
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"pingone-flow-exporter {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", ["prob", "run more", "--verbose", "demo --duration soon", "simulate --control-port x"]
+)
+def test_what_is_no_command_or_option_is_a_mistake(
+    capsys: pytest.CaptureFixture[str], arguments: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments.split())
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: pingone-flow-exporter")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ([], {"duration": None, "prometheus": False}),
+        (["--duration", "1m30s", "--prometheus"], {"duration": 90.0, "prometheus": True}),
+    ],
+    ids=["usual", "all"],
+)
+def test_the_demo_needs_no_configuration_and_gets_its_options(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], options: dict[str, Any]
+) -> None:
+    calls: Calls = []
+    monkeypatch.setattr(exporter.demo, "demo", recorder(calls))
+    assert cli.main(["demo", *arguments]) == 0
+    assert calls == [options]
+
+
+@pytest.mark.parametrize(("command", "status"), [("demo", 1), ("simulate", 2)])
+def test_a_demo_that_cannot_be_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, status: int
+) -> None:
+    """A demo has no options that could be wrong, so it is the machine's doing; a simulation has."""
+    monkeypatch.setattr(exporter.demo, command, recorder([], DemoError("there is none")))
+    assert cli.main([command]) == status
+    assert capsys.readouterr() == ("", "there is none\n")
+
+
+def test_the_simulator_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: Calls = []
+    monkeypatch.setattr(exporter.demo, "simulate", recorder(calls))
+    assert cli.main(["simulate"]) == 0
+    wanted = "--host ::1 --control-port 7 --environments 3 --weather a=b --weather c=d --script rain.yaml"
+    assert cli.main(["simulate", *wanted.split()]) == 0
+    usual, chosen = calls
+    assert usual == {
+        "host": "127.0.0.1",
+        "control_port": 0,
+        "environments": None,
+        "weather": [],
+        "script": None,
+    }
+    assert chosen == {
+        "host": "::1",
+        "control_port": 7,
+        "environments": 3,
+        "weather": ["a=b", "c=d"],
+        "script": Path("rain.yaml"),
+    }
