@@ -3,7 +3,7 @@
 environment_file   .env -> variables                       document   JSON of targets -> leaves
 reading            variables -> tree of leaves             shape      the schema as a tree of names
 merging            trees of several sources -> one         schema     the variables, defaults, meanings
-validation         tree -> models                          values, address, duration   single values
+validation         tree -> models                          values, address, egress, duration   single values
 resolution, draft  models -> targets                       resolved   what comes out
 loading            all of it                               description, reference   told in words
 """

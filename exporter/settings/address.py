@@ -17,10 +17,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST_NAME = 253
-_URL = re.compile(
+URL = re.compile(
     r"(?P<scheme>https?)://(?P<authority>[^/?#\\]*)(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.ASCII
 )
-_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _URI = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>(?:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)"
 )
@@ -75,14 +75,14 @@ def region(text: str) -> Locator:
 
 def auth_url(text: str) -> Locator:
     """Read a base URL: host in lower case, default port and trailing slash dropped."""
-    match = _URL.fullmatch(text)
+    match = URL.fullmatch(text)
     if match is None:
         raise ValueError(_NO_URL)
     if "@" in match["authority"]:
         raise ValueError("must not hold a user or password; write for example https://auth.pingone.eu")
     if match["rest"]:
         raise ValueError("must not hold a query or fragment; write for example https://auth.pingone.eu")
-    if not _PATH.fullmatch(match["path"]):
+    if not PATH.fullmatch(match["path"]):
         raise ValueError(_NO_URL)
     scheme = match["scheme"].lower()
     return Locator(f"{scheme}://{_authority(match['authority'], scheme, _NO_URL)}{match['path'].rstrip('/')}")
@@ -126,15 +126,26 @@ def _listen_address(text: str) -> ListenAddress:
 
 
 def _authority(text: str, scheme: str, wrong: str) -> str:
+    host, port = host_and_port(text, wrong)
+    return host if port in {None, _DEFAULT_PORTS[scheme]} else f"{host}:{port}"
+
+
+def host_and_port(text: str, wrong: str) -> tuple[str, int | None]:
+    """Read a host in its normal form, IPv6 in brackets, and its port; None where none is written.
+
+    Raises:
+        ValueError: `wrong`, or what is wrong with the host.
+    """
     match = _AUTHORITY.fullmatch(text)
     if match is None:
         raise ValueError(wrong)
     host = _host(match["host"], wrong)
-    if match["port"] is None or int(match["port"]) == _DEFAULT_PORTS[scheme]:
-        return host
-    if not 1 <= int(match["port"]) <= 65535:  # noqa: PLR2004  TCP's own limit
+    if match["port"] is None:
+        return host, None
+    port = int(match["port"])
+    if not 1 <= port <= 65535:  # noqa: PLR2004  TCP's own limit
         raise ValueError(wrong)
-    return f"{host}:{int(match['port'])}"
+    return host, port
 
 
 def _host(text: str, wrong: str) -> str:

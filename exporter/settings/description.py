@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from exporter.settings import duration
+from exporter.target import IpFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,12 +15,15 @@ if TYPE_CHECKING:
     from exporter.target import Target
 
 _HIDDEN = "(set)"
+_NONE = "none"
+_IP_FAMILIES = {IpFamily.ANY: "any", IpFamily.V4: "IPv4 alone", IpFamily.V6: "IPv6 alone"}
 
 
 def describe(settings: Settings) -> str:
     """Write the resolved settings for a reader: a block per target, then the exporter itself.
 
-    A login hint may name a person, and a query may hold anything: of both only their presence is shown.
+    A login hint may name a person, a query may hold anything, and a proxy's user and password are nobody's
+    business: of all these only their presence is shown.
     """
     blocks = [_block(f"target {target.name}", _target(target)) for target in settings.targets]
     blocks.append(_block("exporter", _exporter(settings)))
@@ -50,6 +55,8 @@ def _target(target: Target) -> Iterator[tuple[str, str]]:
     yield "timeout", duration.write(target.timeout)
     yield "latency objective", duration.write(target.latency_objective)
     yield "trusted authorities", "the system's" if target.ca_file is None else str(target.ca_file)
+    yield "IP family", _IP_FAMILIES[target.ip_family]
+    yield "proxy", _NONE if target.proxy_url is None else _without_user(target.proxy_url)
     if target.labels:
         yield "labels", ", ".join(f"{name}={value}" for name, value in target.labels)
 
@@ -62,9 +69,18 @@ def _exporter(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "concurrent probes", f"at most {settings.max_concurrent_probes}"
     yield "shutdown grace", duration.write(settings.shutdown_grace)
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in settings.duration_buckets)
+    yield (
+        "egress check",
+        _NONE if settings.egress_check_url is None else _without_query(settings.egress_check_url),
+    )
     yield "log", f"{settings.log.format}, from level {settings.log.level}"
 
 
 def _without_query(uri: str) -> str:
     base, mark, _ = uri.partition("?")
     return f"{base}{mark}{_HIDDEN if mark else ''}"
+
+
+def _without_user(proxy_url: str) -> str:
+    _, mark, place = urlsplit(proxy_url).netloc.rpartition("@")
+    return f"{place}{', with a user' if mark else ''}"

@@ -99,6 +99,7 @@ def _settings(schema: Schema, targets: Iterable[Target], disabled: Iterable[str]
         max_concurrent_probes=schema.max_concurrent_probes or _slots(enabled),
         shutdown_grace=schema.shutdown_grace,
         duration_buckets=schema.duration_buckets,
+        egress_check_url=schema.egress_check_url,
         log=Log(level=schema.log.level, format=schema.log.format),
     )
 

@@ -145,4 +145,6 @@ def _target(
         interval=fields.interval,
         timeout=timeout,
         ca_file=fields.ca_file,
+        ip_family=fields.ip_family,
+        proxy_url=fields.proxy_url,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Settings:
         max_concurrent_probes: probes that may be under way at once.
         shutdown_grace: seconds that probes under way may take to end.
         duration_buckets: upper bounds in seconds, increasing, without +Inf.
+        egress_check_url: what shows that the exporter itself reaches the network; None for no such check; its
+            query may hold anything, so it is never printed.
         log: what to log, and how.
     """
 
@@ -54,4 +56,5 @@ class Settings:
     max_concurrent_probes: int
     shutdown_grace: float
     duration_buckets: tuple[float, ...]
+    egress_check_url: str | None = field(repr=False)
     log: Log

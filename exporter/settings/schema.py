@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 
-from exporter.settings import address, values
+from exporter.settings import address, egress, values
 from exporter.settings.address import ListenAddress, Locator
 from exporter.settings.written import Leaf
-from exporter.target import Journey  # noqa: TC001  pydantic evaluates annotations
+from exporter.target import IpFamily, Journey  # noqa: TC001  pydantic evaluates annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,19 +97,21 @@ def _wrong_with_authorities(path: Path) -> str | None:
 _NONE = "–"  # noqa: RUF001  a dash in a table's empty cell
 
 
-def _row(default: str | None, meaning: str, *, shown: str = "") -> Any:  # noqa: ANN401  as pydantic's Field
+def _row(default: str | None, meaning: str, *, shown: str = "", hidden: bool = False) -> Any:  # noqa: ANN401  as pydantic's Field
     """Describe one variable: its default as the operator would write it, and what it means.
 
     Args:
         default: None when there is none, or when it depends on other settings.
         meaning: one line of Markdown for the reference.
         shown: how the reference shows a default that depends on other settings.
+        hidden: whether a right value may hold a secret, so that no repr has it.
     """
     return Field(
         # Typed as Any, because a default is written as the operator would, and only then read.
         default=cast("Any", default),
         validate_default=default is not None,
         description=meaning,
+        repr=not hidden,
         json_schema_extra={"shown": shown or (_NONE if default is None else f"`{default}`")},
     )
 
@@ -173,7 +175,7 @@ class TargetFields(_Group):
     acr_values: _OptionalText = _row(
         None, "OIDC `acr_values`, such as the name of a sign-on policy; empty for none"
     )
-    login_hint: _OptionalText = _row(None, "OIDC `login_hint`; empty for none; never printed")
+    login_hint: _OptionalText = _row(None, "OIDC `login_hint`; empty for none; never printed", hidden=True)
     max_age: Annotated[int | None, _read(values.max_age)] = _row(
         None, "OIDC `max_age`, whole seconds; empty for none"
     )
@@ -202,6 +204,15 @@ class TargetFields(_Group):
         None,
         "PEM file of the authorities to trust, relative to the working directory",
         shown="the system's certificates",
+    )
+    ip_family: Annotated[IpFamily, _read(values.ip_family)] = _row(
+        "any", "which addresses of a name are tried: `any`, `4` for IPv4 alone or `6` for IPv6 alone"
+    )
+    proxy_url: Annotated[str | None, _read(values.optional(egress.proxy_url))] = _row(
+        None,
+        "forward proxy, `http://[user:password@]host:port`, user and password percent-encoded and never "
+        "printed; empty for none; no other variable sets one",
+        hidden=True,
     )
     enabled: _Boolean = _row("true", "whether the target is probed")
 
@@ -248,6 +259,12 @@ class Schema(_Group):
     duration_buckets: Annotated[tuple[float, ...], _read(values.duration_buckets)] = _row(
         ".05,.1,.2,.3,.5,.75,1,1.5,2,3,5,10,20,30",
         "upper bounds of the duration histogram, in seconds, comma-separated; one list for all targets",
+    )
+    egress_check_url: Annotated[str | None, _read(values.optional(egress.check_url))] = _row(
+        None,
+        "http or https URL that shows whether the exporter itself reaches the network; empty for none; "
+        "its query is never printed",
+        hidden=True,
     )
     log: LogFields = Field(default_factory=LogFields)
 

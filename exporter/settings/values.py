@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from exporter.outcome import FAILED
 from exporter.settings import duration
-from exporter.target import Journey
+from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +188,14 @@ def journey(value: object) -> Journey:
     return Journey(value.lower())
 
 
+def ip_family(value: object) -> IpFamily:
+    """Read which addresses are tried; JSON may hold the numbers."""
+    word = str(value).lower() if isinstance(value, str | int) else ""
+    if word not in set(IpFamily):
+        raise ValueError("is no IP family; write any, 4 or 6")
+    return IpFamily(word)
+
+
 def interval(value: object) -> float:
     """Read the seconds between two probes."""
     return _between(value, 0.1, _DAY)
@@ -247,6 +255,12 @@ def choice(kind: str, *options: str) -> Callable[[object], str]:
         return value.lower()
 
     return read
+
+
+def optional(parse: Callable[[str], object]) -> Callable[[object], object]:
+    """Make a reader of texts that may be empty, or null in JSON, which means none."""
+    read = text(parse)
+    return lambda value: None if value is None or value == "" else read(value)
 
 
 def text(parse: Callable[[str], object]) -> Callable[[object], object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from exporter.settings import describe, load
 
 T = "FLOW_EXPORTER_TARGETS__EMEA__"
@@ -31,6 +33,8 @@ target emea
   timeout                 10s
   latency objective       2s
   trusted authorities     the system's
+  IP family               any
+  proxy                   none
 
 exporter
   targets                 1
@@ -38,6 +42,7 @@ exporter
   concurrent probes       at most 100
   shutdown grace          15s
   duration buckets        0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30
+  egress check            none
   log                     logfmt, from level info"""
 
 
@@ -55,6 +60,8 @@ def test_what_is_set_is_shown_beside_it(certificate: Path) -> None:
         "LABELS__TIER": "gold",
         "LABELS__OWNER": "identity team",
         "CA_FILE": str(certificate),
+        "IP_FAMILY": "6",
+        "PROXY_URL": "http://proxy.example.com:3128/",
     }
     disabled = {name.replace("EMEA", "APAC"): value for name, value in EMEA.items()}
     environ = {
@@ -63,6 +70,7 @@ def test_what_is_set_is_shown_beside_it(certificate: Path) -> None:
         **disabled,
         "FLOW_EXPORTER_TARGETS__APAC__ENABLED": "false",
         "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "[::1]:1,localhost:2",
+        "FLOW_EXPORTER_EGRESS_CHECK_URL": "https://www.example.com/generate_204",
     }
     lines = describe(load(environ, certificate.parent)).split("\n")
     assert {
@@ -73,9 +81,30 @@ def test_what_is_set_is_shown_beside_it(certificate: Path) -> None:
         "  expected statuses       OTP_REQUIRED, DAVINCI",
         "  labels                  owner=identity team, tier=gold",
         f"  trusted authorities     {certificate}",
+        "  IP family               IPv6 alone",
+        "  proxy                   proxy.example.com:3128",
+        "  egress check            https://www.example.com/generate_204",
         "  disabled targets        apac",
         "  listen addresses        [::1]:1, localhost:2",
     } <= set(lines)
+
+
+def test_ipv4_alone_is_shown_as_such() -> None:
+    assert "  IP family               IPv4 alone\n" in describe(load({**EMEA, f"{T}IP_FAMILY": "4"}, NOWHERE))
+
+
+@pytest.mark.parametrize("place", ["proxy.example.com:3128", "[::1]:80"])
+def test_of_a_proxys_user_and_password_only_their_presence_is_shown(place: str) -> None:
+    text = describe(load({**EMEA, f"{T}PROXY_URL": f"http://u53r:s3cr3t@{place}/"}, NOWHERE))
+    assert f"  proxy                   {place}, with a user\n" in text
+    assert "u53r" not in text
+    assert "s3cr3t" not in text
+
+
+def test_the_query_of_the_egress_check_is_not_shown() -> None:
+    text = describe(load({**EMEA, "FLOW_EXPORTER_EGRESS_CHECK_URL": "http://a.example/b?k=s3cr3t"}, NOWHERE))
+    assert "  egress check            http://a.example/b?(set)\n" in text
+    assert "s3cr3t" not in text
 
 
 def test_a_login_hint_and_a_query_are_not_shown() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.settings import ListenAddress, Log, Settings, Web, load
-from exporter.target import Journey, Target
+from exporter.target import IpFamily, Journey, Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,7 @@ def test_three_variables_are_a_whole_configuration() -> None:
         max_concurrent_probes=100,
         shutdown_grace=15.0,
         duration_buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
+        egress_check_url=None,
         log=Log(level="info", format="logfmt"),
     )
 
@@ -75,6 +76,8 @@ def test_every_field_of_a_target_reaches_it(certificate: Path) -> None:
         "INTERVAL": "100ms",
         "TIMEOUT": "99ms",
         "CA_FILE": certificate.name,
+        "IP_FAMILY": "4",
+        "PROXY_URL": " HTTP://User:p%40ss@Proxy.example:80/ ",
         "ENABLED": "on",
     }
     settings = load(
@@ -101,6 +104,8 @@ def test_every_field_of_a_target_reaches_it(certificate: Path) -> None:
             interval=0.1,
             timeout=0.099,
             ca_file=certificate,
+            ip_family=IpFamily.V4,
+            proxy_url="HTTP://User:p%40ss@Proxy.example:80/",
         ),
     )
 
@@ -113,6 +118,7 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
             "FLOW_EXPORTER_MAX_CONCURRENT_PROBES": "1",
             "FLOW_EXPORTER_SHUTDOWN_GRACE": "0",
             "FLOW_EXPORTER_DURATION_BUCKETS": "1e-1, .5,1.",
+            "FLOW_EXPORTER_EGRESS_CHECK_URL": "https://www.example.com/generate_204?x=1",
             "FLOW_EXPORTER_LOG__LEVEL": "WARNING",
             "FLOW_EXPORTER_LOG__FORMAT": "Json",
         },
@@ -122,6 +128,7 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
     assert settings.max_concurrent_probes == 1
     assert settings.shutdown_grace == 0.0
     assert settings.duration_buckets == (0.1, 0.5, 1.0)
+    assert settings.egress_check_url == "https://www.example.com/generate_204?x=1"
     assert settings.log == Log(level="warning", format="json")
 
 
@@ -157,6 +164,8 @@ def test_json_is_the_same_as_single_variables_and_may_hold_numbers_booleans_and_
             "expected_statuses": ["OTP_REQUIRED", "DAVINCI"],
             "labels": {"Tier": "gold"},
             "interval": "30s",
+            "ip_family": 6,
+            "proxy_url": None,
         }
     }
     single = {
@@ -166,6 +175,8 @@ def test_json_is_the_same_as_single_variables_and_may_hold_numbers_booleans_and_
         f"{T}EMEA__EXPECTED_STATUSES": "OTP_REQUIRED,DAVINCI",
         f"{T}EMEA__LABELS__TIER": "gold",
         f"{T}EMEA__INTERVAL": "30s",
+        f"{T}EMEA__IP_FAMILY": "6",
+        f"{T}EMEA__PROXY_URL": "",
     }
     pretty = json.dumps(document, indent="\t")
     assert load({"FLOW_EXPORTER_TARGETS": pretty}, NOWHERE) == load({**EMEA, **single}, NOWHERE)
@@ -212,6 +223,24 @@ def test_defaults_fill_what_a_target_leaves_out_and_labels_merge_key_by_key() ->
     assert (target.client_id, target.scope) == ("client", "openid email")
     assert (target.prompt, target.max_age) == (None, None)
     assert target.labels == (("owner", "a"), ("tier", "own"))
+
+
+def test_an_ip_family_and_a_proxy_may_be_defaults_and_an_empty_proxy_is_none_even_over_a_default() -> None:
+    defaults = {f"{D}PROXY_URL": "http://proxy.example:3128", f"{D}IP_FAMILY": "6"}
+    assert only_target(defaults).proxy_url == "http://proxy.example:3128"
+    assert only_target(defaults).ip_family is IpFamily.V6
+    own = {f"{T}EMEA__PROXY_URL": " ", f"{T}EMEA__IP_FAMILY": "ANY"}
+    assert only_target({**defaults, **own}).proxy_url is None
+    assert only_target({**defaults, **own}).ip_family is IpFamily.ANY
+
+
+def test_an_empty_egress_check_is_none() -> None:
+    assert load({**EMEA, "FLOW_EXPORTER_EGRESS_CHECK_URL": ""}, NOWHERE).egress_check_url is None
+
+
+def test_a_proxy_for_all_other_programs_is_not_taken() -> None:
+    ambient = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy"), "http://a.example:1")
+    assert only_target(ambient).proxy_url is None
 
 
 def test_even_what_is_required_may_be_a_default() -> None:

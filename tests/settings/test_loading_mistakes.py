@@ -113,6 +113,29 @@ def test_white_space_around_a_redirect_uri_is_a_mistake_for_it_is_sent_byte_for_
     ]
 
 
+def test_wrong_ways_into_the_network_are_told_where_they_are_written() -> None:
+    environ = {
+        **EMEA,
+        "FLOW_EXPORTER_TARGETS": '{"emea": {"proxy_url": 3128}}',
+        f"{D}PROXY_URL": "socks5://user:password@proxy.example:1080",
+        f"{T}EMEA__IP_FAMILY": "IPv4",
+        "FLOW_EXPORTER_EGRESS_CHECK_URL": "www.example.com",
+    }
+    assert mistakes(environ) == [
+        (
+            "FLOW_EXPORTER_DEFAULTS__PROXY_URL: is an https or socks proxy, which is not supported; "
+            "write an http one, for example http://proxy.example.com:3128 "
+            "(https targets are reached through it, too)"
+        ),
+        "FLOW_EXPORTER_EGRESS_CHECK_URL: is no http or https URL; write for example https://www.example.com/",
+        (
+            "FLOW_EXPORTER_TARGETS (emea.proxy_url): is no proxy URL; "
+            "write for example http://proxy.example.com:3128"
+        ),
+        "FLOW_EXPORTER_TARGETS__EMEA__IP_FAMILY: is no IP family; write any, 4 or 6",
+    ]
+
+
 def test_a_wrong_required_value_is_not_missing_as_well() -> None:
     assert mistakes({**EMEA, f"{T}EMEA__CLIENT_ID": "two words"}) == [
         (
@@ -169,10 +192,7 @@ def test_the_order_of_the_environment_changes_nothing() -> None:
         "FLOW_EXPORTER_WEB__CONFIG_FILE",
         "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS",
         "FLOW_EXPORTER_WEB__EXTERNAL_URL",
-        "FLOW_EXPORTER_EGRESS_CHECK_URL",
         "FLOW_EXPORTER_SHARD__INDEX",
-        f"{T}EMEA__PROXY_URL",
-        f"{T}EMEA__IP_FAMILY",
         f"{T}EMEA__CLIENT_KEY_FILE",
     ],
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.settings import values
-from exporter.target import Journey
+from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,7 @@ MAX_AGE = "is no whole number from 0 to 999999999; write seconds, for example 30
 SLOTS = "is no whole number from 1 to 999999999; write probes, for example 100"
 BOOLEAN = "is neither true nor false; write true or false"
 SCOPE = "is no scope; write for example openid or openid profile"
+IP_FAMILY = "is no IP family; write any, 4 or 6"
 LEVEL = values.choice("log level", "debug", "info", "warning", "error")
 
 
@@ -60,6 +61,9 @@ LEVEL = values.choice("log level", "debug", "info", "warning", "error")
         (values.expected_statuses, ["A", "A"], ("A",)),
         (values.expected_statuses, [f"S{n}" for n in range(20)] * 2, tuple(f"S{n}" for n in range(20))),
         (values.journey, "AUTHORIZE", Journey.AUTHORIZE),
+        (values.ip_family, "Any", IpFamily.ANY),
+        (values.ip_family, "4", IpFamily.V4),
+        (values.ip_family, 6, IpFamily.V6),
         (values.interval, "100ms", 0.1),
         (values.interval, "1d", 86400.0),
         (values.shutdown_grace, "0", 0.0),
@@ -134,6 +138,14 @@ def test_a_right_value_is_read(read: Callable[[object], object], value: object, 
         ),
         (values.journey, "federation", "is no journey; write authorize"),
         (values.journey, "authorize,authorize", "is no journey; write authorize"),
+        (values.ip_family, "", IP_FAMILY),
+        (values.ip_family, "IPv6", IP_FAMILY),
+        (values.ip_family, "04", IP_FAMILY),
+        (values.ip_family, 5, IP_FAMILY),
+        (values.ip_family, 4.0, IP_FAMILY),
+        (values.ip_family, True, IP_FAMILY),
+        (values.ip_family, None, IP_FAMILY),
+        (values.ip_family, ["4"], IP_FAMILY),
         (values.interval, "", DURATION),
         (values.interval, 30, DURATION),
         (values.interval, "0", "must be between 100ms and 1d"),
@@ -231,3 +243,12 @@ def test_white_space_around_a_text_is_stripped_unless_it_matters() -> None:
 def test_a_reader_of_texts_takes_anything_else_for_an_empty_one() -> None:
     assert values.text(str.upper)("a") == "A"
     assert values.text(str.upper)(5) == ""
+
+
+def test_an_optional_text_may_be_empty_or_null_and_nothing_else_is_none() -> None:
+    read = values.optional(lambda text: f"<{text}>")
+    assert read("a") == "<a>"
+    assert read("") is None
+    assert read(None) is None
+    others: list[object] = [0, False, [], 5]
+    assert [read(value) for value in others] == ["<>"] * 4
