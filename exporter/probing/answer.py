@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.outcome import Fault, Reason
+    from exporter.probing.contract import Stamp
 
 BODY_LIMIT = 256 * 1024
 """Decoded bytes of a body that are read; a flow is about 1 KiB."""
@@ -53,6 +54,9 @@ class Verdict:
         flow_status: the flow status that came back, `DAVINCI` for a DaVinci body.
         error_codes: known OAuth and PingOne codes of the answer, `OTHER` for the rest.
         flow: the parsed JSON object of a 2xx, for the journey's next step.
+        checks: contract checks of a healthy flow; empty for anything else.
+        lifetime: expiresAt minus createdAt of a healthy flow, in seconds.
+        created: when the provider says that it made the flow.
     """
 
     reason: Reason
@@ -60,6 +64,9 @@ class Verdict:
     flow_status: str | None = None
     error_codes: tuple[str, ...] = ()
     flow: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, bool] = field(default_factory=dict)
+    lifetime: float | None = None
+    created: Stamp | None = None
 
     def __repr__(self) -> str:
         """Show the finding without the flow, which names sessions and tokens; a status can be an echo."""

@@ -54,6 +54,7 @@ _OWN_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBU
 
 _TRANSPORT_ERRORS = (
     httpx.NetworkError,
+    httpx.ProxyError,
     httpx.RemoteProtocolError,
     httpx.TimeoutException,
     OSError,
@@ -62,14 +63,17 @@ _TRANSPORT_ERRORS = (
 )
 
 
-def read_failure(error: BaseException, phase: Phase) -> tuple[Reason, Fault]:
+def read_failure(error: BaseException, phase: Phase, *, proxied: bool = False) -> tuple[Reason, Fault]:
     """Return why an exchange failed and whose problem that is.
 
     Args:
         error: what was raised.
         phase: the phase that the exchange had reached.
+        proxied: whether it went through a proxy of ours, to which name and connection then belong.
     """
     reason = _reason(error, phase)
+    if proxied and reason in {Reason.DNS, Reason.CONNECT}:
+        reason = Reason.PROXY
     if reason is Reason.TLS:
         return reason, _fault_of_tls(error)
     if reason in {Reason.TIMEOUT, Reason.PROTOCOL}:
@@ -91,6 +95,11 @@ def _reason(error: BaseException, phase: Phase) -> Reason:
     if phase is Phase.PROCESSING and any(_is_alert(link) for link in chain):
         return Reason.TLS
     return _OF_PHASE[phase]
+
+
+def is_refused_certificate(error: BaseException | None) -> bool:
+    """Whether a handshake ended because the provider's certificate was not to be trusted."""
+    return error is not None and any(isinstance(link, ssl.SSLCertVerificationError) for link in _chain(error))
 
 
 def _is_alert(link: BaseException) -> bool:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.outcome import DAVINCI, FAILED, Fault, Reason
 from exporter.probing.answer import Verdict
+from exporter.probing.contract import check_contract, lifetime_seconds, stamp
 from exporter.probing.document import parse_object
 from exporter.probing.errors import PROVIDER_FAILED, REQUEST_LIMITED, codes_in_document, codes_in_location
 
@@ -92,9 +93,19 @@ def _judge_success(answer: Answer, document: dict[str, Any] | None, expectation:
         return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
     if status is None or not _is_of_environment(document, expectation.environment_id):
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status)
-    if status not in expectation.statuses:
-        return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status)
-    return Verdict(Reason.OK, Fault.NONE, status, flow=document)
+    if status in expectation.statuses:
+        reason, fault = Reason.OK, Fault.NONE
+    else:
+        reason, fault = Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION
+    return Verdict(
+        reason,
+        fault,
+        status,
+        flow=document,
+        checks=check_contract(document, status, expectation),
+        lifetime=lifetime_seconds(document),
+        created=stamp(document.get("createdAt")),
+    )
 
 
 def flow_status(document: Mapping[str, Any]) -> str | None:

@@ -9,28 +9,32 @@ import uuid
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord
-from exporter.probing import timeline
+from exporter.outcome import Fault, Outcome, Phase, Reason
 from exporter.probing.answer import Verdict
+from exporter.probing.certificate import SecondLook
 from exporter.probing.exchange import Exchanger
-from exporter.probing.failure import read_failure
+from exporter.probing.failure import is_refused_certificate
+from exporter.probing.findings import find, record
 from exporter.probing.journeys import JOURNEYS
-from exporter.probing.judge import judge
-from exporter.probing.redaction import presentable_id, presentable_status
 from exporter.probing.resolver import Resolver
 from exporter.probing.retry_after import retry_after_seconds
+from exporter.probing.route import Route
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from exporter.probing.exchange import Exchange
+    from exporter.outcome import StepRecord, TlsFacts
+    from exporter.probing.exchange import Exchange, Resolve
     from exporter.probing.step import Step, Walk
     from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
+
+_HTTPS_PORT = 443
 
 
 def fresh_token() -> str:
@@ -43,33 +47,42 @@ class Prober:
 
     Args:
         tls: the TLS context for a target.
-        resolve: name to addresses; raises ResolutionError.
+        resolve: name and family to addresses; raises ResolutionError.
         clock: monotonic seconds, the event loop's clock.
         wall: seconds since the epoch; for timestamps only.
         token: makes nonces, states and verifiers.
+        stood_still: whether our own event loop stood still since a time of the monotonic clock.
     """
 
     def __init__(
         self,
         tls: Callable[[Target], ssl.SSLContext],
         *,
-        resolve: Callable[[str], Awaitable[tuple[str, ...]]] | None = None,
+        resolve: Resolve | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         token: Callable[[], str] = fresh_token,
+        stood_still: Callable[[float], bool] = lambda _since: False,
     ) -> None:
         self._tls = tls
         self._clock = clock
         self._wall = wall
         self._token = token
+        self._stood_still = stood_still
         self._exchange = Exchanger(resolve or Resolver(), clock)
+        self._second_look = SecondLook(clock)
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
         """Walk `journey` once. Whatever happens becomes an outcome; only cancellation is raised."""
         started_at, started = self._wall(), self._clock()
-        notes = _Notes(transaction_id=str(uuid.uuid4()), ended=started)
+        notes = _Notes(
+            transaction_id=str(uuid.uuid4()),
+            deadline=started + target.timeout,
+            wall_offset=started_at - started,
+            ended=started,
+        )
         try:
-            await self._walk(target, journey, notes, deadline=started + target.timeout)
+            await self._walk(target, journey, notes)
         except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
             _log.exception("probe failed by our own fault", extra={"target": target.name})
             notes.verdict, notes.ended = _OUR_BUG, self._clock()
@@ -87,21 +100,44 @@ class Prober:
             transaction_id=notes.transaction_id,
             steps=tuple(notes.records),
             retry_after=notes.retry_after,
+            stalled=self._stood_still(started),
         )
 
-    async def _walk(self, target: Target, journey: Journey, notes: _Notes, *, deadline: float) -> None:
+    async def _walk(self, target: Target, journey: Journey, notes: _Notes) -> None:
         headers = request_headers(notes.transaction_id)
+        route = Route(self._tls(target), target.ip_family, target.proxy_url)
+        proxied = route.proxy_url is not None
         with closing(JOURNEYS[journey](target, self._token)) as walk:
             step: Step | None = next(walk)
             while step is not None:
-                tls = self._tls(target)
-                exchange = await self._exchange(step.request, headers, tls=tls, deadline=deadline)
+                exchange = await self._exchange(step.request, headers, route=route, deadline=notes.deadline)
                 notes.ended = exchange.ended
-                notes.verdict = find(exchange, step)
-                notes.records.append(record(exchange, step, notes.verdict))
-                if notes.verdict.reason is Reason.RATE_LIMITED:
+                verdict = find(exchange, step, proxied=proxied)
+                if verdict.reason is Reason.TIMEOUT and self._stood_still(notes.deadline - target.timeout):
+                    verdict = _OUR_BUG  # we were not there to see the answer
+                notes.verdict = verdict
+                tls = exchange.tls or await self._look_again(target, step, exchange, notes)
+                notes.records.append(record(exchange, step, verdict, wall_offset=notes.wall_offset, tls=tls))
+                if verdict.reason is Reason.RATE_LIMITED:
                     notes.retry_after = self._retry_after(exchange)
-                step = _next(walk, notes.verdict)
+                step = _next(walk, verdict)
+
+    async def _look_again(
+        self, target: Target, step: Step, exchange: Exchange, notes: _Notes
+    ) -> TlsFacts | None:
+        """Look at a refused certificate; through a proxy it is not seen."""
+        if target.proxy_url is not None or exchange.address is None:
+            return None
+        if not is_refused_certificate(exchange.error):
+            return None
+        where = urlsplit(step.request.url)
+        return await self._second_look(
+            target.name,
+            address=exchange.address,
+            port=where.port or _HTTPS_PORT,
+            server_name=where.hostname or exchange.address,
+            deadline=notes.deadline,
+        )
 
     def _retry_after(self, exchange: Exchange) -> float | None:
         if exchange.answer is None:
@@ -118,6 +154,8 @@ class _Notes:
     """What is known of a probe while it runs."""
 
     transaction_id: str
+    deadline: float
+    wall_offset: float
     ended: float
     verdict: Verdict = _OUR_BUG
     retry_after: float | None = None
@@ -144,31 +182,4 @@ def request_headers(transaction_id: str) -> tuple[tuple[str, str], ...]:
         ("Accept", "application/json"),
         ("Accept-Encoding", "gzip"),
         ("X-Ping-External-Transaction-Id", transaction_id),
-    )
-
-
-def find(exchange: Exchange, step: Step) -> Verdict:
-    """Return the verdict on an exchange: its failure read, or else its answer judged."""
-    if exchange.error is None and exchange.answer is not None:
-        return judge(exchange.answer, step.expectation)
-    error = exchange.error or RuntimeError("an exchange without an answer has an error")
-    reason, fault = read_failure(error, timeline.reached(exchange.marks))
-    if reason is Reason.INTERNAL:
-        _log.error("exchange failed by our own fault", exc_info=error, extra={"step": step.name})
-    return Verdict(reason, fault)
-
-
-def record(exchange: Exchange, step: Step, verdict: Verdict) -> StepRecord:
-    """Return what is kept of a step."""
-    answer = exchange.answer
-    return StepRecord(
-        step=step.name,
-        reason=verdict.reason,
-        phase=timeline.reached(exchange.marks),
-        phases=timeline.phases(exchange.marks),
-        http_status_code=None if answer is None else answer.status_code,
-        flow_status=presentable_status(verdict.flow_status, step.expectation.statuses),
-        error_codes=verdict.error_codes,
-        correlation_id=None if answer is None else presentable_id(answer.correlation_id, step.secrets),
-        address=exchange.address,
     )

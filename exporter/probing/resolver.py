@@ -21,11 +21,20 @@ import threading
 from typing import TYPE_CHECKING, TypeAlias
 
 from exporter.probing.failure import ResolutionError
+from exporter.target import IpFamily
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Addresses: TypeAlias = tuple[str, ...]
+
+_Question: TypeAlias = tuple[str, IpFamily]
+
+_FAMILIES = {
+    IpFamily.ANY: socket.AF_UNSPEC,
+    IpFamily.V4: socket.AF_INET,
+    IpFamily.V6: socket.AF_INET6,
+}
 
 _MOST_ADDRESSES = 16
 """More than any provider publishes; bounds what a hostile answer makes us try."""
@@ -39,23 +48,27 @@ class Resolver:
     """Resolves names with the system's resolver.
 
     Args:
-        look_up: name to addresses, blocking; raises OSError or UnicodeError.
+        look_up: name and family to addresses, blocking; raises OSError or UnicodeError.
     """
 
-    def __init__(self, look_up: Callable[[str], Addresses] | None = None) -> None:
+    def __init__(self, look_up: Callable[[str, IpFamily], Addresses] | None = None) -> None:
         self._look_up = look_up or system_addresses
-        self._under_way: dict[str, list[asyncio.Future[Addresses | Exception]]] = {}
+        self._under_way: dict[_Question, list[asyncio.Future[Addresses | Exception]]] = {}
 
-    async def __call__(self, host: str) -> Addresses:
+    async def __call__(self, host: str, family: IpFamily = IpFamily.ANY) -> Addresses:
         """Return the addresses of `host` in the order in which to try them; a literal is itself.
 
         Raises:
-            ResolutionError: if the name did not resolve.
+            ResolutionError: if the name did not resolve, or to no address of the family.
         """
-        if _is_address(host):
-            return (host,)
-        under_way = self._under_way.setdefault(host, [])
-        lookup = under_way[-1] if len(under_way) >= _MOST_LOOKUPS else self._start(host, under_way)
+        version = _version(host)
+        if version is not None:
+            if family in {IpFamily.ANY, version}:
+                return (host,)
+            raise ResolutionError(f"{host} is no IPv{family} address")
+        question = host, family
+        under_way = self._under_way.setdefault(question, [])
+        lookup = under_way[-1] if len(under_way) >= _MOST_LOOKUPS else self._start(question, under_way)
         # Shielded: the deadline of one probe must not end a look-up that another one joined.
         found = await asyncio.shield(lookup)
         if isinstance(found, Exception):
@@ -65,7 +78,7 @@ class Resolver:
 
     def _start(
         self,
-        host: str,
+        question: _Question,
         under_way: list[asyncio.Future[Addresses | Exception]],
     ) -> asyncio.Future[Addresses | Exception]:
         loop = asyncio.get_running_loop()
@@ -74,13 +87,13 @@ class Resolver:
         def settle(found: Addresses | Exception) -> None:
             under_way.remove(lookup)
             if not under_way:
-                self._under_way.pop(host, None)
+                self._under_way.pop(question, None)
             lookup.set_result(found)
 
         def work() -> None:
             found: Addresses | Exception
             try:
-                found = self._look_up(host)
+                found = self._look_up(*question)
             except Exception as error:  # noqa: BLE001  handed to the probe, which reads it
                 found = error
             try:
@@ -88,25 +101,25 @@ class Resolver:
             except RuntimeError:
                 return  # the loop was closed meanwhile: nobody waits for this any more
 
-        threading.Thread(target=work, name=f"resolve {host}", daemon=True).start()
+        threading.Thread(target=work, name=f"resolve {question[0]}", daemon=True).start()
         under_way.append(lookup)
         return lookup
 
 
-def system_addresses(host: str) -> Addresses:
+def system_addresses(host: str, family: IpFamily) -> Addresses:
     """Ask the system's resolver, blocking; each address once, in its order (RFC 6724).
 
     Raises:
         OSError: if the name did not resolve.
         UnicodeError: if it is no host name.
     """
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(host, None, _FAMILIES[family], socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(address[0]) for *_, address in found))[:_MOST_ADDRESSES]
 
 
-def _is_address(host: str) -> bool:
+def _version(host: str) -> IpFamily | None:
+    """Return the family of a literal address, None for a name."""
     try:
-        ipaddress.ip_address(host)
+        return IpFamily(str(ipaddress.ip_address(host).version))
     except ValueError:
-        return False
-    return True
+        return None

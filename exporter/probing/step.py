@@ -39,10 +39,12 @@ class Expectation:
 
     Args:
         environment_id: the environment that the flow must belong to, lower case.
+        source_url: where that environment answers; the flow's links lead there.
         statuses: flow statuses that are a success.
     """
 
     environment_id: str
+    source_url: str
     statuses: tuple[str, ...]
 
 

@@ -45,13 +45,11 @@ def phases(marks: Sequence[Mark]) -> Mapping[Phase, float]:
     for event, at in marks:
         first.setdefault(event, at)
         last[event] = at
-    # A provider may answer, or close, before it read the whole request: then there is no SEND_COMPLETE.
-    sent = last.get(SEND_COMPLETE, last.get(SEND_STARTED))
     spans = {
         Phase.RESOLVE: (first.get(RESOLVE_STARTED), last.get(RESOLVE_COMPLETE)),
         Phase.CONNECT: (first.get(CONNECT_STARTED), last.get(CONNECT_COMPLETE)),
         Phase.TLS: (last.get(TLS_STARTED), last.get(TLS_COMPLETE)),
-        Phase.PROCESSING: (sent, last.get(HEADERS_COMPLETE)),
+        Phase.PROCESSING: processing_span(marks) or (None, None),
         Phase.TRANSFER: (last.get(HEADERS_COMPLETE), last.get(BODY_COMPLETE)),
     }
     return MappingProxyType(
@@ -75,3 +73,11 @@ def reached(marks: Sequence[Mark]) -> Phase:
     """Return the phase that the exchange was in at its last mark; `resolve` before anything happened."""
     seen = {mark.event for mark in marks}
     return next((phase for event, phase in _REACHED if event in seen), Phase.RESOLVE)
+
+
+def processing_span(marks: Sequence[Mark]) -> tuple[float, float] | None:
+    """Return when the request had been sent and when the response's headers were complete, if they were."""
+    last = dict(marks)
+    # A provider may answer, or close, before it read the whole request: then there is no SEND_COMPLETE.
+    sent, received = last.get(SEND_COMPLETE, last.get(SEND_STARTED)), last.get(HEADERS_COMPLETE)
+    return None if sent is None or received is None else (sent, received)

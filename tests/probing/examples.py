@@ -13,8 +13,9 @@ DESTINATION = "5d1f4f2c-9c4c-4f0a-8a52-0e0f3d1c7b11"
 CLIENT = "3b1f6d1e-2c7a-4d0b-9f1f-6a0d0c9a7e55"
 FLOW = "03cf5c5a-eb10-4a99-9626-ad7b50f17c80"
 STATUS = "USERNAME_PASSWORD_REQUIRED"
+SOURCE_URL = f"https://auth.pingone.com/{SOURCE}"
 
-EXPECTATION = Expectation(SOURCE, (STATUS,))
+EXPECTATION = Expectation(SOURCE, SOURCE_URL, (STATUS,))
 
 
 def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target
@@ -24,7 +25,7 @@ def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target
         source_environment_id=SOURCE,
         destination_environment_id=DESTINATION,
         client_id=CLIENT,
-        source_url=f"https://auth.pingone.com/{SOURCE}",
+        source_url=SOURCE_URL,
         redirect_uri=f"https://auth.pingone.com/{DESTINATION}/rp/callback/openid_connect",
     )
     return replace(target, **changes)

@@ -17,8 +17,9 @@ from exporter.outcome import Outcome, Phase
 from exporter.probing.exchange import Exchange, Exchanger
 from exporter.probing.failure import DeadlineError
 from exporter.probing.probe import Prober
+from exporter.probing.route import Route
 from exporter.probing.step import Request
-from exporter.target import Journey
+from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -40,7 +41,7 @@ def pass_an_hour() -> None:
 
 def test_a_deadline_in_resolution_is_a_timeout_of_the_network() -> None:
     async def main() -> Outcome:
-        async def resolve(_: str) -> tuple[str, ...]:
+        async def resolve(_: str, _family: IpFamily) -> tuple[str, ...]:
             pass_an_hour()
             return await asyncio.Future()
 
@@ -55,13 +56,15 @@ def test_a_deadline_in_resolution_is_a_timeout_of_the_network() -> None:
 
 def test_a_deadline_in_connecting_is_a_timeout_of_the_network(full_backlog: FullBacklog) -> None:
     async def main() -> Exchange:
-        async def resolve(_: str) -> tuple[str, ...]:
+        async def resolve(_: str, _family: IpFamily) -> tuple[str, ...]:
             return ("127.0.0.1",)
 
         loop().on_attempt = lambda _: pass_an_hour()
         request = Request("GET", f"http://{NAME}:{full_backlog.port}/")
         trust = ssl.create_default_context()
-        return await Exchanger(resolve, loop().time)(request, (), tls=trust, deadline=loop().time() + 60)
+        return await Exchanger(resolve, loop().time)(
+            request, (), route=Route(trust, IpFamily.ANY), deadline=loop().time() + 60
+        )
 
     exchange = run(main())
     assert isinstance(exchange.error, DeadlineError)
@@ -123,7 +126,7 @@ def test_a_machine_out_of_descriptors_is_our_own_fault() -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def main() -> Outcome:
-        async def resolve(_: str) -> tuple[str, ...]:
+        async def resolve(_: str, _family: IpFamily) -> tuple[str, ...]:
             # Every descriptor in use is beyond this limit already; only new ones are refused.
             resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
             return ("127.0.0.1", "127.0.0.2")

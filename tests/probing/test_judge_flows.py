@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from probing.examples import EXPECTATION, SOURCE, STATUS, a_flow
+from probing.examples import EXPECTATION, SOURCE, SOURCE_URL, STATUS, a_flow
 
 from exporter.outcome import Fault, Reason
 from exporter.probing.answer import Answer
@@ -114,7 +114,9 @@ def test_a_2xx_that_says_failed_or_carries_an_error_is_a_failed_flow(
 
 
 def test_failed_is_a_failure_even_when_somebody_expects_it() -> None:
-    verdict = judge(Answer(200, encoded(a_flow(status="FAILED"))), Expectation(SOURCE, ("FAILED",)))
+    verdict = judge(
+        Answer(200, encoded(a_flow(status="FAILED"))), Expectation(SOURCE, SOURCE_URL, ("FAILED",))
+    )
     assert verdict.reason is Reason.FLOW_FAILED
 
 
@@ -129,7 +131,7 @@ def test_a_status_that_this_target_does_not_expect_is_a_matter_of_configuration(
 
 @pytest.mark.parametrize("status", ["SIGN_ON_REQUIRED", STATUS, "BRAND_NEW_REQUIRED"])
 def test_any_of_the_expected_statuses_is_ok(status: str) -> None:
-    expectation = Expectation(SOURCE, ("SIGN_ON_REQUIRED", STATUS, "BRAND_NEW_REQUIRED"))
+    expectation = Expectation(SOURCE, SOURCE_URL, ("SIGN_ON_REQUIRED", STATUS, "BRAND_NEW_REQUIRED"))
     assert judge(Answer(200, encoded(a_flow(status=status))), expectation).reason is Reason.OK
 
 
@@ -145,7 +147,7 @@ def test_any_of_the_expected_statuses_is_ok(status: str) -> None:
 def test_the_body_of_a_davinci_flow_counts_as_status_davinci(
     body: dict[str, Any], expected: tuple[str, ...], finding: tuple[Reason, Fault]
 ) -> None:
-    verdict = judge(Answer(200, encoded(body)), Expectation(SOURCE, expected))
+    verdict = judge(Answer(200, encoded(body)), Expectation(SOURCE, SOURCE_URL, expected))
     assert (verdict.reason, verdict.fault) == finding
     assert verdict.flow_status == "DAVINCI"
 
@@ -158,7 +160,7 @@ def test_the_body_of_a_davinci_flow_counts_as_status_davinci(
     ],
 )  # fmt: skip
 def test_json_without_a_flow_status_is_not_a_flow(document: dict[str, Any]) -> None:
-    verdict = judge(Answer(200, encoded(document)), Expectation(SOURCE, (STATUS, "DAVINCI")))
+    verdict = judge(Answer(200, encoded(document)), Expectation(SOURCE, SOURCE_URL, (STATUS, "DAVINCI")))
     assert (verdict.reason, verdict.fault) == (Reason.NOT_A_FLOW, Fault.PROVIDER)
 
 

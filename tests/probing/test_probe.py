@@ -18,9 +18,10 @@ from probing.visit import visit
 from exporter.outcome import UNKNOWN, Outcome, Phase, as_json
 from exporter.probing.exchange import Exchange
 from exporter.probing.failure import ResolutionError
-from exporter.probing.probe import Prober, find
+from exporter.probing.findings import find
+from exporter.probing.probe import Prober
 from exporter.probing.step import Request, Step
-from exporter.target import Journey
+from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,7 +222,7 @@ def fails(*_: object) -> Any:  # noqa: ANN401  stands in for callables of any ty
     raise ValueError(f"our own bug, with {SECRET} in its message")
 
 
-async def fails_later(_: str) -> tuple[str, ...]:
+async def fails_later(_: str, _family: IpFamily) -> tuple[str, ...]:
     return fails()  # type: ignore[no-any-return]
 
 
@@ -247,7 +248,7 @@ def test_a_bug_of_ours_becomes_an_outcome_and_one_record_with_its_traceback(
 
 
 def test_a_failure_of_the_target_is_a_value_and_not_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
-    async def resolve(_: str) -> tuple[str, ...]:
+    async def resolve(_: str, _family: IpFamily) -> tuple[str, ...]:
         raise ResolutionError
 
     async def main() -> Outcome:

@@ -14,6 +14,7 @@ from probing.loopback import PATIENCE, run
 
 from exporter.probing.failure import ResolutionError
 from exporter.probing.resolver import Resolver, system_addresses
+from exporter.target import IpFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ class LookUp:
         self.begun = threading.Semaphore(0)
         self._held: dict[str, threading.Event] = {}
 
-    def __call__(self, host: str) -> tuple[str, ...]:
+    def __call__(self, host: str, _family: IpFamily) -> tuple[str, ...]:
         self.asked[host] += 1
         self.begun.release()
         if host in self._held:
@@ -112,7 +113,7 @@ def test_at_most_four_look_ups_of_one_name_run_at_once_and_the_rest_join_the_las
     ],
 )
 def test_a_name_that_does_not_resolve_is_a_resolution_error_with_its_cause(error: Exception) -> None:
-    def look_up(_: str) -> tuple[str, ...]:
+    def look_up(_: str, _family: IpFamily) -> tuple[str, ...]:
         raise error
 
     with pytest.raises(ResolutionError, match=r"^idp\.example did not resolve$") as caught:
@@ -123,7 +124,7 @@ def test_a_name_that_does_not_resolve_is_a_resolution_error_with_its_cause(error
 def test_probes_that_joined_a_failing_look_up_each_get_an_error_of_their_own() -> None:
     begun, go = threading.Event(), threading.Event()
 
-    def look_up(_: str) -> tuple[str, ...]:
+    def look_up(_: str, _family: IpFamily) -> tuple[str, ...]:
         begun.set()
         assert go.wait(PATIENCE)
         raise OSError("refused")
@@ -182,13 +183,13 @@ def test_a_look_up_that_outlives_the_loop_ends_without_a_word() -> None:
 def test_the_systems_resolver_gives_each_address_once_and_not_endlessly_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def getaddrinfo(host: str, port: object, **_: object) -> list[tuple[object, ...]]:
-        assert (host, port) == ("idp.example", None)
+    def getaddrinfo(host: str, port: object, family: int, kind: int) -> list[tuple[object, ...]]:
+        assert (host, port, family, kind) == ("idp.example", None, socket.AF_UNSPEC, socket.SOCK_STREAM)
         v6 = [(socket.AF_INET6, 1, 6, "", ("2001:db8::1", 0, 0, 0))] * 2
         return [*v6, *[(socket.AF_INET, 1, 6, "", (f"192.0.2.{number}", 0)) for number in range(100)]]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    addresses = system_addresses("idp.example")
+    addresses = system_addresses("idp.example", IpFamily.ANY)
     assert addresses[:3] == ("2001:db8::1", "192.0.2.0", "192.0.2.1")
     assert len(addresses) == 16
 

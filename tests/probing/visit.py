@@ -10,7 +10,7 @@ from probing.examples import SOURCE, a_target
 from probing.loopback import Behaviour, Peer, listening, loop, run
 
 from exporter.probing.probe import Prober, fresh_token
-from exporter.target import Journey
+from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ def visit(
     scheme = scheme or ("http" if authority is None else "https")
     resolved: list[str] = []
 
-    async def resolve(name: str) -> tuple[str, ...]:
+    async def resolve(name: str, _family: IpFamily) -> tuple[str, ...]:
         resolved.append(name)
         return addresses
 

@@ -54,7 +54,7 @@ def authorize(target: Target, token: Callable[[], str]) -> Walk:
         request=Request(
             "GET", f"{target.source_url}/as/authorize?{urlencode(given, quote_via=quote, safe='')}"
         ),
-        expectation=Expectation(target.source_environment_id, target.expected_statuses),
+        expectation=Expectation(target.source_environment_id, target.source_url, target.expected_statuses),
         secrets=(nonce, state) if verifier is None else (nonce, state, verifier),
     )
 

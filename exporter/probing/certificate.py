@@ -1,0 +1,104 @@
+"""What is known of a TLS connection, and a second look at a certificate that was refused."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from exporter.outcome import TlsFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECOND_LOOK_EVERY = 3600.0
+"""Seconds between two second looks at one target: a refused certificate is seldom mended within minutes,
+and each look is a connection more for the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a handshake agreed on, not looked into yet.
+
+    It must be taken as soon as the handshake is over: OpenSSL forgets it with the first alert.
+    """
+
+    version: str | None
+    cipher: str | None
+    certificate: bytes | None
+
+    @classmethod
+    def of(cls, connection: object) -> Handshake | None:
+        """Take it from an established connection; None in the clear."""
+        if not isinstance(connection, ssl.SSLObject | ssl.SSLSocket):
+            return None
+        cipher = connection.cipher()
+        return cls(
+            version=connection.version(),
+            cipher=None if cipher is None else cipher[0],
+            certificate=connection.getpeercert(binary_form=True),
+        )
+
+    def facts(self) -> TlsFacts:
+        """Look into it; takes longer than taking it."""
+        return TlsFacts(version=self.version, cipher=self.cipher, not_after=not_after(self.certificate))
+
+
+def not_after(der: bytes | None) -> float | None:
+    """Return when a certificate expires, as seconds since the epoch; None for what is no certificate."""
+    if der is None:
+        return None
+    try:
+        return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+class SecondLook:
+    """Looks at certificates that were refused.
+
+    A refused handshake hides the certificate, and whoever is woken by it wants to know when it expired.
+    So it is looked at once more, without verification, on a connection that never carries a request.
+
+    Args:
+        clock: monotonic seconds, the event loop's clock.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._looked: dict[str, float] = {}
+        self._context = ssl.create_default_context()
+        self._context.check_hostname = False
+        self._context.verify_mode = ssl.CERT_NONE
+
+    async def __call__(
+        self, target: str, *, address: str, port: int, server_name: str, deadline: float,
+    ) -> TlsFacts | None:  # fmt: skip
+        """Return the facts of the connection that would have been; None if not looked, or not seen.
+
+        Args:
+            target: whose certificate it is; one look an hour each.
+            address: where to connect.
+            port: likewise.
+            server_name: what to ask for.
+            deadline: the probe's own; a look takes no time that the probe did not have.
+        """
+        now = self._clock()
+        if now < self._looked.get(target, now) + (SECOND_LOOK_EVERY if target in self._looked else 0):
+            return None
+        self._looked[target] = now
+        try:
+            async with asyncio.timeout_at(deadline):
+                _, writer = await asyncio.open_connection(
+                    address, port, ssl=self._context, server_hostname=server_name
+                )
+        except (OSError, TimeoutError):
+            return None
+        try:
+            handshake = Handshake.of(writer.get_extra_info("ssl_object"))
+            return None if handshake is None else handshake.facts()
+        finally:
+            writer.transport.abort()

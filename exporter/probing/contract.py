@@ -1,0 +1,142 @@
+"""What a healthy flow is made of, checked field by field. Pure.
+
+A failed check never fails a probe: every field is optional in the vendor's own types, and a sign-on may
+well go on without it. It tells that the contract which clients were written to has changed.
+
+    id                 the flow's id is a UUID
+    environment        the flow names its environment, and it is the source
+    self_link          _links.self is on the source's host and ends in /flows/{id}
+    status_link        the link that the status calls for is there, on the source's host
+    resume_url         resumeUrl is on the source's host and leads to /as/resume
+    lifetime           createdAt and expiresAt parse and lie 0 to 60 minutes apart
+    application_name   _embedded.application.name is there
+
+What cannot be asked of a flow is absent: a DaVinci body has an interaction instead of a flow, and
+not every status calls for a link.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from exporter.outcome import DAVINCI
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.probing.step import Expectation
+
+_LONGEST_LIFETIME = 3600.0
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_FRACTION = re.compile(r"[T ]\d\d:\d\d:\d\d[.,](\d+)")
+
+STATUS_LINKS: Mapping[str, str] = {
+    # PingOne Platform API, flow API: the action that each status waits for
+    "USERNAME_PASSWORD_REQUIRED": "usernamePassword.check",
+    "SIGN_ON_REQUIRED": "user.lookup",
+    "PASSWORD_REQUIRED": "usernamePassword.check",
+    "OTP_REQUIRED": "otp.check",
+    "DEVICE_SELECTION_REQUIRED": "device.select",
+    "ASSERTION_REQUIRED": "assertion.check",
+    "ACCOUNT_LINKING_REQUIRED": "usernamePassword.check",
+    "AGREEMENT_CONSENT_REQUIRED": "user.consent",
+    "PROFILE_DATA_REQUIRED": "user.update",
+    DAVINCI: "next",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A point in time as the provider wrote it.
+
+    Args:
+        at: seconds since the epoch, the earliest moment that it can mean.
+        resolution: seconds between two moments that it can tell apart.
+    """
+
+    at: float
+    resolution: float
+
+
+def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
+    """Return which checks a flow passes, those that can be asked of it."""
+    host = _host(expectation.source_url)
+    checks = {
+        "id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id")),
+        "environment": _is_id(_at(flow, "environment", "id"), expectation.environment_id),
+    }
+    if status in STATUS_LINKS:
+        link = _at(flow, "_links", STATUS_LINKS[status], "href")
+        checks["status_link"] = _is_on(link, host)
+    if status == DAVINCI:
+        return checks
+    own_link = _at(flow, "_links", "self", "href")
+    lifetime = lifetime_seconds(flow)
+    checks |= {
+        "self_link": _is_on(own_link, host, ending=f"/flows/{flow.get('id')}"),
+        "resume_url": _is_on(flow.get("resumeUrl"), host, ending="/as/resume"),
+        "lifetime": lifetime is not None and 0 <= lifetime <= _LONGEST_LIFETIME,
+        "application_name": _is_text(_at(flow, "_embedded", "application", "name")),
+    }
+    return checks
+
+
+def lifetime_seconds(flow: Mapping[str, Any]) -> float | None:
+    """Return expiresAt minus createdAt, or None if either is not there."""
+    created, expires = stamp(flow.get("createdAt")), stamp(flow.get("expiresAt"))
+    return None if created is None or expires is None else expires.at - created.at
+
+
+def stamp(value: object) -> Stamp | None:
+    """Read an ISO 8601 time with its zone, such as `2026-04-20T19:54:09.271Z`; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            return None
+        at = moment.timestamp()
+    except (ValueError, OverflowError):
+        return None
+    fraction = _FRACTION.search(value)
+    # Python keeps microseconds, whatever was written.
+    return Stamp(at, 1.0 if fraction is None else 10.0 ** -min(len(fraction[1]), 6))
+
+
+def is_uuid(value: object) -> bool:
+    """Whether a value is a UUID in its usual form."""
+    return isinstance(value, str) and _UUID.fullmatch(value) is not None
+
+
+def _at(value: object, *path: str) -> object:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _is_id(value: object, expected: str) -> bool:
+    return isinstance(value, str) and value.lower() == expected
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_on(link: object, host: tuple[str | None, int | None], ending: str = "") -> bool:
+    if not isinstance(link, str):
+        return False
+    try:
+        return _host(link) == host and urlsplit(link).path.rstrip("/").endswith(ending)
+    except ValueError:
+        return False
+
+
+def _host(url: str) -> tuple[str | None, int | None]:
+    """Return host and port; raises ValueError for what is no URL."""
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
