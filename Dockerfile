@@ -1,6 +1,8 @@
 # Any base will do that has python3 (3.11 or newer) with venv and pip, and CA certificates. Both halves of
 # the image stand on the same one, because a virtual environment is only good beside its own interpreter.
 ARG BASE=python:3.13-slim-bookworm
+# A version that is not the one in exporter/__init__.py ends the build, so the label never lies.
+ARG VERSION=0.1.0
 
 
 # What the exporter needs: a stage and a layer of its own, which a change of code leaves as it is.
@@ -36,8 +38,7 @@ RUN python3 -m venv --without-pip /opt/build \
     && python3 -m venv --without-pip /opt/exporter
 COPY LICENSE README.md pyproject.toml ./
 COPY exporter exporter
-# A version that is not the one in exporter/__init__.py ends the build here, so the label never lies.
-ARG VERSION=0.1.0
+ARG VERSION
 RUN python3 -m pip --python /opt/build/bin/python wheel --no-index --no-deps --no-build-isolation \
         --wheel-dir wheels . \
     && python3 -m pip --python /opt/exporter/bin/python install --no-compile --no-index --no-deps \
@@ -62,7 +63,7 @@ EXPOSE 9988
 ENTRYPOINT ["/opt/exporter/bin/pingone-flow-exporter"]
 ARG BASE
 ARG REVISION=""
-ARG VERSION=0.1.0
+ARG VERSION
 LABEL org.opencontainers.image.title="pingone-flow-exporter" \
       org.opencontainers.image.description="Prometheus exporter that watches PingOne federations with synthetic OIDC authorize requests" \
       org.opencontainers.image.licenses="Apache-2.0" \
