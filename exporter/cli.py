@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 EXIT_OK, EXIT_HAPPENED, EXIT_WRITTEN = 0, 1, 2
+HIGHEST_PORT = 65_535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +69,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from exporter.demo import DemoError, simulate  # noqa: PLC0415  the daemon needs none of it
+    # Imported here: the daemon needs none of it.
+    from exporter.demo import DemoError, UnavailableError, simulate  # noqa: PLC0415
 
     try:
         simulate(
@@ -77,6 +80,8 @@ def _simulate(options: argparse.Namespace) -> int:
             weather=options.weather,
             script=options.script,
         )
+    except UnavailableError as error:
+        return _complain(error, EXIT_HAPPENED)
     except DemoError as error:
         return _complain(error, EXIT_WRITTEN)
     return EXIT_OK
@@ -94,6 +99,12 @@ def _duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _port(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {HIGHEST_PORT}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pingone-flow-exporter",
@@ -109,7 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--prometheus", action="store_true", help="start a Prometheus that scrapes it")
     simulate = commands.add_parser("simulate", help="the simulator alone, and how to watch it")
     simulate.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
-    simulate.add_argument("--control-port", type=int, default=0, metavar="PORT", help="default: any free one")
+    simulate.add_argument(
+        "--control-port", type=_port, default=0, metavar="PORT", help="default: any free one"
+    )
     simulate.add_argument(
         "--environments", type=int, metavar="N", help="so many healthy ones, not the demo's"
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import shlex
 import sys
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,28 +15,22 @@ from rich.console import Console
 
 from exporter.app import lifespan, stop_signals
 from exporter.demo.board import Board
+from exporter.demo.mistake import DemoError
 from exporter.demo.scraper import find_prometheus, scraping
 from exporter.observing import logging_to
 from exporter.serving import ListenError, bind
 from exporter.settings import load
 from exporter.simulator import (
-    ScriptError,
-    Weather,
-    WeatherError,
-    WorldError,
     demo_script,
     demo_world,
-    plain_world,
-    read_script,
     simulator,
     variables,
 )
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
 
-    from exporter.simulator import Environment, Running, Script
+    from exporter.simulator import Running
 
 _WEB_PORT = 9988
 _CONTROL_PORT = 9989
@@ -48,10 +40,6 @@ _PACE = {
     "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "500ms",
     "FLOW_EXPORTER_SHUTDOWN_GRACE": "2s",
 }
-
-
-class DemoError(Exception):
-    """Something that the demo or the simulator was asked for cannot be; one sentence."""
 
 
 def demo(*, duration: float | None, prometheus: bool) -> None:
@@ -126,59 +114,3 @@ def _weather(running: Running, environment: str) -> str:
     weather = running.environments[environment].weather.as_json()
     kind = str(weather.pop("weather"))
     return " ".join([kind, *(f"{name}={value}" for name, value in weather.items())])
-
-
-def simulate(
-    *,
-    host: str,
-    control_port: int,
-    environments: int | None,
-    weather: Sequence[str],
-    script: Path | None,
-) -> None:
-    """Run the simulator alone until a signal; print the variables with which to watch it.
-
-    Args:
-        host: where to listen.
-        control_port: of the control API; 0 means any free one.
-        environments: how many healthy ones; None means the demo's eight, in their weather.
-        weather: `NAME=KIND[,PARAMETER=VALUE…]`, at the start.
-        script: a file of weather over time.
-
-    Raises:
-        DemoError: if one of these cannot be.
-    """
-    world = demo_world() if environments is None else plain_world(environments)
-    try:
-        world = _under(world, weather)
-        played = None if script is None else read_script(script.read_text(encoding="utf-8"))
-        with logging_to(sys.stderr, level="info", style="logfmt"):
-            asyncio.run(_simulate(world, played, host, control_port))
-    except (OSError, UnicodeDecodeError, WorldError, ScriptError) as error:
-        raise DemoError(str(error)) from error
-
-
-async def _simulate(world: Sequence[Environment], script: Script | None, host: str, port: int) -> None:
-    async with (
-        stop_signals() as stopping,
-        simulator(world, host=host, control_port=port, script=script) as running,
-    ):
-        for name, value in variables(running).items():
-            print(f"export {name}={shlex.quote(value)}")  # noqa: T201  to be read by a shell
-        print(f"# weather: curl {running.control_url}/weather", flush=True)  # noqa: T201  likewise
-        await stopping.wait()
-
-
-def _under(world: Sequence[Environment], weather: Sequence[str]) -> tuple[Environment, ...]:
-    """Return the world with the weather that the command line asks for."""
-    by_name = {environment.name: environment for environment in world}
-    for text in weather:
-        name, equals, kind = text.partition("=")
-        if not equals or name not in by_name:
-            names = ", ".join(by_name)
-            raise DemoError(f"--weather {text}: write NAME=KIND, where NAME is one of {names}")
-        try:
-            by_name[name] = replace(by_name[name], weather=Weather.parse_text(kind))
-        except WeatherError as error:
-            raise DemoError(f"--weather {text}: {error}") from error
-    return tuple(by_name.values())

@@ -1,8 +1,7 @@
-"""The commands that need no tenant, `demo` and `simulate`, as processes whose output is read while they run."""
+"""The commands that need no tenant, `demo` and `simulate`: processes whose output is read while they run."""
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -65,7 +64,7 @@ class Shown(Process):
 
     def left_behind(self) -> list[str]:
         """Return the names of its temporary files."""
-        return sorted(os.listdir(self.temporary))
+        return sorted(path.name for path in self.temporary.iterdir())
 
 
 def get(url: str) -> str:

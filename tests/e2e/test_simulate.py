@@ -1,0 +1,145 @@
+"""The simulator alone: what it prints is enough to watch it, and what it cannot do it says in a line."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from e2e.showing import Shown, get
+from harness.daemon import run_command
+
+from exporter.outcome import Reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.daemon import Daemon
+    from harness.factory import Factory
+
+pytestmark = pytest.mark.e2e
+
+PRINTED = re.compile(r"^# weather: curl (\S+)\n", re.MULTILINE)
+SCRIPT = "repeat: 1d\nchanges: [{after: 0, environment: environment_2, weather: refused}]\n"
+
+
+def sourced(printed: str, directory: Path) -> dict[str, str]:
+    """Return the exporter's variables in a shell that has read what was printed."""
+    file = directory / "variables.sh"
+    file.write_text(printed, encoding="utf-8")
+    done = subprocess.run(
+        ["sh", "-c", f". {shlex.quote(str(file))} && env"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stderr == ""
+    pairs = [line.partition("=") for line in done.stdout.splitlines()]
+    return {name: value for name, _, value in pairs if name.startswith("FLOW_EXPORTER_")}
+
+
+def environments(weather_url: str) -> dict[str, dict[str, Any]]:
+    """Return what the control API lists, by name."""
+    listed = json.loads(get(weather_url))["environments"]
+    return {environment["environment"]: environment for environment in listed}
+
+
+def test_the_printed_variables_make_an_exporter_watch_it_with_success(
+    tmp_path: Path, daemon: Factory[..., Daemon]
+) -> None:
+    with Shown("simulate", directory=tmp_path / "simulate") as simulate:
+        printed = simulate.wait_for_output(PRINTED)
+        (weather_url,) = PRINTED.findall(printed)
+        listed = environments(weather_url)
+        sick = [name for name, listing in listed.items() if listing["weather"] != "healthy"]
+        with httpx.Client(trust_env=False) as client:
+            for name in sick:
+                assert client.put(f"{weather_url}/{name}", json={"weather": "healthy"}).is_success
+        watching = daemon(sourced(printed, tmp_path))
+        page = watching.wait_until(
+            lambda page: page.total("pingone_flow_probes_total") >= len(listed), what="a probe of each"
+        )
+    results = {
+        labels["target"]: labels["reason"] for labels, _ in page.series("pingone_flow_probe_last_result_info")
+    }
+    assert results == dict.fromkeys(listed, Reason.OK)
+    assert {listing["url"].partition(":")[0] for listing in listed.values()} == {"http", "https"}
+    assert len(listed) == 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_it_with_success_and_nothing_is_left(tmp_path: Path, number: signal.Signals) -> None:
+    with Shown("simulate", directory=tmp_path) as simulate:
+        simulate.wait_for_output(PRINTED)
+        assert simulate.left_behind() != []
+        simulate.signal(number)
+        assert simulate.wait() == 0
+    assert simulate.left_behind() == []
+    assert "Traceback" not in simulate.log()
+
+
+def test_options_choose_environments_weather_script_and_control_port(tmp_path: Path) -> None:
+    script = tmp_path / "weather.yaml"
+    script.write_text(SCRIPT, encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    options = ["--environments", "3", "--control-port", str(port), "--script", str(script)]
+    weather = ["--weather", "environment_1=slow,ms=800", "--weather", "environment_3=error_html,code=502"]
+    with Shown("simulate", *options, *weather, directory=tmp_path / "simulate") as simulate:
+        (url,) = PRINTED.findall(simulate.wait_for_output(PRINTED))
+        assert url == f"http://127.0.0.1:{port}/weather"
+        listed = environments(url)
+        assert {name: listing["weather"] for name, listing in listed.items()} == {
+            "environment_1": "slow",
+            "environment_2": "refused",
+            "environment_3": "error_html",
+        }
+        assert (listed["environment_1"]["ms"], listed["environment_3"]["code"]) == (800, 502)
+
+
+def test_all_addresses_are_told_as_one_that_can_be_asked(tmp_path: Path) -> None:
+    options = ("--host", "0.0.0.0", "--environments", "1")  # noqa: S104  what an operator may want
+    with Shown("simulate", *options, directory=tmp_path) as simulate:
+        printed = simulate.wait_for_output(PRINTED)
+        assert get(*PRINTED.findall(printed))
+        assert "AUTH_URL=http://127.0.0.1:" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--environments", "0"], "--environments 0: there must be at least one"),
+        (
+            ["--weather", "us_retail=slow,s=1"],
+            '--weather us_retail=slow,s=1: slow has no parameter "s"; it has ms, jitter',
+        ),
+        (["--host", "a..b"], "--host a..b: the name does not resolve"),
+        (["--script", "none.yaml"], "--script none.yaml: no such file or directory"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, arguments: list[str], complaint: str) -> None:
+    done = run_command("simulate", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{complaint}\n")
+
+
+@pytest.mark.parametrize("port", ["-1", "99999"])
+def test_what_is_no_port_is_a_mistake(tmp_path: Path, port: str) -> None:
+    done = run_command("simulate", f"--control-port={port}", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("argument --control-port: must be a whole number from 0 to 65535\n")
+
+
+def test_a_port_in_use_is_what_happened_and_no_mistake(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run_command("simulate", "--control-port", str(port), cwd=tmp_path)
+    complaint = f"--control-port {port}: address already in use; 0 means any free one\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", complaint)
