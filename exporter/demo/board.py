@@ -15,7 +15,7 @@ from exporter.outcome import Fault, rfc3339
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
 
     from exporter.outcome import Outcome
 
@@ -27,6 +27,26 @@ _COLOURS = {
     Fault.QUOTA: "cyan",
     Fault.EXPORTER: "blue",
 }
+_COLUMNS = {
+    "target": 17,
+    "weather": 22,
+    "reason": 17,
+    "fault": 13,
+    "status": 26,
+    "since": 8,
+    "latency": 7,
+    "good": 5,
+    "bad": 5,
+}
+"""Headings in their order, with widths that hold whatever the demo shows."""
+_NUMBERS = frozenset({"since", "latency", "good", "bad"})
+_ELASTIC = ("status", "weather")
+"""Cut when there is too little room, the first one first."""
+_LEFT_OUT = frozenset({"status", "since"})
+"""On a narrow terminal."""
+_GAP = 1
+_SHORTEST = 8
+_WIDE = 105
 _REDRAWS_PER_SECOND = 4
 
 
@@ -82,15 +102,14 @@ class Board:
 
     def table(self) -> Table:
         """Return the table as it is now, one row per target."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        # On a narrow terminal the status is cut, never a reason or a number.
-        for heading, width in (("target", 17), ("weather", 8), ("reason", 17), ("fault", 13)):
-            table.add_column(heading, no_wrap=True, min_width=width)
-        table.add_column("status", no_wrap=True)
-        for heading, width in (("since", 8), ("latency", 7), ("good", 4), ("bad", 3)):
-            table.add_column(heading, justify="right", no_wrap=True, min_width=width)
+        widths = _widths(self._console.width)
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+        for heading, width in widths.items():
+            justify: JustifyMethod = "right" if heading in _NUMBERS else "left"
+            table.add_column(heading, justify=justify, no_wrap=True, width=width)
         for target, seen in self._seen.items():
-            table.add_row(Text(target), Text(self._weather[target]()), *_cells(seen))
+            cells = {"target": Text(target), "weather": Text(self._weather[target]()), **_cells(seen)}
+            table.add_row(*(cells.get(heading) for heading in widths))
         return table
 
     def _print_line(self, outcome: Outcome) -> None:
@@ -106,21 +125,32 @@ class Board:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _cells(seen: _Seen) -> tuple[Text, ...]:
+def _widths(room: int) -> dict[str, int]:
+    """Return the columns that there is room for, with their widths; a reason or a number is never cut."""
+    narrow = room < _WIDE
+    widths = {heading: width for heading, width in _COLUMNS.items() if not (narrow and heading in _LEFT_OUT)}
+    for heading in _ELASTIC:
+        lacking = sum(widths.values()) + _GAP * (len(widths) - 1) - room
+        if heading in widths and lacking > 0:
+            widths[heading] = max(widths[heading] - lacking, _SHORTEST)
+    return widths
+
+
+def _cells(seen: _Seen) -> dict[str, Text]:
     last = seen.last
     if last is None:
-        return (Text("not probed yet", style="dim"),)
+        return {"reason": Text("not probed yet", style="dim")}
     colour = _COLOURS[last.fault]
     status = next((step.flow_status for step in reversed(last.steps) if step.flow_status), "")
-    return (
-        Text(last.reason.value, style=colour),
-        Text("" if last.success else last.fault.value, style=colour),
-        Text(status),
-        Text(rfc3339(seen.since)[11:19]),
-        Text(f"{last.duration * 1000:.0f} ms"),
-        Text(str(seen.good)),
-        Text(str(seen.bad), style="red" if seen.bad else "dim"),
-    )
+    return {
+        "reason": Text(last.reason.value, style=colour),
+        "fault": Text("" if last.success else last.fault.value, style=colour),
+        "status": Text(status),
+        "since": Text(rfc3339(seen.since)[11:19]),
+        "latency": Text(f"{last.duration * 1000:.0f} ms"),
+        "good": Text(str(seen.good)),
+        "bad": Text(str(seen.bad), style="red" if seen.bad else "dim"),
+    }
 
 
 def _whose(outcome: Outcome) -> str:

@@ -1,0 +1,146 @@
+"""What a person sees of the demo: a table on a terminal, a line per change elsewhere."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from exporter.demo.board import Board
+from exporter.outcome import FAULTS, Fault, Outcome, Phase, Reason, StepRecord
+from exporter.target import Journey
+
+NOON = 1_776_772_800.25  # 2026-04-21T12:00:00.250Z
+LONGEST = "nordics_workforce"
+STATUS = "USERNAME_PASSWORD_REQUIRED"
+
+
+def outcome(reason: Reason = Reason.OK, **changes: Any) -> Outcome:  # noqa: ANN401  whatever the dataclass takes
+    step = StepRecord(
+        step="authorize",
+        reason=reason,
+        phase=Phase.TRANSFER,
+        phases={},
+        flow_status=STATUS if reason is Reason.OK else None,
+    )
+    facts: dict[str, Any] = {
+        "target": LONGEST,
+        "journey": Journey.AUTHORIZE,
+        "reason": reason,
+        "fault": FAULTS[reason][0],
+        "step": "authorize",
+        "phase": Phase.TRANSFER,
+        "started_at": NOON - 1,
+        "ended_at": NOON,
+        "duration": 1.2345,
+        "transaction_id": "1",
+        "steps": (step,),
+    }
+    return Outcome(**{**facts, **changes})
+
+
+class Show:
+    """A board and what it has written; the weather is what the test says it is."""
+
+    def __init__(self, *, live: bool = False, width: int = 80, **console: Any) -> None:  # noqa: ANN401  rich's
+        self._file = io.StringIO()
+        self.console = Console(file=self._file, force_terminal=live, width=width, _environ={}, **console)
+        self.weather = "healthy"
+        self.board = Board(self.console, {LONGEST: lambda: self.weather, "other": lambda: "flaky ratio=0.3"})
+
+    def written(self) -> str:
+        return self._file.getvalue()
+
+    def table(self) -> list[str]:
+        with self.console.capture() as captured:
+            self.console.print(self.board.table())
+        return captured.get().splitlines()
+
+
+def test_without_a_terminal_each_change_of_reason_is_a_line() -> None:
+    show = Show(width=20)
+    show.board.observe(outcome())
+    show.board.observe(outcome())
+    show.weather = "[red]refused[/]"
+    show.board.observe(outcome(Reason.CONNECT))
+    show.board.observe(outcome(Reason.CONNECT, ended_at=NOON + 1))
+    show.board.observe(outcome(ended_at=NOON + 2))
+    assert show.written().splitlines() == [
+        "2026-04-21T12:00:00.250Z nordics_workforce: ok (good), weather healthy",
+        "2026-04-21T12:00:00.250Z nordics_workforce: connect (fault: network), weather [red]refused[/]",
+        "2026-04-21T12:00:02.250Z nordics_workforce: ok (good), weather [red]refused[/]",
+    ]
+
+
+def test_without_a_terminal_the_end_says_what_it_came_to() -> None:
+    show = Show()
+    with show.board.shown():
+        show.board.observe(outcome())
+        show.board.observe(outcome(Reason.CONNECT))
+        show.board.observe(outcome(Reason.CONNECT))
+        assert "probes" not in show.written()
+    assert show.written().splitlines()[-2:] == [
+        "nordics_workforce: 1 good, 2 bad probes",
+        "other: 0 good, 0 bad probes",
+    ]
+
+
+def test_on_a_terminal_the_table_is_live_and_stays_at_the_end() -> None:
+    show = Show(live=True)
+    with show.board.shown():
+        show.board.observe(outcome(Reason.CONNECT))
+    assert "12:00:00.250Z" not in show.written()
+    assert "probes" not in show.written()
+    assert "\x1b[" in show.written()
+    last = show.written().rpartition("target")[2]
+    assert "connect" in last
+    assert "not probed yet" in last
+
+
+def test_a_row_is_weather_and_the_last_probe_and_since_when() -> None:
+    show = Show(width=140)
+    show.board.observe(outcome())
+    assert show.table()[0].split() == [
+        "target", "weather", "reason", "fault", "status", "since", "latency", "good", "bad",
+    ]  # fmt: skip
+    assert show.table()[1].split() == [LONGEST, "healthy", "ok", STATUS, "12:00:00", "1234", "ms", "1", "0"]
+    show.weather = "refused"
+    show.board.observe(outcome(Reason.CONNECT, ended_at=NOON + 60))
+    show.board.observe(outcome(Reason.CONNECT, ended_at=NOON + 120, duration=0.0004))
+    assert show.table()[1].split() == [
+        LONGEST, "refused", "connect", "network", "12:01:00", "0", "ms", "1", "2",
+    ]  # fmt: skip
+    assert show.table()[2].split() == ["other", "flaky", "ratio=0.3", "not", "probed", "yet"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 104, 105, 110, 133, 200])
+def test_neither_reason_nor_fault_nor_number_is_ever_cut(width: int) -> None:
+    longest = max(Reason, key=len)
+    show = Show(width=width)
+    show.weather = "slow ms=350 jitter=250"
+    for _ in range(12_345):
+        show.board.observe(outcome(longest, fault=Fault.CONFIGURATION, duration=1.9))
+    heading, row, _ = show.table()
+    assert max(len(line) for line in show.table()) <= width
+    for part in (LONGEST, longest.value, "configuration", "1900 ms", " 12345"):
+        assert part in row
+    for part in ("target", "weather", "reason", "fault", "latency", "good", "bad"):
+        assert part in heading
+    assert ("status" in heading) is ("since" in heading) is (width >= 105)
+
+
+def test_all_of_it_is_shown_where_there_is_room() -> None:
+    show = Show(width=133)
+    show.weather = "slow ms=350 jitter=250"
+    show.board.observe(outcome())
+    assert "slow ms=350 jitter=250" in show.table()[1]
+    assert STATUS in show.table()[1]
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_every_fault_has_a_colour(fault: Fault) -> None:
+    show = Show(live=True, width=140)
+    show.board.observe(outcome(Reason.TIMEOUT, fault=fault))
+    assert "\x1b[3" in show.table()[1]
