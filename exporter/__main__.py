@@ -1,7 +1,32 @@
-"""`python -m exporter`, the same as the command."""
+"""The command, also as `python -m exporter`.
 
+The first process of a container ignores SIGTERM until it handles it, and the imports take a while. So
+that comes before them: whoever is told to end before there is anything to drain ends at once. The
+event loop's own handlers replace these.
+"""
+
+from __future__ import annotations
+
+import signal
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
-from exporter.cli import main
+if TYPE_CHECKING:
+    from types import FrameType
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line and return the exit status."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    from exporter import cli  # noqa: PLC0415  see above
+
+    return cli.main()
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

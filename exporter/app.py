@@ -15,9 +15,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from exporter import __version__
-from exporter.observing import History, LogObserver, Metrics, logging_to, watch_loop_lag
-from exporter.probing import Prober, Trust, warm
-from exporter.scheduling import Schedule
+from exporter.observing import History, LogObserver, LoopWatch, Metrics, logging_to
+from exporter.probing import Canary, Prober, Trust, warm
+from exporter.scheduling import Chore, Schedule
 from exporter.serving import Landing, Row, bind, serving, site
 
 if TYPE_CHECKING:
@@ -91,15 +91,20 @@ async def lifespan(
         observers: who else receives outcomes.
     """
     targets = settings.targets
-    prober = Prober(Trust(targets))
-    await warm(prober)
     metrics, history = Metrics(targets, buckets=settings.duration_buckets), History()
+    watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
+    trust = Trust(targets)
+    if trust.system_has_none() and any(_trusts_the_system(target) for target in targets):
+        _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
+    prober = Prober(trust, stood_still=watch.stood_still)
+    await warm(prober)
     schedule = Schedule(
         targets,
         prober,
         observers=(metrics, history, LogObserver(), *observers),
         watcher=metrics,
         places=settings.max_concurrent_probes,
+        chores=_chores(settings, metrics),
     )
     app = site(
         exposition=metrics.exposition,
@@ -112,7 +117,7 @@ async def lifespan(
     gc.collect()
     gc.freeze()
     async with serving(app, sockets):
-        lag = asyncio.create_task(watch_loop_lag(metrics.loop_was_late))
+        beat = asyncio.create_task(watch.run())
         schedule.start()
         for sock in sockets:
             _log.info("listening", extra={"address": _address(sock)})
@@ -121,7 +126,22 @@ async def lifespan(
             yield
         finally:
             await schedule.stop(settings.shutdown_grace)
-            lag.cancel()
+            beat.cancel()
+
+
+def _trusts_the_system(target: Target) -> bool:
+    return target.source_url.startswith("https:") and target.ca_file is None
+
+
+def _chores(settings: Settings, metrics: Metrics) -> list[Chore]:
+    if settings.egress_check_url is None:
+        return []
+    canary = Canary(settings.egress_check_url)
+
+    async def check() -> None:
+        metrics.egress(await canary())
+
+    return [Chore("egress check", Canary.INTERVAL, check)]
 
 
 def _landing(targets: Sequence[Target], history: History) -> Landing:

@@ -14,7 +14,7 @@ from exporter.observing.catalogue import DAEMON, FLOW, Family
 from exporter.observing.history import History
 from exporter.observing.log import LogObserver
 from exporter.observing.log_output import logging_to
-from exporter.observing.loop_lag import watch_loop_lag
+from exporter.observing.loop_lag import LoopWatch
 from exporter.observing.metrics import Metrics
 from exporter.observing.reference import reference
 
@@ -24,8 +24,8 @@ __all__ = [
     "Family",
     "History",
     "LogObserver",
+    "LoopWatch",
     "Metrics",
     "logging_to",
     "reference",
-    "watch_loop_lag",
 ]

@@ -92,6 +92,33 @@ FLOW: tuple[Family, ...] = (
         (*_STEP, "status"),
     ),
     Family(
+        "pingone_flow_error_codes_total", "counter",
+        "OAuth and PingOne error codes that came back; OTHER stands for those outside the known list.",
+        (*_STEP, "code"),
+    ),
+    Family(
+        "pingone_flow_contract_check", "gauge",
+        "Whether the last probe's flow passed the check: 1 or 0; absent if it got no flow.",
+        (*_STEP, "check"),
+    ),
+    Family(
+        "pingone_flow_lifetime_seconds", "gauge",
+        "Seconds from createdAt to expiresAt of the last probe's flow.", _STEP,
+    ),
+    Family(
+        "pingone_flow_clock_skew_seconds", "gauge",
+        "Seconds by which the provider's clock is ahead of ours, by the last probe's flow.", _STEP,
+    ),
+    Family(
+        "pingone_flow_clock_skew_error_seconds", "gauge",
+        "Seconds by which the clock skew may be wrong, either way.", _STEP,
+    ),
+    Family(
+        "pingone_flow_tls_certificate_expiry_timestamp_seconds", "gauge",
+        "When the provider's leaf certificate expires, as seconds since the epoch; as last seen, "
+        "also when it was refused.", _STEP,
+    ),
+    Family(
         "pingone_flow_backoff_until_timestamp_seconds", "gauge",
         "Until when probes are held back because the provider asked for it, as seconds since the epoch; "
         "absent if they are not.", _KEY,
@@ -136,8 +163,26 @@ SCHEDULE_LAG = Family(
 EVENT_LOOP_LAG = Family(
     "pingone_flow_exporter_event_loop_lag_seconds",
     "histogram",
-    "Seconds that the exporter's own event loop was late, sampled ten times a second.",
+    "Seconds that the exporter's own event loop was late, sampled a hundred times a second.",
 )
 
-DAEMON: tuple[Family, ...] = (BUILD_INFO, PROBES_IN_FLIGHT, SCHEDULE_LAG, EVENT_LOOP_LAG)
+PROBES_STALLED = Family(
+    "pingone_flow_exporter_probes_stalled_total",
+    "counter",
+    "Probes during which the exporter's own event loop stood still for more than 50 ms.",
+)
+EGRESS_UP = Family(
+    "pingone_flow_exporter_egress_up",
+    "gauge",
+    "Whether the own-connectivity check got any HTTP answer: 1 or 0; absent without such a check.",
+)
+
+DAEMON: tuple[Family, ...] = (
+    BUILD_INFO,
+    PROBES_IN_FLIGHT,
+    SCHEDULE_LAG,
+    EVENT_LOOP_LAG,
+    PROBES_STALLED,
+    EGRESS_UP,
+)
 """Families about the daemon itself."""

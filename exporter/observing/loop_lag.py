@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SAMPLE_EVERY = 0.1
+BEAT = 0.01
 """Seconds between two samples."""
 
+STILL = 0.05
+"""Seconds. A loop held for longer stood still: what it measured meanwhile cannot be believed."""
 
-async def watch_loop_lag(report: Callable[[float], None]) -> None:
-    """Report, ten times a second, by how many seconds the loop woke us late. Runs until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + SAMPLE_EVERY
-        await asyncio.sleep(SAMPLE_EVERY)
-        report(max(0.0, loop.time() - due))
+_REMEMBERED = 256
+
+
+class LoopWatch:
+    """Samples how late the loop wakes us, and remembers when it stood still.
+
+    Args:
+        clock: monotonic seconds, the event loop's clock.
+        report: is told of each sample, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float], report: Callable[[float], None]) -> None:
+        self._clock = clock
+        self._report = report
+        self._beat = clock()
+        self._stalls: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED)
+
+    async def run(self) -> None:
+        """Sample until cancelled."""
+        self._beat = self._clock()
+        while True:
+            await asyncio.sleep(BEAT)
+            now = self._clock()
+            late = now - self._beat - BEAT
+            if late > STILL:
+                self._stalls.append((self._beat, now))
+            self._beat = now
+            self._report(max(0.0, late))
+
+    def stood_still(self, since: float) -> bool:
+        """Whether the loop stood still for more than 50 ms at some time after `since`."""
+        stalls = ((begun, ended) for begun, ended in self._stalls if ended - max(begun, since) > STILL)
+        if next(stalls, None) is not None:
+            return True
+        # Whoever asks may have been woken before we were.
+        return self._clock() - max(self._beat, since) - BEAT > STILL

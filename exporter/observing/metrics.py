@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
+    Counter,
     Gauge,
     Histogram,
     PlatformCollector,
@@ -16,7 +17,14 @@ from prometheus_client import (
 )
 
 from exporter import __version__
-from exporter.observing.catalogue import BUILD_INFO, EVENT_LOOP_LAG, PROBES_IN_FLIGHT, SCHEDULE_LAG
+from exporter.observing.catalogue import (
+    BUILD_INFO,
+    EGRESS_UP,
+    EVENT_LOOP_LAG,
+    PROBES_IN_FLIGHT,
+    PROBES_STALLED,
+    SCHEDULE_LAG,
+)
 from exporter.observing.exposition import Page
 from exporter.observing.series import Series
 
@@ -63,6 +71,8 @@ class Metrics:
         self._loop_lag = Histogram(
             EVENT_LOOP_LAG.name, EVENT_LOOP_LAG.help, registry=registry, buckets=_LAG_BUCKETS,
         )  # fmt: skip
+        self._stalled = Counter(PROBES_STALLED.name, PROBES_STALLED.help, registry=registry)
+        self._egress: Gauge | None = None
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
 
@@ -80,6 +90,8 @@ class Metrics:
     def observe(self, outcome: Outcome, /) -> None:
         """Fold a finished probe in."""
         self._series[outcome.target, outcome.journey].observe(outcome)
+        if outcome.stalled:
+            self._stalled.inc()
 
     def started(self, lag: float, /) -> None:
         """Count a probe that began, `lag` seconds after it was due."""
@@ -97,6 +109,12 @@ class Metrics:
     def held_back(self, target: str, journey: Journey, until: float, /) -> None:
         """Show until when a target is held back; wall clock."""
         self._series[target, journey].hold_back(until)
+
+    def egress(self, up: bool, /) -> None:  # noqa: FBT001  the one thing there is to say
+        """Show whether the own-connectivity check got an answer."""
+        if self._egress is None:  # not there before the first check, nor without one
+            self._egress = Gauge(EGRESS_UP.name, EGRESS_UP.help, registry=self._registry)
+        self._egress.set(up)
 
     def loop_was_late(self, seconds: float, /) -> None:
         """Count one sample of how late the event loop was."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from prometheus_client.samples import Sample
+from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from exporter.observing.series import Series
+    from exporter.observing.series import Series, Trace
+    from exporter.outcome import StepRecord
 
     Samples = Iterator[Sample]
 
@@ -33,9 +34,19 @@ class _Labelled:
     def __init__(self, series: Series) -> None:
         self._key = {"target": series.target.name, "journey": series.journey.value}
 
-    def __call__(self, name: str, value: float, suffix: str = "", **labels: str) -> tuple[str, Sample]:
+    def __call__(
+        self,
+        name: str,
+        value: float,
+        suffix: str = "",
+        trace: Trace | None = None,
+        **labels: str,
+    ) -> tuple[str, Sample]:
         family = _FLOW + name
-        return family, Sample(family + suffix, {**self._key, **labels}, value)
+        exemplar = None
+        if trace is not None:
+            exemplar = Exemplar({"transaction_id": trace.transaction_id}, trace.value, trace.at)
+        return family, Sample(family + suffix, {**self._key, **labels}, value, None, exemplar)
 
 
 def _static(series: Series) -> Iterable[tuple[str, Sample]]:
@@ -59,11 +70,12 @@ def _static(series: Series) -> Iterable[tuple[str, Sample]]:
 def _counters(series: Series) -> Iterable[tuple[str, Sample]]:
     sample = _Labelled(series)
     for (reason, fault), count in series.probes.items():
-        yield sample("probes_total", count, reason=reason.value, fault=fault.value)
+        trace = series.failures.get((reason, fault))
+        yield sample("probes_total", count, trace=trace, reason=reason.value, fault=fault.value)
     durations = series.durations
     bounds = [*map(floatToGoString, durations.bounds), "+Inf"]
-    for bound, count in zip(bounds, accumulate(durations.counts), strict=True):
-        yield sample("probe_duration_seconds", count, "_bucket", le=bound)
+    for bound, count, trace in zip(bounds, accumulate(durations.counts), durations.traces, strict=True):
+        yield sample("probe_duration_seconds", count, "_bucket", trace, le=bound)
     yield sample("probe_duration_seconds", sum(durations.counts), "_count")
     yield sample("probe_duration_seconds", durations.sum, "_sum")
     yield sample("probes_slow_total", series.slow)
@@ -99,8 +111,9 @@ def _last_steps(series: Series) -> Iterable[tuple[str, Sample]]:
         return
     current: dict[str, str] = {}
     for record in last.steps:
-        for phase, seconds in record.phases.items():
+        for phase, seconds in () if last.stalled else record.phases.items():
             yield sample("step_last_duration_seconds", seconds, step=record.step, phase=phase.value)
+        yield from _flow_facts(sample, record)
         if record.http_status_code is not None:
             yield sample("http_status_code", record.http_status_code, step=record.step)
         if record.flow_status is not None:
@@ -108,6 +121,16 @@ def _last_steps(series: Series) -> Iterable[tuple[str, Sample]]:
     for (step, status), count in series.statuses.items():
         if count or status in series.target.expected_statuses:
             yield sample("status", int(current.get(step) == status), step=step, status=status)
+
+
+def _flow_facts(sample: _Labelled, record: StepRecord) -> Iterable[tuple[str, Sample]]:
+    for check, passed in record.checks.items():
+        yield sample("contract_check", int(passed), step=record.step, check=check)
+    if record.lifetime is not None:
+        yield sample("lifetime_seconds", record.lifetime, step=record.step)
+    if record.clock_skew is not None and record.clock_skew_error is not None:
+        yield sample("clock_skew_seconds", record.clock_skew, step=record.step)
+        yield sample("clock_skew_error_seconds", record.clock_skew_error, step=record.step)
 
 
 def _totals_of_steps(series: Series) -> Iterable[tuple[str, Sample]]:
@@ -119,3 +142,7 @@ def _totals_of_steps(series: Series) -> Iterable[tuple[str, Sample]]:
         yield sample("http_responses_total", count, step=step, code=code)
     for (step, status), count in series.statuses.items():
         yield sample("statuses_total", count, step=step, status=status)
+    for (step, code), count in series.error_codes.items():
+        yield sample("error_codes_total", count, step=step, code=code)
+    for step, not_after in series.expiry.items():
+        yield sample("tls_certificate_expiry_timestamp_seconds", not_after, step=step)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.outcome import FAILED, FAULTS, KNOWN_STATUSES, UNKNOWN, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.outcome import Fault, Outcome, Phase, Reason
+    from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord
     from exporter.target import Journey, Target
 
 CODES_FROM_THE_START = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
@@ -25,8 +25,16 @@ _MOST_CODES = 20
 OTHER_CODE = "other"
 
 
+class Trace(NamedTuple):
+    """The probe behind a number, for an exemplar: a point in a graph leads to PingOne's audit log."""
+
+    transaction_id: str
+    value: float
+    at: float
+
+
 class Histogram:
-    """Counts per bucket; the last one is +Inf.
+    """Counts per bucket, the last one is +Inf, and the last probe that fell into each.
 
     Args:
         bounds: upper bounds, increasing, without +Inf.
@@ -35,12 +43,15 @@ class Histogram:
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = tuple(bounds)
         self.counts = [0] * (len(self.bounds) + 1)
+        self.traces: list[Trace | None] = [None] * len(self.counts)
         self.sum = 0.0
 
-    def observe(self, value: float) -> None:
+    def observe(self, trace: Trace) -> None:
         """Count a value into the first bucket whose bound is not below it."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+        bucket = bisect_left(self.bounds, trace.value)
+        self.counts[bucket] += 1
+        self.traces[bucket] = trace
+        self.sum += trace.value
 
 
 class Series:
@@ -61,6 +72,7 @@ class Series:
         self.probes: dict[tuple[Reason, Fault], int] = {
             (reason, fault): 0 for reason, faults in FAULTS.items() for fault in faults
         }
+        self.failures: dict[tuple[Reason, Fault], Trace] = {}
         self.durations = Histogram(buckets)
         self.slow = 0
         self.consecutive_failures: int | None = None
@@ -75,6 +87,8 @@ class Series:
             for step in journey.steps
             for status in dict.fromkeys((*target.expected_statuses, FAILED, UNKNOWN))
         }
+        self.error_codes: Counter[tuple[str, str]] = Counter()
+        self.expiry: dict[str, float] = {}
         self.skipped: Counter[Cause] = Counter(dict.fromkeys(Cause, 0))
         self.held_until: float | None = None
 
@@ -84,20 +98,13 @@ class Series:
         self.last = outcome
         self.probes[outcome.reason, outcome.fault] += 1
         if outcome.success:
-            self.durations.observe(outcome.duration)
-            self.slow += outcome.duration > self.target.latency_objective
-            self.last_success_at = outcome.ended_at
+            self._fold_success(outcome)
+        else:
+            self.failures[outcome.reason, outcome.fault] = Trace(outcome.transaction_id, 1, outcome.ended_at)
         if outcome.counts:
             self._fold_state(outcome)
         for record in outcome.steps:
-            for phase, seconds in record.phases.items():
-                total, count = self.phase_seconds.get((record.step, phase), (0.0, 0))
-                self.phase_seconds[record.step, phase] = (total + seconds, count + 1)
-            if record.http_status_code is not None:
-                self._count_response(record.step, str(record.http_status_code))
-            if record.flow_status is not None:
-                key = record.step, self.status_label(record.flow_status)
-                self.statuses[key] = self.statuses.get(key, 0) + 1
+            self._fold_step(record, stalled=outcome.stalled)
 
     def skip(self, cause: Cause, count: int) -> None:
         """Count due runs that were not done."""
@@ -118,6 +125,25 @@ class Series:
     def status_label(self, status: str) -> str:
         """Return a flow status as a label value: itself if known or expected, else UNKNOWN."""
         return status if status in KNOWN_STATUSES or status in self.target.expected_statuses else UNKNOWN
+
+    def _fold_success(self, outcome: Outcome) -> None:
+        self.last_success_at = outcome.ended_at
+        if not outcome.stalled:
+            self.durations.observe(Trace(outcome.transaction_id, outcome.duration, outcome.ended_at))
+            self.slow += outcome.duration > self.target.latency_objective
+
+    def _fold_step(self, record: StepRecord, *, stalled: bool) -> None:
+        for phase, seconds in () if stalled else record.phases.items():
+            total, count = self.phase_seconds.get((record.step, phase), (0.0, 0))
+            self.phase_seconds[record.step, phase] = (total + seconds, count + 1)
+        if record.http_status_code is not None:
+            self._count_response(record.step, str(record.http_status_code))
+        if record.flow_status is not None:
+            key = record.step, self.status_label(record.flow_status)
+            self.statuses[key] = self.statuses.get(key, 0) + 1
+        self.error_codes.update((record.step, code) for code in record.error_codes)
+        if record.tls is not None and record.tls.not_after is not None:
+            self.expiry[record.step] = record.tls.not_after
 
     def _fold_state(self, outcome: Outcome) -> None:
         failing = None if self.consecutive_failures is None else self.consecutive_failures > 0

@@ -8,8 +8,9 @@ judge.py      answers into verdicts
 probe.py      walks a journey through all of these
 """
 
+from exporter.probing.canary import Canary
 from exporter.probing.probe import Prober
 from exporter.probing.trust import Trust
 from exporter.probing.warm import warm
 
-__all__ = ["Prober", "Trust", "warm"]
+__all__ = ["Canary", "Prober", "Trust", "warm"]

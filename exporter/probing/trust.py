@@ -7,11 +7,11 @@ of them are built before the schedule starts and then shared.
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from exporter.target import Target
 
@@ -27,6 +27,14 @@ class Trust:
         # None, the system's, even when every target has a file: the warm-up's own target has none.
         ca_files = {None, *(target.ca_file for target in targets)}
         self._contexts = {ca_file: _context(ca_file) for ca_file in ca_files}
+
+    @staticmethod
+    def system_has_none() -> bool:
+        """Whether the system trusts nobody, as in an image without a package of authorities."""
+        paths = ssl.get_default_verify_paths()
+        if paths.capath is not None and next(Path(paths.capath).iterdir(), None) is not None:
+            return False
+        return not ssl.create_default_context().cert_store_stats()["x509_ca"]
 
     def __call__(self, target: Target) -> ssl.SSLContext:
         """Return the context that `target` is probed with."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.observing import watch_loop_lag
-from exporter.observing.loop_lag import SAMPLE_EVERY
+from exporter.observing import LoopWatch
+from exporter.observing.loop_lag import BEAT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 EARLY = 5e-10
 """Seconds by which waiting ends too soon; asyncio lets timers fire so much before they are due."""
@@ -31,39 +34,99 @@ class Clockwork(asyncio.SelectorEventLoop):
         return self._select(0)
 
 
-def reports(spent: list[float]) -> list[float]:
-    """Return what is reported while something holds the loop, for so many seconds in each sample."""
-    found: list[float] = []
+class Watched:
+    """A watch that runs in a clockwork loop; each sample is awaited, and time is spent at will."""
 
-    async def watched() -> None:
+    def __init__(self, loop: Clockwork) -> None:
+        self.loop = loop
+        self.samples: asyncio.Queue[float] = asyncio.Queue()
+        self.watch = LoopWatch(loop.time, self.samples.put_nowait)
+
+    async def beats(self, count: int) -> list[float]:
+        return [await self.samples.get() for _ in range(count)]
+
+    def stand_still(self, seconds: float) -> None:
+        self.loop.now += seconds
+
+
+def watched(story: Callable[[Watched], Awaitable[None]]) -> None:
+    """Play a story in a loop that is watched."""
+
+    async def play() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, Clockwork)
-        reported: asyncio.Queue[float] = asyncio.Queue()
-        task = asyncio.create_task(watch_loop_lag(reported.put_nowait))
+        scene = Watched(loop)
+        task = asyncio.create_task(scene.watch.run())
         await asyncio.sleep(0)
-        for seconds in spent:
-            loop.now += seconds
-            found.append(await reported.get())
+        await story(scene)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     with asyncio.Runner(loop_factory=Clockwork) as runner:
-        runner.run(watched())
-    return found
+        runner.run(play())
 
 
 def test_a_loop_that_nobody_holds_is_not_late() -> None:
-    assert reports([0.0, 0.0, 0.0]) == [pytest.approx(0.0, abs=1e-6)] * 3
+    async def story(scene: Watched) -> None:
+        begun = scene.loop.time()
+        assert await scene.beats(3) == [pytest.approx(0.0, abs=1e-6)] * 3
+        assert not scene.watch.stood_still(begun)
+
+    watched(story)
 
 
-def test_a_loop_that_stood_still_is_late_by_what_the_sleep_did_not_cover() -> None:
-    assert reports([0.0, 0.5, SAMPLE_EVERY / 2]) == [
-        pytest.approx(0.0, abs=1e-6),
-        pytest.approx(0.5 - SAMPLE_EVERY),
-        pytest.approx(0.0, abs=1e-6),
-    ]
+def test_a_loop_that_was_held_is_late_by_what_the_sleep_did_not_cover() -> None:
+    async def story(scene: Watched) -> None:
+        scene.stand_still(0.5)
+        assert await scene.beats(1) == [pytest.approx(0.5 - BEAT)]
+        scene.stand_still(BEAT / 2)
+        assert await scene.beats(1) == [pytest.approx(0.0, abs=1e-6)]
+
+    watched(story)
 
 
-def test_a_timer_that_fires_early_is_no_lag_below_zero() -> None:
-    assert reports([0.0] * 3) == [0.0] * 3
+def test_it_stood_still_for_whoever_began_before_the_end_of_it() -> None:
+    async def story(scene: Watched) -> None:
+        begun = scene.loop.time()
+        scene.stand_still(0.2)
+        late = scene.loop.time()
+        await scene.beats(3)
+        assert scene.watch.stood_still(begun)
+        assert scene.watch.stood_still(begun + 0.1)
+        assert not scene.watch.stood_still(late - 0.04), "of which no more than 40 ms were left"
+        assert not scene.watch.stood_still(late)
+
+    watched(story)
+
+
+def test_it_is_known_before_the_watch_itself_was_woken() -> None:
+    async def story(scene: Watched) -> None:
+        begun = scene.loop.time()
+        scene.stand_still(0.2)
+        assert scene.watch.stood_still(begun)
+
+    watched(story)
+
+
+@pytest.mark.parametrize(("held", "still"), [(0.05, False), (0.1, True)])
+def test_fifty_milliseconds_are_let_pass(held: float, still: bool) -> None:  # noqa: FBT001  a row of the table
+    async def story(scene: Watched) -> None:
+        begun = scene.loop.time()
+        scene.stand_still(held)
+        await scene.beats(2)
+        assert scene.watch.stood_still(begun) is still
+
+    watched(story)
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    async def story(scene: Watched) -> None:
+        begun = scene.loop.time()
+        for _ in range(1000):
+            scene.stand_still(0.2)
+            await scene.beats(1)
+        assert scene.watch.stood_still(begun)
+        assert len(scene.watch._stalls) <= 256  # noqa: SLF001  the bound itself
+
+    watched(story)
