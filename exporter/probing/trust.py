@@ -32,7 +32,7 @@ class Trust:
     def system_has_none() -> bool:
         """Whether the system trusts nobody, as in an image without a package of authorities."""
         paths = ssl.get_default_verify_paths()
-        if paths.capath is not None and next(Path(paths.capath).iterdir(), None) is not None:
+        if paths.capath and next(Path(paths.capath).iterdir(), None) is not None:
             return False
         return not ssl.create_default_context().cert_store_stats()["x509_ca"]
 
