@@ -69,7 +69,7 @@ class Board:
     def __init__(self, console: Console, weather: Mapping[str, Callable[[], str]]) -> None:
         self._console = console
         self._weather = weather
-        self._live = console.is_terminal
+        self._live = console.is_interactive
         self._seen = {target: _Seen() for target in weather}
 
     def observe(self, outcome: Outcome, /) -> None:

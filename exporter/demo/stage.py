@@ -56,7 +56,8 @@ def demo(*, duration: float | None, prometheus: bool) -> None:
 
 
 async def _demo(duration: float | None, prometheus: str | None) -> None:
-    console = Console()
+    # FORCE_COLOR makes a terminal of a pipe in rich's eyes; still no table can be redrawn there.
+    console = Console(force_interactive=None if sys.stdout.isatty() else False)
     async with AsyncExitStack() as stack:
         stopping = await stack.enter_async_context(stop_signals())
         running = await _provider(stack, _CONTROL_PORT)

@@ -99,6 +99,14 @@ def test_on_a_terminal_the_table_is_live_and_stays_at_the_end() -> None:
     assert "not probed yet" in last
 
 
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines() -> None:
+    show = Show(live=True, force_interactive=False)
+    with show.board.shown():
+        show.board.observe(outcome())
+    assert "nordics_workforce: ok (good), weather healthy\n" in show.written()
+    assert "nordics_workforce: 1 good, 0 bad probes\n" in show.written()
+
+
 def test_a_row_is_weather_and_the_last_probe_and_since_when() -> None:
     show = Show(width=140)
     show.board.observe(outcome())
