@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from harness.certificates import Authority
 from harness.daemon import TEXT_FORMAT, Daemon
 from harness.http_messages import body_answer, json_answer
 from harness.http_server import HttpServer
@@ -40,7 +41,7 @@ PROMETHEUS_3 = (
     "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
 )
 OWN_LABELS = {"labels__owner": 'the "identity"\\team', "labels__tier": "1"}
-TARGETS = ("works", "fails", "held")
+TARGETS = ("works", "fails", "held", "encrypted")
 LIVELY = re.compile(r"pingone_flow_exporter_event_loop_lag_seconds")
 """What changes between two looks at a daemon that has nothing to do."""
 
@@ -49,21 +50,27 @@ Series = tuple[str, frozenset[tuple[str, str]]]
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One that probed a target that works, one that fails and one that is held; and then has a quiet day."""
+    """One that has something to say in every family, and then has a quiet day."""
     directory = tmp_path_factory.mktemp("page")
     refusal = json_answer({"code": "REQUEST_LIMITED"}, status=429, headers=(("Retry-After", "300"),))
-    with HttpServer() as server, HttpServer(refusal) as limiting:
+    tls = Authority(directory).good().tls
+    with HttpServer() as server, HttpServer(refusal) as limiting, HttpServer(tls=tls) as encrypted:
         environment = {
             "FLOW_EXPORTER_DEFAULTS__INTERVAL": "1d",
             "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "30s",
             **target_variables("works", server.base_url, **OWN_LABELS),
             **target_variables("fails", f"{server.base_url}/not-a-flow"),
             **target_variables("held", limiting.base_url),
+            **target_variables("encrypted", encrypted.base_url, ca_file=directory / "ca.pem"),
+            "FLOW_EXPORTER_EGRESS_CHECK_URL": f"{server.base_url}/canary",
         }
         with Daemon(environment, directory=directory / "work", logs=directory / "logs") as running:
             running.wait_until(
-                lambda page: all(page.has("pingone_flow_probe_success", target=name) for name in TARGETS),
-                what="a probe of each target",
+                lambda page: (
+                    page.has("pingone_flow_exporter_egress_up")
+                    and all(page.has("pingone_flow_probe_success", target=name) for name in TARGETS)
+                ),
+                what="a probe of each target, and of the egress",
             )
             yield running
 
