@@ -73,12 +73,14 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
             console,
             {name: partial(_weather, running, name) for name in running.environments},
         )
-        await stack.enter_async_context(lifespan(settings, sockets, observers=(board,)))
         places = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
         if prometheus is not None:
             places["Prometheus"] = await stack.enter_async_context(scraping(prometheus, address))
         _say_where(console, places, running)
-        with board.shown(), suppress(TimeoutError):
+        # Outside of the exporter's own life, so that what ends while it drains is counted too.
+        stack.enter_context(board.shown())
+        await stack.enter_async_context(lifespan(settings, sockets, observers=(board,)))
+        with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), duration)
 
 

@@ -2,15 +2,159 @@
 
 from __future__ import annotations
 
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+import termios
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from e2e.showing import Shown, get
+from harness.daemon import COMMAND, run_command
+from harness.process import clean_environment
+from harness.samples import Samples
+from harness.waiting import poll
+
+from exporter.simulator import demo_world
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.e2e
+
+NAMES = [environment.name for environment in demo_world()]
+CHANGE = re.compile(r"^[0-9-]{10}T[0-9:.]{12}Z (\w+): \w+ \((?:good|fault: \w+)\), weather .+$")
+SUM = re.compile(r"^(\w+): ([0-9]+) good, ([0-9]+) bad probes$")
+
+
+def test_it_ends_by_itself_after_a_line_for_every_environment(tmp_path: Path) -> None:
+    with Shown("demo", "--duration", "5s", directory=tmp_path) as demo:
+        assert demo.wait() == 0
+    lines = demo.output().splitlines()
+    blank = lines.index("")
+    changes, sums = lines[blank + 1 : -len(NAMES)], lines[-len(NAMES) :]
+    assert {match[1] for match in map(CHANGE.match, changes) if match} == set(NAMES)
+    assert all(CHANGE.match(line) for line in changes)
+    counted = {match[1]: int(match[2]) + int(match[3]) for match in map(SUM.match, sums) if match}
+    assert list(counted) == NAMES
+    assert min(counted.values()) >= 1
+    assert demo.log() == ""
+    assert demo.left_behind() == []
+
+
+def test_page_metrics_and_control_answer_where_it_says(tmp_path: Path) -> None:
+    with Shown("demo", directory=tmp_path) as demo:
+        places = demo.places()
+        assert list(places) == ["page", "metrics", "weather", "change it", "end it"]
+        assert "emea_workforce" in get(places["page"])
+        page = poll(
+            lambda: Samples(get(places["metrics"])),
+            lambda page: len(page.series("pingone_flow_probe_success")) == len(NAMES),
+            timeout=30,
+            what="a probe of every environment",
+        )
+        intervals = {value for _, value in page.series("pingone_flow_target_interval_seconds")}
+        assert intervals == {2.0}
+        listed = json.loads(get(places["weather"]))["environments"]
+        assert [environment["environment"] for environment in listed] == NAMES
+
+
+def test_the_weather_changes_by_the_command_that_it_prints(tmp_path: Path) -> None:
+    with Shown("demo", directory=tmp_path) as demo:
+        curl, *arguments = shlex.split(demo.places()["change it"])
+        assert (curl, arguments[0], arguments[1], arguments[3]) == ("curl", "-X", "PUT", "-d")
+        with httpx.Client(trust_env=False) as client:
+            assert client.put(arguments[2], content=arguments[4]).is_success
+        demo.wait_for_output(re.compile(r"emea_workforce: connect \(fault: network\), weather refused\n"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_it_with_success_and_nothing_is_left(tmp_path: Path, number: signal.Signals) -> None:
+    with Shown("demo", directory=tmp_path) as demo:
+        demo.places()
+        assert demo.left_behind() != []
+        demo.signal(number)
+        assert demo.wait() == 0
+    assert demo.output().splitlines()[-1].startswith(f"{NAMES[-1]}: ")
+    assert demo.log() == ""
+    assert demo.left_behind() == []
+
+
+def test_nothing_that_is_configured_for_the_daemon_reaches_it(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / ".env").write_text("FLOW_EXPORTER_LOGG__LEVEL=debug\n", encoding="utf-8")
+    environment = {"FLOW_EXPORTER_TARGETS__MINE__REGION": "nowhere"}
+    with Shown("demo", "--duration", "1s", directory=tmp_path, environment=environment) as demo:
+        assert demo.wait() == 0
+    assert demo.log() == ""
+
+
+def test_colours_that_are_forced_make_no_terminal_of_a_file(tmp_path: Path) -> None:
+    environment = {"FORCE_COLOR": "1"}
+    with Shown("demo", "--duration", "2s", directory=tmp_path, environment=environment) as demo:
+        assert demo.wait() == 0
+    assert "\x1b" not in demo.output()
+    assert SUM.match(demo.output().splitlines()[-1])
+
+
+def test_a_prometheus_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    done = run_command("demo", "--prometheus", cwd=tmp_path, env={"PATH": str(tmp_path)})
+    complaint = "prometheus is not on PATH; on Debian: apt-get install prometheus\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", complaint)
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_on_a_terminal_there_is_a_live_table_of_all_environments(tmp_path: Path, columns: int) -> None:
+    status, written = on_a_terminal(tmp_path, columns=columns, term="xterm-256color")
+    assert status == 0
+    assert "\x1b[?25l" in written  # the cursor is hidden, and comes back
+    assert "\x1b[?25h" in written.rpartition("\x1b[?25l")[2]
+    assert written.count("target ") > 1
+    lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in written.splitlines()]
+    rows = {line.split()[0]: line.rstrip() for line in lines[-len(NAMES) - 1 :] if line.strip()}
+    assert list(rows) == NAMES
+    assert max(map(len, lines[-len(NAMES) - 1 :])) <= columns
+    assert all(re.search(r" ms +[0-9]+ +[0-9]+$", row) for row in rows.values())
+    assert not any(SUM.match(line) for line in lines)
+
+
+def test_on_a_terminal_that_cannot_move_its_cursor_there_are_lines(tmp_path: Path) -> None:
+    status, written = on_a_terminal(tmp_path, columns=80, term="dumb")
+    assert status == 0
+    assert "\x1b" not in written
+    assert CHANGE.search(written.splitlines()[7])
+    assert SUM.match(written.splitlines()[-1])
+
+
+def on_a_terminal(directory: Path, *, columns: int, term: str) -> tuple[int, str]:
+    """Run a demo of three seconds on a pseudo-terminal; return its exit status and all that it wrote."""
+    main, other = pty.openpty()
+    with os.fdopen(main, "rb", buffering=0) as screen:
+        termios.tcsetwinsize(other, (40, columns))
+        child = subprocess.Popen(
+            [*COMMAND, "demo", "--duration", "3s"],
+            cwd=directory,
+            env=clean_environment(directory, {"TERM": term}),
+            stdin=other,
+            stdout=other,
+            stderr=other,
+        )
+        os.close(other)
+        written = b""
+        try:
+            with suppress(OSError):  # EIO: nobody holds the other end any more
+                while part := screen.read(65536):
+                    written += part
+            return child.wait(30), written.decode()
+        finally:
+            child.kill()
+            child.wait()
 
 
 def test_two_demos_at_once_have_ports_of_their_own(tmp_path: Path) -> None:
