@@ -112,10 +112,7 @@ async def lifespan(
         ready=lambda: schedule.ready,
         landing=lambda: _landing(targets, history),
     )
-    # What was made up to here lives as long as the process; looking through it again and again
-    # would hold the loop for milliseconds each time.
-    gc.collect()
-    gc.freeze()
+    _spare_the_collector()
     async with serving(app, sockets):
         beat = asyncio.create_task(watch.run())
         schedule.start()
@@ -131,6 +128,15 @@ async def lifespan(
 
 def _trusts_the_system(target: Target) -> bool:
     return target.source_url.startswith("https:") and target.ca_file is None
+
+
+def _spare_the_collector() -> None:
+    """Set aside what was made so far: it lives as long as the process.
+
+    To look through it again and again would hold the loop for milliseconds each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _chores(settings: Settings, metrics: Metrics) -> list[Chore]:
