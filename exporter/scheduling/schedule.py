@@ -172,9 +172,9 @@ class Schedule:
             for task in late:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-        for runner in self._runners:
-            await runner.stop()
         await self._timer.stop()
+        for runner in self._runners:  # after the timer, whose last wake may still have begun one
+            await runner.stop()
 
     async def _run(self, entry: _Entry, slot: float) -> None:
         try:
@@ -234,9 +234,10 @@ class Schedule:
     def _hold_back(self, target: Target, outcome: Outcome) -> None:
         scope = scope_of(target)
         until = self._holds.hold(scope, self._clock() + hold_for(target, outcome.retry_after))
+        on_the_wall = until + self._clock.step()
         for entry in self._entries:
             if scope_of(entry.target) == scope:
-                self._watcher.held_back(entry.target.name, entry.journey, until + self._clock.step())
+                self._watcher.held_back(entry.target.name, entry.journey, on_the_wall)
 
     def _is_held(self, entry: _Entry) -> bool:
         return self._holds.is_held(scope_of(entry.target), self._clock())
