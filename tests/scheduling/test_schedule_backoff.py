@@ -127,6 +127,15 @@ def test_who_waits_for_a_place_when_the_hold_begins_is_held_back_too() -> None:
     assert [skip.at for skip in stage.skips] == pytest.approx([1.0, 1.0], abs=EXACT)
 
 
+def test_who_is_held_back_is_skipped_when_due_and_does_not_wait_for_a_place_first() -> None:
+    held, hog = make_target("held", host="h", interval=10.0), make_target("hog", host="i", interval=1e6)
+    acts = {"held": Act(reason=Reason.RATE_LIMITED, retry_after=60.0), "hog": Act(lasts=100.0)}
+    stage = play([held, hog], 50.0, places=1, script=lambda name, _: acts[name])
+    later = due_slots(held, 50.0)[1:]
+    assert [skip.cause for skip in stage.skips] == [Cause.BACKOFF] * len(later)
+    assert [skip.at for skip in stage.skips] == pytest.approx(later, abs=EXACT)
+
+
 def test_the_outcome_that_began_a_hold_is_observed_like_any_other() -> None:
     stage = play([make_target("t")], 3.0, script=refused_once("t", 45.0))
     assert [outcome.reason for _, outcome in stage.outcomes] == [Reason.RATE_LIMITED]

@@ -86,6 +86,19 @@ def test_waiting_in_vain_costs_only_that_slot() -> None:
     assert stage.skipped_count(Cause.MISSED, "t") == len(due) - len(served)
 
 
+def test_who_was_woken_late_waits_only_for_the_rest_of_its_grace() -> None:
+    target, hog = make_target("t", host="a", interval=LONG), make_target("hog", host="b", interval=1e6)
+    second = due_slots(target, 100.0)[1]
+    stage = play(
+        [hog, target],
+        100.0,
+        places=1,
+        script=lambda name, _: Act(lasts=200.0 if name == "hog" else 0.1),
+        cues=[(second - 1.0, lambda time: time.loop.stall(11.0))],
+    )
+    assert [skip.at for skip in stage.skips][1] == pytest.approx(second + LONG / 2, abs=EXACT)
+
+
 def test_an_outage_of_one_provider_starves_nobody_under_the_default_bound() -> None:
     """The bound's formula is the settings' affair; its value for these 200 targets is repeated here."""
     dark = [make_target(f"dark{n}", host="dark", interval=20.0, timeout=10.0) for n in range(160)]

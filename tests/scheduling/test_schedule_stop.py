@@ -137,6 +137,7 @@ def test_a_second_stop_is_harmless() -> None:
         schedule.start()
         await asyncio.sleep(1.0)
         await schedule.stop(grace=1.0)
+        await asyncio.sleep(3 * INTERVAL)
         await schedule.stop(grace=1.0)
         await asyncio.sleep(3 * INTERVAL)
 

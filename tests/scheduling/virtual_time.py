@@ -51,6 +51,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._now
 
+    def planned(self) -> list[asyncio.TimerHandle]:
+        """Return the timers that have not fired yet."""
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]  # asyncio's own
+        return [timer for timer in timers if not timer.cancelled()]
+
     def stall(self, seconds: float) -> None:
         """Let time pass without doing anything, as if something had blocked the loop."""
         self._now += max(0.0, seconds)
@@ -96,8 +101,9 @@ class VirtualTime:
         return SteadyClock(monotonic=self.loop.time, wall=self.wall)
 
     def run(self, main: Coroutine[Any, Any, None]) -> None:
-        """Run `main` to its end; nothing may be left running, and nothing may have failed unseen."""
+        """Run `main` to its end; nothing may be left running or planned, nor have failed unseen."""
         self.loop.run_until_complete(main)
+        assert not self.loop.planned()
         assert not asyncio.all_tasks(self.loop)
         assert not self.failures
 
