@@ -7,6 +7,7 @@ event loop's own handlers replace these.
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -19,6 +20,10 @@ def main() -> int:
     """Run the command line and return the exit status."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A label may hold what a terminal's encoding does not: better escaped than a traceback.
+            stream.reconfigure(errors="backslashreplace")
     from exporter import cli  # noqa: PLC0415  see above
 
     return cli.main()
