@@ -11,11 +11,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from exporter.demo.mistake import UnavailableError
+
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from collections.abc import AsyncIterator
 
 _USUAL_PORT = 9090
+_START_SECONDS = 30.0
 _END_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
+_BETWEEN_LOOKS = 0.05
 
 
 def find_prometheus() -> str | None:
@@ -25,22 +31,30 @@ def find_prometheus() -> str | None:
 
 @asynccontextmanager
 async def scraping(program: str, address: str) -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes `address` each second; yield its URL."""
-    listen = f"127.0.0.1:{free_port(_USUAL_PORT)}"
+    """Run a Prometheus that scrapes `address` each second; yield its URL when it answers queries.
+
+    Raises:
+        UnavailableError: it does not come up.
+    """
+    port = free_port(_USUAL_PORT)
     with TemporaryDirectory(prefix="demo-prometheus-") as directory:
-        configuration = Path(directory) / "prometheus.yml"
+        configuration, log = Path(directory) / "prometheus.yml", Path(directory) / "log"
         configuration.write_text(configuration_for(address), encoding="utf-8")
-        process = await asyncio.create_subprocess_exec(
-            program,
-            f"--config.file={configuration}",
-            f"--storage.tsdb.path={directory}/data",
-            f"--web.listen-address={listen}",
-            "--log.level=error",
-            # A session of its own: Ctrl-C is for us, and we end it.
-            start_new_session=True,
-        )
+        # Its log would be written across the table.
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                program,
+                f"--config.file={configuration}",
+                f"--storage.tsdb.path={directory}/data",
+                f"--web.listen-address=127.0.0.1:{port}",
+                stdout=output,
+                stderr=output,
+                # A session of its own: Ctrl-C is for us, and we end it.
+                start_new_session=True,
+            )
         try:
-            yield f"http://{listen}"
+            await _wait_until_up(process, port, configuration, log)
+            yield f"http://127.0.0.1:{port}"
         finally:
             with suppress(ProcessLookupError):
                 process.terminate()
@@ -49,6 +63,37 @@ async def scraping(program: str, address: str) -> AsyncIterator[str]:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+
+async def _wait_until_up(process: Process, port: int, configuration: Path, log: Path) -> None:
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            while not await _is_up(port, configuration):
+                if process.returncode is not None:
+                    raise UnavailableError(f"prometheus ended with status {process.returncode}{_last(log)}")
+                await asyncio.sleep(_BETWEEN_LOOKS)
+    except TimeoutError as error:
+        raise UnavailableError(f"prometheus was not ready within {_START_SECONDS:g} s") from error
+
+
+def _last(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return f"; it said: {lines[-1]}" if lines else ""
+
+
+async def _is_up(port: int, configuration: Path) -> bool:
+    """Say whether ours answers: another program may have taken the port before it."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        writer.write(b"GET /api/v1/status/flags HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+        return str(configuration).encode() in await asyncio.wait_for(reader.read(), _LOOK_SECONDS)
+    except (ConnectionError, TimeoutError):
+        return False
+    finally:
+        writer.close()
 
 
 def configuration_for(address: str) -> str:

@@ -46,7 +46,7 @@ def demo(*, duration: float | None, prometheus: bool) -> None:
     """Run simulator and exporter together until a signal, or for `duration` seconds.
 
     Raises:
-        DemoError: if a Prometheus is wanted and there is none.
+        DemoError: if a Prometheus is wanted and there is none, or it does not come up.
     """
     program = find_prometheus() if prometheus else None
     if prometheus and program is None:

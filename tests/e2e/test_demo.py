@@ -11,20 +11,18 @@ import signal
 import subprocess
 import termios
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import httpx
 import pytest
 from e2e.showing import Shown, get
 from harness.daemon import COMMAND, run_command
 from harness.process import clean_environment
+from harness.prometheus import need_tool
 from harness.samples import Samples
 from harness.waiting import poll
 
 from exporter.simulator import demo_world
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.e2e
 
@@ -101,6 +99,40 @@ def test_colours_that_are_forced_make_no_terminal_of_a_file(tmp_path: Path) -> N
         assert demo.wait() == 0
     assert "\x1b" not in demo.output()
     assert SUM.match(demo.output().splitlines()[-1])
+
+
+def test_a_prometheus_beside_it_scrapes_every_environment(tmp_path: Path) -> None:
+    path = f"{Path(need_tool('prometheus')).parent}:/usr/bin:/bin"
+    with Shown("demo", "--prometheus", directory=tmp_path, environment={"PATH": path}) as demo:
+        places = demo.places()
+        assert list(places)[2] == "Prometheus"
+        stored = poll(
+            lambda: json.loads(get(f"{places['Prometheus']}/api/v1/query?query=pingone_flow_probe_success")),
+            lambda answer: len(answer["data"]["result"]) == len(NAMES),
+            timeout=60,
+            what="a sample of every environment",
+        )
+        labels = [entry["metric"] for entry in stored["data"]["result"]]
+        assert {label["target"] for label in labels} == set(NAMES)
+        assert {f"http://{label['instance']}/metrics" for label in labels} == {places["metrics"]}
+    assert demo.exit_code == 0
+    assert demo.log() == ""
+    assert demo.left_behind() == []
+    with pytest.raises(httpx.ConnectError):
+        get(places["Prometheus"])
+
+
+def test_a_prometheus_that_does_not_come_up_is_told_with_its_last_words(tmp_path: Path) -> None:
+    broken = tmp_path / "bin" / "prometheus"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho starting\necho 'no space left' >&2\nexit 3\n", encoding="utf-8")
+    broken.chmod(0o755)
+    environment = {"PATH": f"{broken.parent}:/usr/bin:/bin"}
+    with Shown("demo", "--prometheus", directory=tmp_path / "demo", environment=environment) as demo:
+        assert demo.wait() == 1
+    assert demo.log() == "prometheus ended with status 3; it said: no space left\n"
+    assert demo.output() == ""
+    assert demo.left_behind() == []
 
 
 def test_a_prometheus_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""The stage says in a sentence what it cannot set, and gives way where a port is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shutil
+import socket
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.demo import DemoError, demo, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port in use."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_prometheus_that_is_wanted_and_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(DemoError) as error:
+        demo(duration=None, prometheus=True)
+    assert str(error.value) == "prometheus is not on PATH; on Debian: apt-get install prometheus"
+
+
+def test_the_exporter_listens_on_the_usual_port_or_any_other(taken: int) -> None:
+    (other,) = stage._listening(taken)  # noqa: SLF001  the usual port may be in use where tests run
+    with other:
+        free = other.getsockname()[1]
+        assert free != taken
+    (wanted,) = stage._listening(free)  # noqa: SLF001  likewise
+    with wanted:
+        assert wanted.getsockname() == ("127.0.0.1", free)
+
+
+def test_the_control_listens_on_the_usual_port_or_any_other(taken: int) -> None:
+    async def scenario() -> str:
+        async with AsyncExitStack() as stack:
+            return (await stage._provider(stack, taken)).control_url  # noqa: SLF001  likewise
+
+    url = asyncio.run(scenario())
+    assert url.startswith("http://127.0.0.1:")
+    assert not url.endswith(f":{taken}")
+
+
+def test_what_else_the_system_refuses_is_no_reason_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def refuse(*_: object, control_port: int, **__: object) -> None:
+        tried.append(control_port)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def scenario() -> None:
+        async with AsyncExitStack() as stack:
+            await stage._provider(stack, 9989)  # noqa: SLF001  likewise
+
+    monkeypatch.setattr(stage, "simulator", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        asyncio.run(scenario())
+    assert tried == [9989]
