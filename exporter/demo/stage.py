@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import signal
 import sys
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -60,6 +61,8 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
     console = Console(force_interactive=None if sys.stdout.isatty() else False)
     async with AsyncExitStack() as stack:
         stopping = await stack.enter_async_context(stop_signals())
+        # A terminal that is closed would leave Prometheus and temporary files behind.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
         running = await _provider(stack, _CONTROL_PORT)
         sockets = _listening(_WEB_PORT)
         address = f"127.0.0.1:{sockets[0].getsockname()[1]}"

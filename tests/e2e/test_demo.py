@@ -72,7 +72,9 @@ def test_the_weather_changes_by_the_command_that_it_prints(tmp_path: Path) -> No
         demo.wait_for_output(re.compile(r"emea_workforce: connect \(fault: network\), weather refused\n"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
 def test_a_signal_ends_it_with_success_and_nothing_is_left(tmp_path: Path, number: signal.Signals) -> None:
     with Shown("demo", directory=tmp_path) as demo:
         demo.places()
