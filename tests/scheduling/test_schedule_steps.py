@@ -13,12 +13,16 @@ LATE = 0.3
 """Seconds. The wall clock is looked at every quarter of a second, and a slot stays good for a whole one."""
 
 
+EARLY = 0.001 + 1e-6
+"""Seconds: the tolerance of a slot, and the microsecond that wall times are rounded to."""
+
+
 def assert_undisturbed(stage: Stage) -> None:
     """Assert that each slot was started once, late by a look at most, and nothing was skipped."""
     for target in TARGETS:
         due, starts = due_slots(target, SPAN), stage.starts(target.name)
         assert len(starts) == len(due)
-        assert all(-0.001 <= start - slot < LATE for start, slot in zip(starts, due, strict=True))
+        assert all(-EARLY <= start - slot < LATE for start, slot in zip(starts, due, strict=True))
     assert stage.skips == []
     assert max(stage.lags) < LATE
     assert min(stage.lags) >= 0.0
