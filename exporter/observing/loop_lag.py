@@ -38,7 +38,7 @@ class LoopWatch:
         while True:
             await asyncio.sleep(BEAT)
             now = self._clock()
-            late = now - self._beat - BEAT
+            late = self._late(now)
             if late > STILL:
                 self._stalls.append((self._beat, now))
             self._beat = now
@@ -46,8 +46,10 @@ class LoopWatch:
 
     def stood_still(self, since: float) -> bool:
         """Whether the loop stood still for more than 50 ms at some time after `since`."""
-        stalls = ((begun, ended) for begun, ended in self._stalls if ended - max(begun, since) > STILL)
-        if next(stalls, None) is not None:
-            return True
-        # Whoever asks may have been woken before we were.
-        return self._clock() - max(self._beat, since) - BEAT > STILL
+        now = self._clock()
+        # Whoever asks may have been woken before we were; to be told what it will be told a turn later.
+        under_way = [(self._beat, now)] if self._late(now) > STILL else []
+        return any(ended - max(begun, since) > STILL for begun, ended in (*self._stalls, *under_way))
+
+    def _late(self, now: float) -> float:
+        return now - self._beat - BEAT

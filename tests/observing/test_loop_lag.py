@@ -109,6 +109,27 @@ def test_it_is_known_before_the_watch_itself_was_woken() -> None:
     watched(story)
 
 
+def test_whoever_asks_before_the_watch_was_woken_is_told_what_it_will_say_then() -> None:
+    async def story(scene: Watched) -> None:
+        await asyncio.sleep(BEAT * 0.9)
+        begun = scene.loop.time()
+        scene.stand_still(0.055)
+        before = scene.watch.stood_still(begun)
+        await scene.beats(1)
+        assert (before, scene.watch.stood_still(begun)) == (True, True)
+
+    watched(story)
+
+
+def test_a_probe_that_began_after_it_is_not_told_of_it_though_the_watch_was_not_woken() -> None:
+    async def story(scene: Watched) -> None:
+        scene.stand_still(0.5)
+        assert not scene.watch.stood_still(scene.loop.time() - 0.04)
+        assert scene.watch.stood_still(scene.loop.time() - 0.06)
+
+    watched(story)
+
+
 @pytest.mark.parametrize(("held", "still"), [(0.05, False), (0.1, True)])
 def test_fifty_milliseconds_are_let_pass(held: float, still: bool) -> None:  # noqa: FBT001  a row of the table
     async def story(scene: Watched) -> None:
