@@ -1,0 +1,246 @@
+"""Each kind of weather turns every probe after the change to the reason and fault that belong to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import pytest
+from harness.daemon import Daemon
+from harness.waiting import poll
+
+from exporter.outcome import Reason
+from exporter.simulator import Environment, Kind, plain_world, simulator, variables
+from exporter.simulator.signs import SIGNS, Sign
+from exporter.simulator.weather import NEEDS_TLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.samples import Samples
+
+pytestmark = pytest.mark.e2e
+
+PARAMETERS: Mapping[Kind, Mapping[str, float]] = {
+    Kind.SLOW: {"ms": 400},
+    Kind.RATE_LIMITED: {"retry_after": 1},
+}
+"""Where the defaults would take longer than a test should."""
+
+OBJECTIVE = 0.25
+PACE = {
+    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "1s",
+    # Longer than any machine needs; only silence ends at it.
+    "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "950ms",
+    "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": f"{OBJECTIVE * 1000:.0f}ms",
+    "FLOW_EXPORTER_LOG__LEVEL": "debug",
+    "FLOW_EXPORTER_LOG__FORMAT": "json",
+}
+
+
+def world() -> dict[str, tuple[Kind, Environment]]:
+    """Return an environment per kind and scheme, all of them healthy, by name."""
+    pairs = [
+        (kind, scheme)
+        for kind in Kind
+        for scheme in ("http", "https")
+        if scheme == "https" or kind not in NEEDS_TLS
+    ]
+    return {
+        f"{kind}_{scheme}": (
+            kind,
+            replace(environment, name=f"{kind}_{scheme}", https=scheme == "https"),
+        )
+        for (kind, scheme), environment in zip(pairs, plain_world(len(pairs)), strict=True)
+    }
+
+
+WORLD = world()
+
+
+class Simulated:
+    """Runs the simulator in a thread from the start to the end of a `with` block."""
+
+    def __init__(self, environments: Sequence[Environment], directory: Path) -> None:
+        self._environments = environments
+        self._directory = directory
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._ready = threading.Event()
+        self.variables: dict[str, str] = {}
+        self.control_url = ""
+
+    async def _run(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with simulator(self._environments, directory=self._directory) as running:
+            self.variables, self.control_url = variables(running), running.control_url
+            self._ready.set()
+            await self._stop.wait()
+
+    def put(self, environment: str, weather: Mapping[str, Any]) -> None:
+        """Change the weather by the control API, as one `curl` would."""
+        with httpx.Client(trust_env=False) as client:
+            response = client.put(f"{self.control_url}/weather/{environment}", json=weather)
+        assert response.is_success, response.text
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self._thread.start()
+        assert self._ready.wait(60)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A line of the log."""
+
+    target: str
+    sign: Sign
+    began: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spell:
+    """A while of the same weather.
+
+    Args:
+        page: as it was in this weather, for all targets.
+        probes: that began after the weather had been set and ended before it was set again.
+    """
+
+    page: Samples
+    probes: tuple[Probe, ...]
+
+    def of(self, target: str) -> list[Probe]:
+        return [probe for probe in self.probes if probe.target == target]
+
+
+def probes(daemon: Daemon) -> list[Probe]:
+    """Read the log; what our own stall spoilt says nothing of the weather."""
+    written = daemon.log()
+    lines = [json.loads(line) for line in written[: written.rfind("\n") + 1].splitlines()]
+    return [
+        Probe(
+            target=line["target"],
+            sign=Sign(
+                Reason(line["reason"]),
+                line["fault"],
+                line["steps"][-1].get("http_status_code"),
+                line["phase"],
+            ),
+            began=datetime.fromisoformat(line["started_at"]).timestamp(),
+            seconds=line["duration_seconds"],
+        )
+        for line in lines
+        if "duration_seconds" in line and line["reason"] != Reason.INTERNAL
+    ]
+
+
+def spell(simulated: Simulated, daemon: Daemon, weather: Mapping[str, Kind]) -> Spell:
+    """Set the weather of all environments and watch until each target has shown all that belongs to it."""
+    since: dict[str, float] = {}
+    for name, kind in weather.items():
+        simulated.put(name, {"weather": kind, **PARAMETERS.get(kind, {})})
+        since[name] = time.time()
+
+    def seen() -> dict[str, set[Sign]]:
+        found: dict[str, set[Sign]] = {name: set() for name in weather}
+        for probe in probes(daemon):
+            if probe.began > since[probe.target]:
+                found[probe.target].add(probe.sign)
+        return found
+
+    def enough(found: Mapping[str, set[Sign]]) -> bool:
+        # As many as there are signs, whichever they are: a wrong one is to be told by its own test.
+        return all(len(found[name]) >= len(SIGNS[kind]) for name, kind in weather.items())
+
+    poll(seen, enough, timeout=90, what="a probe of every target in its weather")
+    page = daemon.wait_until(not_stalled, what="no target whose last probe our own stall spoilt")
+    until = time.time()
+    ended = [
+        probe
+        for probe in probes(daemon)
+        if probe.began > since[probe.target] and probe.began + probe.seconds < until
+    ]
+    return Spell(page=page, probes=tuple(ended))
+
+
+def not_stalled(page: Samples) -> bool:
+    return not page.has("pingone_flow_probe_last_result_info", reason=Reason.INTERNAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One daemon's day: fine, foul, fine again."""
+
+    before: Spell
+    foul: Spell
+    after: Spell
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
+    directory = tmp_path_factory.mktemp("weather")
+    fine = dict.fromkeys(WORLD, Kind.HEALTHY)
+    foul = {name: kind for name, (kind, _) in WORLD.items()}
+    with (
+        Simulated([environment for _, environment in WORLD.values()], directory) as simulated,
+        Daemon(PACE | simulated.variables, directory=directory / "work", logs=directory / "logs") as daemon,
+    ):
+        yield Day(
+            before=spell(simulated, daemon, fine),
+            foul=spell(simulated, daemon, foul),
+            after=spell(simulated, daemon, fine),
+        )
+
+
+def targets(kind: Kind) -> list[str]:
+    found = [name for name, (of, _) in WORLD.items() if of is kind]
+    assert len(found) == (1 if kind in NEEDS_TLS else 2)
+    return found
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_probe_after_the_change_says_what_belongs_to_the_weather(day: Day, kind: Kind) -> None:
+    for target in targets(kind):
+        assert {probe.sign for probe in day.foul.of(target)} == set(SIGNS[kind])
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_page_says_it_too(day: Day, kind: Kind) -> None:
+    signs = {(sign.reason.value, sign.fault.value, sign.phase.value, sign.code) for sign in SIGNS[kind]}
+    for target in targets(kind):
+        ((labels, _),) = day.foul.page.series("pingone_flow_probe_last_result_info", target=target)
+        code = day.foul.page.value("pingone_flow_http_status_code", target=target)
+        assert (labels["reason"], labels["fault"], labels["phase"], code) in signs
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_it_is_healthy_before_and_again_after(day: Day, kind: Kind) -> None:
+    for target in targets(kind):
+        for spell in (day.before, day.after):
+            assert {probe.sign for probe in spell.of(target)} == set(SIGNS[Kind.HEALTHY])
+
+
+def test_a_slow_success_is_good_and_counted_as_slow(day: Day) -> None:
+    for target in targets(Kind.SLOW):
+        before, foul = (
+            spell.page.value("pingone_flow_probes_slow_total", target=target)
+            for spell in (day.before, day.foul)
+        )
+        assert before is not None
+        assert foul is not None
+        assert foul > before
+        assert min(probe.seconds for probe in day.foul.of(target)) > OBJECTIVE
