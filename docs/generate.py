@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.observing import reference as metrics_reference
 from exporter.settings import reference as settings_reference
+from exporter.simulator.reference import reference as simulator_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ DOCS = Path(__file__).resolve().parent
 PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "settings.md": settings_reference,
     DOCS / "metrics.md": metrics_reference,
+    DOCS / "simulator.md": simulator_reference,
 }
 """Every generated page, and the function that returns its whole text."""
 
