@@ -12,7 +12,7 @@ Only codes out of a closed list leave this module: a description may name a user
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import unquote_plus
 
 from exporter.probing.document import parse_object
 
@@ -68,11 +68,12 @@ def codes_in_location(location: str | None) -> tuple[str, ...]:
 
 
 def _error_parameters(part: str) -> list[str]:
-    try:
-        # One `error` is all that counts; the bound keeps a hostile query from costing time.
-        return parse_qs(part, max_num_fields=100).get("error", [])[:1]
-    except ValueError:
-        return []
+    """Return the first `error` of a query or fragment, decoded; by hand, since no text may make it raise."""
+    for field in part.split("&"):
+        name, _, value = field.partition("=")
+        if value and unquote_plus(name) == "error":
+            return [unquote_plus(value)]
+    return []
 
 
 def _codes(document: Mapping[str, Any]) -> Iterator[str]:

@@ -185,3 +185,9 @@ def test_a_2xx_over_the_limit_is_too_large_even_when_what_was_read_is_a_good_flo
     verdict = judge(Answer(200, encoded(a_flow()), too_large=True), EXPECTATION)
     assert (verdict.reason, verdict.fault) == (Reason.TOO_LARGE, Fault.PROVIDER)
     assert verdict.flow == {}
+
+
+def test_a_davinci_body_that_carries_an_error_code_is_a_failure_though_davinci_is_expected() -> None:
+    body = {"interactionId": "i", "code": "requestTimedOut", "message": "…"}
+    verdict = judge(Answer(200, encoded(body)), Expectation(SOURCE, SOURCE_URL, ("DAVINCI",)))
+    assert (verdict.reason, verdict.error_codes) == (Reason.FLOW_FAILED, ("requestTimedOut",))
