@@ -12,6 +12,7 @@ from exporter.probing.certificate import Handshake
 from exporter.probing.timeline import (
     BODY_COMPLETE,
     CONNECT_COMPLETE,
+    HEADERS_COMPLETE,
     TLS_COMPLETE,
     TLS_STARTED,
     Mark,
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncGenerator, Callable
 
-    import httpcore
     import httpx
 
     from exporter.outcome import TlsFacts
+    from exporter.probing.pace import Pace
     from exporter.probing.route import Trace
+
+_TLS_IN_TUNNEL = "proxy.start_tls."
+_TLS = "connection.start_tls."
 
 
 class Conversation:
@@ -41,7 +45,7 @@ class Conversation:
         self.address: str | None = None
         self.answer: Answer | None = None
         self._handshake: Handshake | None = None
-        self._connection: httpcore.AsyncNetworkStream | None = None
+        self._connection: Pace | None = None
         self._clock = clock
         self._tunnelling = tunnelled
 
@@ -76,15 +80,20 @@ class Conversation:
                 event = self._through_tunnel(event)
             self.mark(event)
             if event == TLS_COMPLETE:
+                self._connection = info["return_value"]
                 self._handshake = Handshake.of(info["return_value"].get_extra_info("ssl_object"))
+            elif event == HEADERS_COMPLETE:
+                self._went_on()
 
         return trace
 
     def _through_tunnel(self, event: str) -> str:
         """Keep apart what is said to the proxy: to the provider we are connected once the tunnel is there."""
-        if event == TLS_STARTED:
-            self._tunnelling = False
-            self.mark(CONNECT_COMPLETE)
+        if event.startswith(_TLS_IN_TUNNEL):
+            event = event.replace(_TLS_IN_TUNNEL, _TLS)
+            if event == TLS_STARTED:
+                self.mark(CONNECT_COMPLETE)
+            self._tunnelling = event != TLS_COMPLETE
             return event
         return f"proxy.{event}" if event == CONNECT_COMPLETE or event.startswith("http11.") else event
 
@@ -102,10 +111,15 @@ class Conversation:
         stream = cast("AsyncGenerator[bytes, None]", aiter(cast("httpx.AsyncByteStream", response.stream)))
         async with aclosing(stream):
             async for chunk in stream:
+                self._went_on()
                 body.feed(chunk)
                 if body.too_large:
                     break
         self.answer = replace(head, body=body.content(), too_large=body.too_large)
+
+    def _went_on(self) -> None:
+        if self._connection is not None:
+            self._connection.went_on()
 
     def tls_facts(self) -> TlsFacts | None:
         """Return what is known of the TLS connection; to be asked once the times are taken."""

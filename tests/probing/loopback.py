@@ -67,10 +67,15 @@ def loop() -> Loop:
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` to its end; whatever it forgot to close is a ResourceWarning, and so an error."""
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        result = runner.run(main)
-    gc.collect()
-    return result
+    # What was made before is not looked through again: that took most of the time of most tests.
+    gc.freeze()
+    try:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            result = runner.run(main)
+        gc.collect()
+        return result
+    finally:
+        gc.unfreeze()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +216,7 @@ def upon(event: str, act: Callable[[], object]) -> Iterator[None]:
                 act()
 
     watch = Watch()
-    loggers = [logging.getLogger(f"httpcore.{part}") for part in ("connection", "http11")]
+    loggers = [logging.getLogger(f"httpcore.{part}") for part in ("connection", "http11", "proxy")]
     for logger in loggers:
         logger.addHandler(watch)
         logger.setLevel(logging.DEBUG)
