@@ -11,6 +11,10 @@ _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
+_MOST_CHUNKS = 10_000
+"""More than any body that counts is cut into. Each one is work, however small: the 500,000 that fit under the
+bound of their bytes would be many seconds of it."""
+
 
 class Body:
     """Collects chunks as they arrive; decodes gzip, which is all that was offered.
@@ -27,6 +31,7 @@ class Body:
         self.too_large = False
         self._limit = limit
         self._wire_left = 2 * limit
+        self._chunks_left = _MOST_CHUNKS
         self._content = bytearray()
         codings = [coding.strip().lower() for coding in (content_encoding or "").split(",")]
         self._codings = [coding for coding in codings if coding not in {"", "identity"}]
@@ -45,11 +50,12 @@ class Body:
             return
         self._fed = True
         self._wire_left -= len(chunk)
+        self._chunks_left -= 1
         if self._inflater is None:
             self._content += chunk[: self._limit + 1 - len(self._content)]
         else:
             self._inflate(chunk)
-        if len(self._content) > self._limit or self._wire_left < 0:
+        if len(self._content) > self._limit or self._wire_left < 0 or self._chunks_left < 0:
             self.too_large = True
             del self._content[self._limit :]
 

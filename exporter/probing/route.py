@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from exporter.probing.pace import paced
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Sequence
@@ -50,9 +52,9 @@ class Route:
     def transport(self, address: str) -> httpx.AsyncHTTPTransport:
         """Return a transport of its own for one connection."""
         if self.proxy_url is None:
-            return httpx.AsyncHTTPTransport(verify=self.tls, trust_env=False)
+            return paced(httpx.AsyncHTTPTransport(verify=self.tls, trust_env=False))
         proxy = httpx.Proxy(httpx.URL(self.proxy_url).copy_with(host=address))
-        return httpx.AsyncHTTPTransport(verify=self.tls, trust_env=False, proxy=proxy)
+        return paced(httpx.AsyncHTTPTransport(verify=self.tls, trust_env=False, proxy=proxy))
 
     def request(
         self,
