@@ -3,11 +3,15 @@
 The first process of a container ignores SIGTERM until it handles it, and the imports take a while. So
 that comes before them: whoever is told to end before there is anything to drain ends at once. The
 event loop's own handlers replace these.
+
+Nothing is raised for it: an import runs destructors, callbacks of weak references and bare excepts,
+and an exception that comes up in one of those is swallowed.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run the command line and return the exit status."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGINT, signal.SIGTERM):  # whoever sees SIGTERM handled may send either
         signal.signal(number, _end)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -30,7 +34,7 @@ def main() -> int:
 
 
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,222 @@
+"""The command from its first moment on: told to end, it ends, whatever it is doing."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from harness.daemon import COMMAND
+from harness.process import Process
+from harness.variables import target_variables
+
+from exporter import __main__ as command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TRIES = 12
+WITHIN = 0.5
+"""Seconds from the first moment at which it can be told to end; by then it probes."""
+
+AT_ONCE = 20.0
+"""Seconds: long beside what an end takes on any machine."""
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+each_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+NAMESPACES = (
+    ("unshare", "--pid", "--fork", "--kill-child"),
+    ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"),
+)
+
+
+@cache
+def namespace() -> Sequence[str] | None:
+    """Return what runs a command as the first process of a namespace, None where that is not allowed."""
+    for prefix in NAMESPACES:
+        try:
+            subprocess.run([*prefix, "true"], check=True, capture_output=True, timeout=AT_ONCE)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        return prefix
+    return None
+
+
+def listens_to(number: signal.Signals, pid: int) -> bool:
+    """Return whether a process handles a signal (proc(5), SigCgt)."""
+    caught = "SigCgt:"
+    (mask,) = [
+        line.removeprefix(caught)
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+        if line.startswith(caught)
+    ]
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+def child_of(pid: int) -> int | None:
+    """Return the only child of a process, None as long as it has none."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return int(children[0]) if children else None
+
+
+def await_handlers(process: Process, *, first: bool) -> int:
+    """Return the id of the command's process as soon as it handles SIGTERM, the last of the two."""
+
+    def look() -> int | None:
+        assert process.exit_code is None, process.tail()
+        pid = child_of(process.pid) if first else process.pid
+        return pid if pid is not None and listens_to(signal.SIGTERM, pid) else None
+
+    deadline = time.monotonic() + AT_ONCE
+    while (pid := look()) is None:  # a finer step than `poll` has: there is half a second to hit
+        assert time.monotonic() < deadline, process.tail()
+        time.sleep(0.001)
+    return pid
+
+
+def end_at_a_random_moment(
+    number: signal.Signals, attempt: int, tmp_path: Path, *, prefix: Sequence[str] = ()
+) -> None:
+    """Start the daemon and tell it to end; attempts are spread over the time of its start."""
+    moment = WITHIN * (attempt + random.random()) / TRIES
+    process = Process(
+        [*prefix, *COMMAND],
+        directory=tmp_path / f"{attempt}",
+        logs=tmp_path / f"{attempt}-logs",
+        environment={
+            **target_variables("emea", "http://127.0.0.1:9"),
+            "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0",
+        },
+    )
+    process.start()
+    try:
+        pid = await_handlers(process, first=bool(prefix))
+        time.sleep(moment)
+        os.kill(pid, number)
+        status = process.wait(timeout=AT_ONCE)
+        assert status == 0, f"{number.name} after {moment:.3f} s: {process.tail()}"
+        assert "Traceback" not in process.log(), f"{number.name} after {moment:.3f} s: {process.tail()}"
+    finally:
+        process.kill()
+
+
+@pytest.mark.e2e
+@linux
+@each_signal
+def test_told_to_end_at_any_moment_of_its_start_it_ends_well(number: signal.Signals, tmp_path: Path) -> None:
+    for attempt in range(TRIES):
+        end_at_a_random_moment(number, attempt, tmp_path)
+
+
+@pytest.mark.e2e
+@linux
+@each_signal
+def test_as_the_first_process_of_a_container_it_ends_well_too(number: signal.Signals, tmp_path: Path) -> None:
+    prefix = namespace()
+    if prefix is None:
+        pytest.skip("no namespace of processes may be made here")
+    for attempt in range(TRIES):
+        end_at_a_random_moment(number, attempt, tmp_path, prefix=prefix)
+
+
+SWALLOWED = """
+import signal, sys, types
+
+class Dying:
+    def __del__(self):
+        signal.raise_signal(signal.{number})
+
+class Command(types.ModuleType):
+    @staticmethod
+    def main():
+        Dying()
+        print("went on")
+        return 3
+
+sys.modules["exporter.cli"] = Command("exporter.cli")
+from exporter.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.e2e
+@each_signal
+def test_told_to_end_where_an_exception_would_be_swallowed_it_ends_all_the_same(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """An import runs destructors and callbacks of weak references, out of which nothing is raised."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SWALLOWED.format(number=number.name)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=AT_ONCE, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+BEFORE_THE_IMPORTS = """
+import signal, sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "exporter.cli":
+            print(sorted(sys.modules.keys() & {{"asyncio", "exporter.settings", "pydantic"}}), flush=True)
+            signal.raise_signal(signal.{number})
+
+sys.meta_path.insert(0, Finder)
+from exporter.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.e2e
+@each_signal
+def test_told_to_end_before_it_imports_anything_that_takes_a_while_it_ends_well(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", BEFORE_THE_IMPORTS.format(number=number.name)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=AT_ONCE, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[]\n", "")
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("arguments", [["-m", "exporter", "--version"], [COMMAND[0], "--version"]])
+def test_it_is_one_command_by_either_name(arguments: list[str], tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.startswith("pingone-flow-exporter ")
+
+
+def test_the_exit_status_is_the_commands_and_both_signals_are_handled_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],  # its streams are the test's own, whatever is done to them
+) -> None:
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def main() -> int:
+        for number in SIGNALS:
+            signal.raise_signal(number)
+        return 7
+
+    monkeypatch.setattr("exporter.cli.main", main)
+    try:
+        assert command.main() == 7
+        assert exits == [0, 0]
+        assert capsys.readouterr() == ("", "")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
