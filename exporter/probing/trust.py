@@ -32,8 +32,11 @@ class Trust:
     def system_has_none() -> bool:
         """Whether the system trusts nobody, as in an image without a package of authorities."""
         paths = ssl.get_default_verify_paths()
-        if paths.capath and next(Path(paths.capath).iterdir(), None) is not None:
-            return False
+        try:
+            if paths.capath and next(Path(paths.capath).iterdir(), None) is not None:
+                return False
+        except PermissionError:
+            return False  # OpenSSL opens by name what we may not list
         return not ssl.create_default_context().cert_store_stats()["x509_ca"]
 
     def __call__(self, target: Target) -> ssl.SSLContext:

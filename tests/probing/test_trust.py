@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pytest
 from probing.examples import a_target
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.certificates import Authority
+
+
+class System(NamedTuple):
+    """Where a system keeps its authorities."""
+
+    file: Path
+    directory: Path
 
 
 def test_targets_with_one_setting_share_one_context(authority: Authority) -> None:
@@ -52,3 +61,51 @@ def test_the_systems_authorities_are_there_even_when_every_target_has_its_own(au
 def test_a_ca_file_that_is_gone_is_told_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Trust([a_target(ca_file=tmp_path / "gone.pem")])
+
+
+# Whether the system trusts anybody
+
+
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
+    """Return a system without authorities, as OpenSSL is told of one."""
+    system = System(tmp_path / "cert.pem", tmp_path / "certs")
+    system.directory.mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(system.file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(system.directory))
+    return system
+
+
+def test_a_system_without_any_authority_has_none(system: System) -> None:
+    assert Trust.system_has_none()
+    system.directory.rmdir()
+    assert Trust.system_has_none()
+
+
+def test_a_system_with_one_file_of_authorities_has_some(system: System, authority: Authority) -> None:
+    shutil.copy(authority.ca_file, system.file)
+    assert not Trust.system_has_none()
+    system.directory.rmdir()
+    assert not Trust.system_has_none()
+
+
+def test_a_system_with_a_directory_of_authorities_has_some(system: System, authority: Authority) -> None:
+    # OpenSSL looks into it by the hash of a name when it needs one; none of it is in the store before.
+    shutil.copy(authority.ca_file, system.directory / "0a1b2c3d.0")
+    assert not Trust.system_has_none()
+
+
+def test_an_empty_file_of_authorities_is_none(system: System) -> None:
+    system.file.write_text("# nothing\n", encoding="ascii")
+    assert Trust.system_has_none()
+
+
+def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # OpenSSL opens its files by name, for which it needs no list of them.
+    def refuse(path: Path) -> NoReturn:
+        raise PermissionError(errno.EACCES, "permission denied", str(path))
+
+    monkeypatch.setattr(type(system.directory), "iterdir", refuse)
+    assert not Trust.system_has_none()
