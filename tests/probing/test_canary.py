@@ -1,0 +1,201 @@
+"""The own-connectivity check: any HTTP answer within 5 s says that we reach somebody."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from probing.loopback import Behaviour, Loop, Peer, Talk, answer, listening, loop, says, upon
+
+from exporter import __version__
+from exporter.probing import Canary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.certificates import Authority, Certificate
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+
+
+class Still(Loop):
+    """A loop in which no time passes but what a test skips."""
+
+    def time(self) -> float:
+        return 1000.0 + self._skipped
+
+
+async def checked(
+    behave: Behaviour,
+    *,
+    certificate: Certificate | None = None,
+    url: str = "http://127.0.0.1:{port}/",
+) -> tuple[bool, Peer, float]:
+    """Check a peer that does `behave`; return what was found, what it heard and how long it took."""
+    async with listening(behave, tls=certificate.tls if certificate else None) as peer:
+        begun = loop().time()
+        up = await Canary(url.format(port=peer.port), clock=loop().time)()
+        took = loop().time() - begun
+        await peer.left_alone()
+        return up, peer, took
+
+
+def check(
+    behave: Behaviour,
+    *,
+    certificate: Certificate | None = None,
+    url: str = "http://127.0.0.1:{port}/",
+) -> tuple[bool, Peer, float]:
+    with asyncio.Runner(loop_factory=Still) as runner:
+        return runner.run(checked(behave, certificate=certificate, url=url))
+
+
+def quiet_for(seconds: float, then: bytes) -> Behaviour:
+    """Return a behaviour that says nothing for so long after the request."""
+
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        loop().skip(seconds)
+        await talk.say(then)
+
+    return behave
+
+
+def broken_off_after(raw: bytes, event: str) -> Behaviour:
+    """Return a behaviour that begins an answer, and says no more until the deadline has passed.
+
+    It passes when the client has come to `event`, in httpcore's words.
+    """
+
+    async def behave(talk: Talk) -> None:
+        reached = asyncio.Event()
+        with upon(event, reached.set):
+            await talk.hear()
+            await talk.say(raw)
+            await reached.wait()
+        loop().skip(5.0)
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        answer(b"hello"),
+        answer(status="204 No Content"),
+        answer(status="404 Not Found"),
+        answer(status="401 Unauthorized"),
+        answer(status="407 Proxy Authentication Required"),
+        answer(b"busy", status="429 Too Many Requests"),
+        answer(b"<html>", status="500 Internal Server Error"),
+        answer(status="503 Service Unavailable"),
+        answer(status="418 I'm a teapot"),
+        answer(b"\xff\x00", "Content-Encoding: gzip"),
+        answer(b"x" * 300_000),
+        b"HTTP/1.0 200 OK\r\n\r\nuntil the end",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"hello"),
+    ],
+    ids=lambda raw: raw[:40].split(b"\r")[0].decode() + f" {len(raw)}",
+)
+def test_any_answer_is_up(raw: bytes) -> None:
+    up, peer, _ = check(says(raw, then="close"))
+    assert up is True
+    assert len(peer.heads) == 1
+
+
+@pytest.mark.parametrize("location", ["/elsewhere", "http://127.0.0.1:1/", "https://[", "app:callback"])
+def test_a_redirect_is_an_answer_and_is_not_followed(location: str) -> None:
+    up, peer, _ = check(says(answer(b"", f"Location: {location}", status="302 Found")))
+    assert up is True
+    assert len(peer.heads) == 1
+
+
+def test_an_answer_whose_body_never_ends_is_one_all_the_same() -> None:
+    for raw in (HEAD, HEAD + b"a part"):
+        assert check(broken_off_after(raw, "receive_response_body.started"))[0] is True
+
+
+def test_an_answer_in_the_last_moment_is_one_and_then_it_is_too_late() -> None:
+    up, _, took = check(quiet_for(4.999, answer(b"late")))
+    assert up is True
+    assert took == pytest.approx(4.999)
+    up, _, took = check(quiet_for(5.0, b""))
+    assert up is False
+    assert took == pytest.approx(5.0)
+
+
+async def waits_for_an_hour_before_the_handshake(_: Talk) -> None:
+    loop().skip()
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        says(b"", then="close"),
+        says(b"", then="reset"),
+        says(b"SSH-2.0-OpenSSH_9.2\r\n", then="close"),
+        says(b"\x00\x01\x02\xff" * 9, then="close"),
+        says(b"HTTP/1.1 OK\r\n\r\n", then="close"),
+        says(b"HTTP/1.1 200 OK\r\nX: ", then="close"),
+        broken_off_after(b"HTTP/1.1 200 OK\r\nX: ", "receive_response_headers.started"),
+        waits_for_an_hour_before_the_handshake,
+    ],
+    ids=["closed", "reset", "ssh", "bytes", "no code", "half a head", "half a head for ever", "silent"],
+)
+def test_what_is_no_answer_is_down(behave: Behaviour) -> None:
+    assert check(behave)[0] is False
+
+
+def test_a_port_where_nobody_listens_is_down() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert asyncio.run(Canary(f"http://127.0.0.1:{port}/")()) is False
+
+
+def test_a_name_that_does_not_resolve_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(host: str, _family: object) -> Sequence[str]:
+        raise socket.gaierror(socket.EAI_NONAME, f"no {host}")
+
+    monkeypatch.setattr("exporter.probing.resolver.system_addresses", nobody)
+    assert asyncio.run(Canary("http://canary.example/")()) is False
+
+
+def test_over_tls_it_is_up_for_whom_the_system_trusts_and_down_for_others(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = authority.issue("127.0.0.1")
+    url = "https://127.0.0.1:{port}/"
+    assert check(says(answer(b"hello")), certificate=certificate, url=url)[0] is False
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))  # what OpenSSL takes for the system's
+    up, peer, _ = check(says(answer(b"hello")), certificate=certificate, url=url)
+    assert up is True
+    assert len(peer.heads) == 1
+
+
+def test_it_asks_for_what_the_operator_wrote_under_our_own_name_and_takes_anything() -> None:
+    _, peer, _ = check(says(answer(b"hello")), url="http://127.0.0.1:{port}/generate_204?from=exporter")
+    request, *headers = peer.heads[0].decode("ascii").rstrip().split("\r\n")
+    assert request == "GET /generate_204?from=exporter HTTP/1.1"
+    assert dict(header.split(": ", 1) for header in headers) == {
+        "Host": f"127.0.0.1:{peer.port}",
+        "User-Agent": f"pingone-flow-exporter/{__version__}",
+        "Accept": "*/*",
+    }
+
+
+def test_each_check_is_on_a_connection_of_its_own() -> None:
+    async def main() -> int:
+        async with listening(says(answer(b"hello"))) as peer:
+            canary = Canary(f"http://127.0.0.1:{peer.port}/", clock=loop().time)
+            assert [await canary() for _ in range(3)] == [True] * 3
+            await peer.left_alone()
+            return loop().connected[peer.port]
+
+    with asyncio.Runner(loop_factory=Still) as runner:
+        assert runner.run(main()) == 3
+
+
+def test_it_is_to_be_asked_every_15_seconds_for_longer_than_it_takes() -> None:
+    assert Canary.INTERVAL == 15.0
