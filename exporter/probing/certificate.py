@@ -48,12 +48,15 @@ class Handshake:
 
 
 def not_after(der: bytes | None) -> float | None:
-    """Return when a certificate expires, as seconds since the epoch; None for what is no certificate."""
+    """Return when a certificate expires, as seconds since the epoch; None for what cannot be read.
+
+    OpenSSL shakes hands with certificates that cryptography refuses, such as one of version 2.
+    """
     if der is None:
         return None
     try:
         return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, x509.InvalidVersion):
         return None
 
 
