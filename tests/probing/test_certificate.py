@@ -1,0 +1,295 @@
+"""What is known of a TLS connection, and what a second look at a refused certificate may and may not do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from harness.certificates import DAY, unknown_issuer
+from hypothesis import given
+from hypothesis import strategies as st
+from probing.examples import a_flow, a_target
+from probing.loopback import HOUR, PATIENCE, Behaviour, Talk, answer, listening, loop, run, says
+from probing.visit import NAME, visit
+
+from exporter.outcome import Outcome, Phase, TlsFacts
+from exporter.probing.certificate import SECOND_LOOK_EVERY, Handshake, SecondLook, not_after
+from exporter.probing.probe import Prober
+from exporter.target import IpFamily, Journey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.certificates import Authority, Certificate
+
+GOOD = answer(json.dumps(a_flow()).encode())
+BAD = pytest.mark.parametrize(
+    "issue",
+    [
+        lambda authority: authority.expired(),
+        lambda authority: authority.not_yet_valid(),
+        lambda authority: authority.wrong_name(),
+        lambda _: unknown_issuer(),
+    ],
+    ids=["expired", "not yet valid", "another name", "unknown issuer"],
+)
+
+
+async def nothing(_: Talk) -> None:
+    """Accept, and no more."""
+
+
+# What is known of a connection
+
+
+def test_a_good_connection_tells_its_version_its_cipher_and_when_the_leaf_expires(
+    authority: Authority,
+) -> None:
+    certificate = authority.issue(NAME, ends_in=7 * DAY)
+    visited = visit(says(GOOD), authority=authority, certificate=certificate)
+    assert visited.step.tls is not None
+    assert visited.step.tls.version == "TLSv1.3"
+    assert visited.step.tls.cipher is not None
+    assert visited.step.tls.cipher.startswith("TLS_")
+    assert visited.step.tls.not_after == certificate.not_after.timestamp()
+    assert len(visited.peer.talks) == 1, "a good certificate needs no second look"
+
+
+def test_a_connection_is_known_even_if_nothing_came_of_it(authority: Authority) -> None:
+    visited = visit(says(b"", then="reset"), authority=authority)
+    assert visited.outcome.reason == "protocol"
+    assert visited.step.tls is not None
+    assert visited.step.tls.not_after is not None
+
+
+def test_in_the_clear_there_is_nothing_to_know() -> None:
+    assert visit(says(GOOD)).step.tls is None
+    assert Handshake.of(None) is None
+
+
+def test_before_a_handshake_there_is_neither_cipher_nor_certificate() -> None:
+    waiting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_bio(
+        ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=NAME
+    )
+    with pytest.raises(ValueError, match="handshake not done yet"):
+        Handshake.of(waiting)
+    assert Handshake("TLSv1.3", None, None).facts() == TlsFacts(
+        version="TLSv1.3", cipher=None, not_after=None
+    )
+
+
+# When a certificate expires
+
+
+PEM = trustme.CA().issue_cert(NAME).cert_chain_pems[0].bytes()
+DER = x509.load_pem_x509_certificate(PEM).public_bytes(Encoding.DER)
+
+
+def test_what_is_no_certificate_does_not_expire() -> None:
+    assert not_after(None) is None
+    assert not_after(b"") is None
+    assert not_after(b"\x30\x03\x02\x01\x01") is None
+
+
+@pytest.mark.parametrize("version", range(7))
+def test_a_certificate_of_a_version_that_cannot_be_read_is_none(version: int) -> None:
+    at = DER.index(bytes.fromhex("a003020102")) + 4  # version [0] INTEGER, here v3 (RFC 5280, section 4.1)
+    found = not_after(DER[:at] + bytes([version]) + DER[at + 1 :])
+    assert found == (not_after(DER) if version == 2 else None)
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+@given(damage=st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=3))
+def test_a_damaged_certificate_never_raises(damage: list[tuple[int, int]]) -> None:
+    der = bytearray(DER)
+    for at, byte in damage:
+        der[at % len(der)] = byte
+    found = not_after(bytes(der))
+    assert found is None or isinstance(found, float)
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_a_certificate_or_none(der: bytes) -> None:
+    assert not_after(der) is None
+
+
+# A second look
+
+
+@BAD
+def test_a_refused_certificate_is_looked_at_once_more_so_that_its_end_is_known(
+    issue: Callable[[Authority], Certificate], authority: Authority
+) -> None:
+    certificate = issue(authority)
+    visited = visit(says(GOOD), authority=authority, certificate=certificate, host="localhost")
+    assert visited.outcome.reason == "tls"
+    assert visited.step.tls is not None
+    assert visited.step.tls.not_after == certificate.not_after.timestamp()
+    assert visited.step.tls.version == "TLSv1.3"
+    assert visited.step.phase is Phase.TLS
+    assert Phase.TLS not in visited.step.phases, "the look is no part of what was measured"
+
+
+def shakes_hands(
+    certificate: Certificate, *, rounds: int = 2, heard: list[tuple[str | None, bytes]] | None = None
+) -> Behaviour:
+    """Return a behaviour that shakes hands on so many connections, and lets the deadline pass on later ones.
+
+    By hand, since asyncio would not tell of a client that resets right after its handshake. Whoever came
+    through is `heard`: the protocol agreed on, and what was said after.
+    """
+
+    async def behave(talk: Talk) -> None:
+        if len(talk.peer.talks) > rounds:
+            await talk.reader.read(1)
+            loop().skip()
+            return
+        received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = certificate.tls.wrap_bio(received, sent, server_side=True)
+        through, said = False, b""
+        with suppress(OSError):  # the certificate was refused, or the client reset
+            while True:
+                try:
+                    if not through:
+                        server.do_handshake()
+                        through = True
+                    said += server.read(65536)
+                except ssl.SSLWantReadError:
+                    await talk.say(sent.read())
+                    data = await talk.reader.read(65536)
+                    received.write(data)
+                    if not data:
+                        break
+        if through and heard is not None:
+            heard.append((server.selected_alpn_protocol(), said))
+
+    return behave
+
+
+def test_a_look_is_a_handshake_like_the_probes_own_and_no_byte_of_a_request(authority: Authority) -> None:
+    certificate = authority.expired()
+    certificate.tls.set_alpn_protocols(["h2", "http/1.1"])
+    names: list[str | None] = []
+    certificate.tls.sni_callback = lambda _, name, __: names.append(name)
+    heard: list[tuple[str | None, bytes]] = []
+    visited = visit(
+        shakes_hands(certificate, heard=heard), authority=authority, scheme="https", host="localhost"
+    )
+    assert visited.attempts == ["127.0.0.1", "127.0.0.1"], "the probe's connection and the look"
+    assert heard == [("http/1.1", b"")], "the only handshake that came to its end is the look's"
+    assert names == ["localhost", "localhost"]
+
+
+async def close_at_hello(talk: Talk) -> None:
+    await talk.reader.read(1)
+    talk.writer.close()
+
+
+def test_a_handshake_that_failed_for_another_reason_is_not_looked_at(authority: Authority) -> None:
+    visited = visit(close_at_hello, authority=authority, scheme="https")
+    assert visited.outcome.reason == "tls"
+    assert len(visited.peer.talks) == 1
+    assert visited.step.tls is None
+
+
+def test_a_target_is_looked_at_once_an_hour_by_the_clock_and_another_one_on_its_own(
+    authority: Authority,
+) -> None:
+    now = 5.0
+    looks: list[bool] = []
+
+    async def main() -> None:
+        nonlocal now
+        async with listening(nothing, tls=authority.expired().tls) as peer:
+            look = SecondLook(lambda: now)
+
+            async def at(target: str) -> None:
+                place = {"address": "127.0.0.1", "port": peer.port, "server_name": NAME}
+                facts = await look(target, **place, deadline=loop().time() + PATIENCE)  # type: ignore[arg-type]
+                looks.append(facts is not None)
+
+            for passed, target in [
+                (0.0, "one"), (0.0, "one"), (0.0, "two"),
+                (SECOND_LOOK_EVERY - 1, "one"), (1.0, "one"), (0.0, "two"), (1.0, "one"), (0.0, "two"),
+            ]:  # fmt: skip
+                now += passed
+                await at(target)
+            await peer.left_alone()
+            assert len(peer.talks) == sum(looks)
+
+    run(main())
+    assert looks == [True, False, True, False, True, True, False, False]
+
+
+def test_the_probes_of_a_target_share_one_look_an_hour(authority: Authority) -> None:
+    async def main() -> tuple[list[Outcome], int]:
+        async with listening(nothing, tls=authority.expired().tls) as peer:
+            trust = ssl.create_default_context(cafile=authority.ca_file)
+
+            async def resolve(_: str, _family: IpFamily) -> tuple[str, ...]:
+                return ("127.0.0.1",)
+
+            prober = Prober(lambda _: trust, resolve=resolve, clock=loop().time)
+            target = a_target(source_url=f"https://localhost:{peer.port}", timeout=60.0)
+            outcomes = [await prober(target, Journey.AUTHORIZE) for _ in range(3)]
+            loop().skip(HOUR)
+            outcomes.append(await prober(target, Journey.AUTHORIZE))
+            await peer.left_alone()
+            return outcomes, len(peer.talks)
+
+    outcomes, connections = run(main())
+    assert [outcome.steps[0].tls is not None for outcome in outcomes] == [True, False, False, True]
+    assert {outcome.fault.value for outcome in outcomes} == {"provider"}
+    assert connections == 4 + 2
+
+
+def test_a_look_at_a_server_that_went_mute_ends_with_the_probes_deadline_and_leaves_no_socket(
+    authority: Authority,
+) -> None:
+    expired = authority.expired()
+    visited = visit(shakes_hands(expired, rounds=1), authority=authority, scheme="https", host="localhost")
+    assert visited.finding == ("tls", "provider", "tls"), "the look changes nothing of the finding"
+    assert visited.step.tls is None
+    assert len(visited.peer.talks) == 2
+    assert visited.outcome.duration < HOUR, "nor of the time"
+
+
+def test_a_look_at_nobody_sees_nothing() -> None:
+    async def main() -> TlsFacts | None:
+        async with listening(nothing) as peer:
+            port = peer.port
+        deadline = loop().time() + PATIENCE
+        look = SecondLook(loop().time)
+        return await look("one", address="127.0.0.1", port=port, server_name=NAME, deadline=deadline)
+
+    assert run(main()) is None
+
+
+def test_a_look_that_is_cancelled_leaves_no_socket() -> None:
+    async def main() -> None:
+        mute = asyncio.Event()
+
+        async def behave(talk: Talk) -> None:
+            await talk.reader.read(1)
+            mute.set()
+
+        async with listening(behave) as peer:
+            deadline = loop().time() + PATIENCE
+            place = SecondLook(loop().time)(
+                "one", address="127.0.0.1", port=peer.port, server_name=NAME, deadline=deadline
+            )
+            look = asyncio.create_task(place)
+            await mute.wait()
+            look.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await look
+            await peer.left_alone()
+
+    run(main())
