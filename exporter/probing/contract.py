@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _LONGEST_LIFETIME = 3600.0
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_FRACTION = re.compile(r"[T ]\d\d:\d\d:\d\d[.,](\d+)")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,](\d+))?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
 
 STATUS_LINKS: Mapping[str, str] = {
     # PingOne Platform API, flow API: the action that each status waits for
@@ -93,19 +93,19 @@ def lifetime_seconds(flow: Mapping[str, Any]) -> float | None:
 
 
 def stamp(value: object) -> Stamp | None:
-    """Read an ISO 8601 time with its zone, such as `2026-04-20T19:54:09.271Z`; None for anything else."""
-    if not isinstance(value, str):
+    """Read a time with its second and zone, such as `2026-04-20T19:54:09.271Z` (RFC 3339); else None.
+
+    Python reads more, such as a time without its second, which would be less exact than it says.
+    """
+    written = _STAMP.fullmatch(value) if isinstance(value, str) else None
+    if written is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            return None
-        at = moment.timestamp()
+        at = datetime.fromisoformat(written[0]).timestamp()
     except (ValueError, OverflowError):
         return None
-    fraction = _FRACTION.search(value)
     # Python keeps microseconds, whatever was written.
-    return Stamp(at, 1.0 if fraction is None else 10.0 ** -min(len(fraction[1]), 6))
+    return Stamp(at, 1.0 if written[1] is None else 10.0 ** -min(len(written[1]), 6))
 
 
 def is_uuid(value: object) -> bool:
