@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.samples import Samples
 
 from exporter.observing.series import Series
-from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord
+from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason, StepRecord, TlsFacts
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
@@ -74,6 +74,23 @@ def a_success(**changes: Any) -> Outcome:  # noqa: ANN401  any field of an outco
         steps=(a_step(),),
     )
     return replace(outcome, **changes)
+
+
+def a_checked_step(**changes: Any) -> StepRecord:  # noqa: ANN401  any field of a record
+    """Return the record of a step of which everything is known, with the changes given."""
+    known = {
+        "checks": dict.fromkeys(CHECKS, True),
+        "lifetime": 900.0,
+        "clock_skew": -0.25,
+        "clock_skew_error": 0.125,
+        "tls": a_certificate(START + 90 * 86_400),
+    }
+    return a_step(**known | changes)
+
+
+def a_certificate(not_after: float | None) -> TlsFacts:
+    """Return a TLS connection whose leaf certificate expires then."""
+    return TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", not_after=not_after)
 
 
 def a_failure(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
-from observing.examples import PHASES, START, a_step, a_success
+from observing.examples import PHASES, START, a_certificate, a_step, a_success
 
-from exporter.outcome import FAULTS, KNOWN_STATUSES, Outcome, Phase
+from exporter.outcome import CHECKS, FAULTS, KNOWN_STATUSES, Outcome, Phase
+from exporter.probing.errors import KNOWN_CODES, OTHER
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -18,6 +19,10 @@ statuses = (
 codes = st.none() | st.sampled_from((200, 302, 503)) | st.integers(100, 999)
 seconds = st.sampled_from((0.0, 0.001, 0.1, 0.5, 2.0, 2.5, 60.0))
 phases = st.sampled_from([dict(list(PHASES.items())[:count]) for count in range(len(PHASES) + 1)])
+error_codes = st.lists(st.sampled_from((*sorted(KNOWN_CODES), OTHER)), unique=True, max_size=4).map(tuple)
+checks = st.dictionaries(st.sampled_from(CHECKS), st.booleans())
+stamps = st.none() | st.floats(-1e6, 1e6)
+certificates = st.none() | st.builds(a_certificate, st.none() | st.floats(0, 1e11))
 
 
 @st.composite
@@ -33,6 +38,12 @@ def outcomes(draw: st.DrawFn) -> Outcome:
         phases=draw(phases),
         http_status_code=draw(codes),
         flow_status=draw(statuses),
+        error_codes=draw(error_codes),
+        checks=draw(checks),
+        lifetime=draw(stamps),
+        clock_skew=draw(stamps),
+        clock_skew_error=draw(stamps),
+        tls=draw(certificates),
     )
     return a_success(
         reason=reason,
@@ -40,7 +51,9 @@ def outcomes(draw: st.DrawFn) -> Outcome:
         phase=ended_in,
         ended_at=START + draw(st.integers(0, 1000)),
         duration=draw(seconds),
+        transaction_id=str(draw(st.uuids())),
         steps=(step,) if draw(st.booleans()) else (),
+        stalled=draw(st.booleans()),
     )
 
 

@@ -32,6 +32,12 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("pingone_flow_http_status_code", "gauge", "target", "journey", "step"),
         ("pingone_flow_statuses_total", "counter", "target", "journey", "step", "status"),
         ("pingone_flow_status", "gauge", "target", "journey", "step", "status"),
+        ("pingone_flow_error_codes_total", "counter", "target", "journey", "step", "code"),
+        ("pingone_flow_contract_check", "gauge", "target", "journey", "step", "check"),
+        ("pingone_flow_lifetime_seconds", "gauge", "target", "journey", "step"),
+        ("pingone_flow_clock_skew_seconds", "gauge", "target", "journey", "step"),
+        ("pingone_flow_clock_skew_error_seconds", "gauge", "target", "journey", "step"),
+        ("pingone_flow_tls_certificate_expiry_timestamp_seconds", "gauge", "target", "journey", "step"),
         ("pingone_flow_backoff_until_timestamp_seconds", "gauge", "target", "journey"),
         (
             "pingone_flow_target_info", "gauge",
@@ -45,6 +51,8 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("pingone_flow_exporter_probes_skipped_total", "counter", "target", "journey", "cause"),
         ("pingone_flow_exporter_schedule_lag_seconds", "histogram"),
         ("pingone_flow_exporter_event_loop_lag_seconds", "histogram"),
+        ("pingone_flow_exporter_probes_stalled_total", "counter"),
+        ("pingone_flow_exporter_egress_up", "gauge"),
     }  # fmt: skip
 
 

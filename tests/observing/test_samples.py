@@ -16,23 +16,12 @@ from observing.examples import (
     a_success,
     a_target,
 )
+from observing.reading import KEY, STEP, shown
 
 from exporter.observing.samples import samples
 from exporter.observing.series import Series
 from exporter.outcome import FAULTS, Fault, Phase, Reason
 from exporter.target import Journey
-
-KEY = {"target": "emea", "journey": "authorize"}
-STEP = {**KEY, "step": "authorize"}
-Found = list[tuple[dict[str, str], float]]
-
-
-def shown(series: Series, family: str) -> Found:
-    """Return labels and values of a family, named without its prefix."""
-    return [
-        (dict(sample.labels), sample.value) for sample in samples(series).get(f"pingone_flow_{family}", ())
-    ]
-
 
 # Before the first outcome
 

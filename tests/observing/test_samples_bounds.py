@@ -16,7 +16,8 @@ from observing.strategies import sequences
 from exporter.observing.catalogue import FLOW
 from exporter.observing.samples import samples
 from exporter.observing.series import CODES_FROM_THE_START, Series
-from exporter.outcome import KNOWN_STATUSES, Cause, Phase
+from exporter.outcome import CHECKS, KNOWN_STATUSES, Cause, Phase
+from exporter.probing.errors import KNOWN_CODES
 
 if TYPE_CHECKING:
     from exporter.outcome import Outcome
@@ -71,6 +72,8 @@ def test_how_many_samples_there_are_is_bounded_by_the_configuration(outcomes: li
         "http_responses_total": codes,
         "statuses_total": statuses,
         "status": statuses,
+        "error_codes_total": len(KNOWN_CODES) + 1,
+        "contract_check": len(CHECKS),
     }
     assert len(CODES_FROM_THE_START) < codes
     for name, of_family in samples(series).items():

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
-from observing.examples import START, STATUS, a_failure, a_series, a_step, a_success
+from hypothesis import strategies as st
+from observing.examples import START, STATUS, a_certificate, a_failure, a_series, a_step, a_success
 from observing.strategies import sequences
 
-from exporter.observing.series import CODES_FROM_THE_START, OTHER_CODE, Histogram
+from exporter.observing.series import CODES_FROM_THE_START, OTHER_CODE, Histogram, Trace
 from exporter.outcome import FAULTS, KNOWN_STATUSES, UNKNOWN, Cause, Fault, Phase, Reason
+from exporter.probing.errors import KNOWN_CODES, codes_in_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +35,8 @@ def test_every_outcome_is_counted_once_under_its_reason_and_fault(outcomes: list
 
 
 @given(sequences)
-def test_only_successes_are_in_the_histogram(outcomes: list[Outcome]) -> None:
-    durations = [outcome.duration for outcome in outcomes if outcome.success]
+def test_only_successes_that_we_saw_in_time_are_in_the_histogram(outcomes: list[Outcome]) -> None:
+    durations = [outcome.duration for outcome in outcomes if outcome.success and not outcome.stalled]
     series = a_series(*outcomes)
     assert sum(series.durations.counts) == len(durations)
     assert series.durations.sum == pytest.approx(sum(durations))
@@ -154,6 +156,81 @@ def test_state_is_bounded_whatever_comes_back(outcomes: list[Outcome]) -> None:
     assert {step for step, _ in (*series.phase_seconds, *series.responses, *series.statuses)} == {"authorize"}
 
 
+@given(sequences)
+def test_phases_are_those_of_probes_during_which_the_loop_did_not_stand_still(
+    outcomes: list[Outcome],
+) -> None:
+    records = [record for outcome in outcomes if not outcome.stalled for record in outcome.steps]
+    series = a_series(*outcomes)
+    assert sum(count for _, count in series.phase_seconds.values()) == sum(len(r.phases) for r in records)
+
+
+def test_error_codes_are_counted_from_their_first_occurrence() -> None:
+    refused = a_failure(steps=(a_step(error_codes=("INVALID_DATA", "OTHER")),))
+    again = a_failure(steps=(a_step(error_codes=("OTHER",)),))
+    assert a_series(a_success()).error_codes == {}
+    assert a_series(refused, a_success(), again).error_codes == {
+        ("authorize", "INVALID_DATA"): 1,
+        ("authorize", "OTHER"): 2,
+    }
+
+
+@given(st.lists(st.text(max_size=40), max_size=30))
+def test_error_codes_are_bounded_whatever_a_provider_calls_its_errors(words: list[str]) -> None:
+    series = a_series()
+    for word in words:
+        found = codes_in_document({"error": word, "code": word, "details": [{"code": word}]})
+        series.observe(a_failure(steps=(a_step(error_codes=found),)))
+    assert {code for _, code in series.error_codes} <= {*KNOWN_CODES, "OTHER"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept"),
+    [
+        ([START + 9], START + 9),
+        ([START + 9, START + 99], START + 99),
+        ([START + 99, START + 9], START + 9),
+        ([START + 9, None], START + 9),
+        ([None], None),
+    ],
+)
+def test_a_certificates_end_is_kept_as_last_seen(seen: list[float | None], kept: float | None) -> None:
+    """None is a certificate that could not be read; a probe in the clear, or cut short, has no TLS at all."""
+    series = a_series(*(a_success(steps=(a_step(tls=a_certificate(end)),)) for end in seen))
+    series.observe(a_failure())
+    assert series.expiry.get("authorize") == kept
+
+
+# Stalls
+
+
+def test_a_stalled_success_is_a_success_without_a_duration() -> None:
+    series = a_series(a_success(stalled=True, duration=9.0), objective=2.0)
+    assert series.probes[Reason.OK, Fault.NONE] == 1
+    assert (series.consecutive_failures, series.state_changed_at) == (0, START + 0.3)
+    assert series.last_success_at == START + 0.3
+    assert (sum(series.durations.counts), series.durations.sum, series.slow) == (0, 0.0, 0)
+    assert series.phase_seconds == {}
+
+
+def test_what_a_stalled_probe_was_told_counts_like_any_other_answer() -> None:
+    series = a_series(a_success(stalled=True, steps=(a_step(error_codes=("OTHER",), tls=a_certificate(1)),)))
+    assert series.responses["authorize", "200"] == 1
+    assert series.statuses["authorize", STATUS] == 1
+    assert series.error_codes == {("authorize", "OTHER"): 1}
+    assert series.expiry == {"authorize": 1}
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault", "failures"),
+    [(Reason.SERVER_ERROR, Fault.PROVIDER, 1), (Reason.INTERNAL, Fault.EXPORTER, 0)],
+)
+def test_a_stalled_failure_counts_as_its_reason_says(reason: Reason, fault: Fault, failures: int) -> None:
+    series = a_series(a_success(), a_failure(reason, fault, stalled=True))
+    assert series.probes[reason, fault] == 1
+    assert series.consecutive_failures == failures
+
+
 # Schedule
 
 
@@ -195,6 +272,15 @@ def test_every_change_changes_the_version_and_nothing_else_does() -> None:
 @pytest.mark.parametrize(("value", "bucket"), [(0.0, 0), (0.1, 0), (0.1001, 1), (0.5, 1), (0.6, 2)])
 def test_a_bucket_holds_values_up_to_and_at_its_bound(value: float, bucket: int) -> None:
     histogram = Histogram((0.1, 0.5))
-    histogram.observe(value)
+    histogram.observe(Trace("tx-1", value, START))
     assert histogram.counts.index(1) == bucket
     assert (sum(histogram.counts), histogram.sum) == (1, value)
+    assert [index for index, trace in enumerate(histogram.traces) if trace is not None] == [bucket]
+
+
+def test_each_bucket_keeps_the_last_that_fell_into_it() -> None:
+    histogram = Histogram((0.1, 0.5))
+    traces = [Trace(f"tx-{n}", value, START + n) for n, value in enumerate((0.05, 0.4, 0.3, 7.0))]
+    for trace in traces:
+        histogram.observe(trace)
+    assert histogram.traces == [traces[0], traces[2], traces[3]]
