@@ -74,7 +74,7 @@ def record(
 
 def _skew(exchange: Exchange, verdict: Verdict, wall_offset: float) -> Skew | None:
     """Return the provider's clock against ours, if a healthy flow tells it."""
-    span = timeline.processing_span(exchange.marks)
+    span = timeline.provider_span(exchange.marks)
     if not verdict.checks or exchange.answer is None or span is None:
         return None
     sent, received = span

@@ -1,6 +1,6 @@
 """The provider's clock against ours, with a bound of the error. Pure.
 
-A stamp was made somewhere between the request's being sent and the response's being received, and says
+A stamp was made somewhere between when the request began to be sent and the response was received, and says
 no more than its resolution. So, for a stamp s of resolution r, sent at a and received at b:
 
     skew   s + r/2 - (a + b)/2
@@ -11,6 +11,7 @@ Of several stamps the one with the smaller error is believed: createdAt has mill
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.probing.contract import Stamp
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _DATE_RESOLUTION = 1.0
+_SECOND = re.compile(r"\d:\d\d:\d\d")
 
 
 class Skew(NamedTuple):
@@ -34,7 +36,7 @@ def clock_skew(stamps: Iterable[Stamp | None], *, sent: float, received: float) 
 
     Args:
         stamps: moments that the provider wrote between the two.
-        sent: when the request had been sent; our wall clock, seconds since the epoch.
+        sent: when the request began to be sent; our wall clock, seconds since the epoch.
         received: when the response's headers were complete; likewise.
     """
     found = [
@@ -49,6 +51,6 @@ def clock_skew(stamps: Iterable[Stamp | None], *, sent: float, received: float) 
 
 
 def date_stamp(date: str | None) -> Stamp | None:
-    """Return a `Date` header as a stamp."""
-    at = None if date is None else http_date(date)
+    """Return a `Date` header as a stamp, if it says its second."""
+    at = None if date is None or _SECOND.search(date) is None else http_date(date)
     return None if at is None else Stamp(at, _DATE_RESOLUTION)

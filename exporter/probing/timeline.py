@@ -49,7 +49,7 @@ def phases(marks: Sequence[Mark]) -> Mapping[Phase, float]:
         Phase.RESOLVE: (first.get(RESOLVE_STARTED), last.get(RESOLVE_COMPLETE)),
         Phase.CONNECT: (first.get(CONNECT_STARTED), last.get(CONNECT_COMPLETE)),
         Phase.TLS: (last.get(TLS_STARTED), last.get(TLS_COMPLETE)),
-        Phase.PROCESSING: processing_span(marks) or (None, None),
+        Phase.PROCESSING: _processing_span(marks) or (None, None),
         Phase.TRANSFER: (last.get(HEADERS_COMPLETE), last.get(BODY_COMPLETE)),
     }
     return MappingProxyType(
@@ -75,9 +75,19 @@ def reached(marks: Sequence[Mark]) -> Phase:
     return next((phase for event, phase in _REACHED if event in seen), Phase.RESOLVE)
 
 
-def processing_span(marks: Sequence[Mark]) -> tuple[float, float] | None:
+def _processing_span(marks: Sequence[Mark]) -> tuple[float, float] | None:
     """Return when the request had been sent and when the response's headers were complete, if they were."""
     last = dict(marks)
     # A provider may answer, or close, before it read the whole request: then there is no SEND_COMPLETE.
     sent, received = last.get(SEND_COMPLETE, last.get(SEND_STARTED)), last.get(HEADERS_COMPLETE)
     return None if sent is None or received is None else (sent, received)
+
+
+def provider_span(marks: Sequence[Mark]) -> tuple[float, float] | None:
+    """Return the times between which the provider saw the request and began its answer, if it did.
+
+    From when sending began: the provider may be done before we come round to marking that all is sent.
+    """
+    last = dict(marks)
+    began, received = last.get(SEND_STARTED), last.get(HEADERS_COMPLETE)
+    return None if began is None or received is None else (began, received)
