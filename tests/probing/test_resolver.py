@@ -194,6 +194,75 @@ def test_the_systems_resolver_gives_each_address_once_and_not_endlessly_many(
     assert len(addresses) == 16
 
 
+@pytest.mark.parametrize(
+    ("family", "asked"),
+    [
+        (IpFamily.ANY, socket.AF_UNSPEC),
+        (IpFamily.V4, socket.AF_INET),
+        (IpFamily.V6, socket.AF_INET6),
+    ],
+)
+def test_the_systems_resolver_is_asked_for_the_family_alone(
+    family: IpFamily, asked: socket.AddressFamily, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    families: list[int] = []
+
+    def getaddrinfo(_host: str, _port: object, of: int, _kind: int) -> list[tuple[object, ...]]:
+        families.append(of)
+        return [(of, 1, 6, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert run(Resolver()("idp.example", family)) == ("192.0.2.1",)
+    assert families == [asked]
+
+
+@pytest.mark.parametrize(
+    ("literal", "family"),
+    [("192.0.2.1", IpFamily.V4), ("2001:db8::1", IpFamily.V6), ("fe80::1%1", IpFamily.V6)],
+)
+def test_an_address_of_the_family_is_itself(literal: str, family: IpFamily) -> None:
+    assert run(Resolver(LookUp())(literal, family)) == (literal,)
+
+
+@pytest.mark.parametrize(
+    ("literal", "family", "words"),
+    [
+        ("192.0.2.1", IpFamily.V6, r"^192\.0\.2\.1 is no IPv6 address$"),
+        ("2001:db8::1", IpFamily.V4, r"^2001:db8::1 is no IPv4 address$"),
+    ],
+)
+def test_an_address_of_the_other_family_does_not_resolve_and_nobody_is_asked(
+    literal: str, family: IpFamily, words: str
+) -> None:
+    look_up = LookUp()
+    with pytest.raises(ResolutionError, match=words):
+        run(Resolver(look_up)(literal, family))
+    assert not look_up.asked
+
+
+def test_a_look_up_for_one_family_is_not_joined_by_those_for_another() -> None:
+    def of_family(_host: str, family: IpFamily) -> tuple[str, ...]:
+        assert go.wait(PATIENCE)
+        return (f"of family {family}",)
+
+    go = threading.Event()
+
+    async def main() -> None:
+        resolver = Resolver(of_family)
+        # More than run at once for one name and family: the last ones join.
+        asked = [family for family in IpFamily for _ in range(6)]
+        probes = [asyncio.create_task(resolver("idp.example", family)) for family in asked]
+        await asyncio.sleep(0)
+        go.set()
+        assert await asyncio.gather(*probes) == [(f"of family {family}",) for family in asked]
+
+    run(main())
+
+
+def test_localhost_has_its_ipv4_address_by_the_hosts_file() -> None:
+    assert run(Resolver()("localhost", IpFamily.V4)) == ("127.0.0.1",)
+
+
 def test_localhost_resolves_by_the_hosts_file() -> None:
     assert set(run(Resolver()("localhost"))) <= {"127.0.0.1", "::1"}
 

@@ -22,6 +22,7 @@ from exporter.probing.timeline import (
     TLS_STARTED,
     Mark,
     phases,
+    provider_span,
     reached,
 )
 
@@ -96,6 +97,12 @@ def test_an_answer_before_the_whole_request_was_sent_is_counted_from_the_start_o
         marks(*RESOLVE, *CONNECT, SEND_STARTED, "http11.send_request_headers.failed", HEADERS_COMPLETE)
     )
     assert found[Phase.PROCESSING] == 2.0
+
+
+def test_the_provider_may_have_written_its_answer_from_the_first_byte_sent_to_the_last_of_the_head() -> None:
+    assert provider_span(marks(*HTTPS)) == (6.0, 11.0)
+    assert provider_span(marks(*HTTPS[:7])) is None
+    assert provider_span(marks(HEADERS_COMPLETE)) is None
 
 
 def test_nothing_is_known_before_anything_happened() -> None:
