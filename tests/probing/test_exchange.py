@@ -59,7 +59,7 @@ def test_every_probe_has_a_connection_a_transaction_and_values_of_its_own_and_br
 
     async def main() -> tuple[int, list[bytes]]:
         async with listening(says(cookies)) as peer:
-            prober = Prober(lambda _: ssl.create_default_context(), clock=loop().time)
+            prober = Prober(lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), clock=loop().time)
             target = a_target(source_url=f"http://127.0.0.1:{peer.port}/{SOURCE}", timeout=60.0)
             for _ in range(3):
                 assert (await prober(target, Journey.AUTHORIZE)).success
@@ -108,7 +108,7 @@ def test_an_address_that_does_not_answer_is_left_after_its_share_of_the_deadline
         exchanger = Exchanger(resolve, loop().time)
         request = Request("GET", f"http://{NAME}:{full_backlog.port}/")
         async with listening(says(GOOD), host="127.0.0.2", port=full_backlog.port) as peer:
-            trust = ssl.create_default_context()
+            trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             under_way = asyncio.create_task(
                 exchanger(request, (), route=Route(trust, IpFamily.ANY), deadline=loop().time() + 60)
             )
@@ -176,7 +176,7 @@ def test_a_literal_ipv6_address_is_probed_with_its_brackets_where_they_belong() 
 
     async def main() -> list[bytes]:
         async with listening(says(GOOD), host="::1") as peer:
-            prober = Prober(lambda _: ssl.create_default_context(), clock=loop().time)
+            prober = Prober(lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), clock=loop().time)
             target = a_target(source_url=f"http://[::1]:{peer.port}/{SOURCE}", timeout=60.0)
             outcome = await prober(target, Journey.AUTHORIZE)
             assert outcome.success

@@ -45,7 +45,7 @@ def test_a_deadline_in_resolution_is_a_timeout_of_the_network() -> None:
             pass_an_hour()
             return await asyncio.Future()
 
-        prober = Prober(lambda _: ssl.create_default_context(), resolve=resolve, clock=loop().time)
+        prober = Prober(lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), resolve=resolve, clock=loop().time)
         return await prober(a_target(), Journey.AUTHORIZE)
 
     outcome = run(main())
@@ -61,7 +61,7 @@ def test_a_deadline_in_connecting_is_a_timeout_of_the_network(full_backlog: Full
 
         loop().on_attempt = lambda _: pass_an_hour()
         request = Request("GET", f"http://{NAME}:{full_backlog.port}/")
-        trust = ssl.create_default_context()
+        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return await Exchanger(resolve, loop().time)(
             request, (), route=Route(trust, IpFamily.ANY), deadline=loop().time() + 60
         )
@@ -131,7 +131,7 @@ def test_a_machine_out_of_descriptors_is_our_own_fault() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
             return ("127.0.0.1", "127.0.0.2")
 
-        prober = Prober(lambda _: ssl.create_default_context(), resolve=resolve, clock=loop().time)
+        prober = Prober(lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), resolve=resolve, clock=loop().time)
         try:
             return await prober(a_target(), Journey.AUTHORIZE)
         finally:
@@ -152,7 +152,7 @@ def test_a_machine_out_of_descriptors_is_our_own_fault() -> None:
 def test_cancellation_goes_through_and_closes_the_socket(event: str, scheme: str, behave: Behaviour) -> None:
     async def main() -> None:
         async with listening(behave) as peer:
-            prober = Prober(lambda _: ssl.create_default_context(), clock=loop().time)
+            prober = Prober(lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), clock=loop().time)
             target = a_target(source_url=f"{scheme}://127.0.0.1:{peer.port}/{SOURCE}", timeout=60.0)
             reached = asyncio.Event()
             with upon(event, reached.set):

@@ -141,7 +141,9 @@ def test_durations_come_from_the_monotonic_clock_and_timestamps_from_the_wall() 
     async def main() -> Outcome:
         wall = iter([2e9, 1e9])  # set back while the probe ran
         async with listening(says(GOOD)) as peer:
-            prober = Prober(lambda _: ssl.create_default_context(), clock=loop().time, wall=wall.__next__)
+            prober = Prober(
+                lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), clock=loop().time, wall=wall.__next__
+            )
             target = a_target(source_url=f"http://127.0.0.1:{peer.port}/{SOURCE}", timeout=60.0)
             return await prober(target, Journey.AUTHORIZE)
 
@@ -153,7 +155,7 @@ def test_durations_come_from_the_monotonic_clock_and_timestamps_from_the_wall() 
 def test_probes_that_run_at_once_do_not_mix() -> None:
     async def main() -> tuple[list[Outcome], list[bytes]]:
         async with listening(echoes("HTTP/1.1 200 OK\r\nCorrelation-Id: of-STATE-not\r\n\r\n{}")) as peer:
-            trust = ssl.create_default_context()
+            trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             prober = Prober(lambda _: trust, clock=loop().time)
             targets = [
                 a_target(name=f"t{n}", source_url=f"http://127.0.0.1:{peer.port}/{n}", timeout=60.0)
@@ -210,7 +212,9 @@ def probe_with(caplog: pytest.LogCaptureFixture, **parts: Any) -> tuple[Outcome,
     """Probe with broken parts; return the outcome and the one record that was logged."""
 
     async def main() -> Outcome:
-        tls: Callable[[object], ssl.SSLContext] = parts.pop("tls", lambda _: ssl.create_default_context())
+        tls: Callable[[object], ssl.SSLContext] = parts.pop(
+            "tls", lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
         return await Prober(tls, clock=loop().time, **parts)(a_target(), Journey.AUTHORIZE)
 
     outcome = run(main())
@@ -252,7 +256,7 @@ def test_a_failure_of_the_target_is_a_value_and_not_a_log_line(caplog: pytest.Lo
         raise ResolutionError
 
     async def main() -> Outcome:
-        prober = Prober(lambda _: ssl.create_default_context(), resolve=resolve, clock=loop().time)
+        prober = Prober(lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), resolve=resolve, clock=loop().time)
         return await prober(a_target(), Journey.AUTHORIZE)
 
     outcome = run(main())
