@@ -64,6 +64,12 @@ def test_the_certificate_behind_a_tunnel_is_known(authority: Authority) -> None:
 
 
 @SCHEMES
+def test_a_body_as_long_as_may_be_comes_through_whole(authority: Authority, *, secure: bool) -> None:
+    long = answer(json.dumps(a_flow(more="x" * 200_000)).encode())
+    assert detour(forwards(), says(long), authority=authority if secure else None).finding == OK
+
+
+@SCHEMES
 def test_only_the_proxys_name_is_resolved_and_its_address_is_the_one_shown(
     authority: Authority, *, secure: bool
 ) -> None:
