@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from harness.samples import Samples
 from observing.examples import BUCKETS, a_success, a_target
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from exporter.observing import FLOW, exposition
 from exporter.observing.exposition import Page
@@ -20,6 +20,8 @@ from exporter.target import Journey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from prometheus_client.registry import Collector
 
 NOTHING = CollectorRegistry()
 FORMATS = pytest.mark.parametrize("openmetrics", [False, True])
@@ -163,6 +165,42 @@ def test_others_get_their_turn_at_least_every_5_ms_of_rendering(monkeypatch: pyt
     gaps = [after - before for before, after in zip(neighbour.turns, neighbour.turns[1:], strict=False)]
     assert neighbour.turns[-1] == pytest.approx(0.3)
     assert max(gaps) <= 0.005
+
+
+def test_not_even_one_series_is_rendered_without_a_turn_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    page, renderings = Page(openmetrics=False), Renderings(monkeypatch)
+
+    def slow(family: Collector) -> bytes:
+        renderings.now += 0.001
+        return generate_latest(family)
+
+    monkeypatch.setattr(exposition, "render_text", slow)
+    neighbour = Neighbour(lambda: renderings.now)
+    asyncio.run(neighbour.beside(page, many(1)))
+    assert renderings.now == pytest.approx(0.001 * (len(FLOW) + 1))
+    gaps = [after - before for before, after in zip([0.0, *neighbour.turns], neighbour.turns, strict=False)]
+    assert max(gaps) <= 0.002
+
+
+def test_an_answer_that_came_meanwhile_is_taken_within_one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    renderings, series, over = Renderings(monkeypatch, seconds=0.001), many(50), asyncio.Event()
+    lasted = []
+
+    async def take() -> None:
+        while not over.is_set():
+            begun = renderings.now
+            for _ in range(4):  # the socket, its protocol, a future, the task
+                await asyncio.sleep(0)
+            lasted.append(renderings.now - begun)
+
+    async def scrape() -> None:
+        taking = asyncio.create_task(take())
+        await Page(openmetrics=False).render(series, NOTHING)
+        over.set()
+        await taking
+
+    asyncio.run(scrape())
+    assert 0 < max(lasted) <= 0.0011
 
 
 def test_a_quick_scrape_does_not_queue_behind_others(monkeypatch: pytest.MonkeyPatch) -> None:
