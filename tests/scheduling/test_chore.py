@@ -214,6 +214,18 @@ def test_a_chore_under_way_is_cancelled_by_the_stop_once_the_probes_have_ended()
     perform(scene, lambda *_: Act(lasts=8.0))
 
 
+def test_a_schedule_that_is_stopped_before_anything_was_due_began_no_chore() -> None:
+    async def scene(stage: Stage, time: VirtualTime) -> None:
+        labour = Labour(time)
+        schedule = with_chores(stage, labour)
+        schedule.start()
+        await schedule.stop(grace=15.0)
+        await asyncio.sleep(3 * EVERY)
+        assert labour.begun == []
+
+    perform(scene)
+
+
 @pytest.mark.parametrize("turns", range(12))
 def test_no_chore_is_begun_after_the_stop_however_soon_it_comes(turns: int) -> None:
     """From the wake to the chore's first step take several turns of the loop; a stop may come after each."""
