@@ -24,9 +24,12 @@ class Samples:
         self.text = text
         self.families: tuple[Metric, ...] = tuple((parse_openmetrics if openmetrics else parse_text)(text))
         self._samples: dict[str, list[Sample]] = {}
+        # By target too: with hundreds of them, looking through all of a name's series takes most of a test.
+        self._of_target: dict[tuple[str, str], list[Sample]] = {}
         for family in self.families:
             for sample in family.samples:
                 self._samples.setdefault(sample.name, []).append(sample)
+                self._of_target.setdefault((sample.name, sample.labels.get("target", "")), []).append(sample)
 
     def family(self, name: str, /) -> Metric | None:
         """Return a family by the name of its TYPE line; a counter is found with and without `_total`."""
@@ -38,9 +41,12 @@ class Samples:
 
     def series(self, name: str, /, **labels: str) -> list[tuple[dict[str, str], float]]:
         """Return all series called `name` that have these labels among theirs: their labels and value."""
+        found = self._samples.get(name, ())
+        if "target" in labels:
+            found = self._of_target.get((name, labels["target"]), ())
         return [
             (dict(sample.labels), float(sample.value))
-            for sample in self._samples.get(name, ())
+            for sample in found
             if labels.items() <= sample.labels.items()
         ]
 

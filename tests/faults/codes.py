@@ -1,0 +1,124 @@
+"""Status codes of every class, each with the page that an edge would put under it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from faults.case import (
+    BLOCKED,
+    UNANSWERED,
+    Case,
+    Found,
+    configuration,
+    failing,
+    limited,
+    ok,
+    provider,
+    source,
+)
+from faults.stage import flow, head, page, replies, wire
+
+from exporter.outcome import Fault, Phase, Reason
+
+GONE_ELSEWHERE = (300, 301, 302, 303, 304, 305, 306, 307, 308, 399)
+CLIENT = (
+    400,
+    402,
+    404,
+    405,
+    406,
+    409,
+    410,
+    411,
+    412,
+    413,
+    414,
+    415,
+    417,
+    418,
+    421,
+    422,
+    425,
+    426,
+    428,
+    431,
+    451,
+    499,
+)
+SERVER = (408, 500, 501, 502, 503, 504, 505, 507, 508, 511, 520, 525, 530, 599)
+NO_CODES = (600, 700, 999)
+
+
+def bare(code: int) -> bytes:
+    """Return an answer without a body, framed as that code wants it."""
+    length = () if code in {204, 304} else (b"Content-Length: 0",)
+    return head(*length, first=b"HTTP/1.1 %03d Whatever" % code)
+
+
+CODES = (
+    *(
+        Case(f"code_{code:03}", f"{code:03}, and then it closes", wire(bare(code)), UNANSWERED)
+        for code in (0, 20, 99)
+    ),
+    *(
+        Case(f"code_{code}", f"{code}, and then it closes", wire(bare(code)), UNANSWERED)
+        for code in (100, 102, 199)
+    ),
+    *(
+        Case(f"code_{code}", f"{code} with a good flow", replies(flow(), code), replace(ok(), code=code))
+        for code in (201, 202, 203, 206, 226, 299)
+    ),
+    *(
+        Case(f"code_{code}", f"{code} without a body", wire(bare(code)), provider(Reason.NOT_JSON, code))
+        for code in (200, 204, 205)
+    ),
+    *(
+        Case(
+            f"code_{code}", f"{code} that leads nowhere", wire(bare(code)), provider(Reason.REDIRECTED, code)
+        )
+        for code in GONE_ELSEWHERE
+    ),
+    *(
+        Case(
+            f"code_{code}", f"{code} with an HTML page", page(code), configuration(Reason.CLIENT_ERROR, code)
+        )
+        for code in CLIENT
+    ),
+    *(
+        Case(f"code_{code}", f"{code} with an HTML page", page(code), replace(BLOCKED, code=code))
+        for code in (401, 403)
+    ),
+    Case(
+        "code_401_json",
+        "401 with JSON that is no error",
+        replies({}, 401),
+        configuration(Reason.CLIENT_ERROR, 401),
+    ),
+    Case("code_403_array", "403 with a JSON array", replies([], 403), BLOCKED),
+    Case("code_407", "407, and there is no proxy", page(407), configuration(Reason.CLIENT_ERROR, 407)),
+    *(Case(f"code_{code}", f"{code} with an HTML page", page(code), failing(code)) for code in SERVER),
+    Case("code_429", "429 with an HTML page", page(429), limited(429), source(1)),
+    *(
+        Case(
+            f"code_{code}",
+            f"{code}, which is no code",
+            wire(bare(code)),
+            Found(reason=Reason.PROTOCOL, fault=Fault.PROVIDER, code=code),
+        )
+        for code in NO_CODES
+    ),
+    Case(
+        "code_404_large",
+        "404 with a body of 1 MB",
+        page(404, b"x" * 1_000_000),
+        replace(configuration(Reason.CLIENT_ERROR, 404), completed=False),
+    ),
+    Case(
+        "code_404_truncated",
+        "404 with half of its body",
+        wire(head(b"Content-Length: 9", first=b"HTTP/1.1 404 No"), b"x"),
+        replace(
+            configuration(Reason.PROTOCOL, 404), fault=Fault.PROVIDER, phase=Phase.TRANSFER, completed=False
+        ),
+    ),
+)

@@ -1,0 +1,45 @@
+"""One daemon that probes the whole fault table, and the table as it found it at the end of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from faults.run import Scraped, running
+from faults.stage import Stage
+from faults.table import GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.samples import Samples
+
+FOUND = pytest.StashKey["Samples"]()
+LAST_RESULT = "pingone_flow_probe_last_result_info"
+
+
+@pytest.fixture(scope="session")
+def scraped(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Scraped]:
+    """What a daemon says of all cases, and of a healthy target among them."""
+    directory = tmp_path_factory.mktemp("faults")
+    with Stage(directory) as stage, running(stage, directory) as found:
+        pytestconfig.stash[FOUND] = found.samples
+        yield found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was found of each fault, when this folder alone was asked for."""
+    samples = config.stash.get(FOUND, None)
+    if samples is None or not all("faults" in argument for argument in config.args):
+        return
+    for heading, cases in GROUPS.items():
+        terminalreporter.section(heading, sep="-")
+        for case in cases:
+            terminalreporter.write_line(f"{case.name:42} {_told(samples, case.name):40} {case.says}")
+
+
+def _told(samples: Samples, target: str) -> str:
+    return "; ".join(
+        f"{labels['reason']}, {labels['fault']}, {labels['phase']}"
+        for labels, _ in samples.series(LAST_RESULT, target=target)
+    )

@@ -1,0 +1,150 @@
+"""Whatever a provider does is told by its reason, fault, phase, code and status; and hurts nobody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from faults.case import STATUS, Case, Found
+from faults.run import DURATION_COUNT, HEALTHY
+from faults.table import CASES
+
+from exporter.outcome import FAULTS, Fault, Phase, Reason
+
+if TYPE_CHECKING:
+    from faults.run import Scraped
+    from harness.samples import Samples
+
+pytestmark = pytest.mark.e2e
+
+PHASES = ("resolve", "connect", "processing", "transfer")
+LAST_DURATION = "pingone_flow_step_last_duration_seconds"
+SKIPPED = "pingone_flow_exporter_probes_skipped_total"
+STALLED = "pingone_flow_exporter_probes_stalled_total"
+"""Where the machine of the tests stood still, durations are not observed and a timeout is `internal`."""
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_it_is_told_what_a_provider_did(scraped: Scraped, case: Case) -> None:
+    samples, target, found = scraped.samples, case.name, case.found
+    ((labels, value),) = samples.series("pingone_flow_probe_last_result_info", target=target)
+    assert (labels["phase"], labels["step"], value) == (found.phase, "authorize", 1.0)
+    told = (labels["reason"], labels["fault"])
+    if told == (Reason.INTERNAL, Fault.EXPORTER) and samples.total(STALLED):
+        return  # the last one was spoilt by a stall; the counters know those before
+    assert told == (found.reason, found.fault)
+    assert samples.value("pingone_flow_http_status_code", target=target) == found.code
+    assert current_statuses(samples, target) == ({found.status} if found.status else set())
+    assert samples.value("pingone_flow_probe_success", target=target) == float(found.reason is Reason.OK)
+    last = phases(samples, LAST_DURATION, target)
+    assert min(last.values(), default=1.0) > 0.0
+    if last or not samples.total(STALLED):
+        assert set(last) == completed(found)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_counters_of_a_target_agree_with_each_other(scraped: Scraped, case: Case) -> None:
+    samples, target, found = scraped.samples, case.name, case.found
+    probes = judged(samples, target)
+    assert probes >= 1
+    assert probes == samples.value(
+        "pingone_flow_probes_total", target=target, reason=found.reason, fault=found.fault
+    )
+    successes = probes if found.reason is Reason.OK else 0.0
+    durations = samples.total("pingone_flow_probe_duration_seconds_count", target=target)
+    assert successes - samples.total(STALLED) <= durations <= successes
+    for name, label, expected in (
+        ("pingone_flow_http_responses_total", "code", {str(found.code)} if found.code is not None else set()),
+        ("pingone_flow_statuses_total", "status", {found.status} if found.status else set()),
+        ("pingone_flow_error_codes_total", "code", set(found.errors)),
+    ):
+        counted = {labels[label]: value for labels, value in samples.series(name, target=target) if value}
+        assert set(counted) == expected, name
+        assert min(counted.values(), default=probes) >= probes
+    summary = phases(samples, DURATION_COUNT, target)
+    assert set(summary) == completed(found)
+    assert all(probes - samples.total(STALLED) <= count <= probes for count in summary.values())
+
+
+def test_failures_count_unless_they_say_nothing_of_the_target(scraped: Scraped) -> None:
+    samples = scraped.samples
+    for case in CASES:
+        failures = samples.value("pingone_flow_probe_consecutive_failures", target=case.name)
+        since = samples.value("pingone_flow_probe_state_change_timestamp_seconds", target=case.name)
+        probes = judged(samples, case.name)
+        if case.found.reason is Reason.RATE_LIMITED:
+            assert (case.name, failures, since) == (case.name, None, None)
+        else:
+            expected = 0.0 if case.found.reason is Reason.OK else probes
+            assert (case.name, failures) == (case.name, expected)
+            assert since is not None
+
+
+def test_every_pair_of_reason_and_fault_is_there_from_the_start(scraped: Scraped) -> None:
+    pairs = {(reason.value, fault.value) for reason, faults in FAULTS.items() for fault in faults}
+    assert len(pairs) == 23
+    for target in (HEALTHY, *(case.name for case in CASES)):
+        series = scraped.samples.series("pingone_flow_probes_total", target=target)
+        assert {(labels["reason"], labels["fault"]) for labels, _ in series} == pairs
+        assert len(series) == len(pairs)
+
+
+def test_a_healthy_target_among_sick_ones_has_right_numbers(scraped: Scraped) -> None:
+    samples = scraped.samples
+    good = samples.value("pingone_flow_probes_total", target=HEALTHY, reason="ok", fault="none")
+    assert good is not None
+    # A probe whose answer was on its way is in one of the two numbers only.
+    assert scraped.before - 1 - samples.total(STALLED) <= good <= scraped.after
+    assert judged(samples, HEALTHY) == good
+    assert samples.value("pingone_flow_probe_consecutive_failures", target=HEALTHY) == 0.0
+    assert current_statuses(samples, HEALTHY) == {STATUS}
+    durations = phases(samples, DURATION_COUNT, HEALTHY)
+    durations["all"] = samples.total("pingone_flow_probe_duration_seconds_count", target=HEALTHY)
+    assert set(durations) == {*PHASES, "all"}
+    assert all(good - samples.total(STALLED) <= count <= good for count in durations.values())
+    skipped = {labels["cause"]: value for labels, value in samples.series(SKIPPED, target=HEALTHY)}
+    assert skipped == dict.fromkeys(skipped, 0.0)
+
+
+def test_the_table_names_each_fault_once_and_holds_every_reason_but_our_own() -> None:
+    assert len({case.name for case in CASES}) == len(CASES) >= 60
+    assert {case.found.reason for case in CASES} == set(Reason) - {Reason.INTERNAL}
+    assert all(case.found.fault in FAULTS[case.found.reason] for case in CASES)
+
+
+def test_none_of_it_is_a_fault_of_our_own(scraped: Scraped) -> None:
+    assert "level=error" not in scraped.log
+    assert "Traceback" not in scraped.log
+
+
+def test_a_provider_makes_no_label_of_its_own(scraped: Scraped) -> None:
+    """Cardinality: NEW_STEP_REQUIRED is a label only where the operator wrote it."""
+    with_it = {
+        labels["target"]
+        for labels, _ in scraped.samples.series("pingone_flow_status", status="NEW_STEP_REQUIRED")
+    }
+    assert with_it == {"expected_new_status"}
+
+
+def judged(samples: Samples, target: str) -> float:
+    """Return how many probes of a target ended by its provider's doing: all but those spoilt by a stall."""
+    spoilt = samples.total("pingone_flow_probes_total", target=target, reason="internal")
+    assert spoilt <= samples.total(STALLED)
+    return samples.total("pingone_flow_probes_total", target=target) - spoilt
+
+
+def current_statuses(samples: Samples, target: str) -> set[str]:
+    series = samples.series("pingone_flow_status", target=target)
+    assert series, "the expected statuses are there whatever came back"
+    assert {value for _, value in series} <= {0.0, 1.0}
+    return {labels["status"] for labels, value in series if value}
+
+
+def phases(samples: Samples, name: str, target: str) -> dict[str, float]:
+    return {labels["phase"]: value for labels, value in samples.series(name, target=target)}
+
+
+def completed(found: Found) -> set[str]:
+    """Return the phases that were gone through to their end."""
+    order = [phase for phase in Phase if found.encrypted or phase is not Phase.TLS]
+    return {phase.value for phase in order[: order.index(found.phase) + found.completed]}
