@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent
 
+# The table of faults is data of the tests, which are no package and import each other from their own folder.
+sys.path.insert(0, str(DOCS.parent / "tests"))
+from faults.table import reference as faults_reference  # noqa: E402  found by the line above only
+
 PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "settings.md": settings_reference,
     DOCS / "metrics.md": metrics_reference,
     DOCS / "simulator.md": simulator_reference,
+    DOCS / "faults.md": faults_reference,
 }
 """Every generated page, and the function that returns its whole text."""
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from faults.run import Scraped, running
+from faults.run import FOUND, Scraped, running
 from faults.stage import Stage
 from faults.table import GROUPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from harness.samples import Samples
 
-FOUND = pytest.StashKey["Samples"]()
 LAST_RESULT = "pingone_flow_probe_last_result_info"
 
 
@@ -23,23 +22,21 @@ def scraped(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
     """What a daemon says of all cases, and of a healthy target among them."""
     directory = tmp_path_factory.mktemp("faults")
     with Stage(directory) as stage, running(stage, directory) as found:
-        pytestconfig.stash[FOUND] = found.samples
+        pytestconfig.stash.setdefault(FOUND, []).append(found.samples)
         yield found
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what was found of each fault, when this folder alone was asked for."""
-    samples = config.stash.get(FOUND, None)
-    if samples is None or not all("faults" in argument for argument in config.args):
+    found = config.stash.get(FOUND, [])
+    if not found or not all("faults" in argument for argument in config.args):
         return
     for heading, cases in GROUPS.items():
         terminalreporter.section(heading, sep="-")
         for case in cases:
-            terminalreporter.write_line(f"{case.name:42} {_told(samples, case.name):40} {case.says}")
+            terminalreporter.write_line(f"{case.name:42} {_told(found, case.name):40} {case.says}")
 
 
-def _told(samples: Samples, target: str) -> str:
-    return "; ".join(
-        f"{labels['reason']}, {labels['fault']}, {labels['phase']}"
-        for labels, _ in samples.series(LAST_RESULT, target=target)
-    )
+def _told(found: Iterable[Samples], target: str) -> str:
+    series = [labels for samples in found for labels, _ in samples.series(LAST_RESULT, target=target)]
+    return "; ".join(f"{labels['reason']}, {labels['fault']}, {labels['phase']}" for labels in series)

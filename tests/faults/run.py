@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
 from faults.table import CASES
 from harness.daemon import Daemon
 from harness.http_server import HttpServer
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from faults.stage import Stage
     from harness.samples import Samples
+
+FOUND = pytest.StashKey[list["Samples"]]()
+"""What daemons said, for the table at the end of the run."""
 
 HEALTHY = "healthy"
 ENOUGH = 10

@@ -1,0 +1,92 @@
+"""Whatever a name server does is told, and none that hangs holds up anybody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from faults.name_server import ZONE, NameServer, asking
+from faults.names import NAMES, named
+from faults.run import DURATION_COUNT, FOUND, HEALTHY
+from faults.stage import Stage
+from harness.daemon import Daemon
+from harness.variables import target_variables
+
+from exporter.outcome import Phase, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from faults.case import Case
+    from harness.samples import Samples
+
+pytestmark = pytest.mark.e2e
+
+HANGING = 50
+ENOUGH = 6
+"""Probes of the healthy target, one a second: each hanging name is asked for three times meanwhile."""
+LAST_RESULT = "pingone_flow_probe_last_result_info"
+RESOLVE_SUM = "pingone_flow_step_duration_seconds_sum"
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Samples]:
+    directory = tmp_path_factory.mktemp("names")
+    command = asking(directory / "etc")
+    with NameServer(), Stage(directory) as stage:
+        environment = {
+            "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
+            "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1s",
+            **target_variables(HEALTHY, named("good")(stage), interval="1s", timeout="900ms"),
+        }
+        for number in range(HANGING):
+            environment |= target_variables(f"hanging_{number}", f"http://hang-{number}.{ZONE}")
+        for case in NAMES:
+            environment |= target_variables(case.name, case.scene(stage), **case.fields)
+        with Daemon(
+            environment, directory=directory / "work", logs=directory / "logs", command=command
+        ) as daemon:
+            samples = daemon.wait_until(all_seen, timeout=60.0, what="probes of all names")
+            pytestconfig.stash.setdefault(FOUND, []).append(samples)
+            yield samples
+
+
+def all_seen(samples: Samples) -> bool:
+    judged = {
+        labels["target"]
+        for labels, value in samples.series("pingone_flow_probes_total")
+        if value and labels["reason"] != Reason.INTERNAL
+    }
+    wanted = {case.name for case in NAMES} | {f"hanging_{number}" for number in range(HANGING)}
+    return wanted <= judged and samples.total("pingone_flow_probes_total", target=HEALTHY) >= ENOUGH
+
+
+@pytest.mark.parametrize("case", NAMES, ids=lambda case: case.name)
+def test_it_is_told_what_a_name_server_did(told: Samples, case: Case) -> None:
+    found = case.found
+    counted = {
+        (labels["reason"], labels["fault"])
+        for labels, value in told.series("pingone_flow_probes_total", target=case.name)
+        if value and labels["reason"] != Reason.INTERNAL
+    }
+    assert counted == {(found.reason, found.fault)}
+    ((labels, _),) = told.series(LAST_RESULT, target=case.name)
+    assert labels["phase"] == found.phase
+    assert told.value("pingone_flow_http_status_code", target=case.name) == found.code
+    if found.phase is Phase.RESOLVE:
+        assert not told.has(DURATION_COUNT, target=case.name)
+
+
+def test_names_that_hang_leave_the_resolve_phase_of_others_alone(told: Samples) -> None:
+    for number in range(HANGING):
+        ((labels, _),) = told.series(LAST_RESULT, target=f"hanging_{number}")
+        assert labels["phase"] == "resolve"
+        assert labels["reason"] in {Reason.TIMEOUT, Reason.INTERNAL}
+    probes = told.total("pingone_flow_probes_total", target=HEALTHY)
+    assert told.value("pingone_flow_probes_total", target=HEALTHY, reason="ok", fault="none") == probes
+    resolved = told.total(DURATION_COUNT, target=HEALTHY, phase="resolve")
+    assert resolved
+    # One that waited for a thread that hangs would have waited for seconds.
+    assert told.total(RESOLVE_SUM, target=HEALTHY, phase="resolve") < 0.3 * resolved
+    skipped = told.series("pingone_flow_exporter_probes_skipped_total", target=HEALTHY)
+    assert sum(value for _, value in skipped) == 0.0
