@@ -66,10 +66,12 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
+    # Its default action would end us undrained; whoever sends it expects a reload.
+    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP ignored: restart to read settings anew")
     try:
         yield stopping
     finally:
-        for number in _STOP_SIGNALS:
+        for number in (*_STOP_SIGNALS, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
 
@@ -82,8 +84,8 @@ async def lifespan(
 ) -> AsyncIterator[None]:
     """Start everything in its order, and stop it in the reverse one.
 
-    Until the schedule runs nothing is answered; while it drains the web says that it is not ready,
-    and a last scrape still finds the numbers.
+    Until the schedule runs nothing is answered; while probes under way have their time to end, the web
+    says that it is not ready and still shows the numbers.
 
     Args:
         settings: what to watch, and how.
@@ -96,7 +98,7 @@ async def lifespan(
     trust = Trust(targets)
     if trust.system_has_none() and any(_trusts_the_system(target) for target in targets):
         _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
-    prober = Prober(trust, stood_still=watch.stood_still)
+    prober = Prober(trust, stalls=watch.stalls)
     await warm(prober)
     schedule = Schedule(
         targets,
@@ -104,7 +106,7 @@ async def lifespan(
         observers=(metrics, history, LogObserver(), *observers),
         watcher=metrics,
         places=settings.max_concurrent_probes,
-        chores=_chores(settings, metrics),
+        chores=_chores(settings, metrics, watch),
     )
     app = site(
         exposition=metrics.exposition,
@@ -139,13 +141,16 @@ def _spare_the_collector() -> None:
     gc.freeze()
 
 
-def _chores(settings: Settings, metrics: Metrics) -> list[Chore]:
-    if settings.egress_check_url is None:
+def _chores(settings: Settings, metrics: Metrics, watch: LoopWatch) -> list[Chore]:
+    if settings.egress_check is None:
         return []
-    canary = Canary(settings.egress_check_url)
+    egress = settings.egress_check
+    canary = Canary(egress.url, proxy_url=egress.proxy_url, family=egress.ip_family, stalls=watch.stalls)
 
     async def check() -> None:
-        metrics.egress(await canary())
+        up = await canary()
+        if up is not None:
+            metrics.egress(up)
 
     return [Chore("egress check", Canary.INTERVAL, check)]
 

@@ -214,6 +214,10 @@ def _flatten(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
             event.update({f"{phase}_seconds": seconds for phase, seconds in value.items()})
         elif key == "error_codes":
             event[key] = ",".join(value)
+        elif key == "checks":
+            event["checks_failed"] = ",".join(check for check, passed in value.items() if not passed)
+        elif key == "tls":
+            event.update({f"tls_{fact}": text for fact, text in value.items()})
         else:
             event.setdefault(key, value)
     return event

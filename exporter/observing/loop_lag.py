@@ -44,12 +44,13 @@ class LoopWatch:
             self._beat = now
             self._report(max(0.0, late))
 
-    def stood_still(self, since: float) -> bool:
-        """Whether the loop stood still for more than 50 ms at some time after `since`."""
+    def stalls(self, since: float) -> list[tuple[float, float]]:
+        """Return begin and end of each time that the loop stood still for more than 50 ms after `since`."""
         now = self._clock()
         # Whoever asks may have been woken before we were; to be told what it will be told a turn later.
         under_way = [(self._beat, now)] if self._late(now) > STILL else []
-        return any(ended - max(begun, since) > STILL for begun, ended in (*self._stalls, *under_way))
+        clipped = ((max(begun, since), ended) for begun, ended in (*self._stalls, *under_way))
+        return [(begun, ended) for begun, ended in clipped if ended - begun > STILL]
 
     def _late(self, now: float) -> float:
         return now - self._beat - BEAT

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
 from typing import TYPE_CHECKING
 
 from exporter import __version__
+from exporter.outcome import Reason
+from exporter.probing import timeline
 from exporter.probing.exchange import Exchanger
+from exporter.probing.failure import read_failure
 from exporter.probing.resolver import Resolver
 from exporter.probing.route import Route
 from exporter.probing.step import Request
@@ -16,32 +20,72 @@ from exporter.target import IpFamily
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from exporter.probing.stall import StallsSince
+
+_log = logging.getLogger(__name__)
+
 _DEADLINE = 5.0
 
 
 class Canary:
-    """Asks a URL of the operator's choice.
+    """Asks a URL of the operator's choice, by the way out that probes take.
+
+    Any HTTP answer will do, so that certificates are not verified: nothing secret is sent, and an
+    authority that is missing here does not mean that the network is down.
 
     Args:
         url: http or https.
+        proxy_url: a forward proxy, or None.
+        family: which addresses are tried.
         clock: monotonic seconds, the event loop's clock.
+        stalls: when our own event loop stood still since a time of that clock.
     """
 
     INTERVAL = 15.0
     """Seconds between two checks."""
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        proxy_url: str | None = None,
+        family: IpFamily = IpFamily.ANY,
+        clock: Callable[[], float] = time.monotonic,
+        stalls: StallsSince = lambda _since: (),
+    ) -> None:
         self._request = Request("GET", url)
         self._clock = clock
+        self._stalls = stalls
         self._exchange = Exchanger(Resolver(), clock)
-        self._route = Route(ssl.create_default_context(), IpFamily.ANY)
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._route = Route(context, family, proxy_url)
+        self._last: Reason | None = None
 
-    async def __call__(self) -> bool:
-        """Whether any HTTP answer came within 5 s, whatever it said."""
+    async def __call__(self) -> bool | None:
+        """Whether any HTTP answer came within 5 s, whatever it said; None if it is our fault not to know."""
+        begun = self._clock()
         exchange = await self._exchange(
             self._request,
             (("User-Agent", f"pingone-flow-exporter/{__version__}"), ("Accept", "*/*")),
             route=self._route,
-            deadline=self._clock() + _DEADLINE,
+            deadline=begun + _DEADLINE,
         )
-        return exchange.answer is not None
+        if exchange.answer is not None:
+            self._tell(Reason.OK)
+            return True
+        error = exchange.error or RuntimeError("an exchange without an answer has an error")
+        proxied = self._route.proxy_url is not None
+        reason, _ = read_failure(error, timeline.reached(exchange.marks), proxied=proxied)
+        if reason is Reason.INTERNAL or self._stalls(begun):
+            return None
+        self._tell(reason)
+        return False
+
+    def _tell(self, reason: Reason) -> None:
+        """Log a change; whoever reads a page about it wants to know why."""
+        if reason is not self._last:
+            level = logging.INFO if reason is Reason.OK else logging.WARNING
+            _log.log(level, "egress check", extra={"up": reason is Reason.OK, "reason": reason.value})
+        self._last = reason

@@ -28,6 +28,9 @@ def find(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdict:
         if proxied and answer.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return Verdict(Reason.PROXY, Fault.NETWORK)
         return judge(answer, step.expectation)
+    if answer is not None and answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        # The head alone says it, and says for how long; to go on probing would make it worse.
+        return judge(answer, step.expectation)
     error = exchange.error or RuntimeError("an exchange without an answer has an error")
     reason, fault = read_failure(error, timeline.reached(exchange.marks), proxied=proxied)
     if reason is Reason.INTERNAL:

@@ -22,6 +22,7 @@ from exporter.probing.journeys import JOURNEYS
 from exporter.probing.resolver import Resolver
 from exporter.probing.retry_after import retry_after_seconds
 from exporter.probing.route import Route
+from exporter.probing.stall import explains_timeout
 
 if TYPE_CHECKING:
     import ssl
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from exporter.outcome import StepRecord, TlsFacts
     from exporter.probing.exchange import Exchange, Resolve
+    from exporter.probing.stall import StallsSince
     from exporter.probing.step import Step, Walk
     from exporter.target import Journey, Target
 
@@ -51,7 +53,7 @@ class Prober:
         clock: monotonic seconds, the event loop's clock.
         wall: seconds since the epoch; for timestamps only.
         token: makes nonces, states and verifiers.
-        stood_still: whether our own event loop stood still since a time of the monotonic clock.
+        stalls: begin and end of each time that our own event loop stood still since a time of that clock.
     """
 
     def __init__(
@@ -62,13 +64,13 @@ class Prober:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         token: Callable[[], str] = fresh_token,
-        stood_still: Callable[[float], bool] = lambda _since: False,
+        stalls: StallsSince = lambda _since: (),
     ) -> None:
         self._tls = tls
         self._clock = clock
         self._wall = wall
         self._token = token
-        self._stood_still = stood_still
+        self._stalls = stalls
         self._exchange = Exchanger(resolve or Resolver(), clock)
         self._second_look = SecondLook(clock)
 
@@ -92,7 +94,7 @@ class Prober:
             journey=journey,
             reason=notes.verdict.reason,
             fault=notes.verdict.fault,
-            step=last.step if last else journey.value,
+            step=last.step if last else journey.steps[0],
             phase=last.phase if last else Phase.RESOLVE,
             started_at=started_at,
             ended_at=self._wall(),
@@ -100,7 +102,7 @@ class Prober:
             transaction_id=notes.transaction_id,
             steps=tuple(notes.records),
             retry_after=notes.retry_after,
-            stalled=self._stood_still(started),
+            stalled=bool(self._stalls(started)),
         )
 
     async def _walk(self, target: Target, journey: Journey, notes: _Notes) -> None:
@@ -113,7 +115,7 @@ class Prober:
                 exchange = await self._exchange(step.request, headers, route=route, deadline=notes.deadline)
                 notes.ended = exchange.ended
                 verdict = find(exchange, step, proxied=proxied)
-                if verdict.reason is Reason.TIMEOUT and self._stood_still(notes.deadline - target.timeout):
+                if verdict.reason is Reason.TIMEOUT and self._was_ours(target, notes):
                     verdict = _OUR_BUG  # we were not there to see the answer
                 notes.verdict = verdict
                 tls = exchange.tls or await self._look_again(target, step, exchange, notes)
@@ -121,6 +123,10 @@ class Prober:
                 if verdict.reason is Reason.RATE_LIMITED:
                     notes.retry_after = self._retry_after(exchange)
                 step = _next(walk, verdict)
+
+    def _was_ours(self, target: Target, notes: _Notes) -> bool:
+        stalls = self._stalls(notes.deadline - target.timeout)
+        return explains_timeout(stalls, deadline=notes.deadline, timeout=target.timeout)
 
     async def _look_again(
         self, target: Target, step: Step, exchange: Exchange, notes: _Notes

@@ -171,6 +171,10 @@ class Schedule:
             _, late = await asyncio.wait(running, timeout=grace)
             for task in late:
                 task.cancel()
+            if late:
+                # The counter says so too, but nobody may be there to scrape it any more.
+                names = sorted(entry.target.name for entry in self._entries if entry.task in late)
+                _log.warning("probes cancelled: they outlasted the grace", extra={"targets": ",".join(names)})
             await asyncio.gather(*running, return_exceptions=True)
         await self._timer.stop()
         for runner in self._runners:  # after the timer, whose last wake may still have begun one

@@ -47,7 +47,11 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Begin waiting for the next request, or, after the last answer, for the client to take it."""
+        # No route takes a body. Whoever goes on sending one after the answer would never be done.
+        unread = self.conn.their_state is h11.SEND_BODY
         super().on_response_complete()
+        if unread and not self.transport.is_closing():
+            self.transport.close()
         if self.transport.is_closing():
             self._deadline = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
 

@@ -82,7 +82,7 @@ class Server(uvicorn.Server):
             lifespan="off",
             interface="asgi3",
             log_config=None,
-            log_level="warning",
+            log_level="error",  # whoever reaches the port could fill the log with warnings
             access_log=False,
             workers=1,  # said here, or it would be read from an ambient variable
             proxy_headers=False,

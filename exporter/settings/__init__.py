@@ -13,10 +13,11 @@ from exporter.settings.description import describe
 from exporter.settings.loading import load
 from exporter.settings.mistake import ConfigurationError, Mistake
 from exporter.settings.reference import reference
-from exporter.settings.resolved import Log, Settings, Web
+from exporter.settings.resolved import EgressCheck, Log, Settings, Web
 
 __all__ = [
     "ConfigurationError",
+    "EgressCheck",
     "ListenAddress",
     "Log",
     "Mistake",

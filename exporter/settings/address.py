@@ -73,6 +73,9 @@ def region(text: str) -> Locator:
     return Locator(f"https://auth.pingone.{REGIONS[text.upper()]}")
 
 
+TOO_LONG = "must end before the environment's id; write for example https://auth.pingone.eu"
+
+
 def auth_url(text: str) -> Locator:
     """Read a base URL: host in lower case, default port and trailing slash dropped."""
     match = URL.fullmatch(text)
@@ -84,6 +87,11 @@ def auth_url(text: str) -> Locator:
         raise ValueError("must not hold a query or fragment; write for example https://auth.pingone.eu")
     if not PATH.fullmatch(match["path"]):
         raise ValueError(_NO_URL)
+    segments = match["path"].rstrip("/").split("/")
+    if {".", ".."} & set(segments):
+        raise ValueError("must not hold . or .. as a part of its path; write the path that is meant")
+    if segments[-1] == "as" or segments[-2:] == ["as", "authorize"]:
+        raise ValueError(TOO_LONG)
     scheme = match["scheme"].lower()
     return Locator(f"{scheme}://{_authority(match['authority'], scheme, _NO_URL)}{match['path'].rstrip('/')}")
 

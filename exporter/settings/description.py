@@ -71,7 +71,7 @@ def _exporter(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in settings.duration_buckets)
     yield (
         "egress check",
-        _NONE if settings.egress_check_url is None else _without_query(settings.egress_check_url),
+        _NONE if settings.egress_check is None else _without_query(settings.egress_check.url),
     )
     yield "log", f"{settings.log.format}, from level {settings.log.level}"
 

@@ -15,7 +15,7 @@ from exporter.settings.merging import merge
 from exporter.settings.mistake import ConfigurationError, Mistake
 from exporter.settings.reading import DEFAULTS, TARGETS, read
 from exporter.settings.resolution import check_defaults, resolve
-from exporter.settings.resolved import Log, Settings, Web
+from exporter.settings.resolved import EgressCheck, Log, Settings, Web
 from exporter.settings.schema import Surroundings, required
 from exporter.settings.validation import validate
 from exporter.settings.written import DELIMITER, PREFIX
@@ -99,8 +99,17 @@ def _settings(schema: Schema, targets: Iterable[Target], disabled: Iterable[str]
         max_concurrent_probes=schema.max_concurrent_probes or _slots(enabled),
         shutdown_grace=schema.shutdown_grace,
         duration_buckets=schema.duration_buckets,
-        egress_check_url=schema.egress_check_url,
+        egress_check=_egress_check(schema),
         log=Log(level=schema.log.level, format=schema.log.format),
+    )
+
+
+def _egress_check(schema: Schema) -> EgressCheck | None:
+    if schema.egress_check_url is None:
+        return None
+    defaults = schema.defaults
+    return EgressCheck(
+        url=schema.egress_check_url, proxy_url=defaults.proxy_url, ip_family=defaults.ip_family
     )
 
 

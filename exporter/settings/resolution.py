@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.settings import duration
+from exporter.settings.address import TOO_LONG
 from exporter.settings.draft import draft
 from exporter.settings.schema import required
 from exporter.target import Target
@@ -53,6 +54,7 @@ def resolve(name: str, place: Place, own: Layer, defaults: Layer) -> Resolution:
     mistakes += _more_than_one(own, _SOURCE)
     mistakes += _more_than_one(own, _DESTINATION)
     source, destination = _locators(made, mistakes)
+    mistakes += _id_in_url(made, source)
     timeout = _timeout(made, mistakes)
     enabled = made.fields.enabled or not made.is_right("enabled")
     return Resolution(_target(made, source, destination, timeout), enabled, mistakes)
@@ -87,6 +89,14 @@ def _locators(draft: Draft, mistakes: list[Mistake]) -> tuple[Locator | None, Lo
             )
         )
     return source, source
+
+
+def _id_in_url(draft: Draft, source: Locator | None) -> list[Mistake]:
+    """Say that an AUTH_URL was copied whole; the id would stand in it twice."""
+    at, source_id = draft.layer("auth_url"), draft.fields.source_environment_id
+    if at is None or source is None or not source_id or source_id not in source.url.lower():
+        return []
+    return [at.place("auth_url").mistake(TOO_LONG)]
 
 
 def _locator(layer: Layer, names: Sequence[str]) -> Locator | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from exporter.settings.address import ListenAddress
-    from exporter.target import Target
+    from exporter.target import IpFamily, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,21 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EgressCheck:
+    """The own-connectivity check, by the way out that the defaults give.
+
+    Args:
+        url: its query may hold anything, so it is never printed.
+        proxy_url: a forward proxy; may hold a password.
+        ip_family: which addresses are tried.
+    """
+
+    url: str = field(repr=False)
+    proxy_url: str | None = field(repr=False)
+    ip_family: IpFamily
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that was configured.
 
@@ -45,8 +60,7 @@ class Settings:
         max_concurrent_probes: probes that may be under way at once.
         shutdown_grace: seconds that probes under way may take to end.
         duration_buckets: upper bounds in seconds, increasing, without +Inf.
-        egress_check_url: what shows that the exporter itself reaches the network; None for no such check; its
-            query may hold anything, so it is never printed.
+        egress_check: what shows that the exporter itself reaches the network; None for no such check.
         log: what to log, and how.
     """
 
@@ -56,5 +70,5 @@ class Settings:
     max_concurrent_probes: int
     shutdown_grace: float
     duration_buckets: tuple[float, ...]
-    egress_check_url: str | None = field(repr=False)
+    egress_check: EgressCheck | None
     log: Log

@@ -98,6 +98,16 @@ def test_a_probe_that_outlasts_the_grace_is_cancelled(daemon: Factory[..., Daemo
     assert gate.server.requests[0].answered_at is None
     assert "msg=stopped" in running.log()
     assert "Traceback" not in running.log()
+    assert 'level=warning msg="probes cancelled: they outlasted the grace" targets=emea' in running.log()
+
+
+def test_a_hangup_neither_ends_it_nor_goes_unanswered(daemon: Factory[..., Daemon], gate: Gate) -> None:
+    running = probing(daemon, gate)
+    running.signal(signal.SIGHUP)
+    running.wait_for_log(re.compile("SIGHUP ignored"), timeout=30.0, what="an answer to SIGHUP")
+    assert running.get("/-/ready").status_code == 200
+    gate.opened.set()
+    assert running.stop() == 0
 
 
 @BOTH
@@ -127,9 +137,9 @@ def test_no_probe_is_begun_once_it_stops(daemon: Factory[..., Daemon], gate: Gat
             lambda page: page.value("pingone_flow_exporter_probes_in_flight") == 1.0, what="the drain"
         )
         seen = len(other.requests)
-        # Its own samples of the loop, ten a second, are the clock: five intervals of the frequent target.
+        # Its own samples of the loop, a hundred a second, are the clock: five intervals of the frequent target.
         running.wait_until(
-            lambda page: page.total(LOOP_SAMPLES) > drain.total(LOOP_SAMPLES) + 5, what="time to begin one"
+            lambda page: page.total(LOOP_SAMPLES) > drain.total(LOOP_SAMPLES) + 50, what="time to begin one"
         )
         assert len(other.requests) == seen
         gate.opened.set()

@@ -87,6 +87,19 @@ def test_of_steps_logfmt_tells_the_last_one_and_its_phases() -> None:
     assert "phases" not in line
 
 
+def test_checks_and_tls_are_told_in_words_that_can_be_filtered() -> None:
+    step = {
+        "step": "authorize",
+        "phases": {},
+        "checks": {"id": True, "self_link": False, "lifetime": False},
+        "tls": {"version": "TLSv1.3", "not_after": "2026-12-24T00:00:00.000Z"},
+    }
+    line = only(lambda: own.info("x", extra={"steps": [step]}))
+    assert line["checks_failed"] == "self_link,lifetime"
+    assert (line["tls_version"], line["tls_not_after"]) == ("TLSv1.3", "2026-12-24T00:00:00.000Z")
+    assert not {"checks", "tls"} & set(line)
+
+
 def test_of_a_probe_that_took_no_step_logfmt_tells_the_rest() -> None:
     assert only(lambda: own.info("x", extra={"steps": [], "target": "emea"})).keys() == {
         "ts",
@@ -252,7 +265,7 @@ def test_own_lines_are_told_from_the_level_that_was_set(level: str, told: list[s
     assert [logfmt.read(line)["level"] for line in written(log, level=level)] == told
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpcore.http11", "apscheduler.scheduler", "uvicorn.error"])
+@pytest.mark.parametrize("library", ["httpx", "httpcore.http11", "apscheduler.scheduler", "asyncio"])
 def test_libraries_are_heard_from_warning_on_whatever_the_level(library: str) -> None:
     def log() -> None:
         logger = logging.getLogger(library)

@@ -73,7 +73,7 @@ def test_a_loop_that_nobody_holds_is_not_late() -> None:
         samples = await scene.beats(3)
         assert samples == [pytest.approx(0.0, abs=1e-6)] * 3
         assert min(samples) >= 0, "which would take away from the histogram's sum"
-        assert not scene.watch.stood_still(begun)
+        assert not scene.watch.stalls(begun)
 
     watched(story)
 
@@ -94,10 +94,10 @@ def test_it_stood_still_for_whoever_began_before_the_end_of_it() -> None:
         scene.stand_still(0.2)
         late = scene.loop.time()
         await scene.beats(3)
-        assert scene.watch.stood_still(begun)
-        assert scene.watch.stood_still(begun + 0.1)
-        assert not scene.watch.stood_still(late - 0.04), "of which no more than 40 ms were left"
-        assert not scene.watch.stood_still(late)
+        assert scene.watch.stalls(begun)
+        assert scene.watch.stalls(begun + 0.1)
+        assert not scene.watch.stalls(late - 0.04), "of which no more than 40 ms were left"
+        assert not scene.watch.stalls(late)
 
     watched(story)
 
@@ -106,7 +106,7 @@ def test_it_is_known_before_the_watch_itself_was_woken() -> None:
     async def story(scene: Watched) -> None:
         begun = scene.loop.time()
         scene.stand_still(0.2)
-        assert scene.watch.stood_still(begun)
+        assert scene.watch.stalls(begun)
 
     watched(story)
 
@@ -122,9 +122,9 @@ def test_whoever_asks_before_the_watch_was_woken_is_told_what_it_will_say_then(
         await asyncio.sleep(waited)
         begun = scene.loop.time()
         scene.stand_still(0.055)
-        before = scene.watch.stood_still(begun)
+        before = bool(scene.watch.stalls(begun))
         await scene.beats(1)
-        assert (before, scene.watch.stood_still(begun)) == (still, still)
+        assert (before, bool(scene.watch.stalls(begun))) == (still, still)
 
     watched(story)
 
@@ -132,8 +132,8 @@ def test_whoever_asks_before_the_watch_was_woken_is_told_what_it_will_say_then(
 def test_a_probe_that_began_after_it_is_not_told_of_it_though_the_watch_was_not_woken() -> None:
     async def story(scene: Watched) -> None:
         scene.stand_still(0.5)
-        assert not scene.watch.stood_still(scene.loop.time() - 0.04)
-        assert scene.watch.stood_still(scene.loop.time() - 0.06)
+        assert not scene.watch.stalls(scene.loop.time() - 0.04)
+        assert scene.watch.stalls(scene.loop.time() - 0.06)
 
     watched(story)
 
@@ -144,7 +144,7 @@ def test_fifty_milliseconds_are_let_pass(held: float, still: bool) -> None:  # n
         begun = scene.loop.time()
         scene.stand_still(held)
         await scene.beats(2)
-        assert scene.watch.stood_still(begun) is still
+        assert bool(scene.watch.stalls(begun)) is still
 
     watched(story)
 
@@ -158,7 +158,7 @@ def test_nobody_was_late_before_the_watch_began() -> None:
         begun = loop.time()
         task = asyncio.create_task(scene.watch.run())
         assert await scene.beats(1) == [pytest.approx(0.0, abs=1e-6)]
-        assert not scene.watch.stood_still(begun - 1.0)
+        assert not scene.watch.stalls(begun - 1.0)
         task.cancel()
 
     with asyncio.Runner(loop_factory=Clockwork) as runner:
@@ -171,7 +171,7 @@ def test_what_is_remembered_is_bounded() -> None:
         for _ in range(1000):
             scene.stand_still(0.2)
             await scene.beats(1)
-        assert scene.watch.stood_still(begun)
+        assert scene.watch.stalls(begun)
         assert len(scene.watch._stalls) <= 256  # noqa: SLF001  the bound itself
 
     watched(story)

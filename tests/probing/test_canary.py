@@ -32,7 +32,7 @@ async def checked(
     *,
     certificate: Certificate | None = None,
     url: str = "http://127.0.0.1:{port}/",
-) -> tuple[bool, Peer, float]:
+) -> tuple[bool | None, Peer, float]:
     """Check a peer that does `behave`; return what was found, what it heard and how long it took."""
     async with listening(behave, tls=certificate.tls if certificate else None) as peer:
         begun = loop().time()
@@ -47,7 +47,7 @@ def check(
     *,
     certificate: Certificate | None = None,
     url: str = "http://127.0.0.1:{port}/",
-) -> tuple[bool, Peer, float]:
+) -> tuple[bool | None, Peer, float]:
     with asyncio.Runner(loop_factory=Still) as runner:
         return runner.run(checked(behave, certificate=certificate, url=url))
 
@@ -162,16 +162,69 @@ def test_a_name_that_does_not_resolve_is_down(monkeypatch: pytest.MonkeyPatch) -
     assert asyncio.run(Canary("http://canary.example/")()) is False
 
 
-def test_over_tls_it_is_up_for_whom_the_system_trusts_and_down_for_others(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    certificate = authority.issue("127.0.0.1")
-    url = "https://127.0.0.1:{port}/"
-    assert check(says(answer(b"hello")), certificate=certificate, url=url)[0] is False
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))  # what OpenSSL takes for the system's
-    up, peer, _ = check(says(answer(b"hello")), certificate=certificate, url=url)
+def test_over_tls_it_is_up_whoever_issued_the_certificate(authority: Authority) -> None:
+    """A network in which TLS is opened by a proxy is a network all the same."""
+    up, peer, _ = check(
+        says(answer(b"hello")),
+        certificate=authority.issue("elsewhere.example"),
+        url="https://127.0.0.1:{port}/",
+    )
     assert up is True
     assert len(peer.heads) == 1
+
+
+def test_it_goes_through_the_proxy_that_probes_go_through() -> None:
+    async def main() -> tuple[bool | None, Peer]:
+        async with listening(says(answer(b"hello"))) as proxy:
+            canary = Canary(
+                "http://nowhere.invalid/", proxy_url=f"http://127.0.0.1:{proxy.port}", clock=loop().time
+            )
+            up = await canary()
+            await proxy.left_alone()
+            return up, proxy
+
+    with asyncio.Runner(loop_factory=Still) as runner:
+        up, proxy = runner.run(main())
+    assert up is True
+    assert proxy.heads[0].startswith(b"GET http://nowhere.invalid/ HTTP/1.1")
+
+
+def test_whether_it_is_up_cannot_be_told_when_our_own_loop_stood_still() -> None:
+    async def main() -> bool | None:
+        async with listening(says(b"", then="reset")) as peer:
+            canary = Canary(
+                f"http://127.0.0.1:{peer.port}/",
+                clock=loop().time,
+                stalls=lambda since: [(since, since + 1)],
+            )
+            up = await canary()
+            await peer.left_alone()
+            return up
+
+    with asyncio.Runner(loop_factory=Still) as runner:
+        assert runner.run(main()) is None
+
+
+def test_a_change_is_logged_once_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="exporter")
+
+    async def main() -> None:
+        answers = iter([says(b"", then="reset")] * 2 + [says(answer(b"hello"))] * 2)
+
+        async def behave(talk: Talk) -> None:
+            await next(answers)(talk)
+
+        async with listening(behave) as peer:
+            canary = Canary(f"http://127.0.0.1:{peer.port}/", clock=loop().time)
+            assert [await canary() for _ in range(4)] == [False, False, True, True]
+            await peer.left_alone()
+
+    with asyncio.Runner(loop_factory=Still) as runner:
+        runner.run(main())
+    told = [
+        (entry.levelname, vars(entry)["reason"]) for entry in caplog.records if entry.msg == "egress check"
+    ]
+    assert told == [("WARNING", "protocol"), ("INFO", "ok")]
 
 
 def test_it_asks_for_what_the_operator_wrote_under_our_own_name_and_takes_anything() -> None:

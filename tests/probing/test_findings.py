@@ -91,6 +91,12 @@ def test_a_failure_counts_more_than_the_head_of_an_answer() -> None:
     assert (verdict.reason, verdict.fault) == (Reason.PROTOCOL, Fault.PROVIDER)
 
 
+def test_a_429_is_one_by_its_head_alone_whatever_becomes_of_its_body() -> None:
+    exchange = Exchange(marks=marks()[:-1], ended=102.0, answer=Answer(429), error=httpx.ReadError("reset"))
+    verdict = find(exchange, a_step())
+    assert (verdict.reason, verdict.fault) == (Reason.RATE_LIMITED, Fault.QUOTA)
+
+
 @pytest.mark.parametrize(
     ("taken", "proxied", "finding"),
     [

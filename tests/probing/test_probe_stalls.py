@@ -13,10 +13,11 @@ from probing.loopback import Behaviour, Talk, answer, listening, loop, run, says
 from exporter.outcome import Outcome, Phase
 from exporter.probing.failure import ResolutionError
 from exporter.probing.probe import Prober
+from exporter.probing.stall import explains_timeout
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from exporter.probing.stall import Stalls, StallsSince
 
 GOOD = answer(json.dumps(a_flow()).encode())
 TIMEOUT = 60.0
@@ -31,15 +32,16 @@ def pass_an_hour() -> None:
     loop().call_soon(loop().skip)
 
 
-def always(_since: float) -> bool:
-    return True
+def always(since: float) -> Stalls:
+    """Stand still from then on, the deadline included."""
+    return [(since, since + 7200)]
 
 
-def never(_since: float) -> bool:
-    return False
+def never(_since: float) -> Stalls:
+    return []
 
 
-def probe(behave: Behaviour, stood_still: Callable[[float], bool], *, resolves: bool = True) -> Outcome:
+def probe(behave: Behaviour, stalls: StallsSince, *, resolves: bool = True) -> Outcome:
     """Probe a peer on a loop that is said to have stood still, or not."""
 
     async def resolve(name: str, _family: IpFamily) -> tuple[str, ...]:
@@ -50,7 +52,7 @@ def probe(behave: Behaviour, stood_still: Callable[[float], bool], *, resolves: 
     async def main() -> Outcome:
         async with listening(behave) as peer:
             trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            prober = Prober(lambda _: trust, resolve=resolve, clock=loop().time, stood_still=stood_still)
+            prober = Prober(lambda _: trust, resolve=resolve, clock=loop().time, stalls=stalls)
             target = a_target(source_url=f"http://idp.example:{peer.port}/{SOURCE}", timeout=TIMEOUT)
             outcome = await prober(target, Journey.AUTHORIZE)
             await peer.left_alone()
@@ -59,11 +61,11 @@ def probe(behave: Behaviour, stood_still: Callable[[float], bool], *, resolves: 
     return run(main())
 
 
-@pytest.mark.parametrize(("stood_still", "stalled"), [(always, True), (never, False)])
+@pytest.mark.parametrize(("stalls", "stalled"), [(always, True), (never, False)])
 def test_a_good_probe_stays_good_and_says_whether_the_loop_stood_still(
-    stood_still: Callable[[float], bool], *, stalled: bool
+    stalls: StallsSince, *, stalled: bool
 ) -> None:
-    outcome = probe(says(GOOD), stood_still)
+    outcome = probe(says(GOOD), stalls)
     assert outcome.success
     assert outcome.stalled is stalled
 
@@ -113,15 +115,42 @@ def test_the_loop_is_asked_about_the_time_since_the_probe_began() -> None:
     asked: list[float] = []
     began: list[float] = []
 
-    def stood_still(since: float) -> bool:
+    def stalls(since: float) -> Stalls:
         began.append(loop().time())
         asked.append(since)
-        return False
+        return []
 
     with upon("receive_response_headers.started", pass_an_hour):
-        outcome = probe(nothing, stood_still)
+        outcome = probe(nothing, stalls)
     assert len(asked) == 2, "for the timeout, and for the outcome"
     assert asked[0] == pytest.approx(asked[1], abs=1e-6)
     assert all(
         now - since == pytest.approx(outcome.duration, abs=5) for now, since in zip(began, asked, strict=True)
     )
+
+
+def test_a_short_stall_in_the_midst_of_a_timeout_does_not_hide_an_outage() -> None:
+    with upon("receive_response_headers.started", pass_an_hour):
+        outcome = probe(nothing, lambda since: [(since + 0.1, since + 0.17)])
+    assert (outcome.reason, outcome.fault) == ("timeout", "provider")
+    assert outcome.stalled
+    assert outcome.counts, "somebody is paged"
+
+
+@pytest.mark.parametrize(
+    ("stalls", "explained"),
+    [
+        ([], False),
+        ([(101.0, 101.07)], False),
+        ([(101.0, 101.99)], False),
+        ([(101.0, 102.0)], True),
+        ([(101.0, 101.5), (103.0, 103.5)], True),
+        ([(109.9, 110.02)], True),
+        ([(110.0, 110.06)], True),
+        ([(110.01, 110.08)], False),
+    ],
+)
+def test_a_stall_explains_a_timeout_across_the_deadline_or_by_a_tenth_of_the_time(
+    stalls: Stalls, *, explained: bool
+) -> None:
+    assert explains_timeout(stalls, deadline=110.0, timeout=10.0) is explained

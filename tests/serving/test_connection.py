@@ -190,3 +190,14 @@ def test_a_connection_without_a_whole_request_is_closed_in_time(
             assert await client.closed()
 
     run(scenario())
+
+
+@pytest.mark.parametrize("path", ["/", "/-/healthy", "/nowhere"])
+def test_a_body_that_nobody_wants_keeps_no_connection_open(path: str) -> None:
+    async def scenario() -> None:
+        sockets = local()
+        async with serving(app(), sockets, grace=3600), connected(sockets) as client:
+            await client.ask("GET", path, extra="Content-Length: 1000000\r\n")
+            assert await client.closed()
+
+    run(scenario())

@@ -205,3 +205,15 @@ def test_one_socket_cannot_be_listened_on_twice() -> None:
 @pytest.mark.parametrize("text", [":9988", "[::1]:9988", "localhost:0"])
 def test_a_listen_address_is_shown_as_it_is_written(text: str) -> None:
     assert str(address.listen_addresses(text)[0]) == text
+
+
+@pytest.mark.parametrize("path", ["/as", "/as/", "/as/authorize", "/tenant/as/authorize/"])
+def test_an_auth_url_that_was_copied_whole_is_a_mistake(path: str) -> None:
+    with pytest.raises(ValueError, match=r"^must end before the environment's id; write for example "):
+        address.auth_url(f"https://auth.pingone.eu{path}")
+
+
+@pytest.mark.parametrize("path", ["/a/../b", "/./a", "/a/.."])
+def test_an_auth_url_is_written_as_it_will_be_sent(path: str) -> None:
+    with pytest.raises(ValueError, match=r"^must not hold \. or \.\. as a part of its path; "):
+        address.auth_url(f"https://auth.pingone.eu{path}")

@@ -49,7 +49,7 @@ def test_three_variables_are_a_whole_configuration() -> None:
         max_concurrent_probes=100,
         shutdown_grace=15.0,
         duration_buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
-        egress_check_url=None,
+        egress_check=None,
         log=Log(level="info", format="logfmt"),
     )
 
@@ -128,7 +128,8 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
     assert settings.max_concurrent_probes == 1
     assert settings.shutdown_grace == 0.0
     assert settings.duration_buckets == (0.1, 0.5, 1.0)
-    assert settings.egress_check_url == "https://www.example.com/generate_204?x=1"
+    assert settings.egress_check is not None
+    assert settings.egress_check.url == "https://www.example.com/generate_204?x=1"
     assert settings.log == Log(level="warning", format="json")
 
 
@@ -234,8 +235,24 @@ def test_an_ip_family_and_a_proxy_may_be_defaults_and_an_empty_proxy_is_none_eve
     assert only_target({**defaults, **own}).ip_family is IpFamily.ANY
 
 
+def test_the_egress_check_takes_the_way_out_that_the_defaults_give() -> None:
+    egress = load(
+        {
+            **EMEA,
+            "FLOW_EXPORTER_EGRESS_CHECK_URL": "https://www.example.com/?token=planted",
+            "FLOW_EXPORTER_DEFAULTS__PROXY_URL": "http://user:planted@proxy.example:3128",
+            "FLOW_EXPORTER_DEFAULTS__IP_FAMILY": "4",
+        },
+        NOWHERE,
+    ).egress_check
+    assert egress is not None
+    assert egress.proxy_url == "http://user:planted@proxy.example:3128"
+    assert egress.ip_family is IpFamily.V4
+    assert "planted" not in repr(egress)
+
+
 def test_an_empty_egress_check_is_none() -> None:
-    assert load({**EMEA, "FLOW_EXPORTER_EGRESS_CHECK_URL": ""}, NOWHERE).egress_check_url is None
+    assert load({**EMEA, "FLOW_EXPORTER_EGRESS_CHECK_URL": ""}, NOWHERE).egress_check is None
 
 
 def test_a_proxy_for_all_other_programs_is_not_taken() -> None:

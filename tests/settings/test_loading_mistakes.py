@@ -219,3 +219,12 @@ def test_a_kubernetes_service_link_is_recognised(name: str, value: str) -> None:
 
 def test_a_port_that_no_service_link_would_hold_is_just_unknown() -> None:
     assert mistakes({**EMEA, "FLOW_EXPORTER_PORT": "9988"}) == ["FLOW_EXPORTER_PORT: is unknown"]
+
+
+def test_an_auth_url_that_holds_the_sources_id_is_a_mistake() -> None:
+    assert mistakes({**EMEA, f"{T}EMEA__AUTH_URL": f"https://auth.pingone.eu/{SOURCE.upper()}"}) == [
+        (
+            "FLOW_EXPORTER_TARGETS__EMEA__AUTH_URL: must end before the environment's id; "
+            "write for example https://auth.pingone.eu"
+        )
+    ]
