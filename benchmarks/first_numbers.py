@@ -15,32 +15,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import re
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-COMMAND = Path(sys.executable).with_name("pingone-flow-exporter")
-ENVIRONMENT = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
-FLOW = json.dumps(
-    {
-        "id": "03cf5c5a-eb10-4a99-9626-ad7b50f17c80",
-        "environment": {"id": ENVIRONMENT},
-        "status": "USERNAME_PASSWORD_REQUIRED",
-    }
-).encode()
+from benchmarks.bench import answer, bound_of, buckets, exporter, flow, page, show, value, variables
 
 
 class Provider(asyncio.Protocol):
@@ -48,6 +26,7 @@ class Provider(asyncio.Protocol):
 
     seen = 0
     wait = 0.0
+    flow = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection."""
@@ -66,82 +45,16 @@ class Provider(asyncio.Protocol):
     def answer(self) -> None:
         """Send the flow."""
         if not self.transport.is_closing():
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(FLOW)}\r\n\r\n"
-            self.transport.write(head.encode() + FLOW)
+            self.transport.write(answer(type(self).flow))
 
 
-def variables(port: int, targets: int, interval: str) -> dict[str, str]:
+def settings(port: int, targets: int, interval: str) -> dict[str, str]:
     """Return the settings of a number of targets that one provider answers."""
-    wanted = {
-        f"target_{number:03}": {
-            "source_environment_id": ENVIRONMENT,
-            "destination_environment_id": ENVIRONMENT,
-            "client_id": "benchmark",
-        }
-        for number in range(targets)
-    }
-    return {
-        "FLOW_EXPORTER_TARGETS": json.dumps(wanted),
-        "FLOW_EXPORTER_DEFAULTS__AUTH_URL": f"http://127.0.0.1:{port}",
-        "FLOW_EXPORTER_DEFAULTS__INTERVAL": interval,
-        "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "900ms" if interval == "1s" else "150ms",
-        "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0",
-    }
-
-
-@asynccontextmanager
-async def exporter(
-    port: int, targets: int, interval: str
-) -> AsyncIterator[tuple[str, float, subprocess.Popen[bytes]]]:
-    """Run the command; yield its address, the seconds it took to be ready, and its process."""
-    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile() as log:
-        environ = {"PATH": os.environ["PATH"], **variables(port, targets, interval)}
-        begun = time.perf_counter()
-        process = subprocess.Popen([COMMAND], env=environ, cwd=directory, stderr=log)  # noqa: ASYNC220  not timed
-        try:
-            address = None
-            while address is None:
-                log.seek(0)
-                found = re.search(rb"msg=listening address=(\S+)", log.read())
-                address = found[1].decode() if found else None
-                await asyncio.sleep(0.005)
-            while await page(address, "/-/ready") != "ready":  # noqa: ASYNC110  another process
-                await asyncio.sleep(0.005)
-            yield address, time.perf_counter() - begun, process
-        finally:
-            process.terminate()
-            process.wait()
-
-
-async def page(address: str, path: str) -> str:
-    """Fetch a page without holding the provider's loop."""
-
-    def fetch() -> str:
-        try:
-            with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as answer:
-                text: str = answer.read().decode()
-        except urllib.error.HTTPError as answer:
-            return answer.read().decode()
-        return text
-
-    return await asyncio.to_thread(fetch)
-
-
-def value(text: str, name: str, **labels: str) -> float:
-    """Return the sum of all samples of a name with these labels."""
-    total = 0.0
-    for line in text.splitlines():
-        if re.match(rf"{name}[{{ ]", line) and all(
-            f'{key}="{wanted}"' in line for key, wanted in labels.items()
-        ):
-            total += float(line.rpartition(" ")[2])
-    return total
-
-
-def show(name: str, values: list[float], unit: str = "ms") -> None:
-    """Print a median with its range."""
-    print(
-        f"{name:<34} median {statistics.median(values):9.2f} {unit}   ({min(values):.2f} to {max(values):.2f})"
+    return variables(
+        {f"target_{number:03}": {} for number in range(targets)},
+        auth_url=f"http://127.0.0.1:{port}",
+        interval=interval,
+        timeout="900ms" if interval == "1s" else "150ms",
     )
 
 
@@ -149,27 +62,27 @@ async def first_and_tenth(port: int) -> tuple[float, float]:
     """Return seconds until ready, and the first probe's duration minus the tenth's."""
     Provider.wait = 0.0
     durations: list[float] = []
-    async with exporter(port, 1, "200ms") as (address, ready, _):
+    async with exporter(settings(port, 1, "200ms")) as daemon:
         count, total = 0.0, 0.0
         while len(durations) < 10:  # noqa: PLR2004  the tenth
-            text = await page(address, "/metrics")
+            text = await page(daemon.address, "/metrics")
             now_count = value(text, "pingone_flow_probe_duration_seconds_count")
             now_total = value(text, "pingone_flow_probe_duration_seconds_sum")
             if now_count > count:
                 durations += [(now_total - total) / (now_count - count)] * int(now_count - count)
                 count, total = now_count, now_total
             await asyncio.sleep(0.02)
-    return ready, durations[0] - durations[9]
+    return daemon.ready_after, durations[0] - durations[9]
 
 
 async def processing(port: int) -> list[float]:
     """Return what is reported for the processing of a server that waits 200 ms, probe by probe."""
     Provider.wait = 0.2
     reported: list[float] = []
-    async with exporter(port, 1, "1s") as (address, _, _):
+    async with exporter(settings(port, 1, "1s")) as daemon:
         last_run = 0.0
         while len(reported) < 5:  # noqa: PLR2004  enough for a median
-            text = await page(address, "/metrics")
+            text = await page(daemon.address, "/metrics")
             run = value(text, "pingone_flow_probe_last_run_timestamp_seconds")
             if run > last_run:
                 last_run = run
@@ -181,19 +94,19 @@ async def processing(port: int) -> list[float]:
 async def load(port: int, seconds: float) -> None:
     """Print counts and lag of 100 targets a second, scraped each second."""
     Provider.wait, Provider.seen = 0.05, 0
-    async with exporter(port, 100, "1s") as (address, _, process):
+    async with exporter(settings(port, 100, "1s")) as daemon:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            await page(address, "/metrics")
+            await page(daemon.address, "/metrics")
             await asyncio.sleep(1)
         # While it drains nothing is begun, so that every request seen is either counted or in flight.
         Provider.wait = 0.8
         await asyncio.sleep(0.3)
-        process.terminate()
-        while await page(address, "/-/ready") == "ready":  # noqa: ASYNC110  another process
+        daemon.process.terminate()
+        while await page(daemon.address, "/-/ready") == "ready":  # noqa: ASYNC110  another process
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.1)
-        text, seen = await page(address, "/metrics"), Provider.seen
+        text, seen = await page(daemon.address, "/metrics"), Provider.seen
     counted = value(text, "pingone_flow_probes_total")
     good = value(text, "pingone_flow_probes_total", reason="ok")
     in_flight = value(text, "pingone_flow_exporter_probes_in_flight")
@@ -202,13 +115,9 @@ async def load(port: int, seconds: float) -> None:
     for cause in ("missed", "overrun"):
         skipped = value(text, "pingone_flow_exporter_probes_skipped_total", cause=cause)
         print(f"{'load, ' + cause:<34} {skipped:.0f}")
-    lag = "pingone_flow_exporter_schedule_lag_seconds"
-    total = value(text, f"{lag}_count")
-    buckets = [
-        (float(bound), float(count)) for bound, count in re.findall(rf'{lag}_bucket{{le="(.*?)"}} (.*)', text)
-    ]
+    lag = buckets(text, "pingone_flow_exporter_schedule_lag_seconds")
     for share in (0.5, 0.99):
-        bound = next(bound for bound, count in buckets if count >= share * total)
+        bound = bound_of(lag, share)
         print(f"{f'load, schedule lag p{share * 100:.0f}':<34} at most {bound * 1000:.1f} ms")
 
 
@@ -220,6 +129,7 @@ async def main() -> None:
     options = parser.parse_args()
     server = await asyncio.get_running_loop().create_server(Provider, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
+    Provider.flow = flow(port)
     async with server:
         pairs = [await first_and_tenth(port) for _ in range(options.runs)]
         show("ready after", [ready * 1000 for ready, _ in pairs])
