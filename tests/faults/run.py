@@ -44,8 +44,13 @@ class Scraped(NamedTuple):
     log: str
 
 
-def variables(stage: Stage) -> dict[str, str]:
-    """Set up every case on a stage, and return the settings of a daemon that probes them all."""
+def variables(stage: Stage, credentials: str = "") -> dict[str, str]:
+    """Set up every case on a stage, and return the settings of a daemon that probes them all.
+
+    Args:
+        stage: where they are played.
+        credentials: `user:password@` for proxies.
+    """
     environment = {
         "FLOW_EXPORTER_DEFAULTS__INTERVAL": "10s",
         "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "9900ms",
@@ -55,7 +60,9 @@ def variables(stage: Stage) -> dict[str, str]:
         "RES_OPTIONS": "timeout:1 attempts:1",
     }
     for case in CASES:
-        proxy = {} if case.proxy is None else {"proxy_url": case.proxy(stage)}
+        proxy = {}
+        if case.proxy is not None:
+            proxy["proxy_url"] = case.proxy(stage).replace("://", f"://{credentials}")
         environment |= target_variables(case.name, case.scene(stage), **{**case.fields, **proxy})
     return environment
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 
-from faults.case import STATUS, Case, ok
+from faults.case import STATUS, Case, ok, over_tls
 from faults.content import DAVINCI, SURROGATE, among
-from faults.stage import GOOD, encoded, flow, head, page, plain, replies, wire
+from faults.stage import GOOD, encoded, flow, head, page, plain, presents, replies, wire
+from harness.certificates import Authority
 
 TOLERATED = (
     Case("a_flow", "a good flow", replies(flow()), ok()),
+    Case("over_tls", "a good flow over TLS", presents(Authority.good), over_tls(ok())),
     Case("gzip", "gzip", encoded(gzip.compress(GOOD), "gzip"), ok()),
     Case(
         "gzip_members",

@@ -67,9 +67,9 @@ class Authority:
         return self.issue("elsewhere.example")
 
 
-def unknown_issuer() -> Certificate:
-    """Return a valid one by an authority whose certificate nobody was given."""
-    return _issue(trustme.CA(), LOCAL_NAMES, -DAY, 90 * DAY)
+def unknown_issuer(organisation: str | None = None) -> Certificate:
+    """Return a valid one by an authority, of this name, whose certificate nobody was given."""
+    return _issue(trustme.CA(organization_name=organisation), LOCAL_NAMES, -DAY, 90 * DAY)
 
 
 def _issue(ca: trustme.CA, names: tuple[str, ...], starts_in: timedelta, ends_in: timedelta) -> Certificate:

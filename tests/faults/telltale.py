@@ -1,0 +1,174 @@
+"""Servers that tell what they know in every place that could be logged, shown or counted."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from faults.stage import Scene, answers, flow, head, presents
+from harness.certificates import Authority, unknown_issuer
+from harness.http_messages import Answer, Request, Script, body_answer, json_answer
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+COOKIE, CODE, TOKEN, BODY, NAME = (f"planted-{word}" for word in ("cookie", "code", "token", "body", "name"))
+PLANTED = (COOKIE, CODE, TOKEN, BODY, NAME)
+
+STATUS_LINE = re.compile(rb"HTTP/1\.[01] \d{3}")
+SECRET_PARAMETER = re.compile(r"[?&](nonce|state|code_challenge|login_hint|redirect_uri)=([^&#\s]+)")
+
+
+def secrets_of(request: Request) -> dict[str, str]:
+    """Return what a request carried and nobody may be shown, as it was sent."""
+    return dict(SECRET_PARAMETER.findall(request.target))
+
+
+def echoing(script: Script) -> Script:
+    """Return a script that adds to the head of the answer, or of each of them, all that it knows."""
+
+    async def script_with_echo(request: Request, writer: asyncio.StreamWriter) -> None:
+        await script(request, cast("asyncio.StreamWriter", _Echo(request, writer)))
+
+    return script_with_echo
+
+
+class _Echo:
+    """A stream that is given answers and writes them with an echo."""
+
+    def __init__(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        sent = secrets_of(request)
+        self._writer = writer
+        self._phrase = f"{TOKEN} {' '.join(sent.values())}".encode()
+        name = sent.get("nonce", TOKEN)
+        self._lines = "\r\n".join(
+            [
+                f"Set-Cookie: ST={COOKIE}; Path=/; HttpOnly",
+                f"Correlation-Id: {name}",
+                f"X-{name}: {sent.get('state')}",
+                f"X-Echo: {request.target}",
+                f'WWW-Authenticate: Bearer error="{TOKEN}"',
+                f"Date: {name}",
+            ]
+        ).encode()
+
+    def write(self, data: bytes) -> None:
+        """Write an answer, or a part of one."""
+        first, end, rest = data.partition(b"\r\n")
+        if end and STATUS_LINE.match(first):
+            data = b"\r\n".join([first + b" " + self._phrase, self._lines, rest])
+        self._writer.write(data)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever the stream has
+        return getattr(self._writer, name)
+
+
+def tells(tale: Callable[[Mapping[str, str]], Answer]) -> Scene:
+    """Answer by what the request carried."""
+
+    async def script(request: Request, writer: asyncio.StreamWriter) -> None:
+        await tale(secrets_of(request))(request, writer)
+
+    return answers(script)
+
+
+def _raw(*parts: str) -> Answer:
+    return Answer(raw="".join(parts).encode(), close=True)
+
+
+def _chunks(*parts: str) -> Answer:
+    return _raw(_ok("Transfer-Encoding: chunked"), *parts)
+
+
+def _ok(*lines: str) -> str:
+    return head(*(line.encode() for line in lines)).decode()
+
+
+def _to(location: str) -> Answer:
+    return Answer(status=302, headers=(("Location", location), ("Content-Length", "0")))
+
+
+def _pingone(word: str, status: int) -> Answer:
+    details = [{"code": word, "target": word, "message": word, "innerError": {word: word}}]
+    return json_answer({"id": word, "code": word, "message": word, "details": details}, status=status)
+
+
+TALES: Mapping[str, Scene] = {
+    "correlation_id": tells(lambda sent: json_answer(flow(), headers=(("Correlation-Id", sent["nonce"]),))),
+    "correlation_id_joined": tells(
+        lambda sent: json_answer(flow(), headers=(("Correlation-Id", f"x.{sent['state']}"),))
+    ),
+    "status": tells(lambda sent: json_answer(flow(status=sent["nonce"]))),
+    "status_joined": tells(lambda sent: json_answer(flow(status=f"PLANTED_{sent['state']}"))),
+    "every_field": tells(
+        lambda sent: json_answer(
+            dict.fromkeys(("id", "resumeUrl", "createdAt", "expiresAt", "interactionId"), sent["nonce"])
+            | {"_links": {sent["state"]: {"href": TOKEN}}, "session": {"id": TOKEN}}
+            | {"_embedded": {"application": {"name": BODY}, "user": {"username": BODY}}}
+            | {"authorizeResponse": {"code": CODE, "state": sent["state"]}, "environment": {"id": BODY}}
+            | {"status": "USERNAME_PASSWORD_REQUIRED"}
+        )
+    ),
+    "good_fields": tells(
+        lambda sent: json_answer(
+            flow(authorizeResponse={"code": CODE, "state": sent["state"]}, session={"id": TOKEN})
+        )
+    ),
+    "oauth_error": tells(
+        lambda sent: json_answer({"error": sent["nonce"], "error_description": sent["state"]}, status=400)
+    ),
+    "oauth_word": tells(
+        lambda sent: json_answer({"error": TOKEN, "error_description": sent["login_hint"]}, status=401)
+    ),
+    "pingone_error": tells(lambda sent: _pingone(sent["state"], 400)),
+    "pingone_in_200": tells(lambda sent: _pingone(sent["nonce"], 200)),
+    "server_error": tells(lambda sent: _pingone(sent["nonce"], 503)),
+    "failed": tells(
+        lambda sent: json_answer({"status": "FAILED", "error": {"code": sent["nonce"], "message": BODY}})
+    ),
+    "location_query": tells(lambda sent: _to(f"https://rp.example/cb?code={CODE}&state={sent['state']}")),
+    "location_error": tells(lambda sent: _to(f"https://rp.example/cb?error={sent['nonce']}")),
+    "location_fragment": tells(lambda sent: _to(f"app://cb#error={TOKEN}&state={sent['state']}")),
+    "location_path": tells(
+        lambda sent: _to(f"https://{TOKEN}:{CODE}@{TOKEN}.example/{sent['nonce']}/signon")
+    ),
+    "location_malformed": tells(lambda sent: _to(f"http://[{sent['nonce']}/%zz")),
+    "retry_after": tells(
+        lambda sent: Answer(status=400, headers=(("Retry-After", sent["nonce"]), ("Content-Length", "0")))
+    ),
+    "no_http": tells(lambda sent: _raw(TOKEN, sent["nonce"], "\r\n\r\n")),
+    "status_line": tells(lambda sent: _raw(f"HTTP/1.1 {sent['nonce']} {TOKEN}\r\n\r\n")),
+    "header_line": tells(lambda sent: _raw(_ok(sent["nonce"]))),
+    "header_name": tells(lambda sent: _raw(_ok(f"{sent['nonce']} {TOKEN}: x"))),
+    "length": tells(lambda sent: _raw(_ok(f"Content-Length: {sent['nonce']}"))),
+    "coding": tells(lambda sent: _raw(_ok(f"Content-Encoding: {sent['nonce']}"), "x")),
+    "transfer_coding": tells(lambda sent: _raw(_ok(f"Transfer-Encoding: {sent['nonce']}"), "x")),
+    "chunk_size": tells(lambda sent: _chunks(f"{sent['nonce']}\r\n")),
+    "chunk_extension": tells(
+        lambda sent: _raw(
+            _ok("Transfer-Encoding: chunked"), f"2;{sent['nonce']}={TOKEN}\r\n{{}}\r\n0\r\n\r\n"
+        )
+    ),
+    "trailer": tells(
+        lambda sent: _raw(
+            _ok("Transfer-Encoding: chunked"), f"2\r\n{{}}\r\n0\r\nX y: {sent['nonce']}\r\n\r\n"
+        )
+    ),
+    "html": tells(lambda sent: body_answer(f"<p>{sent}{BODY}".encode(), content_type="text/html")),
+    "gzip": tells(
+        lambda sent: body_answer(
+            gzip.compress(f'{{"status": "{sent["nonce"]}"}}'.encode()),
+            content_type="application/json",
+            headers=(("Content-Encoding", "gzip"),),
+        )
+    ),
+    "informational": tells(
+        lambda sent: _raw(f"HTTP/1.1 103 {TOKEN}\r\nLink: <{sent['nonce']}>\r\n\r\n", _ok(), "{}")
+    ),
+    "certificate": presents(lambda _: unknown_issuer(NAME)),
+    "certificate_names": presents(lambda authority: authority.issue(f"{NAME}.example", NAME)),
+    "over_tls": presents(Authority.good, echoing(json_answer(flow()))),
+}
+"""By the place where something is told."""

@@ -1,0 +1,168 @@
+"""Whatever a provider echoes, through every fault there is, nothing secret is told by the exporter."""
+
+from __future__ import annotations
+
+import base64
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+import pytest
+from faults.run import all_seen, variables
+from faults.stage import Stage
+from faults.table import CASES
+from faults.telltale import PLANTED, TALES, echoing, secrets_of
+from harness.daemon import TEXT_FORMAT, Daemon
+from harness.variables import target_variables
+
+from exporter.outcome import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from harness.http_messages import Request
+    from harness.samples import Samples
+
+pytestmark = pytest.mark.e2e
+
+USER, PASSWORD = "planted-user", "planted+pass/word"
+HINT = "jane.planted+hint@example.com"
+TENANT = "planted-tenant"
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+ASKED = (
+    ("/", "*/*"),
+    ("/metrics", TEXT_FORMAT),
+    ("/metrics", OPENMETRICS),
+    ("/-/healthy", "*/*"),
+    ("/-/ready", "*/*"),
+    ("/nowhere?code=planted-code", "*/*"),
+)
+STYLES = ("logfmt", "json")
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")
+TOKEN_LENGTH = 43
+"""Characters of nonce, state and code challenge: 256 bits in base64url."""
+PARAMETERS = ("nonce=", "state=", "code_challenge=", "login_hint=", "redirect_uri=", "response_mode=")
+DEFAULTS = {
+    "FLOW_EXPORTER_DEFAULTS__LOGIN_HINT": HINT,
+    "FLOW_EXPORTER_DEFAULTS__REDIRECT_URI": f"https://rp.example/cb?tenant={TENANT}",
+    "FLOW_EXPORTER_DEFAULTS__PKCE": "true",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What two daemons told, and what they had sent.
+
+    Args:
+        texts: everything they wrote or served, by where.
+        requests: what the servers of HTTP were asked.
+        reasons: of all probes, by target.
+    """
+
+    texts: dict[str, str]
+    requests: tuple[Request, ...]
+    reasons: dict[str, set[str]]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    directory = tmp_path_factory.mktemp("secrets")
+    with Stage(directory, around=echoing) as stage:
+        environment = variables(stage, f"{USER}:{quote(PASSWORD, safe='')}@") | DEFAULTS
+        for tale, scene in TALES.items():
+            environment |= target_variables(f"tells_{tale}", scene(stage))
+        texts: dict[str, str] = {}
+        reasons: dict[str, set[str]] = {}
+        with ExitStack() as stack:
+            daemons = {
+                style: stack.enter_context(
+                    Daemon(
+                        environment
+                        | healthy(stage)
+                        | {"FLOW_EXPORTER_LOG__FORMAT": style, "FLOW_EXPORTER_LOG__LEVEL": "debug"},
+                        directory=directory / f"{style}-work",
+                        logs=directory / f"{style}-logs",
+                    )
+                )
+                for style in STYLES
+            }
+            for style, daemon in daemons.items():
+                page = daemon.wait_until(all_told, timeout=100.0, what="a probe of every target")
+                for labels, value in page.series("pingone_flow_probes_total"):
+                    if value:
+                        reasons.setdefault(labels["target"], set()).add(labels["reason"])
+                texts |= {
+                    f"{style} {path} as {accept}": daemon.get(path, {"Accept": accept}).text
+                    for path, accept in ASKED
+                }
+            for style, daemon in daemons.items():
+                assert daemon.stop() == 0  # what there is to say of the last probe is then said
+                texts[f"the log as {style}"] = daemon.log()
+                texts[f"standard output of {style}"] = daemon.stdout.read_text(encoding="utf-8")
+        yield Told(texts, stage.requests, reasons)
+
+
+def healthy(stage: Stage) -> dict[str, str]:
+    return target_variables("healthy", stage.server(), interval="1s", timeout="900ms")
+
+
+def all_told(page: Samples) -> bool:
+    told = {labels["target"] for labels, value in page.series("pingone_flow_probes_total") if value}
+    return {f"tells_{tale}" for tale in TALES} <= told and all_seen(page)
+
+
+def leaks(text: str, words: Iterable[str], tokens: set[str]) -> set[str]:
+    """Return what is told of `words`, in any spelling, and of `tokens`, within whatever word.
+
+    Args:
+        text: where to look.
+        words: a handful of secrets.
+        tokens: thousands of them, each `TOKEN_LENGTH` characters long.
+    """
+    spellings = {spelling for word in words for spelling in (word, quote(word), quote(word, safe=""))}
+    found = {spelling for spelling in spellings if spelling in text}
+    for word in set(TOKEN.findall(text)):
+        parts = {word[start : start + TOKEN_LENGTH] for start in range(len(word) - TOKEN_LENGTH + 1)}
+        found |= parts & tokens
+    return found | {parameter for parameter in PARAMETERS if re.search(rf"[?&]{parameter}", text)}
+
+
+def test_nothing_secret_is_told(told: Told) -> None:
+    sent = [secrets_of(request) for request in told.requests]
+    tokens = {
+        values[name] for values in sent for name in ("nonce", "state", "code_challenge") if name in values
+    }
+    assert len(tokens) > 3 * len(TALES)
+    assert {len(token) for token in tokens} == {TOKEN_LENGTH}
+    assert {unquote(values["login_hint"]) for values in sent if "login_hint" in values} == {HINT}
+    authorization = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    headers = {request.header("Proxy-Authorization") for request in told.requests}
+    assert headers == {None, f"Basic {authorization}"}
+    words = {*PLANTED, USER, PASSWORD, HINT, HINT.partition("@")[0], TENANT, authorization}
+    found = {where: leaks(text, words, tokens) for where, text in told.texts.items()}
+    assert {where: secrets for where, secrets in found.items() if secrets} == {}
+
+
+def test_it_was_told_through_every_fault_and_in_every_place(told: Told) -> None:
+    targets = {"healthy", *(case.name for case in CASES), *(f"tells_{tale}" for tale in TALES)}
+    assert set(told.reasons) == targets
+    assert set().union(*told.reasons.values()) >= set(Reason) - {Reason.INTERNAL}
+    for style in STYLES:
+        log = told.texts[f"the log as {style}"]
+        assert {name for name in targets if name not in log} == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ts=… location=https://rp.example/?code={PLANTED[1]}",
+        f"hint={quote(HINT)}",
+        f"password={quote(PASSWORD, safe='')}",
+        f"correlation_id=x-{'n' * TOKEN_LENGTH}-y",
+        "url=/as/authorize?scope=openid&state=z",
+    ],
+)
+def test_a_leak_of_each_kind_is_seen(text: str) -> None:
+    assert leaks(text, {*PLANTED, PASSWORD, HINT}, {"n" * TOKEN_LENGTH})
