@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from e2e.stage import Stage, presents
+from faults.stage import Stage, presents
 from harness.certificates import unknown_issuer
 from harness.daemon import TEXT_FORMAT, Daemon
 from harness.http_messages import Answer, json_answer
