@@ -137,7 +137,7 @@ def test_no_probe_is_begun_once_it_stops(daemon: Factory[..., Daemon], gate: Gat
             lambda page: page.value("pingone_flow_exporter_probes_in_flight") == 1.0, what="the drain"
         )
         seen = len(other.requests)
-        # Its own samples of the loop, a hundred a second, are the clock: five intervals of the frequent target.
+        # Its own samples of the loop, a hundred a second, are the clock: five intervals of the other target.
         running.wait_until(
             lambda page: page.total(LOOP_SAMPLES) > drain.total(LOOP_SAMPLES) + 50, what="time to begin one"
         )
