@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 TARGETS = 100
 SETTLING = 6.0
 """Seconds that are not compared: first probes of one host begin 50 ms apart."""
+FEW = 0.01
+"""Share of probes that may go without a processing time."""
 PEER = "prometheus-blackbox-exporter"
 SHARES = {"p50": 0.5, "p99": 0.99}
 BOUNDS_MS = {"p50": 1.0, "p99": 3.0}
@@ -68,7 +70,8 @@ async def of_exporter(port: int, seconds: float) -> list[float]:
         for line in daemon.log.read_text().splitlines():
             event = json.loads(line)
             for step in event.get("steps", ()):
-                reported[event["transaction_id"]] = step["phases"]["processing"]
+                if "processing" in step["phases"]:
+                    reported[event["transaction_id"]] = step["phases"]["processing"]
     return differences(reported, await truths(port), begun + SETTLING, begun + SETTLING + seconds)
 
 
@@ -96,8 +99,8 @@ async def ask(address: str, port: int, number: int, begun: float, until: float) 
             f"GET /probe?module=http_2xx&target={target} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode()
         )
         found = _PEERS_PROCESSING.search(await body(reader))
-        assert found is not None  # noqa: S101  every HTTP probe has the phase
-        reported[probe] = float(found[1])
+        if found is not None:
+            reported[probe] = float(found[1])
     writer.close()
     return reported
 
@@ -141,12 +144,21 @@ async def peer() -> AsyncIterator[str]:
 def differences(
     reported: Mapping[str, float], true: Mapping[str, Truth], since: float, until: float
 ) -> list[float]:
-    """Return reported minus true, in milliseconds, of the requests that came in that time."""
+    """Return reported minus true, in milliseconds, of the requests that came in that time.
+
+    A probe that was given up has no such time to report. On two cores that have nothing else to do there is
+    none; more than a few say that the machine was too busy to measure anything.
+    """
     wanted = {probe: truth for probe, truth in true.items() if since <= truth.at < until - 1}
-    unknown = [probe for probe in wanted if probe not in reported]
-    if unknown:
-        sys.exit(f"{len(unknown)} of {len(wanted)} probes were not reported")
-    return [(reported[probe] - truth.seconds) * 1000 for probe, truth in wanted.items()]
+    compared = [
+        (reported[probe] - truth.seconds) * 1000 for probe, truth in wanted.items() if probe in reported
+    ]
+    missing = len(wanted) - len(compared)
+    if missing:
+        print(f"{missing} of {len(wanted)} probes have no processing time", flush=True)
+    if missing > FEW * len(wanted):
+        sys.exit("too many to compare the rest")
+    return compared
 
 
 def tell(name: str, runs: list[list[float]]) -> dict[str, float]:
