@@ -127,7 +127,10 @@ async def tunnels(connection: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     asked = b""
     while not asked.endswith(b"\r\n\r\n"):
-        asked += await loop.sock_recv(connection, READ_SIZE)
+        more = await loop.sock_recv(connection, READ_SIZE)
+        if not more:  # given up; to ask again would hold the loop for ever
+            return
+        asked += more
     host, _, port = asked.split(b" ")[1].decode().rpartition(":")
     with socket.socket() as further:
         further.setblocking(False)  # noqa: FBT003  the standard library's signature
