@@ -11,7 +11,7 @@ _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
-_MOST_CHUNKS = 10_000
+_MOST_CHUNKS = 2_000
 """More than any body that counts is cut into. Each one is work, however small: the 500,000 that fit under the
 bound of their bytes would be many seconds of it."""
 

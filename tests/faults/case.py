@@ -100,8 +100,15 @@ def over_tls(found: Found) -> Found:
 
 
 def source(number: int) -> Mapping[str, str]:
-    """Return a source environment of a case's own, as a rate limit holds back all targets of one."""
-    return {"source": f"aaaaaaaa-0000-4000-8000-{number:012}"}
+    """Return a source environment of a case's own, as a rate limit holds back all targets of one.
+
+    And a short interval: what is held back is probed again after two of them.
+    """
+    return {
+        "source": f"aaaaaaaa-0000-4000-8000-{number:012}",
+        "interval": "2s",
+        "timeout": "1900ms",
+    }
 
 
 UNANSWERED = broken(Reason.PROTOCOL, Phase.PROCESSING, Fault.PROVIDER)

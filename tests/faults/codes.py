@@ -98,6 +98,13 @@ CODES = (
     Case("code_407", "407, and there is no proxy", page(407), configuration(Reason.CLIENT_ERROR, 407)),
     *(Case(f"code_{code}", f"{code} with an HTML page", page(code), failing(code)) for code in SERVER),
     Case("code_429", "429 with an HTML page", page(429), limited(429), source(1)),
+    Case(
+        "code_429_truncated",
+        "429 with half of its body: what asks to be left alone is the head",
+        wire(head(b"Content-Length: 9", first=b"HTTP/1.1 429 Slow down"), b"x"),
+        replace(limited(429), completed=False),
+        source(6),
+    ),
     *(
         Case(
             f"code_{code}",

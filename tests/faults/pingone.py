@@ -88,8 +88,8 @@ PINGONE = (
     ),
     Case(
         "pingone_limited_429",
-        "429 REQUEST_LIMITED, for 60 s",
-        answers(json_answer(error("REQUEST_LIMITED"), status=429, headers=(("Retry-After", "60"),))),
+        "429 REQUEST_LIMITED, for 2 s",
+        answers(json_answer(error("REQUEST_LIMITED"), status=429, headers=(("Retry-After", "2"),))),
         limited(429, "REQUEST_LIMITED"),
         source(3),
     ),

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import operator
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from faults.table import CASES
-from harness.daemon import Daemon
+from harness.daemon import TEXT_FORMAT, Daemon
 from harness.http_server import HttpServer
+from harness.samples import Samples
 from harness.variables import target_variables
+from harness.waiting import poll
 
 from exporter.outcome import Phase, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from faults.stage import Stage
-    from harness.samples import Samples
 
-FOUND = pytest.StashKey[list["Samples"]]()
+FOUND = pytest.StashKey[list[Samples]]()
 """What daemons said, for the table at the end of the run."""
 
 HEALTHY = "healthy"
 ENOUGH = 10
+PATIENCE = 90.0
+TARGET = re.compile(r'\btarget"?[=:] ?"?([a-z0-9_]+)')
 DURATION_COUNT = "pingone_flow_step_duration_seconds_count"
+TELLING = ("pingone_flow_probes_total{", f"{DURATION_COUNT}{{")
+UNTIMED = {case.name for case in CASES if case.found.phase is Phase.RESOLVE}
+"""Those that complete no phase."""
 
 
 class Scraped(NamedTuple):
@@ -75,22 +84,38 @@ def running(stage: Stage, directory: Path) -> Iterator[Scraped]:
             HEALTHY, healthy.base_url, interval="1s", timeout="900ms"
         )
         with Daemon(environment, directory=directory / "work", logs=directory / "logs") as daemon:
-            # A page of hundreds of targets takes a second to parse: not before there is a chance.
             healthy.wait_for_requests(ENOUGH)
-            daemon.wait_until(all_seen, timeout=90.0, what="a probe of every target")
+            wait_for_all(daemon, {HEALTHY, *(case.name for case in CASES)})
             before = sum(request.answered_at is not None for request in healthy.requests)
             samples = daemon.metrics()
             yield Scraped(samples, before, len(healthy.requests), daemon.log())
 
 
-def all_seen(samples: Samples) -> bool:
-    """Whether there is a probe of each target that was not spoilt by a stall of our own."""
+def wait_for_all(daemon: Daemon, targets: AbstractSet[str]) -> Samples:
+    """Return a page as soon as there is a probe of each of `targets` that no stall of our own has spoilt.
+
+    The log is looked at first: a page of hundreds of targets is work for the daemon and more for its reader,
+    and to ask for it again and again would itself be the stall.
+    """
+    poll(
+        lambda: targets - set(TARGET.findall(daemon.log())),
+        operator.not_,
+        timeout=PATIENCE,
+        what="a probe of every target",
+    )
+    poll(lambda: targets - _unspoilt(daemon), operator.not_, timeout=PATIENCE, what="one without a stall")
+    return daemon.metrics()
+
+
+def _unspoilt(daemon: Daemon) -> set[str]:
+    lines = daemon.get("/metrics", {"Accept": TEXT_FORMAT}).text.splitlines()
+    page = Samples(
+        "\n".join(line for line in lines if line.startswith(TELLING) and not line.endswith(" 0.0"))
+    )
+    timed = {labels["target"] for labels, _ in page.series(DURATION_COUNT)}
     judged = {
         labels["target"]
-        for labels, value in samples.series("pingone_flow_probes_total")
-        if value and labels["reason"] != Reason.INTERNAL
+        for labels, _ in page.series("pingone_flow_probes_total")
+        if labels["reason"] != Reason.INTERNAL
     }
-    timed = {labels["target"] for labels, _ in samples.series(DURATION_COUNT)}
-    return samples.total("pingone_flow_probes_total", target=HEALTHY) >= ENOUGH and all(
-        case.name in judged and (case.found.phase is Phase.RESOLVE or case.name in timed) for case in CASES
-    )
+    return judged & (timed | UNTIMED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 import pytest
-from faults.run import all_seen, variables
+from faults.run import variables, wait_for_all
 from faults.stage import Stage
 from faults.table import CASES
 from faults.telltale import PLANTED, TALES, echoing, secrets_of
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harness.http_messages import Request
-    from harness.samples import Samples
 
 pytestmark = pytest.mark.e2e
 
@@ -39,6 +38,7 @@ ASKED = (
     ("/-/ready", "*/*"),
     ("/nowhere?code=planted-code", "*/*"),
 )
+TARGETS = {"healthy", *(case.name for case in CASES), *(f"tells_{tale}" for tale in TALES)}
 STYLES = ("logfmt", "json")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")
 TOKEN_LENGTH = 43
@@ -89,7 +89,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
                 for style in STYLES
             }
             for style, daemon in daemons.items():
-                page = daemon.wait_until(all_told, timeout=100.0, what="a probe of every target")
+                page = wait_for_all(daemon, TARGETS)
                 for labels, value in page.series("pingone_flow_probes_total"):
                     if value:
                         reasons.setdefault(labels["target"], set()).add(labels["reason"])
@@ -106,11 +106,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 def healthy(stage: Stage) -> dict[str, str]:
     return target_variables("healthy", stage.server(), interval="1s", timeout="900ms")
-
-
-def all_told(page: Samples) -> bool:
-    told = {labels["target"] for labels, value in page.series("pingone_flow_probes_total") if value}
-    return {f"tells_{tale}" for tale in TALES} <= told and all_seen(page)
 
 
 def leaks(text: str, words: Iterable[str], tokens: set[str]) -> set[str]:
@@ -146,12 +141,11 @@ def test_nothing_secret_is_told(told: Told) -> None:
 
 
 def test_it_was_told_through_every_fault_and_in_every_place(told: Told) -> None:
-    targets = {"healthy", *(case.name for case in CASES), *(f"tells_{tale}" for tale in TALES)}
-    assert set(told.reasons) == targets
+    assert set(told.reasons) == TARGETS
     assert set().union(*told.reasons.values()) >= set(Reason) - {Reason.INTERNAL}
     for style in STYLES:
         log = told.texts[f"the log as {style}"]
-        assert {name for name in targets if name not in log} == set()
+        assert {name for name in TARGETS if name not in log} == set()
 
 
 @pytest.mark.parametrize(
