@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema
 import kubernetes_validate
 import pytest
+from chart import operator_schemas
 from chart.rendering import CI, ONE, Release, render, values_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chart.rendering import Manifest
 
-OPERATOR = "monitoring.coreos.com/v1"
-SCHEMAS = os.environ.get("PROMETHEUS_OPERATOR_SCHEMAS")
 VERSIONS = [f"1.{minor}" for minor in range(25, 38)]
 FILES = pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
 RELEASES = {path: render(values_of(path)) for path in CI}
@@ -34,7 +32,8 @@ def errors(manifest: Manifest, version: str) -> str:
 @FILES
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_object_is_valid_for_every_kubernetes_from_the_oldest_on(path: Path, version: str) -> None:
-    native = [manifest for manifest in RELEASES[path].manifests if manifest["apiVersion"] != OPERATOR]
+    release = RELEASES[path]
+    native = [item for item in release.manifests if item["apiVersion"] != operator_schemas.API_VERSION]
     wrong = {manifest["kind"]: message for manifest in native if (message := errors(manifest, version))}
     assert wrong == {}
     assert len(native) >= 4
@@ -50,13 +49,20 @@ def test_the_newest_kubernetes_that_is_known_is_among_those_that_are_tried() -> 
     assert kubernetes_validate.latest_version().startswith(VERSIONS[-1])
 
 
-@pytest.mark.skipif(SCHEMAS is None, reason="PROMETHEUS_OPERATOR_SCHEMAS names no folder of schemas")
+@operator_schemas.needed
 @FILES
 def test_every_object_of_the_operator_fits_its_schema(path: Path) -> None:
     for manifest in RELEASES[path].manifests:
-        if manifest["apiVersion"] == OPERATOR:
-            schema = Path(str(SCHEMAS)) / f"{manifest['kind'].lower()}_v1.json"
-            jsonschema.validate(manifest, json.loads(schema.read_text(encoding="utf-8")))
+        if manifest["apiVersion"] == operator_schemas.API_VERSION:
+            operator_schemas.check(manifest)
+
+
+@operator_schemas.needed
+def test_a_field_that_the_operator_does_not_know_is_seen() -> None:
+    monitor = render(ONE).one("ServiceMonitor")
+    monitor["spec"]["endpoints"][0]["scrape"] = "often"
+    with pytest.raises(jsonschema.ValidationError, match="'scrape' was unexpected"):
+        operator_schemas.check(monitor)
 
 
 @FILES

@@ -95,7 +95,8 @@ def test_every_field_arrives_as_it_was_meant() -> None:
     assert settings.max_concurrent_probes == 1_000_000
     assert settings.shutdown_grace == 90.5
     assert settings.duration_buckets == (0.05, 0.5, 1.0, 2.5, 10.0)
-    assert settings.egress_check_url == "https://www.example.com/generate_204"
+    assert settings.egress_check is not None
+    assert settings.egress_check.url == "https://www.example.com/generate_204"
     assert settings.log == Log(level="debug", format="json")
 
 
