@@ -1,10 +1,15 @@
-"""Writes the generated pages of this directory. Run by `make docs`; compared by tests/test_docs.py."""
+"""Writes the generated pages of this directory, and the table in the chart's README.
+
+Run by `make docs`; compared by tests/test_docs.py.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import chart_values
 
 from exporter.observing import reference as metrics_reference
 from exporter.settings import reference as settings_reference
@@ -24,6 +29,7 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "metrics.md": metrics_reference,
     DOCS / "simulator.md": simulator_reference,
     DOCS / "faults.md": faults_reference,
+    chart_values.CHART / "README.md": chart_values.readme,
 }
 """Every generated page, and the function that returns its whole text."""
 

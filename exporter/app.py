@@ -120,12 +120,20 @@ async def lifespan(
         schedule.start()
         for sock in sockets:
             _log.info("listening", extra={"address": _address(sock)})
-        _log.info("started", extra={"version": __version__, "targets": len(targets)})
+        _tell_of_the_start(settings)
         try:
             yield
         finally:
             await schedule.stop(settings.shutdown_grace)
             beat.cancel()
+
+
+def _tell_of_the_start(settings: Settings) -> None:
+    _log.info("started", extra={"version": __version__, "targets": len(settings.targets)})
+    shard = settings.shard
+    if not settings.targets:
+        told = {"shard": shard.index, "shards": shard.count, "elsewhere": shard.elsewhere}
+        _log.info("no target falls to this shard", extra=told)
 
 
 def _trusts_the_system(target: Target) -> bool:

@@ -150,6 +150,28 @@ def test_an_ipv6_address_is_told_in_brackets(http_server: Factory[..., HttpServe
     assert f"msg=listening address={url.removeprefix('http://')}" in written.getvalue().splitlines()[0]
 
 
+def test_a_shard_that_got_no_target_is_ready_and_healthy_and_says_why(
+    http_server: Factory[..., HttpServer], tmp_path: Path
+) -> None:
+    written = io.StringIO()
+    sockets, url = listening()
+    server = http_server()
+    settings = settings_for(server, tmp_path, shard__index="1", shard__count="3")
+
+    async def look() -> list[int]:
+        async with lifespan(settings, sockets):
+            return [
+                (await get(f"{url}{path}")).status_code
+                for path in ("/-/ready", "/-/healthy", "/metrics", "/")
+            ]
+
+    with logging_to(written, level="info", style="logfmt"):
+        assert asyncio.run(look()) == [200, 200, 200, 200]
+    assert server.connections == 0
+    last = written.getvalue().splitlines()[-1]
+    assert 'level=info msg="no target falls to this shard" shard=1 shards=3 elsewhere=1' in last
+
+
 def test_the_daemon_runs_until_a_signal_and_says_so(
     http_server: Factory[..., HttpServer], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,8 +111,8 @@ class Schedule:
 
     @property
     def healthy(self) -> bool:
-        """Whether a due slot was started, or rightly skipped, not too long ago."""
-        return self._clock() - self._alive_at <= self._alive_within
+        """Whether a due slot was started, or rightly skipped, not too long ago; nothing due is no fault."""
+        return not self._targets or self._clock() - self._alive_at <= self._alive_within
 
     def start(self) -> None:
         """Plan all slots and begin; must be called in the running event loop."""

@@ -5,6 +5,7 @@ reading            variables -> tree of leaves             shape      the schema
 merging            trees of several sources -> one         schema     the variables, defaults, meanings
 validation         tree -> models                          values, address, egress, duration   single values
 resolution, draft  models -> targets                       resolved   what comes out
+sharding           which of several exporters probes what
 loading            all of it                               description, reference   told in words
 """
 
@@ -13,7 +14,7 @@ from exporter.settings.description import describe
 from exporter.settings.loading import load
 from exporter.settings.mistake import ConfigurationError, Mistake
 from exporter.settings.reference import reference
-from exporter.settings.resolved import EgressCheck, Log, Settings, Web
+from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 
 __all__ = [
     "ConfigurationError",
@@ -22,6 +23,7 @@ __all__ = [
     "Log",
     "Mistake",
     "Settings",
+    "Shard",
     "Web",
     "describe",
     "load",

@@ -25,7 +25,6 @@ _URI = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>(?:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)"
 )
 
-_NO_URL = "is no base URL; write for example https://auth.pingone.eu"
 _NO_DOMAIN = "is no domain; write the host alone, for example login.example.com, without scheme and path"
 _NO_LISTENER = "is no listen address; write host:port, for example :9988, 127.0.0.1:9988 or [::1]:9988"
 _NO_URI = "is no absolute URI; write for example https://app.example.com/callback"
@@ -77,23 +76,34 @@ TOO_LONG = "must end before the environment's id; write for example https://auth
 
 
 def auth_url(text: str) -> Locator:
-    """Read a base URL: host in lower case, default port and trailing slash dropped."""
+    """Read where environments answer: host in lower case, default port and trailing slash dropped."""
+    url = _base_url(text, "https://auth.pingone.eu")
+    path = url.split("/")[3:]
+    if path[-1:] == ["as"] or path[-2:] == ["as", "authorize"]:
+        raise ValueError(TOO_LONG)
+    return Locator(url)
+
+
+def external_url(text: str) -> str:
+    """Read what links to the exporter start with, in the same form."""
+    return _base_url(text, "https://flows.example.com")
+
+
+def _base_url(text: str, example: str) -> str:
+    wrong = f"is no base URL; write for example {example}"
     match = URL.fullmatch(text)
     if match is None:
-        raise ValueError(_NO_URL)
+        raise ValueError(wrong)
     if "@" in match["authority"]:
-        raise ValueError("must not hold a user or password; write for example https://auth.pingone.eu")
+        raise ValueError(f"must not hold a user or password; write for example {example}")
     if match["rest"]:
-        raise ValueError("must not hold a query or fragment; write for example https://auth.pingone.eu")
+        raise ValueError(f"must not hold a query or fragment; write for example {example}")
     if not PATH.fullmatch(match["path"]):
-        raise ValueError(_NO_URL)
-    segments = match["path"].rstrip("/").split("/")
-    if {".", ".."} & set(segments):
+        raise ValueError(wrong)
+    if {".", ".."} & set(match["path"].split("/")):
         raise ValueError("must not hold . or .. as a part of its path; write the path that is meant")
-    if segments[-1] == "as" or segments[-2:] == ["as", "authorize"]:
-        raise ValueError(TOO_LONG)
     scheme = match["scheme"].lower()
-    return Locator(f"{scheme}://{_authority(match['authority'], scheme, _NO_URL)}{match['path'].rstrip('/')}")
+    return f"{scheme}://{_authority(match['authority'], scheme, wrong)}{match['path'].rstrip('/')}"
 
 
 def custom_domain(text: str) -> Locator:

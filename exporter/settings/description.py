@@ -63,9 +63,13 @@ def _target(target: Target) -> Iterator[tuple[str, str]]:
 
 def _exporter(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "targets", str(len(settings.targets))
+    if settings.shard.count > 1:
+        yield "shard", _shard(settings)
     if settings.disabled:
         yield "disabled targets", ", ".join(settings.disabled)
     yield "listen addresses", ", ".join(str(address) for address in settings.web.listen_addresses)
+    if settings.web.external_url is not None:
+        yield "external URL", settings.web.external_url
     yield "concurrent probes", f"at most {settings.max_concurrent_probes}"
     yield "shutdown grace", duration.write(settings.shutdown_grace)
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in settings.duration_buckets)
@@ -74,6 +78,11 @@ def _exporter(settings: Settings) -> Iterator[tuple[str, str]]:
         _NONE if settings.egress_check is None else _without_query(settings.egress_check.url),
     )
     yield "log", f"{settings.log.format}, from level {settings.log.level}"
+
+
+def _shard(settings: Settings) -> str:
+    shard, own = settings.shard, len(settings.targets)
+    return f"{shard.index} of 0 to {shard.count - 1}, with {own} of {own + shard.elsewhere} targets"
 
 
 def _without_query(uri: str) -> str:

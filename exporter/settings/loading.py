@@ -15,17 +15,19 @@ from exporter.settings.merging import merge
 from exporter.settings.mistake import ConfigurationError, Mistake
 from exporter.settings.reading import DEFAULTS, TARGETS, read
 from exporter.settings.resolution import check_defaults, resolve
-from exporter.settings.resolved import EgressCheck, Log, Settings, Web
+from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 from exporter.settings.schema import Surroundings, required
+from exporter.settings.sharding import shard_of
 from exporter.settings.validation import validate
 from exporter.settings.written import DELIMITER, PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from exporter.settings.merging import Merged
     from exporter.settings.schema import Schema
+    from exporter.settings.written import Leaf
     from exporter.target import Target
 
 MOST_TARGETS = 10_000
@@ -52,6 +54,7 @@ def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
     mistakes = [mistake for reading in readings for mistake in reading.mistakes]
     validated = validate(merged.tree, Surroundings(working_directory))
     mistakes += validated.mistakes
+    mistakes += _no_such_shard(merged, validated.schema)
     targets, disabled = _targets(merged, validated.schema, mistakes)
     if mistakes:
         raise ConfigurationError(mistakes)
@@ -90,17 +93,30 @@ def _no_target() -> str:
     return f"there is no target; for a first one, of any name, set {', '.join(others)} and {last}"
 
 
-def _settings(schema: Schema, targets: Iterable[Target], disabled: Iterable[str]) -> Settings:
-    enabled = tuple(targets)
+def _no_such_shard(merged: Merged, schema: Schema) -> list[Mistake]:
+    written, shard = merged.tree.get("shard", {}), schema.shard
+    # A wrong count was told, and is as if not written; comparing with what is then the default would mislead.
+    if shard.index < shard.count or ("count" in written and "count" not in shard.model_fields_set):
+        return []
+    index: Leaf = written["index"]
+    count: Leaf | None = written.get("count")
+    most = f"{count.place} sets" if count else f"is {shard.count} where {PREFIX}SHARD__COUNT does not set it"
+    return [index.place.mistake(f"must be less than the number of shards, which {most}; the first one is 0")]
+
+
+def _settings(schema: Schema, targets: Sequence[Target], disabled: Iterable[str]) -> Settings:
+    index, count = schema.shard.index, schema.shard.count
+    own = tuple(target for target in targets if count == 1 or shard_of(target.name, count) == index)
     return Settings(
-        targets=enabled,
+        targets=own,
         disabled=tuple(disabled),
-        web=Web(listen_addresses=schema.web.listen_address),
-        max_concurrent_probes=schema.max_concurrent_probes or _slots(enabled),
+        web=Web(listen_addresses=schema.web.listen_address, external_url=schema.web.external_url),
+        max_concurrent_probes=schema.max_concurrent_probes or _slots(own),
         shutdown_grace=schema.shutdown_grace,
         duration_buckets=schema.duration_buckets,
         egress_check=_egress_check(schema),
         log=Log(level=schema.log.level, format=schema.log.format),
+        shard=Shard(index=index, count=count, elsewhere=len(targets) - len(own)),
     )
 
 

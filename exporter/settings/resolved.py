@@ -16,9 +16,26 @@ class Web:
 
     Args:
         listen_addresses: at least one.
+        external_url: what links to the exporter start with, without a trailing slash; None when nobody said.
     """
 
     listen_addresses: tuple[ListenAddress, ...]
+    external_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Which share of the targets is this exporter's.
+
+    Args:
+        index: which shard this is, `0 <= index < count`.
+        count: among how many exporters the targets are shared.
+        elsewhere: enabled targets that the other shards probe.
+    """
+
+    index: int = 0
+    count: int = 1
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +71,7 @@ class Settings:
     """Everything that was configured.
 
     Args:
-        targets: the enabled ones, by name; at least one.
+        targets: the enabled ones that are this shard's, by name; only with several shards may there be none.
         disabled: names of the others, by name.
         web: where to serve.
         max_concurrent_probes: probes that may be under way at once.
@@ -62,6 +79,7 @@ class Settings:
         duration_buckets: upper bounds in seconds, increasing, without +Inf.
         egress_check: what shows that the exporter itself reaches the network; None for no such check.
         log: what to log, and how.
+        shard: which share of the targets this is.
     """
 
     targets: tuple[Target, ...]
@@ -72,3 +90,4 @@ class Settings:
     duration_buckets: tuple[float, ...]
     egress_check: EgressCheck | None
     log: Log
+    shard: Shard = Shard()

@@ -4,7 +4,7 @@
       ├─ targets      dict of name -> TargetFields
       │                                └─ labels   dict of name -> text
       ├─ defaults     TargetFields
-      ├─ web, log     groups
+      ├─ web, shard, log  groups
       └─ the rest     single variables
 
 A default is written as the operator would write it, and is read by the same function. To add a variable,
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 
-from exporter.settings import address, egress, values
+from exporter.settings import address, egress, sharding, values
 from exporter.settings.address import ListenAddress, Locator
 from exporter.settings.written import Leaf
 from exporter.target import IpFamily, Journey  # noqa: TC001  pydantic evaluates annotations
@@ -224,6 +224,20 @@ class WebFields(_Group):
         ":9988",
         "`host:port` to listen on, `[::1]:9988` for IPv6; several, comma-separated; port 0 for any free one",
     )
+    external_url: Annotated[str | None, _read(values.optional(address.external_url))] = _row(
+        None, "http or https base URL that links to the exporter start with; empty for none"
+    )
+
+
+class ShardFields(_Group):
+    """Which share of the targets is this exporter's."""
+
+    index: Annotated[int, _read(sharding.shard_index)] = _row(
+        "0", "which shard this is, from 0; also the name of a pod that ends in `-<n>`"
+    )
+    count: Annotated[int, _read(sharding.shard_count)] = _row(
+        "1", "among how many exporters the targets are shared, 1 to 100; each target is probed by one of them"
+    )
 
 
 class LogFields(_Group):
@@ -266,6 +280,7 @@ class Schema(_Group):
         "its query is never printed",
         hidden=True,
     )
+    shard: ShardFields = Field(default_factory=ShardFields)
     log: LogFields = Field(default_factory=LogFields)
 
 

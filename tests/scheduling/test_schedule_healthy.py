@@ -44,6 +44,11 @@ def test_it_is_healthy_while_probes_are_started() -> None:
     assert all(health([make_target("t")], 600)[1])
 
 
+def test_a_schedule_of_no_targets_stays_healthy() -> None:
+    """A shard may have got none; a kubelet would otherwise restart it for ever."""
+    assert all(health([], 600)[1])
+
+
 def test_it_is_healthy_while_everything_is_refused_since_the_last_probe_still_runs() -> None:
     stage, answers = health([make_target("t", interval=10.0)], 600, script=lambda *_: Act(lasts=1e4))
     assert len(stage.begun) == 1

@@ -46,6 +46,27 @@ def test_a_base_url_has_one_normal_form(text: str, url: str) -> None:
     assert address.auth_url(text) == Locator(url)
 
 
+def test_an_external_url_has_the_same_form() -> None:
+    assert (
+        address.external_url("HTTPS://Flows.Example.com:443/pingone/") == "https://flows.example.com/pingone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("flows.example.com", "is no base URL"),
+        ("ftp://flows.example.com", "is no base URL"),
+        ("https://u:p@flows.example.com", "must not hold a user or password"),
+        ("https://flows.example.com/?a=b", "must not hold a query or fragment"),
+        ("https://flows.example.com/#a", "must not hold a query or fragment"),
+    ],
+)
+def test_a_wrong_external_url_is_told_with_an_example_of_its_own(text: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=f"^{wrong}; write for example https://flows.example.com$"):
+        address.external_url(text)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

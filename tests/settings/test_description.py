@@ -89,6 +89,29 @@ def test_what_is_set_is_shown_beside_it(certificate: Path) -> None:
     } <= set(lines)
 
 
+def test_a_shard_is_shown_with_its_share() -> None:
+    environ = {
+        name.replace("EMEA", target): value for target in ("A", "T1", "EMEA") for name, value in EMEA.items()
+    }
+    shard = {"FLOW_EXPORTER_SHARD__INDEX": "exporter-2", "FLOW_EXPORTER_SHARD__COUNT": "3"}
+    text = describe(load({**environ, **shard}, NOWHERE))
+    assert text.startswith("target emea\n")
+    assert "target a\n" not in text
+    assert "  targets                 1\n  shard                   2 of 0 to 2, with 1 of 3 targets\n" in text
+
+
+def test_a_shard_without_a_target_is_shown_all_the_same() -> None:
+    shard = {"FLOW_EXPORTER_SHARD__INDEX": "1", "FLOW_EXPORTER_SHARD__COUNT": "3"}
+    text = describe(load({**EMEA, **shard}, NOWHERE))
+    assert text.startswith("exporter\n")
+    assert "  shard                   1 of 0 to 2, with 0 of 1 targets\n" in text
+
+
+def test_the_external_url_is_shown_where_there_is_one() -> None:
+    text = describe(load({**EMEA, "FLOW_EXPORTER_WEB__EXTERNAL_URL": "https://flows.example.com/"}, NOWHERE))
+    assert "  external URL            https://flows.example.com\n" in text
+
+
 def test_ipv4_alone_is_shown_as_such() -> None:
     assert "  IP family               IPv4 alone\n" in describe(load({**EMEA, f"{T}IP_FAMILY": "4"}, NOWHERE))
 

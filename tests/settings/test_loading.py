@@ -115,6 +115,7 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
         {
             **EMEA,
             "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0,[::1]:9988",
+            "FLOW_EXPORTER_WEB__EXTERNAL_URL": "HTTPS://Flows.Example.com:443/pingone/",
             "FLOW_EXPORTER_MAX_CONCURRENT_PROBES": "1",
             "FLOW_EXPORTER_SHUTDOWN_GRACE": "0",
             "FLOW_EXPORTER_DURATION_BUCKETS": "1e-1, .5,1.",
@@ -124,7 +125,10 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
         },
         NOWHERE,
     )
-    assert settings.web == Web(listen_addresses=(ListenAddress("127.0.0.1", 0), ListenAddress("::1", 9988)))
+    assert settings.web == Web(
+        listen_addresses=(ListenAddress("127.0.0.1", 0), ListenAddress("::1", 9988)),
+        external_url="https://flows.example.com/pingone",
+    )
     assert settings.max_concurrent_probes == 1
     assert settings.shutdown_grace == 0.0
     assert settings.duration_buckets == (0.1, 0.5, 1.0)
@@ -249,6 +253,10 @@ def test_the_egress_check_takes_the_way_out_that_the_defaults_give() -> None:
     assert egress.proxy_url == "http://user:planted@proxy.example:3128"
     assert egress.ip_family is IpFamily.V4
     assert "planted" not in repr(egress)
+
+
+def test_an_empty_external_url_is_none() -> None:
+    assert load({**EMEA, "FLOW_EXPORTER_WEB__EXTERNAL_URL": ""}, NOWHERE).web.external_url is None
 
 
 def test_an_empty_egress_check_is_none() -> None:

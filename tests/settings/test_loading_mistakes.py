@@ -191,8 +191,6 @@ def test_the_order_of_the_environment_changes_nothing() -> None:
         "FLOW_EXPORTER_SECRETS_DIR",
         "FLOW_EXPORTER_WEB__CONFIG_FILE",
         "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS",
-        "FLOW_EXPORTER_WEB__EXTERNAL_URL",
-        "FLOW_EXPORTER_SHARD__INDEX",
         f"{T}EMEA__CLIENT_KEY_FILE",
     ],
 )

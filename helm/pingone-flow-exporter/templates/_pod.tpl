@@ -1,0 +1,107 @@
+{{/* The hardened part that every container of ours shares. */}}
+{{- define "pingone-flow-exporter.container" -}}
+image: {{ include "pingone-flow-exporter.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  {{- toYaml .Values.securityContext | nindent 2 }}
+{{- end -}}
+
+{{/* The pod template of a Deployment or StatefulSet. */}}
+{{- define "pingone-flow-exporter.pod" -}}
+metadata:
+  labels:
+    {{- $labels := mergeOverwrite (dict) .Values.additionalLabels .Values.podLabels (include "pingone-flow-exporter.selectorLabels" . | fromYaml) }}
+    {{- toYaml $labels | nindent 4 }}
+  annotations:
+    # What reaches the pod as environment is read at its start only.
+    checksum/config: {{ printf "%s%s" (include "pingone-flow-exporter.settings" .) (toJson .Values.secretVariables) | sha256sum }}
+    {{- with .Values.podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  serviceAccountName: {{ include "pingone-flow-exporter.serviceAccountName" . }}
+  automountServiceAccountToken: false
+  # A Service named flow-exporter would inject variables with the exporter's own prefix.
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ add 10 (include "pingone-flow-exporter.seconds" .Values.shutdownGrace | int64) }}
+  securityContext:
+    {{- toYaml .Values.podSecurityContext | nindent 4 }}
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . | quote }}
+  {{- end }}
+  {{- with .Values.hostAliases }}
+  hostAliases:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.dnsConfig }}
+  dnsConfig:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: exporter
+      {{- include "pingone-flow-exporter.container" . | nindent 6 }}
+      {{- if or .Values.extraEnv (gt (int .Values.shards) 1) }}
+      env:
+        {{- if gt (int .Values.shards) 1 }}
+        # The name of a StatefulSet's pod ends in its ordinal; the exporter reads it from there.
+        - name: FLOW_EXPORTER_SHARD__INDEX
+          valueFrom:
+            fieldRef:
+              apiVersion: v1
+              fieldPath: metadata.name
+        - name: FLOW_EXPORTER_SHARD__COUNT
+          value: {{ .Values.shards | quote }}
+        {{- end }}
+        {{- with .Values.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- end }}
+      envFrom:
+        {{- include "pingone-flow-exporter.envFrom" . | nindent 8 }}
+      ports:
+        - name: http
+          containerPort: {{ .Values.port }}
+          protocol: TCP
+      livenessProbe:
+        httpGet:
+          path: /-/healthy
+          port: http
+        {{- toYaml .Values.livenessProbe | nindent 8 }}
+      readinessProbe:
+        httpGet:
+          path: /-/ready
+          port: http
+        {{- toYaml .Values.readinessProbe | nindent 8 }}
+      {{- with .Values.resources }}
+      resources:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .Values.extraVolumeMounts }}
+      volumeMounts:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+  {{- with .Values.extraVolumes }}
+  volumes:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.topologySpreadConstraints }}
+  topologySpreadConstraints:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}

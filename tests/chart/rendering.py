@@ -1,0 +1,143 @@
+"""The chart, rendered by real Helm: the only place that knows with which one.
+
+helm-python-sdk is Helm itself behind a Python binding; it is young, so that what it can do is used here
+and nowhere else. A `helm` on PATH is asked for the same in `test_lint.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import helm_python
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Manifest = dict[str, Any]
+Values = dict[str, Any]
+
+CHART = Path(__file__).resolve().parents[2] / "helm" / "pingone-flow-exporter"
+CI = sorted((CHART / "ci").glob("*-values.yaml"))
+RELEASE, NAMESPACE = "flows", "monitoring"
+FULL_NAME = f"{RELEASE}-pingone-flow-exporter"
+
+TARGET: Values = {
+    "sourceEnvironmentId": "94e3268d-847d-47aa-a45e-1ef8dd8f4df0",
+    "destinationEnvironmentId": "0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
+    "clientId": "client",
+}
+ONE: Values = {"targets": {"emea": TARGET}}
+
+
+class RefusedError(Exception):
+    """Helm refused the values; its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What an installation would send to the API server.
+
+    Args:
+        manifests: every object, tests included.
+        notes: what the operator is told.
+    """
+
+    manifests: tuple[Manifest, ...]
+    notes: str
+
+    def all(self, kind: str) -> list[Manifest]:
+        """Return the objects of a kind."""
+        return [manifest for manifest in self.manifests if manifest["kind"] == kind]
+
+    def one(self, kind: str) -> Manifest:
+        """Return the only object of a kind."""
+        (manifest,) = self.all(kind)
+        return manifest
+
+    @property
+    def workload(self) -> Manifest:
+        """The Deployment or StatefulSet."""
+        (manifest,) = [*self.all("Deployment"), *self.all("StatefulSet")]
+        return manifest
+
+    @property
+    def pods(self) -> list[Manifest]:
+        """The specifications of all pods that could ever run."""
+        return [self.workload["spec"]["template"]["spec"], *(pod["spec"] for pod in self.all("Pod"))]
+
+    def environment(self, *, pod: str, secrets: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Return the variables of the exporter's container, as a kubelet would set them.
+
+        Args:
+            pod: the pod's name.
+            secrets: Secrets and ConfigMaps of the cluster by their names, as text.
+        """
+        (container,) = self.pods[0]["containers"]
+        here = {
+            ("configMapRef", item["metadata"]["name"]): item.get("data", {}) for item in self.all("ConfigMap")
+        }
+        for item in self.all("Secret"):
+            data = {name: base64.b64decode(value).decode() for name, value in item["data"].items()}
+            here["secretRef", item["metadata"]["name"]] = data
+        variables: dict[str, str] = {}
+        for source in container["envFrom"]:
+            ((kind, reference),) = source.items()
+            name = reference["name"]
+            variables |= here[kind, name] if (kind, name) in here else secrets[name]
+        for entry in container.get("env", []):
+            variables[entry["name"]] = _value(entry, pod, secrets)
+        return variables
+
+
+def _value(entry: Manifest, pod: str, secrets: Mapping[str, Mapping[str, str]]) -> str:
+    if "value" in entry:
+        return str(entry["value"])
+    if "fieldRef" in entry["valueFrom"]:
+        assert entry["valueFrom"]["fieldRef"] == {"apiVersion": "v1", "fieldPath": "metadata.name"}
+        return pod
+    reference = entry["valueFrom"]["secretKeyRef"]
+    return secrets[reference["name"]][reference["key"]]
+
+
+def values_of(path: Path) -> Values:
+    """Read a file of values."""
+    values: Values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return values
+
+
+def render(
+    values: Values, *, name: str = RELEASE, namespace: str = NAMESPACE, chart: Path = CHART
+) -> Release:
+    """Render the chart.
+
+    Raises:
+        RefusedError: if Helm refuses the values.
+    """
+    try:
+        rendered = _load(chart).render(values, name=name, namespace=namespace)
+    except helm_python.HelmError as error:
+        raise RefusedError(str(error)) from None
+    notes = [text for path, text in rendered.items() if path.endswith("NOTES.txt")]
+    texts = [text for path, text in rendered.items() if not path.endswith("NOTES.txt")]
+    documents = [document for text in texts for document in yaml.safe_load_all(text)]
+    return Release(tuple(document for document in documents if document), "".join(notes))
+
+
+@cache
+def _load(chart: Path) -> helm_python.Chart:
+    return helm_python.Chart.load(chart)
+
+
+def lint(values: Values, *, kube_version: str) -> list[str]:
+    """Return what a strict `helm lint` finds: warnings and errors."""
+    report = helm_python.lint(CHART, values, strict=True, kube_version=kube_version)
+    worth_telling = 2
+    return [
+        *report["errors"],
+        *(message["error"] for message in report["messages"] if message["severity"] >= worth_telling),
+    ]

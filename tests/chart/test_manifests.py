@@ -1,0 +1,123 @@
+"""Every supported shape is valid for every Kubernetes and for the Prometheus operator, and hardened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jsonschema
+import kubernetes_validate
+import pytest
+from chart import operator_schemas
+from chart.rendering import CI, ONE, Release, render, values_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chart.rendering import Manifest
+
+VERSIONS = [f"1.{minor}" for minor in range(25, 38)]
+FILES = pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
+RELEASES = {path: render(values_of(path)) for path in CI}
+"""Rendered once: nothing changes them."""
+
+
+def errors(manifest: Manifest, version: str) -> str:
+    try:
+        kubernetes_validate.validate(manifest, version, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        return str(error.message)
+    return ""
+
+
+@FILES
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_object_is_valid_for_every_kubernetes_from_the_oldest_on(path: Path, version: str) -> None:
+    release = RELEASES[path]
+    native = [item for item in release.manifests if item["apiVersion"] != operator_schemas.API_VERSION]
+    wrong = {manifest["kind"]: message for manifest in native if (message := errors(manifest, version))}
+    assert wrong == {}
+    assert len(native) >= 4
+
+
+def test_a_field_that_does_not_exist_is_seen() -> None:
+    deployment = render(ONE).one("Deployment")
+    deployment["spec"]["template"]["spec"]["enableServiceLink"] = False
+    assert "enableServiceLink" in errors(deployment, VERSIONS[0])
+
+
+def test_the_newest_kubernetes_that_is_known_is_among_those_that_are_tried() -> None:
+    assert kubernetes_validate.latest_version().startswith(VERSIONS[-1])
+
+
+@operator_schemas.needed
+@FILES
+def test_every_object_of_the_operator_fits_its_schema(path: Path) -> None:
+    for manifest in RELEASES[path].manifests:
+        if manifest["apiVersion"] == operator_schemas.API_VERSION:
+            operator_schemas.check(manifest)
+
+
+@operator_schemas.needed
+def test_a_field_that_the_operator_does_not_know_is_seen() -> None:
+    monitor = render(ONE).one("ServiceMonitor")
+    monitor["spec"]["endpoints"][0]["scrape"] = "often"
+    with pytest.raises(jsonschema.ValidationError, match="'scrape' was unexpected"):
+        operator_schemas.check(monitor)
+
+
+@FILES
+def test_pods_have_no_rights_and_no_links(path: Path) -> None:
+    for pod in RELEASES[path].pods:
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers", "shareProcessNamespace"} & set(pod)
+        assert not any("hostPath" in volume for volume in pod.get("volumes", []))
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert all("hostPort" not in port for port in container.get("ports", []))
+            assert "command" not in container
+    for account in RELEASES[path].all("ServiceAccount"):
+        assert account["automountServiceAccountToken"] is False
+
+
+@FILES
+def test_users_are_numeric_unless_the_cluster_chooses_them(path: Path) -> None:
+    for pod in RELEASES[path].pods:
+        context = pod["securityContext"]
+        ids = [context.get(name) for name in ("runAsUser", "runAsGroup", "fsGroup")]
+        assert ids == ([None] * 3 if "openshift" in path.name else [65532] * 3)
+
+
+@FILES
+def test_health_is_asked_for_over_http_on_the_named_port(path: Path) -> None:
+    (container,) = RELEASES[path].workload["spec"]["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/-/healthy", "port": "http"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/-/ready", "port": "http"}
+    assert [port["name"] for port in container["ports"]] == ["http"]
+
+
+@FILES
+def test_no_rights_are_asked_of_the_cluster(path: Path) -> None:
+    kinds = {manifest["kind"] for manifest in RELEASES[path].manifests}
+    assert not {kind for kind in kinds if "Role" in kind}
+
+
+@FILES
+def test_every_object_says_whose_it_is(path: Path) -> None:
+    release: Release = RELEASES[path]
+    extra = {"as-it-is", "flows-pingone-flow-exporter-templated"}
+    own = [manifest for manifest in release.manifests if manifest["metadata"]["name"] not in extra]
+    for manifest in own:
+        labels = manifest["metadata"]["labels"]
+        assert labels["app.kubernetes.io/instance"] == "flows"
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        assert labels["helm.sh/chart"] == "pingone-flow-exporter-0.1.0"
+        assert manifest["metadata"]["namespace"] == "monitoring"
+        if "full" in path.name:
+            assert labels["release"] == "kube-prometheus-stack"

@@ -1,0 +1,182 @@
+"""Values that cannot be right are refused before anything is changed, in words that say what would be."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+import yaml
+from chart.rendering import CHART, ONE, TARGET, RefusedError, render
+
+from exporter.settings import address, duration, values
+from exporter.settings.schema import TargetFields
+from exporter.settings.sharding import MOST_SHARDS
+
+if TYPE_CHECKING:
+    from chart.rendering import Values
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+DEFINITIONS = SCHEMA["definitions"]
+
+
+def emea(**fields: Any) -> Values:  # noqa: ANN401  whatever may be wrong
+    return {"targets": {"emea": TARGET | fields}}
+
+
+def refused(values: Values) -> str:
+    with pytest.raises(RefusedError) as caught:
+        render(values)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        (ONE | {"target": {}}, "additional properties 'target' not allowed"),
+        (ONE | {"image": {"tags": "1"}}, "at '/image': additional properties 'tags' not allowed"),
+        (ONE | {"livenessProbe": {"exec": {}}}, "at '/livenessProbe'"),
+        (emea(interval_="1m"), "at '/targets/emea': additional properties 'interval_' not allowed"),
+        (emea(client_id="a"), "at '/targets/emea': additional properties 'client_id' not allowed"),
+        (ONE | {"defaults": {"regoin": "EU"}}, "at '/defaults': additional properties 'regoin'"),
+        (emea(interval="1 minute"), "at '/targets/emea/interval'"),
+        (emea(interval=""), "at '/targets/emea/interval'"),
+        (emea(interval=60), "at '/targets/emea/interval'"),
+        (emea(timeout="1s2m"), "at '/targets/emea/timeout'"),
+        (emea(latencyObjective="2.5s"), "at '/targets/emea/latencyObjective'"),
+        (ONE | {"shutdownGrace": "soon"}, "at '/shutdownGrace'"),
+        (ONE | {"serviceMonitor": {"interval": "30"}}, "at '/serviceMonitor/interval'"),
+        (ONE | {"rules": {"alerts": {"A": {"for": "5"}}}}, "at '/rules/alerts/A/for'"),
+        (ONE | {"rules": {"alerts": {"A": {"severity": "page"}}}}, "at '/rules/alerts/A/severity'"),
+        (ONE | {"rules": {"alerts": {"A": {"expr": "1"}}}}, "at '/rules/alerts/A'"),
+        (ONE | {"rules": {"thresholds": {"a": "1"}}}, "at '/rules/thresholds/a'"),
+        (emea(sourceEnvironmentId="94e3268d"), "at '/targets/emea/sourceEnvironmentId'"),
+        (emea(destinationEnvironmentId="94e3268d-847d-47aa-a45e-1ef8dd8f4dfg"), "at '/targets/emea/dest"),
+        (emea(region="US"), "at '/targets/emea/region'"),
+        (emea(destinationRegion="eu"), "at '/targets/emea/destinationRegion'"),
+        (emea(authUrl="auth.pingone.eu"), "at '/targets/emea/authUrl'"),
+        (emea(customDomain="https://login.example.com"), "at '/targets/emea/customDomain'"),
+        (emea(expectedStatuses="OTP_REQUIRED"), "at '/targets/emea/expectedStatuses'"),
+        (emea(expectedStatuses=["FAILED"]), "at '/targets/emea/expectedStatuses/0'"),
+        (emea(expectedStatuses=[]), "at '/targets/emea/expectedStatuses'"),
+        (emea(labels={"instance": "a"}), "invalid propertyName 'instance'"),
+        (emea(labels={"Owner": "a"}), "invalid propertyName 'Owner'"),
+        (emea(labels={"owner": 1}), "at '/targets/emea/labels/owner'"),
+        (emea(ipFamily=5), "at '/targets/emea/ipFamily'"),
+        (emea(journey="federation"), "at '/targets/emea/journey'"),
+        (emea(maxAge=-1), "at '/targets/emea/maxAge'"),
+        ({"targets": {"EMEA": TARGET}}, "invalid propertyName 'EMEA'"),
+        ({"targets": {"em-ea": TARGET}}, "invalid propertyName 'em-ea'"),
+        ({"targets": {"em__ea": TARGET}}, "invalid propertyName 'em__ea'"),
+        ({"targets": {"a" * 64: TARGET}}, "invalid propertyName"),
+        ({"targets": [TARGET]}, "at '/targets'"),
+        (ONE | {"shards": 0}, "at '/shards'"),
+        (ONE | {"shards": MOST_SHARDS + 1}, "at '/shards'"),
+        (ONE | {"port": 80}, "at '/port'"),
+        (ONE | {"externalUrl": "https://flows.example.com/?a=b"}, "at '/externalUrl'"),
+        (ONE | {"secretVariables": {"PROXY_URL": "a"}}, "invalid propertyName 'PROXY_URL'"),
+        (ONE | {"image": {"digest": "latest"}}, "at '/image/digest'"),
+        (ONE | {"fullnameOverride": "Flows"}, "at '/fullnameOverride'"),
+    ],
+)
+def test_the_schema_refuses_it_and_says_where(values: Values, where: str) -> None:
+    assert where in refused(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "targets: there is no target; for a first one, of any name, set"),
+        ({"targets": {"emea": {}}}, "targets.emea.sourceEnvironmentId: is missing\n"),
+        ({"targets": {"emea": {}, "apac": TARGET}}, "targets.emea.clientId: is missing"),
+        (emea(region="EU", customDomain="a.example"), "targets.emea: has region and customDomain; keep one"),
+        (
+            emea(destinationRegion="EU", destinationAuthUrl="https://a.example"),
+            "targets.emea: has destinationRegion and destinationAuthUrl; keep one of them",
+        ),
+        (ONE | {"defaults": {"region": "EU", "authUrl": "http://a"}}, "defaults: has region and authUrl"),
+        (ONE | {"shards": 2, "replicaCount": 2}, "replicaCount: must be 1 with several shards"),
+        (ONE | {"podMonitor": {"enabled": True}}, "podMonitor.enabled: cannot stand beside"),
+    ],
+)
+def test_what_a_schema_cannot_say_is_told_in_words(values: Values, words: str) -> None:
+    assert words in refused(values)
+
+
+@pytest.mark.parametrize(
+    ("level", "variable"),
+    [
+        ({"defaults": {"proxyUrl": "http://u53r:s3cr3t@a.example:1"}}, "FLOW_EXPORTER_DEFAULTS__PROXY_URL"),
+        (emea(proxyUrl="http://u53r:s3cr3t@a.example:1"), "FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL"),
+        (emea(proxyUrl="u53r:s3cr3t@a.example"), "FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL"),
+    ],
+    ids=["defaults", "target", "malformed"],
+)
+def test_a_password_is_refused_and_not_repeated(level: Values, variable: str) -> None:
+    told = refused(ONE | level)
+    assert (
+        f"holds a user or password, and a ConfigMap is no place for one; put {variable} into a Secret" in told
+    )
+    assert "u53r" not in told
+    assert "s3cr3t" not in told
+
+
+def test_a_password_in_the_egress_check_is_refused_and_not_repeated() -> None:
+    told = refused(ONE | {"egressCheckUrl": "https://u53r:s3cr3t@a.example/"})
+    assert "egressCheckUrl: must not hold a user or password" in told
+    assert "s3cr3t" not in told
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    told = refused({"targets": {"a": {"region": "EU", "authUrl": "http://a"}, "b": {}}})
+    assert len(re.findall(r"targets\.[ab][^:]*: (?:is missing|has region)", told)) == 7
+
+
+def test_targets_that_come_from_a_secret_need_not_be_in_values() -> None:
+    assert render({"existingSecret": "a"}).one("Deployment")
+    assert render({"existingSecret": "a", "targets": {"emea": {"clientId": "a"}}}).one("Deployment")
+
+
+def camel(name: str) -> str:
+    return re.sub("_([a-z])", lambda match: match[1].upper(), name)
+
+
+def test_the_schema_has_the_fields_of_a_target_that_the_exporter_has_and_no_others() -> None:
+    assert set(DEFINITIONS["target"]["properties"]) == {camel(name) for name in TargetFields.model_fields}
+
+
+def test_the_schema_knows_the_same_regions_labels_and_shards_as_the_exporter() -> None:
+    assert DEFINITIONS["region"]["enum"] == list(address.REGIONS)
+    names = DEFINITIONS["target"]["properties"]["labels"]["propertyNames"]
+    assert set(names["not"]["enum"]) == values.RESERVED_LABELS
+    assert SCHEMA["properties"]["targets"]["propertyNames"]["maxLength"] == values.LONGEST_TARGET_NAME
+    assert SCHEMA["properties"]["shards"]["maximum"] == MOST_SHARDS
+
+
+@pytest.mark.parametrize("text", ["0", "500ms", "1m30s", "2h", "1y2w3d4h5m6s7ms", "1d", "12w"])
+def test_a_duration_that_the_exporter_reads_passes_the_schema(text: str) -> None:
+    duration.parse(text)
+    assert re.search(DEFINITIONS["duration"]["pattern"], text)
+
+
+def objects(schema: Any, path: str = "") -> list[str]:  # noqa: ANN401  whatever a schema holds
+    """Return where a schema describes properties but takes others, too."""
+    if isinstance(schema, list):
+        return [place for number, item in enumerate(schema) for place in objects(item, f"{path}/{number}")]
+    if not isinstance(schema, dict):
+        return []
+    here = [path] if "properties" in schema and schema.get("additionalProperties") is not False else []
+    return here + [place for key, item in schema.items() for place in objects(item, f"{path}/{key}")]
+
+
+def test_the_schema_is_draft_07_and_leaves_no_described_object_open() -> None:
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    assert [place for place in objects(SCHEMA) if place not in {"/properties", "/definitions"}] == []
+
+
+def test_the_schema_has_every_value_and_every_value_is_in_the_schema() -> None:
+    tree = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    assert set(SCHEMA["properties"]) - {"global"} == set(tree)

@@ -1,0 +1,233 @@
+"""What runs: one pod or shards, found by the right selectors, restarted when its settings change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from chart.rendering import CI, FULL_NAME, ONE, TARGET, Release, render, values_of
+
+if TYPE_CHECKING:
+    from chart.rendering import Manifest, Values
+
+SHARDED = ONE | {"shards": 3}
+LONG = "a" * 53
+"""The longest name that Helm permits for a release."""
+
+
+def checksum(values: Values) -> str:
+    return str(render(values).workload["spec"]["template"]["metadata"]["annotations"]["checksum/config"])
+
+
+def selected(release: Release, selector: Manifest, kind: str) -> list[str]:
+    """Return the objects of a kind that a selector selects, by name."""
+    wanted = selector["matchLabels"].items()
+    return [
+        manifest["metadata"]["name"]
+        for manifest in release.all(kind)
+        if wanted <= manifest["metadata"]["labels"].items()
+    ]
+
+
+def test_there_is_one_pod_that_is_never_beside_its_successor() -> None:
+    spec = render(ONE).one("Deployment")["spec"]
+    assert spec["replicas"] == 1
+    assert spec["strategy"] == {"type": "Recreate"}
+
+
+def test_shards_make_a_statefulset_whose_pods_start_at_once_and_know_who_they_are() -> None:
+    release = render(SHARDED)
+    assert release.all("Deployment") == []
+    spec = release.one("StatefulSet")["spec"]
+    assert spec["replicas"] == 3
+    assert spec["podManagementPolicy"] == "Parallel"
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["env"] == [
+        {
+            "name": "FLOW_EXPORTER_SHARD__INDEX",
+            "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
+        },
+        {"name": "FLOW_EXPORTER_SHARD__COUNT", "value": "3"},
+    ]
+    headless = next(
+        item for item in release.all("Service") if item["metadata"]["name"] == spec["serviceName"]
+    )
+    assert headless["spec"]["clusterIP"] == "None"
+
+
+@pytest.mark.parametrize("values", [ONE, SHARDED], ids=["one", "shards"])
+def test_everything_selects_the_exporters_pods_and_not_the_test(values: Values) -> None:
+    more = {"networkPolicy": {"enabled": True}, "podDisruptionBudget": {"enabled": True}}
+    release = render(values | more)
+    pods = release.workload["spec"]["template"]["metadata"]["labels"]
+    test = release.one("Pod")["metadata"]["labels"]
+    selectors = [release.workload["spec"]["selector"]["matchLabels"]]
+    selectors += [service["spec"]["selector"] for service in release.all("Service")]
+    selectors += [release.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"]]
+    selectors += [release.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]]
+    assert all(selector.items() <= pods.items() for selector in selectors)
+    assert not any(selector.items() <= test.items() for selector in selectors)
+
+
+def test_a_label_of_the_operators_own_never_breaks_a_selector() -> None:
+    stolen = {"app.kubernetes.io/name": "stolen", "app.kubernetes.io/component": "stolen"}
+    release = render(ONE | {"podLabels": stolen, "additionalLabels": stolen})
+    selector = release.workload["spec"]["selector"]["matchLabels"]
+    assert selector.items() <= release.workload["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_the_selector_knows_nothing_that_an_upgrade_changes() -> None:
+    more = {"additionalLabels": {"release": "x"}, "image": {"tag": "9.9.9"}, "podLabels": {"a": "b"}}
+    assert render(ONE | more).workload["spec"]["selector"] == render(ONE).workload["spec"]["selector"]
+
+
+@pytest.mark.parametrize("values", [ONE, SHARDED], ids=["one", "shards"])
+def test_a_servicemonitor_finds_one_service_so_that_nothing_is_scraped_twice(values: Values) -> None:
+    release = render(values)
+    monitor = release.one("ServiceMonitor")["spec"]
+    assert selected(release, monitor["selector"], "Service") == [FULL_NAME]
+    assert [endpoint["port"] for endpoint in monitor["endpoints"]] == ["http"]
+    assert monitor["namespaceSelector"] == {"matchNames": ["monitoring"]}
+
+
+def test_a_podmonitor_finds_the_pods_by_the_same_port() -> None:
+    values = ONE | {"serviceMonitor": {"enabled": False}, "podMonitor": {"enabled": True}}
+    release = render(values)
+    spec = release.one("PodMonitor")["spec"]
+    labels = release.workload["spec"]["template"]["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"].items() <= labels.items()
+    assert spec["podMetricsEndpoints"] == [{"port": "http", "path": "/metrics"}]
+    assert release.all("ServiceMonitor") == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"targets": {"emea": TARGET | {"interval": "30s"}}},
+        {"targets": {"emea": TARGET, "apac": TARGET}},
+        {"defaults": {"labels": {"owner": "b"}}},
+        {"log": {"level": "debug"}},
+        {"secretVariables": {"FLOW_EXPORTER_DEFAULTS__PROXY_URL": "http://u:p@a:1"}},
+    ],
+    ids=["field", "target", "default", "log", "secret"],
+)
+def test_a_change_of_settings_restarts_the_pods(change: Values) -> None:
+    assert checksum(ONE | change) != checksum(ONE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"service": {"port": 80}}, {"rules": {"enabled": False}}, {"dashboards": {"folder": "a"}}],
+    ids=["service", "rules", "dashboards"],
+)
+def test_a_change_of_anything_else_restarts_nothing(change: Values) -> None:
+    assert render(ONE | change).workload == render(ONE).workload
+
+
+@pytest.mark.parametrize(
+    ("grace", "seconds"), [("15s", 25), ("0", 10), ("1m30s500ms", 101), ("10m", 610), ("1ms", 11)]
+)
+def test_the_kubelet_waits_longer_than_the_exporter_drains(grace: str, seconds: int) -> None:
+    pod = render(ONE | {"shutdownGrace": grace}).pods[0]
+    assert pod["terminationGracePeriodSeconds"] == seconds
+
+
+def test_a_networkpolicy_names_the_pods_port_and_not_the_services() -> None:
+    values = ONE | {"port": 9100, "service": {"port": 80}, "networkPolicy": {"enabled": True}}
+    release = render(values)
+    spec = release.one("NetworkPolicy")["spec"]
+    (container,) = release.pods[0]["containers"]
+    assert container["ports"] == [{"name": "http", "containerPort": 9100, "protocol": "TCP"}]
+    assert spec["ingress"] == [{"ports": [{"port": 9100, "protocol": "TCP"}]}]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    ports = [port["port"] for rule in spec["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, 443]
+
+
+def test_a_disruption_budget_never_keeps_a_node_from_being_drained() -> None:
+    spec = render(ONE | {"podDisruptionBudget": {"enabled": True}}).one("PodDisruptionBudget")["spec"]
+    assert spec["maxUnavailable"] == 1
+    assert "minAvailable" not in spec
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [({}, LONG), ({"fullnameOverride": "b" * 80}, "x"), ({"nameOverride": "c" * 80}, "x")],
+    ids=["release", "fullname", "name"],
+)
+def test_the_longest_names_still_fit_what_kubernetes_derives_from_them(values: Values, name: str) -> None:
+    release = render(SHARDED | values, name=name)
+    # A pod's label holds the StatefulSet's name, a dash and a hash of ten characters.
+    assert len(f"{release.workload['metadata']['name']}-0123456789") <= 63
+    for service in release.all("Service"):
+        assert len(service["metadata"]["name"]) <= 63
+    for manifest in release.manifests:
+        assert all(len(text) <= 63 for text in manifest["metadata"]["labels"].values())
+        assert not manifest["metadata"]["name"].endswith("-")
+
+
+def test_a_name_that_is_cut_at_a_dash_does_not_end_in_one() -> None:
+    name = render(ONE, name="a" * 49 + "-b").workload["metadata"]["name"]
+    assert name == "a" * 49
+
+
+def test_a_release_that_is_named_as_the_chart_is_not_named_twice() -> None:
+    assert render(ONE, name="pingone-flow-exporter").workload["metadata"]["name"] == "pingone-flow-exporter"
+
+
+def test_texts_that_look_like_numbers_stay_texts() -> None:
+    release = render(ONE | {"additionalLabels": {"a": "1"}}, name="x1", namespace="123")
+    for manifest in release.manifests:
+        assert manifest["metadata"]["namespace"] == "123"
+        assert all(isinstance(text, str) for text in manifest["metadata"]["labels"].values())
+
+
+@pytest.mark.parametrize(
+    ("image", "reference"),
+    [
+        ({}, "pingone-flow-exporter:0.1.0"),
+        ({"repository": "r.example.com/a", "tag": "1"}, "r.example.com/a:1"),
+        ({"tag": "1", "digest": "sha256:" + "0" * 64}, "pingone-flow-exporter@sha256:" + "0" * 64),
+    ],
+    ids=["default", "tag", "digest"],
+)
+def test_the_test_runs_the_image_that_is_deployed(image: Values, reference: str) -> None:
+    pods = render(ONE | {"image": image}).pods
+    assert [pod["containers"][0]["image"] for pod in pods] == [reference] * 2
+    assert pods[1]["containers"][0]["args"] == ["check-config"]
+    assert pods[1]["containers"][0]["envFrom"] == pods[0]["containers"][0]["envFrom"]
+
+
+def test_the_test_is_a_hook_and_can_be_switched_off() -> None:
+    assert render(ONE).one("Pod")["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert render(ONE | {"test": {"enabled": False}}).all("Pod") == []
+
+
+def test_what_the_chart_makes_secret_is_no_part_of_the_configmap() -> None:
+    secret = {"FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL": "http://u:s3cr3t@a.example:1"}
+    release = render(ONE | {"secretVariables": secret})
+    assert "s3cr3t" not in str([item for item in release.manifests if item["kind"] != "Secret"])
+    assert release.environment(pod="x", secrets={}).items() >= secret.items()
+
+
+def test_only_what_is_asked_for_is_made() -> None:
+    (plain,) = (path for path in CI if path.name == "plain-values.yaml")
+    kinds = sorted(manifest["kind"] for manifest in render(values_of(plain)).manifests)
+    assert kinds == ["ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"]
+
+
+def test_the_notes_tell_which_label_the_operator_wants_and_whether_it_is_there() -> None:
+    assert "--set additionalLabels.release=<release of kube-prometheus-stack>" in render(ONE).notes
+    labelled = render(ONE | {"additionalLabels": {"release": "kps"}}).notes
+    assert "release: kps" in labelled
+    assert "--set additionalLabels" not in labelled
+
+
+def test_the_notes_say_when_links_are_good_inside_the_cluster_alone() -> None:
+    inside = (
+        f"http://{FULL_NAME}.monitoring.svc:9988/runbooks/<Alert>\n  That address is good inside the cluster"
+    )
+    assert inside in render(ONE).notes
+    outside = render(ONE | {"externalUrl": "https://flows.example.com/"}).notes
+    assert "https://flows.example.com/runbooks/<Alert>" in outside
+    assert "inside the cluster" not in outside
