@@ -33,7 +33,7 @@ test: setup ## run all tests; coverage of exporter/ must be at least 95 %
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 unit: setup ## run the unit tests alone
-	$(BIN)/python -m pytest --ignore=tests/e2e
+	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults --ignore=tests/chart
 
 lint: setup ## ruff with all rules, formatting, mypy strict, hadolint
 	$(BIN)/ruff check .
