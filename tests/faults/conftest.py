@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LAST_RESULT = "pingone_flow_probe_last_result_info"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: hundreds of targets would go on being probed beside other tests
 def scraped(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Scraped]:
     """What a daemon says of all cases, and of a healthy target among them."""
     directory = tmp_path_factory.mktemp("faults")
