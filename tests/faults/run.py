@@ -61,7 +61,7 @@ def variables(stage: Stage, credentials: str = "") -> dict[str, str]:
         credentials: `user:password@` for proxies.
     """
     environment = {
-        "FLOW_EXPORTER_DEFAULTS__INTERVAL": "10s",
+        "FLOW_EXPORTER_DEFAULTS__INTERVAL": "15s",
         "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "9900ms",
         "FLOW_EXPORTER_DEFAULTS__CA_FILE": str(stage.authority.ca_file),
         "FLOW_EXPORTER_LOG__LEVEL": "debug",
@@ -85,17 +85,17 @@ def running(stage: Stage, directory: Path) -> Iterator[Scraped]:
         )
         with Daemon(environment, directory=directory / "work", logs=directory / "logs") as daemon:
             healthy.wait_for_requests(ENOUGH)
-            wait_for_all(daemon, {HEALTHY, *(case.name for case in CASES)})
+            wait_for_good_measure(daemon, {HEALTHY, *(case.name for case in CASES)})
             before = sum(request.answered_at is not None for request in healthy.requests)
             samples = daemon.metrics()
             yield Scraped(samples, before, len(healthy.requests), daemon.log())
 
 
-def wait_for_all(daemon: Daemon, targets: AbstractSet[str]) -> Samples:
-    """Return a page as soon as there is a probe of each of `targets` that no stall of our own has spoilt.
+def wait_for_all(daemon: Daemon, targets: AbstractSet[str]) -> None:
+    """Return as soon as there is a probe of each of `targets`.
 
-    The log is looked at first: a page of hundreds of targets is work for the daemon and more for its reader,
-    and to ask for it again and again would itself be the stall.
+    By the log, which must be at level debug: a page of hundreds of targets is work for the daemon, more for
+    its reader, and to ask for it again and again would itself be the stall.
     """
     poll(
         lambda: targets - set(TARGET.findall(daemon.log())),
@@ -103,8 +103,12 @@ def wait_for_all(daemon: Daemon, targets: AbstractSet[str]) -> Samples:
         timeout=PATIENCE,
         what="a probe of every target",
     )
+
+
+def wait_for_good_measure(daemon: Daemon, targets: AbstractSet[str]) -> None:
+    """Return as soon as there is a probe of each of `targets` that no stall of our own has spoilt."""
+    wait_for_all(daemon, targets)
     poll(lambda: targets - _unspoilt(daemon), operator.not_, timeout=PATIENCE, what="one without a stall")
-    return daemon.metrics()
 
 
 def _unspoilt(daemon: Daemon) -> set[str]:
