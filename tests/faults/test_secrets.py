@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(
-        240
-    ),  # hundreds of targets on a busy machine: what a stall has spoilt is probed again
+    pytest.mark.timeout(240),  # hundreds of targets: on a busy machine some are probed again
 ]
 
 USER, PASSWORD = "planted-user", "planted+pass/word"
