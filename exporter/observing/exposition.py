@@ -39,6 +39,12 @@ _TURNS = 5
 time is taken: from its socket through a future to its task. With a slice between each two of them it would
 be reported as that many slices late."""
 
+_PATIENCE = 2.0
+"""Seconds. On a busy loop each turn takes long, and a page that comes after the scraper's timeout is none:
+from then on slices are longer, and others have one turn between them."""
+
+_HURRIED_SLICE = 0.003
+
 _PIECE = 200
 """Series that are joined at a time: few enough to take no time, and to leave few pieces."""
 
@@ -116,10 +122,12 @@ class _Slices:
     """Lets go of the event loop once it was held for long enough."""
 
     def __init__(self) -> None:
-        self._since = time.perf_counter()
+        self._begun = self._since = time.perf_counter()
 
     async def breathe(self) -> None:
-        if time.perf_counter() - self._since > _SLICE:
-            for _ in range(_TURNS):
+        now = time.perf_counter()
+        hurried = now - self._begun > _PATIENCE
+        if now - self._since > (_HURRIED_SLICE if hurried else _SLICE):
+            for _ in range(1 if hurried else _TURNS):
                 await asyncio.sleep(0)
             self._since = time.perf_counter()

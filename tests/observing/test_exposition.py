@@ -182,6 +182,21 @@ def test_not_even_one_series_is_rendered_without_a_turn_for_others(monkeypatch: 
     assert max(gaps) <= 0.002
 
 
+def test_on_a_busy_loop_a_page_still_comes_in_time_and_others_still_get_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renderings, series = Renderings(monkeypatch, seconds=0.001), many(300)
+
+    def be_busy() -> None:
+        renderings.now += 0.01
+
+    neighbour = Neighbour(lambda: renderings.now, be_busy)
+    asyncio.run(neighbour.beside(Page(openmetrics=False), series))
+    # With five turns of 10 ms after each millisecond it would be some 15 s.
+    assert renderings.now < 8
+    assert len(neighbour.turns) > 100
+
+
 def test_an_answer_that_came_meanwhile_is_taken_within_one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     renderings, series, over = Renderings(monkeypatch, seconds=0.001), many(50), asyncio.Event()
     lasted = []
