@@ -1,6 +1,6 @@
 """An exporter as Prometheus sees it: the real metrics, fed with probes that are told rather than done.
 
-    weather (what probes find, from which minute on) -> outcomes -> Metrics -> page -> samples per scrape
+weather (what probes find, from which minute on) -> outcomes -> Metrics -> page -> samples per scrape
 """
 
 from __future__ import annotations

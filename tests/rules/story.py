@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 RULES = Path(__file__).resolve().parents[2] / "helm" / "pingone-flow-exporter" / "files" / "rules"
 FILES = sorted(RULES.glob("*.yaml"))
-DOCUMENTS: Mapping[str, Any] = {
-    path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FILES
-}
+DOCUMENTS: Mapping[str, Any] = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FILES}
 ENTRIES: Sequence[dict[str, Any]] = [
     rule for document in DOCUMENTS.values() for group in document["groups"] for rule in group["rules"]
 ]
@@ -113,7 +111,9 @@ class Story:
             return FILES
         written = []
         for name, document in DOCUMENTS.items():
-            groups = [{**group, "rules": list(map(self._set, group["rules"]))} for group in document["groups"]]
+            groups = [
+                {**group, "rules": list(map(self._set, group["rules"]))} for group in document["groups"]
+            ]
             for group in groups:
                 group["rules"] = [rule for rule in group["rules"] if rule.get("alert") not in self.without]
             path = directory / name
