@@ -67,6 +67,11 @@ Weather = dict[float, Sky]
 """From which minute of the story on what is found, in order; before the first it is fair."""
 
 
+def now_and_then(sky: Sky, *minutes: float) -> Weather:
+    """Weather in which the probe of each of these minutes finds `sky`, and those between them none of it."""
+    return {moment: found for minute in minutes for moment, found in ((minute, sky), (minute + 1, FAIR))}
+
+
 @dataclass(kw_only=True)
 class Watched:
     """A target in a story.

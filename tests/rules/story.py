@@ -71,6 +71,7 @@ class Story:
         firing: minute -> the alerts that fire then, as `Alert subject`; the subject is the target, else the
             instance, else the auth host, else nothing.
         texts: minute -> alerts with all labels and their descriptions.
+        shown: minute -> an expression without labels, and its value.
         scrape: seconds between two scrapes.
         evaluation: seconds between two evaluations.
         thresholds: name -> another value, as the chart would set it.
@@ -81,6 +82,7 @@ class Story:
     until: float
     firing: Mapping[float, set[str]] = field(default_factory=dict)
     texts: Mapping[float, Text] = field(default_factory=dict)
+    shown: Mapping[float, tuple[str, float]] = field(default_factory=dict)
     scrape: float = 30.0
     evaluation: float = 30.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -138,6 +140,10 @@ class Story:
             "promql_expr_test": [
                 {"expr": _FIRING, "eval_time": _time(minute), "exp_samples": _samples(alerts)}
                 for minute, alerts in self.firing.items()
+            ]
+            + [
+                {"expr": expression, "eval_time": _time(minute), "exp_samples": [{"labels": "{}", "value": value}]}
+                for minute, (expression, value) in self.shown.items()
             ],
             "alert_rule_test": [_arrival(minute, text) for minute, text in self.texts.items()],
         }
