@@ -37,7 +37,13 @@ FLEETING = {"reason", "fault", "step", "phase"}
 
 _QUERY = re.compile(r'printf "((?:[^"\\]|\\.)*)"')
 _NAMED = re.compile(r"[a-z:]*pingone_flow[a-z0-9_:]+|\bup\b|ALERTS")
-_SECTIONS = ["What it means", "What users feel", "Look at first", "Is it the provider or ourselves?", "Silence"]
+_SECTIONS = [
+    "What it means",
+    "What users feel",
+    "Look at first",
+    "Is it the provider or ourselves?",
+    "Silence",
+]
 _FENCED = re.compile(r"^ *```\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 
@@ -143,7 +149,9 @@ def test_an_alert_has_all_that_whoever_is_paged_needs(alert: str) -> None:
     assert "{{" not in annotations["summary"]
     assert annotations["summary"].endswith(".")
     assert annotations["runbook_url"] == f"http://pingone-flow-exporter:9988/runbooks/{alert}"
-    assert re.search(r"[Ll]ook closer.*(curl -s http://|: pingone-flow-exporter check-config$)", annotations["description"])
+    assert re.search(
+        r"[Ll]ook closer.*(curl -s http://|: pingone-flow-exporter check-config$)", annotations["description"]
+    )
 
 
 @pytest.mark.parametrize("alert", sorted(ALERTS.keys() - ABOUT_THE_EXPORTER - OF_MANY_OWNERS))
@@ -177,7 +185,9 @@ def test_a_runbook_has_every_section_and_three_things_to_look_at(alert: str) -> 
     text = (RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8")
     severity = ALERTS[alert]["labels"]["severity"]
 
-    assert text.startswith(f"# {alert}\n\nSeverity: {severity}, a {'page' if severity == 'critical' else 'ticket'}")
+    assert text.startswith(
+        f"# {alert}\n\nSeverity: {severity}, a {'page' if severity == 'critical' else 'ticket'}"
+    )
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == _SECTIONS
     first = text.partition("## Look at first")[2].partition("## ")[0]
     assert re.findall(r"^(\d)\. ", first, re.MULTILINE) == ["1", "2", "3"]
@@ -187,7 +197,11 @@ def test_a_runbook_has_every_section_and_three_things_to_look_at(alert: str) -> 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_every_query_of_a_runbook_asks_for_what_exists(alert: str) -> None:
     blocks = _FENCED.findall((RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8"))
-    own = {"process_cpu_seconds_total", "container_cpu_cfs_throttled_periods_total", None}  # None: by a matcher
+    own = {
+        "process_cpu_seconds_total",
+        "container_cpu_cfs_throttled_periods_total",
+        None,
+    }  # None: by a matcher
     assert blocks
 
     for block in blocks:
@@ -227,7 +241,9 @@ def test_a_running_exporter_answers_every_runbook_url(daemon: Factory[..., Daemo
     running = daemon(target_variables("emea", "http://127.0.0.1:9"))
 
     answers = {
-        alert: running.get(rule["annotations"]["runbook_url"].removeprefix("http://pingone-flow-exporter:9988"))
+        alert: running.get(
+            rule["annotations"]["runbook_url"].removeprefix("http://pingone-flow-exporter:9988")
+        )
         for alert, rule in ALERTS.items()
     }
 

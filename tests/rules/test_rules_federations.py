@@ -53,14 +53,22 @@ def test_three_failures_that_a_success_follows_at_once_page_nobody(tmp_path: Pat
     tell(tmp_path, pod, firing=always(0, 20), without=LATER | {FAST})
 
 
-@pytest.mark.parametrize("phase", [1, 15, 29, 31, 45, 59])
 @pytest.mark.parametrize("scrape", [15.0, 30.0, 60.0])
 def test_from_the_first_failing_request_to_the_page_are_at_most_five_minutes(
-    phase: float, scrape: float, tmp_path: Path
+    scrape: float, tmp_path: Path
 ) -> None:
-    pod = Pod(watched=[emea({10: TIMEOUT}, phase=phase)])
+    phases = (1, 15, 29, 31, 45, 59)
+    watched = [
+        Watched(name=f"at{phase}", host=f"{phase}.example", weather={10: TIMEOUT}, phase=phase)
+        for phase in phases
+    ]
+    firing = 'count(ALERTS{alertname="PingOneFederationDown",alertstate="firing",target=~"%s"})'
+    shown = {
+        15 + phase / 60: (firing % "|".join(f"at{other}" for other in phases[: number + 1]), number + 1)
+        for number, phase in enumerate(phases)
+    }
 
-    tell(tmp_path, pod, firing={15 + phase / 60: {DOWN}}, until=20, scrape=scrape)
+    Story(pods=[Pod(watched=watched)], until=20, shown=shown, scrape=scrape).told(tmp_path)
 
 
 def test_it_is_prometheus_that_remembers_the_last_success(tmp_path: Path) -> None:
@@ -106,10 +114,10 @@ def test_a_rollout_with_two_pods_at_once_is_one_page(owners: tuple[str, str | No
     before = Pod(watched=[emea({5: TIMEOUT}, labels=old)], until=16)
     after = Pod(watched=[emea({0: TIMEOUT}, labels=new)], instance="10.0.0.2:9988", since=11)
 
-    # where it changed, the owner of the page does once the old pod is gone: two for a while
-    settled = 16 if owners[0] == owners[1] else 15.5
+    # where the owner changed, that of the page does five minutes after the old pod is gone
+    firing = always(10, 20.5, DOWN) | always(27, 30, DOWN)
 
-    tell(tmp_path, before, after, firing=always(10, settled, DOWN) | always(24, 30, DOWN))
+    tell(tmp_path, before, after, firing=firing)
 
 
 def test_a_rollout_in_fair_weather_tells_nobody_anything(tmp_path: Path) -> None:
@@ -180,25 +188,40 @@ def on_one_host(*names: str, weather: Weather, apart: float = 13.0) -> list[Watc
     ]
 
 
-@pytest.mark.parametrize("apart", [0.5, 13.0, 29.0, 57.0])
 @pytest.mark.parametrize("scrape", [15.0, 30.0, 60.0])
-def test_targets_that_fail_behind_one_host_are_one_page_and_never_two(
-    apart: float, scrape: float, tmp_path: Path
-) -> None:
-    pod = Pod(watched=on_one_host("emea", "apac", weather={5: TIMEOUT, 20: FAIR}, apart=apart))
+def test_targets_that_fail_behind_one_host_are_one_page_and_never_two(scrape: float, tmp_path: Path) -> None:
+    seconds = (0.5, 13.0, 29.0, 57.0)
+    watched = [
+        Watched(
+            name=f"{name}{apart:.0f}",
+            host=f"{apart:.0f}.example",
+            weather={5: TIMEOUT, 20: FAIR},
+            phase=2 + apart * number,
+        )
+        for apart in seconds
+        for number, name in enumerate(("emea", "apac"))
+    ]
+    outages = [f"PingOneAuthHostOutage {apart:.0f}.example" for apart in seconds]
 
-    firing = always(0, 6.5) | always(10, 25, OUTAGE) | always(28, 40)
+    firing = always(0, 6.5) | always(10, 25, *outages) | always(28, 40)
 
-    tell(tmp_path, pod, firing=firing, scrape=scrape)
+    ever = 'count(present_over_time(ALERTS{alertname="PingOneFederationDown",alertstate="firing"}[1h]))'
+
+    tell(tmp_path, Pod(watched=watched), firing=firing, shown={40: (ever, None)}, scrape=scrape)
 
 
-@pytest.mark.parametrize("phase", [1, 30, 59])
 def test_from_the_first_failing_request_to_the_page_of_an_outage_are_at_most_five_minutes(
-    phase: float, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    early, late = emea({10: TIMEOUT}, phase=1), Watched(name="late", weather={10: TIMEOUT}, phase=phase)
+    watched = [
+        Watched(name=f"{name}{phase}", host=f"{phase}.example", weather={10: TIMEOUT}, phase=moment)
+        for phase in (1, 30, 59)
+        for name, moment in (("early", 1), ("late", phase))
+    ]
 
-    tell(tmp_path, Pod(watched=[early, late]), firing={15: {OUTAGE}}, scrape=60)
+    firing = {15: {f"PingOneAuthHostOutage {phase}.example" for phase in (1, 30, 59)}}
+
+    tell(tmp_path, Pod(watched=watched), firing=firing, scrape=60)
 
 
 def test_half_of_the_targets_are_not_most_of_them(tmp_path: Path) -> None:
@@ -289,14 +312,19 @@ def test_the_page_of_an_outage_says_why_and_how_to_look_closer(tmp_path: Path) -
 # --- our own egress
 
 
-@pytest.mark.parametrize("interval", [60.0, 300.0])
 @pytest.mark.parametrize("back", [20, 21.2, 22.6])
-def test_who_reaches_nobody_blames_no_provider_neither_then_nor_later(
-    interval: float, back: float, tmp_path: Path
-) -> None:
+def test_who_reaches_nobody_blames_no_provider_neither_then_nor_later(back: float, tmp_path: Path) -> None:
+    weather = {5: CUT_OFF, back: FAIR}
     watched = [
-        Watched(name=name, weather={5: CUT_OFF, back: FAIR}, phase=phase, interval=interval)
+        Watched(
+            name=f"{name}{interval}",
+            host=f"{interval}.example",
+            weather=weather,
+            phase=phase,
+            interval=interval,
+        )
         for name, phase in (("emea", 5), ("apac", 40))
+        for interval in (60, 300)
     ]
     pod = Pod(watched=watched, egress={0: True, 5.1: False, back + 0.1: True})
 

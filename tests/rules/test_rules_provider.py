@@ -63,13 +63,13 @@ def test_the_ticket_of_a_rate_limit_says_how_much_and_until_when(tmp_path: Path)
     text = Text(
         alert="PingOneRateLimited",
         labels={**HOST, "target": "emea", "journey": "authorize", "tier": "gold"},
-        description="4 probes of emea were refused in half an hour because of too many requests; it is held back for "
+        description="6 probes of emea were refused in half an hour because of too many requests; it is held back for "
         "another 1m 5s; it is probed every 1m 0s. Look closer: curl -s http://10.0.0.1:9988/metrics | "
         "grep -E 'backoff|rate_limited|code=\"429\"'",
     )
     pod = Pod(watched=[emea({10: LIMITED}, labels={"tier": "gold"})])
 
-    Story(pods=[pod], until=17, texts={17: text}).told(tmp_path)
+    Story(pods=[pod], until=21, texts={21: text}).told(tmp_path)
 
 
 # --- certificates
@@ -106,6 +106,17 @@ def test_a_certificate_that_is_refused_expires_all_the_same(tmp_path: Path) -> N
     firing = {20: {NOW, "PingOneFederationNoSuccess emea"}}
 
     tell(tmp_path, Pod(watched=[emea({0: expired})]), firing=firing)
+
+
+@pytest.mark.parametrize("overlap", [0, 2])
+def test_neither_a_restart_nor_a_rollout_begins_the_ticket_of_a_certificate_anew(
+    overlap: float, tmp_path: Path
+) -> None:
+    short = {0.0: Sky(certificate_days=20)}
+    before = Pod(watched=[emea(short)], until=65)
+    after = Pod(watched=[emea(short)], since=66 - overlap, instance="10.0.0.2:9988")
+
+    tell(tmp_path, before, after, firing=always(62, 80, SOON))
 
 
 def test_without_tls_no_certificate_expires(tmp_path: Path) -> None:
@@ -167,6 +178,13 @@ def test_failures_say_nothing_of_clocks(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: FAIR, 5: Sky(reason=TIMEOUT.reason, skew=60)})])
 
     tell(tmp_path, pod, firing=always(12, 20, "PingOneFederationDown emea"))
+
+
+def test_a_restart_does_not_begin_the_ticket_of_a_clock_anew(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({0: Sky(skew=60)})], until=15)
+    after = Pod(watched=[emea({0: Sky(skew=60)})], since=16, instance="10.0.0.2:9988")
+
+    tell(tmp_path, before, after, firing=always(12, 25, SKEW))
 
 
 def test_the_ticket_of_a_clock_says_with_how_many_hosts_it_is_so(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from serving.test_page import Document
+from serving.test_site import app, ask
 
 from exporter.serving.document import CONTENT_SECURITY_POLICY
 from exporter.serving.runbook import render, runbooks
-from serving.test_page import Document
-from serving.test_site import app, ask
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {path.stem: path for path in (ROOT / "docs" / "runbooks").glob("*.md") if path.stem != "README"}
@@ -36,7 +36,9 @@ def test_every_element_that_a_runbook_opens_is_closed(alert: str) -> None:
     assert [tag for tag in Document(runbooks()[alert]).open if tag not in {"br", "hr"}] == []
 
 
-@pytest.mark.parametrize("name", ["README", "Nothing", "", "PingOneFederationDown.md", "PingOneFederationDown/"])
+@pytest.mark.parametrize(
+    "name", ["README", "Nothing", "", "PingOneFederationDown.md", "PingOneFederationDown/"]
+)
 def test_what_is_no_alert_has_no_runbook(name: str) -> None:
     answer = ask(app(), f"/runbooks/{name}")
 
