@@ -218,7 +218,7 @@ def statements(block: str) -> list[str]:
         text = line[least:]
         if text.startswith("openssl "):
             continue
-        if found and (text.startswith(" ") or text.startswith(")")):
+        if found and (text.startswith((" ", ")"))):
             found[-1] += text
         else:
             found.append(text)

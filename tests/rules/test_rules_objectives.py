@@ -68,8 +68,8 @@ def test_two_bad_probes_of_a_target_that_is_seldom_probed_page_nobody(tmp_path: 
 
 def test_the_shortest_windows_are_not_for_targets_of_which_they_hold_one_probe(tmp_path: Path) -> None:
     # three of twelve within the hour: with 6h and 30m it pages for half an hour, with 5m it would stop and go
-    weather = {60: TIMEOUT, 64: FAIR, 70: TIMEOUT, 74: FAIR, 80: TIMEOUT, 84: FAIR}
-    pod = watching(dict(weather), interval=300.0)
+    weather: Weather = {60: TIMEOUT, 64: FAIR, 70: TIMEOUT, 74: FAIR, 80: TIMEOUT, 84: FAIR}
+    pod = watching(weather, interval=300.0)
 
     tell(tmp_path, pod, firing=always(40, 79) | always(85, 108, FAST) | always(115, 120), without=NO_TICKET)
 
@@ -153,7 +153,8 @@ def test_the_page_says_how_much_why_and_how_to_look_closer(tmp_path: Path) -> No
     text = Text(
         alert="PingOneErrorBudgetBurnFast",
         labels=KEY,
-        description="4.839% of the probes of emea fail; in the last hour 3 with timeout, fault provider; look closer: "
+        description="4.839% of the probes of emea fail; in the last hour 3 with timeout, fault provider; "
+        "look closer: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
     )
 
@@ -170,7 +171,8 @@ def test_one_probe_in_fifty_makes_a_ticket_once_there_were_three(tmp_path: Path)
     text = Text(
         alert="PingOneErrorBudgetBurnSlow",
         labels=KEY,
-        description="1.661% of the probes of emea fail; in the last day 3 with timeout, fault provider; look closer: "
+        description="1.661% of the probes of emea fail; in the last day 3 with timeout, fault provider; "
+        "look closer: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
     )
 
@@ -223,8 +225,8 @@ def test_the_ticket_says_where_the_time_goes_and_how_to_look_closer(tmp_path: Pa
     text = Text(
         alert="PingOneSignOnSlow",
         labels=KEY,
-        description="100% of the successes of emea took longer than its latency objective of 2s; most of the last "
-        "probe's time, 3s, went into phase processing of step authorize. Look closer: curl -s "
+        description="100% of the successes of emea took longer than its latency objective of 2s; most "
+        "of the last probe's time, 3s, went into phase processing of step authorize. Look closer: curl -s "
         "http://10.0.0.1:9988/metrics | grep 'duration_seconds.*target=\"emea\"'",
     )
 

@@ -63,9 +63,9 @@ def test_the_ticket_of_a_rate_limit_says_how_much_and_until_when(tmp_path: Path)
     text = Text(
         alert="PingOneRateLimited",
         labels={**HOST, "target": "emea", "journey": "authorize", "tier": "gold"},
-        description="6 probes of emea were refused in half an hour because of too many requests; it is held back for "
-        "another 1m 5s; it is probed every 1m 0s. Look closer: curl -s http://10.0.0.1:9988/metrics | "
-        "grep -E 'backoff|rate_limited|code=\"429\"'",
+        description="6 probes of emea were refused in half an hour because of too many requests; it is held "
+        "back for another 1m 5s; it is probed every 1m 0s. Look closer: "
+        "curl -s http://10.0.0.1:9988/metrics | grep -E 'backoff|rate_limited|code=\"429\"'",
     )
     pod = Pod(watched=[emea({10: LIMITED}, labels={"tier": "gold"})])
 
@@ -84,7 +84,7 @@ def test_a_certificate_is_a_ticket_at_21_days_and_a_page_at_7(
 ) -> None:
     pod = Pod(watched=[emea({0: Sky(certificate_days=days)})])
 
-    tell(tmp_path, pod, firing={70: alerts}, scrape=60, evaluation=60)
+    tell(tmp_path, pod, firing=always(70, 70, *alerts), scrape=60, evaluation=60)
 
 
 def test_the_page_of_a_certificate_is_over_when_it_is_renewed(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_many_targets_behind_a_host_are_one_ticket_per_owner(tmp_path: Path) -> 
 def test_a_certificate_that_is_refused_expires_all_the_same(tmp_path: Path) -> None:
     expired = Sky(reason=DELETED.reason, certificate_days=-1)
 
-    firing = {20: {NOW, "PingOneFederationNoSuccess emea"}}
+    firing = always(20, 20, NOW, "PingOneFederationNoSuccess emea")
 
     tell(tmp_path, Pod(watched=[emea({0: expired})]), firing=firing)
 
@@ -192,8 +192,8 @@ def test_the_ticket_of_a_clock_says_with_how_many_hosts_it_is_so(tmp_path: Path)
     text = Text(
         alert="PingOneClockSkew",
         labels=HOST,
-        description="The clocks of auth.pingone.eu and of the exporter are at least 59.5s apart; so it is with 1 of 2 "
-        "hosts (with all of them it is the exporter's own clock); look closer: "
+        description="The clocks of auth.pingone.eu and of the exporter are at least 59.5s apart; so it is "
+        "with 1 of 2 hosts (with all of them it is the exporter's own clock); look closer: "
         "curl -s http://10.0.0.1:9988/metrics | grep clock_skew",
     )
 

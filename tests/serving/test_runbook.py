@@ -58,7 +58,8 @@ def test_head_of_a_runbook_has_the_headers_of_get_and_no_body() -> None:
 
 
 def test_markdown_becomes_headings_code_tables_and_links_between_pages() -> None:
-    text = "# A\n\nSee [B](B.md), [C](https://c.example/x.md).\n\n| `q` | r |\n|---|---|\n| 1 | 2 |\n\n```\nup == 0\n```\n"
+    links = "See [B](B.md), [C](https://c.example/x.md).\n\n"
+    text = f"# A\n\n{links}| `q` | r |\n|---|---|\n| 1 | 2 |\n\n```\nup == 0\n```\n"
 
     page = render("A", text)
 
