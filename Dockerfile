@@ -37,6 +37,7 @@ RUN python3 -m venv --without-pip /opt/build \
         --require-hashes --only-binary :all: --requirement requirements-build.txt \
     && python3 -m venv --without-pip /opt/exporter
 COPY LICENSE README.md pyproject.toml ./
+COPY docs/runbooks docs/runbooks
 COPY exporter exporter
 ARG VERSION
 RUN python3 -m pip --python /opt/build/bin/python wheel --no-index --no-deps --no-build-isolation \

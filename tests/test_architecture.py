@@ -42,6 +42,7 @@ HOMES: dict[str, frozenset[str]] = {
     "apscheduler": frozenset({"scheduling"}),
     **dict.fromkeys(("httpx", "httpcore", "aiodns", "pycares"), frozenset({"probing"})),
     "prometheus_client": frozenset({"observing"}),
+    "markdown_it": frozenset({"serving"}),
     **dict.fromkeys(("starlette", "uvicorn"), frozenset({"serving", "simulator"})),
 }
 """Libraries that live in certain rooms only, so that replacing one is the work of one room."""

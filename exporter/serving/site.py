@@ -1,4 +1,4 @@
-"""The routes: metrics, health, landing page. What they show is handed in as callables.
+"""The routes: metrics, health, landing page, runbooks. What they show is handed in as callables.
 
 Every answer, errors included, carries `nosniff` and is not to be stored: each describes one moment.
 A failure is answered with a bare 500. It is logged with the way it took, but without the exception's
@@ -20,8 +20,10 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from exporter.serving.document import CONTENT_SECURITY_POLICY
 from exporter.serving.negotiation import Format, choose, wants_gzip
-from exporter.serving.page import CONTENT_SECURITY_POLICY, Landing, render
+from exporter.serving.page import Landing, render
+from exporter.serving.runbook import runbooks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,6 +64,7 @@ def site(
             Route("/metrics", _metrics(exposition)),
             Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
             Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
+            *(Route(f"/runbooks/{alert}", _fixed(page)) for alert, page in runbooks().items()),
         ],
         middleware=[Middleware(_Frame)],
         exception_handlers={HTTPException: _refusal},
@@ -92,10 +95,21 @@ def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
 
 def _landing(landing: Callable[[], Landing]) -> Endpoint:
     async def page(_: Request) -> Response:
-        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"}
-        return HTMLResponse(render(landing()), headers=headers)
+        return _page(render(landing()))
 
     return page
+
+
+def _fixed(text: str) -> Endpoint:
+    async def page(_: Request) -> Response:
+        return _page(text)
+
+    return page
+
+
+def _page(text: str) -> Response:
+    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"}
+    return HTMLResponse(text, headers=headers)
 
 
 def _joined(request: Request, name: str) -> str | None:

@@ -6,7 +6,8 @@ import re
 from html.parser import HTMLParser
 
 from exporter.outcome import Reason
-from exporter.serving.page import CONTENT_SECURITY_POLICY, Landing, Row, render
+from exporter.serving.document import CONTENT_SECURITY_POLICY
+from exporter.serving.page import Landing, Row, render
 from exporter.target import Journey
 
 HOSTILE = """<script>alert("1")</script>'&"""

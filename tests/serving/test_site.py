@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from exporter.serving import Format, Landing, site
-from exporter.serving.page import CONTENT_SECURITY_POLICY
+from exporter.serving.document import CONTENT_SECURITY_POLICY
 from exporter.serving.site import LEAST_COMPRESSED, LEAST_THREADED
 
 SECRET = "nonce=3f9a"

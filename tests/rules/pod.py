@@ -1,0 +1,262 @@
+"""An exporter as Prometheus sees it: the real metrics, fed with probes that are told rather than done.
+
+weather (what probes find, from which minute on) -> outcomes -> Metrics -> page -> samples per scrape
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exporter.observing import Metrics
+from exporter.outcome import CHECKS, FAULTS, Cause, Fault, Outcome, Phase, Reason, StepRecord, TlsFacts
+from exporter.target import Journey, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+MINUTE = 60.0
+DAY = 86_400.0
+JOB = "pingone-flow-exporter"
+SOURCE = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
+_BUCKETS = (0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sky:
+    """What a probe finds.
+
+    Args:
+        reason: why it ends; its first fault is taken unless `fault` says otherwise.
+        fault: whose problem that is.
+        phase: where it ends.
+        duration: seconds.
+        stalled: whether the exporter stood still.
+        failed_checks: contract checks that a flow fails.
+        skew: the provider's clock minus ours, in seconds.
+        certificate_days: until the certificate expires, counted from the story's begin; None without TLS.
+        skipped: the probe is not done at all, for this cause.
+        lag: seconds that it begins late.
+        silent: nothing happens at all, nor is it counted: the schedule is dead.
+    """
+
+    reason: Reason = Reason.OK
+    fault: Fault | None = None
+    phase: Phase = Phase.TRANSFER
+    duration: float = 0.3
+    stalled: bool = False
+    failed_checks: tuple[str, ...] = ()
+    skew: float = 0.2
+    certificate_days: float | None = 60.0
+    skipped: Cause | None = None
+    lag: float = 0.001
+    silent: bool = False
+
+
+FAIR = Sky()
+TIMEOUT = Sky(reason=Reason.TIMEOUT, fault=Fault.PROVIDER, phase=Phase.PROCESSING, duration=10.0)
+CUT_OFF = Sky(reason=Reason.CONNECT, phase=Phase.CONNECT, duration=10.0)
+DELETED = Sky(reason=Reason.OAUTH_ERROR)
+LIMITED = Sky(reason=Reason.RATE_LIMITED)
+OUR_BUG = Sky(reason=Reason.INTERNAL)
+SLOW = Sky(duration=3.0)
+DEAD = Sky(silent=True)
+
+Weather = dict[float, Sky]
+"""From which minute of the story on what is found, in order; before the first it is fair."""
+
+
+def now_and_then(sky: Sky, *minutes: float) -> Weather:
+    """Weather in which the probe of each of these minutes finds `sky`, and those between them none of it."""
+    return {moment: found for minute in minutes for moment, found in ((minute, sky), (minute + 1, FAIR))}
+
+
+@dataclass(kw_only=True)
+class Watched:
+    """A target in a story.
+
+    Args:
+        name: the target's.
+        weather: what its probes find; a mapping from minute to sky.
+        host: the auth host.
+        labels: the operator's own.
+        interval: seconds.
+        phase: seconds into the interval at which it is probed.
+        past: probes before the story: minutes (negative) and what they found.
+    """
+
+    name: str
+    weather: Weather = field(default_factory=dict)
+    host: str = "auth.pingone.eu"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    interval: float = MINUTE
+    phase: float = 5.0
+    past: Weather = field(default_factory=dict)
+
+    @property
+    def target(self) -> Target:
+        """As the exporter knows it."""
+        return Target(
+            name=self.name,
+            source_environment_id=SOURCE,
+            destination_environment_id=SOURCE,
+            client_id=SOURCE,
+            source_url=f"https://{self.host}/{SOURCE}",
+            redirect_uri=f"https://{self.host}/{SOURCE}/rp/callback/openid_connect",
+            labels=tuple(self.labels.items()),
+            interval=self.interval,
+        )
+
+    def sky(self, seconds: float) -> Sky:
+        """What a probe finds that begins then."""
+        current = FAIR
+        for minute, sky in self.weather.items():
+            if seconds >= minute * MINUTE:
+                current = sky
+        return current
+
+
+@dataclass(kw_only=True)
+class Pod:
+    """One process of the exporter, scraped as one instance.
+
+    Args:
+        watched: its targets.
+        instance: the scrape's label.
+        since: minute of its start; its first probes are then due at once.
+        until: minute of its end, if it ends within the story.
+        listed: whether Prometheus still looks for it when it has ended (`up` is then 0), and before it began.
+        egress: from which minute on the own-connectivity check finds what; empty without such a check.
+        dropped: families that somebody's relabelling drops.
+        labels: further labels of the scrape.
+    """
+
+    watched: Sequence[Watched]
+    instance: str = "10.0.0.1:9988"
+    since: float = 0.0
+    until: float = float("inf")
+    listed: bool = False
+    egress: Mapping[float, bool] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def scrapes(self, *, until: float, every: float, families: frozenset[str]) -> Samples:
+        """Live through the story, being scraped.
+
+        Args:
+            until: the story's end, in minutes.
+            every: seconds between two scrapes.
+            families: names of series that are kept.
+
+        Returns:
+            Per series, as it is written, one value per scrape; None where it was not there.
+        """
+        return asyncio.run(_Life(self, families - set(self.dropped)).lived(until * MINUTE, every))
+
+
+Samples = dict[str, list[float | None]]
+
+
+class _Life:
+    def __init__(self, pod: Pod, families: frozenset[str]) -> None:
+        self._pod = pod
+        self._families = families
+        self._now = 0.0
+        self._metrics = Metrics(
+            [watched.target for watched in pod.watched], buckets=_BUCKETS, wall=lambda: self._now
+        )
+        self._held: dict[str, float] = {}
+        self._due = {watched.name: self._first(watched) for watched in pod.watched}
+        self._checks = sorted(pod.egress.items())
+        for watched in pod.watched:
+            for minute, sky in watched.past.items():
+                self._metrics.observe(_outcome(watched, sky, minute * MINUTE))
+
+    def _first(self, watched: Watched) -> float:
+        # the first process of a story has been probing for long: it keeps the target's phase from the begin
+        return watched.phase if self._pod.since == 0 else self._pod.since * MINUTE + 0.05
+
+    async def lived(self, until: float, every: float) -> Samples:
+        samples: Samples = {}
+        steps = int(until / every) + 1
+        own = {"job": JOB, "instance": self._pod.instance, **self._pod.labels}
+        labels = ",".join(f'{name}="{value}"' for name, value in own.items())
+        for step in range(steps):
+            self._now = step * every
+            alive = self._pod.since * MINUTE <= self._now < self._pod.until * MINUTE
+            if alive or self._pod.listed:
+                samples.setdefault(f"up{{{labels}}}", [None] * steps)[step] = float(alive)
+            if not alive:
+                continue
+            self._pass()
+            page = (await self._metrics.exposition(False)).decode()  # noqa: FBT003  the contract's shape
+            for series, value in _read(page, self._families, labels):
+                samples.setdefault(series, [None] * steps)[step] = value
+        return samples
+
+    def _pass(self) -> None:
+        """Do what has ended since the last scrape."""
+        while self._checks and self._checks[0][0] * MINUTE <= self._now:
+            self._metrics.egress(self._checks.pop(0)[1])
+        for watched in self._pod.watched:
+            while (due := self._due[watched.name]) + watched.sky(due).duration <= self._now:
+                self._probe(watched, due)
+                self._due[watched.name] += watched.interval
+
+    def _probe(self, watched: Watched, due: float) -> None:
+        sky = watched.sky(due)
+        cause = Cause.BACKOFF if due < self._held.get(watched.host, 0.0) else sky.skipped
+        if sky.silent:
+            return
+        if cause is not None:
+            self._metrics.skipped(watched.name, Journey.AUTHORIZE, cause, 1)
+            return
+        self._metrics.started(sky.lag)
+        self._metrics.observe(_outcome(watched, sky, due))
+        self._metrics.ended()
+        if sky.reason is Reason.RATE_LIMITED:
+            self._held[watched.host] = due + min(2 * watched.interval, 300.0)
+            for other in self._pod.watched:
+                if other.host == watched.host:
+                    self._metrics.held_back(other.name, Journey.AUTHORIZE, self._held[watched.host])
+
+
+def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
+    good = sky.reason is Reason.OK
+    tls = None
+    if sky.certificate_days is not None:
+        tls = TlsFacts(version="TLSv1.3", cipher="x", not_after=sky.certificate_days * DAY)
+    record = StepRecord(
+        step="authorize",
+        reason=sky.reason,
+        phase=sky.phase,
+        phases={Phase.PROCESSING: sky.duration},
+        checks={check: check not in sky.failed_checks for check in CHECKS} if good else {},
+        clock_skew=sky.skew if good else None,
+        clock_skew_error=0.5 if good else None,
+        tls=tls,
+    )
+    return Outcome(
+        target=watched.name,
+        journey=Journey.AUTHORIZE,
+        reason=sky.reason,
+        fault=sky.fault or FAULTS[sky.reason][0],
+        step="authorize",
+        phase=sky.phase,
+        started_at=begun,
+        ended_at=begun + sky.duration,
+        duration=sky.duration,
+        transaction_id="t",
+        steps=(record,),
+        stalled=sky.stalled,
+    )
+
+
+def _read(page: str, families: frozenset[str], labels: str) -> Iterator[tuple[str, float]]:
+    for line in page.splitlines():
+        series, _, value = line.rpartition(" ")
+        name, _, own = series.partition("{")
+        if name in families:
+            inner = own.removesuffix("}")
+            yield f"{name}{{{inner}{',' if inner else ''}{labels}}}", float(value)

@@ -1,0 +1,251 @@
+"""The rule files as such: what promtool, the catalogue, the runbooks and a running exporter say of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import promql_parser as promql
+import pytest
+from harness.prometheus import need_tool
+from harness.variables import target_variables
+from rules.story import ALERTS, DOCUMENTS, ENTRIES, FILES, RECORDED
+
+from exporter.observing.catalogue import DAEMON, FLOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.daemon import Daemon
+    from harness.factory import Factory
+
+RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
+PROMETHEUS_OWN = {"ALERTS", "up"}
+SEVERITIES = {"critical", "warning", "info"}
+ABOUT_THE_EXPORTER = {
+    "PingOneExporterAbsent",
+    "PingOneScheduleLagging",
+    "PingOneProbesSkipped",
+    "PingOneProbesStalled",
+    "PingOneEgressDown",
+}
+OF_MANY_OWNERS = {"PingOneAuthHostOutage"}
+FLEETING = {"reason", "fault", "step", "phase"}
+"""Labels that change while an alert is pending, and would begin it anew."""
+
+_QUERY = re.compile(r'printf "((?:[^"\\]|\\.)*)"')
+_NAMED = re.compile(r"[a-z:]*pingone_flow[a-z0-9_:]+|\bup\b|ALERTS")
+_SECTIONS = [
+    "What it means",
+    "What users feel",
+    "Look at first",
+    "Is it the provider or ourselves?",
+    "Silence",
+]
+_FENCED = re.compile(r"^ *```\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+
+
+def exposed() -> set[str]:
+    """All series names of the catalogue."""
+    names = set()
+    for family in (*FLOW, *DAEMON):
+        suffixes = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
+        names |= {family.name + suffix for suffix in suffixes.get(family.kind, ("",))}
+    return names
+
+
+def labels_of(name: str) -> set[str]:
+    """Labels that the catalogue gives the family of a series, `le` of a histogram included."""
+    for family in (*FLOW, *DAEMON):
+        if name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum") == family.name:
+            return {*family.labels, *(["le"] if family.kind == "histogram" else [])}
+    raise AssertionError(name)
+
+
+def selectors(expression: object) -> Iterator[promql.VectorSelector]:
+    """All selectors in a parsed expression."""
+    if isinstance(expression, promql.VectorSelector):
+        yield expression
+        return
+    for part in ("lhs", "rhs", "expr", "param", "vector_selector"):
+        inner = getattr(expression, part, None)
+        if inner is not None:
+            yield from selectors(inner)
+    for argument in getattr(expression, "args", None) or ():
+        yield from selectors(argument)
+
+
+def queries(rule: dict[str, object]) -> list[str]:
+    """The queries in an alert's annotations, as they are asked of an example."""
+    annotations = rule.get("annotations", {})
+    assert isinstance(annotations, dict)
+    return [query.replace("%q", '"x"') for text in annotations.values() for query in _QUERY.findall(text)]
+
+
+ALL = [(str(rule.get("alert") or rule["record"]), rule) for rule in ENTRIES]
+TEXTS = [(name, text) for name, rule in ALL for text in (str(rule["expr"]), *queries(rule))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_promtool_finds_nothing_wrong(path: Path) -> None:
+    command = [need_tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(path)]
+
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("name", "text"), TEXTS, ids=[name for name, _ in TEXTS])
+def test_every_series_that_is_asked_for_exists(name: str, text: str) -> None:
+    asked = {selector.name for selector in selectors(promql.parse(text))}
+
+    assert asked >= set(_NAMED.findall(text)), f"{name}: the walk misses some"
+    assert asked <= exposed() | RECORDED | PROMETHEUS_OWN
+
+
+@pytest.mark.parametrize(("name", "text"), TEXTS, ids=[name for name, _ in TEXTS])
+def test_every_label_that_is_selected_by_exists(name: str, text: str) -> None:
+    everywhere = {"cluster", "namespace", "job", "instance", "owner", "tier"}
+    for selector in selectors(promql.parse(text)):
+        if selector.name in exposed():
+            asked = {matcher.name for matcher in selector.matchers.matchers}
+            assert asked <= labels_of(selector.name) | everywhere, f"{name}: {selector.name}"
+
+
+def test_every_recorded_series_is_used() -> None:
+    used = {selector.name for _, text in TEXTS for selector in selectors(promql.parse(text))}
+
+    assert used >= RECORDED
+
+
+def test_every_threshold_is_a_number_of_its_own() -> None:
+    thresholds = {name: str(rule["expr"]) for name, rule in ALL if name.startswith("pingone_flow:threshold:")}
+
+    assert all(re.fullmatch(r"vector\(\d+(\.\d+)?\)", expression) for expression in thresholds.values())
+    index = (RUNBOOKS / "README.md").read_text(encoding="utf-8").partition("## Thresholds")[2]
+    assert set(re.findall(r"`(\w+)`", index)) - {"interval"} == {name.split(":")[2] for name in thresholds}
+
+
+def test_groups_and_rules_are_told_apart_by_their_names() -> None:
+    groups = [group["name"] for document in DOCUMENTS.values() for group in document["groups"]]
+    names = [name for name, _ in ALL]
+
+    assert len(set(groups)) == len(groups)
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_has_all_that_whoever_is_paged_needs(alert: str) -> None:
+    rule = ALERTS[alert]
+    annotations = rule["annotations"]
+
+    assert re.fullmatch(r"PingOne([A-Z][a-z0-9]+)+", alert)
+    assert set(rule) - {"keep_firing_for"} == {"alert", "expr", "for", "labels", "annotations"}
+    assert set(rule["labels"]) == {"severity"}
+    assert rule["labels"]["severity"] in SEVERITIES
+    assert set(annotations) == {"summary", "description", "runbook_url"}
+    assert "{{" not in annotations["summary"]
+    assert annotations["summary"].endswith(".")
+    assert annotations["runbook_url"] == f"http://pingone-flow-exporter:9988/runbooks/{alert}"
+    assert re.search(
+        r"[Ll]ook closer.*(curl -s http://|: pingone-flow-exporter check-config$)", annotations["description"]
+    )
+
+
+@pytest.mark.parametrize("alert", sorted(ALERTS.keys() - ABOUT_THE_EXPORTER - OF_MANY_OWNERS))
+def test_owner_and_tier_reach_an_alert_about_a_target(alert: str) -> None:
+    expression = ALERTS[alert]["expr"]
+
+    assert "group_left (auth_host, owner, tier)\n" in expression
+    assert "target:pingone_flow_target_info:one" in expression
+
+
+@pytest.mark.parametrize(("name", "rule"), ALL, ids=[name for name, _ in ALL])
+def test_no_label_that_changes_during_an_outage_is_kept(name: str, rule: dict[str, object]) -> None:
+    kept = re.findall(r"(?:by|group_left) \(([^)]*)\)", str(rule["expr"]))
+
+    assert FLEETING.isdisjoint(label.strip() for labels in kept for label in labels.split(",")), name
+
+
+@pytest.mark.parametrize(("name", "rule"), ALL, ids=[name for name, _ in ALL])
+def test_two_clusters_that_share_a_prometheus_are_never_mixed(name: str, rule: dict[str, object]) -> None:
+    kept = re.findall(r"(?:by|on) \(([^)]+)\)", str(rule["expr"]))
+
+    assert all(labels.startswith("cluster, namespace, job") for labels in kept), name
+
+
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == set(ALERTS)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_a_runbook_has_every_section_and_three_things_to_look_at(alert: str) -> None:
+    text = (RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8")
+    severity = ALERTS[alert]["labels"]["severity"]
+
+    assert text.startswith(
+        f"# {alert}\n\nSeverity: {severity}, a {'page' if severity == 'critical' else 'ticket'}"
+    )
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == _SECTIONS
+    first = text.partition("## Look at first")[2].partition("## ")[0]
+    assert re.findall(r"^(\d)\. ", first, re.MULTILINE) == ["1", "2", "3"]
+    assert f'`alertname="{alert}"`' in text.partition("## Silence")[2]
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_query_of_a_runbook_asks_for_what_exists(alert: str) -> None:
+    blocks = _FENCED.findall((RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8"))
+    own = {
+        "process_cpu_seconds_total",
+        "container_cpu_cfs_throttled_periods_total",
+        None,
+    }  # None: by a matcher
+    assert blocks
+
+    for block in blocks:
+        for text in statements(block):
+            asked = {selector.name for selector in selectors(promql.parse(text))}
+            assert asked <= exposed() | RECORDED | PROMETHEUS_OWN | own, text
+
+
+def statements(block: str) -> list[str]:
+    """The queries of a block: a line that is indented, or a bracket alone, goes on with the one before."""
+    found: list[str] = []
+    least = min(len(line) - len(line.lstrip()) for line in block.splitlines())
+    for line in block.splitlines():
+        text = line[least:]
+        if text.startswith("openssl "):
+            continue
+        if found and (text.startswith((" ", ")"))):
+            found[-1] += text
+        else:
+            found.append(text)
+    return found
+
+
+def test_the_index_says_of_every_alert_what_the_rules_say() -> None:
+    index = (RUNBOOKS / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\) \| (\w+) \| (\w+) \|", index, re.MULTILINE)
+
+    assert rows == [
+        (alert, alert, ALERTS[alert]["labels"]["severity"], ALERTS[alert]["for"])
+        for alert in dict.fromkeys(row[0] for row in rows)
+    ]
+    assert {row[0] for row in rows} == set(ALERTS)
+
+
+@pytest.mark.e2e
+def test_a_running_exporter_answers_every_runbook_url(daemon: Factory[..., Daemon]) -> None:
+    running = daemon(target_variables("emea", "http://127.0.0.1:9"))
+
+    answers = {
+        alert: running.get(
+            rule["annotations"]["runbook_url"].removeprefix("http://pingone-flow-exporter:9988")
+        )
+        for alert, rule in ALERTS.items()
+    }
+
+    assert {alert: answer.status_code for alert, answer in answers.items()} == dict.fromkeys(ALERTS, 200)
+    assert all(f"<h1>{alert}</h1>" in answer.text for alert, answer in answers.items())

@@ -1,0 +1,283 @@
+"""The exporter itself: absent, stale, late, skipping, standing still, cut off; and when it is none of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from rules.pod import DEAD, FAIR, LIMITED, Pod, Sky, Watched
+from rules.story import Story, Text, always
+
+from exporter.outcome import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rules.pod import Weather
+
+JOB = "pingone-flow-exporter"
+HERE = "10.0.0.1:9988"
+THERE = "10.0.0.2:9988"
+ABSENT = "PingOneExporterAbsent"
+STALE = "PingOneProbesStale emea"
+LAGGING = f"PingOneScheduleLagging {HERE}"
+SKIPPED = f"PingOneProbesSkipped {HERE}"
+STALLED = f"PingOneProbesStalled {HERE}"
+EGRESS = f"PingOneEgressDown {HERE}"
+INSTANCE = {"job": "pingone-flow-exporter", "instance": HERE}
+LATE = Sky(lag=2.0)
+MISSED = Sky(skipped=Cause.MISSED)
+STILL = Sky(stalled=True)
+
+
+def emea(weather: Weather, **facts: object) -> Watched:
+    return Watched(name="emea", weather=weather, **facts)  # type: ignore[arg-type]  # facts are those of Watched
+
+
+def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: object) -> None:
+    facts = {"until": max(firing)} | facts
+    Story(pods=pods, firing=firing, **facts).told(directory)  # type: ignore[arg-type]  # facts are those of Story
+
+
+# --- absent
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_an_exporter_that_is_gone_is_a_page_until_it_is_back(listed: bool, tmp_path: Path) -> None:  # noqa: FBT001  pytest's
+    before = Pod(watched=[emea({})], until=10, listed=listed)
+    after = Pod(watched=[emea({})], since=20, instance=THERE)
+
+    tell(tmp_path, before, after, firing=always(0, 12.5) | always(14, 19.5, ABSENT) | always(20.5, 22))
+
+
+def test_a_restart_is_no_absence(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({})], until=10)
+    after = Pod(watched=[emea({})], since=12.5, instance=THERE)
+
+    tell(tmp_path, before, after, firing=always(0, 25))
+
+
+def test_a_rollout_is_no_absence(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({})], until=15)
+    after = Pod(watched=[emea({})], since=12, instance=THERE)
+
+    tell(tmp_path, before, after, firing=always(0, 30))
+
+
+def test_where_there_never_was_an_exporter_one_is_missing(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[], since=100), firing=always(0, 2.5) | always(3.5, 10, ABSENT))
+
+
+def test_one_of_several_shards_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    gone = Pod(watched=[Watched(name="apac")], until=10, listed=True)
+    well = Pod(watched=[emea({})], instance=THERE)
+
+    tell(tmp_path, gone, well, firing=always(0, 12.5) | always(14, 20, f"{ABSENT} {HERE}"))
+
+
+def test_another_job_does_not_stand_in_for_one_that_is_gone(tmp_path: Path) -> None:
+    gone = Pod(watched=[emea({})], until=10, labels={"namespace": "a"})
+    well = Pod(watched=[emea({})], instance=THERE, labels={"namespace": "b"})
+
+    tell(tmp_path, gone, well, firing=always(14, 20, ABSENT))
+
+
+@pytest.mark.parametrize(
+    ("pods", "labels", "begin"),
+    [
+        ([Pod(watched=[], since=100)], {}, "Prometheus scrapes no exporter of PingOne federations"),
+        (
+            [Pod(watched=[], until=1)],
+            {"job": "pingone-flow-exporter"},
+            "No instance of pingone-flow-exporter is being scraped",
+        ),
+        (
+            [Pod(watched=[], until=1, listed=True), Pod(watched=[emea({})], instance=THERE)],
+            INSTANCE,
+            f"Instance {HERE} of {JOB} is not being scraped, nor are the targets that it watches",
+        ),
+    ],
+)
+def test_the_page_of_an_absence_says_what_is_gone_and_how_to_look_closer(
+    pods: list[Pod], labels: dict[str, str], begin: str, tmp_path: Path
+) -> None:
+    text = Text(
+        alert="PingOneExporterAbsent",
+        labels=labels,
+        description=f"{begin}. Look closer, with the exporter's variables: {JOB} check-config",
+    )
+
+    Story(pods=pods, until=10, texts={10: text}).told(tmp_path)
+
+
+# --- stale
+
+
+def test_a_target_that_is_not_probed_any_more_is_a_ticket_until_it_is(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({10: DEAD, 30: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 16) | always(19, 30, STALE) | always(31, 40))
+
+
+@pytest.mark.parametrize("interval", [60.0, 100.0, 300.0])
+def test_a_target_that_is_held_back_is_not_stale_neither_then_nor_after(
+    interval: float, tmp_path: Path
+) -> None:
+    pod = Pod(watched=[emea({10: LIMITED}, interval=interval)])
+
+    tell(tmp_path, pod, firing=always(0, 60), without=frozenset({"PingOneRateLimited"}))
+
+
+def test_a_target_that_was_never_probed_is_stale(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: DEAD}), Watched(name="apac")])
+
+    tell(tmp_path, pod, firing=always(0, 4) | always(6, 15, STALE))
+
+
+def test_a_target_that_is_seldom_probed_is_not_stale_after_a_restart(tmp_path: Path) -> None:
+    held = emea({0: Sky(skipped=Cause.BACKOFF)}, interval=3600.0)
+
+    tell(tmp_path, Pod(watched=[held]), firing=always(0, 50))
+
+
+def test_how_many_intervals_are_too_many_is_a_threshold(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({10: DEAD})])
+
+    tell(tmp_path, pod, firing=always(0, 24) | always(26, 30, STALE), thresholds={"stale_intervals": 10})
+
+
+@pytest.mark.parametrize(
+    ("since", "minute", "age"),
+    [(10, 20, "was last probed 10m 54s ago"), (0, 10, "was not probed at all since the exporter started")],
+)
+def test_the_ticket_of_a_stale_target_says_how_old_it_is(
+    since: float, minute: float, age: str, tmp_path: Path
+) -> None:
+    text = Text(
+        alert="PingOneProbesStale",
+        labels={
+            "job": "pingone-flow-exporter",
+            "target": "emea",
+            "journey": "authorize",
+            "auth_host": "auth.pingone.eu",
+            "tier": "gold",
+        },
+        description=f"emea should be probed every 1m 0s, {age}. Look closer: "
+        f"curl -s http://{HERE}/metrics | grep -E 'last_run|skipped|in_flight'",
+    )
+    pod = Pod(watched=[emea({since: DEAD}, labels={"tier": "gold"})])
+
+    Story(pods=[pod], until=minute, texts={minute: text}).told(tmp_path)
+
+
+# --- late, skipping, standing still
+
+
+def test_an_exporter_that_keeps_beginning_late_is_a_ticket_until_it_does_not(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({20: LATE, 30: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 22) | always(30, 50, LAGGING) | always(62, 70))
+
+
+def test_one_late_probe_is_no_ticket_however_few_there_are(tmp_path: Path) -> None:
+    often = Pod(watched=[emea({20: LATE, 21: FAIR})])
+    seldom = Pod(watched=[Watched(name="apac", interval=600.0, weather={20: LATE})], instance=THERE)
+
+    tell(tmp_path, often, seldom, firing=always(0, 60))
+
+
+def test_due_probes_that_are_left_out_are_a_ticket_until_they_are_not(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({20: MISSED, 23: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 26) | always(29, 34, SKIPPED) | always(39, 50))
+
+
+def test_two_due_probes_that_are_left_out_are_no_ticket(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[emea({20: MISSED, 22: FAIR})]), firing=always(0, 45))
+
+
+def test_a_few_of_many_due_probes_are_no_ticket(tmp_path: Path) -> None:
+    others = [Watched(name=f"other{number}", phase=number) for number in range(5)]
+    pod = Pod(watched=[emea({20: MISSED, 24: FAIR}), *others])
+
+    tell(tmp_path, pod, firing=always(0, 45))
+
+
+@pytest.mark.parametrize("cause", [Cause.BACKOFF, Cause.CANCELLED])
+def test_who_is_held_back_or_stopped_leaves_nothing_out(cause: Cause, tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({20: Sky(skipped=cause), 23: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 45))
+
+
+def test_an_exporter_that_keeps_standing_still_is_a_ticket_until_it_does_not(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({20: STILL, 23: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 26) | always(29, 34, STALLED) | always(39, 50))
+
+
+def test_an_exporter_that_stood_still_twice_is_no_ticket(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[emea({20: STILL, 22: FAIR})]), firing=always(0, 45))
+
+
+@pytest.mark.parametrize(
+    ("alert", "sky", "says", "pattern"),
+    [
+        (
+            "PingOneScheduleLagging",
+            LATE,
+            f"One probe in ten of {HERE} began more than 2.35s after it was due. Look closer",
+            "lag_seconds|in_flight|process_cpu",
+        ),
+        (
+            "PingOneProbesSkipped",
+            MISSED,
+            f"100% of the due probes of {HERE} were not done; 15 by cause missed; look closer",
+            "skipped|lag_seconds|in_flight",
+        ),
+        (
+            "PingOneProbesStalled",
+            STILL,
+            f"During 100% of its probes {HERE} stood still for more than 50 ms. Look closer",
+            "stalled|event_loop_lag|process_cpu",
+        ),
+    ],
+)
+def test_the_tickets_say_how_much_of_which_instance(
+    alert: str, sky: Sky, says: str, pattern: str, tmp_path: Path
+) -> None:
+    description = f"{says}: curl -s http://{HERE}/metrics | grep -E '{pattern}'"
+    text = Text(alert=alert, labels=INSTANCE, description=description)
+
+    Story(pods=[Pod(watched=[emea({0: sky})])], until=30, texts={30: text}).told(tmp_path)
+
+
+# --- cut off
+
+
+def test_an_exporter_that_reaches_nobody_is_a_page_until_it_does(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({})], egress={0: True, 10: False, 20: True})
+
+    tell(tmp_path, pod, firing=always(0, 11.5) | always(12.5, 19.5, EGRESS) | always(20.5, 30))
+
+
+def test_a_check_that_fails_for_a_minute_is_no_page(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({})], egress={0: True, 10: False, 11.5: True})
+
+    tell(tmp_path, pod, firing=always(0, 20))
+
+
+def test_without_a_check_nothing_is_known_of_egress(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[emea({})]), firing=always(0, 10))
+
+
+def test_the_page_says_which_exporter_reaches_nobody(tmp_path: Path) -> None:
+    text = Text(
+        alert="PingOneEgressDown",
+        labels=INSTANCE,
+        description=f"The own-connectivity check of {HERE} gets no answer, so its failures say nothing of "
+        f"PingOne. Look closer: curl -s http://{HERE}/metrics | grep -E 'egress_up|last_result_info'",
+    )
+
+    Story(pods=[Pod(watched=[emea({})], egress={0: False})], until=5, texts={5: text}).told(tmp_path)

@@ -1,0 +1,216 @@
+"""A federation down, or without success in a day: when that fires, and when it must not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from rules.pod import DELETED, FAIR, LIMITED, OUR_BUG, TIMEOUT, Pod, Sky, Watched, Weather
+from rules.story import Story, Text, always
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+DOWN = "PingOneFederationDown emea"
+NO_SUCCESS = "PingOneFederationNoSuccess emea"
+FAST = "PingOneErrorBudgetBurnFast"
+LATER = frozenset({"PingOneErrorBudgetBurnSlow"})
+"""A ticket that follows any outage for long, where there is so little history; it has stories of its own."""
+
+
+def emea(weather: Weather, **facts: object) -> Watched:
+    return Watched(name="emea", weather=weather, **facts)  # type: ignore[arg-type]  # facts are those of Watched
+
+
+def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: object) -> None:
+    facts = {"without": LATER, "until": max(firing)} | facts
+    Story(pods=pods, firing=firing, **facts).told(directory)  # type: ignore[arg-type]  # facts are those of Story
+
+
+# --- federation down
+
+
+def test_a_federation_that_fails_three_times_in_a_row_is_down_until_it_succeeds(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: TIMEOUT, 20: FAIR})])
+
+    firing = always(0, 8) | always(10, 25, DOWN) | always(27, 40)
+
+    tell(tmp_path, pod, firing=firing)
+
+
+def test_two_failures_in_a_row_are_none_too_many(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: TIMEOUT, 7: FAIR, 12: TIMEOUT, 14: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 20), without=LATER | {FAST})
+
+
+def test_three_failures_that_a_success_follows_at_once_page_nobody(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: TIMEOUT, 8: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 20), without=LATER | {FAST})
+
+
+@pytest.mark.parametrize("scrape", [15.0, 30.0, 60.0])
+def test_from_the_first_failing_request_to_the_page_are_at_most_five_minutes(
+    scrape: float, tmp_path: Path
+) -> None:
+    phases = (1, 15, 29, 31, 45, 59)
+    watched = [
+        Watched(name=f"at{phase}", host=f"{phase}.example", weather={10: TIMEOUT}, phase=phase)
+        for phase in phases
+    ]
+    firing = 'count(ALERTS{alertname="PingOneFederationDown",alertstate="firing",target=~"%s"})'
+    shown = {
+        15 + phase / 60: (firing % "|".join(f"at{other}" for other in phases[: number + 1]), number + 1)
+        for number, phase in enumerate(phases)
+    }
+
+    Story(pods=[Pod(watched=watched)], until=20, shown=shown, scrape=scrape).told(tmp_path)
+
+
+def test_it_is_prometheus_that_remembers_the_last_success(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({})], until=10)
+    after = Pod(watched=[emea({0: TIMEOUT})], instance="10.0.0.2:9988", since=11)
+
+    tell(tmp_path, before, after, firing=always(0, 13) | always(16, 20, DOWN))
+
+
+def test_a_federation_that_never_succeeded_is_a_ticket_and_no_page(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: DELETED})])
+
+    tell(tmp_path, pod, firing=always(0, 16) | always(20, 25, NO_SUCCESS), without=LATER | {FAST})
+
+
+def test_a_federation_that_has_been_down_for_a_day_is_a_ticket_and_no_page(tmp_path: Path) -> None:
+    # an hour after the story's begin a day has passed since the last success
+    past: dict[float, Sky] = {-23 * 60: FAIR, -1: TIMEOUT, -0.5: TIMEOUT, -0.2: TIMEOUT}
+    pod = Pod(watched=[emea({0: TIMEOUT}, past=past)])
+
+    firing = always(5, 59, DOWN) | always(67, 74) | always(78, 80, NO_SUCCESS)
+
+    tell(tmp_path, pod, firing=firing, without=LATER | {FAST})
+
+
+def test_a_restart_of_the_exporter_does_not_resolve_what_goes_on(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({5: TIMEOUT})], until=12)
+    after = Pod(watched=[emea({0: TIMEOUT})], instance="10.0.0.2:9988", since=13)
+
+    tell(tmp_path, before, after, firing=always(10, 25, DOWN))
+
+
+def test_a_restart_of_the_exporter_in_fair_weather_tells_nobody_anything(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({})], until=10)
+    after = Pod(watched=[emea({})], instance="10.0.0.2:9988", since=11)
+
+    tell(tmp_path, before, after, firing=always(0, 30))
+
+
+@pytest.mark.parametrize("owners", [("iam", "iam"), ("iam", "sso"), ("iam", None)])
+def test_a_rollout_with_two_pods_at_once_is_one_page(owners: tuple[str, str | None], tmp_path: Path) -> None:
+    old, new = ({"owner": owner} if owner else {} for owner in owners)
+    before = Pod(watched=[emea({5: TIMEOUT}, labels=old)], until=16)
+    after = Pod(watched=[emea({0: TIMEOUT}, labels=new)], instance="10.0.0.2:9988", since=11)
+
+    # where the owner changed, that of the page does five minutes after the old pod is gone
+    firing = always(10, 20.5, DOWN) | always(27, 30, DOWN)
+
+    tell(tmp_path, before, after, firing=firing)
+
+
+def test_a_rollout_in_fair_weather_tells_nobody_anything(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({}, labels={"owner": "iam"})], until=16)
+    after = Pod(watched=[emea({}, labels={"owner": "sso"})], instance="10.0.0.2:9988", since=11)
+
+    tell(tmp_path, before, after, firing=always(0, 30))
+
+
+def test_no_data_is_no_federation_that_is_down(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: TIMEOUT})], until=7.4)
+
+    tell(tmp_path, pod, firing=always(0, 10) | always(12, 30, "PingOneExporterAbsent"))
+
+
+def test_rate_limits_and_our_own_faults_are_no_failures_of_a_federation(tmp_path: Path) -> None:
+    limited = Watched(name="limited", host="auth.pingone.asia", weather={5: LIMITED})
+    pod = Pod(watched=[limited, emea({5: OUR_BUG})])
+
+    tell(tmp_path, pod, firing=always(0, 13) | always(25, 30, "PingOneRateLimited limited"))
+
+
+def test_the_page_goes_out_though_nobody_knows_whose_the_federation_is(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: TIMEOUT}, labels={"owner": "iam"})], dropped=("pingone_flow_target_info",))
+
+    tell(tmp_path, pod, firing=always(10, 20, DOWN))
+
+
+def test_how_many_failures_are_too_many_is_a_threshold(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: TIMEOUT, 9.5: FAIR, 15: TIMEOUT})])
+
+    firing = always(0, 20) | always(22, 25, DOWN)
+
+    tell(tmp_path, pod, firing=firing, thresholds={"down_failures": 6}, without=LATER | {FAST})
+
+
+def test_the_page_says_who_why_and_how_to_look_closer(tmp_path: Path) -> None:
+    pod = Pod(
+        watched=[emea({5: TIMEOUT}, labels={"owner": "iam", "tier": "gold", "site": "berlin"})],
+        labels={"namespace": "monitoring"},
+    )
+    text = Text(
+        alert="PingOneFederationDown",
+        labels={
+            "namespace": "monitoring",
+            "job": "pingone-flow-exporter",
+            "target": "emea",
+            "journey": "authorize",
+            "auth_host": "auth.pingone.eu",
+            "owner": "iam",
+            "tier": "gold",
+        },
+        description="emea failed 5 times in a row, last with timeout, fault provider, in step authorize, "
+        "phase processing. Look closer: curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
+    )
+
+    Story(pods=[pod], until=10, texts={10: text}).told(tmp_path)
+
+
+# --- no success in a day
+
+
+def test_the_ticket_of_a_federation_without_success_goes_when_it_succeeds(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: DELETED, 22: FAIR})])
+
+    tell(tmp_path, pod, firing=always(20, 22, NO_SUCCESS) | always(23.5, 30), without=LATER | {FAST})
+
+
+def test_a_federation_that_is_only_rate_limited_has_no_success_either(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: LIMITED}, past={-1440: FAIR})])
+
+    tell(tmp_path, pod, firing={20: {NO_SUCCESS, "PingOneRateLimited emea"}})
+
+
+def test_a_success_yesterday_at_this_time_is_one_within_the_day(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: LIMITED}, past={-1400: FAIR})])
+
+    tell(tmp_path, pod, firing={30: {"PingOneRateLimited emea"}})
+
+
+def test_the_ticket_says_why_and_how_to_look_closer(tmp_path: Path) -> None:
+    text = Text(
+        alert="PingOneFederationNoSuccess",
+        labels={
+            "job": "pingone-flow-exporter",
+            "target": "emea",
+            "journey": "authorize",
+            "auth_host": "auth.pingone.eu",
+            "owner": "iam",
+        },
+        description="emea has had no success in 24 hours; last probe: oauth_error, fault configuration, "
+        "in step authorize, phase transfer. Look closer: "
+        "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
+    )
+
+    pod = Pod(watched=[emea({0: DELETED}, labels={"owner": "iam"})])
+
+    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)

@@ -1,0 +1,195 @@
+"""Outage of a host, and who reaches nobody himself: one page for many, and none about others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from rules.pod import CUT_OFF, DELETED, FAIR, TIMEOUT, Pod, Watched, Weather
+from rules.story import Story, Text, always
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+DOWN = "PingOneFederationDown emea"
+OUTAGE = "PingOneAuthHostOutage auth.pingone.eu"
+EGRESS = "PingOneEgressDown 10.0.0.1:9988"
+LATER = frozenset({"PingOneErrorBudgetBurnSlow"})
+"""A ticket that follows any outage for long, where there is so little history; it has stories of its own."""
+
+
+def emea(weather: Weather, **facts: object) -> Watched:
+    return Watched(name="emea", weather=weather, **facts)  # type: ignore[arg-type]  # facts are those of Watched
+
+
+def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: object) -> None:
+    facts = {"without": LATER, "until": max(firing)} | facts
+    Story(pods=pods, firing=firing, **facts).told(directory)  # type: ignore[arg-type]  # facts are those of Story
+
+
+# --- outage of a host
+
+
+def on_one_host(*names: str, weather: Weather, apart: float = 13.0) -> list[Watched]:
+    """Targets that are probed one after another within their minute."""
+    return [
+        Watched(name=name, weather=weather, phase=(2 + number * apart) % 60)
+        for number, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize("scrape", [15.0, 30.0, 60.0])
+def test_targets_that_fail_behind_one_host_are_one_page_and_never_two(scrape: float, tmp_path: Path) -> None:
+    seconds = (0.5, 13.0, 29.0, 57.0)
+    watched = [
+        Watched(
+            name=f"{name}{apart:.0f}",
+            host=f"{apart:.0f}.example",
+            weather={5: TIMEOUT, 20: FAIR},
+            phase=2 + apart * number,
+        )
+        for apart in seconds
+        for number, name in enumerate(("emea", "apac"))
+    ]
+    outages = [f"PingOneAuthHostOutage {apart:.0f}.example" for apart in seconds]
+
+    firing = always(0, 6.5) | always(10, 25, *outages) | always(28, 40)
+
+    ever = 'count(present_over_time(ALERTS{alertname="PingOneFederationDown",alertstate="firing"}[1h]))'
+
+    tell(tmp_path, Pod(watched=watched), firing=firing, shown={40: (ever, None)}, scrape=scrape)
+
+
+def test_from_the_first_failing_request_to_the_page_of_an_outage_are_at_most_five_minutes(
+    tmp_path: Path,
+) -> None:
+    watched = [
+        Watched(name=f"{name}{phase}", host=f"{phase}.example", weather={10: TIMEOUT}, phase=moment)
+        for phase in (1, 30, 59)
+        for name, moment in (("early", 1), ("late", phase))
+    ]
+
+    firing = always(15, 15, *(f"PingOneAuthHostOutage {phase}.example" for phase in (1, 30, 59)))
+
+    tell(tmp_path, Pod(watched=watched), firing=firing, scrape=60)
+
+
+def test_half_of_the_targets_are_not_most_of_them(tmp_path: Path) -> None:
+    pod = Pod(
+        watched=[
+            *on_one_host("emea", "apac", weather={5: TIMEOUT}),
+            *on_one_host("amer", "anz", weather={}),
+        ]
+    )
+
+    tell(tmp_path, pod, firing=always(0, 6) | always(10, 20, DOWN, "PingOneFederationDown apac"))
+
+
+def test_most_of_the_targets_are_an_outage(tmp_path: Path) -> None:
+    pod = Pod(watched=[*on_one_host("emea", "apac", weather={5: TIMEOUT}), *on_one_host("anz", weather={})])
+
+    tell(tmp_path, pod, firing=always(0, 6) | always(10, 20, OUTAGE))
+
+
+def test_one_target_alone_makes_no_outage(tmp_path: Path) -> None:
+    other = Watched(name="other", host="auth.pingone.ca")
+
+    tell(tmp_path, Pod(watched=[emea({5: TIMEOUT}), other]), firing=always(10, 20, DOWN))
+
+
+def test_two_hosts_with_a_failing_target_each_have_no_outage(tmp_path: Path) -> None:
+    other = Watched(name="other", host="auth.pingone.ca", weather={5: TIMEOUT})
+
+    firing = always(10, 20, DOWN, "PingOneFederationDown other")
+
+    tell(tmp_path, Pod(watched=[emea({5: TIMEOUT}), other]), firing=firing)
+
+
+def test_targets_of_several_shards_make_one_outage(tmp_path: Path) -> None:
+    shards = [
+        Pod(watched=on_one_host(name, weather={5: TIMEOUT}), instance=f"10.0.0.{number}:9988")
+        for number, name in enumerate(("emea", "apac", "anz"))
+    ]
+
+    tell(tmp_path, *shards, firing=always(0, 6) | always(10, 20, OUTAGE))
+
+
+def test_a_host_that_fails_for_a_minute_pages_nobody(tmp_path: Path) -> None:
+    pod = Pod(watched=on_one_host("emea", "apac", weather={5: TIMEOUT, 6: FAIR}))
+
+    tell(tmp_path, pod, firing=always(0, 15))
+
+
+def test_a_restart_of_the_exporter_does_not_resolve_an_outage(tmp_path: Path) -> None:
+    before = Pod(watched=on_one_host("emea", "apac", weather={5: TIMEOUT}), until=12)
+    after = Pod(
+        watched=on_one_host("emea", "apac", weather={0: TIMEOUT}), instance="10.0.0.2:9988", since=12.5
+    )
+
+    tell(tmp_path, before, after, firing=always(10, 25, OUTAGE))
+
+
+def test_single_targets_page_where_the_outage_is_switched_off(tmp_path: Path) -> None:
+    pod = Pod(watched=on_one_host("emea", "apac", weather={5: TIMEOUT}))
+
+    firing = always(10, 20, DOWN, "PingOneFederationDown apac")
+
+    tell(tmp_path, pod, firing=firing, without=LATER | {"PingOneAuthHostOutage"})
+
+
+def test_what_a_host_is_called_is_unknown_and_so_single_targets_page(tmp_path: Path) -> None:
+    pod = Pod(
+        watched=on_one_host("emea", "apac", weather={5: TIMEOUT}), dropped=("pingone_flow_target_info",)
+    )
+
+    tell(tmp_path, pod, firing=always(10, 20, DOWN, "PingOneFederationDown apac"))
+
+
+def test_the_page_of_an_outage_says_why_and_how_to_look_closer(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: DELETED}), *on_one_host("amer", "apac", weather={5: TIMEOUT})])
+    text = Text(
+        alert="PingOneAuthHostOutage",
+        labels={"job": "pingone-flow-exporter", "auth_host": "auth.pingone.eu"},
+        description="100% of the targets on auth.pingone.eu fail"
+        "; 2 of them with timeout, fault provider, in phase processing"
+        "; 1 of them with oauth_error, fault configuration, in phase transfer"
+        ". Look closer: curl -s http://10.0.0.1:9988/metrics | grep pingone_flow_probe_last_result_info",
+    )
+
+    Story(pods=[pod], until=10, texts={10: text}).told(tmp_path)
+
+
+# --- our own egress
+
+
+@pytest.mark.parametrize("back", [20, 21.2, 22.6])
+def test_who_reaches_nobody_blames_no_provider_neither_then_nor_later(back: float, tmp_path: Path) -> None:
+    weather = {5: CUT_OFF, back: FAIR}
+    watched = [
+        Watched(
+            name=f"{name}{interval}",
+            host=f"{interval}.example",
+            weather=weather,
+            phase=phase,
+            interval=interval,
+        )
+        for name, phase in (("emea", 5), ("apac", 40))
+        for interval in (60, 300)
+    ]
+    pod = Pod(watched=watched, egress={0: True, 5.1: False, back + 0.1: True})
+
+    tell(tmp_path, pod, firing=always(0, 6.5) | always(8.5, back - 0.5, EGRESS) | always(back + 1.5, 40))
+
+
+def test_a_provider_that_fails_once_egress_is_back_is_blamed(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: CUT_OFF, 15: TIMEOUT})], egress={0: True, 5.1: False, 15: True})
+
+    tell(tmp_path, pod, firing=always(9, 14, EGRESS) | always(19.5, 30, DOWN))
+
+
+def test_another_exporter_that_reaches_nobody_excuses_no_provider(tmp_path: Path) -> None:
+    here = Pod(watched=[emea({5: TIMEOUT})], instance="10.0.0.2:9988", egress={0: True})
+    there = Pod(watched=[Watched(name="apac", weather={5: CUT_OFF})], egress={0: True, 5: False})
+
+    tell(tmp_path, here, there, firing=always(10, 20, DOWN, EGRESS))

@@ -1,0 +1,245 @@
+"""Rate limits, certificates, clocks and contracts: whose tickets they are, and when they are none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from rules.pod import DELETED, FAIR, LIMITED, TIMEOUT, Pod, Sky, Watched, now_and_then
+from rules.story import Story, Text, always
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rules.pod import Weather
+
+JOB = {"job": "pingone-flow-exporter"}
+HOST = {**JOB, "auth_host": "auth.pingone.eu"}
+LIMIT = "PingOneRateLimited emea"
+SOON = "PingOneCertificateExpiresSoon auth.pingone.eu"
+NOW = "PingOneCertificateExpiresNow auth.pingone.eu"
+SKEW = "PingOneClockSkew auth.pingone.eu"
+CONTRACT = "PingOneContractCheckFailing emea"
+LATER = frozenset({"PingOneErrorBudgetBurnSlow", "PingOneErrorBudgetBurnFast"})
+
+
+def emea(weather: Weather, **facts: object) -> Watched:
+    return Watched(name="emea", weather=weather, **facts)  # type: ignore[arg-type]  # facts are those of Watched
+
+
+def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: object) -> None:
+    facts = {"until": max(firing), "without": LATER} | facts
+    Story(pods=pods, firing=firing, **facts).told(directory)  # type: ignore[arg-type]  # facts are those of Story
+
+
+# --- rate limits
+
+
+def test_three_refusals_in_half_an_hour_are_a_ticket_until_they_are_past(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({10: LIMITED, 18: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 16) | always(23, 37, LIMIT) | always(44, 50))
+
+
+def test_two_refusals_in_half_an_hour_are_none_too_many(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[emea({10: LIMITED, 14: FAIR})]), firing=always(0, 30))
+
+
+def test_every_second_probe_refused_of_a_target_that_is_seldom_probed(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: LIMITED, 20: FAIR}, interval=600.0)])
+
+    tell(tmp_path, pod, firing=always(0, 50))
+
+
+def test_a_restart_does_not_forget_refusals(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({10: LIMITED})], until=15)
+    after = Pod(watched=[emea({0: LIMITED})], since=16, instance="10.0.0.2:9988")
+
+    tell(tmp_path, before, after, firing=always(0, 16) | always(27, 30, LIMIT))
+
+
+def test_the_ticket_of_a_rate_limit_says_how_much_and_until_when(tmp_path: Path) -> None:
+    text = Text(
+        alert="PingOneRateLimited",
+        labels={**HOST, "target": "emea", "journey": "authorize", "tier": "gold"},
+        description="6 probes of emea were refused in half an hour because of too many requests; it is held "
+        "back for another 1m 5s; it is probed every 1m 0s. Look closer: "
+        "curl -s http://10.0.0.1:9988/metrics | grep -E 'backoff|rate_limited|code=\"429\"'",
+    )
+    pod = Pod(watched=[emea({10: LIMITED}, labels={"tier": "gold"})])
+
+    Story(pods=[pod], until=21, texts={21: text}).told(tmp_path)
+
+
+# --- certificates
+
+
+@pytest.mark.parametrize(
+    ("days", "alerts"),
+    [(21.2, set()), (20.9, {SOON}), (7.2, {SOON}), (6.9, {SOON, NOW}), (-0.5, {SOON, NOW})],
+)
+def test_a_certificate_is_a_ticket_at_21_days_and_a_page_at_7(
+    days: float, alerts: set[str], tmp_path: Path
+) -> None:
+    pod = Pod(watched=[emea({0: Sky(certificate_days=days)})])
+
+    tell(tmp_path, pod, firing=always(70, 70, *alerts), scrape=60, evaluation=60)
+
+
+def test_the_page_of_a_certificate_is_over_when_it_is_renewed(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: Sky(certificate_days=3), 30: Sky(certificate_days=90)})])
+
+    tell(tmp_path, pod, firing=always(0, 14) | always(17, 30, NOW) | always(32, 40))
+
+
+def test_many_targets_behind_a_host_are_one_ticket_per_owner(tmp_path: Path) -> None:
+    short = {0.0: Sky(certificate_days=3)}
+    pod = Pod(watched=[Watched(name=name, weather=short) for name in ("emea", "apac", "anz")])
+
+    tell(tmp_path, pod, firing={20: {NOW}})
+
+
+def test_a_certificate_that_is_refused_expires_all_the_same(tmp_path: Path) -> None:
+    expired = Sky(reason=DELETED.reason, certificate_days=-1)
+
+    firing = always(20, 20, NOW, "PingOneFederationNoSuccess emea")
+
+    tell(tmp_path, Pod(watched=[emea({0: expired})]), firing=firing)
+
+
+@pytest.mark.parametrize("overlap", [0, 2])
+def test_neither_a_restart_nor_a_rollout_begins_the_ticket_of_a_certificate_anew(
+    overlap: float, tmp_path: Path
+) -> None:
+    short = {0.0: Sky(certificate_days=20)}
+    before = Pod(watched=[emea(short)], until=65)
+    after = Pod(watched=[emea(short)], since=66 - overlap, instance="10.0.0.2:9988")
+
+    tell(tmp_path, before, after, firing=always(62, 80, SOON))
+
+
+def test_without_tls_no_certificate_expires(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[emea({0: Sky(certificate_days=None)})]), firing={70: set()}, evaluation=60)
+
+
+def test_a_certificate_is_told_of_though_nobody_knows_the_host(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: Sky(certificate_days=3)})], dropped=("pingone_flow_target_info",))
+
+    tell(tmp_path, pod, firing={20: {"PingOneCertificateExpiresNow"}})
+
+
+@pytest.mark.parametrize(
+    ("alert", "days", "minute", "left"),
+    [
+        ("PingOneCertificateExpiresSoon", 20, 70, "expires in 19d 22h 50m 0s"),
+        ("PingOneCertificateExpiresNow", 5, 20, "expires in 4d 23h 40m 0s"),
+        ("PingOneCertificateExpiresNow", -5, 20, "has expired"),
+    ],
+)
+def test_certificates_say_of_which_host_for_which_targets_and_until_when(
+    alert: str, days: float, minute: float, left: str, tmp_path: Path
+) -> None:
+    weather = {0.0: Sky(certificate_days=days)}
+    pod = Pod(watched=[emea(weather, labels={"owner": "iam"})])
+    text = Text(
+        alert=alert,
+        labels={**HOST, "owner": "iam"},
+        description=f"The certificate of auth.pingone.eu {left}; it is met by emea, look closer: "
+        "curl -s http://10.0.0.1:9988/metrics | grep tls_certificate_expiry",
+    )
+
+    Story(pods=[pod], until=minute, texts={minute: text}).told(tmp_path)
+
+
+# --- clocks
+
+
+@pytest.mark.parametrize(("skew", "alerts"), [(30.4, set()), (31.0, {SKEW}), (-31.0, {SKEW})])
+def test_a_skew_that_is_certainly_over_30_seconds_is_a_ticket(
+    skew: float, alerts: set[str], tmp_path: Path
+) -> None:
+    pod = Pod(watched=[emea({2: Sky(skew=skew)})])
+
+    tell(tmp_path, pod, firing=always(0, 11) | {15: alerts, 20: alerts})
+
+
+def test_a_clock_that_is_set_right_is_no_ticket_any_more(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: Sky(skew=60), 20: FAIR})])
+
+    tell(tmp_path, pod, firing=always(12, 20, SKEW) | always(22, 30))
+
+
+def test_a_skew_of_a_single_probe_is_no_ticket(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[emea(now_and_then(Sky(skew=60), 5, 15))]), firing=always(0, 30))
+
+
+def test_failures_say_nothing_of_clocks(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: FAIR, 5: Sky(reason=TIMEOUT.reason, skew=60)})])
+
+    tell(tmp_path, pod, firing=always(12, 20, "PingOneFederationDown emea"))
+
+
+def test_a_restart_does_not_begin_the_ticket_of_a_clock_anew(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({0: Sky(skew=60)})], until=15)
+    after = Pod(watched=[emea({0: Sky(skew=60)})], since=16, instance="10.0.0.2:9988")
+
+    tell(tmp_path, before, after, firing=always(12, 25, SKEW))
+
+
+def test_the_ticket_of_a_clock_says_with_how_many_hosts_it_is_so(tmp_path: Path) -> None:
+    other = Watched(name="other", host="auth.pingone.ca")
+    text = Text(
+        alert="PingOneClockSkew",
+        labels=HOST,
+        description="The clocks of auth.pingone.eu and of the exporter are at least 59.5s apart; so it is "
+        "with 1 of 2 hosts (with all of them it is the exporter's own clock); look closer: "
+        "curl -s http://10.0.0.1:9988/metrics | grep clock_skew",
+    )
+
+    Story(pods=[Pod(watched=[emea({0: Sky(skew=60)}), other])], until=15, texts={15: text}).told(tmp_path)
+
+
+# --- contracts
+
+
+def test_a_check_that_keeps_failing_is_a_ticket_until_it_passes(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",)), 30: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 14) | always(17, 30, CONTRACT) | always(32, 40))
+
+
+def test_several_failing_checks_are_one_ticket(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime", "id"))})])
+
+    tell(tmp_path, pod, firing={20: {CONTRACT}})
+
+
+def test_a_check_that_fails_now_and_then_is_no_ticket(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea(now_and_then(Sky(failed_checks=("id",)), 5, 15, 25))])
+
+    tell(tmp_path, pod, firing=always(0, 40))
+
+
+def test_a_federation_without_flows_fails_no_checks(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[emea({5: TIMEOUT})]), firing={25: {"PingOneFederationDown emea"}})
+
+
+def test_a_rollout_does_not_begin_the_ticket_anew(tmp_path: Path) -> None:
+    failing = Sky(failed_checks=("id",))
+    before = Pod(watched=[emea({0: failing})], until=14)
+    after = Pod(watched=[emea({0: failing})], since=10, instance="10.0.0.2:9988")
+
+    tell(tmp_path, before, after, firing=always(17, 25, CONTRACT))
+
+
+def test_the_ticket_says_which_checks_fail(tmp_path: Path) -> None:
+    text = Text(
+        alert="PingOneContractCheckFailing",
+        labels={**HOST, "target": "emea", "journey": "authorize", "owner": "iam"},
+        description="The flows of emea fail check lifetime (step authorize), look closer: "
+        "curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
+    )
+    pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",))}, labels={"owner": "iam"})])
+
+    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)
