@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 STAMP := $(VENV)/.made-from-the-pins
 # Debian packages that the end-to-end tests use and a bare machine lacks.
-TEST_TOOLS := prometheus
+TEST_TOOLS := prometheus prometheus-alertmanager chromium nginx-light buildah debootstrap
 
 .PHONY: help setup demo test unit lint format test-tools docs pins clean
 
@@ -52,12 +52,14 @@ test-tools: ## install what the end-to-end tests need (Debian, as root)
 	apt-get update -q
 	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3-venv $(TEST_TOOLS)
 
+# Extras are kept: pip would take `coverage[toml]` for another package than the pinned `coverage`, look for
+# its newest release, and end there, since that one has no hash.
 pins: ## resolve requirements*.txt anew (needs uv on PATH)
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--custom-compile-command "make pins" pyproject.toml -o requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements.txt pyproject.toml --group dev -o requirements-dev.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	uv pip compile -q --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		-c requirements-dev.txt --group build -o requirements-build.txt
 
 clean: ## remove what the other targets made
