@@ -171,6 +171,16 @@ PROBES_STALLED = Family(
     "counter",
     "Probes during which the exporter's own event loop stood still for more than 50 ms.",
 )
+RELOAD_SUCCESSFUL = Family(
+    "pingone_flow_exporter_config_last_reload_successful",
+    "gauge",
+    "Whether the last reading of the configuration, at the start or on reload, succeeded: 1 or 0.",
+)
+RELOAD_SUCCESS_TIMESTAMP = Family(
+    "pingone_flow_exporter_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "When the configuration in force was read, as seconds since the epoch.",
+)
 EGRESS_UP = Family(
     "pingone_flow_exporter_egress_up",
     "gauge",
@@ -183,6 +193,8 @@ DAEMON: tuple[Family, ...] = (
     SCHEDULE_LAG,
     EVENT_LOOP_LAG,
     PROBES_STALLED,
+    RELOAD_SUCCESSFUL,
+    RELOAD_SUCCESS_TIMESTAMP,
     EGRESS_UP,
 )
 """Families about the daemon itself."""

@@ -23,6 +23,8 @@ from exporter.observing.catalogue import (
     EVENT_LOOP_LAG,
     PROBES_IN_FLIGHT,
     PROBES_STALLED,
+    RELOAD_SUCCESS_TIMESTAMP,
+    RELOAD_SUCCESSFUL,
     SCHEDULE_LAG,
 )
 from exporter.observing.exposition import Page
@@ -72,6 +74,11 @@ class Metrics:
             EVENT_LOOP_LAG.name, EVENT_LOOP_LAG.help, registry=registry, buckets=_LAG_BUCKETS,
         )  # fmt: skip
         self._stalled = Counter(PROBES_STALLED.name, PROBES_STALLED.help, registry=registry)
+        self._reload_good = Gauge(RELOAD_SUCCESSFUL.name, RELOAD_SUCCESSFUL.help, registry=registry)
+        self._reload_at = Gauge(
+            RELOAD_SUCCESS_TIMESTAMP.name, RELOAD_SUCCESS_TIMESTAMP.help, registry=registry
+        )
+        self.configuration_was_read(good=True)
         self._egress: Gauge | None = None
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -115,6 +122,12 @@ class Metrics:
         if self._egress is None:  # not there before the first check, nor without one
             self._egress = Gauge(EGRESS_UP.name, EGRESS_UP.help, registry=self._registry)
         self._egress.set(up)
+
+    def configuration_was_read(self, *, good: bool) -> None:
+        """Show whether the configuration could be read, and since when the one in force is."""
+        self._reload_good.set(good)
+        if good:
+            self._reload_at.set(self._wall())
 
     def loop_was_late(self, seconds: float, /) -> None:
         """Count one sample of how late the event loop was."""

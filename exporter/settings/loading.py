@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from exporter.settings.draft import Layer
 from exporter.settings.environment_file import read_environment_file
+from exporter.settings.field import Surroundings
 from exporter.settings.merging import merge
 from exporter.settings.mistake import ConfigurationError, Mistake
 from exporter.settings.reading import DEFAULTS, TARGETS, read
 from exporter.settings.resolution import check_defaults, resolve
 from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
-from exporter.settings.schema import Surroundings, required
+from exporter.settings.schema import required
 from exporter.settings.sharding import shard_of
 from exporter.settings.validation import validate
 from exporter.settings.written import DELIMITER, PREFIX
@@ -110,7 +111,12 @@ def _settings(schema: Schema, targets: Sequence[Target], disabled: Iterable[str]
     return Settings(
         targets=own,
         disabled=tuple(disabled),
-        web=Web(listen_addresses=schema.web.listen_address, external_url=schema.web.external_url),
+        web=Web(
+            listen_addresses=schema.web.listen_address,
+            config_file=schema.web.config_file,
+            health_listen_addresses=schema.web.health_listen_address or (),
+            external_url=schema.web.external_url,
+        ),
         max_concurrent_probes=schema.max_concurrent_probes or _slots(own),
         shutdown_grace=schema.shutdown_grace,
         duration_buckets=schema.duration_buckets,

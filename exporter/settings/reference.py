@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.settings.schema import shown_default
+from exporter.settings.field import shown_default
 from exporter.settings.shape import Family, Group, root
 from exporter.settings.written import DELIMITER, PREFIX
 

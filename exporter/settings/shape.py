@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, get_args, get_origin
 
 from pydantic import BaseModel
 
-from exporter.settings.schema import Name, Schema
+from exporter.settings.field import Name
+from exporter.settings.schema import Schema
 from exporter.settings.written import fold
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from exporter.settings.schema import Schema, Surroundings
+from exporter.settings.schema import Schema
 
 if TYPE_CHECKING:
+    from exporter.settings.field import Surroundings
     from exporter.settings.mistake import Mistake
     from exporter.settings.written import Leaf
 

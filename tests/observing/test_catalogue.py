@@ -52,6 +52,8 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("pingone_flow_exporter_schedule_lag_seconds", "histogram"),
         ("pingone_flow_exporter_event_loop_lag_seconds", "histogram"),
         ("pingone_flow_exporter_probes_stalled_total", "counter"),
+        ("pingone_flow_exporter_config_last_reload_successful", "gauge"),
+        ("pingone_flow_exporter_config_last_reload_success_timestamp_seconds", "gauge"),
         ("pingone_flow_exporter_egress_up", "gauge"),
     }  # fmt: skip
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.settings import ConfigurationError, load
-from exporter.settings.schema import Surroundings, TargetFields, required
+from exporter.settings.field import Surroundings
+from exporter.settings.schema import TargetFields, required
 from exporter.settings.validation import validate
 from exporter.settings.written import Leaf, Place
 from exporter.target import Target

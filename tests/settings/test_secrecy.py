@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.settings import ConfigurationError, describe, load
+from exporter.settings.field import Surroundings
 from exporter.settings.reading import read
 from exporter.settings.reference import reference
-from exporter.settings.schema import Surroundings
 from exporter.settings.validation import validate
 
 if TYPE_CHECKING:
