@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TARGET_UID = "pingone-flow-target"
 
-WIDE, HALF, THIRD, QUARTER, SIXTH = 24, 12, 8, 6, 4
+WIDE, HALF, THIRD, SIXTH = 24, 12, 8, 4
 """Columns of the grid's 24."""
 
 MIN_STEP = "2m"
@@ -24,6 +24,10 @@ PER_MINUTE = "suffix: /min"
 
 Thresholds = tuple[tuple[float | None, str], ...]
 """From which value on which color; None is from below."""
+
+BUDGET: Thresholds = ((None, "red"), (0, "orange"), (0.5, "green"))
+CERTIFICATE: Thresholds = ((None, "red"), (7, "orange"), (21, "green"))
+"""In days, as in the rules."""
 
 
 def thresholds(steps: Thresholds) -> builders.ThresholdsConfig:
@@ -40,13 +44,13 @@ def fixed(color: str) -> models.DynamicConfigValue:
     return models.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
 
 
-def words(texts: Mapping[int, tuple[str, str]]) -> list[models.ValueMapping]:
-    """Say and color numbers in words."""
+def words(texts: Mapping[int | str, tuple[str, str]]) -> list[models.ValueMapping]:
+    """Say and color values in words."""
     return [
         models.ValueMap(
             options={
-                str(number): models.ValueMappingResult(text=text, color=color, index=index)
-                for index, (number, (text, color)) in enumerate(texts.items())
+                str(value): models.ValueMappingResult(text=text, color=color, index=index)
+                for index, (value, (text, color)) in enumerate(texts.items())
             }
         )
     ]
@@ -55,15 +59,19 @@ def words(texts: Mapping[int, tuple[str, str]]) -> list[models.ValueMapping]:
 STATE_WORDS = words({number: (known.name, known.color) for number, known in enumerate(STATES)})
 PASSED = words({0: ("fails", "red"), 1: ("passes", "green")})
 RELOADS = words({0: ("failed", "red"), 1: ("good", "green")})
+LABEL_WORDS = {
+    "fault": words({fault.value: (fault.value, color) for fault, color in FAULT_COLORS.items()}),
+    "severity": words({"critical": ("critical", "red"), "warning": ("warning", "orange")}),
+}
+"""Labels whose values have a color."""
 UP = words({0: ("no", "red"), 1: ("yes", "green")})
 
 
 SENTENCE_COLORS = {
-    "/succeed$/": "green",
-    **{f"/{known.sentence}$/": known.color for known in STATES[1:]},
-    "/(at all|any more|is known)/": "dark-red",
+    **{f"/{known.sentence}$/": known.color for known in STATES},
+    "/exporter is scraped|exporter's pods/": "dark-red",
 }
-"""Of sentences, by their ends."""
+"""Of sentences, by what they say."""
 
 
 def by_fault() -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dashboards import shared
 from dashboards.frame import JOURNEY, PLACE, TARGETS, dashboard
-from dashboards.looks import HALF, SENTENCE_COLORS, STATE_WORDS, TARGET_UID, WIDE
+from dashboards.looks import BUDGET, CERTIFICATE, HALF, SENTENCE_COLORS, STATE_WORDS, TARGET_UID, WIDE
 from dashboards.panels import Place, Query, bars, lines, sentences, timeline
 from dashboards.promql import (
     KEY,
@@ -67,11 +67,15 @@ def _sentence() -> Panel:
     return sentences(
         place,
         SENTENCE_COLORS,
-        Query(all_well(), "All {{all}} federations succeed", instant=True),
-        Query(not_well(), "{{some}} of {{all}} federations {{what}}", instant=True),
-        Query(unreachable(), "{{some}} exporter pods reach nobody at all: blame no provider", instant=True),
-        Query(unscraped(), "{{some}} exporter pods are not scraped any more", instant=True),
         Query(absent(), "No exporter is scraped: nothing is known", instant=True),
+        Query(unscraped(), "{{some}} of the exporter's pods: not scraped any more", instant=True),
+        Query(
+            unreachable(),
+            "{{some}} of the exporter's pods: reaching nobody, so blame no provider",
+            instant=True,
+        ),
+        Query(all_well(), "All {{all}} federations: succeeding", instant=True),
+        Query(not_well(), "{{some}} of {{all}} federations: {{what}}", instant=True),
     )
 
 
@@ -81,7 +85,8 @@ def _timeline() -> Panel:
         description="By its last probe: green succeeds, pale yellow succeeds too slowly, blue is held back "
         "by PingOne's rate limit, purple is the exporter's own fault, gray is not being probed; and fails "
         "by fault of configuration (yellow), network (orange) or provider (red). A gap is where nothing was "
-        "known. Click for one federation in depth.",
+        "scraped. Zoomed out far, a single failed probe may fall between two points: the results below "
+        "count them all. Click for one federation in depth.",
         width=16,
         height=10,
     )
@@ -95,10 +100,15 @@ def _alerts() -> Panel:
         "alert has a runbook, which the exporter serves at /runbooks/ and the alert's name.",
         height=10,
     )
-    labels = {"severity": "severity", "alertname": "alert", "target": "federation", "auth_host": "host"}
-    return rows(
-        place, labels, [Column("alerts", firing(", ".join(labels)))], sort="severity", none="none is firing"
-    )
+    labels = {
+        "severity": "severity",
+        "alertname": "alert",
+        "target": "federation",
+        "auth_host": "host",
+        "instance": "pod",
+    }
+    since = Column("for", firing(", ".join(labels)), "s")
+    return rows(place, labels, [since], sort="severity", none="none is firing")
 
 
 def _budget() -> Panel:
@@ -113,7 +123,7 @@ def _budget() -> Panel:
         place,
         "percentunit",
         Query(f"sort(bottomk({MOST}, {budget_left(RANGE)}))", TARGET_LEGEND, instant=True),
-        steps=((None, "red"), (0, "orange"), (0.5, "green")),
+        steps=BUDGET,
         lowest=0,
         highest=1,
     )
@@ -122,8 +132,9 @@ def _budget() -> Panel:
 def _burn() -> Panel:
     place = Place(
         title="Burn rate of the error budget",
-        description="How many times too fast the last hour used it up. 1 lasts exactly as long as "
-        f"promised; at 14.4, the dashed line, the page PingOneErrorBudgetBurnFast begins. {WITH_RULES}",
+        description="How many times too fast the last hour used it up. 1, the lower dashed line, lasts "
+        "exactly as long as promised; at 14.4, the upper one, the page PingOneErrorBudgetBurnFast begins. "
+        f"{WITH_RULES}",
     )
     return lines(
         place,
@@ -192,7 +203,7 @@ def _certificates() -> Panel:
         "days left",
         certificate_days("cluster, namespace, job, auth_host"),
         "d",
-        steps=((None, "red"), (7, "orange"), (21, "green")),
+        steps=CERTIFICATE,
     )
     return rows(place, {"auth_host": "host", "cluster": "cluster"}, [days], sort="days left")
 

@@ -14,6 +14,7 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from dashboards.looks import MIN_STEP, THIRD, Thresholds, fixed, thresholds, to
+from dashboards.promql import RATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +68,8 @@ def finished(
     panel.title, panel.description = place.title, place.description
     panel.datasource = DATASOURCE
     panel.grid_pos = models.GridPos(h=place.height, w=place.width)
-    panel.interval = MIN_STEP
+    if any(RATE in query.expr for query in queries):
+        panel.interval = MIN_STEP
     panel.targets = [_target(query, form, ref) for query, ref in zip(queries, "ABCDEFGH", strict=False)]
     return panel
 
@@ -182,15 +184,15 @@ def _by_value() -> builders.FieldColor:
     return builders.FieldColor().mode(models.FieldColorModeId.THRESHOLDS)
 
 
-def figures(
+def figure(
     place: Place,
     unit: str,
-    *queries: Query,
+    expr: str,
     steps: Thresholds = ((None, "text"),),
     mappings: Sequence[models.ValueMapping] = (),
     none: str = "no data",
 ) -> models.Panel:
-    """Single values, large, as they are now."""
+    """One value, large, as it is now."""
     panel = (
         stat.Panel()
         .unit(unit)
@@ -203,7 +205,7 @@ def figures(
         .reduce_options(_last())
         .no_value(none)
     )
-    return finished(place, panel, queries)
+    return finished(place, panel, [Query(expr, instant=True)])
 
 
 def sentences(place: Place, colors: Mapping[str, str], *queries: Query) -> models.Panel:

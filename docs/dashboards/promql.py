@@ -165,6 +165,8 @@ def share(by: str, part: str, whole: str, window: str) -> str:
 
 
 def firing(by: str) -> str:
-    """Count the alerts that fire; the one about the absence of every exporter has no job."""
-    mine = ('alertname=~"PingOne.+"', 'alertstate="firing"', 'job=~"$job|"')
-    return f"count by ({by}) ({_select('ALERTS', _PLACE[:2], mine)})"
+    """Seconds for which alerts have held that fire now; without a job: that there is no exporter at all."""
+    mine = ('alertname=~"PingOne.+"', 'job=~"$job|"')
+    held = f"time() - {_select('ALERTS_FOR_STATE', _PLACE[:2], mine)}"
+    now = _select("ALERTS", _PLACE[:2], ('alertstate="firing"', *mine))
+    return f"max by ({by}) ({held} and ignoring (alertstate) {now})"

@@ -19,7 +19,7 @@ class State:
     Args:
         name: short, for a timeline.
         color: by its meaning; Grafana's name of it.
-        sentence: completes "2 of 8 federations …".
+        sentence: completes "2 of 8 federations: …".
         fault: of the last probe, if that decides.
     """
 
@@ -37,29 +37,26 @@ FAULT_COLORS = {
     Fault.NETWORK: "orange",
     Fault.PROVIDER: "red",
 }
-_NOT_PROBED = "#808080"
+_GRAY = "#808080"
 
 STATES: tuple[State, ...] = (
-    State("ok", FAULT_COLORS[Fault.NONE], "succeed", Fault.NONE),
-    State("slow", "super-light-yellow", "succeed, but slower than their latency objective"),
+    State("ok", FAULT_COLORS[Fault.NONE], "succeeding", Fault.NONE),
+    State("slow", "super-light-yellow", "slower than the latency objective"),
+    State("rate limited", FAULT_COLORS[Fault.QUOTA], "refused as too many, so probe less often", Fault.QUOTA),
     State(
-        "rate limited", FAULT_COLORS[Fault.QUOTA], "are refused as too many: probe less often", Fault.QUOTA
+        "exporter's own", FAULT_COLORS[Fault.EXPORTER], "unknown by the exporter's own fault", Fault.EXPORTER
     ),
-    State(
-        "exporter's own",
-        FAULT_COLORS[Fault.EXPORTER],
-        "are unknown: the exporter itself is at fault",
-        Fault.EXPORTER,
-    ),
-    State("not probed", _NOT_PROBED, "are not being probed: look at the exporter"),
+    State("not probed", _GRAY, "not being probed, so look at the exporter"),
     State(
         "configuration",
         FAULT_COLORS[Fault.CONFIGURATION],
-        "fail: it looks like a change of configuration",
+        "failing, it looks like a change of configuration",
         Fault.CONFIGURATION,
     ),
-    State("network", FAULT_COLORS[Fault.NETWORK], "fail: it looks like the network between", Fault.NETWORK),
-    State("provider", FAULT_COLORS[Fault.PROVIDER], "fail: it looks like PingOne", Fault.PROVIDER),
+    State(
+        "network", FAULT_COLORS[Fault.NETWORK], "failing, it looks like the network between", Fault.NETWORK
+    ),
+    State("provider", FAULT_COLORS[Fault.PROVIDER], "failing, it looks like PingOne", Fault.PROVIDER),
 )
 """From the best to the worst; the index is the number."""
 
@@ -70,21 +67,25 @@ STALE_INTERVALS = 3
 """As in the rules: a last probe that is older says nothing of now."""
 
 
+_SLOW, _UNPROBED = (number for number, known in enumerate(STATES) if known.name in {"slow", "not probed"})
+
+
 def state() -> str:
-    """Return the number of each federation's state; nothing before its first probe."""
+    """Return the number of each federation's state, of all that are scraped."""
     of_faults = [
         f"{number} * " + series("pingone_flow_probe_last_result_info", f'fault="{known.fault}"')
         for number, known in enumerate(STATES)
         if known.fault is not None
     ]
     # `or` keeps the first of two series with the same labels: a label of its own tells each sign apart.
-    signs = [_sign("slow", _slow()), _sign("not probed", _stale())]
-    return f"max by ({KEY}) ({OR.join([*of_faults, *signs])})"
-
-
-def _sign(name: str, condition: str) -> str:
-    number = [known.name for known in STATES].index(name)
-    return f'label_replace({number} * ({condition}), "sign", "{name}", "", "")'
+    signs = [
+        f'label_replace({number} * ({condition}), "sign", "{number}", "", "")'
+        for number, condition in ((_SLOW, _slow()), (_UNPROBED, _stale()))
+    ]
+    known = f"max by ({KEY}) ({OR.join([*of_faults, *signs])})"
+    # Who was never probed has no result, and must not be missing from those that are counted.
+    interval = series("pingone_flow_target_interval_seconds")
+    return f"({known}{OR}max by ({KEY}) ({_UNPROBED} + 0 * {interval}))"
 
 
 def _slow() -> str:

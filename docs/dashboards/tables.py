@@ -9,7 +9,7 @@ from grafana_foundation_sdk.builders import common, table
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.looks import Thresholds, thresholds, to
+from dashboards.looks import LABEL_WORDS, Thresholds, thresholds, to
 from dashboards.panels import Place, Query, finished
 
 if TYPE_CHECKING:
@@ -57,8 +57,9 @@ def rows(
         none: what is shown if there are no rows.
     """
     queries = [Query(column.expr, column.name, instant=True) for column in columns]
-    values = ["Value"] if len(queries) == 1 else [f"Value #{ref}" for ref in "ABCDEFGH"[: len(queries)]]
-    headings = {**labels, **dict(zip(values, [query.legend for query in queries], strict=True))}
+    # Where the first query alone has an answer, Grafana calls its column Value, however many were asked.
+    headings = {**labels, "Value": columns[0].name}
+    headings |= {f"Value #{ref}": column.name for ref, column in zip("ABCDEFGH", columns, strict=False)}
     panel = table.Panel().unit("none").no_value(none).show_header(True)  # noqa: FBT003  the library's own signature
     panel.transformations(
         [
@@ -79,6 +80,8 @@ def rows(
     )
     for column in columns:
         panel.override_by_name(column.name, _properties(column))
+    for label in sorted(labels.keys() & LABEL_WORDS.keys()):
+        panel.override_by_name(labels[label], _colored(LABEL_WORDS[label]))
     if link and "target" in labels:
         panel.override_by_name(
             labels["target"],
@@ -93,8 +96,13 @@ def _properties(column: Column) -> list[models.DynamicConfigValue]:
     found = [models.DynamicConfigValue(id_val="unit", value=column.unit or "none")]
     if column.steps:
         found.append(models.DynamicConfigValue(id_val="thresholds", value=thresholds(column.steps).build()))
-    if column.mappings:
-        found.append(models.DynamicConfigValue(id_val="mappings", value=list(column.mappings)))
-    if column.steps or column.mappings:
-        found.append(models.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}))
-    return found
+    return found + (_colored(column.mappings) if column.steps or column.mappings else [])
+
+
+def _colored(mappings: Sequence[models.ValueMapping]) -> list[models.DynamicConfigValue]:
+    """Color cells by thresholds, and by mappings if there are any."""
+    return [
+        models.DynamicConfigValue(id_val="mappings", value=list(mappings)),
+        models.DynamicConfigValue(id_val="color", value={"mode": "thresholds"}),
+        models.DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-text"}),
+    ]

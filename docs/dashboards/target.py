@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dashboards import shared
 from dashboards.frame import JOURNEY, PLACE, TARGET, dashboard
-from dashboards.looks import HALF, PASSED, PER_MINUTE, SIXTH, STATE_WORDS, TARGET_UID, WIDE
-from dashboards.panels import Place, Query, figures, lines, timeline
+from dashboards.looks import (
+    BUDGET,
+    CERTIFICATE,
+    HALF,
+    PASSED,
+    PER_MINUTE,
+    SIXTH,
+    STATE_WORDS,
+    TARGET_UID,
+    WIDE,
+)
+from dashboards.panels import Place, Query, figure, lines, timeline
 from dashboards.promql import (
     KEY,
     RANGE,
@@ -48,76 +59,65 @@ def target() -> Dashboard:
 
 
 def _figures() -> list[Panel]:
+    small = partial(Place, width=SIXTH, height=LOW)
     return [
-        figures(
-            Place(
+        figure(
+            small(
                 title="State",
                 description="By the last probe, of the worst of several pods: ok, slow, or whose fault it "
                 "looks like.",
-                width=SIXTH,
-                height=LOW,
             ),
             "none",
-            Query(state(), instant=True),
+            state(),
             mappings=STATE_WORDS,
         ),
-        figures(
-            Place(
+        figure(
+            small(
                 title="Since",
                 description="For how long it has been succeeding or failing, as the exporter knows: a "
                 "restart begins anew.",
-                width=SIXTH,
-                height=LOW,
             ),
             "s",
-            Query(age("pingone_flow_probe_state_change_timestamp_seconds"), instant=True),
+            age("pingone_flow_probe_state_change_timestamp_seconds"),
         ),
-        figures(
-            Place(
+        figure(
+            small(
                 title="Failures in a row",
                 description="Failed probes since the last success, of the pod with the most. At 3 the page "
                 "PingOneFederationDown is due. Rate limits and the exporter's own faults are not counted.",
-                width=SIXTH,
-                height=LOW,
             ),
             "none",
-            Query(worst(series("pingone_flow_probe_consecutive_failures")), instant=True),
+            worst(series("pingone_flow_probe_consecutive_failures")),
             steps=((None, "green"), (1, "orange"), (3, "red")),
         ),
-        figures(
-            Place(
+        figure(
+            small(
                 title="Last success",
                 description="How long ago a probe last succeeded; no data if none has since the exporter's "
                 "start.",
-                width=SIXTH,
-                height=LOW,
             ),
             "s",
-            Query(age("pingone_flow_probe_last_success_timestamp_seconds"), instant=True),
+            age("pingone_flow_probe_last_success_timestamp_seconds"),
         ),
-        figures(
-            Place(
+        figure(
+            small(
                 title="Error budget left",
-                description="In the time range above: 1 is all of it, below 0 the objective is broken. With "
-                "the alert rules loaded, times when the exporter itself reached nobody are left out.",
-                width=SIXTH,
-                height=LOW,
+                description="Of what the objective allows in the time range above; below 0 it is broken. "
+                "With the alert rules loaded, times when the exporter itself reached nobody are left out.",
             ),
             "percentunit",
-            Query(budget_left(RANGE), instant=True),
-            steps=((None, "red"), (0, "orange"), (0.5, "green")),
+            budget_left(RANGE),
+            steps=BUDGET,
         ),
-        figures(
-            Place(
+        figure(
+            small(
                 title="Certificate",
                 description="Days until it expires, as last seen, also when it was refused. No TLS, no "
                 "certificate.",
-                width=SIXTH,
-                height=LOW,
             ),
             "d",
-            Query(certificate_days(KEY), instant=True),
-            steps=((None, "red"), (7, "orange"), (21, "green")),
+            certificate_days(KEY),
+            steps=CERTIFICATE,
             none="no TLS",
         ),
     ]

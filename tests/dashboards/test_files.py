@@ -36,7 +36,7 @@ UIDS = {
 """Bookmarks and links of other people's stand on them: never to be changed."""
 
 GRAFANA_10 = {"bargauge", "heatmap", "stat", "state-timeline", "table", "timeseries"}
-OTHERS_OWN = {"up", "ALERTS"} | {
+OTHERS_OWN = {"up", "ALERTS", "ALERTS_FOR_STATE"} | {
     f"process_{name}"
     for name in (
         "cpu_seconds_total",
@@ -234,7 +234,7 @@ def test_every_series_that_is_asked_for_exists(asked: grafana.Asked) -> None:
 def test_every_series_is_narrowed_down_by_the_choices_that_it_can_be(asked: grafana.Asked) -> None:
     variables = grafana.variables(DASHBOARDS[asked.dashboard]).keys() - {"datasource"}
     for selector in selectors(parsed(asked)):
-        if selector.name in {"pingone_flow:threshold:objective", "ALERTS"}:
+        if selector.name in {"pingone_flow:threshold:objective", "ALERTS", "ALERTS_FOR_STATE"}:
             continue
         by = {matcher.name for matcher in selector.matchers.matchers}
         assert {"cluster", "namespace", "job"} <= by, selector.name
@@ -249,11 +249,13 @@ def test_a_rate_follows_the_zoom_or_a_rule(asked: grafana.Asked) -> None:
         assert window in allowed.get(function, along | set(FIXED_WINDOWS)), asked.expr
 
 
-@pytest.mark.parametrize("asked", QUERIES, ids=str)
-def test_several_pods_are_no_several_federations(asked: grafana.Asked) -> None:
-    if asked.dashboard != "exporter":
-        assert "instance" not in asked.shown
-        assert isinstance(parsed(asked), promql.AggregateExpr | promql.BinaryExpr | promql.Call)
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_rate_is_of_more_than_one_probe_and_a_state_is_never_coarser_than_it_must(
+    panel: dict[str, Any],
+) -> None:
+    rates = any("$__rate_interval" in target["expr"] for target in panel["targets"])
+
+    assert panel.get("interval", "") == ("2m" if rates else "")
 
 
 def test_the_chart_carries_them_to_the_letter() -> None:

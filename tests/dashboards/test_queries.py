@@ -1,79 +1,30 @@
-"""Every query of every panel, asked of a real Prometheus that lived through fair and foul weather.
-
-    simulator <- exporter (two pods) <- Prometheus, with the rules
-                                          ^ every query, at a moment of each weather
-
-Prometheus remembers: the weather changes first, then all is asked.
-"""
+"""Every query of every panel, asked of a real Prometheus that lived through fair and foul weather."""
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from dashboards import DIRECTORY
-from e2e.simulated import Simulated
+from e2e.observed_day import FAILING, FAIR_DAY, FOUL, FOUL_DAY, IN_DEPTH, NIGHT, WINDOW, Day, lived
 from harness import grafana
-from harness.daemon import Daemon
-from harness.prometheus import Prometheus, need_tool
-from harness.waiting import poll
-from rules.story import DOCUMENTS
-
-from exporter.simulator import Kind, plain_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from harness.prometheus import Vector
 
 pytestmark = pytest.mark.e2e
 
-FOUL: Mapping[str, Mapping[str, Any]] = {
-    "steady": {"weather": Kind.HEALTHY},
-    "crawling": {"weather": Kind.SLOW, "ms": 400},
-    "limited": {"weather": Kind.RATE_LIMITED, "retry_after": 300},
-    "broken": {"weather": Kind.ERROR_JSON},
-    "unplugged": {"weather": Kind.REFUSED},
-    "expired": {"weather": Kind.TLS_EXPIRED},
-    "edited": {"weather": Kind.POLICY_CHANGED},
-    "deleted": {"weather": Kind.CLIENT_DELETED},
-}
-"""The federations, named after what becomes of them."""
-
-OF_BOTH_PODS = ("steady", "broken")
-CANARY = "canary"
-"""Where the second pod's check of its own connectivity leads."""
-
-FAILING = ("broken", "unplugged", "expired", "edited", "deleted")
-SECURE = ("expired", "deleted")
-IN_DEPTH = "deleted"
-"""The federation that the target's dashboard looks at."""
-
-SCRAPE = 0.5
-PACE = {
-    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "1s",
-    "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "950ms",
-    "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "300ms",
-    "FLOW_EXPORTER_DEFAULTS__LABELS__OWNER": "identity",
-}
-WINDOW = "5s"
-"""What Grafana would make of $__rate_interval: a few scrapes, and a few probes."""
-
-FAIR_DAY, FOUL_DAY, NIGHT = "fair", "foul", "night"
-"""Moments: all is well; all that can go wrong has; the exporter is gone."""
-
 SILENT: Mapping[str, tuple[frozenset[str], str]] = {
-    "overview/Is anything wrong?/A": (frozenset({FAIR_DAY}), "the sentence that all is well"),
-    "overview/Is anything wrong?/B": (frozenset({FOUL_DAY}), "the sentences about what is not well"),
+    "overview/Is anything wrong?/A": (frozenset({NIGHT}), "the sentence about no pod at all"),
+    "overview/Is anything wrong?/B": (frozenset({NIGHT}), "the sentence about a pod that is gone"),
     "overview/Is anything wrong?/C": (frozenset({FOUL_DAY}), "the sentence about our own connectivity"),
-    "overview/Is anything wrong?/D": (frozenset({NIGHT}), "the sentence about a pod that is gone"),
-    "overview/Is anything wrong?/E": (frozenset({NIGHT}), "the sentence about no pod at all"),
+    "overview/Is anything wrong?/D": (frozenset({FAIR_DAY}), "the sentence that all is well"),
+    "overview/Is anything wrong?/E": (frozenset({FOUL_DAY}), "the sentences about what is not well"),
     "overview/Firing alerts/A": (frozenset({FOUL_DAY}), "nothing fires in fair weather"),
     "overview/Stale probes/C": (frozenset({FOUL_DAY}), "nobody is held back in fair weather"),
     "target/Error codes/A": (frozenset({FOUL_DAY}), "no errors in fair weather"),
@@ -88,7 +39,7 @@ SILENT: Mapping[str, tuple[frozenset[str], str]] = {
 answer in fair and foul weather; what they say at night is nobody's business but Prometheus'."""
 
 ABOUT_FAILURES = {
-    *(f"overview/Is anything wrong?/{ref}" for ref in "ABC"),
+    *(f"overview/Is anything wrong?/{ref}" for ref in "CDE"),
     "overview/State of every federation/A",
     "overview/Firing alerts/A",
     "overview/Error budget left/A",
@@ -115,37 +66,6 @@ ABOUT_FAILURES = {
 }
 """What must not look alike in fair and foul weather."""
 
-SETTLED = 2 * SCRAPE
-"""Seconds after which all that was scraped or recorded at a moment can be asked for."""
-
-_LAST = "pingone_flow_probe_last_result_info"
-_SECONDS = "max by (target) (sum by (target, instance) (pingone_flow_step_last_duration_seconds))"
-_NO_SUCCESS = f'{_LAST}{{target=~"{"|".join(FAILING)}",fault=~"provider|network|configuration"}}'
-_SUCCESSES = f"sum by (target) (increase(pingone_flow_probe_duration_seconds_count[{WINDOW}]))"
-FAIR_SIGNS: Mapping[str, float] = {
-    f'count(count by (target) ({_LAST}{{reason="ok"}}))': len(FOUL),
-    f'count({_LAST}{{reason!="ok"}}) or vector(0)': 0,
-    f"count({_SECONDS} < 0.3)": len(FOUL),
-    f"count({_SUCCESSES} > 3)": len(FOUL),
-    "count(target:pingone_flow_probes_bad:ratio1h)": len(FOUL),
-    "min(pingone_flow_exporter_egress_up)": 1,
-}
-"""Expressions and the value of each; none of them is a panel's."""
-
-FOUL_SIGNS: Mapping[str, float] = {
-    "count(max by (target) (pingone_flow_probe_consecutive_failures) >= 6)": len(FAILING),
-    f"count({_NO_SUCCESS})": len(FAILING) + 1,  # one of them is watched by both pods
-    f'count({_LAST}{{target=~"steady|crawling",reason="ok"}})': 3,
-    f'count({_LAST}{{reason="rate_limited"}})': 1,
-    f'count({_SECONDS} > 0.3 and on (target) {_LAST}{{target="crawling"}})': 1,
-    f'count({_SECONDS} < 0.3 and on (target) {_LAST}{{target="steady"}})': 1,
-    'sum(pingone_flow_probes_slow_total{target="crawling"}) > bool 5': 1,
-    f'sum(increase(pingone_flow_exporter_probes_skipped_total{{cause="backoff"}}[{WINDOW}])) > bool 3': 1,
-    'count(count by (target) (ALERTS{alertname="PingOneFederationDown"}))': len(FAILING),
-    "min(pingone_flow_exporter_egress_up)": 0,
-}
-NIGHT_SIGNS: Mapping[str, float] = {'count(up{job="pingone-flow-exporter"} == 0)': 2}
-
 DASHBOARDS = grafana.dashboards(DIRECTORY)
 QUERIES = [asked for name, dashboard in DASHBOARDS.items() for asked in grafana.queries(name, dashboard)]
 VARIABLES = [
@@ -157,178 +77,70 @@ VARIABLES = [
 OF_NAMES = {str(asked): asked for asked in QUERIES}
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time to look at.
-
-    Args:
-        at: seconds since the epoch.
-        since: when its weather began, where the time range of the dashboard does.
-    """
-
-    at: float
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """What Prometheus remembers."""
-
-    prometheus: Prometheus
-    moments: Mapping[str, Moment]
-
-    def seen(self, asked: grafana.Asked, moment: str, **chosen: str) -> Vector:
-        """Return what a query shows at a moment."""
-        return self.prometheus.query(self._text(asked, moment, chosen), self.moments[moment].at)
-
-    def along(self, asked: grafana.Asked, moment: str) -> list[float]:
-        """Return all values that a query shows up to a moment, of whatever series."""
-        when = self.moments[moment]
-        return self.prometheus.values(self._text(asked, moment, {}), start=when.since, end=when.at, step=1)
-
-    def _text(self, asked: grafana.Asked, moment: str, chosen: Mapping[str, str]) -> str:
-        when = self.moments[moment]
-        values = {
-            "__rate_interval": WINDOW,
-            "__range": f"{max(1, when.at - when.since):.0f}s",
-            "target": IN_DEPTH,
-            **grafana.everything(DASHBOARDS[asked.dashboard]),
-            **chosen,
-        }
-        return grafana.substituted(asked.expr, values)
-
-
-def rules(directory: Path) -> list[str]:
-    """Write the rules with shorter intervals, and alerts that do not wait; return their paths."""
-    written = []
-    for name, document in DOCUMENTS.items():
-        groups = [
-            {
-                **group,
-                "interval": "1s",
-                "rules": [rule | {"for": "0s"} if "alert" in rule else rule for rule in group["rules"]],
-            }
-            for group in document["groups"]
-        ]
-        path = directory / name
-        path.write_text(json.dumps({"groups": groups}), encoding="utf-8")  # JSON is YAML
-        written.append(str(path))
-    return written
-
-
-def configuration(directory: Path, *pods: Daemon) -> dict[str, Any]:
-    """Scrape the pods as an operator's Prometheus would, and something else that is down."""
-    place = {"cluster": "east", "namespace": "monitoring"}
-    jobs = {"pingone-flow-exporter": [pod.address for pod in pods], "somebody-elses": ["127.0.0.1:1"]}
-    return {
-        "global": {"scrape_interval": f"{SCRAPE * 1000:.0f}ms", "scrape_timeout": f"{SCRAPE * 1000:.0f}ms"},
-        "rule_files": rules(directory),
-        "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": addresses, "labels": place}]}
-            for job, addresses in jobs.items()
-        ],
-    }
-
-
-def settings_of(variables: Mapping[str, str], *targets: str) -> dict[str, str]:
-    """Return the variables of these targets alone."""
-    prefixes = tuple(f"FLOW_EXPORTER_TARGETS__{target.upper()}__" for target in targets)
-    return PACE | {name: value for name, value in variables.items() if name.startswith(prefixes)}
-
-
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
-    need_tool("prometheus")
-    directory = tmp_path_factory.mktemp("dashboards")
-    names = [*FOUL, CANARY]
-    world = [
-        replace(environment, name=name, https=name in SECURE)
-        for name, environment in zip(names, plain_world(len(names)), strict=True)
-    ]
-    with Simulated(world, directory) as simulated:
-        canary = simulated.variables[f"FLOW_EXPORTER_TARGETS__{CANARY.upper()}__AUTH_URL"]
-        first = Daemon(
-            settings_of(simulated.variables, *FOUL), directory=directory / "a", logs=directory / "a-logs"
-        )
-        second = Daemon(
-            settings_of(simulated.variables, *OF_BOTH_PODS) | {"FLOW_EXPORTER_EGRESS_CHECK_URL": canary},
-            directory=directory / "b",
-            logs=directory / "b-logs",
-        )
-        with first, second:
-            prometheus = Prometheus(
-                directory=directory / "prometheus", configuration=configuration(directory, first, second)
-            )
-            with prometheus:
-                yield lived(prometheus, simulated, first, second)
+    with lived(tmp_path_factory.mktemp("dashboards")) as day:
+        yield day
 
 
-def lived(prometheus: Prometheus, simulated: Simulated, first: Daemon, second: Daemon) -> Day:
-    """Let the weather change, and return when what belongs to each has been seen."""
-    fair = moment_of(prometheus, FAIR_SIGNS)
-    for name, weather in FOUL.items():
-        simulated.put(name, weather)
-    simulated.put(CANARY, {"weather": Kind.REFUSED})
-    foul = moment_of(prometheus, FOUL_SIGNS)
-    first.stop()
-    second.stop()
-    night = moment_of(prometheus, NIGHT_SIGNS)
-    return Day(prometheus, {FAIR_DAY: fair, FOUL_DAY: foul, NIGHT: night})
+def seen(day: Day, asked: grafana.Asked, moment: str, **chosen: str) -> Vector:
+    """Return what a query shows at a moment."""
+    return day.prometheus.query(text(day, asked, moment, chosen), day.moments[moment].at)
 
 
-def moment_of(prometheus: Prometheus, signs: Mapping[str, float]) -> Moment:
-    """Wait for a moment at which every expression has its value, and which nothing will change any more."""
-    since = time.time()
-
-    def look() -> tuple[float, dict[str, list[float]]]:
-        at = time.time() - SETTLED
-        return at, {sign: [value for _, value in prometheus.query(sign, at)] for sign in signs}
-
-    def accept(seen: tuple[float, dict[str, list[float]]]) -> bool:
-        at, values = seen
-        return at > since and all(values[sign] == [value] for sign, value in signs.items())
-
-    at, _ = poll(look, accept, timeout=90, what="the weather to show")
-    return Moment(at, since)
+def text(day: Day, asked: grafana.Asked, moment: str, chosen: Mapping[str, str]) -> str:
+    """Return the query as Grafana would send it, with all that can be chosen, but for what is."""
+    when = day.moments[moment]
+    values = {
+        "__rate_interval": WINDOW,
+        "__range": f"{max(1, when.at - when.since):.0f}s",
+        "target": IN_DEPTH,
+        **grafana.everything(DASHBOARDS[asked.dashboard]),
+        **chosen,
+    }
+    return grafana.substituted(asked.expr, values)
 
 
 def legends(day: Day, name: str, moment: str, **chosen: str) -> dict[str, float]:
     """Return what a panel shows at a moment: values by their legends."""
     asked = OF_NAMES[name]
-    return {asked.legend(labels): value for labels, value in day.seen(asked, moment, **chosen)}
+    return {asked.legend(labels): value for labels, value in seen(day, asked, moment, **chosen)}
 
 
 @pytest.mark.parametrize("asked", QUERIES, ids=str)
 def test_a_query_returns_numbers_whenever_it_has_something_to_say(day: Day, asked: grafana.Asked) -> None:
     speaks, _ = SILENT.get(str(asked), (frozenset({FAIR_DAY, FOUL_DAY}), ""))
     for moment in (FAIR_DAY, FOUL_DAY, NIGHT):
-        seen = day.seen(asked, moment)
-        assert all(math.isfinite(value) for _, value in seen), moment
+        found = seen(day, asked, moment)
+        assert all(math.isfinite(value) for _, value in found), moment
         if moment != NIGHT or moment in speaks:
-            assert bool(seen) is (moment in speaks), moment
+            assert bool(found) is (moment in speaks), moment
 
 
 @pytest.mark.parametrize("asked", QUERIES, ids=str)
 def test_a_query_along_the_time_returns_numbers_at_every_step(day: Day, asked: grafana.Asked) -> None:
-    for moment in (FAIR_DAY, FOUL_DAY, NIGHT):
-        assert all(math.isfinite(value) for value in day.along(asked, moment)), moment
+    for moment, when in day.moments.items():
+        query = text(day, asked, moment, {})
+        values = day.prometheus.values(query, start=when.since, end=when.at, step=1)
+        assert all(math.isfinite(value) for value in values), moment
 
 
 @pytest.mark.parametrize("target", FOUL)
 def test_every_federation_can_be_looked_at_in_depth(day: Day, target: str) -> None:
     for asked in grafana.queries("target", DASHBOARDS["target"]):
         for moment in (FAIR_DAY, FOUL_DAY):
-            seen = day.seen(asked, moment, target=target)
-            assert all(math.isfinite(value) for _, value in seen), f"{asked} {moment}"
+            found = seen(day, asked, moment, target=target)
+            assert all(math.isfinite(value) for _, value in found), f"{asked} {moment}"
 
 
 @pytest.mark.parametrize("asked", QUERIES, ids=str)
-def test_no_two_series_have_the_same_name_although_two_pods_watch_the_same(
-    day: Day, asked: grafana.Asked
-) -> None:
+def test_two_pods_that_watch_the_same_are_one_federation(day: Day, asked: grafana.Asked) -> None:
+    of_pods = asked.dashboard == "exporter" or "instance" in asked.shown
     for moment in (FAIR_DAY, FOUL_DAY):
-        names = Counter(asked.legend(labels) for labels, _ in day.seen(asked, moment))
+        found = seen(day, asked, moment)
+        names = Counter(asked.legend(labels) for labels, _ in found)
         assert [name for name, times in names.items() if times > 1] == []
+        assert of_pods or not any("instance" in labels for labels, _ in found)
 
 
 @pytest.mark.parametrize("name", sorted(ABOUT_FAILURES))
@@ -350,30 +162,30 @@ def sentences(day: Day, moment: str, **chosen: str) -> set[str]:
 
 
 def test_the_sentences_say_what_is_wrong_and_whose_fault_it_looks_like(day: Day) -> None:
-    assert sentences(day, FAIR_DAY) == {"All 8 federations succeed"}
+    assert sentences(day, FAIR_DAY) == {"All 8 federations: succeeding"}
     assert sentences(day, FOUL_DAY) == {
-        "2 of 8 federations fail: it looks like PingOne",
-        "1 of 8 federations fail: it looks like the network between",
-        "2 of 8 federations fail: it looks like a change of configuration",
-        "1 of 8 federations are refused as too many: probe less often",
-        "1 of 8 federations succeed, but slower than their latency objective",
-        "1 exporter pods reach nobody at all: blame no provider",
+        "2 of 8 federations: failing, it looks like PingOne",
+        "1 of 8 federations: failing, it looks like the network between",
+        "2 of 8 federations: failing, it looks like a change of configuration",
+        "1 of 8 federations: refused as too many, so probe less often",
+        "1 of 8 federations: slower than the latency objective",
+        "1 of the exporter's pods: reaching nobody, so blame no provider",
     }
     assert sentences(day, NIGHT) == {
-        "2 exporter pods are not scraped any more",
+        "2 of the exporter's pods: not scraped any more",
         "No exporter is scraped: nothing is known",
     }
 
 
 def test_who_chooses_some_federations_sees_no_others(day: Day) -> None:
     assert sentences(day, FOUL_DAY, target="(steady|broken)", namespace="monitoring") == {
-        "1 of 2 federations fail: it looks like PingOne",
-        "1 exporter pods reach nobody at all: blame no provider",
+        "1 of 2 federations: failing, it looks like PingOne",
+        "1 of the exporter's pods: reaching nobody, so blame no provider",
     }
     for asked in QUERIES:
         if asked.dashboard == "overview":
-            seen = day.seen(asked, FOUL_DAY, target="(steady|broken)", job="pingone-flow-exporter")
-            assert {labels.get("target") for labels, _ in seen} <= {
+            found = seen(day, asked, FOUL_DAY, target="(steady|broken)", job="pingone-flow-exporter")
+            assert {labels.get("target") for labels, _ in found} <= {
                 None,
                 "steady",
                 "broken",
@@ -417,7 +229,7 @@ def test_the_overview_works_without_the_rules(day: Day) -> None:
         )
         for moment in (FAIR_DAY, FOUL_DAY):
             names, without = (
-                {asked.legend(labels) for labels, _ in day.seen(query, moment)}
+                {asked.legend(labels) for labels, _ in seen(day, query, moment)}
                 for query in (asked, unrecorded)
             )
             # who is held back has no probe in the time range that could be judged
