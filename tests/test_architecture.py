@@ -29,7 +29,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "target": GROUND,
     "outcome": GROUND,
     **{room: GROUND | {room, ""} for room in ROOMS},
-    "app": ROOMS | GROUND | {""},
+    # On app's floor, each a reason of its own to change: what new settings mean to each room, how they come
+    # into force, and who notices that there are some.
+    "app": ROOMS | GROUND | {"parts", "reloading", "watching", ""},
+    "parts": frozenset({"observing", "probing", "reloading", "scheduling", "settings"}) | GROUND,
+    "reloading": frozenset({"settings"}) | GROUND,
+    "watching": frozenset({"reloading"}),
     # The demo joins the simulator to what app has joined.
     "demo": frozenset({"app", "demo", "observing", "serving", "settings", "simulator", ""}) | GROUND,
     "cli": frozenset({"app", "demo", "serving", "settings", ""}),

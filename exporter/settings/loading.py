@@ -7,9 +7,11 @@ environment ─┐ read            merge           validate            resolve
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exporter.settings.draft import Layer
+from exporter.settings.environment_file import NAME as ENVIRONMENT_FILE
 from exporter.settings.environment_file import read_environment_file
 from exporter.settings.field import Surroundings
 from exporter.settings.merging import merge
@@ -59,7 +61,9 @@ def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
     targets, disabled = _targets(merged, validated.schema, mistakes)
     if mistakes:
         raise ConfigurationError(mistakes)
-    return _settings(validated.schema, targets, disabled)
+    return replace(
+        _settings(validated.schema, targets, disabled), files=(working_directory / ENVIRONMENT_FILE,)
+    )
 
 
 def _targets(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> tuple[list[Target], list[str]]:

@@ -25,14 +25,19 @@ async def rendered(openmetrics: bool) -> bytes:  # noqa: FBT001  the contract's 
     return b"# EOF\n" if openmetrics else b"up 1\n"
 
 
+async def reloaded() -> tuple[bool, str]:
+    return True, "reloaded"
+
+
 def app(
     *,
     exposition: Callable[[bool], Awaitable[bytes]] = rendered,
     healthy: Callable[[], bool] = lambda: True,
     ready: Callable[[], bool] = lambda: True,
     landing: Callable[[], Landing] = lambda: Landing(version="1.2.3", rows=()),
+    reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,
 ) -> Starlette:
-    return site(exposition=exposition, healthy=healthy, ready=ready, landing=landing)
+    return site(exposition=exposition, healthy=healthy, ready=ready, landing=landing, reload=reload)
 
 
 def showing(body: bytes) -> Starlette:
