@@ -35,6 +35,7 @@ SKIPPED = "pingone_flow_exporter_probes_skipped_total"
 GOOD = "pingone_flow_exporter_config_last_reload_successful"
 WRITTEN_AT = "pingone_flow_exporter_config_last_reload_success_timestamp_seconds"
 INTERVAL = 2.0
+PACE = {"interval": "2s", "timeout": "900ms"}
 RELOADS = 100
 NOTICED = 60.0
 """Seconds in which a change on disk is noticed, also on a busy machine; it takes about 6."""
@@ -45,12 +46,10 @@ def source(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
-def targets(names: Iterable[str], server: HttpServer, **fields: object) -> dict[str, str]:
+def targets(names: Iterable[str], server: HttpServer, **fields: str) -> dict[str, str]:
     settings: dict[str, str] = {}
     for name in names:
-        settings |= target_variables(
-            name, server.base_url, source=source(name), **{"interval": "2s", "timeout": "900ms", **fields}
-        )
+        settings |= target_variables(name, server.base_url, source=source(name), **{**PACE, **fields})
     return settings
 
 
