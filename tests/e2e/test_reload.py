@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
+from harness.certificates import Authority
 from harness.variables import target_variables
 from harness.waiting import poll
 
@@ -268,26 +269,52 @@ def test_a_mount_that_is_swapped_as_kubernetes_does_is_noticed(
 ) -> None:
     """The file is a link to one below a link that is swapped: nothing changes where the file itself is."""
     server = http_server()
-    mount = tmp_path / "work"
-    write(mount / "..first" / ".env", targets(["emea"], server))
-    write(mount / "..second" / ".env", targets(["emea", "apac"], server))
-    write(mount / "..third" / ".env", {"FLOW_EXPORTER_NO_SUCH": "1"})
-    (mount / "..data").symlink_to("..first")
-    (mount / ".env").symlink_to("..data/.env")
-    running = daemon({}, directory=mount)
+    mount = tmp_path / "mount"
 
-    def swap(to: str) -> None:
-        (mount / "..data_tmp").symlink_to(to)
+    def publish(name: str, text: str) -> None:
+        (mount / name).mkdir(parents=True)
+        (mount / name / "flows.yaml").write_text(text, encoding="utf-8")
+        (mount / "..data_tmp").symlink_to(name)
         (mount / "..data_tmp").replace(mount / "..data")
 
-    swap("..second")
+    publish("..first", yaml(["emea"], server))
+    (mount / "flows.yaml").symlink_to("..data/flows.yaml")
+    running = daemon({"FLOW_EXPORTER_CONFIG_FILE": str(mount / "flows.yaml")})
+    assert running.metrics().has(PROBES, target="emea")
+    publish("..second", yaml(["emea", "apac"], server))
     running.wait_until(lambda page: page.has(PROBES, target="apac"), timeout=NOTICED, what="the new target")
-    assert 'msg=reloaded trigger="change on disk" added=1' in running.log()
-    swap("..third")
+    assert 'msg=reloaded trigger="change on disk" added=1 removed=0 changed=0 unchanged=1' in running.log()
+    publish("..third", "no_such: 1\n")
     running.wait_until(lambda page: page.value(GOOD) == 0.0, timeout=NOTICED, what="the mistake")
-    swap("..first")
+    publish("..fourth", yaml(["emea"], server))
     running.wait_until(lambda page: page.value(GOOD) == 1.0, timeout=NOTICED, what="the way back")
     assert running.log().count('msg="reload refused, nothing is changed"') == 1
+
+
+def yaml(names: Iterable[str], server: HttpServer) -> str:
+    """Return a configuration file of targets."""
+    lines = [f"defaults: {{interval: 2s, timeout: 900ms, auth_url: '{server.base_url}'}}", "targets:"]
+    for name in names:
+        ids = f"source_environment_id: {source(name)}, destination_environment_id: {source(name)}"
+        lines.append(f"  {name}: {{{ids}, client_id: c}}")
+    return "\n".join([*lines, ""])
+
+
+def test_an_authority_that_is_renewed_in_its_file_is_trusted_by_itself(
+    started: Callable[[Mapping[str, str]], Daemon], http_server: Factory[..., HttpServer], tmp_path: Path
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for directory in (before, after):
+        directory.mkdir()
+    old, new = Authority(before), Authority(after)
+    server = http_server(tls=new.issue("127.0.0.1").tls)
+    running = started(targets(["emea"], server, ca_file=str(old.ca_file)))
+    running.wait_until(lambda page: page.total(PROBES, reason="tls"), what="a refusal")
+    new.ca_file.replace(old.ca_file)
+    page = running.wait_until(
+        lambda page: page.total(PROBES, reason="ok"), timeout=NOTICED, what="a probe that trusts it"
+    )
+    assert page.total(PROBES, reason="internal") == 0.0
 
 
 @pytest.mark.parametrize(
