@@ -29,7 +29,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "target": GROUND,
     "outcome": GROUND,
     **{room: GROUND | {room, ""} for room in ROOMS},
-    "app": ROOMS | GROUND | {""},
+    # On app's floor, each a reason of its own to change: what new settings mean to each room, how they come
+    # into force, and who notices that there are some.
+    "app": ROOMS | GROUND | {"parts", "reloading", "watching", ""},
+    "parts": frozenset({"observing", "probing", "reloading", "scheduling", "settings"}) | GROUND,
+    "reloading": frozenset({"settings"}) | GROUND,
+    "watching": frozenset({"reloading"}),
     # The demo joins the simulator to what app has joined.
     "demo": frozenset({"app", "demo", "observing", "serving", "settings", "simulator", ""}) | GROUND,
     "cli": frozenset({"app", "demo", "serving", "settings", ""}),
@@ -39,6 +44,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 
 HOMES: dict[str, frozenset[str]] = {
     **dict.fromkeys(("pydantic", "pydantic_core", "pydantic_settings", "dotenv"), frozenset({"settings"})),
+    # Its constructors guess and its errors quote: what reads YAML of an operator does so in one way.
+    "yaml": frozenset({"settings", "simulator"}),
     "apscheduler": frozenset({"scheduling"}),
     **dict.fromkeys(("httpx", "httpcore", "aiodns", "pycares"), frozenset({"probing"})),
     "prometheus_client": frozenset({"observing"}),
