@@ -61,12 +61,21 @@ def read(parse: Callable[[object], object], *, strip: bool = True) -> PlainValid
 
 def optional_path(value: Leaf, info: ValidationInfo[Surroundings]) -> Path | None:
     """Read the path of a file or directory, which whoever reads it will look at; empty means none."""
-    written = values.clean(value.value)
+    return path_of(value.value, info.context.working_directory)
+
+
+def path_of(value: object, working_directory: Path) -> Path | None:
+    """Read a path; empty means none.
+
+    Raises:
+        ValueError: it is none.
+    """
+    written = values.clean(value)
     if written is None or written == "":
         return None
     if not isinstance(written, str):
         raise ValueError("is no path; write one, or nothing for none")  # noqa: TRY004  pydantic collects ValueErrors only
-    return info.context.working_directory / written
+    return working_directory / written
 
 
 def authorities(value: Leaf, info: ValidationInfo[Surroundings]) -> Path:

@@ -86,6 +86,7 @@ class Settings:
         egress_check: what shows that the exporter itself reaches the network; None for no such check.
         log: what to log, and how.
         shard: which share of the targets this is.
+        files: files and directories that all of this was read from, or would have been, were they there.
     """
 
     targets: tuple[Target, ...]
@@ -97,3 +98,4 @@ class Settings:
     egress_check: EgressCheck | None
     log: Log
     shard: Shard = Shard()
+    files: tuple[Path, ...] = ()
