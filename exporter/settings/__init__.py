@@ -2,6 +2,7 @@
 
 environment_file   .env -> variables                       document   JSON of targets -> leaves
 configuration_file its YAML -> tree of leaves              tree       mappings -> tree of leaves
+secret_files       a mounted Secret -> variables
 yaml_reading       YAML -> yaml_nodes, with lines          file_content   a file, within bounds
 sources            all of these, the strongest first
 reading            variables -> tree of leaves             shape      the schema as a tree of names

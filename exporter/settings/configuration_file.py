@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from exporter.settings.shape import root
 from exporter.settings.tree import Grower, Nothing, Pairs
-from exporter.settings.written import CONFIG_FILE, PREFIX, SECRETS_DIR, Place, Reading
+from exporter.settings.written import Place, Reading
 from exporter.settings.yaml_nodes import Listing, Mapping
 from exporter.settings.yaml_reading import read_yaml
 
@@ -40,13 +40,6 @@ def read_configuration_file(path: Path, named_at: Place) -> Reading:
     if document.root is not None:
         pairs = _pairs(document.root)
         reading.tree = Grower(reading, "a mapping").grow(pairs, root(), Place("", file=path.name))
-        for name in (CONFIG_FILE, SECRETS_DIR):
-            if (leaf := reading.tree.pop(name, None)) is not None:
-                reading.mistakes.append(
-                    leaf.place.mistake(
-                        f"cannot stand in a configuration file; set {PREFIX}{name.upper()} in the environment"
-                    )
-                )
     return reading
 
 

@@ -119,7 +119,8 @@ def row(default: str | None, meaning: str, *, shown: str = "", hidden: bool = Fa
         default: None when there is none, or when it depends on other settings.
         meaning: one line of Markdown for the reference.
         shown: how the reference shows a default that depends on other settings.
-        hidden: whether a right value may hold a secret, so that no repr has it.
+        hidden: whether a value that is taken may be or hold a secret, so that no repr has it; a path is taken
+            before anybody looks whether it is there.
     """
     return Field(
         # Typed as Any, because a default is written as the operator would, and only then read.

@@ -1,7 +1,8 @@
 """From the environment to Settings, with every mistake told at once.
 
 environment        ─┐
-.env               ─┤ read            merge           validate            resolve
+.env               ─┤
+secret files       ─┤ read            merge           validate            resolve
 configuration file ─┴──────> readings ─────> one tree ───────> the schema ──────> Settings
 """
 

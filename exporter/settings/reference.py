@@ -20,11 +20,12 @@ _INTRODUCTION = """\
 
 <!-- Generated from exporter/settings/schema.py by `make docs`. -->
 
-Everything is set by variables of the environment, of a file `.env` in the working directory, or by a
-configuration file; of two that say different things, the first of these wins. Names are case-insensitive. A target's name is made of letters and digits, in groups
-joined by one underscore, at most 63 characters, and is lower-cased. Durations are written as in Prometheus:
-`500ms`, `30s`, `1m30s`, `2h`. An unknown variable of this prefix is a mistake;
-`pingone-flow-exporter check-config` tells all mistakes at once.
+Everything is set by variables of the environment, variables of a file `.env` in the working directory,
+secret files or a configuration file; of two that set the same, the one that is named first here wins. Names
+are case-insensitive. A target's name is made of letters and digits, in groups joined by one underscore, at
+most 63 characters, and is lower-cased. Durations are written as in Prometheus: `500ms`, `30s`, `1m30s`,
+`2h`. An unknown variable of this prefix is a mistake; `pingone-flow-exporter check-config` tells all mistakes
+at once.
 
 Where an environment answers is told by one of `REGION`, `AUTH_URL` and `CUSTOM_DOMAIN`; any of them on a
 target beats any in the defaults. The destination answers where the source does, unless it has one of its own
@@ -52,6 +53,12 @@ targets:
 log:
   level: debug
 ```
+
+## Secret files
+
+`FLOW_EXPORTER_SECRETS_DIR` names a directory such as Kubernetes mounts a Secret to. Each file in it that is
+called like a variable of this table holds the value of that variable; one line break at its end does not
+count. Files of other names, which may belong to other programs, and subdirectories are left alone.
 
 ## Variables
 

@@ -128,6 +128,7 @@ class WebFields(_Group):
         None,
         "TLS and basic auth, in the format of Prometheus' web configuration file, relative to the working "
         "directory; empty for none; `/-/healthy` and `/-/ready` stay open",
+        hidden=True,
     )
     health_listen_address: Annotated[
         tuple[ListenAddress, ...] | None, read(values.joined(values.optional(address.listen_addresses)))
@@ -177,11 +178,13 @@ class Schema(_Group):
         None,
         "YAML file of all these settings in lower case, relative to the working directory; read anew on "
         "reload; empty for none",
+        hidden=True,
     )
     secrets_dir: _Path = row(
         None,
         "directory of a mounted Secret, one file per variable of this table, relative to the working "
         "directory; read anew on reload; empty for none",
+        hidden=True,
     )
     web: WebFields = Field(default_factory=WebFields)
     max_concurrent_probes: Annotated[int | None, read(values.concurrent_probes)] = row(

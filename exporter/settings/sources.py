@@ -13,7 +13,8 @@ from exporter.settings.environment_file import NAME as ENVIRONMENT_FILE
 from exporter.settings.environment_file import read_environment_file
 from exporter.settings.field import path_of
 from exporter.settings.reading import read
-from exporter.settings.written import CONFIG_FILE
+from exporter.settings.secret_files import read_secret_files
+from exporter.settings.written import CONFIG_FILE, PREFIX, SECRETS_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,11 +41,28 @@ def read_sources(environ: Mapping[str, str], working_directory: Path) -> Sources
     # Sorted, for the order of an environment is nobody's intention, and "first" must not depend on it.
     readings = [read(sorted(environ.items())), read_environment_file(working_directory, environ)]
     files = [working_directory / ENVIRONMENT_FILE]
+    if (found := _named(readings, SECRETS_DIR, working_directory)) is not None:
+        leaf, path = found
+        readings.append(_refusing(read_secret_files(path, leaf.place), "a secret file", SECRETS_DIR))
+        files.append(path)
     if (found := _named(readings, CONFIG_FILE, working_directory)) is not None:
         leaf, path = found
-        readings.append(read_configuration_file(path, leaf.place))
+        reading = read_configuration_file(path, leaf.place)
+        readings.append(_refusing(reading, "a configuration file", CONFIG_FILE, SECRETS_DIR))
         files.append(path)
     return Sources(readings, files)
+
+
+def _refusing(reading: Reading, source: str, *names: str) -> Reading:
+    """Take out of a source what a stronger one has to say, since it tells where to find this one."""
+    for name in names:
+        leaf: Leaf | None = reading.tree.pop(name, None)
+        if leaf is not None:
+            variable = f"{PREFIX}{name.upper()}"
+            reading.mistakes.append(
+                leaf.place.mistake(f"cannot stand in {source}; set {variable} in the environment")
+            )
+    return reading
 
 
 def _named(readings: Sequence[Reading], name: str, working_directory: Path) -> tuple[Leaf, Path] | None:
