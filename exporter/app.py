@@ -111,8 +111,7 @@ async def lifespan(
     metrics, history, log = Metrics(targets, buckets=settings.duration_buckets), History(), LogObserver()
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
     trust, egress = CurrentTrust(targets), CurrentEgress(settings.egress_check, metrics, watch)
-    prober = Prober(trust, stalls=watch.stalls)
-    await warm(prober)
+    prober = await prober_of(trust, watch)
     schedule = Schedule(
         targets,
         prober,
@@ -130,7 +129,7 @@ async def lifespan(
         was_read=metrics.configuration_was_read,
     )
     web = _web(sockets, metrics, history, schedule, reloader)
-    _spare_the_collector()
+    spare_the_collector()
     async with web, _running(watch, schedule, reloader):
         for sock in sockets:
             _log.info("listening", extra={"address": _address(sock)})
@@ -178,15 +177,27 @@ def _web(
     return serving(app, sockets)
 
 
+async def prober_of(trust: CurrentTrust, watch: LoopWatch) -> Prober:
+    """Make what probes, warmed up, so that its first walk takes no longer than the others.
+
+    Args:
+        trust: whom to trust for each target.
+        watch: knows when our own event loop stood still.
+    """
+    prober = Prober(trust, stalls=watch.stalls)
+    await warm(prober)
+    return prober
+
+
 def _tell_of_the_start(settings: Settings) -> None:
     _log.info("started", extra={"version": __version__, "targets": len(settings.targets)})
     shard = settings.shard
     if not settings.targets:
-        told = {"shard": shard.index, "shards": shard.count, "elsewhere": shard.elsewhere}
+        told = {"shard": shard.index, "shards": shard.count, "elsewhere": len(shard.elsewhere)}
         _log.info("no target falls to this shard", extra=told)
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Set aside what was made so far: it lives as long as the process.
 
     To look through it again and again would hold the loop for milliseconds each time.

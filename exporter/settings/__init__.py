@@ -18,7 +18,7 @@ from exporter.settings.address import ListenAddress
 from exporter.settings.description import describe
 from exporter.settings.fingerprint import fingerprint
 from exporter.settings.loading import load
-from exporter.settings.mistake import ConfigurationError, Mistake
+from exporter.settings.mistake import ConfigurationError, Mistake, printable
 from exporter.settings.reference import reference
 from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 
@@ -34,5 +34,6 @@ __all__ = [
     "describe",
     "fingerprint",
     "load",
+    "printable",
     "reference",
 ]
