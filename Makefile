@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 STAMP := $(VENV)/.made-from-the-pins
 # Debian packages that the end-to-end tests use and a bare machine lacks.
-TEST_TOOLS := prometheus prometheus-alertmanager chromium nginx-light buildah debootstrap
+TEST_TOOLS := prometheus prometheus-alertmanager chromium nginx-light buildah debootstrap curl
 
 .PHONY: help setup demo test unit lint format test-tools docs pins clean
 
