@@ -95,11 +95,7 @@ async def lifespan(
     targets = settings.targets
     metrics, history = Metrics(targets, buckets=settings.duration_buckets), History()
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
-    trust = Trust(targets)
-    if trust.system_has_none() and any(_trusts_the_system(target) for target in targets):
-        _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
-    prober = Prober(trust, stalls=watch.stalls)
-    await warm(prober)
+    prober = await prober_of(targets, watch)
     schedule = Schedule(
         targets,
         prober,
@@ -114,7 +110,7 @@ async def lifespan(
         ready=lambda: schedule.ready,
         landing=lambda: _landing(targets, history),
     )
-    _spare_the_collector()
+    spare_the_collector()
     async with serving(app, sockets):
         beat = asyncio.create_task(watch.run())
         schedule.start()
@@ -128,11 +124,26 @@ async def lifespan(
             beat.cancel()
 
 
+async def prober_of(targets: Sequence[Target], watch: LoopWatch) -> Prober:
+    """Make what probes `targets`, warmed up, so that its first walk takes no longer than the others.
+
+    Args:
+        targets: what will be probed.
+        watch: knows when our own event loop stood still.
+    """
+    trust = Trust(targets)
+    if trust.system_has_none() and any(_trusts_the_system(target) for target in targets):
+        _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
+    prober = Prober(trust, stalls=watch.stalls)
+    await warm(prober)
+    return prober
+
+
 def _tell_of_the_start(settings: Settings) -> None:
     _log.info("started", extra={"version": __version__, "targets": len(settings.targets)})
     shard = settings.shard
     if not settings.targets:
-        told = {"shard": shard.index, "shards": shard.count, "elsewhere": shard.elsewhere}
+        told = {"shard": shard.index, "shards": shard.count, "elsewhere": len(shard.elsewhere)}
         _log.info("no target falls to this shard", extra=told)
 
 
@@ -140,7 +151,7 @@ def _trusts_the_system(target: Target) -> bool:
     return target.source_url.startswith("https:") and target.ca_file is None
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Set aside what was made so far: it lives as long as the process.
 
     To look through it again and again would hold the loop for milliseconds each time.

@@ -28,11 +28,16 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "": frozenset(),
     "target": GROUND,
     "outcome": GROUND,
+    # What the two views on a terminal share; the rooms do without.
+    "palette": GROUND,
     **{room: GROUND | {room, ""} for room in ROOMS},
     "app": ROOMS | GROUND | {""},
     # The demo joins the simulator to what app has joined.
-    "demo": frozenset({"app", "demo", "observing", "serving", "settings", "simulator", ""}) | GROUND,
-    "cli": frozenset({"app", "demo", "serving", "settings", ""}),
+    "demo": frozenset({"app", "demo", "observing", "palette", "serving", "settings", "simulator", ""})
+    | GROUND,
+    # The one-shot wants app's own prober; of the rooms, what says how to pace, watch and tell it.
+    "once": frozenset({"app", "observing", "once", "palette", "scheduling", "settings"}) | GROUND,
+    "cli": frozenset({"app", "demo", "once", "serving", "settings", ""}),
     "__main__": frozenset({"cli"}),
 }
 """By first name below `exporter`; "" is the package itself, which holds the version and nothing else."""

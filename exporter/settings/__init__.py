@@ -12,7 +12,7 @@ loading            all of it                               description, referenc
 from exporter.settings.address import ListenAddress
 from exporter.settings.description import describe
 from exporter.settings.loading import load
-from exporter.settings.mistake import ConfigurationError, Mistake
+from exporter.settings.mistake import ConfigurationError, Mistake, printable
 from exporter.settings.reference import reference
 from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 
@@ -27,5 +27,6 @@ __all__ = [
     "Web",
     "describe",
     "load",
+    "printable",
     "reference",
 ]

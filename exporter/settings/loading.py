@@ -107,9 +107,12 @@ def _no_such_shard(merged: Merged, schema: Schema) -> list[Mistake]:
 
 def _settings(schema: Schema, targets: Sequence[Target], disabled: Iterable[str]) -> Settings:
     index, count = schema.shard.index, schema.shard.count
-    own = tuple(target for target in targets if count == 1 or shard_of(target.name, count) == index)
+    own: list[Target] = []
+    elsewhere: list[Target] = []
+    for target in targets:
+        (own if count == 1 or shard_of(target.name, count) == index else elsewhere).append(target)
     return Settings(
-        targets=own,
+        targets=tuple(own),
         disabled=tuple(disabled),
         web=Web(
             listen_addresses=schema.web.listen_address,
@@ -122,7 +125,7 @@ def _settings(schema: Schema, targets: Sequence[Target], disabled: Iterable[str]
         duration_buckets=schema.duration_buckets,
         egress_check=_egress_check(schema),
         log=Log(level=schema.log.level, format=schema.log.format),
-        shard=Shard(index=index, count=count, elsewhere=len(targets) - len(own)),
+        shard=Shard(index=index, count=count, elsewhere=tuple(elsewhere)),
     )
 
 

@@ -36,12 +36,12 @@ class Shard:
     Args:
         index: which shard this is, `0 <= index < count`.
         count: among how many exporters the targets are shared.
-        elsewhere: enabled targets that the other shards probe.
+        elsewhere: enabled targets that the other shards probe, by name.
     """
 
     index: int = 0
     count: int = 1
-    elsewhere: int = 0
+    elsewhere: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
