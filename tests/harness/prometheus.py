@@ -16,7 +16,7 @@ from harness.process import Process
 from harness.waiting import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 LISTENING = re.compile(r'msg="Listening on" address=(?P<address>\S+:\d+)')
@@ -45,15 +45,25 @@ class Prometheus(Process):
         targets: `host:port` of each page to scrape.
         directory: where its configuration and data go.
         scrape_interval: a Prometheus duration.
+        configuration: further parts of its configuration file, such as `rule_files`; a part that it has
+            already, such as `scrape_configs`, is replaced.
     """
 
-    def __init__(self, targets: Sequence[str], *, directory: Path, scrape_interval: str = "1s") -> None:
+    def __init__(
+        self,
+        targets: Sequence[str] = (),
+        *,
+        directory: Path,
+        scrape_interval: str = "1s",
+        configuration: Mapping[str, Any] | None = None,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        configuration = directory / "prometheus.yml"
-        configuration.write_text(json.dumps(_configuration(targets, scrape_interval)))  # JSON is YAML
+        written = directory / "prometheus.yml"
+        parts = {**_configuration(targets, scrape_interval), **(configuration or {})}
+        written.write_text(json.dumps(parts))  # JSON is YAML
         command = [
             need_tool("prometheus"),
-            f"--config.file={configuration}",
+            f"--config.file={written}",
             f"--storage.tsdb.path={directory / 'data'}",
             f"--storage.tsdb.retention.time={RETENTION}",
             "--web.listen-address=127.0.0.1:0",
