@@ -18,19 +18,20 @@ from exporter import __version__
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, logging_to
 from exporter.probing import Canary, Prober, Trust, warm
 from exporter.scheduling import Chore, Schedule
-from exporter.serving import Landing, Row, bind, serving, site
+from exporter.serving import Door, Landing, Row, bind, serving, site
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Sequence
 
     from exporter.outcome import Observer
-    from exporter.settings import Settings
+    from exporter.settings import ListenAddress, Settings
     from exporter.target import Target
 
 _log = logging.getLogger(__name__)
 
 EXIT_KILLED = 1
+_HEALTH_SETTING = "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -40,13 +41,16 @@ def run(settings: Settings) -> None:
     Raises:
         ListenError: if an address cannot be listened on.
     """
-    sockets = bind([(address.host, address.port) for address in settings.web.listen_addresses])
+    sockets = bind(_addresses(settings.web.listen_addresses))
+    checked = bind(_addresses(settings.web.health_listen_addresses), setting=_HEALTH_SETTING)
     with logging_to(sys.stderr, level=settings.log.level, style=settings.log.format):
-        asyncio.run(_run(settings, sockets))
+        asyncio.run(_run(settings, sockets, checked))
 
 
-async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
-    async with stop_signals() as stopping, lifespan(settings, sockets):
+async def _run(
+    settings: Settings, sockets: Sequence[socket.socket], checked: Sequence[socket.socket]
+) -> None:
+    async with stop_signals() as stopping, lifespan(settings, sockets, checked):
         await stopping.wait()
     _log.info("stopped")
 
@@ -79,6 +83,7 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 async def lifespan(
     settings: Settings,
     sockets: Sequence[socket.socket],
+    checked: Sequence[socket.socket] = (),
     *,
     observers: Sequence[Observer] = (),
 ) -> AsyncIterator[None]:
@@ -90,15 +95,13 @@ async def lifespan(
     Args:
         settings: what to watch, and how.
         sockets: where the web listens; closed at the end.
+        checked: where health checks alone are answered, without TLS; likewise.
         observers: who else receives outcomes.
     """
     targets = settings.targets
     metrics, history = Metrics(targets, buckets=settings.duration_buckets), History()
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
-    trust = Trust(targets)
-    if trust.system_has_none() and any(_trusts_the_system(target) for target in targets):
-        _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
-    prober = Prober(trust, stalls=watch.stalls)
+    prober = Prober(_trust(targets), stalls=watch.stalls)
     await warm(prober)
     schedule = Schedule(
         targets,
@@ -108,19 +111,19 @@ async def lifespan(
         places=settings.max_concurrent_probes,
         chores=_chores(settings, metrics, watch),
     )
+    door = Door(settings.web.security)
     app = site(
         exposition=metrics.exposition,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
         landing=lambda: _landing(targets, history),
+        door=door,
     )
     _spare_the_collector()
-    async with serving(app, sockets):
+    async with serving(app, sockets, door=door, checked=checked):
         beat = asyncio.create_task(watch.run())
         schedule.start()
-        for sock in sockets:
-            _log.info("listening", extra={"address": _address(sock)})
-        _tell_of_the_start(settings)
+        _tell_of_the_start(settings, sockets, checked)
         try:
             yield
         finally:
@@ -128,12 +131,25 @@ async def lifespan(
             beat.cancel()
 
 
-def _tell_of_the_start(settings: Settings) -> None:
+def _tell_of_the_start(
+    settings: Settings, sockets: Sequence[socket.socket], checked: Sequence[socket.socket]
+) -> None:
+    for sock in sockets:
+        _log.info("listening", extra={"address": _address(sock)})
+    for sock in checked:
+        _log.info("listening for health checks", extra={"address": _address(sock)})
     _log.info("started", extra={"version": __version__, "targets": len(settings.targets)})
     shard = settings.shard
     if not settings.targets:
         told = {"shard": shard.index, "shards": shard.count, "elsewhere": shard.elsewhere}
         _log.info("no target falls to this shard", extra=told)
+
+
+def _trust(targets: Sequence[Target]) -> Trust:
+    trust = Trust(targets)
+    if trust.system_has_none() and any(_trusts_the_system(target) for target in targets):
+        _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
+    return trust
 
 
 def _trusts_the_system(target: Target) -> bool:
@@ -178,6 +194,10 @@ def _landing(targets: Sequence[Target], history: History) -> Landing:
                 ),
             )
     return Landing(version=__version__, rows=tuple(rows))
+
+
+def _addresses(written: Sequence[ListenAddress]) -> list[tuple[str, int]]:
+    return [(address.host, address.port) for address in written]
 
 
 def _address(sock: socket.socket) -> str:

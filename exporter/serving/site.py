@@ -21,6 +21,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.serving.document import CONTENT_SECURITY_POLICY
+from exporter.serving.door import Door
+from exporter.serving.gate import Gate
 from exporter.serving.negotiation import Format, choose, wants_gzip
 from exporter.serving.page import Landing, render
 from exporter.serving.runbook import runbooks
@@ -49,6 +51,7 @@ def site(
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     landing: Callable[[], Landing],
+    door: Door | None = None,
 ) -> Starlette:
     """Build the web application.
 
@@ -57,7 +60,9 @@ def site(
         healthy: whether due probes are being started.
         ready: whether the schedule runs.
         landing: what the landing page shows.
+        door: who may see it, and what every answer carries; without one, everybody, and nothing more.
     """
+    door = door or Door()
     app = Starlette(
         routes=[
             Route("/", _landing(landing)),
@@ -66,7 +71,7 @@ def site(
             Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
             *(Route(f"/runbooks/{alert}", _fixed(page)) for alert, page in runbooks().items()),
         ],
-        middleware=[Middleware(_Frame)],
+        middleware=[Middleware(_Frame, door), Middleware(Gate, door)],
         exception_handlers={HTTPException: _refusal},
     )
     app.router.redirect_slashes = False
@@ -146,8 +151,9 @@ class _Frame:
     for the server to log with the exception's text.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -159,6 +165,8 @@ class _Frame:
                 headers = MutableHeaders(raw=message["headers"])
                 headers["Cache-Control"] = "no-store"
                 headers["X-Content-Type-Options"] = "nosniff"
+                for name, value in self._door.headers:  # last: what the operator asked for wins
+                    headers[name] = value
             await send(message)
 
         try:
