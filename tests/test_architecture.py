@@ -41,6 +41,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 
 HOMES: dict[str, frozenset[str]] = {
     **dict.fromkeys(("pydantic", "pydantic_core", "pydantic_settings", "dotenv"), frozenset({"settings"})),
+    # Its constructors guess and its errors quote: what reads YAML of an operator does so in one way.
+    "yaml": frozenset({"settings", "simulator"}),
     "apscheduler": frozenset({"scheduling"}),
     **dict.fromkeys(("httpx", "httpcore", "aiodns", "pycares"), frozenset({"probing"})),
     "prometheus_client": frozenset({"observing"}),

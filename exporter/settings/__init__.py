@@ -1,6 +1,7 @@
 """What the operator writes -> targets and the rest. Only here is pydantic known.
 
 environment_file   .env -> variables                       document   JSON of targets -> leaves
+yaml_reading       YAML -> yaml_nodes, with lines          file_content   a file, within bounds
 reading            variables -> tree of leaves             shape      the schema as a tree of names
 merging            trees of several sources -> one         schema     the variables, defaults, meanings
 validation         tree -> models                          values, address, egress, duration   single values

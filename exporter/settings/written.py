@@ -21,19 +21,26 @@ class Place:
     """Where something is written, in the operator's own spelling.
 
     Args:
-        variable: name of the variable, with its prefix.
-        keys: path inside the variable's JSON.
+        variable: name of the variable, with its prefix; empty in a YAML file, which has none.
+        keys: path inside the variable's JSON, or inside the YAML file.
         file: the file that sets the variable; empty for the environment.
+        line: of the file, from 1; 0 when it is not known.
     """
 
     variable: str
     keys: tuple[str, ...] = ()
     file: str = ""
+    line: int = 0
 
     def __str__(self) -> str:
-        """Write it for a message: `FLOW_EXPORTER_TARGETS (emea.interval) in .env`."""
-        inside = f" ({printable('.'.join(self.keys))})" if self.keys else ""
-        return f"{printable(self.variable)}{inside}{f' in {self.file}' if self.file else ''}"
+        """Write it for a message.
+
+        FLOW_EXPORTER_TARGETS (emea.interval) in .env        targets.emea.interval in flows.yaml line 12
+        """
+        variable, inside = printable(self.variable), printable(".".join(self.keys))
+        name = f"{variable} ({inside})" if variable and inside else variable or inside
+        file = f"{printable(self.file)}{f' line {self.line}' if self.line else ''}"
+        return f"{name}{' in ' if name and file else ''}{file}"
 
     def beneath(self, name: str) -> Place:
         """Return where `name`, a lower-case field of the group at this place, would be written."""
