@@ -58,7 +58,7 @@ class TlsServer:
     certificate: Path | str = field(repr=False)
     key: Path | str = field(repr=False)
     authorities: Path | str | None = field(default=None, repr=False)
-    certificate_required: bool = True
+    certificate_required: bool = False
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     ciphers: tuple[str, ...] = ()
@@ -150,12 +150,17 @@ def context(tls: TlsServer, material: Material) -> ssl.SSLContext:
 
 def _bytes(part: str, source: Path | str) -> bytes:
     if isinstance(source, str):
-        return source.encode()
+        return source.encode(errors="replace")
     try:
+        if source.exists() and not source.is_file():
+            raise UnusableError(part, "is no file; write the path of a PEM file")
         with source.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise UnusableError(part, "names a file that does not exist; write the path of a PEM file") from None
+        raise UnusableError(
+            part,
+            "names a file that does not exist; write a path that does, relative to this file's directory",
+        ) from None
     except OSError as error:
         raise UnusableError(part, f"names a file that cannot be read ({error.strerror})") from None
     if len(content) > LARGEST_FILE:

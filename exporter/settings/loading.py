@@ -20,6 +20,7 @@ from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 from exporter.settings.schema import required
 from exporter.settings.sharding import shard_of
 from exporter.settings.validation import validate
+from exporter.settings.web_file import read_web_file
 from exporter.settings.written import DELIMITER, PREFIX
 
 if TYPE_CHECKING:
@@ -57,9 +58,10 @@ def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
     mistakes += validated.mistakes
     mistakes += _no_such_shard(merged, validated.schema)
     targets, disabled = _targets(merged, validated.schema, mistakes)
+    web = _web(merged, validated.schema, mistakes)
     if mistakes:
         raise ConfigurationError(mistakes)
-    return _settings(validated.schema, targets, disabled)
+    return _settings(validated.schema, web, targets, disabled)
 
 
 def _targets(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> tuple[list[Target], list[str]]:
@@ -105,18 +107,35 @@ def _no_such_shard(merged: Merged, schema: Schema) -> list[Mistake]:
     return [index.place.mistake(f"must be less than the number of shards, which {most}; the first one is 0")]
 
 
-def _settings(schema: Schema, targets: Sequence[Target], disabled: Iterable[str]) -> Settings:
+def _web(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> Web:
+    written, fields = merged.tree.get("web", {}), schema.web
+    security = None
+    if fields.config_file is not None:
+        try:
+            security, wrong = read_web_file(fields.config_file)
+        except ValueError as error:
+            wrong = [written["config_file"].place.mistake(str(error))]
+        mistakes += wrong
+    health = fields.health_listen_address or ()
+    if any(address.port and address in fields.listen_address for address in health):
+        place = written["health_listen_address"].place
+        mistakes.append(place.mistake("is a listen address of the web, too; write another port"))
+    return Web(
+        listen_addresses=fields.listen_address,
+        config_file=fields.config_file,
+        security=security,
+        health_listen_addresses=health,
+        external_url=fields.external_url,
+    )
+
+
+def _settings(schema: Schema, web: Web, targets: Sequence[Target], disabled: Iterable[str]) -> Settings:
     index, count = schema.shard.index, schema.shard.count
     own = tuple(target for target in targets if count == 1 or shard_of(target.name, count) == index)
     return Settings(
         targets=own,
         disabled=tuple(disabled),
-        web=Web(
-            listen_addresses=schema.web.listen_address,
-            config_file=schema.web.config_file,
-            health_listen_addresses=schema.web.health_listen_address or (),
-            external_url=schema.web.external_url,
-        ),
+        web=web,
         max_concurrent_probes=schema.max_concurrent_probes or _slots(own),
         shutdown_grace=schema.shutdown_grace,
         duration_buckets=schema.duration_buckets,

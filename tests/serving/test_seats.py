@@ -119,7 +119,10 @@ def test_whatever_happens_the_seats_are_bounded_and_nobody_at_work_is_sent_away(
         if guest.gone or (step == "take") == (number in seated):
             continue
         getattr(seats, step)(guest)
-        {"take": seated.add, "leave": seated.discard}.get(step, lambda _: None)(number)
+        if step == "take":
+            seated.add(number)
+        elif step == "leave":
+            seated.discard(number)
         if step == "work":
             working.add(number)
         else:
