@@ -94,8 +94,9 @@ def _security(security: WebSecurity) -> Iterator[str]:
     elif security.tls.authorities is None:
         yield "TLS"
     else:
-        yield f"TLS with client certificates {'required' if security.tls.certificate_required else 'if given'}"
-    yield f"{len(security.users)} users" if security.users else "no login"
+        yield f"TLS, client certificates {'required' if security.tls.certificate_required else 'if given'}"
+    count = len(security.users)
+    yield f"{count} user{'' if count == 1 else 's'}" if count else "no login"
     if security.headers:
         yield f"headers {' '.join(name for name, _ in security.headers)}"
     if security.rate_limit is not None:

@@ -16,7 +16,7 @@ from harness.process import Process
 from harness.waiting import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 LISTENING = re.compile(r'msg="Listening on" address=(?P<address>\S+:\d+)')
@@ -45,21 +45,38 @@ class Prometheus(Process):
         targets: `host:port` of each page to scrape.
         directory: where its configuration and data go.
         scrape_interval: a Prometheus duration.
+        scrape: what else its configuration says of how to scrape them, such as `scheme`.
+        web_config: its own web configuration file.
+        access: what `httpx.Client` needs to get past that file: `verify`, `auth`.
     """
 
-    def __init__(self, targets: Sequence[str], *, directory: Path, scrape_interval: str = "1s") -> None:
+    def __init__(
+        self,
+        targets: Sequence[str],
+        *,
+        directory: Path,
+        scrape_interval: str = "1s",
+        scrape: Mapping[str, object] | None = None,
+        web_config: Path | None = None,
+        access: Mapping[str, Any] | None = None,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         configuration = directory / "prometheus.yml"
-        configuration.write_text(json.dumps(_configuration(targets, scrape_interval)))  # JSON is YAML
+        configuration.write_text(
+            json.dumps(_configuration(targets, scrape_interval, scrape or {}))
+        )  # JSON is YAML
         command = [
             need_tool("prometheus"),
             f"--config.file={configuration}",
             f"--storage.tsdb.path={directory / 'data'}",
             f"--storage.tsdb.retention.time={RETENTION}",
             "--web.listen-address=127.0.0.1:0",
+            *([f"--web.config.file={web_config}"] if web_config else []),
         ]
         super().__init__(command, directory=directory, logs=directory / "logs", environment={})
         self.address = ""
+        self._access = dict(access or {})
+        self._scheme = "https" if "verify" in self._access else "http"
 
     def start(self) -> None:
         """Start it and return when it answers queries.
@@ -101,8 +118,8 @@ class Prometheus(Process):
         return active
 
     def _ask(self, endpoint: str, **parameters: str) -> dict[str, Any]:
-        with httpx.Client(timeout=QUERY_TIMEOUT, trust_env=False) as client:
-            response = client.get(f"http://{self.address}/api/v1/{endpoint}", params=parameters)
+        with httpx.Client(timeout=QUERY_TIMEOUT, trust_env=False, **self._access) as client:
+            response = client.get(f"{self._scheme}://{self.address}/api/v1/{endpoint}", params=parameters)
         document = response.json()
         if document["status"] != "success":
             raise AssertionError(f"{endpoint} {parameters}: {document['errorType']}: {document['error']}")
@@ -123,8 +140,10 @@ def promtool_check_metrics(text: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def _configuration(targets: Sequence[str], scrape_interval: str) -> dict[str, Any]:
+def _configuration(
+    targets: Sequence[str], scrape_interval: str, scrape: Mapping[str, object]
+) -> dict[str, Any]:
     return {
         "global": {"scrape_interval": scrape_interval, "scrape_timeout": scrape_interval},
-        "scrape_configs": [{"job_name": "pingone", "static_configs": [{"targets": list(targets)}]}],
+        "scrape_configs": [{"job_name": "pingone", "static_configs": [{"targets": list(targets)}], **scrape}],
     }
