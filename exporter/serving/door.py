@@ -102,11 +102,17 @@ class Door:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL)
-            certificates = self._certificates
-            if certificates is None:
-                continue
-            if await asyncio.to_thread(certificates.look):
-                self._hang_up()
+            try:
+                await self._look()
+            except Exception:  # noqa: BLE001  a bug, or no file is left to open: the next look may go well
+                _log.exception("cannot look at the certificates")
+
+    async def _look(self) -> None:
+        certificates = self._certificates
+        if certificates is None:
+            return
+        if await asyncio.to_thread(certificates.look):
+            self._hang_up()
 
     _bucket: Bucket | None = None
 

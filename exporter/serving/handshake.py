@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 HANDSHAKE_DEADLINE = 10
 """Seconds. As long as for a request's head; asyncio's own 60 would keep six times as many waiting."""
-FAREWELL_DEADLINE = 5.0
-"""Seconds for the client to confirm the end of TLS."""
+FAREWELL_DEADLINE = 1.0
+"""Seconds for the client to confirm the end of TLS; less than shutdown waits for requests, or one client that
+does not would look like one."""
 
 
 class Handshake(SSLProtocol):

@@ -25,6 +25,11 @@ def pair(tmp_path: Path) -> Pair:
     return Pair(tmp_path)
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the room logged; asyncio's debug mode tells of a slow machine."""
+    return [record.getMessage() for record in caplog.records if record.name == "exporter.serving"]
+
+
 def test_a_door_whose_certificate_cannot_be_used_is_none(tmp_path: Path) -> None:
     with pytest.raises(UnusableError, match="names a file that does not exist"):
         Door(WebSecurity(tls=TlsServer(certificate=tmp_path / "a", key=tmp_path / "b")))
@@ -117,7 +122,7 @@ def test_tls_that_cannot_be_stays_as_it_was_and_the_rest_is_taken(
 
     run(scenario())
     absent = "names a file that does not exist; write a path that does, relative to this file's directory"
-    assert caplog.messages == [f"TLS stays as it was: client authorities: {absent}"]
+    assert said(caplog) == [f"TLS stays as it was: client authorities: {absent}"]
 
 
 def test_a_certificate_that_is_renewed_on_disk_is_shown_to_the_next_connection(
@@ -140,7 +145,7 @@ def test_a_certificate_that_is_renewed_on_disk_is_shown_to_the_next_connection(
             assert await refused(sockets, old)
 
     run(scenario())
-    assert caplog.messages[-1] == "TLS certificate renewed"
+    assert said(caplog)[-1] == "TLS certificate renewed"
 
 
 def test_a_broken_pair_keeps_the_old_one_and_is_told_of_once(
@@ -168,7 +173,7 @@ def test_a_broken_pair_keeps_the_old_one_and_is_told_of_once(
         logging.getLogger("exporter.serving").removeHandler(listener)
 
     run(scenario())
-    assert caplog.messages == [
+    assert said(caplog) == [
         "TLS certificate not renewed, the old one is kept: key: holds no private key; write one in PEM"
     ]
 
@@ -200,3 +205,30 @@ def test_a_bucket_never_holds_more_than_its_burst() -> None:
     clock.now = 1000.0
 
     assert [bucket.take() for _ in range(3)] == [True, True, False]
+
+
+def test_a_look_that_fails_is_logged_and_not_the_last(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(door_module, "INTERVAL", 0.01)
+    looks = 0
+
+    async def scenario() -> None:
+        door = Door(WebSecurity(tls=pair.tls()))
+        again = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def look(_: object) -> bool:
+            nonlocal looks
+            looks += 1
+            if looks == 1:
+                raise OSError(24, "Too many open files")
+            loop.call_soon_threadsafe(again.set)
+            return False
+
+        monkeypatch.setattr("exporter.serving.certificates.Certificates.look", look)
+        async with serving(app(door=door), local(), door=door):
+            await again.wait()
+
+    run(scenario())
+    assert said(caplog) == ["cannot look at the certificates"]

@@ -203,6 +203,7 @@ def test_no_failed_handshake_is_logged_or_left_behind(
     run(scenario())
     said = [record.getMessage() for record in caplog.records if record.name != "asyncio"]
     said += [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
+    said = [message for message in said if not message.startswith("Executing ")]  # a slow machine's
     assert (unhandled, said) == ([], [])
 
 
@@ -254,3 +255,25 @@ def test_neither_a_handshake_nor_an_idle_connection_delays_the_end(pair: Pair) -
                 assert await client.closed()
 
     run(scenario())
+
+
+def test_a_client_that_does_not_confirm_the_end_of_tls_is_not_waited_for(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        sockets = local()
+        async with serving(app(), sockets, door=door_for(pair.tls())):
+            silent = await asyncio.to_thread(_connect, sockets[0].getsockname(), pair.client())
+        while await asyncio.to_thread(silent.recv, 65536):
+            pass
+        silent.close()
+
+    run(scenario())
+    assert [record.getMessage() for record in caplog.records if record.name != "asyncio"] == []
+
+
+def _connect(address: tuple[str, int], tls: ssl.SSLContext) -> ssl.SSLSocket:
+    silent = tls.wrap_socket(socket.create_connection(address, timeout=30), server_hostname="localhost")
+    silent.sendall(b"GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n")
+    assert silent.recv(8) == b"HTTP/1.1"
+    return silent
