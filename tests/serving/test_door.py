@@ -152,11 +152,11 @@ def test_a_broken_pair_keeps_the_old_one_and_is_told_of_once(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(door_module, "INTERVAL", 0.01)
-    said = asyncio.Event()
+    warned = asyncio.Event()
 
     class Listener(logging.Handler):
         def emit(self, _: logging.LogRecord) -> None:
-            loop.call_soon_threadsafe(said.set)
+            loop.call_soon_threadsafe(warned.set)
 
     loop: asyncio.AbstractEventLoop
 
@@ -167,8 +167,9 @@ def test_a_broken_pair_keeps_the_old_one_and_is_told_of_once(
         logging.getLogger("exporter.serving").addHandler(listener)
         door, sockets = Door(WebSecurity(tls=pair.tls())), local()
         async with serving(app(door=door), sockets, door=door):
-            (pair.directory / "server.key").write_text("nonsense")
-            await said.wait()
+            (pair.directory / "new").write_text("nonsense")
+            (pair.directory / "new").rename(pair.directory / "server.key")
+            await warned.wait()
             assert not await refused(sockets, pair.client())
         logging.getLogger("exporter.serving").removeHandler(listener)
 
