@@ -10,6 +10,7 @@ merging            trees of several sources -> one         schema     the variab
 validation         tree -> models                          values, address, egress, duration   single values
 resolution, draft  models -> targets                       resolved   what comes out
 sharding           which of several exporters probes what
+web_file           Prometheus' web configuration file     section, web_tls    its parts
 loading            all of it                               description, reference   told in words
 fingerprint        whether files have changed
 """
