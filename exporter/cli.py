@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.settings import ConfigurationError, describe, load
+from exporter.settings import ConfigurationError, load
 from exporter.settings.duration import parse as parse_duration
 
 if TYPE_CHECKING:
@@ -54,7 +54,15 @@ def _run(_options: argparse.Namespace) -> int:
 
 
 def _check_config(_options: argparse.Namespace) -> int:
-    print(describe(load(os.environ, Path.cwd())))  # noqa: T201  what the operator asked for
+    from exporter.preview import check  # noqa: PLC0415  the daemon needs none of it
+
+    preview = check(os.environ, Path.cwd())
+    try:
+        print(preview.text, flush=True)  # noqa: T201  what the operator asked for
+    except BrokenPipeError:  # whoever reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for warning in preview.warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  beside it, not in it
     return EXIT_OK
 
 
@@ -114,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="probe on a schedule and serve metrics (the default)")
-    commands.add_parser("check-config", help="print what would be probed, or every mistake")
+    commands.add_parser("check-config", help="print what would run, or every mistake")
     demo = commands.add_parser("demo", help="simulator and exporter together, nothing to configure")
     demo.add_argument("--duration", type=_duration, metavar="30s", help="end after this long")
     demo.add_argument("--prometheus", action="store_true", help="start a Prometheus that scrapes it")

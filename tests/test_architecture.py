@@ -32,7 +32,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "app": ROOMS | GROUND | {""},
     # The demo joins the simulator to what app has joined.
     "demo": frozenset({"app", "demo", "observing", "serving", "settings", "simulator", ""}) | GROUND,
-    "cli": frozenset({"app", "demo", "serving", "settings", ""}),
+    # What would run, without anything that runs it: app would bring the web server and httpx along.
+    "preview": frozenset({"scheduling", "settings", ""}) | GROUND,
+    "cli": frozenset({"app", "demo", "preview", "serving", "settings", ""}),
     "__main__": frozenset({"cli"}),
 }
 """By first name below `exporter`; "" is the package itself, which holds the version and nothing else."""

@@ -9,6 +9,7 @@ configuration file ─┴──────> readings ─────> one tree 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exporter.settings.draft import Layer
@@ -42,12 +43,13 @@ _VARIABLE = f"{PREFIX}{TARGETS.upper()}"
 _ABOUT_TARGETS = (_VARIABLE, TARGETS.upper())
 
 
-def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
+def load(environ: Mapping[str, str], working_directory: Path, *, of_all_shards: bool = False) -> Settings:
     """Read, check and resolve the configuration.
 
     Args:
         environ: the environment; variables of other programs are ignored.
         working_directory: where `.env` may be, and where relative paths start.
+        of_all_shards: whether to return the targets of the other shards, too.
 
     Raises:
         ConfigurationError: with every mistake that could be found.
@@ -67,7 +69,8 @@ def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
     files = _files(sources, validated.schema, surroundings)
     if mistakes:
         raise ConfigurationError(mistakes, files=files)
-    return _settings(validated.schema, targets, disabled, files)
+    settings = _settings(validated.schema, targets, disabled, files)
+    return replace(settings, targets=tuple(targets)) if of_all_shards else settings
 
 
 def _files(sources: Sources, schema: Schema, surroundings: Surroundings) -> tuple[Path, ...]:
