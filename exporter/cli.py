@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pingone-flow-exporter",
         description="Watches PingOne federations with synthetic OIDC authorize requests.",
-        epilog="Settings come from the environment, secret files and a configuration file; see docs/settings.md.",
+        epilog="Settings come from the environment and from files; see docs/settings.md.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
