@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 from exporter.scheduling.plan import ENVIRONMENT_RATE, ONE_SOURCE, loads, starts
 from exporter.settings import describe
-from exporter.settings import load as load_settings
 from exporter.settings.duration import write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from exporter.scheduling.plan import Load
     from exporter.settings import Settings
@@ -42,26 +40,9 @@ class Preview:
     warnings: tuple[str, ...]
 
 
-def check(environ: Mapping[str, str], working_directory: Path) -> Preview:
-    """Read the configuration and say what would run.
-
-    Raises:
-        ConfigurationError: with every mistake that could be found.
-    """
-    settings = load_settings(environ, working_directory)
-    everything = settings.targets
-    if settings.shard.elsewhere:
-        everything = load_settings(environ, working_directory, of_all_shards=True).targets
-    return preview(settings, everything)
-
-
-def preview(settings: Settings, everything: Sequence[Target]) -> Preview:
-    """Say what would run.
-
-    Args:
-        settings: what would run here.
-        everything: the targets of all shards.
-    """
+def preview(settings: Settings) -> Preview:
+    """Say what would run."""
+    everything = (*settings.targets, *settings.shard.elsewhere)
     blocks = [*_loads(settings, everything), *_starts(settings), describe(settings)]
     warnings = [*_near_the_limit(settings, everything), *_never_slow(settings.targets)]
     return Preview("\n\n".join(blocks), tuple(warnings))

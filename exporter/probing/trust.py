@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from exporter.target import Target
 
@@ -21,12 +21,25 @@ class Trust:
 
     Args:
         targets: whose settings to build for.
+
+    Raises:
+        OSError: a file cannot be read, or is no certificate (`ssl.SSLError` is one).
     """
 
     def __init__(self, targets: Iterable[Target]) -> None:
         # The system's, even when every target has a file: the warm-up's own target has none.
         settings = {_Setting(), *map(_setting, targets)}
         self._contexts = {setting: _context(setting) for setting in settings}
+        self._earlier: Mapping[_Setting, ssl.SSLContext] = {}
+
+    def renewed(self, targets: Iterable[Target]) -> Trust:
+        """Return the contexts of other targets, built anew, since the content of a file may have changed.
+
+        Those of before are known to it too: they are probed for as long as a reload takes.
+        """
+        trust = Trust(targets)
+        trust._earlier = self._contexts  # one generation, not a chain of them
+        return trust
 
     @staticmethod
     def system_has_none() -> bool:
@@ -41,7 +54,9 @@ class Trust:
 
     def __call__(self, target: Target) -> ssl.SSLContext:
         """Return the context that `target` is probed with."""
-        return self._contexts[_setting(target)]
+        setting = _setting(target)
+        context = self._contexts.get(setting)
+        return self._earlier[setting] if context is None else context
 
 
 class _Setting(NamedTuple):

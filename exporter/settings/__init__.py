@@ -11,13 +11,16 @@ validation         tree -> models                          values, address, egre
                                                            client_certificate  looks at its files
 resolution, draft  models -> targets                       resolved   what comes out
 sharding           which of several exporters probes what
+web_file           Prometheus' web configuration file     section, web_tls    its parts
 loading            all of it                               description, reference   told in words
+fingerprint        whether files have changed
 """
 
 from exporter.settings.address import ListenAddress
 from exporter.settings.description import describe
+from exporter.settings.fingerprint import fingerprint
 from exporter.settings.loading import load
-from exporter.settings.mistake import ConfigurationError, Mistake
+from exporter.settings.mistake import ConfigurationError, Mistake, printable
 from exporter.settings.reference import reference
 from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 
@@ -31,6 +34,8 @@ __all__ = [
     "Shard",
     "Web",
     "describe",
+    "fingerprint",
     "load",
+    "printable",
     "reference",
 ]
