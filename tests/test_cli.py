@@ -14,6 +14,7 @@ from harness.variables import target_variables
 
 import exporter.app
 import exporter.demo
+import exporter.once
 from exporter import __version__, cli
 from exporter.demo import DemoError
 from exporter.serving import ListenError
@@ -86,7 +87,9 @@ def test_a_bug_is_not_taken_for_a_mistake_of_the_operator(monkeypatch: pytest.Mo
         cli.main([])
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["check-config"]], ids=["none", "run", "check-config"])
+@pytest.mark.parametrize(
+    "arguments", [[], ["run"], ["check-config"], ["probe"]], ids=["none", "run", "check-config", "probe"]
+)
 def test_mistakes_are_what_the_operator_wrote_and_nothing_is_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
@@ -129,7 +132,35 @@ def test_checking_a_configuration_needs_nothing_of_the_daemon(tmp_path: Path) ->
     )
     loaded = set(done.stdout.split())
     assert "exporter.settings" in loaded
-    assert not {"exporter.app", "exporter.demo", "httpx", "apscheduler", "starlette", "uvicorn"} & loaded
+    assert not {"exporter.app", "exporter.demo", "exporter.once"} & loaded
+    assert not {"apscheduler", "httpx", "rich", "starlette", "uvicorn"} & loaded
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(("good", "status"), [(True, 0), (False, 1)], ids=["good", "bad"])
+def test_the_one_shot_gets_its_options_and_its_result_is_the_exit_status(
+    monkeypatch: pytest.MonkeyPatch, *, good: bool, status: int
+) -> None:
+    calls: Calls = []
+
+    def probe(settings: Settings, names: list[str], **options: Any) -> bool:  # noqa: ANN401  whatever the command hands on
+        calls.append({"known": [target.name for target in settings.targets], "names": names, **options})
+        return good
+
+    monkeypatch.setattr(exporter.once, "probe", probe)
+    assert cli.main(["probe"]) == status
+    assert cli.main(["probe", "emea", "apac", "--json"]) == status
+    assert calls == [
+        {"known": ["emea"], "names": [], "as_json": False},
+        {"known": ["emea"], "names": ["emea", "apac"], "as_json": True},
+    ]
+
+
+@pytest.mark.usefixtures("configured")
+def test_an_unknown_target_is_what_the_operator_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["probe", "emae"]) == 2
+    complaint = "target emae: there is none of this name; did you mean emea?\n"
+    assert capsys.readouterr() == ("", complaint)
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

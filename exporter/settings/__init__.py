@@ -10,6 +10,7 @@ merging            trees of several sources -> one         schema     the variab
 validation         tree -> models                          values, address, egress, duration   single values
 resolution, draft  models -> targets                       resolved   what comes out
 sharding           which of several exporters probes what
+web_file           Prometheus' web configuration file     section, web_tls    its parts
 loading            all of it                               description, reference   told in words
 fingerprint        whether files have changed
 """
@@ -18,7 +19,7 @@ from exporter.settings.address import ListenAddress
 from exporter.settings.description import describe
 from exporter.settings.fingerprint import fingerprint
 from exporter.settings.loading import load
-from exporter.settings.mistake import ConfigurationError, Mistake
+from exporter.settings.mistake import ConfigurationError, Mistake, printable
 from exporter.settings.reference import reference
 from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 
@@ -34,5 +35,6 @@ __all__ = [
     "describe",
     "fingerprint",
     "load",
+    "printable",
     "reference",
 ]
