@@ -281,6 +281,43 @@ def test_once_it_is_stopped_nothing_is_put_in_force_any_more(tmp_path: Path) -> 
     assert house.loads == 1
 
 
+def test_settings_are_read_again_behind_the_first_look_at_a_file_that_nobody_knew_of(tmp_path: Path) -> None:
+    """It may have changed in between, which no later look would show."""
+    before = settings(tmp_path)
+    named = replace(settings(tmp_path, "first"), files=(*before.files, tmp_path / "new"))
+    again = replace(settings(tmp_path, "second"), files=named.files)
+    house = House(before, [named, again])
+
+    async def main() -> None:
+        reloader = house.reloader()
+        assert (await reloader.reload("SIGHUP")).good
+        assert house.loads == 2
+        assert (await reloader.reload("SIGHUP")).good
+        assert house.loads == 3
+        assert reloader.knows(await asyncio.to_thread(reloader.look))
+
+    asyncio.run(main())
+    assert house.applied == [again, again]
+
+
+@pytest.mark.parametrize(("found", "outdated"), [("same", False), ("other", True), ("wrong", True)])
+def test_settings_are_outdated_if_others_would_be_read_now(
+    tmp_path: Path, found: str, *, outdated: bool
+) -> None:
+    now: dict[str, Settings | Exception] = {
+        "same": settings(tmp_path),
+        "other": settings(tmp_path, "other"),
+        "wrong": refused(),
+    }
+    house = House(settings(tmp_path), [now[found]])
+
+    async def main() -> bool:
+        return await asyncio.to_thread(house.reloader().is_outdated)
+
+    assert asyncio.run(main()) is outdated
+    assert house.told == []
+
+
 def test_the_loop_gets_its_turns_while_settings_are_read_and_then_all_is_as_it_was(tmp_path: Path) -> None:
     house = House(settings(tmp_path), [settings(tmp_path)])
     usual = sys.getswitchinterval()

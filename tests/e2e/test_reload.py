@@ -318,6 +318,7 @@ def test_an_authority_that_is_renewed_in_its_file_is_trusted_by_itself(
         lambda page: page.total(PROBES, reason="ok"), timeout=NOTICED, what="a probe that trusts it"
     )
     assert page.total(PROBES, reason="internal") == 0.0
+    assert running.log().count("msg=reloaded") == 1
 
 
 @pytest.mark.parametrize(
