@@ -31,12 +31,17 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # What the two views on a terminal share; the rooms do without.
     "palette": GROUND,
     **{room: GROUND | {room, ""} for room in ROOMS},
-    "app": ROOMS | GROUND | {""},
+    # On app's floor, each a reason of its own to change: what new settings mean to each room, how they come
+    # into force, and who notices that there are some.
+    "app": ROOMS | GROUND | {"parts", "reloading", "watching", ""},
+    "parts": frozenset({"observing", "probing", "reloading", "scheduling", "settings"}) | GROUND,
+    "reloading": frozenset({"settings"}) | GROUND,
+    "watching": frozenset({"reloading"}),
     # The demo joins the simulator to what app has joined.
     "demo": frozenset({"app", "demo", "observing", "palette", "serving", "settings", "simulator", ""})
     | GROUND,
     # The one-shot wants app's own prober; of the rooms, what says how to pace, watch and tell it.
-    "once": frozenset({"app", "observing", "once", "palette", "scheduling", "settings"}) | GROUND,
+    "once": frozenset({"app", "observing", "once", "palette", "parts", "scheduling", "settings"}) | GROUND,
     "cli": frozenset({"app", "demo", "once", "serving", "settings", ""}),
     "__main__": frozenset({"cli"}),
 }

@@ -11,10 +11,12 @@ validation         tree -> models                          values, address, egre
 resolution, draft  models -> targets                       resolved   what comes out
 sharding           which of several exporters probes what
 loading            all of it                               description, reference   told in words
+fingerprint        whether files have changed
 """
 
 from exporter.settings.address import ListenAddress
 from exporter.settings.description import describe
+from exporter.settings.fingerprint import fingerprint
 from exporter.settings.loading import load
 from exporter.settings.mistake import ConfigurationError, Mistake, printable
 from exporter.settings.reference import reference
@@ -30,6 +32,7 @@ __all__ = [
     "Shard",
     "Web",
     "describe",
+    "fingerprint",
     "load",
     "printable",
     "reference",
