@@ -15,6 +15,7 @@ import trustme
 import yaml
 from chart.rendering import CI, FULL_NAME, ONE, TARGET, render, shape, values_of
 from harness.daemon import COMMAND
+from harness.mount import Mount
 from harness.process import clean_environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -62,10 +63,8 @@ class Pod:
 
     def __init__(self, values: Values, root: Path, *, name: str = f"{FULL_NAME}-0") -> None:
         release = render(values)
-        for path, text in release.files(secrets=SECRETS).items():
-            file = root / path.lstrip("/")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+        for directory, held in release.mounts(secrets=SECRETS).items():
+            Mount(root / directory.lstrip("/")).put(held)
         environ = release.environment(pod=name, secrets=SECRETS)
         self.environ = {key: re.sub("^/etc/", f"{root}/etc/", value) for key, value in environ.items()}
         self.root = root
@@ -189,11 +188,12 @@ def test_the_pods_of_a_statefulset_share_the_targets_without_gap_or_overlap(
     mode: str, tmp_path: Path
 ) -> None:
     values = shape("sharded") | {"configMode": mode}
-    shares = [Pod(values, tmp_path, name=f"{FULL_NAME}-{number}").settings() for number in range(3)]
+    names = [f"{FULL_NAME}-{number}" for number in range(3)]
+    shares = [Pod(values, tmp_path / name, name=name).settings() for name in names]
     assert [share.shard.index for share in shares] == [0, 1, 2]
     assert {share.shard.count for share in shares} == {3}
-    names = sorted(target.name for share in shares for target in share.targets)
-    assert names == ["apac", "emea", "na_workforce"]
+    shared = sorted(target.name for share in shares for target in share.targets)
+    assert shared == ["apac", "emea", "na_workforce"]
 
 
 def snake(name: str) -> str:

@@ -314,8 +314,7 @@ def test_what_the_chart_makes_secret_is_no_part_of_the_configmap() -> None:
     secret = {"FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL": "http://u:s3cr3t@a.example:1"}
     release = render(ONE | {"secretVariables": secret})
     assert "s3cr3t" not in str([item for item in release.manifests if item["kind"] != "Secret"])
-    (name,) = secret
-    assert release.files(secrets={}) == {f"/etc/pingone-flow-exporter/secrets/{name}": secret[name]}
+    assert release.mounts(secrets={}) == {"/etc/pingone-flow-exporter/secrets": secret}
 
 
 def test_only_what_is_asked_for_is_made() -> None:
