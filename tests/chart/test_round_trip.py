@@ -226,7 +226,7 @@ fields = st.fixed_dictionaries(
 names = st.from_regex(r"[a-z0-9]{1,20}(_[a-z0-9]{1,20}){0,2}", fullmatch=True)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(names, fields, min_size=1, max_size=3), fields)
 def test_whatever_text_is_written_arrives_byte_for_byte(
     targets: dict[str, dict[str, Any]], defaults: dict[str, Any]

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -22,7 +23,7 @@ from harness.variables import PREFIX, target_variables
 from harness.waiting import poll
 
 from exporter.outcome import FAULTS, Phase, Reason
-from exporter.simulator import demo_world, plain_world
+from exporter.simulator import demo_world
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -258,14 +259,18 @@ def test_one_that_hangs_costs_the_others_no_more_than_its_timeout(tmp_path: Path
 
 
 def test_two_hundred_targets_in_a_pipe_are_two_hundred_rows_and_no_bar(tmp_path: Path) -> None:
-    count = 200
-    with Simulated(plain_world(count), tmp_path / "simulator") as running:
-        done = probe(cwd=tmp_path, env=running.variables | {"TERM": "xterm", "FORCE_COLOR": "1"})
-        assert (done.returncode, done.stderr) == (0, "")
-        assert len(rows(done)) == count + 1
-        assert done.stdout.endswith(f"\n\n{count} of {count} ok\n")
-        assert "\x1b" not in done.stdout
-        assert "\r" not in done.stdout
+    count, hosts = 200, 10
+    env = {"TERM": "xterm", "FORCE_COLOR": "1"}
+    with ExitStack() as stack:
+        servers = [stack.enter_context(HttpServer()) for _ in range(hosts)]
+        for number in range(count):
+            env |= target_variables(f"t{number}", servers[number % hosts].base_url)
+        done = probe(cwd=tmp_path, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(rows(done)) == count + 1
+    assert done.stdout.endswith(f"\n\n{count} of {count} ok\n")
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
 
 
 def test_nothing_secret_is_told_whatever_comes_of_it(tmp_path: Path) -> None:
