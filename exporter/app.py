@@ -21,21 +21,22 @@ from exporter.parts import CurrentEgress, CurrentTrust, parts
 from exporter.probing import Prober, warm
 from exporter.reloading import Reloader
 from exporter.scheduling import Chore, Schedule
-from exporter.serving import Landing, Row, bind, serving, site
+from exporter.serving import Door, Landing, Row, bind, serving, site
 from exporter.watching import watch as watch_files
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
 
     from exporter.outcome import Observer
-    from exporter.settings import Settings
+    from exporter.serving import Site
+    from exporter.settings import ListenAddress, Settings
     from exporter.target import Target
 
 _log = logging.getLogger(__name__)
 
 EXIT_KILLED = 1
+_HEALTH_SETTING = "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -49,15 +50,19 @@ def run(settings: Settings, load: Callable[[], Settings] | None = None) -> None:
     Raises:
         ListenError: if an address cannot be listened on.
     """
-    sockets = bind([(address.host, address.port) for address in settings.web.listen_addresses])
+    sockets = bind(_addresses(settings.web.listen_addresses))
+    checked = bind(_addresses(settings.web.health_listen_addresses), setting=_HEALTH_SETTING)
     with logging_to(sys.stderr, level=settings.log.level, style=settings.log.format):
-        asyncio.run(_run(settings, sockets, load))
+        asyncio.run(_run(settings, sockets, checked, load))
 
 
 async def _run(
-    settings: Settings, sockets: Sequence[socket.socket], load: Callable[[], Settings] | None
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    checked: Sequence[socket.socket],
+    load: Callable[[], Settings] | None,
 ) -> None:
-    async with stop_signals() as stopping, lifespan(settings, sockets, load=load) as reloader:
+    async with stop_signals() as stopping, lifespan(settings, sockets, checked, load=load) as reloader:
         # Until here it is ignored: what was read is still new.
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask, "SIGHUP")
         await stopping.wait()
@@ -92,6 +97,7 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 async def lifespan(
     settings: Settings,
     sockets: Sequence[socket.socket],
+    checked: Sequence[socket.socket] = (),
     *,
     observers: Sequence[Observer] = (),
     load: Callable[[], Settings] | None = None,
@@ -104,6 +110,7 @@ async def lifespan(
     Args:
         settings: what to watch, and how.
         sockets: where the web listens; closed at the end.
+        checked: where health checks alone are answered, without TLS; likewise.
         observers: who else receives outcomes.
         load: reads settings anew; without it they stay what they are.
     """
@@ -120,20 +127,17 @@ async def lifespan(
         places=settings.max_concurrent_probes,
         chores=[Chore("egress check", egress.INTERVAL, egress)],
     )
-    reloader = Reloader(
-        settings,
-        load or (lambda: settings),
-        parts=parts(
-            trust, egress, metrics=metrics, schedule=schedule, forgetful=(history, log), targets=targets
-        ),
-        was_read=metrics.configuration_was_read,
+    door, forgetful = Door(settings.web.security), (history, log)
+    follow = parts(
+        trust, egress, metrics=metrics, schedule=schedule, door=door, forgetful=forgetful, targets=targets
     )
-    web = _web(sockets, metrics, history, schedule, reloader)
+    reloader = Reloader(
+        settings, load or (lambda: settings), parts=follow, was_read=metrics.configuration_was_read
+    )
+    app = _site(metrics, history, schedule, reloader, door)
     spare_the_collector()
-    async with web, _running(watch, schedule, reloader):
-        for sock in sockets:
-            _log.info("listening", extra={"address": _address(sock)})
-        _tell_of_the_start(settings)
+    async with serving(app, sockets, door=door, checked=checked), _running(watch, schedule, reloader):
+        _tell_of_the_start(settings, sockets, checked)
         yield reloader
 
 
@@ -154,34 +158,28 @@ async def _running(watch: LoopWatch, schedule: Schedule, reloader: Reloader) -> 
             await files
 
 
-def _web(
-    sockets: Sequence[socket.socket],
-    metrics: Metrics,
-    history: History,
-    schedule: Schedule,
-    reloader: Reloader,
-) -> AbstractAsyncContextManager[None]:
+def _site(metrics: Metrics, history: History, schedule: Schedule, reloader: Reloader, door: Door) -> Site:
     """Hand to the web what it shows, and what it can ask for."""
 
     async def reload() -> tuple[bool, str]:
         done = await reloader.reload("POST /-/reload")
         return done.good, done.text
 
-    app = site(
+    return site(
         exposition=metrics.exposition,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
         landing=lambda: _landing(reloader.settings.targets, history),
         reload=reload,
+        door=door,
     )
-    return serving(app, sockets)
 
 
 async def prober_of(trust: CurrentTrust, watch: LoopWatch) -> Prober:
-    """Make what probes targets, warmed up, so that its first walk takes no longer than the others.
+    """Make what probes, warmed up, so that its first walk takes no longer than the others.
 
     Args:
-        trust: whom to trust.
+        trust: whom to trust for each target.
         watch: knows when our own event loop stood still.
     """
     prober = Prober(trust, stalls=watch.stalls)
@@ -189,7 +187,13 @@ async def prober_of(trust: CurrentTrust, watch: LoopWatch) -> Prober:
     return prober
 
 
-def _tell_of_the_start(settings: Settings) -> None:
+def _tell_of_the_start(
+    settings: Settings, sockets: Sequence[socket.socket], checked: Sequence[socket.socket]
+) -> None:
+    for sock in sockets:
+        _log.info("listening", extra={"address": _address(sock)})
+    for sock in checked:
+        _log.info("listening for health checks", extra={"address": _address(sock)})
     _log.info("started", extra={"version": __version__, "targets": len(settings.targets)})
     shard = settings.shard
     if not settings.targets:
@@ -221,6 +225,10 @@ def _landing(targets: Sequence[Target], history: History) -> Landing:
                 ),
             )
     return Landing(version=__version__, rows=tuple(rows))
+
+
+def _addresses(written: Sequence[ListenAddress]) -> list[tuple[str, int]]:
+    return [(address.host, address.port) for address in written]
 
 
 def _address(sock: socket.socket) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from exporter.observing import LoopWatch, Metrics
     from exporter.reloading import Apply, Part
     from exporter.scheduling import Schedule
+    from exporter.serving import Door
     from exporter.settings import EgressCheck, Settings
     from exporter.target import Journey, Target
 
@@ -39,6 +40,7 @@ def parts(
     *,
     metrics: Metrics,
     schedule: Schedule,
+    door: Door,
     forgetful: Sequence[Forgetful],
     targets: Sequence[Target],
 ) -> tuple[Part, ...]:
@@ -52,6 +54,7 @@ def parts(
         _forgetting(forgetful, targets),
         lambda settings: partial(log_from, settings.log.level),
         egress.prepare,
+        lambda settings: partial(door.renew, settings.web.security),
     )
 
 

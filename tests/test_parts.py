@@ -15,6 +15,7 @@ from observing.examples import BUCKETS, a_success, page
 from exporter.observing import History, LoopWatch, Metrics
 from exporter.parts import CurrentEgress, CurrentTrust, parts
 from exporter.scheduling import Schedule
+from exporter.serving import Door
 from exporter.settings import ConfigurationError, EgressCheck, load
 from exporter.target import IpFamily, Journey
 
@@ -159,6 +160,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
         metrics, history = Metrics(before.targets, buckets=BUCKETS), History()
         schedule = Schedule(before.targets, probe, observers=(metrics, history), watcher=metrics, places=10)
         schedule.start()
+        door = Door()
         for name in ("stays", "goes"):
             history.observe(a_success(target=name))
         followers = parts(
@@ -166,6 +168,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
             egress(metrics, None),
             metrics=metrics,
             schedule=schedule,
+            door=door,
             forgetful=(history,),
             targets=before.targets,
         )

@@ -11,6 +11,7 @@ validation         tree -> models                          values, address, egre
                                                            client_certificate  looks at its files
 resolution, draft  models -> targets                       resolved   what comes out
 sharding           which of several exporters probes what
+web_file           Prometheus' web configuration file     section, web_tls    its parts
 loading            all of it                               description, reference   told in words
 fingerprint        whether files have changed
 """

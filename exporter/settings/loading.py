@@ -21,6 +21,7 @@ from exporter.settings.schema import required
 from exporter.settings.sharding import shard_of
 from exporter.settings.sources import read_sources
 from exporter.settings.validation import validate
+from exporter.settings.web_file import read_web_file
 from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, TARGETS
 
 if TYPE_CHECKING:
@@ -64,10 +65,11 @@ def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
     if all(reading.whole for reading in sources.readings):
         mistakes += _no_such_shard(merged, validated.schema)
         targets, disabled = _targets(merged, validated.schema, surroundings, mistakes)
+    web = _web(merged, validated.schema, mistakes)
     files = _files(sources, validated.schema, surroundings)
     if mistakes:
         raise ConfigurationError(mistakes, files=files)
-    return _settings(validated.schema, targets, disabled, files)
+    return _settings(validated.schema, web, targets, disabled, files)
 
 
 def _files(sources: Sources, schema: Schema, surroundings: Surroundings) -> tuple[Path, ...]:
@@ -123,8 +125,34 @@ def _no_such_shard(merged: Merged, schema: Schema) -> list[Mistake]:
     return [index.place.mistake(f"must be less than the number of shards, which {most}; the first one is 0")]
 
 
+def _web(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> Web:
+    written, fields = merged.tree.get("web", {}), schema.web
+    security = None
+    if fields.config_file is not None:
+        try:
+            security, wrong = read_web_file(fields.config_file)
+        except ValueError as error:
+            wrong = [written["config_file"].place.mistake(str(error))]
+        mistakes += wrong
+    health = fields.health_listen_address or ()
+    if any(address.port and address in fields.listen_address for address in health):
+        place = written["health_listen_address"].place
+        mistakes.append(place.mistake("is a listen address of the web, too; write another port"))
+    return Web(
+        listen_addresses=fields.listen_address,
+        config_file=fields.config_file,
+        security=security,
+        health_listen_addresses=health,
+        external_url=fields.external_url,
+    )
+
+
 def _settings(
-    schema: Schema, targets: Sequence[Target], disabled: Iterable[str], files: tuple[Path, ...]
+    schema: Schema,
+    web: Web,
+    targets: Sequence[Target],
+    disabled: Iterable[str],
+    files: tuple[Path, ...],
 ) -> Settings:
     index, count = schema.shard.index, schema.shard.count
     own: list[Target] = []
@@ -134,12 +162,7 @@ def _settings(
     return Settings(
         targets=tuple(own),
         disabled=tuple(disabled),
-        web=Web(
-            listen_addresses=schema.web.listen_address,
-            config_file=schema.web.config_file,
-            health_listen_addresses=schema.web.health_listen_address or (),
-            external_url=schema.web.external_url,
-        ),
+        web=web,
         max_concurrent_probes=schema.max_concurrent_probes or _slots(own),
         shutdown_grace=schema.shutdown_grace,
         duration_buckets=schema.duration_buckets,
