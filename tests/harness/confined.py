@@ -1,8 +1,8 @@
 """Runs a command under the seccomp filters that a systemd unit comes to.
 
-As a script: UNIT COMMAND [ARGUMENT…]. Of the unit's settings it takes SystemCallFilter, RestrictAddressFamilies
-and MemoryDenyWriteExecute. What they mean is in systemd's source, src/shared/seccomp-util.c; which calls a set
-holds, systemd-analyze says.
+As a script: UNIT COMMAND [ARGUMENT…]. It takes the unit's SystemCallFilter, MemoryDenyWriteExecute and
+RestrictAddressFamilies. What they mean is in systemd's source, src/shared/seccomp-util.c; which calls a
+set holds, systemd-analyze says.
 """
 
 from __future__ import annotations
