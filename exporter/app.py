@@ -18,7 +18,8 @@ from exporter import __version__
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, logging_to
 from exporter.probing import Canary, Prober, Trust, warm
 from exporter.scheduling import Chore, Schedule
-from exporter.serving import Landing, Row, bind, serving, site
+from exporter.serving import bind, serving, site
+from exporter.views import views
 
 if TYPE_CHECKING:
     import socket
@@ -93,7 +94,7 @@ async def lifespan(
         observers: who else receives outcomes.
     """
     targets = settings.targets
-    metrics, history = Metrics(targets, buckets=settings.duration_buckets), History()
+    metrics, history = Metrics(targets, buckets=settings.duration_buckets), History(targets)
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
     trust = Trust(targets)
     if trust.system_has_none() and any(_trusts_the_system(target) for target in targets):
@@ -112,7 +113,7 @@ async def lifespan(
         exposition=metrics.exposition,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
-        landing=lambda: _landing(targets, history),
+        views=views(schedule, history, settings.web.external_url),
     )
     _spare_the_collector()
     async with serving(app, sockets):
@@ -161,23 +162,6 @@ def _chores(settings: Settings, metrics: Metrics, watch: LoopWatch) -> list[Chor
             metrics.egress(up)
 
     return [Chore("egress check", Canary.INTERVAL, check)]
-
-
-def _landing(targets: Sequence[Target], history: History) -> Landing:
-    rows = []
-    for target in targets:
-        for journey in target.journeys:
-            last = history.last(target.name, journey)
-            rows.append(
-                Row(
-                    target=target.name,
-                    journey=journey,
-                    auth_host=target.auth_host,
-                    reason=last.reason if last else None,
-                    last_run=last.ended_at if last else None,
-                ),
-            )
-    return Landing(version=__version__, rows=tuple(rows))
 
 
 def _address(sock: socket.socket) -> str:

@@ -29,7 +29,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "target": GROUND,
     "outcome": GROUND,
     **{room: GROUND | {room, ""} for room in ROOMS},
-    "app": ROOMS | GROUND | {""},
+    "app": ROOMS | GROUND | {"views", ""},
+    # Of app's own floor, and apart from it for length alone: what the pages show is joined there.
+    "views": frozenset({"observing", "scheduling", "serving", ""}) | GROUND,
     # The demo joins the simulator to what app has joined.
     "demo": frozenset({"app", "demo", "observing", "serving", "settings", "simulator", ""}) | GROUND,
     "cli": frozenset({"app", "demo", "serving", "settings", ""}),
@@ -42,7 +44,8 @@ HOMES: dict[str, frozenset[str]] = {
     "apscheduler": frozenset({"scheduling"}),
     **dict.fromkeys(("httpx", "httpcore", "aiodns", "pycares"), frozenset({"probing"})),
     "prometheus_client": frozenset({"observing"}),
-    "markdown_it": frozenset({"serving"}),
+    # The pages are written there; markupsafe is what jinja2 escapes with.
+    **dict.fromkeys(("markdown_it", "jinja2", "markupsafe"), frozenset({"serving"})),
     **dict.fromkeys(("starlette", "uvicorn"), frozenset({"serving", "simulator"})),
 }
 """Libraries that live in certain rooms only, so that replacing one is the work of one room."""

@@ -1,24 +1,106 @@
-"""What is remembered of outcomes for people: the last one of each target and journey."""
+"""What is remembered of outcomes for people: the last ones of each target and journey, and its last failures.
+
+    recent    … ok ok tls tls tls ok ok      the last 60, whatever they were
+    failures  … dns … tls tls tls            the last 50 failures, however long ago
+
+Failures are kept apart, or an hour of successes would wipe out what happened tonight.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
+from exporter.observing.packing import pack, unpack
+from exporter.observing.state import State
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from exporter.outcome import Outcome
-    from exporter.target import Journey
+    from exporter.target import Journey, Target
+
+    Point = tuple[float | None, str]
+    """Seconds, if they can be believed, and fault. Plain, so that no garbage collection looks into it."""
+
+RECENT = 60
+FAILURES = 50
+
+
+class Past:
+    """What is remembered of one target and journey."""
+
+    __slots__ = ("_failures", "_journey", "_points", "_recent", "_target", "decisive", "last", "state")
+
+    def __init__(self, target: str, journey: Journey) -> None:
+        self._target = target
+        self._journey = journey
+        self._points: deque[Point] = deque(maxlen=RECENT)
+        self._recent: deque[bytes] = deque(maxlen=RECENT)
+        self._failures: deque[bytes] = deque(maxlen=FAILURES)
+        self.last: Outcome | None = None
+        self.decisive: Outcome | None = None
+        """The last one that says anything of the target, and so the reason of its state."""
+        self.state = State()
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Seconds and fault of the last 60, oldest first; no seconds where our own stall spoilt them."""
+        return tuple(self._points)
+
+    @property
+    def recent(self) -> tuple[Outcome, ...]:
+        """The last 60, oldest first."""
+        return self._unpacked(self._recent)
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The last 50 that were no success, oldest first."""
+        return self._unpacked(self._failures)
+
+    def observe(self, outcome: Outcome) -> None:
+        """Remember an outcome; what there is no room for is forgotten, the oldest first."""
+        packed = pack(outcome)  # once: an outcome that is in both is there one time only
+        self._recent.append(packed)
+        self._points.append((None if outcome.stalled else outcome.duration, outcome.fault.value))
+        if not outcome.success:
+            self._failures.append(packed)
+        self.last = outcome
+        if outcome.counts:
+            self.decisive = outcome
+        self.state.fold(outcome)
+
+    def _unpacked(self, kept: Iterable[bytes]) -> tuple[Outcome, ...]:
+        return tuple([unpack(self._target, self._journey, packed) for packed in kept])
 
 
 class History:
-    """Remembers outcomes; bounded by the number of targets."""
+    """Remembers outcomes, of those targets only that are watched; bounded by their number.
 
-    def __init__(self) -> None:
-        self._last: dict[tuple[str, Journey], Outcome] = {}
+    Args:
+        targets: what is probed.
+    """
+
+    def __init__(self, targets: Sequence[Target] = ()) -> None:
+        self._pasts: dict[tuple[str, Journey], Past] = {}
+        for target in targets:
+            for journey in target.journeys:
+                self.expect(target.name, journey)
+
+    def expect(self, target: str, journey: Journey) -> None:
+        """Begin to remember; what is remembered already stays."""
+        self._pasts.setdefault((target, journey), Past(target, journey))
+
+    def forget(self, target: str, journey: Journey) -> None:
+        """Drop what is remembered. An outcome that comes late, of a probe then under way, is dropped too."""
+        self._pasts.pop((target, journey), None)
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Remember an outcome in place of the one before."""
-        self._last[outcome.target, outcome.journey] = outcome
+        """Remember an outcome, unless its target was forgotten."""
+        past = self._pasts.get((outcome.target, outcome.journey))
+        if past is not None:
+            past.observe(outcome)
 
-    def last(self, target: str, journey: Journey) -> Outcome | None:
-        """Return the last outcome, or None before the first."""
-        return self._last.get((target, journey))
+    def of(self, target: str, journey: Journey) -> Past | None:
+        """Return what is remembered, None of those that are not watched."""
+        return self._pasts.get((target, journey))

@@ -45,4 +45,9 @@ class Holds:
 
     def is_held(self, scope: Scope, now: float) -> bool:
         """Whether `scope` is held back at `now`."""
-        return now < self._until.get(scope, now)
+        return self.until(scope, now) is not None
+
+    def until(self, scope: Scope, now: float) -> float | None:
+        """Return until when `scope` is held back; None when at `now` it is not."""
+        until = self._until.get(scope, now)
+        return until if now < until else None

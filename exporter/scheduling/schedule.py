@@ -21,11 +21,12 @@ from exporter.scheduling.backoff import Holds, hold_for, scope_of
 from exporter.scheduling.chore import ChoreRunner
 from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.offsets import first_delays, offset
+from exporter.scheduling.plan import Plan
 from exporter.scheduling.slots import Slots
 from exporter.scheduling.timer import Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from exporter.outcome import Observer, Outcome
     from exporter.scheduling.chore import Chore
@@ -156,6 +157,19 @@ class Schedule:
                 entry.started = False
                 entry.task = asyncio.get_running_loop().create_task(self._run(entry, slot))
                 entry.task.add_done_callback(partial(self._over, entry))
+
+    def plans(self) -> Iterator[Plan]:
+        """Tell of each target and journey when it is probed next; found one by one, as they are asked for."""
+        for entry in tuple(self._entries):
+            held = self._holds.until(scope_of(entry.target), self._clock())
+            due = entry.slots.upcoming if held is None else entry.slots.after(held)
+            step = self._clock.step()
+            yield Plan(
+                target=entry.target,
+                journey=entry.journey,
+                next_run=due + step if self._running else None,
+                held_until=None if held is None else held + step,
+            )
 
     async def stop(self, grace: float) -> None:
         """Start nothing more, let what runs finish within `grace` seconds, cancel the rest."""

@@ -1,4 +1,4 @@
-"""The web: metrics, health and the landing page over HTTP.
+"""The web: metrics, health and the status pages over HTTP.
 
 bind(addresses) -> sockets        a port in use is known before anything is started
 site(...)       -> application    what it shows is handed in
@@ -7,16 +7,17 @@ serving(application, sockets)     accepts while the block runs
 
 from exporter.serving.listening import ListenError, bind
 from exporter.serving.negotiation import Format, choose, wants_gzip
-from exporter.serving.page import Landing, Row
 from exporter.serving.server import Server, serving
 from exporter.serving.site import site
+from exporter.serving.watched import Past, Views, Watched
 
 __all__ = [
     "Format",
-    "Landing",
     "ListenError",
-    "Row",
+    "Past",
     "Server",
+    "Views",
+    "Watched",
     "bind",
     "choose",
     "serving",

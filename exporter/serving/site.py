@@ -1,4 +1,4 @@
-"""The routes: metrics, health, landing page, runbooks. What they show is handed in as callables.
+"""The routes: metrics, health, pages. What they show is handed in as callables.
 
 Every answer, errors included, carries `nosniff` and is not to be stored: each describes one moment.
 A failure is answered with a bare 500. It is logged with the way it took, but without the exception's
@@ -8,7 +8,6 @@ own text, which may hold what must not be in a log.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 import traceback
 from typing import TYPE_CHECKING
@@ -17,13 +16,12 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.serving.document import CONTENT_SECURITY_POLICY
-from exporter.serving.negotiation import Format, choose, wants_gzip
-from exporter.serving.page import Landing, render
-from exporter.serving.runbook import runbooks
+from exporter.serving.compression import answer, joined
+from exporter.serving.negotiation import Format, choose
+from exporter.serving.pages import pages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,14 +29,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    Endpoint = Callable[[Request], Awaitable[Response]]
+    from exporter.serving.watched import Views
 
-LEAST_COMPRESSED = 1024
-"""Bytes below which compression saves no packet."""
-LEAST_THREADED = 64 * 1024
-"""Bytes from which compression would hold the event loop for longer than handing it to a thread costs."""
-LEVEL = 1
-"""Metrics text shrinks about tenfold at level 1; level 9 costs five times as much for little more."""
+    Endpoint = Callable[[Request], Awaitable[Response]]
 
 _log = logging.getLogger("exporter.serving")
 
@@ -48,7 +41,7 @@ def site(
     exposition: Callable[[bool], Awaitable[bytes]],
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
-    landing: Callable[[], Landing],
+    views: Views,
 ) -> Starlette:
     """Build the web application.
 
@@ -56,15 +49,14 @@ def site(
         exposition: renders the metrics; called with True for OpenMetrics 1.0.0, False for text 0.0.4.
         healthy: whether due probes are being started.
         ready: whether the schedule runs.
-        landing: what the landing page shows.
+        views: where the pages and the API have what they show.
     """
     app = Starlette(
         routes=[
-            Route("/", _landing(landing)),
             Route("/metrics", _metrics(exposition)),
             Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
             Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
-            *(Route(f"/runbooks/{alert}", _fixed(page)) for alert, page in runbooks().items()),
+            *pages(views),
         ],
         middleware=[Middleware(_Frame)],
         exception_handlers={HTTPException: _refusal},
@@ -75,13 +67,9 @@ def site(
 
 def _metrics(exposition: Callable[[bool], Awaitable[bytes]]) -> Endpoint:
     async def metrics(request: Request) -> Response:
-        form = choose(_joined(request, "accept"))
+        form = choose(joined(request, "accept"))
         body = await exposition(form is Format.OPENMETRICS)
-        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
-        if len(body) >= LEAST_COMPRESSED and wants_gzip(_joined(request, "accept-encoding")):
-            headers["Content-Encoding"] = "gzip"
-            body = await _compressed(body)
-        return Response(body, headers=headers)
+        return await answer(request, body, {"Content-Type": form.content_type, "Vary": "Accept"})
 
     return metrics
 
@@ -91,41 +79,6 @@ def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
         return PlainTextResponse(good) if holds() else PlainTextResponse(bad, status_code=503)
 
     return check
-
-
-def _landing(landing: Callable[[], Landing]) -> Endpoint:
-    async def page(_: Request) -> Response:
-        return _page(render(landing()))
-
-    return page
-
-
-def _fixed(text: str) -> Endpoint:
-    async def page(_: Request) -> Response:
-        return _page(text)
-
-    return page
-
-
-def _page(text: str) -> Response:
-    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"}
-    return HTMLResponse(text, headers=headers)
-
-
-def _joined(request: Request, name: str) -> str | None:
-    """A header that may be sent on several lines; None when it was not sent (RFC 9110, 5.2)."""
-    return ", ".join(request.headers.getlist(name)) or None
-
-
-async def _compressed(body: bytes) -> bytes:
-    if len(body) > LEAST_THREADED:
-        return await asyncio.to_thread(_gzip, body)
-    return _gzip(body)
-
-
-def _gzip(body: bytes) -> bytes:
-    # without a time in it, equal bodies have equal lengths, and HEAD agrees with GET
-    return gzip.compress(body, compresslevel=LEVEL, mtime=0)
 
 
 async def _refusal(_: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from serving.test_page import Document
+from serving.html import Document
 from serving.test_site import app, ask
 
 from exporter.serving.document import CONTENT_SECURITY_POLICY

@@ -7,9 +7,10 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import NamedTuple
 
+from serving.examples import views
 from starlette.applications import Starlette
 
-from exporter.serving import Landing, bind, site
+from exporter.serving import bind, site
 
 
 class Answer(NamedTuple):
@@ -68,7 +69,7 @@ def app(exposition: Callable[[bool], Awaitable[bytes]] = rendered) -> Starlette:
         exposition=exposition,
         healthy=lambda: True,
         ready=lambda: True,
-        landing=lambda: Landing(version="1", rows=()),
+        views=views(),
     )
 
 
