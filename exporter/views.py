@@ -50,6 +50,7 @@ def _watched(plan: Plan, history: History) -> Watched:
         in_a_row=known.state.in_a_row,
         last=known.last,
         decisive=known.decisive,
+        expiry=known.expiry,
         points=known.points,
         next_run=plan.next_run,
         held_until=plan.held_until,

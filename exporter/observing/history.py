@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from exporter.observing.packing import pack, unpack
 from exporter.observing.state import State
+from exporter.outcome import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +31,17 @@ FAILURES = 50
 class Past:
     """What is remembered of one target and journey."""
 
-    __slots__ = ("_failures", "_journey", "_points", "_recent", "_target", "decisive", "last", "state")
+    __slots__ = (
+        "_failures",
+        "_journey",
+        "_points",
+        "_recent",
+        "_target",
+        "decisive",
+        "expiry",
+        "last",
+        "state",
+    )
 
     def __init__(self, target: str, journey: Journey) -> None:
         self._target = target
@@ -41,6 +52,8 @@ class Past:
         self.last: Outcome | None = None
         self.decisive: Outcome | None = None
         """The last one that says anything of the target, and so the reason of its state."""
+        self.expiry: float | None = None
+        """When the certificate expires that was seen last; a refused one is looked at once an hour only."""
         self.state = State()
 
     @property
@@ -65,10 +78,20 @@ class Past:
         self._points.append((None if outcome.stalled else outcome.duration, outcome.fault.value))
         if not outcome.success:
             self._failures.append(packed)
+        self._note_expiry(outcome)
         self.last = outcome
         if outcome.counts:
             self.decisive = outcome
         self.state.fold(outcome)
+
+    def _note_expiry(self, outcome: Outcome) -> None:
+        seen = [step.tls.not_after for step in outcome.steps if step.tls and step.tls.not_after is not None]
+        known, first = self.expiry, not (self.last and self.last.reason is Reason.TLS)
+        if seen:
+            self.expiry = seen[-1]
+        elif outcome.reason is Reason.TLS and first and known is not None and known > outcome.ended_at:
+            # What was seen while it was good says nothing of what is refused now, unless it has expired.
+            self.expiry = None
 
     def _unpacked(self, kept: Iterable[bytes]) -> tuple[Outcome, ...]:
         return tuple([unpack(self._target, self._journey, packed) for packed in kept])

@@ -74,6 +74,7 @@ def _of_watched(watched: Watched, external_url: str | None) -> dict[str, Any]:
         "in_a_row": watched.in_a_row or None,
         "next_run": _moment(watched.next_run),
         "held_until": _moment(watched.held_until),
+        "certificate_not_after": _moment(watched.expiry),
         "last": None if watched.last is None else as_json(watched.last),
     }
     return {name: value for name, value in facts.items() if value is not None}

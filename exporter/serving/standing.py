@@ -93,7 +93,7 @@ def verdict(watched: Watched) -> Verdict:
         return Verdict(f"not judged yet: {finding(last)}", None, "")
     count = f"{watched.in_a_row} probe{'' if watched.in_a_row == 1 else 's'}"
     if watched.failing:
-        after = f", {count}: {finding(decisive)}"
+        after = f", {count}: {finding(decisive, watched.expiry)}"
     elif watched.slow:
         objective = latency(watched.target.latency_objective)
         after = f", {count}; the last one took {latency(last.duration)}, longer than {objective}"
@@ -102,6 +102,14 @@ def verdict(watched: Watched) -> Verdict:
     if last is not decisive:
         after += f"; the last one says nothing of it: {finding(last)}"
     return Verdict("failing since" if watched.failing else "succeeding since", watched.since, after)
+
+
+def told(watched: Watched, now: float) -> str:
+    """Say how a target stands in words that stay the same from probe to probe, unless it changes."""
+    before, since, _ = verdict(watched)
+    why = f": {finding(watched.decisive, watched.expiry)}" if watched.failing and watched.decisive else ""
+    when = "" if since is None else f" {clock(since, now)}"
+    return f"{watched.target.name} {before}{when}{why}"
 
 
 def headline(watched: Sequence[Watched], now: float) -> str:
@@ -142,7 +150,7 @@ def _no_failure(watched: Sequence[Watched], count: int) -> str:
 
 def _symptom(failing: Sequence[Watched], now: float) -> str:
     hosts = _hosts(failing)
-    clauses = {clause(each.decisive) for each in failing if each.decisive}
+    clauses = {clause(each.decisive, each.expiry) for each in failing if each.decisive}
     since = clock(min(each.since or now for each in failing), now)
     who = next(iter(hosts)) if len(hosts) == 1 else f"each of {len(hosts)} hosts"
     if len(clauses) == 1:

@@ -8,7 +8,7 @@ from exporter.outcome import Phase
 from exporter.serving.document import render
 from exporter.serving.overview import next_run, took
 from exporter.serving.sparkline import said, sparkline
-from exporter.serving.standing import CONFIRMED, Standing, Verdict, standing, verdict
+from exporter.serving.standing import CONFIRMED, Standing, Verdict, standing, told, verdict
 from exporter.serving.times import relative
 from exporter.serving.words import CULPRITS, finding, status
 
@@ -68,6 +68,7 @@ class Walk(NamedTuple):
     standing: Standing
     fault: str
     verdict: Verdict
+    told: str
     last: str
     took: str
     next: str
@@ -133,15 +134,16 @@ def advice(watched: Watched, now: float) -> tuple[Advice, ...]:
         found.append(Advice("PingOneRateLimited", "the provider limits our rate"))
     if watched.slow:
         found.append(Advice("PingOneSignOnSlow", "the last probe took longer than its objective"))
-    for record in watched.last.steps if watched.last else ():
-        expiry = record.tls.not_after if record.tls else None
-        if expiry is not None and expiry - now < _SOON:
-            name = "PingOneCertificateExpiresNow" if expiry - now < _NOW else "PingOneCertificateExpiresSoon"
-            verb = "expired" if expiry <= now else "expires"
-            found.append(Advice(name, f"the certificate {verb} {relative(expiry, now)}"))
-        if failed := [check for check, passed in record.checks.items() if not passed]:
-            found.append(Advice("PingOneContractCheckFailing", f"not as documented: {', '.join(failed)}"))
-    return tuple(dict.fromkeys(found))
+    expiry = watched.expiry
+    if expiry is not None and expiry - now < _SOON:
+        name = "PingOneCertificateExpiresNow" if expiry - now < _NOW else "PingOneCertificateExpiresSoon"
+        verb = "expired" if expiry <= now else "expires"
+        found.append(Advice(name, f"the certificate {verb} {relative(expiry, now)}"))
+    records = watched.last.steps if watched.last else ()
+    failed = [check for record in records for check, passed in record.checks.items() if not passed]
+    if failed:
+        found.append(Advice("PingOneContractCheckFailing", f"not as documented: {', '.join(failed)}"))
+    return tuple(found)
 
 
 def _walk(past: Past, now: float) -> Walk:
@@ -152,6 +154,7 @@ def _walk(past: Past, now: float) -> Walk:
         standing=standing(watched),
         fault=CULPRITS[decisive.fault] if watched.failing and decisive else "",
         verdict=verdict(watched),
+        told=told(watched, now),
         last=f"{status(last)}, {relative(last.ended_at, now)}" if last else "none yet",
         took=took(watched),
         next=next_run(watched, now),

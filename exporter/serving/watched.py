@@ -30,6 +30,7 @@ class Watched:
         in_a_row: probes that ended so since then.
         last: the last outcome; None before the first.
         decisive: the last outcome that says anything of the target, so the reason of its state.
+        expiry: when the certificate expires that was seen last; None when none was.
         points: the last 60 probes, oldest first.
         next_run: when it is probed next; None when nothing more is started.
         held_until: until when it is held back; None when it is not.
@@ -42,6 +43,7 @@ class Watched:
     in_a_row: int = 0
     last: Outcome | None = None
     decisive: Outcome | None = None
+    expiry: float | None = None
     points: tuple[Point, ...] = ()
     next_run: float | None = None
     held_until: float | None = None

@@ -67,16 +67,21 @@ _FIXED: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
 }
 
 
-def finding(outcome: Outcome) -> str:
-    """Write why a probe ended as it did: the reason, and what is behind it."""
+def finding(outcome: Outcome, expiry: float | None = None) -> str:
+    """Write why a probe ended as it did: the reason, and what is behind it.
+
+    Args:
+        outcome: the probe's.
+        expiry: when the host's certificate expires, if that is known from another probe.
+    """
     if outcome.success:
         return "ok"
-    return f"{outcome.reason}, {_words(outcome)[0]}"
+    return f"{outcome.reason}, {_words(outcome, expiry)[0]}"
 
 
-def clause(outcome: Outcome) -> str:
-    """Write what the host of a failed probe does wrong, to follow its name."""
-    return _words(outcome)[1]
+def clause(outcome: Outcome, expiry: float | None = None) -> str:
+    """Write what the host of a failed probe does wrong, to follow its name; `expiry` as for `finding`."""
+    return _words(outcome, expiry)[1]
 
 
 def status(outcome: Outcome) -> str:
@@ -85,20 +90,23 @@ def status(outcome: Outcome) -> str:
     return " ".join(str(part) for part in parts if part is not None) or "no response"
 
 
-def _words(outcome: Outcome) -> tuple[str, str]:
+def _words(outcome: Outcome, expiry: float | None) -> tuple[str, str]:
     record = outcome.steps[-1] if outcome.steps else None
     if outcome.reason is Reason.TIMEOUT:
         return _NOT_IN_TIME[outcome.phase]
     if outcome.reason is Reason.TLS and outcome.fault is Fault.PROVIDER:
-        return _certificate(outcome, record)
+        return _certificate(outcome, record, expiry)
     if telling := _TELLING.get(outcome.reason):
         return telling(record)
     return _FIXED[outcome.reason, outcome.fault]
 
 
-def _certificate(outcome: Outcome, record: StepRecord | None) -> tuple[str, str]:
-    tls = record.tls if record else None
-    if tls is not None and tls.not_after is not None and tls.not_after <= outcome.ended_at:
+def _certificate(outcome: Outcome, record: StepRecord | None, expiry: float | None) -> tuple[str, str]:
+    own = record.tls.not_after if record and record.tls else None
+    known = expiry if own is None else own
+    if known is None:
+        return "certificate expired, not yet valid or for another name", "has a certificate that is not valid"
+    if known <= outcome.ended_at:
         return "certificate expired", "has an expired certificate"
     return "certificate not yet valid, or for another name", "has a certificate that is not valid for it"
 

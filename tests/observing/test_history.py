@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 
 import pytest
-from observing.examples import START, a_failure, a_success, a_target
+from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
 
 from exporter.observing.history import FAILURES, RECENT, History, Past
-from exporter.outcome import Fault, Outcome, Reason
+from exporter.outcome import Fault, Outcome, Phase, Reason
 from exporter.target import Journey
 
 
@@ -67,6 +67,35 @@ def test_what_says_nothing_of_the_target_is_the_last_but_not_the_decisive_one(
     assert past.decisive is failure
     assert past.last is silent
     assert past.failures == (failure, silent)
+
+
+def refused(expiry: float | None = None, **changes: float) -> Outcome:
+    tls = None if expiry is None else a_certificate(expiry)
+    step = a_step(reason=Reason.TLS, phase=Phase.TLS, tls=tls)
+    return a_failure(Reason.TLS, Fault.PROVIDER, Phase.TLS, steps=(step,), **changes)
+
+
+def seen(expiry: float) -> Outcome:
+    return a_success(steps=(a_step(tls=a_certificate(expiry)),))
+
+
+def test_the_expiry_of_a_refused_certificate_is_known_to_the_probes_that_did_not_look() -> None:
+    assert remembered(refused(START - 1), refused(), refused()).expiry == START - 1
+
+
+def test_a_certificate_that_expired_since_it_was_seen_is_known_to_have() -> None:
+    past = remembered(seen(START + 60), refused(ended_at=START + 61), refused(ended_at=START + 62))
+    assert past.expiry == START + 60
+
+
+def test_what_was_seen_of_a_good_certificate_says_nothing_of_one_that_is_refused() -> None:
+    assert remembered(seen(START + 9000), refused()).expiry is None
+    assert remembered(seen(START + 9000), refused(START - 1), refused()).expiry == START - 1
+    assert remembered(refused(START + 9000), refused()).expiry == START + 9000
+
+
+def test_a_failure_of_another_kind_leaves_the_expiry_known() -> None:
+    assert remembered(seen(START + 9000), a_failure()).expiry == START + 9000
 
 
 def test_targets_are_remembered_apart() -> None:

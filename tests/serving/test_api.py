@@ -39,7 +39,7 @@ def test_a_target_is_told_with_all_that_the_page_shows_and_its_last_outcome_in_t
     last = a_failure(Reason.DNS, ended_at=START)
     target = a_target(labels=(("owner", "identity"),))
     (told,) = all_of(
-        a_watched(last, target=target, held_until=NOW + 60, in_a_row=3),
+        a_watched(last, target=target, held_until=NOW + 60, in_a_row=3, expiry=NOW + 86_400),
         external_url="https://exporter.example",
     )["targets"]
     assert told == {
@@ -57,6 +57,7 @@ def test_a_target_is_told_with_all_that_the_page_shows_and_its_last_outcome_in_t
         "in_a_row": 3,
         "next_run": "2025-11-22T14:04:12.000Z",
         "held_until": "2025-11-22T14:05:00.000Z",
+        "certificate_not_after": "2025-11-23T14:04:00.000Z",
         "last": as_json(last),
     }
 

@@ -13,7 +13,7 @@ from observing.strategies import outcomes
 from serving.examples import NOW, a_watched, bad, good, slow
 
 from exporter.outcome import Fault, Outcome, Phase, Reason
-from exporter.serving.standing import Standing, headline, rank, standing, verdict
+from exporter.serving.standing import Standing, headline, rank, standing, told, verdict
 from exporter.serving.words import finding
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_a_target_stands_as_its_state_and_its_last_probe_say(watched: Watched, s
 
 
 @pytest.mark.parametrize(
-    ("watched", "told"),
+    ("watched", "words"),
     [
         (a_watched(), "not probed yet"),
         (a_watched(QUOTA), "not judged yet: rate_limited, too many requests"),
@@ -68,9 +68,18 @@ def test_a_target_stands_as_its_state_and_its_last_probe_say(watched: Watched, s
         ),
     ],
 )
-def test_a_verdict_is_told_in_words(watched: Watched, told: str) -> None:
+def test_a_verdict_is_told_in_words(watched: Watched, words: str) -> None:
     before, since, after = verdict(watched)
-    assert f"{before} …{after}" == told if since is not None else before + after == told
+    assert (before + after if since is None else f"{before} …{after}") == words
+
+
+def test_what_is_announced_stays_the_same_from_probe_to_probe() -> None:
+    once, again = a_watched(EXPIRED), a_watched(EXPIRED, in_a_row=14)
+    assert (
+        told(once, NOW) == told(again, NOW + 60) == ("emea failing since 14:00 UTC: tls, certificate expired")
+    )
+    assert told(good(), NOW) == "emea succeeding since 14:00 UTC"
+    assert told(a_watched(), NOW) == "emea not probed yet"
 
 
 # Their order
@@ -93,7 +102,7 @@ def test_the_worst_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("watched", "told"),
+    ("watched", "sentence"),
     [
         ((), "No federation is watched here."),
         ((a_watched(),), "Not judged yet."),
@@ -116,9 +125,9 @@ def test_the_worst_comes_first() -> None:
     ],
 )
 def test_when_nothing_fails_the_headline_says_so_and_what_else_there_is(
-    watched: tuple[Watched, ...], told: str
+    watched: tuple[Watched, ...], sentence: str
 ) -> None:
-    assert headline(watched, NOW) == told
+    assert headline(watched, NOW) == sentence
 
 
 def test_one_host_with_one_symptom_is_named_with_the_time_it_began() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from observing.examples import START, a_certificate, a_checked_step, a_failure, a_step, a_success, a_target
+from observing.examples import START, a_checked_step, a_failure, a_step, a_success, a_target
 from observing.strategies import outcomes
 from serving.examples import NOW, a_past, a_watched, bad, good, made, slow, views
 from serving.html import Document
@@ -196,7 +196,7 @@ def test_any_step_has_bars_that_are_seen_within_the_picture(outcome: Outcome, le
 
 
 def certified(expires: float) -> Watched:
-    return a_watched(a_success(steps=(a_step(tls=a_certificate(expires)),)))
+    return a_watched(a_success(), expiry=expires)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,20 @@ def test_what_is_known_is_told(outcome: Outcome, found: str, told: str) -> None:
     assert (finding(outcome), clause(outcome)) == (found, told)
 
 
+def test_a_certificate_of_which_nothing_is_known_may_be_wrong_in_any_way() -> None:
+    refused = ended(Reason.TLS, Fault.PROVIDER, Phase.TLS)
+    assert finding(refused) == "tls, certificate expired, not yet valid or for another name"
+
+
+def test_what_another_probe_saw_of_the_certificate_helps_those_that_did_not_look() -> None:
+    refused = ended(Reason.TLS, Fault.PROVIDER, Phase.TLS)
+    assert finding(refused, START - 1) == "tls, certificate expired"
+    assert finding(refused, START + 1000) == "tls, certificate not yet valid, or for another name"
+    looked = ended(Reason.TLS, Fault.PROVIDER, Phase.TLS, tls=a_certificate(START - 1))
+    assert finding(looked, START + 1000) == "tls, certificate expired"
+    assert clause(refused, START - 1) == "has an expired certificate"
+
+
 def test_the_last_status_is_code_and_flow_status_as_far_as_there_are_any() -> None:
     assert status(a_success()) == "200 USERNAME_PASSWORD_REQUIRED"
     assert status(a_success(steps=(a_step(flow_status=None),))) == "200"

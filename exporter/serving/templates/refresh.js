@@ -6,7 +6,11 @@
   const stale = document.getElementById("stale");
   let timer = 0, asking = false, seen = new Date();
 
-  const sentence = (root) => root.querySelector("#headline")?.textContent ?? "";
+  // What is worth an announcement when it changes; counts and ages change with every probe.
+  const sentence = (root) => {
+    const headline = root.querySelector("#headline");
+    return headline.dataset.told ?? headline.textContent;
+  };
 
   // Where the focus is, in words that hold for the next page too.
   const place = (element) => {
