@@ -119,7 +119,7 @@ def weigh(count: int) -> float:
     targets = [target(number) for number in range(count)]
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    history = History(targets)
+    history = History()
     remember(history, targets)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()
@@ -132,6 +132,11 @@ async def never(_: Target, __: Journey) -> Outcome:
     return await asyncio.Event().wait()  # type: ignore[return-value]  # never
 
 
+async def reloaded() -> tuple[bool, str]:
+    """Stand in for a reload."""
+    return True, ""
+
+
 async def nothing(_: bool) -> bytes:  # noqa: FBT001  the contract's shape
     """Stand in for the metrics."""
     return b""
@@ -140,7 +145,7 @@ async def nothing(_: bool) -> bytes:  # noqa: FBT001  the contract's shape
 async def measure(count: int, rounds: int) -> bool:
     """Print all, and return whether the bounds are kept."""
     targets = [target(number) for number in range(count)]
-    history = History(targets)
+    history = History()
     remember(history, targets)
     schedule = Schedule(targets, never, observers=(history,), watcher=Silent(), places=count)
     schedule.start()
@@ -148,7 +153,8 @@ async def measure(count: int, rounds: int) -> bool:
         exposition=nothing,
         healthy=lambda: True,
         ready=lambda: True,
-        views=views(schedule, history, "https://exporter.example/pingone"),
+        views=views(schedule, history, lambda: "https://exporter.example/pingone"),
+        reload=reloaded,
     )
     gc.collect()
     gc.freeze()  # as the command does

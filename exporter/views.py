@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exporter import __version__
@@ -10,7 +11,7 @@ from exporter.observing import Slices
 from exporter.serving import Past, Views, Watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from exporter.observing import History
     from exporter.scheduling import Plan, Schedule
@@ -19,7 +20,7 @@ SHOWN = 50
 """Outcomes of a target's page, and failures."""
 
 
-def views(schedule: Schedule, history: History, external_url: str | None) -> Views:
+def views(schedule: Schedule, history: History, external_url: Callable[[], str | None]) -> Views:
     """Return views of what is watched at the moment of each look."""
 
     def watched() -> Iterator[Watched]:
@@ -40,11 +41,13 @@ def views(schedule: Schedule, history: History, external_url: str | None) -> Vie
 
 def _watched(plan: Plan, history: History) -> Watched:
     known = history.of(plan.target.name, plan.journey)
-    if known is None:  # forgotten since the plan was made
-        return Watched(target=plan.target, journey=plan.journey)
-    return Watched(
-        target=plan.target,
-        journey=plan.journey,
+    planned = Watched(
+        target=plan.target, journey=plan.journey, next_run=plan.next_run, held_until=plan.held_until
+    )
+    if known is None:  # not probed yet
+        return planned
+    return replace(
+        planned,
         failing=known.state.failing,
         since=known.state.since,
         in_a_row=known.state.in_a_row,
@@ -52,8 +55,6 @@ def _watched(plan: Plan, history: History) -> Watched:
         decisive=known.decisive,
         expiry=known.expiry,
         points=known.points,
-        next_run=plan.next_run,
-        held_until=plan.held_until,
     )
 
 

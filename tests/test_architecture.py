@@ -1,6 +1,6 @@
 """The house stands as it was designed: who may import whom, what lives where, and how large it may grow.
 
-    __main__ -> cli -> app -> rooms -> target, outcome
+    __main__ -> cli -> app -> rooms -> target, outcome, security
 
 Each rule returns its violations, one line with file and line number each; `test_…_is_seen` shows on a small
 house with one violation of each kind that the rule can fail.
@@ -22,30 +22,44 @@ if TYPE_CHECKING:
 EXPORTER = Path(__file__).parent.parent / "exporter"
 
 ROOMS = frozenset({"settings", "scheduling", "probing", "observing", "serving", "simulator"})
-GROUND = frozenset({"target", "outcome"})
+GROUND = frozenset({"target", "outcome", "security"})
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "": frozenset(),
     "target": GROUND,
     "outcome": GROUND,
+    # What the two views on a terminal share; the rooms do without.
+    "palette": GROUND,
+    # What settings read and serving serves; whether a certificate can be used, both must answer alike.
+    "security": frozenset(),
     **{room: GROUND | {room, ""} for room in ROOMS},
-    "app": ROOMS | GROUND | {"views", ""},
-    # Of app's own floor, and apart from it for length alone: what the pages show is joined there.
+    # On app's floor, each a reason of its own to change: what new settings mean to each room, how they come
+    # into force, who notices that there are some, and what the pages show.
+    "app": ROOMS | GROUND | {"parts", "reloading", "views", "watching", ""},
+    "parts": frozenset({"observing", "probing", "reloading", "scheduling", "serving", "settings"}) | GROUND,
+    "reloading": frozenset({"settings"}) | GROUND,
     "views": frozenset({"observing", "scheduling", "serving", ""}) | GROUND,
+    "watching": frozenset({"reloading"}),
     # The demo joins the simulator to what app has joined.
-    "demo": frozenset({"app", "demo", "observing", "serving", "settings", "simulator", ""}) | GROUND,
-    "cli": frozenset({"app", "demo", "serving", "settings", ""}),
+    "demo": frozenset({"app", "demo", "observing", "palette", "serving", "settings", "simulator", ""})
+    | GROUND,
+    # The one-shot wants app's own prober; of the rooms, what says how to pace, watch and tell it.
+    "once": frozenset({"app", "observing", "once", "palette", "parts", "scheduling", "settings"}) | GROUND,
+    "cli": frozenset({"app", "demo", "once", "serving", "settings", ""}),
     "__main__": frozenset({"cli"}),
 }
 """By first name below `exporter`; "" is the package itself, which holds the version and nothing else."""
 
 HOMES: dict[str, frozenset[str]] = {
     **dict.fromkeys(("pydantic", "pydantic_core", "pydantic_settings", "dotenv"), frozenset({"settings"})),
+    # Its constructors guess and its errors quote: what reads YAML of an operator does so in one way.
+    "yaml": frozenset({"settings", "simulator"}),
     "apscheduler": frozenset({"scheduling"}),
     **dict.fromkeys(("httpx", "httpcore", "aiodns", "pycares"), frozenset({"probing"})),
     "prometheus_client": frozenset({"observing"}),
     # The pages are written there; markupsafe is what jinja2 escapes with.
     **dict.fromkeys(("markdown_it", "jinja2", "markupsafe"), frozenset({"serving"})),
+    "bcrypt": frozenset({"settings", "serving"}),  # the one looks whether a hash is one, the other compares
     **dict.fromkeys(("starlette", "uvicorn"), frozenset({"serving", "simulator"})),
 }
 """Libraries that live in certain rooms only, so that replacing one is the work of one room."""

@@ -30,7 +30,7 @@ def looked(look: Callable[[Views], None], *outcomes: Outcome, forget: bool = Fal
     """Look at views of two targets, after these outcomes, while their schedule runs."""
 
     async def scene(stage: Stage, _: VirtualTime) -> None:
-        history = History(TARGETS)
+        history = History()
         for outcome in outcomes:
             history.observe(outcome)
         if forget:
@@ -38,7 +38,7 @@ def looked(look: Callable[[Views], None], *outcomes: Outcome, forget: bool = Fal
         schedule = stage.schedule(TARGETS)
         schedule.start()
         await asyncio.sleep(0)
-        look(views(schedule, history, "https://exporter.example"))
+        look(views(schedule, history, lambda: "https://exporter.example"))
         await schedule.stop(grace=1e6)
 
     perform(scene)
@@ -81,10 +81,11 @@ def test_of_an_unknown_target_there_is_no_past() -> None:
     looked(look)
 
 
-def test_what_history_has_forgotten_already_is_shown_as_not_probed_yet() -> None:
+def test_what_history_knows_nothing_of_is_shown_as_not_probed_yet() -> None:
     def look(shown: Views) -> None:
         (emea, _), (past,) = shown.watched(), shown.past("emea")
-        assert emea.last is None
+        assert (emea.last, emea.failing) == (None, None)
+        assert emea.next_run is not None
         assert past.recent == ()
 
     looked(look, a_failure(), forget=True)
@@ -92,7 +93,7 @@ def test_what_history_has_forgotten_already_is_shown_as_not_probed_yet() -> None
 
 def test_version_and_external_url_are_handed_on() -> None:
     def look(shown: Views) -> None:
-        assert (shown.version, shown.external_url) == (__version__, "https://exporter.example")
+        assert (shown.version, shown.external_url()) == (__version__, "https://exporter.example")
 
     looked(look)
 

@@ -16,10 +16,10 @@ from exporter.observing.state import State
 from exporter.outcome import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from exporter.outcome import Outcome
-    from exporter.target import Journey, Target
+    from exporter.target import Journey
 
     Point = tuple[float | None, str]
     """Seconds, if they can be believed, and fault. Plain, so that no garbage collection looks into it."""
@@ -98,32 +98,25 @@ class Past:
 
 
 class History:
-    """Remembers outcomes, of those targets only that are watched; bounded by their number.
+    """Remembers outcomes; bounded by the number of targets.
 
-    Args:
-        targets: what is probed.
+    Whoever stops probing a target says so; of a probe then under way the schedule hands on no outcome.
     """
 
-    def __init__(self, targets: Sequence[Target] = ()) -> None:
+    def __init__(self) -> None:
         self._pasts: dict[tuple[str, Journey], Past] = {}
-        for target in targets:
-            for journey in target.journeys:
-                self.expect(target.name, journey)
-
-    def expect(self, target: str, journey: Journey) -> None:
-        """Begin to remember; what is remembered already stays."""
-        self._pasts.setdefault((target, journey), Past(target, journey))
-
-    def forget(self, target: str, journey: Journey) -> None:
-        """Drop what is remembered. An outcome that comes late, of a probe then under way, is dropped too."""
-        self._pasts.pop((target, journey), None)
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Remember an outcome, unless its target was forgotten."""
-        past = self._pasts.get((outcome.target, outcome.journey))
-        if past is not None:
-            past.observe(outcome)
+        """Remember an outcome."""
+        key = outcome.target, outcome.journey
+        if key not in self._pasts:
+            self._pasts[key] = Past(*key)
+        self._pasts[key].observe(outcome)
+
+    def forget(self, target: str, journey: Journey) -> None:
+        """Forget a target that is no longer probed."""
+        self._pasts.pop((target, journey), None)
 
     def of(self, target: str, journey: Journey) -> Past | None:
-        """Return what is remembered, None of those that are not watched."""
+        """Return what is remembered, or None before the first outcome."""
         return self._pasts.get((target, journey))

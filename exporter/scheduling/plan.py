@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from exporter.scheduling.entry import Entry
     from exporter.target import Journey, Target
 
 
@@ -24,3 +25,21 @@ class Plan:
     journey: Journey
     next_run: float | None
     held_until: float | None
+
+
+def plan(entry: Entry, held: float | None, step: float, *, running: bool) -> Plan:
+    """Return the plan for an entry.
+
+    Args:
+        entry: whose.
+        held: until when it is held back, by the steady clock; None when it is not.
+        step: by how much the wall clock has been set.
+        running: whether anything more is started.
+    """
+    due = entry.slots.upcoming if held is None else entry.slots.after(held)
+    return Plan(
+        target=entry.target,
+        journey=entry.journey,
+        next_run=due + step if running else None,
+        held_until=None if held is None else held + step,
+    )

@@ -82,7 +82,7 @@ class Overview:
             for kind, group in groupby(drained(ranked), key=standing)
         ]
         await breath()
-        url = self._views.external_url
+        url = self._views.external_url()
         return await render(
             "overview.html",
             breath,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -20,6 +20,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.serving.compression import answer, joined
+from exporter.serving.cross_site import is_cross_site
+from exporter.serving.door import Door
+from exporter.serving.gate import Gate
 from exporter.serving.negotiation import Format, choose
 from exporter.serving.pages import pages
 
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
 
     Endpoint = Callable[[Request], Awaitable[Response]]
 
+Site: TypeAlias = Starlette
+"""What serves the routes; whoever only hands it on need not know of what it is made."""
+
+
 _log = logging.getLogger("exporter.serving")
 
 
@@ -42,6 +49,8 @@ def site(
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     views: Views,
+    reload: Callable[[], Awaitable[tuple[bool, str]]],
+    door: Door | None = None,
 ) -> Starlette:
     """Build the web application.
 
@@ -50,15 +59,19 @@ def site(
         healthy: whether due probes are being started.
         ready: whether the schedule runs.
         views: where the pages and the API have what they show.
+        reload: reads the configuration anew; returns whether it is in force, and what there is to say.
+        door: who may see it, and what every answer carries; without one, everybody, and nothing more.
     """
+    door = door or Door()
     app = Starlette(
         routes=[
             Route("/metrics", _metrics(exposition)),
             Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
             Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
+            Route("/-/reload", _reload(reload), methods=["POST"]),
             *pages(views),
         ],
-        middleware=[Middleware(_Frame)],
+        middleware=[Middleware(_Frame, door), Middleware(Gate, door)],
         exception_handlers={HTTPException: _refusal},
     )
     app.router.redirect_slashes = False
@@ -81,6 +94,16 @@ def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
     return check
 
 
+def _reload(reload: Callable[[], Awaitable[tuple[bool, str]]]) -> Endpoint:
+    async def reloaded(request: Request) -> Response:
+        if is_cross_site(request.headers):
+            return PlainTextResponse("refused: a page of another site asks for it", status_code=403)
+        good, text = await reload()
+        return PlainTextResponse(text, status_code=200 if good else 500)
+
+    return reloaded
+
+
 async def _refusal(_: Request, error: Exception) -> Response:
     """Answer what has no route (404) or not this method (405)."""
     if not isinstance(error, HTTPException):  # pragma: no cover  starlette's signature is wider than its use
@@ -99,8 +122,9 @@ class _Frame:
     for the server to log with the exception's text.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -112,6 +136,8 @@ class _Frame:
                 headers = MutableHeaders(raw=message["headers"])
                 headers["Cache-Control"] = "no-store"
                 headers["X-Content-Type-Options"] = "nosniff"
+                for name, value in self._door.headers:  # last: what the operator asked for wins
+                    headers[name] = value
             await send(message)
 
         try:

@@ -89,7 +89,7 @@ async def target_page(pasts: Sequence[Past], views: Views) -> bytes:
         views: where else what it shows is taken from.
     """
     now, target = views.now(), pasts[0].watched.target
-    url = views.external_url
+    url = views.external_url()
     return await render(
         "target.html",
         views.slices(),

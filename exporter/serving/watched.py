@@ -90,4 +90,4 @@ class Views:
     past: Callable[[str], tuple[Past, ...]]
     now: Callable[[], float]
     slices: Callable[[], Breath]
-    external_url: str | None = None
+    external_url: Callable[[], str | None]

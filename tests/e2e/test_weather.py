@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from e2e.simulated import Simulated
 from harness.daemon import Daemon
-from harness.simulated import Simulated
 from harness.waiting import poll
 
 from exporter.outcome import Reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 import pytest
-from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
+from observing.examples import START, a_certificate, a_failure, a_step, a_success
 
 from exporter.observing.history import FAILURES, RECENT, History, Past
 from exporter.outcome import Fault, Outcome, Phase, Reason
@@ -13,7 +13,7 @@ from exporter.target import Journey
 
 
 def remembered(*outcomes: Outcome) -> Past:
-    history = History([a_target()])
+    history = History()
     for outcome in outcomes:
         history.observe(outcome)
     return past_of(history)
@@ -29,9 +29,8 @@ def at(second: int) -> Outcome:
     return a_success(ended_at=START + second)
 
 
-def test_before_the_first_outcome_there_is_none() -> None:
-    past = remembered()
-    assert (past.last, past.decisive, past.recent, past.failures, past.points) == (None, None, (), (), ())
+def test_before_the_first_outcome_there_is_nothing() -> None:
+    assert History().of("emea", Journey.AUTHORIZE) is None
 
 
 def test_the_last_sixty_are_remembered_and_those_before_them_forgotten() -> None:
@@ -99,7 +98,7 @@ def test_a_failure_of_another_kind_leaves_the_expiry_known() -> None:
 
 
 def test_targets_are_remembered_apart() -> None:
-    history = History([a_target(), a_target(name="apac")])
+    history = History()
     emea, apac = a_success(), a_failure(target="apac")
     history.observe(emea)
     history.observe(apac)
@@ -107,33 +106,17 @@ def test_targets_are_remembered_apart() -> None:
     assert past_of(history, "apac").recent == (apac,)
 
 
-def test_what_is_not_watched_is_not_remembered() -> None:
-    history = History([a_target()])
-    history.observe(a_success(target="stranger"))
-    assert history.of("stranger", Journey.AUTHORIZE) is None
-
-
-def test_an_outcome_that_comes_after_its_target_was_forgotten_does_not_bring_it_back() -> None:
-    history = History([a_target()])
-    history.observe(a_success())
+def test_a_target_that_is_forgotten_is_as_if_it_had_never_been() -> None:
+    history = History()
+    history.observe(a_failure())
+    history.observe(a_failure(target="apac"))
     history.forget("emea", Journey.AUTHORIZE)
-    history.observe(a_success())
     assert history.of("emea", Journey.AUTHORIZE) is None
-
-
-def test_a_target_that_comes_again_begins_anew() -> None:
-    history = History([a_target()])
-    history.observe(a_failure())
-    history.forget("emea", Journey.AUTHORIZE)
-    history.expect("emea", Journey.AUTHORIZE)
-    assert past_of(history).failures == ()
-
-
-def test_a_target_that_is_expected_again_keeps_its_history() -> None:
-    history = History([a_target()])
-    history.observe(a_failure())
-    history.expect("emea", Journey.AUTHORIZE)
-    assert len(past_of(history).failures) == 1
+    assert history.of("apac", Journey.AUTHORIZE) is not None
+    success = a_success()
+    history.observe(success)
+    past = past_of(history)
+    assert (past.recent, past.failures, past.state.in_a_row) == ((success,), (), 1)
 
 
 def test_to_forget_what_is_not_known_is_no_mistake() -> None:
@@ -141,7 +124,7 @@ def test_to_forget_what_is_not_known_is_no_mistake() -> None:
 
 
 def test_a_full_history_is_no_burden_for_the_garbage_collector() -> None:
-    history = History([a_target()])
+    history = History()
     gc.collect()
     before = len(gc.get_objects())
     for second in range(RECENT + FAILURES):

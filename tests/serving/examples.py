@@ -72,7 +72,7 @@ def views(
         past=lambda name: tuple(past for past in known if past.watched.target.name == name),
         now=lambda: now,
         slices=lambda: at_once,
-        external_url=external_url,
+        external_url=lambda: external_url,
     )
 
 

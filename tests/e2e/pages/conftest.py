@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from e2e.simulated import Simulated
 from harness.browser import PATIENCE, Visit, browsing
 from harness.daemon import Daemon
-from harness.simulated import Simulated
 from harness.waiting import poll
 
 from exporter.simulator import plain_world

@@ -1,4 +1,4 @@
-"""The simulator in a thread of the test's own process, so that its weather is changed as one pleases."""
+"""The simulator, in a thread of the tests."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from exporter.simulator import Environment, simulator, variables
+from exporter.simulator import simulator, variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from exporter.simulator import Environment
 
 
 class Simulated:
