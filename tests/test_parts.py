@@ -193,6 +193,6 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
         own.setLevel(level)
     names = {labels["target"] for labels, _ in page(metrics).series("pingone_flow_probes_total")}
     assert names == {"stays"}
-    assert history.last("goes", Journey.AUTHORIZE) is None
-    assert history.last("comes", Journey.AUTHORIZE) is None
-    assert history.last("stays", Journey.AUTHORIZE) is not None
+    assert history.of("goes", Journey.AUTHORIZE) is None
+    assert history.of("comes", Journey.AUTHORIZE) is None
+    assert history.of("stays", Journey.AUTHORIZE) is not None
