@@ -79,7 +79,7 @@ PATIENCE = 150.0
 
 T = TypeVar("T")
 
-_COMMAND = re.compile(r"[Ll]ook closer(?:, with the exporter's variables)?: (?P<command>.*)$")
+_COMMAND = re.compile(r"\. Look closer(?:, with the exporter's variables)?: (?P<command>.*)$")
 
 
 class Enter(Protocol):
