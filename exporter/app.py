@@ -1,6 +1,7 @@
 """The composition root: the only module that knows all rooms, and joins them.
 
 settings -> targets -> schedule -> prober -> outcome -> metrics, history, log -> site
+parts.py says what changes when settings do, reloading.py when, watching.py by itself
 """
 
 from __future__ import annotations
@@ -11,42 +12,59 @@ import logging
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from exporter import __version__
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, logging_to
-from exporter.probing import Canary, Prober, Trust, warm
+from exporter.parts import CurrentEgress, CurrentTrust, parts
+from exporter.probing import Prober, warm
+from exporter.reloading import Reloader
 from exporter.scheduling import Chore, Schedule
-from exporter.serving import Landing, Row, bind, serving, site
+from exporter.serving import Door, Landing, Row, bind, serving, site
+from exporter.watching import watch as watch_files
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from exporter.outcome import Observer
-    from exporter.settings import Settings
+    from exporter.serving import Site
+    from exporter.settings import ListenAddress, Settings
     from exporter.target import Target
 
 _log = logging.getLogger(__name__)
 
 EXIT_KILLED = 1
+_HEALTH_SETTING = "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, load: Callable[[], Settings] | None = None) -> None:
     """Run the daemon until SIGTERM or SIGINT; a second signal ends the process at once, with status 1.
+
+    Args:
+        settings: what to begin with.
+        load: reads them anew; without it they stay what they are.
 
     Raises:
         ListenError: if an address cannot be listened on.
     """
-    sockets = bind([(address.host, address.port) for address in settings.web.listen_addresses])
+    sockets = bind(_addresses(settings.web.listen_addresses))
+    checked = bind(_addresses(settings.web.health_listen_addresses), setting=_HEALTH_SETTING)
     with logging_to(sys.stderr, level=settings.log.level, style=settings.log.format):
-        asyncio.run(_run(settings, sockets))
+        asyncio.run(_run(settings, sockets, checked, load))
 
 
-async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
-    async with stop_signals() as stopping, lifespan(settings, sockets):
+async def _run(
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    checked: Sequence[socket.socket],
+    load: Callable[[], Settings] | None,
+) -> None:
+    async with stop_signals() as stopping, lifespan(settings, sockets, checked, load=load) as reloader:
+        # Until here it is ignored: what was read is still new.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask, "SIGHUP")
         await stopping.wait()
     _log.info("stopped")
 
@@ -66,8 +84,8 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
-    # Its default action would end us undrained; whoever sends it expects a reload.
-    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP ignored: restart to read settings anew")
+    # Its default action would end us undrained; whoever sends it expects a reload, once there is one.
+    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP ignored: still starting")
     try:
         yield stopping
     finally:
@@ -79,10 +97,12 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 async def lifespan(
     settings: Settings,
     sockets: Sequence[socket.socket],
+    checked: Sequence[socket.socket] = (),
     *,
     observers: Sequence[Observer] = (),
-) -> AsyncIterator[None]:
-    """Start everything in its order, and stop it in the reverse one.
+    load: Callable[[], Settings] | None = None,
+) -> AsyncIterator[Reloader]:
+    """Start everything in its order, and stop it in the reverse one; yield what reloads it.
 
     Until the schedule runs nothing is answered; while probes under way have their time to end, the web
     says that it is not ready and still shows the numbers.
@@ -90,65 +110,95 @@ async def lifespan(
     Args:
         settings: what to watch, and how.
         sockets: where the web listens; closed at the end.
+        checked: where health checks alone are answered, without TLS; likewise.
         observers: who else receives outcomes.
+        load: reads settings anew; without it they stay what they are.
     """
     targets = settings.targets
-    metrics, history = Metrics(targets, buckets=settings.duration_buckets), History()
+    metrics, history, log = Metrics(targets, buckets=settings.duration_buckets), History(), LogObserver()
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
-    prober = await prober_of(targets, watch)
+    trust, egress = CurrentTrust(targets), CurrentEgress(settings.egress_check, metrics, watch)
+    prober = await prober_of(trust, watch)
     schedule = Schedule(
         targets,
         prober,
-        observers=(metrics, history, LogObserver(), *observers),
+        observers=(metrics, history, log, *observers),
         watcher=metrics,
         places=settings.max_concurrent_probes,
-        chores=_chores(settings, metrics, watch),
+        chores=[Chore("egress check", egress.INTERVAL, egress)],
     )
-    app = site(
+    door, forgetful = Door(settings.web.security), (history, log)
+    follow = parts(
+        trust, egress, metrics=metrics, schedule=schedule, door=door, forgetful=forgetful, targets=targets
+    )
+    reloader = Reloader(
+        settings, load or (lambda: settings), parts=follow, was_read=metrics.configuration_was_read
+    )
+    app = _site(metrics, history, schedule, reloader, door)
+    spare_the_collector()
+    async with serving(app, sockets, door=door, checked=checked), _running(watch, schedule, reloader):
+        _tell_of_the_start(settings, sockets, checked)
+        yield reloader
+
+
+@asynccontextmanager
+async def _running(watch: LoopWatch, schedule: Schedule, reloader: Reloader) -> AsyncIterator[None]:
+    """Let the schedule run, and what goes on beside it."""
+    beat = asyncio.create_task(watch.run())
+    schedule.start()
+    files = asyncio.create_task(watch_files(reloader))
+    try:
+        yield
+    finally:
+        files.cancel()
+        await reloader.stop()
+        await schedule.stop(reloader.settings.shutdown_grace)
+        beat.cancel()
+        with suppress(asyncio.CancelledError):
+            await files
+
+
+def _site(metrics: Metrics, history: History, schedule: Schedule, reloader: Reloader, door: Door) -> Site:
+    """Hand to the web what it shows, and what it can ask for."""
+
+    async def reload() -> tuple[bool, str]:
+        done = await reloader.reload("POST /-/reload")
+        return done.good, done.text
+
+    return site(
         exposition=metrics.exposition,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
-        landing=lambda: _landing(targets, history),
+        landing=lambda: _landing(reloader.settings.targets, history),
+        reload=reload,
+        door=door,
     )
-    spare_the_collector()
-    async with serving(app, sockets):
-        beat = asyncio.create_task(watch.run())
-        schedule.start()
-        for sock in sockets:
-            _log.info("listening", extra={"address": _address(sock)})
-        _tell_of_the_start(settings)
-        try:
-            yield
-        finally:
-            await schedule.stop(settings.shutdown_grace)
-            beat.cancel()
 
 
-async def prober_of(targets: Sequence[Target], watch: LoopWatch) -> Prober:
-    """Make what probes `targets`, warmed up, so that its first walk takes no longer than the others.
+async def prober_of(trust: CurrentTrust, watch: LoopWatch) -> Prober:
+    """Make what probes, warmed up, so that its first walk takes no longer than the others.
 
     Args:
-        targets: what will be probed.
+        trust: whom to trust for each target.
         watch: knows when our own event loop stood still.
     """
-    trust = Trust(targets)
-    if trust.system_has_none() and any(_trusts_the_system(target) for target in targets):
-        _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
     prober = Prober(trust, stalls=watch.stalls)
     await warm(prober)
     return prober
 
 
-def _tell_of_the_start(settings: Settings) -> None:
+def _tell_of_the_start(
+    settings: Settings, sockets: Sequence[socket.socket], checked: Sequence[socket.socket]
+) -> None:
+    for sock in sockets:
+        _log.info("listening", extra={"address": _address(sock)})
+    for sock in checked:
+        _log.info("listening for health checks", extra={"address": _address(sock)})
     _log.info("started", extra={"version": __version__, "targets": len(settings.targets)})
     shard = settings.shard
     if not settings.targets:
         told = {"shard": shard.index, "shards": shard.count, "elsewhere": len(shard.elsewhere)}
         _log.info("no target falls to this shard", extra=told)
-
-
-def _trusts_the_system(target: Target) -> bool:
-    return target.source_url.startswith("https:") and target.ca_file is None
 
 
 def spare_the_collector() -> None:
@@ -158,20 +208,6 @@ def spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-def _chores(settings: Settings, metrics: Metrics, watch: LoopWatch) -> list[Chore]:
-    if settings.egress_check is None:
-        return []
-    egress = settings.egress_check
-    canary = Canary(egress.url, proxy_url=egress.proxy_url, family=egress.ip_family, stalls=watch.stalls)
-
-    async def check() -> None:
-        up = await canary()
-        if up is not None:
-            metrics.egress(up)
-
-    return [Chore("egress check", Canary.INTERVAL, check)]
 
 
 def _landing(targets: Sequence[Target], history: History) -> Landing:
@@ -189,6 +225,10 @@ def _landing(targets: Sequence[Target], history: History) -> Landing:
                 ),
             )
     return Landing(version=__version__, rows=tuple(rows))
+
+
+def _addresses(written: Sequence[ListenAddress]) -> list[tuple[str, int]]:
+    return [(address.host, address.port) for address in written]
 
 
 def _address(sock: socket.socket) -> str:

@@ -11,6 +11,7 @@ import argparse
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,13 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(_options: argparse.Namespace) -> int:
-    settings = load(os.environ, Path.cwd())
-    # Imported here: checking a configuration needs none of it, and answers at once.
+    read = partial(load, os.environ, Path.cwd())
+    settings = read()
+    # Imported here: what is wrong with a configuration is told at once.
     from exporter.app import run  # noqa: PLC0415
     from exporter.serving import ListenError  # noqa: PLC0415
 
     try:
-        run(settings)
+        run(settings, read)
     except ListenError as error:
         return _complain(error, EXIT_HAPPENED)
     return EXIT_OK

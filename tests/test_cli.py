@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,19 +54,22 @@ def recorder(calls: Calls, error: Exception | None = None) -> Callable[..., None
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("arguments", [[], ["run"]], ids=["none", "run"])
 def test_run_is_what_is_done_unless_another_command_is_given(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
 ) -> None:
-    ran: list[Settings] = []
-    monkeypatch.setattr(exporter.app, "run", ran.append)
+    ran: list[tuple[Settings, Callable[[], Settings]]] = []
+    monkeypatch.setattr(exporter.app, "run", lambda *given: ran.append(given))
     assert cli.main(arguments) == 0
-    assert [target.name for settings in ran for target in settings.targets] == ["emea"]
+    ((settings, load),) = ran
+    assert [target.name for target in settings.targets] == ["emea"]
+    (tmp_path / ".env").write_text("FLOW_EXPORTER_LOG__LEVEL=debug\n", encoding="utf-8")
+    assert load() == replace(settings, log=replace(settings.log, level="debug"))
 
 
 @pytest.mark.usefixtures("configured")
 def test_an_address_that_cannot_be_listened_on_is_what_happened(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(_: Settings) -> None:
+    def refuse(*_: object) -> None:
         raise ListenError("cannot listen on :9988: in use")
 
     monkeypatch.setattr(exporter.app, "run", refuse)
@@ -75,7 +79,7 @@ def test_an_address_that_cannot_be_listened_on_is_what_happened(
 
 @pytest.mark.usefixtures("configured")
 def test_a_bug_is_not_taken_for_a_mistake_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: Settings) -> None:
+    def fail(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(exporter.app, "run", fail)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from exporter.app import prober_of, spare_the_collector, stop_signals
 from exporter.observing import LoopWatch
+from exporter.parts import CurrentTrust
 from exporter.scheduling import first_delays
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ async def walk(walks: Sequence[Walk], *, places: int) -> None:
 async def _walk(walks: Sequence[Walk], places: int) -> None:
     loop = asyncio.get_running_loop()
     watch = LoopWatch(loop.time, lambda _late: None)
-    prober = await prober_of([walk.target for walk in walks], watch)
+    prober = await prober_of(CurrentTrust([walk.target for walk in walks]), watch)
     spare_the_collector()
     beat = asyncio.create_task(watch.run())
     free, start = asyncio.Semaphore(places), loop.time()

@@ -17,6 +17,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 if TYPE_CHECKING:
     import asyncio
 
+    from exporter.serving.seats import Seats
+
 REQUEST_DEADLINE = 10.0
 """Seconds within which a request's head must be there once the connection, or the request, is begun."""
 
@@ -24,11 +26,18 @@ REQUEST_DEADLINE = 10.0
 class Connection(H11Protocol):
     """A connection that cannot be held open by doing nothing."""
 
+    seats: Seats
+    """Where it sits; set right after it is made."""
+    below: asyncio.Transport | None = None
+    """The transport that has the seat; under TLS, which has seated it before, not the one it writes to."""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin waiting for the first request."""
         super().connection_made(transport)
+        if self.below is None:
+            self.below = transport
+            self.seats.take(transport)
         self._deadline = self.loop.call_later(REQUEST_DEADLINE, transport.abort)
 
     def data_received(self, data: bytes) -> None:
@@ -36,6 +45,7 @@ class Connection(H11Protocol):
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._settle()
+            self._tell_the_seats()
         elif self._deadline is None and self.timeout_keep_alive_task is None:
             self._deadline = self.loop.call_later(REQUEST_DEADLINE, self.transport.abort)
 
@@ -43,6 +53,8 @@ class Connection(H11Protocol):
         """Forget the connection."""
         super().connection_lost(exc)
         self._settle()
+        if self.below is not None:
+            self.seats.leave(self.below)
         self._unset_keepalive_if_required()  # which uvicorn forgets after a reset
 
     def on_response_complete(self) -> None:
@@ -50,6 +62,7 @@ class Connection(H11Protocol):
         # No route takes a body. Whoever goes on sending one after the answer would never be done.
         unread = self.conn.their_state is h11.SEND_BODY
         super().on_response_complete()
+        self._tell_the_seats()
         if unread and not self.transport.is_closing():
             self.transport.close()
         if self.transport.is_closing():
@@ -61,6 +74,14 @@ class Connection(H11Protocol):
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
+
+    def _tell_the_seats(self) -> None:
+        if self.below is None or self.cycle is None:
+            return
+        if self.cycle.response_complete:
+            self.seats.rest(self.below)
+        else:
+            self.seats.work(self.below)
 
     def _settle(self) -> None:
         if self._deadline is not None:

@@ -90,7 +90,9 @@ def _at(host: str, port: int, *, both: bool) -> list[socket.socket]:
 def _listen(
     family: socket.AddressFamily, address: tuple[str | int, ...] | tuple[int, bytes], *, both: bool = False
 ) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, or asyncio would not know it for TCP and leave Nagle's algorithm on: each answer
+    # on a connection that was kept would then wait 40 ms for the client's delayed acknowledgement.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # connections of the last run that linger in TIME_WAIT must not delay a restart
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

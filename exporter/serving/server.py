@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from exporter.serving.connection import Connection
+from exporter.serving.door import Door
+from exporter.serving.gate import only_health
+from exporter.serving.handshake import Handshake
 from exporter.serving.listening import BACKLOG
+from exporter.serving.seats import Seats
 
 if TYPE_CHECKING:
     import socket
@@ -26,7 +30,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 MOST_CONNECTIONS = 500
-"""More are answered 503 and closed. Half of the usual limit of 1,024 files: probes need theirs."""
+"""Beyond them the one that is missed least gives way. Half of the usual limit of 1,024 files: probes need
+theirs."""
 KEEP_ALIVE = 75
 """Seconds. Longer than usual scrape intervals (15 s to 60 s), so that Prometheus, which keeps idle
 connections for five minutes, reuses one; uvicorn's 5 s make it connect anew, and shake hands anew under
@@ -40,7 +45,12 @@ _CLEARING = 1.0
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: ASGIApp, sockets: Sequence[socket.socket], *, grace: int = GRACE
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    *,
+    door: Door | None = None,
+    checked: Sequence[socket.socket] = (),
+    grace: int = GRACE,
 ) -> AsyncIterator[None]:
     """Serve an application while the block runs.
 
@@ -50,31 +60,38 @@ async def serving(
     Args:
         app: the ASGI application; its lifespan is not run.
         sockets: listening sockets, as `bind` makes them; they are closed in any case.
+        door: says whether TLS is spoken, and with which certificate; without one it is not.
+        checked: sockets where health alone is told, without TLS; likewise closed.
         grace: seconds for requests in flight at the end.
 
     Raises:
         OSError: a socket cannot be served.
     """
-    server = Server(app, grace=grace)
-    running = asyncio.create_task(server.serve(list(sockets)), name="web server")
-    try:
-        await server.accepting.wait()
-        if not server.started:
-            await running
-        yield
-    finally:
-        server.should_exit = True
+    door = door or Door()
+    server = Server(app, door=door, grace=grace)
+    async with contextlib.AsyncExitStack() as beside:
+        if checked:
+            await beside.enter_async_context(serving(only_health(app), checked, grace=grace))
+        running = asyncio.create_task(server.serve(list(sockets)), name="web server")
         try:
-            await running
+            await server.accepting.wait()
+            if not server.started:
+                await running
+            async with door.open(server.hang_up):
+                yield
         finally:
-            for sock in sockets:
-                sock.close()
+            server.should_exit = True
+            try:
+                await running
+            finally:
+                for sock in sockets:
+                    sock.close()
 
 
 class Server(uvicorn.Server):
     """uvicorn's server without its signal handlers, that says when it accepts and leaves nothing behind."""
 
-    def __init__(self, app: ASGIApp, *, grace: int = GRACE) -> None:
+    def __init__(self, app: ASGIApp, *, door: Door | None = None, grace: int = GRACE) -> None:
         config = uvicorn.Config(
             app,
             http=Connection,
@@ -88,7 +105,8 @@ class Server(uvicorn.Server):
             proxy_headers=False,
             server_header=False,
             backlog=BACKLOG,
-            limit_concurrency=MOST_CONNECTIONS,
+            # Only while all seats are at work; those that just lost theirs are counted for a moment longer.
+            limit_concurrency=MOST_CONNECTIONS + BACKLOG,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=grace,
             h11_max_incomplete_event_size=LARGEST_HEAD,
@@ -96,6 +114,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.accepting = asyncio.Event()
         self.servers: list[asyncio.Server] = []
+        self._door = door or Door()
+        self._seats = Seats(MOST_CONNECTIONS)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -104,8 +124,29 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
-        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        for sock in sockets or ():
+            self.servers.append(await loop.create_server(self._connect, sock=sock, backlog=BACKLOG))
+        self.started = True
         self.accepting.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; whoever has not yet asked for anything is not waited for."""
+        self._seats.clear()
+        await super().shutdown(sockets)
+
+    def hang_up(self) -> None:
+        """Let no connection outlive the door that it came in by: idle ones end now, busy ones answered."""
+        self._seats.clear()
+        for connection in list(self.server_state.connections):
+            if not connection.transport.is_closing():
+                connection.shutdown()
+
+    def _connect(self) -> asyncio.BaseProtocol:
+        connection = Connection(self.config, self.server_state, self.lifespan.state)
+        connection.seats = self._seats
+        context = self._door.context
+        return connection if context is None else Handshake(connection, context, self._seats)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until `should_exit`; nothing is left when this returns or raises."""

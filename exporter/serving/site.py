@@ -11,7 +11,7 @@ import asyncio
 import gzip
 import logging
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -20,7 +20,10 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from exporter.serving.cross_site import is_cross_site
 from exporter.serving.document import CONTENT_SECURITY_POLICY
+from exporter.serving.door import Door
+from exporter.serving.gate import Gate
 from exporter.serving.negotiation import Format, choose, wants_gzip
 from exporter.serving.page import Landing, render
 from exporter.serving.runbook import runbooks
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     Endpoint = Callable[[Request], Awaitable[Response]]
+
+Site: TypeAlias = Starlette
+"""What serves the routes; whoever only hands it on need not know of what it is made."""
 
 LEAST_COMPRESSED = 1024
 """Bytes below which compression saves no packet."""
@@ -49,6 +55,8 @@ def site(
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     landing: Callable[[], Landing],
+    reload: Callable[[], Awaitable[tuple[bool, str]]],
+    door: Door | None = None,
 ) -> Starlette:
     """Build the web application.
 
@@ -57,16 +65,20 @@ def site(
         healthy: whether due probes are being started.
         ready: whether the schedule runs.
         landing: what the landing page shows.
+        reload: reads the configuration anew; returns whether it is in force, and what there is to say.
+        door: who may see it, and what every answer carries; without one, everybody, and nothing more.
     """
+    door = door or Door()
     app = Starlette(
         routes=[
             Route("/", _landing(landing)),
             Route("/metrics", _metrics(exposition)),
             Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
             Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
+            Route("/-/reload", _reload(reload), methods=["POST"]),
             *(Route(f"/runbooks/{alert}", _fixed(page)) for alert, page in runbooks().items()),
         ],
-        middleware=[Middleware(_Frame)],
+        middleware=[Middleware(_Frame, door), Middleware(Gate, door)],
         exception_handlers={HTTPException: _refusal},
     )
     app.router.redirect_slashes = False
@@ -91,6 +103,16 @@ def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
         return PlainTextResponse(good) if holds() else PlainTextResponse(bad, status_code=503)
 
     return check
+
+
+def _reload(reload: Callable[[], Awaitable[tuple[bool, str]]]) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        if is_cross_site(request.headers):
+            return PlainTextResponse("refused: a page of another site asks for it", status_code=403)
+        good, text = await reload()
+        return PlainTextResponse(text, status_code=200 if good else 500)
+
+    return answer
 
 
 def _landing(landing: Callable[[], Landing]) -> Endpoint:
@@ -146,8 +168,9 @@ class _Frame:
     for the server to log with the exception's text.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
+        self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -159,6 +182,8 @@ class _Frame:
                 headers = MutableHeaders(raw=message["headers"])
                 headers["Cache-Control"] = "no-store"
                 headers["X-Content-Type-Options"] = "nosniff"
+                for name, value in self._door.headers:  # last: what the operator asked for wins
+                    headers[name] = value
             await send(message)
 
         try:

@@ -11,6 +11,7 @@ from exporter.target import IpFamily
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from exporter.security import WebSecurity
     from exporter.settings.resolved import Settings
     from exporter.target import Target
 
@@ -68,6 +69,13 @@ def _exporter(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.disabled:
         yield "disabled targets", ", ".join(settings.disabled)
     yield "listen addresses", ", ".join(str(address) for address in settings.web.listen_addresses)
+    if settings.web.security is not None:
+        yield "web security", ", ".join(_security(settings.web.security))
+    if settings.web.health_listen_addresses:
+        yield (
+            "health addresses",
+            ", ".join(str(address) for address in settings.web.health_listen_addresses),
+        )
     if settings.web.external_url is not None:
         yield "external URL", settings.web.external_url
     yield "concurrent probes", f"at most {settings.max_concurrent_probes}"
@@ -78,6 +86,21 @@ def _exporter(settings: Settings) -> Iterator[tuple[str, str]]:
         _NONE if settings.egress_check is None else _without_query(settings.egress_check.url),
     )
     yield "log", f"{settings.log.format}, from level {settings.log.level}"
+
+
+def _security(security: WebSecurity) -> Iterator[str]:
+    if security.tls is None:
+        yield "no TLS"
+    elif security.tls.authorities is None:
+        yield "TLS"
+    else:
+        yield f"TLS, client certificates {'required' if security.tls.certificate_required else 'if given'}"
+    count = len(security.users)
+    yield f"{count} user{'' if count == 1 else 's'}" if count else "no login"
+    if security.headers:
+        yield f"headers {' '.join(name for name, _ in security.headers)}"
+    if security.rate_limit is not None:
+        yield f"at most {1 / security.rate_limit.interval:g} requests per second"
 
 
 def _shard(settings: Settings) -> str:

@@ -1,7 +1,9 @@
 """From the environment to Settings, with every mistake told at once.
 
-environment ─┐ read            merge           validate            resolve
-.env        ─┴──────> readings ─────> one tree ───────> the schema ──────> Settings
+environment        ─┐
+.env               ─┤
+secret files       ─┤ read            merge           validate            resolve
+configuration file ─┴──────> readings ─────> one tree ───────> the schema ──────> Settings
 """
 
 from __future__ import annotations
@@ -10,17 +12,17 @@ import math
 from typing import TYPE_CHECKING
 
 from exporter.settings.draft import Layer
-from exporter.settings.environment_file import read_environment_file
 from exporter.settings.field import Surroundings
 from exporter.settings.merging import merge
 from exporter.settings.mistake import ConfigurationError, Mistake
-from exporter.settings.reading import DEFAULTS, TARGETS, read
 from exporter.settings.resolution import check_defaults, resolve
 from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 from exporter.settings.schema import required
 from exporter.settings.sharding import shard_of
+from exporter.settings.sources import read_sources
 from exporter.settings.validation import validate
-from exporter.settings.written import DELIMITER, PREFIX
+from exporter.settings.web_file import read_web_file
+from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from exporter.settings.merging import Merged
     from exporter.settings.schema import Schema
+    from exporter.settings.sources import Sources
     from exporter.settings.written import Leaf
     from exporter.target import Target
 
@@ -37,6 +40,7 @@ MOST_TARGETS = 10_000
 _FEWEST_SLOTS = 100
 _SPARE = 1.5
 _VARIABLE = f"{PREFIX}{TARGETS.upper()}"
+_ABOUT_TARGETS = (_VARIABLE, TARGETS.upper())
 
 
 def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
@@ -49,17 +53,28 @@ def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
     Raises:
         ConfigurationError: with every mistake that could be found.
     """
-    # Sorted, for the order of an environment is nobody's intention, and "first" must not depend on it.
-    readings = (read(sorted(environ.items())), read_environment_file(working_directory, environ))
-    merged = merge(*readings)
-    mistakes = [mistake for reading in readings for mistake in reading.mistakes]
-    validated = validate(merged.tree, Surroundings(working_directory))
+    sources = read_sources(environ, working_directory)
+    merged = merge(*sources.readings)
+    mistakes = [mistake for reading in sources.readings for mistake in reading.mistakes]
+    surroundings = Surroundings(working_directory)
+    validated = validate(merged.tree, surroundings)
     mistakes += validated.mistakes
+    files = _files(sources, validated.schema, surroundings)
+    if not all(reading.whole for reading in sources.readings):
+        raise ConfigurationError(
+            mistakes, files=files
+        )  # what seems to be missing may be in what was not read
     mistakes += _no_such_shard(merged, validated.schema)
     targets, disabled = _targets(merged, validated.schema, mistakes)
+    web = _web(merged, validated.schema, mistakes)
     if mistakes:
-        raise ConfigurationError(mistakes)
-    return _settings(validated.schema, targets, disabled)
+        raise ConfigurationError(mistakes, files=files)
+    return _settings(validated.schema, web, targets, disabled, files)
+
+
+def _files(sources: Sources, schema: Schema, surroundings: Surroundings) -> tuple[Path, ...]:
+    named = [] if schema.web.config_file is None else [schema.web.config_file]
+    return tuple(dict.fromkeys([*sources.files, *sorted(surroundings.examined), *named]))
 
 
 def _targets(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> tuple[list[Target], list[str]]:
@@ -80,7 +95,7 @@ def _targets(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> tuple[l
             disabled.append(name)
         elif found.target is not None:
             targets.append(found.target)
-    if not trees and not any(mistake.location.upper().startswith(_VARIABLE) for mistake in mistakes):
+    if not trees and not any(mistake.location.upper().startswith(_ABOUT_TARGETS) for mistake in mistakes):
         mistakes.append(Mistake(_VARIABLE, _no_target()))
     elif trees and len(disabled) == len(trees):
         mistakes.append(
@@ -105,7 +120,35 @@ def _no_such_shard(merged: Merged, schema: Schema) -> list[Mistake]:
     return [index.place.mistake(f"must be less than the number of shards, which {most}; the first one is 0")]
 
 
-def _settings(schema: Schema, targets: Sequence[Target], disabled: Iterable[str]) -> Settings:
+def _web(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> Web:
+    written, fields = merged.tree.get("web", {}), schema.web
+    security = None
+    if fields.config_file is not None:
+        try:
+            security, wrong = read_web_file(fields.config_file)
+        except ValueError as error:
+            wrong = [written["config_file"].place.mistake(str(error))]
+        mistakes += wrong
+    health = fields.health_listen_address or ()
+    if any(address.port and address in fields.listen_address for address in health):
+        place = written["health_listen_address"].place
+        mistakes.append(place.mistake("is a listen address of the web, too; write another port"))
+    return Web(
+        listen_addresses=fields.listen_address,
+        config_file=fields.config_file,
+        security=security,
+        health_listen_addresses=health,
+        external_url=fields.external_url,
+    )
+
+
+def _settings(
+    schema: Schema,
+    web: Web,
+    targets: Sequence[Target],
+    disabled: Iterable[str],
+    files: tuple[Path, ...],
+) -> Settings:
     index, count = schema.shard.index, schema.shard.count
     own: list[Target] = []
     elsewhere: list[Target] = []
@@ -114,18 +157,14 @@ def _settings(schema: Schema, targets: Sequence[Target], disabled: Iterable[str]
     return Settings(
         targets=tuple(own),
         disabled=tuple(disabled),
-        web=Web(
-            listen_addresses=schema.web.listen_address,
-            config_file=schema.web.config_file,
-            health_listen_addresses=schema.web.health_listen_address or (),
-            external_url=schema.web.external_url,
-        ),
+        web=web,
         max_concurrent_probes=schema.max_concurrent_probes or _slots(own),
         shutdown_grace=schema.shutdown_grace,
         duration_buckets=schema.duration_buckets,
         egress_check=_egress_check(schema),
         log=Log(level=schema.log.level, format=schema.log.format),
         shard=Shard(index=index, count=count, elsewhere=tuple(elsewhere)),
+        files=files,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from exporter.security import WebSecurity
     from exporter.settings.address import ListenAddress
     from exporter.target import IpFamily, Target
 
@@ -19,12 +20,14 @@ class Web:
     Args:
         listen_addresses: at least one.
         config_file: TLS and basic auth, in Prometheus' own format; None for neither.
+        security: what that file says; None when there is none.
         health_listen_addresses: where health endpoints alone are served in the clear; may be empty.
         external_url: what links to the exporter start with, without a trailing slash; None when nobody said.
     """
 
     listen_addresses: tuple[ListenAddress, ...]
     config_file: Path | None = None
+    security: WebSecurity | None = None
     health_listen_addresses: tuple[ListenAddress, ...] = ()
     external_url: str | None = None
 
@@ -86,6 +89,7 @@ class Settings:
         egress_check: what shows that the exporter itself reaches the network; None for no such check.
         log: what to log, and how.
         shard: which share of the targets this is.
+        files: files and directories that all of this was read from, or would have been, were they there.
     """
 
     targets: tuple[Target, ...]
@@ -97,3 +101,4 @@ class Settings:
     egress_check: EgressCheck | None
     log: Log
     shard: Shard = Shard()
+    files: tuple[Path, ...] = ()

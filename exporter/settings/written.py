@@ -10,6 +10,11 @@ from exporter.settings.mistake import Mistake, printable
 PREFIX = "FLOW_EXPORTER_"
 DELIMITER = "__"
 
+TARGETS = "targets"
+DEFAULTS = "defaults"
+CONFIG_FILE = "config_file"
+SECRETS_DIR = "secrets_dir"
+
 
 def fold(name: str) -> str:
     """Lower the case of a name. Names beyond ASCII stay: the Kelvin sign must not become a k."""
@@ -21,19 +26,26 @@ class Place:
     """Where something is written, in the operator's own spelling.
 
     Args:
-        variable: name of the variable, with its prefix.
-        keys: path inside the variable's JSON.
+        variable: name of the variable, with its prefix; empty in a YAML file, which has none.
+        keys: path inside the variable's JSON, or inside the YAML file.
         file: the file that sets the variable; empty for the environment.
+        line: of the file, from 1; 0 when it is not known.
     """
 
     variable: str
     keys: tuple[str, ...] = ()
     file: str = ""
+    line: int = 0
 
     def __str__(self) -> str:
-        """Write it for a message: `FLOW_EXPORTER_TARGETS (emea.interval) in .env`."""
-        inside = f" ({printable('.'.join(self.keys))})" if self.keys else ""
-        return f"{printable(self.variable)}{inside}{f' in {self.file}' if self.file else ''}"
+        """Write it for a message.
+
+        FLOW_EXPORTER_TARGETS (emea.interval) in .env        targets.emea.interval in flows.yaml line 12
+        """
+        variable, inside = printable(self.variable), printable(".".join(self.keys))
+        name = f"{variable} ({inside})" if variable and inside else variable or inside
+        file = f"{printable(self.file)}{f' line {self.line}' if self.line else ''}"
+        return f"{name}{' in ' if name and file else ''}{file}"
 
     def beneath(self, name: str) -> Place:
         """Return where `name`, a lower-case field of the group at this place, would be written."""
@@ -68,8 +80,10 @@ class Reading:
         tree: folded names down to leaves.
         places: per target, where it is written first.
         mistakes: what is wrong with the names.
+        whole: whether it is known what all of the source says; if not, nothing can be called missing.
     """
 
     tree: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
+    whole: bool = True

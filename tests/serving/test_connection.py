@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 from exporter.serving import Server, serving
 from exporter.serving import connection as connection_module
 from exporter.serving.connection import REQUEST_DEADLINE, Connection
+from exporter.serving.seats import Seats
 from exporter.serving.server import KEEP_ALIVE
 
 
@@ -76,6 +77,7 @@ def connection(pipe: Pipe) -> tuple[Connection, Clock]:
     config = Server(app()).config
     config.load()
     made = Connection(config, ServerState(), {}, _loop=clock)  # type: ignore[arg-type]  # as much of a loop as is used
+    made.seats = Seats(1)
     made.connection_made(pipe)
     return made, clock
 

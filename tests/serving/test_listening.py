@@ -1,5 +1,6 @@
 """Listening on real sockets, and every way it fails, word for word."""
 
+import asyncio
 import errno
 import os
 import socket
@@ -221,3 +222,25 @@ def test_no_socket_is_left_open_when_a_later_address_of_a_name_fails(monkeypatch
 
         assert "address already in use" in complaint(("exporter.test", port))
     assert not answers("127.0.0.1", port)
+
+
+def test_an_answer_is_sent_at_once_and_not_kept_for_an_acknowledgement() -> None:
+    async def scenario() -> int:
+        accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted.set_result(
+                writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            )
+            writer.close()
+
+        sockets = bind([("127.0.0.1", 0)])
+        async with await asyncio.start_server(look, sock=sockets[0]):
+            _, writer = await asyncio.open_connection(*sockets[0].getsockname())
+            try:
+                return await accepted
+            finally:
+                writer.close()
+                await writer.wait_closed()
+
+    assert asyncio.run(scenario()) == 1

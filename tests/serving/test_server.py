@@ -240,18 +240,73 @@ def test_cancellation_closes_everything() -> None:
     run(scenario())
 
 
-def test_connections_beyond_the_limit_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_connections_give_way_to_a_new_one_that_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MOST_CONNECTIONS", 2)
 
     async def scenario() -> None:
         sockets = local()
-        async with serving(app(), sockets), connected(sockets) as first:
-            assert (await first.ask()).status == 200
-            async with connected(sockets) as second:
-                assert (await second.ask()).status == 503
-                assert await second.closed()
+        async with (
+            serving(app(), sockets, grace=UNHURRIED),
+            connected(sockets) as silent,
+            connected(sockets) as halfway,
+        ):
+            halfway.send("GET /metrics HT")
+            for gone in (silent, halfway):
+                async with connected(sockets) as scraper:
+                    assert (await scraper.ask()).status == 200
+                    assert await gone.closed()
 
     run(scenario())
+
+
+def test_a_kept_connection_outstays_silent_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MOST_CONNECTIONS", 2)
+
+    async def scenario() -> None:
+        sockets = local()
+        async with serving(app(), sockets, grace=UNHURRIED), connected(sockets) as scraper:
+            assert (await scraper.ask()).status == 200
+            async with contextlib.AsyncExitStack() as attack:
+                silent = [await attack.enter_async_context(connected(sockets)) for _ in range(5)]
+                for client in silent[:-1]:
+                    assert await client.closed()
+                assert (await scraper.ask()).status == 200
+
+    run(scenario())
+
+
+def test_more_requests_at_once_than_there_are_seats_are_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_module, "MOST_CONNECTIONS", 1)
+    monkeypatch.setattr(server_module, "BACKLOG", 1)
+
+    async def scenario() -> None:
+        patience, sockets = Patience(), local()
+        async with serving(app(patience), sockets, grace=UNHURRIED), connected(sockets) as first:
+            answer = asyncio.create_task(first.ask())
+            await patience.begun.wait()
+            async with connected(sockets) as second:
+                assert (await second.ask())[::2] == (503, b"Service Unavailable")
+                assert await second.closed()
+            patience.released.set()
+            assert (await answer).status == 200
+
+    run(scenario())
+
+
+def test_health_has_a_port_of_its_own_where_nothing_else_is(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        sockets, checked = local(), local()
+        async with serving(app(), sockets, checked=checked), connected(checked) as client:
+            assert (await client.ask(path="/-/healthy"))[::2] == (200, b"healthy")
+            assert (await client.ask(path="/-/ready"))[::2] == (200, b"ready")
+            for path in ("/", "/metrics", "/-/reload", "/-/healthy/"):
+                assert (await client.ask(path=path))[::2] == (404, b"not found")
+        assert [sock.fileno() for sock in (*sockets, *checked)] == [-1, -1]
+
+    run(scenario())
+    assert [record for record in caplog.records if record.name != "asyncio"] == []
 
 
 @pytest.mark.parametrize("request_head", ["nonsense\r\n\r\n", f"GET / HTTP/1.1\r\nX: {'x' * 32_768}"])

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import gc
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import NamedTuple
 
 from starlette.applications import Starlette
 
-from exporter.serving import Landing, bind, site
+from exporter.serving import Door, Landing, bind, site
 
 
 class Answer(NamedTuple):
@@ -49,8 +50,9 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def connected(sockets: list[socket.socket]) -> AsyncIterator[Client]:
-    reader, writer = await asyncio.open_connection(*sockets[0].getsockname())
+async def connected(sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
+    name = "localhost" if tls else None
+    reader, writer = await asyncio.open_connection(*sockets[0].getsockname(), ssl=tls, server_hostname=name)
     try:
         yield Client(reader, writer)
     finally:
@@ -63,12 +65,18 @@ async def rendered(_: bool) -> bytes:  # noqa: FBT001  the contract's shape
     return b"up 1\n" * 1000
 
 
-def app(exposition: Callable[[bool], Awaitable[bytes]] = rendered) -> Starlette:
+async def reloaded() -> tuple[bool, str]:
+    return True, "reloaded"
+
+
+def app(exposition: Callable[[bool], Awaitable[bytes]] = rendered, door: Door | None = None) -> Starlette:
     return site(
         exposition=exposition,
         healthy=lambda: True,
         ready=lambda: True,
         landing=lambda: Landing(version="1", rows=()),
+        reload=reloaded,
+        door=door,
     )
 
 

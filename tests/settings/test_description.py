@@ -136,3 +136,25 @@ def test_a_login_hint_and_a_query_are_not_shown() -> None:
     assert "s3cr3t" not in text
     assert "  login hint              (set)\n" in text
     assert "  redirect URI            https://a.example/cb?(set)\n" in text
+
+
+def test_how_the_port_is_secured_is_shown_without_any_hash(tmp_path: Path) -> None:
+    stored = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
+    (tmp_path / "web.yml").write_text(
+        "http_server_config: {headers: {X-Frame-Options: deny}}\n"
+        "rate_limit: {interval: 500ms, burst: 3}\n"
+        f"basic_auth_users: {{ann: {stored}, bob: {stored}}}\n"
+    )
+    web = {
+        "FLOW_EXPORTER_WEB__CONFIG_FILE": "web.yml",
+        "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": "127.0.0.1:9989",
+    }
+
+    shown = describe(load(EMEA | web, tmp_path))
+
+    assert (
+        "  web security            no TLS, 2 users, headers X-Frame-Options, at most 2 requests per second\n"
+        in shown
+    )
+    assert "  health addresses        127.0.0.1:9989\n" in shown
+    assert stored not in shown

@@ -220,3 +220,29 @@ def test_an_auth_url_that_holds_the_sources_id_is_a_mistake() -> None:
             "write for example https://auth.pingone.eu"
         )
     ]
+
+
+def test_a_web_configuration_file_is_told_of_where_it_is_named_or_where_it_is_wrong(tmp_path: Path) -> None:
+    named = "FLOW_EXPORTER_WEB__CONFIG_FILE"
+    assert mistakes(EMEA | {named: "web.yml"}, tmp_path) == [
+        (
+            f"{named}: names a file that does not exist; write a path that does, relative to the "
+            "working directory"
+        )
+    ]
+    (tmp_path / "web.yml").write_text("basic_auth: {}\n")
+    assert mistakes(EMEA | {named: "web.yml", "FLOW_EXPORTER_LOG__LEVEL": "loud"}, tmp_path) == [
+        "FLOW_EXPORTER_LOG__LEVEL: is no log level; write debug, info, warning or error",
+        "basic_auth in web.yml line 1: is unknown; did you mean basic_auth_users?",
+    ]
+
+
+def test_a_health_port_that_is_the_web_s_own_is_a_mistake() -> None:
+    web = {
+        "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:9988,:9999",
+        "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": ":9999",
+    }
+
+    assert mistakes(EMEA | web) == [
+        "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS: is a listen address of the web, too; write another port"
+    ]
