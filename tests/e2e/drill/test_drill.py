@@ -41,6 +41,7 @@ class Tale:
         labels: those further ones that say what it is about, `HOST`, `HERE` and `THERE` filled in.
         says: the description without the command, as a pattern.
         shows: what the command must show.
+        exit_code: with which it ends; one that probes what is down ends with 1.
     """
 
     alert: str
@@ -50,6 +51,7 @@ class Tale:
     labels: tuple[str, ...] = ()
     says: str
     shows: str
+    exit_code: int = 0
 
     def key(self, drill: Drill) -> Alert:
         """Which of the drill's alerts it is."""
@@ -83,6 +85,7 @@ TALES = [
         says=r"100% of the targets on 127\.0\.0\.1:\d+ fail; 2 of them with server_error, fault provider, "
         "in phase transfer",
         shows="emea_workforce_2",
+        exit_code=1,
     ),
     Tale(
         alert="PingOneFederationDown",
@@ -90,6 +93,7 @@ TALES = [
         labels=ABOUT_TARGET,
         says="us_retail" + FAILED % ("oauth_error", "configuration", "transfer"),
         shows="reason          oauth_error\n",
+        exit_code=1,
     ),
     Tale(
         alert="PingOneFederationDown",
@@ -97,6 +101,7 @@ TALES = [
         labels=ABOUT_TARGET,
         says="sg_contractors" + FAILED % ("unexpected_status", "configuration", "transfer"),
         shows="reason          unexpected_status\n",
+        exit_code=1,
     ),
     Tale(
         alert="PingOneFederationDown",
@@ -104,6 +109,7 @@ TALES = [
         labels=ABOUT_TARGET,
         says="au_suppliers" + FAILED % ("tls", "provider", "tls"),
         shows="reason          tls\n",
+        exit_code=1,
     ),
     Tale(
         alert="PingOneCertificateExpiresNow",
@@ -144,6 +150,16 @@ TALES = [
         says=r"The own-connectivity check of 127\.0\.0\.1:\d+ gets no answer, so its failures say nothing "
         "of PingOne",
         shows="pingone_flow_exporter_egress_up 0",
+    ),
+    Tale(
+        alert="PingOneConfigReloadFailed",
+        job="there",
+        severity="warning",
+        labels=("instance",),
+        says=r"127\.0\.0\.1:\d+ goes on with the configuration that it read (\d+m )?[\d.]+s ago; "
+        "the new one has a mistake",
+        shows="scoop",
+        exit_code=2,
     ),
     Tale(
         alert=ABSENT[0],
@@ -187,7 +203,7 @@ def test_the_command_shows_what_the_alert_is_about(drill: Drill, tale: Tale) -> 
     look = drill.looks[tale.key(drill)]
 
     assert tale.shows in look.output, look
-    assert look.exit_code == (1 if " probe " in look.command else 0)  # one that probes finds what is wrong
+    assert look.exit_code == tale.exit_code
 
 
 @EACH
@@ -201,7 +217,7 @@ def test_its_runbook_is_where_it_says(drill: Drill, tale: Tale) -> None:
 def test_who_reaches_nobody_blames_no_provider(drill: Drill) -> None:
     told = {n.labels["alertname"] for n in drill.told if n.labels["job"] == "there"}
 
-    assert told == {"PingOneEgressDown", ABSENT[0]}
+    assert told == {"PingOneEgressDown", "PingOneConfigReloadFailed", ABSENT[0]}
 
 
 def test_a_federation_that_is_well_is_not_told_of(drill: Drill) -> None:
