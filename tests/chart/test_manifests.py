@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import jsonschema
 import kubernetes_validate
 import pytest
 from chart import operator_schemas
-from chart.rendering import CI, ONE, Release, render, values_of
+from chart.rendering import CHART, CI, ONE, Release, render, values_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,15 @@ def test_a_field_that_does_not_exist_is_seen() -> None:
     deployment = render(ONE).one("Deployment")
     deployment["spec"]["template"]["spec"]["enableServiceLink"] = False
     assert "enableServiceLink" in errors(deployment, VERSIONS[0])
+
+
+def test_every_kind_that_the_chart_can_make_is_made_by_some_shape() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (CHART / "templates").rglob("*.yaml")]
+    named = [name for text in texts for name in re.findall(r"^kind: (.*)$", text, re.MULTILINE)]
+    kinds = {name for text in named for name in re.findall(r"[A-Z]\w+", text)}
+    made = {manifest["kind"] for release in RELEASES.values() for manifest in release.manifests}
+    assert {"StatefulSet", "Deployment", "PodMonitor", "PrometheusRule"} < kinds
+    assert kinds <= made
 
 
 def test_the_newest_kubernetes_that_is_known_is_among_those_that_are_tried() -> None:
