@@ -8,9 +8,19 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 STAMP := $(VENV)/.made-from-the-pins
 # Debian packages that the end-to-end tests use and a bare machine lacks.
-TEST_TOOLS := prometheus prometheus-alertmanager chromium nginx-light buildah debootstrap
+TEST_TOOLS := prometheus prometheus-alertmanager chromium nginx-light buildah debootstrap curl
 
-.PHONY: help setup demo test unit lint format test-tools docs pins clean
+# The image: what it stands on, what it is called, and who builds it (a docker without its daemon builds nothing).
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' exporter/__init__.py)
+BASE ?= $(shell sed -n 's/^ARG BASE=//p' Dockerfile)
+TAG ?= pingone-flow-exporter:$(VERSION)
+IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --layers \
+	|| { docker info >/dev/null 2>&1 && echo docker build; })
+
+# Tests of whole programs: Prometheus, promtool, Helm, a browser, a builder of images, or the installed command.
+WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_main.py
+
+.PHONY: help setup demo test unit lint format image test-tools docs pins clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,8 +42,8 @@ demo: setup ## simulator and exporter together, nothing to configure; Ctrl-C end
 test: setup ## run all tests; coverage of exporter/ must be at least 95 %
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-unit: setup ## run the unit tests alone
-	$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/faults --ignore=tests/chart
+unit: setup ## run the unit tests alone: those that start no process
+	$(BIN)/python -m pytest $(addprefix --ignore=tests/,$(WITH_PROCESSES))
 
 lint: setup ## ruff with all rules, formatting, mypy strict, hadolint
 	$(BIN)/ruff check .
@@ -44,6 +54,12 @@ lint: setup ## ruff with all rules, formatting, mypy strict, hadolint
 format: setup ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+image: ## build the container image; BASE=… is what it stands on, TAG=… its name
+	@builder="$(IMAGE_BUILDER)"; test -n "$$builder" || { \
+		echo "neither buildah nor a docker daemon is here; on Debian: apt-get install buildah" >&2; exit 1; }; \
+	set -x; $$builder --build-arg BASE="$(BASE)" --build-arg VERSION="$(VERSION)" \
+		--build-arg REVISION="$$(git rev-parse --verify --quiet HEAD || true)" --tag "$(TAG)" .
 
 docs: setup ## write the generated reference tables anew
 	$(BIN)/python docs/generate.py

@@ -1,4 +1,4 @@
-"""Writes the generated pages of this directory, and the table in the chart's README.
+"""Writes the generated pages of this directory, the table in the chart's README, and its dashboards.
 
 Run by `make docs`; compared by tests/test_docs.py.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import chart_values
+import dashboards
 
 from exporter.observing import reference as metrics_reference
 from exporter.settings import reference as settings_reference
@@ -30,13 +31,15 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "simulator.md": simulator_reference,
     DOCS / "faults.md": faults_reference,
     chart_values.CHART / "README.md": chart_values.readme,
+    **dashboards.FILES,
 }
-"""Every generated page, and the function that returns its whole text."""
+"""Every generated file, and the function that returns its whole text."""
 
 
 def main() -> None:
-    """Write every page anew."""
+    """Write every one anew."""
     for path, text in PAGES.items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text(), encoding="utf-8")
 
 

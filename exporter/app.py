@@ -1,6 +1,7 @@
 """The composition root: the only module that knows all rooms, and joins them.
 
 settings -> targets -> schedule -> prober -> outcome -> metrics, history, log -> site
+parts.py says what changes when settings do, reloading.py when, watching.py by itself
 """
 
 from __future__ import annotations
@@ -11,18 +12,22 @@ import logging
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from exporter import __version__
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, logging_to
-from exporter.probing import Canary, Prober, Trust, warm
+from exporter.parts import CurrentEgress, CurrentTrust, parts, securing
+from exporter.probing import Prober, warm
+from exporter.reloading import Reloader
 from exporter.scheduling import Chore, Schedule
 from exporter.serving import Door, Landing, Row, bind, serving, site
+from exporter.watching import watch as watch_files
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from exporter.outcome import Observer
     from exporter.settings import ListenAddress, Settings
@@ -35,8 +40,12 @@ _HEALTH_SETTING = "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, load: Callable[[], Settings] | None = None) -> None:
     """Run the daemon until SIGTERM or SIGINT; a second signal ends the process at once, with status 1.
+
+    Args:
+        settings: what to begin with.
+        load: reads them anew; without it they stay what they are.
 
     Raises:
         ListenError: if an address cannot be listened on.
@@ -44,13 +53,18 @@ def run(settings: Settings) -> None:
     sockets = bind(_addresses(settings.web.listen_addresses))
     checked = bind(_addresses(settings.web.health_listen_addresses), setting=_HEALTH_SETTING)
     with logging_to(sys.stderr, level=settings.log.level, style=settings.log.format):
-        asyncio.run(_run(settings, sockets, checked))
+        asyncio.run(_run(settings, sockets, checked, load))
 
 
 async def _run(
-    settings: Settings, sockets: Sequence[socket.socket], checked: Sequence[socket.socket]
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    checked: Sequence[socket.socket],
+    load: Callable[[], Settings] | None,
 ) -> None:
-    async with stop_signals() as stopping, lifespan(settings, sockets, checked):
+    async with stop_signals() as stopping, lifespan(settings, sockets, checked, load=load) as reloader:
+        # Until here it is ignored: what was read is still new.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask, "SIGHUP")
         await stopping.wait()
     _log.info("stopped")
 
@@ -70,8 +84,8 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
-    # Its default action would end us undrained; whoever sends it expects a reload.
-    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP ignored: restart to read settings anew")
+    # Its default action would end us undrained; whoever sends it expects a reload, once there is one.
+    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP ignored: still starting")
     try:
         yield stopping
     finally:
@@ -86,8 +100,9 @@ async def lifespan(
     checked: Sequence[socket.socket] = (),
     *,
     observers: Sequence[Observer] = (),
-) -> AsyncIterator[None]:
-    """Start everything in its order, and stop it in the reverse one.
+    load: Callable[[], Settings] | None = None,
+) -> AsyncIterator[Reloader]:
+    """Start everything in its order, and stop it in the reverse one; yield what reloads it.
 
     Until the schedule runs nothing is answered; while probes under way have their time to end, the web
     says that it is not ready and still shows the numbers.
@@ -97,38 +112,92 @@ async def lifespan(
         sockets: where the web listens; closed at the end.
         checked: where health checks alone are answered, without TLS; likewise.
         observers: who else receives outcomes.
+        load: reads settings anew; without it they stay what they are.
     """
     targets = settings.targets
-    metrics, history = Metrics(targets, buckets=settings.duration_buckets), History()
+    metrics, history, log = Metrics(targets, buckets=settings.duration_buckets), History(), LogObserver()
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
-    prober = Prober(_trust(targets), stalls=watch.stalls)
-    await warm(prober)
+    trust, egress = CurrentTrust(targets), CurrentEgress(settings.egress_check, metrics, watch)
+    prober, door = await prober_of(trust, watch), Door(settings.web.security)
     schedule = Schedule(
         targets,
         prober,
-        observers=(metrics, history, LogObserver(), *observers),
+        observers=(metrics, history, log, *observers),
         watcher=metrics,
         places=settings.max_concurrent_probes,
-        chores=_chores(settings, metrics, watch),
+        chores=[Chore("egress check", egress.INTERVAL, egress)],
     )
-    door = Door(settings.web.security)
+    reloader = Reloader(
+        settings,
+        load or (lambda: settings),
+        parts=(
+            securing(door.prepare),
+            *parts(
+                trust, egress, metrics=metrics, schedule=schedule, forgetful=(history, log), targets=targets
+            ),
+        ),
+        was_read=metrics.configuration_was_read,
+    )
+    web = _web(sockets, checked, door, metrics, history, schedule, reloader)
+    spare_the_collector()
+    async with web, _running(watch, schedule, reloader):
+        _tell_of_the_start(settings, sockets, checked)
+        yield reloader
+
+
+@asynccontextmanager
+async def _running(watch: LoopWatch, schedule: Schedule, reloader: Reloader) -> AsyncIterator[None]:
+    """Let the schedule run, and what goes on beside it."""
+    beat = asyncio.create_task(watch.run())
+    schedule.start()
+    files = asyncio.create_task(watch_files(reloader))
+    try:
+        yield
+    finally:
+        files.cancel()
+        await reloader.stop()
+        await schedule.stop(reloader.settings.shutdown_grace)
+        beat.cancel()
+        with suppress(asyncio.CancelledError):
+            await files
+
+
+def _web(
+    sockets: Sequence[socket.socket],
+    checked: Sequence[socket.socket],
+    door: Door,
+    metrics: Metrics,
+    history: History,
+    schedule: Schedule,
+    reloader: Reloader,
+) -> AbstractAsyncContextManager[None]:
+    """Hand to the web what it shows, and what it can ask for."""
+
+    async def reload() -> tuple[bool, str]:
+        done = await reloader.reload("POST /-/reload")
+        return done.good, done.text
+
     app = site(
         exposition=metrics.exposition,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
-        landing=lambda: _landing(targets, history),
+        landing=lambda: _landing(reloader.settings.targets, history),
+        reload=reload,
         door=door,
     )
-    _spare_the_collector()
-    async with serving(app, sockets, door=door, checked=checked):
-        beat = asyncio.create_task(watch.run())
-        schedule.start()
-        _tell_of_the_start(settings, sockets, checked)
-        try:
-            yield
-        finally:
-            await schedule.stop(settings.shutdown_grace)
-            beat.cancel()
+    return serving(app, sockets, door=door, checked=checked)
+
+
+async def prober_of(trust: CurrentTrust, watch: LoopWatch) -> Prober:
+    """Make what probes, warmed up, so that its first walk takes no longer than the others.
+
+    Args:
+        trust: whom to trust for each target.
+        watch: knows when our own event loop stood still.
+    """
+    prober = Prober(trust, stalls=watch.stalls)
+    await warm(prober)
+    return prober
 
 
 def _tell_of_the_start(
@@ -141,42 +210,17 @@ def _tell_of_the_start(
     _log.info("started", extra={"version": __version__, "targets": len(settings.targets)})
     shard = settings.shard
     if not settings.targets:
-        told = {"shard": shard.index, "shards": shard.count, "elsewhere": shard.elsewhere}
+        told = {"shard": shard.index, "shards": shard.count, "elsewhere": len(shard.elsewhere)}
         _log.info("no target falls to this shard", extra=told)
 
 
-def _trust(targets: Sequence[Target]) -> Trust:
-    trust = Trust(targets)
-    if trust.system_has_none() and any(_trusts_the_system(target) for target in targets):
-        _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
-    return trust
-
-
-def _trusts_the_system(target: Target) -> bool:
-    return target.source_url.startswith("https:") and target.ca_file is None
-
-
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Set aside what was made so far: it lives as long as the process.
 
     To look through it again and again would hold the loop for milliseconds each time.
     """
     gc.collect()
     gc.freeze()
-
-
-def _chores(settings: Settings, metrics: Metrics, watch: LoopWatch) -> list[Chore]:
-    if settings.egress_check is None:
-        return []
-    egress = settings.egress_check
-    canary = Canary(egress.url, proxy_url=egress.proxy_url, family=egress.ip_family, stalls=watch.stalls)
-
-    async def check() -> None:
-        up = await canary()
-        if up is not None:
-            metrics.egress(up)
-
-    return [Chore("egress check", Canary.INTERVAL, check)]
 
 
 def _landing(targets: Sequence[Target], history: History) -> Landing:

@@ -1,8 +1,8 @@
 """Commands and exit codes; no logic.
 
 0   done, or stopped by a signal
-1   what happened: a port in use
-2   what the operator wrote: settings, no targets, a missing file, an unknown command
+1   what happened: a port in use, a failed probe
+2   what the operator wrote: settings, no targets, a missing file, an unknown command or target
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "run": _run,
         "check-config": _check_config,
+        "probe": _probe,
         "demo": _demo,
         "simulate": _simulate,
     }
@@ -41,13 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(_options: argparse.Namespace) -> int:
-    settings = load(os.environ, Path.cwd())
-    # Imported here: checking a configuration needs none of it, and answers at once.
+    read = partial(load, os.environ, Path.cwd())
+    settings = read()
+    # Imported here: what is wrong with a configuration is told at once.
     from exporter.app import run  # noqa: PLC0415
     from exporter.serving import ListenError  # noqa: PLC0415
 
     try:
-        run(settings)
+        run(settings, read)
     except ListenError as error:
         return _complain(error, EXIT_HAPPENED)
     return EXIT_OK
@@ -56,6 +59,13 @@ def _run(_options: argparse.Namespace) -> int:
 def _check_config(_options: argparse.Namespace) -> int:
     print(describe(load(os.environ, Path.cwd())))  # noqa: T201  what the operator asked for
     return EXIT_OK
+
+
+def _probe(options: argparse.Namespace) -> int:
+    settings = load(os.environ, Path.cwd())
+    from exporter.once import probe  # noqa: PLC0415  checking a configuration needs none of it
+
+    return EXIT_OK if probe(settings, options.targets, as_json=options.json) else EXIT_HAPPENED
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -115,6 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="probe on a schedule and serve metrics (the default)")
     commands.add_parser("check-config", help="print what would be probed, or every mistake")
+    probe = commands.add_parser("probe", help="one walk of each target, now")
+    probe.add_argument("targets", nargs="*", metavar="TARGET", help="default: all that are enabled")
+    probe.add_argument("--json", action="store_true", help="for scripts, in the shape of the API")
     demo = commands.add_parser("demo", help="simulator and exporter together, nothing to configure")
     demo.add_argument("--duration", type=_duration, metavar="30s", help="end after this long")
     demo.add_argument("--prometheus", action="store_true", help="start a Prometheus that scrapes it")

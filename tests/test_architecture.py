@@ -1,6 +1,6 @@
 """The house stands as it was designed: who may import whom, what lives where, and how large it may grow.
 
-    __main__ -> cli -> app -> rooms -> target, outcome, security
+    __main__ -> cli -> app -> rooms -> target, outcome
 
 Each rule returns its violations, one line with file and line number each; `test_…_is_seen` shows on a small
 house with one violation of each kind that the rule can fail.
@@ -30,11 +30,21 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "outcome": GROUND,
     # What settings read and serving serves; whether a certificate can be used, both must answer alike.
     "security": frozenset(),
+    # What the two views on a terminal share; the rooms do without.
+    "palette": GROUND,
     **{room: GROUND | {room, ""} for room in ROOMS},
-    "app": ROOMS | GROUND | {""},
+    # On app's floor, each a reason of its own to change: what new settings mean to each room, how they come
+    # into force, and who notices that there are some.
+    "app": ROOMS | GROUND | {"parts", "reloading", "watching", ""},
+    "parts": frozenset({"observing", "probing", "reloading", "scheduling", "settings"}) | GROUND,
+    "reloading": frozenset({"settings"}) | GROUND,
+    "watching": frozenset({"reloading"}),
     # The demo joins the simulator to what app has joined.
-    "demo": frozenset({"app", "demo", "observing", "serving", "settings", "simulator", ""}) | GROUND,
-    "cli": frozenset({"app", "demo", "serving", "settings", ""}),
+    "demo": frozenset({"app", "demo", "observing", "palette", "serving", "settings", "simulator", ""})
+    | GROUND,
+    # The one-shot wants app's own prober; of the rooms, what says how to pace, watch and tell it.
+    "once": frozenset({"app", "observing", "once", "palette", "parts", "scheduling", "settings"}) | GROUND,
+    "cli": frozenset({"app", "demo", "once", "serving", "settings", ""}),
     "__main__": frozenset({"cli"}),
 }
 """By first name below `exporter`; "" is the package itself, which holds the version and nothing else."""
@@ -47,7 +57,7 @@ HOMES: dict[str, frozenset[str]] = {
     **dict.fromkeys(("httpx", "httpcore", "aiodns", "pycares"), frozenset({"probing"})),
     "prometheus_client": frozenset({"observing"}),
     "markdown_it": frozenset({"serving"}),
-    "bcrypt": frozenset({"settings", "serving"}),  # the one looks whether a hash is one, the other compares
+    "bcrypt": frozenset({"serving"}),
     **dict.fromkeys(("starlette", "uvicorn"), frozenset({"serving", "simulator"})),
 }
 """Libraries that live in certain rooms only, so that replacing one is the work of one room."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from harness.variables import target_variables
 
 import exporter.app
 import exporter.demo
+import exporter.once
 from exporter import __version__, cli
 from exporter.demo import DemoError
 from exporter.serving import ListenError
@@ -52,19 +54,22 @@ def recorder(calls: Calls, error: Exception | None = None) -> Callable[..., None
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("arguments", [[], ["run"]], ids=["none", "run"])
 def test_run_is_what_is_done_unless_another_command_is_given(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
 ) -> None:
-    ran: list[Settings] = []
-    monkeypatch.setattr(exporter.app, "run", ran.append)
+    ran: list[tuple[Settings, Callable[[], Settings]]] = []
+    monkeypatch.setattr(exporter.app, "run", lambda *given: ran.append(given))
     assert cli.main(arguments) == 0
-    assert [target.name for settings in ran for target in settings.targets] == ["emea"]
+    ((settings, load),) = ran
+    assert [target.name for target in settings.targets] == ["emea"]
+    (tmp_path / ".env").write_text("FLOW_EXPORTER_LOG__LEVEL=debug\n", encoding="utf-8")
+    assert load() == replace(settings, log=replace(settings.log, level="debug"))
 
 
 @pytest.mark.usefixtures("configured")
 def test_an_address_that_cannot_be_listened_on_is_what_happened(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(_: Settings) -> None:
+    def refuse(*_: object) -> None:
         raise ListenError("cannot listen on :9988: in use")
 
     monkeypatch.setattr(exporter.app, "run", refuse)
@@ -74,7 +79,7 @@ def test_an_address_that_cannot_be_listened_on_is_what_happened(
 
 @pytest.mark.usefixtures("configured")
 def test_a_bug_is_not_taken_for_a_mistake_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: Settings) -> None:
+    def fail(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(exporter.app, "run", fail)
@@ -82,7 +87,9 @@ def test_a_bug_is_not_taken_for_a_mistake_of_the_operator(monkeypatch: pytest.Mo
         cli.main([])
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["check-config"]], ids=["none", "run", "check-config"])
+@pytest.mark.parametrize(
+    "arguments", [[], ["run"], ["check-config"], ["probe"]], ids=["none", "run", "check-config", "probe"]
+)
 def test_mistakes_are_what_the_operator_wrote_and_nothing_is_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
@@ -125,7 +132,35 @@ def test_checking_a_configuration_needs_nothing_of_the_daemon(tmp_path: Path) ->
     )
     loaded = set(done.stdout.split())
     assert "exporter.settings" in loaded
-    assert not {"exporter.app", "exporter.demo", "httpx", "apscheduler", "starlette", "uvicorn"} & loaded
+    assert not {"exporter.app", "exporter.demo", "exporter.once"} & loaded
+    assert not {"apscheduler", "httpx", "rich", "starlette", "uvicorn"} & loaded
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(("good", "status"), [(True, 0), (False, 1)], ids=["good", "bad"])
+def test_the_one_shot_gets_its_options_and_its_result_is_the_exit_status(
+    monkeypatch: pytest.MonkeyPatch, *, good: bool, status: int
+) -> None:
+    calls: Calls = []
+
+    def probe(settings: Settings, names: list[str], **options: Any) -> bool:  # noqa: ANN401  whatever the command hands on
+        calls.append({"known": [target.name for target in settings.targets], "names": names, **options})
+        return good
+
+    monkeypatch.setattr(exporter.once, "probe", probe)
+    assert cli.main(["probe"]) == status
+    assert cli.main(["probe", "emea", "apac", "--json"]) == status
+    assert calls == [
+        {"known": ["emea"], "names": [], "as_json": False},
+        {"known": ["emea"], "names": ["emea", "apac"], "as_json": True},
+    ]
+
+
+@pytest.mark.usefixtures("configured")
+def test_an_unknown_target_is_what_the_operator_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["probe", "emae"]) == 2
+    complaint = "target emae: there is none of this name; did you mean emea?\n"
+    assert capsys.readouterr() == ("", complaint)
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -190,6 +190,22 @@ def test_told_to_end_before_it_imports_anything_that_takes_a_while_it_ends_well(
 
 
 @pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [("run", 0), ("demo", 0), ("probe", 1), ("check-config", 1)],
+    ids=str,
+)
+def test_told_to_end_before_it_found_out_what_it_was_asked_it_does_not_say_that_all_is_well(
+    word: str, status: int, tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", BEFORE_THE_IMPORTS.format(number="SIGTERM"), word],
+        cwd=tmp_path, capture_output=True, text=True, timeout=AT_ONCE, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (status, "")
+
+
+@pytest.mark.e2e
 @pytest.mark.parametrize("arguments", [["-m", "exporter", "--version"], [COMMAND[0], "--version"]])
 def test_it_is_one_command_by_either_name(arguments: list[str], tmp_path: Path) -> None:
     said = subprocess.run(

@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from exporter.outcome import Fault, rfc3339
+from exporter.outcome import rfc3339
+from exporter.palette import COLORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
 
     from exporter.outcome import Outcome
 
-_COLOURS = {
-    Fault.NONE: "green",
-    Fault.NETWORK: "magenta",
-    Fault.PROVIDER: "red",
-    Fault.CONFIGURATION: "yellow",
-    Fault.QUOTA: "cyan",
-    Fault.EXPORTER: "blue",
-}
 _COLUMNS = {
     "target": 17,
     "weather": 22,
@@ -140,7 +133,7 @@ def _cells(seen: _Seen) -> dict[str, Text]:
     last = seen.last
     if last is None:
         return {"reason": Text("not probed yet", style="dim")}
-    colour = _COLOURS[last.fault]
+    colour = COLORS[last.fault]
     status = next((step.flow_status for step in reversed(last.steps) if step.flow_status), "")
     return {
         "reason": Text(last.reason.value, style=colour),

@@ -68,7 +68,8 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         address = f"127.0.0.1:{sockets[0].getsockname()[1]}"
         # A folder of its own, so that nobody's .env reaches the demo.
         folder = stack.enter_context(TemporaryDirectory(prefix="demo-"))
-        settings = load(
+        read = partial(
+            load,
             {**variables(running), **_PACE, "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": address},
             Path(folder),
         )
@@ -82,7 +83,7 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         _say_where(console, places, running)
         # Outside of the exporter's own life, so that what ends while it drains is counted too.
         stack.enter_context(board.shown())
-        await stack.enter_async_context(lifespan(settings, sockets, observers=(board,)))
+        await stack.enter_async_context(lifespan(read(), sockets, observers=(board,), load=read))
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), duration)
 

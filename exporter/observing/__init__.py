@@ -13,7 +13,7 @@ reference.py     the catalogue told in words, for docs/
 from exporter.observing.catalogue import DAEMON, FLOW, Family
 from exporter.observing.history import History
 from exporter.observing.log import LogObserver
-from exporter.observing.log_output import logging_to
+from exporter.observing.log_output import log_from, logging_to
 from exporter.observing.loop_lag import LoopWatch
 from exporter.observing.metrics import Metrics
 from exporter.observing.reference import reference
@@ -26,6 +26,7 @@ __all__ = [
     "LogObserver",
     "LoopWatch",
     "Metrics",
+    "log_from",
     "logging_to",
     "reference",
 ]

@@ -95,7 +95,8 @@ class Page:
                 texts.append(rendered[len(self._headers[family.name]) :])
                 await slices.breathe()
             text = tuple(texts)
-            self._kept[series] = (version, text)
+            if not series.gone:  # or it would be kept for ever, had it gone while it was rendered
+                self._kept[series] = (version, text)
         return text
 
     def _render(self, family: Family, of_family: Iterable[Sample]) -> bytes:

@@ -19,6 +19,10 @@ class History:
         """Remember an outcome in place of the one before."""
         self._last[outcome.target, outcome.journey] = outcome
 
+    def forget(self, target: str, journey: Journey) -> None:
+        """Forget a target that is no longer probed."""
+        self._last.pop((target, journey), None)
+
     def last(self, target: str, journey: Journey) -> Outcome | None:
         """Return the last outcome, or None before the first."""
         return self._last.get((target, journey))

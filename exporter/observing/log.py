@@ -34,3 +34,7 @@ class LogObserver:
         if before is not None:
             facts["previous_reason"] = before.value
         _log.log(level, "target succeeds" if outcome.success else "target fails", extra=facts)
+
+    def forget(self, target: str, journey: Journey) -> None:
+        """Forget a target that is no longer probed."""
+        self._last.pop((target, journey), None)

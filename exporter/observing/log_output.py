@@ -55,16 +55,21 @@ def logging_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
     lines: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUED_LINES)
     queued = _DroppingHandler(lines)
     listener = _Listener(lines, _unshared(stream), _formatter(style))
-    root, own = logging.getLogger(), logging.getLogger("exporter")
+    root = logging.getLogger()
     root.addHandler(queued)
     root.setLevel(logging.WARNING)
-    own.setLevel(level.upper())
+    log_from(level)
     listener.start()
     try:
         yield
     finally:
         root.removeHandler(queued)
         listener.stop()
+
+
+def log_from(level: str) -> None:
+    """Log this program's own lines from a level on: debug, info, warning or error."""
+    logging.getLogger("exporter").setLevel(level.upper())
 
 
 class _DroppingHandler(QueueHandler):

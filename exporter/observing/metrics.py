@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import time
 from typing import TYPE_CHECKING
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+_SLICE = 20
+"""Series that are made at a time; each takes some 20 µs."""
+
 
 class Metrics:
     """All metrics of this daemon.
@@ -56,7 +60,8 @@ class Metrics:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._wall = wall
-        self._series = {
+        self._buckets = buckets
+        self._series: dict[tuple[str, Journey], Series] = {
             (target.name, journey): Series(target, journey, buckets)
             for target in targets
             for journey in target.journeys
@@ -94,9 +99,39 @@ class Metrics:
             self._pages[openmetrics] = Page(openmetrics=openmetrics)
         return await self._pages[openmetrics].render(series, self._registry)
 
+    async def reconfigure(self, targets: Sequence[Target]) -> None:
+        """Show other targets from now on, all at once; what is told of one that is gone is not shown.
+
+        A target that was there before keeps its counters and its state.
+
+        Args:
+            targets: what is probed; the series of new ones are there from the start.
+        """
+        new: dict[tuple[str, Journey], Series] = {}
+        for target in targets:
+            for journey in target.journeys:
+                series = self._series.get((target.name, journey))
+                if series is None:
+                    series = Series(target, journey, self._buckets)
+                    if len(new) % _SLICE == 0:
+                        await asyncio.sleep(0)
+                new[target.name, journey] = series
+        # From here on in one go: a scrape sees all of it, or nothing.
+        before, self._series = self._series, new
+        for target in targets:
+            for journey in target.journeys:
+                new[target.name, journey].adopt(target)
+        for key in before.keys() - new.keys():
+            before[key].gone = True
+            for page in self._pages.values():
+                page.forget(before[key])
+
     def observe(self, outcome: Outcome, /) -> None:
         """Fold a finished probe in."""
-        self._series[outcome.target, outcome.journey].observe(outcome)
+        series = self._series.get((outcome.target, outcome.journey))
+        if series is None:
+            return
+        series.observe(outcome)
         if outcome.stalled:
             self._stalled.inc()
 
@@ -111,17 +146,25 @@ class Metrics:
 
     def skipped(self, target: str, journey: Journey, cause: Cause, count: int, /) -> None:
         """Count due runs that were not done."""
-        self._series[target, journey].skip(cause, count)
+        if (series := self._series.get((target, journey))) is not None:
+            series.skip(cause, count)
 
     def held_back(self, target: str, journey: Journey, until: float, /) -> None:
         """Show until when a target is held back; wall clock."""
-        self._series[target, journey].hold_back(until)
+        if (series := self._series.get((target, journey))) is not None:
+            series.hold_back(until)
 
     def egress(self, up: bool, /) -> None:  # noqa: FBT001  the one thing there is to say
         """Show whether the own-connectivity check got an answer."""
         if self._egress is None:  # not there before the first check, nor without one
             self._egress = Gauge(EGRESS_UP.name, EGRESS_UP.help, registry=self._registry)
         self._egress.set(up)
+
+    def no_egress(self) -> None:
+        """Show nothing of an own-connectivity check any more."""
+        if self._egress is not None:
+            self._registry.unregister(self._egress)
+            self._egress = None
 
     def configuration_was_read(self, *, good: bool) -> None:
         """Show whether the configuration could be read, and since when the one in force is."""

@@ -68,6 +68,8 @@ class Series:
         self.journey = journey
         self.version = 0
         """Changes whenever anything here does."""
+        self.gone = False
+        """Whether its target is no longer probed, and nothing more is kept of it."""
         self.last: Outcome | None = None
         self.probes: dict[tuple[Reason, Fault], int] = {
             (reason, fault): 0 for reason, faults in FAULTS.items() for fault in faults
@@ -91,6 +93,20 @@ class Series:
         self.expiry: dict[str, float] = {}
         self.skipped: Counter[Cause] = Counter(dict.fromkeys(Cause, 0))
         self.held_until: float | None = None
+
+    def adopt(self, target: Target) -> None:
+        """Go on with the target as it is written now; counters and state stay."""
+        before, self.target = self.target, target
+        if before == target:
+            return
+        self.version += 1
+        if _scope(before) != _scope(target):
+            self.held_until = None  # it was another one that asked for it
+        expected = dict.fromkeys((*target.expected_statuses, FAILED, UNKNOWN))
+        # In the order of the start, and without what was expected in vain, or many changes would add up.
+        none = {(step, status): 0 for step in self.journey.steps for status in expected}
+        seen = {key: count for key, count in self.statuses.items() if count}
+        self.statuses = none | seen
 
     def observe(self, outcome: Outcome) -> None:
         """Fold a finished probe in."""
@@ -157,3 +173,8 @@ class Series:
             if known >= _MOST_CODES:
                 code = OTHER_CODE
         self.responses[step, code] = self.responses.get((step, code), 0) + 1
+
+
+def _scope(target: Target) -> tuple[str, str]:
+    """Return what a rate limit counts for."""
+    return target.auth_host, target.source_environment_id

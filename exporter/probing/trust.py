@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from exporter.target import Target
 
@@ -21,12 +21,25 @@ class Trust:
 
     Args:
         targets: whose settings to build for.
+
+    Raises:
+        OSError: a file cannot be read, or is no certificate (`ssl.SSLError` is one).
     """
 
     def __init__(self, targets: Iterable[Target]) -> None:
         # None, the system's, even when every target has a file: the warm-up's own target has none.
         ca_files = {None, *(target.ca_file for target in targets)}
         self._contexts = {ca_file: _context(ca_file) for ca_file in ca_files}
+        self._earlier: Mapping[Path | None, ssl.SSLContext] = {}
+
+    def renewed(self, targets: Iterable[Target]) -> Trust:
+        """Return the contexts of other targets, built anew, since the content of a file may have changed.
+
+        Those of before are known to it too: they are probed for as long as a reload takes.
+        """
+        trust = Trust(targets)
+        trust._earlier = self._contexts  # one generation, not a chain of them
+        return trust
 
     @staticmethod
     def system_has_none() -> bool:
@@ -41,7 +54,8 @@ class Trust:
 
     def __call__(self, target: Target) -> ssl.SSLContext:
         """Return the context that `target` is probed with."""
-        return self._contexts[target.ca_file]
+        context = self._contexts.get(target.ca_file)
+        return self._earlier[target.ca_file] if context is None else context
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 from exporter.scheduling.chore import Chore
 from exporter.scheduling.clock import SteadyClock
+from exporter.scheduling.offsets import first_delays
 from exporter.scheduling.schedule import Schedule, Watcher
 
-__all__ = ["Chore", "Schedule", "SteadyClock", "Watcher"]
+__all__ = ["Chore", "Schedule", "SteadyClock", "Watcher", "first_delays"]

@@ -1,4 +1,4 @@
-"""Who is held back because the provider asked for it. Pure; bounded by the number of scopes."""
+"""Who is held back because the provider asked for it. Pure; bounded by the number of scopes probed."""
 
 from __future__ import annotations
 
@@ -45,4 +45,13 @@ class Holds:
 
     def is_held(self, scope: Scope, now: float) -> bool:
         """Whether `scope` is held back at `now`."""
-        return now < self._until.get(scope, now)
+        return self.until(scope, now) is not None
+
+    def until(self, scope: Scope, now: float) -> float | None:
+        """Return until when `scope` is held back, None if it is not at `now`."""
+        until = self._until.get(scope, now)
+        return until if now < until else None
+
+    def forget(self, now: float) -> None:
+        """Drop what is over: after many reloads there may be many scopes of former targets."""
+        self._until = {scope: until for scope, until in self._until.items() if now < until}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING
 
 from apscheduler.executors.asyncio import AsyncIOExecutor
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from exporter.scheduling.clock import SteadyClock
     from exporter.scheduling.slots import Slots
+
+    Wake = tuple[Slots, Callable[[], None]]
 
 _WATCH_EVERY = 0.25
 """Seconds between two looks at the wall clock; well below the shortest grace of 1 s."""
@@ -42,7 +45,8 @@ class Timer:
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
         self._plan = WallPlan(clock)
-        self._jobs: list[tuple[Job, Slots]] = []
+        self._numbers = count()
+        self._jobs: dict[str, tuple[Job, Slots]] = {}
         self._watch: asyncio.Task[None] | None = None
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
@@ -51,19 +55,32 @@ class Timer:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
 
-    def start(self, wakes: Mapping[str, tuple[Slots, Callable[[], None]]]) -> None:
+    def start(self, wakes: Mapping[str, Wake]) -> None:
         """Begin to wake; must be called in the running event loop.
 
         Args:
             wakes: name -> the slots, and what to call when one of them is due.
         """
         self._scheduler.start(paused=True)
+        self.add(wakes)
+        self._watch = asyncio.get_running_loop().create_task(self._watch_wall_clock())
+
+    def add(self, wakes: Mapping[str, Wake]) -> None:
+        """Wake others too; not once it is paused."""
+        self._scheduler.pause()  # one wake-up for all of them, not one for each
         for name, (slots, wake) in wakes.items():
             trigger = SlotTrigger(slots, self._clock, self._plan)
-            job = self._scheduler.add_job(_awaitable(wake), trigger, id=name, name=name)
-            self._jobs.append((job, slots))
+            # Of two jobs with one id the second is not run while a wake of the first, removed or not, is
+            # under way; hence the number. Of those due at the same time ids are the order.
+            identity = f"{name} {next(self._numbers)}"
+            job = self._scheduler.add_job(_awaitable(wake), trigger, id=identity, name=name)
+            self._jobs[name] = (job, slots)
         self._scheduler.resume()
-        self._watch = asyncio.get_running_loop().create_task(self._watch_wall_clock())
+
+    def remove(self, name: str) -> None:
+        """Wake one no more; a wake that is under way may still reach it."""
+        job, _ = self._jobs.pop(name)
+        job.remove()
 
     def pause(self) -> None:
         """Wake nobody any more. Harmless before the start and after the end."""
@@ -92,7 +109,7 @@ class Timer:
     def _plan_anew(self) -> None:
         self._plan.forget()
         self._scheduler.pause()  # one wake-up for all changes, not one for each
-        for job, slots in self._jobs:
+        for job, slots in self._jobs.values():
             job.modify(next_run_time=self._plan.wall_time(slots.upcoming))
         self._scheduler.resume()
 

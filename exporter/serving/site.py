@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from exporter.serving.cross_site import is_cross_site
 from exporter.serving.document import CONTENT_SECURITY_POLICY
 from exporter.serving.door import Door
 from exporter.serving.gate import Gate
@@ -51,6 +52,7 @@ def site(
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     landing: Callable[[], Landing],
+    reload: Callable[[], Awaitable[tuple[bool, str]]],
     door: Door | None = None,
 ) -> Starlette:
     """Build the web application.
@@ -60,6 +62,7 @@ def site(
         healthy: whether due probes are being started.
         ready: whether the schedule runs.
         landing: what the landing page shows.
+        reload: reads the configuration anew; returns whether it is in force, and what there is to say.
         door: who may see it, and what every answer carries; without one, everybody, and nothing more.
     """
     door = door or Door()
@@ -69,6 +72,7 @@ def site(
             Route("/metrics", _metrics(exposition)),
             Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
             Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
+            Route("/-/reload", _reload(reload), methods=["POST"]),
             *(Route(f"/runbooks/{alert}", _fixed(page)) for alert, page in runbooks().items()),
         ],
         middleware=[Middleware(_Frame, door), Middleware(Gate, door)],
@@ -96,6 +100,16 @@ def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
         return PlainTextResponse(good) if holds() else PlainTextResponse(bad, status_code=503)
 
     return check
+
+
+def _reload(reload: Callable[[], Awaitable[tuple[bool, str]]]) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        if is_cross_site(request.headers):
+            return PlainTextResponse("refused: a page of another site asks for it", status_code=403)
+        good, text = await reload()
+        return PlainTextResponse(text, status_code=200 if good else 500)
+
+    return answer
 
 
 def _landing(landing: Callable[[], Landing]) -> Endpoint:

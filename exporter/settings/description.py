@@ -105,7 +105,7 @@ def _security(security: WebSecurity) -> Iterator[str]:
 
 def _shard(settings: Settings) -> str:
     shard, own = settings.shard, len(settings.targets)
-    return f"{shard.index} of 0 to {shard.count - 1}, with {own} of {own + shard.elsewhere} targets"
+    return f"{shard.index} of 0 to {shard.count - 1}, with {own} of {own + len(shard.elsewhere)} targets"
 
 
 def _without_query(uri: str) -> str:

@@ -38,9 +38,9 @@ def read_environment_file(directory: Path, environ: Mapping[str, str]) -> Readin
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return Reading()
     except UnicodeDecodeError:
-        return Reading(mistakes=[Mistake(NAME, "is not encoded in UTF-8; write it in UTF-8")])
+        return Reading(mistakes=[Mistake(NAME, "is not encoded in UTF-8; write it in UTF-8")], whole=False)
     except OSError as error:
-        return Reading(mistakes=[Mistake(NAME, f"cannot be read ({error.strerror})")])
+        return Reading(mistakes=[Mistake(NAME, f"cannot be read ({error.strerror})")], whole=False)
     return _parse(text, environ)
 
 

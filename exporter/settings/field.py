@@ -61,12 +61,21 @@ def read(parse: Callable[[object], object], *, strip: bool = True) -> PlainValid
 
 def optional_path(value: Leaf, info: ValidationInfo[Surroundings]) -> Path | None:
     """Read the path of a file or directory, which whoever reads it will look at; empty means none."""
-    written = values.clean(value.value)
+    return path_of(value.value, info.context.working_directory)
+
+
+def path_of(value: object, working_directory: Path) -> Path | None:
+    """Read a path; empty means none.
+
+    Raises:
+        ValueError: it is none.
+    """
+    written = values.clean(value)
     if written is None or written == "":
         return None
     if not isinstance(written, str):
         raise ValueError("is no path; write one, or nothing for none")  # noqa: TRY004  pydantic collects ValueErrors only
-    return info.context.working_directory / written
+    return working_directory / written
 
 
 def authorities(value: Leaf, info: ValidationInfo[Surroundings]) -> Path:
@@ -110,7 +119,8 @@ def row(default: str | None, meaning: str, *, shown: str = "", hidden: bool = Fa
         default: None when there is none, or when it depends on other settings.
         meaning: one line of Markdown for the reference.
         shown: how the reference shows a default that depends on other settings.
-        hidden: whether a right value may hold a secret, so that no repr has it.
+        hidden: whether a value that is taken may be or hold a secret, so that no repr has it; a path is taken
+            before anybody looks whether it is there.
     """
     return Field(
         # Typed as Any, because a default is written as the operator would, and only then read.

@@ -1,7 +1,9 @@
 """From the environment to Settings, with every mistake told at once.
 
-environment ─┐ read            merge           validate            resolve
-.env        ─┴──────> readings ─────> one tree ───────> the schema ──────> Settings
+environment        ─┐
+.env               ─┤
+secret files       ─┤ read            merge           validate            resolve
+configuration file ─┴──────> readings ─────> one tree ───────> the schema ──────> Settings
 """
 
 from __future__ import annotations
@@ -10,18 +12,17 @@ import math
 from typing import TYPE_CHECKING
 
 from exporter.settings.draft import Layer
-from exporter.settings.environment_file import read_environment_file
 from exporter.settings.field import Surroundings
 from exporter.settings.merging import merge
 from exporter.settings.mistake import ConfigurationError, Mistake
-from exporter.settings.reading import DEFAULTS, TARGETS, read
 from exporter.settings.resolution import check_defaults, resolve
 from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 from exporter.settings.schema import required
 from exporter.settings.sharding import shard_of
+from exporter.settings.sources import read_sources
 from exporter.settings.validation import validate
 from exporter.settings.web_file import read_web_file
-from exporter.settings.written import DELIMITER, PREFIX
+from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from exporter.settings.merging import Merged
     from exporter.settings.schema import Schema
+    from exporter.settings.sources import Sources
     from exporter.settings.written import Leaf
     from exporter.target import Target
 
@@ -38,6 +40,7 @@ MOST_TARGETS = 10_000
 _FEWEST_SLOTS = 100
 _SPARE = 1.5
 _VARIABLE = f"{PREFIX}{TARGETS.upper()}"
+_ABOUT_TARGETS = (_VARIABLE, TARGETS.upper())
 
 
 def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
@@ -50,18 +53,28 @@ def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
     Raises:
         ConfigurationError: with every mistake that could be found.
     """
-    # Sorted, for the order of an environment is nobody's intention, and "first" must not depend on it.
-    readings = (read(sorted(environ.items())), read_environment_file(working_directory, environ))
-    merged = merge(*readings)
-    mistakes = [mistake for reading in readings for mistake in reading.mistakes]
-    validated = validate(merged.tree, Surroundings(working_directory))
+    sources = read_sources(environ, working_directory)
+    merged = merge(*sources.readings)
+    mistakes = [mistake for reading in sources.readings for mistake in reading.mistakes]
+    surroundings = Surroundings(working_directory)
+    validated = validate(merged.tree, surroundings)
     mistakes += validated.mistakes
+    files = _files(sources, validated.schema, surroundings)
+    if not all(reading.whole for reading in sources.readings):
+        raise ConfigurationError(
+            mistakes, files=files
+        )  # what seems to be missing may be in what was not read
     mistakes += _no_such_shard(merged, validated.schema)
     targets, disabled = _targets(merged, validated.schema, mistakes)
     web = _web(merged, validated.schema, mistakes)
     if mistakes:
-        raise ConfigurationError(mistakes)
-    return _settings(validated.schema, web, targets, disabled)
+        raise ConfigurationError(mistakes, files=files)
+    return _settings(validated.schema, web, targets, disabled, files)
+
+
+def _files(sources: Sources, schema: Schema, surroundings: Surroundings) -> tuple[Path, ...]:
+    named = [] if schema.web.config_file is None else [schema.web.config_file]
+    return tuple(dict.fromkeys([*sources.files, *sorted(surroundings.examined), *named]))
 
 
 def _targets(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> tuple[list[Target], list[str]]:
@@ -82,7 +95,7 @@ def _targets(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> tuple[l
             disabled.append(name)
         elif found.target is not None:
             targets.append(found.target)
-    if not trees and not any(mistake.location.upper().startswith(_VARIABLE) for mistake in mistakes):
+    if not trees and not any(mistake.location.upper().startswith(_ABOUT_TARGETS) for mistake in mistakes):
         mistakes.append(Mistake(_VARIABLE, _no_target()))
     elif trees and len(disabled) == len(trees):
         mistakes.append(
@@ -129,11 +142,16 @@ def _web(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> Web:
     )
 
 
-def _settings(schema: Schema, web: Web, targets: Sequence[Target], disabled: Iterable[str]) -> Settings:
+def _settings(
+    schema: Schema, web: Web, targets: Sequence[Target], disabled: Iterable[str], files: tuple[Path, ...]
+) -> Settings:
     index, count = schema.shard.index, schema.shard.count
-    own = tuple(target for target in targets if count == 1 or shard_of(target.name, count) == index)
+    own: list[Target] = []
+    elsewhere: list[Target] = []
+    for target in targets:
+        (own if count == 1 or shard_of(target.name, count) == index else elsewhere).append(target)
     return Settings(
-        targets=own,
+        targets=tuple(own),
         disabled=tuple(disabled),
         web=web,
         max_concurrent_probes=schema.max_concurrent_probes or _slots(own),
@@ -141,7 +159,8 @@ def _settings(schema: Schema, web: Web, targets: Sequence[Target], disabled: Ite
         duration_buckets=schema.duration_buckets,
         egress_check=_egress_check(schema),
         log=Log(level=schema.log.level, format=schema.log.format),
-        shard=Shard(index=index, count=count, elsewhere=len(targets) - len(own)),
+        shard=Shard(index=index, count=count, elsewhere=tuple(elsewhere)),
+        files=files,
     )
 
 

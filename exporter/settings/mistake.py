@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _SHOWN = 200
 """Characters of a name that are shown; the longest right one has fewer."""
@@ -34,10 +35,12 @@ class ConfigurationError(Exception):
 
     Args:
         mistakes: at least one; kept without repetitions, sorted by location.
+        files: files and directories that were read, or would have been, were they there.
     """
 
-    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+    def __init__(self, mistakes: Iterable[Mistake], *, files: Iterable[Path] = ()) -> None:
         self.mistakes: tuple[Mistake, ...] = tuple(sorted(set(mistakes)))
+        self.files: tuple[Path, ...] = tuple(files)
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 

@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, cast
 from exporter.settings import document
 from exporter.settings.mistake import printable, twice
 from exporter.settings.shape import Family, NotThereError, Setting, meant, root, step
-from exporter.settings.written import DELIMITER, PREFIX, Leaf, Place, Reading, fold
+from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, TARGETS, Leaf, Place, Reading, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.settings.shape import Group, Node
-
-TARGETS = "targets"
-DEFAULTS = "defaults"
 
 _SERVICE_LINK = re.compile(
     r"(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)"

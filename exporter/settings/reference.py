@@ -20,15 +20,47 @@ _INTRODUCTION = """\
 
 <!-- Generated from exporter/settings/schema.py by `make docs`. -->
 
-Everything is set by variables of the environment, or of a file `.env` in the working directory, which the
-environment overrides. Names are case-insensitive. A target's name is made of letters and digits, in groups
-joined by one underscore, at most 63 characters, and is lower-cased. Durations are written as in Prometheus:
-`500ms`, `30s`, `1m30s`, `2h`. An unknown variable of this prefix is a mistake;
-`pingone-flow-exporter check-config` tells all mistakes at once.
+Everything is set by variables of the environment, variables of a file `.env` in the working directory,
+secret files or a configuration file; of two that set the same, the one that is named first here wins. Names
+are case-insensitive. A target's name is made of letters and digits, in groups joined by one underscore, at
+most 63 characters, and is lower-cased. Durations are written as in Prometheus: `500ms`, `30s`, `1m30s`,
+`2h`. An unknown variable of this prefix is a mistake; `pingone-flow-exporter check-config` tells all mistakes
+at once.
 
 Where an environment answers is told by one of `REGION`, `AUTH_URL` and `CUSTOM_DOMAIN`; any of them on a
 target beats any in the defaults. The destination answers where the source does, unless it has one of its own
 three. A custom domain belongs to one environment, so a source that has one needs its destination's spelt out.
+
+## Configuration file
+
+`FLOW_EXPORTER_CONFIG_FILE` names a file of the same settings, in lower case, with a level where a variable
+has `__`. What stands there without quotes is taken as text, as in a variable: `NO` is Norway, `0123` keeps
+its zero. Nothing after a colon is an empty value. Where commas separate, a YAML list will do. Anchors,
+aliases, merge keys, tags and a second document are refused, each mistake is told with its line, and single
+variables win over single lines of the file.
+
+```yaml
+defaults:
+  region: EU
+  labels: {tier: 1}
+targets:
+  emea:
+    source_environment_id: 94e3268d-847d-47aa-a45e-1ef8dd8f4df0
+    destination_environment_id: 0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11
+    client_id: 6f0cd4a5-4d0a-4f83-9d8e-1b1f3c0f0a55
+    interval: 30s
+    expected_statuses: [USERNAME_PASSWORD_REQUIRED, OTP_REQUIRED]
+log:
+  level: debug
+```
+
+## Secret files
+
+`FLOW_EXPORTER_SECRETS_DIR` names a directory such as Kubernetes mounts a Secret to. Each file in it that is
+called like a variable of this table holds the value of that variable; one line break at its end does not
+count. Files of other names, which may belong to other programs, and subdirectories are left alone.
+
+## Variables
 
 | variable | default | meaning |
 |---|---|---|

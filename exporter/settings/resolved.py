@@ -39,12 +39,12 @@ class Shard:
     Args:
         index: which shard this is, `0 <= index < count`.
         count: among how many exporters the targets are shared.
-        elsewhere: enabled targets that the other shards probe.
+        elsewhere: enabled targets that the other shards probe, by name.
     """
 
     index: int = 0
     count: int = 1
-    elsewhere: int = 0
+    elsewhere: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +89,7 @@ class Settings:
         egress_check: what shows that the exporter itself reaches the network; None for no such check.
         log: what to log, and how.
         shard: which share of the targets this is.
+        files: files and directories that all of this was read from, or would have been, were they there.
     """
 
     targets: tuple[Target, ...]
@@ -100,3 +101,4 @@ class Settings:
     egress_check: EgressCheck | None
     log: Log
     shard: Shard = Shard()
+    files: tuple[Path, ...] = ()

@@ -118,7 +118,9 @@ class TargetFields(_Group):
 class WebFields(_Group):
     """The exporter's own HTTP server."""
 
-    listen_address: Annotated[tuple[ListenAddress, ...], read(values.text(address.listen_addresses))] = row(
+    listen_address: Annotated[
+        tuple[ListenAddress, ...], read(values.joined(values.text(address.listen_addresses)))
+    ] = row(
         ":9988",
         "`host:port` to listen on, `[::1]:9988` for IPv6; several, comma-separated; port 0 for any free one",
     )
@@ -126,9 +128,10 @@ class WebFields(_Group):
         None,
         "TLS and basic auth, in the format of Prometheus' web configuration file, relative to the working "
         "directory; empty for none; `/-/healthy` and `/-/ready` stay open",
+        hidden=True,
     )
     health_listen_address: Annotated[
-        tuple[ListenAddress, ...] | None, read(values.optional(address.listen_addresses))
+        tuple[ListenAddress, ...] | None, read(values.joined(values.optional(address.listen_addresses)))
     ] = row(
         None,
         "`host:port` of a plain port for `/-/healthy` and `/-/ready` alone, for kubelets when the main port "
@@ -175,11 +178,13 @@ class Schema(_Group):
         None,
         "YAML file of all these settings in lower case, relative to the working directory; read anew on "
         "reload; empty for none",
+        hidden=True,
     )
     secrets_dir: _Path = row(
         None,
         "directory of a mounted Secret, one file per variable of this table, relative to the working "
         "directory; read anew on reload; empty for none",
+        hidden=True,
     )
     web: WebFields = Field(default_factory=WebFields)
     max_concurrent_probes: Annotated[int | None, read(values.concurrent_probes)] = row(
@@ -190,7 +195,7 @@ class Schema(_Group):
     shutdown_grace: Annotated[float, read(values.shutdown_grace)] = row(
         "15s", "how long probes under way may take to end at shutdown; 0 to 10m"
     )
-    duration_buckets: Annotated[tuple[float, ...], read(values.duration_buckets)] = row(
+    duration_buckets: Annotated[tuple[float, ...], read(values.joined(values.duration_buckets))] = row(
         ".05,.1,.2,.3,.5,.75,1,1.5,2,3,5,10,20,30",
         "upper bounds of the duration histogram, in seconds, comma-separated; one list for all targets",
     )

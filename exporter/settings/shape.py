@@ -97,6 +97,11 @@ def step(node: Node, name: str) -> tuple[str, Node]:
     raise NotThereError("is unknown")
 
 
+def alike(name: str, group: Group) -> str | None:
+    """Return the member of a group, be it a setting or not, whose name is closest; None if none is close."""
+    return next(iter(get_close_matches(fold(name), group.members, n=1, cutoff=_ALIKE)), None)
+
+
 def meant(names: Sequence[str], node: Node) -> list[str] | None:
     """Guess which path of settings was meant.
 

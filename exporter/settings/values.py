@@ -89,7 +89,9 @@ def label_name(name: str) -> None:
 
 
 def label_value(value: object) -> str:
-    """Read the value of a label; empty means that there is none."""
+    """Read the value of a label; empty, or null, means that there is none."""
+    if value is None:
+        return ""
     if not isinstance(value, str) or len(value) > _LONGEST_LABEL:
         raise ValueError(f"is no label value; write a text of at most {_LONGEST_LABEL} characters")
     return value
@@ -243,6 +245,17 @@ def duration_buckets(value: object) -> tuple[float, ...]:
     if any(low >= high for low, high in zip((0.0, *bounds), bounds, strict=False)):
         raise ValueError("must be positive and increasing; write for example .1,.5,1,5")
     return bounds
+
+
+def joined(parse: Callable[[object], object]) -> Callable[[object], object]:
+    """Make a reader of comma-separated texts that takes them as a list, too, as YAML writes one."""
+
+    def read(value: object) -> object:
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return parse(",".join(value))
+        return parse(value)
+
+    return read
 
 
 def choice(kind: str, *options: str) -> Callable[[object], str]:

@@ -10,6 +10,11 @@ from exporter.settings.mistake import Mistake, printable
 PREFIX = "FLOW_EXPORTER_"
 DELIMITER = "__"
 
+TARGETS = "targets"
+DEFAULTS = "defaults"
+CONFIG_FILE = "config_file"
+SECRETS_DIR = "secrets_dir"
+
 
 def fold(name: str) -> str:
     """Lower the case of a name. Names beyond ASCII stay: the Kelvin sign must not become a k."""
@@ -75,8 +80,10 @@ class Reading:
         tree: folded names down to leaves.
         places: per target, where it is written first.
         mistakes: what is wrong with the names.
+        whole: whether it is known what all of the source says; if not, nothing can be called missing.
     """
 
     tree: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
+    whole: bool = True

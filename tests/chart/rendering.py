@@ -78,20 +78,43 @@ class Release:
             secrets: Secrets and ConfigMaps of the cluster by their names, as text.
         """
         (container,) = self.pods[0]["containers"]
-        here = {
-            ("configMapRef", item["metadata"]["name"]): item.get("data", {}) for item in self.all("ConfigMap")
-        }
-        for item in self.all("Secret"):
-            data = {name: base64.b64decode(value).decode() for name, value in item["data"].items()}
-            here["secretRef", item["metadata"]["name"]] = data
         variables: dict[str, str] = {}
         for source in container["envFrom"]:
             ((kind, reference),) = source.items()
-            name = reference["name"]
-            variables |= here[kind, name] if (kind, name) in here else secrets[name]
+            variables |= self._held(kind.removesuffix("Ref"), reference["name"], secrets)
         for entry in container.get("env", []):
             variables[entry["name"]] = _value(entry, pod, secrets)
         return variables
+
+    def files(self, *, secrets: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        """Return what a kubelet would mount into the exporter's container, by path.
+
+        Args:
+            secrets: Secrets and ConfigMaps of the cluster by their names, as text.
+        """
+        (container,) = self.pods[0]["containers"]
+        volumes = {volume["name"]: volume for volume in self.pods[0].get("volumes", [])}
+        files: dict[str, str] = {}
+        for mount in container.get("volumeMounts", []):
+            assert mount["readOnly"] is True
+            assert "subPath" not in mount
+            volume = volumes[mount["name"]]
+            for source in volume["projected"]["sources"] if "projected" in volume else [volume]:
+                (kind,) = {"configMap", "secret"} & source.keys()
+                name = source[kind].get("secretName") or source[kind]["name"]
+                held = self._held(kind, name, secrets)
+                files |= {f"{mount['mountPath']}/{key}": text for key, text in held.items()}
+        return files
+
+    def _held(self, kind: str, name: str, elsewhere: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+        """Return what a ConfigMap or Secret holds, of this release or of the cluster."""
+        for item in self.all(kind[0].upper() + kind[1:]):
+            if item["metadata"]["name"] == name:
+                data: dict[str, str] = item.get("data", {})
+                if kind == "configMap":
+                    return data
+                return {key: base64.b64decode(value).decode() for key, value in data.items()}
+        return elsewhere[name]
 
 
 def _value(entry: Manifest, pod: str, secrets: Mapping[str, Mapping[str, str]]) -> str:
@@ -102,6 +125,11 @@ def _value(entry: Manifest, pod: str, secrets: Mapping[str, Mapping[str, str]]) 
         return pod
     reference = entry["valueFrom"]["secretKeyRef"]
     return secrets[reference["name"]][reference["key"]]
+
+
+def shape(name: str) -> Values:
+    """Return the values of `ci/<name>-values.yaml`."""
+    return values_of(CHART / "ci" / f"{name}-values.yaml")
 
 
 def values_of(path: Path) -> Values:

@@ -1,50 +1,93 @@
-"""Values -> ConfigMap -> the exporter's own settings: what was meant is what is watched."""
+"""Values -> ConfigMaps and Secrets -> the exporter's own settings: what was meant is what is watched."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from chart.rendering import CI, FULL_NAME, ONE, TARGET, render, values_of
+import yaml
+from chart.rendering import CI, FULL_NAME, ONE, TARGET, render, shape, values_of
 from harness.daemon import COMMAND
 from harness.process import clean_environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.settings import Log, load
+from exporter.settings import Log, Settings, load
 from exporter.target import IpFamily, Target
 
 if TYPE_CHECKING:
     from chart.rendering import Values
 
-NOWHERE = Path("/nonexistent")
+AUTHORITY = trustme.CA()
+SERVER = AUTHORITY.issue_cert("flows.example.com")
+PEM = {
+    "ca.crt": AUTHORITY.cert_pem.bytes().decode(),
+    "tls.crt": SERVER.cert_chain_pems[0].bytes().decode(),
+    "tls.key": SERVER.private_key_pem.bytes().decode(),
+}
+MUTUAL = (
+    "tls_server_config:\n"
+    "  cert_file: tls.crt\n"
+    "  key_file: tls.key\n"
+    "  client_ca_file: ca.crt\n"
+    "  client_auth_type: RequireAndVerifyClientCert\n"
+)
 SECRETS = {
     "pingone-flow-exporter-proxy": {
         "FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL": "http://user:s3cr3t@proxy.example.com:3128"
     },
     "probe-user": {"name": "probe@example.com"},
     "more-settings": {},
+    "company-authorities": {"ca.crt": PEM["ca.crt"]},
+    "flows-tls": PEM,
+    "flows-web": {"web.yaml": MUTUAL},
 }
 
 
-def variables(values: Values, *, pod: str = f"{FULL_NAME}-0") -> dict[str, str]:
-    return render(values).environment(pod=pod, secrets=SECRETS)
+class Pod:
+    """What the exporter finds in its container: variables, and files below a directory of the test.
+
+    Args:
+        values: of the chart.
+        root: stands in for the container's root.
+        name: the pod's name.
+    """
+
+    def __init__(self, values: Values, root: Path, *, name: str = f"{FULL_NAME}-0") -> None:
+        release = render(values)
+        for path, text in release.files(secrets=SECRETS).items():
+            file = root / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        environ = release.environment(pod=name, secrets=SECRETS)
+        self.environ = {key: re.sub("^/etc/", f"{root}/etc/", value) for key, value in environ.items()}
+        self.root = root
+
+    def settings(self) -> Settings:
+        """Load them."""
+        return load(self.environ, self.root)
+
+
+def without_files(settings: Settings) -> Settings:
+    """Leave out which files were read: that is the way, not what came by it."""
+    web = replace(settings.web, config_file=None)
+    return replace(settings, files=(), web=web)
 
 
 @pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
 def test_check_config_takes_what_every_shape_of_the_chart_gives_it(path: Path, tmp_path: Path) -> None:
-    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.crt"))
-    environ = variables(values_of(path))
-    mounted = {name: value.replace("/etc/authorities", str(tmp_path)) for name, value in environ.items()}
+    pod = Pod(values_of(path), tmp_path)
     done = subprocess.run(
         [*COMMAND, "check-config"],
         cwd=tmp_path,
-        env=clean_environment(tmp_path, mounted),
+        env=clean_environment(tmp_path, pod.environ),
         capture_output=True,
         text=True,
         check=False,
@@ -54,9 +97,9 @@ def test_check_config_takes_what_every_shape_of_the_chart_gives_it(path: Path, t
     assert "s3cr3t" not in done.stdout
 
 
-def test_every_field_arrives_as_it_was_meant() -> None:
-    settings = load(variables(values_of(CI[0])), NOWHERE)
-    assert CI[0].name == "full-values.yaml"
+@pytest.mark.parametrize("mode", ["env", "file"])
+def test_every_field_arrives_as_it_was_meant(mode: str, tmp_path: Path) -> None:
+    settings = Pod(shape("full") | {"configMode": mode}, tmp_path).settings()
     apac, emea = settings.targets
     assert apac == Target(
         name="apac_2",
@@ -100,20 +143,53 @@ def test_every_field_arrives_as_it_was_meant() -> None:
     assert settings.log == Log(level="debug", format="json")
 
 
-def test_values_that_say_nothing_leave_the_exporters_own_defaults() -> None:
+@pytest.mark.parametrize("mode", ["env", "file"])
+def test_values_that_say_nothing_leave_the_exporters_own_defaults(mode: str, tmp_path: Path) -> None:
     only = {f"FLOW_EXPORTER_TARGETS__EMEA__{snake(name).upper()}": text for name, text in TARGET.items()}
-    assert load(variables(ONE), NOWHERE) == load(only, NOWHERE)
+    arrived = Pod(ONE | {"configMode": mode}, tmp_path).settings()
+    assert without_files(arrived) == without_files(load(only, tmp_path))
 
 
-def test_a_secret_wins_over_values() -> None:
+@pytest.mark.parametrize("mode", ["env", "file"])
+def test_a_secret_reaches_its_target(mode: str, tmp_path: Path) -> None:
     values = ONE | {"existingSecret": "pingone-flow-exporter-proxy", "defaults": {"proxyUrl": "http://a:1"}}
-    (target,) = load(variables(values), NOWHERE).targets
+    (target,) = Pod(values | {"configMode": mode}, tmp_path).settings().targets
     assert target.proxy_url == "http://user:s3cr3t@proxy.example.com:3128"
 
 
-def test_the_pods_of_a_statefulset_share_the_targets_without_gap_or_overlap() -> None:
-    (path,) = (path for path in CI if path.name == "sharded-values.yaml")
-    shares = [load(variables(values_of(path), pod=f"{FULL_NAME}-{n}"), NOWHERE) for n in range(3)]
+def test_a_secret_of_ones_own_wins_over_the_charts_and_over_the_file(tmp_path: Path) -> None:
+    name = "FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL"
+    values = {
+        "configMode": "file",
+        "targets": {"emea": TARGET | {"proxyUrl": "http://file:1"}},
+        "secretVariables": {name: "http://chart:1"},
+    }
+    (target,) = Pod(values, tmp_path / "a").settings().targets
+    assert target.proxy_url == "http://chart:1"
+    (target,) = (
+        Pod(values | {"existingSecret": "pingone-flow-exporter-proxy"}, tmp_path / "b").settings().targets
+    )
+    assert target.proxy_url == SECRETS["pingone-flow-exporter-proxy"][name]
+
+
+def test_the_web_port_is_what_the_values_say(tmp_path: Path) -> None:
+    web = Pod(shape("web-mutual"), tmp_path / "mutual").settings().web
+    assert web.config_file == tmp_path / "mutual/etc/pingone-flow-exporter/web/web.yaml"
+    assert web.config_file.read_text(encoding="utf-8") == MUTUAL
+    assert [str(address) for address in web.health_listen_addresses] == [":9989"]
+    web = Pod(shape("web-tls"), tmp_path / "tls").settings().web
+    assert web.config_file is not None
+    assert yaml.safe_load(web.config_file.read_text(encoding="utf-8")) == shape("web-tls")["web"]["config"]
+    assert (web.config_file.parent / "tls.key").exists()
+    assert web.health_listen_addresses == ()
+
+
+@pytest.mark.parametrize("mode", ["env", "file"])
+def test_the_pods_of_a_statefulset_share_the_targets_without_gap_or_overlap(
+    mode: str, tmp_path: Path
+) -> None:
+    values = shape("sharded") | {"configMode": mode}
+    shares = [Pod(values, tmp_path, name=f"{FULL_NAME}-{number}").settings() for number in range(3)]
     assert [share.shard.index for share in shares] == [0, 1, 2]
     assert {share.shard.count for share in shares} == {3}
     names = sorted(target.name for share in shares for target in share.targets)
@@ -125,7 +201,7 @@ def snake(name: str) -> str:
 
 
 printable = st.text(
-    st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), max_size=40
+    st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), max_size=200
 )
 words = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40)
 durations = st.builds("{}{}".format, st.integers(1, 900), st.sampled_from(["s", "m"]))
@@ -167,5 +243,9 @@ def test_whatever_text_is_written_arrives_byte_for_byte(
         else:
             text = ",".join(value) if isinstance(value, list) else str(value)
             expected[f"FLOW_EXPORTER_DEFAULTS__{snake(key).upper()}"] = text
-    values = {"targets": targets, "defaults": defaults}
-    assert load(variables(values), NOWHERE) == load(expected, NOWHERE)
+    with TemporaryDirectory() as directory:
+        root = Path(directory)
+        meant = without_files(load(expected, root))
+        for mode in ("env", "file"):
+            values = {"targets": targets, "defaults": defaults, "configMode": mode}
+            assert without_files(Pod(values, root / mode).settings()) == meant

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_TIMEOUT = 60.0
+PRINTED = re.compile(r"^# weather: curl (\S+)\n", re.MULTILINE)
+"""The last line that `simulate` prints: where its weather is changed."""
+
 PLACE = re.compile(r"^(page|metrics|Prometheus|weather|change it|end it) +(\S.*)$", re.MULTILINE)
 
 
@@ -77,3 +82,19 @@ def get(url: str) -> str:
         response = client.get(url)
     assert response.status_code == httpx.codes.OK, response.text
     return response.text
+
+
+def sourced(printed: str, directory: Path) -> dict[str, str]:
+    """Return the exporter's variables in a shell that has read what was printed."""
+    file = directory / "variables.sh"
+    file.write_text(printed, encoding="utf-8")
+    done = subprocess.run(
+        ["sh", "-c", f". {shlex.quote(str(file))} && env"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stderr == ""
+    pairs = [line.partition("=") for line in done.stdout.splitlines()]
+    return {name: value for name, _, value in pairs if name.startswith("FLOW_EXPORTER_")}

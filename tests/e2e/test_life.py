@@ -101,15 +101,6 @@ def test_a_probe_that_outlasts_the_grace_is_cancelled(daemon: Factory[..., Daemo
     assert 'level=warning msg="probes cancelled: they outlasted the grace" targets=emea' in running.log()
 
 
-def test_a_hangup_neither_ends_it_nor_goes_unanswered(daemon: Factory[..., Daemon], gate: Gate) -> None:
-    running = probing(daemon, gate)
-    running.signal(signal.SIGHUP)
-    running.wait_for_log(re.compile("SIGHUP ignored"), timeout=30.0, what="an answer to SIGHUP")
-    assert running.get("/-/ready").status_code == 200
-    gate.opened.set()
-    assert running.stop() == 0
-
-
 @BOTH
 def test_a_second_signal_ends_it_at_once(
     daemon: Factory[..., Daemon], gate: Gate, number: signal.Signals

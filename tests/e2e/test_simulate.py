@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 import signal
 import socket
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from e2e.showing import Shown, get
+from e2e.showing import PRINTED, Shown, get, sourced
 from harness.daemon import run_command
 
 from exporter.outcome import Reason
@@ -25,24 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-PRINTED = re.compile(r"^# weather: curl (\S+)\n", re.MULTILINE)
 SCRIPT = "repeat: 1d\nchanges: [{after: 0, environment: environment_2, weather: refused}]\n"
-
-
-def sourced(printed: str, directory: Path) -> dict[str, str]:
-    """Return the exporter's variables in a shell that has read what was printed."""
-    file = directory / "variables.sh"
-    file.write_text(printed, encoding="utf-8")
-    done = subprocess.run(
-        ["sh", "-c", f". {shlex.quote(str(file))} && env"],
-        env={"PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    )
-    assert done.stderr == ""
-    pairs = [line.partition("=") for line in done.stdout.splitlines()]
-    return {name: value for name, _, value in pairs if name.startswith("FLOW_EXPORTER_")}
 
 
 def environments(weather_url: str) -> dict[str, dict[str, Any]]:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
+from e2e.simulated import Simulated
 from harness.daemon import Daemon
 from harness.waiting import poll
 
 from exporter.outcome import Reason
-from exporter.simulator import Environment, Kind, plain_world, simulator, variables
+from exporter.simulator import Environment, Kind, plain_world
 from exporter.simulator.signs import SIGNS, Sign
 from exporter.simulator.weather import NEEDS_TLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from harness.samples import Samples
 
@@ -63,42 +60,6 @@ def world() -> dict[str, tuple[Kind, Environment]]:
 
 
 WORLD = world()
-
-
-class Simulated:
-    """Runs the simulator in a thread from the start to the end of a `with` block."""
-
-    def __init__(self, environments: Sequence[Environment], directory: Path) -> None:
-        self._environments = environments
-        self._directory = directory
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
-        self._ready = threading.Event()
-        self.variables: dict[str, str] = {}
-        self.control_url = ""
-
-    async def _run(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with simulator(self._environments, directory=self._directory) as running:
-            self.variables, self.control_url = variables(running), running.control_url
-            self._ready.set()
-            await self._stop.wait()
-
-    def put(self, environment: str, weather: Mapping[str, Any]) -> None:
-        """Change the weather by the control API, as one `curl` would."""
-        with httpx.Client(trust_env=False) as client:
-            response = client.put(f"{self.control_url}/weather/{environment}", json=weather)
-        assert response.is_success, response.text
-
-    def __enter__(self) -> Self:
-        """Start."""
-        self._thread.start()
-        assert self._ready.wait(60)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop."""
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
 
 
 @dataclass(frozen=True, slots=True)

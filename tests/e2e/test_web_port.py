@@ -122,15 +122,17 @@ def test_prometheus_scrapes_with_the_web_configuration_file_that_it_takes_for_it
 
     daemon = started()
     scrape = {
+        "job_name": "pingone",
+        "static_configs": [{"targets": [daemon.address]}],
+        "scrape_interval": "1s",
         "scheme": "https",
         "tls_config": {"ca_file": str(site.ca_file)},
         "basic_auth": {"username": USER, "password": PASSWORD},
     }
     access = {"verify": site.trust(), "auth": (USER, PASSWORD)}
     with Prometheus(
-        [daemon.address],
         directory=tmp_path / "prometheus",
-        scrape=scrape,
+        configuration={"scrape_configs": [scrape]},
         web_config=site.config,
         access=access,
     ) as prometheus:

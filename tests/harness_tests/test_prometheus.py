@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,20 @@ def test_what_a_server_shows_is_read_back_by_a_query(
         42.0,
     )
     assert [target["health"] for target in running.targets()] == ["up"]
+
+
+@pytest.mark.e2e
+def test_what_was_is_remembered_and_what_was_not_yet_is_not(
+    http_server: Factory[..., HttpServer], prometheus: Factory[..., Prometheus]
+) -> None:
+    before = time.time()
+    server = http_server(body_answer(PAGE, content_type="text/plain; version=0.0.4"))
+    running = prometheus(f"127.0.0.1:{server.port}")
+    ((_, moment),) = running.wait_for("timestamp(a_value)", bool)
+    assert len(running.query("a_value", moment)) == 1
+    assert running.query("a_value", before) == []
+    assert running.values("a_value", start=before, end=moment, step=moment - before) == [42.0]
+    assert running.label_values("target", "a_value") == ["x"]
 
 
 @pytest.mark.e2e

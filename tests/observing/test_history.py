@@ -25,3 +25,13 @@ def test_targets_are_remembered_apart() -> None:
     history.observe(apac)
     assert history.last("emea", Journey.AUTHORIZE) is emea
     assert history.last("apac", Journey.AUTHORIZE) is apac
+
+
+def test_a_target_that_is_forgotten_is_as_if_it_had_never_been() -> None:
+    history = History()
+    history.observe(a_success())
+    history.observe(a_failure(target="apac"))
+    history.forget("emea", Journey.AUTHORIZE)
+    history.forget("emea", Journey.AUTHORIZE)
+    assert history.last("emea", Journey.AUTHORIZE) is None
+    assert history.last("apac", Journey.AUTHORIZE) is not None

@@ -12,6 +12,7 @@ from observing.logs import written
 
 from exporter.observing import LogObserver
 from exporter.outcome import Fault, Phase, Reason, as_json
+from exporter.target import Journey
 
 if TYPE_CHECKING:
     from exporter.outcome import Outcome
@@ -114,3 +115,15 @@ def test_json_has_the_one_public_shape_of_an_outcome() -> None:
 def test_whatever_a_provider_sends_is_one_line(style: str) -> None:
     step = a_step(flow_status='A\nlevel=error msg="forged"', address="\x1b[2J", error_codes=("\r", "=", " "))
     assert len(written(lambda: LogObserver().observe(a_success(steps=(step,))), style=style)) == 1
+
+
+def test_a_target_that_is_forgotten_and_comes_back_is_told_of_as_a_new_one() -> None:
+    def observe() -> None:
+        observer = LogObserver()
+        observer.observe(a_failure())
+        observer.forget("emea", Journey.AUTHORIZE)
+        observer.forget("emea", Journey.AUTHORIZE)
+        observer.observe(a_failure())
+
+    lines = [logfmt.read(line) for line in written(observe)]
+    assert [(line["msg"], line.get("previous_reason")) for line in lines] == [("target fails", None)] * 2

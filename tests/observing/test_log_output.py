@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from observing import logfmt
 from observing.logs import logging_alone, written
 
-from exporter.observing import log_output
+from exporter.observing import log_from, log_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -283,3 +283,15 @@ def test_when_it_is_over_nothing_is_written_any_more() -> None:
         pass
     own.warning("too late")
     assert stream.getvalue() == ""
+
+
+def test_the_level_may_change_while_it_is_logged() -> None:
+    def log() -> None:
+        own = logging.getLogger("exporter.test")
+        own.info("before")
+        log_from("debug")
+        own.debug("between")
+        log_from("error")
+        own.warning("after")
+
+    assert [logfmt.read(line)["msg"] for line in written(log, level="info")] == ["before", "between"]

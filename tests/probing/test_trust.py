@@ -8,14 +8,13 @@ import ssl
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pytest
+from harness.certificates import Authority
 from probing.examples import a_target
 
 from exporter.probing.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from harness.certificates import Authority
 
 
 class System(NamedTuple):
@@ -109,3 +108,36 @@ def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
 
     monkeypatch.setattr(type(system.directory), "iterdir", refuse)
     assert not Trust.system_has_none()
+
+
+# Renewal
+
+
+def test_a_file_that_holds_another_authority_now_is_read_anew(tmp_path: Path) -> None:
+    target = a_target(ca_file=Authority(tmp_path).ca_file)
+    trust = Trust([target])
+    Authority(tmp_path)  # in the place of the one before
+    renewed = trust.renewed([target])
+    assert renewed(target) is not trust(target)
+    assert [dict(entry)["serialNumber"] for entry in renewed(target).get_ca_certs()] == [
+        serial_of(tmp_path / "ca.pem")
+    ]
+
+
+def test_targets_of_before_keep_their_contexts_until_the_next_renewal(authority: Authority) -> None:
+    old, new = a_target(ca_file=authority.ca_file), a_target(name="new")
+    trust = Trust([old])
+    renewed = trust.renewed([new])
+    assert renewed(old) is trust(old)
+    with pytest.raises(KeyError):
+        renewed.renewed([new])(old)
+
+
+def test_a_file_that_is_wrong_by_now_leaves_the_contexts_as_they_are(authority: Authority) -> None:
+    target = a_target(ca_file=authority.ca_file)
+    trust = Trust([target])
+    before = trust(target)
+    authority.ca_file.write_text("nothing", encoding="ascii")
+    with pytest.raises(OSError, match="X509"):
+        trust.renewed([target])
+    assert trust(target) is before

@@ -153,12 +153,17 @@ class Stage:
         return make_outcome(target.name, journey, act)
 
     def schedule(
-        self, targets: Sequence[Target], *, places: int = 100, observers: Sequence[Observer] | None = None
+        self,
+        targets: Sequence[Target],
+        *,
+        places: int = 100,
+        observers: Sequence[Observer] | None = None,
+        probe: Callable[[Target, Journey], Awaitable[Outcome]] | None = None,
     ) -> Schedule:
         """Return a schedule that does what this stage says; nothing runs yet."""
         return Schedule(
             targets,
-            self.probe,
+            probe or self.probe,
             observers=[self] if observers is None else observers,
             watcher=self,
             places=places,

@@ -71,3 +71,12 @@ def test_a_hold_lasts_until_the_latest_that_was_asked_for(
         holds.hold(scope, until)
     for scope in (HERE, ELSEWHERE):
         assert holds.is_held(scope, now) == any(now < until for of, until in asked if of == scope)
+
+
+def test_holds_that_are_over_are_forgotten_and_the_others_are_not() -> None:
+    holds = Holds()
+    holds.hold(HERE, 10.0)
+    holds.hold(ELSEWHERE, 20.0)
+    holds.forget(10.0)
+    assert holds.until(HERE, 5.0) is None
+    assert holds.until(ELSEWHERE, 10.0) == 20.0

@@ -249,3 +249,65 @@ def test_with_the_clocks_of_the_machine_it_wakes_time_and_again() -> None:
         return taken
 
     assert sum(asyncio.run(main())) >= 4
+
+
+def test_whoever_is_added_later_is_woken_whatever_is_done_to_the_wall_clock() -> None:
+    with virtual_time() as time:
+
+        async def main() -> None:
+            timer = Timer(clock)
+            timer.start({})
+            time.loop.call_at(3.0, time.set_wall, HOUR)
+            await asyncio.sleep(7.0)
+            added.slots = every(5.0, clock=clock, phase=0.1)
+            timer.add({"added": (added.slots, added.wake)})
+            time.loop.call_at(10.0, time.set_wall, -HOUR)
+            await asyncio.sleep(14.0)
+            await timer.stop()
+
+        clock = time.clock()
+        added = Sleeper(time, clock, every(5.0, clock=clock))
+        time.run(main())
+    assert added.taken == pytest.approx([7.0, 12.1, 17.1], abs=1e-3)
+    assert max(added.lags) < LATE
+
+
+@pytest.mark.parametrize("seconds", [0.0, HOUR, -HOUR])
+def test_whoever_is_removed_is_woken_no_more_and_the_others_are(seconds: float) -> None:
+    with virtual_time() as time:
+
+        async def main() -> None:
+            timer = Timer(clock)
+            timer.start({f"{n}": (sleeper.slots, sleeper.wake) for n, sleeper in enumerate(sleepers)})
+            await asyncio.sleep(7.0)
+            timer.remove("0")
+            time.loop.call_at(8.0, time.set_wall, seconds)
+            await asyncio.sleep(14.0)
+            await timer.stop()
+
+        clock = time.clock()
+        sleepers = [Sleeper(time, clock, every(5.0, clock=clock, phase=0.1)) for _ in range(2)]
+        time.run(main())
+    assert sleepers[0].taken == pytest.approx([0.0, 5.1], abs=1e-3)
+    assert sleepers[1].taken == FIVE_SLOTS
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_who_takes_the_name_of_one_that_is_being_woken_is_woken_too(turns: int) -> None:
+    """APScheduler runs no second job of an id while a wake of the first one is under way."""
+    with virtual_time() as time:
+
+        async def main() -> None:
+            timer = Timer(clock)
+            timer.start({"name": (first.slots, first.wake)})
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            timer.remove("name")
+            timer.add({"name": (second.slots, second.wake)})
+            await asyncio.sleep(7.0)
+            await timer.stop()
+
+        clock = time.clock()
+        first, second = (Sleeper(time, clock, every(5.0, clock=clock, phase=0.1)) for _ in range(2))
+        time.run(main())
+    assert second.taken == pytest.approx([0.0, 5.1], abs=1e-3)

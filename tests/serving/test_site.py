@@ -25,14 +25,19 @@ async def rendered(openmetrics: bool) -> bytes:  # noqa: FBT001  the contract's 
     return b"# EOF\n" if openmetrics else b"up 1\n"
 
 
+async def reloaded() -> tuple[bool, str]:
+    return True, "reloaded"
+
+
 def app(
     *,
     exposition: Callable[[bool], Awaitable[bytes]] = rendered,
     healthy: Callable[[], bool] = lambda: True,
     ready: Callable[[], bool] = lambda: True,
     landing: Callable[[], Landing] = lambda: Landing(version="1.2.3", rows=()),
+    reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,
 ) -> Starlette:
-    return site(exposition=exposition, healthy=healthy, ready=ready, landing=landing)
+    return site(exposition=exposition, healthy=healthy, ready=ready, landing=landing, reload=reload)
 
 
 def showing(body: bytes) -> Starlette:
@@ -295,3 +300,41 @@ def test_a_request_cut_short_by_shutdown_is_told_so(caplog: pytest.LogCaptureFix
 
 def test_a_request_cut_short_within_its_answer_ends_there() -> None:
     assert cancelled_when("within") == ([200], True)
+
+
+# Reload
+
+
+class Reloading:
+    """Notes how often it was asked to, and answers the same each time."""
+
+    def __init__(self, *, good: bool, text: str) -> None:
+        self.times = 0
+        self._answer = good, text
+
+    async def __call__(self) -> tuple[bool, str]:
+        self.times += 1
+        return self._answer
+
+
+@pytest.mark.parametrize(("good", "status"), [(True, 200), (False, 500)])
+def test_a_reload_is_answered_with_how_it_went(*, good: bool, status: int) -> None:
+    reloading = Reloading(good=good, text="first\nsecond")
+    response = ask(app(reload=reloading), "/-/reload", "POST")
+    assert (response.status_code, response.text, reloading.times) == (status, "first\nsecond", 1)
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+def test_only_a_post_reloads(method: str) -> None:
+    reloading = Reloading(good=True, text="")
+    response = ask(app(reload=reloading), "/-/reload", method)
+    assert (response.status_code, response.headers["Allow"], reloading.times) == (405, "POST", 0)
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}])
+def test_a_page_of_another_site_reloads_nothing(headers: dict[str, str]) -> None:
+    reloading = Reloading(good=True, text="")
+    response = ask(app(reload=reloading), "/-/reload", "POST", headers)
+    assert (response.status_code, reloading.times) == (403, 0)
+    assert response.text == "refused: a page of another site asks for it"

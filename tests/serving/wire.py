@@ -65,12 +65,17 @@ async def rendered(_: bool) -> bytes:  # noqa: FBT001  the contract's shape
     return b"up 1\n" * 1000
 
 
+async def reloaded() -> tuple[bool, str]:
+    return True, "reloaded"
+
+
 def app(exposition: Callable[[bool], Awaitable[bytes]] = rendered, door: Door | None = None) -> Starlette:
     return site(
         exposition=exposition,
         healthy=lambda: True,
         ready=lambda: True,
         landing=lambda: Landing(version="1", rows=()),
+        reload=reloaded,
         door=door,
     )
 

@@ -56,10 +56,11 @@ def test_what_is_no_json_object_is_told_where_but_not_shown(document: str, wrong
         ('{"a": {"labels": {"t": "x", "T": "y"}}}', " (a.labels.T): is the same as t; keep one of them"),
         ('{"a": {"intervall": "1s"}}', " (a.intervall): is unknown; did you mean a.interval?"),
         ('{"a": {"labels_tier": "1s"}}', " (a.labels_tier): is unknown; did you mean a.labels.tier?"),
+        ('{"a": {"label": {"tier": "x"}}}', " (a.label): is unknown; did you mean a.labels?"),
         ('{"a": {"nonsense": "1s"}}', " (a.nonsense): is unknown"),
         (
             '{"a": {"scope": {"x": 1}}}',
-            " (a.scope): is one setting, not a group; write a value, not an object",
+            " (a.scope): is one setting, not a group; write a value, not a JSON object",
         ),
         ('{"a": {"labels": "x"}}', " (a.labels): is a group, not one setting; write a JSON object"),
         ('{"a": null}', " (a): is a group, not one setting; write a JSON object"),

@@ -51,6 +51,7 @@ def test_three_variables_are_a_whole_configuration() -> None:
         duration_buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
         egress_check=None,
         log=Log(level="info", format="logfmt"),
+        files=(NOWHERE / ".env",),
     )
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from exporter.settings import load
 from exporter.settings.reading import read
 from exporter.settings.reference import reference
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROW = re.compile(r"\| `([^`]+)` \| (.+?) \| (.+) \|")
 
@@ -47,3 +52,9 @@ def test_targets_defaults_and_groups_are_all_there() -> None:
         "FLOW_EXPORTER_LOG__FORMAT",
         "FLOW_EXPORTER_MAX_CONCURRENT_PROBES",
     } <= set(names)
+
+
+def test_the_example_of_a_configuration_file_is_a_right_one(tmp_path: Path) -> None:
+    (tmp_path / "flows.yaml").write_text(reference().split("```yaml\n")[1].split("```")[0])
+    (target,) = load({"FLOW_EXPORTER_CONFIG_FILE": "flows.yaml"}, tmp_path).targets
+    assert target.labels == (("tier", "1"),)

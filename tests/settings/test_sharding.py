@@ -77,7 +77,7 @@ def test_every_target_is_probed_by_exactly_one_shard(targets: set[str], count: i
     shares = []
     for index in range(count):
         settings = load({**variables(*targets), INDEX: f"exporter-{index}", COUNT: str(count)}, NOWHERE)
-        assert len(settings.targets) + settings.shard.elsewhere == len(targets)
+        assert len(settings.targets) + len(settings.shard.elsewhere) == len(targets)
         shares += [target.name for target in settings.targets]
     assert sorted(shares) == sorted(targets)
 
@@ -101,7 +101,7 @@ def test_what_is_no_index_is_told(written: object) -> None:
 
 def test_there_is_one_shard_unless_said_otherwise() -> None:
     settings = load(variables("emea"), NOWHERE)
-    assert settings.shard == Shard(index=0, count=1, elsewhere=0)
+    assert settings.shard == Shard(index=0, count=1, elsewhere=())
     assert len(settings.targets) == 1
 
 

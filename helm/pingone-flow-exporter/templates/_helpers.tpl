@@ -67,6 +67,6 @@ app.kubernetes.io/component: exporter
 {{- if .Values.externalUrl -}}
 {{- .Values.externalUrl | trimSuffix "/" -}}
 {{- else -}}
-{{- printf "http://%s.%s.svc:%v" (include "pingone-flow-exporter.fullname" .) .Release.Namespace .Values.service.port -}}
+{{- printf "%s://%s.%s.svc:%v" (include "pingone-flow-exporter.scheme" .) (include "pingone-flow-exporter.fullname" .) .Release.Namespace .Values.service.port -}}
 {{- end -}}
 {{- end -}}

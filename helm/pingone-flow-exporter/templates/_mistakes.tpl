@@ -38,6 +38,29 @@
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- $mistakes = append $mistakes "podMonitor.enabled: cannot stand beside serviceMonitor.enabled, or everything is scraped twice; keep one of them" -}}
 {{- end -}}
+{{- $web := .Values.web -}}
+{{- if and $web.config $web.existingSecret -}}
+{{- $mistakes = append $mistakes "web.config: cannot stand beside web.existingSecret; keep one of them" -}}
+{{- end -}}
+{{- if and $web.certificateSecret (not (or $web.config $web.existingSecret)) -}}
+{{- $mistakes = append $mistakes "web.certificateSecret: is named by no web configuration file; set web.config.tls_server_config, for example to {cert_file: tls.crt, key_file: tls.key}" -}}
+{{- end -}}
+{{- if and $web.tls (not (or $web.config $web.existingSecret)) -}}
+{{- $mistakes = append $mistakes "web.tls: says what web.existingSecret holds, and there is none; set web.config or web.existingSecret" -}}
+{{- end -}}
+{{- if and (regexMatch "^Require" (dig "tls_server_config" "client_auth_type" "" $web.config)) (not $web.healthPort) -}}
+{{- $mistakes = append $mistakes "web.healthPort: is missing; no kubelet has the client certificate that web.config.tls_server_config.client_auth_type wants" -}}
+{{- end -}}
+{{- if and $web.healthPort (eq (int $web.healthPort) (int .Values.port)) -}}
+{{- $mistakes = append $mistakes "web.healthPort: is the same as port; choose another one" -}}
+{{- end -}}
+{{- range $monitor := list "serviceMonitor" "podMonitor" -}}
+{{- with get $.Values $monitor -}}
+{{- if and .enabled (not .basicAuth) $web.config.basic_auth_users -}}
+{{- $mistakes = append $mistakes (printf "%s.basicAuth: is missing; Prometheus needs one of web.config.basic_auth_users, from a Secret of yours" $monitor) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if $mistakes -}}
 {{- fail (printf "\n%s" (join "\n" $mistakes)) -}}
 {{- end -}}

@@ -13,8 +13,8 @@ metadata:
     {{- $labels := mergeOverwrite (dict) .Values.additionalLabels .Values.podLabels (include "pingone-flow-exporter.selectorLabels" . | fromYaml) }}
     {{- toYaml $labels | nindent 4 }}
   annotations:
-    # What reaches the pod as environment is read at its start only.
-    checksum/config: {{ printf "%s%s" (include "pingone-flow-exporter.settings" .) (toJson .Values.secretVariables) | sha256sum }}
+    # What reaches the pod as environment is read at its start only; mounted files are read anew when they change.
+    checksum/config: {{ include "pingone-flow-exporter.settings" . | sha256sum }}
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -63,30 +63,33 @@ spec:
       envFrom:
         {{- include "pingone-flow-exporter.envFrom" . | nindent 8 }}
       ports:
-        - name: http
+        - name: {{ include "pingone-flow-exporter.scheme" . }}
           containerPort: {{ .Values.port }}
           protocol: TCP
+        {{- with .Values.web.healthPort }}
+        - name: health
+          containerPort: {{ . }}
+          protocol: TCP
+        {{- end }}
       livenessProbe:
         httpGet:
-          path: /-/healthy
-          port: http
+          {{- include "pingone-flow-exporter.httpGet" (list . "/-/healthy") | nindent 10 }}
         {{- toYaml .Values.livenessProbe | nindent 8 }}
       readinessProbe:
         httpGet:
-          path: /-/ready
-          port: http
+          {{- include "pingone-flow-exporter.httpGet" (list . "/-/ready") | nindent 10 }}
         {{- toYaml .Values.readinessProbe | nindent 8 }}
       {{- with .Values.resources }}
       resources:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with .Values.extraVolumeMounts }}
+      {{- with include "pingone-flow-exporter.volumeMounts" . | trim }}
       volumeMounts:
-        {{- toYaml . | nindent 8 }}
+        {{- . | nindent 8 }}
       {{- end }}
-  {{- with .Values.extraVolumes }}
+  {{- with include "pingone-flow-exporter.volumes" . | trim }}
   volumes:
-    {{- toYaml . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector:

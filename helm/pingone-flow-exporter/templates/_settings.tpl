@@ -1,4 +1,12 @@
-{{/* Values -> variables of the exporter. camelCase becomes UPPER_SNAKE, lists are comma-joined. */}}
+{{/*
+Values -> what the exporter reads.
+
+configMode  environment                          files
+env         all that is no secret                secrets/  web/
+file        what a reload does not change        secrets/  web/  config/config.yaml
+
+Files are mounted as whole directories, which the kubelet keeps up to date; the exporter sees them change.
+*/}}
 
 {{/* One value as a text: numbers are never written as 1e+06. */}}
 {{- define "pingone-flow-exporter.text" -}}
@@ -13,7 +21,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The fields of a target or of all: (list prefix fields). */}}
+{{/* The fields of a target or of all, as variables: (list prefix fields). camelCase becomes UPPER_SNAKE, lists are comma-joined. */}}
 {{- define "pingone-flow-exporter.fields" -}}
 {{- $prefix := index . 0 -}}
 {{- range $field, $value := index . 1 }}
@@ -27,42 +35,74 @@
 {{- end }}
 {{- end -}}
 
+{{/* The same as a mapping of the configuration file. Each value is a text: the exporter takes it as that. */}}
+{{- define "pingone-flow-exporter.mapping" -}}
+{{- $mapping := dict -}}
+{{- range $field, $value := . -}}
+{{- if eq $field "labels" -}}
+{{- $_ := set $mapping "labels" $value -}}
+{{- else if not (kindIs "invalid" $value) -}}
+{{- $_ := set $mapping (snakecase $field) (include "pingone-flow-exporter.text" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $mapping -}}
+{{- end -}}
+
 {{/* Every variable that is no secret, as the data of a ConfigMap. */}}
 {{- define "pingone-flow-exporter.settings" -}}
+{{- if eq .Values.configMode "file" }}
+FLOW_EXPORTER_CONFIG_FILE: {{ include "pingone-flow-exporter.directory" "config" }}/config.yaml
+{{- else }}
 {{- include "pingone-flow-exporter.fields" (list "FLOW_EXPORTER_DEFAULTS" .Values.defaults) }}
 {{- range $name, $fields := .Values.targets }}
 {{- include "pingone-flow-exporter.fields" (list (printf "FLOW_EXPORTER_TARGETS__%s" (upper $name)) $fields) }}
 {{- end }}
-FLOW_EXPORTER_WEB__LISTEN_ADDRESS: {{ printf ":%v" .Values.port | quote }}
-{{- with .Values.externalUrl }}
-FLOW_EXPORTER_WEB__EXTERNAL_URL: {{ . | quote }}
-{{- end }}
 FLOW_EXPORTER_LOG__LEVEL: {{ .Values.log.level | quote }}
-FLOW_EXPORTER_LOG__FORMAT: {{ .Values.log.format | quote }}
-FLOW_EXPORTER_SHUTDOWN_GRACE: {{ .Values.shutdownGrace | quote }}
-{{- with .Values.durationBuckets }}
-FLOW_EXPORTER_DURATION_BUCKETS: {{ include "pingone-flow-exporter.text" . | quote }}
-{{- end }}
 {{- with .Values.egressCheckUrl }}
 FLOW_EXPORTER_EGRESS_CHECK_URL: {{ . | quote }}
 {{- end }}
 {{- with .Values.maxConcurrentProbes }}
 FLOW_EXPORTER_MAX_CONCURRENT_PROBES: {{ include "pingone-flow-exporter.text" . | quote }}
 {{- end }}
+{{- end }}
+FLOW_EXPORTER_WEB__LISTEN_ADDRESS: {{ printf ":%v" .Values.port | quote }}
+{{- with .Values.web.healthPort }}
+FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS: {{ printf ":%v" . | quote }}
+{{- end }}
+{{- if include "pingone-flow-exporter.secured" . }}
+FLOW_EXPORTER_WEB__CONFIG_FILE: {{ include "pingone-flow-exporter.directory" "web" }}/{{ .Values.web.configKey }}
+{{- end }}
+{{- if or .Values.existingSecret .Values.secretVariables }}
+FLOW_EXPORTER_SECRETS_DIR: {{ include "pingone-flow-exporter.directory" "secrets" }}
+{{- end }}
+{{- with .Values.externalUrl }}
+FLOW_EXPORTER_WEB__EXTERNAL_URL: {{ . | quote }}
+{{- end }}
+FLOW_EXPORTER_LOG__FORMAT: {{ .Values.log.format | quote }}
+FLOW_EXPORTER_SHUTDOWN_GRACE: {{ .Values.shutdownGrace | quote }}
+{{- with .Values.durationBuckets }}
+FLOW_EXPORTER_DURATION_BUCKETS: {{ include "pingone-flow-exporter.text" . | quote }}
+{{- end }}
+{{- end -}}
+
+{{/* The configuration file: what a reload changes. */}}
+{{- define "pingone-flow-exporter.file" -}}
+{{- $targets := dict -}}
+{{- range $name, $fields := .Values.targets -}}
+{{- $_ := set $targets $name (include "pingone-flow-exporter.mapping" $fields | fromYaml) -}}
+{{- end -}}
+{{- $file := dict "log" (dict "level" .Values.log.level) -}}
+{{- with .Values.defaults }}{{ $_ := set $file "defaults" (include "pingone-flow-exporter.mapping" . | fromYaml) }}{{ end -}}
+{{- with $targets }}{{ $_ := set $file "targets" . }}{{ end -}}
+{{- with .Values.egressCheckUrl }}{{ $_ := set $file "egress_check_url" . }}{{ end -}}
+{{- with .Values.maxConcurrentProbes }}{{ $_ := set $file "max_concurrent_probes" (include "pingone-flow-exporter.text" .) }}{{ end -}}
+{{- toYaml $file -}}
 {{- end -}}
 
 {{/* From where a container gets its variables; the later ones win. */}}
 {{- define "pingone-flow-exporter.envFrom" -}}
 - configMapRef:
     name: {{ include "pingone-flow-exporter.fullname" . }}
-{{- if .Values.secretVariables }}
-- secretRef:
-    name: {{ include "pingone-flow-exporter.fullname" . }}
-{{- end }}
-{{- with .Values.existingSecret }}
-- secretRef:
-    name: {{ . | quote }}
-{{- end }}
 {{- with .Values.extraEnvFrom }}
 {{ toYaml . }}
 {{- end }}

@@ -1,0 +1,87 @@
+"""How panels look: sizes, units, colors, words for numbers, and where they lead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.models import dashboard as models
+
+from dashboards.states import FAULT_COLORS, STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TARGET_UID = "pingone-flow-target"
+
+WIDE, HALF, THIRD, SIXTH = 24, 12, 8, 4
+"""Columns of the grid's 24."""
+
+MIN_STEP = "2m"
+"""Probes come once a minute: a shorter $__rate_interval would hold one or none of them."""
+
+PER_MINUTE = "suffix: /min"
+
+Thresholds = tuple[tuple[float | None, str], ...]
+"""From which value on which color; None is from below."""
+
+BUDGET: Thresholds = ((None, "red"), (0, "orange"), (0.5, "green"))
+CERTIFICATE: Thresholds = ((None, "red"), (7, "orange"), (21, "green"))
+"""In days, as in the rules."""
+
+
+def thresholds(steps: Thresholds) -> builders.ThresholdsConfig:
+    """Color by value."""
+    return (
+        builders.ThresholdsConfig()
+        .mode(models.ThresholdsMode.ABSOLUTE)
+        .steps([models.Threshold(value=value, color=color) for value, color in steps])
+    )
+
+
+def fixed(color: str) -> models.DynamicConfigValue:
+    """One color, whatever the value."""
+    return models.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
+
+
+def words(texts: Mapping[int | str, tuple[str, str]]) -> list[models.ValueMapping]:
+    """Say and color values in words."""
+    return [
+        models.ValueMap(
+            options={
+                str(value): models.ValueMappingResult(text=text, color=color, index=index)
+                for index, (value, (text, color)) in enumerate(texts.items())
+            }
+        )
+    ]
+
+
+STATE_WORDS = words({number: (known.name, known.color) for number, known in enumerate(STATES)})
+PASSED = words({0: ("fails", "red"), 1: ("passes", "green")})
+RELOADS = words({0: ("failed", "red"), 1: ("good", "green")})
+LABEL_WORDS = {
+    "fault": words({fault.value: (fault.value, color) for fault, color in FAULT_COLORS.items()}),
+    "severity": words({"critical": ("critical", "red"), "warning": ("warning", "orange")}),
+}
+"""Labels whose values have a color."""
+UP = words({0: ("no", "red"), 1: ("yes", "green")})
+
+
+SENTENCE_COLORS = {
+    **{f"/{known.sentence}$/": known.color for known in STATES},
+    "/exporter is scraped|exporter's pods/": "dark-red",
+}
+"""Of sentences, by what they say."""
+
+
+def by_fault() -> dict[str, str]:
+    """Color series whose legends end in a fault in brackets."""
+    return {rf"/\({fault}\)$/": color for fault, color in FAULT_COLORS.items()}
+
+
+def to(uid: str, target: str) -> builders.DashboardLink:
+    """Lead to a dashboard about one target, with the other variables and the time as they are."""
+    kept = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "cluster", "namespace", "job"))
+    return builders.DashboardLink(
+        "Look at ${__field.labels.target}" if "labels" in target else "Look at it"
+    ).url(f"/d/{uid}?var-target={target}&{kept}&${{__url_time_range}}")

@@ -1,0 +1,250 @@
+"""Panels: Grafana's kinds of them, as they look here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from grafana_foundation_sdk.builders import bargauge, common, heatmap, stat, statetimeline, timeseries
+from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.builders import prometheus as prometheus_builders
+from grafana_foundation_sdk.models import common as options
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from dashboards.looks import MIN_STEP, THIRD, Thresholds, fixed, thresholds, to
+from dashboards.promql import RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from grafana_foundation_sdk.cog.builder import Builder
+    from grafana_foundation_sdk.cog.variants import Dataquery
+
+DATASOURCE = options.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a panel asks.
+
+    Args:
+        expr: PromQL.
+        legend: with labels in double braces; of a table, the heading of its column.
+        instant: the value at the end of the time range, instead of values along it.
+    """
+
+    expr: str
+    legend: str = ""
+    instant: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What every panel has.
+
+    Args:
+        title: short.
+        description: what is shown and how to read it, as the panel's tooltip says it.
+        width: in columns.
+        height: in rows of 30 pixels.
+    """
+
+    title: str
+    description: str
+    width: int = THIRD
+    height: int = 9
+
+
+def finished(
+    place: Place,
+    builder: Builder[models.Panel],
+    queries: Sequence[Query],
+    form: PromQueryFormat = PromQueryFormat.TIME_SERIES,
+) -> models.Panel:
+    """Give a panel what every panel has."""
+    panel = builder.build()
+    panel.title, panel.description = place.title, place.description
+    panel.datasource = DATASOURCE
+    panel.grid_pos = models.GridPos(h=place.height, w=place.width)
+    if any(RATE in query.expr for query in queries):
+        panel.interval = MIN_STEP
+    panel.targets = [_target(query, form, ref) for query, ref in zip(queries, "ABCDEFGH", strict=False)]
+    return panel
+
+
+def _target(query: Query, form: PromQueryFormat, ref: str) -> Dataquery:
+    target = prometheus_builders.Dataquery().datasource(DATASOURCE).expr(query.expr).format(form).ref_id(ref)
+    if form is not PromQueryFormat.TABLE and query.legend:
+        target.legend_format(query.legend)
+    return (target.instant() if query.instant else target.range()).build()
+
+
+def lines(
+    place: Place,
+    unit: str,
+    *queries: Query,
+    stacked: Literal["", "lines", "bars"] = "",
+    colors: Mapping[str, str] | None = None,
+    steps: Thresholds = (),
+    lowest: float | None = 0,
+    dashed: str = "",
+) -> models.Panel:
+    """Values over time.
+
+    Args:
+        place: where.
+        unit: Grafana's id of it.
+        queries: what.
+        stacked: one on top of the other, since their sum means something.
+        colors: of series whose names match.
+        steps: thresholds, drawn as dashed lines.
+        lowest: the axis begins there, unless a value is lower.
+        dashed: the legend of a series that is a bound rather than a measurement.
+    """
+    panel = timeseries.Panel().unit(unit).legend(_legend()).tooltip(_tooltip()).show_points(_AUTO)
+    panel.line_width(1).fill_opacity(0)
+    if lowest is not None:
+        panel.axis_soft_min(lowest)
+    if stacked:
+        panel.stacking(common.StackingConfig().mode(options.StackingMode.NORMAL).group("A")).fill_opacity(60)
+    if stacked == "bars":
+        panel.draw_style(options.GraphDrawStyle.BARS).line_width(0).fill_opacity(80)
+    if steps:
+        panel.thresholds(thresholds(steps)).thresholds_style(
+            common.GraphThresholdsStyleConfig().mode(options.GraphThresholdsStyleMode.DASHED)
+        )
+    for pattern, color in (colors or {}).items():
+        panel.override_by_regexp(pattern, [fixed(color)])
+    if dashed:
+        style = models.DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [10, 10]})
+        panel.override_by_name(dashed, [style, fixed("text")])
+    return finished(place, panel, queries)
+
+
+_AUTO = options.VisibilityMode.AUTO
+
+
+def _legend() -> common.VizLegendOptions:
+    return (
+        common.VizLegendOptions()
+        .display_mode(options.LegendDisplayMode.LIST)
+        .placement(options.LegendPlacement.BOTTOM)
+        .show_legend(True)  # noqa: FBT003  the library's own signature
+    )
+
+
+def _tooltip() -> common.VizTooltipOptions:
+    return (
+        common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI).sort(options.SortOrder.DESCENDING)
+    )
+
+
+def cells(place: Place, query: Query) -> models.Panel:
+    """Distribution over time, in the classic buckets of a histogram of seconds."""
+    panel = (
+        heatmap.Panel()
+        .calculate(False)  # noqa: FBT003  the library's own signature
+        .unit("short")
+        .y_axis(heatmap.YAxisConfig().unit("s").axis_placement(options.AxisPlacement.LEFT))
+        .color(
+            heatmap.HeatmapColorOptions()
+            .mode(HeatmapColorMode.SCHEME)
+            .scheme("Oranges")
+            .exponent(0.5)
+            .steps(64)
+        )
+    )
+    return finished(place, panel, [query], PromQueryFormat.HEATMAP)
+
+
+def timeline(
+    place: Place, mappings: Sequence[models.ValueMapping], *queries: Query, link: str = ""
+) -> models.Panel:
+    """States over time, a row each; a gap is where nothing is known."""
+    panel = (
+        statetimeline.Panel()
+        .unit("none")
+        .mappings(list(mappings))
+        .color_scheme(_by_value())
+        .merge_values(True)  # noqa: FBT003  the library's own signature
+        .show_value(options.VisibilityMode.NEVER)
+        .row_height(0.8)
+        .fill_opacity(80)
+        .line_width(0)
+        .legend(_legend())
+    )
+    if link:
+        panel.data_links([to(link, "${__field.labels.target}")])
+    return finished(place, panel, queries)
+
+
+def _by_value() -> builders.FieldColor:
+    return builders.FieldColor().mode(models.FieldColorModeId.THRESHOLDS)
+
+
+def figure(
+    place: Place,
+    unit: str,
+    expr: str,
+    steps: Thresholds = ((None, "text"),),
+    mappings: Sequence[models.ValueMapping] = (),
+    none: str = "no data",
+) -> models.Panel:
+    """One value, large, as it is now."""
+    panel = (
+        stat.Panel()
+        .unit(unit)
+        .mappings(list(mappings))
+        .thresholds(thresholds(steps))
+        .color_scheme(_by_value())
+        .color_mode(options.BigValueColorMode.VALUE)
+        .graph_mode(options.BigValueGraphMode.NONE)
+        .text_mode(options.BigValueTextMode.AUTO)
+        .reduce_options(_last())
+        .no_value(none)
+    )
+    return finished(place, panel, [Query(expr, instant=True)])
+
+
+def sentences(place: Place, colors: Mapping[str, str], *queries: Query) -> models.Panel:
+    """Legends in large letters, one beneath the other, colored by what they say."""
+    panel = (
+        stat.Panel()
+        .unit("none")
+        .color_mode(options.BigValueColorMode.BACKGROUND_SOLID)
+        .graph_mode(options.BigValueGraphMode.NONE)
+        .text_mode(options.BigValueTextMode.NAME)
+        .orientation(options.VizOrientation.HORIZONTAL)
+        .text(common.VizTextDisplayOptions().title_size(18))
+        .reduce_options(_last())
+        .no_value("nothing is known: the query found nothing at all")
+    )
+    for pattern, color in colors.items():
+        panel.override_by_regexp(pattern, [fixed(color)])
+    return finished(place, panel, queries)
+
+
+def _last() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"])
+
+
+def bars(
+    place: Place, unit: str, query: Query, *, steps: Thresholds, lowest: float, highest: float
+) -> models.Panel:
+    """One bar per series, as it is now."""
+    panel = (
+        bargauge.Panel()
+        .unit(unit)
+        .min(lowest)
+        .max(highest)
+        .thresholds(thresholds(steps))
+        .color_scheme(_by_value())
+        .orientation(options.VizOrientation.HORIZONTAL)
+        .display_mode(options.BarGaugeDisplayMode.BASIC)
+        .value_mode(options.BarGaugeValueMode.COLOR)
+        .reduce_options(_last())
+        .no_value("no data")
+    )
+    return finished(place, panel, [query])

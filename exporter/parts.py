@@ -1,0 +1,182 @@
+"""What new settings mean to each room: prepared in a thread, then put in force on the loop.
+
+Each part is called with settings and returns what puts them in force; see `exporter.reloading`.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from exporter.observing import log_from
+from exporter.probing import Canary, Trust
+from exporter.security import UnusableError
+from exporter.settings import ConfigurationError, Mistake
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable, Sequence
+
+    from exporter.observing import LoopWatch, Metrics
+    from exporter.reloading import Apply, Part
+    from exporter.scheduling import Schedule
+    from exporter.security import WebSecurity
+    from exporter.settings import EgressCheck, Settings
+    from exporter.target import Journey, Target
+
+_log = logging.getLogger(__name__)
+
+
+class Forgetful(Protocol):
+    """Remembers something of each target."""
+
+    def forget(self, target: str, journey: Journey, /) -> None:
+        """Forget one that is no longer probed."""
+
+
+def parts(
+    trust: CurrentTrust,
+    egress: CurrentEgress,
+    *,
+    metrics: Metrics,
+    schedule: Schedule,
+    forgetful: Sequence[Forgetful],
+    targets: Sequence[Target],
+) -> tuple[Part, ...]:
+    """Return what has to follow new settings, in this order: whoever is told of a target goes first."""
+    return (
+        trust.prepare,
+        lambda settings: partial(metrics.reconfigure, settings.targets),
+        lambda settings: partial(
+            schedule.reconfigure, settings.targets, places=settings.max_concurrent_probes
+        ),
+        _forgetting(forgetful, targets),
+        lambda settings: partial(log_from, settings.log.level),
+        egress.prepare,
+    )
+
+
+def securing(prepare: Callable[[WebSecurity | None], Apply]) -> Part:
+    """Return what has to follow the web configuration file.
+
+    Args:
+        prepare: makes the door ready for what it says.
+    """
+
+    def prepared(settings: Settings) -> Apply:
+        try:
+            return prepare(settings.web.security)
+        except UnusableError as error:
+            # It was right when the settings were checked, a moment ago.
+            message = f"the {error.part} that it asks for cannot be loaded any more; reload again"
+            raise ConfigurationError(
+                [Mistake("FLOW_EXPORTER_WEB__CONFIG_FILE", message)], files=settings.files
+            ) from None
+
+    return prepared
+
+
+class CurrentTrust:
+    """The TLS contexts in force.
+
+    Args:
+        targets: whose settings to begin with.
+    """
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._trust = Trust(targets)
+        _warn_of_nobody_trusted(targets)
+
+    def __call__(self, target: Target) -> ssl.SSLContext:
+        """Return the context that `target` is probed with."""
+        return self._trust(target)
+
+    def prepare(self, settings: Settings) -> Apply:
+        """Build the contexts anew: a file may hold other authorities than before."""
+        try:
+            trust = self._trust.renewed(settings.targets)
+        except OSError as error:
+            # It was right when the settings were checked, a moment ago.
+            message = (
+                f"a file that they name cannot be loaded any more ({type(error).__name__}); reload again"
+            )
+            raise ConfigurationError(
+                [Mistake("FLOW_EXPORTER_TARGETS", message)], files=settings.files
+            ) from None
+
+        def apply() -> None:
+            self._trust = trust
+
+        _warn_of_nobody_trusted(settings.targets)
+        return apply
+
+
+def _warn_of_nobody_trusted(targets: Iterable[Target]) -> None:
+    https = (target for target in targets if target.source_url.startswith("https:"))
+    if any(target.ca_file is None for target in https) and Trust.system_has_none():
+        _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
+
+
+class CurrentEgress:
+    """The own-connectivity check in force, if there is one.
+
+    Args:
+        check: what to begin with.
+        metrics: show what it finds.
+        watch: knows when our own loop stood still.
+    """
+
+    INTERVAL = Canary.INTERVAL
+
+    def __init__(self, check: EgressCheck | None, metrics: Metrics, watch: LoopWatch) -> None:
+        self._metrics = metrics
+        self._watch = watch
+        self._check = check
+        self._canary = self._made(check)
+
+    async def __call__(self) -> None:
+        """Check once."""
+        canary = self._canary
+        up = None if canary is None else await canary()
+        if up is not None and canary is self._canary:  # else a reload ended it meanwhile
+            self._metrics.egress(up)
+
+    def prepare(self, settings: Settings) -> Apply:
+        """Make another check, unless it is the same."""
+        check = settings.egress_check
+        canary = self._canary if check == self._check else self._made(check)
+
+        def apply() -> None:
+            self._check, self._canary = check, canary
+            if canary is None:
+                self._metrics.no_egress()
+
+        return apply
+
+    def _made(self, check: EgressCheck | None) -> Canary | None:
+        if check is None:
+            return None
+        return Canary(check.url, proxy_url=check.proxy_url, family=check.ip_family, stalls=self._watch.stalls)
+
+
+def _forgetting(forgetful: Sequence[Forgetful], targets: Iterable[Target]) -> Part:
+    known = _keys(targets)
+
+    def prepare(settings: Settings) -> Callable[[], None]:
+        kept = _keys(settings.targets)
+
+        def apply() -> None:
+            nonlocal known
+            for target, journey in known - kept:
+                for one in forgetful:
+                    one.forget(target, journey)
+            known = kept
+
+        return apply
+
+    return prepare
+
+
+def _keys(targets: Iterable[Target]) -> set[tuple[str, Journey]]:
+    return {(target.name, journey) for target in targets for journey in target.journeys}

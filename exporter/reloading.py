@@ -1,0 +1,229 @@
+"""Reload: settings are read anew, and put in force without anybody's probes being lost or doubled.
+
+POST /-/reload ─┐             in a thread                     on the loop, in slices
+SIGHUP ─────────┼─> load ──> each part prepares ──┬──> each part puts them in force ──> reloaded
+content changed ┘     └──────────┴─ mistakes ─────┴──> nothing is changed ──> refused
+
+One at a time. Who asks while one is under way may have changed what that one has already read, and gets the
+next one, together with all others who ask until it begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Protocol
+
+from exporter.settings import ConfigurationError, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from exporter.settings import Settings
+    from exporter.target import Target
+
+    Apply = Callable[[], Awaitable[None] | None]
+    """Puts in force what was prepared, on the loop, which it must not hold for long."""
+
+    Part = Callable[[Settings], Apply]
+    """Prepares new settings in a thread; may refuse them by ConfigurationError."""
+
+_log = logging.getLogger(__name__)
+
+MOST_MISTAKES = 100
+"""That are told; a file for another program may have thousands."""
+
+_TURN = 0.0005
+"""Seconds for which the thread that reads settings keeps the interpreter while the loop waits for it. With
+the usual 5 ms, each turn of the loop would wait that long, and so would whoever's answer has arrived."""
+
+_FIXED: Mapping[str, Callable[[Settings], object]] = {
+    "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": lambda settings: settings.web.listen_addresses,
+    "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": lambda settings: settings.web.health_listen_addresses,
+    "FLOW_EXPORTER_DURATION_BUCKETS": lambda settings: settings.duration_buckets,
+    "FLOW_EXPORTER_LOG__FORMAT": lambda settings: settings.log.format,
+}
+"""What stays as it was at the start until the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """How a reload ended.
+
+    Args:
+        good: whether the settings that were read are in force.
+        text: what to tell whoever asked, without any value.
+    """
+
+    good: bool
+    text: str
+
+
+class WasRead(Protocol):
+    """Is told how it went."""
+
+    def __call__(self, *, good: bool) -> None:
+        """Note whether the configuration could be read."""
+
+
+class Reloader:
+    """Reloads.
+
+    Args:
+        settings: those that were started with.
+        load: reads them anew.
+        parts: who has to follow, in this order.
+        was_read: is told whether a configuration could be read.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], Settings],
+        *,
+        parts: Sequence[Part],
+        was_read: WasRead,
+    ) -> None:
+        self.settings = settings
+        """Those in force."""
+        self._started_with = settings
+        self._load = load
+        self._parts = parts
+        self._was_read = was_read
+        self._seen = fingerprint(settings.files)
+        self._lock = asyncio.Lock()
+        self._next: asyncio.Task[Reloaded] | None = None
+        self._tasks: set[asyncio.Task[Reloaded]] = set()
+        self._stopped = False
+
+    async def reload(self, trigger: str) -> Reloaded:
+        """Reload, and return how it ended; `trigger` is who asks, for the log."""
+        if self._stopped:
+            return Reloaded(good=False, text="stopping: nothing is reloaded any more")
+        # Shielded: others may wait for the same one.
+        return await asyncio.shield(self._asked(trigger))
+
+    def ask(self, trigger: str) -> None:
+        """Reload soon, without waiting for it."""
+        if not self._stopped:
+            self._asked(trigger)
+
+    def look(self) -> Mapping[Path, bytes]:
+        """Return what the files hold that settings depend on; reads them, so not for the loop."""
+        return fingerprint(self._seen)
+
+    def knows(self, seen: Mapping[Path, bytes]) -> bool:
+        """Whether files held the same when they were read last, for good or ill."""
+        return seen == self._seen
+
+    async def stop(self) -> None:
+        """Reload no more; what is under way ends where it is."""
+        self._stopped = True
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _asked(self, trigger: str) -> asyncio.Task[Reloaded]:
+        if self._next is None:
+            self._next = task = asyncio.get_running_loop().create_task(self._in_turn(trigger))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return self._next
+
+    async def _in_turn(self, trigger: str) -> Reloaded:
+        async with self._lock:
+            self._next = None
+            try:
+                return await self._reload(trigger)
+            except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
+                _log.exception("reload failed by our own fault", extra={"trigger": trigger})
+                self._was_read(good=False)
+                return Reloaded(good=False, text="failed by the exporter's own fault; its log says where")
+
+    async def _reload(self, trigger: str) -> Reloaded:
+        try:
+            settings, applies = await asyncio.to_thread(self._read)
+        except ConfigurationError as error:
+            return self._refused(trigger, error)
+        for apply in applies:
+            under_way = apply()
+            if isawaitable(under_way):
+                await under_way
+        before, self.settings = self.settings, settings
+        self._was_read(good=True)
+        counts = difference(before.targets, settings.targets)
+        _log.info("reloaded", extra={"trigger": trigger, **counts})
+        lines = [f"reloaded: {', '.join(f'{count} {what}' for what, count in counts.items())}"]
+        for variable, fixed in _FIXED.items():
+            if fixed(settings) != fixed(self._started_with):
+                _log.warning("change takes effect after a restart", extra={"variable": variable})
+                lines.append(f"{variable}: the change takes effect after a restart")
+        return Reloaded(good=True, text="\n".join(lines))
+
+    def _read(self) -> tuple[Settings, list[Apply]]:
+        """Read settings and prepare them, in a thread."""
+        with _brief_turns():
+            # Before the content itself: what changes in between is seen as a change, not overlooked.
+            seen, files = dict(self.look()), set(self.settings.files)
+            try:
+                settings = self._load()
+                applies = [part(settings) for part in self._parts]
+                files = set(settings.files)
+            except ConfigurationError as error:
+                files.update(error.files)
+                raise
+            finally:
+                self._see(seen, files)
+            return settings, applies
+
+    def _see(self, seen: Mapping[Path, bytes], files: Iterable[Path]) -> None:
+        """Note what files held; those that nobody knew of before are looked at only now."""
+        unseen = fingerprint(path for path in files if path not in seen)
+        self._seen = {path: seen[path] if path in seen else unseen[path] for path in files}
+
+    def _refused(self, trigger: str, error: ConfigurationError) -> Reloaded:
+        self._was_read(good=False)
+        told, untold = error.mistakes[:MOST_MISTAKES], len(error.mistakes[MOST_MISTAKES:])
+        _log.error(
+            "reload refused, nothing is changed", extra={"trigger": trigger, "mistakes": len(told) + untold}
+        )
+        for mistake in told:
+            _log.error(
+                "mistake in the configuration",
+                extra={"location": mistake.location, "mistake": mistake.message},
+            )
+        lines = ["refused, nothing is changed:", *map(str, told)]
+        if untold:
+            lines.append(f"and {untold} more")
+        return Reloaded(good=False, text="\n".join(lines))
+
+
+def difference(before: Iterable[Target], after: Iterable[Target]) -> dict[str, int]:
+    """Count how many targets were added, removed, changed and left unchanged."""
+    old = {target.name: target for target in before}
+    new = {target.name: target for target in after}
+    unchanged = sum(old.get(name) == target for name, target in new.items())
+    return {
+        "added": len(new.keys() - old.keys()),
+        "removed": len(old.keys() - new.keys()),
+        "changed": len(new.keys() & old.keys()) - unchanged,
+        "unchanged": unchanged,
+    }
+
+
+@contextmanager
+def _brief_turns() -> Iterator[None]:
+    """Let the loop have the interpreter soon whenever it asks for it."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)

@@ -1,0 +1,48 @@
+{{/* Whether there is a web configuration file: "yes" or nothing. */}}
+{{- define "pingone-flow-exporter.secured" -}}
+{{- if or .Values.web.config .Values.web.existingSecret }}yes{{ end -}}
+{{- end -}}
+
+{{/* How the main port is spoken to: `https` or `http`; also the name of the port, which meshes read. */}}
+{{- define "pingone-flow-exporter.scheme" -}}
+{{- if or .Values.web.tls (hasKey .Values.web.config "tls_server_config") }}https{{ else }}http{{ end -}}
+{{- end -}}
+
+{{/* What a kubelet asks: (list root path). It has no certificate to show, and checks none. */}}
+{{- define "pingone-flow-exporter.httpGet" -}}
+{{- $root := index . 0 -}}
+{{- $scheme := include "pingone-flow-exporter.scheme" $root -}}
+path: {{ index . 1 }}
+{{- if $root.Values.web.healthPort }}
+port: health
+{{- else }}
+port: {{ $scheme }}
+{{- if eq $scheme "https" }}
+scheme: HTTPS
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* How a monitor scrapes: (list root monitor). */}}
+{{- define "pingone-flow-exporter.scrape" -}}
+{{- $root := index . 0 -}}
+{{- $scheme := include "pingone-flow-exporter.scheme" $root -}}
+- port: {{ $scheme }}
+  path: /metrics
+  {{- with index . 1 }}
+  {{- with .scheme | default (eq $scheme "https" | ternary $scheme "") }}
+  scheme: {{ . }}
+  {{- end }}
+  {{- range $field := list "interval" "scrapeTimeout" }}
+  {{- with get (index $ 1) $field }}
+  {{ $field }}: {{ . }}
+  {{- end }}
+  {{- end }}
+  {{- range $field := list "tlsConfig" "basicAuth" "relabelings" "metricRelabelings" }}
+  {{- with get (index $ 1) $field }}
+  {{ $field }}:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
+  {{- end }}
+{{- end -}}

@@ -1,0 +1,257 @@
+"""Every query of every panel, asked of a real Prometheus that lived through fair and foul weather."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dashboards import DIRECTORY
+from e2e.observed_day import FAILING, FAIR_DAY, FOUL, FOUL_DAY, IN_DEPTH, NIGHT, WINDOW, Day, lived
+from harness import grafana
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from harness.prometheus import Vector
+
+pytestmark = pytest.mark.e2e
+
+SILENT: Mapping[str, tuple[frozenset[str], str]] = {
+    "overview/Is anything wrong?/A": (frozenset({NIGHT}), "the sentence about no pod at all"),
+    "overview/Is anything wrong?/B": (frozenset({NIGHT}), "the sentence about a pod that is gone"),
+    "overview/Is anything wrong?/C": (frozenset({FOUL_DAY}), "the sentence about our own connectivity"),
+    "overview/Is anything wrong?/D": (frozenset({FAIR_DAY}), "the sentence that all is well"),
+    "overview/Is anything wrong?/E": (frozenset({FOUL_DAY}), "the sentences about what is not well"),
+    "overview/Firing alerts/A": (frozenset({FOUL_DAY}), "nothing fires in fair weather"),
+    "overview/Stale probes/C": (frozenset({FOUL_DAY}), "nobody is held back in fair weather"),
+    "target/Error codes/A": (frozenset({FOUL_DAY}), "no errors in fair weather"),
+    "target/Flow statuses/A": (frozenset({FAIR_DAY}), "an application that is deleted gets no flow"),
+    "target/Contract checks/A": (frozenset({FAIR_DAY}), "no flow, nothing to check"),
+    **{f"target/Clock skew/{ref}": (frozenset({FAIR_DAY}), "no flow, no time stamp in it") for ref in "ABC"},
+    "target/Flow lifetime/A": (frozenset({FAIR_DAY}), "no flow, no lifetime"),
+    "target/Latency quantiles/A": (frozenset({FAIR_DAY}), "successes only"),
+    "target/Latency quantiles/B": (frozenset({FAIR_DAY}), "successes only"),
+}
+"""Queries that have nothing to say in some weather: when they have, and what they are about. All others
+answer in fair and foul weather; what they say at night is nobody's business but Prometheus'."""
+
+ABOUT_FAILURES = {
+    *(f"overview/Is anything wrong?/{ref}" for ref in "CDE"),
+    "overview/State of every federation/A",
+    "overview/Firing alerts/A",
+    "overview/Error budget left/A",
+    "overview/Burn rate of the error budget/A",
+    "overview/Slow successes/A",
+    "overview/Probes by result/A",
+    "overview/Flow statuses/A",
+    "overview/Reasons by fault/A",
+    "overview/Reasons by fault/B",
+    "overview/Stale probes/C",
+    "target/State/A",
+    "target/Failures in a row/A",
+    "target/Error budget left/A",
+    "target/Last probe/A",
+    "target/Last probe/B",
+    "target/State over time/A",
+    "target/Probes by result/A",
+    "target/HTTP status codes/A",
+    "target/Flow statuses/A",
+    "target/Error codes/A",
+    "target/Contract checks/A",
+    "exporter/Own connectivity/A",
+    "exporter/Skipped probes/A",
+}
+"""What must not look alike in fair and foul weather."""
+
+DASHBOARDS = grafana.dashboards(DIRECTORY)
+QUERIES = [asked for name, dashboard in DASHBOARDS.items() for asked in grafana.queries(name, dashboard)]
+VARIABLES = [
+    (name, variable)
+    for name, dashboard in DASHBOARDS.items()
+    for variable in grafana.variables(dashboard).values()
+    if variable["type"] == "query"
+]
+OF_NAMES = {str(asked): asked for asked in QUERIES}
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
+    with lived(tmp_path_factory.mktemp("dashboards")) as day:
+        yield day
+
+
+def seen(day: Day, asked: grafana.Asked, moment: str, **chosen: str) -> Vector:
+    """Return what a query shows at a moment."""
+    return day.prometheus.query(text(day, asked, moment, chosen), day.moments[moment].at)
+
+
+def text(day: Day, asked: grafana.Asked, moment: str, chosen: Mapping[str, str]) -> str:
+    """Return the query as Grafana would send it, with all that can be chosen, but for what is."""
+    when = day.moments[moment]
+    values = {
+        "__rate_interval": WINDOW,
+        "__range": f"{max(1, when.at - when.since):.0f}s",
+        "target": IN_DEPTH,
+        **grafana.everything(DASHBOARDS[asked.dashboard]),
+        **chosen,
+    }
+    return grafana.substituted(asked.expr, values)
+
+
+def legends(day: Day, name: str, moment: str, **chosen: str) -> dict[str, float]:
+    """Return what a panel shows at a moment: values by their legends."""
+    asked = OF_NAMES[name]
+    return {asked.legend(labels): value for labels, value in seen(day, asked, moment, **chosen)}
+
+
+@pytest.mark.parametrize("asked", QUERIES, ids=str)
+def test_a_query_returns_numbers_whenever_it_has_something_to_say(day: Day, asked: grafana.Asked) -> None:
+    speaks, _ = SILENT.get(str(asked), (frozenset({FAIR_DAY, FOUL_DAY}), ""))
+    for moment in (FAIR_DAY, FOUL_DAY, NIGHT):
+        found = seen(day, asked, moment)
+        assert all(math.isfinite(value) for _, value in found), moment
+        if moment != NIGHT or moment in speaks:
+            assert bool(found) is (moment in speaks), moment
+
+
+@pytest.mark.parametrize("asked", QUERIES, ids=str)
+def test_a_query_along_the_time_returns_numbers_at_every_step(day: Day, asked: grafana.Asked) -> None:
+    for moment, when in day.moments.items():
+        query = text(day, asked, moment, {})
+        values = day.prometheus.values(query, start=when.since, end=when.at, step=1)
+        assert all(math.isfinite(value) for value in values), moment
+
+
+@pytest.mark.parametrize("target", FOUL)
+def test_every_federation_can_be_looked_at_in_depth(day: Day, target: str) -> None:
+    for asked in grafana.queries("target", DASHBOARDS["target"]):
+        for moment in (FAIR_DAY, FOUL_DAY):
+            found = seen(day, asked, moment, target=target)
+            assert all(math.isfinite(value) for _, value in found), f"{asked} {moment}"
+
+
+@pytest.mark.parametrize("asked", QUERIES, ids=str)
+def test_two_pods_that_watch_the_same_are_one_federation(day: Day, asked: grafana.Asked) -> None:
+    of_pods = asked.dashboard == "exporter" or "instance" in asked.shown
+    for moment in (FAIR_DAY, FOUL_DAY):
+        found = seen(day, asked, moment)
+        names = Counter(asked.legend(labels) for labels, _ in found)
+        assert [name for name, times in names.items() if times > 1] == []
+        assert of_pods or not any("instance" in labels for labels, _ in found)
+
+
+@pytest.mark.parametrize("name", sorted(ABOUT_FAILURES))
+def test_a_query_about_failures_tells_foul_weather_from_fair(day: Day, name: str) -> None:
+    fair, foul = (
+        {legend: round(value, 1) for legend, value in legends(day, name, weather).items()}
+        for weather in (FAIR_DAY, FOUL_DAY)
+    )
+    assert fair != foul
+
+
+def sentences(day: Day, moment: str, **chosen: str) -> set[str]:
+    return {
+        sentence
+        for name in OF_NAMES
+        if name.startswith("overview/Is anything wrong?")
+        for sentence in legends(day, name, moment, **chosen)
+    }
+
+
+def test_the_sentences_say_what_is_wrong_and_whose_fault_it_looks_like(day: Day) -> None:
+    assert sentences(day, FAIR_DAY) == {"All 8 federations: succeeding"}
+    assert sentences(day, FOUL_DAY) == {
+        "2 of 8 federations: failing, it looks like PingOne",
+        "1 of 8 federations: failing, it looks like the network between",
+        "2 of 8 federations: failing, it looks like a change of configuration",
+        "1 of 8 federations: refused as too many, so probe less often",
+        "1 of 8 federations: slower than the latency objective",
+        "1 of the exporter's pods: reaching nobody, so blame no provider",
+    }
+    assert sentences(day, NIGHT) == {
+        "2 of the exporter's pods: not scraped any more",
+        "No exporter is scraped: nothing is known",
+    }
+
+
+def test_who_chooses_some_federations_sees_no_others(day: Day) -> None:
+    assert sentences(day, FOUL_DAY, target="(steady|broken)", namespace="monitoring") == {
+        "1 of 2 federations: failing, it looks like PingOne",
+        "1 of the exporter's pods: reaching nobody, so blame no provider",
+    }
+    for asked in QUERIES:
+        if asked.dashboard == "overview":
+            found = seen(day, asked, FOUL_DAY, target="(steady|broken)", job="pingone-flow-exporter")
+            assert {labels.get("target") for labels, _ in found} <= {
+                None,
+                "steady",
+                "broken",
+            } or "ALERTS" in asked.expr
+
+
+def test_a_state_is_whose_fault_it_is(day: Day) -> None:
+    states = legends(day, "overview/State of every federation/A", FOUL_DAY)
+
+    assert states == {
+        "steady east": 0,
+        "crawling east": 1,
+        "limited east": 2,
+        "edited east": 5,
+        "deleted east": 5,
+        "unplugged east": 6,
+        "expired east": 7,
+        "broken east": 7,
+    }
+
+
+def test_the_budget_is_spent_by_failures_alone(day: Day) -> None:
+    name = "overview/Error budget left/A"
+    foul = legends(day, name, FOUL_DAY)
+
+    spent = {legend for legend, left in foul.items() if left < 0}
+    assert spent == {f"{target} east" for target in FAILING}
+    assert min(legends(day, name, FAIR_DAY).values()) > max(foul[legend] for legend in spent)
+
+
+def test_a_budget_is_the_same_with_the_rules_and_without(day: Day) -> None:
+    for asked in QUERIES:
+        if "target:" not in asked.expr and "threshold:" not in asked.expr:
+            continue
+        unrecorded = replace(
+            asked,
+            target={
+                **asked.target,
+                "expr": asked.expr.replace("target:", "nobody:").replace("threshold:", "nothing:"),
+            },
+        )
+        for moment in (FAIR_DAY, FOUL_DAY):
+            positive, without = (
+                {asked.legend(labels): value > 0 for labels, value in seen(day, query, moment)}
+                for query in (asked, unrecorded)
+            )
+            positive.pop("limited east", None)  # held back: no probe in the time range that is judged
+            assert without | positive == without
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"), VARIABLES, ids=[f"{name}/{v['name']}" for name, v in VARIABLES]
+)
+def test_a_variable_offers_what_there_is(day: Day, name: str, variable: dict[str, Any]) -> None:
+    match = grafana.LABEL_VALUES.fullmatch(variable["definition"])
+    assert match is not None
+    values = grafana.everything(DASHBOARDS[name])
+
+    offered = day.prometheus.label_values(match["label"], grafana.substituted(match["selector"], values))
+
+    expected = {"cluster": {"east"}, "namespace": {"monitoring"}, "job": {"pingone-flow-exporter"}}
+    expected |= {"target": set(FOUL), "journey": {"authorize"}}
+    assert match["label"] == variable["name"]
+    assert set(offered) == expected.get(match["label"], set(offered))
+    assert offered
+
+
+def test_the_tables_of_exceptions_name_queries_that_there_are() -> None:
+    assert SILENT.keys() | ABOUT_FAILURES <= OF_NAMES.keys()

@@ -1,0 +1,114 @@
+"""What a federation is said to be: stories of what the simulator cannot tell in half a minute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from dashboards import states
+from dashboards.promql import budget_left
+from harness import grafana
+from rules.pod import CUT_OFF, DEAD, DELETED, FAIR, LIMITED, OUR_BUG, SLOW, TIMEOUT, Pod, Sky, Watched
+from rules.story import Story
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALL = dict.fromkeys(("cluster", "namespace"), ".*") | dict.fromkeys(("job", "target", "journey"), ".+")
+NAMES = [known.name for known in states.STATES]
+
+
+def shown(expression: str, **chosen: str) -> str:
+    return grafana.substituted(expression, {**ALL, **chosen})
+
+
+def told(directory: Path, *pods: Pod, until: float, state: float | None) -> None:
+    """Let the story end with this state, the worst of all federations; None where nothing is shown."""
+    worst = f"max({shown(states.state())})"
+    Story(pods=pods, until=until, shown={until: (worst, state)}).told(directory)
+
+
+@pytest.mark.parametrize(
+    ("sky", "name"),
+    [
+        (FAIR, "ok"),
+        (SLOW, "slow"),
+        (LIMITED, "rate limited"),
+        (OUR_BUG, "exporter's own"),
+        (DELETED, "configuration"),
+        (CUT_OFF, "network"),
+        (TIMEOUT, "provider"),
+        (DEAD, "not probed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_state_is_what_the_last_probe_found(sky: Sky, name: str, tmp_path: Path) -> None:
+    told(tmp_path, Pod(watched=[Watched(name="emea", weather={5: sky})]), until=10, state=NAMES.index(name))
+
+
+def test_a_federation_that_was_never_probed_is_not_forgotten(tmp_path: Path) -> None:
+    pod = Pod(watched=[Watched(name="emea"), Watched(name="us", weather={0: DEAD})])
+
+    unprobed = f"count({shown(states.state())} == {NAMES.index('not probed')})"
+    well = f"max({shown(states.all_well())} or vector(0))"
+    Story(pods=[pod], until=2, shown={1.5: (unprobed, 1), 2: (well, 0)}).told(tmp_path)
+
+
+def test_a_last_probe_is_good_for_three_intervals(tmp_path: Path) -> None:
+    pod = Pod(watched=[Watched(name="emea", weather={5: DEAD})])  # last probed at 4:05
+    state = f"max({shown(states.state())})"
+
+    Story(pods=[pod], until=8, shown={7: (state, 0), 7.5: (state, 4)}).told(tmp_path)
+
+
+def test_who_is_held_back_is_rate_limited_for_however_long(tmp_path: Path) -> None:
+    pod = Pod(watched=[Watched(name="emea", interval=600, weather={5: LIMITED})])
+
+    told(tmp_path, pod, until=14, state=NAMES.index("rate limited"))
+
+
+def test_of_two_pods_that_disagree_the_worse_is_believed(tmp_path: Path) -> None:
+    pods = [
+        Pod(watched=[Watched(name="emea", weather={2: TIMEOUT})]),
+        Pod(watched=[Watched(name="emea")], instance="10.0.0.2:9988"),
+    ]
+
+    told(tmp_path, *pods, until=5, state=NAMES.index("provider"))
+
+
+def test_a_pod_of_a_rollout_that_has_probed_nothing_yet_hides_nothing(tmp_path: Path) -> None:
+    pods = [
+        Pod(watched=[Watched(name="emea")]),
+        Pod(watched=[Watched(name="emea", weather={0: DEAD})], instance="10.0.0.2:9988", since=3),
+    ]
+
+    told(tmp_path, *pods, until=4, state=NAMES.index("ok"))
+
+
+def test_a_federation_whose_exporter_is_gone_has_no_state(tmp_path: Path) -> None:
+    told(tmp_path, Pod(watched=[Watched(name="emea")], until=3, listed=True), until=5, state=None)
+
+
+def test_a_rollout_is_no_pod_that_is_missing(tmp_path: Path) -> None:
+    pods = [
+        Pod(watched=[Watched(name="emea")], until=3),
+        Pod(watched=[Watched(name="emea")], instance="10.0.0.2:9988", since=3),
+    ]
+    gone = f"sum({shown(states.unscraped())})"
+
+    Story(pods=pods, until=5, shown={2: (gone, None), 5: (gone, None)}).told(tmp_path)
+
+
+@pytest.mark.parametrize(("weather", "left"), [({}, 1), ({10: TIMEOUT}, None)], ids=["fair", "foul"])
+def test_a_budget_that_was_not_touched_is_whole(
+    weather: dict[float, Sky], left: float | None, tmp_path: Path
+) -> None:
+    pod = Pod(watched=[Watched(name="emea", weather=weather)])
+    whole = f"max({shown(budget_left('20m'), __range='20m')} == 1)"
+
+    Story(pods=[pod], until=30, shown={30: (whole, left)}).told(tmp_path)
+
+
+def test_no_two_states_look_or_sound_alike() -> None:
+    assert len({known.color for known in states.STATES}) == len(states.STATES)
+    assert len({known.sentence for known in states.STATES}) == len(states.STATES)

@@ -1,0 +1,359 @@
+"""The one-shot, run as an SRE runs it: from a shell, a script, a pipe, or in any pod."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from e2e.simulated import Simulated
+from harness.daemon import COMMAND, run_command
+from harness.http_messages import Answer
+from harness.http_server import HttpServer
+from harness.process import Process, clean_environment
+from harness.raw_server import RawServer, silent
+from harness.variables import PREFIX, target_variables
+from harness.waiting import poll
+
+from exporter.outcome import FAULTS, Phase, Reason
+from exporter.simulator import demo_world, plain_world
+from exporter.target import Journey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+TEXT = {"type": "string", "minLength": 1}
+NUMBER = {"type": "number", "minimum": 0}
+TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+REASON = {"enum": [reason.value for reason in Reason]}
+
+
+def the_only(properties: dict[str, Any], *optional: str) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+TLS = {"version": TEXT, "cipher": TEXT, "not_after": TIME}
+STEP = the_only(
+    {
+        "step": TEXT,
+        "reason": REASON,
+        "phases": {
+            "type": "object",
+            "propertyNames": {"enum": [phase.value for phase in Phase]},
+            "additionalProperties": NUMBER,
+        },
+        "http_status_code": {"type": "integer"},
+        "flow_status": TEXT,
+        "error_codes": {"type": "array", "items": TEXT, "minItems": 1},
+        "checks": {"type": "object", "additionalProperties": {"type": "boolean"}},
+        "correlation_id": TEXT,
+        "address": TEXT,
+        "tls": the_only(TLS, *TLS),
+    },
+    "http_status_code", "flow_status", "error_codes", "checks", "correlation_id", "address", "tls",
+)  # fmt: skip
+OUTCOME = the_only(
+    {
+        "target": TEXT,
+        "journey": {"enum": [journey.value for journey in Journey]},
+        "success": {"type": "boolean"},
+        "reason": REASON,
+        "fault": {"enum": sorted({fault.value for faults in FAULTS.values() for fault in faults})},
+        "step": TEXT,
+        "phase": {"enum": [phase.value for phase in Phase]},
+        "started_at": TIME,
+        "duration_seconds": NUMBER,
+        "transaction_id": TEXT,
+        "steps": {"type": "array", "items": STEP},
+    }
+)
+SHAPE = the_only({"outcomes": {"type": "array", "items": OUTCOME}})
+"""The list of fields in DESIGN, Commands; what is unknown is absent."""
+
+REFUSED = {"weather": "refused"}
+SECRET = "hunter2-planted"
+HINT = "jane.planted@example.com"
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
+    """The demo's world, with HTTPS, a custom domain, PKCE and DaVinci in it; each test makes the weather."""
+    with Simulated(demo_world(), tmp_path_factory.mktemp("simulator")) as running:
+        yield running
+
+
+@pytest.fixture
+def names(simulated: Simulated) -> list[str]:
+    """Clear the weather, and return all targets' names."""
+    found = [environment.name for environment in demo_world()]
+    for name in found:
+        simulated.put(name, {"weather": "healthy"})
+    return sorted(found)
+
+
+def probe(
+    *arguments: str, cwd: Path, env: Mapping[str, str], command: Sequence[str] = COMMAND
+) -> subprocess.CompletedProcess[str]:
+    # Longer than any machine needs, whatever the weather.
+    defaults = {f"{PREFIX}DEFAULTS__INTERVAL": "120s", f"{PREFIX}DEFAULTS__TIMEOUT": "50s"}
+    return run_command("probe", *arguments, cwd=cwd, env=defaults | dict(env), timeout=100, command=command)
+
+
+def rows(done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
+    """Return the cells of the table's rows by target, its heading under `target`."""
+    table, _, _ = done.stdout.partition("\n\n")
+    cells = [re.split(r" {2,}", line.strip()) for line in table.splitlines()]
+    return {first: rest for first, *rest in cells}
+
+
+def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
+    """Return the outcomes by target, after checking that there is nothing but them."""
+    document = json.loads(done.stdout)
+    jsonschema.validate(document, SHAPE)
+    return {outcome["target"]: outcome for outcome in document["outcomes"]}
+
+
+def test_in_fair_weather_a_table_says_so_and_the_exit_status_too(
+    tmp_path: Path, simulated: Simulated, names: list[str]
+) -> None:
+    done = probe(cwd=tmp_path, env=simulated.variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    heading, *found = rows(done).items()
+    assert heading[0] == "target"
+    assert heading[1] == [
+        "result", "status", "code", *(phase.value for phase in Phase), "total", "address",
+    ]  # fmt: skip
+    assert [name for name, _ in found] == names
+    assert {cells[0] for _, cells in found} <= {"ok", "ok, slow", "ok, not timed"}
+    assert {cells[2] for _, cells in found} == {"200"}
+    assert done.stdout.endswith(f"\n\n{len(names)} of {len(names)} ok\n")
+    assert "\x1b" not in done.stdout
+
+
+def test_in_foul_weather_the_failures_are_told_in_detail_and_the_others_are_good(
+    tmp_path: Path, simulated: Simulated, names: list[str]
+) -> None:
+    broken, refused, *_ = names
+    simulated.put(broken, {"weather": "error_json", "code": 503})
+    simulated.put(refused, REFUSED)
+    done = probe(cwd=tmp_path, env=simulated.variables)
+    assert (done.returncode, done.stderr) == (1, "")
+    results = {name: cells[0] for name, cells in rows(done).items()}
+    assert (results[broken], results[refused]) == ("server error", "no connection")
+    details = dict(re.findall(r"^(\w+): .*\n((?:  .*\n)+)", done.stdout, re.MULTILINE))
+    assert details.keys() == {broken, refused}
+    told = dict(re.findall(r"^  (\w+(?: \w+)*) {2,}(\S.*)$", details[broken], re.MULTILINE))
+    assert told.keys() == {
+        "reason", "fault", "step", "phase", "code", "error codes", "address", "correlation id",
+        "transaction id", "started at",
+    }  # fmt: skip
+    assert (told["reason"], told["fault"], told["code"]) == ("server_error", "provider", "503")
+    assert re.search(r"^  reason +connect\n  fault +network$", details[refused], re.MULTILINE)
+    assert done.stdout.endswith(f"\n\n{len(names) - 2} of {len(names)} ok, 2 failed\n")
+
+
+def test_json_has_the_documented_fields_in_the_order_asked_for_and_nothing_beside_it(
+    tmp_path: Path, simulated: Simulated, names: list[str]
+) -> None:
+    first, second, third, *_ = reversed(names)
+    simulated.put(second, {"weather": "client_deleted"})
+    done = probe("--json", first, second, third.upper(), cwd=tmp_path, env=simulated.variables)
+    assert (done.returncode, done.stderr) == (1, "")
+    found = outcomes(done)
+    assert list(found) == [first, second, third]
+    assert [outcome["success"] for outcome in found.values()] == [True, False, True]
+    assert found[second]["fault"] == "configuration"
+    step = found[first]["steps"][-1]
+    assert step.keys() >= {"phases", "http_status_code", "flow_status", "checks", "correlation_id", "address"}
+
+
+def test_it_is_one_command_by_either_name_and_asks_for_what_is_named_alone(
+    tmp_path: Path, simulated: Simulated, names: list[str]
+) -> None:
+    command = (sys.executable, "-m", "exporter")
+    done = probe(names[0], "--json", cwd=tmp_path, env=simulated.variables, command=command)
+    assert (done.returncode, list(outcomes(done))) == (0, [names[0]])
+
+
+def test_a_tls_target_tells_of_its_certificate_also_when_that_is_refused(
+    tmp_path: Path, simulated: Simulated, names: list[str]
+) -> None:
+    (secure,) = [environment.name for environment in demo_world() if environment.https][:1]
+    assert secure in names
+    simulated.put(secure, {"weather": "tls_expired"})
+    done = probe(secure, "--json", cwd=tmp_path, env=simulated.variables)
+    found = outcomes(done)[secure]
+    assert (done.returncode, found["reason"], found["fault"]) == (1, "tls", "provider")
+    assert found["steps"][-1]["tls"].keys() >= {"not_after"}
+
+
+THREE = {
+    **target_variables("apac", "http://127.0.0.1:9"),
+    **target_variables("emea", "http://127.0.0.1:9"),
+    **target_variables("retired", "http://127.0.0.1:9", enabled="false"),
+}
+
+
+def test_names_that_are_no_targets_are_all_told_and_nothing_is_probed(tmp_path: Path) -> None:
+    done = probe("apac", "emae", "retired", "x", cwd=tmp_path, env=THREE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "target emae: there is none of this name; did you mean emea?\n"
+        "target retired: is disabled; set its ENABLED to true\n"
+        "target x: there is none of this name; there are apac, emea\n"
+    )
+
+
+def test_a_mistake_in_the_settings_is_told_as_by_check_config(tmp_path: Path) -> None:
+    env = THREE | {f"{PREFIX}LOG__FORMAT": SECRET}
+    done = probe("emea", cwd=tmp_path, env=env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == run_command("check-config", cwd=tmp_path, env=env).stderr != ""
+    assert SECRET not in done.stderr
+
+
+def test_in_any_pod_a_target_of_another_shard_is_probed_all_the_same(tmp_path: Path) -> None:
+    with HttpServer() as server:
+        env: dict[str, str] = {f"{PREFIX}SHARD__COUNT": "3", f"{PREFIX}SHARD__INDEX": "exporter-1"}
+        asked = [f"t{number}" for number in range(6)]
+        for name in asked:
+            env |= target_variables(name, server.base_url)
+        assert list(outcomes(probe("--json", cwd=tmp_path, env=env))) == asked
+        assert list(outcomes(probe("--json", asked[0], cwd=tmp_path, env=env))) == asked[:1]
+        assert list(outcomes(probe("--json", asked[1], cwd=tmp_path, env=env))) == asked[1:2]
+
+
+def test_one_that_hangs_costs_the_others_no_more_than_its_timeout(tmp_path: Path) -> None:
+    with HttpServer() as server, RawServer(silent) as hanging:
+        env = {
+            **target_variables("good", server.base_url),
+            **target_variables("hangs", f"http://127.0.0.1:{hanging.port}", timeout="1s"),
+            **target_variables("last", server.base_url),
+        }
+        done = probe("--json", cwd=tmp_path, env=env)
+        found = outcomes(done)
+        ended = {request.answered_at for request in server.requests}
+        assert {name: outcome["reason"] for name, outcome in found.items()} == {
+            "good": "ok", "hangs": "timeout", "last": "ok",
+        }  # fmt: skip
+        assert found["hangs"]["duration_seconds"] >= 1
+        assert None not in ended
+        began = {name: outcome["started_at"] for name, outcome in found.items()}
+        assert began["last"] >= began["good"]  # 50 ms apart, since they are asked at one place
+
+
+def test_two_hundred_targets_in_a_pipe_are_two_hundred_rows_and_no_bar(tmp_path: Path) -> None:
+    count = 200
+    with Simulated(plain_world(count), tmp_path / "simulator") as running:
+        done = probe(cwd=tmp_path, env=running.variables | {"TERM": "xterm", "FORCE_COLOR": "1"})
+        assert (done.returncode, done.stderr) == (0, "")
+        assert len(rows(done)) == count + 1
+        assert done.stdout.endswith(f"\n\n{count} of {count} ok\n")
+        assert "\x1b" not in done.stdout
+        assert "\r" not in done.stdout
+
+
+def test_nothing_secret_is_told_whatever_comes_of_it(tmp_path: Path) -> None:
+    with HttpServer() as server:
+        env = {
+            **target_variables("good", server.base_url, redirect_uri=f"https://rp.example/cb?x={SECRET}"),
+            **target_variables("gone", "http://127.0.0.1:1", proxy_url=f"http://me:{SECRET}@127.0.0.1:1"),
+            **target_variables("lost", server.base_url),
+        }
+        env |= {f"{PREFIX}DEFAULTS__LOGIN_HINT": HINT, f"{PREFIX}LOG__LEVEL": "debug"}
+        echo = Answer(
+            status=302, headers=(("Location", f"https://rp.example/cb?error={SECRET}&state=abc"),), close=True
+        )
+        server.then(server.answer_flow, echo)
+        done = [probe(*arguments, cwd=tmp_path, env=env) for arguments in ((), ("--json",))]
+        sent = {
+            value
+            for request in server.requests
+            for name, value in request.query
+            if name in {"nonce", "state"}
+        }
+    assert [one.returncode for one in done] == [1, 1]
+    assert sent
+    for text in (text for one in done for text in (one.stdout, one.stderr)):
+        assert not [secret for secret in (SECRET, HINT, *sent) if secret in text]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)], ids=["table", "json"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_told_to_stop_it_prints_what_is_known_at_once(
+    tmp_path: Path, number: signal.Signals, arguments: tuple[str, ...]
+) -> None:
+    with HttpServer() as server, RawServer(silent) as hanging:
+        process = Process(
+            [*COMMAND, "probe", *arguments],
+            directory=tmp_path / "work",
+            logs=tmp_path / "logs",
+            environment={
+                **target_variables("good", server.base_url),
+                **target_variables("hangs", f"http://127.0.0.1:{hanging.port}", timeout="59s"),
+                # So that the second one begins when the first one is over.
+                f"{PREFIX}MAX_CONCURRENT_PROBES": "1",
+            },
+        )
+        with process:
+            poll(lambda: hanging.connections, bool, timeout=60, what="the one that hangs")
+            process.signal(number)
+            assert process.wait(timeout=30) == 1
+        written = process.stdout.read_text(encoding="utf-8")
+        if arguments:
+            assert [outcome["target"] for outcome in json.loads(written)["outcomes"]] == ["good"]
+        else:
+            assert re.search(r"^good +ok", written, re.MULTILINE)
+            assert re.search(r"^hangs +not finished$", written, re.MULTILINE)
+            assert written.endswith("\n\n1 of 2 ok, 1 not finished when told to stop\n")
+        assert process.log() == ""
+
+
+def test_a_reader_that_had_enough_is_no_failure_and_no_traceback(tmp_path: Path) -> None:
+    with HttpServer() as server:
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run(
+            [*COMMAND, "probe"],
+            cwd=tmp_path,
+            env=clean_environment(tmp_path, target_variables("emea", server.base_url)),
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110  a device
+def test_a_result_that_cannot_be_written_is_no_success(tmp_path: Path) -> None:
+    with HttpServer() as server, open("/dev/full", "w") as full:  # noqa: PTH123  likewise
+        done = subprocess.run(
+            [*COMMAND, "probe", "--json"],
+            cwd=tmp_path,
+            env=clean_environment(tmp_path, target_variables("emea", server.base_url)),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, "the result cannot be written: No space left on device\n")

@@ -1,0 +1,356 @@
+"""Reload: what is not changed does not notice, what is gone is gone, and a mistake changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import time
+import uuid
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+
+import pytest
+from harness.certificates import Authority
+from harness.variables import target_variables
+from harness.waiting import poll
+
+from exporter.scheduling.offsets import offset
+from exporter.target import Journey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from harness.daemon import Daemon
+    from harness.factory import Factory
+    from harness.http_messages import Request
+    from harness.http_server import HttpServer
+    from harness.samples import Samples
+
+pytestmark = pytest.mark.e2e
+
+PROBES = "pingone_flow_probes_total"
+SKIPPED = "pingone_flow_exporter_probes_skipped_total"
+GOOD = "pingone_flow_exporter_config_last_reload_successful"
+WRITTEN_AT = "pingone_flow_exporter_config_last_reload_success_timestamp_seconds"
+INTERVAL = 2.0
+PACE = {"interval": "2s", "timeout": "900ms"}
+RELOADS = 100
+NOTICED = 60.0
+"""Seconds in which a change on disk is noticed, also on a busy machine; it takes about 6."""
+
+
+def source(name: str) -> str:
+    """Return a source environment of a target's own, by which its requests are told apart."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+
+
+def targets(names: Iterable[str], server: HttpServer, **fields: str) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    for name in names:
+        settings |= target_variables(name, server.base_url, source=source(name), **{**PACE, **fields})
+    return settings
+
+
+def write(file: Path, settings: Mapping[str, str]) -> None:
+    """Write settings as `.env`, all at once, as whoever writes for others does."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name("new")
+    new.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
+    new.replace(file)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The daemon's `.env`."""
+    return tmp_path / "work" / ".env"
+
+
+@pytest.fixture
+def started(daemon: Factory[..., Daemon], file: Path) -> Callable[[Mapping[str, str]], Daemon]:
+    """Starts the daemon with settings in `.env`."""
+
+    def start(settings: Mapping[str, str]) -> Daemon:
+        write(file, settings)
+        return daemon({}, directory=file.parent)
+
+    return start
+
+
+def reload(running: Daemon) -> str:
+    response = running.request("POST", "/-/reload")
+    assert response.status_code == 200, response.text
+    return response.text
+
+
+def test_a_hundred_reloads_under_load_lose_nothing_and_double_nothing(
+    started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+
+    async def slowly(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.1)  # longer than a reload takes: there is always one under way
+        await server.answer_flow(request, writer)
+
+    server.always(slowly)
+    steady = [f"steady_{number}" for number in range(20)]
+    changing = [f"changing_{number}" for number in range(5)]
+    coming = [f"coming_{number}" for number in range(5)]
+    always = targets(steady, server)
+
+    def round_of(number: int) -> dict[str, str]:
+        interval = f"{1800 + number % 2}ms"
+        return {
+            **always,
+            **targets(changing, server, interval=interval),
+            **targets(coming if number % 2 else [], server),
+            **targets(["labelled"], server, labels__round=f"r{number}"),
+        }
+
+    running = started(round_of(0))
+    for number in range(1, RELOADS + 1):
+        write(file, round_of(number))
+        reload(running)
+        page = running.metrics()
+        shown = [name for name in coming if page.has(PROBES, target=name)]
+        assert shown == (coming if number % 2 else [])
+        assert page.has("pingone_flow_target_info", target="labelled", round=f"r{number}")
+
+    server.always(server.answer_flow)  # rest comes sooner
+    page = at_rest(running, server)
+    cancelled = 0.0
+    asked = requests_by_target([*steady, *changing, "labelled"], server)
+    for name in (*steady, "labelled"):
+        assert page.total(SKIPPED, target=name, cause="cancelled") == 0.0
+        assert page.total(PROBES, target=name) == len(asked[name])
+        first, *regular = slots_of(name, asked[name])
+        gaps = [after - before for before, after in pairwise(regular)]
+        assert 0 not in gaps, f"{name} was probed twice in one slot"
+        assert first <= regular[0]
+        assert sum(gap - 1 for gap in gaps) <= page.total(SKIPPED, target=name)
+        assert median(phases_of(name, asked[name])[1:]) < INTERVAL / 8
+    for name in changing:
+        probes, skipped = page.total(PROBES, target=name), page.total(SKIPPED, target=name, cause="cancelled")
+        assert probes <= len(asked[name]) <= probes + skipped
+        cancelled += skipped
+    assert cancelled > 0.0
+    assert page.total("pingone_flow_probes_total", reason="internal") == 0.0
+    assert "Traceback" not in running.log()
+    assert "level=error" not in running.log()
+
+
+def at_rest(running: Daemon, server: HttpServer) -> Samples:
+    """Return a page of a moment in which no probe was under way."""
+
+    def look() -> tuple[int, Samples, int]:
+        return len(server.requests), running.metrics(), len(server.requests)
+
+    def quiet(seen: tuple[int, Samples, int]) -> bool:
+        before, page, after = seen
+        return before == after and page.value("pingone_flow_exporter_probes_in_flight") == 0.0
+
+    return poll(look, quiet, timeout=60.0, what="a moment of rest", describe=lambda seen: seen[1].digest())[1]
+
+
+def requests_by_target(names: Iterable[str], server: HttpServer) -> dict[str, list[Request]]:
+    seen = server.requests
+    return {name: [one for one in seen if one.path.startswith(f"/{source(name)}/")] for name in names}
+
+
+def since_slots_began(name: str, requests: Iterable[Request]) -> list[float]:
+    """Return when requests came, in seconds since a regular slot of `name` long ago."""
+    to_wall = time.time() - time.monotonic()
+    shift = offset(name, Journey.AUTHORIZE, INTERVAL)
+    return [request.received_at + to_wall - shift for request in requests]
+
+
+def slots_of(name: str, requests: Iterable[Request]) -> list[int]:
+    """Return the number of the regular slot behind which each request came."""
+    return [int(at // INTERVAL) for at in since_slots_began(name, requests)]
+
+
+def phases_of(name: str, requests: Iterable[Request]) -> list[float]:
+    """Return how long after its slot each request came."""
+    return [at % INTERVAL for at in since_slots_began(name, requests)]
+
+
+def test_a_target_that_is_removed_is_gone_from_the_next_page_and_probed_no_more(
+    started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+    running = started(targets(["stays", "goes"], server))
+    running.wait_until(
+        lambda page: all(page.total(PROBES, target=name) for name in ("stays", "goes")), what="probes"
+    )
+    write(file, targets(["stays", "new"], server, labels__owner="a"))
+    assert reload(running) == "reloaded: 1 added, 1 removed, 1 changed, 0 unchanged"
+    page = running.metrics()
+    assert 'target="goes"' not in page.text
+    assert page.total(PROBES, target="stays") >= 1.0
+    assert page.has(PROBES, target="new", reason="ok", fault="none")
+    asked = len(requests_by_target(["goes"], server)["goes"])
+    running.wait_until(
+        lambda now: now.total(PROBES, target="stays") >= page.total(PROBES, target="stays") + 2,
+        what="the other to go on",
+    )
+    assert len(requests_by_target(["goes"], server)["goes"]) == asked
+    assert "added=1 removed=1 changed=1 unchanged=0" in running.log()
+
+
+def test_a_mistake_changes_nothing_and_is_told_in_answer_log_and_metric(
+    started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+    good = targets(["emea"], server)
+    running = started(good)
+    before = running.metrics()
+    planted = "planted-secret"
+    wrong = {"FLOW_EXPORTER_TARGETS__EMEA__INTERVAL": planted, "FLOW_EXPORTER_TARGETS__EMEA__SCPE": planted}
+    write(file, targets(["other"], server) | good | wrong)
+    response = running.request("POST", "/-/reload")
+    assert response.status_code == 500
+    first, *mistakes = response.text.splitlines()
+    assert first == "refused, nothing is changed:"
+    assert [mistake.partition(" in .env: ")[0] for mistake in mistakes] == sorted(wrong)
+    page = running.wait_until(
+        lambda page: page.total(PROBES, target="emea") > before.total(PROBES, target="emea"), what="a probe"
+    )
+    assert page.value(GOOD) == 0.0
+    assert page.value(WRITTEN_AT) == before.value(WRITTEN_AT)
+    assert not page.has(PROBES, target="other")
+    log = running.log()
+    assert log.count('msg="reload refused, nothing is changed"') == 1
+    assert log.count('msg="mistake in the configuration"') == len(mistakes)
+    assert planted not in log + response.text
+
+    write(file, good)
+    reload(running)
+    assert running.metrics().value(GOOD) == 1.0
+
+
+def test_a_hangup_reloads(
+    started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+    running = started(targets(["emea"], server))
+    running.wait_until(lambda page: page.total(PROBES), what="a probe")
+    write(file, targets(["apac"], server))
+    running.signal(signal.SIGHUP)
+    running.wait_for_log(re.compile("msg=reloaded trigger=SIGHUP"), timeout=30.0, what="a reload")
+    page = running.metrics()
+    assert page.has(PROBES, target="apac")
+    assert not page.has(PROBES, target="emea")
+    assert running.stop() == 0
+
+
+def test_what_cannot_change_is_told_by_its_variable_and_the_rest_is_put_in_force(
+    started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+    running = started(targets(["emea"], server))
+    fixed = {"FLOW_EXPORTER_LOG__FORMAT": "json", "FLOW_EXPORTER_DURATION_BUCKETS": "1,2"}
+    write(file, targets(["emea", "apac"], server) | fixed | {"FLOW_EXPORTER_LOG__LEVEL": "debug"})
+    for added in (1, 0):  # told again, since it is still so
+        assert reload(running).splitlines() == [
+            f"reloaded: {added} added, 0 removed, 0 changed, {2 - added} unchanged",
+            "FLOW_EXPORTER_DURATION_BUCKETS: the change takes effect after a restart",
+            "FLOW_EXPORTER_LOG__FORMAT: the change takes effect after a restart",
+        ]
+    assert 'level=warning msg="change takes effect after a restart" variable=FLOW_EXPORTER_LOG__FORMAT' in (
+        running.log()
+    )
+    running.wait_for_log(re.compile('level=debug msg="probe ended"'), timeout=30.0, what="a line at debug")
+
+
+def test_a_mount_that_is_swapped_as_kubernetes_does_is_noticed(
+    daemon: Factory[..., Daemon], tmp_path: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    """The file is a link to one below a link that is swapped: nothing changes where the file itself is."""
+    server = http_server()
+    mount = tmp_path / "mount"
+
+    def publish(name: str, text: str) -> None:
+        (mount / name).mkdir(parents=True)
+        (mount / name / "flows.yaml").write_text(text, encoding="utf-8")
+        (mount / "..data_tmp").symlink_to(name)
+        (mount / "..data_tmp").replace(mount / "..data")
+
+    publish("..first", yaml(["emea"], server))
+    (mount / "flows.yaml").symlink_to("..data/flows.yaml")
+    running = daemon({"FLOW_EXPORTER_CONFIG_FILE": str(mount / "flows.yaml")})
+    assert running.metrics().has(PROBES, target="emea")
+    publish("..second", yaml(["emea", "apac"], server))
+    running.wait_until(lambda page: page.has(PROBES, target="apac"), timeout=NOTICED, what="the new target")
+    assert 'msg=reloaded trigger="change on disk" added=1 removed=0 changed=0 unchanged=1' in running.log()
+    publish("..third", "no_such: 1\n")
+    running.wait_until(lambda page: page.value(GOOD) == 0.0, timeout=NOTICED, what="the mistake")
+    publish("..fourth", yaml(["emea"], server))
+    running.wait_until(lambda page: page.value(GOOD) == 1.0, timeout=NOTICED, what="the way back")
+    assert running.log().count('msg="reload refused, nothing is changed"') == 1
+
+
+def yaml(names: Iterable[str], server: HttpServer) -> str:
+    """Return a configuration file of targets."""
+    lines = [f"defaults: {{interval: 2s, timeout: 900ms, auth_url: '{server.base_url}'}}", "targets:"]
+    for name in names:
+        ids = f"source_environment_id: {source(name)}, destination_environment_id: {source(name)}"
+        lines.append(f"  {name}: {{{ids}, client_id: c}}")
+    return "\n".join([*lines, ""])
+
+
+def test_an_authority_that_is_renewed_in_its_file_is_trusted_by_itself(
+    started: Callable[[Mapping[str, str]], Daemon], http_server: Factory[..., HttpServer], tmp_path: Path
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for directory in (before, after):
+        directory.mkdir()
+    old, new = Authority(before), Authority(after)
+    server = http_server(tls=new.issue("127.0.0.1").tls)
+    running = started(targets(["emea"], server, ca_file=str(old.ca_file)))
+    running.wait_until(lambda page: page.total(PROBES, reason="tls"), what="a refusal")
+    new.ca_file.replace(old.ca_file)
+    page = running.wait_until(
+        lambda page: page.total(PROBES, reason="ok"), timeout=NOTICED, what="a probe that trusts it"
+    )
+    assert page.total(PROBES, reason="internal") == 0.0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}, {"Origin": "null"}],
+    ids=["by_fetch_metadata", "by_origin", "by_an_opaque_origin"],
+)
+def test_a_page_of_another_site_cannot_make_a_browser_reload(
+    started: Callable[[Mapping[str, str]], Daemon],
+    file: Path,
+    http_server: Factory[..., HttpServer],
+    headers: dict[str, str],
+) -> None:
+    server = http_server()
+    running = started(targets(["emea"], server))
+    write(file, targets(["apac"], server))
+    assert running.request("POST", "/-/reload", headers).status_code == 403
+    assert running.request("GET", "/-/reload").status_code == 405
+    assert running.metrics().has(PROBES, target="emea")
+    assert "msg=reloaded" not in running.log()
+
+
+def test_a_shard_that_has_no_target_gets_some_and_loses_them_again(
+    started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+    all_targets = targets([f"t{number}" for number in range(8)], server)
+    alone = targets(["t0"], server)
+    shards = {"FLOW_EXPORTER_SHARD__COUNT": "2"}
+    by_index = [shards | {"FLOW_EXPORTER_SHARD__INDEX": str(index)} for index in (0, 1)]
+    running = started(alone | by_index[0])
+    if running.metrics().has("pingone_flow_target_info"):
+        write(file, alone | by_index[1])
+        reload(running)
+    assert not running.metrics().has("pingone_flow_target_info")
+    assert running.get("/-/healthy").status_code == 200
+    write(file, all_targets)
+    assert reload(running) == "reloaded: 8 added, 0 removed, 0 changed, 0 unchanged"
+    running.wait_until(lambda page: page.total(PROBES, reason="ok") >= 8, what="probes of all")
