@@ -97,7 +97,8 @@ class Login:
         stored = self._users.get(user)
         compared = stored or self._decoy(user)
         key = self._mac(user, compared, password)
-        if key in self._remembered:
+        # Not of an unknown user: one that was removed may be compared with the very hash that was his.
+        if stored is not None and key in self._remembered:
             self._remembered.move_to_end(key)
             return True
         right = await self._checked(key, password[:LONGEST_PASSWORD], compared, client)

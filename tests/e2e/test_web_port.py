@@ -217,6 +217,37 @@ def test_a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_no
     assert status() == 200
 
 
+def test_users_that_change_on_disk_change_at_the_door_and_a_mistake_changes_nothing(
+    site: Site, started: Callable[..., Daemon]
+) -> None:
+    daemon = started()
+
+    def write(text: str) -> None:
+        new = site.config.with_name("new")
+        new.write_text(text)
+        new.rename(site.config)
+
+    with site.client(daemon.address) as known, site.client(daemon.address, known=False) as stranger:
+        assert stranger.post("/-/reload").status_code == 401
+        assert known.post("/-/reload").status_code == 200
+
+        write(WEB_CONFIG.replace(HASH, "hunter2"))
+        refused = known.post("/-/reload")
+        assert (refused.status_code, "hunter2" in refused.text) == (500, False)
+        assert f"basic_auth_users.{USER} in web.yml line 11: is no bcrypt hash" in refused.text
+        assert known.get("/metrics").status_code == 200
+
+        write(WEB_CONFIG.replace(USER, "somebody"))
+        poll(
+            lambda: known.get("/metrics").status_code,
+            lambda status: status == 401,
+            timeout=60,
+            what="the new users at the door",
+        )
+        assert stranger.get("/metrics", auth=("somebody", PASSWORD)).status_code == 200
+    assert "hunter2" not in daemon.log()
+
+
 class Attack:
     """Clients that hold connections and send nothing, half a handshake, or a request drop by drop."""
 

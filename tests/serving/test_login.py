@@ -210,6 +210,16 @@ def test_a_changed_password_ends_the_old_one_at_once_and_a_removed_user_too() ->
     assert ask(login, basic(b"ann", b"new"))
 
 
+def test_a_removed_user_stays_out_though_another_one_has_the_same_hash() -> None:
+    login, _ = made({"ann": "hash of secret"})
+    assert ask(login, basic(b"ann", b"secret"))
+
+    login.renew({"bob": "hash of secret"})
+
+    assert not ask(login, basic(b"ann", b"secret"))
+    assert ask(login, basic(b"bob", b"secret"))
+
+
 def test_a_password_that_changes_while_it_is_compared_comes_in_no_more() -> None:
     login, comparer = made()
 
