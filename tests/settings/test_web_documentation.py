@@ -17,10 +17,7 @@ def test_the_example_is_right_but_for_files_that_nobody_has(tmp_path: Path) -> N
 
     security, mistakes = read_web_file(tmp_path / "web.yml")
 
-    assert [str(mistake) for mistake in mistakes] == [
-        (
-            "tls_server_config.cert_file in web.yml line 2: names a file that does not exist; write a path that does, "
-            "relative to this file's directory"
-        )
-    ]
+    ((location, message),) = [(mistake.location, mistake.message) for mistake in mistakes]
+    assert location == "tls_server_config.cert_file in web.yml line 2"
+    assert message.startswith("names a file that does not exist")
     assert list(security.users) == ["prometheus"]
