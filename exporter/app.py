@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter import __version__
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, logging_to
-from exporter.parts import CurrentEgress, CurrentTrust, parts, securing
+from exporter.parts import CurrentEgress, CurrentTrust, parts
 from exporter.probing import Prober, warm
 from exporter.reloading import Reloader
 from exporter.scheduling import Chore, Schedule
@@ -27,9 +27,9 @@ from exporter.watching import watch as watch_files
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
 
     from exporter.outcome import Observer
+    from exporter.serving import Site
     from exporter.settings import ListenAddress, Settings
     from exporter.target import Target
 
@@ -118,7 +118,7 @@ async def lifespan(
     metrics, history, log = Metrics(targets, buckets=settings.duration_buckets), History(), LogObserver()
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
     trust, egress = CurrentTrust(targets), CurrentEgress(settings.egress_check, metrics, watch)
-    prober, door = await prober_of(trust, watch), Door(settings.web.security)
+    prober = await prober_of(trust, watch)
     schedule = Schedule(
         targets,
         prober,
@@ -127,20 +127,16 @@ async def lifespan(
         places=settings.max_concurrent_probes,
         chores=[Chore("egress check", egress.INTERVAL, egress)],
     )
-    reloader = Reloader(
-        settings,
-        load or (lambda: settings),
-        parts=(
-            securing(door.prepare),
-            *parts(
-                trust, egress, metrics=metrics, schedule=schedule, forgetful=(history, log), targets=targets
-            ),
-        ),
-        was_read=metrics.configuration_was_read,
+    door, forgetful = Door(settings.web.security), (history, log)
+    follow = parts(
+        trust, egress, metrics=metrics, schedule=schedule, door=door, forgetful=forgetful, targets=targets
     )
-    web = _web(sockets, checked, door, metrics, history, schedule, reloader)
+    reloader = Reloader(
+        settings, load or (lambda: settings), parts=follow, was_read=metrics.configuration_was_read
+    )
+    app = _site(metrics, history, schedule, reloader, door)
     spare_the_collector()
-    async with web, _running(watch, schedule, reloader):
+    async with serving(app, sockets, door=door, checked=checked), _running(watch, schedule, reloader):
         _tell_of_the_start(settings, sockets, checked)
         yield reloader
 
@@ -162,22 +158,14 @@ async def _running(watch: LoopWatch, schedule: Schedule, reloader: Reloader) -> 
             await files
 
 
-def _web(
-    sockets: Sequence[socket.socket],
-    checked: Sequence[socket.socket],
-    door: Door,
-    metrics: Metrics,
-    history: History,
-    schedule: Schedule,
-    reloader: Reloader,
-) -> AbstractAsyncContextManager[None]:
+def _site(metrics: Metrics, history: History, schedule: Schedule, reloader: Reloader, door: Door) -> Site:
     """Hand to the web what it shows, and what it can ask for."""
 
     async def reload() -> tuple[bool, str]:
         done = await reloader.reload("POST /-/reload")
         return done.good, done.text
 
-    app = site(
+    return site(
         exposition=metrics.exposition,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
@@ -185,7 +173,6 @@ def _web(
         reload=reload,
         door=door,
     )
-    return serving(app, sockets, door=door, checked=checked)
 
 
 async def prober_of(trust: CurrentTrust, watch: LoopWatch) -> Prober:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from exporter.reloading import Apply, Part
     from exporter.scheduling import Schedule
     from exporter.security import WebSecurity
+    from exporter.serving import Door
     from exporter.settings import EgressCheck, Settings
     from exporter.target import Journey, Target
 
@@ -41,6 +42,7 @@ def parts(
     *,
     metrics: Metrics,
     schedule: Schedule,
+    door: Door,
     forgetful: Sequence[Forgetful],
     targets: Sequence[Target],
 ) -> tuple[Part, ...]:
@@ -54,6 +56,7 @@ def parts(
         _forgetting(forgetful, targets),
         lambda settings: partial(log_from, settings.log.level),
         egress.prepare,
+        securing(door.prepare),
     )
 
 

@@ -16,6 +16,7 @@ from exporter.observing import History, LoopWatch, Metrics
 from exporter.parts import CurrentEgress, CurrentTrust, parts, securing
 from exporter.scheduling import Schedule
 from exporter.security import UnusableError, WebSecurity
+from exporter.serving import Door
 from exporter.settings import ConfigurationError, EgressCheck, load
 from exporter.target import IpFamily, Journey
 
@@ -161,6 +162,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
         metrics, history = Metrics(before.targets, buckets=BUCKETS), History()
         schedule = Schedule(before.targets, probe, observers=(metrics, history), watcher=metrics, places=10)
         schedule.start()
+        door = Door()
         for name in ("stays", "goes"):
             history.observe(a_success(target=name))
         followers = parts(
@@ -168,6 +170,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
             egress(metrics, None),
             metrics=metrics,
             schedule=schedule,
+            door=door,
             forgetful=(history,),
             targets=before.targets,
         )

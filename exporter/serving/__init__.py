@@ -11,7 +11,7 @@ from exporter.serving.listening import ListenError, bind
 from exporter.serving.negotiation import Format, choose, wants_gzip
 from exporter.serving.page import Landing, Row
 from exporter.serving.server import Server, serving
-from exporter.serving.site import site
+from exporter.serving.site import Site, site
 
 __all__ = [
     "Door",
@@ -20,6 +20,7 @@ __all__ = [
     "ListenError",
     "Row",
     "Server",
+    "Site",
     "bind",
     "choose",
     "serving",

@@ -11,7 +11,7 @@ import asyncio
 import gzip
 import logging
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     Endpoint = Callable[[Request], Awaitable[Response]]
+
+Site: TypeAlias = Starlette
+"""What serves the routes; whoever only hands it on need not know of what it is made."""
 
 LEAST_COMPRESSED = 1024
 """Bytes below which compression saves no packet."""

@@ -152,7 +152,11 @@ def _certificates(security: WebSecurity | None) -> tuple[Path, ...]:
 
 
 def _settings(
-    schema: Schema, web: Web, targets: Sequence[Target], disabled: Iterable[str], files: tuple[Path, ...]
+    schema: Schema,
+    web: Web,
+    targets: Sequence[Target],
+    disabled: Iterable[str],
+    files: tuple[Path, ...],
 ) -> Settings:
     index, count = schema.shard.index, schema.shard.count
     own: list[Target] = []

@@ -51,6 +51,7 @@ class Prometheus(Process):
         scrape_interval: a Prometheus duration.
         configuration: further parts of its configuration file, such as `rule_files`; a part that it has
             already, such as `scrape_configs`, is replaced.
+        scrape: what else its configuration says of how to scrape them, such as `scheme`.
         web_config: its own web configuration file.
         access: what `httpx.Client` needs to get past that file: `verify`, `auth`.
     """
@@ -62,12 +63,13 @@ class Prometheus(Process):
         directory: Path,
         scrape_interval: str = "1s",
         configuration: Mapping[str, Any] | None = None,
+        scrape: Mapping[str, object] | None = None,
         web_config: Path | None = None,
         access: Mapping[str, Any] | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         written = directory / "prometheus.yml"
-        parts = {**_configuration(targets, scrape_interval), **(configuration or {})}
+        parts = {**_configuration(targets, scrape_interval, scrape or {}), **(configuration or {})}
         written.write_text(json.dumps(parts))  # JSON is YAML
         command = [
             need_tool("prometheus"),
@@ -79,8 +81,8 @@ class Prometheus(Process):
         ]
         super().__init__(command, directory=directory, logs=directory / "logs", environment={})
         self.address = ""
-        self._scheme = "https" if access and "verify" in access else "http"
-        self._access: dict[str, Any] = {"verify": _NO_TLS, **(access or {})}
+        self._access = dict(access or {})
+        self._scheme = "https" if "verify" in self._access else "http"
 
     def start(self) -> None:
         """Start it and return when it answers queries.
@@ -133,7 +135,9 @@ class Prometheus(Process):
         return active
 
     def _ask(self, endpoint: str, **parameters: str) -> Any:  # noqa: ANN401  whatever the API returns
-        with httpx.Client(timeout=QUERY_TIMEOUT, trust_env=False, **self._access) as client:
+        with httpx.Client(
+            timeout=QUERY_TIMEOUT, trust_env=False, **{"verify": _NO_TLS, **self._access}
+        ) as client:
             response = client.get(f"{self._scheme}://{self.address}/api/v1/{endpoint}", params=parameters)
         document = response.json()
         if document["status"] != "success":
@@ -154,8 +158,10 @@ def promtool_check_metrics(text: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def _configuration(targets: Sequence[str], scrape_interval: str) -> dict[str, Any]:
+def _configuration(
+    targets: Sequence[str], scrape_interval: str, scrape: Mapping[str, object]
+) -> dict[str, Any]:
     return {
         "global": {"scrape_interval": scrape_interval, "scrape_timeout": scrape_interval},
-        "scrape_configs": [{"job_name": "pingone", "static_configs": [{"targets": list(targets)}]}],
+        "scrape_configs": [{"job_name": "pingone", "static_configs": [{"targets": list(targets)}], **scrape}],
     }
