@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from pathlib import Path
 
 import bcrypt
@@ -15,6 +16,7 @@ from exporter.security import RateLimit, TlsServer, UnusableError, WebSecurity
 from exporter.serving import Door, serving
 from exporter.serving import door as door_module
 from exporter.serving.door import Bucket
+from exporter.serving.login import Login
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 LOGIN = "Authorization: Basic YW5uOnNlY3JldA==\r\n"  # ann:secret
@@ -202,6 +204,37 @@ def test_a_broken_pair_keeps_the_old_one_and_is_told_of_once(
     assert said(caplog) == [
         "TLS certificate not renewed, the old one is kept: key: holds no private key; write one in PEM"
     ]
+
+
+def test_logins_that_wait_when_the_end_comes_are_answered() -> None:
+    opened = threading.Event()
+
+    def compare(password: bytes, _: bytes) -> bool:
+        opened.wait()
+        return password == b"secret"
+
+    async def scenario() -> None:
+        door = Door(WebSecurity(users={"ann": HASH}), login=Login(compare))
+        sockets, leave = local(), asyncio.Event()
+
+        async def served() -> None:
+            async with serving(app(door=door), sockets, door=door, grace=3600):
+                await leave.wait()
+
+        server = asyncio.create_task(served())
+        async with connected(sockets) as first, connected(sockets) as second:
+            compared = asyncio.create_task(first.ask(extra="Authorization: Basic YW5uOngK\r\n"))
+            waiting = asyncio.create_task(second.ask(extra=LOGIN))
+            while door.login.waiting < 2:  # noqa: ASYNC110  arriving is no event
+                await asyncio.sleep(0.01)
+            leave.set()
+            while sockets[0].fileno() != -1:  # noqa: ASYNC110  a socket's closing is no event
+                await asyncio.sleep(0.01)
+            opened.set()
+            assert [(await answer).status for answer in (compared, waiting)] == [401, 200]
+        await server
+
+    run(scenario())
 
 
 class Clock:
