@@ -149,7 +149,7 @@ def _row(watched: Watched, now: float, picture: Markup) -> Row:
         last=f"{status(last)}, {relative(last.ended_at, now)}" if last else target_of(watched),
         sparkline=picture,
         latency=took(watched),
-        next=next_run(watched, now),
+        next=_next(watched, now),
     )
 
 
@@ -167,9 +167,13 @@ def took(watched: Watched) -> str:
 
 
 def next_run(watched: Watched, now: float) -> str:
-    """Say when it is probed next, and until when it is held back."""
+    """Say when it is probed next; what is overdue is about to be."""
     due = watched.next_run
-    when = "no more probes" if due is None else f"next {relative(max(due, now), now)}"
+    return "none any more" if due is None else relative(max(due, now), now)
+
+
+def _next(watched: Watched, now: float) -> str:
+    when = "no more probes" if watched.next_run is None else f"next {next_run(watched, now)}"
     if watched.held_until is None:
         return when
     return f"held back until {clock(watched.held_until, now)}, {when}"
