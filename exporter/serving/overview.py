@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
@@ -62,9 +63,22 @@ class Overview:
     def __init__(self, views: Views) -> None:
         self._views = views
         self._drawn: Drawn = {}
+        self._made: asyncio.Task[bytes] | None = None
 
     async def page(self) -> bytes:
-        """Return the page as it is now."""
+        """Return the page as it is now; those who ask while it is made all get the same one.
+
+        A thousand targets are a megabyte, and however many look at them, they cost what one does.
+        """
+        if self._made is None:
+            self._made = asyncio.create_task(self._make())
+            self._made.add_done_callback(self._over)
+        return await asyncio.shield(self._made)  # whoever leaves takes it from nobody
+
+    def _over(self, _: asyncio.Task[bytes]) -> None:
+        self._made = None
+
+    async def _make(self) -> bytes:
         breath, now = self._views.slices(), self._views.now()
         ranked = await worst_first(self._views, now, breath)
         self._forget({(watched.target.name, watched.journey) for watched in ranked})
