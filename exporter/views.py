@@ -27,7 +27,7 @@ def views(schedule: Schedule, history: History, external_url: Callable[[], str |
         return (_watched(plan, history) for plan in schedule.plans())
 
     def past(name: str) -> tuple[Past, ...]:
-        return tuple(_past(plan, history) for plan in schedule.plans() if plan.target.name == name)
+        return tuple(_past(plan, history) for plan in schedule.plans(name))
 
     return Views(
         version=__version__,

@@ -77,7 +77,7 @@ def test_outcomes_reach_metrics_pages_api_and_whoever_else_observes(
     http_server: Factory[..., HttpServer], tmp_path: Path
 ) -> None:
     sockets, url = listening()
-    settings = settings_for(http_server(), tmp_path)
+    settings = settings_for(http_server(), tmp_path, web__external_url="https://exporter.example/prefix")
 
     async def watch() -> tuple[Outcome, list[str]]:
         watching = Watching()
@@ -90,6 +90,7 @@ def test_outcomes_reach_metrics_pages_api_and_whoever_else_observes(
     assert (outcome.target, outcome.reason) == ("emea", Reason.OK)
     assert 'pingone_flow_probe_success{journey="authorize",target="emea"} 1.0\n' in metrics
     assert "The only federation succeeds." in overview
+    assert '<link rel="canonical" href="https://exporter.example/prefix/">' in overview
     for page in others:
         assert outcome.transaction_id in page
 

@@ -185,11 +185,12 @@ class Schedule:
                 entry.task = asyncio.get_running_loop().create_task(self._run(entry, slot))
                 entry.task.add_done_callback(partial(self._over, entry))
 
-    def plans(self) -> Iterator[Plan]:
-        """Tell of each target and journey when it is probed next; found one by one, as they are asked for."""
+    def plans(self, name: str | None = None) -> Iterator[Plan]:
+        """Tell when each target, or that one, is probed next; found one by one, as they are asked for."""
         for entry in tuple(self._entries.values()):
-            held = self._holds.until(scope_of(entry.target), self._clock())
-            yield plan(entry, held, self._clock.step(), running=self._running)
+            if name is None or entry.target.name == name:
+                held = self._holds.until(scope_of(entry.target), self._clock())
+                yield plan(entry, held, self._clock.step(), running=self._running)
 
     async def stop(self, grace: float) -> None:
         """Start nothing more, let what runs finish within `grace` seconds, cancel the rest."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
@@ -62,9 +63,22 @@ class Overview:
     def __init__(self, views: Views) -> None:
         self._views = views
         self._drawn: Drawn = {}
+        self._made: asyncio.Task[bytes] | None = None
 
     async def page(self) -> bytes:
-        """Return the page as it is now."""
+        """Return the page as it is now; those who ask while it is made all get the same one.
+
+        A thousand targets are a megabyte, and however many look at them, they cost what one does.
+        """
+        if self._made is None:
+            self._made = asyncio.create_task(self._make())
+            self._made.add_done_callback(self._over)
+        return await asyncio.shield(self._made)  # whoever leaves takes it from nobody
+
+    def _over(self, _: asyncio.Task[bytes]) -> None:
+        self._made = None
+
+    async def _make(self) -> bytes:
         breath, now = self._views.slices(), self._views.now()
         ranked = await worst_first(self._views, now, breath)
         self._forget({(watched.target.name, watched.journey) for watched in ranked})
@@ -149,7 +163,7 @@ def _row(watched: Watched, now: float, picture: Markup) -> Row:
         last=f"{status(last)}, {relative(last.ended_at, now)}" if last else target_of(watched),
         sparkline=picture,
         latency=took(watched),
-        next=next_run(watched, now),
+        next=_next(watched, now),
     )
 
 
@@ -167,9 +181,13 @@ def took(watched: Watched) -> str:
 
 
 def next_run(watched: Watched, now: float) -> str:
-    """Say when it is probed next, and until when it is held back."""
+    """Say when it is probed next; what is overdue is about to be."""
     due = watched.next_run
-    when = "no more probes" if due is None else f"next {relative(max(due, now), now)}"
+    return "none any more" if due is None else relative(max(due, now), now)
+
+
+def _next(watched: Watched, now: float) -> str:
+    when = "no more probes" if watched.next_run is None else f"next {next_run(watched, now)}"
     if watched.held_until is None:
         return when
     return f"held back until {clock(watched.held_until, now)}, {when}"

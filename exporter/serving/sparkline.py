@@ -49,8 +49,10 @@ def said(points: Sequence[Point]) -> str:
         return "no probes yet"
     took = [seconds for seconds, fault in points if fault == Fault.NONE and seconds is not None]
     good = sum(fault == Fault.NONE for _, fault in points)
+    silent = sum(fault in _UNDECIDED for _, fault in points)
     span = f" in {latency(min(took))} to {latency(max(took))}" if took else ""
-    return f"last {len(points)} probes: {good} good{span}, {len(points) - good} bad"
+    rest = f", {silent} not judged" if silent else ""
+    return f"last {len(points)} probes: {good} good{span}, {len(points) - good - silent} bad{rest}"
 
 
 def _run(place: int, run: Sequence[Point], fault: str, slowest: float) -> str:

@@ -79,6 +79,20 @@ def test_times_are_told_by_the_wall_clock_even_when_it_was_set() -> None:
     assert after == pytest.approx(before + 3600.0, abs=EXACT)
 
 
+def test_one_target_can_be_asked_for_by_its_name() -> None:
+    found: list[str] = []
+
+    async def scene(stage: Stage, _: VirtualTime) -> None:
+        schedule = stage.schedule([make_target("a"), make_target("b")])
+        schedule.start()
+        for name in ("b", "nobody"):
+            found.extend(plan.target.name for plan in schedule.plans(name))
+        await schedule.stop(grace=1e6)
+
+    perform(scene)
+    assert found == ["b"]
+
+
 def test_what_has_stopped_plans_nothing_more_but_still_tells_its_targets() -> None:
     plans = plans_after([make_target("a"), make_target("b")], 1.0, stopped=True)
     assert {name: plan.next_run for name, plan in plans.items()} == {"a": None, "b": None}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -16,6 +19,9 @@ from exporter.outcome import Fault, Outcome, Reason
 from exporter.serving import Watched, overview
 from exporter.serving.overview import Overview
 from exporter.serving.sparkline import sparkline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HOSTILE = """<script>alert("1")</script>'&"""
 QUOTA = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
@@ -137,7 +143,54 @@ def test_any_outcomes_make_a_page_of_elements_that_nest(history: list[Outcome]) 
     assert page(watched).open == []
 
 
-# What is kept
+# What is shared and kept
+
+
+def watching(shown: list[Watched]) -> tuple[Overview, list[int]]:
+    """Return an overview of what is in the list at each look, and a list that grows with each."""
+    looks: list[int] = []
+
+    def watched() -> Iterator[Watched]:
+        looks.append(1)
+        return iter(shown)
+
+    return Overview(replace(views(), watched=watched)), looks
+
+
+def test_those_who_ask_at_once_get_the_same_page_and_those_who_ask_later_a_new_one() -> None:
+    shown = [good()]
+    of, looks = watching(shown)
+
+    async def ask() -> None:
+        first, second = await asyncio.gather(of.page(), of.page())
+        assert first is second
+        assert len(looks) == 1
+        shown.append(bad("other"))
+        assert b"1 of 2 federations fails" in await of.page()
+
+    made(ask())
+
+
+def test_whoever_leaves_takes_the_page_from_nobody() -> None:
+    of, _ = watching([good()])
+
+    async def ask() -> bytes:
+        leaving, staying = asyncio.create_task(of.page()), asyncio.create_task(of.page())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        return await staying
+
+    assert b"The only federation succeeds." in made(ask())
+
+
+def test_after_a_page_that_failed_the_next_one_is_made_anew() -> None:
+    def broken() -> Iterator[Watched]:
+        raise ZeroDivisionError
+
+    of = Overview(replace(views(), watched=broken))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            made(of.page())
 
 
 def test_a_picture_is_drawn_again_only_after_another_probe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,9 +202,7 @@ def test_a_picture_is_drawn_again_only_after_another_probe(monkeypatch: pytest.M
 
     monkeypatch.setattr(overview, "sparkline", counted)
     shown = [good()]
-    view = views()
-    object.__setattr__(view, "watched", lambda: iter(shown))
-    of = Overview(view)
+    of, _ = watching(shown)
     first, second = made(of.page()), made(of.page())
     assert (len(drawn), first) == (1, second)
     shown[0] = a_watched(a_success(), a_success(duration=0.9))
@@ -161,9 +212,7 @@ def test_a_picture_is_drawn_again_only_after_another_probe(monkeypatch: pytest.M
 
 def test_the_picture_of_a_target_that_is_gone_is_not_kept() -> None:
     shown = [good("a"), good("b")]
-    view = views()
-    object.__setattr__(view, "watched", lambda: iter(shown))
-    of = Overview(view)
+    of, _ = watching(shown)
     made(of.page())
     shown.pop()
     made(of.page())

@@ -70,7 +70,7 @@ def test_the_latest_probe_is_at_the_right_edge_and_sixty_fill_it() -> None:
     [
         ("", "no probes yet"),
         ("12p", "last 3 probes: 2 good in 1.00 s to 2.00 s, 1 bad"),
-        ("pq", "last 2 probes: 0 good, 2 bad"),
+        ("pqx", "last 3 probes: 0 good, 1 bad, 2 not judged"),
     ],
 )
 def test_it_is_told_in_words_too(signs: str, told: str) -> None:

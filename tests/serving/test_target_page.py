@@ -46,7 +46,7 @@ def test_it_tells_how_the_target_is_probed_and_what_the_operator_calls_it() -> N
     target = a_target(labels=(("owner", "identity"),), interval=90.0, timeout=10.0)
     text = page(a_past(a_success(), target=target)).text
     for fact in (
-        "Next run next in 12 s",
+        "Next run in 12 s",
         "Host auth.pingone.eu",
         "Interval, timeout 1 min 30 s, 10 s",
         "Latency objective 2 s",

@@ -141,6 +141,7 @@ def test_when_the_exporter_does_not_answer_the_page_stays_and_says_since_when_it
     page.clock.fast_forward(EVERY)
     stale = page.locator("#stale")
     expect(stale).to_contain_text("Not refreshed since ")
+    expect(stale).to_be_in_viewport(ratio=1)
     assert stale.get_attribute("role") == "status"
     expect(page.get_by_role("heading", level=1)).to_have_text("All 3 federations succeed.")
     looking.wrong.clear()  # the browser tells on its console, too, that nobody answered
