@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from exporter.outcome import Fault
 from exporter.serving.document import render
+from exporter.serving.headline import headline
 from exporter.serving.sparkline import sparkline
-from exporter.serving.standing import Standing, Verdict, headline, rank, standing, verdict
+from exporter.serving.standing import Standing, Verdict, rank, standing, verdict
 from exporter.serving.times import clock, latency, relative
 from exporter.serving.words import status
 
@@ -82,7 +83,7 @@ class Overview:
         breath, now = self._views.slices(), self._views.now()
         ranked = await worst_first(self._views, now, breath)
         self._forget({(watched.target.name, watched.journey) for watched in ranked})
-        sentence, title, mood = headline(ranked, now), _title(ranked), _mood(ranked)
+        sentence, title, mood = headline(ranked, now, self._views.egress()), _title(ranked), _mood(ranked)
         await breath()
         groups = [
             Group(
