@@ -31,7 +31,7 @@ async def targets_as_json(
     head = {"generated_at": rfc3339(now), "headline": headline(watched, now, egress), **_of_egress(egress)}
     await breath()
     body = _opened(head, "targets")
-    await _array(body, (_of_watched(each, external_url) for each in drained(watched)), breath)
+    await _array(body, (_of_watched(each, now, external_url) for each in drained(watched)), breath)
     return bytes(body + b"}\n")
 
 
@@ -48,7 +48,7 @@ async def target_as_json(
     body = _opened({"generated_at": rfc3339(now), **_of_egress(egress), "target": name}, "journeys")
     for number, past in enumerate(pasts):
         body += b"," if number else b"["
-        body += _opened(_of_watched(past.watched, external_url), "recent")
+        body += _opened(_of_watched(past.watched, now, external_url), "recent")
         await _array(body, map(as_json, past.recent), breath)
         body += b',"failures":'
         await _array(body, map(as_json, past.failures), breath)
@@ -74,7 +74,7 @@ def _of_egress(egress: Egress | None) -> dict[str, Any]:
     return {} if egress is None else {"egress": {"up": egress.up, "since": rfc3339(egress.since)}}
 
 
-def _of_watched(watched: Watched, external_url: str | None) -> dict[str, Any]:
+def _of_watched(watched: Watched, now: float, external_url: str | None) -> dict[str, Any]:
     target, cause = watched.target, watched.decisive if watched.failing else None
     facts = {
         "target": target.name,
@@ -88,7 +88,7 @@ def _of_watched(watched: Watched, external_url: str | None) -> dict[str, Any]:
         "timeout_seconds": target.timeout,
         "latency_objective_seconds": target.latency_objective,
         "expected_statuses": list(target.expected_statuses),
-        "standing": standing(watched).name.lower(),
+        "standing": standing(watched, now).name.lower(),
         "state": None if watched.failing is None else "failing" if watched.failing else "succeeding",
         "since": _moment(watched.since),
         "in_a_row": watched.in_a_row or None,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from exporter.serving.watched import Egress, Watched
 
+_NAMED = 2
+"""Kinds of failures that one sentence can tell apart."""
+
 
 def headline(watched: Sequence[Watched], now: float, egress: Egress | None = None) -> str:
     """Say in one sentence whether anything is wrong, and whose fault it looks like.
@@ -33,7 +36,7 @@ def headline(watched: Sequence[Watched], now: float, egress: Egress | None = Non
     if not count:
         said = "No federation is watched here"
     elif not failing:
-        said = _no_failure(watched, count)
+        said = _no_failure(watched, now, count)
     elif egress is not None and reaches_nobody(watched, egress):
         return (
             "The exporter itself reaches nobody: its own egress check gets no answer since "
@@ -68,7 +71,7 @@ def _failure(failing: Sequence[Watched], watched: Sequence[Watched], now: float,
     faults = Counter(each.decisive.fault for each in told if each.decisive).most_common()
     if len(faults) > 1:
         culprits = [f"{CULPRITS[fault]} ({number})" for fault, number in faults]
-        return f"{subject}; it looks like {_listed(culprits)}{_most_often(told, watched, now)}"
+        return f"{subject}; it looks like {_listed(culprits)}: {_symptom(told, watched, now)}"
     everywhere = len(_names(failing)) == count and len(_hosts(told)) > 1 and faults[0][0] is Fault.NETWORK
     culprit = "our own network" if everywhere and not open_way else CULPRITS[faults[0][0]]
     return f"{subject}; it looks like {culprit}: {_symptom(told, watched, now)}"
@@ -80,22 +83,28 @@ def _subject(failing: Iterable[Watched], count: int) -> str:
 
 
 def _symptom(failing: Sequence[Watched], watched: Sequence[Watched], now: float) -> str:
-    hosts, ways = _hosts(failing), {_way(each) for each in failing}
-    since = _since(failing, now)
-    if len(ways) == 1:
-        who = next(iter(hosts)) if len(hosts) == 1 else f"each of {len(hosts)} hosts"
-        return f"{who} {ways.pop()} since {since}{_share(failing, watched)}"
-    fail = f"{next(iter(hosts))} fails" if len(hosts) == 1 else f"{len(hosts)} hosts fail"
-    return f"{fail} in {len(ways)} ways since {since}{_most_often(failing, watched, now)}"
-
-
-def _most_often(failing: Iterable[Watched], watched: Sequence[Watched], now: float) -> str:
-    """Name the host and the way in which most fail, if that is more than one."""
+    """Say which hosts do what, since when; of more than two kinds only the most frequent one."""
     alike: defaultdict[tuple[str, str], list[Watched]] = defaultdict(list)
     for each in failing:
         alike[each.target.auth_host, _way(each)].append(each)
-    most = max(alike.values(), key=lambda group: len(_names(group)))
-    return f", most often: {_symptom(most, watched, now)}" if len(_names(most)) > 1 else ""
+    groups = sorted(alike.values(), key=lambda group: -len(_names(group)))
+    ways, hosts = {way for _, way in alike}, _hosts(failing)
+    if len(ways) == 1 and len(hosts) > 1:
+        return (
+            f"each of {len(hosts)} hosts {ways.pop()} since {_since(failing, now)}{_share(failing, watched)}"
+        )
+    if len(groups) <= _NAMED:
+        return ", and ".join(_of_one_kind(group, watched, now) for group in groups)
+    fail = f"{hosts.pop()} fails" if len(hosts) == 1 else f"{len(hosts)} hosts fail"
+    said = f"{fail} in {len(ways)} ways since {_since(failing, now)}"
+    if len(_names(groups[0])) == 1:
+        return said
+    return f"{said}, most often: {_of_one_kind(groups[0], watched, now)}"
+
+
+def _of_one_kind(failing: Sequence[Watched], watched: Sequence[Watched], now: float) -> str:
+    host = failing[0].target.auth_host
+    return f"{host} {_way(failing[0])} since {_since(failing, now)}{_share(failing, watched)}"
 
 
 def _share(failing: Iterable[Watched], watched: Iterable[Watched]) -> str:
@@ -107,10 +116,10 @@ def _share(failing: Iterable[Watched], watched: Iterable[Watched]) -> str:
     return f", for {failed} of {'its' if len(hosts) == 1 else 'their'} {_federations(there)}"
 
 
-def _no_failure(watched: Sequence[Watched], count: int) -> str:
+def _no_failure(watched: Sequence[Watched], now: float, count: int) -> str:
     standings: defaultdict[Standing, set[str]] = defaultdict(set)
     for each in watched:
-        standings[standing(each)].add(each.target.name)
+        standings[standing(each, now)].add(each.target.name)
     slow, unknown = len(standings[Standing.SLOW]), len(standings[Standing.UNKNOWN])
     held, unclear = len(standings[Standing.HELD]), len(standings[Standing.UNCLEAR])
     # What is not judged just now may have failed meanwhile, whatever it did before.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 CONFIRMED = 3
 """Failures in a row from which an alert is raised."""
 _DAY = 86_400.0
+_LONGEST_HOLD = 300.0
+"""Seconds that a provider can hold a target back for, as all that are limited with it."""
 
 
 class Standing(Enum):
@@ -40,7 +42,7 @@ class Standing(Enum):
 _WORST_FIRST = {standing: place for place, standing in enumerate(Standing)}
 
 
-def standing(watched: Watched) -> Standing:
+def standing(watched: Watched, now: float) -> Standing:
     """Return how a target stands."""
     last = watched.last
     if watched.failing:
@@ -49,9 +51,17 @@ def standing(watched: Watched) -> Standing:
         return Standing.HELD
     if last is None:
         return Standing.UNKNOWN
-    if last.fault is Fault.EXPORTER:
+    if last.fault is Fault.EXPORTER or is_lost(watched, now):
         return Standing.UNCLEAR
     return Standing.SLOW if watched.slow else Standing.GOOD
+
+
+def is_lost(watched: Watched, now: float) -> bool:
+    """Whether a target has not been probed for so long that what it was says nothing of what it is."""
+    last = watched.last
+    if last is None or watched.held_until is not None:
+        return False
+    return now - last.ended_at > _LONGEST_HOLD + 3 * watched.target.interval
 
 
 class Rank(NamedTuple):
@@ -66,7 +76,7 @@ class Rank(NamedTuple):
 def rank(watched: Watched, now: float) -> Rank:
     """Return a target's rank. A failure that pages precedes one that may pass, or has lasted for days."""
     if not watched.failing:
-        return Rank(_WORST_FIRST[standing(watched)], 0, 0.0, watched.target.name)
+        return Rank(_WORST_FIRST[standing(watched, now)], 0, 0.0, watched.target.name)
     urgency = 2 if is_old(watched, now) else int(watched.in_a_row < CONFIRMED)
     return Rank(_WORST_FIRST[Standing.FAILING], urgency, watched.since or 0.0, watched.target.name)
 
@@ -84,7 +94,7 @@ class Verdict(NamedTuple):
     after: str
 
 
-def verdict(watched: Watched) -> Verdict:
+def verdict(watched: Watched, now: float) -> Verdict:
     """Say how a target stands, since when, and why."""
     last, decisive = watched.last, watched.decisive
     if last is None:
@@ -100,13 +110,15 @@ def verdict(watched: Watched) -> Verdict:
     else:
         after = f", {count}"
     if last is not decisive:
-        after += f"; the last one says nothing of it: {finding(last)}"
+        after += f"; not judged since {clock(decisive.ended_at, now)}: {finding(last)}"
+    elif is_lost(watched, now):
+        after += f"; not probed since {clock(last.ended_at, now)}"
     return Verdict("failing since" if watched.failing else "succeeding since", watched.since, after)
 
 
 def told(watched: Watched, now: float) -> str:
     """Say how a target stands in words that stay the same from probe to probe, unless it changes."""
-    before, since, _ = verdict(watched)
+    before, since, _ = verdict(watched, now)
     why = f": {finding(watched.decisive, watched.expiry)}" if watched.failing and watched.decisive else ""
     when = "" if since is None else f" {clock(since, now)}"
     return f"{watched.target.name} {before}{when}{why}"

@@ -131,7 +131,7 @@ def advice(watched: Watched, now: float) -> tuple[Advice, ...]:
     found = []
     if watched.failing and watched.in_a_row >= CONFIRMED:
         found.append(Advice("PingOneFederationDown", f"{watched.in_a_row} probes in a row failed"))
-    if standing(watched) is Standing.HELD or watched.held_until is not None:
+    if standing(watched, now) is Standing.HELD or watched.held_until is not None:
         found.append(Advice("PingOneRateLimited", "the provider limits our rate"))
     if watched.slow:
         found.append(Advice("PingOneSignOnSlow", "the last probe took longer than its objective"))
@@ -152,9 +152,9 @@ def _walk(past: Past, now: float, egress: Egress | None) -> Walk:
     last = watched.last
     return Walk(
         watched=watched,
-        standing=standing(watched),
+        standing=standing(watched, now),
         fault=_looks_like(watched, now, egress),
-        verdict=verdict(watched),
+        verdict=verdict(watched, now),
         told=told(watched, now),
         last=f"{status(last)}, {relative(last.ended_at, now)}" if last else "none yet",
         took=took(watched),

@@ -80,20 +80,27 @@ def test_one_failing_federation_is_told_in_the_singular() -> None:
     )
 
 
-def test_several_hosts_or_symptoms_are_counted() -> None:
+def test_one_symptom_of_several_hosts_is_told_once() -> None:
     two_hosts = [timing_out("a"), timing_out("b", "auth.pingone.com")]
     assert "the provider: each of 2 hosts times out since 14:00 UTC." in headline(two_hosts, NOW)
-    one_host = [timing_out("a"), replace(a_watched(EXPIRED), target=a_target(name="b"))]
-    assert "the provider: auth.pingone.eu fails in 2 ways since 14:00 UTC." in headline(one_host, NOW)
-    both = [*two_hosts, *one_host]
-    assert "the provider: 2 hosts fail in 2 ways since 14:00 UTC." in headline(both, NOW)
+
+
+def test_two_symptoms_are_both_told_and_more_are_counted() -> None:
+    expired = replace(a_watched(EXPIRED), target=a_target(name="b"))
+    assert headline([timing_out("a"), expired], NOW).endswith(
+        "the provider: auth.pingone.eu times out since 14:00 UTC, for 1 of its 2 federations, and "
+        "auth.pingone.eu has an expired certificate since 14:00 UTC, for 1 of its 2 federations."
+    )
+    three = [timing_out("a"), expired, timing_out("c", "auth.pingone.com")]
+    assert headline(three, NOW).endswith("the provider: 2 hosts fail in 2 ways since 14:00 UTC.")
 
 
 def test_several_faults_are_told_apart_the_most_frequent_first() -> None:
     watched = [bad("a"), timing_out("b"), timing_out("c"), good("d")]
     assert headline(watched, NOW) == (
-        "3 of 4 federations fail; it looks like the provider (2) and the network (1), "
-        "most often: auth.pingone.eu times out since 14:00 UTC, for 2 of its 4 federations."
+        "3 of 4 federations fail; it looks like the provider (2) and the network (1): "
+        "auth.pingone.eu times out since 14:00 UTC, for 2 of its 4 federations, and "
+        "auth.pingone.eu accepts no connection since 14:00 UTC, for 1 of its 4 federations."
     )
 
 
@@ -130,8 +137,9 @@ def test_a_host_of_which_other_federations_succeed_is_not_told_as_if_it_were_dow
 def test_among_many_symptoms_the_host_that_most_share_is_named() -> None:
     watched = [*map(timing_out, "abc"), timing_out("d", "auth.pingone.com"), bad("e", "auth.pingone.ca")]
     assert headline(watched, NOW) == (
-        "5 of 5 federations fail; it looks like the provider (4) and the network (1), "
-        "most often: auth.pingone.eu times out since 14:00 UTC, for 3 of its 3 federations."
+        "5 of 5 federations fail; it looks like the provider (4) and the network (1): "
+        "3 hosts fail in 2 ways since 14:00 UTC, most often: "
+        "auth.pingone.eu times out since 14:00 UTC, for 3 of its 3 federations."
     )
 
 

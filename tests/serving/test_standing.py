@@ -45,7 +45,7 @@ EXPIRED = a_failure(
     ],
 )
 def test_a_target_stands_as_its_state_and_its_last_probe_say(watched: Watched, stands: Standing) -> None:
-    assert standing(watched) is stands
+    assert standing(watched, NOW) is stands
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,23 @@ def test_a_target_stands_as_its_state_and_its_last_probe_say(watched: Watched, s
         (slow(), "succeeding since …, 1 probe; the last one took 2.50 s, longer than 2.00 s"),
         (
             a_watched(a_success(), OURS),
-            f"succeeding since …, 1 probe; the last one says nothing of it: {finding(OURS)}",
+            f"succeeding since …, 1 probe; not judged since 14:00 UTC: {finding(OURS)}",
         ),
     ],
 )
 def test_a_verdict_is_told_in_words(watched: Watched, words: str) -> None:
-    before, since, after = verdict(watched)
+    before, since, after = verdict(watched, NOW)
     assert (before + after if since is None else f"{before} …{after}") == words
+
+
+def test_a_target_that_is_no_longer_probed_is_not_told_to_be_as_it_was() -> None:
+    later = NOW + 500.0
+    assert standing(good(), later) is Standing.UNCLEAR
+    assert verdict(good(), later).after == ", 1 probe; not probed since 14:00 UTC"
+    assert standing(a_watched(a_failure()), later) is Standing.FAILING
+    seldom = good(target=a_target(interval=3600.0))
+    assert standing(seldom, later) is Standing.GOOD
+    assert standing(replace(good(), held_until=later + 9), later) is Standing.HELD
 
 
 def test_what_is_announced_stays_the_same_from_probe_to_probe() -> None:
@@ -96,4 +106,4 @@ def test_the_worst_comes_first() -> None:
 def test_any_state_of_affairs_has_a_rank_and_a_verdict(history: list[Outcome]) -> None:
     one = a_watched(*history)
     assert rank(one, NOW).name == one.target.name
-    assert verdict(one).before
+    assert verdict(one, NOW).before

@@ -33,6 +33,11 @@ def told(*outcomes: Outcome) -> str:
 # The head
 
 
+def test_an_expired_certificate_is_not_told_to_be_good_until_then() -> None:
+    assert "Certificate expired 14:03 UTC" in page(a_past(a_success(), expiry=NOW - 60)).text
+    assert "Certificate good until 14:05 UTC" in page(a_past(a_success(), expiry=NOW + 60)).text
+
+
 def test_it_is_headed_by_the_name_and_the_verdict_with_whose_fault_it_looks_like() -> None:
     document = page(a_past(a_failure(), a_failure()))
     assert document.texts[0] == "emea · pingone-flow-exporter"
