@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -97,4 +98,10 @@ class Target:
     @property
     def auth_host(self) -> str:
         """Where the source answers: its host, with the port where it has one."""
-        return urlsplit(self.source_url).netloc
+        return _authority(self.source_url)
+
+
+@lru_cache(maxsize=8192)
+def _authority(url: str) -> str:
+    """Remembered: the headline of an outage asks for that of a thousand targets, several times in one go."""
+    return urlsplit(url).netloc

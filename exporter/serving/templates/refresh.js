@@ -53,12 +53,13 @@
   // Shows the page as it is now, or returns why not.
   const ask = async () => {
     const answer = await fetch(location.pathname, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    const text = await answer.text(); // read in any case: what is not holds a connection of the browser's few
     // Asked once more, a browser would put its dialog before the page, again and again.
     ended = answer.status === 401;
     if (ended) return "the exporter asks for a login now; reload the page";
     if (answer.status === 404) return "the exporter no longer has this page";
     if (!answer.ok) return `it is answered with ${answer.status}`;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const page = new DOMParser().parseFromString(text, "text/html");
     const next = page.getElementById("version");
     if (!next || !page.querySelector("main #headline")) return "another page is there instead";
     if (next.textContent !== version) location.reload(); // another release has another style and script

@@ -247,6 +247,18 @@ def test_a_login_that_is_asked_for_meanwhile_is_told_and_not_asked_for_again_and
     looking.wrong.clear()
 
 
+def test_a_target_that_is_gone_is_told_and_its_answer_is_read_to_its_end(
+    timed: Callable[[str], Visit],
+) -> None:
+    looking = timed("/targets/environment_1")
+    page = looking.page
+    gone = "**/targets/environment_1"
+    page.route(gone, lambda route: route.continue_(url=route.request.url.replace("_1", "_9")))
+    looking.refresh()  # waits for the end of the answer
+    expect(page.locator("#stale")).to_contain_text("UTC: the exporter no longer has this page.")
+    looking.wrong.clear()
+
+
 def test_another_release_is_loaded_with_its_own_style_and_script(timed: Callable[[str], Visit]) -> None:
     looking = timed("/")
     page = looking.page
