@@ -127,7 +127,7 @@ async def lifespan(
         places=settings.max_concurrent_probes,
         chores=[Chore("egress check", egress.INTERVAL, egress)],
     )
-    door, forgetful = Door(settings.web.security), (history, log)
+    door, forgetful = Door(settings.web.security), (history, log, prober)
     follow = parts(
         trust, egress, metrics=metrics, schedule=schedule, door=door, forgetful=forgetful, targets=targets
     )

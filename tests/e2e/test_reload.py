@@ -34,6 +34,7 @@ pytestmark = pytest.mark.e2e
 PROBES = "pingone_flow_probes_total"
 SKIPPED = "pingone_flow_exporter_probes_skipped_total"
 GOOD = "pingone_flow_exporter_config_last_reload_successful"
+EXPIRY = "pingone_flow_tls_certificate_expiry_timestamp_seconds"
 WRITTEN_AT = "pingone_flow_exporter_config_last_reload_success_timestamp_seconds"
 INTERVAL = 2.0
 PACE = {"interval": "2s", "timeout": "900ms"}
@@ -319,6 +320,31 @@ def test_an_authority_that_is_renewed_in_its_file_is_trusted_by_itself(
     )
     assert page.total(PROBES, reason="internal") == 0.0
     assert running.log().count("msg=reloaded") == 1
+
+
+def test_a_refused_certificate_is_that_of_the_host_that_is_probed_now(
+    started: Callable[[Mapping[str, str]], Daemon],
+    file: Path,
+    http_server: Factory[..., HttpServer],
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    certificates = authority.expired(), authority.not_yet_valid()
+    here, there = (http_server(tls=certificate.tls) for certificate in certificates)
+    ends = [certificate.not_after.timestamp() for certificate in certificates]
+    running = started(targets(["moves", "returns"], here))
+
+    def seen(page: Samples) -> list[float | None]:
+        names = [name for name in ("moves", "returns") if page.has(EXPIRY, target=name)]
+        return [page.value(EXPIRY, target=name) for name in names]
+
+    running.wait_until(lambda page: seen(page) == [ends[0]] * 2, what="both to be looked at")
+    write(file, targets(["moves"], there))
+    reload(running)
+    running.wait_until(lambda page: seen(page) == [ends[1]], what="a look at the other host")
+    write(file, targets(["moves"], there) | targets(["returns"], here))
+    reload(running)
+    running.wait_until(lambda page: seen(page) == [ends[1], ends[0]], what="a look at what came back")
 
 
 @pytest.mark.parametrize(
