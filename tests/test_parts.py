@@ -149,6 +149,7 @@ def test_what_a_check_finds_that_was_ended_meanwhile_is_not_shown(
 def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
     before, after = settings(tmp_path, "stays", "goes"), settings(tmp_path, "stays", "comes")
     after = replace(after, log=replace(after.log, level="error"), max_concurrent_probes=7)
+    again = replace(after, targets=after.targets[1:])
     came = asyncio.Event()
     own = logging.getLogger("exporter")
     level = own.level
@@ -179,6 +180,11 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
             if under_way is not None:
                 await under_way
         await asyncio.wait_for(came.wait(), 30.0)
+        history.observe(a_success(target="comes"))
+        for apply in [part(again) for part in followers]:
+            under_way = apply()
+            if under_way is not None:
+                await under_way
         await schedule.stop(grace=30.0)
         return metrics, history
 
@@ -188,9 +194,10 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
     finally:
         own.setLevel(level)
     names = {labels["target"] for labels, _ in page(metrics).series("pingone_flow_probes_total")}
-    assert names == {"stays", "comes"}
-    assert history.last("goes", Journey.AUTHORIZE) is None
-    assert history.last("stays", Journey.AUTHORIZE) is not None
+    assert names == {"stays"}
+    assert history.of("goes", Journey.AUTHORIZE) is None
+    assert history.of("comes", Journey.AUTHORIZE) is None
+    assert history.of("stays", Journey.AUTHORIZE) is not None
 
 
 def test_a_certificate_that_went_away_since_the_check_fails_the_reload_with_the_variable(
