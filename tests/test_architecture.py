@@ -44,7 +44,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     | GROUND,
     # The one-shot wants app's own prober; of the rooms, what says how to pace, watch and tell it.
     "once": frozenset({"app", "observing", "once", "palette", "parts", "scheduling", "settings"}) | GROUND,
-    "cli": frozenset({"app", "demo", "once", "serving", "settings", ""}),
+    # What would run, without anything that runs it: app would bring the web server and httpx along.
+    "preview": frozenset({"scheduling", "settings", ""}) | GROUND,
+    "cli": frozenset({"app", "demo", "once", "preview", "serving", "settings", ""}),
     "__main__": frozenset({"cli"}),
 }
 """By first name below `exporter`; "" is the package itself, which holds the version and nothing else."""

@@ -185,15 +185,6 @@ def test_the_order_of_the_environment_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "later",
-    [f"{T}EMEA__CLIENT_KEY_FILE"],
-)
-def test_what_is_not_supported_yet_is_unknown(later: str) -> None:
-    (line,) = mistakes({**EMEA, later: "x"})
-    assert line.startswith(f"{later}: is unknown")
-
-
-@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("FLOW_EXPORTER_SERVICE_HOST", "10.0.0.1"),
