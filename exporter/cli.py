@@ -133,7 +133,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="probe on a schedule and serve metrics (the default)")
     commands.add_parser("check-config", help="print what would run, or every mistake")
-    probe = commands.add_parser("probe", help="one walk of each target, now")
+    probe = commands.add_parser(
+        "probe",
+        help="one walk of each target, now",
+        epilog="Exit status: 0 all are good, 1 some are not, 2 the configuration is wrong.",
+    )
     probe.add_argument("targets", nargs="*", metavar="TARGET", help="default: all that are enabled")
     probe.add_argument("--json", action="store_true", help="for scripts, in the shape of the API")
     demo = commands.add_parser("demo", help="simulator and exporter together, nothing to configure")

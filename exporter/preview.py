@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.scheduling.plan import ENVIRONMENT_RATE, ONE_SOURCE, loads, starts
+from exporter.scheduling.forecast import ENVIRONMENT_RATE, ONE_SOURCE, loads, starts
 from exporter.settings import describe
 from exporter.settings.duration import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from exporter.scheduling.plan import Load
+    from exporter.scheduling.forecast import Load
     from exporter.settings import Settings
     from exporter.target import Target
 

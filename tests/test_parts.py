@@ -13,13 +13,15 @@ from harness.variables import target_variables
 from observing.examples import BUCKETS, a_success, page
 
 from exporter.observing import History, LoopWatch, Metrics
-from exporter.parts import CurrentEgress, CurrentTrust, parts
+from exporter.parts import CurrentEgress, CurrentTrust, parts, securing
 from exporter.scheduling import Schedule
+from exporter.security import UnusableError, WebSecurity
 from exporter.serving import Door
 from exporter.settings import ConfigurationError, EgressCheck, load
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from harness.certificates import Authority
@@ -193,6 +195,21 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
         own.setLevel(level)
     names = {labels["target"] for labels, _ in page(metrics).series("pingone_flow_probes_total")}
     assert names == {"stays"}
-    assert history.last("goes", Journey.AUTHORIZE) is None
-    assert history.last("comes", Journey.AUTHORIZE) is None
-    assert history.last("stays", Journey.AUTHORIZE) is not None
+    assert history.of("goes", Journey.AUTHORIZE) is None
+    assert history.of("comes", Journey.AUTHORIZE) is None
+    assert history.of("stays", Journey.AUTHORIZE) is not None
+
+
+def test_a_certificate_that_went_away_since_the_check_fails_the_reload_with_the_variable(
+    tmp_path: Path,
+) -> None:
+    def prepare(_: WebSecurity | None) -> Callable[[], None]:
+        raise UnusableError("certificate", "names a file that does not exist")
+
+    with pytest.raises(ConfigurationError) as raised:
+        securing(prepare)(settings(tmp_path))
+
+    assert str(raised.value) == (
+        "FLOW_EXPORTER_WEB__CONFIG_FILE: the certificate that it asks for cannot be loaded any more; "
+        "reload again"
+    )

@@ -9,6 +9,7 @@ configuration file ─┴──────> readings ─────> one tree 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.settings.draft import Layer
@@ -26,8 +27,8 @@ from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
+    from exporter.security import WebSecurity
     from exporter.settings.merging import Merged
     from exporter.settings.schema import Schema
     from exporter.settings.sources import Sources
@@ -68,7 +69,8 @@ def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
     files = _files(sources, validated.schema, surroundings)
     web = _web(merged, validated.schema, mistakes)
     if mistakes:
-        raise ConfigurationError(mistakes, files=files)
+        # Certificates are looked after by who serves them, unless it is for them that nothing can be served.
+        raise ConfigurationError(mistakes, files=(*files, *_certificates(web.security)))
     return _settings(validated.schema, web, targets, disabled, files)
 
 
@@ -145,6 +147,13 @@ def _web(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> Web:
         health_listen_addresses=health,
         external_url=fields.external_url,
     )
+
+
+def _certificates(security: WebSecurity | None) -> tuple[Path, ...]:
+    tls = None if security is None else security.tls
+    if tls is None:
+        return ()
+    return tuple(one for one in (tls.certificate, tls.key, tls.authorities) if isinstance(one, Path))
 
 
 def _settings(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import jsonschema
 import kubernetes_validate
 import pytest
 from chart import operator_schemas
-from chart.rendering import CI, ONE, Release, render, values_of
+from chart.rendering import CHART, CI, ONE, Release, render, values_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,15 @@ def test_a_field_that_does_not_exist_is_seen() -> None:
     deployment = render(ONE).one("Deployment")
     deployment["spec"]["template"]["spec"]["enableServiceLink"] = False
     assert "enableServiceLink" in errors(deployment, VERSIONS[0])
+
+
+def test_every_kind_that_the_chart_can_make_is_made_by_some_shape() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (CHART / "templates").rglob("*.yaml")]
+    named = [name for text in texts for name in re.findall(r"^kind: (.*)$", text, re.MULTILINE)]
+    kinds = {name for text in named for name in re.findall(r"[A-Z]\w+", text)}
+    made = {manifest["kind"] for release in RELEASES.values() for manifest in release.manifests}
+    assert {"StatefulSet", "Deployment", "PodMonitor", "PrometheusRule"} < kinds
+    assert kinds <= made
 
 
 def test_the_newest_kubernetes_that_is_known_is_among_those_that_are_tried() -> None:
@@ -94,12 +104,16 @@ def test_users_are_numeric_unless_the_cluster_chooses_them(path: Path) -> None:
         assert ids == ([None] * 3 if "openshift" in path.name else [65532] * 3)
 
 
+HEALTH = {"web-tls": {"port": "https", "scheme": "HTTPS"}, "web-mutual": {"port": "health"}}
+
+
 @FILES
-def test_health_is_asked_for_over_http_on_the_named_port(path: Path) -> None:
+def test_health_is_asked_for_where_a_kubelet_gets_an_answer(path: Path) -> None:
     (container,) = RELEASES[path].workload["spec"]["template"]["spec"]["containers"]
-    assert container["livenessProbe"]["httpGet"] == {"path": "/-/healthy", "port": "http"}
-    assert container["readinessProbe"]["httpGet"] == {"path": "/-/ready", "port": "http"}
-    assert [port["name"] for port in container["ports"]] == ["http"]
+    where = HEALTH.get(path.name.removesuffix("-values.yaml"), {"port": "http"})
+    assert container["livenessProbe"]["httpGet"] == {"path": "/-/healthy", **where}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/-/ready", **where}
+    assert where["port"] in {port["name"] for port in container["ports"]}
 
 
 @FILES

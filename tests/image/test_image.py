@@ -97,6 +97,13 @@ def test_settings_are_checked_in_it(container: Container, simulated: dict[str, s
     assert "target environment_2\n" in output
 
 
+def test_a_probe_in_it_is_what_an_incident_asks_for(container: Container, simulated: dict[str, str]) -> None:
+    code, output, errors = container.run("probe", "environment_1", environment=simulated)
+
+    assert (code, errors) == (0, "")
+    assert "1 of 1 ok" in output
+
+
 def test_no_targets_are_a_mistake_that_a_pod_shows_in_its_log(container: Container) -> None:
     code, output, errors = container.run()
 

@@ -82,6 +82,7 @@ class Watched:
         host: the auth host.
         labels: the operator's own.
         interval: seconds.
+        timeout: seconds.
         phase: seconds into the interval at which it is probed.
         past: probes before the story: minutes (negative) and what they found.
     """
@@ -91,6 +92,7 @@ class Watched:
     host: str = "auth.pingone.eu"
     labels: Mapping[str, str] = field(default_factory=dict)
     interval: float = MINUTE
+    timeout: float = 10.0
     phase: float = 5.0
     past: Weather = field(default_factory=dict)
 
@@ -106,6 +108,7 @@ class Watched:
             redirect_uri=f"https://{self.host}/{SOURCE}/rp/callback/openid_connect",
             labels=tuple(self.labels.items()),
             interval=self.interval,
+            timeout=self.timeout,
         )
 
     def sky(self, seconds: float) -> Sky:
@@ -128,6 +131,7 @@ class Pod:
         until: minute of its end, if it ends within the story.
         listed: whether Prometheus still looks for it when it has ended (`up` is then 0), and before it began.
         egress: from which minute on the own-connectivity check finds what; empty without such a check.
+        reloads: at which minute a reload succeeds or fails.
         dropped: families that somebody's relabelling drops.
         labels: further labels of the scrape.
     """
@@ -138,6 +142,7 @@ class Pod:
     until: float = float("inf")
     listed: bool = False
     egress: Mapping[float, bool] = field(default_factory=dict)
+    reloads: Mapping[float, bool] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -169,6 +174,7 @@ class _Life:
         self._held: dict[str, float] = {}
         self._due = {watched.name: self._first(watched) for watched in pod.watched}
         self._checks = sorted(pod.egress.items())
+        self._reloads = sorted(pod.reloads.items())
         for watched in pod.watched:
             for minute, sky in watched.past.items():
                 self._metrics.observe(_outcome(watched, sky, minute * MINUTE))
@@ -199,6 +205,8 @@ class _Life:
         """Do what has ended since the last scrape."""
         while self._checks and self._checks[0][0] * MINUTE <= self._now:
             self._metrics.egress(self._checks.pop(0)[1])
+        while self._reloads and self._reloads[0][0] * MINUTE <= self._now:
+            self._metrics.configuration_was_read(good=self._reloads.pop(0)[1])
         for watched in self._pod.watched:
             while (due := self._due[watched.name]) + watched.sky(due).duration <= self._now:
                 self._probe(watched, due)

@@ -30,12 +30,13 @@ ABOUT_THE_EXPORTER = {
     "PingOneProbesSkipped",
     "PingOneProbesStalled",
     "PingOneEgressDown",
+    "PingOneConfigReloadFailed",
 }
 OF_MANY_OWNERS = {"PingOneAuthHostOutage"}
 FLEETING = {"reason", "fault", "step", "phase"}
 """Labels that change while an alert is pending, and would begin it anew."""
 
-_QUERY = re.compile(r'printf "((?:[^"\\]|\\.)*)"')
+_QUERY = re.compile(r'printf "((?:[^"\\]|\\.)*)"[^|}]*\| query\b')
 _NAMED = re.compile(r"[a-z:]*pingone_flow[a-z0-9_:]+|\bup\b|ALERTS")
 _SECTIONS = [
     "What it means",
@@ -150,7 +151,9 @@ def test_an_alert_has_all_that_whoever_is_paged_needs(alert: str) -> None:
     assert annotations["summary"].endswith(".")
     assert annotations["runbook_url"] == f"http://pingone-flow-exporter:9988/runbooks/{alert}"
     assert re.search(
-        r"[Ll]ook closer.*(curl -s http://|: pingone-flow-exporter check-config$)", annotations["description"]
+        r"[: ](curl -s http://\S+( \S+ \}\}\S+)? \| grep .+"
+        r"|(\{\{ \$in \}\})?pingone-flow-exporter (check-config|probe ?\{\{.*))$",
+        annotations["description"],
     )
 
 

@@ -25,6 +25,7 @@ LAGGING = f"PingOneScheduleLagging {HERE}"
 SKIPPED = f"PingOneProbesSkipped {HERE}"
 STALLED = f"PingOneProbesStalled {HERE}"
 EGRESS = f"PingOneEgressDown {HERE}"
+REFUSED = f"PingOneConfigReloadFailed {HERE}"
 INSTANCE = {"job": "pingone-flow-exporter", "instance": HERE}
 LATE = Sky(lag=2.0)
 MISSED = Sky(skipped=Cause.MISSED)
@@ -233,7 +234,7 @@ def test_an_exporter_that_stood_still_twice_is_no_ticket(tmp_path: Path) -> None
         (
             "PingOneProbesSkipped",
             MISSED,
-            f"100% of the due probes of {HERE} were not done; 15 by cause missed; look closer",
+            f"100% of the due probes of {HERE} were not done, 15 by cause missed. Look closer",
             "skipped|lag_seconds|in_flight",
         ),
         (
@@ -281,3 +282,53 @@ def test_the_page_says_which_exporter_reaches_nobody(tmp_path: Path) -> None:
     )
 
     Story(pods=[Pod(watched=[emea({})], egress={0: False})], until=5, texts={5: text}).told(tmp_path)
+
+
+# --- configuration
+
+
+def test_a_configuration_that_is_refused_is_a_ticket_until_one_is_taken(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({})], reloads={5: True, 10: False, 12: False, 20: True})
+
+    tell(tmp_path, pod, firing=always(0, 14.5) | always(15.5, 19.5, REFUSED) | always(20.5, 30))
+
+
+def test_a_mistake_that_is_mended_at_once_is_no_ticket(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({})], reloads={10: False, 14: True})
+
+    tell(tmp_path, pod, firing=always(0, 30))
+
+
+def test_a_restart_has_read_its_configuration_anew(tmp_path: Path) -> None:
+    before = Pod(watched=[emea({})], reloads={5: False}, until=15)
+    after = Pod(watched=[emea({})], instance=THERE, since=16)
+
+    tell(tmp_path, before, after, firing=always(11, 14.5, REFUSED) | always(16, 30))
+
+
+def test_one_of_two_exporters_that_refuses_is_named(tmp_path: Path) -> None:
+    here = Pod(watched=[emea({})], reloads={5: False})
+    there = Pod(watched=[Watched(name="apac")], instance=THERE, reloads={5: True})
+
+    tell(tmp_path, here, there, firing=always(11, 20, REFUSED))
+
+
+@pytest.mark.parametrize(
+    ("labels", "told", "command"),
+    [
+        ({}, ", with the exporter's variables", ""),
+        ({"namespace": "a", "pod": "flows-x"}, "", "kubectl exec -n a flows-x -- "),
+    ],
+)
+def test_the_ticket_says_how_old_the_configuration_is_and_how_to_see_the_mistake(
+    labels: dict[str, str], told: str, command: str, tmp_path: Path
+) -> None:
+    text = Text(
+        alert="PingOneConfigReloadFailed",
+        labels=INSTANCE | {name: value for name, value in labels.items() if name == "namespace"},
+        description=f"{HERE} goes on with the configuration that it read 20m 0s ago; the new one has a "
+        f"mistake. Look closer{told}: {command}{JOB} check-config",
+    )
+    pod = Pod(watched=[emea({})], reloads={5: False}, labels=labels)
+
+    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)

@@ -169,7 +169,26 @@ def test_the_page_says_who_why_and_how_to_look_closer(tmp_path: Path) -> None:
             "tier": "gold",
         },
         description="emea failed 5 times in a row, last with timeout, fault provider, in step authorize, "
-        "phase processing. Look closer: curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
+        "phase processing. Look closer, with the exporter's variables: pingone-flow-exporter probe emea",
+    )
+
+    Story(pods=[pod], until=10, texts={10: text}).told(tmp_path)
+
+
+def test_in_kubernetes_the_command_is_one_for_kubectl(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: TIMEOUT})], labels={"namespace": "monitoring", "pod": "flows-7d9f-x"})
+    text = Text(
+        alert="PingOneFederationDown",
+        labels={
+            "namespace": "monitoring",
+            "job": "pingone-flow-exporter",
+            "target": "emea",
+            "journey": "authorize",
+            "auth_host": "auth.pingone.eu",
+        },
+        description="emea failed 5 times in a row, last with timeout, fault provider, in step authorize, "
+        "phase processing. Look closer: kubectl exec -n monitoring flows-7d9f-x -- "
+        "pingone-flow-exporter probe emea",
     )
 
     Story(pods=[pod], until=10, texts={10: text}).told(tmp_path)
@@ -207,8 +226,8 @@ def test_the_ticket_says_why_and_how_to_look_closer(tmp_path: Path) -> None:
             "owner": "iam",
         },
         description="emea has had no success in 24 hours; last probe: oauth_error, fault configuration, "
-        "in step authorize, phase transfer. Look closer: "
-        "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
+        "in step authorize, phase transfer. Look closer, with the exporter's variables: "
+        "pingone-flow-exporter probe emea",
     )
 
     pod = Pod(watched=[emea({0: DELETED}, labels={"owner": "iam"})])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from rules.pod import CUT_OFF, DELETED, FAIR, TIMEOUT, Pod, Watched, Weather
+from rules.pod import CUT_OFF, DELETED, FAIR, TIMEOUT, Pod, Sky, Watched, Weather
 from rules.story import Story, Text, always
 
 if TYPE_CHECKING:
@@ -147,17 +147,58 @@ def test_what_a_host_is_called_is_unknown_and_so_single_targets_page(tmp_path: P
 
 
 def test_the_page_of_an_outage_says_why_and_how_to_look_closer(tmp_path: Path) -> None:
-    pod = Pod(watched=[emea({5: DELETED}), *on_one_host("amer", "apac", weather={5: TIMEOUT})])
+    pod = Pod(watched=[emea({5: DELETED}), *on_one_host("amer", "apac", weather={5: TIMEOUT}, apart=20)])
     text = Text(
         alert="PingOneAuthHostOutage",
         labels={"job": "pingone-flow-exporter", "auth_host": "auth.pingone.eu"},
         description="100% of the targets on auth.pingone.eu fail"
         "; 2 of them with timeout, fault provider, in phase processing"
         "; 1 of them with oauth_error, fault configuration, in phase transfer"
-        ". Look closer: curl -s http://10.0.0.1:9988/metrics | grep pingone_flow_probe_last_result_info",
+        ". Look closer, with the exporter's variables: pingone-flow-exporter probe emea amer apac",
     )
 
     Story(pods=[pod], until=10, texts={10: text}).told(tmp_path)
+
+
+def test_federations_that_never_worked_make_no_outage_and_hide_none(tmp_path: Path) -> None:
+    never = [Watched(name=f"never{number}", weather={0: DELETED}, phase=number) for number in range(3)]
+    alone = [Watched(name=f"{one.name}_2", host="b.example", weather=one.weather) for one in never]
+    pod = Pod(watched=[*on_one_host("emea", "apac", weather={5: TIMEOUT}), *never, *alone])
+
+    without = LATER | {"PingOneFederationNoSuccess", "PingOneErrorBudgetBurnFast"}
+
+    tell(tmp_path, pod, firing=always(0, 6) | always(10, 20, OUTAGE), without=without)
+
+
+def test_an_outage_that_has_lasted_for_a_day_is_tickets_and_no_page(tmp_path: Path) -> None:
+    # an hour after the story's begin a day has passed since the last successes
+    past: Weather = {-23 * 60: FAIR, -1: TIMEOUT, -0.5: TIMEOUT, -0.2: TIMEOUT}
+    pod = Pod(watched=[Watched(name=name, weather={0: TIMEOUT}, past=past) for name in ("emea", "apac")])
+    tickets = ("PingOneFederationNoSuccess emea", "PingOneFederationNoSuccess apac")
+
+    firing = always(5, 59, OUTAGE) | always(67, 74) | always(78, 80, *tickets)
+
+    tell(tmp_path, pod, firing=firing, without=LATER | {"PingOneErrorBudgetBurnFast"})
+
+
+def test_in_kubernetes_the_page_of_an_outage_names_a_pod_and_what_fails_in_it(tmp_path: Path) -> None:
+    shards = [
+        Pod(
+            watched=on_one_host(*names, weather={5: TIMEOUT}),
+            instance=f"10.0.0.{number}:9988",
+            labels={"namespace": "monitoring", "pod": f"flows-{number}"},
+        )
+        for number, names in enumerate((("emea",), ("amer", "apac", "anz", "sg")))
+    ]
+    text = Text(
+        alert="PingOneAuthHostOutage",
+        labels={"namespace": "monitoring", "job": "pingone-flow-exporter", "auth_host": "auth.pingone.eu"},
+        description="100% of the targets on auth.pingone.eu fail; 5 of them with timeout, fault provider, in "
+        "phase processing. Look closer: kubectl exec -n monitoring flows-1 -- pingone-flow-exporter probe "
+        "amer apac anz",
+    )
+
+    Story(pods=shards, until=10, texts={10: text}).told(tmp_path)
 
 
 # --- our own egress
@@ -180,6 +221,21 @@ def test_who_reaches_nobody_blames_no_provider_neither_then_nor_later(back: floa
     pod = Pod(watched=watched, egress={0: True, 5.1: False, back + 0.1: True})
 
     tell(tmp_path, pod, firing=always(0, 6.5) | always(8.5, back - 0.5, EGRESS) | always(back + 1.5, 40))
+
+
+@pytest.mark.parametrize("phase", [1, 9, 17, 25])
+def test_a_long_probe_that_began_while_nobody_was_reached_blames_no_provider(
+    phase: float, tmp_path: Path
+) -> None:
+    """It may end long after: with a timeout of 50 s, most of a minute."""
+    hanging = Sky(reason=CUT_OFF.reason, phase=CUT_OFF.phase, duration=50.0)
+    watched = [
+        Watched(name=name, weather={10: hanging, 30.5: FAIR}, interval=300.0, timeout=50.0, phase=phase)
+        for name in ("emea", "apac")
+    ]
+    pod = Pod(watched=watched, egress={0: True, 9: False, 30.5: True})
+
+    tell(tmp_path, pod, firing=always(12, 30, EGRESS) | always(31.5, 50))
 
 
 def test_a_provider_that_fails_once_egress_is_back_is_blamed(tmp_path: Path) -> None:

@@ -145,11 +145,23 @@ def test_certificates_say_of_which_host_for_which_targets_and_until_when(
     text = Text(
         alert=alert,
         labels={**HOST, "owner": "iam"},
-        description=f"The certificate of auth.pingone.eu {left}; it is met by emea, look closer: "
+        description=f"The certificate of auth.pingone.eu {left}; it is met by emea. Look closer: "
         "curl -s http://10.0.0.1:9988/metrics | grep tls_certificate_expiry",
     )
 
     Story(pods=[pod], until=minute, texts={minute: text}).told(tmp_path)
+
+
+def test_a_certificate_of_which_the_host_is_unknown_leaves_no_gap_in_the_text(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: Sky(certificate_days=-5)})], dropped=("pingone_flow_target_info",))
+    text = Text(
+        alert="PingOneCertificateExpiresNow",
+        labels=JOB,
+        description="The certificate of a host has expired. Look closer: "
+        "curl -s http://pingone-flow-exporter:9988/metrics | grep tls_certificate_expiry",
+    )
+
+    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)
 
 
 # --- clocks
@@ -193,11 +205,24 @@ def test_the_ticket_of_a_clock_says_with_how_many_hosts_it_is_so(tmp_path: Path)
         alert="PingOneClockSkew",
         labels=HOST,
         description="The clocks of auth.pingone.eu and of the exporter are at least 59.5s apart; so it is "
-        "with 1 of 2 hosts (with all of them it is the exporter's own clock); look closer: "
+        "with 1 of 2 hosts (with all of them it is the exporter's own clock). Look closer: "
         "curl -s http://10.0.0.1:9988/metrics | grep clock_skew",
     )
 
     Story(pods=[Pod(watched=[emea({0: Sky(skew=60)}), other])], until=15, texts={15: text}).told(tmp_path)
+
+
+def test_the_ticket_of_a_clock_says_the_same_when_the_last_probe_failed(tmp_path: Path) -> None:
+    text = Text(
+        alert="PingOneClockSkew",
+        labels=HOST,
+        description="The clocks of auth.pingone.eu and of the exporter are at least 59.5s apart; so it is "
+        "with 1 of 1 hosts (with all of them it is the exporter's own clock). Look closer: "
+        "curl -s http://10.0.0.1:9988/metrics | grep clock_skew",
+    )
+    pod = Pod(watched=[emea({0: Sky(skew=60), 14: TIMEOUT})])
+
+    Story(pods=[pod], until=15, texts={15: text}).told(tmp_path)
 
 
 # --- contracts
@@ -237,9 +262,21 @@ def test_the_ticket_says_which_checks_fail(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneContractCheckFailing",
         labels={**HOST, "target": "emea", "journey": "authorize", "owner": "iam"},
-        description="The flows of emea fail check lifetime (step authorize), look closer: "
+        description="The flows of emea fail check lifetime (step authorize). Look closer: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
     )
     pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",))}, labels={"owner": "iam"})])
+
+    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)
+
+
+def test_the_ticket_says_which_checks_failed_when_the_last_probe_saw_no_flow(tmp_path: Path) -> None:
+    text = Text(
+        alert="PingOneContractCheckFailing",
+        labels={**HOST, "target": "emea", "journey": "authorize"},
+        description="The flows of emea fail check lifetime (step authorize). Look closer: "
+        "curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
+    )
+    pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",)), 19: TIMEOUT})])
 
     Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)

@@ -228,6 +228,15 @@ def test_a_web_configuration_file_is_told_of_where_it_is_named_or_where_it_is_wr
     ]
 
 
+def test_certificates_for_which_a_configuration_is_refused_are_among_its_files(tmp_path: Path) -> None:
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: a.crt, key_file: a.key}\n")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(EMEA | {"FLOW_EXPORTER_WEB__CONFIG_FILE": "web.yml"}, tmp_path)
+
+    assert {tmp_path / "web.yml", tmp_path / "a.crt", tmp_path / "a.key"} <= set(caught.value.files)
+
+
 def test_a_health_port_that_is_the_web_s_own_is_a_mistake() -> None:
     web = {
         "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:9988,:9999",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ PACE = {
     f"{PREFIX}DEFAULTS__TIMEOUT": "1900ms",  # longer than any machine needs
     f"{PREFIX}DEFAULTS__LABELS__OWNER": "identity",
 }
+GOOD_SETTINGS = "defaults: {scope: openid}\n"
+BAD_SETTINGS = "defaults: {scoop: openid}\n"
 HERE = ("emea_workforce", "us_retail", "apac_partners", "ca_customers", "au_suppliers", "sg_contractors")
 THERE = "latam_franchise"
 FOUL: Mapping[str, Mapping[str, Any]] = {
@@ -79,7 +82,7 @@ PATIENCE = 150.0
 
 T = TypeVar("T")
 
-_COMMAND = re.compile(r"[Ll]ook closer(?:, with the exporter's variables)?: (?P<command>.*)$")
+_COMMAND = re.compile(r"\. Look closer(?:, with the exporter's variables)?: (?P<command>.*)$")
 
 
 class Enter(Protocol):
@@ -105,7 +108,7 @@ class Drill:
 
     Args:
         here: the address of the exporter that watches what fails.
-        there: that of the one that is cut off, and then killed.
+        there: that of the one that is cut off and given wrong settings, and then killed.
         hosts: target -> auth host.
         told: all notifications, in their order.
         looks: what came of the commands, by alert.
@@ -183,11 +186,14 @@ class _Stage:
         (self.weather,) = PRINTED.findall(printed)
         variables = sourced(printed, directory)
         renewed = target_variables("renewed", self.valid.base_url, ca_file=str(authority.ca_file))
+        self.settings = directory / "settings.yaml"
+        self.settings.write_text(GOOD_SETTINGS, encoding="utf-8")
         here = {**_of(variables, *HERE), **_again(variables, "emea_workforce"), **renewed}
         there = {
             **_of(variables, THERE),
             **_again(variables, THERE),
             f"{PREFIX}EGRESS_CHECK_URL": self.canary.base_url,
+            f"{PREFIX}CONFIG_FILE": str(self.settings),
         }
         self.here, self.there = (
             enter(Daemon(PACE | own, directory=directory / name, logs=directory / f"{name}-logs"))
@@ -223,6 +229,8 @@ class _Stage:
     # --- the acts
 
     def _foul(self) -> None:
+        self.settings.write_text(BAD_SETTINGS, encoding="utf-8")
+        self.there.signal(signal.SIGHUP)
         self.canary.stop()
         self.valid.stop()
         self.expiring.start()
@@ -235,6 +243,8 @@ class _Stage:
         self._hear("firing", *expected(self.there.address, self.hosts))
 
     def _fair(self) -> None:
+        self.settings.write_text(GOOD_SETTINGS, encoding="utf-8")
+        self.there.signal(signal.SIGHUP)
         self.expiring.stop()
         self.valid.start()
         self.canary.start()
@@ -277,7 +287,8 @@ class _Stage:
                 ["sh", "-c", command],
                 cwd=daemon.directory,
                 env=environment | {"PATH": path},
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
                 encoding="utf-8",
                 timeout=60,
                 check=False,
@@ -300,6 +311,7 @@ def expected(there: str, hosts: Mapping[str, str]) -> set[Alert]:
         ("PingOneCertificateExpiresSoon", hosts["renewed"]),
         ("PingOneRateLimited", "ca_customers"),
         ("PingOneEgressDown", there),
+        ("PingOneConfigReloadFailed", there),
     }
 
 

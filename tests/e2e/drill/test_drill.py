@@ -41,6 +41,7 @@ class Tale:
         labels: those further ones that say what it is about, `HOST`, `HERE` and `THERE` filled in.
         says: the description without the command, as a pattern.
         shows: what the command must show.
+        exit_code: with which it ends; one that probes what is down ends with 1.
     """
 
     alert: str
@@ -50,6 +51,7 @@ class Tale:
     labels: tuple[str, ...] = ()
     says: str
     shows: str
+    exit_code: int = 0
 
     def key(self, drill: Drill) -> Alert:
         """Which of the drill's alerts it is."""
@@ -83,27 +85,31 @@ TALES = [
         says=r"100% of the targets on 127\.0\.0\.1:\d+ fail; 2 of them with server_error, fault provider, "
         "in phase transfer",
         shows="emea_workforce_2",
+        exit_code=1,
     ),
     Tale(
         alert="PingOneFederationDown",
         target="us_retail",
         labels=ABOUT_TARGET,
         says="us_retail" + FAILED % ("oauth_error", "configuration", "transfer"),
-        shows="oauth_error",
+        shows="reason          oauth_error\n",
+        exit_code=1,
     ),
     Tale(
         alert="PingOneFederationDown",
         target="sg_contractors",
         labels=ABOUT_TARGET,
         says="sg_contractors" + FAILED % ("unexpected_status", "configuration", "transfer"),
-        shows="unexpected_status",
+        shows="reason          unexpected_status\n",
+        exit_code=1,
     ),
     Tale(
         alert="PingOneFederationDown",
         target="au_suppliers",
         labels=ABOUT_TARGET,
         says="au_suppliers" + FAILED % ("tls", "provider", "tls"),
-        shows="tls",
+        shows="reason          tls\n",
+        exit_code=1,
     ),
     Tale(
         alert="PingOneCertificateExpiresNow",
@@ -146,6 +152,16 @@ TALES = [
         shows="pingone_flow_exporter_egress_up 0",
     ),
     Tale(
+        alert="PingOneConfigReloadFailed",
+        job="there",
+        severity="warning",
+        labels=("instance",),
+        says=r"127\.0\.0\.1:\d+ goes on with the configuration that it read (\d+m )?[\d.]+s ago; "
+        "the new one has a mistake",
+        shows="scoop",
+        exit_code=2,
+    ),
+    Tale(
         alert=ABSENT[0],
         job="there",
         says="No instance of there is being scraped",
@@ -173,10 +189,8 @@ def test_its_description_is_filled_in_and_ends_with_a_command(drill: Drill, tale
     began, ended = drill.of(tale.key(drill))
     command = drill.looks[tale.key(drill)].command
 
-    assert re.fullmatch(
-        tale.says + r"[.,] [Ll]ook closer(, with the exporter's variables)?: (.*)",
-        text := began.annotations["description"],
-    )
+    text = began.annotations["description"]
+    assert re.fullmatch(tale.says + r"\. Look closer(, with the exporter's variables)?: (.*)", text)
     assert text.endswith(f": {command}")
     for notification in (began, ended):
         for name, annotation in notification.annotations.items():
@@ -188,8 +202,8 @@ def test_its_description_is_filled_in_and_ends_with_a_command(drill: Drill, tale
 def test_the_command_shows_what_the_alert_is_about(drill: Drill, tale: Tale) -> None:
     look = drill.looks[tale.key(drill)]
 
-    assert look.exit_code == 0, look
-    assert tale.shows in look.output
+    assert tale.shows in look.output, look
+    assert look.exit_code == tale.exit_code
 
 
 @EACH
@@ -203,7 +217,7 @@ def test_its_runbook_is_where_it_says(drill: Drill, tale: Tale) -> None:
 def test_who_reaches_nobody_blames_no_provider(drill: Drill) -> None:
     told = {n.labels["alertname"] for n in drill.told if n.labels["job"] == "there"}
 
-    assert told == {"PingOneEgressDown", ABSENT[0]}
+    assert told == {"PingOneEgressDown", "PingOneConfigReloadFailed", ABSENT[0]}
 
 
 def test_a_federation_that_is_well_is_not_told_of(drill: Drill) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.scheduling.plan import loads, starts
+from exporter.scheduling.forecast import loads, starts
 from exporter.target import Target
 
 EU, US = "https://auth.pingone.eu/a", "https://auth.pingone.com/a"
