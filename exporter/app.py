@@ -21,7 +21,8 @@ from exporter.parts import CurrentEgress, CurrentTrust, parts
 from exporter.probing import Prober, warm
 from exporter.reloading import Reloader
 from exporter.scheduling import Chore, Schedule
-from exporter.serving import Door, Landing, Row, bind, serving, site
+from exporter.serving import Door, bind, serving, site
+from exporter.views import views
 from exporter.watching import watch as watch_files
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from exporter.outcome import Observer
     from exporter.serving import Site
     from exporter.settings import ListenAddress, Settings
-    from exporter.target import Target
 
 _log = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ def _site(metrics: Metrics, history: History, schedule: Schedule, reloader: Relo
         exposition=metrics.exposition,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
-        landing=lambda: _landing(reloader.settings.targets, history),
+        views=views(schedule, history, lambda: reloader.settings.web.external_url),
         reload=reload,
         door=door,
     )
@@ -208,23 +208,6 @@ def spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-def _landing(targets: Sequence[Target], history: History) -> Landing:
-    rows = []
-    for target in targets:
-        for journey in target.journeys:
-            last = history.last(target.name, journey)
-            rows.append(
-                Row(
-                    target=target.name,
-                    journey=journey,
-                    auth_host=target.auth_host,
-                    reason=last.reason if last else None,
-                    last_run=last.ended_at if last else None,
-                ),
-            )
-    return Landing(version=__version__, rows=tuple(rows))
 
 
 def _addresses(written: Sequence[ListenAddress]) -> list[tuple[str, int]]:

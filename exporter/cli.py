@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.settings import ConfigurationError, describe, load
+from exporter.settings import ConfigurationError, load
 from exporter.settings.duration import parse as parse_duration
 
 if TYPE_CHECKING:
@@ -57,7 +57,15 @@ def _run(_options: argparse.Namespace) -> int:
 
 
 def _check_config(_options: argparse.Namespace) -> int:
-    print(describe(load(os.environ, Path.cwd())))  # noqa: T201  what the operator asked for
+    from exporter.preview import preview  # noqa: PLC0415  the daemon needs none of it
+
+    found = preview(load(os.environ, Path.cwd()))
+    try:
+        print(found.text, flush=True)  # noqa: T201  what the operator asked for
+    except BrokenPipeError:  # whoever reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  beside it, not in it
     return EXIT_OK
 
 
@@ -119,13 +127,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pingone-flow-exporter",
         description="Watches PingOne federations with synthetic OIDC authorize requests.",
-        epilog="Settings come from the environment; see docs/settings.md.",
+        epilog="Settings come from the environment and from files; see docs/settings.md.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="probe on a schedule and serve metrics (the default)")
-    commands.add_parser("check-config", help="print what would be probed, or every mistake")
-    probe = commands.add_parser("probe", help="one walk of each target, now")
+    commands.add_parser("check-config", help="print what would run, or every mistake")
+    probe = commands.add_parser(
+        "probe",
+        help="one walk of each target, now",
+        epilog="Exit status: 0 all are good, 1 some are not, 2 the configuration is wrong.",
+    )
     probe.add_argument("targets", nargs="*", metavar="TARGET", help="default: all that are enabled")
     probe.add_argument("--json", action="store_true", help="for scripts, in the shape of the API")
     demo = commands.add_parser("demo", help="simulator and exporter together, nothing to configure")

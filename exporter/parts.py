@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from exporter.observing import log_from
 from exporter.probing import Canary, Trust
+from exporter.security import UnusableError
 from exporter.settings import ConfigurationError, Mistake
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.observing import LoopWatch, Metrics
     from exporter.reloading import Apply, Part
     from exporter.scheduling import Schedule
+    from exporter.security import WebSecurity
     from exporter.serving import Door
     from exporter.settings import EgressCheck, Settings
     from exporter.target import Journey, Target
@@ -54,8 +56,28 @@ def parts(
         _forgetting(forgetful, targets),
         lambda settings: partial(log_from, settings.log.level),
         egress.prepare,
-        lambda settings: partial(door.renew, settings.web.security),
+        securing(door.prepare),
     )
+
+
+def securing(prepare: Callable[[WebSecurity | None], Apply]) -> Part:
+    """Return what has to follow the web configuration file.
+
+    Args:
+        prepare: makes the door ready for what it says.
+    """
+
+    def prepared(settings: Settings) -> Apply:
+        try:
+            return prepare(settings.web.security)
+        except UnusableError as error:
+            # It was right when the settings were checked, a moment ago.
+            message = f"the {error.part} that it asks for cannot be loaded any more; reload again"
+            raise ConfigurationError(
+                [Mistake("FLOW_EXPORTER_WEB__CONFIG_FILE", message)], files=settings.files
+            ) from None
+
+    return prepared
 
 
 class CurrentTrust:

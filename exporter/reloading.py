@@ -113,6 +113,14 @@ class Reloader:
         if not self._stopped:
             self._asked(trigger)
 
+    def is_outdated(self) -> bool:
+        """Whether settings would be others, were they read now; reads them, so not for the loop."""
+        with _brief_turns():
+            try:
+                return self._load() != self.settings
+            except ConfigurationError:
+                return True
+
     def look(self) -> Mapping[Path, bytes]:
         """Return what the files hold that settings depend on; reads them, so not for the loop."""
         return fingerprint(self._seen)
@@ -174,19 +182,17 @@ class Reloader:
             seen, files = dict(self.look()), set(self.settings.files)
             try:
                 settings = self._load()
+                if _see(seen, settings.files):  # likewise for files that nobody knew of
+                    settings = self._load()
                 applies = [part(settings) for part in self._parts]
                 files = set(settings.files)
             except ConfigurationError as error:
                 files.update(error.files)
                 raise
             finally:
-                self._see(seen, files)
+                _see(seen, files)
+                self._seen = {file: seen[file] for file in files}
             return settings, applies
-
-    def _see(self, seen: Mapping[Path, bytes], files: Iterable[Path]) -> None:
-        """Note what files held; those that nobody knew of before are looked at only now."""
-        unseen = fingerprint(path for path in files if path not in seen)
-        self._seen = {path: seen[path] if path in seen else unseen[path] for path in files}
 
     def _refused(self, trigger: str, error: ConfigurationError) -> Reloaded:
         self._was_read(good=False)
@@ -203,6 +209,13 @@ class Reloader:
         if untold:
             lines.append(f"and {untold} more")
         return Reloaded(good=False, text="\n".join(lines))
+
+
+def _see(seen: dict[Path, bytes], files: Iterable[Path]) -> bool:
+    """Look at those files that were not seen yet; return whether there are any."""
+    unseen = fingerprint(file for file in files if file not in seen)
+    seen.update(unseen)
+    return bool(unseen)
 
 
 def difference(before: Iterable[Target], after: Iterable[Target]) -> dict[str, int]:

@@ -63,6 +63,8 @@ class Target:
         interval: seconds between two due probes.
         timeout: seconds that a whole probe may take; shorter than `interval`.
         ca_file: PEM file of the trusted authorities; None means the system's.
+        client_certificate_file: PEM file of the certificate shown to whoever wants one; None for none.
+        client_key_file: PEM file of its key; None when that is in the certificate's file.
         ip_family: which addresses are tried.
         proxy_url: `http://[user:password@]host:port` of a forward proxy; may hold a password, so it is
             never printed.
@@ -87,6 +89,8 @@ class Target:
     interval: float = 60.0
     timeout: float = 10.0
     ca_file: Path | None = None
+    client_certificate_file: Path | None = None
+    client_key_file: Path | None = None
     ip_family: IpFamily = IpFamily.ANY
     proxy_url: str | None = field(default=None, repr=False)
 

@@ -32,13 +32,21 @@ async def watch(reloader: Reloader, *, every: float = EVERY, settled: float = SE
         every: seconds between two looks.
         settled: seconds without a further change before it is acted upon.
     """
+    first = True
     while True:
         await asyncio.sleep(every)
         try:
-            before = await asyncio.to_thread(reloader.look)
-            if not reloader.knows(before):
-                await asyncio.sleep(settled)
-                if await asyncio.to_thread(reloader.look) == before:
-                    await reloader.reload("change on disk")
+            # Between the reading of settings and the first look at their files there was the whole start.
+            if await (asyncio.to_thread(reloader.is_outdated) if first else _changed(reloader, settled)):
+                await reloader.reload("change on disk")
         except Exception:  # noqa: BLE001  a bug of ours must not end the watch
             _log.exception("cannot look for changes on disk by our own fault")
+        first = False
+
+
+async def _changed(reloader: Reloader, settled: float) -> bool:
+    seen = await asyncio.to_thread(reloader.look)
+    if reloader.knows(seen):
+        return False
+    await asyncio.sleep(settled)
+    return await asyncio.to_thread(reloader.look) == seen

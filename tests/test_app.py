@@ -73,25 +73,29 @@ async def get(url: str) -> httpx.Response:
         return await client.get(url)
 
 
-def test_outcomes_reach_page_landing_and_whoever_else_observes(
+def test_outcomes_reach_metrics_pages_api_and_whoever_else_observes(
     http_server: Factory[..., HttpServer], tmp_path: Path
 ) -> None:
     sockets, url = listening()
-    settings = settings_for(http_server(), tmp_path)
+    settings = settings_for(http_server(), tmp_path, web__external_url="https://exporter.example/prefix")
 
-    async def watch() -> tuple[Outcome, str, str]:
+    async def watch() -> tuple[Outcome, list[str]]:
         watching = Watching()
         async with lifespan(settings, sockets, observers=[watching]):
             await asyncio.wait_for(watching.first.wait(), LATER)
-            return watching.outcomes[0], (await get(f"{url}/metrics")).text, (await get(url)).text
+            return watching.outcomes[0], [(await get(f"{url}{path}")).text for path in paths]
 
-    outcome, page, landing = asyncio.run(watch())
+    paths = ("/metrics", "/", "/targets/emea", "/api/v1/targets", "/api/v1/targets/emea")
+    outcome, (metrics, overview, *others) = asyncio.run(watch())
     assert (outcome.target, outcome.reason) == ("emea", Reason.OK)
-    assert 'pingone_flow_probe_success{journey="authorize",target="emea"} 1.0\n' in page
-    assert '<span class="good">ok</span>' in landing
+    assert 'pingone_flow_probe_success{journey="authorize",target="emea"} 1.0\n' in metrics
+    assert "The only federation succeeds." in overview
+    assert '<link rel="canonical" href="https://exporter.example/prefix/">' in overview
+    for page in others:
+        assert outcome.transaction_id in page
 
 
-def test_before_the_first_outcome_the_landing_page_says_that_there_is_none(
+def test_before_the_first_outcome_the_overview_says_that_there_is_none(
     http_server: Factory[..., HttpServer], tmp_path: Path
 ) -> None:
     sockets, url = listening()
@@ -101,7 +105,7 @@ def test_before_the_first_outcome_the_landing_page_says_that_there_is_none(
         async with lifespan(settings, sockets):
             return (await get(url)).text
 
-    assert "not yet" in asyncio.run(look())
+    assert "not probed yet" in asyncio.run(look())
 
 
 def test_what_is_raised_inside_ends_probes_and_listening_and_is_raised_again(

@@ -34,17 +34,20 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "security": frozenset(),
     **{room: GROUND | {room, ""} for room in ROOMS},
     # On app's floor, each a reason of its own to change: what new settings mean to each room, how they come
-    # into force, and who notices that there are some.
-    "app": ROOMS | GROUND | {"parts", "reloading", "watching", ""},
+    # into force, who notices that there are some, and what the pages show.
+    "app": ROOMS | GROUND | {"parts", "reloading", "views", "watching", ""},
     "parts": frozenset({"observing", "probing", "reloading", "scheduling", "serving", "settings"}) | GROUND,
     "reloading": frozenset({"settings"}) | GROUND,
+    "views": frozenset({"observing", "scheduling", "serving", ""}) | GROUND,
     "watching": frozenset({"reloading"}),
     # The demo joins the simulator to what app has joined.
     "demo": frozenset({"app", "demo", "observing", "palette", "serving", "settings", "simulator", ""})
     | GROUND,
     # The one-shot wants app's own prober; of the rooms, what says how to pace, watch and tell it.
     "once": frozenset({"app", "observing", "once", "palette", "parts", "scheduling", "settings"}) | GROUND,
-    "cli": frozenset({"app", "demo", "once", "serving", "settings", ""}),
+    # What would run, without anything that runs it: app would bring the web server and httpx along.
+    "preview": frozenset({"scheduling", "settings", ""}) | GROUND,
+    "cli": frozenset({"app", "demo", "once", "preview", "serving", "settings", ""}),
     "__main__": frozenset({"cli"}),
 }
 """By first name below `exporter`; "" is the package itself, which holds the version and nothing else."""
@@ -56,7 +59,8 @@ HOMES: dict[str, frozenset[str]] = {
     "apscheduler": frozenset({"scheduling"}),
     **dict.fromkeys(("httpx", "httpcore", "aiodns", "pycares"), frozenset({"probing"})),
     "prometheus_client": frozenset({"observing"}),
-    "markdown_it": frozenset({"serving"}),
+    # The pages are written there; markupsafe is what jinja2 escapes with.
+    **dict.fromkeys(("markdown_it", "jinja2", "markupsafe"), frozenset({"serving"})),
     "bcrypt": frozenset({"settings", "serving"}),  # the one looks whether a hash is one, the other compares
     **dict.fromkeys(("starlette", "uvicorn"), frozenset({"serving", "simulator"})),
 }

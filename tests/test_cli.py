@@ -113,15 +113,15 @@ def test_check_config_reads_the_environment_and_the_file_beside_it(
         monkeypatch.setenv(name, value)
     assert cli.main(["check-config"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("target emea\n")
+    assert out.startswith("auth host ")
     assert "interval                7s\n" in out
     assert err == ""
 
 
 def test_checking_a_configuration_needs_nothing_of_the_daemon(tmp_path: Path) -> None:
     """A check in a pipeline is to answer at once, and must not fail where a library of the daemon would."""
-    script = "import sys, exporter.cli; print(*sorted(sys.modules))"
-    environment = {"PATH": os.environ["PATH"]}
+    script = "import sys, exporter.cli; exporter.cli.main(['check-config']); print(*sorted(sys.modules))"
+    environment = {"PATH": os.environ["PATH"], **target_variables("emea", "http://127.0.0.1:1")}
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
@@ -131,9 +131,9 @@ def test_checking_a_configuration_needs_nothing_of_the_daemon(tmp_path: Path) ->
         check=True,
     )
     loaded = set(done.stdout.split())
-    assert "exporter.settings" in loaded
+    assert {"exporter.settings", "exporter.preview"} <= loaded
     assert not {"exporter.app", "exporter.demo", "exporter.once"} & loaded
-    assert not {"apscheduler", "httpx", "rich", "starlette", "uvicorn"} & loaded
+    assert not {"httpx", "rich", "starlette", "uvicorn"} & loaded
 
 
 @pytest.mark.usefixtures("configured")

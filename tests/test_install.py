@@ -116,6 +116,50 @@ def test_systemd_finds_the_service_well_confined(analyzed: list[str]) -> None:
     assert float(exposure[1]) <= WORST
 
 
+CONFINED = str(ROOT / "tests" / "harness" / "confined.py")
+TRIES_WHAT_IS_TAKEN_AWAY = """
+import mmap, os, socket
+
+for name, attempt in {
+    "writable code": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC),
+    "another family": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
+    "a privileged call": lambda: os.chroot("/"),
+}.items():
+    try:
+        attempt()
+    except OSError:
+        continue
+    print(name)
+"""
+
+
+@pytest.fixture
+def confined(analyzed: list[str]) -> list[str]:  # noqa: ARG001  without systemd-analyze nobody knows the sets
+    """What runs a command under the unit's filters."""
+    command = [sys.executable, CONFINED, str(UNIT)]
+    tried = subprocess.run(
+        [*command, sys.executable, "-c", TRIES_WHAT_IS_TAKEN_AWAY],
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    if tried.returncode != 0:
+        pytest.skip("no seccomp filter may be loaded here, or there is no libseccomp.so.2")
+    assert tried.stdout == ""
+    return command
+
+
+@pytest.mark.e2e
+def test_the_exporter_lives_with_what_the_unit_leaves_it(confined: list[str], tmp_path: Path) -> None:
+    """The demo has a web port, TLS, name resolution, threads, and every library's compiled part."""
+    shown = run_command("demo", "--duration", "2s", cwd=tmp_path, command=[*confined, *COMMAND], timeout=60)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert re.search(r"^nordics_workforce: [1-9]", shown.stdout, re.MULTILINE)
+    hashed = "import bcrypt; print(bcrypt.checkpw(b'x', bcrypt.hashpw(b'x', bcrypt.gensalt(4))))"
+    login = subprocess.run(
+        [*confined, sys.executable, "-c", hashed], capture_output=True, text=True, check=False
+    )
+    assert (login.returncode, login.stdout) == (0, "True\n")
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """Install a wheel of the tree into an environment of its own; libraries are those of the tests."""

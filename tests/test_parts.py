@@ -14,13 +14,15 @@ from harness.variables import target_variables
 from observing.examples import BUCKETS, a_success, page
 
 from exporter.observing import History, LoopWatch, Metrics
-from exporter.parts import CurrentEgress, CurrentTrust, parts
+from exporter.parts import CurrentEgress, CurrentTrust, parts, securing
 from exporter.scheduling import Schedule
+from exporter.security import UnusableError, WebSecurity
 from exporter.serving import Door
 from exporter.settings import ConfigurationError, EgressCheck, load
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from harness.certificates import Authority
@@ -158,6 +160,7 @@ def test_what_a_check_finds_that_was_ended_meanwhile_is_not_shown(
 def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
     before, after = settings(tmp_path, "stays", "goes"), settings(tmp_path, "stays", "comes")
     after = replace(after, log=replace(after.log, level="error"), max_concurrent_probes=7)
+    again = replace(after, targets=after.targets[1:])
     came = asyncio.Event()
     own = logging.getLogger("exporter")
     level = own.level
@@ -188,6 +191,11 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
             if under_way is not None:
                 await under_way
         await asyncio.wait_for(came.wait(), 30.0)
+        history.observe(a_success(target="comes"))
+        for apply in [part(again) for part in followers]:
+            under_way = apply()
+            if under_way is not None:
+                await under_way
         await schedule.stop(grace=30.0)
         return metrics, history
 
@@ -197,6 +205,22 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
     finally:
         own.setLevel(level)
     names = {labels["target"] for labels, _ in page(metrics).series("pingone_flow_probes_total")}
-    assert names == {"stays", "comes"}
-    assert history.last("goes", Journey.AUTHORIZE) is None
-    assert history.last("stays", Journey.AUTHORIZE) is not None
+    assert names == {"stays"}
+    assert history.of("goes", Journey.AUTHORIZE) is None
+    assert history.of("comes", Journey.AUTHORIZE) is None
+    assert history.of("stays", Journey.AUTHORIZE) is not None
+
+
+def test_a_certificate_that_went_away_since_the_check_fails_the_reload_with_the_variable(
+    tmp_path: Path,
+) -> None:
+    def prepare(_: WebSecurity | None) -> Callable[[], None]:
+        raise UnusableError("certificate", "names a file that does not exist")
+
+    with pytest.raises(ConfigurationError) as raised:
+        securing(prepare)(settings(tmp_path))
+
+    assert str(raised.value) == (
+        "FLOW_EXPORTER_WEB__CONFIG_FILE: the certificate that it asks for cannot be loaded any more; "
+        "reload again"
+    )

@@ -46,6 +46,8 @@ class House:
     applied: list[Settings] = field(default_factory=list)
     told: list[bool] = field(default_factory=list)
     loads: int = 0
+    under_way: int = 0
+    most_under_way: int = 0
     gate: threading.Event = field(default_factory=threading.Event)
     loading: threading.Event = field(default_factory=threading.Event)
     loop_waits: bool = False
@@ -55,9 +57,12 @@ class House:
     def load(self) -> Settings:
         assert threading.current_thread() is not threading.main_thread()
         self.loads += 1
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
         self.loading.set()
         if self.loop_waits:
             self.gate.wait(30.0)
+        self.under_way -= 1
         found = self.files.pop(0) if len(self.files) > 1 else self.files[0]
         if isinstance(found, Exception):
             raise found
@@ -222,7 +227,7 @@ def test_who_asks_while_one_is_under_way_gets_the_next_one_together_with_all_oth
     async def scene(reloader: Reloader, first: asyncio.Task[Reloaded]) -> None:
         others = [asyncio.create_task(reloader.reload("other")) for _ in range(50)]
         reloader.ask("hangup")
-        await asyncio.sleep(0)
+        await asyncio.to_thread(lambda: None)
         assert house.loads == 1
         house.gate.set()
         assert (await first).text == "reloaded: 0 added, 0 removed, 0 changed, 1 unchanged"
@@ -231,6 +236,7 @@ def test_who_asks_while_one_is_under_way_gets_the_next_one_together_with_all_oth
 
     while_one_is_under_way(house, scene)
     assert house.loads == 2
+    assert house.most_under_way == 1
     assert house.applied == [before, later]
 
 
@@ -273,6 +279,43 @@ def test_once_it_is_stopped_nothing_is_put_in_force_any_more(tmp_path: Path) -> 
     while_one_is_under_way(house, scene)
     assert house.applied == []
     assert house.loads == 1
+
+
+def test_settings_are_read_again_behind_the_first_look_at_a_file_that_nobody_knew_of(tmp_path: Path) -> None:
+    """It may have changed in between, which no later look would show."""
+    before = settings(tmp_path)
+    named = replace(settings(tmp_path, "first"), files=(*before.files, tmp_path / "new"))
+    again = replace(settings(tmp_path, "second"), files=named.files)
+    house = House(before, [named, again])
+
+    async def main() -> None:
+        reloader = house.reloader()
+        assert (await reloader.reload("SIGHUP")).good
+        assert house.loads == 2
+        assert (await reloader.reload("SIGHUP")).good
+        assert house.loads == 3
+        assert reloader.knows(await asyncio.to_thread(reloader.look))
+
+    asyncio.run(main())
+    assert house.applied == [again, again]
+
+
+@pytest.mark.parametrize(("found", "outdated"), [("same", False), ("other", True), ("wrong", True)])
+def test_settings_are_outdated_if_others_would_be_read_now(
+    tmp_path: Path, found: str, *, outdated: bool
+) -> None:
+    now: dict[str, Settings | Exception] = {
+        "same": settings(tmp_path),
+        "other": settings(tmp_path, "other"),
+        "wrong": refused(),
+    }
+    house = House(settings(tmp_path), [now[found]])
+
+    async def main() -> bool:
+        return await asyncio.to_thread(house.reloader().is_outdated)
+
+    assert asyncio.run(main()) is outdated
+    assert house.told == []
 
 
 def test_the_loop_gets_its_turns_while_settings_are_read_and_then_all_is_as_it_was(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def exporter() -> Dashboard:
     """Return the dashboard."""
     return dashboard(
         "pingone-flow-exporter",
-        "PingOne federations / Exporter",
+        "PingOne flow exporter",
         "Whether the exporter can be believed. Each pod is a line of its own.",
         [*PLACE, INSTANCE],
         {

@@ -96,7 +96,7 @@ def dashboard(
 
     Args:
         uid: what links and bookmarks go by: it never changes.
-        title: with a common beginning, so that all are found together.
+        title: as the README calls it.
         description: for whom it is.
         variables: after the data source.
         panels: by the titles of their rows.

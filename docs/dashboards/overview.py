@@ -41,7 +41,7 @@ def overview() -> Dashboard:
     """Return the dashboard."""
     return dashboard(
         "pingone-flow-overview",
-        "PingOne federations / Overview",
+        "PingOne federations",
         "All federations at a glance. Where to begin when paged.",
         [*PLACE, TARGETS, JOURNEY],
         {

@@ -46,7 +46,7 @@ def target() -> Dashboard:
     """Return the dashboard."""
     return dashboard(
         TARGET_UID,
-        "PingOne federations / Target",
+        "PingOne federation",
         "One federation in depth.",
         [*PLACE, TARGET, JOURNEY],
         {

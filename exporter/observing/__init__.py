@@ -4,7 +4,8 @@ metrics.py       observer and watcher; the daemon's own families
 series.py        the state of one target and journey
 samples.py       that state as samples
 catalogue.py     every family's name, type, meaning and labels
-exposition.py    samples as text, kept and joined
+exposition.py    samples as text, kept and joined; slices.py lets others have their turns meanwhile
+history.py       outcomes for people; state.py says since when, packing.py keeps them small
 log.py           outcomes as log lines; log_output.py says how lines look and leave
 loop_lag.py      how late our own event loop is
 reference.py     the catalogue told in words, for docs/
@@ -17,6 +18,7 @@ from exporter.observing.log_output import log_from, logging_to
 from exporter.observing.loop_lag import LoopWatch
 from exporter.observing.metrics import Metrics
 from exporter.observing.reference import reference
+from exporter.observing.slices import Slices
 
 __all__ = [
     "DAEMON",
@@ -26,6 +28,7 @@ __all__ = [
     "LogObserver",
     "LoopWatch",
     "Metrics",
+    "Slices",
     "log_from",
     "logging_to",
     "reference",

@@ -13,7 +13,6 @@ slices with a breath between them.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from prometheus_client.exposition import generate_latest as render_text
@@ -23,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from exporter.observing.catalogue import FLOW, Family
 from exporter.observing.samples import samples
+from exporter.observing.slices import Slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,20 +30,6 @@ if TYPE_CHECKING:
     from prometheus_client.samples import Sample
 
     from exporter.observing.series import Series
-
-_SLICE = 0.0005
-"""Seconds after which a scrape lets go of the loop; rendering one family of a series comes on top."""
-
-_TURNS = 5
-"""Turns of the loop that others have between two slices. An answer that arrived needs several until its
-time is taken: from its socket through a future to its task. With a slice between each two of them it would
-be reported as that many slices late."""
-
-_PATIENCE = 2.0
-"""Seconds. On a busy loop each turn takes long, and a page that comes after the scraper's timeout is none:
-from then on slices are longer, and others have one turn between them."""
-
-_HURRIED_SLICE = 0.003
 
 _PIECE = 200
 """Series that are joined at a time: few enough to take no time, and to leave few pieces."""
@@ -65,7 +51,7 @@ class Page:
 
     async def render(self, series: Sequence[Series], daemon: Collector) -> bytes:
         """Return the whole page; each series is as it was at one moment."""
-        slices = _Slices()
+        slices = Slices()
         texts = [await self._text(one, slices) for one in series]
         parts = []
         for column, header in enumerate(self._headers.values()):
@@ -83,7 +69,7 @@ class Page:
         """Drop what is kept of a series that is no more."""
         self._kept.pop(series, None)
 
-    async def _text(self, series: Series, slices: _Slices) -> tuple[bytes, ...]:
+    async def _text(self, series: Series, slices: Slices) -> tuple[bytes, ...]:
         version, text = self._kept.get(series, (-1, ()))
         if version != series.version:
             # The samples are taken at once, so that they belong together; only their text is not.
@@ -117,18 +103,3 @@ class _One(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return (self._metric,)
-
-
-class _Slices:
-    """Lets go of the event loop once it was held for long enough."""
-
-    def __init__(self) -> None:
-        self._begun = self._since = time.perf_counter()
-
-    async def breathe(self) -> None:
-        now = time.perf_counter()
-        hurried = now - self._begun > _PATIENCE
-        if now - self._since > (_HURRIED_SLICE if hurried else _SLICE):
-            for _ in range(1 if hurried else _TURNS):
-                await asyncio.sleep(0)
-            self._since = time.perf_counter()

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from exporter.observing.state import State
 from exporter.outcome import FAILED, FAULTS, KNOWN_STATUSES, UNKNOWN, Cause
 
 if TYPE_CHECKING:
@@ -77,8 +78,7 @@ class Series:
         self.failures: dict[tuple[Reason, Fault], Trace] = {}
         self.durations = Histogram(buckets)
         self.slow = 0
-        self.consecutive_failures: int | None = None
-        self.state_changed_at: float | None = None
+        self.state = State()
         self.last_success_at: float | None = None
         self.phase_seconds: dict[tuple[str, Phase], tuple[float, int]] = {}
         self.responses: dict[tuple[str, str], int] = {
@@ -93,6 +93,18 @@ class Series:
         self.expiry: dict[str, float] = {}
         self.skipped: Counter[Cause] = Counter(dict.fromkeys(Cause, 0))
         self.held_until: float | None = None
+
+    @property
+    def consecutive_failures(self) -> int | None:
+        """How many probes in a row failed; None before the first that says anything."""
+        if self.state.failing is None:
+            return None
+        return self.state.in_a_row if self.state.failing else 0
+
+    @property
+    def state_changed_at(self) -> float | None:
+        """Since when it succeeds or fails; wall clock."""
+        return self.state.since
 
     def adopt(self, target: Target) -> None:
         """Go on with the target as it is written now; counters and state stay."""
@@ -117,8 +129,7 @@ class Series:
             self._fold_success(outcome)
         else:
             self.failures[outcome.reason, outcome.fault] = Trace(outcome.transaction_id, 1, outcome.ended_at)
-        if outcome.counts:
-            self._fold_state(outcome)
+        self.state.fold(outcome)
         for record in outcome.steps:
             self._fold_step(record, stalled=outcome.stalled)
 
@@ -160,12 +171,6 @@ class Series:
         self.error_codes.update((record.step, code) for code in record.error_codes)
         if record.tls is not None and record.tls.not_after is not None:
             self.expiry[record.step] = record.tls.not_after
-
-    def _fold_state(self, outcome: Outcome) -> None:
-        failing = None if self.consecutive_failures is None else self.consecutive_failures > 0
-        if failing is not (not outcome.success):
-            self.state_changed_at = outcome.ended_at
-        self.consecutive_failures = 0 if outcome.success else (self.consecutive_failures or 0) + 1
 
     def _count_response(self, step: str, code: str) -> None:
         if (step, code) not in self.responses:

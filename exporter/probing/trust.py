@@ -1,4 +1,4 @@
-"""Whom a probe trusts: one `SSLContext` per distinct TLS setting.
+"""Whom a probe trusts, and what it shows of itself: one `SSLContext` per distinct TLS setting.
 
 Building one reads every certificate of the system and holds the event loop for some 20 ms, so all
 of them are built before the schedule starts and then shared.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,10 +27,10 @@ class Trust:
     """
 
     def __init__(self, targets: Iterable[Target]) -> None:
-        # None, the system's, even when every target has a file: the warm-up's own target has none.
-        ca_files = {None, *(target.ca_file for target in targets)}
-        self._contexts = {ca_file: _context(ca_file) for ca_file in ca_files}
-        self._earlier: Mapping[Path | None, ssl.SSLContext] = {}
+        # The system's, even when every target has a file: the warm-up's own target has none.
+        settings = {_Setting(), *map(_setting, targets)}
+        self._contexts = {setting: _context(setting) for setting in settings}
+        self._earlier: Mapping[_Setting, ssl.SSLContext] = {}
 
     def renewed(self, targets: Iterable[Target]) -> Trust:
         """Return the contexts of other targets, built anew, since the content of a file may have changed.
@@ -54,12 +54,28 @@ class Trust:
 
     def __call__(self, target: Target) -> ssl.SSLContext:
         """Return the context that `target` is probed with."""
-        context = self._contexts.get(target.ca_file)
-        return self._earlier[target.ca_file] if context is None else context
+        setting = _setting(target)
+        context = self._contexts.get(setting)
+        return self._earlier[setting] if context is None else context
 
 
-def _context(ca_file: Path | None) -> ssl.SSLContext:
+class _Setting(NamedTuple):
+    """All of a target that its context depends on."""
+
+    ca_file: Path | None = None
+    client_certificate_file: Path | None = None
+    client_key_file: Path | None = None
+
+
+def _setting(target: Target) -> _Setting:
+    return _Setting(target.ca_file, target.client_certificate_file, target.client_key_file)
+
+
+def _context(setting: _Setting) -> ssl.SSLContext:
     """Trust the given authorities alone, or else the system's."""
-    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    context = ssl.create_default_context(cafile=setting.ca_file)
     context.set_alpn_protocols(["http/1.1"])
+    if setting.client_certificate_file is not None:
+        # An empty password: a key that was encrypted meanwhile is an error, and no prompt on a terminal.
+        context.load_cert_chain(setting.client_certificate_file, setting.client_key_file, password="")
     return context

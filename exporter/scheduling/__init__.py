@@ -3,6 +3,7 @@
 from exporter.scheduling.chore import Chore
 from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.offsets import first_delays
+from exporter.scheduling.plan import Plan
 from exporter.scheduling.schedule import Schedule, Watcher
 
-__all__ = ["Chore", "Schedule", "SteadyClock", "Watcher", "first_delays"]
+__all__ = ["Chore", "Plan", "Schedule", "SteadyClock", "Watcher", "first_delays"]

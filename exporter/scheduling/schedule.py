@@ -21,16 +21,18 @@ from exporter.scheduling.chore import ChoreRunner
 from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.entry import changes, enter
 from exporter.scheduling.places import Places
+from exporter.scheduling.plan import plan
 from exporter.scheduling.pulse import Pulse
 from exporter.scheduling.slots import Slots
 from exporter.scheduling.timer import Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from exporter.outcome import Observer, Outcome
     from exporter.scheduling.chore import Chore
     from exporter.scheduling.entry import Entry, Key
+    from exporter.scheduling.plan import Plan
     from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
@@ -182,6 +184,13 @@ class Schedule:
                 entry.started = False
                 entry.task = asyncio.get_running_loop().create_task(self._run(entry, slot))
                 entry.task.add_done_callback(partial(self._over, entry))
+
+    def plans(self, name: str | None = None) -> Iterator[Plan]:
+        """Tell when each target, or that one, is probed next; found one by one, as they are asked for."""
+        for entry in tuple(self._entries.values()):
+            if name is None or entry.target.name == name:
+                held = self._holds.until(scope_of(entry.target), self._clock())
+                yield plan(entry, held, self._clock.step(), running=self._running)
 
     async def stop(self, grace: float) -> None:
         """Start nothing more, let what runs finish within `grace` seconds, cancel the rest."""

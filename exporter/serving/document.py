@@ -1,44 +1,112 @@
 """What all our pages are: self-contained HTML documents under one strict policy. Pure.
 
-No script, no external asset, and one style sheet that the content security policy admits by its hash.
+One style sheet and one small script, both within the page, that the content security policy admits by
+their hashes; no other asset, and nobody else to ask but the exporter itself.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from html import escape
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #d9dee5; --paper: #fff;
-  --good: #14713d; --bad: #b3261e; --link: #0b57d0; --code: #f2f4f7 }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --soft: #9aa5b4; --line: #323a46;
-  --paper: #14181e; --good: #6fd69a; --bad: #ff8a80; --link: #8ab4f8; --code: #1e242d } }
-body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: var(--ink); background: var(--paper);
-  font: 1rem/1.5 system-ui, sans-serif }
-h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem }
-a { color: var(--link) } header p, caption { color: var(--soft) }
-nav { display: flex; gap: 1.5rem; margin: 1rem 0 2rem } .wide { overflow-x: auto }
-table { border-collapse: collapse; width: 100% } caption { text-align: left; padding-bottom: .5rem }
-th, td { text-align: left; padding: .4rem 1rem .4rem 0; border-bottom: 1px solid var(--line) }
-.wide th, .wide td { white-space: nowrap }
-thead th { color: var(--soft); font-weight: 600 } .good { color: var(--good) } .bad { color: var(--bad) }
-code { font: .9em ui-monospace, monospace; background: var(--code); overflow-wrap: anywhere }
-pre { background: var(--code); padding: .75rem 1rem; overflow-x: auto }
-pre code { background: none; overflow-wrap: normal }
-""".strip()
+from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
+from markupsafe import Markup
 
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+from exporter.outcome import rfc3339
+from exporter.serving.times import clock, duration, latency, relative
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.serving.watched import Breath
+
+_TEMPLATES = ("base.html", "document.html", "live.html", "overview.html", "target.html")
+_AT_A_TIME = 8
+"""Pieces of a template, such as a name and the markup around it, that are rendered between two breaths."""
+
+
+def _text(name: str) -> str:
+    return (resources.files("exporter.serving") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _admitted(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+_STYLE = _text("style.css").strip()
+_SCRIPT = _text("refresh.js").strip()
+
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
-        f"style-src 'sha256-{_STYLE_HASH}'",
+        f"style-src {_admitted(_STYLE)}",
+        f"script-src {_admitted(_SCRIPT)}",
+        "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
 )
-"""Permits our pages their own style sheet and nothing else."""
+"""Permits our pages their own style sheet, their own script, to ask the exporter anew, and nothing else."""
+
+
+class _Package(BaseLoader):
+    """Templates from the package, wherever it is; read once, since they do not change."""
+
+    def get_source(self, _: Environment, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
+        """Return a template's text."""
+        try:
+            return _text(template), None, None
+        except FileNotFoundError as error:
+            raise TemplateNotFound(template) from error
+
+
+def _moment(timestamp: float, now: float, *, seconds: bool = False) -> Markup:
+    """Write a time for people and for programs."""
+    return Markup('<time datetime="{}">{}</time>').format(
+        rfc3339(timestamp), clock(timestamp, now, seconds=seconds)
+    )
+
+
+_environment = Environment(
+    loader=_Package(),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+_environment.globals |= {
+    "style": Markup(_STYLE),  # noqa: S704  our own file
+    "script": Markup(_SCRIPT),  # noqa: S704  likewise
+    "moment": _moment,
+}
+_environment.filters |= {"latency": latency, "duration": duration, "relative": relative}
+
+
+def warm() -> None:
+    """Read and compile all templates: the first look must not hold the loop for it."""
+    for template in _TEMPLATES:
+        _environment.get_template(template)
+
+
+async def render(template: str, breath: Breath, **facts: Any) -> bytes:  # noqa: ANN401  what a template asks for
+    """Render a page in slices; every value is escaped.
+
+    Args:
+        template: its file's name.
+        breath: awaited again and again.
+        facts: what the template shows.
+    """
+    stream = _environment.get_template(template).stream(**facts)
+    stream.enable_buffering(_AT_A_TIME)
+    body = bytearray()  # thousands of pieces would be joined, and freed, in one go
+    for part in stream:
+        body += part.encode()
+        await breath()
+    return bytes(body)
 
 
 def document(title: str, body: str) -> str:
@@ -48,16 +116,5 @@ def document(title: str, body: str) -> str:
         title: text; it is escaped.
         body: HTML.
     """
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
+    page = _environment.get_template("document.html")
+    return page.render(title=title, body=Markup(body))  # noqa: S704  whoever calls made it

@@ -3,7 +3,7 @@
 door = Door(security)
 site(…, door=door)                    login, headers, rate limit: per request
 serving(app, sockets, door=door)      TLS: per connection
-await door.renew(security)            another configuration, without closing the port
+door.prepare(security)()              another configuration, without closing the port
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from exporter.security import UnusableError, WebSecurity
+from exporter.security import WebSecurity
 from exporter.serving.certificates import INTERVAL, Certificates
 from exporter.serving.login import Login
 
@@ -53,22 +53,27 @@ class Door:
         """What the next handshake is made with; None when there is no TLS."""
         return self._certificates.context if self._certificates else None
 
-    async def renew(self, security: WebSecurity | None) -> None:
-        """Take another configuration: at once for requests, and for connections when they are made.
+    def prepare(self, security: WebSecurity | None) -> Callable[[], None]:
+        """Make ready for another configuration; reads files, so in a thread.
 
-        Those that were made under other rules of TLS end. A certificate that cannot be used is logged, and
-        TLS stays as it was; the rest is taken.
+        Returns:
+            What puts it in force, on the loop: at once for requests, and for connections when they are made.
+            Those that were made under other rules of TLS end.
+
+        Raises:
+            UnusableError: a certificate, key or list of authorities cannot be used; nothing has changed.
         """
         security = security or _OPEN
-        if security.tls != self._tls:
-            try:
-                self._certificates = await asyncio.to_thread(_certificates, security.tls)
-            except UnusableError as error:
-                _log.error("TLS stays as it was: %s: %s", error.part, error)
-            else:
-                self._tls = security.tls
+        same = security.tls == self._tls
+        certificates = self._certificates if same else _certificates(security.tls)
+
+        def apply() -> None:
+            self._furnish(security)
+            if not same:
+                self._tls, self._certificates = security.tls, certificates
                 self._hang_up()
-        self._furnish(security)
+
+        return apply
 
     @contextlib.asynccontextmanager
     async def open(self, hang_up: Callable[[], None]) -> AsyncIterator[None]:

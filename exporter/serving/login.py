@@ -63,6 +63,11 @@ class Login:
             1, thread_name_prefix="login", initializer=os.nice, initargs=(_NICENESS,)
         )
 
+    @property
+    def waiting(self) -> int:
+        """How many logins wait, the one that is being compared among them."""
+        return self._waiting.total()
+
     def renew(self, users: Mapping[str, str]) -> None:
         """Let these users in from now on, and nobody else; anybody when there are none.
 
@@ -97,7 +102,8 @@ class Login:
         stored = self._users.get(user)
         compared = stored or self._decoy(user)
         key = self._mac(user, compared, password)
-        if key in self._remembered:
+        # Not of an unknown user: one that was removed may be compared with the very hash that was his.
+        if stored is not None and key in self._remembered:
             self._remembered.move_to_end(key)
             return True
         right = await self._checked(key, password[:LONGEST_PASSWORD], compared, client)
@@ -132,7 +138,7 @@ class Login:
         """Wait for bcrypt; who sends the same at the same time waits for the same."""
         check = self._under_way.get(key)
         if check is None:
-            if self._waiting.total() >= MOST_WAITING or self._waiting[client] >= MOST_WAITING_PER_CLIENT:
+            if self.waiting >= MOST_WAITING or self._waiting[client] >= MOST_WAITING_PER_CLIENT:
                 raise CrowdedError
             loop = asyncio.get_running_loop()
             check = loop.run_in_executor(self._thread, self._check, password, stored)

@@ -77,8 +77,8 @@ async def serving(
             await server.accepting.wait()
             if not server.started:
                 await running
-            async with door.open(server.hang_up):
-                yield
+            await beside.enter_async_context(door.open(server.hang_up))  # until the last login is answered
+            yield
         finally:
             server.should_exit = True
             try:

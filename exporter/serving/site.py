@@ -1,4 +1,4 @@
-"""The routes: metrics, health, landing page, runbooks. What they show is handed in as callables.
+"""The routes: metrics, health, pages. What they show is handed in as callables.
 
 Every answer, errors included, carries `nosniff` and is not to be stored: each describes one moment.
 A failure is answered with a bare 500. It is logged with the way it took, but without the exception's
@@ -8,7 +8,6 @@ own text, which may hold what must not be in a log.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 import traceback
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,16 +16,15 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from exporter.serving.compression import answer, joined
 from exporter.serving.cross_site import is_cross_site
-from exporter.serving.document import CONTENT_SECURITY_POLICY
 from exporter.serving.door import Door
 from exporter.serving.gate import Gate
-from exporter.serving.negotiation import Format, choose, wants_gzip
-from exporter.serving.page import Landing, render
-from exporter.serving.runbook import runbooks
+from exporter.serving.negotiation import Format, choose
+from exporter.serving.pages import pages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,17 +32,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from exporter.serving.watched import Views
+
     Endpoint = Callable[[Request], Awaitable[Response]]
 
 Site: TypeAlias = Starlette
 """What serves the routes; whoever only hands it on need not know of what it is made."""
 
-LEAST_COMPRESSED = 1024
-"""Bytes below which compression saves no packet."""
-LEAST_THREADED = 64 * 1024
-"""Bytes from which compression would hold the event loop for longer than handing it to a thread costs."""
-LEVEL = 1
-"""Metrics text shrinks about tenfold at level 1; level 9 costs five times as much for little more."""
 
 _log = logging.getLogger("exporter.serving")
 
@@ -54,7 +48,7 @@ def site(
     exposition: Callable[[bool], Awaitable[bytes]],
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
-    landing: Callable[[], Landing],
+    views: Views,
     reload: Callable[[], Awaitable[tuple[bool, str]]],
     door: Door | None = None,
 ) -> Starlette:
@@ -64,19 +58,18 @@ def site(
         exposition: renders the metrics; called with True for OpenMetrics 1.0.0, False for text 0.0.4.
         healthy: whether due probes are being started.
         ready: whether the schedule runs.
-        landing: what the landing page shows.
+        views: where the pages and the API have what they show.
         reload: reads the configuration anew; returns whether it is in force, and what there is to say.
         door: who may see it, and what every answer carries; without one, everybody, and nothing more.
     """
     door = door or Door()
     app = Starlette(
         routes=[
-            Route("/", _landing(landing)),
             Route("/metrics", _metrics(exposition)),
             Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
             Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
             Route("/-/reload", _reload(reload), methods=["POST"]),
-            *(Route(f"/runbooks/{alert}", _fixed(page)) for alert, page in runbooks().items()),
+            *pages(views),
         ],
         middleware=[Middleware(_Frame, door), Middleware(Gate, door)],
         exception_handlers={HTTPException: _refusal},
@@ -87,13 +80,9 @@ def site(
 
 def _metrics(exposition: Callable[[bool], Awaitable[bytes]]) -> Endpoint:
     async def metrics(request: Request) -> Response:
-        form = choose(_joined(request, "accept"))
+        form = choose(joined(request, "accept"))
         body = await exposition(form is Format.OPENMETRICS)
-        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
-        if len(body) >= LEAST_COMPRESSED and wants_gzip(_joined(request, "accept-encoding")):
-            headers["Content-Encoding"] = "gzip"
-            body = await _compressed(body)
-        return Response(body, headers=headers)
+        return await answer(request, body, {"Content-Type": form.content_type, "Vary": "Accept"})
 
     return metrics
 
@@ -106,48 +95,13 @@ def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
 
 
 def _reload(reload: Callable[[], Awaitable[tuple[bool, str]]]) -> Endpoint:
-    async def answer(request: Request) -> Response:
+    async def reloaded(request: Request) -> Response:
         if is_cross_site(request.headers):
             return PlainTextResponse("refused: a page of another site asks for it", status_code=403)
         good, text = await reload()
         return PlainTextResponse(text, status_code=200 if good else 500)
 
-    return answer
-
-
-def _landing(landing: Callable[[], Landing]) -> Endpoint:
-    async def page(_: Request) -> Response:
-        return _page(render(landing()))
-
-    return page
-
-
-def _fixed(text: str) -> Endpoint:
-    async def page(_: Request) -> Response:
-        return _page(text)
-
-    return page
-
-
-def _page(text: str) -> Response:
-    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referrer-Policy": "no-referrer"}
-    return HTMLResponse(text, headers=headers)
-
-
-def _joined(request: Request, name: str) -> str | None:
-    """A header that may be sent on several lines; None when it was not sent (RFC 9110, 5.2)."""
-    return ", ".join(request.headers.getlist(name)) or None
-
-
-async def _compressed(body: bytes) -> bytes:
-    if len(body) > LEAST_THREADED:
-        return await asyncio.to_thread(_gzip, body)
-    return _gzip(body)
-
-
-def _gzip(body: bytes) -> bytes:
-    # without a time in it, equal bodies have equal lengths, and HEAD agrees with GET
-    return gzip.compress(body, compresslevel=LEVEL, mtime=0)
+    return reloaded
 
 
 async def _refusal(_: Request, error: Exception) -> Response:

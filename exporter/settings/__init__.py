@@ -8,6 +8,7 @@ sources            all of these, the strongest first
 reading            variables -> tree of leaves             shape      the schema as a tree of names
 merging            trees of several sources -> one         schema     the variables, defaults, meanings
 validation         tree -> models                          values, address, egress, duration   single values
+                                                           client_certificate  looks at its files
 resolution, draft  models -> targets                       resolved   what comes out
 sharding           which of several exporters probes what
 web_file           Prometheus' web configuration file     section, web_tls    its parts

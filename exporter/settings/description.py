@@ -56,6 +56,10 @@ def _target(target: Target) -> Iterator[tuple[str, str]]:
     yield "timeout", duration.write(target.timeout)
     yield "latency objective", duration.write(target.latency_objective)
     yield "trusted authorities", "the system's" if target.ca_file is None else str(target.ca_file)
+    if target.client_certificate_file is not None:
+        yield "client certificate", str(target.client_certificate_file)
+    if target.client_key_file is not None:
+        yield "client key", str(target.client_key_file)
     yield "IP family", _IP_FAMILIES[target.ip_family]
     yield "proxy", _NONE if target.proxy_url is None else _without_user(target.proxy_url)
     if target.labels:

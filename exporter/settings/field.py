@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+    from exporter.settings.client_certificate import Wrong
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -43,11 +45,13 @@ class Surroundings:
 
     Args:
         working_directory: relative paths start here.
-        examined: what was found out about files: nothing, or what is wrong.
+        examined: what was found out about files of authorities: nothing, or what is wrong.
+        pairs: the same about files of client certificates and their keys.
     """
 
     working_directory: Path
     examined: dict[Path, str | None] = field(default_factory=dict)
+    pairs: dict[tuple[Path, Path | None], Wrong | None] = field(default_factory=dict)
 
 
 def read(parse: Callable[[object], object], *, strip: bool = True) -> PlainValidator:

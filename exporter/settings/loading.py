@@ -9,13 +9,14 @@ configuration file ─┴──────> readings ─────> one tree 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.settings.draft import Layer
 from exporter.settings.field import Surroundings
 from exporter.settings.merging import merge
 from exporter.settings.mistake import ConfigurationError, Mistake
-from exporter.settings.resolution import check_defaults, resolve
+from exporter.settings.resolution import check_level, resolve
 from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
 from exporter.settings.schema import required
 from exporter.settings.sharding import shard_of
@@ -26,8 +27,8 @@ from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
+    from exporter.security import WebSecurity
     from exporter.settings.merging import Merged
     from exporter.settings.schema import Schema
     from exporter.settings.sources import Sources
@@ -59,28 +60,32 @@ def load(environ: Mapping[str, str], working_directory: Path) -> Settings:
     surroundings = Surroundings(working_directory)
     validated = validate(merged.tree, surroundings)
     mistakes += validated.mistakes
+    targets: list[Target] = []
+    disabled: list[str] = []
+    # If not, what seems to be missing or not to fit may be in what could not be read.
+    if all(reading.whole for reading in sources.readings):
+        mistakes += _no_such_shard(merged, validated.schema)
+        targets, disabled = _targets(merged, validated.schema, surroundings, mistakes)
     files = _files(sources, validated.schema, surroundings)
-    if not all(reading.whole for reading in sources.readings):
-        raise ConfigurationError(
-            mistakes, files=files
-        )  # what seems to be missing may be in what was not read
-    mistakes += _no_such_shard(merged, validated.schema)
-    targets, disabled = _targets(merged, validated.schema, mistakes)
     web = _web(merged, validated.schema, mistakes)
     if mistakes:
-        raise ConfigurationError(mistakes, files=files)
+        # Certificates are looked after by who serves them, unless it is for them that nothing can be served.
+        raise ConfigurationError(mistakes, files=(*files, *_certificates(web.security)))
     return _settings(validated.schema, web, targets, disabled, files)
 
 
 def _files(sources: Sources, schema: Schema, surroundings: Surroundings) -> tuple[Path, ...]:
-    named = [] if schema.web.config_file is None else [schema.web.config_file]
-    return tuple(dict.fromkeys([*sources.files, *sorted(surroundings.examined), *named]))
+    pairs = [path for pair in surroundings.pairs for path in pair]
+    named = [*sorted(surroundings.examined), *pairs, schema.web.config_file]
+    return tuple(dict.fromkeys([*sources.files, *(path for path in named if path is not None)]))
 
 
-def _targets(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> tuple[list[Target], list[str]]:
+def _targets(
+    merged: Merged, schema: Schema, surroundings: Surroundings, mistakes: list[Mistake]
+) -> tuple[list[Target], list[str]]:
     trees = merged.tree.get(TARGETS, {})
     defaults = Layer(merged.tree.get(DEFAULTS, {}), schema.defaults)
-    mistakes += check_defaults(defaults)
+    mistakes += check_level(defaults, surroundings)
     if len(trees) > MOST_TARGETS:
         mistakes.append(
             Mistake(_VARIABLE, f"has more than {MOST_TARGETS} targets; share them among several exporters")
@@ -89,7 +94,9 @@ def _targets(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> tuple[l
     targets: list[Target] = []
     disabled: list[str] = []
     for name in sorted(trees):
-        found = resolve(name, merged.places[name], Layer(trees[name], schema.targets[name]), defaults)
+        own = Layer(trees[name], schema.targets[name])
+        mistakes += check_level(own, surroundings)
+        found = resolve(name, merged.places[name], own, defaults)
         mistakes += found.mistakes
         if not found.enabled:
             disabled.append(name)
@@ -140,6 +147,13 @@ def _web(merged: Merged, schema: Schema, mistakes: list[Mistake]) -> Web:
         health_listen_addresses=health,
         external_url=fields.external_url,
     )
+
+
+def _certificates(security: WebSecurity | None) -> tuple[Path, ...]:
+    tls = None if security is None else security.tls
+    if tls is None:
+        return ()
+    return tuple(one for one in (tls.certificate, tls.key, tls.authorities) if isinstance(one, Path))
 
 
 def _settings(

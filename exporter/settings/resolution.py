@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.settings import duration
 from exporter.settings.address import TOO_LONG
+from exporter.settings.client_certificate import PAIR, check_client_certificate
 from exporter.settings.draft import draft
 from exporter.settings.schema import required
 from exporter.target import Target
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from exporter.settings.address import Locator
     from exporter.settings.draft import Draft, Layer
+    from exporter.settings.field import Surroundings
     from exporter.settings.mistake import Mistake
     from exporter.settings.written import Place
 
@@ -41,18 +43,17 @@ class Resolution:
     mistakes: list[Mistake]
 
 
-def check_defaults(defaults: Layer) -> list[Mistake]:
-    """Say what is wrong in DEFAULTS whatever the targets are."""
-    return [mistake for names in (_SOURCE, _DESTINATION) for mistake in _more_than_one(defaults, names)]
+def check_level(level: Layer, surroundings: Surroundings) -> list[Mistake]:
+    """Say what cannot be together on one level, a target's own or DEFAULTS, whatever the other says."""
+    mistakes = [mistake for names in (_SOURCE, _DESTINATION) for mistake in _more_than_one(level, names)]
+    return mistakes + check_client_certificate(level, surroundings)
 
 
 def resolve(name: str, place: Place, own: Layer, defaults: Layer) -> Resolution:
-    """Make a target from its own level and DEFAULTS."""
+    """Make a target from its own level and DEFAULTS, each of which was checked by itself."""
     mistakes: list[Mistake] = []
     made = draft(name, place, own, defaults, mistakes)
     mistakes += _missing(made)
-    mistakes += _more_than_one(own, _SOURCE)
-    mistakes += _more_than_one(own, _DESTINATION)
     source, destination = _locators(made, mistakes)
     mistakes += _id_in_url(made, source)
     timeout = _timeout(made, mistakes)
@@ -130,7 +131,8 @@ def _timeout(draft: Draft, mistakes: list[Mistake]) -> float:
 def _target(
     draft: Draft, source: Locator | None, destination: Locator | None, timeout: float
 ) -> Target | None:
-    fields = draft.fields
+    fields, pair_at = draft.fields, draft.layer(*PAIR)
+    shown = None if pair_at is None else pair_at.fields
     source_id, destination_id = fields.source_environment_id, fields.destination_environment_id
     if not (source and destination and source_id and destination_id and fields.client_id):
         return None
@@ -155,6 +157,9 @@ def _target(
         interval=fields.interval,
         timeout=timeout,
         ca_file=fields.ca_file,
+        # Both from one level: a key of another would not fit.
+        client_certificate_file=shown.client_certificate_file if shown else None,
+        client_key_file=shown.client_key_file if shown else None,
         ip_family=fields.ip_family,
         proxy_url=fields.proxy_url,
     )

@@ -103,6 +103,18 @@ class TargetFields(_Group):
         "PEM file of the authorities to trust, relative to the working directory",
         shown="the system's certificates",
     )
+    client_certificate_file: _Path = row(
+        None,
+        "PEM file of the certificate that is shown to a provider that wants one, with those of its issuers "
+        "behind it, relative to the working directory; empty for none",
+        hidden=True,
+    )
+    client_key_file: _Path = row(
+        None,
+        "PEM file of its key, which must not be encrypted, on the same level",
+        shown="`CLIENT_CERTIFICATE_FILE`",
+        hidden=True,
+    )
     ip_family: Annotated[IpFamily, read(values.ip_family)] = row(
         "any", "which addresses of a name are tried: `any`, `4` for IPv4 alone or `6` for IPv6 alone"
     )

@@ -73,7 +73,8 @@ def tls_server(section: Section, directory: Path) -> TlsServer | None:
         directory: where relative paths start.
 
     Returns:
-        None when nothing is written, or when something is wrong.
+        None when nothing is written or what is written cannot be told; what was told to be wrong with the
+        files themselves is left in, so that it is known which they are.
     """
     before = len(section.mistakes)
     certificate = _material(section, "cert", directory)
@@ -87,14 +88,7 @@ def tls_server(section: Section, directory: Path) -> TlsServer | None:
     curves = section.read_each("curve_preferences", _curve)
     if minimum > maximum:
         section.wrong("min_version", "is above max_version; write one that is not")
-    if len(curves) > 1:
-        section.wrong("curve_preferences", "has several curves, of which Python's ssl takes one; write one")
-    if "client_allowed_sans" in section.names:
-        section.wrong(
-            "client_allowed_sans",
-            "is not supported, for Python's ssl has no such check; remove it, and let client_ca_file be an "
-            "authority that vouches for scrapers alone",
-        )
+    _refuse(section, curves)
     if suites and not any(suites):
         minimum = ssl.TLSVersion.TLSv1_3  # none is left for TLS 1.2
     if certificate is None or key is None:
@@ -112,7 +106,22 @@ def tls_server(section: Section, directory: Path) -> TlsServer | None:
         server_chooses=chooses is not False,
         curve=curves[0] if curves else None,
     )
-    return _usable(tls, section) if len(section.mistakes) == before else None
+    if len(section.mistakes) > before:
+        return None
+    _check(tls, section)
+    return tls
+
+
+def _refuse(section: Section, curves: list[str]) -> None:
+    """Name what could only be ignored."""
+    if len(curves) > 1:
+        section.wrong("curve_preferences", "has several curves, of which Python's ssl takes one; write one")
+    if "client_allowed_sans" in section.names:
+        section.wrong(
+            "client_allowed_sans",
+            "is not supported, for Python's ssl has no such check; remove it, and let client_ca_file be an "
+            "authority that vouches for scrapers alone",
+        )
 
 
 def _material(section: Section, name: str, directory: Path) -> Path | str | None:
@@ -186,11 +195,9 @@ def _missing(certificate: Path | str | None) -> str:
     return f"has no {name}, without which there is no TLS; set it, or remove the whole group"
 
 
-def _usable(tls: TlsServer, section: Section) -> TlsServer | None:
+def _check(tls: TlsServer, section: Section) -> None:
     try:
         security.context(tls, security.read(tls))
     except security.UnusableError as error:
         name = {CERTIFICATE: "cert", KEY: "key", AUTHORITIES: "client_ca"}[error.part]
         section.wrong(f"{name}_file" if f"{name}_file" in section.names else name, str(error))
-        return None
-    return tls

@@ -86,25 +86,24 @@ class Release:
             variables[entry["name"]] = _value(entry, pod, secrets)
         return variables
 
-    def files(self, *, secrets: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-        """Return what a kubelet would mount into the exporter's container, by path.
+    def mounts(self, *, secrets: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+        """Return what a kubelet would mount into the exporter's container: directories, each with its files.
 
         Args:
             secrets: Secrets and ConfigMaps of the cluster by their names, as text.
         """
         (container,) = self.pods[0]["containers"]
         volumes = {volume["name"]: volume for volume in self.pods[0].get("volumes", [])}
-        files: dict[str, str] = {}
+        mounts: dict[str, dict[str, str]] = {}
         for mount in container.get("volumeMounts", []):
             assert mount["readOnly"] is True
             assert "subPath" not in mount
-            volume = volumes[mount["name"]]
+            volume, files = volumes[mount["name"]], mounts.setdefault(mount["mountPath"], {})
             for source in volume["projected"]["sources"] if "projected" in volume else [volume]:
                 (kind,) = {"configMap", "secret"} & source.keys()
                 name = source[kind].get("secretName") or source[kind]["name"]
-                held = self._held(kind, name, secrets)
-                files |= {f"{mount['mountPath']}/{key}": text for key, text in held.items()}
-        return files
+                files.update(self._held(kind, name, secrets))
+        return mounts
 
     def _held(self, kind: str, name: str, elsewhere: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
         """Return what a ConfigMap or Secret holds, of this release or of the cluster."""

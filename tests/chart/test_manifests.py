@@ -104,12 +104,16 @@ def test_users_are_numeric_unless_the_cluster_chooses_them(path: Path) -> None:
         assert ids == ([None] * 3 if "openshift" in path.name else [65532] * 3)
 
 
+HEALTH = {"web-tls": {"port": "https", "scheme": "HTTPS"}, "web-mutual": {"port": "health"}}
+
+
 @FILES
-def test_health_is_asked_for_over_http_on_the_named_port(path: Path) -> None:
+def test_health_is_asked_for_where_a_kubelet_gets_an_answer(path: Path) -> None:
     (container,) = RELEASES[path].workload["spec"]["template"]["spec"]["containers"]
-    assert container["livenessProbe"]["httpGet"] == {"path": "/-/healthy", "port": "http"}
-    assert container["readinessProbe"]["httpGet"] == {"path": "/-/ready", "port": "http"}
-    assert [port["name"] for port in container["ports"]] == ["http"]
+    where = HEALTH.get(path.name.removesuffix("-values.yaml"), {"port": "http"})
+    assert container["livenessProbe"]["httpGet"] == {"path": "/-/healthy", **where}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/-/ready", **where}
+    assert where["port"] in {port["name"] for port in container["ports"]}
 
 
 @FILES

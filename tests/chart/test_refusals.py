@@ -26,6 +26,16 @@ def emea(**fields: Any) -> Values:  # noqa: ANN401  whatever may be wrong
     return {"targets": {"emea": TARGET | fields}}
 
 
+BCRYPT = "$2b$12$" + "a" * 53
+
+
+def web(**changes: Any) -> Values:  # noqa: ANN401  whatever may be wrong
+    """Return values with a web configuration; what the format knows goes into that, the rest beside it."""
+    config = {name: value for name, value in changes.items() if "_" in name}
+    beside = {name: value for name, value in changes.items() if "_" not in name}
+    return ONE | {"web": {"config": config or {"tls_server_config": {}}, **beside}}
+
+
 def refused(values: Values) -> str:
     with pytest.raises(RefusedError) as caught:
         render(values)
@@ -79,6 +89,13 @@ def refused(values: Values) -> str:
         (ONE | {"secretVariables": {"PROXY_URL": "a"}}, "invalid propertyName 'PROXY_URL'"),
         (ONE | {"image": {"digest": "latest"}}, "at '/image/digest'"),
         (ONE | {"fullnameOverride": "Flows"}, "at '/fullnameOverride'"),
+        (ONE | {"configMode": "files"}, "at '/configMode'"),
+        (ONE | {"web": {"port": 1}}, "at '/web': additional properties 'port' not allowed"),
+        (ONE | {"web": {"healthPort": 80}}, "at '/web/healthPort'"),
+        (ONE | {"web": {"configKey": "a/b"}}, "at '/web/configKey'"),
+        (ONE | {"web": {"config": {"tls_config": {}}}}, "at '/web/config': additional properties"),
+        (ONE | {"serviceMonitor": {"scheme": "HTTPS"}}, "at '/serviceMonitor/scheme'"),
+        (ONE | {"serviceMonitor": {"basicAuth": {"user": {}}}}, "at '/serviceMonitor/basicAuth'"),
     ],
 )
 def test_the_schema_refuses_it_and_says_where(values: Values, where: str) -> None:
@@ -99,6 +116,18 @@ def test_the_schema_refuses_it_and_says_where(values: Values, where: str) -> Non
         (ONE | {"defaults": {"region": "EU", "authUrl": "http://a"}}, "defaults: has region and authUrl"),
         (ONE | {"shards": 2, "replicaCount": 2}, "replicaCount: must be 1 with several shards"),
         (ONE | {"podMonitor": {"enabled": True}}, "podMonitor.enabled: cannot stand beside"),
+        (web(existingSecret="a"), "web.config: cannot stand beside web.existingSecret; keep one of them"),
+        (
+            web(tls_server_config={"client_auth_type": "RequireAndVerifyClientCert"}),
+            "web.healthPort: is missing",
+        ),
+        (web(basic_auth_users={"a": BCRYPT}), "serviceMonitor.basicAuth: is missing; Prometheus needs one"),
+        (web(healthPort=9988), "web.healthPort: is the same as port; choose another one"),
+        (
+            ONE | {"web": {"certificateSecret": "a"}},
+            "web.certificateSecret: is named by no web configuration",
+        ),
+        (ONE | {"web": {"tls": True}}, "web.tls: says what web.existingSecret holds, and there is none"),
     ],
 )
 def test_what_a_schema_cannot_say_is_told_in_words(values: Values, words: str) -> None:
@@ -126,6 +155,12 @@ def test_a_password_is_refused_and_not_repeated(level: Values, variable: str) ->
 def test_a_password_in_the_egress_check_is_refused_and_not_repeated() -> None:
     told = refused(ONE | {"egressCheckUrl": "https://u53r:s3cr3t@a.example/"})
     assert "egressCheckUrl: must not hold a user or password" in told
+    assert "s3cr3t" not in told
+
+
+def test_a_password_in_the_clear_is_refused_and_not_repeated() -> None:
+    told = refused(web(basic_auth_users={"a": "s3cr3t"}))
+    assert "web.config.basic_auth_users.a: is no bcrypt hash; write what htpasswd" in told
     assert "s3cr3t" not in told
 
 

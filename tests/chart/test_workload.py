@@ -5,18 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from chart.rendering import CI, FULL_NAME, ONE, TARGET, Release, render, values_of
+from chart.rendering import CI, FULL_NAME, ONE, TARGET, Release, render, shape, values_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chart.rendering import Manifest, Values
 
 SHARDED = ONE | {"shards": 3}
+FILE = ONE | {"configMode": "file"}
+TLS = {"tls_server_config": {"cert_file": "tls.crt", "key_file": "tls.key"}}
 LONG = "a" * 53
 """The longest name that Helm permits for a release."""
 
 
 def checksum(values: Values) -> str:
     return str(render(values).workload["spec"]["template"]["metadata"]["annotations"]["checksum/config"])
+
+
+def configuration(values: Values) -> str:
+    """Return the mounted configuration file."""
+    maps = {item["metadata"]["name"]: item["data"] for item in render(values).all("ConfigMap")}
+    return str(maps[f"{FULL_NAME}-config"]["config.yaml"])
+
+
+def secrets(proxy_url: str) -> Values:
+    return ONE | {"secretVariables": {"FLOW_EXPORTER_DEFAULTS__PROXY_URL": proxy_url}}
 
 
 def selected(release: Release, selector: Manifest, kind: str) -> list[str]:
@@ -107,12 +121,55 @@ def test_a_podmonitor_finds_the_pods_by_the_same_port() -> None:
         {"targets": {"emea": TARGET, "apac": TARGET}},
         {"defaults": {"labels": {"owner": "b"}}},
         {"log": {"level": "debug"}},
-        {"secretVariables": {"FLOW_EXPORTER_DEFAULTS__PROXY_URL": "http://u:p@a:1"}},
+        {"egressCheckUrl": "https://a.example"},
+        {"maxConcurrentProbes": 7},
     ],
-    ids=["field", "target", "default", "log", "secret"],
+    ids=["field", "target", "default", "level", "egress", "places"],
 )
-def test_a_change_of_settings_restarts_the_pods(change: Values) -> None:
+def test_a_change_of_settings_restarts_the_pods_unless_they_are_a_file(change: Values) -> None:
     assert checksum(ONE | change) != checksum(ONE)
+    assert checksum(FILE | change) == checksum(FILE)
+    assert render(FILE | change).workload == render(FILE).workload
+    assert configuration(FILE | change) != configuration(FILE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"port": 9100},
+        {"web": {"healthPort": 9989}},
+        {"log": {"format": "json"}},
+        {"durationBuckets": [1, 2]},
+        {"shutdownGrace": "1m"},
+        {"externalUrl": "https://flows.example.com"},
+    ],
+    ids=["port", "health", "format", "buckets", "grace", "url"],
+)
+def test_what_a_reload_cannot_change_restarts_the_pods_in_either_mode(change: Values) -> None:
+    for values in (ONE, FILE):
+        assert checksum(values | change) != checksum(values)
+
+
+def test_a_change_of_a_secret_or_of_the_web_configuration_restarts_nothing() -> None:
+    """They are mounted: the exporter reads them anew."""
+    for before, after in (
+        (secrets("http://a:1"), secrets("http://b:1")),
+        (shape("web-tls"), shape("web-tls") | {"web": shape("web-tls")["web"] | {"config": TLS}}),
+    ):
+        assert render(before).workload == render(after).workload
+        assert render(before).all("Secret") != render(after).all("Secret")
+
+
+def test_nothing_secret_is_environment() -> None:
+    values = secrets("http://u:s3cr3t@a:1") | {"existingSecret": "mine"}
+    release = render(values)
+    for pod in release.pods:
+        (container,) = pod["containers"]
+        assert [list(source) for source in container["envFrom"]] == [["configMapRef"]]
+        assert "env" not in container
+        (volume,) = pod["volumes"]
+        names = [source["secret"]["name"] for source in volume["projected"]["sources"]]
+        assert names == [FULL_NAME, "mine"]
 
 
 @pytest.mark.parametrize(
@@ -130,6 +187,49 @@ def test_a_change_of_anything_else_restarts_nothing(change: Values) -> None:
 def test_the_kubelet_waits_longer_than_the_exporter_drains(grace: str, seconds: int) -> None:
     pod = render(ONE | {"shutdownGrace": grace}).pods[0]
     assert pod["terminationGracePeriodSeconds"] == seconds
+
+
+@pytest.mark.parametrize("monitor", ["ServiceMonitor", "PodMonitor"])
+def test_a_monitor_speaks_to_the_port_as_the_port_speaks(monitor: str) -> None:
+    which = {"enabled": True, "tlsConfig": {"serverName": "flows.example.com"}}
+    values = {"web": {"config": TLS}, "serviceMonitor": {"enabled": False}}
+    values[monitor[0].lower() + monitor[1:]] = which
+    spec = render(ONE | values).one(monitor)["spec"]
+    (endpoint,) = spec.get("endpoints") or spec["podMetricsEndpoints"]
+    assert endpoint == {
+        "port": "https",
+        "path": "/metrics",
+        "scheme": "https",
+        "tlsConfig": {"serverName": "flows.example.com"},
+    }
+
+
+def test_a_scheme_of_the_operators_own_wins() -> None:
+    values = ONE | {"serviceMonitor": {"scheme": "https"}}  # a mesh puts TLS before the exporter
+    (endpoint,) = render(values).one("ServiceMonitor")["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["scheme"]) == ("http", "https")
+
+
+def test_ports_are_called_by_what_is_spoken_there() -> None:
+    release = render(ONE | {"shards": 2, "web": {"config": TLS, "healthPort": 9989}})
+    (container,) = release.pods[0]["containers"]
+    assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [
+        ("https", 9988),
+        ("health", 9989),
+    ]
+    for service in release.all("Service"):
+        assert [(port["name"], port["targetPort"]) for port in service["spec"]["ports"]] == [
+            ("https", "https")
+        ]
+    assert "https://flows-pingone-flow-exporter.monitoring.svc:9988/runbooks/" in release.notes
+
+
+def test_a_networkpolicy_lets_kubelets_to_the_health_port_and_scrapers_alone_to_the_other() -> None:
+    spec = render(shape("web-mutual")).one("NetworkPolicy")["spec"]
+    scrapes, health = spec["ingress"]
+    assert [port["port"] for port in scrapes["ports"]] == [9988]
+    assert "from" in scrapes
+    assert health == {"ports": [{"port": 9989, "protocol": "TCP"}]}
 
 
 def test_a_networkpolicy_names_the_pods_port_and_not_the_services() -> None:
@@ -195,7 +295,14 @@ def test_the_test_runs_the_image_that_is_deployed(image: Values, reference: str)
     pods = render(ONE | {"image": image}).pods
     assert [pod["containers"][0]["image"] for pod in pods] == [reference] * 2
     assert pods[1]["containers"][0]["args"] == ["check-config"]
-    assert pods[1]["containers"][0]["envFrom"] == pods[0]["containers"][0]["envFrom"]
+
+
+@pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
+def test_the_test_reads_the_very_settings_that_are_deployed(path: Path) -> None:
+    exporter, test = render(values_of(path)).pods
+    assert test["containers"][0]["envFrom"] == exporter["containers"][0]["envFrom"]
+    assert test["containers"][0].get("volumeMounts") == exporter["containers"][0].get("volumeMounts")
+    assert test.get("volumes") == exporter.get("volumes")
 
 
 def test_the_test_is_a_hook_and_can_be_switched_off() -> None:
@@ -207,7 +314,7 @@ def test_what_the_chart_makes_secret_is_no_part_of_the_configmap() -> None:
     secret = {"FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL": "http://u:s3cr3t@a.example:1"}
     release = render(ONE | {"secretVariables": secret})
     assert "s3cr3t" not in str([item for item in release.manifests if item["kind"] != "Secret"])
-    assert release.environment(pod="x", secrets={}).items() >= secret.items()
+    assert release.mounts(secrets={}) == {"/etc/pingone-flow-exporter/secrets": secret}
 
 
 def test_only_what_is_asked_for_is_made() -> None:
@@ -221,6 +328,20 @@ def test_the_notes_tell_which_label_the_operator_wants_and_whether_it_is_there()
     labelled = render(ONE | {"additionalLabels": {"release": "kps"}}).notes
     assert "release: kps" in labelled
     assert "--set additionalLabels" not in labelled
+
+
+def test_the_notes_say_when_prometheus_will_not_trust_the_port() -> None:
+    untrusted = "no tlsConfig of the monitor says whom Prometheus shall trust"
+    assert untrusted in render(ONE | {"web": {"config": TLS}}).notes
+    trusted = {"web": {"config": TLS}, "serviceMonitor": {"tlsConfig": {"serverName": "a"}}}
+    assert untrusted not in render(ONE | trusted).notes
+    assert untrusted not in render(ONE).notes
+
+
+def test_the_notes_tell_how_to_look_now() -> None:
+    for values, kind in ((ONE, "deployment"), (SHARDED, "statefulset")):
+        line = f"--namespace monitoring exec {kind}/{FULL_NAME} -- pingone-flow-exporter probe\n"
+        assert line in render(values).notes
 
 
 def test_the_notes_say_when_links_are_good_inside_the_cluster_alone() -> None:

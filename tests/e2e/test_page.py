@@ -208,7 +208,7 @@ def test_what_is_not_there_is_404(daemon: Daemon, path: str) -> None:
     assert daemon.get(path).status_code == 404
 
 
-def test_the_landing_page_shows_version_links_and_targets(daemon: Daemon) -> None:
+def test_the_overview_shows_version_links_and_targets(daemon: Daemon) -> None:
     response = daemon.get("/")
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     for part in (__version__, 'href="metrics"', 'href="-/ready"', "works", "fails", "held", "rate_limited"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -22,7 +24,7 @@ from harness.variables import PREFIX, target_variables
 from harness.waiting import poll
 
 from exporter.outcome import FAULTS, Phase, Reason
-from exporter.simulator import demo_world, plain_world
+from exporter.simulator import demo_world
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -258,14 +260,57 @@ def test_one_that_hangs_costs_the_others_no_more_than_its_timeout(tmp_path: Path
 
 
 def test_two_hundred_targets_in_a_pipe_are_two_hundred_rows_and_no_bar(tmp_path: Path) -> None:
-    count = 200
-    with Simulated(plain_world(count), tmp_path / "simulator") as running:
-        done = probe(cwd=tmp_path, env=running.variables | {"TERM": "xterm", "FORCE_COLOR": "1"})
-        assert (done.returncode, done.stderr) == (0, "")
-        assert len(rows(done)) == count + 1
-        assert done.stdout.endswith(f"\n\n{count} of {count} ok\n")
-        assert "\x1b" not in done.stdout
-        assert "\r" not in done.stdout
+    count, hosts = 200, 10
+    env = {"TERM": "xterm", "FORCE_COLOR": "1"}
+    with ExitStack() as stack:
+        servers = [stack.enter_context(HttpServer()) for _ in range(hosts)]
+        for number in range(count):
+            env |= target_variables(f"t{number}", servers[number % hosts].base_url)
+        done = probe(cwd=tmp_path, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(rows(done)) == count + 1
+    assert done.stdout.endswith(f"\n\n{count} of {count} ok\n")
+    assert "\x1b" not in done.stdout
+    assert "\r" not in done.stdout
+
+
+def test_a_person_at_a_terminal_sees_a_bar_while_it_runs_and_then_a_table_that_fits(tmp_path: Path) -> None:
+    with HttpServer() as server, RawServer(silent) as hanging:
+        env = {
+            **target_variables("good", server.base_url),
+            **target_variables("hangs", f"http://127.0.0.1:{hanging.port}", timeout="2s"),
+            "TERM": "xterm",
+            "COLUMNS": "70",
+        }
+        seen = at_a_terminal("probe", cwd=tmp_path, env=env)
+    bar, _, table = seen.rpartition("\r\x1b[K")
+    assert "\r\x1b[K[###############...............] 1 of 2 probed, 0 failed" in bar
+    assert "\x1b[32mok" in table
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", table).splitlines()
+    assert lines[0].split()[:2] == ["target", "result"]
+    assert "address" not in lines[0]
+    assert all(len(line) <= 70 for line in lines[:3])
+    assert lines[-1] == "1 of 2 ok, 1 failed"
+
+
+def at_a_terminal(*arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
+    """Run the command with a terminal for all that it writes, and return that."""
+    reading, writing = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=clean_environment(cwd, env),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=writing,
+    ):
+        os.close(writing)
+        seen = b""
+        with suppress(OSError):  # how Linux says that nobody writes to it any more
+            while piece := os.read(reading, 65_536):
+                seen += piece
+    os.close(reading)
+    return seen.decode().replace("\r\n", "\n")
 
 
 def test_nothing_secret_is_told_whatever_comes_of_it(tmp_path: Path) -> None:

@@ -119,9 +119,9 @@ def test_a_hundred_reloads_under_load_lose_nothing_and_double_nothing(
         assert page.has("pingone_flow_target_info", target="labelled", round=f"r{number}")
 
     server.always(server.answer_flow)  # rest comes sooner
-    page = at_rest(running, server)
+    page, requests = at_rest(running, server)
+    asked = {name: of_target(name, requests) for name in (*steady, *changing, "labelled")}
     cancelled = 0.0
-    asked = requests_by_target([*steady, *changing, "labelled"], server)
     for name in (*steady, "labelled"):
         assert page.total(SKIPPED, target=name, cause="cancelled") == 0.0
         assert page.total(PROBES, target=name) == len(asked[name])
@@ -141,22 +141,25 @@ def test_a_hundred_reloads_under_load_lose_nothing_and_double_nothing(
     assert "level=error" not in running.log()
 
 
-def at_rest(running: Daemon, server: HttpServer) -> Samples:
-    """Return a page of a moment in which no probe was under way."""
+def at_rest(running: Daemon, server: HttpServer) -> tuple[Samples, tuple[Request, ...]]:
+    """Return a page of a moment in which no probe was under way, and what had been asked until then."""
 
-    def look() -> tuple[int, Samples, int]:
-        return len(server.requests), running.metrics(), len(server.requests)
+    def look() -> tuple[tuple[Request, ...], Samples, int]:
+        return server.requests, running.metrics(), len(server.requests)
 
-    def quiet(seen: tuple[int, Samples, int]) -> bool:
+    def quiet(seen: tuple[tuple[Request, ...], Samples, int]) -> bool:
         before, page, after = seen
-        return before == after and page.value("pingone_flow_exporter_probes_in_flight") == 0.0
+        return len(before) == after and page.value("pingone_flow_exporter_probes_in_flight") == 0.0
 
-    return poll(look, quiet, timeout=60.0, what="a moment of rest", describe=lambda seen: seen[1].digest())[1]
+    def describe(seen: tuple[tuple[Request, ...], Samples, int]) -> str:
+        return seen[1].digest()
+
+    seen = poll(look, quiet, timeout=120.0, what="a moment of rest", describe=describe)
+    return seen[1], seen[0]
 
 
-def requests_by_target(names: Iterable[str], server: HttpServer) -> dict[str, list[Request]]:
-    seen = server.requests
-    return {name: [one for one in seen if one.path.startswith(f"/{source(name)}/")] for name in names}
+def of_target(name: str, requests: Iterable[Request]) -> list[Request]:
+    return [request for request in requests if request.path.startswith(f"/{source(name)}/")]
 
 
 def since_slots_began(name: str, requests: Iterable[Request]) -> list[float]:
@@ -190,12 +193,12 @@ def test_a_target_that_is_removed_is_gone_from_the_next_page_and_probed_no_more(
     assert 'target="goes"' not in page.text
     assert page.total(PROBES, target="stays") >= 1.0
     assert page.has(PROBES, target="new", reason="ok", fault="none")
-    asked = len(requests_by_target(["goes"], server)["goes"])
+    asked = len(of_target("goes", server.requests))
     running.wait_until(
         lambda now: now.total(PROBES, target="stays") >= page.total(PROBES, target="stays") + 2,
         what="the other to go on",
     )
-    assert len(requests_by_target(["goes"], server)["goes"]) == asked
+    assert len(of_target("goes", server.requests)) == asked
     assert "added=1 removed=1 changed=1 unchanged=0" in running.log()
 
 
@@ -315,6 +318,7 @@ def test_an_authority_that_is_renewed_in_its_file_is_trusted_by_itself(
         lambda page: page.total(PROBES, reason="ok"), timeout=NOTICED, what="a probe that trusts it"
     )
     assert page.total(PROBES, reason="internal") == 0.0
+    assert running.log().count("msg=reloaded") == 1
 
 
 @pytest.mark.parametrize(

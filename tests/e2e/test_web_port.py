@@ -122,15 +122,17 @@ def test_prometheus_scrapes_with_the_web_configuration_file_that_it_takes_for_it
 
     daemon = started()
     scrape = {
+        "job_name": "pingone",
+        "static_configs": [{"targets": [daemon.address]}],
+        "scrape_interval": "1s",
         "scheme": "https",
         "tls_config": {"ca_file": str(site.ca_file)},
         "basic_auth": {"username": USER, "password": PASSWORD},
     }
     access = {"verify": site.trust(), "auth": (USER, PASSWORD)}
     with Prometheus(
-        [daemon.address],
         directory=tmp_path / "prometheus",
-        scrape=scrape,
+        configuration={"scrape_configs": [scrape]},
         web_config=site.config,
         access=access,
     ) as prometheus:
@@ -213,6 +215,37 @@ def test_a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_no
     (site.directory / "tls" / "server.key").write_text("nonsense")
     poll(daemon.log, lambda log: "TLS certificate not renewed" in log, timeout=60, what="a warning")
     assert status() == 200
+
+
+def test_users_that_change_on_disk_change_at_the_door_and_a_mistake_changes_nothing(
+    site: Site, started: Callable[..., Daemon]
+) -> None:
+    daemon = started()
+
+    def write(text: str) -> None:
+        new = site.config.with_name("new")
+        new.write_text(text)
+        new.rename(site.config)
+
+    with site.client(daemon.address) as known, site.client(daemon.address, known=False) as stranger:
+        assert stranger.post("/-/reload").status_code == 401
+        assert known.post("/-/reload").status_code == 200
+
+        write(WEB_CONFIG.replace(HASH, "hunter2"))
+        refused = known.post("/-/reload")
+        assert (refused.status_code, "hunter2" in refused.text) == (500, False)
+        assert f"basic_auth_users.{USER} in web.yml line 11: is no bcrypt hash" in refused.text
+        assert known.get("/metrics").status_code == 200
+
+        write(WEB_CONFIG.replace(USER, "somebody"))
+        poll(
+            lambda: known.get("/metrics").status_code,
+            lambda status: status == 401,
+            timeout=60,
+            what="the new users at the door",
+        )
+        assert stranger.get("/metrics", auth=("somebody", PASSWORD)).status_code == 200
+    assert "hunter2" not in daemon.log()
 
 
 class Attack:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+import httpx
 import pytest
 from faults.run import variables, wait_for_all
 from faults.stage import Stage
 from faults.table import CASES
 from faults.telltale import PLANTED, TALES, echoing, secrets_of
-from harness.daemon import TEXT_FORMAT, Daemon
+from harness.daemon import REQUEST_TIMEOUT, TEXT_FORMAT, Daemon
 from harness.variables import target_variables
 
 from exporter.outcome import Reason
@@ -35,12 +36,14 @@ TENANT = "planted-tenant"
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 ASKED = (
     ("/", "*/*"),
+    ("/api/v1/targets", "*/*"),
     ("/metrics", TEXT_FORMAT),
     ("/metrics", OPENMETRICS),
     ("/-/healthy", "*/*"),
     ("/-/ready", "*/*"),
     ("/nowhere?code=planted-code", "*/*"),
 )
+OF_A_TARGET = ("/targets", "/api/v1/targets")
 TARGETS = {"healthy", *(case.name for case in CASES), *(f"tells_{tale}" for tale in TALES)}
 STYLES = ("logfmt", "json")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")
@@ -101,11 +104,18 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
                     f"{style} {path} as {accept}": daemon.get(path, {"Accept": accept}).text
                     for path, accept in ASKED
                 }
+            texts |= {place: pages(daemons[STYLES[0]], place) for place in OF_A_TARGET}
             for style, daemon in daemons.items():
                 assert daemon.stop() == 0  # what there is to say of the last probe is then said
                 texts[f"the log as {style}"] = daemon.log()
                 texts[f"standard output of {style}"] = daemon.stdout.read_text(encoding="utf-8")
         yield Told(texts, stage.requests, reasons)
+
+
+def pages(daemon: Daemon, place: str) -> str:
+    """Return what is told of each target, over one connection: there are hundreds of them."""
+    with httpx.Client(base_url=daemon.url, timeout=REQUEST_TIMEOUT, trust_env=False) as client:
+        return "\n".join(client.get(f"{place}/{name}").raise_for_status().text for name in sorted(TARGETS))
 
 
 def healthy(stage: Stage) -> dict[str, str]:
@@ -148,6 +158,8 @@ def test_it_was_told_through_every_fault_and_in_every_place(told: Told) -> None:
     assert set(told.reasons) == TARGETS
     # Where the machine of the tests stands still, a timeout is one of our own.
     assert set().union(*told.reasons.values()) >= set(Reason) - {Reason.INTERNAL, Reason.TIMEOUT}
+    for place in OF_A_TARGET:
+        assert {name for name in TARGETS if name not in told.texts[place]} == set()
     for style in STYLES:
         log = told.texts[f"the log as {style}"]
         assert {name for name in TARGETS if name not in log} == set()

@@ -31,6 +31,21 @@ class Certificate:
     not_after: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCertificate:
+    """A client's certificate, as files.
+
+    Args:
+        certificate: PEM file of the certificate alone.
+        key: PEM file of its key.
+        both: PEM file of both.
+    """
+
+    certificate: Path
+    key: Path
+    both: Path
+
+
 class Authority:
     """A certificate authority of its own, unknown to everybody who was not given its file.
 
@@ -43,12 +58,22 @@ class Authority:
 
     def __init__(self, directory: Path) -> None:
         self._ca = trustme.CA()
+        self._directory = directory
         self.ca_file = directory / "ca.pem"
         self._ca.cert_pem.write_to_path(str(self.ca_file))
 
     def issue(self, *names: str, starts_in: timedelta = -DAY, ends_in: timedelta = 90 * DAY) -> Certificate:
         """Return a certificate for `names`; its validity starts and ends so long from now."""
         return _issue(self._ca, names, starts_in, ends_in)
+
+    def client(self, name: str = "probe@example.com") -> ClientCertificate:
+        """Return one for a client, in files beside `ca_file`."""
+        leaf = self._ca.issue_cert(name)
+        certificate, key, both = (self._directory / f"{name}.{end}" for end in ("crt", "key", "pem"))
+        leaf.cert_chain_pems[0].write_to_path(str(certificate))
+        leaf.private_key_pem.write_to_path(str(key))
+        leaf.private_key_and_cert_chain_pem.write_to_path(str(both))
+        return ClientCertificate(certificate=certificate, key=key, both=both)
 
     def good(self) -> Certificate:
         """Return one that is valid for this machine's own names and addresses."""

@@ -12,7 +12,7 @@ from harness.samples import Samples
 from observing.examples import BUCKETS, a_success, a_target
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from exporter.observing import FLOW, exposition
+from exporter.observing import FLOW, exposition, slices
 from exporter.observing.exposition import Page
 from exporter.observing.samples import samples
 from exporter.observing.series import Series
@@ -44,7 +44,7 @@ class Renderings:
         self._seconds = seconds
         self._samples = samples
         monkeypatch.setattr(exposition, "samples", self._count)
-        monkeypatch.setattr(exposition, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        monkeypatch.setattr(slices, "time", SimpleNamespace(perf_counter=lambda: self.now))
 
     def _count(self, series: Series) -> Any:  # noqa: ANN401  as it came
         self.of[series.target.name] += 1

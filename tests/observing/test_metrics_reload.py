@@ -10,7 +10,7 @@ import pytest
 from harness.samples import Samples
 from observing.examples import BUCKETS, START, a_failure, a_step, a_success, a_target, page
 
-from exporter.observing import Metrics, exposition
+from exporter.observing import Metrics, slices
 from exporter.observing.series import Series
 from exporter.outcome import Cause
 from exporter.target import Journey
@@ -136,7 +136,7 @@ def test_what_is_told_of_a_target_that_is_gone_is_not_shown_and_harms_nobody() -
 def test_a_page_under_way_shows_either_all_of_the_targets_before_or_all_after(
     turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exposition, "_SLICE", 0.0)  # it lets go of the loop wherever it can
+    monkeypatch.setattr(slices, "_SLICE", 0.0)  # it lets go of the loop wherever it can
     old = [a_target(name=f"old{number}") for number in range(30)]
     new = [a_target(name=f"new{number}") for number in range(30)]
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.target import Target
 
 SPACING = 0.05
+APART = 0.01
 FINEST = 0.001
 """Seconds by which a timer of the loop may be early."""
 
@@ -80,13 +81,14 @@ def test_each_target_is_probed_once_and_its_outcome_is_kept_whatever_it_is(
 
 
 def test_there_are_never_more_under_way_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "_APART", 0.0)  # all of them at once
     asked, provider = walks(*(f"host-{number}" for number in range(20))), Provider()
     walk(monkeypatch, asked, provider, places=3)
     assert provider.most == 3
     assert all(walk.outcome for walk in asked)
 
 
-def test_one_auth_host_is_asked_at_most_every_50_ms_and_another_one_at_once(
+def test_one_auth_host_is_asked_at_most_every_50_ms_and_another_one_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked, provider = walks("a", "a", "a", "b"), Provider()
@@ -95,6 +97,15 @@ def test_one_auth_host_is_asked_at_most_every_50_ms_and_another_one_at_once(
     assert begun["t1"] - begun["t0"] >= SPACING - FINEST
     assert begun["t2"] - begun["t0"] >= 2 * SPACING - FINEST
     assert [name for name, _ in provider.begun].index("t3") < 2
+
+
+def test_hosts_are_not_all_asked_at_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the work on one would be in the latencies of all the others."""
+    count = 10
+    asked, provider = walks(*(f"host-{number}" for number in range(count))), Provider()
+    walk(monkeypatch, asked, provider)
+    begun = [time for _, time in provider.begun]
+    assert begun[-1] - begun[0] >= (count - 1) * APART - FINEST
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])

@@ -12,7 +12,7 @@ from harness.certificates import unknown_issuer
 from harness.raw_server import HANDSHAKE_FAILURE
 from probing.examples import a_flow
 from probing.loopback import Behaviour, Talk, answer, says, upon
-from probing.visit import NAME, visit
+from probing.visit import NAME, visit, wants_a_client_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,26 +114,6 @@ def test_a_certificate_that_is_not_good_is_never_spoken_to(
     visited = visit(says(GOOD), authority=authority, certificate=certificate(authority), host="localhost")
     assert visited.finding == ("tls", fault, "tls")
     assert visited.peer.heads == []
-
-
-def wants_a_client_certificate(tls: ssl.SSLContext) -> Behaviour:
-    """Return a behaviour that refuses a client as OpenSSL does: asyncio's server would drop the alert."""
-    tls.verify_mode = ssl.CERT_REQUIRED
-
-    async def behave(talk: Talk) -> None:
-        heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
-        server = tls.wrap_bio(heard, said, server_side=True)
-        for _ in range(10):
-            try:
-                server.do_handshake()
-            except ssl.SSLWantReadError:
-                await talk.say(said.read())
-                heard.write(await talk.reader.read(65536))
-            except ssl.SSLError:
-                await talk.say(said.read())
-                return
-
-    return behave
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 import ssl
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from harness.certificates import Authority
-from probing.examples import a_target
+from probing.examples import a_flow, a_target
+from probing.loopback import answer, says
+from probing.visit import visit, wants_a_client_certificate
 
 from exporter.probing.trust import Trust
 
@@ -36,6 +40,67 @@ def test_a_ca_file_is_trusted_alone(authority: Authority) -> None:
     target = a_target(ca_file=authority.ca_file)
     context = Trust([target])(target)
     assert [dict(entry)["serialNumber"] for entry in context.get_ca_certs()] == [serial_of(authority.ca_file)]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_client_certificate_is_shown_to_a_server_that_demands_one(
+    version: ssl.TLSVersion, authority: Authority
+) -> None:
+    server, client = authority.issue("idp.example"), authority.client()
+    server.tls.maximum_version = version
+    server.tls.verify_mode = ssl.CERT_REQUIRED
+    server.tls.load_verify_locations(authority.ca_file)
+    own: dict[str, Any] = {"ca_file": authority.ca_file, "client_certificate_file": client.certificate}
+    with_key, with_both = (
+        own | {"client_key_file": client.key},
+        own | {"client_certificate_file": client.both},
+    )
+    for fields in (with_key, with_both):
+        trust = Trust([a_target(**fields)])
+        visited = visit(
+            says(answer(json.dumps(a_flow()).encode())), certificate=server, trust=trust, **fields
+        )
+        assert visited.finding == ("ok", "none", "transfer")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_client_certificate_of_somebody_else_is_refused_and_told_as_tls(
+    version: ssl.TLSVersion, authority: Authority, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    client = Authority(tmp_path / "elsewhere").client()
+    server = authority.issue("idp.example")
+    server.tls.maximum_version = version
+    server.tls.load_verify_locations(authority.ca_file)
+    fields: dict[str, Any] = {"ca_file": authority.ca_file, "client_certificate_file": client.both}
+    refusing = wants_a_client_certificate(server.tls)
+    visited = visit(refusing, scheme="https", trust=Trust([a_target(**fields)]), **fields)
+    assert visited.finding[:2] == ("tls", "network")
+
+
+def test_targets_with_other_certificates_or_keys_have_contexts_of_their_own(authority: Authority) -> None:
+    one, other = authority.client(), authority.client("other@example.com")
+    targets = [
+        a_target(),
+        a_target(client_certificate_file=one.both),
+        a_target(client_certificate_file=one.certificate, client_key_file=one.key),
+        a_target(client_certificate_file=other.both),
+        a_target(client_certificate_file=other.both, ca_file=authority.ca_file),
+    ]
+    trust = Trust(targets)
+    assert len({trust(target) for target in targets}) == len(targets)
+
+
+def test_a_key_that_was_encrypted_meanwhile_is_an_error_and_no_prompt(
+    authority: Authority, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = authority.client()
+    key = serialization.load_pem_private_key(client.key.read_bytes(), None)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+    client.key.write_bytes(key.private_bytes(*form, serialization.BestAvailableEncryption(b"password")))
+    with pytest.raises(ssl.SSLError):
+        Trust([a_target(client_certificate_file=client.certificate, client_key_file=client.key)])
+    assert capfd.readouterr() == ("", "")
 
 
 def serial_of(ca_file: Path) -> object:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probing.examples import SOURCE, a_target
-from probing.loopback import Behaviour, Peer, listening, loop, run
+from probing.loopback import Behaviour, Peer, Talk, listening, loop, run
 
 from exporter.probing.probe import Prober, fresh_token
 from exporter.target import IpFamily, Journey
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.certificates import Authority, Certificate
 
     from exporter.outcome import Outcome, StepRecord
+    from exporter.target import Target
 
 NAME = "idp.example"
 
@@ -50,7 +51,7 @@ class Visit:
         return self.outcome.reason.value, self.outcome.fault.value, self.outcome.phase.value
 
 
-def visit(
+def visit(  # noqa: PLR0913  each is one thing that tests vary
     behave: Behaviour,
     *,
     authority: Authority | None = None,
@@ -59,6 +60,7 @@ def visit(
     host: str = NAME,
     addresses: tuple[str, ...] = ("127.0.0.1",),
     token: Callable[[], str] = fresh_token,
+    trust: Callable[[Target], ssl.SSLContext] | None = None,
     **changes: Any,  # noqa: ANN401  any field of a target
 ) -> Visit:
     """Probe a peer that does `behave`.
@@ -66,12 +68,12 @@ def visit(
     With an authority to trust, over TLS; with a scheme, the peer speaks TLS only if it has a certificate.
     """
     # Not the system's authorities, which take a while to read: none of them knows a peer of ours.
-    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if authority is not None:
-        trust.load_verify_locations(authority.ca_file)
+        context.load_verify_locations(authority.ca_file)
     if authority is not None and certificate is None and scheme is None:
         certificate = authority.issue(NAME, "127.0.0.1")
-    scheme = scheme or ("http" if authority is None else "https")
+    scheme = scheme or ("http" if certificate is None else "https")
     resolved: list[str] = []
 
     async def resolve(name: str, _family: IpFamily) -> tuple[str, ...]:
@@ -80,7 +82,7 @@ def visit(
 
     async def main() -> Visit:
         async with listening(behave, tls=certificate.tls if certificate else None) as peer:
-            prober = Prober(lambda _: trust, resolve=resolve, clock=loop().time, token=token)
+            prober = Prober(trust or (lambda _: context), resolve=resolve, clock=loop().time, token=token)
             url = f"{scheme}://{host}:{peer.port}/{SOURCE}"
             target = a_target(**{"source_url": url, "timeout": 60.0} | changes)
             outcome = await prober(target, Journey.AUTHORIZE)
@@ -88,3 +90,23 @@ def visit(
             return Visit(outcome, peer, loop().attempts, resolved)
 
     return run(main())
+
+
+def wants_a_client_certificate(tls: ssl.SSLContext) -> Behaviour:
+    """Return a behaviour that refuses a client as OpenSSL does: asyncio's server would drop the alert."""
+    tls.verify_mode = ssl.CERT_REQUIRED
+
+    async def behave(talk: Talk) -> None:
+        heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = tls.wrap_bio(heard, said, server_side=True)
+        for _ in range(10):
+            try:
+                server.do_handshake()
+            except ssl.SSLWantReadError:
+                await talk.say(said.read())
+                heard.write(await talk.reader.read(65536))
+            except ssl.SSLError:
+                await talk.say(said.read())
+                return
+
+    return behave

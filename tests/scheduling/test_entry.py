@@ -31,6 +31,8 @@ SEEN: dict[str, Any] = {
     "interval": 61.0,
     "timeout": 11.0,
     "ca_file": Path("/ca.pem"),
+    "client_certificate_file": Path("/client.pem"),
+    "client_key_file": Path("/client.key"),
     "ip_family": IpFamily.V6,
     "proxy_url": "http://proxy.example:3128",
 }

@@ -14,8 +14,9 @@ from exporter.scheduling.places import Places
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-TURNS = 3
-"""Of the loop, in which everybody has got as far as they get."""
+TURNS = 100
+"""Of the loop, in which everybody has got as far as they get: who is told to leave before they sit down hands
+on their place a turn or two later, one after the other."""
 
 
 async def turns() -> None:

@@ -107,6 +107,56 @@ def test_a_changed_targets_probe_is_cancelled_and_counted_and_a_new_one_comes_so
     assert stage.twice_at_once == []
 
 
+def test_a_changed_target_is_not_probed_again_before_its_cancelled_probe_has_ended() -> None:
+    running = 0
+
+    async def scene(stage: Stage, _: VirtualTime) -> None:
+        async def closing(target: Target, journey: Journey) -> Outcome:
+            nonlocal running
+            running += 1
+            assert running == 1
+            try:
+                return await stage.probe(target, journey)
+            finally:
+                await asyncio.sleep(0.2)  # as closing a connection may take
+                running -= 1
+
+        schedule = stage.schedule([make_target("t", timeout=9.0)], probe=closing)
+        schedule.start()
+        await asyncio.sleep(3.0)
+        await schedule.reconfigure([make_target("t", timeout=8.0)], places=100)
+        await asyncio.sleep(1.0)
+        await schedule.stop(grace=30.0)
+
+    stage = perform(scene, lambda *_: Act(lasts=5.0))
+    assert stage.starts("t") == pytest.approx([0.0, 3.2], abs=EXACT)
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_a_wake_that_reaches_a_removed_target_late_begins_and_counts_nothing(turns: int) -> None:
+    target = make_target("t", interval=10.0)
+    second = due_slots(target, 100.0)[1]
+
+    async def scene(stage: Stage, time: VirtualTime) -> None:
+        schedule = stage.schedule([target])
+        schedule.start()
+        await asyncio.sleep(second - time() - 0.5)
+        time.loop.stall(0.6)  # who wakes it is on the way, so many turns behind
+        for _turn in range(turns):
+            await asyncio.sleep(0)
+        removing = asyncio.create_task(schedule.reconfigure([], places=100))
+        await asyncio.sleep(0)
+        begun = len(stage.begun)
+        time.loop.stall(11.0)
+        await removing
+        await asyncio.sleep(1.0)
+        assert len(stage.begun) == begun
+        await schedule.stop(grace=0.0)
+
+    stage = perform(scene)
+    assert len(stage.outcomes) + sum(skip.count for skip in stage.skips) == 2
+
+
 def test_first_probes_of_new_targets_are_spread_over_their_host() -> None:
     old, *new = (make_target(name, host="one" if name != "d" else "two", interval=1e6) for name in "abcd")
     stage = reloaded([old], (10.0, [old, *new]), until=20.0)
@@ -246,8 +296,8 @@ def test_a_longer_interval_is_waited_for() -> None:
 
 @pytest.mark.parametrize("turns", range(8))
 def test_a_stop_in_the_midst_of_a_reload_ends_everything_and_begins_nothing(turns: int) -> None:
-    old = [make_target(f"o{number:03}", host=f"{number}") for number in range(50)]
-    new = [make_target(f"n{number:03}", host=f"{number}") for number in range(50)]
+    old = [make_target(f"o{number:03}", host=f"{number}") for number in range(300)]
+    new = [make_target(f"n{number:03}", host=f"{number}") for number in range(300)]
 
     async def scene(stage: Stage, _: VirtualTime) -> None:
         schedule = stage.schedule(old)

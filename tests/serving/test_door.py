@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from pathlib import Path
 
 import bcrypt
@@ -15,6 +16,7 @@ from exporter.security import RateLimit, TlsServer, UnusableError, WebSecurity
 from exporter.serving import Door, serving
 from exporter.serving import door as door_module
 from exporter.serving.door import Bucket
+from exporter.serving.login import Login
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 LOGIN = "Authorization: Basic YW5uOnNlY3JldA==\r\n"  # ann:secret
@@ -41,16 +43,16 @@ def test_users_headers_and_limits_change_for_connections_that_are_there() -> Non
         async with serving(app(door=door), sockets, door=door), connected(sockets) as client:
             assert (await client.ask()).status == 200
 
-            await door.renew(WebSecurity(users={"ann": HASH}, headers=(("X-Frame-Options", "deny"),)))
+            door.prepare(WebSecurity(users={"ann": HASH}, headers=(("X-Frame-Options", "deny"),)))()
             answer = await client.ask()
             assert (answer.status, answer.headers["x-frame-options"]) == (401, "deny")
             assert (await client.ask(extra=LOGIN)).status == 200
 
-            await door.renew(WebSecurity(rate_limit=RateLimit(interval=1000, burst=1)))
+            door.prepare(WebSecurity(rate_limit=RateLimit(interval=1000, burst=1)))()
             assert [(await client.ask()).status for _ in range(2)] == [200, 429]
             assert (await client.ask(path="/-/healthy")).status == 200
 
-            await door.renew(None)
+            door.prepare(None)()
             assert (await client.ask()).status == 200
 
     run(scenario())
@@ -61,7 +63,7 @@ def test_the_same_rate_limit_after_a_reload_counts_on() -> None:
         limited = WebSecurity(rate_limit=RateLimit(interval=1000, burst=1))
         door = Door(limited)
         assert door.has_room()
-        await door.renew(limited)
+        door.prepare(limited)()
         assert not door.has_room()
 
     run(scenario())
@@ -73,12 +75,12 @@ def test_tls_begins_and_ends_without_closing_the_port_and_old_connections_end(pa
         async with serving(app(door=door), sockets, door=door), connected(sockets) as plain:
             assert (await plain.ask()).status == 200
 
-            await door.renew(WebSecurity(tls=pair.tls()))
+            door.prepare(WebSecurity(tls=pair.tls()))()
             assert await plain.closed()
             async with connected(sockets, pair.client()) as secure:
                 assert (await secure.ask()).status == 200
 
-                await door.renew(None)
+                door.prepare(None)()
                 assert await secure.closed()
             async with connected(sockets) as plain_again:
                 assert (await plain_again.ask()).status == 200
@@ -98,7 +100,7 @@ def test_a_client_certificate_is_required_from_the_next_connection_on(pair: Pair
         ):
             assert (await anonymous.ask()).status == 200
 
-            await door.renew(WebSecurity(tls=pair.tls(tmp_path / "clients.crt")))
+            door.prepare(WebSecurity(tls=pair.tls(tmp_path / "clients.crt")))()
 
             assert await anonymous.closed()
             assert await refused(sockets, pair.client())
@@ -107,22 +109,47 @@ def test_a_client_certificate_is_required_from_the_next_connection_on(pair: Pair
     run(scenario())
 
 
-def test_tls_that_cannot_be_stays_as_it_was_and_the_rest_is_taken(
-    pair: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_tls_that_cannot_be_changes_nothing(pair: Pair, tmp_path: Path) -> None:
     async def scenario() -> None:
         door, sockets = Door(WebSecurity(tls=pair.tls())), local()
         async with (
             serving(app(door=door), sockets, door=door),
             connected(sockets, pair.client()) as client,
         ):
-            await door.renew(WebSecurity(tls=pair.tls(tmp_path / "absent"), users={"ann": HASH}))
-            assert (await client.ask()).status == 401
-            assert (await client.ask(extra=LOGIN)).status == 200
+            with pytest.raises(UnusableError, match="names a file that does not exist"):
+                door.prepare(WebSecurity(tls=pair.tls(tmp_path / "absent"), users={"ann": HASH}))
+            assert (await client.ask()).status == 200
 
     run(scenario())
-    absent = "names a file that does not exist; write a path that does, relative to this file's directory"
-    assert said(caplog) == [f"TLS stays as it was: client authorities: {absent}"]
+
+
+def test_what_is_prepared_changes_nothing_until_it_is_put_in_force(pair: Pair) -> None:
+    async def scenario() -> None:
+        door, sockets = Door(), local()
+        async with serving(app(door=door), sockets, door=door), connected(sockets) as client:
+            apply = await asyncio.to_thread(door.prepare, WebSecurity(tls=pair.tls(), users={"ann": HASH}))
+            assert (await client.ask()).status == 200
+
+            apply()
+
+            assert await client.closed()
+            async with connected(sockets, pair.client()) as another:
+                assert (await another.ask()).status == 401
+
+    run(scenario())
+
+
+def test_the_same_tls_after_a_reload_ends_no_connection(pair: Pair) -> None:
+    async def scenario() -> None:
+        door, sockets = Door(WebSecurity(tls=pair.tls())), local()
+        async with (
+            serving(app(door=door), sockets, door=door),
+            connected(sockets, pair.client()) as client,
+        ):
+            door.prepare(WebSecurity(tls=pair.tls(), users={"ann": HASH}))()
+            assert (await client.ask()).status == 401
+
+    run(scenario())
 
 
 def test_a_certificate_that_is_renewed_on_disk_is_shown_to_the_next_connection(
@@ -177,6 +204,37 @@ def test_a_broken_pair_keeps_the_old_one_and_is_told_of_once(
     assert said(caplog) == [
         "TLS certificate not renewed, the old one is kept: key: holds no private key; write one in PEM"
     ]
+
+
+def test_logins_that_wait_when_the_end_comes_are_answered() -> None:
+    opened = threading.Event()
+
+    def compare(password: bytes, _: bytes) -> bool:
+        opened.wait()
+        return password == b"secret"
+
+    async def scenario() -> None:
+        door = Door(WebSecurity(users={"ann": HASH}), login=Login(compare))
+        sockets, leave = local(), asyncio.Event()
+
+        async def served() -> None:
+            async with serving(app(door=door), sockets, door=door, grace=3600):
+                await leave.wait()
+
+        server = asyncio.create_task(served())
+        async with connected(sockets) as first, connected(sockets) as second:
+            compared = asyncio.create_task(first.ask(extra="Authorization: Basic YW5uOngK\r\n"))
+            waiting = asyncio.create_task(second.ask(extra=LOGIN))
+            while door.login.waiting < 2:  # noqa: ASYNC110  arriving is no event
+                await asyncio.sleep(0.01)
+            leave.set()
+            while sockets[0].fileno() != -1:  # noqa: ASYNC110  a socket's closing is no event
+                await asyncio.sleep(0.01)
+            opened.set()
+            assert [(await answer).status for answer in (compared, waiting)] == [401, 200]
+        await server
+
+    run(scenario())
 
 
 class Clock:

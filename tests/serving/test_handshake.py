@@ -12,10 +12,13 @@ import trustme
 from serving.pairs import Pair
 from serving.wire import app, connected, local, run
 
-from exporter.security import TlsServer, WebSecurity
-from exporter.serving import Door, serving
+from exporter.security import TlsServer, WebSecurity, context, read
+from exporter.serving import Door, Server, serving
 from exporter.serving import handshake as handshake_module
 from exporter.serving import server as server_module
+from exporter.serving.connection import Connection
+from exporter.serving.handshake import Handshake
+from exporter.serving.seats import Seats
 
 UNHURRIED = 3600
 
@@ -241,7 +244,27 @@ def test_handshakes_that_do_not_end_give_way_to_a_scrape(pair: Pair, monkeypatch
     run(scenario())
 
 
-def test_neither_a_handshake_nor_an_idle_connection_delays_the_end(pair: Pair) -> None:
+def test_a_handshake_has_a_seat_from_its_first_byte_to_its_end(pair: Pair) -> None:
+    async def scenario() -> None:
+        seats, server, tls = Seats(5), Server(app()), pair.tls()
+        server.config.load()
+        connection = Connection(server.config, server.server_state, {})
+        handshake = Handshake(connection, context(tls, read(tls)), seats)
+
+        handshake.connection_made(asyncio.Transport())
+        assert len(seats) == 1
+
+        handshake.connection_lost(None)
+        assert len(seats) == 0
+
+    run(scenario())
+
+
+def test_neither_a_handshake_nor_an_idle_connection_delays_the_end(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshake_module, "HANDSHAKE_DEADLINE", UNHURRIED)
+
     async def scenario() -> None:
         sockets = local()
         async with contextlib.AsyncExitStack() as clients:

@@ -198,6 +198,16 @@ def test_what_is_remembered_of_one_login_opens_for_no_other_cut_of_the_same_byte
     assert not ask(login, basic(b"ann", b"secret:"))
 
 
+def test_two_logins_whose_parts_join_to_the_same_bytes_are_two() -> None:
+    second = "hash of secret"
+    password = f"1{second}2"
+    first = f"hash of {password}"
+    login, _ = made({"ann": first, f"ann{first}1": second})
+    assert ask(login, basic(b"ann", password.encode()))
+
+    assert not ask(login, basic(f"ann{first}1".encode(), b"2"))
+
+
 def test_a_changed_password_ends_the_old_one_at_once_and_a_removed_user_too() -> None:
     login, _ = made()
     assert ask(login, basic(b"ann", b"secret"))
@@ -208,6 +218,16 @@ def test_a_changed_password_ends_the_old_one_at_once_and_a_removed_user_too() ->
     assert not ask(login, basic(b"ann", b"secret"))
     assert not ask(login, basic(b"bob", b"other"))
     assert ask(login, basic(b"ann", b"new"))
+
+
+def test_a_removed_user_stays_out_though_another_one_has_the_same_hash() -> None:
+    login, _ = made({"ann": "hash of secret"})
+    assert ask(login, basic(b"ann", b"secret"))
+
+    login.renew({"bob": "hash of secret"})
+
+    assert not ask(login, basic(b"ann", b"secret"))
+    assert ask(login, basic(b"bob", b"secret"))
 
 
 def test_a_password_that_changes_while_it_is_compared_comes_in_no_more() -> None:

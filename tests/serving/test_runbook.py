@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from serving.test_page import Document
+from serving.html import Document
 from serving.test_site import app, ask
 
 from exporter.serving.document import CONTENT_SECURITY_POLICY
@@ -85,12 +85,17 @@ def test_links_of_a_runbook_lead_to_runbooks(alert: str) -> None:
     assert set(links) <= set(PAGES)
 
 
-def test_a_wheel_carries_the_runbooks_and_serves_them_without_the_repository(tmp_path: Path) -> None:
+def test_a_wheel_carries_runbooks_and_templates_and_needs_no_repository(
+    tmp_path: Path,
+) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=60)
     (wheel,) = tmp_path.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
-    script = "from exporter.serving import runbook; print(runbook.__file__, *runbook.runbooks())"
+    script = (
+        "from exporter.serving import document, runbook;"
+        "document.warm(); print(runbook.__file__, *runbook.runbooks())"
+    )
 
     done = subprocess.run(
         [sys.executable, "-c", script],

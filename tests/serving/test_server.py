@@ -276,6 +276,20 @@ def test_a_kept_connection_outstays_silent_ones(monkeypatch: pytest.MonkeyPatch)
     run(scenario())
 
 
+def test_a_kept_connection_that_rests_gives_way_when_no_other_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MOST_CONNECTIONS", 1)
+
+    async def scenario() -> None:
+        sockets = local()
+        async with serving(app(), sockets, grace=UNHURRIED), connected(sockets) as resting:
+            assert (await resting.ask()).status == 200
+            async with connected(sockets) as scraper:
+                assert (await scraper.ask()).status == 200
+                assert await resting.closed()
+
+    run(scenario())
+
+
 def test_more_requests_at_once_than_there_are_seats_are_refused_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,19 +1,20 @@
 """The routes, through the application's own interface."""
 
 import asyncio
+import dataclasses
 import gzip
 import logging
 import random
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
 import pytest
+from serving.examples import views
 from starlette.applications import Starlette
 
-from exporter.serving import Format, Landing, site
-from exporter.serving.document import CONTENT_SECURITY_POLICY
-from exporter.serving.site import LEAST_COMPRESSED, LEAST_THREADED
+from exporter.serving import Format, Views, Watched, site
+from exporter.serving.compression import LEAST_COMPRESSED, LEAST_THREADED
 
 SECRET = "nonce=3f9a"
 OPENMETRICS = {"Accept": "application/openmetrics-text"}
@@ -34,10 +35,15 @@ def app(
     exposition: Callable[[bool], Awaitable[bytes]] = rendered,
     healthy: Callable[[], bool] = lambda: True,
     ready: Callable[[], bool] = lambda: True,
-    landing: Callable[[], Landing] = lambda: Landing(version="1.2.3", rows=()),
+    watched: Callable[[], Iterator[Watched]] = lambda: iter(()),
     reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,
 ) -> Starlette:
-    return site(exposition=exposition, healthy=healthy, ready=ready, landing=landing, reload=reload)
+    shown = dataclasses.replace(views(), watched=watched)
+    return site(exposition=exposition, healthy=healthy, ready=ready, views=shown, reload=reload)
+
+
+def site_of(shown: Views) -> Starlette:
+    return site(exposition=rendered, healthy=lambda: True, ready=lambda: True, views=shown, reload=reloaded)
 
 
 def showing(body: bytes) -> Starlette:
@@ -152,15 +158,6 @@ def test_health_and_readiness_are_told_by_status_and_by_a_word() -> None:
     assert asked("/-/ready", ready=lambda: False) == (503, "not ready: the schedule is not running")
 
 
-def test_the_landing_page_is_html_under_a_strict_policy() -> None:
-    answer = ask(app(), "/")
-
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert "Version 1.2.3." in answer.text
-
-
 @pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nowhere"])
 @pytest.mark.parametrize("headers", [GZIP, PLAIN])
 def test_head_has_the_status_and_headers_of_get_and_no_body(path: str, headers: dict[str, str]) -> None:
@@ -204,12 +201,12 @@ def test_a_failure_is_answered_with_nothing_but_its_being_one() -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("part", ["healthy", "ready", "landing"])
+@pytest.mark.parametrize("part", ["healthy", "ready", "watched"])
 def test_a_failure_of_any_part_is_answered(part: str) -> None:
     def failing() -> bool:
         raise ValueError(SECRET)
 
-    path = {"landing": "/"}.get(part, f"/-/{part}")
+    path = {"watched": "/"}.get(part, f"/-/{part}")
 
     assert ask(app(**{part: failing}), path).status_code == 500  # type: ignore[arg-type]  # one of the parts
 

@@ -8,9 +8,10 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import NamedTuple
 
+from serving.examples import views
 from starlette.applications import Starlette
 
-from exporter.serving import Door, Landing, bind, site
+from exporter.serving import Door, bind, site
 
 
 class Answer(NamedTuple):
@@ -74,7 +75,7 @@ def app(exposition: Callable[[bool], Awaitable[bytes]] = rendered, door: Door | 
         exposition=exposition,
         healthy=lambda: True,
         ready=lambda: True,
-        landing=lambda: Landing(version="1", rows=()),
+        views=views(),
         reload=reloaded,
         door=door,
     )

@@ -185,15 +185,6 @@ def test_the_order_of_the_environment_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "later",
-    [f"{T}EMEA__CLIENT_KEY_FILE"],
-)
-def test_what_is_not_supported_yet_is_unknown(later: str) -> None:
-    (line,) = mistakes({**EMEA, later: "x"})
-    assert line.startswith(f"{later}: is unknown")
-
-
-@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("FLOW_EXPORTER_SERVICE_HOST", "10.0.0.1"),
@@ -235,6 +226,15 @@ def test_a_web_configuration_file_is_told_of_where_it_is_named_or_where_it_is_wr
         "FLOW_EXPORTER_LOG__LEVEL: is no log level; write debug, info, warning or error",
         "basic_auth in web.yml line 1: is unknown; did you mean basic_auth_users?",
     ]
+
+
+def test_certificates_for_which_a_configuration_is_refused_are_among_its_files(tmp_path: Path) -> None:
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: a.crt, key_file: a.key}\n")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(EMEA | {"FLOW_EXPORTER_WEB__CONFIG_FILE": "web.yml"}, tmp_path)
+
+    assert {tmp_path / "web.yml", tmp_path / "a.crt", tmp_path / "a.key"} <= set(caught.value.files)
 
 
 def test_a_health_port_that_is_the_web_s_own_is_a_mistake() -> None:

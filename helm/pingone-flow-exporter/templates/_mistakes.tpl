@@ -54,6 +54,11 @@
 {{- if and $web.healthPort (eq (int $web.healthPort) (int .Values.port)) -}}
 {{- $mistakes = append $mistakes "web.healthPort: is the same as port; choose another one" -}}
 {{- end -}}
+{{- range $user, $hash := $web.config.basic_auth_users -}}
+{{- if not (regexMatch "^[$]2[aby][$][0-9]{2}[$][./A-Za-z0-9]{53}$" $hash) -}}
+{{- $mistakes = append $mistakes (printf "web.config.basic_auth_users.%s: is no bcrypt hash; write what htpasswd -nBC 10 prints behind the colon" $user) -}}
+{{- end -}}
+{{- end -}}
 {{- range $monitor := list "serviceMonitor" "podMonitor" -}}
 {{- with get $.Values $monitor -}}
 {{- if and .enabled (not .basicAuth) $web.config.basic_auth_users -}}

@@ -1,0 +1,84 @@
+"""The facts of the pages as JSON. Pure; what is unknown is absent, as in an outcome's own shape."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from exporter.outcome import as_json, rfc3339
+from exporter.serving.overview import drained
+from exporter.serving.standing import headline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from exporter.serving.watched import Breath, Past, Watched
+
+_COMPACT = (",", ":")
+
+
+async def targets_as_json(
+    watched: list[Watched], now: float, external_url: str | None, breath: Breath
+) -> bytes:
+    """Return all that is watched, each with its last outcome, in the order given; drains the list."""
+    head = {"generated_at": rfc3339(now), "headline": headline(watched, now)}
+    await breath()
+    body = _opened(head, "targets")
+    await _array(body, (_of_watched(each, external_url) for each in drained(watched)), breath)
+    return bytes(body + b"}\n")
+
+
+async def target_as_json(
+    pasts: Sequence[Past], now: float, external_url: str | None, breath: Breath
+) -> bytes:
+    """Return one target: for each journey how it stands, its last outcomes, and its last failures."""
+    body = _opened({"generated_at": rfc3339(now), "target": pasts[0].watched.target.name}, "journeys")
+    for number, past in enumerate(pasts):
+        body += b"," if number else b"["
+        body += _opened(_of_watched(past.watched, external_url), "recent")
+        await _array(body, map(as_json, past.recent), breath)
+        body += b',"failures":'
+        await _array(body, map(as_json, past.failures), breath)
+        body += b"}"
+    return bytes(body + b"]}\n")
+
+
+def _opened(facts: dict[str, Any], member: str) -> bytearray:
+    """Write an object up to the value of one more member, so that it can be written piece by piece."""
+    return bytearray(f'{json.dumps(facts, separators=_COMPACT)[:-1]},"{member}":'.encode())
+
+
+async def _array(body: bytearray, pieces: Iterable[dict[str, Any]], breath: Breath) -> None:
+    begin = b"["
+    for piece in pieces:
+        body += begin + json.dumps(piece, separators=_COMPACT).encode()
+        begin = b","
+        await breath()
+    body += b"[]" if begin == b"[" else b"]"
+
+
+def _of_watched(watched: Watched, external_url: str | None) -> dict[str, Any]:
+    target = watched.target
+    facts = {
+        "target": target.name,
+        "journey": watched.journey.value,
+        "url": None if external_url is None else f"{external_url}/targets/{target.name}",
+        "source_environment_id": target.source_environment_id,
+        "destination_environment_id": target.destination_environment_id,
+        "auth_host": target.auth_host,
+        "labels": dict(target.labels) or None,
+        "interval_seconds": target.interval,
+        "latency_objective_seconds": target.latency_objective,
+        "state": None if watched.failing is None else "failing" if watched.failing else "succeeding",
+        "since": _moment(watched.since),
+        "in_a_row": watched.in_a_row or None,
+        "next_run": _moment(watched.next_run),
+        "held_until": _moment(watched.held_until),
+        "certificate_not_after": _moment(watched.expiry),
+        "last": None if watched.last is None else as_json(watched.last),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _moment(timestamp: float | None) -> str | None:
+    return None if timestamp is None else rfc3339(timestamp)

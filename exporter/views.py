@@ -1,0 +1,67 @@
+"""What the pages show, joined of what the schedule plans and what history remembers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from exporter import __version__
+from exporter.observing import Slices
+from exporter.serving import Past, Views, Watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from exporter.observing import History
+    from exporter.scheduling import Plan, Schedule
+
+SHOWN = 50
+"""Outcomes of a target's page, and failures."""
+
+
+def views(schedule: Schedule, history: History, external_url: Callable[[], str | None]) -> Views:
+    """Return views of what is watched at the moment of each look."""
+
+    def watched() -> Iterator[Watched]:
+        return (_watched(plan, history) for plan in schedule.plans())
+
+    def past(name: str) -> tuple[Past, ...]:
+        return tuple(_past(plan, history) for plan in schedule.plans(name))
+
+    return Views(
+        version=__version__,
+        watched=watched,
+        past=past,
+        now=time.time,
+        slices=lambda: Slices().breathe,
+        external_url=external_url,
+    )
+
+
+def _watched(plan: Plan, history: History) -> Watched:
+    known = history.of(plan.target.name, plan.journey)
+    planned = Watched(
+        target=plan.target, journey=plan.journey, next_run=plan.next_run, held_until=plan.held_until
+    )
+    if known is None:  # not probed yet
+        return planned
+    return replace(
+        planned,
+        failing=known.state.failing,
+        since=known.state.since,
+        in_a_row=known.state.in_a_row,
+        last=known.last,
+        decisive=known.decisive,
+        expiry=known.expiry,
+        points=known.points,
+    )
+
+
+def _past(plan: Plan, history: History) -> Past:
+    known = history.of(plan.target.name, plan.journey)
+    return Past(
+        watched=_watched(plan, history),
+        recent=known.recent[: -SHOWN - 1 : -1] if known else (),
+        failures=known.failures[: -SHOWN - 1 : -1] if known else (),
+    )

@@ -1,0 +1,124 @@
+"""The pages as they are read: on any screen, in any light, by whatever means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from e2e.pages.conftest import NAMES, Scene
+from harness.browser import DESK, PHONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.browser import Visit
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.e2e
+
+FAILURES_IN_A_ROW = "pingone_flow_probe_consecutive_failures"
+PATHS = ("/", "/targets/environment_2", "/targets/environment_3", "/runbooks/PingOneFederationDown")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def night(scene: Scene) -> Iterator[None]:
+    """One federation is fine, one is refused by its provider, one has a certificate that expired."""
+    scene.weather("error_json", "environment_2", code=500)
+    scene.weather("tls_expired", "environment_3")
+    yield
+    scene.weather("healthy", *NAMES)
+
+
+def opened(page: Page) -> Page:
+    """Open a probe and a failure, if the page has any."""
+    for prefix in ("p", "f"):
+        summary = page.locator(f'details[id^="{prefix}-"] > summary').first
+        if summary.count():
+            summary.click()
+    return page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("path", PATHS)
+def test_it_is_accessible_and_never_wider_than_the_screen(
+    visit: Callable[..., Visit], path: str, size: tuple[int, int], scheme: str
+) -> None:
+    looking = visit(size=size, scheme=scheme)
+    opened(looking.go(path))
+    assert looking.violations() == []
+    assert looking.overflow() <= 0
+
+
+def test_the_dark_page_is_dark_and_the_light_one_light(visit: Callable[..., Visit]) -> None:
+    def background(scheme: str) -> int:
+        color = visit(scheme=scheme).go("/").evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(int(part) for part in color.removeprefix("rgb(").removesuffix(")").split(","))
+
+    assert background("dark") < 3 * 64
+    assert background("light") > 3 * 192
+
+
+def test_the_overview_says_what_is_wrong_and_whose_fault_it_looks_like(visit: Callable[..., Visit]) -> None:
+    page = visit().go("/")
+    headline = page.get_by_role("heading", level=1).inner_text()
+    assert headline.startswith("2 of 3 federations fail; it looks like the provider: 2 hosts fail in 2 ways")
+    names = page.locator("li h3").all_inner_texts()
+    assert set(names[:2]) == {"environment_2", "environment_3"}
+    assert names[2] == "environment_1"
+    expired = page.locator("li", has_text="environment_3").inner_text()
+    assert "tls, certificate expired" in expired
+    assert "provider" in expired
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_probe_opens_to_its_steps_with_and_without_scripts(
+    visit: Callable[..., Visit], *, scripts: bool
+) -> None:
+    page = opened(visit(scripts=scripts).go("/targets/environment_2"))
+    inside = page.locator('details[id^="f-"][open]').inner_text()
+    for fact in ("Step 1: authorize", "HTTP status\n500", "UNEXPECTED_ERROR", "127.0.0.1", "Transaction id"):
+        assert fact in inside
+
+
+def test_links_lead_from_page_to_page(visit: Callable[..., Visit], scene: Scene) -> None:
+    page = visit().go("/")
+    page.get_by_role("link", name="environment_2").click()
+    page.wait_for_url("**/targets/environment_2")
+    scene.daemon.wait_until(
+        lambda metrics: (metrics.value(FAILURES_IN_A_ROW, target="environment_2") or 0) >= 3,
+        what="three failures in a row",
+    )
+    page.reload()
+    page.get_by_role("link", name="Runbook PingOneFederationDown").click()
+    page.wait_for_url("**/runbooks/PingOneFederationDown")
+    page.go_back()
+    page.get_by_role("link", name="All federations").click()
+    page.wait_for_url(f"{scene.daemon.url}/")
+
+
+def test_all_can_be_reached_and_opened_by_keyboard(visit: Callable[..., Visit]) -> None:
+    page = visit().go("/targets/environment_2")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.localName") == "summary":
+            break
+    opened_by = page.evaluate_handle("document.activeElement.parentElement")
+    assert not opened_by.evaluate("(details) => details.open")
+    page.keyboard.press("Enter")
+    assert opened_by.evaluate("(details) => details.open")
+    page.keyboard.press("Space")
+    assert not opened_by.evaluate("(details) => details.open")
+
+
+def test_a_screen_reader_finds_landmarks_headings_and_lists(visit: Callable[..., Visit]) -> None:
+    page = visit().go("/")
+    for role in ("banner", "navigation", "main", "contentinfo"):
+        assert page.get_by_role(role).count() == 1, role
+    assert page.get_by_role("heading", level=2).all_inner_texts() == ["Failing 2", "Healthy 1"]
+    assert page.get_by_role("region", name="Failing 2").get_by_role("listitem").count() == 2
+    pictures = [picture.get_attribute("aria-label") for picture in page.get_by_role("img").all()]
+    assert all(label and label.startswith("last ") for label in pictures)

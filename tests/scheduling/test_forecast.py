@@ -1,0 +1,80 @@
+"""What a schedule would do, and what falls on whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.scheduling.forecast import loads, starts
+from exporter.target import Target
+
+EU, US = "https://auth.pingone.eu/a", "https://auth.pingone.com/a"
+
+
+def a_target(name: str, **fields: Any) -> Target:  # noqa: ANN401  any field of a target
+    needed = {
+        "source_environment_id": "a",
+        "destination_environment_id": "b",
+        "client_id": "c",
+        "source_url": EU,
+        "redirect_uri": "https://app.example.com/",
+    }
+    return Target(name=name, **{**needed, **fields})
+
+
+def test_first_probes_of_one_host_are_spread_and_those_of_another_begin_with_them() -> None:
+    found = starts([a_target("a"), a_target("b", source_url=US), a_target("c"), a_target("d")])
+    assert [(start.target.name, start.delay) for start in found] == [
+        ("a", 0.0),
+        ("b", 0.0),
+        ("c", 0.05),
+        ("d", 0.1),
+    ]
+
+
+def test_loads_are_summed_per_place_the_heaviest_first() -> None:
+    targets = [
+        a_target("a", source_url=US),
+        a_target("b", interval=30.0),
+        a_target("c"),
+        a_target("d", source_url=US.replace("com", "ca")),
+    ]
+    found = loads(targets, lambda target: target.auth_host)
+    assert [
+        (load.where, load.targets, round(load.probes * 60, 9), round(load.requests * 60, 9)) for load in found
+    ] == [
+        ("auth.pingone.eu", 2, 3.0, 3.0),
+        ("auth.pingone.ca", 1, 1.0, 1.0),
+        ("auth.pingone.com", 1, 1.0, 1.0),
+    ]
+
+
+def test_each_probe_leaves_a_flow_for_a_quarter_of_an_hour() -> None:
+    (load,) = loads([a_target("a")], lambda _: "here")
+    assert load.flows == pytest.approx(15)
+
+
+@pytest.mark.parametrize(("count", "near"), [(5, False), (6, True)])
+def test_half_of_what_one_address_is_given_is_near_the_limit(count: int, near: bool) -> None:  # noqa: FBT001  a column
+    # 10 probes a second each; 35 % of 300 a second are 105.
+    targets = [a_target(f"t{number}", interval=0.1) for number in range(count)]
+    (load,) = loads(targets, lambda target: target.source_environment_id)
+    assert load.is_near_the_limit is near
+
+
+def test_no_targets_are_no_load() -> None:
+    assert (starts([]), loads([], lambda _: "here")) == ([], [])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 86_400)), max_size=20))
+def test_nothing_is_lost_whichever_place_it_is_counted_at(written: list[tuple[str, float]]) -> None:
+    targets = [
+        a_target(f"t{number}", source_environment_id=environment, interval=interval)
+        for number, (environment, interval) in enumerate(written)
+    ]
+    found = loads(targets, lambda target: target.source_environment_id)
+    assert sum(load.targets for load in found) == len(targets)
+    assert sum(load.probes for load in found) == pytest.approx(sum(1 / target.interval for target in targets))

@@ -1,0 +1,186 @@
+"""What check-config tells: what would run, on whom it falls, and what is right but hardly meant."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from harness.daemon import COMMAND
+from harness.process import clean_environment
+
+from exporter.preview import Preview, preview
+from exporter.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NOWHERE = Path("/nonexistent")
+P, D = "FLOW_EXPORTER_", "FLOW_EXPORTER_DEFAULTS__"
+SOURCE = "94e3268d-847d-47aa-a45e-1ef8dd8f4df0"
+OTHER = "14e3268d-847d-47aa-a45e-1ef8dd8f4df0"
+
+
+def environ(*names: str, **fields: str) -> dict[str, str]:
+    """Return the variables of targets of one source environment, and of others by `NAME__FIELD`."""
+    ids = {f"{D}SOURCE_ENVIRONMENT_ID": SOURCE, f"{D}DESTINATION_ENVIRONMENT_ID": OTHER}
+    clients = {f"{P}TARGETS__{name}__CLIENT_ID": "client" for name in names}
+    return {**ids, **clients, **{f"{P}TARGETS__{name}": value for name, value in fields.items()}}
+
+
+def checked(variables: Mapping[str, str]) -> Preview:
+    return preview(load(variables, NOWHERE))
+
+
+def test_loads_come_first_then_first_probes_then_each_target() -> None:
+    apac = {
+        "APAC__REGION": "EU",
+        "APAC__SOURCE_ENVIRONMENT_ID": OTHER,
+        "APAC__INTERVAL": "1s",
+        "APAC__LATENCY_OBJECTIVE": "300ms",
+    }
+    found = checked(environ("EMEA", "APAC", "US", **apac))
+    assert found.text.startswith(
+        """\
+auth host         targets  probes/min  flows at a time
+auth.pingone.eu         1          60              900
+auth.pingone.com        2           2               30
+
+source environment                    targets  probes/min  flows at a time
+14e3268d-847d-47aa-a45e-1ef8dd8f4df0        1          60              900
+94e3268d-847d-47aa-a45e-1ef8dd8f4df0        2           2               30
+
+target  journey    first probe  then every
+apac    authorize  at once              1s
+emea    authorize  at once              1m
+us      authorize  after 50ms           1m
+
+target apac
+  authorize URL           https://auth.pingone.eu/"""
+    )
+    assert found.warnings == ()
+
+
+def test_a_rare_probe_is_not_shown_as_none() -> None:
+    text = checked(environ("A", A__INTERVAL="1d")).text
+    assert text.split("\n")[1] == "auth.pingone.com        1        <0.1             <0.1"
+
+
+def test_a_thousand_environments_are_told_by_the_heaviest_twenty() -> None:
+    ids = {f"T{n}__SOURCE_ENVIRONMENT_ID": f"{n:08}-847d-47aa-a45e-1ef8dd8f4df0" for n in range(1000)}
+    text = checked(environ(*(f"T{n}" for n in range(1000)), **ids, T7__INTERVAL="30s")).text
+    table = text.split("\n\n")[1].split("\n")
+    assert table[1].startswith("00000007-847d-47aa-a45e-1ef8dd8f4df0        1           2 ")
+    assert len(table) == 22
+    assert table[-1] == "and 980 more, with fewer probes"
+
+
+def test_a_shard_shows_its_own_share_and_that_of_all() -> None:
+    shard = {f"{P}SHARD__COUNT": "2"}
+    found = checked({**environ(*(f"T{n}" for n in range(10))), **shard})
+    here, everywhere = found.text.split("\n")[1].split()[2:4]
+    assert 0 < int(here) < 10
+    assert everywhere == "10"
+    assert found.text.startswith("auth host         targets  probes/min  of all shards  flows at a time\n")
+
+
+def test_a_shard_without_a_target_shows_no_tables() -> None:
+    shard = {f"{P}SHARD__COUNT": "2"}
+    texts = [checked({**environ("A"), **shard, f"{P}SHARD__INDEX": index}).text for index in "01"]
+    assert sorted(text.split()[0] for text in texts) == ["auth", "exporter"]
+
+
+LIMIT = "one address gets 35% of what an environment takes, which is about 105 a second as others tell"
+
+
+def test_what_comes_near_the_providers_limit_is_warned_of() -> None:
+    often = {f"{D}INTERVAL": "100ms", f"{D}LATENCY_OBJECTIVE": "10ms"}
+    assert checked({**environ(*"ABCDE"), **often}).warnings == ()
+    assert checked({**environ(*"ABCDEF"), **often}).warnings == (
+        f"source environment {SOURCE} is sent 60 requests a second; {LIMIT}; make INTERVAL longer",
+    )
+
+
+def test_shards_are_warned_of_what_they_do_together() -> None:
+    often = {f"{D}INTERVAL": "100ms", f"{D}LATENCY_OBJECTIVE": "10ms", f"{P}SHARD__COUNT": "2"}
+    assert checked({**environ(*"ABCDEF"), **often}).warnings == (
+        (
+            f"source environment {SOURCE} is sent 60 requests a second by all shards together; {LIMIT}; "
+            "make INTERVAL longer"
+        ),
+    )
+
+
+def test_an_objective_that_no_success_can_miss_is_warned_of() -> None:
+    fields = {f"T{n}__LATENCY_OBJECTIVE": "10s" for n in range(1, 8)}
+    found = checked(environ(*(f"T{n}" for n in range(9)), **fields, T8__LATENCY_OBJECTIVE="9999ms"))
+    assert found.warnings == (
+        (
+            "LATENCY_OBJECTIVE is not shorter than the timeout, so that no success is ever slow: "
+            "t1, t2, t3, t4, t5 and 2 more; make it shorter"
+        ),
+    )
+
+
+@pytest.mark.e2e
+def test_warnings_stand_beside_what_was_asked_for_and_are_no_failure(tmp_path: Path) -> None:
+    variables = environ("A", A__LATENCY_OBJECTIVE="10s")
+    done = subprocess.run(
+        [*COMMAND, "check-config"],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path, variables),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("auth host ")
+    assert done.stderr == (
+        "warning: LATENCY_OBJECTIVE is not shorter than the timeout, so that no success is ever slow: a; "
+        "make it shorter\n"
+    )
+
+
+@pytest.mark.e2e
+def test_a_reader_that_has_read_enough_is_no_failure(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*COMMAND, "check-config"],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path, environ("A")),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.e2e
+def test_a_configuration_file_and_a_mounted_secret_are_checked_together(tmp_path: Path) -> None:
+    (tmp_path / "flows.yaml").write_text(
+        f"targets:\n  emea:\n    source_environment_id: {SOURCE}\n    destination_environment_id: {OTHER}\n"
+        "    client_id: 0123\n    intervall: 1m\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / f"{P}TARGETS__EMEA__PROXY_URL").write_text("socks5://user:s3cr3t@a.example:1")
+    done = subprocess.run(
+        [*COMMAND, "check-config"],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path, {f"{P}CONFIG_FILE": "flows.yaml", f"{P}SECRETS_DIR": "secrets"}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        (
+            f"{P}TARGETS__EMEA__PROXY_URL in secrets: is an https or socks proxy, which is not supported; "
+            "write an http one, for example http://proxy.example.com:3128 (https targets are reached through "
+            "it, too)"
+        ),
+        "targets.emea.intervall in flows.yaml line 6: is unknown; did you mean targets.emea.interval?",
+    ]
