@@ -18,7 +18,7 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 	|| { docker info >/dev/null 2>&1 && echo docker build; })
 
 # Tests of whole programs: Prometheus, promtool, Helm, a browser, a builder of images, or the installed command.
-WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_main.py
+WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
 
 .PHONY: help setup demo test unit lint format image test-tools docs pins clean
 
