@@ -62,6 +62,15 @@ def refused(values: Values) -> str:
         (ONE | {"rules": {"alerts": {"A": {"severity": "page"}}}}, "at '/rules/alerts/A/severity'"),
         (ONE | {"rules": {"alerts": {"A": {"expr": "1"}}}}, "at '/rules/alerts/A'"),
         (ONE | {"rules": {"thresholds": {"a": "1"}}}, "at '/rules/thresholds/a'"),
+        (ONE | {"rules": {"labels": {"my-team": "a"}}}, "invalid propertyName 'my-team'"),
+        (ONE | {"rules": {"alerts": {"A": {"labels": {"1": "a"}}}}}, "invalid propertyName '1'"),
+        (ONE | {"additionalLabels": {"release": "a b"}}, "at '/additionalLabels/release'"),
+        (ONE | {"additionalLabels": {"release": "a" * 64}}, "at '/additionalLabels/release'"),
+        (ONE | {"podLabels": {"a": "b-"}}, "at '/podLabels/a'"),
+        (ONE | {"serviceMonitor": {"labels": {"a": "b/c"}}}, "at '/serviceMonitor/labels/a'"),
+        (ONE | {"port": None}, "missing property 'port'"),
+        (ONE | {"web": None}, "missing property 'web'"),
+        (ONE | {"service": {"port": None}}, "at '/service': missing property 'port'"),
         (emea(sourceEnvironmentId="94e3268d"), "at '/targets/emea/sourceEnvironmentId'"),
         (emea(destinationEnvironmentId="94e3268d-847d-47aa-a45e-1ef8dd8f4dfg"), "at '/targets/emea/dest"),
         (emea(region="US"), "at '/targets/emea/region'"),
@@ -162,6 +171,13 @@ def test_a_password_in_the_clear_is_refused_and_not_repeated() -> None:
     told = refused(web(basic_auth_users={"a": "s3cr3t"}))
     assert "web.config.basic_auth_users.a: is no bcrypt hash; write what htpasswd" in told
     assert "s3cr3t" not in told
+
+
+@pytest.mark.parametrize("name", ["1flows", "eu.flows"])
+def test_a_release_by_whose_name_no_service_may_be_called_is_refused(name: str) -> None:
+    with pytest.raises(RefusedError, match="fullnameOverride: is missing; of this release's name comes"):
+        render(ONE, name=name)
+    assert render(ONE | {"fullnameOverride": "flows"}, name=name).one("Service")
 
 
 def test_all_mistakes_are_told_at_once() -> None:
