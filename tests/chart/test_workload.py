@@ -324,6 +324,11 @@ def test_the_test_reads_the_very_settings_that_are_deployed(path: Path) -> None:
     assert test.get("volumes") == exporter.get("volumes")
 
 
+def test_the_tests_pod_is_still_there_when_helm_looks_for_its_logs() -> None:
+    annotations = render(ONE).one("Pod")["metadata"]["annotations"]
+    assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
+
+
 def test_the_test_is_a_hook_and_can_be_switched_off() -> None:
     assert render(ONE).one("Pod")["metadata"]["annotations"]["helm.sh/hook"] == "test"
     assert render(ONE | {"test": {"enabled": False}}).all("Pod") == []
