@@ -64,6 +64,7 @@ def refused(values: Values) -> str:
         (ONE | {"rules": {"thresholds": {"a": "1"}}}, "at '/rules/thresholds/a'"),
         (ONE | {"rules": {"labels": {"my-team": "a"}}}, "invalid propertyName 'my-team'"),
         (ONE | {"rules": {"alerts": {"A": {"labels": {"1": "a"}}}}}, "invalid propertyName '1'"),
+        (ONE | {"rules": {"labels": {"cluster": "a"}}}, "invalid propertyName 'cluster'"),
         (ONE | {"additionalLabels": {"release": "a b"}}, "at '/additionalLabels/release'"),
         (ONE | {"additionalLabels": {"release": "a" * 64}}, "at '/additionalLabels/release'"),
         (ONE | {"podLabels": {"a": "b-"}}, "at '/podLabels/a'"),
@@ -196,6 +197,14 @@ def camel(name: str) -> str:
 
 def test_the_schema_has_the_fields_of_a_target_that_the_exporter_has_and_no_others() -> None:
     assert set(DEFINITIONS["target"]["properties"]) == {camel(name) for name in TargetFields.model_fields}
+
+
+def test_no_label_that_is_added_to_alerts_is_one_by_which_they_find_each_other() -> None:
+    rules = "".join(path.read_text(encoding="utf-8") for path in (CHART / "files" / "rules").glob("*.yaml"))
+    joins = re.findall(r"\bon \(([^)]+)\)\s+(?:present_over_time\()?ALERTS", rules)
+    assert len(joins) == rules.count("ALERTS{")
+    names = {name for join in joins for name in join.split(", ")}
+    assert names < set(DEFINITIONS["alertLabels"]["propertyNames"]["not"]["enum"])
 
 
 def test_the_schema_knows_the_same_regions_labels_and_shards_as_the_exporter() -> None:
