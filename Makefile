@@ -18,7 +18,7 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 	|| { docker info >/dev/null 2>&1 && echo docker build; })
 
 # Tests of whole programs: Prometheus, promtool, Helm, a browser, a builder of images, or the installed command.
-WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_main.py
+WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
 
 .PHONY: help setup demo test unit lint format image test-tools docs pins clean
 
@@ -39,11 +39,14 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: setup ## simulator and exporter together, nothing to configure; Ctrl-C ends it
 	@$(BIN)/pingone-flow-exporter demo $(DEMO)
 
+# All cores, up to four. What belongs together stays together: a file's fixtures start servers.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: setup ## run all tests; coverage of exporter/ must be at least 95 %
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 unit: setup ## run the unit tests alone: those that start no process
-	$(BIN)/python -m pytest $(addprefix --ignore=tests/,$(WITH_PROCESSES))
+	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=tests/,$(WITH_PROCESSES))
 
 lint: setup ## ruff with all rules, formatting, mypy strict, hadolint
 	$(BIN)/ruff check .

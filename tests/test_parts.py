@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from harness.certificates import Authority
     from harness.factory import Factory
+    from harness.http_messages import Request
     from harness.http_server import HttpServer
     from harness.samples import Samples
 
@@ -127,16 +129,25 @@ async def scrape(metrics: Metrics) -> Samples:
 def test_what_a_check_finds_that_was_ended_meanwhile_is_not_shown(
     tmp_path: Path, http_server: Factory[..., HttpServer]
 ) -> None:
-    server = http_server(Answer(delay=0.2))
+    released = threading.Event()
+
+    async def answer_when_released(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.to_thread(released.wait)
+        await Answer(headers=(("Content-Length", "0"),))(request, writer)
+
+    server = http_server(answer_when_released)
     now = settings(tmp_path)
     metrics = Metrics(now.targets, buckets=BUCKETS)
 
     async def main() -> None:
         current = egress(metrics, check_of(server))
         checking = asyncio.create_task(current())
-        await asyncio.to_thread(server.wait_for_requests, 1)
-        apply = await asyncio.to_thread(current.prepare, now)
-        apply()
+        try:
+            await asyncio.to_thread(server.wait_for_requests, 1)
+            apply = await asyncio.to_thread(current.prepare, now)
+            apply()
+        finally:
+            released.set()
         await checking
 
     asyncio.run(main())

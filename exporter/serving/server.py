@@ -139,8 +139,7 @@ class Server(uvicorn.Server):
         """Let no connection outlive the door that it came in by: idle ones end now, busy ones answered."""
         self._seats.clear()
         for connection in list(self.server_state.connections):
-            if not connection.transport.is_closing():
-                connection.shutdown()
+            connection.shutdown()
 
     def _connect(self) -> asyncio.BaseProtocol:
         connection = Connection(self.config, self.server_state, self.lifespan.state)

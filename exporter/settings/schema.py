@@ -138,8 +138,9 @@ class WebFields(_Group):
     )
     config_file: _Path = row(
         None,
-        "TLS and basic auth, in the format of Prometheus' web configuration file, relative to the working "
-        "directory; empty for none; `/-/healthy` and `/-/ready` stay open",
+        "TLS and basic auth, in the format of Prometheus' web configuration file "
+        "(see [web-configuration.md](web-configuration.md)), relative to the working directory; empty for "
+        "none; `/-/healthy` and `/-/ready` stay open",
         hidden=True,
     )
     health_listen_address: Annotated[

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness.certificates import Authority
+from harness.mount import Mount
 from harness.variables import target_variables
 from harness.waiting import poll
 
@@ -272,26 +273,39 @@ def test_a_mount_that_is_swapped_as_kubernetes_does_is_noticed(
 ) -> None:
     """The file is a link to one below a link that is swapped: nothing changes where the file itself is."""
     server = http_server()
-    mount = tmp_path / "mount"
-
-    def publish(name: str, text: str) -> None:
-        (mount / name).mkdir(parents=True)
-        (mount / name / "flows.yaml").write_text(text, encoding="utf-8")
-        (mount / "..data_tmp").symlink_to(name)
-        (mount / "..data_tmp").replace(mount / "..data")
-
-    publish("..first", yaml(["emea"], server))
-    (mount / "flows.yaml").symlink_to("..data/flows.yaml")
-    running = daemon({"FLOW_EXPORTER_CONFIG_FILE": str(mount / "flows.yaml")})
+    mount = Mount(tmp_path / "mount")
+    mount.put({"flows.yaml": yaml(["emea"], server)})
+    running = daemon({"FLOW_EXPORTER_CONFIG_FILE": str(mount.directory / "flows.yaml")})
     assert running.metrics().has(PROBES, target="emea")
-    publish("..second", yaml(["emea", "apac"], server))
+    mount.put({"flows.yaml": yaml(["emea", "apac"], server)})
     running.wait_until(lambda page: page.has(PROBES, target="apac"), timeout=NOTICED, what="the new target")
     assert 'msg=reloaded trigger="change on disk" added=1 removed=0 changed=0 unchanged=1' in running.log()
-    publish("..third", "no_such: 1\n")
+    mount.put({"flows.yaml": "no_such: 1\n"})
     running.wait_until(lambda page: page.value(GOOD) == 0.0, timeout=NOTICED, what="the mistake")
-    publish("..fourth", yaml(["emea"], server))
+    mount.put({"flows.yaml": yaml(["emea"], server)})
     running.wait_until(lambda page: page.value(GOOD) == 1.0, timeout=NOTICED, what="the way back")
     assert running.log().count('msg="reload refused, nothing is changed"') == 1
+
+
+def test_a_mounted_secret_that_is_renewed_is_noticed(
+    daemon: Factory[..., Daemon], tmp_path: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+    mount = Mount(tmp_path / "secrets")
+    name = "FLOW_EXPORTER_TARGETS__EMEA__CLIENT_ID"
+    mount.put({name: "before"})
+    environment = targets(["emea"], server)
+    del environment[name]
+    running = daemon({**environment, "FLOW_EXPORTER_SECRETS_DIR": str(mount.directory)})
+    running.wait_until(lambda page: page.total(PROBES, reason="ok"), what="a probe")
+    mount.put({name: "after"})
+    poll(
+        lambda: {dict(request.query)["client_id"] for request in server.requests},
+        lambda seen: seen == {"before", "after"},
+        timeout=NOTICED,
+        what="the new client",
+    )
+    assert running.metrics().total(PROBES, reason="ok") >= 1.0  # its counters were kept
 
 
 def yaml(names: Iterable[str], server: HttpServer) -> str:
