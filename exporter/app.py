@@ -116,6 +116,7 @@ async def lifespan(
     """
     targets = settings.targets
     metrics, history, log = Metrics(targets, buckets=settings.duration_buckets), History(), LogObserver()
+    metrics.shared(settings.shard.index, settings.shard.count)
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
     trust, egress = CurrentTrust(targets), CurrentEgress(settings.egress_check, metrics, watch)
     prober = await prober_of(trust, watch)

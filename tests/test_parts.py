@@ -160,6 +160,7 @@ def test_what_a_check_finds_that_was_ended_meanwhile_is_not_shown(
 def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
     before, after = settings(tmp_path, "stays", "goes"), settings(tmp_path, "stays", "comes")
     after = replace(after, log=replace(after.log, level="error"), max_concurrent_probes=7)
+    after = replace(after, shard=replace(after.shard, index=1, count=2))
     again = replace(after, targets=after.targets[1:])
     came = asyncio.Event()
     own = logging.getLogger("exporter")
@@ -206,6 +207,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
         own.setLevel(level)
     names = {labels["target"] for labels, _ in page(metrics).series("pingone_flow_probes_total")}
     assert names == {"stays"}
+    assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "1"}, 2)]
     assert history.of("goes", Journey.AUTHORIZE) is None
     assert history.of("comes", Journey.AUTHORIZE) is None
     assert history.of("stays", Journey.AUTHORIZE) is not None
