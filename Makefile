@@ -49,11 +49,14 @@ $(STAMP): $(RUNS) requirements-dev.txt
 demo: venv ## simulator and exporter together, nothing to configure; Ctrl-C ends it
 	@$(BIN)/pingone-flow-exporter demo $(DEMO)
 
+# All cores, up to four. What belongs together stays together: a file's fixtures start servers.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: setup ## run all tests; coverage of exporter/ must be at least 95 %
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 unit: setup ## run the unit tests alone: those that start no process
-	$(BIN)/python -m pytest $(addprefix --ignore=tests/,$(WITH_PROCESSES))
+	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=tests/,$(WITH_PROCESSES))
 
 lint: setup ## ruff with all rules, formatting, mypy strict, hadolint
 	$(BIN)/ruff check .
