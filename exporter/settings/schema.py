@@ -45,7 +45,7 @@ class TargetFields(_Group):
         None, "UUID of the environment that signs users on (the identity provider)", shown=REQUIRED
     )
     destination_environment_id: _EnvironmentId = row(
-        None, "UUID of the environment that they are signed on for (the relying party)", shown=REQUIRED
+        None, "UUID of the environment that users are signed on for (the relying party)", shown=REQUIRED
     )
     client_id: Annotated[str | None, read(values.client_id)] = row(
         None, "client id of the source application", shown=REQUIRED

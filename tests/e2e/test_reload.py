@@ -84,7 +84,7 @@ def started(daemon: Factory[..., Daemon], file: Path) -> Callable[[Mapping[str, 
 def reload(running: Daemon) -> str:
     response = running.request("POST", "/-/reload")
     assert response.status_code == 200, response.text
-    return response.text
+    return response.text.removesuffix("\n")
 
 
 def test_a_hundred_reloads_under_load_lose_nothing_and_double_nothing(
