@@ -135,7 +135,7 @@ async def lifespan(
     reloader = Reloader(
         settings, load or (lambda: settings), parts=follow, was_read=metrics.configuration_was_read
     )
-    app = _site(metrics, history, schedule, reloader, door)
+    app = _site(metrics, history, schedule, reloader, door, egress)
     spare_the_collector()
     async with serving(app, sockets, door=door, checked=checked), _running(watch, schedule, reloader):
         _tell_of_the_start(settings, sockets, checked)
@@ -159,7 +159,14 @@ async def _running(watch: LoopWatch, schedule: Schedule, reloader: Reloader) -> 
             await files
 
 
-def _site(metrics: Metrics, history: History, schedule: Schedule, reloader: Reloader, door: Door) -> Site:
+def _site(
+    metrics: Metrics,
+    history: History,
+    schedule: Schedule,
+    reloader: Reloader,
+    door: Door,
+    egress: CurrentEgress,
+) -> Site:
     """Hand to the web what it shows, and what it can ask for."""
 
     async def reload() -> tuple[bool, str]:
@@ -170,7 +177,9 @@ def _site(metrics: Metrics, history: History, schedule: Schedule, reloader: Relo
         exposition=metrics.exposition,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
-        views=views(schedule, history, lambda: reloader.settings.web.external_url),
+        views=views(
+            schedule, history, lambda: reloader.settings.web.external_url, egress=lambda: egress.found
+        ),
         reload=reload,
         door=door,
     )

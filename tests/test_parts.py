@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from exporter.observing import History, LoopWatch, Metrics
 from exporter.parts import CurrentEgress, CurrentTrust, parts, securing
 from exporter.scheduling import Schedule
 from exporter.security import UnusableError, WebSecurity
-from exporter.serving import Door
+from exporter.serving import Door, Egress
 from exporter.settings import ConfigurationError, EgressCheck, load
 from exporter.target import IpFamily, Journey
 
@@ -45,8 +46,11 @@ def settings(directory: Path, *names: str, **fields: str) -> Settings:
     return load(variables, directory)
 
 
-def egress(metrics: Metrics, check: EgressCheck | None) -> CurrentEgress:
-    return CurrentEgress(check, metrics, LoopWatch(asyncio.get_running_loop().time, lambda _: None))
+def egress(
+    metrics: Metrics, check: EgressCheck | None, *, wall: Callable[[], float] = time.time
+) -> CurrentEgress:
+    watch = LoopWatch(asyncio.get_running_loop().time, lambda _: None)
+    return CurrentEgress(check, metrics, watch, wall=wall)
 
 
 def check_of(server: HttpServer) -> EgressCheck:
@@ -116,6 +120,7 @@ def test_a_check_comes_changes_and_goes(tmp_path: Path, http_server: Factory[...
             await current()
             asked.append((len(first.requests), len(second.requests)))
             shown.append((await scrape(metrics)).value(EGRESS))
+            assert (None if current.found is None else float(current.found.up)) == shown[-1]
 
     asyncio.run(main())
     assert asked == [(0, 0), (1, 0), (2, 0), (2, 1), (2, 1)]
@@ -152,6 +157,29 @@ def test_what_a_check_finds_that_was_ended_meanwhile_is_not_shown(
 
     asyncio.run(main())
     assert page(metrics).value(EGRESS) is None
+
+
+def test_since_when_there_is_no_way_out_is_when_it_was_found_first(
+    tmp_path: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+    metrics = Metrics(settings(tmp_path).targets, buckets=BUCKETS)
+    moments = iter((10.0, 20.0))
+
+    async def main() -> list[Egress | None]:
+        current = egress(metrics, check_of(server), wall=lambda: next(moments))
+        found = [current.found]
+        for _ in range(2):
+            await current()
+            found.append(current.found)
+        server.always(Answer(raw=b"", close=True))
+        for _ in range(2):
+            await current()
+            found.append(current.found)
+        return found
+
+    up, down = Egress(up=True, since=10.0), Egress(up=False, since=20.0)
+    assert asyncio.run(main()) == [None, up, up, down, down]
 
 
 # All of them
