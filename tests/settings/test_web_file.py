@@ -404,6 +404,13 @@ def test_a_hash_that_takes_too_long_is_refused_with_the_reason(tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize("stored", ["", '""', "~", "null"])
+def test_a_user_without_a_hash_is_refused_and_never_left_out(stored: str, tmp_path: Path) -> None:
+    """As a template writes it whose value is not set; without its only user the port would be open."""
+    text = f"basic_auth_users:\n  prometheus: {stored}\n"
+    assert mistakes(tmp_path, text, "basic_auth_users") == [f"prometheus @2: {NO_HASH}"]
+
+
 def test_a_user_whose_name_no_client_can_send_is_refused(tmp_path: Path) -> None:
     assert mistakes(tmp_path, f"basic_auth_users: {{'a:b': {HASH}}}") == [
         "basic_auth_users.a:b @1: has a colon in its name, which no client can send; write another name"
