@@ -57,8 +57,25 @@ class Handshake(SSLProtocol):
             self._seats.take(transport)
         super().connection_made(transport)
 
+    def pause_writing(self) -> None:
+        """Tell the connection too: asyncio would, but only when as much again waits above TLS."""
+        super().pause_writing()
+        if self._has_begun:
+            self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Tell the connection too."""
+        super().resume_writing()
+        if self._has_begun:
+            self._connection.resume_writing()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Leave, whether the handshake was done or not."""
         if isinstance(self._below, asyncio.Transport):
             self._seats.leave(self._below)
         super().connection_lost(exc)
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether the connection knows of its transport; not before the handshake is done."""
+        return getattr(self._connection, "transport", None) is not None

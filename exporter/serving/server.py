@@ -22,6 +22,7 @@ from exporter.serving.gate import only_health
 from exporter.serving.handshake import Handshake
 from exporter.serving.listening import BACKLOG
 from exporter.serving.seats import Seats
+from exporter.serving.unread import Unread
 
 if TYPE_CHECKING:
     import socket
@@ -36,6 +37,10 @@ KEEP_ALIVE = 75
 """Seconds. Longer than usual scrape intervals (15 s to 60 s), so that Prometheus, which keeps idle
 connections for five minutes, reuses one; uvicorn's 5 s make it connect anew, and shake hands anew under
 TLS, for every scrape. An idle connection costs a few kilobytes."""
+MOST_UNREAD = 64 * 1024 * 1024
+"""Bytes of answers that wait for their clients, all together; the metrics of a thousand targets are 6 MB."""
+FEWEST_UNREAD = 4
+"""Answers that may wait however large they are: two scrapers, and two people who look."""
 LARGEST_HEAD = 16 * 1024
 GRACE = 2
 """Seconds for requests in flight at shutdown; a scrape of thousands of targets takes a tenth of that."""
@@ -116,6 +121,7 @@ class Server(uvicorn.Server):
         self.servers: list[asyncio.Server] = []
         self._door = door or Door()
         self._seats = Seats(MOST_CONNECTIONS)
+        self._unread = Unread(MOST_UNREAD, FEWEST_UNREAD)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -144,7 +150,7 @@ class Server(uvicorn.Server):
 
     def _connect(self) -> asyncio.BaseProtocol:
         connection = Connection(self.config, self.server_state, self.lifespan.state)
-        connection.seats = self._seats
+        connection.seats, connection.unread = self._seats, self._unread
         context = self._door.context
         return connection if context is None else Handshake(connection, context, self._seats)
 

@@ -14,6 +14,7 @@ from exporter.serving import connection as connection_module
 from exporter.serving.connection import REQUEST_DEADLINE, Connection
 from exporter.serving.seats import Seats
 from exporter.serving.server import KEEP_ALIVE
+from exporter.serving.unread import Unread
 
 
 class Clock:
@@ -77,7 +78,7 @@ def connection(pipe: Pipe) -> tuple[Connection, Clock]:
     config = Server(app()).config
     config.load()
     made = Connection(config, ServerState(), {}, _loop=clock)  # type: ignore[arg-type]  # as much of a loop as is used
-    made.seats = Seats(1)
+    made.seats, made.unread = Seats(1), Unread(1, 1)
     made.connection_made(pipe)
     return made, clock
 
