@@ -25,6 +25,9 @@ HANDSHAKE_DEADLINE = 10
 FAREWELL_DEADLINE = 1.0
 """Seconds for the client to confirm the end of TLS; less than shutdown waits for requests, or one client that
 does not would look like one."""
+LARGEST_READ = 16 * 1024
+"""Bytes, a record of TLS. asyncio's protocol has room for so many from the start, 256 KiB if left alone: five
+hundred clients that never end their handshake would have 160 MB."""
 
 
 class Handshake(SSLProtocol):
@@ -35,6 +38,8 @@ class Handshake(SSLProtocol):
         context: its certificate, and whom it lets in.
         seats: where the connection sits from now on.
     """
+
+    max_size = LARGEST_READ
 
     def __init__(self, connection: Connection, context: ssl.SSLContext, seats: Seats) -> None:
         super().__init__(
