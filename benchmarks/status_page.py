@@ -154,7 +154,7 @@ async def measure(count: int, rounds: int) -> bool:
         exposition=nothing,
         healthy=lambda: True,
         ready=lambda: True,
-        views=views(schedule, history, lambda: "https://exporter.example/pingone"),
+        views=views(schedule, history, lambda: "https://exporter.example/pingone", egress=lambda: None),
         reload=reloaded,
     )
     gc.collect()

@@ -120,6 +120,7 @@ async def lifespan(
     """
     targets = settings.targets
     metrics, history, log = Metrics(targets, buckets=settings.duration_buckets), History(), LogObserver()
+    metrics.shared(settings.shard.index, settings.shard.count)
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
     trust, egress = CurrentTrust(targets), CurrentEgress(settings.egress_check, metrics, watch)
     prober = await prober_of(trust, watch)
@@ -131,14 +132,14 @@ async def lifespan(
         places=settings.max_concurrent_probes,
         chores=[Chore("egress check", egress.INTERVAL, egress)],
     )
-    door, forgetful = Door(settings.web.security), (history, log)
+    door, forgetful = Door(settings.web.security), (history, log, prober)
     follow = parts(
         trust, egress, metrics=metrics, schedule=schedule, door=door, forgetful=forgetful, targets=targets
     )
     reloader = Reloader(
         settings, load or (lambda: settings), parts=follow, was_read=metrics.configuration_was_read
     )
-    app = _site(metrics, history, schedule, reloader, door)
+    app = _site(metrics, history, schedule, reloader, door, egress)
     spare_the_collector()
     give_back_what_is_large()
     async with serving(app, sockets, door=door, checked=checked), _running(watch, schedule, reloader):
@@ -163,7 +164,14 @@ async def _running(watch: LoopWatch, schedule: Schedule, reloader: Reloader) -> 
             await files
 
 
-def _site(metrics: Metrics, history: History, schedule: Schedule, reloader: Reloader, door: Door) -> Site:
+def _site(
+    metrics: Metrics,
+    history: History,
+    schedule: Schedule,
+    reloader: Reloader,
+    door: Door,
+    egress: CurrentEgress,
+) -> Site:
     """Hand to the web what it shows, and what it can ask for."""
 
     async def reload() -> tuple[bool, str]:
@@ -174,7 +182,9 @@ def _site(metrics: Metrics, history: History, schedule: Schedule, reloader: Relo
         exposition=metrics.exposition,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
-        views=views(schedule, history, lambda: reloader.settings.web.external_url),
+        views=views(
+            schedule, history, lambda: reloader.settings.web.external_url, egress=lambda: egress.found
+        ),
         reload=reload,
         door=door,
     )

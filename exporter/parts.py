@@ -6,12 +6,14 @@ Each part is called with settings and returns what puts them in force; see `expo
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.observing import log_from
 from exporter.probing import Canary, Trust
 from exporter.security import UnusableError
+from exporter.serving import Egress
 from exporter.settings import ConfigurationError, Mistake
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def parts(
     return (
         trust.prepare,
         lambda settings: partial(metrics.reconfigure, settings.targets),
+        lambda settings: partial(metrics.shared, settings.shard.index, settings.shard.count),
         lambda settings: partial(
             schedule.reconfigure, settings.targets, places=settings.max_concurrent_probes
         ),
@@ -128,15 +131,26 @@ class CurrentEgress:
         check: what to begin with.
         metrics: show what it finds.
         watch: knows when our own loop stood still.
+        wall: seconds since the epoch.
     """
 
     INTERVAL = Canary.INTERVAL
 
-    def __init__(self, check: EgressCheck | None, metrics: Metrics, watch: LoopWatch) -> None:
+    def __init__(
+        self,
+        check: EgressCheck | None,
+        metrics: Metrics,
+        watch: LoopWatch,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._wall = wall
         self._metrics = metrics
         self._watch = watch
         self._check = check
         self._canary = self._made(check)
+        self.found: Egress | None = None
+        """What it says; None without one, and before the first."""
 
     async def __call__(self) -> None:
         """Check once."""
@@ -144,6 +158,8 @@ class CurrentEgress:
         up = None if canary is None else await canary()
         if up is not None and canary is self._canary:  # else a reload ended it meanwhile
             self._metrics.egress(up)
+            if self.found is None or self.found.up is not up:
+                self.found = Egress(up=up, since=self._wall())
 
     def prepare(self, settings: Settings) -> Apply:
         """Make another check, unless it is the same."""
@@ -154,6 +170,7 @@ class CurrentEgress:
             self._check, self._canary = check, canary
             if canary is None:
                 self._metrics.no_egress()
+                self.found = None
 
         return apply
 

@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 
     from exporter.observing import History
     from exporter.scheduling import Plan, Schedule
+    from exporter.serving import Egress
 
 SHOWN = 50
 """Outcomes of a target's page, and failures."""
 
 
-def views(schedule: Schedule, history: History, external_url: Callable[[], str | None]) -> Views:
+def views(
+    schedule: Schedule,
+    history: History,
+    external_url: Callable[[], str | None],
+    *,
+    egress: Callable[[], Egress | None],
+) -> Views:
     """Return views of what is watched at the moment of each look."""
 
     def watched() -> Iterator[Watched]:
@@ -36,6 +43,7 @@ def views(schedule: Schedule, history: History, external_url: Callable[[], str |
         now=time.time,
         slices=lambda: Slices().breathe,
         external_url=external_url,
+        egress=egress,
     )
 
 

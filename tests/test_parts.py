@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from exporter.observing import History, LoopWatch, Metrics
 from exporter.parts import CurrentEgress, CurrentTrust, parts, securing
 from exporter.scheduling import Schedule
 from exporter.security import UnusableError, WebSecurity
-from exporter.serving import Door
+from exporter.serving import Door, Egress
 from exporter.settings import ConfigurationError, EgressCheck, load
 from exporter.target import IpFamily, Journey
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from harness.certificates import Authority
     from harness.factory import Factory
+    from harness.http_messages import Request
     from harness.http_server import HttpServer
     from harness.samples import Samples
 
@@ -43,8 +46,11 @@ def settings(directory: Path, *names: str, **fields: str) -> Settings:
     return load(variables, directory)
 
 
-def egress(metrics: Metrics, check: EgressCheck | None) -> CurrentEgress:
-    return CurrentEgress(check, metrics, LoopWatch(asyncio.get_running_loop().time, lambda _: None))
+def egress(
+    metrics: Metrics, check: EgressCheck | None, *, wall: Callable[[], float] = time.time
+) -> CurrentEgress:
+    watch = LoopWatch(asyncio.get_running_loop().time, lambda _: None)
+    return CurrentEgress(check, metrics, watch, wall=wall)
 
 
 def check_of(server: HttpServer) -> EgressCheck:
@@ -114,6 +120,7 @@ def test_a_check_comes_changes_and_goes(tmp_path: Path, http_server: Factory[...
             await current()
             asked.append((len(first.requests), len(second.requests)))
             shown.append((await scrape(metrics)).value(EGRESS))
+            assert (None if current.found is None else float(current.found.up)) == shown[-1]
 
     asyncio.run(main())
     assert asked == [(0, 0), (1, 0), (2, 0), (2, 1), (2, 1)]
@@ -127,20 +134,52 @@ async def scrape(metrics: Metrics) -> Samples:
 def test_what_a_check_finds_that_was_ended_meanwhile_is_not_shown(
     tmp_path: Path, http_server: Factory[..., HttpServer]
 ) -> None:
-    server = http_server(Answer(delay=0.2))
+    released = threading.Event()
+
+    async def answer_when_released(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.to_thread(released.wait)
+        await Answer(headers=(("Content-Length", "0"),))(request, writer)
+
+    server = http_server(answer_when_released)
     now = settings(tmp_path)
     metrics = Metrics(now.targets, buckets=BUCKETS)
 
     async def main() -> None:
         current = egress(metrics, check_of(server))
         checking = asyncio.create_task(current())
-        await asyncio.to_thread(server.wait_for_requests, 1)
-        apply = await asyncio.to_thread(current.prepare, now)
-        apply()
+        try:
+            await asyncio.to_thread(server.wait_for_requests, 1)
+            apply = await asyncio.to_thread(current.prepare, now)
+            apply()
+        finally:
+            released.set()
         await checking
 
     asyncio.run(main())
     assert page(metrics).value(EGRESS) is None
+
+
+def test_since_when_there_is_no_way_out_is_when_it_was_found_first(
+    tmp_path: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+    metrics = Metrics(settings(tmp_path).targets, buckets=BUCKETS)
+    moments = iter((10.0, 20.0))
+
+    async def main() -> list[Egress | None]:
+        current = egress(metrics, check_of(server), wall=lambda: next(moments))
+        found = [current.found]
+        for _ in range(2):
+            await current()
+            found.append(current.found)
+        server.always(Answer(raw=b"", close=True))
+        for _ in range(2):
+            await current()
+            found.append(current.found)
+        return found
+
+    up, down = Egress(up=True, since=10.0), Egress(up=False, since=20.0)
+    assert asyncio.run(main()) == [None, up, up, down, down]
 
 
 # All of them
@@ -149,6 +188,7 @@ def test_what_a_check_finds_that_was_ended_meanwhile_is_not_shown(
 def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
     before, after = settings(tmp_path, "stays", "goes"), settings(tmp_path, "stays", "comes")
     after = replace(after, log=replace(after.log, level="error"), max_concurrent_probes=7)
+    after = replace(after, shard=replace(after.shard, index=1, count=2))
     again = replace(after, targets=after.targets[1:])
     came = asyncio.Event()
     own = logging.getLogger("exporter")
@@ -195,6 +235,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
         own.setLevel(level)
     names = {labels["target"] for labels, _ in page(metrics).series("pingone_flow_probes_total")}
     assert names == {"stays"}
+    assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "1"}, 2)]
     assert history.of("goes", Journey.AUTHORIZE) is None
     assert history.of("comes", Journey.AUTHORIZE) is None
     assert history.of("stays", Journey.AUTHORIZE) is not None

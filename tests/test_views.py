@@ -38,7 +38,7 @@ def looked(look: Callable[[Views], None], *outcomes: Outcome, forget: bool = Fal
         schedule = stage.schedule(TARGETS)
         schedule.start()
         await asyncio.sleep(0)
-        look(views(schedule, history, lambda: "https://exporter.example"))
+        look(views(schedule, history, lambda: "https://exporter.example", egress=lambda: None))
         await schedule.stop(grace=1e6)
 
     perform(scene)

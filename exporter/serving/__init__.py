@@ -11,10 +11,11 @@ from exporter.serving.listening import ListenError, bind
 from exporter.serving.negotiation import Format, choose, wants_gzip
 from exporter.serving.server import Server, serving
 from exporter.serving.site import Site, site
-from exporter.serving.watched import Past, Views, Watched
+from exporter.serving.watched import Egress, Past, Views, Watched
 
 __all__ = [
     "Door",
+    "Egress",
     "Format",
     "ListenError",
     "Past",

@@ -6,36 +6,49 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from exporter.outcome import as_json, rfc3339
+from exporter.serving.headline import headline
 from exporter.serving.overview import drained
-from exporter.serving.standing import headline
+from exporter.serving.standing import standing
+from exporter.serving.words import finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exporter.serving.watched import Breath, Past, Watched
+    from exporter.serving.watched import Breath, Egress, Past, Watched
 
 _COMPACT = (",", ":")
 
 
 async def targets_as_json(
-    watched: list[Watched], now: float, external_url: str | None, breath: Breath
+    watched: list[Watched],
+    now: float,
+    external_url: str | None,
+    breath: Breath,
+    *,
+    egress: Egress | None = None,
 ) -> bytes:
     """Return all that is watched, each with its last outcome, in the order given; drains the list."""
-    head = {"generated_at": rfc3339(now), "headline": headline(watched, now)}
+    head = {"generated_at": rfc3339(now), "headline": headline(watched, now, egress), **_of_egress(egress)}
     await breath()
     body = _opened(head, "targets")
-    await _array(body, (_of_watched(each, external_url) for each in drained(watched)), breath)
+    await _array(body, (_of_watched(each, now, external_url) for each in drained(watched)), breath)
     return bytes(body + b"}\n")
 
 
 async def target_as_json(
-    pasts: Sequence[Past], now: float, external_url: str | None, breath: Breath
+    pasts: Sequence[Past],
+    now: float,
+    external_url: str | None,
+    breath: Breath,
+    *,
+    egress: Egress | None = None,
 ) -> bytes:
     """Return one target: for each journey how it stands, its last outcomes, and its last failures."""
-    body = _opened({"generated_at": rfc3339(now), "target": pasts[0].watched.target.name}, "journeys")
+    name = pasts[0].watched.target.name
+    body = _opened({"generated_at": rfc3339(now), **_of_egress(egress), "target": name}, "journeys")
     for number, past in enumerate(pasts):
         body += b"," if number else b"["
-        body += _opened(_of_watched(past.watched, external_url), "recent")
+        body += _opened(_of_watched(past.watched, now, external_url), "recent")
         await _array(body, map(as_json, past.recent), breath)
         body += b',"failures":'
         await _array(body, map(as_json, past.failures), breath)
@@ -57,8 +70,12 @@ async def _array(body: bytearray, pieces: Iterable[dict[str, Any]], breath: Brea
     body += b"[]" if begin == b"[" else b"]"
 
 
-def _of_watched(watched: Watched, external_url: str | None) -> dict[str, Any]:
-    target = watched.target
+def _of_egress(egress: Egress | None) -> dict[str, Any]:
+    return {} if egress is None else {"egress": {"up": egress.up, "since": rfc3339(egress.since)}}
+
+
+def _of_watched(watched: Watched, now: float, external_url: str | None) -> dict[str, Any]:
+    target, cause = watched.target, watched.decisive if watched.failing else None
     facts = {
         "target": target.name,
         "journey": watched.journey.value,
@@ -68,10 +85,17 @@ def _of_watched(watched: Watched, external_url: str | None) -> dict[str, Any]:
         "auth_host": target.auth_host,
         "labels": dict(target.labels) or None,
         "interval_seconds": target.interval,
+        "timeout_seconds": target.timeout,
         "latency_objective_seconds": target.latency_objective,
+        "expected_statuses": list(target.expected_statuses),
+        "standing": standing(watched, now).name.lower(),
         "state": None if watched.failing is None else "failing" if watched.failing else "succeeding",
         "since": _moment(watched.since),
         "in_a_row": watched.in_a_row or None,
+        # Of the state, not of the last probe, which may say nothing of the target.
+        "reason": None if cause is None else cause.reason.value,
+        "fault": None if cause is None else cause.fault.value,
+        "finding": None if cause is None else finding(cause, watched.expiry),
         "next_run": _moment(watched.next_run),
         "held_until": _moment(watched.held_until),
         "certificate_not_after": _moment(watched.expiry),

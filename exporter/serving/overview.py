@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from exporter.outcome import Fault
 from exporter.serving.document import render
+from exporter.serving.headline import headline
 from exporter.serving.sparkline import sparkline
-from exporter.serving.standing import Standing, Verdict, headline, rank, standing, verdict
+from exporter.serving.standing import Standing, Verdict, rank, standing, verdict
 from exporter.serving.times import clock, latency, relative
 from exporter.serving.words import status
 
@@ -82,7 +84,11 @@ class Overview:
         breath, now = self._views.slices(), self._views.now()
         ranked = await worst_first(self._views, now, breath)
         self._forget({(watched.target.name, watched.journey) for watched in ranked})
-        sentence, title, mood = headline(ranked, now), _title(ranked), _mood(ranked)
+        sentence, title, mood = (
+            headline(ranked, now, self._views.egress()),
+            _title(ranked),
+            _mood(ranked, now),
+        )
         await breath()
         groups = [
             Group(
@@ -93,7 +99,7 @@ class Overview:
                 len(members := list(group)),
                 (_row(watched, now, self._picture(watched)) for watched in drained(members)),
             )
-            for kind, group in groupby(drained(ranked), key=standing)
+            for kind, group in groupby(drained(ranked), key=partial(standing, now=now))
         ]
         await breath()
         url = self._views.external_url()
@@ -143,8 +149,8 @@ def drained(values: list[T]) -> Iterator[T]:
         yield values.pop()
 
 
-def _mood(watched: Sequence[Watched]) -> str:
-    return standing(watched[0]).badge if watched else Standing.UNKNOWN.badge
+def _mood(watched: Sequence[Watched], now: float) -> str:
+    return standing(watched[0], now).badge if watched else Standing.UNKNOWN.badge
 
 
 def _title(watched: Sequence[Watched]) -> str:
@@ -159,7 +165,7 @@ def _row(watched: Watched, now: float, picture: Markup) -> Row:
         name=target.name,
         host=f"{target.auth_host}, {watched.journey}" if several else target.auth_host,
         fault=decisive.fault.value if watched.failing and decisive else "",
-        verdict=verdict(watched),
+        verdict=verdict(watched, now),
         last=f"{status(last)}, {relative(last.ended_at, now)}" if last else target_of(watched),
         sparkline=picture,
         latency=took(watched),

@@ -54,13 +54,16 @@ def pages(views: Views) -> list[Route]:
     async def everything_as_json(request: Request) -> Response:
         now, breath = views.now(), views.slices()
         watched = await worst_first(views, now, breath)
-        return await answer(request, await targets_as_json(watched, now, views.external_url(), breath), _JSON)
+        body = await targets_as_json(watched, now, views.external_url(), breath, egress=views.egress())
+        return await answer(request, body, _JSON)
 
     async def one_as_json(request: Request) -> Response:
         pasts = views.past(request.path_params["name"])
         if not pasts:
             return JSONResponse({"error": "no such target; api/v1/targets has them all"}, _UNKNOWN)
-        body = await target_as_json(pasts, views.now(), views.external_url(), views.slices())
+        body = await target_as_json(
+            pasts, views.now(), views.external_url(), views.slices(), egress=views.egress()
+        )
         return await answer(request, body, _JSON)
 
     return [

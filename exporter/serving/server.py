@@ -22,7 +22,6 @@ from exporter.serving.gate import only_health
 from exporter.serving.handshake import Handshake
 from exporter.serving.listening import BACKLOG
 from exporter.serving.seats import Seats
-from exporter.serving.unread import Unread
 
 if TYPE_CHECKING:
     import socket
@@ -34,16 +33,12 @@ MOST_CONNECTIONS = 500
 """Beyond them the one that is missed least gives way. Half of the usual limit of 1,024 files: probes need
 theirs."""
 MOST_CHECKING = 50
-"""Connections to the port of its own for health checks, likewise; kubelets are few, and both together must leave
-files to the probes."""
+"""Connections to the port of its own for health checks, likewise; kubelets are few, and both together must
+leave files to the probes."""
 KEEP_ALIVE = 75
 """Seconds. Longer than usual scrape intervals (15 s to 60 s), so that Prometheus, which keeps idle
 connections for five minutes, reuses one; uvicorn's 5 s make it connect anew, and shake hands anew under
 TLS, for every scrape. An idle connection costs a few kilobytes."""
-MOST_UNREAD = 64 * 1024 * 1024
-"""Bytes of answers that wait for their clients, all together; the metrics of a thousand targets are 6 MB."""
-FEWEST_UNREAD = 4
-"""Answers that may wait however large they are: two scrapers, and two people who look."""
 LARGEST_HEAD = 16 * 1024
 GRACE = 2
 """Seconds for requests in flight at shutdown; a scrape of thousands of targets takes a tenth of that."""
@@ -130,7 +125,6 @@ class Server(uvicorn.Server):
         self.servers: list[asyncio.Server] = []
         self._door = door or Door()
         self._seats = Seats(most)
-        self._unread = Unread(MOST_UNREAD, FEWEST_UNREAD)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -154,12 +148,11 @@ class Server(uvicorn.Server):
         """Let no connection outlive the door that it came in by: idle ones end now, busy ones answered."""
         self._seats.clear()
         for connection in list(self.server_state.connections):
-            if not connection.transport.is_closing():
-                connection.shutdown()
+            connection.shutdown()
 
     def _connect(self) -> asyncio.BaseProtocol:
         connection = Connection(self.config, self.server_state, self.lifespan.state)
-        connection.seats, connection.unread = self._seats, self._unread
+        connection.seats = self._seats
         context = self._door.context
         return connection if context is None else Handshake(connection, context, self._seats)
 

@@ -107,7 +107,8 @@ def _reload(reload: Callable[[], Awaitable[tuple[bool, str]]]) -> Endpoint:
         if is_cross_site(request.headers):
             return PlainTextResponse("refused: a page of another site asks for it", status_code=403)
         good, text = await reload()
-        return PlainTextResponse(text, status_code=200 if good else 500)
+        # Ended by a line break, or the shell of whoever asked would prompt behind the last mistake.
+        return PlainTextResponse(f"{text}\n", status_code=200 if good else 500)
 
     return reloaded
 

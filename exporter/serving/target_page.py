@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.outcome import Phase
 from exporter.serving.document import render
+from exporter.serving.headline import reaches_nobody
 from exporter.serving.overview import next_run, took
 from exporter.serving.sparkline import said, sparkline
 from exporter.serving.standing import CONFIRMED, Standing, Verdict, standing, told, verdict
-from exporter.serving.times import relative
+from exporter.serving.times import clock, relative
 from exporter.serving.words import CULPRITS, finding, status
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from exporter.outcome import Outcome, StepRecord
-    from exporter.serving.watched import Past, Views, Watched
+    from exporter.serving.watched import Egress, Past, Views, Watched
 
 WIDTH = 100
 """Of a step's bars, whatever they are drawn in."""
@@ -100,7 +101,7 @@ async def target_page(pasts: Sequence[Past], views: Views) -> bytes:
         version=views.version,
         now=now,
         target=target,
-        walks=[_walk(past, now) for past in pasts],
+        walks=[_walk(past, now, views.egress()) for past in pasts],
         width=WIDTH,
     )
 
@@ -130,7 +131,7 @@ def advice(watched: Watched, now: float) -> tuple[Advice, ...]:
     found = []
     if watched.failing and watched.in_a_row >= CONFIRMED:
         found.append(Advice("PingOneFederationDown", f"{watched.in_a_row} probes in a row failed"))
-    if standing(watched) is Standing.HELD or watched.held_until is not None:
+    if standing(watched, now) is Standing.HELD or watched.held_until is not None:
         found.append(Advice("PingOneRateLimited", "the provider limits our rate"))
     if watched.slow:
         found.append(Advice("PingOneSignOnSlow", "the last probe took longer than its objective"))
@@ -146,14 +147,14 @@ def advice(watched: Watched, now: float) -> tuple[Advice, ...]:
     return tuple(found)
 
 
-def _walk(past: Past, now: float) -> Walk:
+def _walk(past: Past, now: float, egress: Egress | None) -> Walk:
     watched = past.watched
-    last, decisive = watched.last, watched.decisive
+    last = watched.last
     return Walk(
         watched=watched,
-        standing=standing(watched),
-        fault=CULPRITS[decisive.fault] if watched.failing and decisive else "",
-        verdict=verdict(watched),
+        standing=standing(watched, now),
+        fault=_looks_like(watched, now, egress),
+        verdict=verdict(watched, now),
         told=told(watched, now),
         last=f"{status(last)}, {relative(last.ended_at, now)}" if last else "none yet",
         took=took(watched),
@@ -166,6 +167,14 @@ def _walk(past: Past, now: float) -> Walk:
         failures=(_probe("f", outcome) for outcome in past.failures),
         failures_count=len(past.failures),
     )
+
+
+def _looks_like(watched: Watched, now: float, egress: Egress | None) -> str:
+    if not (watched.failing and watched.decisive):
+        return ""
+    if egress is not None and reaches_nobody([watched], egress):
+        return f"our own network: the egress check gets no answer either since {clock(egress.since, now)}"
+    return CULPRITS[watched.decisive.fault]
 
 
 def _probe(prefix: str, outcome: Outcome) -> Probe:

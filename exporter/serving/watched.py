@@ -58,6 +58,19 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Egress:
+    """What the exporter's own egress check says.
+
+    Args:
+        up: whether its last check got an answer.
+        since: since when that is so, by the wall clock.
+    """
+
+    up: bool
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """What is known of one target and journey.
 
@@ -83,6 +96,7 @@ class Views:
         now: wall clock, seconds since the epoch.
         slices: begins a piece of long work; what it returns is awaited again and again meanwhile.
         external_url: what absolute links start with; None when nobody said.
+        egress: what the own egress check says; None without one, and before the first.
     """
 
     version: str
@@ -91,3 +105,4 @@ class Views:
     now: Callable[[], float]
     slices: Callable[[], Breath]
     external_url: Callable[[], str | None]
+    egress: Callable[[], Egress | None]

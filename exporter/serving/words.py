@@ -47,7 +47,7 @@ _FIXED: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
     (Reason.PROTOCOL, Fault.NETWORK): ("the connection broke off", "breaks off connections"),
     (Reason.PROTOCOL, Fault.PROVIDER): (
         "the answer broke off, or was no HTTP",
-        "breaks off answers, or speaks no HTTP",
+        "breaks off answers or speaks no HTTP",
     ),
     (Reason.REDIRECTED, Fault.CONFIGURATION): (
         "to the sign-on page: pi.flow was not honored",
@@ -147,7 +147,7 @@ def _failed(record: StepRecord | None) -> tuple[str, str]:
 
 def _unexpected(record: StepRecord | None) -> tuple[str, str]:
     came = (record.flow_status if record else None) or "another status"
-    return f"{came} came back", f"answers {came}, which is not expected"
+    return f"{came} came back", f"answers the unexpected {came}"
 
 
 _TELLING: Mapping[Reason, Callable[[StepRecord | None], tuple[str, str]]] = {

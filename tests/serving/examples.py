@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from observing.examples import START, a_failure, a_success, a_target
 
 from exporter.outcome import Fault
-from exporter.serving import Past, Views, Watched
+from exporter.serving import Egress, Past, Views, Watched
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def views(
     pasts: Iterable[Past] = (),
     now: float = NOW,
     external_url: str | None = None,
+    egress: Egress | None = None,
 ) -> Views:
     """Return views of these."""
     known = tuple(pasts)
@@ -73,6 +74,7 @@ def views(
         now=lambda: now,
         slices=lambda: at_once,
         external_url=lambda: external_url,
+        egress=lambda: egress,
     )
 
 

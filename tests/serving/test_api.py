@@ -12,6 +12,7 @@ from observing.strategies import outcomes
 from serving.examples import NOW, a_past, a_watched, at_once, bad, good, made
 
 from exporter.outcome import Fault, Outcome, Reason, as_json
+from exporter.serving import Egress
 from exporter.serving.api import target_as_json, targets_as_json
 
 if TYPE_CHECKING:
@@ -51,10 +52,16 @@ def test_a_target_is_told_with_all_that_the_page_shows_and_its_last_outcome_in_t
         "auth_host": "auth.pingone.eu",
         "labels": {"owner": "identity"},
         "interval_seconds": 60.0,
+        "timeout_seconds": 10.0,
         "latency_objective_seconds": 2.0,
+        "expected_statuses": ["USERNAME_PASSWORD_REQUIRED"],
+        "standing": "failing",
         "state": "failing",
         "since": "2025-11-22T14:00:00.000Z",
         "in_a_row": 3,
+        "reason": "dns",
+        "fault": "network",
+        "finding": "dns, the name does not resolve",
         "next_run": "2025-11-22T14:04:12.000Z",
         "held_until": "2025-11-22T14:05:00.000Z",
         "certificate_not_after": "2025-11-23T14:04:00.000Z",
@@ -71,7 +78,10 @@ def test_what_is_unknown_is_absent() -> None:
         "destination_environment_id",
         "auth_host",
         "interval_seconds",
+        "timeout_seconds",
         "latency_objective_seconds",
+        "expected_statuses",
+        "standing",
     }
 
 
@@ -100,6 +110,22 @@ def test_a_rate_limit_leaves_the_state_and_is_the_last_outcome_all_the_same() ->
     (told,) = all_of(a_watched(a_success(), refused))["targets"]
     assert told["state"] == "succeeding"
     assert told["last"]["reason"] == "rate_limited"
+
+
+def test_why_a_target_fails_is_told_also_when_its_last_probe_says_nothing_of_it() -> None:
+    refused = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
+    (told,) = all_of(a_watched(a_failure(Reason.DNS), refused))["targets"]
+    assert (told["standing"], told["reason"], told["fault"]) == ("failing", "dns", "network")
+    assert told["last"]["reason"] == "rate_limited"
+
+
+def test_what_the_own_egress_check_says_is_told_with_all_targets_and_with_one() -> None:
+    down, watched = Egress(up=False, since=START), a_watched(a_failure())
+    everything = json.loads(made(targets_as_json([watched], NOW, None, at_once, egress=down)))
+    assert everything["headline"].startswith("The exporter itself reaches nobody: ")
+    only = json.loads(made(target_as_json([a_past(a_failure())], NOW, None, at_once, egress=down)))
+    assert everything["egress"] == only["egress"] == {"up": False, "since": "2025-11-22T14:00:00.000Z"}
+    assert "egress" not in all_of(watched)
 
 
 def test_what_may_name_a_person_or_hold_a_password_is_not_told() -> None:

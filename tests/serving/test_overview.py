@@ -40,7 +40,7 @@ def test_the_headline_is_the_first_heading_and_the_title_tells_of_failures() -> 
     document = page(bad("a"), good("b"))
     said = "1 of 2 federations fails; it looks like the network: auth.pingone.eu accepts no connection"
     assert document.all("h1") == [{"id": "headline"}]
-    assert f"{said} since 14:00 UTC." in document.text
+    assert f"{said} since 14:00 UTC, for 1 of its 2 federations." in document.text
     assert document.texts[0] == "1 failing · pingone-flow-exporter"
     assert page(good()).texts[0] == "pingone-flow-exporter"
 

@@ -1,7 +1,5 @@
-"""Answers that nobody takes: requests sent ahead of them wait, and they are bounded; on a real socket."""
+"""Answers that nobody takes: requests sent ahead of them wait; on a real socket."""
 
-import asyncio
-import contextlib
 import socket
 
 import pytest
@@ -10,7 +8,6 @@ from serving.wire import Client, app, connected, local, run
 
 from exporter.security import WebSecurity
 from exporter.serving import Door, serving
-from exporter.serving import server as server_module
 
 LARGE = b"x" * 1_000_000
 """More than the kernel and asyncio take from the server before its client reads."""
@@ -69,30 +66,5 @@ def test_a_request_sent_ahead_waits_until_the_answer_before_it_is_taken(pair: Pa
             for _ in range(2):
                 assert (await client.answer()).body == LARGE
             assert exposition.made == 3
-
-    run(scenario())
-
-
-def test_too_many_answers_that_nobody_takes_cost_the_oldest_connection(
-    pair: Pair | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server_module, "MOST_UNREAD", 1)
-
-    async def scenario() -> None:
-        sockets = narrow()
-        tls = pair.client() if pair else None
-        async with (
-            serving(app(Counting()), sockets, door=door(pair)),
-            contextlib.AsyncExitStack() as attack,
-        ):
-            clients = [await attack.enter_async_context(connected(sockets, tls)) for _ in range(6)]
-            for client in clients:
-                client.send("GET /metrics HTTP/1.1\r\nHost: exporter\r\n\r\n")
-                await head(client)
-            for client in clients[: -server_module.FEWEST_UNREAD]:
-                with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-                    await client.reader.readexactly(len(LARGE))
-            for client in clients[-server_module.FEWEST_UNREAD :]:
-                assert await client.reader.readexactly(len(LARGE)) == LARGE
 
     run(scenario())

@@ -251,8 +251,9 @@ def test_idle_connections_give_way_to_a_new_one_that_is_answered(monkeypatch: py
             connected(sockets) as halfway,
         ):
             halfway.send("GET /metrics HT")
-            for gone in (silent, halfway):
-                async with connected(sockets) as scraper:
+            async with contextlib.AsyncExitStack() as scrapers:  # one that has left would make room itself
+                for gone in (silent, halfway):
+                    scraper = await scrapers.enter_async_context(connected(sockets))
                     assert (await scraper.ask()).status == 200
                     assert await gone.closed()
 

@@ -13,7 +13,7 @@ from serving.examples import NOW, a_past, a_watched, bad, good, made, slow, view
 from serving.html import Document
 
 from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason
-from exporter.serving import Past, Watched
+from exporter.serving import Egress, Past, Watched
 from exporter.serving.runbook import runbooks
 from exporter.serving.target_page import WIDTH, advice, bars, target_page
 
@@ -21,8 +21,8 @@ DAY = 86_400.0
 HOSTILE = """<script>alert("1")</script>'&"""
 
 
-def page(*pasts: Past, external_url: str | None = None) -> Document:
-    text: bytes = made(target_page(pasts, views(external_url=external_url)))
+def page(*pasts: Past, external_url: str | None = None, egress: Egress | None = None) -> Document:
+    text: bytes = made(target_page(pasts, views(external_url=external_url, egress=egress)))
     return Document(text.decode())
 
 
@@ -33,6 +33,11 @@ def told(*outcomes: Outcome) -> str:
 # The head
 
 
+def test_an_expired_certificate_is_not_told_to_be_good_until_then() -> None:
+    assert "Certificate expired 14:03 UTC" in page(a_past(a_success(), expiry=NOW - 60)).text
+    assert "Certificate good until 14:05 UTC" in page(a_past(a_success(), expiry=NOW + 60)).text
+
+
 def test_it_is_headed_by_the_name_and_the_verdict_with_whose_fault_it_looks_like() -> None:
     document = page(a_past(a_failure(), a_failure()))
     assert document.texts[0] == "emea · pingone-flow-exporter"
@@ -40,6 +45,16 @@ def test_it_is_headed_by_the_name_and_the_verdict_with_whose_fault_it_looks_like
         "All federations emea fails failing since 14:00 UTC (3 min ago), 2 probes: connect, no connection; "
         "it looks like the network"
     ) in document.text
+
+
+def test_while_the_exporter_reaches_nobody_no_provider_is_blamed() -> None:
+    unanswered = a_failure(Reason.TIMEOUT, Fault.PROVIDER, Phase.PROCESSING)
+    down = Egress(up=False, since=START)
+    assert (
+        "it looks like our own network: the egress check gets no answer either since 14:00 UTC As of"
+    ) in page(a_past(unanswered), egress=down).text
+    answered = a_failure(Reason.SERVER_ERROR, Fault.PROVIDER, steps=(a_step(http_status_code=503),))
+    assert "it looks like the provider As of" in page(a_past(answered), egress=down).text
 
 
 def test_it_tells_how_the_target_is_probed_and_what_the_operator_calls_it() -> None:

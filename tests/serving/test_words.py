@@ -77,7 +77,7 @@ def test_a_success_is_ok() -> None:
         (
             ended(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, flow_status="SIGN_ON_REQUIRED"),
             "unexpected_status, SIGN_ON_REQUIRED came back",
-            "answers SIGN_ON_REQUIRED, which is not expected",
+            "answers the unexpected SIGN_ON_REQUIRED",
         ),
         (
             ended(Reason.FLOW_FAILED, Fault.PROVIDER, error_codes=("server_error",)),

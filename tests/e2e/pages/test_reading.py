@@ -62,7 +62,9 @@ def test_the_dark_page_is_dark_and_the_light_one_light(visit: Callable[..., Visi
 def test_the_overview_says_what_is_wrong_and_whose_fault_it_looks_like(visit: Callable[..., Visit]) -> None:
     page = visit().go("/")
     headline = page.get_by_role("heading", level=1).inner_text()
-    assert headline.startswith("2 of 3 federations fail; it looks like the provider: 2 hosts fail in 2 ways")
+    assert headline.startswith("2 of 3 federations fail; it looks like the provider: 127.0.0.1:")
+    assert " answers 500 since " in headline
+    assert " has an expired certificate since " in headline
     names = page.locator("li h3").all_inner_texts()
     assert set(names[:2]) == {"environment_2", "environment_3"}
     assert names[2] == "environment_1"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from e2e.pages.conftest import Scene
     from harness.browser import Visit
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.e2e
 
@@ -123,13 +123,26 @@ def test_a_hidden_page_asks_for_nothing_and_one_that_is_seen_again_asks_at_once(
         page.evaluate(HIDE % "false" + CHANGED)
 
 
-def test_what_is_selected_to_be_copied_stays_selected(timed: Callable[[str], Visit]) -> None:
+def test_what_is_selected_to_be_copied_stays_selected_and_the_page_says_that_it_is_old(
+    timed: Callable[[str], Visit],
+) -> None:
     looking = timed("/")
     select = "getSelection().selectAllChildren(document.querySelector('h3'))"
     looking.page.evaluate(select)
     selected = looking.page.evaluate("String(getSelection())")
     looking.refresh()
     assert looking.page.evaluate("String(getSelection())") == selected != ""
+    stale = looking.page.locator("#stale")
+    expect(stale).to_be_empty()
+    time = looking.page.locator("#asof time")
+    as_of, exactly = time.inner_text(), time.get_attribute("datetime")
+    for _ in range(2):
+        looking.refresh()
+    expect(stale).to_have_text(f"Not refreshed since {as_of}: some of its text is selected.")
+    looking.page.evaluate("getSelection().removeAllRanges()")
+    looking.refresh()
+    expect(stale).to_be_empty()
+    assert time.get_attribute("datetime") != exactly
 
 
 def test_when_the_exporter_does_not_answer_the_page_stays_and_says_since_when_it_is_old(
@@ -145,6 +158,101 @@ def test_when_the_exporter_does_not_answer_the_page_stays_and_says_since_when_it
     assert stale.get_attribute("role") == "status"
     expect(page.get_by_role("heading", level=1)).to_have_text("All 3 federations succeed.")
     looking.wrong.clear()  # the browser tells on its console, too, that nobody answered
+    expect(page).to_have_title("(old) pingone-flow-exporter")
+    assert colors(page) == "grayscale(1)"
     page.unroute("**/")
     looking.refresh()
     expect(stale).to_be_empty()
+    expect(page).to_have_title("pingone-flow-exporter")
+    assert colors(page) == "none"
+
+
+def colors(page: Page) -> str:
+    """Tell what is made of the colors of the page."""
+    found: str = page.evaluate("getComputedStyle(document.querySelector('main')).filter")
+    return found
+
+
+def test_an_exporter_that_takes_its_time_is_told_before_its_answer_is_given_up(
+    timed: Callable[[str], Visit],
+) -> None:
+    looking = timed("/")
+    page = looking.page
+    waiting: list[Route] = []
+    page.route("**/", lambda route: waiting.append(route))  # noqa: PLW0108  a built-in takes no mark of Playwright
+    with page.expect_request("**/"):
+        page.clock.fast_forward(EVERY)
+    expect(page.locator("#stale")).to_be_empty()
+    page.clock.fast_forward(2 * EVERY)
+    expect(page.locator("#stale")).to_contain_text("UTC: the exporter has not answered yet.")
+    with page.expect_response("**/"):
+        waiting.pop().continue_()
+    expect(page.locator("#stale")).to_be_empty()
+
+
+def test_a_page_that_was_hidden_for_long_does_not_pass_old_news_for_new(
+    timed: Callable[[str], Visit],
+) -> None:
+    looking = timed("/")
+    page = looking.page
+    page.evaluate(HIDE % "true" + CHANGED)
+    page.clock.fast_forward(100 * EVERY)
+    waiting: list[Route] = []
+    page.route("**/", lambda route: waiting.append(route))  # noqa: PLW0108  a built-in takes no mark of Playwright
+    with page.expect_request("**/"):
+        page.evaluate(HIDE % "false" + CHANGED)
+    page.clock.fast_forward(1000)
+    expect(page.locator("#stale")).to_contain_text("Not refreshed since ")
+    waiting.pop().abort()
+    expect(page.locator("#stale")).to_contain_text("UTC: the exporter does not answer.")
+    looking.wrong.clear()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (404, "not found", "the exporter no longer has this page"),
+        (503, "no healthy upstream", "it is answered with 503"),
+        (200, "<main>Sign on</main>", "another page is there instead"),
+        (200, "", "another page is there instead"),
+    ],
+)
+def test_whatever_else_is_answered_is_never_shown_and_the_page_recovers(
+    timed: Callable[[str], Visit], status: int, body: str, why: str
+) -> None:
+    looking = timed("/")
+    page = looking.page
+    page.route("**/", lambda route: route.fulfill(status=status, body=body, content_type="text/html"))
+    looking.refresh()
+    expect(page.locator("#stale")).to_contain_text(f"UTC: {why}.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("All 3 federations succeed.")
+    page.unroute("**/")
+    looking.refresh()
+    expect(page.locator("#stale")).to_be_empty()
+    looking.wrong.clear()
+
+
+def test_a_login_that_is_asked_for_meanwhile_is_told_and_not_asked_for_again_and_again(
+    timed: Callable[[str], Visit],
+) -> None:
+    looking = timed("/")
+    page = looking.page
+    page.route("**/", lambda route: route.fulfill(status=401, body="unauthorized"))
+    looking.refresh()
+    expect(page.locator("#stale")).to_contain_text("the exporter asks for a login now; reload the page.")
+    asked = len(looking.asked)
+    page.clock.fast_forward(10 * EVERY)
+    page.evaluate(CHANGED)
+    assert len(looking.asked) == asked
+    looking.wrong.clear()
+
+
+def test_another_release_is_loaded_with_its_own_style_and_script(timed: Callable[[str], Visit]) -> None:
+    looking = timed("/")
+    page = looking.page
+    text = page.content().replace("Version ", "Version 9.")
+    page.evaluate("window.sameAsBefore = true")
+    page.route("**/", lambda route: route.fulfill(body=text, content_type="text/html"), times=1)
+    with page.expect_navigation():
+        page.clock.fast_forward(EVERY)
+    assert page.evaluate("window.sameAsBefore") is None
