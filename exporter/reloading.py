@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from exporter.settings import Settings
+    from exporter.settings import Mistake, Settings
     from exporter.target import Target
 
     Apply = Callable[[], Awaitable[None] | None]
@@ -37,6 +37,9 @@ _log = logging.getLogger(__name__)
 
 MOST_MISTAKES = 100
 """That are told; a file for another program may have thousands."""
+
+REPEAT = 10.0
+"""Seconds before the same mistakes are logged again; each time they may be a hundred lines."""
 
 _TURN = 0.0005
 """Seconds for which the thread that reads settings keeps the interpreter while the loop waits for it. With
@@ -100,6 +103,8 @@ class Reloader:
         self._next: asyncio.Task[Reloaded] | None = None
         self._tasks: set[asyncio.Task[Reloaded]] = set()
         self._stopped = False
+        self._logged: tuple[Sequence[Mistake], float] = ((), 0.0)
+        """The mistakes that were logged last, and when."""
 
     async def reload(self, trigger: str) -> Reloaded:
         """Reload, and return how it ended; `trigger` is who asks, for the log."""
@@ -200,11 +205,16 @@ class Reloader:
         _log.error(
             "reload refused, nothing is changed", extra={"trigger": trigger, "mistakes": len(told) + untold}
         )
-        for mistake in told:
-            _log.error(
-                "mistake in the configuration",
-                extra={"location": mistake.location, "mistake": mistake.message},
-            )
+        now = asyncio.get_running_loop().time()
+        logged, at = self._logged
+        # Whoever reaches the port may ask again and again, and is told in the answer.
+        if told != logged or now - at >= REPEAT:
+            self._logged = (told, now)
+            for mistake in told:
+                _log.error(
+                    "mistake in the configuration",
+                    extra={"location": mistake.location, "mistake": mistake.message},
+                )
         lines = ["refused, nothing is changed:", *map(str, told)]
         if untold:
             lines.append(f"and {untold} more")

@@ -14,6 +14,7 @@ from harness.variables import target_variables
 from observing import logfmt
 from observing.logs import written
 
+from exporter import reloading
 from exporter.reloading import MOST_MISTAKES, Reloaded, Reloader, difference
 from exporter.settings import ConfigurationError, Mistake, load
 
@@ -116,6 +117,32 @@ def test_what_was_read_is_put_in_force_and_told(tmp_path: Path) -> None:
         }
     ]  # fmt: skip
     assert (house.applied, house.told, in_force) == ([after], [True], after)
+
+
+def test_the_same_mistakes_are_logged_once_in_a_while_and_told_whoever_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reaches the port may ask ten times a second, and there may be a hundred of them."""
+    other = ConfigurationError([Mistake("C", "is wrong")])
+    house = House(settings(tmp_path), [refused(), refused(), other, refused(), refused(), other])
+    answers: list[str] = []
+
+    async def main() -> None:
+        reloader = house.reloader()
+        for seconds in (reloading.REPEAT, reloading.REPEAT, reloading.REPEAT, reloading.REPEAT, 0.0):
+            monkeypatch.setattr(reloading, "REPEAT", seconds)
+            answers.append((await reloader.reload("POST /-/reload")).text)
+
+    lines = [logfmt.read(line) for line in written(lambda: asyncio.run(main()))]
+
+    assert [line.get("location", "refused") for line in lines] == [
+        *("refused", "B", "FLOW_EXPORTER_A"),
+        *("refused",),
+        *("refused", "C"),
+        *("refused", "B", "FLOW_EXPORTER_A"),  # others had been logged since
+        *("refused", "B", "FLOW_EXPORTER_A"),  # it is a while ago
+    ]
+    assert len(set(answers)) == 2
 
 
 def refused() -> ConfigurationError:

@@ -5,6 +5,9 @@ or does not read its answer would otherwise keep its connection, and its file, f
 
     connected ── request's head ── answer ── first byte ── request's head ── answer ── …
     └──── REQUEST_DEADLINE ───┘        └ keep-alive ┘└─ REQUEST_DEADLINE ─┘
+
+A request that was sent ahead, before the last answer was taken, waits until it is: it would be at work, which
+nothing ends, for as long as its client likes.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ class Connection(H11Protocol):
     below: asyncio.Transport | None = None
     """The transport that has the seat; under TLS, which has seated it before, not the one it writes to."""
     _deadline: asyncio.TimerHandle | None = None
+    _ahead: bool = False
+    """Whether a request may have been sent ahead."""
     _answered_at = 0.0
 
     @property
@@ -56,11 +61,28 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes; a request's head must be complete in time."""
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._settle()
-            self._tell_the_seats()
-        elif self._deadline is None and self.timeout_keep_alive_task is None:
-            self._deadline = self.loop.call_later(REQUEST_DEADLINE, self.transport.abort)
+        self._received()
+
+    def handle_events(self) -> None:
+        """Go on with what was received, unless an answer waits for its client."""
+        if self.flow.write_paused:
+            self._ahead = True
+            self.flow.pause_reading()
+        else:
+            super().handle_events()
+
+    def resume_writing(self) -> None:
+        """Note that the answer is taken, once it has left both transports."""
+        if self.below is not None:
+            low, _ = self.below.get_write_buffer_limits()
+            if self.below.get_write_buffer_size() > low:
+                return  # only TLS has got rid of it
+        super().resume_writing()
+        if self._ahead and not self.transport.is_closing():
+            self._ahead = False
+            self.flow.resume_reading()
+            self.handle_events()
+            self._received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -95,6 +117,13 @@ class Connection(H11Protocol):
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
+
+    def _received(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._settle()
+            self._tell_the_seats()
+        elif self._deadline is None and self.timeout_keep_alive_task is None:
+            self._deadline = self.loop.call_later(REQUEST_DEADLINE, self.transport.abort)
 
     def _tell_the_seats(self) -> None:
         if self.below is None or self.cycle is None:

@@ -324,6 +324,24 @@ def test_health_has_a_port_of_its_own_where_nothing_else_is(caplog: pytest.LogCa
     assert [record for record in caplog.records if record.name != "asyncio"] == []
 
 
+def test_the_port_for_health_has_few_seats_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many as the other one the two would take every file that a process may usually open."""
+    monkeypatch.setattr(server_module, "MOST_CHECKING", 2)
+
+    async def scenario() -> None:
+        sockets, checked = local(), local()
+        async with (
+            serving(app(), sockets, checked=checked, grace=UNHURRIED),
+            connected(checked) as first,
+            connected(checked),
+            connected(checked) as last,
+        ):
+            assert (await last.ask(path="/-/healthy")).status == 200
+            assert await first.closed()
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("request_head", ["nonsense\r\n\r\n", f"GET / HTTP/1.1\r\nX: {'x' * 32_768}"])
 def test_what_is_no_request_is_refused_and_closed(request_head: str) -> None:
     async def scenario() -> None:

@@ -405,6 +405,13 @@ def test_a_hash_that_takes_too_long_is_refused_with_the_reason(tmp_path: Path) -
     ]
 
 
+@pytest.mark.parametrize("stored", ["", '""', "~", "null"])
+def test_a_user_without_a_hash_is_refused_and_never_left_out(stored: str, tmp_path: Path) -> None:
+    """As a template writes it whose value is not set; without its only user the port would be open."""
+    text = f"basic_auth_users:\n  prometheus: {stored}\n"
+    assert mistakes(tmp_path, text, "basic_auth_users") == [f"prometheus @2: {NO_HASH}"]
+
+
 def test_more_users_than_a_file_may_have_are_a_mistake(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
