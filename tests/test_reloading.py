@@ -15,7 +15,7 @@ from observing import logfmt
 from observing.logs import written
 
 from exporter import reloading
-from exporter.reloading import MOST_MISTAKES, Reloaded, Reloader, difference
+from exporter.reloading import MOST_MISTAKES, Pace, Reloaded, Reloader, difference
 from exporter.settings import ConfigurationError, Mistake, load
 
 if TYPE_CHECKING:
@@ -360,3 +360,40 @@ def test_the_loop_gets_its_turns_while_settings_are_read_and_then_all_is_as_it_w
 
 def test_targets_are_told_apart_by_their_names() -> None:
     assert difference([], []) == {"added": 0, "removed": 0, "changed": 0, "unchanged": 0}
+
+
+def test_after_a_reload_the_loop_is_left_alone_for_four_times_as_long_and_whoever_asks_meanwhile_shares_one(
+    tmp_path: Path,
+) -> None:
+    """Or asking without end would take the CPU from the probes, and show in their times."""
+    now, rests = 100.0, []
+    house = House(settings(tmp_path), [settings(tmp_path)])
+    takes = iter([0.1, 3.0, 0.0])
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        rests.append(round(seconds, 6))
+        for _ in range(3):  # others have their turns meanwhile
+            await asyncio.sleep(0)
+        now += seconds
+
+    def load() -> Settings:
+        nonlocal now
+        now += next(takes)
+        return house.load()
+
+    async def main() -> None:
+        reloader = Reloader(
+            house.before,
+            load,
+            parts=[house.part],
+            was_read=house.was_read,
+            pace=Pace(clock=lambda: now, sleep=sleep),
+        )
+        await reloader.reload("first")
+        await asyncio.gather(*(reloader.reload("again") for _ in range(5)))
+        await reloader.reload("last")
+
+    asyncio.run(main())
+    assert rests == [0.4, 2.0]
+    assert house.loads == 3
