@@ -6,7 +6,11 @@ BIN := $(VENV)/bin
 # The first interpreter that is at least 3.11; set PYTHON to choose another one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+# Two steps, since what the exporter runs with is 85 MB, and what tests and checks need is 700 MB more.
+RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.made-from-the-pins
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PINNED := $(PIP) --require-hashes --only-binary :all:
 # Debian packages that the end-to-end tests use and a bare machine lacks.
 TEST_TOOLS := prometheus prometheus-alertmanager chromium nginx-light buildah debootstrap curl
 
@@ -18,32 +22,41 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 	|| { docker info >/dev/null 2>&1 && echo docker build; })
 
 # Tests of whole programs: Prometheus, promtool, Helm, a browser, a builder of images, or the installed command.
-WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_main.py
+WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
 
-.PHONY: help setup demo test unit lint format image test-tools docs pins clean
+.PHONY: help venv setup demo test unit lint format image test-tools docs pins clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) ## make .venv with the exporter and everything pinned
+venv: $(RUNS) ## make .venv with the exporter and what it runs with, pinned
 
-$(STAMP): requirements-dev.txt pyproject.toml
+$(RUNS): requirements.txt requirements-build.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it or call make PYTHON=/path/to/python" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	"$(PYTHON)" -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PINNED) -r requirements.txt -r requirements-build.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## simulator and exporter together, nothing to configure; Ctrl-C ends it
+setup: $(STAMP) ## the same, and what tests and checks need
+
+$(STAMP): $(RUNS) requirements-dev.txt
+	$(PINNED) -r requirements-dev.txt
+	@touch $@
+
+demo: venv ## simulator and exporter together, nothing to configure; Ctrl-C ends it
 	@$(BIN)/pingone-flow-exporter demo $(DEMO)
 
+# All cores, up to four. What belongs together stays together: a file's fixtures start servers.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: setup ## run all tests; coverage of exporter/ must be at least 95 %
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 unit: setup ## run the unit tests alone: those that start no process
-	$(BIN)/python -m pytest $(addprefix --ignore=tests/,$(WITH_PROCESSES))
+	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=tests/,$(WITH_PROCESSES))
 
 lint: setup ## ruff with all rules, formatting, mypy strict, hadolint
 	$(BIN)/ruff check .

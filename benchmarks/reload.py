@@ -1,33 +1,50 @@
-"""Reload: how late is the event loop while 1,000 targets are read anew, and put in force?
+"""Reload: for how long at a time does it hold the event loop, with 1,000 targets?
 
     python benchmarks/reload.py [--targets 1000] [--rounds 10]
 
-The installed command on loopback, its targets in `.env`, reloaded by POST again and again: unchanged, a tenth
-of the targets changed, all of them changed, all of them replaced by others. Told are how long a reload takes,
-and the command's own `event_loop_lag_seconds` meanwhile, beside as many seconds of the same load without one.
-Exit status 1 if reloads made it stand still, that is be later than 50 ms: then the times of probes are not
-believed any more. What other programs of the machine take shows left alone, too.
+Four cases: targets unchanged, a tenth of them changed, all of them changed, all of them replaced by others.
+
+In this process: the reloader with its parts, on settings of that many targets. A hold is the CPU time of the
+whole process between two turns of the loop, so that waiting for the thread that reads settings counts, and
+what other programs of the machine take does not. Exit status 1 if one is longer than 50 ms: then the loop
+would have stood still, and the times of probes not be believed.
+
+End to end: the installed command on loopback, its targets in `.env`, reloaded by POST, and its own
+`event_loop_lag_seconds` beside as many seconds of the same load without a reload. It goes by the clock, so
+that a busy machine shows in both.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import statistics
 import sys
 import time
 import urllib.request
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.bench import buckets, exporter, page, percentile, two_cores, value, variables, verdict
+from benchmarks.bench import buckets, exporter, page, two_cores, value, variables, verdict
 from benchmarks.provider import provider
+from benchmarks.scrape import outcome
+from exporter.observing import History, LoopWatch, Metrics
+from exporter.parts import CurrentEgress, CurrentTrust, parts
+from exporter.reloading import Reloader
+from exporter.scheduling import Schedule
+from exporter.serving import Door
+from exporter.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from benchmarks.bench import Daemon
+    from exporter.outcome import Outcome
+    from exporter.settings import Settings
+    from exporter.target import Journey, Target
 
     Targets = dict[str, dict[str, str]]
 
@@ -35,6 +52,7 @@ LAG = "pingone_flow_exporter_event_loop_lag_seconds"
 STALLED = "pingone_flow_exporter_probes_stalled_total"
 BOUND = 0.05
 TOLD = (0.005, 0.01, 0.025, 0.05)
+NOWHERE = Path("/nonexistent")
 AFTER = 1.0
 """Seconds watched after each reload: first probes of what is new come then."""
 
@@ -70,46 +88,107 @@ async def reload(daemon: Daemon) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-async def measure(count: int, rounds: int) -> bool:
-    """Print all, and return whether the bound is kept."""
-    kept = []
+async def in_process(count: int, rounds: int) -> list[tuple[str, float]]:
+    """Print the holds of each case, and return the longest of each in milliseconds."""
+    worst = []
+    print(f"{'in process':<18} {'longest hold, CPU ms':>30} {'reload, CPU ms':>20}")
+    for name, targets in cases(count).items():
+        environ = variables(targets(0), auth_url="http://127.0.0.1:1", interval="60s")
+        reloader, schedule = house(load(environ, NOWHERE), partial(load, environ, NOWHERE))
+        schedule.start()
+        gc.collect()
+        gc.freeze()  # as the command does
+        longest, totals = [], []
+        for number in range(1, rounds + 1):
+            environ |= variables(targets(number), auth_url="http://127.0.0.1:1", interval="60s")
+            holds: list[float] = []
+            watching = asyncio.create_task(watch(holds))
+            await asyncio.sleep(0.05)
+            holds.clear()
+            begun = time.process_time()
+            await reloader.reload("benchmark")
+            totals.append((time.process_time() - begun) * 1000)
+            watching.cancel()
+            longest.append(max(holds))
+        await schedule.stop(0)
+        worst.append((name, max(longest)))
+        spread = f"median {statistics.median(longest):.1f}, max {max(longest):.1f}"
+        print(f"{name:<18} {spread:>30} {statistics.median(totals):>20.0f}", flush=True)
+    return worst
+
+
+def house(settings: Settings, read: Callable[[], Settings]) -> tuple[Reloader, Schedule]:
+    """Return what the command reloads, with probes that find nothing and take no time."""
+
+    async def probe(target: Target, _: Journey) -> Outcome:
+        return outcome(target, 0)
+
+    targets = settings.targets
+    metrics, history = Metrics(targets, buckets=settings.duration_buckets), History()
+    watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
+    schedule = Schedule(targets, probe, observers=(metrics, history), watcher=metrics, places=100)
+    follow = parts(
+        CurrentTrust(targets),
+        CurrentEgress(None, metrics, watch),
+        metrics=metrics,
+        schedule=schedule,
+        door=Door(None),
+        forgetful=(history,),
+        targets=targets,
+    )
+    return Reloader(settings, read, parts=follow, was_read=metrics.configuration_was_read), schedule
+
+
+async def watch(holds: list[float]) -> None:
+    """Take a turn whenever there is one, until cancelled."""
+    before = time.process_time()
+    while True:
+        await asyncio.sleep(0)
+        now = time.process_time()
+        holds.append((now - before) * 1000)
+        before = now
+
+
+async def end_to_end(count: int, rounds: int) -> None:
+    """Print how late the command's own loop is while it is reloaded."""
     async with provider() as port:
         first = variables({"always": {}}, auth_url=f"http://127.0.0.1:{port}", interval="60s")
         async with exporter(first) as daemon:
             for name, targets in cases(count).items():
-                write(daemon.log.parent, targets(1))
+                write(daemon.log.parent, targets(0))
                 await reload(daemon)
                 await asyncio.sleep(AFTER)
                 before = await page(daemon.address, "/metrics")
                 await asyncio.sleep(rounds * AFTER)
                 alone = await page(daemon.address, "/metrics")
                 took = []
-                for number in range(rounds):
+                for number in range(1, rounds + 1):
                     write(daemon.log.parent, targets(number))
                     took.append(await reload(daemon))
                     await asyncio.sleep(AFTER)
                 after = await page(daemon.address, "/metrics")
-                print(
-                    f"{name:<18} reload {statistics.median(took):5.0f} ms"
-                    f" (p90 {percentile(took, 0.9):.0f}, max {max(took):.0f})"
-                )
-                idle = lag("left alone", before, alone)
-                late = lag("reloaded", alone, after)
                 stalled = value(after, STALLED) - value(alone, STALLED)
-                beats = f"{late:.0f} beats (left alone: {idle:.0f}) later than {BOUND * 1000:g} ms"
-                kept.append(verdict(late <= idle, f"{beats}, {stalled:.0f} probes stalled"))
+                print(f"{name}: median {statistics.median(took):.0f} ms, {stalled:.0f} probes stalled")
+                lag("left alone", before, alone)
+                lag("reloaded", alone, after)
+
+
+async def measure(count: int, rounds: int) -> bool:
+    """Print all, and return whether the bound is kept."""
+    worst = await in_process(count, rounds)
+    await end_to_end(count, rounds)
+    bound = BOUND * 1000
+    kept = [verdict(hold <= bound, f"{name}: {hold:.1f} ms, not over {bound:g}") for name, hold in worst]
     return all(kept)
 
 
-def lag(name: str, before: str, after: str) -> float:
-    """Print how late the loop was between two pages, and return how many beats were later than the bound."""
+def lag(name: str, before: str, after: str) -> None:
+    """Print how late the loop was between two pages."""
     earlier, later = buckets(before, LAG), buckets(after, LAG)
     counts = {bound: later[bound] - earlier[bound] for bound in later}
     beats = counts[max(counts)]
     over = ", ".join(f"over {bound * 1000:g} ms {beats - counts[bound]:.0f}" for bound in TOLD)
-    median = min(bound for bound, seen in counts.items() if seen >= beats / 2)
-    print(f"  {name:<12} {beats:5.0f} beats, median below {median * 1000:g} ms, {over}", flush=True)
-    return beats - counts[BOUND]
+    print(f"  {name:<12} {beats:5.0f} beats, {over}", flush=True)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ parts.py says what changes when settings do, reloading.py when, watching.py by i
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
@@ -37,6 +38,9 @@ _log = logging.getLogger(__name__)
 
 EXIT_KILLED = 1
 _HEALTH_SETTING = "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
+_M_MMAP_THRESHOLD = -3  # of <malloc.h>
+_LARGE = 256 * 1024
+"""Bytes."""
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -116,6 +120,7 @@ async def lifespan(
     """
     targets = settings.targets
     metrics, history, log = Metrics(targets, buckets=settings.duration_buckets), History(), LogObserver()
+    metrics.shared(settings.shard.index, settings.shard.count)
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
     trust, egress = CurrentTrust(targets), CurrentEgress(settings.egress_check, metrics, watch)
     prober = await prober_of(trust, watch)
@@ -127,7 +132,7 @@ async def lifespan(
         places=settings.max_concurrent_probes,
         chores=[Chore("egress check", egress.INTERVAL, egress)],
     )
-    door, forgetful = Door(settings.web.security), (history, log)
+    door, forgetful = Door(settings.web.security), (history, log, prober)
     follow = parts(
         trust, egress, metrics=metrics, schedule=schedule, door=door, forgetful=forgetful, targets=targets
     )
@@ -136,6 +141,7 @@ async def lifespan(
     )
     app = _site(metrics, history, schedule, reloader, door, egress)
     spare_the_collector()
+    give_back_what_is_large()
     async with serving(app, sockets, door=door, checked=checked), _running(watch, schedule, reloader):
         _tell_of_the_start(settings, sockets, checked)
         yield reloader
@@ -217,6 +223,17 @@ def spare_the_collector() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def give_back_what_is_large() -> None:
+    """Have large blocks of memory taken from the system one by one, and given back as soon as they are free.
+
+    glibc begins so, but whenever a block is freed puts those of its size, up to 32 MiB, among the small ones
+    from then on. A page of metrics is that large. When many were sent at once, what came to lie behind them
+    kept hundreds of megabytes.
+    """
+    with suppress(AttributeError):  # another C library, which has no such threshold
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 def _addresses(written: Sequence[ListenAddress]) -> list[tuple[str, int]]:

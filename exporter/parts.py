@@ -52,6 +52,7 @@ def parts(
     return (
         trust.prepare,
         lambda settings: partial(metrics.reconfigure, settings.targets),
+        lambda settings: partial(metrics.shared, settings.shard.index, settings.shard.count),
         lambda settings: partial(
             schedule.reconfigure, settings.targets, places=settings.max_concurrent_probes
         ),

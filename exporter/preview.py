@@ -6,8 +6,10 @@ settings -> targets -> plan -> tables, and warnings where a configuration is rig
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from exporter.outcome import KNOWN_STATUSES
 from exporter.scheduling.forecast import ENVIRONMENT_RATE, ONE_SOURCE, loads, starts
 from exporter.settings import describe
 from exporter.settings.duration import write
@@ -44,7 +46,11 @@ def preview(settings: Settings) -> Preview:
     """Say what would run."""
     everything = (*settings.targets, *settings.shard.elsewhere)
     blocks = [*_loads(settings, everything), *_starts(settings), describe(settings)]
-    warnings = [*_near_the_limit(settings, everything), *_never_slow(settings.targets)]
+    warnings = [
+        *_near_the_limit(settings, everything),
+        *_never_slow(settings.targets),
+        *_never_returned(settings.targets),
+    ]
     return Preview("\n\n".join(blocks), tuple(warnings))
 
 
@@ -58,7 +64,7 @@ def _loads(settings: Settings, everything: Sequence[Target]) -> Iterator[str]:
         own = {load.where: load for load in loads(settings.targets, where)}
         found = [(own[load.where], load) for load in loads(everything, where) if load.where in own]
         shards = ["of all shards"] if sharded else []
-        rows = [(title, "targets", "probes/min", *shards, "flows at a time")]
+        rows = [(title, "targets", "probes/min", *shards, "open flows")]
         for here, whole in found[:_MOST_ROWS]:
             shards = [_per_minute(whole)] if sharded else []
             rows.append((here.where, str(here.targets), _per_minute(here), *shards, _number(here.flows)))
@@ -96,11 +102,28 @@ def _near_the_limit(settings: Settings, everything: Sequence[Target]) -> Iterato
 def _never_slow(targets: Iterable[Target]) -> Iterator[str]:
     names = [target.name for target in targets if target.latency_objective >= target.timeout]
     if names:
-        more = len(names) - _MOST_NAMES
         yield (
             "LATENCY_OBJECTIVE is not shorter than the timeout, so that no success is ever slow: "
-            f"{', '.join(names[:_MOST_NAMES])}{f' and {more} more' if more > 0 else ''}; make it shorter"
+            f"{_some(names)}; make it shorter"
         )
+
+
+def _never_returned(targets: Iterable[Target]) -> Iterator[str]:
+    """Warn of a status that nobody else knows: a new one is right, a misspelt one fails every probe."""
+    found: dict[str, list[str]] = {}
+    for target in targets:
+        for status in target.expected_statuses:
+            if status not in KNOWN_STATUSES:
+                found.setdefault(status, []).append(target.name)
+    for status, names in sorted(found.items()):
+        close = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
+        meant = f"did you mean {close[0]}?" if close else "look whether it is spelt right"
+        yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return: {_some(names)}; {meant}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return f"{', '.join(names[:_MOST_NAMES])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _per_minute(load: Load) -> str:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from exporter.settings import Settings
+    from exporter.settings import Mistake, Settings
     from exporter.target import Target
 
     Apply = Callable[[], Awaitable[None] | None]
@@ -35,8 +37,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_RESTS = 4.0
+_LONGEST_REST = 2.0
+
 MOST_MISTAKES = 100
 """That are told; a file for another program may have thousands."""
+
+REPEAT = 10.0
+"""Seconds before the same mistakes are logged again; each time they may be a hundred lines."""
 
 _TURN = 0.0005
 """Seconds for which the thread that reads settings keeps the interpreter while the loop waits for it. With
@@ -71,6 +79,39 @@ class WasRead(Protocol):
         """Note whether the configuration could be read."""
 
 
+class Pace:
+    """Lets each reload wait until the loop was left alone for four times as long as the last one took.
+
+    Whoever reaches the port may ask for one reload after the other. Each takes CPU from probes under way,
+    whose times would show it. Two seconds are the longest rest: a person waits for the answer.
+
+    Args:
+        clock: monotonic seconds.
+        sleep: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._begun = self._free_at = -math.inf
+
+    async def __aenter__(self) -> None:
+        """Rest, then begin."""
+        rest = self._free_at - self._clock()
+        if rest > 0:
+            await self._sleep(rest)
+        self._begun = self._clock()
+
+    async def __aexit__(self, *_: object) -> None:
+        """End, and say from when on the next one may begin."""
+        now = self._clock()
+        self._free_at = now + min(_RESTS * (now - self._begun), _LONGEST_REST)
+
+
 class Reloader:
     """Reloads.
 
@@ -79,6 +120,7 @@ class Reloader:
         load: reads them anew.
         parts: who has to follow, in this order.
         was_read: is told whether a configuration could be read.
+        pace: when the next one may begin.
     """
 
     def __init__(
@@ -88,6 +130,7 @@ class Reloader:
         *,
         parts: Sequence[Part],
         was_read: WasRead,
+        pace: Pace | None = None,
     ) -> None:
         self.settings = settings
         """Those in force."""
@@ -95,11 +138,14 @@ class Reloader:
         self._load = load
         self._parts = parts
         self._was_read = was_read
+        self._pace = pace or Pace()
         self._seen = fingerprint(settings.files)
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[Reloaded] | None = None
         self._tasks: set[asyncio.Task[Reloaded]] = set()
         self._stopped = False
+        self._logged: tuple[Sequence[Mistake], float] = ((), 0.0)
+        """The mistakes that were logged last, and when."""
 
     async def reload(self, trigger: str) -> Reloaded:
         """Reload, and return how it ended; `trigger` is who asks, for the log."""
@@ -146,7 +192,7 @@ class Reloader:
         return self._next
 
     async def _in_turn(self, trigger: str) -> Reloaded:
-        async with self._lock:
+        async with self._lock, self._pace:
             self._next = None
             try:
                 return await self._reload(trigger)
@@ -200,11 +246,16 @@ class Reloader:
         _log.error(
             "reload refused, nothing is changed", extra={"trigger": trigger, "mistakes": len(told) + untold}
         )
-        for mistake in told:
-            _log.error(
-                "mistake in the configuration",
-                extra={"location": mistake.location, "mistake": mistake.message},
-            )
+        now = asyncio.get_running_loop().time()
+        logged, at = self._logged
+        # Whoever reaches the port may ask again and again, and is told in the answer.
+        if told != logged or now - at >= REPEAT:
+            self._logged = (told, now)
+            for mistake in told:
+                _log.error(
+                    "mistake in the configuration",
+                    extra={"location": mistake.location, "mistake": mistake.message},
+                )
         lines = ["refused, nothing is changed:", *map(str, told)]
         if untold:
             lines.append(f"and {untold} more")

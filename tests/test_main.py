@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from harness.daemon import COMMAND
-from harness.process import Process
+from harness.daemon import COMMAND, LISTENING, Daemon
+from harness.process import Process, clean_environment
 from harness.variables import target_variables
 
 from exporter import __main__ as command
@@ -119,6 +119,27 @@ def test_told_to_end_at_any_moment_of_its_start_it_ends_well(number: signal.Sign
 
 @pytest.mark.e2e
 @linux
+def test_told_to_reload_at_any_moment_of_its_start_it_goes_on(tmp_path: Path) -> None:
+    """A file is changed and SIGHUP sent by who does not know that the daemon was just started anew."""
+    for attempt in range(TRIES // 3):
+        daemon = Daemon(
+            target_variables("emea", "http://127.0.0.1:9"),
+            directory=tmp_path / f"{attempt}",
+            logs=tmp_path / f"{attempt}-logs",
+        )
+        Process.start(daemon)
+        try:
+            await_handlers(daemon, first=False)
+            time.sleep(WITHIN * attempt / (TRIES // 3))
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_for_log(LISTENING, timeout=AT_ONCE, what="listening line")
+            assert daemon.stop() == 0, daemon.tail()
+        finally:
+            daemon.kill()
+
+
+@pytest.mark.e2e
+@linux
 @each_signal
 def test_as_the_first_process_of_a_container_it_ends_well_too(number: signal.Signals, tmp_path: Path) -> None:
     prefix = namespace()
@@ -177,15 +198,23 @@ sys.exit(main())
 """
 
 
+def told_before_the_imports(
+    number: signal.Signals, directory: Path, *words: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command, and tell it something just before it imports what takes a while."""
+    return subprocess.run(
+        [sys.executable, "-c", BEFORE_THE_IMPORTS.format(number=number.name), *words],
+        cwd=directory, env=clean_environment(directory, {}),
+        capture_output=True, text=True, timeout=AT_ONCE, check=False,
+    )  # fmt: skip
+
+
 @pytest.mark.e2e
 @each_signal
 def test_told_to_end_before_it_imports_anything_that_takes_a_while_it_ends_well(
     number: signal.Signals, tmp_path: Path
 ) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", BEFORE_THE_IMPORTS.format(number=number.name)],
-        cwd=tmp_path, capture_output=True, text=True, timeout=AT_ONCE, check=False,
-    )  # fmt: skip
+    ended = told_before_the_imports(number, tmp_path)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[]\n", "")
 
 
@@ -198,11 +227,22 @@ def test_told_to_end_before_it_imports_anything_that_takes_a_while_it_ends_well(
 def test_told_to_end_before_it_found_out_what_it_was_asked_it_does_not_say_that_all_is_well(
     word: str, status: int, tmp_path: Path
 ) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", BEFORE_THE_IMPORTS.format(number="SIGTERM"), word],
-        cwd=tmp_path, capture_output=True, text=True, timeout=AT_ONCE, check=False,
-    )  # fmt: skip
+    ended = told_before_the_imports(signal.SIGTERM, tmp_path, word)
     assert (ended.returncode, ended.stderr) == (status, "")
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [("run", 2), ("demo", -signal.SIGHUP), ("probe", -signal.SIGHUP), ("check-config", -signal.SIGHUP)],
+    ids=str,
+)
+def test_a_terminal_that_is_closed_during_the_start_ends_all_but_the_daemon(
+    word: str, status: int, tmp_path: Path
+) -> None:
+    """Which reloads on SIGHUP, and goes on to say that there is no target."""
+    ended = told_before_the_imports(signal.SIGHUP, tmp_path, word)
+    assert ended.returncode == status, ended.stderr
 
 
 @pytest.mark.e2e

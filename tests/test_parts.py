@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from harness.certificates import Authority
     from harness.factory import Factory
+    from harness.http_messages import Request
     from harness.http_server import HttpServer
     from harness.samples import Samples
 
@@ -132,16 +134,25 @@ async def scrape(metrics: Metrics) -> Samples:
 def test_what_a_check_finds_that_was_ended_meanwhile_is_not_shown(
     tmp_path: Path, http_server: Factory[..., HttpServer]
 ) -> None:
-    server = http_server(Answer(delay=0.2))
+    released = threading.Event()
+
+    async def answer_when_released(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.to_thread(released.wait)
+        await Answer(headers=(("Content-Length", "0"),))(request, writer)
+
+    server = http_server(answer_when_released)
     now = settings(tmp_path)
     metrics = Metrics(now.targets, buckets=BUCKETS)
 
     async def main() -> None:
         current = egress(metrics, check_of(server))
         checking = asyncio.create_task(current())
-        await asyncio.to_thread(server.wait_for_requests, 1)
-        apply = await asyncio.to_thread(current.prepare, now)
-        apply()
+        try:
+            await asyncio.to_thread(server.wait_for_requests, 1)
+            apply = await asyncio.to_thread(current.prepare, now)
+            apply()
+        finally:
+            released.set()
         await checking
 
     asyncio.run(main())
@@ -177,6 +188,7 @@ def test_since_when_there_is_no_way_out_is_when_it_was_found_first(
 def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
     before, after = settings(tmp_path, "stays", "goes"), settings(tmp_path, "stays", "comes")
     after = replace(after, log=replace(after.log, level="error"), max_concurrent_probes=7)
+    after = replace(after, shard=replace(after.shard, index=1, count=2))
     again = replace(after, targets=after.targets[1:])
     came = asyncio.Event()
     own = logging.getLogger("exporter")
@@ -223,6 +235,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
         own.setLevel(level)
     names = {labels["target"] for labels, _ in page(metrics).series("pingone_flow_probes_total")}
     assert names == {"stays"}
+    assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "1"}, 2)]
     assert history.of("goes", Journey.AUTHORIZE) is None
     assert history.of("comes", Journey.AUTHORIZE) is None
     assert history.of("stays", Journey.AUTHORIZE) is not None

@@ -44,13 +44,13 @@ def test_loads_come_first_then_first_probes_then_each_target() -> None:
     found = checked(environ("EMEA", "APAC", "US", **apac))
     assert found.text.startswith(
         """\
-auth host         targets  probes/min  flows at a time
-auth.pingone.eu         1          60              900
-auth.pingone.com        2           2               30
+auth host         targets  probes/min  open flows
+auth.pingone.eu         1          60         900
+auth.pingone.com        2           2          30
 
-source environment                    targets  probes/min  flows at a time
-14e3268d-847d-47aa-a45e-1ef8dd8f4df0        1          60              900
-94e3268d-847d-47aa-a45e-1ef8dd8f4df0        2           2               30
+source environment                    targets  probes/min  open flows
+14e3268d-847d-47aa-a45e-1ef8dd8f4df0        1          60         900
+94e3268d-847d-47aa-a45e-1ef8dd8f4df0        2           2          30
 
 target  journey    first probe  then every
 apac    authorize  at once              1s
@@ -65,7 +65,7 @@ target apac
 
 def test_a_rare_probe_is_not_shown_as_none() -> None:
     text = checked(environ("A", A__INTERVAL="1d")).text
-    assert text.split("\n")[1] == "auth.pingone.com        1        <0.1             <0.1"
+    assert text.split("\n")[1] == "auth.pingone.com        1        <0.1        <0.1"
 
 
 def test_a_thousand_environments_are_told_by_the_heaviest_twenty() -> None:
@@ -83,7 +83,7 @@ def test_a_shard_shows_its_own_share_and_that_of_all() -> None:
     here, everywhere = found.text.split("\n")[1].split()[2:4]
     assert 0 < int(here) < 10
     assert everywhere == "10"
-    assert found.text.startswith("auth host         targets  probes/min  of all shards  flows at a time\n")
+    assert found.text.startswith("auth host         targets  probes/min  of all shards  open flows\n")
 
 
 def test_a_shard_without_a_target_shows_no_tables() -> None:
@@ -121,6 +121,19 @@ def test_an_objective_that_no_success_can_miss_is_warned_of() -> None:
             "LATENCY_OBJECTIVE is not shorter than the timeout, so that no success is ever slow: "
             "t1, t2, t3, t4, t5 and 2 more; make it shorter"
         ),
+    )
+
+
+def test_a_status_that_nobody_knows_is_warned_of_and_taken() -> None:
+    fields = {f"T{n}__EXPECTED_STATUSES": "USERNAME_PASSWORT_REQUIRED,DAVINCI" for n in range(7)}
+    found = checked(environ(*(f"T{n}" for n in range(8)), **fields, T7__EXPECTED_STATUSES="XYZ"))
+    assert "expected statuses       USERNAME_PASSWORT_REQUIRED, DAVINCI\n" in found.text
+    assert found.warnings == (
+        (
+            "EXPECTED_STATUSES has USERNAME_PASSWORT_REQUIRED, which PingOne is not known to return: "
+            "t0, t1, t2, t3, t4 and 2 more; did you mean USERNAME_PASSWORD_REQUIRED?"
+        ),
+        "EXPECTED_STATUSES has XYZ, which PingOne is not known to return: t7; look whether it is spelt right",
     )
 
 

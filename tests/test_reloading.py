@@ -14,7 +14,8 @@ from harness.variables import target_variables
 from observing import logfmt
 from observing.logs import written
 
-from exporter.reloading import MOST_MISTAKES, Reloaded, Reloader, difference
+from exporter import reloading
+from exporter.reloading import MOST_MISTAKES, Pace, Reloaded, Reloader, difference
 from exporter.settings import ConfigurationError, Mistake, load
 
 if TYPE_CHECKING:
@@ -116,6 +117,32 @@ def test_what_was_read_is_put_in_force_and_told(tmp_path: Path) -> None:
         }
     ]  # fmt: skip
     assert (house.applied, house.told, in_force) == ([after], [True], after)
+
+
+def test_the_same_mistakes_are_logged_once_in_a_while_and_told_whoever_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reaches the port may ask ten times a second, and there may be a hundred of them."""
+    other = ConfigurationError([Mistake("C", "is wrong")])
+    house = House(settings(tmp_path), [refused(), refused(), other, refused(), refused(), other])
+    answers: list[str] = []
+
+    async def main() -> None:
+        reloader = house.reloader()
+        for seconds in (reloading.REPEAT, reloading.REPEAT, reloading.REPEAT, reloading.REPEAT, 0.0):
+            monkeypatch.setattr(reloading, "REPEAT", seconds)
+            answers.append((await reloader.reload("POST /-/reload")).text)
+
+    lines = [logfmt.read(line) for line in written(lambda: asyncio.run(main()))]
+
+    assert [line.get("location", "refused") for line in lines] == [
+        *("refused", "B", "FLOW_EXPORTER_A"),
+        *("refused",),
+        *("refused", "C"),
+        *("refused", "B", "FLOW_EXPORTER_A"),  # others had been logged since
+        *("refused", "B", "FLOW_EXPORTER_A"),  # it is a while ago
+    ]
+    assert len(set(answers)) == 2
 
 
 def refused() -> ConfigurationError:
@@ -333,3 +360,40 @@ def test_the_loop_gets_its_turns_while_settings_are_read_and_then_all_is_as_it_w
 
 def test_targets_are_told_apart_by_their_names() -> None:
     assert difference([], []) == {"added": 0, "removed": 0, "changed": 0, "unchanged": 0}
+
+
+def test_after_a_reload_the_loop_is_left_alone_for_four_times_as_long_and_whoever_asks_meanwhile_shares_one(
+    tmp_path: Path,
+) -> None:
+    """Or asking without end would take the CPU from the probes, and show in their times."""
+    now, rests = 100.0, []
+    house = House(settings(tmp_path), [settings(tmp_path)])
+    takes = iter([0.1, 3.0, 0.0])
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        rests.append(round(seconds, 6))
+        for _ in range(3):  # others have their turns meanwhile
+            await asyncio.sleep(0)
+        now += seconds
+
+    def load() -> Settings:
+        nonlocal now
+        now += next(takes)
+        return house.load()
+
+    async def main() -> None:
+        reloader = Reloader(
+            house.before,
+            load,
+            parts=[house.part],
+            was_read=house.was_read,
+            pace=Pace(clock=lambda: now, sleep=sleep),
+        )
+        await reloader.reload("first")
+        await asyncio.gather(*(reloader.reload("again") for _ in range(5)))
+        await reloader.reload("last")
+
+    asyncio.run(main())
+    assert rests == [0.4, 2.0]
+    assert house.loads == 3

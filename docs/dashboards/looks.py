@@ -69,7 +69,7 @@ UP = words({0: ("no", "red"), 1: ("yes", "green")})
 
 SENTENCE_COLORS = {
     **{f"/{known.sentence}$/": known.color for known in STATES},
-    "/exporter is scraped|exporter's pods/": "dark-red",
+    "/exporter is scraped|exporter's pods|of the shards/": "dark-red",
 }
 """Of sentences, by what they say."""
 

@@ -21,7 +21,7 @@ from dashboards.promql import (
     slow_share,
     worst,
 )
-from dashboards.states import absent, all_well, not_well, state, unreachable, unscraped
+from dashboards.states import absent, all_well, missing, not_well, state, unreachable, unscraped
 from dashboards.tables import Column, rows
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ def _sentence() -> Panel:
         ),
         Query(all_well(), "All {{all}} federations: succeeding", instant=True),
         Query(not_well(), "{{some}} of {{all}} federations: {{what}}", instant=True),
+        Query(
+            missing(), "{{some}} of the shards: not there, so nobody watches their federations", instant=True
+        ),
     )
 
 

@@ -124,6 +124,16 @@ def unscraped() -> str:
     return _counted("some", f"count(({exporters}) == 0)")
 
 
+def missing() -> str:
+    """Return one series, whose label `some` is the number of shards that are not scraped, if there are any.
+
+    A pod that was evicted is not looked for any more, and so is none of those that are unscraped.
+    """
+    shards, place = of_place("pingone_flow_exporter_shards"), "cluster, namespace, job"
+    there = f"count by ({place}) (group by ({place}, shard) ({shards}))"
+    return _counted("some", f"sum(min by ({place}) ({shards}) - {there} > 0)")
+
+
 def absent() -> str:
     """Return one series if there is no exporter at all."""
     return f"absent({of_place('pingone_flow_exporter_build_info')})"

@@ -150,6 +150,12 @@ BUILD_INFO = Family(
     "Version of the exporter and of Python; always 1.",
     ("version", "python_version"),
 )
+SHARDS = Family(
+    "pingone_flow_exporter_shards",
+    "gauge",
+    "Among how many exporters the targets are shared; the label tells which of them this is, from 0.",
+    ("shard",),
+)
 PROBES_IN_FLIGHT = Family(
     "pingone_flow_exporter_probes_in_flight",
     "gauge",
@@ -189,6 +195,7 @@ EGRESS_UP = Family(
 
 DAEMON: tuple[Family, ...] = (
     BUILD_INFO,
+    SHARDS,
     PROBES_IN_FLIGHT,
     SCHEDULE_LAG,
     EVENT_LOOP_LAG,

@@ -27,6 +27,7 @@ from exporter.observing.catalogue import (
     RELOAD_SUCCESS_TIMESTAMP,
     RELOAD_SUCCESSFUL,
     SCHEDULE_LAG,
+    SHARDS,
 )
 from exporter.observing.exposition import Page
 from exporter.observing.series import Series
@@ -71,6 +72,8 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         build = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=registry)
         build.labels(__version__, platform.python_version()).set(1)
+        self._shards = Gauge(SHARDS.name, SHARDS.help, SHARDS.labels, registry=registry)
+        self.shared(0, 1)
         self._in_flight = Gauge(PROBES_IN_FLIGHT.name, PROBES_IN_FLIGHT.help, registry=registry)
         self._schedule_lag = Histogram(
             SCHEDULE_LAG.name, SCHEDULE_LAG.help, registry=registry, buckets=_LAG_BUCKETS,
@@ -165,6 +168,11 @@ class Metrics:
         if self._egress is not None:
             self._registry.unregister(self._egress)
             self._egress = None
+
+    def shared(self, index: int, count: int, /) -> None:
+        """Show which share of the targets this is, from 0, and of how many."""
+        self._shards.clear()
+        self._shards.labels(str(index)).set(count)
 
     def configuration_was_read(self, *, good: bool) -> None:
         """Show whether the configuration could be read, and since when the one in force is."""

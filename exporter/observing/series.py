@@ -114,6 +114,8 @@ class Series:
         self.version += 1
         if _scope(before) != _scope(target):
             self.held_until = None  # it was another one that asked for it
+        if before.auth_host != target.auth_host:
+            self.expiry.clear()  # nobody has seen this one's certificate
         expected = dict.fromkeys((*target.expected_statuses, FAILED, UNKNOWN))
         # In the order of the start, and without what was expected in vain, or many changes would add up.
         none = {(step, status): 0 for step in self.journey.steps for status in expected}

@@ -189,6 +189,7 @@ def _details(walk: Walk, outcome: Outcome) -> Iterator[Text]:
         "status": step and step.flow_status,
         "error codes": step and ", ".join(step.error_codes),
         "address": step and step.address,
+        "certificate": step and _certificate(step, outcome.started_at),
         "correlation id": step and step.correlation_id,
         "transaction id": outcome.transaction_id,
         "started at": rfc3339(outcome.started_at),
@@ -196,6 +197,14 @@ def _details(walk: Walk, outcome: Outcome) -> Iterator[Text]:
     for name, fact in facts.items():
         if fact:
             yield Text(f"  {name:<16}{fact}")
+
+
+def _certificate(step: StepRecord, seen_at: float) -> str:
+    """Say until when the certificate is good, the date being what a page about it is opened for."""
+    if step.tls is None or step.tls.not_after is None:
+        return ""
+    word = "expired" if step.tls.not_after < seen_at else "good until"
+    return f"{word} {rfc3339(step.tls.not_after)}"
 
 
 def _last(outcome: Outcome | None) -> StepRecord | None:

@@ -14,6 +14,7 @@ from exporter.probing.exchange import Exchanger
 from exporter.probing.failure import read_failure
 from exporter.probing.resolver import Resolver
 from exporter.probing.route import Route
+from exporter.probing.stall import explains_timeout
 from exporter.probing.step import Request
 from exporter.target import IpFamily
 
@@ -78,10 +79,17 @@ class Canary:
         error = exchange.error or RuntimeError("an exchange without an answer has an error")
         proxied = self._route.proxy_url is not None
         reason, _ = read_failure(error, timeline.reached(exchange.marks), proxied=proxied)
-        if reason is Reason.INTERNAL or self._stalls(begun):
+        if reason is Reason.INTERNAL or self._was_ours(begun):
             return None
         self._tell(reason)
         return False
+
+    def _was_ours(self, begun: float) -> bool:
+        """Whether we were not there to see an answer; by the measure of probes, or both would disagree.
+
+        In a container that is throttled there is a stall in every 5 s: each of them must not hide an outage.
+        """
+        return explains_timeout(self._stalls(begun), deadline=begun + _DEADLINE, timeout=_DEADLINE)
 
     def _tell(self, reason: Reason) -> None:
         """Log a change; whoever reads a page about it wants to know why."""

@@ -72,12 +72,16 @@ class SecondLook:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._looked: dict[str, float] = {}
+        self._looked: dict[str, tuple[float, tuple[str, int]]] = {}
         # Without the system's authorities, which nothing is verified by: reading them takes some 20 ms.
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.check_hostname = False
         self._context.verify_mode = ssl.CERT_NONE
         self._context.set_alpn_protocols(["http/1.1"])
+
+    def forget(self, target: str) -> None:
+        """Forget a target that is no longer probed; should it come back, nothing is known of it any more."""
+        self._looked.pop(target, None)
 
     async def __call__(
         self, target: str, *, address: str, port: int, server_name: str, deadline: float,
@@ -85,16 +89,17 @@ class SecondLook:
         """Return the facts of the connection that would have been; None if not looked, or not seen.
 
         Args:
-            target: whose certificate it is; one look an hour each.
+            target: whose certificate it is; one look an hour each, and one when it moves.
             address: where to connect.
             port: likewise.
             server_name: what to ask for.
             deadline: the probe's own; a look takes no time that the probe did not have.
         """
-        now = self._clock()
-        if now < self._looked.get(target, now) + (SECOND_LOOK_EVERY if target in self._looked else 0):
+        now, place = self._clock(), (server_name, port)
+        looked_at, looked_where = self._looked.get(target, (now, None))
+        if looked_where == place and now < looked_at + SECOND_LOOK_EVERY:
             return None
-        self._looked[target] = now
+        self._looked[target] = now, place
         try:
             async with asyncio.timeout_at(deadline):
                 _, writer = await asyncio.open_connection(

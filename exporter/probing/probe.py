@@ -105,6 +105,10 @@ class Prober:
             stalled=bool(self._stalls(started)),
         )
 
+    def forget(self, target: str, _journey: Journey, /) -> None:
+        """Forget a target that is no longer probed."""
+        self._second_look.forget(target)
+
     async def _walk(self, target: Target, journey: Journey, notes: _Notes) -> None:
         headers = request_headers(notes.transaction_id)
         route = Route(self._tls(target), target.ip_family, target.proxy_url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.responses import Response
 
@@ -31,12 +31,39 @@ async def answer(request: Request, body: bytes, headers: Mapping[str, str]) -> R
         body: uncompressed.
         headers: others than those of compression, `Content-Type` among them.
     """
-    vary = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
-    told = {**headers, "Vary": vary}
-    if len(body) >= LEAST_COMPRESSED and wants_gzip(joined(request, "accept-encoding")):
+    return packed(await pack(body, small=wants_small(request)), headers)
+
+
+class Packed(NamedTuple):
+    """A body as it is sent.
+
+    Args:
+        content: its bytes.
+        small: whether they are compressed.
+    """
+
+    content: bytes
+    small: bool
+
+
+def wants_small(request: Request) -> bool:
+    """Tell whether the client would rather have it compressed."""
+    return wants_gzip(joined(request, "accept-encoding"))
+
+
+async def pack(body: bytes, *, small: bool) -> Packed:
+    """Compress a body if that is wished for and worth it."""
+    if small and len(body) >= LEAST_COMPRESSED:
+        return Packed(await _compressed(body), small=True)
+    return Packed(body, small=False)
+
+
+def packed(body: Packed, headers: Mapping[str, str]) -> Response:
+    """Answer with what is packed; `headers` as for `answer`."""
+    told = {**headers, "Vary": ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))}
+    if body.small:
         told["Content-Encoding"] = "gzip"
-        body = await _compressed(body)
-    return Response(body, headers=told)
+    return Response(body.content, headers=told)
 
 
 def joined(request: Request, name: str) -> str | None:

@@ -5,6 +5,9 @@ or does not read its answer would otherwise keep its connection, and its file, f
 
     connected ── request's head ── answer ── first byte ── request's head ── answer ── …
     └──── REQUEST_DEADLINE ───┘        └ keep-alive ┘└─ REQUEST_DEADLINE ─┘
+
+A request that was sent ahead, before the last answer was taken, waits until it is: it would be at work, which
+nothing ends, for as long as its client likes.
 """
 
 from __future__ import annotations
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
 REQUEST_DEADLINE = 10.0
 """Seconds within which a request's head must be there once the connection, or the request, is begun."""
 
+MOST_UNREAD = 64 * 1024 * 1024
+"""Bytes of answers that clients have yet to take, all together; a page of 1,000 targets has a tenth. Whoever
+asks for page after page and reads none would otherwise have each of them kept in memory."""
+
 
 class Connection(H11Protocol):
     """A connection that cannot be held open by doing nothing."""
@@ -31,6 +38,17 @@ class Connection(H11Protocol):
     below: asyncio.Transport | None = None
     """The transport that has the seat; under TLS, which has seated it before, not the one it writes to."""
     _deadline: asyncio.TimerHandle | None = None
+    _ahead: bool = False
+    """Whether a request may have been sent ahead."""
+    _answered_at = 0.0
+
+    @property
+    def unread(self) -> int:
+        """Bytes of its answers that its client has yet to take."""
+        own = self.transport.get_write_buffer_size()
+        if self.below is None or self.below is self.transport:
+            return own
+        return own + self.below.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin waiting for the first request."""
@@ -43,11 +61,28 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes; a request's head must be complete in time."""
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._settle()
-            self._tell_the_seats()
-        elif self._deadline is None and self.timeout_keep_alive_task is None:
-            self._deadline = self.loop.call_later(REQUEST_DEADLINE, self.transport.abort)
+        self._received()
+
+    def handle_events(self) -> None:
+        """Go on with what was received, unless an answer waits for its client."""
+        if self.flow.write_paused:
+            self._ahead = True
+            self.flow.pause_reading()
+        else:
+            super().handle_events()
+
+    def resume_writing(self) -> None:
+        """Note that the answer is taken, once it has left both transports."""
+        if self.below is not None:
+            low, _ = self.below.get_write_buffer_limits()
+            if self.below.get_write_buffer_size() > low:
+                return  # only TLS has got rid of it
+        super().resume_writing()
+        if self._ahead and not self.transport.is_closing():
+            self._ahead = False
+            self.flow.resume_reading()
+            self.handle_events()
+            self._received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -63,10 +98,18 @@ class Connection(H11Protocol):
         unread = self.conn.their_state is h11.SEND_BODY
         super().on_response_complete()
         self._tell_the_seats()
+        self._answered_at = self.loop.time()
+        if self.unread:
+            self._relieve_memory()
         if unread and not self.transport.is_closing():
             self.transport.close()
         if self.transport.is_closing():
             self._deadline = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def shutdown(self) -> None:
+        """End as soon as there is nothing to answer; not twice, or a TLS transport forgets what it is."""
+        if not self.transport.is_closing():
+            super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, also when its last answer was never read."""
@@ -75,6 +118,13 @@ class Connection(H11Protocol):
         else:
             super().timeout_keep_alive_handler()
 
+    def _received(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._settle()
+            self._tell_the_seats()
+        elif self._deadline is None and self.timeout_keep_alive_task is None:
+            self._deadline = self.loop.call_later(REQUEST_DEADLINE, self.transport.abort)
+
     def _tell_the_seats(self) -> None:
         if self.below is None or self.cycle is None:
             return
@@ -82,6 +132,16 @@ class Connection(H11Protocol):
             self.seats.rest(self.below)
         else:
             self.seats.work(self.below)
+
+    def _relieve_memory(self) -> None:
+        """Drop the answers that have waited longest, while all together take up too much."""
+        waiting = [one for one in self.connections if isinstance(one, Connection) and one.unread]
+        held = sum(one.unread for one in waiting)
+        for one in sorted(waiting, key=lambda one: one._answered_at):  # noqa: SLF001  of its own kind
+            if held <= MOST_UNREAD:
+                return
+            held -= one.unread
+            one.transport.abort()
 
     def _settle(self) -> None:
         if self._deadline is not None:

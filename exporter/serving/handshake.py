@@ -25,6 +25,9 @@ HANDSHAKE_DEADLINE = 10
 FAREWELL_DEADLINE = 1.0
 """Seconds for the client to confirm the end of TLS; less than shutdown waits for requests, or one client that
 does not would look like one."""
+LARGEST_READ = 16 * 1024
+"""Bytes, a record of TLS. asyncio's protocol has room for so many from the start, 256 KiB if left alone: five
+hundred clients that never end their handshake would have 160 MB."""
 
 
 class Handshake(SSLProtocol):
@@ -35,6 +38,8 @@ class Handshake(SSLProtocol):
         context: its certificate, and whom it lets in.
         seats: where the connection sits from now on.
     """
+
+    max_size = LARGEST_READ
 
     def __init__(self, connection: Connection, context: ssl.SSLContext, seats: Seats) -> None:
         super().__init__(
@@ -57,8 +62,25 @@ class Handshake(SSLProtocol):
             self._seats.take(transport)
         super().connection_made(transport)
 
+    def pause_writing(self) -> None:
+        """Tell the connection too: asyncio would, but only when as much again waits above TLS."""
+        super().pause_writing()
+        if self._has_begun:
+            self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Tell the connection too."""
+        super().resume_writing()
+        if self._has_begun:
+            self._connection.resume_writing()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Leave, whether the handshake was done or not."""
         if isinstance(self._below, asyncio.Transport):
             self._seats.leave(self._below)
         super().connection_lost(exc)
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether the connection knows of its transport; not before the handshake is done."""
+        return getattr(self._connection, "transport", None) is not None

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _INDEX = "README"
 _SUFFIX = ".md"
+_WAY_BACK = '<p><a href="../">All federations</a></p>'
+"""Whoever an alert sent here wants to see the federation next; relative, for proxies that add a prefix."""
 
 
 @functools.cache
@@ -55,7 +57,7 @@ def render(alert: str, text: str) -> str:
             if isinstance(target, str) and "/" not in target:
                 child.attrSet("href", target.removesuffix(_SUFFIX))
     body = markdown.renderer.render(tokens, markdown.options, {})
-    return document(alert, f"<main>\n{body}</main>")
+    return document(alert, f"<main>\n{_WAY_BACK}\n{body}</main>")
 
 
 def _directory() -> Traversable:

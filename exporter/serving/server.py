@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS = 500
 """Beyond them the one that is missed least gives way. Half of the usual limit of 1,024 files: probes need
 theirs."""
+MOST_CHECKING = 50
+"""Connections to the port of its own for health checks, likewise; kubelets are few, and both together must
+leave files to the probes."""
 KEEP_ALIVE = 75
 """Seconds. Longer than usual scrape intervals (15 s to 60 s), so that Prometheus, which keeps idle
 connections for five minutes, reuses one; uvicorn's 5 s make it connect anew, and shake hands anew under
@@ -51,6 +54,7 @@ async def serving(
     door: Door | None = None,
     checked: Sequence[socket.socket] = (),
     grace: int = GRACE,
+    most: int | None = None,
 ) -> AsyncIterator[None]:
     """Serve an application while the block runs.
 
@@ -63,15 +67,17 @@ async def serving(
         door: says whether TLS is spoken, and with which certificate; without one it is not.
         checked: sockets where health alone is told, without TLS; likewise closed.
         grace: seconds for requests in flight at the end.
+        most: connections; None for `MOST_CONNECTIONS`.
 
     Raises:
         OSError: a socket cannot be served.
     """
     door = door or Door()
-    server = Server(app, door=door, grace=grace)
+    server = Server(app, door=door, grace=grace, most=most)
     async with contextlib.AsyncExitStack() as beside:
         if checked:
-            await beside.enter_async_context(serving(only_health(app), checked, grace=grace))
+            health = serving(only_health(app), checked, grace=grace, most=MOST_CHECKING)
+            await beside.enter_async_context(health)
         running = asyncio.create_task(server.serve(list(sockets)), name="web server")
         try:
             await server.accepting.wait()
@@ -91,7 +97,10 @@ async def serving(
 class Server(uvicorn.Server):
     """uvicorn's server without its signal handlers, that says when it accepts and leaves nothing behind."""
 
-    def __init__(self, app: ASGIApp, *, door: Door | None = None, grace: int = GRACE) -> None:
+    def __init__(
+        self, app: ASGIApp, *, door: Door | None = None, grace: int = GRACE, most: int | None = None
+    ) -> None:
+        most = MOST_CONNECTIONS if most is None else most
         config = uvicorn.Config(
             app,
             http=Connection,
@@ -106,7 +115,7 @@ class Server(uvicorn.Server):
             server_header=False,
             backlog=BACKLOG,
             # Only while all seats are at work; those that just lost theirs are counted for a moment longer.
-            limit_concurrency=MOST_CONNECTIONS + BACKLOG,
+            limit_concurrency=most + BACKLOG,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=grace,
             h11_max_incomplete_event_size=LARGEST_HEAD,
@@ -115,7 +124,7 @@ class Server(uvicorn.Server):
         self.accepting = asyncio.Event()
         self.servers: list[asyncio.Server] = []
         self._door = door or Door()
-        self._seats = Seats(MOST_CONNECTIONS)
+        self._seats = Seats(most)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -139,8 +148,7 @@ class Server(uvicorn.Server):
         """Let no connection outlive the door that it came in by: idle ones end now, busy ones answered."""
         self._seats.clear()
         for connection in list(self.server_state.connections):
-            if not connection.transport.is_closing():
-                connection.shutdown()
+            connection.shutdown()
 
     def _connect(self) -> asyncio.BaseProtocol:
         connection = Connection(self.config, self.server_state, self.lifespan.state)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.applications import Starlette
@@ -19,12 +21,13 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.serving.compression import answer, joined
+from exporter.serving.compression import Packed, joined, pack, packed, wants_small
 from exporter.serving.cross_site import is_cross_site
 from exporter.serving.door import Door
 from exporter.serving.gate import Gate
 from exporter.serving.negotiation import Format, choose
 from exporter.serving.pages import pages
+from exporter.serving.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -79,10 +82,15 @@ def site(
 
 
 def _metrics(exposition: Callable[[bool], Awaitable[bytes]]) -> Endpoint:
+    async def make(form: Format, small: bool) -> Packed:  # noqa: FBT001  a key of the table below
+        return await pack(await exposition(form is Format.OPENMETRICS), small=small)
+
+    bodies = {key: Turns(partial(make, *key)) for key in product(Format, (False, True))}
+
     async def metrics(request: Request) -> Response:
         form = choose(joined(request, "accept"))
-        body = await exposition(form is Format.OPENMETRICS)
-        return await answer(request, body, {"Content-Type": form.content_type, "Vary": "Accept"})
+        body = await bodies[form, wants_small(request)]()
+        return packed(body, {"Content-Type": form.content_type, "Vary": "Accept"})
 
     return metrics
 
@@ -99,7 +107,8 @@ def _reload(reload: Callable[[], Awaitable[tuple[bool, str]]]) -> Endpoint:
         if is_cross_site(request.headers):
             return PlainTextResponse("refused: a page of another site asks for it", status_code=403)
         good, text = await reload()
-        return PlainTextResponse(text, status_code=200 if good else 500)
+        # Ended by a line break, or the shell of whoever asked would prompt behind the last mistake.
+        return PlainTextResponse(f"{text}\n", status_code=200 if good else 500)
 
     return reloaded
 

@@ -45,7 +45,7 @@ class TargetFields(_Group):
         None, "UUID of the environment that signs users on (the identity provider)", shown=REQUIRED
     )
     destination_environment_id: _EnvironmentId = row(
-        None, "UUID of the environment that they are signed on for (the relying party)", shown=REQUIRED
+        None, "UUID of the environment that users are signed on for (the relying party)", shown=REQUIRED
     )
     client_id: Annotated[str | None, read(values.client_id)] = row(
         None, "client id of the source application", shown=REQUIRED
@@ -138,8 +138,9 @@ class WebFields(_Group):
     )
     config_file: _Path = row(
         None,
-        "TLS and basic auth, in the format of Prometheus' web configuration file, relative to the working "
-        "directory; empty for none; `/-/healthy` and `/-/ready` stay open",
+        "TLS and basic auth, in the format of Prometheus' web configuration file "
+        "(see [web-configuration.md](web-configuration.md)), relative to the working directory; empty for "
+        "none; `/-/healthy` and `/-/ready` stay open",
         hidden=True,
     )
     health_listen_address: Annotated[

@@ -108,7 +108,9 @@ class Section:
             hint = f"; did you mean {printable(near[0])}?" if near else ""
             place = _beneath(self.place, key.value, key.line)
             self.mistakes.append(place.mistake(f"is unknown{hint}"))
-        elif not _is_nothing(value):
+        elif known is None or not _is_nothing(value):
+            # A key of ours without a value is one not set. A user without a hash is not nobody: were he left
+            # out, he might be the last one, and the port be open.
             self._values[key.value] = value
 
 

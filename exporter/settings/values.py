@@ -23,9 +23,11 @@ MOST_LABELS = 20
 RESERVED_LABELS = frozenset({
     # labels of our own families
     "target", "journey", "step", "phase", "reason", "fault", "code", "status", "check", "cause", "version",
-    "python_version", "source_environment_id", "destination_environment_id", "auth_host",
+    "python_version", "shard", "source_environment_id", "destination_environment_id", "auth_host",
     # labels that the exposition format or Prometheus attaches
     "le", "quantile", "job", "instance",
+    # labels by which alerts join the owner to what they saw: on target_info alone they would end the join
+    "cluster", "namespace",
 })  # fmt: skip
 
 _LABEL_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*_?")

@@ -48,9 +48,13 @@ A PingOne to probe when there is none. `pingone-flow-exporter demo` runs it toge
 `pingone-flow-exporter simulate` runs it alone and prints the variables with which an exporter watches it:
 
 ```sh
-pingone-flow-exporter simulate > variables.sh       # in one terminal
-. ./variables.sh && pingone-flow-exporter           # in another one
+# In one terminal:
+pingone-flow-exporter simulate > variables.sh
+# In another one; the last line of variables.sh says where the weather is changed:
+. ./variables.sh && FLOW_EXPORTER_DEFAULTS__INTERVAL=5s pingone-flow-exporter
 ```
+
+In a checkout, `make venv && . .venv/bin/activate` puts the command on the PATH.
 
 | option of `simulate` | default | |
 |---|---|---|

@@ -62,6 +62,16 @@ def refused(values: Values) -> str:
         (ONE | {"rules": {"alerts": {"A": {"severity": "page"}}}}, "at '/rules/alerts/A/severity'"),
         (ONE | {"rules": {"alerts": {"A": {"expr": "1"}}}}, "at '/rules/alerts/A'"),
         (ONE | {"rules": {"thresholds": {"a": "1"}}}, "at '/rules/thresholds/a'"),
+        (ONE | {"rules": {"labels": {"my-team": "a"}}}, "invalid propertyName 'my-team'"),
+        (ONE | {"rules": {"alerts": {"A": {"labels": {"1": "a"}}}}}, "invalid propertyName '1'"),
+        (ONE | {"rules": {"labels": {"cluster": "a"}}}, "invalid propertyName 'cluster'"),
+        (ONE | {"additionalLabels": {"release": "a b"}}, "at '/additionalLabels/release'"),
+        (ONE | {"additionalLabels": {"release": "a" * 64}}, "at '/additionalLabels/release'"),
+        (ONE | {"podLabels": {"a": "b-"}}, "at '/podLabels/a'"),
+        (ONE | {"serviceMonitor": {"labels": {"a": "b/c"}}}, "at '/serviceMonitor/labels/a'"),
+        (ONE | {"port": None}, "missing property 'port'"),
+        (ONE | {"web": None}, "missing property 'web'"),
+        (ONE | {"service": {"port": None}}, "at '/service': missing property 'port'"),
         (emea(sourceEnvironmentId="94e3268d"), "at '/targets/emea/sourceEnvironmentId'"),
         (emea(destinationEnvironmentId="94e3268d-847d-47aa-a45e-1ef8dd8f4dfg"), "at '/targets/emea/dest"),
         (emea(region="US"), "at '/targets/emea/region'"),
@@ -164,6 +174,13 @@ def test_a_password_in_the_clear_is_refused_and_not_repeated() -> None:
     assert "s3cr3t" not in told
 
 
+@pytest.mark.parametrize("name", ["1flows", "eu.flows"])
+def test_a_release_by_whose_name_no_service_may_be_called_is_refused(name: str) -> None:
+    with pytest.raises(RefusedError, match="fullnameOverride: is missing; of this release's name comes"):
+        render(ONE, name=name)
+    assert render(ONE | {"fullnameOverride": "flows"}, name=name).one("Service")
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     told = refused({"targets": {"a": {"region": "EU", "authUrl": "http://a"}, "b": {}}})
     assert len(re.findall(r"targets\.[ab][^:]*: (?:is missing|has region)", told)) == 7
@@ -180,6 +197,14 @@ def camel(name: str) -> str:
 
 def test_the_schema_has_the_fields_of_a_target_that_the_exporter_has_and_no_others() -> None:
     assert set(DEFINITIONS["target"]["properties"]) == {camel(name) for name in TargetFields.model_fields}
+
+
+def test_no_label_that_is_added_to_alerts_is_one_by_which_they_find_each_other() -> None:
+    rules = "".join(path.read_text(encoding="utf-8") for path in (CHART / "files" / "rules").glob("*.yaml"))
+    joins = re.findall(r"\bon \(([^)]+)\)\s+(?:present_over_time\()?ALERTS", rules)
+    assert len(joins) == rules.count("ALERTS{")
+    names = {name for join in joins for name in join.split(", ")}
+    assert names < set(DEFINITIONS["alertLabels"]["propertyNames"]["not"]["enum"])
 
 
 def test_the_schema_knows_the_same_regions_labels_and_shards_as_the_exporter() -> None:

@@ -244,6 +244,17 @@ def test_a_networkpolicy_names_the_pods_port_and_not_the_services() -> None:
     assert ports == [53, 53, 443]
 
 
+def test_dns_is_let_out_to_the_port_at_which_the_clusters_pods_answer() -> None:
+    rule = render(shape("openshift")).one("NetworkPolicy")["spec"]["egress"][0]
+    assert rule["ports"] == [{"port": 5353, "protocol": "UDP"}, {"port": 5353, "protocol": "TCP"}]
+
+
+@pytest.mark.parametrize("probe", ["livenessProbe", "readinessProbe"])
+def test_a_probe_that_is_null_is_not_there(probe: str) -> None:
+    (container,) = render(ONE | {probe: None}).pods[0]["containers"]
+    assert {"livenessProbe", "readinessProbe"} - container.keys() == {probe}
+
+
 def test_a_disruption_budget_never_keeps_a_node_from_being_drained() -> None:
     spec = render(ONE | {"podDisruptionBudget": {"enabled": True}}).one("PodDisruptionBudget")["spec"]
     assert spec["maxUnavailable"] == 1
@@ -264,6 +275,14 @@ def test_the_longest_names_still_fit_what_kubernetes_derives_from_them(values: V
     for manifest in release.manifests:
         assert all(len(text) <= 63 for text in manifest["metadata"]["labels"].values())
         assert not manifest["metadata"]["name"].endswith("-")
+
+
+@pytest.mark.parametrize("tag", ["a" * 62 + ".b", "a" * 62 + "_b", "1."])
+def test_a_tag_becomes_a_label_however_long_it_is(tag: str) -> None:
+    label = render(ONE | {"image": {"tag": tag}}).workload["metadata"]["labels"]["app.kubernetes.io/version"]
+    assert len(label) <= 63
+    assert tag.startswith(label)
+    assert label[-1].isalnum()
 
 
 def test_a_name_that_is_cut_at_a_dash_does_not_end_in_one() -> None:
@@ -303,6 +322,11 @@ def test_the_test_reads_the_very_settings_that_are_deployed(path: Path) -> None:
     assert test["containers"][0]["envFrom"] == exporter["containers"][0]["envFrom"]
     assert test["containers"][0].get("volumeMounts") == exporter["containers"][0].get("volumeMounts")
     assert test.get("volumes") == exporter.get("volumes")
+
+
+def test_the_tests_pod_is_still_there_when_helm_looks_for_its_logs() -> None:
+    annotations = render(ONE).one("Pod")["metadata"]["annotations"]
+    assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
 
 
 def test_the_test_is_a_hook_and_can_be_switched_off() -> None:

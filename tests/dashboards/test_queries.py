@@ -25,6 +25,7 @@ SILENT: Mapping[str, tuple[frozenset[str], str]] = {
     "overview/Is anything wrong?/C": (frozenset({FOUL_DAY}), "the sentence about our own connectivity"),
     "overview/Is anything wrong?/D": (frozenset({FAIR_DAY}), "the sentence that all is well"),
     "overview/Is anything wrong?/E": (frozenset({FOUL_DAY}), "the sentences about what is not well"),
+    "overview/Is anything wrong?/F": (frozenset(), "the sentence about shards, of which there are none"),
     "overview/Firing alerts/A": (frozenset({FOUL_DAY}), "nothing fires in fair weather"),
     "overview/Stale probes/C": (frozenset({FOUL_DAY}), "nobody is held back in fair weather"),
     "target/Error codes/A": (frozenset({FOUL_DAY}), "no errors in fair weather"),

@@ -99,6 +99,17 @@ def test_a_rollout_is_no_pod_that_is_missing(tmp_path: Path) -> None:
     Story(pods=pods, until=5, shown={2: (gone, None), 5: (gone, None)}).told(tmp_path)
 
 
+def test_a_shard_that_is_gone_is_missing_also_when_nobody_looks_for_its_pod_any_more(tmp_path: Path) -> None:
+    pods = [
+        Pod(watched=[Watched(name="emea")], shard=(0, 3)),
+        Pod(watched=[Watched(name="us")], instance="10.0.0.2:9988", shard=(1, 3), until=3),
+        Pod(watched=[Watched(name="apac")], instance="10.0.0.3:9988", shard=(2, 3)),
+    ]
+    missing = f"sum({shown(states.missing())})"
+
+    Story(pods=pods, until=5, shown={2: (missing, None), 5: (missing, 1)}).told(tmp_path)
+
+
 @pytest.mark.parametrize(("weather", "left"), [({}, 1), ({10: TIMEOUT}, None)], ids=["fair", "foul"])
 def test_a_budget_that_was_not_touched_is_whole(
     weather: dict[float, Sky], left: float | None, tmp_path: Path

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness.certificates import Authority
+from harness.mount import Mount
 from harness.variables import target_variables
 from harness.waiting import poll
 
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.e2e
 PROBES = "pingone_flow_probes_total"
 SKIPPED = "pingone_flow_exporter_probes_skipped_total"
 GOOD = "pingone_flow_exporter_config_last_reload_successful"
+EXPIRY = "pingone_flow_tls_certificate_expiry_timestamp_seconds"
 WRITTEN_AT = "pingone_flow_exporter_config_last_reload_success_timestamp_seconds"
 INTERVAL = 2.0
 PACE = {"interval": "2s", "timeout": "900ms"}
@@ -82,7 +84,7 @@ def started(daemon: Factory[..., Daemon], file: Path) -> Callable[[Mapping[str, 
 def reload(running: Daemon) -> str:
     response = running.request("POST", "/-/reload")
     assert response.status_code == 200, response.text
-    return response.text
+    return response.text.removesuffix("\n")
 
 
 def test_a_hundred_reloads_under_load_lose_nothing_and_double_nothing(
@@ -272,26 +274,39 @@ def test_a_mount_that_is_swapped_as_kubernetes_does_is_noticed(
 ) -> None:
     """The file is a link to one below a link that is swapped: nothing changes where the file itself is."""
     server = http_server()
-    mount = tmp_path / "mount"
-
-    def publish(name: str, text: str) -> None:
-        (mount / name).mkdir(parents=True)
-        (mount / name / "flows.yaml").write_text(text, encoding="utf-8")
-        (mount / "..data_tmp").symlink_to(name)
-        (mount / "..data_tmp").replace(mount / "..data")
-
-    publish("..first", yaml(["emea"], server))
-    (mount / "flows.yaml").symlink_to("..data/flows.yaml")
-    running = daemon({"FLOW_EXPORTER_CONFIG_FILE": str(mount / "flows.yaml")})
+    mount = Mount(tmp_path / "mount")
+    mount.put({"flows.yaml": yaml(["emea"], server)})
+    running = daemon({"FLOW_EXPORTER_CONFIG_FILE": str(mount.directory / "flows.yaml")})
     assert running.metrics().has(PROBES, target="emea")
-    publish("..second", yaml(["emea", "apac"], server))
+    mount.put({"flows.yaml": yaml(["emea", "apac"], server)})
     running.wait_until(lambda page: page.has(PROBES, target="apac"), timeout=NOTICED, what="the new target")
     assert 'msg=reloaded trigger="change on disk" added=1 removed=0 changed=0 unchanged=1' in running.log()
-    publish("..third", "no_such: 1\n")
+    mount.put({"flows.yaml": "no_such: 1\n"})
     running.wait_until(lambda page: page.value(GOOD) == 0.0, timeout=NOTICED, what="the mistake")
-    publish("..fourth", yaml(["emea"], server))
+    mount.put({"flows.yaml": yaml(["emea"], server)})
     running.wait_until(lambda page: page.value(GOOD) == 1.0, timeout=NOTICED, what="the way back")
     assert running.log().count('msg="reload refused, nothing is changed"') == 1
+
+
+def test_a_mounted_secret_that_is_renewed_is_noticed(
+    daemon: Factory[..., Daemon], tmp_path: Path, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server()
+    mount = Mount(tmp_path / "secrets")
+    name = "FLOW_EXPORTER_TARGETS__EMEA__CLIENT_ID"
+    mount.put({name: "before"})
+    environment = targets(["emea"], server)
+    del environment[name]
+    running = daemon({**environment, "FLOW_EXPORTER_SECRETS_DIR": str(mount.directory)})
+    running.wait_until(lambda page: page.total(PROBES, reason="ok"), what="a probe")
+    mount.put({name: "after"})
+    poll(
+        lambda: {dict(request.query)["client_id"] for request in server.requests},
+        lambda seen: seen == {"before", "after"},
+        timeout=NOTICED,
+        what="the new client",
+    )
+    assert running.metrics().total(PROBES, reason="ok") >= 1.0  # its counters were kept
 
 
 def yaml(names: Iterable[str], server: HttpServer) -> str:
@@ -319,6 +334,31 @@ def test_an_authority_that_is_renewed_in_its_file_is_trusted_by_itself(
     )
     assert page.total(PROBES, reason="internal") == 0.0
     assert running.log().count("msg=reloaded") == 1
+
+
+def test_a_refused_certificate_is_that_of_the_host_that_is_probed_now(
+    started: Callable[[Mapping[str, str]], Daemon],
+    file: Path,
+    http_server: Factory[..., HttpServer],
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    certificates = authority.expired(), authority.not_yet_valid()
+    here, there = (http_server(tls=certificate.tls) for certificate in certificates)
+    ends = [certificate.not_after.timestamp() for certificate in certificates]
+    running = started(targets(["moves", "returns"], here))
+
+    def seen(page: Samples) -> list[float | None]:
+        names = [name for name in ("moves", "returns") if page.has(EXPIRY, target=name)]
+        return [page.value(EXPIRY, target=name) for name in names]
+
+    running.wait_until(lambda page: seen(page) == [ends[0]] * 2, what="both to be looked at")
+    write(file, targets(["moves"], there))
+    reload(running)
+    running.wait_until(lambda page: seen(page) == [ends[1]], what="a look at the other host")
+    write(file, targets(["moves"], there) | targets(["returns"], here))
+    reload(running)
+    running.wait_until(lambda page: seen(page) == [ends[1], ends[0]], what="a look at what came back")
 
 
 @pytest.mark.parametrize(

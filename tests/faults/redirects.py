@@ -23,7 +23,7 @@ def sign_on(value: str) -> str:
 REDIRECTS = (
     Case(
         "sign_on_page",
-        "to the sign-on page: pi.flow was not honoured",
+        "to the sign-on page: pi.flow was not honored",
         leads_to("https://apps.pingone.example/abc/signon/?flowId=1"),
         LOST,
     ),

@@ -47,6 +47,7 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("pingone_flow_target_timeout_seconds", "gauge", "target", "journey"),
         ("pingone_flow_target_latency_objective_seconds", "gauge", "target", "journey"),
         ("pingone_flow_exporter_build_info", "gauge", "version", "python_version"),
+        ("pingone_flow_exporter_shards", "gauge", "shard"),
         ("pingone_flow_exporter_probes_in_flight", "gauge"),
         ("pingone_flow_exporter_probes_skipped_total", "counter", "target", "journey", "cause"),
         ("pingone_flow_exporter_schedule_lag_seconds", "histogram"),

@@ -234,6 +234,13 @@ def test_the_daemon_tells_its_version_and_that_of_python() -> None:
     assert page(some_metrics()).series("pingone_flow_exporter_build_info") == [(labels, 1)]
 
 
+def test_the_daemon_tells_which_share_of_the_targets_it_has() -> None:
+    metrics = some_metrics()
+    assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "0"}, 1)]
+    metrics.shared(2, 3)
+    assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "2"}, 3)]
+
+
 def test_two_daemons_in_one_process_share_nothing() -> None:
     one, other = some_metrics(), some_metrics()
     one.started(0.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness.samples import Samples
-from observing.examples import BUCKETS, START, a_failure, a_step, a_success, a_target, page
+from observing.examples import BUCKETS, START, a_certificate, a_failure, a_step, a_success, a_target, page
 
 from exporter.observing import Metrics, slices
 from exporter.observing.series import Series
@@ -22,6 +22,7 @@ AUTHORIZE = Journey.AUTHORIZE
 PROBES = "pingone_flow_probes_total"
 STATUSES = "pingone_flow_statuses_total"
 BACKOFF = "pingone_flow_backoff_until_timestamp_seconds"
+EXPIRY = "pingone_flow_tls_certificate_expiry_timestamp_seconds"
 
 
 def some_metrics(*targets: Target) -> Metrics:
@@ -119,6 +120,16 @@ def test_a_hold_stays_with_its_environment_and_host() -> None:
     reload(metrics, a_target(interval=30.0), a_target(name="moves", source_url="https://other.example/x"))
     assert page(metrics).has(BACKOFF, target="emea")
     assert not page(metrics).has(BACKOFF, target="moves")
+
+
+def test_the_end_of_a_certificate_stays_with_its_host() -> None:
+    """Else its alert would go on about a host that is not probed any more."""
+    metrics = some_metrics(a_target(), a_target(name="moves"))
+    for name in ("emea", "moves"):
+        metrics.observe(a_success(steps=(a_step(tls=a_certificate(START)),), target=name))
+    reload(metrics, a_target(interval=30.0), a_target(name="moves", source_url="https://other.example/x"))
+    assert page(metrics).value(EXPIRY, target="emea") == START
+    assert not page(metrics).has(EXPIRY, target="moves")
 
 
 def test_what_is_told_of_a_target_that_is_gone_is_not_shown_and_harms_nobody() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from observing.examples import a_failure, a_step, a_success, a_target
+from observing.examples import START, a_failure, a_step, a_success, a_target
 
 from exporter.once.report import Walk, sentence, tally, to_json, to_text, words
-from exporter.outcome import FAULTS, Fault, Outcome, Phase, Reason, as_json
+from exporter.outcome import FAULTS, Fault, Outcome, Phase, Reason, TlsFacts, as_json
 from exporter.target import Journey
 
 LONG = "a_very_long_name_" * 3 + "x"
@@ -73,6 +73,26 @@ def test_the_table_has_a_row_per_walk_then_more_of_each_failure_and_what_it_come
 def test_a_column_that_nothing_is_known_for_is_left_out() -> None:
     heading = rendered(a_walk(a_failure(phase=Phase.CONNECT)))
     assert heading.splitlines()[0].split() == ["target", "result", "resolve", "total", "address"]
+
+
+@pytest.mark.parametrize(
+    ("not_after", "told"),
+    [
+        (START - 0.001, "  certificate     expired 2025-11-22T13:59:59.999Z\n"),
+        (START, "  certificate     good until 2025-11-22T14:00:00.000Z\n"),
+    ],
+)
+def test_a_failure_over_tls_says_until_when_the_certificate_is_good(not_after: float, told: str) -> None:
+    tls = TlsFacts(version="TLSv1.3", cipher=None, not_after=not_after)
+    step = a_step(reason=Reason.TLS, phase=Phase.TLS, tls=tls)
+    text = rendered(a_walk(a_failure(Reason.TLS, Fault.PROVIDER, Phase.TLS, steps=(step,))))
+    assert told in text
+
+
+def test_a_certificate_that_was_not_seen_is_not_spoken_of() -> None:
+    step = a_step(reason=Reason.TLS, phase=Phase.TLS, tls=TlsFacts(version=None, cipher=None, not_after=None))
+    text = rendered(a_walk(a_failure(Reason.TLS, Fault.NETWORK, Phase.TLS, steps=(step,))))
+    assert "certificate " not in text
 
 
 def test_a_failure_before_the_first_step_has_what_is_known() -> None:

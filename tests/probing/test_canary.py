@@ -205,6 +205,24 @@ def test_whether_it_is_up_cannot_be_told_when_our_own_loop_stood_still() -> None
         assert runner.run(main()) is None
 
 
+def test_a_short_stall_does_not_hide_that_it_is_down() -> None:
+    """A container that is throttled has one in every check; its egress would never be seen to be down."""
+
+    async def main() -> bool | None:
+        async with listening(quiet_for(6.0, b"")) as peer:
+            canary = Canary(
+                f"http://127.0.0.1:{peer.port}/",
+                clock=loop().time,
+                stalls=lambda since: [(since + second, since + second + 0.07) for second in range(5)],
+            )
+            up = await canary()
+            await peer.left_alone()
+            return up
+
+    with asyncio.Runner(loop_factory=Still) as runner:
+        assert runner.run(main()) is False
+
+
 def test_a_change_is_logged_once_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="exporter")
 

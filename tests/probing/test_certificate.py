@@ -250,6 +250,30 @@ def test_the_probes_of_a_target_share_one_look_an_hour(authority: Authority) -> 
     assert connections == 4 + 2
 
 
+def test_a_target_that_a_reload_moves_or_takes_back_is_looked_at_anew(authority: Authority) -> None:
+    """Else metric and pages would show the end of another host's certificate for an hour, or none."""
+
+    async def main() -> list[bool]:
+        expired = authority.expired().tls
+        async with listening(nothing, tls=expired) as peer, listening(nothing, tls=expired) as elsewhere:
+            look = SecondLook(lambda: 5.0)
+
+            async def at(port: int) -> bool:
+                place = {"address": "127.0.0.1", "port": port, "server_name": NAME}
+                return await look("one", **place, deadline=loop().time() + PATIENCE) is not None  # type: ignore[arg-type]
+
+            looks = [await at(port) for port in (peer.port, elsewhere.port, elsewhere.port)]
+            look.forget("one")
+            looks += [await at(elsewhere.port), await at(elsewhere.port)]
+            look.forget("one")
+            look.forget("nobody")
+            await peer.left_alone()
+            await elsewhere.left_alone()
+            return looks
+
+    assert run(main()) == [True, True, False, True, False]
+
+
 def test_a_look_at_a_server_that_went_mute_ends_with_the_probes_deadline_and_leaves_no_socket(
     authority: Authority,
 ) -> None:

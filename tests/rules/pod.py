@@ -132,6 +132,7 @@ class Pod:
         listed: whether Prometheus still looks for it when it has ended (`up` is then 0), and before it began.
         egress: from which minute on the own-connectivity check finds what; empty without such a check.
         reloads: at which minute a reload succeeds or fails.
+        shard: which share of the targets it has, from 0, and of how many.
         dropped: families that somebody's relabelling drops.
         labels: further labels of the scrape.
     """
@@ -143,6 +144,7 @@ class Pod:
     listed: bool = False
     egress: Mapping[float, bool] = field(default_factory=dict)
     reloads: Mapping[float, bool] = field(default_factory=dict)
+    shard: tuple[int, int] = (0, 1)
     dropped: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -171,6 +173,7 @@ class _Life:
         self._metrics = Metrics(
             [watched.target for watched in pod.watched], buckets=_BUCKETS, wall=lambda: self._now
         )
+        self._metrics.shared(*pod.shard)
         self._held: dict[str, float] = {}
         self._due = {watched.name: self._first(watched) for watched in pod.watched}
         self._checks = sorted(pod.egress.items())

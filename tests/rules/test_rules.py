@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import promql_parser as promql
 import pytest
+from chart.rendering import ONE, render
 from harness.prometheus import need_tool
 from harness.variables import target_variables
 from rules.story import ALERTS, DOCUMENTS, ENTRIES, FILES, RECORDED
 
 from exporter.observing.catalogue import DAEMON, FLOW
+from exporter.settings.values import RESERVED_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,6 +181,12 @@ def test_two_clusters_that_share_a_prometheus_are_never_mixed(name: str, rule: d
     assert all(labels.startswith("cluster, namespace, job") for labels in kept), name
 
 
+def test_no_label_of_a_target_is_one_that_alerts_join_by() -> None:
+    joined = re.findall(r"\bon \(([^)]+)\)", " ".join(str(rule["expr"]) for rule in ENTRIES))
+
+    assert {label.strip() for labels in joined for label in labels.split(",")} <= RESERVED_LABELS
+
+
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
     assert {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"} == set(ALERTS)
 
@@ -226,6 +234,17 @@ def statements(block: str) -> list[str]:
         else:
             found.append(text)
     return found
+
+
+def test_a_runbook_asks_for_the_container_of_the_chart() -> None:
+    (container,) = render(ONE).pods[0]["containers"]
+    asked = {
+        name
+        for path in RUNBOOKS.glob("*.md")
+        for name in re.findall(r'container="(.*?)"', path.read_text(encoding="utf-8"))
+    }
+
+    assert asked == {container["name"]}
 
 
 def test_the_index_says_of_every_alert_what_the_rules_say() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from rules.pod import DEAD, FAIR, LIMITED, Pod, Sky, Watched
+from rules.pod import CUT_OFF, DEAD, FAIR, LIMITED, Pod, Sky, Watched
 from rules.story import Story, Text, always
 
 from exporter.outcome import Cause
@@ -24,12 +25,17 @@ STALE = "PingOneProbesStale emea"
 LAGGING = f"PingOneScheduleLagging {HERE}"
 SKIPPED = f"PingOneProbesSkipped {HERE}"
 STALLED = f"PingOneProbesStalled {HERE}"
+DOWN = "PingOneFederationDown emea"
 EGRESS = f"PingOneEgressDown {HERE}"
 REFUSED = f"PingOneConfigReloadFailed {HERE}"
 INSTANCE = {"job": "pingone-flow-exporter", "instance": HERE}
 LATE = Sky(lag=2.0)
 MISSED = Sky(skipped=Cause.MISSED)
 STILL = Sky(stalled=True)
+SOME = (
+    f"Not all of the 3 shards of {JOB} are being scraped, and the targets of the others are not watched; "
+    "there are 0 2"
+)
 
 
 def emea(weather: Weather, **facts: object) -> Watched:
@@ -84,6 +90,49 @@ def test_another_job_does_not_stand_in_for_one_that_is_gone(tmp_path: Path) -> N
     tell(tmp_path, gone, well, firing=always(14, 20, ABSENT))
 
 
+def shards(of: int, *pods: Pod) -> tuple[Pod, ...]:
+    return tuple(
+        replace(pod, shard=(number, of), instance=f"10.0.1.{number}:9988") for number, pod in enumerate(pods)
+    )
+
+
+WELL = Pod(watched=[emea({})])
+APAC = Watched(name="apac")
+
+
+def test_a_shard_whose_pod_is_gone_for_good_is_a_page_until_there_is_another_one(tmp_path: Path) -> None:
+    evicted = Pod(watched=[APAC], until=10)
+    elsewhere = Pod(watched=[APAC], since=30, shard=(1, 2), instance=THERE)
+
+    pods = (*shards(2, WELL, evicted), elsewhere)
+    tell(tmp_path, *pods, firing=always(0, 17) | always(19.5, 29.5, ABSENT) | always(31, 35))
+
+
+def test_a_shard_that_starts_on_no_node_is_a_page(tmp_path: Path) -> None:
+    crashing = Pod(watched=[], since=100, listed=True)
+
+    tell(tmp_path, *shards(2, WELL, crashing), firing=always(0, 2.5) | always(4, 20, ABSENT))
+
+
+def test_shards_that_are_restarted_one_after_another_are_no_absence(tmp_path: Path) -> None:
+    old = shards(5, *(Pod(watched=[], until=10 + 1.5 * number) for number in range(5)))
+    new = [
+        replace(pod, since=pod.until + 1.5, until=float("inf"), instance=f"10.0.2.{number}:9988")
+        for number, pod in enumerate(old)
+    ]
+
+    tell(tmp_path, *old, *new, firing=always(0, 30))
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 2)])
+def test_another_number_of_shards_is_no_absence(before: int, after: int, tmp_path: Path) -> None:
+    old = shards(before, *(Pod(watched=[], until=10 + number) for number in range(before)))
+    new = shards(after, *(Pod(watched=[], since=11 + number) for number in range(after)))
+
+    moved = [replace(pod, instance=f"10.0.2.{number}:9988") for number, pod in enumerate(new)]
+    tell(tmp_path, *old, *moved, firing=always(0, 30))
+
+
 @pytest.mark.parametrize(
     ("pods", "labels", "begin"),
     [
@@ -97,6 +146,11 @@ def test_another_job_does_not_stand_in_for_one_that_is_gone(tmp_path: Path) -> N
             [Pod(watched=[], until=1, listed=True), Pod(watched=[emea({})], instance=THERE)],
             INSTANCE,
             f"Instance {HERE} of {JOB} is not being scraped, nor are the targets that it watches",
+        ),
+        (
+            [replace(WELL, shard=(0, 3)), replace(WELL, shard=(2, 3), instance=THERE)],
+            {"job": "pingone-flow-exporter"},
+            SOME,
         ),
     ],
 )
@@ -269,6 +323,32 @@ def test_a_check_that_fails_for_a_minute_is_no_page(tmp_path: Path) -> None:
     tell(tmp_path, pod, firing=always(0, 20))
 
 
+@pytest.mark.parametrize("down", ["0101", "0011", "0111", "01100111"])
+def test_an_egress_that_comes_and_goes_is_a_page_since_no_federation_is_while_it_does(
+    down: str, tmp_path: Path
+) -> None:
+    checks = {10 + step / 2: down[step % len(down)] == "1" for step in range(60)}
+    pod = Pod(watched=[emea({10: CUT_OFF})], egress={0: True} | checks | {40: True})
+
+    tell(tmp_path, pod, firing=always(20, 40, EGRESS) | {55: {DOWN}})
+
+
+@pytest.mark.parametrize("down", ["01111", "0111111", "0111111111"])
+def test_an_egress_that_is_nearly_always_there_hides_no_federation_that_is_down(
+    down: str, tmp_path: Path
+) -> None:
+    checks = {10 + step / 2: down[step % len(down)] == "1" for step in range(100)}
+    pod = Pod(watched=[emea({10: CUT_OFF})], egress={0: True} | checks)
+
+    tell(tmp_path, pod, firing=always(18, 50, DOWN))
+
+
+def test_two_short_losses_of_egress_within_ten_minutes_are_no_page(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({})], egress={0: True, 10: False, 10.5: True, 16: False, 16.5: True})
+
+    tell(tmp_path, pod, firing=always(0, 30))
+
+
 def test_without_a_check_nothing_is_known_of_egress(tmp_path: Path) -> None:
     tell(tmp_path, Pod(watched=[emea({})]), firing=always(0, 10))
 
@@ -282,6 +362,19 @@ def test_the_page_says_which_exporter_reaches_nobody(tmp_path: Path) -> None:
     )
 
     Story(pods=[Pod(watched=[emea({})], egress={0: False})], until=5, texts={5: text}).told(tmp_path)
+
+
+def test_the_page_says_how_often_an_exporter_reaches_somebody(tmp_path: Path) -> None:
+    text = Text(
+        alert="PingOneEgressDown",
+        labels=INSTANCE,
+        description=f"The own-connectivity check of {HERE} gets an answer 50% of the time only, so its "
+        f"failures say nothing of PingOne. Look closer: "
+        f"curl -s http://{HERE}/metrics | grep -E 'egress_up|last_result_info'",
+    )
+    egress = {0: True} | {10 + step / 2: step % 2 == 1 for step in range(60)}
+
+    Story(pods=[Pod(watched=[emea({})], egress=egress)], until=30, texts={30.5: text}).told(tmp_path)
 
 
 # --- configuration

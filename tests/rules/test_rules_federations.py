@@ -99,6 +99,23 @@ def test_a_restart_of_the_exporter_does_not_resolve_what_goes_on(tmp_path: Path)
     tell(tmp_path, before, after, firing=always(10, 25, DOWN))
 
 
+@pytest.mark.parametrize("interval", [300.0, 900.0])
+def test_a_restart_resolves_nothing_however_seldom_it_is_probed(interval: float, tmp_path: Path) -> None:
+    watched = Watched(name="emea", weather={10: TIMEOUT, 130: FAIR}, interval=interval)
+    before = Pod(watched=[watched], until=60)
+    after = Pod(watched=[watched], instance="10.0.0.2:9988", since=61)
+
+    firing = always(55, 130, DOWN) | always(152, 160)
+
+    tell(tmp_path, before, after, firing=firing, without=LATER | {FAST})
+
+
+def test_one_failure_after_a_success_does_not_make_it_go_on(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({10: TIMEOUT, 20: FAIR, 23: TIMEOUT, 24: FAIR})])
+
+    tell(tmp_path, pod, firing=always(15, 25, DOWN) | always(26.5, 29))
+
+
 def test_a_restart_of_the_exporter_in_fair_weather_tells_nobody_anything(tmp_path: Path) -> None:
     before = Pod(watched=[emea({})], until=10)
     after = Pod(watched=[emea({})], instance="10.0.0.2:9988", since=11)

@@ -93,6 +93,16 @@ def test_the_page_of_a_certificate_is_over_when_it_is_renewed(tmp_path: Path) ->
     tell(tmp_path, pod, firing=always(0, 14) | always(17, 30, NOW) | always(32, 40))
 
 
+@pytest.mark.parametrize("gap", [1.0, -1.0], ids=["restart", "rollout"])
+def test_a_pod_that_is_gone_does_not_keep_up_the_page_of_a_certificate_that_was_renewed(
+    gap: float, tmp_path: Path
+) -> None:
+    before = Pod(watched=[emea({0: Sky(certificate_days=5)})], until=90)
+    after = Pod(watched=[emea({0: Sky(certificate_days=90)})], since=90 + gap, instance="10.0.0.2:9988")
+
+    tell(tmp_path, before, after, firing=always(70, 89, NOW, SOON) | always(92, 100))
+
+
 def test_many_targets_behind_a_host_are_one_ticket_per_owner(tmp_path: Path) -> None:
     short = {0.0: Sky(certificate_days=3)}
     pod = Pod(watched=[Watched(name=name, weather=short) for name in ("emea", "apac", "anz")])

@@ -1,6 +1,7 @@
 """Connections that do nothing: by a clock that is set by hand, and on a real socket."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,6 +15,8 @@ from exporter.serving import connection as connection_module
 from exporter.serving.connection import REQUEST_DEADLINE, Connection
 from exporter.serving.seats import Seats
 from exporter.serving.server import KEEP_ALIVE
+
+ORDER = itertools.count(1.0)
 
 
 class Clock:
@@ -29,6 +32,9 @@ class Clock:
     def create_task(self, coroutine: Coroutine[object, object, None]) -> "Future":
         coroutine.close()
         return Future()
+
+    def time(self) -> float:
+        return next(ORDER)
 
     @property
     def running(self) -> list[float]:
@@ -72,11 +78,11 @@ class Pipe(asyncio.Transport):
         self.end = "aborted"
 
 
-def connection(pipe: Pipe) -> tuple[Connection, Clock]:
+def connection(pipe: Pipe, state: ServerState | None = None) -> tuple[Connection, Clock]:
     clock = Clock()
     config = Server(app()).config
     config.load()
-    made = Connection(config, ServerState(), {}, _loop=clock)  # type: ignore[arg-type]  # as much of a loop as is used
+    made = Connection(config, state or ServerState(), {}, _loop=clock)  # type: ignore[arg-type]  # as much of a loop as is used
     made.seats = Seats(1)
     made.connection_made(pipe)
     return made, clock
@@ -163,6 +169,37 @@ def test_a_lost_idle_connection_leaves_no_timer(reset: Exception | None) -> None
     made.connection_lost(reset)
 
     assert clock.running == []
+
+
+def test_answers_that_nobody_takes_are_bounded_together_and_the_oldest_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "MOST_UNREAD", 250)
+    state = ServerState()
+    pipes = [Pipe(unsent) for unsent in (100, 0, 100, 100)]
+    for pipe in pipes:
+        made, _ = connection(pipe, state)
+        made.data_received(WHOLE)
+        respond(made)
+
+    assert [pipe.end for pipe in pipes] == ["aborted", "", "", ""]
+
+
+def test_a_connection_that_is_closing_is_not_closed_again() -> None:
+    pipe = Pipe()
+    made, _ = connection(pipe)
+    pipe.abort()
+
+    made.shutdown()
+
+    assert pipe.end == "aborted"
+
+
+def test_under_tls_what_waits_below_it_is_counted_too() -> None:
+    made, _ = connection(Pipe(unsent=1))
+    made.below = Pipe(unsent=2)
+
+    assert made.unread == 3
 
 
 @pytest.mark.parametrize(("unsent", "end"), [(0, "closed"), (1, "aborted")])

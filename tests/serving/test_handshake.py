@@ -17,7 +17,7 @@ from exporter.serving import Door, Server, serving
 from exporter.serving import handshake as handshake_module
 from exporter.serving import server as server_module
 from exporter.serving.connection import Connection
-from exporter.serving.handshake import Handshake
+from exporter.serving.handshake import LARGEST_READ, Handshake
 from exporter.serving.seats import Seats
 
 UNHURRIED = 3600
@@ -253,6 +253,7 @@ def test_a_handshake_has_a_seat_from_its_first_byte_to_its_end(pair: Pair) -> No
 
         handshake.connection_made(asyncio.Transport())
         assert len(seats) == 1
+        assert len(handshake.get_buffer(-1)) == LARGEST_READ  # and not sixteen times as much
 
         handshake.connection_lost(None)
         assert len(seats) == 0

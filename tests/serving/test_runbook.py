@@ -4,6 +4,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from serving.html import Document
@@ -77,11 +78,12 @@ def test_html_in_a_runbook_stays_text() -> None:
 
 
 @pytest.mark.parametrize("alert", sorted(PAGES))
-def test_links_of_a_runbook_lead_to_runbooks(alert: str) -> None:
+def test_links_of_a_runbook_lead_to_the_overview_and_to_runbooks(alert: str) -> None:
     document = Document(runbooks()[alert])
 
-    links = [attributes["href"] for tag, attributes in document.elements if tag == "a"]
+    back, *links = [attributes["href"] for tag, attributes in document.elements if tag == "a"]
 
+    assert urljoin(f"http://flows.example/prefix/runbooks/{alert}", back) == "http://flows.example/prefix/"
     assert set(links) <= set(PAGES)
 
 

@@ -251,8 +251,9 @@ def test_idle_connections_give_way_to_a_new_one_that_is_answered(monkeypatch: py
             connected(sockets) as halfway,
         ):
             halfway.send("GET /metrics HT")
-            for gone in (silent, halfway):
-                async with connected(sockets) as scraper:
+            async with contextlib.AsyncExitStack() as scrapers:  # one that has left would make room itself
+                for gone in (silent, halfway):
+                    scraper = await scrapers.enter_async_context(connected(sockets))
                     assert (await scraper.ask()).status == 200
                     assert await gone.closed()
 
@@ -321,6 +322,24 @@ def test_health_has_a_port_of_its_own_where_nothing_else_is(caplog: pytest.LogCa
 
     run(scenario())
     assert [record for record in caplog.records if record.name != "asyncio"] == []
+
+
+def test_the_port_for_health_has_few_seats_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many as the other one the two would take every file that a process may usually open."""
+    monkeypatch.setattr(server_module, "MOST_CHECKING", 2)
+
+    async def scenario() -> None:
+        sockets, checked = local(), local()
+        async with (
+            serving(app(), sockets, checked=checked, grace=UNHURRIED),
+            connected(checked) as first,
+            connected(checked),
+            connected(checked) as last,
+        ):
+            assert (await last.ask(path="/-/healthy")).status == 200
+            assert await first.closed()
+
+    run(scenario())
 
 
 @pytest.mark.parametrize("request_head", ["nonsense\r\n\r\n", f"GET / HTTP/1.1\r\nX: {'x' * 32_768}"])

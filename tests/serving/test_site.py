@@ -318,7 +318,7 @@ class Reloading:
 def test_a_reload_is_answered_with_how_it_went(*, good: bool, status: int) -> None:
     reloading = Reloading(good=good, text="first\nsecond")
     response = ask(app(reload=reloading), "/-/reload", "POST")
-    assert (response.status_code, response.text, reloading.times) == (status, "first\nsecond", 1)
+    assert (response.status_code, response.text, reloading.times) == (status, "first\nsecond\n", 1)
     assert response.headers["Cache-Control"] == "no-store"
 
 

@@ -263,7 +263,7 @@ def test_what_is_missing_is_told_at_the_target(tmp_path: Path) -> None:
     assert told(tmp_path, "\ntargets:\n  emea:\n    client_id: x\n    region: EU\n") == [
         (
             f"targets.emea.destination_environment_id {IN} 3: is missing; "
-            "set it to the UUID of the environment that they are signed on for (the relying party)"
+            "set it to the UUID of the environment that users are signed on for (the relying party)"
         ),
         (
             f"targets.emea.source_environment_id {IN} 3: is missing; "

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from harness.mount import Mount
 
 from exporter.settings import fingerprint
 from exporter.settings.fingerprint import DEEPEST, LARGEST
@@ -23,24 +24,6 @@ def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def mounted(directory: Path, **files: str) -> Path:
-    """Make a mount as Kubernetes does, and return where the files are met."""
-    for name, text in files.items():
-        write(directory / "..1" / name, text)
-        (directory / name).symlink_to(f"..data/{name}")
-    (directory / "..data").symlink_to("..1")
-    return directory
-
-
-def swap(directory: Path, **files: str) -> None:
-    """Put other content behind the same links."""
-    number = f"..{len(list(directory.iterdir()))}"
-    for name, text in files.items():
-        write(directory / number / name, text)
-    (directory / "..data_tmp").symlink_to(number)
-    (directory / "..data_tmp").replace(directory / "..data")
 
 
 def put_a_directory_there(path: Path) -> None:
@@ -106,15 +89,16 @@ def test_of_a_directory_names_and_content_count(tmp_path: Path) -> None:
 
 
 def test_a_mount_that_is_swapped_is_the_same_unless_its_files_say_something_else(tmp_path: Path) -> None:
-    directory = mounted(tmp_path / "mount", a="1", b="2")
-    file = directory / "a"
+    mount = Mount(tmp_path / "mount")
+    mount.put({"a": "1", "b": "2"})
+    directory, file = mount.directory, mount.directory / "a"
     before = of(directory), of(file)
-    swap(directory, a="1", b="2")
+    mount.put({"a": "1", "b": "2"})
     assert (of(directory), of(file)) == before
-    swap(directory, a="1", b="3")
+    mount.put({"a": "1", "b": "3"})
     assert of(directory) != before[0]
     assert of(file) == before[1]
-    swap(directory, a="2", b="2")
+    mount.put({"a": "2", "b": "2"})
     assert of(file) != before[1]
 
 

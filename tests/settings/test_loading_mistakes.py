@@ -72,7 +72,7 @@ def test_a_missing_field_is_named_in_the_operators_spelling() -> None:
     ) == [
         (
             "FLOW_EXPORTER_TARGETS (APac.destination_environment_id): is missing; "
-            "set it to the UUID of the environment that they are signed on for (the relying party)"
+            "set it to the UUID of the environment that users are signed on for (the relying party)"
         ),
         (
             "FLOW_EXPORTER_TARGETS (APac.source_environment_id): is missing; "
@@ -80,7 +80,7 @@ def test_a_missing_field_is_named_in_the_operators_spelling() -> None:
         ),
         (
             "FLOW_EXPORTER_TARGETS__Emea__DESTINATION_ENVIRONMENT_ID: is missing; "
-            "set it to the UUID of the environment that they are signed on for (the relying party)"
+            "set it to the UUID of the environment that users are signed on for (the relying party)"
         ),
         (
             "FLOW_EXPORTER_TARGETS__Emea__SOURCE_ENVIRONMENT_ID: is missing; "

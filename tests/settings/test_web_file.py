@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.security import RateLimit, TlsServer, WebSecurity
+from exporter.settings import web_file, web_tls
 from exporter.settings.web_file import read_web_file
 
 HASH = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
@@ -401,6 +402,35 @@ def test_a_hash_that_takes_too_long_is_refused_with_the_reason(tmp_path: Path) -
             "basic_auth_users.ann @1: has a cost above 16, with which one login takes a processor for "
             "many seconds; hash the password again, with a cost of 10 to 12"
         )
+    ]
+
+
+@pytest.mark.parametrize("stored", ["", '""', "~", "null"])
+def test_a_user_without_a_hash_is_refused_and_never_left_out(stored: str, tmp_path: Path) -> None:
+    """As a template writes it whose value is not set; without its only user the port would be open."""
+    text = f"basic_auth_users:\n  prometheus: {stored}\n"
+    assert mistakes(tmp_path, text, "basic_auth_users") == [f"prometheus @2: {NO_HASH}"]
+
+
+def test_more_users_than_a_file_may_have_are_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_file, "MOST_USERS", 1)
+
+    assert mistakes(tmp_path, f"basic_auth_users: {{ann: {HASH}, bob: {HASH}}}") == [
+        "basic_auth_users @1: has more than 1 users; write fewer"
+    ]
+
+
+def test_a_suite_that_this_openssl_lacks_is_refused_by_name(
+    pems: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(web_tls._SUITES, "TLS_RSA_WITH_AES_128_CBC_SHA", "NO-SUCH-SUITE")  # noqa: SLF001  as if
+
+    found = mistakes(pems, f"{PAIR}  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]\n", "tls_server_config")
+
+    assert found == [
+        "cipher_suites @4: has TLS_RSA_WITH_AES_128_CBC_SHA, which this OpenSSL does not have; remove it"
     ]
 
 

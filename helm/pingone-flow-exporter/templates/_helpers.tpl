@@ -45,7 +45,7 @@ app.kubernetes.io/component: exporter
   "app.kubernetes.io/name" (include "pingone-flow-exporter.name" $root)
   "app.kubernetes.io/instance" $root.Release.Name
   "app.kubernetes.io/component" (index . 1)
-  "app.kubernetes.io/version" ($root.Values.image.tag | default $root.Chart.AppVersion | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/version" ($root.Values.image.tag | default $root.Chart.AppVersion | replace "+" "_" | trunc 63 | regexFind "^.*[A-Za-z0-9]")
   "app.kubernetes.io/managed-by" $root.Release.Service
   "app.kubernetes.io/part-of" "pingone-flow-exporter"
   "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}

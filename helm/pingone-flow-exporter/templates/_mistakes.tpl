@@ -5,6 +5,10 @@
 {{- if not (or .Values.targets $elsewhere) -}}
 {{- $mistakes = append $mistakes "targets: there is no target; for a first one, of any name, set targets.example.sourceEnvironmentId, targets.example.destinationEnvironmentId and targets.example.clientId" -}}
 {{- end -}}
+{{- $name := include "pingone-flow-exporter.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- $mistakes = append $mistakes (printf "fullnameOverride: is missing; of this release's name comes %s, and no Service may be called so: it begins with a letter and has no dots" $name) -}}
+{{- end -}}
 {{- $levels := dict "defaults" .Values.defaults -}}
 {{- range $name, $fields := .Values.targets -}}
 {{- $_ := set $levels (printf "targets.%s" $name) $fields -}}

@@ -71,14 +71,18 @@ spec:
           containerPort: {{ . }}
           protocol: TCP
         {{- end }}
+      {{- with .Values.livenessProbe }}
       livenessProbe:
         httpGet:
-          {{- include "pingone-flow-exporter.httpGet" (list . "/-/healthy") | nindent 10 }}
-        {{- toYaml .Values.livenessProbe | nindent 8 }}
+          {{- include "pingone-flow-exporter.httpGet" (list $ "/-/healthy") | nindent 10 }}
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .Values.readinessProbe }}
       readinessProbe:
         httpGet:
-          {{- include "pingone-flow-exporter.httpGet" (list . "/-/ready") | nindent 10 }}
-        {{- toYaml .Values.readinessProbe | nindent 8 }}
+          {{- include "pingone-flow-exporter.httpGet" (list $ "/-/ready") | nindent 10 }}
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- with .Values.resources }}
       resources:
         {{- toYaml . | nindent 8 }}
