@@ -257,7 +257,6 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "started_at": rfc3339(outcome.started_at),
         "duration_seconds": round(outcome.duration, 6),
         "stalled": outcome.stalled or None,
-        "retry_after_seconds": outcome.retry_after,
         "transaction_id": outcome.transaction_id,
         "steps": [_step_as_json(step) for step in outcome.steps],
     }
@@ -273,9 +272,6 @@ def _step_as_json(step: StepRecord) -> dict[str, Any]:
         "flow_status": step.flow_status,
         "error_codes": list(step.error_codes) or None,
         "checks": dict(step.checks) or None,
-        "lifetime_seconds": step.lifetime,
-        "clock_skew_seconds": step.clock_skew,
-        "clock_skew_error_seconds": step.clock_skew_error,
         "correlation_id": step.correlation_id,
         "address": step.address,
         "tls": None if step.tls is None else _tls_as_json(step.tls),

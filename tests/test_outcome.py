@@ -128,13 +128,9 @@ def test_the_public_json_shape_is_this_one_and_what_is_unknown_is_absent() -> No
     }
 
 
-def test_what_the_pages_tell_beside_is_in_the_json_shape_where_it_is_known() -> None:
-    step = replace(OUTCOME.steps[-1], lifetime=900.0, clock_skew=-0.25, clock_skew_error=0.125)
-    told = as_json(replace(OUTCOME, steps=(step,), stalled=True, retry_after=30.0))
-    assert (told["stalled"], told["retry_after_seconds"]) == (True, 30.0)
-    (told_step,) = told["steps"]
-    assert told_step["lifetime_seconds"] == 900.0
-    assert (told_step["clock_skew_seconds"], told_step["clock_skew_error_seconds"]) == (-0.25, 0.125)
+def test_durations_that_cannot_be_believed_are_told_to_be_such() -> None:
+    assert as_json(replace(OUTCOME, stalled=True))["stalled"] is True
+    assert "stalled" not in as_json(OUTCOME)
 
 
 def test_the_json_shape_is_made_of_plain_values() -> None:

@@ -14,6 +14,7 @@ from exporter.serving.words import finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from exporter.outcome import Outcome
     from exporter.serving.watched import Breath, Egress, Past, Watched
 
 _COMPACT = (",", ":")
@@ -99,9 +100,22 @@ def _of_watched(watched: Watched, now: float, external_url: str | None) -> dict[
         "next_run": _moment(watched.next_run),
         "held_until": _moment(watched.held_until),
         "certificate_not_after": _moment(watched.expiry),
+        **_of_flow(watched.last),
         "last": None if watched.last is None else as_json(watched.last),
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _of_flow(last: Outcome | None) -> dict[str, Any]:
+    """What the last flow said of itself; the pages show it, and an outcome's own shape has no room for it."""
+    if last is None or not last.steps:
+        return {}
+    step = last.steps[-1]
+    return {
+        "lifetime_seconds": step.lifetime,
+        "clock_skew_seconds": step.clock_skew,
+        "clock_skew_error_seconds": step.clock_skew_error,
+    }
 
 
 def _moment(timestamp: float | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from observing.examples import START, a_failure, a_success, a_target
+from observing.examples import START, a_failure, a_step, a_success, a_target
 from observing.strategies import outcomes
 from serving.examples import NOW, a_past, a_watched, at_once, bad, good, made
 
@@ -67,6 +67,13 @@ def test_a_target_is_told_with_all_that_the_page_shows_and_its_last_outcome_in_t
         "certificate_not_after": "2025-11-23T14:04:00.000Z",
         "last": as_json(last),
     }
+
+
+def test_what_the_last_flow_says_of_itself_is_told_beside_the_outcome() -> None:
+    step = a_step(lifetime=900.0, clock_skew=-0.25, clock_skew_error=0.125)
+    told = all_of(a_watched(a_success(steps=(step,))))["targets"][0]
+    assert (told["lifetime_seconds"], told["clock_skew_seconds"]) == (900.0, -0.25)
+    assert told["clock_skew_error_seconds"] == 0.125
 
 
 def test_what_is_unknown_is_absent() -> None:
