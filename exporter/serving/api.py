@@ -83,6 +83,7 @@ def _of_watched(watched: Watched, now: float, external_url: str | None) -> dict[
         "url": None if external_url is None else f"{external_url}/targets/{target.name}",
         "source_environment_id": target.source_environment_id,
         "destination_environment_id": target.destination_environment_id,
+        "client_id": target.client_id,
         "auth_host": target.auth_host,
         "labels": dict(target.labels) or None,
         "interval_seconds": target.interval,

@@ -65,6 +65,7 @@ def test_it_tells_how_the_target_is_probed_and_what_the_operator_calls_it() -> N
         "Host auth.pingone.eu",
         "Interval, timeout 1 min 30 s, 10 s",
         "Latency objective 2 s",
+        f"Client id {a_target().client_id}",
         "Expected status USERNAME_PASSWORD_REQUIRED",
         "Label owner identity",
     ):
