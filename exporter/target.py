@@ -100,6 +100,11 @@ class Target:
         """Where the source answers: its host, with the port where it has one."""
         return _authority(self.source_url)
 
+    @property
+    def rate_scope(self) -> tuple[str, str]:
+        """What a rate limit counts for: one environment on one host."""
+        return self.auth_host, self.source_environment_id
+
 
 @lru_cache(maxsize=8192)
 def _authority(url: str) -> str:

@@ -112,7 +112,7 @@ class Series:
         if before == target:
             return
         self.version += 1
-        if _scope(before) != _scope(target):
+        if before.rate_scope != target.rate_scope:
             self.held_until = None  # it was another one that asked for it
         if before.auth_host != target.auth_host:
             self.expiry.clear()  # nobody has seen this one's certificate
@@ -180,8 +180,3 @@ class Series:
             if known >= _MOST_CODES:
                 code = OTHER_CODE
         self.responses[step, code] = self.responses.get((step, code), 0) + 1
-
-
-def _scope(target: Target) -> tuple[str, str]:
-    """Return what a rate limit counts for."""
-    return target.auth_host, target.source_environment_id

@@ -23,7 +23,7 @@ class Scope(NamedTuple):
 
 def scope_of(target: Target) -> Scope:
     """Return the scope that `target` is limited in."""
-    return Scope(target.auth_host, target.source_environment_id)
+    return Scope(*target.rate_scope)
 
 
 def hold_for(target: Target, retry_after: float | None) -> float:
