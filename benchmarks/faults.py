@@ -11,20 +11,17 @@ import gzip
 import socket
 import ssl
 import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import trustme
 
 from benchmarks.bench import answer, flow
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from pathlib import Path
-
-    Behave = Callable[["asyncio.StreamWriter"], Awaitable[None]]
+Behave = Callable[["asyncio.StreamWriter"], Awaitable[None]]
 
 _LONG = 30.0
 """Seconds; longer than any probe waits."""

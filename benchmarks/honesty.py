@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +35,6 @@ from benchmarks.bench import every, exporter, page, percentile, two_cores, varia
 from benchmarks.provider import provider, truths
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
     from benchmarks.provider import Truth
 
 TARGETS = 100

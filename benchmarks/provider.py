@@ -18,13 +18,11 @@ import random
 import re
 import sys
 import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from benchmarks.bench import answer, fetch, flow
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 _ID = re.compile(rb"x-ping-external-transaction-id: *(\S+)|[?&]probe=([\w-]+)", re.IGNORECASE)
 

@@ -24,6 +24,7 @@ import statistics
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,21 +33,19 @@ from benchmarks.bench import buckets, exporter, page, two_cores, value, variable
 from benchmarks.provider import provider
 from benchmarks.scrape import outcome
 from exporter.observing import History, LoopWatch, Metrics
-from exporter.parts import CurrentEgress, CurrentTrust, parts
+from exporter.outcome import Outcome
+from exporter.parts import CurrentEgress, CurrentSSLContexts, parts
 from exporter.reloading import Reloader
 from exporter.scheduling import Schedule
 from exporter.serving import Door
-from exporter.settings import load
+from exporter.settings import Config, load
+from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from benchmarks.bench import Daemon
-    from exporter.outcome import Outcome
-    from exporter.settings import Settings
-    from exporter.target import Journey, Target
 
-    Targets = dict[str, dict[str, str]]
+
+Targets = dict[str, dict[str, str]]
 
 LAG = "pingone_flow_exporter_event_loop_lag_seconds"
 STALLED = "pingone_flow_exporter_probes_stalled_total"
@@ -117,7 +116,7 @@ async def in_process(count: int, rounds: int) -> list[tuple[str, float]]:
     return worst
 
 
-def house(settings: Settings, read: Callable[[], Settings]) -> tuple[Reloader, Schedule]:
+def house(settings: Config, read: Callable[[], Config]) -> tuple[Reloader, Schedule]:
     """Return what the command reloads, with probes that find nothing and take no time."""
 
     async def probe(target: Target, _: Journey) -> Outcome:
@@ -128,7 +127,7 @@ def house(settings: Settings, read: Callable[[], Settings]) -> tuple[Reloader, S
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
     schedule = Schedule(targets, probe, observers=(metrics, history), watcher=metrics, places=100)
     follow = parts(
-        CurrentTrust(targets),
+        CurrentSSLContexts(targets),
         CurrentEgress(None, metrics, watch),
         metrics=metrics,
         schedule=schedule,

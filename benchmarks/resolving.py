@@ -18,16 +18,12 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from benchmarks.bench import percentile, two_cores, verdict
 from exporter.probing.resolver import Resolver, system_addresses
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from exporter.target import IpFamily
+from exporter.target import IpFamily
 
 HEALTHY = "localhost"
 PACE = 0.01

@@ -19,8 +19,9 @@ import gc
 import statistics
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from benchmarks.bench import (
     ENVIRONMENT,
@@ -39,9 +40,6 @@ from benchmarks.provider import provider
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason, StepRecord
 from exporter.target import Journey, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 BOUND = 0.005
 SCRAPED = 0.001

@@ -20,6 +20,7 @@ import statistics
 import sys
 import time
 import tracemalloc
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -28,17 +29,15 @@ from uuid import UUID
 from benchmarks.bench import two_cores, verdict
 from benchmarks.scrape import Holds, outcome, target
 from exporter.observing import History
-from exporter.outcome import Cause, Fault, Outcome, Phase, Reason, TlsFacts
+from exporter.outcome import Fault, Outcome, Phase, Reason, SkipCause, TlsFacts
 from exporter.scheduling import Schedule
 from exporter.serving import site
+from exporter.target import Journey, Target
 from exporter.views import views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from starlette.applications import Starlette
 
-    from exporter.target import Journey, Target
 
 BOUND = 0.005
 LARGEST = 1_000_000
@@ -58,7 +57,7 @@ class Silent:
     def ended(self) -> None:
         """Do nothing."""
 
-    def skipped(self, target: str, journey: Journey, cause: Cause, count: int, /) -> None:
+    def skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
         """Do nothing."""
 
     def held_back(self, target: str, journey: Journey, until: float, /) -> None:

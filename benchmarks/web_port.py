@@ -22,17 +22,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bcrypt
 
 from benchmarks.bench import exporter, percentile, show, two_cores, variables, verdict
 from benchmarks.provider import provider
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 BOUND = 1.0
 """Milliseconds."""

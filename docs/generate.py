@@ -6,8 +6,8 @@ Run by `make docs`; compared by tests/test_docs.py.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import chart_values
 import dashboards
@@ -15,9 +15,6 @@ import dashboards
 from exporter.observing import reference as metrics_reference
 from exporter.settings import reference as settings_reference
 from exporter.simulator.reference import reference as simulator_reference
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 DOCS = Path(__file__).resolve().parent
 

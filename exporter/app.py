@@ -12,27 +12,23 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exporter import __version__
-from exporter.observing import History, LogObserver, LoopWatch, Metrics, logging_to
-from exporter.parts import CurrentEgress, CurrentTrust, parts
+from exporter.observing import History, LogObserver, LoopWatch, Metrics, log_to
+from exporter.outcome import Observer
+from exporter.parts import CurrentEgress, CurrentSSLContexts, parts
 from exporter.probing import Prober, warm
 from exporter.reloading import Reloader
-from exporter.scheduling import Chore, Schedule
-from exporter.serving import Door, bind, serving, site
+from exporter.scheduling import PeriodicJob, Schedule
+from exporter.serving import Door, WebApp, bind, serving, site
+from exporter.settings import Config, ListenAddress
 from exporter.views import views
 from exporter.watching import watch as watch_files
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import AsyncIterator, Callable, Sequence
-
-    from exporter.outcome import Observer
-    from exporter.serving import Site
-    from exporter.settings import ListenAddress, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +40,7 @@ _LARGE = 256 * 1024
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(settings: Settings, load: Callable[[], Settings] | None = None) -> None:
+def run(settings: Config, load: Callable[[], Config] | None = None) -> None:
     """Run the daemon until SIGTERM or SIGINT; a second signal ends the process at once, with status 1.
 
     Args:
@@ -56,15 +52,15 @@ def run(settings: Settings, load: Callable[[], Settings] | None = None) -> None:
     """
     sockets = bind(_addresses(settings.web.listen_addresses))
     checked = bind(_addresses(settings.web.health_listen_addresses), setting=_HEALTH_SETTING)
-    with logging_to(sys.stderr, level=settings.log.level, style=settings.log.format):
+    with log_to(sys.stderr, level=settings.log.level, style=settings.log.format):
         asyncio.run(_run(settings, sockets, checked, load))
 
 
 async def _run(
-    settings: Settings,
+    settings: Config,
     sockets: Sequence[socket.socket],
     checked: Sequence[socket.socket],
-    load: Callable[[], Settings] | None,
+    load: Callable[[], Config] | None,
 ) -> None:
     async with stop_signals() as stopping, lifespan(settings, sockets, checked, load=load) as reloader:
         # Until here it is ignored: what was read is still new.
@@ -99,12 +95,12 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 
 @asynccontextmanager
 async def lifespan(
-    settings: Settings,
+    settings: Config,
     sockets: Sequence[socket.socket],
     checked: Sequence[socket.socket] = (),
     *,
     observers: Sequence[Observer] = (),
-    load: Callable[[], Settings] | None = None,
+    load: Callable[[], Config] | None = None,
 ) -> AsyncIterator[Reloader]:
     """Start everything in its order, and stop it in the reverse one; yield what reloads it.
 
@@ -122,7 +118,7 @@ async def lifespan(
     metrics, history, log = Metrics(targets, buckets=settings.duration_buckets), History(), LogObserver()
     metrics.shared(settings.shard.index, settings.shard.count)
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
-    trust, egress = CurrentTrust(targets), CurrentEgress(settings.egress_check, metrics, watch)
+    trust, egress = CurrentSSLContexts(targets), CurrentEgress(settings.egress_check, metrics, watch)
     prober = await prober_of(trust, watch)
     schedule = Schedule(
         targets,
@@ -130,7 +126,7 @@ async def lifespan(
         observers=(metrics, history, log, *observers),
         watcher=metrics,
         places=settings.max_concurrent_probes,
-        chores=[Chore("egress check", egress.INTERVAL, egress)],
+        chores=[PeriodicJob("egress check", egress.INTERVAL, egress)],
     )
     door, forgetful = Door(settings.web.security), (history, log, prober)
     follow = parts(
@@ -171,7 +167,7 @@ def _site(
     reloader: Reloader,
     door: Door,
     egress: CurrentEgress,
-) -> Site:
+) -> WebApp:
     """Hand to the web what it shows, and what it can ask for."""
 
     async def reload() -> tuple[bool, str]:
@@ -190,7 +186,7 @@ def _site(
     )
 
 
-async def prober_of(trust: CurrentTrust, watch: LoopWatch) -> Prober:
+async def prober_of(trust: CurrentSSLContexts, watch: LoopWatch) -> Prober:
     """Make what probes, warmed up, so that its first walk takes no longer than the others.
 
     Args:
@@ -203,7 +199,7 @@ async def prober_of(trust: CurrentTrust, watch: LoopWatch) -> Prober:
 
 
 def _tell_of_the_start(
-    settings: Settings, sockets: Sequence[socket.socket], checked: Sequence[socket.socket]
+    settings: Config, sockets: Sequence[socket.socket], checked: Sequence[socket.socket]
 ) -> None:
     for sock in sockets:
         _log.info("listening", extra={"address": _address(sock)})

@@ -10,15 +10,13 @@ or password ever enters one of these values.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.target import Journey
+from exporter.target import Journey
 
 
 class Phase(StrEnum):
@@ -91,7 +89,7 @@ FAULTS: Mapping[Reason, tuple[Fault, ...]] = {
 """Every fault that a reason can have; the closed set behind `pingone_flow_probes_total`."""
 
 
-class Cause(StrEnum):
+class SkipCause(StrEnum):
     """Why a due run was not done."""
 
     OVERRUN = "overrun"

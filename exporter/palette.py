@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from exporter.outcome import Fault
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 COLORS: Mapping[Fault, str] = MappingProxyType({
     Fault.NONE: "green",

@@ -6,27 +6,20 @@ Each part is called with settings and returns what puts them in force; see `expo
 from __future__ import annotations
 
 import logging
+import ssl
 import time
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from exporter.observing import log_from
-from exporter.probing import Canary, Trust
-from exporter.security import UnusableError
-from exporter.serving import Egress
-from exporter.settings import ConfigurationError, Mistake
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Iterable, Sequence
-
-    from exporter.observing import LoopWatch, Metrics
-    from exporter.reloading import Apply, Part
-    from exporter.scheduling import Schedule
-    from exporter.security import WebSecurity
-    from exporter.serving import Door
-    from exporter.settings import EgressCheck, Settings
-    from exporter.target import Journey, Target
+from exporter.observing import LoopWatch, Metrics, set_log_level
+from exporter.probing import EgressCheck, SSLContexts
+from exporter.reloading import Apply, Part
+from exporter.scheduling import Schedule
+from exporter.security import UnusableError, WebSecurity
+from exporter.serving import Door, Egress
+from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting
+from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +32,7 @@ class Forgetful(Protocol):
 
 
 def parts(
-    trust: CurrentTrust,
+    trust: CurrentSSLContexts,
     egress: CurrentEgress,
     *,
     metrics: Metrics,
@@ -57,7 +50,7 @@ def parts(
             schedule.reconfigure, settings.targets, places=settings.max_concurrent_probes
         ),
         _forgetting(forgetful, targets),
-        lambda settings: partial(log_from, settings.log.level),
+        lambda settings: partial(set_log_level, settings.log.level),
         egress.prepare,
         securing(door.prepare),
     )
@@ -70,20 +63,20 @@ def securing(prepare: Callable[[WebSecurity | None], Apply]) -> Part:
         prepare: makes the door ready for what it says.
     """
 
-    def prepared(settings: Settings) -> Apply:
+    def prepared(settings: Config) -> Apply:
         try:
             return prepare(settings.web.security)
         except UnusableError as error:
             # It was right when the settings were checked, a moment ago.
             message = f"the {error.part} that it asks for cannot be loaded any more; reload again"
             raise ConfigurationError(
-                [Mistake("FLOW_EXPORTER_WEB__CONFIG_FILE", message)], files=settings.files
+                [InvalidSetting("FLOW_EXPORTER_WEB__CONFIG_FILE", message)], files=settings.files
             ) from None
 
     return prepared
 
 
-class CurrentTrust:
+class CurrentSSLContexts:
     """The TLS contexts in force.
 
     Args:
@@ -91,14 +84,14 @@ class CurrentTrust:
     """
 
     def __init__(self, targets: Sequence[Target]) -> None:
-        self._trust = Trust(targets)
+        self._trust = SSLContexts(targets)
         _warn_of_nobody_trusted(targets)
 
     def __call__(self, target: Target) -> ssl.SSLContext:
         """Return the context that `target` is probed with."""
         return self._trust(target)
 
-    def prepare(self, settings: Settings) -> Apply:
+    def prepare(self, settings: Config) -> Apply:
         """Build the contexts anew: a file may hold other authorities than before."""
         try:
             trust = self._trust.renewed(settings.targets)
@@ -108,7 +101,7 @@ class CurrentTrust:
                 f"a file that they name cannot be loaded any more ({type(error).__name__}); reload again"
             )
             raise ConfigurationError(
-                [Mistake("FLOW_EXPORTER_TARGETS", message)], files=settings.files
+                [InvalidSetting("FLOW_EXPORTER_TARGETS", message)], files=settings.files
             ) from None
 
         def apply() -> None:
@@ -120,7 +113,7 @@ class CurrentTrust:
 
 def _warn_of_nobody_trusted(targets: Iterable[Target]) -> None:
     https = (target for target in targets if target.source_url.startswith("https:"))
-    if any(target.ca_file is None for target in https) and Trust.system_has_none():
+    if any(target.ca_file is None for target in https) and SSLContexts.system_has_none():
         _log.warning("the system has no certificates of authorities: install ca-certificates or set CA_FILE")
 
 
@@ -134,11 +127,11 @@ class CurrentEgress:
         wall: seconds since the epoch.
     """
 
-    INTERVAL = Canary.INTERVAL
+    INTERVAL = EgressCheck.INTERVAL
 
     def __init__(
         self,
-        check: EgressCheck | None,
+        check: EgressConfig | None,
         metrics: Metrics,
         watch: LoopWatch,
         *,
@@ -161,7 +154,7 @@ class CurrentEgress:
             if self.found is None or self.found.up is not up:
                 self.found = Egress(up=up, since=self._wall())
 
-    def prepare(self, settings: Settings) -> Apply:
+    def prepare(self, settings: Config) -> Apply:
         """Make another check, unless it is the same."""
         check = settings.egress_check
         canary = self._canary if check == self._check else self._made(check)
@@ -174,16 +167,18 @@ class CurrentEgress:
 
         return apply
 
-    def _made(self, check: EgressCheck | None) -> Canary | None:
+    def _made(self, check: EgressConfig | None) -> EgressCheck | None:
         if check is None:
             return None
-        return Canary(check.url, proxy_url=check.proxy_url, family=check.ip_family, stalls=self._watch.stalls)
+        return EgressCheck(
+            check.url, proxy_url=check.proxy_url, family=check.ip_family, stalls=self._watch.stalls
+        )
 
 
 def _forgetting(forgetful: Sequence[Forgetful], targets: Iterable[Target]) -> Part:
     known = _keys(targets)
 
-    def prepare(settings: Settings) -> Callable[[], None]:
+    def prepare(settings: Config) -> Callable[[], None]:
         kept = _keys(settings.targets)
 
         def apply() -> None:

@@ -5,23 +5,17 @@ settings -> targets -> plan -> tables, and warnings where a configuration is rig
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from exporter.outcome import KNOWN_STATUSES
-from exporter.scheduling.forecast import ENVIRONMENT_RATE, ONE_SOURCE, loads, starts
-from exporter.settings import describe
+from exporter.scheduling.forecast import ENVIRONMENT_RATE, ONE_SOURCE, Load, loads, starts
+from exporter.settings import Config, describe
 from exporter.settings.duration import write
+from exporter.target import Target
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from exporter.scheduling.forecast import Load
-    from exporter.settings import Settings
-    from exporter.target import Target
-
-    Row = tuple[str, ...]
+Row = tuple[str, ...]
 
 _MOST_ROWS = 20
 """Of a table of loads. Its heaviest rows come first; whoever has more environments will not read them all."""
@@ -42,7 +36,7 @@ class Preview:
     warnings: tuple[str, ...]
 
 
-def preview(settings: Settings) -> Preview:
+def preview(settings: Config) -> Preview:
     """Say what would run."""
     everything = (*settings.targets, *settings.shard.elsewhere)
     blocks = [*_loads(settings, everything), *_starts(settings), describe(settings)]
@@ -54,7 +48,7 @@ def preview(settings: Settings) -> Preview:
     return Preview("\n\n".join(blocks), tuple(warnings))
 
 
-def _loads(settings: Settings, everything: Sequence[Target]) -> Iterator[str]:
+def _loads(settings: Config, everything: Sequence[Target]) -> Iterator[str]:
     sharded = bool(settings.shard.elsewhere)
     places: tuple[tuple[str, Callable[[Target], str]], ...] = (
         ("auth host", lambda target: target.auth_host),
@@ -73,7 +67,7 @@ def _loads(settings: Settings, everything: Sequence[Target]) -> Iterator[str]:
             yield _table(rows) + (f"\nand {more} more, with fewer probes" if more > 0 else "")
 
 
-def _starts(settings: Settings) -> Iterator[str]:
+def _starts(settings: Config) -> Iterator[str]:
     rows = [
         (
             start.target.name,
@@ -87,7 +81,7 @@ def _starts(settings: Settings) -> Iterator[str]:
         yield _table([("target", "journey", "first probe", "then every"), *rows])
 
 
-def _near_the_limit(settings: Settings, everything: Sequence[Target]) -> Iterator[str]:
+def _near_the_limit(settings: Config, everything: Sequence[Target]) -> Iterator[str]:
     own = {target.source_environment_id for target in settings.targets}
     shards = " by all shards together" if settings.shard.elsewhere else ""
     for load in loads(everything, lambda target: target.source_environment_id):

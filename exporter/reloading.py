@@ -15,25 +15,21 @@ import logging
 import math
 import sys
 import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
-from exporter.settings import ConfigurationError, fingerprint
+from exporter.settings import Config, ConfigurationError, InvalidSetting, file_digests
+from exporter.target import Target
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+Apply = Callable[[], Awaitable[None] | None]
+"""Puts in force what was prepared, on the loop, which it must not hold for long."""
 
-    from exporter.settings import Mistake, Settings
-    from exporter.target import Target
-
-    Apply = Callable[[], Awaitable[None] | None]
-    """Puts in force what was prepared, on the loop, which it must not hold for long."""
-
-    Part = Callable[[Settings], Apply]
-    """Prepares new settings in a thread; may refuse them by ConfigurationError."""
+Part = Callable[[Config], Apply]
+"""Prepares new settings in a thread; may refuse them by ConfigurationError."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +46,7 @@ _TURN = 0.0005
 """Seconds for which the thread that reads settings keeps the interpreter while the loop waits for it. With
 the usual 5 ms, each turn of the loop would wait that long, and so would whoever's answer has arrived."""
 
-_FIXED: Mapping[str, Callable[[Settings], object]] = {
+_FIXED: Mapping[str, Callable[[Config], object]] = {
     "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": lambda settings: settings.web.listen_addresses,
     "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": lambda settings: settings.web.health_listen_addresses,
     "FLOW_EXPORTER_DURATION_BUCKETS": lambda settings: settings.duration_buckets,
@@ -125,8 +121,8 @@ class Reloader:
 
     def __init__(
         self,
-        settings: Settings,
-        load: Callable[[], Settings],
+        settings: Config,
+        load: Callable[[], Config],
         *,
         parts: Sequence[Part],
         was_read: WasRead,
@@ -139,12 +135,12 @@ class Reloader:
         self._parts = parts
         self._was_read = was_read
         self._pace = pace or Pace()
-        self._seen = fingerprint(settings.files)
+        self._seen = file_digests(settings.files)
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[Reloaded] | None = None
         self._tasks: set[asyncio.Task[Reloaded]] = set()
         self._stopped = False
-        self._logged: tuple[Sequence[Mistake], float] = ((), 0.0)
+        self._logged: tuple[Sequence[InvalidSetting], float] = ((), 0.0)
         """The mistakes that were logged last, and when."""
 
     async def reload(self, trigger: str) -> Reloaded:
@@ -169,7 +165,7 @@ class Reloader:
 
     def look(self) -> Mapping[Path, bytes]:
         """Return what the files hold that settings depend on; reads them, so not for the loop."""
-        return fingerprint(self._seen)
+        return file_digests(self._seen)
 
     def knows(self, seen: Mapping[Path, bytes]) -> bool:
         """Whether files held the same when they were read last, for good or ill."""
@@ -221,7 +217,7 @@ class Reloader:
                 lines.append(f"{variable}: the change takes effect after a restart")
         return Reloaded(good=True, text="\n".join(lines))
 
-    def _read(self) -> tuple[Settings, list[Apply]]:
+    def _read(self) -> tuple[Config, list[Apply]]:
         """Read settings and prepare them, in a thread."""
         with _brief_turns():
             # Before the content itself: what changes in between is seen as a change, not overlooked.
@@ -264,7 +260,7 @@ class Reloader:
 
 def _see(seen: dict[Path, bytes], files: Iterable[Path]) -> bool:
     """Look at those files that were not seen yet; return whether there are any."""
-    unseen = fingerprint(file for file in files if file not in seen)
+    unseen = file_digests(file for file in files if file not in seen)
     seen.update(unseen)
     return bool(unseen)
 

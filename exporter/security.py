@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+from pathlib import Path
 
 LARGEST_FILE = 1024 * 1024
 """Bytes of a PEM file; the whole of Mozilla's list of authorities has a quarter of it."""

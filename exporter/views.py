@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.observing import Slices
-from exporter.serving import Past, Views, Watched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from exporter.observing import History
-    from exporter.scheduling import Plan, Schedule
-    from exporter.serving import Egress
+from exporter.observing import History, Yielder
+from exporter.scheduling import Schedule, ScheduledProbe
+from exporter.serving import Egress, Past, Views, Watched
 
 SHOWN = 50
 """Outcomes of a target's page, and failures."""
@@ -41,13 +35,13 @@ def views(
         watched=watched,
         past=past,
         now=time.time,
-        slices=lambda: Slices().breathe,
+        slices=lambda: Yielder().yield_if_due,
         external_url=external_url,
         egress=egress,
     )
 
 
-def _watched(plan: Plan, history: History) -> Watched:
+def _watched(plan: ScheduledProbe, history: History) -> Watched:
     known = history.of(plan.target.name, plan.journey)
     planned = Watched(
         target=plan.target, journey=plan.journey, next_run=plan.next_run, held_until=plan.held_until
@@ -66,7 +60,7 @@ def _watched(plan: Plan, history: History) -> Watched:
     )
 
 
-def _past(plan: Plan, history: History) -> Past:
+def _past(plan: ScheduledProbe, history: History) -> Past:
     known = history.of(plan.target.name, plan.journey)
     return Past(
         watched=_watched(plan, history),

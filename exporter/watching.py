@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from exporter.reloading import Reloader
+from exporter.reloading import Reloader
 
 _log = logging.getLogger(__name__)
 

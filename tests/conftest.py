@@ -6,8 +6,9 @@ Each factory is called like the class whose objects it starts; annotate it as `F
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -17,10 +18,6 @@ from harness.factory import Factory
 from harness.http_server import HttpServer
 from harness.prometheus import Prometheus
 from harness.raw_server import FullBacklog, RawServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 # No deadline: how long an example takes is the machine's doing. In CI the same examples each time: a red
 # build is then the change's doing.

@@ -8,7 +8,10 @@ import io
 import json
 import os
 import signal
+import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,21 +20,15 @@ from harness.http_messages import Answer
 from harness.variables import target_variables
 
 from exporter.app import lifespan, run, stop_signals
-from exporter.observing import logging_to
-from exporter.outcome import Reason
+from exporter.observing import log_to
+from exporter.outcome import Outcome, Reason
 from exporter.serving import ListenError, bind
-from exporter.settings import load
+from exporter.settings import Config, load
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from harness.factory import Factory
     from harness.http_server import HttpServer
 
-    from exporter.outcome import Outcome
-    from exporter.settings import Settings
 
 LATER = 30.0
 
@@ -55,7 +52,7 @@ class Watching:
         self.first.set()
 
 
-def settings_for(server: HttpServer, directory: Path, **more: str) -> Settings:
+def settings_for(server: HttpServer, directory: Path, **more: str) -> Config:
     variables = target_variables("emea", server.base_url, interval="60s", timeout="50s")
     return load(
         variables | {f"FLOW_EXPORTER_{name.upper()}": value for name, value in more.items()}, directory
@@ -149,7 +146,7 @@ def test_an_ipv6_address_is_told_in_brackets(http_server: Factory[..., HttpServe
         async with lifespan(settings, sockets):
             assert (await get(f"{url}/-/ready")).status_code == 200
 
-    with logging_to(written, level="info", style="logfmt"):
+    with log_to(written, level="info", style="logfmt"):
         asyncio.run(start())
     assert f"msg=listening address={url.removeprefix('http://')}" in written.getvalue().splitlines()[0]
 
@@ -169,7 +166,7 @@ def test_a_shard_that_got_no_target_is_ready_and_healthy_and_says_why(
                 for path in ("/-/ready", "/-/healthy", "/metrics", "/")
             ]
 
-    with logging_to(written, level="info", style="logfmt"):
+    with log_to(written, level="info", style="logfmt"):
         assert asyncio.run(look()) == [200, 200, 200, 200]
     assert server.connections == 0
     last = written.getvalue().splitlines()[-1]
@@ -255,7 +252,7 @@ def test_what_nobody_caught_is_logged_by_its_type_without_its_words() -> None:
             )
             loop.call_exception_handler({"message": "about https://x/?state=planted"})
 
-    with logging_to(written, level="info", style="logfmt"):
+    with log_to(written, level="info", style="logfmt"):
         asyncio.run(lose())
     lines = written.getvalue().splitlines()
     assert all('level=error msg="unhandled in the event loop"' in line for line in lines)

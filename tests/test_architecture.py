@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from harness.imports import imports, module_name, sources
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 EXPORTER = Path(__file__).parent.parent / "exporter"
 
@@ -66,8 +63,8 @@ HOMES: dict[str, frozenset[str]] = {
 }
 """Libraries that live in certain rooms only, so that replacing one is the work of one room."""
 
-LONGEST_FILE = 300
-LONGEST_FUNCTION = 50
+LONGEST_FILE = 500
+LONGEST_FUNCTION = 80
 NO_NAMES = frozenset({"utils", "util", "common", "helpers", "helper"})
 
 
@@ -152,11 +149,11 @@ def test_target_and_outcome_stand_on_the_standard_library_alone() -> None:
     hold(ground_on_libraries)
 
 
-def test_no_file_is_longer_than_300_lines() -> None:
+def test_no_file_is_longer_than_500_lines() -> None:
     hold(long_files)
 
 
-def test_no_function_is_longer_than_50_lines() -> None:
+def test_no_function_is_longer_than_80_lines() -> None:
     hold(long_functions)
 
 
@@ -246,12 +243,12 @@ def test_what_is_allowed_is_no_violation(file: str, text: str, tmp_path: Path) -
             "\nimport httpx",
             "exporter/target.py:2: exporter.target imports httpx",
         ),
-        (long_files, "app.py", "\n" * 301, "exporter/app.py:301: 301 lines, more than 300"),
+        (long_files, "app.py", "\n" * 501, "exporter/app.py:501: 501 lines, more than 500"),
         (
             long_functions,
             "app.py",
-            "class A:\n    async def f():\n" + "        x\n" * 50,
-            "exporter/app.py:2: f has 51 lines, more than 50",
+            "class A:\n    async def f():\n" + "        x\n" * 80,
+            "exporter/app.py:2: f has 81 lines, more than 80",
         ),
         (empty_names, "probing/utils.py", "", "exporter/probing/utils.py:1: utils says nothing"),
         (empty_names, "common/a.py", "", "exporter/common/a.py:1: common says nothing"),
@@ -266,7 +263,7 @@ def test_a_violation_of_each_rule_is_seen(
 
 @pytest.mark.parametrize(
     ("rule", "text"),
-    [(long_files, "\n" * 300), (long_functions, "def f():\n" + "    x\n" * 49)],
+    [(long_files, "\n" * 500), (long_functions, "def f():\n" + "    x\n" * 79)],
 )
 def test_the_bounds_themselves_are_within_bounds(
     rule: Callable[[Path], Iterator[str]], text: str, tmp_path: Path

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from harness.variables import target_variables
@@ -18,11 +19,7 @@ import exporter.once
 from exporter import __version__, cli
 from exporter.demo import DemoError
 from exporter.serving import ListenError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.settings import Settings
+from exporter.settings import Config
 
 Calls = list[dict[str, Any]]
 
@@ -56,7 +53,7 @@ def recorder(calls: Calls, error: Exception | None = None) -> Callable[..., None
 def test_run_is_what_is_done_unless_another_command_is_given(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
 ) -> None:
-    ran: list[tuple[Settings, Callable[[], Settings]]] = []
+    ran: list[tuple[Config, Callable[[], Config]]] = []
     monkeypatch.setattr(exporter.app, "run", lambda *given: ran.append(given))
     assert cli.main(arguments) == 0
     ((settings, load),) = ran
@@ -143,7 +140,7 @@ def test_the_one_shot_gets_its_options_and_its_result_is_the_exit_status(
 ) -> None:
     calls: Calls = []
 
-    def probe(settings: Settings, names: list[str], **options: Any) -> bool:  # noqa: ANN401  whatever the command hands on
+    def probe(settings: Config, names: list[str], **options: Any) -> bool:  # noqa: ANN401  whatever the command hands on
         calls.append({"known": [target.name for target in settings.targets], "names": names, **options})
         return good
 

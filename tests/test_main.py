@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from harness.daemon import COMMAND, LISTENING, Daemon
@@ -18,9 +18,6 @@ from harness.process import Process, clean_environment
 from harness.variables import target_variables
 
 from exporter import __main__ as command
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 TRIES = 12
 WITHIN = 0.5

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from exporter.outcome import (
     FAULTS,
     KNOWN_STATUSES,
-    Cause,
     Fault,
     Outcome,
     Phase,
     Reason,
+    SkipCause,
     StepRecord,
     as_json,
     rfc3339,
@@ -70,13 +70,13 @@ def test_every_fault_has_a_reason_and_only_ok_is_nobodys() -> None:
     [
         (Phase, "resolve connect tls processing transfer"),
         (Fault, "none network provider configuration quota exporter"),
-        (Cause, "overrun missed backoff cancelled"),
+        (SkipCause, "overrun missed backoff cancelled"),
         (Journey, "authorize"),
         (Reason, REASONS),
     ],
 )
 def test_the_words_that_become_label_values_are_public_and_stay(
-    members: type[Phase | Fault | Cause | Reason | Journey], words: str
+    members: type[Phase | Fault | SkipCause | Reason | Journey], words: str
 ) -> None:
     assert [member.value for member in members] == words.split()
     assert [str(member) for member in members] == words.split(), "how a label renders"

@@ -6,7 +6,9 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,31 +17,26 @@ from harness.variables import target_variables
 from observing.examples import BUCKETS, a_success, page
 
 from exporter.observing import History, LoopWatch, Metrics
-from exporter.parts import CurrentEgress, CurrentTrust, parts, securing
+from exporter.outcome import Outcome
+from exporter.parts import CurrentEgress, CurrentSSLContexts, parts, securing
 from exporter.scheduling import Schedule
 from exporter.security import UnusableError, WebSecurity
 from exporter.serving import Door, Egress
-from exporter.settings import ConfigurationError, EgressCheck, load
-from exporter.target import IpFamily, Journey
+from exporter.settings import Config, ConfigurationError, EgressConfig, load
+from exporter.target import IpFamily, Journey, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from harness.certificates import Authority
     from harness.factory import Factory
     from harness.http_messages import Request
     from harness.http_server import HttpServer
     from harness.samples import Samples
 
-    from exporter.outcome import Outcome
-    from exporter.settings import Settings
-    from exporter.target import Target
 
 EGRESS = "pingone_flow_exporter_egress_up"
 
 
-def settings(directory: Path, *names: str, **fields: str) -> Settings:
+def settings(directory: Path, *names: str, **fields: str) -> Config:
     variables: dict[str, str] = {}
     for name in names or ("emea",):
         variables |= target_variables(name, "https://127.0.0.1:1", **fields)
@@ -47,14 +44,14 @@ def settings(directory: Path, *names: str, **fields: str) -> Settings:
 
 
 def egress(
-    metrics: Metrics, check: EgressCheck | None, *, wall: Callable[[], float] = time.time
+    metrics: Metrics, check: EgressConfig | None, *, wall: Callable[[], float] = time.time
 ) -> CurrentEgress:
     watch = LoopWatch(asyncio.get_running_loop().time, lambda _: None)
     return CurrentEgress(check, metrics, watch, wall=wall)
 
 
-def check_of(server: HttpServer) -> EgressCheck:
-    return EgressCheck(url=server.base_url, proxy_url=None, ip_family=IpFamily.ANY)
+def check_of(server: HttpServer) -> EgressConfig:
+    return EgressConfig(url=server.base_url, proxy_url=None, ip_family=IpFamily.ANY)
 
 
 # Trust
@@ -64,7 +61,7 @@ def test_authorities_are_those_that_the_file_holds_now_once_it_is_put_in_force(
     tmp_path: Path, authority: Authority
 ) -> None:
     now = settings(tmp_path, ca_file=str(authority.ca_file))
-    trust = CurrentTrust(now.targets)
+    trust = CurrentSSLContexts(now.targets)
     before = trust(now.targets[0])
     apply = trust.prepare(now)
     assert trust(now.targets[0]) is before
@@ -76,7 +73,7 @@ def test_a_file_that_is_gone_since_the_settings_were_read_is_a_mistake(
     tmp_path: Path, authority: Authority
 ) -> None:
     now = settings(tmp_path, ca_file=str(authority.ca_file))
-    trust = CurrentTrust(now.targets)
+    trust = CurrentSSLContexts(now.targets)
     before = trust(now.targets[0])
     authority.ca_file.unlink()
     with pytest.raises(ConfigurationError) as caught:
@@ -94,7 +91,7 @@ def test_that_the_system_trusts_nobody_is_told_of_new_targets_too(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
-    trust = CurrentTrust(settings(tmp_path, ca_file=str(authority.ca_file)).targets)
+    trust = CurrentSSLContexts(settings(tmp_path, ca_file=str(authority.ca_file)).targets)
     assert caplog.messages == []
     trust.prepare(settings(tmp_path))
     assert caplog.messages == [
@@ -207,7 +204,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
         for name in ("stays", "goes"):
             history.observe(a_success(target=name))
         followers = parts(
-            CurrentTrust(before.targets),
+            CurrentSSLContexts(before.targets),
             egress(metrics, None),
             metrics=metrics,
             schedule=schedule,

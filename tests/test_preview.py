@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from harness.daemon import COMMAND
@@ -13,9 +13,6 @@ from harness.process import clean_environment
 
 from exporter.preview import Preview, preview
 from exporter.settings import load
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NOWHERE = Path("/nonexistent")
 P, D = "FLOW_EXPORTER_", "FLOW_EXPORTER_DEFAULTS__"

@@ -6,8 +6,9 @@ import asyncio
 import json
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from harness.variables import target_variables
@@ -15,18 +16,11 @@ from observing import logfmt
 from observing.logs import written
 
 from exporter import reloading
-from exporter.reloading import MOST_MISTAKES, Pace, Reloaded, Reloader, difference
-from exporter.settings import ConfigurationError, Mistake, load
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
-
-    from exporter.reloading import Apply
-    from exporter.settings import Settings
+from exporter.reloading import MOST_MISTAKES, Apply, Pace, Reloaded, Reloader, difference
+from exporter.settings import Config, ConfigurationError, InvalidSetting, load
 
 
-def settings(directory: Path, *names: str, **more: str) -> Settings:
+def settings(directory: Path, *names: str, **more: str) -> Config:
     variables = {f"FLOW_EXPORTER_{name.upper()}": value for name, value in more.items()}
     for name in names or ("emea",):
         variables |= target_variables(name, "http://127.0.0.1:1")
@@ -42,9 +36,9 @@ class House:
         files: what `load` does, in turn; the last one again and again.
     """
 
-    before: Settings
-    files: list[Settings | Exception]
-    applied: list[Settings] = field(default_factory=list)
+    before: Config
+    files: list[Config | Exception]
+    applied: list[Config] = field(default_factory=list)
     told: list[bool] = field(default_factory=list)
     loads: int = 0
     under_way: int = 0
@@ -55,7 +49,7 @@ class House:
     refusal: Exception | None = None
     bug: Exception | None = None
 
-    def load(self) -> Settings:
+    def load(self) -> Config:
         assert threading.current_thread() is not threading.main_thread()
         self.loads += 1
         self.under_way += 1
@@ -69,7 +63,7 @@ class House:
             raise found
         return found
 
-    def part(self, settings: Settings) -> Apply:
+    def part(self, settings: Config) -> Apply:
         assert threading.current_thread() is not threading.main_thread()
         if self.refusal is not None:
             raise self.refusal
@@ -90,9 +84,9 @@ class House:
         return Reloader(self.before, self.load, parts=[self.part], was_read=self.was_read)
 
 
-def one_reload(house: House) -> tuple[Reloaded, list[dict[str, str]], Settings]:
+def one_reload(house: House) -> tuple[Reloaded, list[dict[str, str]], Config]:
     """Reload once; return what was answered, logged and is in force."""
-    found: list[tuple[Reloaded, Settings]] = []
+    found: list[tuple[Reloaded, Config]] = []
 
     async def main() -> None:
         reloader = house.reloader()
@@ -123,7 +117,7 @@ def test_the_same_mistakes_are_logged_once_in_a_while_and_told_whoever_asks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever reaches the port may ask ten times a second, and there may be a hundred of them."""
-    other = ConfigurationError([Mistake("C", "is wrong")])
+    other = ConfigurationError([InvalidSetting("C", "is wrong")])
     house = House(settings(tmp_path), [refused(), refused(), other, refused(), refused(), other])
     answers: list[str] = []
 
@@ -146,7 +140,9 @@ def test_the_same_mistakes_are_logged_once_in_a_while_and_told_whoever_asks(
 
 
 def refused() -> ConfigurationError:
-    return ConfigurationError([Mistake("FLOW_EXPORTER_A", "is unknown"), Mistake("B", "is wrong")])
+    return ConfigurationError(
+        [InvalidSetting("FLOW_EXPORTER_A", "is unknown"), InvalidSetting("B", "is wrong")]
+    )
 
 
 @pytest.mark.parametrize("by_a_part", [False, True])
@@ -168,7 +164,9 @@ def test_a_mistake_changes_nothing_and_each_is_told(tmp_path: Path, *, by_a_part
 
 
 def test_of_very_many_mistakes_some_are_told_and_how_many_there_are(tmp_path: Path) -> None:
-    many = ConfigurationError([Mistake(f"V{number:05}", "is unknown") for number in range(MOST_MISTAKES + 7)])
+    many = ConfigurationError(
+        [InvalidSetting(f"V{number:05}", "is unknown") for number in range(MOST_MISTAKES + 7)]
+    )
     reloaded, lines, _ = one_reload(House(settings(tmp_path), [many]))
     assert len(lines) == 1 + MOST_MISTAKES
     assert lines[0]["mistakes"] == str(MOST_MISTAKES + 7)
@@ -331,7 +329,7 @@ def test_settings_are_read_again_behind_the_first_look_at_a_file_that_nobody_kne
 def test_settings_are_outdated_if_others_would_be_read_now(
     tmp_path: Path, found: str, *, outdated: bool
 ) -> None:
-    now: dict[str, Settings | Exception] = {
+    now: dict[str, Config | Exception] = {
         "same": settings(tmp_path),
         "other": settings(tmp_path, "other"),
         "wrong": refused(),
@@ -377,7 +375,7 @@ def test_after_a_reload_the_loop_is_left_alone_for_four_times_as_long_and_whoeve
             await asyncio.sleep(0)
         now += seconds
 
-    def load() -> Settings:
+    def load() -> Config:
         nonlocal now
         now += next(takes)
         return house.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from observing.examples import START, a_failure, a_success, a_target
@@ -10,17 +11,14 @@ from scheduling.stage import Stage, perform
 
 from exporter import __version__
 from exporter.observing import History
-from exporter.outcome import Fault, Reason
+from exporter.outcome import Fault, Outcome, Reason
+from exporter.serving import Views
 from exporter.target import Journey
 from exporter.views import SHOWN, views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scheduling.virtual_time import VirtualTime
 
-    from exporter.outcome import Outcome
-    from exporter.serving import Views
 
 QUOTA = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
 TARGETS = [a_target(), a_target(name="apac")]

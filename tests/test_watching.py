@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from harness.variables import target_variables
 
 from exporter.reloading import Reloader
-from exporter.settings import ConfigurationError, Mistake, load
+from exporter.settings import Config, ConfigurationError, InvalidSetting, load
 from exporter.watching import watch
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-    from pathlib import Path
-
-    from exporter.settings import Settings
 
 LOOK = 0.002
 """Seconds between two looks; no test waits for one by time."""
@@ -42,7 +37,7 @@ class Watched(Reloader):
         )
         self.looks = 0
 
-    def _read_anew(self) -> Settings:
+    def _read_anew(self) -> Config:
         self.loads += 1
         return load(self._environ, self._directory)
 
@@ -137,9 +132,9 @@ def test_a_file_that_was_named_by_refused_settings_is_watched_too(tmp_path: Path
     named = tmp_path / "named"
 
     class Refusing(Watched):
-        def _read_anew(self) -> Settings:
+        def _read_anew(self) -> Config:
             self.loads += 1
-            raise ConfigurationError([Mistake("A", "names no file")], files=[named])
+            raise ConfigurationError([InvalidSetting("A", "names no file")], files=[named])
 
     async def main() -> None:
         reloader = Refusing(tmp_path, target_variables("emea", "http://127.0.0.1:1"))

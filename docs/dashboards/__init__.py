@@ -10,14 +10,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dashboards import exporter, overview, target
 from dashboards.frame import written
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "helm" / "pingone-flow-exporter" / "files" / "dashboards"
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.states import FAULT_COLORS, STATES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TARGET_UID = "pingone-flow-target"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -17,8 +18,6 @@ from dashboards.looks import MIN_STEP, THIRD, Thresholds, fixed, thresholds, to
 from dashboards.promql import RATE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from grafana_foundation_sdk.cog.builder import Builder
     from grafana_foundation_sdk.cog.variants import Dataquery
 

@@ -10,12 +10,9 @@ by a comparison, so that a panel has a gap where nothing was measured.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from exporter.observing.catalogue import DAEMON, FLOW
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 KEY = "cluster, namespace, job, target"
 """What makes a federation, here as in the rules; journeys are folded, and may be chosen by the variable."""

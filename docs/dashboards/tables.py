@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import common, table
 from grafana_foundation_sdk.models import dashboard as models
@@ -11,9 +11,6 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from dashboards.looks import LABEL_WORDS, Thresholds, thresholds, to
 from dashboards.panels import Place, Query, finished
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,15 +11,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from exporter.outcome import rfc3339
+from exporter.outcome import Outcome, rfc3339
 from exporter.palette import COLORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from rich.console import Console, JustifyMethod
 
-    from exporter.outcome import Outcome
 
 _COLUMNS = {
     "target": 17,

@@ -6,16 +6,13 @@ import asyncio
 import json
 import shutil
 import socket
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from exporter.demo.mistake import UnavailableError
-
-if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
 
 _USUAL_PORT = 9090
 _START_SECONDS = 30.0

@@ -7,14 +7,18 @@ import errno
 import shlex
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from exporter.app import stop_signals
 from exporter.demo.mistake import DemoError, UnavailableError
-from exporter.observing import logging_to
+from exporter.observing import log_to
 from exporter.simulator import (
+    Environment,
+    Running,
+    Script,
     ScriptError,
     Weather,
     WeatherError,
@@ -25,12 +29,6 @@ from exporter.simulator import (
     simulator,
     variables,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from exporter.simulator import Environment, Running, Script
 
 
 def simulate(
@@ -59,7 +57,7 @@ def simulate(
     world = _under(demo_world() if environments is None else plain_world(environments), weather)
     played = None if script is None else _script(script)
     _check_host(host)
-    with logging_to(sys.stderr, level="info", style="logfmt"):
+    with log_to(sys.stderr, level="info", style="logfmt"):
         try:
             asyncio.run(_simulate(world, played, host, control_port))
         except ScriptError as error:  # it can be read, but is about another world

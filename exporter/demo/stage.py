@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
+import socket
 import sys
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -18,20 +18,16 @@ from exporter.app import lifespan, stop_signals
 from exporter.demo.board import Board
 from exporter.demo.mistake import DemoError
 from exporter.demo.scraper import find_prometheus, scraping
-from exporter.observing import logging_to
+from exporter.observing import log_to
 from exporter.serving import ListenError, bind
 from exporter.settings import load
 from exporter.simulator import (
+    Running,
     demo_script,
     demo_world,
     simulator,
     variables,
 )
-
-if TYPE_CHECKING:
-    import socket
-
-    from exporter.simulator import Running
 
 _WEB_PORT = 9988
 _CONTROL_PORT = 9989
@@ -52,7 +48,7 @@ def demo(*, duration: float | None, prometheus: bool) -> None:
     program = find_prometheus() if prometheus else None
     if prometheus and program is None:
         raise DemoError("prometheus is not on PATH; on Debian: apt-get install prometheus")
-    with logging_to(sys.stderr, level="error", style="logfmt"):
+    with log_to(sys.stderr, level="error", style="logfmt"):
         asyncio.run(_demo(duration, program))
 
 

@@ -14,11 +14,11 @@ reference.py     the catalogue told in words, for docs/
 from exporter.observing.catalogue import DAEMON, FLOW, Family
 from exporter.observing.history import History
 from exporter.observing.log import LogObserver
-from exporter.observing.log_output import log_from, logging_to
+from exporter.observing.log_output import log_to, set_log_level
 from exporter.observing.loop_lag import LoopWatch
 from exporter.observing.metrics import Metrics
 from exporter.observing.reference import reference
-from exporter.observing.slices import Slices
+from exporter.observing.slices import Yielder
 
 __all__ = [
     "DAEMON",
@@ -28,8 +28,8 @@ __all__ = [
     "LogObserver",
     "LoopWatch",
     "Metrics",
-    "Slices",
-    "log_from",
-    "logging_to",
+    "Yielder",
+    "log_to",
     "reference",
+    "set_log_level",
 ]

@@ -13,6 +13,7 @@ slices with a breath between them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client.exposition import generate_latest as render_text
@@ -22,14 +23,12 @@ from prometheus_client.registry import Collector
 
 from exporter.observing.catalogue import FLOW, Family
 from exporter.observing.samples import samples
-from exporter.observing.slices import Slices
+from exporter.observing.series import Series
+from exporter.observing.slices import Yielder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from prometheus_client.samples import Sample
 
-    from exporter.observing.series import Series
 
 _PIECE = 200
 """Series that are joined at a time: few enough to take no time, and to leave few pieces."""
@@ -51,14 +50,14 @@ class Page:
 
     async def render(self, series: Sequence[Series], daemon: Collector) -> bytes:
         """Return the whole page; each series is as it was at one moment."""
-        slices = Slices()
+        slices = Yielder()
         texts = [await self._text(one, slices) for one in series]
         parts = []
         for column, header in enumerate(self._headers.values()):
             parts.append(header)
             for first in range(0, len(texts), _PIECE):
                 parts.append(b"".join([text[column] for text in texts[first : first + _PIECE]]))
-                await slices.breathe()
+                await slices.yield_if_due()
         parts.append(self._whole(daemon))
         if self._openmetrics:
             parts.append(_EOF)
@@ -69,17 +68,17 @@ class Page:
         """Drop what is kept of a series that is no more."""
         self._kept.pop(series, None)
 
-    async def _text(self, series: Series, slices: Slices) -> tuple[bytes, ...]:
+    async def _text(self, series: Series, slices: Yielder) -> tuple[bytes, ...]:
         version, text = self._kept.get(series, (-1, ()))
         if version != series.version:
             # The samples are taken at once, so that they belong together; only their text is not.
             version, found = series.version, samples(series)
-            await slices.breathe()
+            await slices.yield_if_due()
             texts = []
             for family in FLOW:
                 rendered = self._render(family, found.get(family.name, ()))
                 texts.append(rendered[len(self._headers[family.name]) :])
-                await slices.breathe()
+                await slices.yield_if_due()
             text = tuple(texts)
             if not series.gone:  # or it would be kept for ever, had it gone while it was rendered
                 self._kept[series] = (version, text)

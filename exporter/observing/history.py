@@ -9,20 +9,15 @@ Failures are kept apart, or an hour of successes would wipe out what happened to
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from exporter.observing.packing import pack, unpack
 from exporter.observing.state import State
-from exporter.outcome import Reason
+from exporter.outcome import Outcome, Reason
+from exporter.target import Journey
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exporter.outcome import Outcome
-    from exporter.target import Journey
-
-    Point = tuple[float | None, str]
-    """Seconds, if they can be believed, and fault. Plain, so that no garbage collection looks into it."""
+Point = tuple[float | None, str]
+"""Seconds, if they can be believed, and fault. Plain, so that no garbage collection looks into it."""
 
 RECENT = 60
 FAILURES = 50

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
-from exporter.outcome import as_json
-
-if TYPE_CHECKING:
-    from exporter.outcome import Outcome, Reason
-    from exporter.target import Journey
+from exporter.outcome import Outcome, Reason, as_json
+from exporter.target import Journey
 
 _log = logging.getLogger(__name__)
 

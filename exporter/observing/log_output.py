@@ -22,6 +22,7 @@ import logging
 import queue
 import time
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from logging.handlers import QueueHandler, QueueListener
@@ -32,8 +33,6 @@ import structlog
 from exporter.outcome import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 _QUEUED_LINES = 10_000
@@ -43,7 +42,7 @@ _LINKS = 20
 
 
 @contextmanager
-def logging_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
+def log_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
     """Send the log of this process to `stream` for as long as the context lasts.
 
     Args:
@@ -58,7 +57,7 @@ def logging_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
     root = logging.getLogger()
     root.addHandler(queued)
     root.setLevel(logging.WARNING)
-    log_from(level)
+    set_log_level(level)
     listener.start()
     try:
         yield
@@ -67,7 +66,7 @@ def logging_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
         listener.stop()
 
 
-def log_from(level: str) -> None:
+def set_log_level(level: str) -> None:
     """Log this program's own lines from a level on: debug, info, warning or error."""
     logging.getLogger("exporter").setLevel(level.upper())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -31,12 +31,8 @@ from exporter.observing.catalogue import (
 )
 from exporter.observing.exposition import Page
 from exporter.observing.series import Series
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from exporter.outcome import Cause, Outcome
-    from exporter.target import Journey, Target
+from exporter.outcome import Outcome, SkipCause
+from exporter.target import Journey, Target
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -147,7 +143,7 @@ class Metrics:
         """Note that a probe is over."""
         self._in_flight.dec()
 
-    def skipped(self, target: str, journey: Journey, cause: Cause, count: int, /) -> None:
+    def skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
         """Count due runs that were not done."""
         if (series := self._series.get((target, journey))) is not None:
             series.skip(cause, count)

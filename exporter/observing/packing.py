@@ -9,12 +9,10 @@ quarter of the size.
 from __future__ import annotations
 
 import marshal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason, StepRecord, TlsFacts
-
-if TYPE_CHECKING:
-    from exporter.target import Journey
+from exporter.target import Journey
 
 
 def pack(outcome: Outcome) -> bytes:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from exporter.observing.catalogue import DAEMON, FLOW
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exporter.observing.catalogue import Family
+from exporter.observing.catalogue import DAEMON, FLOW, Family
 
 _INTRODUCTION = """\
 # Metrics

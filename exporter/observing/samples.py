@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from exporter.observing.series import Series, Trace
+from exporter.outcome import StepRecord
 
-    from exporter.observing.series import Series, Trace
-    from exporter.outcome import StepRecord
-
-    Samples = Iterator[Sample]
+Samples = Iterator[Sample]
 
 _FLOW = "pingone_flow_"
 

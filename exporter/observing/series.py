@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from exporter.observing.state import State
-from exporter.outcome import FAILED, FAULTS, KNOWN_STATUSES, UNKNOWN, Cause
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord
-    from exporter.target import Journey, Target
+from exporter.outcome import (
+    FAILED,
+    FAULTS,
+    KNOWN_STATUSES,
+    UNKNOWN,
+    Fault,
+    Outcome,
+    Phase,
+    Reason,
+    SkipCause,
+    StepRecord,
+)
+from exporter.target import Journey, Target
 
 CODES_FROM_THE_START = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
 """A counter first seen at 1 has an increase() of 0, so those that alerts ask for are there at 0."""
@@ -91,7 +98,7 @@ class Series:
         }
         self.error_codes: Counter[tuple[str, str]] = Counter()
         self.expiry: dict[str, float] = {}
-        self.skipped: Counter[Cause] = Counter(dict.fromkeys(Cause, 0))
+        self.skipped: Counter[SkipCause] = Counter(dict.fromkeys(SkipCause, 0))
         self.held_until: float | None = None
 
     @property
@@ -135,7 +142,7 @@ class Series:
         for record in outcome.steps:
             self._fold_step(record, stalled=outcome.stalled)
 
-    def skip(self, cause: Cause, count: int) -> None:
+    def skip(self, cause: SkipCause, count: int) -> None:
         """Count due runs that were not done."""
         self.version += 1
         self.skipped[cause] += count

@@ -20,13 +20,13 @@ from then on slices are longer, and others have one turn between them."""
 _HURRIED_SLICE = 0.003
 
 
-class Slices:
+class Yielder:
     """Lets go of the event loop once it was held for long enough."""
 
     def __init__(self) -> None:
         self._begun = self._since = time.perf_counter()
 
-    async def breathe(self) -> None:
+    async def yield_if_due(self) -> None:
         """Give others their turns, if it is time."""
         now = time.perf_counter()
         hurried = now - self._begun > _PATIENCE

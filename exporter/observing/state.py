@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from exporter.outcome import Outcome
+from exporter.outcome import Outcome
 
 
 class State:

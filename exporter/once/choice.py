@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
-from exporter.settings import ConfigurationError, Mistake, printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.settings import Settings
-    from exporter.target import Target
+from exporter.settings import Config, ConfigurationError, InvalidSetting, printable
+from exporter.target import Target
 
 _LISTED = 20
 """Names that are listed when none is like the one asked for."""
 
 
-def choose(names: Iterable[str], settings: Settings) -> tuple[Target, ...]:
+def choose(names: Iterable[str], settings: Config) -> tuple[Target, ...]:
     """Return the targets of these names, each once and in their order; without names all that are enabled.
 
     Those of other shards too: whoever asks does so in any pod, and wants to know of the target.
@@ -31,7 +26,7 @@ def choose(names: Iterable[str], settings: Settings) -> tuple[Target, ...]:
     if not asked:
         return tuple(targets)
     mistakes = [
-        Mistake(f"target {printable(name)}", _wrong(name, sorted(enabled), settings.disabled))
+        InvalidSetting(f"target {printable(name)}", _wrong(name, sorted(enabled), settings.disabled))
         for name in asked
         if name not in enabled
     ]

@@ -6,26 +6,23 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from functools import partial
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from types import FrameType
+from typing import NoReturn, TextIO
 
-from exporter.observing import logging_to
+from exporter.observing import log_to
 from exporter.once.choice import choose
 from exporter.once.progress import progress
 from exporter.once.report import Walk, tally, to_json, to_text
 from exporter.once.walking import walk
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import FrameType
-
-    from exporter.settings import Settings
+from exporter.settings import Config
 
 _STOPPED = 1
 
 
-def probe(settings: Settings, names: Sequence[str], *, as_json: bool) -> bool:
+def probe(settings: Config, names: Sequence[str], *, as_json: bool) -> bool:
     """Walk the targets of these names once, or all that are enabled, and print what came of it.
 
     Args:
@@ -42,7 +39,7 @@ def probe(settings: Settings, names: Sequence[str], *, as_json: bool) -> bool:
     walks = [Walk(target, journey) for target in choose(names, settings) for journey in target.journeys]
     level = "error" if settings.log.level == "error" else "warning"
     with (
-        logging_to(sys.stderr, level=level, style=settings.log.format),
+        log_to(sys.stderr, level=level, style=settings.log.format),
         progress(sys.stderr, partial(tally, walks)),
     ):
         asyncio.run(walk(walks, places=settings.max_concurrent_probes))

@@ -15,6 +15,7 @@ emea: server error
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -23,16 +24,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.outcome import Fault, Phase, Reason, as_json, rfc3339
+from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord, as_json, rfc3339
 from exporter.palette import COLORS
+from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from rich.console import JustifyMethod
 
-    from exporter.outcome import Outcome, StepRecord
-    from exporter.target import Journey, Target
 
 _WORDS = {
     Reason.OK: "ok",

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from exporter.app import prober_of, spare_the_collector, stop_signals
 from exporter.observing import LoopWatch
-from exporter.parts import CurrentTrust
+from exporter.once.report import Walk
+from exporter.parts import CurrentSSLContexts
 from exporter.scheduling import first_delays
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from exporter.once.report import Walk
 
 _APART = 0.01
 """Seconds between any two. A probe costs a millisecond of our own: two hundred hosts that were asked at one
@@ -50,7 +46,7 @@ async def walk(walks: Sequence[Walk], *, places: int) -> None:
 async def _walk(walks: Sequence[Walk], places: int) -> None:
     loop = asyncio.get_running_loop()
     watch = LoopWatch(loop.time, lambda _late: None)
-    prober = await prober_of(CurrentTrust([walk.target for walk in walks]), watch)
+    prober = await prober_of(CurrentSSLContexts([walk.target for walk in walks]), watch)
     spare_the_collector()
     beat = asyncio.create_task(watch.run())
     free, start = asyncio.Semaphore(places), loop.time()

@@ -8,9 +8,9 @@ judge.py      answers into verdicts
 probe.py      walks a journey through all of these
 """
 
-from exporter.probing.canary import Canary
+from exporter.probing.canary import EgressCheck
 from exporter.probing.probe import Prober
-from exporter.probing.trust import Trust
+from exporter.probing.trust import SSLContexts
 from exporter.probing.warm import warm
 
-__all__ = ["Canary", "Prober", "Trust", "warm"]
+__all__ = ["EgressCheck", "Prober", "SSLContexts", "warm"]

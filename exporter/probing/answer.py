@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from exporter.outcome import Fault, Reason
+from exporter.probing.contract import Stamp
 from exporter.probing.redaction import presentable_status
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.outcome import Fault, Reason
-    from exporter.probing.contract import Stamp
 
 BODY_LIMIT = 256 * 1024
 """Decoded bytes of a body that are read; a flow is about 1 KiB."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from exporter import __version__
 from exporter.outcome import Reason
@@ -14,21 +14,16 @@ from exporter.probing.exchange import Exchanger
 from exporter.probing.failure import read_failure
 from exporter.probing.resolver import Resolver
 from exporter.probing.route import Route
-from exporter.probing.stall import explains_timeout
+from exporter.probing.stall import StallsSince, explains_timeout
 from exporter.probing.step import Request
 from exporter.target import IpFamily
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.probing.stall import StallsSince
 
 _log = logging.getLogger(__name__)
 
 _DEADLINE = 5.0
 
 
-class Canary:
+class EgressCheck:
     """Asks a URL of the operator's choice, by the way out that probes take.
 
     Any HTTP answer will do, so that certificates are not verified: nothing secret is sent, and an

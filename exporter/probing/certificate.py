@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 from exporter.outcome import TlsFacts
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SECOND_LOOK_EVERY = 3600.0
 """Seconds between two second looks at one target: a refused certificate is seldom mended within minutes,

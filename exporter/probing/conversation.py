@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from exporter.outcome import TlsFacts
 from exporter.probing.answer import Answer
 from exporter.probing.body import Body
 from exporter.probing.certificate import Handshake
+from exporter.probing.pace import Pace
+from exporter.probing.route import Trace
 from exporter.probing.timeline import (
     BODY_COMPLETE,
     CONNECT_COMPLETE,
@@ -19,14 +24,8 @@ from exporter.probing.timeline import (
 )
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncGenerator, Callable
-
     import httpx
 
-    from exporter.outcome import TlsFacts
-    from exporter.probing.pace import Pace
-    from exporter.probing.route import Trace
 
 _TLS_IN_TUNNEL = "proxy.start_tls."
 _TLS = "connection.start_tls."

@@ -11,13 +11,11 @@ Only codes out of a closed list leave this module: a description may name a user
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import unquote_plus
 
 from exporter.probing.document import parse_object
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 OTHER = "OTHER"
 

@@ -8,26 +8,22 @@ of its own, and so a new connection, since name, TCP and TLS are part of what br
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import httpx
 
+from exporter.outcome import TlsFacts
+from exporter.probing.answer import Answer
 from exporter.probing.conversation import Conversation
 from exporter.probing.failure import DeadlineError
+from exporter.probing.route import Route
+from exporter.probing.step import Request
 from exporter.probing.timeline import RESOLVE_COMPLETE, RESOLVE_STARTED, Mark
+from exporter.target import IpFamily
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from exporter.outcome import TlsFacts
-    from exporter.probing.answer import Answer
-    from exporter.probing.route import Route
-    from exporter.probing.step import Request
-    from exporter.target import IpFamily
-
-    Resolve = Callable[[str, IpFamily], Awaitable[tuple[str, ...]]]
+Resolve = Callable[[str, IpFamily], Awaitable[tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import errno
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import httpx
 
 from exporter.outcome import Fault, Phase, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class DeadlineError(Exception):

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from exporter.outcome import Fault, Reason, StepRecord, TlsFacts
 from exporter.probing import timeline
 from exporter.probing.answer import Verdict
+from exporter.probing.exchange import Exchange
 from exporter.probing.failure import read_failure
 from exporter.probing.judge import judge
 from exporter.probing.redaction import presentable_id, presentable_status
 from exporter.probing.skew import Skew, clock_skew, date_stamp
-
-if TYPE_CHECKING:
-    from exporter.probing.exchange import Exchange
-    from exporter.probing.step import Step
+from exporter.probing.step import Step
 
 _log = logging.getLogger(__name__)
 

@@ -22,20 +22,16 @@ Decided in this order: the status class, then the body of any 2xx.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exporter.outcome import DAVINCI, FAILED, Fault, Reason
-from exporter.probing.answer import Verdict
+from exporter.probing.answer import Answer, Verdict
 from exporter.probing.contract import check_contract, lifetime_seconds, stamp
 from exporter.probing.document import parse_object
 from exporter.probing.errors import PROVIDER_FAILED, REQUEST_LIMITED, codes_in_document, codes_in_location
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.probing.answer import Answer
-    from exporter.probing.step import Expectation
+from exporter.probing.step import Expectation
 
 _LOWEST_FINAL, _HIGHEST = 200, 599
 

@@ -8,14 +8,13 @@ pause held the loop for 130 ms at a time, chunks of one byte for 260 ms, until t
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterable
-
     import httpx
 
 READ_SIZE = 2 * 1024

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import logging
 import secrets
+import ssl
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.outcome import Fault, Outcome, Phase, Reason
+from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord, TlsFacts
 from exporter.probing.answer import Verdict
 from exporter.probing.certificate import SecondLook
-from exporter.probing.exchange import Exchanger
+from exporter.probing.exchange import Exchange, Exchanger, Resolve
 from exporter.probing.failure import is_refused_certificate
 from exporter.probing.findings import find, record
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.resolver import Resolver
 from exporter.probing.retry_after import retry_after_seconds
 from exporter.probing.route import Route
-from exporter.probing.stall import explains_timeout
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-
-    from exporter.outcome import StepRecord, TlsFacts
-    from exporter.probing.exchange import Exchange, Resolve
-    from exporter.probing.stall import StallsSince
-    from exporter.probing.step import Step, Walk
-    from exporter.target import Journey, Target
+from exporter.probing.stall import StallsSince, explains_timeout
+from exporter.probing.step import Step, Walk
+from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
 

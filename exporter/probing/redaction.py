@@ -8,12 +8,9 @@ and none of the probe's own secrets does, whatever its shape.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from exporter.outcome import KNOWN_STATUSES, UNKNOWN
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # Capital words alone: tokens and identifiers have digits or small letters.

@@ -18,13 +18,11 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias
 
 from exporter.probing.failure import ResolutionError
 from exporter.target import IpFamily
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Addresses: TypeAlias = tuple[str, ...]
 

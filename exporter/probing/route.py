@@ -9,21 +9,18 @@ Proxies are never taken from ambient variables.
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
 from exporter.probing.pace import paced
+from exporter.probing.step import Request
+from exporter.target import IpFamily
 
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from exporter.probing.step import Request
-    from exporter.target import IpFamily
-
-    Trace = Callable[[str, dict[str, Any]], Awaitable[None]]
+Trace = Callable[[str, dict[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

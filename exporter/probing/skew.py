@@ -12,13 +12,11 @@ Of several stamps the one with the smaller error is believed: createdAt has mill
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from exporter.probing.contract import Stamp
 from exporter.probing.retry_after import http_date
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _DATE_RESOLUTION = 1.0
 _SECOND = re.compile(r"\d:\d\d:\d\d")

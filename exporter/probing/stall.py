@@ -8,13 +8,10 @@ would let a container that is throttled for 70 ms in each probe hide an outage f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    Stalls = Sequence[tuple[float, float]]
-    StallsSince = Callable[[float], Stalls]
+Stalls = Sequence[tuple[float, float]]
+StallsSince = Callable[[float], Stalls]
 
 _FAIR_SHARE = 0.1
 """Of the timeout, that may be lost."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from exporter.probing.answer import Verdict
+from exporter.probing.answer import Verdict
 
 
 @dataclass(frozen=True, slots=True, repr=False)

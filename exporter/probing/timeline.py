@@ -11,13 +11,11 @@ The names between are httpcore's trace events. A phase that did not complete is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from exporter.outcome import Phase
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 RESOLVE_STARTED = "resolve.started"
 RESOLVE_COMPLETE = "resolve.complete"

@@ -7,16 +7,14 @@ of them are built before the schedule starts and then shared.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from exporter.target import Target
+from exporter.target import Target
 
 
-class Trust:
+class SSLContexts:
     """The TLS contexts of a set of targets.
 
     Args:
@@ -32,12 +30,12 @@ class Trust:
         self._contexts = {setting: _context(setting) for setting in settings}
         self._earlier: Mapping[_Setting, ssl.SSLContext] = {}
 
-    def renewed(self, targets: Iterable[Target]) -> Trust:
+    def renewed(self, targets: Iterable[Target]) -> SSLContexts:
         """Return the contexts of other targets, built anew, since the content of a file may have changed.
 
         Those of before are known to it too: they are probed for as long as a reload takes.
         """
-        trust = Trust(targets)
+        trust = SSLContexts(targets)
         trust._earlier = self._contexts  # one generation, not a chain of them
         return trust
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from exporter.probing.probe import Prober
 from exporter.target import Journey, Target
-
-if TYPE_CHECKING:
-    from exporter.probing.probe import Prober
 
 _log = logging.getLogger(__name__)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from exporter.target import Target
+from exporter.target import Target
 
 LONGEST = 300.0
 """Seconds. A provider that asks for an hour would leave us blind for it."""

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from exporter.scheduling.slots import Slots
+from exporter.scheduling.slots import Slots
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
+class PeriodicJob:
     """What to do, and how often.
 
     Args:
@@ -39,7 +36,7 @@ class ChoreRunner:
         clock: what slots are kept in.
     """
 
-    def __init__(self, chore: Chore, slots: Slots, clock: Callable[[], float]) -> None:
+    def __init__(self, chore: PeriodicJob, slots: Slots, clock: Callable[[], float]) -> None:
         self.slots = slots
         self._chore = chore
         self._clock = clock

@@ -8,10 +8,7 @@ nothing but wall time, is told of the difference.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 
 class SteadyClock:

@@ -8,17 +8,14 @@ new                                            entered
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from exporter.scheduling.offsets import first_delays, offset
 from exporter.scheduling.slots import Slots
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from exporter.target import Journey, Target
+from exporter.target import Journey, Target
 
 
 class Key(NamedTuple):

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from exporter.scheduling.offsets import first_delays
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from exporter.target import Journey, Target
+from exporter.target import Journey, Target
 
 ENVIRONMENT_RATE = 300.0
 """Requests per second of authentication that one environment takes, as others tell; licenses differ."""

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exporter.target import Journey
+from exporter.target import Journey
 
 FIRST_PROBE_SPACING = 0.05
 """Seconds between the first probes of one auth host: a restart must not look like an attack."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from exporter.scheduling.entry import Entry
-    from exporter.target import Journey, Target
+from exporter.scheduling.entry import Entry
+from exporter.target import Journey, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ScheduledProbe:
     """The plan for one target and journey; times by the wall clock, seconds since the epoch.
 
     Args:
@@ -27,7 +25,7 @@ class Plan:
     held_until: float | None
 
 
-def plan(entry: Entry, held: float | None, step: float, *, running: bool) -> Plan:
+def plan(entry: Entry, held: float | None, step: float, *, running: bool) -> ScheduledProbe:
     """Return the plan for an entry.
 
     Args:
@@ -37,7 +35,7 @@ def plan(entry: Entry, held: float | None, step: float, *, running: bool) -> Pla
         running: whether anything more is started.
     """
     due = entry.slots.upcoming if held is None else entry.slots.after(held)
-    return Plan(
+    return ScheduledProbe(
         target=entry.target,
         journey=entry.journey,
         next_run=due + step if running else None,

@@ -12,28 +12,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from exporter.outcome import Cause, Reason
+from exporter.outcome import Observer, Outcome, Reason, SkipCause
 from exporter.scheduling.backoff import Holds, hold_for, scope_of
-from exporter.scheduling.chore import ChoreRunner
+from exporter.scheduling.chore import ChoreRunner, PeriodicJob
 from exporter.scheduling.clock import SteadyClock
-from exporter.scheduling.entry import changes, enter
+from exporter.scheduling.entry import Entry, Key, changes, enter
 from exporter.scheduling.places import Places
-from exporter.scheduling.plan import plan
+from exporter.scheduling.plan import ScheduledProbe, plan
 from exporter.scheduling.pulse import Pulse
 from exporter.scheduling.slots import Slots
 from exporter.scheduling.timer import Timer
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-
-    from exporter.outcome import Observer, Outcome
-    from exporter.scheduling.chore import Chore
-    from exporter.scheduling.entry import Entry, Key
-    from exporter.scheduling.plan import Plan
-    from exporter.target import Journey, Target
+from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +37,7 @@ _FAREWELL = 1.0
 """Seconds for a cancelled probe to end; it has only to close its connection."""
 
 
-class Watcher(Protocol):
+class ScheduleListener(Protocol):
     """Is told what the schedule does; must not block."""
 
     def started(self, lag: float, /) -> None:
@@ -53,7 +46,7 @@ class Watcher(Protocol):
     def ended(self) -> None:
         """Note that a probe that had begun is over, however."""
 
-    def skipped(self, target: str, journey: Journey, cause: Cause, count: int, /) -> None:
+    def skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
         """Note that `count` due runs were not done."""
 
     def held_back(self, target: str, journey: Journey, until: float, /) -> None:
@@ -79,9 +72,9 @@ class Schedule:
         probe: Callable[[Target, Journey], Awaitable[Outcome]],
         *,
         observers: Sequence[Observer],
-        watcher: Watcher,
+        watcher: ScheduleListener,
         places: int,
-        chores: Sequence[Chore] = (),
+        chores: Sequence[PeriodicJob] = (),
         clock: SteadyClock | None = None,
     ) -> None:
         self._targets = targets
@@ -174,18 +167,18 @@ class Schedule:
             return
         due = entry.slots.take(self._clock())
         if due.missed:
-            self._skip(entry, Cause.MISSED, due.missed)
+            self._skip(entry, SkipCause.MISSED, due.missed)
         for slot in due.slots:
             if entry.task is not None:
-                self._skip(entry, Cause.OVERRUN)
+                self._skip(entry, SkipCause.OVERRUN)
             elif self._is_held(entry):
-                self._skip(entry, Cause.BACKOFF)
+                self._skip(entry, SkipCause.BACKOFF)
             else:
                 entry.started = False
                 entry.task = asyncio.get_running_loop().create_task(self._run(entry, slot))
                 entry.task.add_done_callback(partial(self._over, entry))
 
-    def plans(self, name: str | None = None) -> Iterator[Plan]:
+    def plans(self, name: str | None = None) -> Iterator[ScheduledProbe]:
         """Tell when each target, or that one, is probed next; found one by one, as they are asked for."""
         for entry in tuple(self._entries.values()):
             if name is None or entry.target.name == name:
@@ -223,7 +216,7 @@ class Schedule:
                 async with asyncio.timeout(slot + entry.slots.grace - self._clock()):
                     await self._places.take()
             except TimeoutError:
-                self._skip(entry, Cause.MISSED)
+                self._skip(entry, SkipCause.MISSED)
                 return
             try:
                 refusal = self._refusal(entry, slot)
@@ -241,14 +234,14 @@ class Schedule:
         entry.task = None
         if task.cancelled():
             # Counted here, since a task that is cancelled before its first step never runs.
-            self._skip(entry, Cause.CANCELLED)
+            self._skip(entry, SkipCause.CANCELLED)
 
-    def _refusal(self, entry: Entry, slot: float) -> Cause | None:
+    def _refusal(self, entry: Entry, slot: float) -> SkipCause | None:
         """Return what speaks against a start by now, though nothing did when the slot became due."""
         if slot + entry.slots.grace < self._clock():
-            return Cause.MISSED  # the loop stood still since it was woken, or since it got its place
+            return SkipCause.MISSED  # the loop stood still since it was woken, or since it got its place
         if self._is_held(entry):
-            return Cause.BACKOFF  # another target of the same scope was refused while this one waited
+            return SkipCause.BACKOFF  # another target of the same scope was refused while this one waited
         return None
 
     async def _begin(self, entry: Entry, slot: float) -> Outcome:
@@ -262,7 +255,7 @@ class Schedule:
 
     def _settle(self, entry: Entry, outcome: Outcome) -> None:
         if entry.retired:  # it was cancelled, and ended all the same
-            self._skip(entry, Cause.CANCELLED)
+            self._skip(entry, SkipCause.CANCELLED)
             return
         if outcome.reason is Reason.RATE_LIMITED:
             self._hold_back(entry.target, outcome)
@@ -286,8 +279,8 @@ class Schedule:
     def _is_held(self, entry: Entry) -> bool:
         return self._holds.is_held(scope_of(entry.target), self._clock())
 
-    def _skip(self, entry: Entry, cause: Cause, count: int = 1) -> None:
-        if cause in {Cause.OVERRUN, Cause.BACKOFF}:
+    def _skip(self, entry: Entry, cause: SkipCause, count: int = 1) -> None:
+        if cause in {SkipCause.OVERRUN, SkipCause.BACKOFF}:
             self._pulse.beat()
         self._watcher.skipped(entry.target.name, entry.journey, cause, count)
 

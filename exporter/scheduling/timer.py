@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING
@@ -18,15 +19,14 @@ from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from exporter.scheduling.clock import SteadyClock
+from exporter.scheduling.slots import Slots
 
+if TYPE_CHECKING:
     from apscheduler.job import Job
 
-    from exporter.scheduling.clock import SteadyClock
-    from exporter.scheduling.slots import Slots
 
-    Wake = tuple[Slots, Callable[[], None]]
+Wake = tuple[Slots, Callable[[], None]]
 
 _WATCH_EVERY = 0.25
 """Seconds between two looks at the wall clock; well below the shortest grace of 1 s."""

@@ -10,7 +10,7 @@ from exporter.serving.door import Door
 from exporter.serving.listening import ListenError, bind
 from exporter.serving.negotiation import Format, choose, wants_gzip
 from exporter.serving.server import Server, serving
-from exporter.serving.site import Site, site
+from exporter.serving.site import WebApp, site
 from exporter.serving.watched import Egress, Past, Views, Watched
 
 __all__ = [
@@ -20,9 +20,9 @@ __all__ = [
     "ListenError",
     "Past",
     "Server",
-    "Site",
     "Views",
     "Watched",
+    "WebApp",
     "bind",
     "choose",
     "serving",

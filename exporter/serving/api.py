@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from exporter.outcome import as_json, rfc3339
+from exporter.outcome import Outcome, as_json, rfc3339
 from exporter.serving.headline import headline
 from exporter.serving.overview import drained
 from exporter.serving.standing import standing
+from exporter.serving.watched import Breath, Egress, Past, Watched
 from exporter.serving.words import finding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.outcome import Outcome
-    from exporter.serving.watched import Breath, Egress, Past, Watched
 
 _COMPACT = (",", ":")
 

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from typing import TYPE_CHECKING
+import ssl
 
 from exporter import security
-
-if TYPE_CHECKING:
-    import ssl
-
-    from exporter.security import Material, TlsServer
+from exporter.security import Material, TlsServer
 
 INTERVAL = 5.0
 """Seconds between two looks; certificates are renewed days before they end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.responses import Response
@@ -11,8 +12,6 @@ from starlette.responses import Response
 from exporter.serving.negotiation import wants_gzip
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from starlette.requests import Request
 
 LEAST_COMPRESSED = 1024

@@ -12,15 +12,12 @@ nothing ends, for as long as its client likes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-if TYPE_CHECKING:
-    import asyncio
-
-    from exporter.serving.seats import Seats
+from exporter.serving.seats import Seats
 
 REQUEST_DEADLINE = 10.0
 """Seconds within which a request's head must be there once the connection, or the request, is begun."""

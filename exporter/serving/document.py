@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
 from markupsafe import Markup
 
 from exporter.outcome import rfc3339
 from exporter.serving.times import clock, duration, latency, relative
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.serving.watched import Breath
+from exporter.serving.watched import Breath
 
 _TEMPLATES = ("base.html", "document.html", "live.html", "overview.html", "target.html")
 _AT_A_TIME = 8

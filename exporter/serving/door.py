@@ -11,18 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 import time
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable
 
-from exporter.security import WebSecurity
+from exporter.security import RateLimit, TlsServer, WebSecurity
 from exporter.serving.certificates import INTERVAL, Certificates
 from exporter.serving.login import Login
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Callable
-
-    from exporter.security import RateLimit, TlsServer
 
 _OPEN = WebSecurity()
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
 
+from exporter.serving.door import Door
 from exporter.serving.login import CrowdedError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from exporter.serving.door import Door
 
 HEALTH = frozenset({"/-/healthy", "/-/ready"})
 """A kubelet has no password, and what these tell is no secret."""

@@ -11,14 +11,11 @@ debug mode.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from asyncio.sslproto import SSLProtocol
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import ssl
-
-    from exporter.serving.connection import Connection
-    from exporter.serving.seats import Seats
+from exporter.serving.connection import Connection
+from exporter.serving.seats import Seats
 
 HANDSHAKE_DEADLINE = 10
 """Seconds. As long as for a request's head; asyncio's own 60 would keep six times as many waiting."""

@@ -7,17 +7,13 @@ federations.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from exporter.outcome import Fault
 from exporter.serving.standing import Standing, is_old, standing
 from exporter.serving.times import clock
+from exporter.serving.watched import Egress, Watched
 from exporter.serving.words import CULPRITS, clause
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.serving.watched import Egress, Watched
 
 _NAMED = 2
 """Kinds of failures that one sentence can tell apart."""

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SETTING = "FLOW_EXPORTER_WEB__LISTEN_ADDRESS"
 BACKLOG = 128

@@ -19,13 +19,10 @@ import hmac
 import os
 import secrets
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import bcrypt
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 MOST_REMEMBERED = 100
 """Logins; there are as many as users, or a few more while passwords change."""

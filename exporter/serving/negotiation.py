@@ -11,11 +11,8 @@ format than with an error.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import Enum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LONGEST = 4096
 """Characters of a header that are read. Honest ones have 300; work must be bounded whatever is sent."""

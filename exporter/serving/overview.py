@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from markupsafe import Markup
 
 from exporter.outcome import Fault
 from exporter.serving.document import render
@@ -14,17 +17,11 @@ from exporter.serving.headline import headline
 from exporter.serving.sparkline import sparkline
 from exporter.serving.standing import Standing, Verdict, rank, standing, verdict
 from exporter.serving.times import clock, latency, relative
+from exporter.serving.watched import Breath, Point, Views, Watched
 from exporter.serving.words import status
+from exporter.target import Journey
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from markupsafe import Markup
-
-    from exporter.serving.watched import Breath, Point, Views, Watched
-    from exporter.target import Journey
-
-    Drawn: TypeAlias = dict[tuple[str, Journey], tuple[tuple[Point, ...], Markup]]
+Drawn: TypeAlias = dict[tuple[str, Journey], tuple[tuple[Point, ...], Markup]]
 
 T = TypeVar("T")
 

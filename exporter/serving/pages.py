@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -14,15 +15,9 @@ from exporter.serving.document import CONTENT_SECURITY_POLICY, warm
 from exporter.serving.overview import Overview, worst_first
 from exporter.serving.runbook import runbooks
 from exporter.serving.target_page import target_page
+from exporter.serving.watched import Views
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from starlette.requests import Request
-
-    from exporter.serving.watched import Views
-
-    Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 _HTML = {
     "Content-Type": "text/html; charset=utf-8",

@@ -11,17 +11,14 @@ pure Python with one small dependency, is maintained, and comes with rich in any
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 
 from exporter.serving.document import document
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from importlib.resources.abc import Traversable
 
 _INDEX = "README"
 _SUFFIX = ".md"

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+from collections.abc import AsyncIterator, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -24,9 +26,6 @@ from exporter.serving.listening import BACKLOG
 from exporter.serving.seats import Seats
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import AsyncIterator, Generator, Sequence
-
     from starlette.types import ASGIApp
 
 MOST_CONNECTIONS = 500

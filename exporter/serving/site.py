@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -28,18 +30,15 @@ from exporter.serving.gate import Gate
 from exporter.serving.negotiation import Format, choose
 from exporter.serving.pages import pages
 from exporter.serving.turns import Turns
+from exporter.serving.watched import Views
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from exporter.serving.watched import Views
 
-    Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
-Site: TypeAlias = Starlette
+WebApp: TypeAlias = Starlette
 """What serves the routes; whoever only hands it on need not know of what it is made."""
 
 

@@ -8,18 +8,14 @@ So the result shows in shape as well as in color, which is that of the fault.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from exporter.outcome import Fault
 from exporter.serving.times import latency
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.serving.watched import Point
+from exporter.serving.watched import Point
 
 ROOM = 60
 HEIGHT = 16

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from exporter.outcome import Fault
 from exporter.serving.times import clock, latency
+from exporter.serving.watched import Watched
 from exporter.serving.words import finding
-
-if TYPE_CHECKING:
-    from exporter.serving.watched import Watched
 
 CONFIRMED = 3
 """Failures in a row from which an alert is raised."""

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.outcome import Phase
+from exporter.outcome import Outcome, Phase, StepRecord
 from exporter.serving.document import render
 from exporter.serving.headline import reaches_nobody
 from exporter.serving.overview import next_run, took
 from exporter.serving.sparkline import said, sparkline
 from exporter.serving.standing import CONFIRMED, Standing, Verdict, standing, told, verdict
 from exporter.serving.times import clock, relative
+from exporter.serving.watched import Egress, Past, Views, Watched
 from exporter.serving.words import CULPRITS, finding, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from markupsafe import Markup
 
-    from exporter.outcome import Outcome, StepRecord
-    from exporter.serving.watched import Egress, Past, Views, Watched
 
 WIDTH = 100
 """Of a step's bars, whatever they are drawn in."""

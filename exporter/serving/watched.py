@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+from exporter.outcome import Outcome
+from exporter.target import Journey, Target
 
-    from exporter.outcome import Outcome
-    from exporter.target import Journey, Target
-
-    Breath: TypeAlias = Callable[[], Awaitable[None]]
-    """Lets go of the event loop once it was held for long enough."""
+Breath: TypeAlias = Callable[[], Awaitable[None]]
+"""Lets go of the event loop once it was held for long enough."""
 
 Point: TypeAlias = "tuple[float | None, str]"
 """A probe in a sparkline: its seconds, None where our own stall spoilt them, and its fault."""

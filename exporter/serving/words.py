@@ -6,14 +6,9 @@ clause     auth.pingone.eu has an expired certificate    about a host, after its
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
-from exporter.outcome import Fault, Phase, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from exporter.outcome import Outcome, StepRecord
+from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord
 
 CULPRITS: Mapping[Fault, str] = {
     Fault.PROVIDER: "the provider",

@@ -18,23 +18,23 @@ fingerprint        whether files have changed
 
 from exporter.settings.address import ListenAddress
 from exporter.settings.description import describe
-from exporter.settings.fingerprint import fingerprint
+from exporter.settings.file_digests import file_digests
 from exporter.settings.loading import load
-from exporter.settings.mistake import ConfigurationError, Mistake, printable
+from exporter.settings.mistake import ConfigurationError, InvalidSetting, printable
 from exporter.settings.reference import reference
-from exporter.settings.resolved import EgressCheck, Log, Settings, Shard, Web
+from exporter.settings.resolved import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
 
 __all__ = [
+    "Config",
     "ConfigurationError",
-    "EgressCheck",
+    "EgressConfig",
+    "InvalidSetting",
     "ListenAddress",
-    "Log",
-    "Mistake",
-    "Settings",
-    "Shard",
-    "Web",
+    "LogConfig",
+    "ShardConfig",
+    "WebConfig",
     "describe",
-    "fingerprint",
+    "file_digests",
     "load",
     "printable",
     "reference",

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from exporter.settings.file_content import content
+from exporter.settings.mistake import InvalidSetting
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+if TYPE_CHECKING:  # a cycle that the redesign removes
     from exporter.settings.draft import Layer
     from exporter.settings.field import Surroundings
-    from exporter.settings.mistake import Mistake
 
 CERTIFICATE, KEY = "client_certificate_file", "client_key_file"
 PAIR = (CERTIFICATE, KEY)
@@ -34,7 +33,7 @@ class Wrong:
     message: str
 
 
-def check_client_certificate(layer: Layer, surroundings: Surroundings) -> list[Mistake]:
+def check_client_certificate(layer: Layer, surroundings: Surroundings) -> list[InvalidSetting]:
     """Say what is wrong with the pair that one level writes; the other level has nothing to do with it."""
     written = layer.written(PAIR)
     if not written or not all(layer.is_right(name) for name in written):

@@ -8,18 +8,13 @@ A scalar is the text that stands there, as it is in a variable, so that both for
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from exporter.settings.shape import root
 from exporter.settings.tree import Grower, Nothing, Pairs
 from exporter.settings.written import Place, Reading
-from exporter.settings.yaml_nodes import Listing, Mapping
+from exporter.settings.yaml_nodes import Listing, Mapping, Node
 from exporter.settings.yaml_reading import read_yaml
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.settings.yaml_nodes import Node
 
 LARGEST = 8 * 1024 * 1024
 """Bytes; ten thousand targets of a dozen settings have half of them. A ConfigMap has at most 1 MiB."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from exporter.security import WebSecurity
 from exporter.settings import duration
-from exporter.target import IpFamily
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from exporter.security import WebSecurity
-    from exporter.settings.resolved import Settings
-    from exporter.target import Target
+from exporter.settings.resolved import Config
+from exporter.target import IpFamily, Target
 
 _HIDDEN = "(set)"
 _NONE = "none"
 _IP_FAMILIES = {IpFamily.ANY: "any", IpFamily.V4: "IPv4 alone", IpFamily.V6: "IPv6 alone"}
 
 
-def describe(settings: Settings) -> str:
+def describe(settings: Config) -> str:
     """Write the resolved settings for a reader: a block per target, then the exporter itself.
 
     A login hint may name a person, a query may hold anything, and a proxy's user and password are nobody's
@@ -66,7 +61,7 @@ def _target(target: Target) -> Iterator[tuple[str, str]]:
         yield "labels", ", ".join(f"{name}={value}" for name, value in target.labels)
 
 
-def _exporter(settings: Settings) -> Iterator[tuple[str, str]]:
+def _exporter(settings: Config) -> Iterator[tuple[str, str]]:
     yield "targets", str(len(settings.targets))
     if settings.shard.count > 1:
         yield "shard", _shard(settings)
@@ -107,7 +102,7 @@ def _security(security: WebSecurity) -> Iterator[str]:
         yield f"at most {1 / security.rate_limit.interval:g} requests per second"
 
 
-def _shard(settings: Settings) -> str:
+def _shard(settings: Config) -> str:
     shard, own = settings.shard, len(settings.targets)
     return f"{shard.index} of 0 to {shard.count - 1}, with {own} of {own + len(shard.elsewhere)} targets"
 

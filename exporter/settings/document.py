@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
+from exporter.settings.shape import Family
 from exporter.settings.tree import Grower, Pairs
 from exporter.settings.written import Leaf, Reading
-
-if TYPE_CHECKING:
-    from exporter.settings.shape import Family
 
 _WRONG = 'write for example {"emea": {"client_id": "..."}}'
 

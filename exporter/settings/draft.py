@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from exporter.settings.mistake import InvalidSetting
 from exporter.settings.schema import TargetFields
 from exporter.settings.values import MOST_LABELS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from exporter.settings.mistake import Mistake
-    from exporter.settings.written import Leaf, Place
+from exporter.settings.written import Leaf, Place
 
 _BUILT_IN = dict(TargetFields())
 
@@ -71,7 +68,7 @@ class Draft:
         return layer is None or layer.is_right(name)
 
 
-def draft(name: str, place: Place, own: Layer, defaults: Layer, mistakes: list[Mistake]) -> Draft:
+def draft(name: str, place: Place, own: Layer, defaults: Layer, mistakes: list[InvalidSetting]) -> Draft:
     """Merge the two levels of one target."""
     layers = (own, defaults)
     merged = _BUILT_IN.copy()

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import io
 from collections import ChainMap
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dotenv.parser import parse_stream
 from dotenv.variables import parse_variables
 
-from exporter.settings.mistake import Mistake
+from exporter.settings.mistake import InvalidSetting
 from exporter.settings.reading import read
 from exporter.settings.written import PREFIX, Place, Reading, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from dotenv.parser import Binding
 
 NAME = ".env"
@@ -38,21 +37,25 @@ def read_environment_file(directory: Path, environ: Mapping[str, str]) -> Readin
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return Reading()
     except UnicodeDecodeError:
-        return Reading(mistakes=[Mistake(NAME, "is not encoded in UTF-8; write it in UTF-8")], whole=False)
+        return Reading(
+            mistakes=[InvalidSetting(NAME, "is not encoded in UTF-8; write it in UTF-8")], whole=False
+        )
     except OSError as error:
-        return Reading(mistakes=[Mistake(NAME, f"cannot be read ({error.strerror})")], whole=False)
+        return Reading(mistakes=[InvalidSetting(NAME, f"cannot be read ({error.strerror})")], whole=False)
     return _parse(text, environ)
 
 
 def _parse(text: str, environ: Mapping[str, str]) -> Reading:
     variables: list[tuple[str, str]] = []
-    mistakes: list[Mistake] = []
+    mistakes: list[InvalidSetting] = []
     known: dict[str, str] = {}
     scope = ChainMap[str, str | None](known, environ)  # type: ignore[arg-type]  # only the first map is written to
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
             if _is_ours(binding.original.string):
-                mistakes.append(Mistake(NAME, f"line {_line(binding)} cannot be read; write NAME=value"))
+                mistakes.append(
+                    InvalidSetting(NAME, f"line {_line(binding)} cannot be read; write NAME=value")
+                )
         elif binding.key is not None and binding.value is None:
             if _is_ours(binding.key):
                 mistakes.append(Place(binding.key, file=NAME).mistake("has no value; write NAME=value"))

@@ -9,21 +9,19 @@ Name                     marks the keys of a dict as names that the operator cho
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field, PlainValidator, ValidationInfo
 
 from exporter.settings import values
+from exporter.settings.client_certificate import Wrong
 from exporter.settings.written import Leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from pydantic.fields import FieldInfo
-
-    from exporter.settings.client_certificate import Wrong
 
 
 @dataclass(frozen=True, slots=True)

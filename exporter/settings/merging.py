@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-if TYPE_CHECKING:
-    from exporter.settings.written import Place, Reading
+from exporter.settings.written import Place, Reading
 
 
 class _Merged(BaseSettings):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+from pathlib import Path
 
 _SHOWN = 200
 """Characters of a name that are shown; the longest right one has fewer."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Mistake:
+class InvalidSetting:
     """One thing that the operator has to change.
 
     Args:
@@ -38,8 +35,8 @@ class ConfigurationError(Exception):
         files: files and directories that were read, or would have been, were they there.
     """
 
-    def __init__(self, mistakes: Iterable[Mistake], *, files: Iterable[Path] = ()) -> None:
-        self.mistakes: tuple[Mistake, ...] = tuple(sorted(set(mistakes)))
+    def __init__(self, mistakes: Iterable[InvalidSetting], *, files: Iterable[Path] = ()) -> None:
+        self.mistakes: tuple[InvalidSetting, ...] = tuple(sorted(set(mistakes)))
         self.files: tuple[Path, ...] = tuple(files)
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 

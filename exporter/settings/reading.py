@@ -8,17 +8,13 @@ Stage one of two. It works on names alone, so that broken JSON or an unknown nam
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 from exporter.settings import document
 from exporter.settings.mistake import printable, twice
-from exporter.settings.shape import Family, NotThereError, Setting, meant, root, step
+from exporter.settings.shape import Family, Group, Node, NotThereError, Setting, meant, root, step
 from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, TARGETS, Leaf, Place, Reading, fold
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.settings.shape import Group, Node
 
 _SERVICE_LINK = re.compile(
     r"(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)"

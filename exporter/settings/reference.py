@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from exporter.settings.field import shown_default
-from exporter.settings.shape import Family, Group, root
+from exporter.settings.shape import Family, Group, Node, root
 from exporter.settings.written import DELIMITER, PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydantic.fields import FieldInfo
 
-    from exporter.settings.shape import Node
 
 _INTRODUCTION = """\
 # Settings

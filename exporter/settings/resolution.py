@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from exporter.settings import duration
-from exporter.settings.address import TOO_LONG
+from exporter.settings.address import TOO_LONG, Locator
 from exporter.settings.client_certificate import PAIR, check_client_certificate
-from exporter.settings.draft import draft
+from exporter.settings.draft import Draft, Layer, draft
+from exporter.settings.field import Surroundings
+from exporter.settings.mistake import InvalidSetting
 from exporter.settings.schema import required
+from exporter.settings.written import Place
 from exporter.target import Target
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from exporter.settings.address import Locator
-    from exporter.settings.draft import Draft, Layer
-    from exporter.settings.field import Surroundings
-    from exporter.settings.mistake import Mistake
-    from exporter.settings.written import Place
 
 _SOURCE = ("auth_url", "custom_domain", "region")
 _DESTINATION = tuple(f"destination_{name}" for name in _SOURCE)
@@ -40,10 +34,10 @@ class Resolution:
 
     target: Target | None
     enabled: bool
-    mistakes: list[Mistake]
+    mistakes: list[InvalidSetting]
 
 
-def check_level(level: Layer, surroundings: Surroundings) -> list[Mistake]:
+def check_level(level: Layer, surroundings: Surroundings) -> list[InvalidSetting]:
     """Say what cannot be together on one level, a target's own or DEFAULTS, whatever the other says."""
     mistakes = [mistake for names in (_SOURCE, _DESTINATION) for mistake in _more_than_one(level, names)]
     return mistakes + check_client_certificate(level, surroundings)
@@ -51,7 +45,7 @@ def check_level(level: Layer, surroundings: Surroundings) -> list[Mistake]:
 
 def resolve(name: str, place: Place, own: Layer, defaults: Layer) -> Resolution:
     """Make a target from its own level and DEFAULTS, each of which was checked by itself."""
-    mistakes: list[Mistake] = []
+    mistakes: list[InvalidSetting] = []
     made = draft(name, place, own, defaults, mistakes)
     mistakes += _missing(made)
     source, destination = _locators(made, mistakes)
@@ -61,7 +55,7 @@ def resolve(name: str, place: Place, own: Layer, defaults: Layer) -> Resolution:
     return Resolution(_target(made, source, destination, timeout), enabled, mistakes)
 
 
-def _missing(draft: Draft) -> list[Mistake]:
+def _missing(draft: Draft) -> list[InvalidSetting]:
     return [
         draft.place.beneath(name).mistake(f"is missing; set it to the {meaning}")
         for name, meaning in _REQUIRED.items()
@@ -69,7 +63,7 @@ def _missing(draft: Draft) -> list[Mistake]:
     ]
 
 
-def _more_than_one(layer: Layer, names: Sequence[str]) -> list[Mistake]:
+def _more_than_one(layer: Layer, names: Sequence[str]) -> list[InvalidSetting]:
     *others, last = layer.written(names) or names[:1]
     if not others:
         return []
@@ -77,7 +71,7 @@ def _more_than_one(layer: Layer, names: Sequence[str]) -> list[Mistake]:
     return [layer.place(last).mistake(f"cannot stand beside {beside}; keep one of them")]
 
 
-def _locators(draft: Draft, mistakes: list[Mistake]) -> tuple[Locator | None, Locator | None]:
+def _locators(draft: Draft, mistakes: list[InvalidSetting]) -> tuple[Locator | None, Locator | None]:
     source_at, destination_at = draft.layer(*_SOURCE), draft.layer(*_DESTINATION)
     source = _locator(source_at, _SOURCE) if source_at else draft.fields.region
     if destination_at is not None:
@@ -92,7 +86,7 @@ def _locators(draft: Draft, mistakes: list[Mistake]) -> tuple[Locator | None, Lo
     return source, source
 
 
-def _id_in_url(draft: Draft, source: Locator | None) -> list[Mistake]:
+def _id_in_url(draft: Draft, source: Locator | None) -> list[InvalidSetting]:
     """Say that an AUTH_URL was copied whole; the id would stand in it twice."""
     at, source_id = draft.layer("auth_url"), draft.fields.source_environment_id
     if at is None or source is None or not source_id or source_id not in source.url.lower():
@@ -106,7 +100,7 @@ def _locator(layer: Layer, names: Sequence[str]) -> Locator | None:
     return locator
 
 
-def _timeout(draft: Draft, mistakes: list[Mistake]) -> float:
+def _timeout(draft: Draft, mistakes: list[InvalidSetting]) -> float:
     fields = draft.fields
     timeout_at, interval_at = draft.layer("timeout"), draft.layer("interval")
     if timeout_at is None or fields.timeout is None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.security import WebSecurity
-    from exporter.settings.address import ListenAddress
-    from exporter.target import IpFamily, Target
+from exporter.security import WebSecurity
+from exporter.settings.address import ListenAddress
+from exporter.target import IpFamily, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Web:
+class WebConfig:
     """The exporter's own HTTP server.
 
     Args:
@@ -33,7 +30,7 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
+class ShardConfig:
     """Which share of the targets is this exporter's.
 
     Args:
@@ -48,7 +45,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
+class LogConfig:
     """The exporter's own log.
 
     Args:
@@ -61,7 +58,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EgressCheck:
+class EgressConfig:
     """The own-connectivity check, by the way out that the defaults give.
 
     Args:
@@ -76,7 +73,7 @@ class EgressCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Config:
     """Everything that was configured.
 
     Args:
@@ -94,11 +91,11 @@ class Settings:
 
     targets: tuple[Target, ...]
     disabled: tuple[str, ...]
-    web: Web
+    web: WebConfig
     max_concurrent_probes: int
     shutdown_grace: float
     duration_buckets: tuple[float, ...]
-    egress_check: EgressCheck | None
-    log: Log
-    shard: Shard = Shard()
+    egress_check: EgressConfig | None
+    log: LogConfig
+    shard: ShardConfig = ShardConfig()
     files: tuple[Path, ...] = ()

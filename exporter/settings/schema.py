@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 from exporter.settings import address, egress, sharding, values
 from exporter.settings.address import ListenAddress, Locator
 from exporter.settings.field import REQUIRED, Name, authorities, optional_path, read, row, shown_default
-from exporter.target import IpFamily, Journey  # noqa: TC001  pydantic evaluates annotations
+from exporter.target import IpFamily, Journey
 
 _EnvironmentId = Annotated[str | None, read(values.environment_id)]
 _OptionalText = Annotated[str | None, read(values.optional_text)]

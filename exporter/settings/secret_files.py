@@ -12,19 +12,15 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from exporter.settings.file_content import read_bounded
+from exporter.settings.mistake import InvalidSetting
 from exporter.settings.reading import read
 from exporter.settings.written import PREFIX, Place, Reading, fold
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from exporter.settings.mistake import Mistake
 
 LARGEST = 1024 * 1024
 """Bytes; more does not fit into a Secret."""
@@ -68,7 +64,7 @@ def read_secret_files(directory: Path, named_at: Place) -> Reading:
 
 def _read(directory: Path) -> Reading:
     variables: list[tuple[str, str]] = []
-    mistakes: list[Mistake] = []
+    mistakes: list[InvalidSetting] = []
     left = MOST_BYTES
     shown = directory.name or str(directory)
     with _generation(directory) as (number, names):

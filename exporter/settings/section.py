@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from exporter.settings import values
-from exporter.settings.mistake import printable
+from exporter.settings.mistake import InvalidSetting, printable
 from exporter.settings.written import Place
-from exporter.settings.yaml_nodes import Listing, Mapping, Text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from exporter.settings.mistake import Mistake
-    from exporter.settings.yaml_nodes import Node
+from exporter.settings.yaml_nodes import Listing, Mapping, Node, Text
 
 T = TypeVar("T")
 
@@ -33,7 +28,7 @@ class Section:
     """
 
     def __init__(
-        self, node: Node, place: Place, known: Collection[str] | None, mistakes: list[Mistake]
+        self, node: Node, place: Place, known: Collection[str] | None, mistakes: list[InvalidSetting]
     ) -> None:
         self.place = place
         self.mistakes = mistakes

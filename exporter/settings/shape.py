@@ -7,19 +7,17 @@ Setting    the end: one value
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, get_args, get_origin
+from typing import get_args, get_origin
 
 from pydantic import BaseModel
 
 from exporter.settings.field import Name
 from exporter.settings.schema import Schema
 from exporter.settings.written import fold
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _ALIKE = 0.7
 """Of 1, by difflib; CLIENT is meant to be CLIENT_ID, PROXY_URL is not AUTH_URL."""

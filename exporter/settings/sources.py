@@ -5,8 +5,9 @@ environment  >  .env  >  secret files  >  configuration file
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from exporter.settings.configuration_file import read_configuration_file
 from exporter.settings.environment_file import NAME as ENVIRONMENT_FILE
@@ -14,13 +15,7 @@ from exporter.settings.environment_file import read_environment_file
 from exporter.settings.field import path_of
 from exporter.settings.reading import read
 from exporter.settings.secret_files import read_secret_files
-from exporter.settings.written import CONFIG_FILE, PREFIX, SECRETS_DIR
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from exporter.settings.written import Leaf, Reading
+from exporter.settings.written import CONFIG_FILE, PREFIX, SECRETS_DIR, Leaf, Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exporter.settings.mistake import printable, twice
 from exporter.settings.shape import Family, Group, NotThereError, Setting, alike, meant, root, step
-from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, Leaf, Place, fold
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from exporter.settings.written import Reading
+from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, Leaf, Place, Reading, fold
 
 _MOST_GUESSES = 100
 """A guess costs a millisecond, and a file for another program may have a million names."""

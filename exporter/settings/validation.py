@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
+from exporter.settings.field import Surroundings
+from exporter.settings.mistake import InvalidSetting
 from exporter.settings.schema import Schema
-
-if TYPE_CHECKING:
-    from exporter.settings.field import Surroundings
-    from exporter.settings.mistake import Mistake
-    from exporter.settings.written import Leaf
+from exporter.settings.written import Leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Validated:
     """
 
     schema: Schema
-    mistakes: list[Mistake]
+    mistakes: list[InvalidSetting]
 
 
 def validate(tree: dict[str, Any], surroundings: Surroundings) -> Validated:
@@ -39,7 +37,7 @@ def validate(tree: dict[str, Any], surroundings: Surroundings) -> Validated:
     return Validated(Schema.model_validate(right, context=surroundings), mistakes)
 
 
-def _told(leaf: Leaf, error: ValueError) -> Mistake:
+def _told(leaf: Leaf, error: ValueError) -> InvalidSetting:
     return leaf.place.mistake(str(error))
 
 

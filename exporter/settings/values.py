@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from exporter.outcome import FAILED
 from exporter.settings import duration
 from exporter.target import IpFamily, Journey
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TARGET_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 LONGEST_TARGET_NAME = 63

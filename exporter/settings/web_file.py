@@ -12,19 +12,15 @@ takes is taken here, and means the same, or is refused with the reason. Hashes a
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from exporter.security import RateLimit, WebSecurity
 from exporter.settings import duration, values
+from exporter.settings.mistake import InvalidSetting
 from exporter.settings.section import Section
 from exporter.settings.web_tls import KEYS, tls_server
 from exporter.settings.written import Place
 from exporter.settings.yaml_reading import read_yaml
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.settings.mistake import Mistake
 
 LARGEST = 256 * 1024
 """Bytes; a file with a thousand users has a third of it."""
@@ -47,7 +43,7 @@ _HASH = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Z
 _LOWEST_COST, _HIGHEST_POSSIBLE_COST = 4, 31
 
 
-def read_web_file(path: Path) -> tuple[WebSecurity, list[Mistake]]:
+def read_web_file(path: Path) -> tuple[WebSecurity, list[InvalidSetting]]:
     """Read a web configuration file.
 
     Returns:

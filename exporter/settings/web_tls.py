@@ -7,16 +7,12 @@ says.
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from exporter import security
 from exporter.security import AUTHORITIES, CERTIFICATE, KEY, TlsServer
 from exporter.settings import values
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.settings.section import Section
+from exporter.settings.section import Section
 
 KEYS = (
     "cert_file",

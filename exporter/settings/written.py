@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exporter.settings.mistake import Mistake, printable
+from exporter.settings.mistake import InvalidSetting, printable
 
 PREFIX = "FLOW_EXPORTER_"
 DELIMITER = "__"
@@ -54,9 +54,9 @@ class Place:
         cased = name if self.variable.islower() else name.upper()
         return replace(self, variable=f"{self.variable}{DELIMITER}{cased}")
 
-    def mistake(self, message: str) -> Mistake:
+    def mistake(self, message: str) -> InvalidSetting:
         """Say what is wrong here."""
-        return Mistake(str(self), message)
+        return InvalidSetting(str(self), message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +85,5 @@ class Reading:
 
     tree: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
-    mistakes: list[Mistake] = field(default_factory=list)
+    mistakes: list[InvalidSetting] = field(default_factory=list)
     whole: bool = True

@@ -8,10 +8,8 @@ What a scalar means is for the setting to say: `NO` is a text and no boolean, `0
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from exporter.settings.mistake import Mistake
+from exporter.settings.mistake import InvalidSetting
 
 _NULLS = frozenset({"~", "null", "Null", "NULL"})
 
@@ -75,4 +73,4 @@ class Document:
     """
 
     root: Mapping | None = None
-    mistakes: list[Mistake] = field(default_factory=list)
+    mistakes: list[InvalidSetting] = field(default_factory=list)

@@ -8,21 +8,17 @@ in memory. Mistakes never quote what is written; the parser's own would.
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from exporter.settings.file_content import content
 from exporter.settings.written import Place
-from exporter.settings.yaml_nodes import Document, Listing, Mapping, Text
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
-
-    from exporter.settings.yaml_nodes import Node
+from exporter.settings.yaml_nodes import Document, Listing, Mapping, Node, Text
 
 _DEEPEST = 20
 """Levels; the deepest right setting is at the fourth."""

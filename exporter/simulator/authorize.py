@@ -11,8 +11,8 @@ required and must contain openid is OIDC's rule (Core, 3.1.2.1), and so are thos
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from exporter.simulator.problem import (
@@ -23,11 +23,7 @@ from exporter.simulator.problem import (
     invalid_value,
     required_value,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.simulator.world import Application, Environment
+from exporter.simulator.world import Application, Environment
 
 PI_FLOW = "pi.flow"
 RESPONSE_MODES = (PI_FLOW, "query", "fragment", "form_post")

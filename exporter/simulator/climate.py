@@ -5,15 +5,12 @@ What an HTML error of the edge looks like, and that it has no `Correlation-Id`, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from random import Random
 from uuid import uuid4
 
 from exporter.simulator.message import Misdeed, Reply, redirect, text_reply
 from exporter.simulator.problem import LIMITED, unexpected
 from exporter.simulator.weather import Kind, Weather
-
-if TYPE_CHECKING:
-    from random import Random
 
 MAINTENANCE_URL = "https://maintenance.example/"
 """Elsewhere; a reserved name, which never resolves."""

@@ -7,15 +7,13 @@ PUT /weather/<name or id>         {"weather": "slow", "ms": 800}
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from exporter.simulator.message import Reply, Request, json_reply, read_json, text_reply
 from exporter.simulator.weather import PARAMETERS, Weather, WeatherError
 from exporter.simulator.world import NoTLSError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 BODY_LIMIT = 4096
 """Bytes; weather takes less than a hundred."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 from exporter.simulator.script import Change, Script
-from exporter.simulator.weather import Weather
+from exporter.simulator.weather import Value, Weather
 from exporter.simulator.world import Application, Environment, SignOnPolicy, User
-
-if TYPE_CHECKING:
-    from exporter.simulator.weather import Value
 
 _SEED = "https://simulator.example/"
 

@@ -9,20 +9,16 @@ simulator counts them from its creation.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from exporter.outcome import DAVINCI, FAILED
+from exporter.simulator.urls import Urls
 from exporter.simulator.weather import Kind, Weather
-from exporter.simulator.world import SignOnPolicy
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.simulator.urls import Urls
-    from exporter.simulator.world import Application
+from exporter.simulator.world import Application, SignOnPolicy
 
 LIFETIME = 15 * 60.0
 """Seconds until a flow is gone."""

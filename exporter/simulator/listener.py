@@ -13,17 +13,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
+from exporter.simulator.message import Misdeed, Reply, Request
 from exporter.simulator.wire import Conversation
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Awaitable, Callable
-
-    from exporter.simulator.message import Misdeed, Reply, Request
 
 logger = logging.getLogger(__name__)
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from exporter.simulator.authorize import CHALLENGE_METHODS, RESPONSE_MODES
-
-if TYPE_CHECKING:
-    from exporter.simulator.urls import Urls
+from exporter.simulator.urls import Urls
 
 _BITS = 2048
 

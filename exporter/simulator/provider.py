@@ -6,8 +6,8 @@ an application does is here.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode
 from uuid import uuid4
 
@@ -27,11 +27,7 @@ from exporter.simulator.problem import NOT_FOUND, RefusedError, unrouted
 from exporter.simulator.signon import Sessions, act, resumed
 from exporter.simulator.urls import Place, Route, Urls
 from exporter.simulator.weather import Kind, Weather
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from exporter.simulator.world import Environment
+from exporter.simulator.world import Environment
 
 _SIGN_ON_HTML = (
     "<!DOCTYPE html><html lang=en><title>Sign On</title><h1>Sign On</h1><p>A simulated page.</p></html>"

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 from exporter.simulator.demo import demo_world
-from exporter.simulator.signs import SIGNS
-from exporter.simulator.weather import NEEDS_TLS, PARAMETERS, Kind, StatusName
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from exporter.simulator.signs import Sign
-    from exporter.simulator.weather import Number
+from exporter.simulator.signs import SIGNS, Sign
+from exporter.simulator.weather import NEEDS_TLS, PARAMETERS, Kind, Number, StatusName
 
 DOES: Mapping[Kind, str] = {
     Kind.HEALTHY: "nothing is wrong",

@@ -9,31 +9,25 @@ async with simulator(world) as running:
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from exporter.simulator.certificates import new_authority, present, server_contexts
 from exporter.simulator.control import control
 from exporter.simulator.listener import Listener
+from exporter.simulator.message import Reply, Request
 from exporter.simulator.metadata import signing_key
-from exporter.simulator.script import check_script, play
+from exporter.simulator.script import Script, check_script, play
 from exporter.simulator.station import Station
 from exporter.simulator.surroundings import Surroundings
-from exporter.simulator.world import check_world
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Iterable, Mapping
-
-    from exporter.simulator.message import Reply, Request
-    from exporter.simulator.script import Script
-    from exporter.simulator.weather import Kind, Weather
-    from exporter.simulator.world import Environment
+from exporter.simulator.weather import Kind, Weather
+from exporter.simulator.world import Environment, check_world
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,19 +17,15 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from exporter.simulator.weather import Weather, WeatherError
-from exporter.simulator.world import NoTLSError, check_weather
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-
-    from exporter.simulator.world import Environment
+from exporter.simulator.world import Environment, NoTLSError, check_weather
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from exporter.simulator.flow import ACTIONS, COMPLETED, Flow, flow_document
@@ -26,12 +26,8 @@ from exporter.simulator.problem import (
     invalid_value,
     required_value,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exporter.simulator.urls import Urls
-    from exporter.simulator.world import User
+from exporter.simulator.urls import Urls
+from exporter.simulator.world import User
 
 _MEDIA_TYPE = "application/vnd.pingidentity.{}+json"
 _WRONG_PASSWORD = invalid_value("password", "The provided password did not match provisioned password")

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exporter.simulator.climate import delay, interposed
 from exporter.simulator.listener import Listener
 from exporter.simulator.message import Misdeed, Reply, Request
 from exporter.simulator.provider import Provider, skew
+from exporter.simulator.surroundings import Surroundings
 from exporter.simulator.urls import Urls
 from exporter.simulator.weather import Kind, Weather
-from exporter.simulator.world import check_weather
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Mapping
-
-    from exporter.simulator.surroundings import Surroundings
-    from exporter.simulator.world import Environment
+from exporter.simulator.world import Environment, check_weather
 
 
 @dataclass(slots=True)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from exporter.simulator.flow import FIRST_STATUS
+from exporter.simulator.running import Running
+from exporter.simulator.station import Station
 from exporter.simulator.world import UUID, SignOnPolicy
-
-if TYPE_CHECKING:
-    from exporter.simulator.running import Running
-    from exporter.simulator.station import Station
 
 _CALLBACK = re.compile(rf"(https?://[^/?#]+)/({UUID.pattern})/rp/callback/openid_connect")
 _DESTINATION = "00000000-0000-4000-8000-000000000000"

@@ -12,15 +12,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from exporter.outcome import FAILED
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Value: TypeAlias = int | float | str
 """What a parameter can be."""

@@ -11,15 +11,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 import h11
 
 from exporter.simulator.message import Misdeed, Reply, Request, text_reply
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 IDLE_SECONDS = 75.0
 """How long a client may take from one request's end to the next one's."""

@@ -9,14 +9,11 @@ world                    one or more environments
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from exporter.simulator.weather import NEEDS_TLS, Weather
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _NAME = re.compile(r"(?=.{1,63}\Z)[a-z0-9]+(_[a-z0-9]+)*")

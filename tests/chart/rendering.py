@@ -7,16 +7,14 @@ and nowhere else. A `helm` on PATH is asked for the same in `test_lint.py`.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import helm_python
 import yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Manifest = dict[str, Any]
 Values = dict[str, Any]

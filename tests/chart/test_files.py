@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,6 @@ from chart import operator_schemas
 from chart.rendering import CHART, ONE, RefusedError, render
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from chart.rendering import Values
 
 DESCRIPTION = (

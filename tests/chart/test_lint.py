@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
 from chart.rendering import CHART, CI, NAMESPACE, RELEASE, lint, render, values_of
 
 from exporter import __version__
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HELM = shutil.which("helm")
 FILES = pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -12,8 +13,6 @@ from chart import operator_schemas
 from chart.rendering import CHART, CI, ONE, Release, render, values_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from chart.rendering import Manifest
 
 VERSIONS = [f"1.{minor}" for minor in range(25, 38)]

@@ -19,7 +19,7 @@ from harness.process import clean_environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.settings import Log, Settings, load
+from exporter.settings import Config, LogConfig, load
 from exporter.target import IpFamily, Target
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ class Pod:
         self.environ = {key: re.sub("^/etc/", f"{root}/etc/", value) for key, value in environ.items()}
         self.root = root
 
-    def settings(self) -> Settings:
+    def settings(self) -> Config:
         """Load them."""
         return load(self.environ, self.root)
 
 
-def without_files(settings: Settings) -> Settings:
+def without_files(settings: Config) -> Config:
     """Leave out which files were read: that is the way, not what came by it."""
     web = replace(settings.web, config_file=None)
     return replace(settings, files=(), web=web)
@@ -138,7 +138,7 @@ def test_every_field_arrives_as_it_was_meant(mode: str, tmp_path: Path) -> None:
     assert settings.duration_buckets == (0.05, 0.5, 1.0, 2.5, 10.0)
     assert settings.egress_check is not None
     assert settings.egress_check.url == "https://www.example.com/generate_204"
-    assert settings.log == Log(level="debug", format="json")
+    assert settings.log == LogConfig(level="debug", format="json")
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from chart.rendering import CI, FULL_NAME, ONE, TARGET, Release, render, shape, values_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from chart.rendering import Manifest, Values
 
 SHARDED = ONE | {"shards": 3}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import promql_parser as promql
@@ -19,9 +20,6 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from harness import grafana
 from rules.story import RECORDED
 from rules.test_rules import exposed, selectors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DASHBOARDS = grafana.dashboards(DIRECTORY)
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")

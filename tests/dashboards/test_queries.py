@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from e2e.observed_day import FAILING, FAIR_DAY, FOUL, FOUL_DAY, IN_DEPTH, NIGHT,
 from harness import grafana
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from harness.prometheus import Vector
 
 pytestmark = pytest.mark.e2e

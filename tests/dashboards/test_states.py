@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from dashboards import states
@@ -10,9 +10,6 @@ from dashboards.promql import budget_left
 from harness import grafana
 from rules.pod import CUT_OFF, DEAD, DELETED, FAIR, LIMITED, OUR_BUG, SLOW, TIMEOUT, Pod, Sky, Watched
 from rules.story import Story
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ALL = dict.fromkeys(("cluster", "namespace"), ".*") | dict.fromkeys(("job", "target", "journey"), ".+")
 NAMES = [known.name for known in states.STATES]

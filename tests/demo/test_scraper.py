@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from harness.http_messages import json_answer
@@ -15,9 +15,6 @@ from harness.prometheus import need_tool
 
 from exporter.demo import UnavailableError, scraper
 from exporter.demo.scraper import configuration_for, find_prometheus, free_port, scraping
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def program(directory: Path, script: str) -> str:

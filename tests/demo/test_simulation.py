@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from exporter.demo import DemoError, UnavailableError, simulate, simulation
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAMES = (
     "emea_workforce, us_retail, apac_partners, ca_customers, au_suppliers, sg_contractors, "

@@ -6,15 +6,12 @@ import asyncio
 import errno
 import shutil
 import socket
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.demo import DemoError, demo, stage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from e2e.simulated import Simulated
 from harness.daemon import Daemon
@@ -21,10 +23,6 @@ from rules.story import DOCUMENTS
 
 from exporter.outcome import Phase
 from exporter.simulator import Kind, plain_world
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 FOUL: Mapping[str, Mapping[str, Any]] = {
     "steady": {"weather": Kind.HEALTHY},

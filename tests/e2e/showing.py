@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 from harness.daemon import COMMAND
 from harness.process import Process
 from harness.waiting import poll
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 START_TIMEOUT = 60.0
 PRINTED = re.compile(r"^# weather: curl (\S+)\n", re.MULTILINE)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import httpx
 
-from exporter.simulator import simulator, variables
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from exporter.simulator import Environment
+from exporter.simulator import Environment, simulator, variables
 
 
 class Simulated:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +17,6 @@ from harness.variables import CLIENT, DESTINATION, PREFIX, SOURCE, target_variab
 from exporter import __version__
 
 if TYPE_CHECKING:
-    import subprocess
-    from pathlib import Path
-
     from harness.daemon import Daemon
     from harness.factory import Factory
 

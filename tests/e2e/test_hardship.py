@@ -9,8 +9,10 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
@@ -22,9 +24,6 @@ from harness.variables import target_variables
 from harness.waiting import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from harness.daemon import Daemon
     from harness.factory import Factory
     from harness.http_server import HttpServer

@@ -7,7 +7,9 @@ import re
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,9 +20,6 @@ from harness.variables import target_variables
 from harness.waiting import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from harness.daemon import Daemon
     from harness.factory import Factory
     from harness.http_messages import Request

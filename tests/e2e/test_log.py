@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -16,8 +17,6 @@ from harness.http_server import HttpServer
 from harness.variables import SOURCE, target_variables
 
 if TYPE_CHECKING:
-    import asyncio
-
     from harness.http_messages import Request
 
 pytestmark = pytest.mark.e2e

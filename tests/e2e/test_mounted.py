@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,6 @@ from harness.http_server import HttpServer
 from harness.mount import Mount
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from chart.rendering import Release, Values
     from harness.daemon import Daemon
     from harness.factory import Factory

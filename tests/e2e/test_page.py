@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -20,10 +23,6 @@ from exporter import __version__
 from exporter.observing import DAEMON, FLOW, Family
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from harness.http_messages import Request
 
 pytestmark = pytest.mark.e2e

@@ -9,8 +9,10 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -26,10 +28,6 @@ from harness.waiting import poll
 from exporter.outcome import FAULTS, Phase, Reason
 from exporter.simulator import demo_world
 from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 pytestmark = pytest.mark.e2e
 

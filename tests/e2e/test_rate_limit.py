@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,6 @@ from harness.http_server import HttpServer
 from harness.variables import SOURCE, target_variables
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterator
-
     from harness.http_messages import Answer, Request
     from harness.samples import Samples
 

@@ -7,7 +7,9 @@ import re
 import signal
 import time
 import uuid
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -21,9 +23,6 @@ from exporter.scheduling.offsets import offset
 from exporter.target import Journey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-
     from harness.daemon import Daemon
     from harness.factory import Factory
     from harness.http_messages import Request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,6 @@ from harness.variables import CLIENT, DESTINATION, SOURCE, target_variables
 from exporter import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from harness.http_messages import Request
 
 pytestmark = pytest.mark.e2e

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from harness.http_server import HttpServer
 from harness.variables import target_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from harness.samples import Samples
 
 pytestmark = pytest.mark.e2e

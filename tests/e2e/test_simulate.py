@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,8 +16,6 @@ from harness.daemon import run_command
 from exporter.outcome import Reason
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.daemon import Daemon
     from harness.factory import Factory
 

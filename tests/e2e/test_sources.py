@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,6 @@ from harness.mount import Mount
 from harness.variables import CLIENT, DESTINATION, PREFIX, SOURCE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.certificates import Authority
     from harness.daemon import Daemon
     from harness.factory import Factory

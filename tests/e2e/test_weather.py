@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,8 +20,6 @@ from exporter.simulator.signs import SIGNS, Sign
 from exporter.simulator.weather import NEEDS_TLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from harness.samples import Samples
 
 pytestmark = pytest.mark.e2e

@@ -8,8 +8,9 @@ import statistics
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import bcrypt
 import httpx
@@ -21,10 +22,6 @@ from harness.prometheus import Prometheus, need_tool
 from harness.samples import Samples
 from harness.variables import target_variables
 from harness.waiting import poll
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +46,7 @@ basic_auth_users:
 """
 
 
-class Site:
+class WebApp:
     """A directory with certificates and a web configuration file, and those who know how to get in."""
 
     def __init__(self, directory: Path) -> None:
@@ -90,13 +87,13 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path) -> WebApp:
     (tmp_path / "site").mkdir()
-    return Site(tmp_path / "site")
+    return WebApp(tmp_path / "site")
 
 
 @pytest.fixture
-def started(tmp_path: Path, site: Site) -> Iterator[Callable[..., Daemon]]:
+def started(tmp_path: Path, site: WebApp) -> Iterator[Callable[..., Daemon]]:
     """Return what starts a daemon with the site's file, and further variables by their last part."""
     with ExitStack() as running:
 
@@ -113,7 +110,7 @@ def started(tmp_path: Path, site: Site) -> Iterator[Callable[..., Daemon]]:
 
 
 def test_prometheus_scrapes_with_the_web_configuration_file_that_it_takes_for_itself(
-    site: Site, started: Callable[..., Daemon], tmp_path: Path
+    site: WebApp, started: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     checked = subprocess.run(
         [need_tool("promtool"), "check", "web-config", site.config], capture_output=True, check=False
@@ -144,7 +141,7 @@ def test_prometheus_scrapes_with_the_web_configuration_file_that_it_takes_for_it
 
 
 def test_nobody_comes_in_without_the_password_but_health_is_open(
-    site: Site, started: Callable[..., Daemon]
+    site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     daemon = started()
     with site.client(daemon.address, known=False) as stranger, site.client(daemon.address) as known:
@@ -166,7 +163,7 @@ def test_nobody_comes_in_without_the_password_but_health_is_open(
 
 
 def test_with_mutual_tls_kubelets_ask_on_a_plain_port_of_their_own(
-    site: Site, started: Callable[..., Daemon]
+    site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     clients = trustme.CA()
     clients.cert_pem.write_to_path(str(site.directory / "clients.crt"))
@@ -197,7 +194,7 @@ def test_with_mutual_tls_kubelets_ask_on_a_plain_port_of_their_own(
 
 
 def test_a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not(
-    site: Site, started: Callable[..., Daemon]
+    site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     daemon = started()
 
@@ -218,7 +215,7 @@ def test_a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_no
 
 
 def test_users_that_change_on_disk_change_at_the_door_and_a_mistake_changes_nothing(
-    site: Site, started: Callable[..., Daemon]
+    site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     daemon = started()
 
@@ -292,7 +289,7 @@ class Attack:
                     continue  # it was ended, as it should be
 
 
-def scrape_times(site: Site, address: str, count: int) -> list[float]:
+def scrape_times(site: WebApp, address: str, count: int) -> list[float]:
     """Return the seconds that each of some scrapes took, every one over a connection of its own."""
     times = []
     for _ in range(count):
@@ -305,7 +302,7 @@ def scrape_times(site: Site, address: str, count: int) -> list[float]:
 
 @pytest.mark.timeout(300)
 def test_silent_slow_and_half_connected_clients_do_not_delay_a_scrape(
-    site: Site, started: Callable[..., Daemon]
+    site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     daemon = started()
     alone = statistics.median(scrape_times(site, daemon.address, 11))
@@ -317,7 +314,7 @@ def test_silent_slow_and_half_connected_clients_do_not_delay_a_scrape(
 
 @pytest.mark.timeout(300)
 def test_more_silent_clients_than_there_are_seats_do_not_lock_a_scraper_out(
-    site: Site, started: Callable[..., Daemon]
+    site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     daemon = started()
     host, port = daemon.address.split(":")
@@ -332,7 +329,7 @@ def test_more_silent_clients_than_there_are_seats_do_not_lock_a_scraper_out(
 
 
 def test_a_flood_of_wrong_passwords_does_not_lock_out_who_was_let_in(
-    site: Site, started: Callable[..., Daemon]
+    site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(11)).decode()
     site.config.write_text(WEB_CONFIG.replace(HASH, slow))
@@ -381,7 +378,7 @@ http {{
 
 
 def test_nginx_ends_tls_before_it_and_puts_it_under_a_path(
-    site: Site, started: Callable[..., Daemon], tmp_path: Path
+    site: WebApp, started: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     program = need_tool("nginx")
     site.config.write_text(f"basic_auth_users:\n  {USER}: {HASH}\n")
@@ -413,7 +410,7 @@ def test_nginx_ends_tls_before_it_and_puts_it_under_a_path(
 
 
 def test_check_config_tells_what_is_wrong_with_the_file_and_starts_nothing(
-    site: Site, tmp_path: Path
+    site: WebApp, tmp_path: Path
 ) -> None:
     site.config.write_text(f"{WEB_CONFIG}  root: hunter2\nrate: 1\n")
     environment = {
@@ -429,7 +426,7 @@ def test_check_config_tells_what_is_wrong_with_the_file_and_starts_nothing(
     assert "hunter2" not in done.stderr + done.stdout
 
 
-def test_check_config_says_how_the_port_is_secured(site: Site, tmp_path: Path) -> None:
+def test_check_config_says_how_the_port_is_secured(site: WebApp, tmp_path: Path) -> None:
     environment = {
         **target_variables("works", NOBODY),
         "FLOW_EXPORTER_WEB__CONFIG_FILE": str(site.config),

@@ -7,12 +7,11 @@ import socket
 import ssl
 import struct
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from faults.stage import Scene, Stage
     from harness.certificates import Authority
     from harness.http_messages import Request, Script

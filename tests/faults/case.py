@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from exporter.outcome import Fault, Phase, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from faults.stage import Scene
 
 STATUS = "USERNAME_PASSWORD_REQUIRED"

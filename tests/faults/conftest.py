@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,6 @@ from faults.stage import Stage
 from faults.table import GROUPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from harness.samples import Samples
 
 LAST_RESULT = "pingone_flow_probe_last_result_info"

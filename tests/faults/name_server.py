@@ -11,15 +11,13 @@ import socket
 import struct
 import subprocess
 import threading
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
 
 import pytest
 from harness.daemon import COMMAND
 from harness.prometheus import need_tool
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 ADDRESS = "127.53.53.53"
 """Any address of 127.0.0.0/8 is this machine's own; nobody else listens on this one."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -18,10 +21,6 @@ from harness.waiting import poll
 from exporter.outcome import Phase, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Set as AbstractSet
-    from pathlib import Path
-
     from faults.stage import Stage
 
 FOUND = pytest.StashKey[list[Samples]]()

@@ -6,9 +6,11 @@ lies in the answer alone. Below HTTP each has a port of its own.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from harness.certificates import Authority, Certificate
@@ -19,9 +21,6 @@ from harness.seed import seed_flow
 from harness.variables import SOURCE
 
 if TYPE_CHECKING:
-    import asyncio
-    from pathlib import Path
-
     from harness.http_messages import Request, Script
 
 NOWHERE = "http://nowhere.invalid"

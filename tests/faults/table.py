@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from faults.codes import CODES
@@ -15,8 +16,6 @@ from faults.redirects import REDIRECTS
 from faults.tolerated import TOLERATED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
     from faults.case import Case, Found
 
 GROUPS: Mapping[str, tuple[Case, ...]] = {

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from faults.stage import Scene, answers, flow, head, presents
 from harness.certificates import Authority, unknown_issuer
 from harness.http_messages import Answer, Request, Script, body_answer, json_answer
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Mapping
 
 COOKIE, CODE, TOKEN, BODY, NAME = (f"planted-{word}" for word in ("cookie", "code", "token", "body", "name"))
 PLANTED = (COOKIE, CODE, TOKEN, BODY, NAME)

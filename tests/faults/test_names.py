@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from harness.variables import target_variables
 from exporter.outcome import Phase, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from faults.case import Case
     from harness.samples import Samples
 

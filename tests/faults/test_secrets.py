@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,8 +22,6 @@ from harness.variables import target_variables
 from exporter.outcome import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from harness.http_messages import Request
 
 pytestmark = [

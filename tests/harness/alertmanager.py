@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from harness.process import Process
 from harness.prometheus import LISTENING, START_TIMEOUT, need_tool
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Alertmanager(Process):

@@ -5,12 +5,9 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import trustme
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 DAY = timedelta(days=1)

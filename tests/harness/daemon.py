@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 
 from harness.process import Process, clean_environment
 from harness.samples import Samples
 from harness.waiting import poll
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 COMMAND = (str(Path(sys.executable).with_name("pingone-flow-exporter")),)
 """The console script as it was installed, beside the interpreter that runs the tests."""

@@ -7,20 +7,18 @@ happened; those are what the tests are about.
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 import threading
 import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.http_messages import Request, Script, json_answer
 from harness.listener import Listener
 from harness.seed import seed_flow
-
-if TYPE_CHECKING:
-    import socket
-    import ssl
 
 LONGEST_HEAD = 64 * 1024
 

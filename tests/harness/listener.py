@@ -8,11 +8,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+from typing import Any, Self
 
 BACKLOG = 1024
 """More than any test opens at once, so that the kernel never drops a connection unasked."""

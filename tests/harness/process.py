@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
 
 from harness.waiting import poll
-
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 TAIL_LINES = 40
 STOP_TIMEOUT = 30.0

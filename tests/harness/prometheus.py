@@ -8,17 +8,15 @@ import re
 import shutil
 import ssl
 import subprocess
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from harness.process import Process
 from harness.waiting import poll
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
 LISTENING = re.compile(r'msg="Listening on" address=(?P<address>\S+:\d+)')
 READY = re.compile(r"Server is ready to receive web requests")

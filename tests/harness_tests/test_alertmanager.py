@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -11,8 +12,6 @@ from harness.alertmanager import Alertmanager
 from harness.http_messages import Answer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.factory import Factory
     from harness.http_server import HttpServer
 

@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from harness.daemon import LISTENING, Daemon, run_command
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.factory import Factory
 
 STAND_IN = r"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -15,8 +16,6 @@ from harness.http_messages import Answer, Request, drip, flood, json_answer
 from harness.http_server import HttpServer
 
 if TYPE_CHECKING:
-    import asyncio
-
     from harness.certificates import Authority
     from harness.factory import Factory
 

@@ -12,21 +12,19 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from harness.process import Process
 from harness.prometheus import need_tool
 from harness.waiting import poll
-
-if TYPE_CHECKING:
-    import signal
-    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "localhost/base:test"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from image.building import BASE, Container, built, need_builder
 from exporter import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from image.building import Builder
 
 # Base and image are built within the first test.

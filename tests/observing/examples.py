@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.samples import Samples
 
+from exporter.observing import Metrics
 from exporter.observing.series import Series
 from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason, StepRecord, TlsFacts
 from exporter.target import Journey, Target
-
-if TYPE_CHECKING:
-    from exporter.observing import Metrics
 
 SOURCE = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
 DESTINATION = "5d1f4f2c-9c4c-4f0a-8a52-0e0f3d1c7b11"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from exporter.observing import logging_to
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from exporter.observing import log_to
 
 
 @contextmanager
@@ -20,7 +18,7 @@ def logging_alone(stream: TextIO, *, level: str = "info", style: str = "logfmt")
     handlers, levels = root.handlers, (root.level, logging.getLogger("exporter").level)
     root.handlers = []
     try:
-        with logging_to(stream, level=level, style=style):
+        with log_to(stream, level=level, style=style):
             yield
     finally:
         root.handlers = handlers

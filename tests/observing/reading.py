@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from exporter.observing.samples import samples
-
-if TYPE_CHECKING:
-    from exporter.observing.series import Series
+from exporter.observing.series import Series
 
 KEY = {"target": "emea", "journey": "authorize"}
 STEP = {**KEY, "step": "authorize"}

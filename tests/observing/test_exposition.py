@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,6 @@ from exporter.observing.series import Series
 from exporter.target import Journey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from prometheus_client.registry import Collector
 
 NOTHING = CollectorRegistry()

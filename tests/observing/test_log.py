@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 from observing import logfmt
@@ -11,11 +10,8 @@ from observing.examples import START, a_failure, a_step, a_success
 from observing.logs import written
 
 from exporter.observing import LogObserver
-from exporter.outcome import Fault, Phase, Reason, as_json
+from exporter.outcome import Fault, Outcome, Phase, Reason, as_json
 from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from exporter.outcome import Outcome
 
 A_TIMEOUT = a_failure(Reason.TIMEOUT, Fault.PROVIDER, Phase.PROCESSING)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given
@@ -15,10 +15,7 @@ from hypothesis import strategies as st
 from observing import logfmt
 from observing.logs import logging_alone, written
 
-from exporter.observing import log_from, log_output
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from exporter.observing import log_output, set_log_level
 
 SECRET = "nonce-5f2c"
 own = logging.getLogger("exporter.some.room")
@@ -289,9 +286,9 @@ def test_the_level_may_change_while_it_is_logged() -> None:
     def log() -> None:
         own = logging.getLogger("exporter.test")
         own.info("before")
-        log_from("debug")
+        set_log_level("debug")
         own.debug("between")
-        log_from("error")
+        set_log_level("error")
         own.warning("after")
 
     assert [logfmt.read(line)["msg"] for line in written(log, level="info")] == ["before", "between"]

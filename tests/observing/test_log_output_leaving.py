@@ -101,9 +101,9 @@ def test_waiting_for_room_and_for_the_last_line_is_bounded_as_a_whole(
 
 PROCESS = """
 import logging, sys
-from exporter.observing import log_output, logging_to
+from exporter.observing import log_output, log_to
 log_output._FLUSH_SECONDS = 0.05
-with logging_to(sys.stderr, level="info", style="logfmt"):
+with log_to(sys.stderr, level="info", style="logfmt"):
     for _ in range(200):
         logging.getLogger("exporter").info("x" * 1000)
 print("the end")

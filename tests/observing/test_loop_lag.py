@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from exporter.observing import LoopWatch
 from exporter.observing.loop_lag import BEAT
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 EARLY = 5e-10
 """Seconds by which waiting ends too soon; asyncio lets timers fire so much before they are due."""

@@ -6,6 +6,7 @@ import asyncio
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,12 +23,10 @@ from observing.examples import (
 
 from exporter import __version__
 from exporter.observing import DAEMON, FLOW, Metrics, exposition
-from exporter.outcome import Cause
+from exporter.outcome import SkipCause
 from exporter.target import Journey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.samples import Samples
 
 EMEA = {"target": "emea", "journey": "authorize"}
@@ -56,7 +55,7 @@ def busy_metrics() -> Metrics:
     metrics.observe(
         a_success(target="apac", steps=(a_step(flow_status="NEVER_HEARD_OF", http_status_code=299),))
     )
-    metrics.skipped("apac", Journey.AUTHORIZE, Cause.BACKOFF, 2)
+    metrics.skipped("apac", Journey.AUTHORIZE, SkipCause.BACKOFF, 2)
     metrics.held_back("apac", Journey.AUTHORIZE, START + 60)
     metrics.loop_was_late(0.02)
     metrics.egress(True)  # noqa: FBT003  as the check's own chore calls it
@@ -209,8 +208,8 @@ def test_connectivity_of_our_own_is_there_from_its_first_check_on_as_the_last_on
 
 def test_skipped_runs_are_counted_as_many_as_they_were() -> None:
     metrics = some_metrics()
-    metrics.skipped("emea", Journey.AUTHORIZE, Cause.MISSED, 3)
-    metrics.skipped("emea", Journey.AUTHORIZE, Cause.MISSED, 1)
+    metrics.skipped("emea", Journey.AUTHORIZE, SkipCause.MISSED, 3)
+    metrics.skipped("emea", Journey.AUTHORIZE, SkipCause.MISSED, 1)
     scrape = page(metrics)
     assert scrape.value("pingone_flow_exporter_probes_skipped_total", **EMEA, cause="missed") == 4
     assert scrape.total("pingone_flow_exporter_probes_skipped_total") == 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import TYPE_CHECKING
 
 import pytest
 from harness.samples import Samples
@@ -12,11 +11,8 @@ from observing.examples import BUCKETS, START, a_certificate, a_failure, a_step,
 
 from exporter.observing import Metrics, slices
 from exporter.observing.series import Series
-from exporter.outcome import Cause
-from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from exporter.target import Target
+from exporter.outcome import SkipCause
+from exporter.target import Journey, Target
 
 AUTHORIZE = Journey.AUTHORIZE
 PROBES = "pingone_flow_probes_total"
@@ -136,7 +132,7 @@ def test_what_is_told_of_a_target_that_is_gone_is_not_shown_and_harms_nobody() -
     metrics = some_metrics(a_target(), a_target(name="apac"))
     reload(metrics, a_target(name="apac"))
     metrics.observe(a_success(stalled=True))
-    metrics.skipped("emea", AUTHORIZE, Cause.CANCELLED, 1)
+    metrics.skipped("emea", AUTHORIZE, SkipCause.CANCELLED, 1)
     metrics.held_back("emea", AUTHORIZE, START + 60)
     now = page(metrics)
     assert 'target="emea"' not in now.text
@@ -170,7 +166,7 @@ def test_nothing_is_kept_of_targets_that_are_gone_not_even_by_a_page_that_was_un
         metrics = some_metrics(*(a_target(name=f"gone{number}") for number in range(50)))
         await metrics.exposition(False)  # noqa: FBT003  the contract's shape
         for number in range(50):
-            metrics.skipped(f"gone{number}", AUTHORIZE, Cause.MISSED, 1)
+            metrics.skipped(f"gone{number}", AUTHORIZE, SkipCause.MISSED, 1)
         reading = asyncio.create_task(metrics.exposition(False))  # noqa: FBT003  likewise
         await asyncio.sleep(0)
         await metrics.reconfigure([])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from hypothesis import given
 from observing.examples import (
@@ -16,11 +15,8 @@ from observing.strategies import sequences
 from exporter.observing.catalogue import FLOW
 from exporter.observing.samples import samples
 from exporter.observing.series import CODES_FROM_THE_START, Series
-from exporter.outcome import CHECKS, KNOWN_STATUSES, Cause, Phase
+from exporter.outcome import CHECKS, KNOWN_STATUSES, Outcome, Phase, SkipCause
 from exporter.probing.errors import KNOWN_CODES
-
-if TYPE_CHECKING:
-    from exporter.outcome import Outcome
 
 
 def counters(series: Series) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -66,7 +62,7 @@ def test_how_many_samples_there_are_is_bounded_by_the_configuration(outcomes: li
     most = {
         "probes_total": 23,
         "probe_duration_seconds": len(BUCKETS) + 3,
-        "exporter_probes_skipped_total": len(Cause),
+        "exporter_probes_skipped_total": len(SkipCause),
         "step_duration_seconds": 2 * phases,
         "step_last_duration_seconds": phases,
         "http_responses_total": codes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -11,13 +11,8 @@ from observing.examples import START, STATUS, a_certificate, a_failure, a_series
 from observing.strategies import sequences
 
 from exporter.observing.series import CODES_FROM_THE_START, OTHER_CODE, Histogram, Trace
-from exporter.outcome import FAULTS, KNOWN_STATUSES, UNKNOWN, Cause, Fault, Phase, Reason
+from exporter.outcome import FAULTS, KNOWN_STATUSES, UNKNOWN, Fault, Outcome, Phase, Reason, SkipCause
 from exporter.probing.errors import KNOWN_CODES, codes_in_document
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.outcome import Outcome
 
 QUOTA = (Reason.RATE_LIMITED, Fault.QUOTA)
 EXPORTER = (Reason.INTERNAL, Fault.EXPORTER)
@@ -236,9 +231,14 @@ def test_a_stalled_failure_counts_as_its_reason_says(reason: Reason, fault: Faul
 
 def test_skipped_runs_are_added_up_by_cause() -> None:
     series = a_series()
-    series.skip(Cause.MISSED, 3)
-    series.skip(Cause.MISSED, 2)
-    assert series.skipped == {Cause.OVERRUN: 0, Cause.MISSED: 5, Cause.BACKOFF: 0, Cause.CANCELLED: 0}
+    series.skip(SkipCause.MISSED, 3)
+    series.skip(SkipCause.MISSED, 2)
+    assert series.skipped == {
+        SkipCause.OVERRUN: 0,
+        SkipCause.MISSED: 5,
+        SkipCause.BACKOFF: 0,
+        SkipCause.CANCELLED: 0,
+    }
 
 
 @pytest.mark.parametrize(("now", "held"), [(START - 1, START), (START, None), (START + 1, None)])
@@ -253,7 +253,7 @@ def test_every_change_changes_the_version_and_nothing_else_does() -> None:
     series = a_series()
     changes: tuple[Callable[[], None], ...] = (
         lambda: series.observe(a_success()),
-        lambda: series.skip(Cause.OVERRUN, 1),
+        lambda: series.skip(SkipCause.OVERRUN, 1),
         lambda: series.hold_back(START),
         lambda: series.release_at(START),
     )

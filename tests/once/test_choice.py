@@ -8,10 +8,10 @@ import pytest
 from harness.variables import PREFIX, target_variables
 
 from exporter.once.choice import choose
-from exporter.settings import ConfigurationError, Settings, load
+from exporter.settings import Config, ConfigurationError, load
 
 
-def settings(*names: str, **more: str) -> Settings:
+def settings(*names: str, **more: str) -> Config:
     variables = {PREFIX + name: value for name, value in more.items()}
     for name in names:
         variables |= target_variables(name, "https://auth.pingone.example")
@@ -21,11 +21,11 @@ def settings(*names: str, **more: str) -> Settings:
 THREE = settings("apac", "emea", "retired", TARGETS__RETIRED__ENABLED="false")
 
 
-def chosen(among: Settings, *names: str) -> list[str]:
+def chosen(among: Config, *names: str) -> list[str]:
     return [target.name for target in choose(names, among)]
 
 
-def told(among: Settings, *names: str) -> list[str]:
+def told(among: Config, *names: str) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
         choose(names, among)
     return str(caught.value).splitlines()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import pty
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import pytest
 from harness.waiting import poll
@@ -14,9 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.once.progress import line, progress
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture

@@ -6,22 +6,16 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pytest
 from observing.examples import a_failure, a_success, a_target
 
 from exporter.once import walking
 from exporter.once.report import Walk
-from exporter.outcome import Reason
-from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from exporter.outcome import Outcome
-    from exporter.target import Target
+from exporter.outcome import Outcome, Reason
+from exporter.target import Journey, Target
 
 SPACING = 0.05
 APART = 0.01

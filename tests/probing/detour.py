@@ -13,6 +13,7 @@ from probing.examples import SOURCE, a_target
 from probing.loopback import Behaviour, Peer, Talk, answer, listening, loop, run
 from probing.visit import NAME
 
+from exporter.outcome import Outcome, StepRecord
 from exporter.probing.failure import ResolutionError
 from exporter.probing.probe import Prober
 from exporter.target import IpFamily, Journey
@@ -20,7 +21,6 @@ from exporter.target import IpFamily, Journey
 if TYPE_CHECKING:
     from harness.certificates import Authority, Certificate
 
-    from exporter.outcome import Outcome, StepRecord
 
 PROXY = "proxy.example"
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"

@@ -10,16 +10,13 @@ import asyncio
 import gc
 import logging
 import socket
+import ssl
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
 HOUR = 3600.0

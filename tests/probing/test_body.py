@@ -6,7 +6,7 @@ import gzip
 import random
 import tracemalloc
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
@@ -15,9 +15,6 @@ from hypothesis import strategies as st
 from exporter.probing.answer import BODY_LIMIT
 from exporter.probing.body import Body
 from exporter.probing.failure import BodyError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 LIMIT = 64
 ENCODINGS = ["gzip", "x-gzip", "GZIP", " gzip ", "identity, gzip", "gzip,"]

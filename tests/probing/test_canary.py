@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 from probing.loopback import Behaviour, Loop, Peer, Talk, answer, listening, loop, says, upon
 
 from exporter import __version__
-from exporter.probing import Canary
+from exporter.probing import EgressCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from harness.certificates import Authority, Certificate
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
@@ -36,7 +35,7 @@ async def checked(
     """Check a peer that does `behave`; return what was found, what it heard and how long it took."""
     async with listening(behave, tls=certificate.tls if certificate else None) as peer:
         begun = loop().time()
-        up = await Canary(url.format(port=peer.port), clock=loop().time)()
+        up = await EgressCheck(url.format(port=peer.port), clock=loop().time)()
         took = loop().time() - begun
         await peer.left_alone()
         return up, peer, took
@@ -151,7 +150,7 @@ def test_what_is_no_answer_is_down(behave: Behaviour) -> None:
 def test_a_port_where_nobody_listens_is_down() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    assert asyncio.run(Canary(f"http://127.0.0.1:{port}/")()) is False
+    assert asyncio.run(EgressCheck(f"http://127.0.0.1:{port}/")()) is False
 
 
 def test_a_name_that_does_not_resolve_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +158,7 @@ def test_a_name_that_does_not_resolve_is_down(monkeypatch: pytest.MonkeyPatch) -
         raise socket.gaierror(socket.EAI_NONAME, f"no {host}")
 
     monkeypatch.setattr("exporter.probing.resolver.system_addresses", nobody)
-    assert asyncio.run(Canary("http://canary.example/")()) is False
+    assert asyncio.run(EgressCheck("http://canary.example/")()) is False
 
 
 def test_over_tls_it_is_up_whoever_issued_the_certificate(authority: Authority) -> None:
@@ -176,7 +175,7 @@ def test_over_tls_it_is_up_whoever_issued_the_certificate(authority: Authority) 
 def test_it_goes_through_the_proxy_that_probes_go_through() -> None:
     async def main() -> tuple[bool | None, Peer]:
         async with listening(says(answer(b"hello"))) as proxy:
-            canary = Canary(
+            canary = EgressCheck(
                 "http://nowhere.invalid/", proxy_url=f"http://127.0.0.1:{proxy.port}", clock=loop().time
             )
             up = await canary()
@@ -192,7 +191,7 @@ def test_it_goes_through_the_proxy_that_probes_go_through() -> None:
 def test_whether_it_is_up_cannot_be_told_when_our_own_loop_stood_still() -> None:
     async def main() -> bool | None:
         async with listening(says(b"", then="reset")) as peer:
-            canary = Canary(
+            canary = EgressCheck(
                 f"http://127.0.0.1:{peer.port}/",
                 clock=loop().time,
                 stalls=lambda since: [(since, since + 1)],
@@ -210,7 +209,7 @@ def test_a_short_stall_does_not_hide_that_it_is_down() -> None:
 
     async def main() -> bool | None:
         async with listening(quiet_for(6.0, b"")) as peer:
-            canary = Canary(
+            canary = EgressCheck(
                 f"http://127.0.0.1:{peer.port}/",
                 clock=loop().time,
                 stalls=lambda since: [(since + second, since + second + 0.07) for second in range(5)],
@@ -233,7 +232,7 @@ def test_a_change_is_logged_once_with_its_reason(caplog: pytest.LogCaptureFixtur
             await next(answers)(talk)
 
         async with listening(behave) as peer:
-            canary = Canary(f"http://127.0.0.1:{peer.port}/", clock=loop().time)
+            canary = EgressCheck(f"http://127.0.0.1:{peer.port}/", clock=loop().time)
             assert [await canary() for _ in range(4)] == [False, False, True, True]
             await peer.left_alone()
 
@@ -259,7 +258,7 @@ def test_it_asks_for_what_the_operator_wrote_under_our_own_name_and_takes_anythi
 def test_each_check_is_on_a_connection_of_its_own() -> None:
     async def main() -> int:
         async with listening(says(answer(b"hello"))) as peer:
-            canary = Canary(f"http://127.0.0.1:{peer.port}/", clock=loop().time)
+            canary = EgressCheck(f"http://127.0.0.1:{peer.port}/", clock=loop().time)
             assert [await canary() for _ in range(3)] == [True] * 3
             await peer.left_alone()
             return loop().connected[peer.port]
@@ -269,4 +268,4 @@ def test_each_check_is_on_a_connection_of_its_own() -> None:
 
 
 def test_it_is_to_be_asked_every_15_seconds_for_longer_than_it_takes() -> None:
-    assert Canary.INTERVAL == 15.0
+    assert EgressCheck.INTERVAL == 15.0

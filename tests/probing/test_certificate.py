@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,6 @@ from exporter.probing.probe import Prober
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.certificates import Authority, Certificate
 
 GOOD = answer(json.dumps(a_flow()).encode())

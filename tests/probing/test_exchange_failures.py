@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from probing.loopback import Behaviour, Talk, answer, says, upon
 from probing.visit import NAME, visit, wants_a_client_certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.certificates import Authority, Certificate
 
 FLOW = json.dumps(a_flow()).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from exporter.outcome import FAULTS, Fault, Phase, Reason
 from exporter.probing.failure import BodyError, DeadlineError, ResolutionError, read_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.certificates import Authority, Certificate
 
 BEFORE = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS)

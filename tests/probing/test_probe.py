@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,8 +25,6 @@ from exporter.probing.step import Request, Step
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.certificates import Authority
 
 FLOW = json.dumps(a_flow()).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import pytest
 from probing.examples import SOURCE, a_flow, a_target
@@ -15,9 +15,6 @@ from exporter.outcome import Outcome, Phase
 from exporter.probing.probe import Prober
 from exporter.probing.resolver import Resolver
 from exporter.target import IpFamily, Journey
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 GOOD = answer(json.dumps(a_flow()).encode())
 

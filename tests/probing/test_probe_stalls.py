@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-from typing import TYPE_CHECKING
 
 import pytest
 from probing.examples import SOURCE, a_flow, a_target
@@ -13,11 +12,8 @@ from probing.loopback import Behaviour, Talk, answer, listening, loop, run, says
 from exporter.outcome import Outcome, Phase
 from exporter.probing.failure import ResolutionError
 from exporter.probing.probe import Prober
-from exporter.probing.stall import explains_timeout
+from exporter.probing.stall import Stalls, StallsSince, explains_timeout
 from exporter.target import IpFamily, Journey
-
-if TYPE_CHECKING:
-    from exporter.probing.stall import Stalls, StallsSince
 
 GOOD = answer(json.dumps(a_flow()).encode())
 TIMEOUT = 60.0

@@ -6,8 +6,8 @@ import asyncio
 import socket
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 from probing.loopback import PATIENCE, run
@@ -15,9 +15,6 @@ from probing.loopback import PATIENCE, run
 from exporter.probing.failure import ResolutionError
 from exporter.probing.resolver import Resolver, system_addresses
 from exporter.target import IpFamily
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FOUND = ("192.0.2.7", "2001:db8::7")
 

@@ -6,7 +6,8 @@ import errno
 import json
 import shutil
 import ssl
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -15,10 +16,7 @@ from probing.examples import a_flow, a_target
 from probing.loopback import answer, says
 from probing.visit import visit, wants_a_client_certificate
 
-from exporter.probing.trust import Trust
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from exporter.probing.trust import SSLContexts
 
 
 class System(NamedTuple):
@@ -30,7 +28,7 @@ class System(NamedTuple):
 
 def test_targets_with_one_setting_share_one_context(authority: Authority) -> None:
     first, second, own = a_target(), a_target(name="other"), a_target(ca_file=authority.ca_file)
-    trust = Trust([first, second, own])
+    trust = SSLContexts([first, second, own])
     assert trust(first) is trust(second)
     assert trust(own) is trust(a_target(name="third", ca_file=authority.ca_file))
     assert trust(own) is not trust(first)
@@ -38,7 +36,7 @@ def test_targets_with_one_setting_share_one_context(authority: Authority) -> Non
 
 def test_a_ca_file_is_trusted_alone(authority: Authority) -> None:
     target = a_target(ca_file=authority.ca_file)
-    context = Trust([target])(target)
+    context = SSLContexts([target])(target)
     assert [dict(entry)["serialNumber"] for entry in context.get_ca_certs()] == [serial_of(authority.ca_file)]
 
 
@@ -56,7 +54,7 @@ def test_a_client_certificate_is_shown_to_a_server_that_demands_one(
         own | {"client_certificate_file": client.both},
     )
     for fields in (with_key, with_both):
-        trust = Trust([a_target(**fields)])
+        trust = SSLContexts([a_target(**fields)])
         visited = visit(
             says(answer(json.dumps(a_flow()).encode())), certificate=server, trust=trust, **fields
         )
@@ -74,7 +72,7 @@ def test_a_client_certificate_of_somebody_else_is_refused_and_told_as_tls(
     server.tls.load_verify_locations(authority.ca_file)
     fields: dict[str, Any] = {"ca_file": authority.ca_file, "client_certificate_file": client.both}
     refusing = wants_a_client_certificate(server.tls)
-    visited = visit(refusing, scheme="https", trust=Trust([a_target(**fields)]), **fields)
+    visited = visit(refusing, scheme="https", trust=SSLContexts([a_target(**fields)]), **fields)
     assert visited.finding[:2] == ("tls", "network")
 
 
@@ -87,7 +85,7 @@ def test_targets_with_other_certificates_or_keys_have_contexts_of_their_own(auth
         a_target(client_certificate_file=other.both),
         a_target(client_certificate_file=other.both, ca_file=authority.ca_file),
     ]
-    trust = Trust(targets)
+    trust = SSLContexts(targets)
     assert len({trust(target) for target in targets}) == len(targets)
 
 
@@ -99,7 +97,7 @@ def test_a_key_that_was_encrypted_meanwhile_is_an_error_and_no_prompt(
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
     client.key.write_bytes(key.private_bytes(*form, serialization.BestAvailableEncryption(b"password")))
     with pytest.raises(ssl.SSLError):
-        Trust([a_target(client_certificate_file=client.certificate, client_key_file=client.key)])
+        SSLContexts([a_target(client_certificate_file=client.certificate, client_key_file=client.key)])
     assert capfd.readouterr() == ("", "")
 
 
@@ -111,20 +109,20 @@ def serial_of(ca_file: Path) -> object:
 
 def test_certificates_and_names_are_always_checked(authority: Authority) -> None:
     for target in (a_target(), a_target(ca_file=authority.ca_file)):
-        context = Trust([target])(target)
+        context = SSLContexts([target])(target)
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
 
 
 def test_the_systems_authorities_are_there_even_when_every_target_has_its_own(authority: Authority) -> None:
     # The warm-up walks a target of its own, without a CA_FILE.
-    context = Trust([a_target(ca_file=authority.ca_file)])(a_target())
+    context = SSLContexts([a_target(ca_file=authority.ca_file)])(a_target())
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 def test_a_ca_file_that_is_gone_is_told_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Trust([a_target(ca_file=tmp_path / "gone.pem")])
+        SSLContexts([a_target(ca_file=tmp_path / "gone.pem")])
 
 
 # Whether the system trusts anybody
@@ -141,27 +139,27 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
 
 
 def test_a_system_without_any_authority_has_none(system: System) -> None:
-    assert Trust.system_has_none()
+    assert SSLContexts.system_has_none()
     system.directory.rmdir()
-    assert Trust.system_has_none()
+    assert SSLContexts.system_has_none()
 
 
 def test_a_system_with_one_file_of_authorities_has_some(system: System, authority: Authority) -> None:
     shutil.copy(authority.ca_file, system.file)
-    assert not Trust.system_has_none()
+    assert not SSLContexts.system_has_none()
     system.directory.rmdir()
-    assert not Trust.system_has_none()
+    assert not SSLContexts.system_has_none()
 
 
 def test_a_system_with_a_directory_of_authorities_has_some(system: System, authority: Authority) -> None:
     # OpenSSL looks into it by the hash of a name when it needs one; none of it is in the store before.
     shutil.copy(authority.ca_file, system.directory / "0a1b2c3d.0")
-    assert not Trust.system_has_none()
+    assert not SSLContexts.system_has_none()
 
 
 def test_an_empty_file_of_authorities_is_none(system: System) -> None:
     system.file.write_text("# nothing\n", encoding="ascii")
-    assert Trust.system_has_none()
+    assert SSLContexts.system_has_none()
 
 
 def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
@@ -172,7 +170,7 @@ def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
         raise PermissionError(errno.EACCES, "permission denied", str(path))
 
     monkeypatch.setattr(type(system.directory), "iterdir", refuse)
-    assert not Trust.system_has_none()
+    assert not SSLContexts.system_has_none()
 
 
 # Renewal
@@ -180,7 +178,7 @@ def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
 
 def test_a_file_that_holds_another_authority_now_is_read_anew(tmp_path: Path) -> None:
     target = a_target(ca_file=Authority(tmp_path).ca_file)
-    trust = Trust([target])
+    trust = SSLContexts([target])
     Authority(tmp_path)  # in the place of the one before
     renewed = trust.renewed([target])
     assert renewed(target) is not trust(target)
@@ -191,7 +189,7 @@ def test_a_file_that_holds_another_authority_now_is_read_anew(tmp_path: Path) ->
 
 def test_targets_of_before_keep_their_contexts_until_the_next_renewal(authority: Authority) -> None:
     old, new = a_target(ca_file=authority.ca_file), a_target(name="new")
-    trust = Trust([old])
+    trust = SSLContexts([old])
     renewed = trust.renewed([new])
     assert renewed(old) is trust(old)
     with pytest.raises(KeyError):
@@ -200,7 +198,7 @@ def test_targets_of_before_keep_their_contexts_until_the_next_renewal(authority:
 
 def test_a_file_that_is_wrong_by_now_leaves_the_contexts_as_they_are(authority: Authority) -> None:
     target = a_target(ca_file=authority.ca_file)
-    trust = Trust([target])
+    trust = SSLContexts([target])
     before = trust(target)
     authority.ca_file.write_text("nothing", encoding="ascii")
     with pytest.raises(OSError, match="X509"):

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from probing.examples import a_target
 from probing.loopback import loop, run
 
+from exporter.outcome import Outcome
 from exporter.probing.probe import Prober
-from exporter.probing.trust import Trust
+from exporter.probing.trust import SSLContexts
 from exporter.probing.warm import warm
+from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
     import pytest
     from harness.certificates import Authority
 
-    from exporter.outcome import Outcome
-    from exporter.target import Journey, Target
 
 FIRST_PROBE = """
 import asyncio, sys
@@ -67,7 +67,7 @@ def test_it_walks_the_whole_way_in_the_clear_and_into_a_handshake_without_a_word
 
     async def main() -> None:
         # No target is without a CA_FILE, as in a closed network.
-        prober = Prober(Trust([a_target(ca_file=authority.ca_file)]), clock=loop().time)
+        prober = Prober(SSLContexts([a_target(ca_file=authority.ca_file)]), clock=loop().time)
 
         async def watched(target: Target, journey: Journey) -> Outcome:
             walked.append(await prober(target, journey))
@@ -89,7 +89,7 @@ def test_where_loopback_is_closed_it_says_so_and_goes_on(
 
     async def main() -> None:
         monkeypatch.setattr(loop(), "create_server", refuse)
-        await warm(Prober(Trust([]), clock=loop().time))
+        await warm(Prober(SSLContexts([]), clock=loop().time))
 
     run(main())
     (record,) = caplog.records

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probing.examples import SOURCE, a_target
 from probing.loopback import Behaviour, Peer, Talk, listening, loop, run
 
+from exporter.outcome import Outcome, StepRecord
 from exporter.probing.probe import Prober, fresh_token
-from exporter.target import IpFamily, Journey
+from exporter.target import IpFamily, Journey, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.certificates import Authority, Certificate
 
-    from exporter.outcome import Outcome, StepRecord
-    from exporter.target import Target
 
 NAME = "idp.example"
 

@@ -6,15 +6,12 @@ weather (what probes find, from which minute on) -> outcomes -> Metrics -> page 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from exporter.observing import Metrics
-from exporter.outcome import CHECKS, FAULTS, Cause, Fault, Outcome, Phase, Reason, StepRecord, TlsFacts
+from exporter.outcome import CHECKS, FAULTS, Fault, Outcome, Phase, Reason, SkipCause, StepRecord, TlsFacts
 from exporter.target import Journey, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 MINUTE = 60.0
 DAY = 86_400.0
@@ -49,7 +46,7 @@ class Sky:
     failed_checks: tuple[str, ...] = ()
     skew: float = 0.2
     certificate_days: float | None = 60.0
-    skipped: Cause | None = None
+    skipped: SkipCause | None = None
     lag: float = 0.001
     silent: bool = False
 
@@ -217,7 +214,7 @@ class _Life:
 
     def _probe(self, watched: Watched, due: float) -> None:
         sky = watched.sky(due)
-        cause = Cause.BACKOFF if due < self._held.get(watched.host, 0.0) else sky.skipped
+        cause = SkipCause.BACKOFF if due < self._held.get(watched.host, 0.0) else sky.skipped
         if sky.silent:
             return
         if cause is not None:

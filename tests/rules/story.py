@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,6 @@ import yaml
 from harness.prometheus import need_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from rules.pod import Pod
 
 RULES = Path(__file__).resolve().parents[2] / "helm" / "pingone-flow-exporter" / "files" / "rules"

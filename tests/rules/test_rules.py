@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from exporter.observing.catalogue import DAEMON, FLOW
 from exporter.settings.values import RESERVED_LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from harness.daemon import Daemon
     from harness.factory import Factory
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from rules.pod import CUT_OFF, DEAD, FAIR, LIMITED, Pod, Sky, Watched
 from rules.story import Story, Text, always
 
-from exporter.outcome import Cause
+from exporter.outcome import SkipCause
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from rules.pod import Weather
 
 JOB = "pingone-flow-exporter"
@@ -30,7 +29,7 @@ EGRESS = f"PingOneEgressDown {HERE}"
 REFUSED = f"PingOneConfigReloadFailed {HERE}"
 INSTANCE = {"job": "pingone-flow-exporter", "instance": HERE}
 LATE = Sky(lag=2.0)
-MISSED = Sky(skipped=Cause.MISSED)
+MISSED = Sky(skipped=SkipCause.MISSED)
 STILL = Sky(stalled=True)
 SOME = (
     f"Not all of the 3 shards of {JOB} are being scraped, and the targets of the others are not watched; "
@@ -191,7 +190,7 @@ def test_a_target_that_was_never_probed_is_stale(tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_seldom_probed_is_not_stale_after_a_restart(tmp_path: Path) -> None:
-    held = emea({0: Sky(skipped=Cause.BACKOFF)}, interval=3600.0)
+    held = emea({0: Sky(skipped=SkipCause.BACKOFF)}, interval=3600.0)
 
     tell(tmp_path, Pod(watched=[held]), firing=always(0, 50))
 
@@ -259,8 +258,8 @@ def test_a_few_of_many_due_probes_are_no_ticket(tmp_path: Path) -> None:
     tell(tmp_path, pod, firing=always(0, 45))
 
 
-@pytest.mark.parametrize("cause", [Cause.BACKOFF, Cause.CANCELLED])
-def test_who_is_held_back_or_stopped_leaves_nothing_out(cause: Cause, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cause", [SkipCause.BACKOFF, SkipCause.CANCELLED])
+def test_who_is_held_back_or_stopped_leaves_nothing_out(cause: SkipCause, tmp_path: Path) -> None:
     pod = Pod(watched=[emea({20: Sky(skipped=cause), 23: FAIR})])
 
     tell(tmp_path, pod, firing=always(0, 45))

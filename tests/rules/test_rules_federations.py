@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from rules.pod import DELETED, FAIR, LIMITED, OUR_BUG, TIMEOUT, Pod, Sky, Watched, Weather
 from rules.story import Story, Text, always
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 DOWN = "PingOneFederationDown emea"
 NO_SUCCESS = "PingOneFederationNoSuccess emea"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,9 +11,6 @@ from rules.pod import CUT_OFF, FAIR, LIMITED, OUR_BUG, SLOW, TIMEOUT, Pod, Sky, 
 from rules.story import Story, Text, always
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from rules.pod import Weather
 
 FAST = "PingOneErrorBudgetBurnFast emea"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from rules.pod import CUT_OFF, DELETED, FAIR, TIMEOUT, Pod, Sky, Watched, Weather
 from rules.story import Story, Text, always
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 DOWN = "PingOneFederationDown emea"
 OUTAGE = "PingOneAuthHostOutage auth.pingone.eu"

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scheduling.virtual_time import EPOCH, virtual_time
 
-from exporter.outcome import FAULTS, Cause, Outcome, Phase, Reason
+from exporter.outcome import FAULTS, Observer, Outcome, Phase, Reason, SkipCause
 from exporter.scheduling import Schedule
 from exporter.scheduling.offsets import offset
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
-
     from scheduling.virtual_time import VirtualTime
 
-    from exporter.outcome import Observer
 
 EXACT = 1e-4
 """Seconds. Wall times are kept in microseconds, and floats of the epoch's size are no finer."""
@@ -80,7 +78,7 @@ class Note:
 class Skip(Note):
     """Due runs were not done."""
 
-    cause: Cause
+    cause: SkipCause
     count: int
 
 
@@ -122,7 +120,7 @@ class Stage:
     def ended(self) -> None:
         self.in_flight -= 1
 
-    def skipped(self, target: str, journey: Journey, cause: Cause, count: int, /) -> None:
+    def skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
         assert journey is Journey.AUTHORIZE
         assert count > 0
         self.skips.append(Skip(self.time(), target, cause, count))
@@ -174,7 +172,7 @@ class Stage:
         """Return when the probes of `target` began."""
         return [note.at for note in self.begun if note.target == target]
 
-    def skipped_count(self, cause: Cause, target: str | None = None) -> int:
+    def skipped_count(self, cause: SkipCause, target: str | None = None) -> int:
         """Return how many due runs were skipped with this cause."""
         return sum(s.count for s in self.skips if s.cause is cause and target in {None, s.target})
 

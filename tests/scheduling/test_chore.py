@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,12 @@ import pytest
 from scheduling.stage import EXACT, Act, Stage, due_slots, make_target, perform
 from scheduling.virtual_time import EPOCH
 
-from exporter.scheduling import Chore, Schedule
+from exporter.scheduling import PeriodicJob, Schedule
+from exporter.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scheduling.virtual_time import VirtualTime
 
-    from exporter.target import Target
 
 EVERY = 15.1
 """Seconds. No multiple of the quarter of a second at which the wall clock is looked at."""
@@ -65,7 +64,7 @@ def with_chores(stage: Stage, *labours: Labour, targets: tuple[Target, ...] = ()
         observers=[stage],
         watcher=stage,
         places=1,
-        chores=[Chore(f"labour {n}", EVERY, labour) for n, labour in enumerate(labours)],
+        chores=[PeriodicJob(f"labour {n}", EVERY, labour) for n, labour in enumerate(labours)],
         clock=stage.time.clock(),
     )
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.scheduling.places import Places
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 TURNS = 100
 """Of the loop, in which everybody has got as far as they get: who is told to leave before they sit down hands

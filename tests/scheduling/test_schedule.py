@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 from scheduling.stage import EXACT, Act, Stage, due_slots, make_target, perform, play
 
-from exporter.outcome import Cause, Outcome, Reason
+from exporter.outcome import Observer, Outcome, Reason, SkipCause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from scheduling.virtual_time import VirtualTime
-
-    from exporter.outcome import Observer
 
 
 def stall(seconds: float) -> Callable[[VirtualTime], None]:
@@ -79,7 +76,9 @@ def test_a_slot_is_refused_once_while_the_last_probe_of_its_target_still_runs() 
         ),
     )
     assert stage.starts("slow") == pytest.approx([*due[:2], *due[6:]], abs=EXACT)
-    assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [("slow", Cause.OVERRUN, 1)] * 4
+    assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [
+        ("slow", SkipCause.OVERRUN, 1)
+    ] * 4
     assert [skip.at for skip in stage.skips] == pytest.approx(due[2:6], abs=EXACT)
 
 
@@ -88,8 +87,8 @@ def test_what_was_due_while_the_loop_stood_still_is_missed_and_the_latest_is_don
     due = due_slots(target, 200.0)
     stage = play([target], 200.0, cues=[(due[3] - 1.0, stall(due[7] - due[3] + 3.0))])
     assert stage.starts("t") == pytest.approx([*due[:3], due[7] + 2.0, *due[8:]], abs=EXACT)
-    assert stage.skipped_count(Cause.MISSED) == 4
-    assert stage.skipped_count(Cause.OVERRUN) == 0
+    assert stage.skipped_count(SkipCause.MISSED) == 4
+    assert stage.skipped_count(SkipCause.OVERRUN) == 0
 
 
 def test_a_slot_that_is_too_late_is_missed_rather_than_done_out_of_its_phase() -> None:
@@ -97,7 +96,7 @@ def test_a_slot_that_is_too_late_is_missed_rather_than_done_out_of_its_phase() -
     due = due_slots(target, 100.0)
     stage = play([target], 100.0, cues=[(due[3] - 0.5, stall(0.5 + 5.1))])
     assert stage.starts("t") == pytest.approx([*due[:3], *due[4:]], abs=EXACT)
-    assert [(skip.cause, skip.count) for skip in stage.skips] == [(Cause.MISSED, 1)]
+    assert [(skip.cause, skip.count) for skip in stage.skips] == [(SkipCause.MISSED, 1)]
 
 
 def test_a_probe_that_something_delays_after_it_was_due_is_missed_too() -> None:
@@ -105,7 +104,7 @@ def test_a_probe_that_something_delays_after_it_was_due_is_missed_too() -> None:
     targets = [make_target(name, host=name, interval=10.0) for name in ("blocking", "late")]
     stage = play(targets, 8.0, script=lambda name, _: Act(blocks=5.1 if name == "blocking" else 0.0))
     assert stage.starts("blocking")[0] == pytest.approx(0.0, abs=EXACT)
-    assert stage.skipped_count(Cause.MISSED, "late") == 1
+    assert stage.skipped_count(SkipCause.MISSED, "late") == 1
     assert all(lag <= 5.0 for lag in stage.lags)
 
 

@@ -11,14 +11,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scheduling.stage import Act, Stage, due_slots, make_target, perform
 
-from exporter.outcome import Outcome, Reason
+from exporter.outcome import Observer, Outcome, Reason
 from exporter.scheduling.offsets import first_delays
+from exporter.target import Target
 
 if TYPE_CHECKING:
     from scheduling.virtual_time import VirtualTime
 
-    from exporter.outcome import Observer
-    from exporter.target import Target
 
 NAMES = ("a", "b", "c", "d", "e")
 SPAN = 60.0

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from scheduling.stage import EXACT, Act, due_slots, make_target, play
 from scheduling.virtual_time import EPOCH
 
-from exporter.outcome import Cause, Reason
+from exporter.outcome import Reason, SkipCause
+from exporter.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scheduling.stage import Stage
-
-    from exporter.target import Target
 
 
 def refused_once(name: str, retry_after: float | None, *, number: int = 0) -> Callable[[str, int], Act]:
@@ -29,7 +27,7 @@ def assert_held(stage: Stage, target: Target, due: list[float], since: float, un
     held = [slot for slot in due if since < slot < until]
     assert held
     assert stage.starts(target.name) == pytest.approx([slot for slot in due if slot not in held], abs=EXACT)
-    assert stage.skipped_count(Cause.BACKOFF, target.name) == len(held)
+    assert stage.skipped_count(SkipCause.BACKOFF, target.name) == len(held)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +44,7 @@ def test_a_refused_target_is_held_back_and_goes_on_in_its_phase(
     target = make_target("t", interval=10.0)
     stage = play([target], 400.0, script=refused_once("t", retry_after))
     assert_held(stage, target, due_slots(target, 400.0), 1.0, 1.0 + lasts)
-    assert len(stage.skips) == stage.skipped_count(Cause.BACKOFF)
+    assert len(stage.skips) == stage.skipped_count(SkipCause.BACKOFF)
 
 
 def test_a_provider_that_asks_for_no_time_gets_none() -> None:
@@ -116,14 +114,17 @@ def test_a_refusal_after_the_hold_begins_another_one() -> None:
     stage = play([target], 300.0, script=lambda *_: refusal)
     for earlier, later in zip(stage.starts("t"), stage.starts("t")[1:], strict=False):
         assert 25.0 <= later - earlier <= 25.1 + 10.0
-    assert len(stage.begun) + stage.skipped_count(Cause.BACKOFF) == len(due_slots(target, 300.0))
+    assert len(stage.begun) + stage.skipped_count(SkipCause.BACKOFF) == len(due_slots(target, 300.0))
 
 
 def test_who_waits_for_a_place_when_the_hold_begins_is_held_back_too() -> None:
     targets = [make_target(name, host="h", interval=20.0) for name in ("a", "b", "c")]
     stage = play(targets, 3.0, places=1, script=refused_once("a", 45.0))
     assert [note.target for note in stage.begun] == ["a"]
-    assert [(skip.target, skip.cause) for skip in stage.skips] == [("b", Cause.BACKOFF), ("c", Cause.BACKOFF)]
+    assert [(skip.target, skip.cause) for skip in stage.skips] == [
+        ("b", SkipCause.BACKOFF),
+        ("c", SkipCause.BACKOFF),
+    ]
     assert [skip.at for skip in stage.skips] == pytest.approx([1.0, 1.0], abs=EXACT)
 
 
@@ -132,7 +133,7 @@ def test_who_is_held_back_is_skipped_when_due_and_does_not_wait_for_a_place_firs
     acts = {"held": Act(reason=Reason.RATE_LIMITED, retry_after=60.0), "hog": Act(lasts=100.0)}
     stage = play([held, hog], 50.0, places=1, script=lambda name, _: acts[name])
     later = due_slots(held, 50.0)[1:]
-    assert [skip.cause for skip in stage.skips] == [Cause.BACKOFF] * len(later)
+    assert [skip.cause for skip in stage.skips] == [SkipCause.BACKOFF] * len(later)
     assert [skip.at for skip in stage.skips] == pytest.approx(later, abs=EXACT)
 
 
@@ -148,5 +149,5 @@ def test_a_step_of_the_wall_clock_neither_ends_nor_lengthens_a_hold(step: float)
         [target], 200.0, script=refused_once("t", 95.0), cues=[(30.4, lambda time: time.set_wall(step))]
     )
     held = [slot for slot in due_slots(target, 200.0) if 1.0 < slot < 96.0]
-    assert stage.skipped_count(Cause.BACKOFF) == len(held)
+    assert stage.skipped_count(SkipCause.BACKOFF) == len(held)
     assert len(stage.begun) == len(due_slots(target, 200.0)) - len(held)

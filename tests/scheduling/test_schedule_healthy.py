@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from scheduling.stage import Act, due_slots, make_target, perform
 
-from exporter.outcome import Cause, Reason
+from exporter.outcome import Reason, SkipCause
+from exporter.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scheduling.stage import Stage
     from scheduling.virtual_time import VirtualTime
-
-    from exporter.target import Target
 
 
 def health(
@@ -52,14 +50,14 @@ def test_a_schedule_of_no_targets_stays_healthy() -> None:
 def test_it_is_healthy_while_everything_is_refused_since_the_last_probe_still_runs() -> None:
     stage, answers = health([make_target("t", interval=10.0)], 600, script=lambda *_: Act(lasts=1e4))
     assert len(stage.begun) == 1
-    assert stage.skipped_count(Cause.OVERRUN) > 50
+    assert stage.skipped_count(SkipCause.OVERRUN) > 50
     assert all(answers)
 
 
 def test_it_is_healthy_while_everything_is_held_back() -> None:
     refusal = Act(reason=Reason.RATE_LIMITED, retry_after=300.0)
     stage, answers = health([make_target("t", interval=10.0)], 300, script=lambda *_: refusal)
-    assert stage.skipped_count(Cause.BACKOFF) > 25
+    assert stage.skipped_count(SkipCause.BACKOFF) > 25
     assert all(answers)
 
 
@@ -73,7 +71,7 @@ def test_what_waits_in_vain_for_a_place_is_no_progress() -> None:
         script=lambda name, _: Act(lasts=1e5 if name == "hog" else 0.1),
     )
     assert [note.target for note in stage.begun] == ["hog"]
-    assert stage.skipped_count(Cause.MISSED, "t") > 10
+    assert stage.skipped_count(SkipCause.MISSED, "t") > 10
     assert answers == [second <= 30 for second in range(1, 61)]
 
 
@@ -108,7 +106,7 @@ def test_it_is_unhealthy_when_all_is_missed_and_healthy_again_when_probes_are_st
             await asyncio.sleep(slot - 0.5 - time())
             time.loop.stall(6.0)  # the slot was good for 5 s
         await asyncio.sleep(0.1)
-        assert stage.skipped_count(Cause.MISSED) == 6
+        assert stage.skipped_count(SkipCause.MISSED) == 6
         assert len(stage.begun) == 1
         answers = [schedule.healthy]
         await asyncio.sleep(due[7] + 0.1 - time())

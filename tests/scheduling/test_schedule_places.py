@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from scheduling.stage import EXACT, Act, due_slots, make_target, play
 
-from exporter.outcome import Cause
+from exporter.outcome import Observer, Outcome, SkipCause
 
 if TYPE_CHECKING:
     from scheduling.stage import Stage
     from scheduling.virtual_time import VirtualTime
 
-    from exporter.outcome import Observer, Outcome
 
 LONG = 40.0
 """Seconds of interval in these tests; a slot is good for half of them."""
@@ -45,7 +44,7 @@ def test_who_waits_longer_than_the_grace_is_missed_and_does_not_take_a_place() -
     targets = [make_target(name, host=name, interval=LONG, timeout=19.0) for name in names(3)]
     stage = play(targets, 21.0, places=1, script=lambda *_: Act(lasts=15.0))
     assert [note.target for note in stage.begun] == names(2)
-    missed = [skip for skip in stage.skips if skip.cause is Cause.MISSED and skip.target == "t002"]
+    missed = [skip for skip in stage.skips if skip.cause is SkipCause.MISSED and skip.target == "t002"]
     assert [skip.count for skip in missed] == [1]
     assert missed[0].at == pytest.approx(LONG / 2, abs=EXACT)
 
@@ -59,8 +58,8 @@ def test_a_place_that_is_handed_over_too_late_is_not_taken() -> None:
     targets = [make_target(name, host=name, interval=LONG, timeout=19.0) for name in names(3)]
     stage = play(targets, 25.0, places=1, script=lambda *_: Act(lasts=15.0), observers=blocking)
     assert [note.target for note in stage.begun] == ["t000"]
-    assert stage.skipped_count(Cause.MISSED, "t001") == 1
-    assert stage.skipped_count(Cause.MISSED, "t002") == 1
+    assert stage.skipped_count(SkipCause.MISSED, "t001") == 1
+    assert stage.skipped_count(SkipCause.MISSED, "t002") == 1
 
 
 class Stalling:
@@ -83,7 +82,7 @@ def test_waiting_in_vain_costs_only_that_slot() -> None:
     due = due_slots(target, 300.0)
     served = [at for at in due if at + LONG / 2 >= 100.0]
     assert stage.starts("t") == pytest.approx([max(at, 100.0) for at in served], abs=EXACT)
-    assert stage.skipped_count(Cause.MISSED, "t") == len(due) - len(served)
+    assert stage.skipped_count(SkipCause.MISSED, "t") == len(due) - len(served)
 
 
 def test_who_was_woken_late_waits_only_for_the_rest_of_its_grace() -> None:
@@ -112,7 +111,7 @@ def test_an_outage_of_one_provider_starves_nobody_under_the_default_bound() -> N
     for number, target in enumerate(fine):
         due = due_slots(target, 200.0, first=0.05 * number)
         assert stage.starts(target.name) == pytest.approx(due, abs=EXACT)
-    assert stage.skipped_count(Cause.MISSED) == 0
+    assert stage.skipped_count(SkipCause.MISSED) == 0
 
 
 def test_one_target_too_many_for_the_bound_delays_and_does_not_stop_the_others() -> None:
@@ -125,7 +124,7 @@ def test_one_target_too_many_for_the_bound_delays_and_does_not_stop_the_others()
         places=4,
         script=lambda name, _: Act(lasts=9.0 if name.startswith("dark") else 0.1),
     )
-    assert len(stage.starts("fine")) + stage.skipped_count(Cause.MISSED, "fine") == len(
+    assert len(stage.starts("fine")) + stage.skipped_count(SkipCause.MISSED, "fine") == len(
         due_slots(fine, 400.0)
     )
     assert len(stage.starts("fine")) > 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,16 +11,12 @@ from scheduling.stage import EXACT, QUICK, Act, due_slots, make_target, perform
 from scheduling.virtual_time import EPOCH
 
 from exporter.outcome import Reason
-from exporter.target import Journey
+from exporter.scheduling import ScheduledProbe
+from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from scheduling.stage import Stage
     from scheduling.virtual_time import VirtualTime
-
-    from exporter.scheduling import Plan
-    from exporter.target import Target
 
 
 def plans_after(
@@ -29,9 +26,9 @@ def plans_after(
     script: Callable[[str, int], Act] = lambda _name, _number: QUICK,
     stopped: bool = False,
     wall_step: float = 0.0,
-) -> dict[str, Plan]:
+) -> dict[str, ScheduledProbe]:
     """Return what is planned so many seconds after the start."""
-    found: dict[str, Plan] = {}
+    found: dict[str, ScheduledProbe] = {}
 
     async def scene(stage: Stage, time: VirtualTime) -> None:
         schedule = stage.schedule(targets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,15 +14,12 @@ from hypothesis import strategies as st
 from scheduling.stage import EXACT, Act, Stage, due_slots, make_target, perform
 from scheduling.virtual_time import EPOCH
 
-from exporter.outcome import Cause, Reason
+from exporter.outcome import Outcome, Reason, SkipCause
+from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from scheduling.virtual_time import VirtualTime
 
-    from exporter.outcome import Outcome
-    from exporter.target import Journey, Target
 
 LONG = 40.0
 
@@ -90,8 +88,8 @@ def test_a_removed_target_is_cancelled_wherever_it_is_and_probed_no_more() -> No
         [stays, runs, waits], (3.0, [stays]), until=150.0, places=2, script=lambda *_: Act(lasts=5.0)
     )
     assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [
-        ("b", Cause.CANCELLED, 1),
-        ("c", Cause.CANCELLED, 1),
+        ("b", SkipCause.CANCELLED, 1),
+        ("c", SkipCause.CANCELLED, 1),
     ]
     assert [skip.at for skip in stage.skips] == pytest.approx([3.0, 3.0], abs=EXACT)
     assert {outcome.target for _, outcome in stage.outcomes} == {"a"}
@@ -102,7 +100,7 @@ def test_a_changed_targets_probe_is_cancelled_and_counted_and_a_new_one_comes_so
     target = make_target("t", interval=LONG, timeout=9.0)
     after = replace(target, client_id="other")
     stage = reloaded([target], (3.0, [after]), until=150.0, script=lambda *_: Act(lasts=5.0))
-    assert [(skip.cause, skip.count) for skip in stage.skips] == [(Cause.CANCELLED, 1)]
+    assert [(skip.cause, skip.count) for skip in stage.skips] == [(SkipCause.CANCELLED, 1)]
     assert stage.starts("t") == pytest.approx([0.0, *due_slots(after, 150.0, first=3.0)], abs=EXACT)
     assert stage.twice_at_once == []
 
@@ -187,7 +185,7 @@ def test_what_is_due_at_the_moment_of_a_reload_is_accounted_for() -> None:
 
     stage = perform(scene)
     assert len(stage.outcomes) + sum(skip.count for skip in stage.skips) == due
-    assert stage.skipped_count(Cause.MISSED) > 1
+    assert stage.skipped_count(SkipCause.MISSED) > 1
 
 
 def test_a_hold_survives_and_holds_whoever_comes_into_its_scope() -> None:
@@ -202,7 +200,7 @@ def test_a_hold_survives_and_holds_whoever_comes_into_its_scope() -> None:
     assert [hold.target for hold in stage.holds] == ["a", "b"]
     assert [hold.at for hold in stage.holds] == pytest.approx([0.1, 10.0], abs=EXACT)
     assert [hold.until for hold in stage.holds] == pytest.approx([EPOCH + 50.1] * 2, abs=EXACT)
-    assert stage.skipped_count(Cause.BACKOFF, "b") >= 1
+    assert stage.skipped_count(SkipCause.BACKOFF, "b") >= 1
     assert stage.starts("b") == []
     assert stage.starts("c")[0] == pytest.approx(10.05, abs=EXACT)
 
@@ -234,7 +232,7 @@ def test_a_cancelled_probe_that_ends_all_the_same_is_counted_as_cancelled_once()
 
     stage = perform(scene)
     assert stage.outcomes == []
-    assert [(skip.cause, skip.count) for skip in stage.skips] == [(Cause.CANCELLED, 1)]
+    assert [(skip.cause, skip.count) for skip in stage.skips] == [(SkipCause.CANCELLED, 1)]
     assert stage.in_flight == 0
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from scheduling.stage import EXACT, Act, due_slots, make_target, perform
 
-from exporter.outcome import Cause
+from exporter.outcome import SkipCause
+from exporter.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scheduling.stage import Stage
     from scheduling.virtual_time import VirtualTime
 
-    from exporter.target import Target
 
 INTERVAL = 20.0
 
@@ -61,7 +60,9 @@ def test_what_does_not_finish_within_the_grace_is_cancelled_and_counted_once() -
     )
     assert took == pytest.approx(3.0, abs=EXACT)
     assert [outcome.target for _, outcome in stage.outcomes] == ["brief"]
-    assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [("long", Cause.CANCELLED, 1)]
+    assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [
+        ("long", SkipCause.CANCELLED, 1)
+    ]
     assert stage.in_flight == 0
 
 
@@ -69,7 +70,7 @@ def test_without_grace_everything_is_cancelled_at_once() -> None:
     stage, took = stopped("a", "b", after=1.0, grace=0.0, script=lambda *_: Act(lasts=5.0))
     assert took == pytest.approx(0.0, abs=EXACT)
     assert stage.outcomes == []
-    assert sorted(skip.target for skip in stage.skips if skip.cause is Cause.CANCELLED) == ["a", "b"]
+    assert sorted(skip.target for skip in stage.skips if skip.cause is SkipCause.CANCELLED) == ["a", "b"]
 
 
 def test_nothing_new_is_started_while_it_drains_nor_afterwards() -> None:
@@ -87,7 +88,7 @@ def test_who_waits_for_a_place_is_cancelled_at_once_and_does_not_get_the_place_t
     assert [note.target for note in stage.begun] == ["a"]
     assert [outcome.target for _, outcome in stage.outcomes] == ["a"]
     cancelled = [(skip.target, skip.cause, skip.count) for skip in stage.skips]
-    assert sorted(cancelled) == [("b", Cause.CANCELLED, 1), ("c", Cause.CANCELLED, 1)]
+    assert sorted(cancelled) == [("b", SkipCause.CANCELLED, 1), ("c", SkipCause.CANCELLED, 1)]
     assert [skip.at for skip in stage.skips] == pytest.approx([1.0, 1.0], abs=EXACT)
 
 
@@ -109,9 +110,9 @@ def test_a_slot_that_is_due_is_accounted_for_however_soon_the_stop_comes(turns: 
         await schedule.stop(grace=15.0)
 
     stage = perform(scene)
-    assert len(stage.begun) + stage.skipped_count(Cause.CANCELLED) == 2
+    assert len(stage.begun) + stage.skipped_count(SkipCause.CANCELLED) == 2
     assert len(stage.outcomes) == len(stage.begun)
-    assert len(stage.skips) == stage.skipped_count(Cause.CANCELLED)
+    assert len(stage.skips) == stage.skipped_count(SkipCause.CANCELLED)
 
 
 def test_what_was_due_while_the_loop_stood_still_before_the_stop_is_accounted_for() -> None:
@@ -127,8 +128,8 @@ def test_what_was_due_while_the_loop_stood_still_before_the_stop_is_accounted_fo
 
     stage = perform(scene)
     assert len(stage.begun) == 3
-    assert stage.skipped_count(Cause.MISSED) == 3
-    assert stage.skipped_count(Cause.CANCELLED) == 1
+    assert stage.skipped_count(SkipCause.MISSED) == 3
+    assert stage.skipped_count(SkipCause.CANCELLED) == 1
 
 
 def test_a_second_stop_is_harmless() -> None:
@@ -158,7 +159,7 @@ def test_a_second_stop_with_less_grace_cuts_the_first_one_short() -> None:
         assert time() == pytest.approx(2.0, abs=EXACT)
 
     stage = perform(scene, lambda *_: Act(lasts=9.0))
-    assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [("a", Cause.CANCELLED, 1)]
+    assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [("a", SkipCause.CANCELLED, 1)]
 
 
 def test_a_schedule_that_was_never_started_may_be_stopped() -> None:

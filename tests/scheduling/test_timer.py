@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
-from scheduling.virtual_time import EPOCH, virtual_time
+from scheduling.virtual_time import EPOCH, VirtualTime, virtual_time
 
 from exporter.scheduling import SteadyClock
 from exporter.scheduling.slots import Slots
 from exporter.scheduling.timer import Timer
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
-
-    from scheduling.virtual_time import VirtualTime
-
-    Cue = Callable[[VirtualTime], None]
+Cue = Callable[[VirtualTime], None]
 
 HOUR = 3600.0
 LATE = 0.3

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from unittest import mock
 
 from exporter.scheduling import SteadyClock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
 
 EPOCH = 1_700_000_000.0
 """Wall time at the virtual loop's time 0; of today's size, since that is where floats get coarse."""

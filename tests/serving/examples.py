@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from observing.examples import START, a_failure, a_success, a_target
 
-from exporter.outcome import Fault
+from exporter.outcome import Fault, Outcome
 from exporter.serving import Egress, Past, Views, Watched
 from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.outcome import Outcome
 
 NOW = START + 240.0
 """Four minutes after the outcomes of `observing.examples` began: 22 Nov 2025 14:04 UTC."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,11 +12,8 @@ from observing.strategies import outcomes
 from serving.examples import NOW, a_past, a_watched, at_once, bad, good, made
 
 from exporter.outcome import Fault, Outcome, Reason, as_json
-from exporter.serving import Egress
+from exporter.serving import Egress, Past, Watched
 from exporter.serving.api import target_as_json, targets_as_json
-
-if TYPE_CHECKING:
-    from exporter.serving import Past, Watched
 
 
 def all_of(*watched: Watched, external_url: str | None = None) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,11 +12,8 @@ from observing.strategies import outcomes
 from serving.examples import NOW, a_watched, bad, good, slow
 
 from exporter.outcome import Fault, Outcome, Phase, Reason
-from exporter.serving import Egress
+from exporter.serving import Egress, Watched
 from exporter.serving.headline import headline
-
-if TYPE_CHECKING:
-    from exporter.serving import Watched
 
 QUOTA = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
 OURS = a_failure(Reason.INTERNAL, Fault.EXPORTER)

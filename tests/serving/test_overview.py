@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -19,9 +19,6 @@ from exporter.outcome import Fault, Outcome, Reason
 from exporter.serving import Watched, overview
 from exporter.serving.overview import Overview
 from exporter.serving.sparkline import sparkline
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HOSTILE = """<script>alert("1")</script>'&"""
 QUOTA = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,9 +12,7 @@ from serving.html import Document
 
 from exporter.outcome import Fault
 from exporter.serving.sparkline import HEIGHT, ROOM, said, sparkline
-
-if TYPE_CHECKING:
-    from exporter.serving.watched import Point
+from exporter.serving.watched import Point
 
 some_points = st.lists(
     st.tuples(st.none() | st.floats(0, 100), st.sampled_from([fault.value for fault in Fault])), max_size=ROOM

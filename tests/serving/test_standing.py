@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,11 +12,9 @@ from observing.strategies import outcomes
 from serving.examples import NOW, a_watched, bad, good, slow
 
 from exporter.outcome import Fault, Outcome, Phase, Reason
+from exporter.serving import Watched
 from exporter.serving.standing import Standing, rank, standing, told, verdict
 from exporter.serving.words import finding
-
-if TYPE_CHECKING:
-    from exporter.serving import Watched
 
 QUOTA = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
 OURS = a_failure(Reason.INTERNAL, Fault.EXPORTER)

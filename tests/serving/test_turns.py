@@ -31,7 +31,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(whole())
 
 
-async def breathe() -> None:
+async def yield_if_due() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -41,9 +41,9 @@ def test_all_who_ask_until_it_begins_get_the_same_and_all_who_ask_later_the_next
         make = Maker()
         turns = Turns(make)
         early = [asyncio.create_task(turns()) for _ in range(3)]
-        await breathe()
+        await yield_if_due()
         late = [asyncio.create_task(turns()) for _ in range(3)]
-        await breathe()
+        await yield_if_due()
         assert make.begun == 1  # one at a time
 
         make.let_go.set()
@@ -70,7 +70,7 @@ def test_the_next_is_not_begun_before_everybody_has_the_last() -> None:
         await asked[0]
         await asyncio.gather(*asked, turns())
         assert begun == [1] * 100
-        await breathe()
+        await yield_if_due()
 
     run(scenario())
 
@@ -86,13 +86,13 @@ def test_no_two_get_it_in_one_turn_of_the_loop() -> None:
             got.append(turn)
 
         asked = [asyncio.create_task(ask()) for _ in range(20)]
-        await breathe()
+        await yield_if_due()
         make.let_go.set()
         while not all(one.done() for one in asked):
             turn += 1
             await asyncio.sleep(0)
         assert len(set(got)) == 20
-        await breathe()
+        await yield_if_due()
 
     run(scenario())
 
@@ -102,13 +102,13 @@ def test_whoever_leaves_takes_it_from_nobody_and_holds_nobody_up() -> None:
         make = Maker()
         turns = Turns(make)
         leaves, stays = asyncio.create_task(turns()), asyncio.create_task(turns())
-        await breathe()
+        await yield_if_due()
         leaves.cancel()
         make.let_go.set()
 
         assert await stays == 1
         assert await turns() == 2
-        await breathe()
+        await yield_if_due()
 
     run(scenario())
 
@@ -118,13 +118,13 @@ def test_when_all_have_left_the_next_one_is_made_all_the_same() -> None:
         make = Maker()
         turns = Turns(make)
         leaves = asyncio.create_task(turns())
-        await breathe()
+        await yield_if_due()
         leaves.cancel()
-        await breathe()
+        await yield_if_due()
         make.let_go.set()
 
         assert await turns() == 2
-        await breathe()
+        await yield_if_due()
 
     run(scenario())
 
@@ -145,6 +145,6 @@ def test_a_failure_is_told_to_all_who_waited_for_it_and_to_nobody_else() -> None
             with pytest.raises(ValueError, match="once"):
                 await one
         assert await turns() == 2
-        await breathe()
+        await yield_if_due()
 
     run(scenario())

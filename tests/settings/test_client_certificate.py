@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,15 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from exporter.settings import ConfigurationError, describe, load
+from exporter.settings import Config, ConfigurationError, describe, load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from harness.certificates import Authority
 
-    from exporter.settings import Settings
 
 T = "FLOW_EXPORTER_TARGETS__EMEA__"
 D = "FLOW_EXPORTER_DEFAULTS__"
@@ -57,7 +55,7 @@ def directory(tmp_path: Path, authority: Authority) -> Path:
     return tmp_path
 
 
-def loaded(directory: Path, extra: Mapping[str, str]) -> Settings:
+def loaded(directory: Path, extra: Mapping[str, str]) -> Config:
     return load({**EMEA, **extra}, directory)
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.settings import ConfigurationError, ListenAddress, configuration_file, load
+from exporter.settings import Config, ConfigurationError, ListenAddress, configuration_file, load
 from exporter.settings.configuration_file import read_configuration_file
 from exporter.settings.written import Leaf, Place
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.settings import Settings
 
 VARIABLE = "FLOW_EXPORTER_CONFIG_FILE"
 T = "FLOW_EXPORTER_TARGETS__EMEA__"
@@ -33,7 +28,7 @@ targets:
 SECRET = "q7Zk-s3cr3t-W9x"
 
 
-def loaded(directory: Path, text: str, environ: Mapping[str, str] | None = None) -> Settings:
+def loaded(directory: Path, text: str, environ: Mapping[str, str] | None = None) -> Config:
     (directory / "flows.yaml").write_text(text, encoding="utf-8")
     return load({VARIABLE: "flows.yaml", **(environ or {})}, directory)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from exporter.settings.environment_file import read_environment_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LEVEL = "FLOW_EXPORTER_LOG__LEVEL"
 

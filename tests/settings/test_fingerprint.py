@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from exporter.settings.file_digests import DEEPEST, LARGEST
 from harness.mount import Mount
 
-from exporter.settings import fingerprint
-from exporter.settings.fingerprint import DEEPEST, LARGEST
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from exporter.settings import file_digests
 
 
 def of(path: Path) -> bytes:
-    return fingerprint([path])[path]
+    return file_digests([path])[path]
 
 
 def write(path: Path, text: str) -> Path:
@@ -136,4 +133,4 @@ def test_a_name_that_no_file_can_have_is_as_good_as_none(tmp_path: Path) -> None
 
 def test_each_path_has_its_own(tmp_path: Path) -> None:
     one, other = write(tmp_path / "a", "1"), write(tmp_path / "b", "2")
-    assert fingerprint([one, other]) == {one: of(one), other: of(other)}
+    assert file_digests([one, other]) == {one: of(one), other: of(other)}

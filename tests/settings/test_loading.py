@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.settings import ListenAddress, Log, Settings, Web, load
+from exporter.settings import Config, ListenAddress, LogConfig, WebConfig, load
 from exporter.target import IpFamily, Journey, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 T = "FLOW_EXPORTER_TARGETS__"
 D = "FLOW_EXPORTER_DEFAULTS__"
@@ -33,7 +30,7 @@ def only_target(extra: Mapping[str, str], directory: Path = NOWHERE) -> Target:
 
 
 def test_three_variables_are_a_whole_configuration() -> None:
-    assert load(EMEA, NOWHERE) == Settings(
+    assert load(EMEA, NOWHERE) == Config(
         targets=(
             Target(
                 name="emea",
@@ -45,12 +42,12 @@ def test_three_variables_are_a_whole_configuration() -> None:
             ),
         ),
         disabled=(),
-        web=Web(listen_addresses=(ListenAddress("", 9988),)),
+        web=WebConfig(listen_addresses=(ListenAddress("", 9988),)),
         max_concurrent_probes=100,
         shutdown_grace=15.0,
         duration_buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
         egress_check=None,
-        log=Log(level="info", format="logfmt"),
+        log=LogConfig(level="info", format="logfmt"),
         files=(NOWHERE / ".env",),
     )
 
@@ -126,7 +123,7 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
         },
         NOWHERE,
     )
-    assert settings.web == Web(
+    assert settings.web == WebConfig(
         listen_addresses=(ListenAddress("127.0.0.1", 0), ListenAddress("::1", 9988)),
         external_url="https://flows.example.com/pingone",
     )
@@ -135,7 +132,7 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
     assert settings.duration_buckets == (0.1, 0.5, 1.0)
     assert settings.egress_check is not None
     assert settings.egress_check.url == "https://www.example.com/generate_204?x=1"
-    assert settings.log == Log(level="warning", format="json")
+    assert settings.log == LogConfig(level="warning", format="json")
 
 
 def test_the_variables_of_other_programs_are_left_alone() -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.settings.mistake import ConfigurationError, Mistake, printable
+from exporter.settings.mistake import ConfigurationError, InvalidSetting, printable
 
 
 def test_mistakes_are_sorted_and_each_is_told_once() -> None:
-    error = ConfigurationError([Mistake("B", "x"), Mistake("A", "y"), Mistake("B", "x"), Mistake("A", "x")])
-    assert error.mistakes == (Mistake("A", "x"), Mistake("A", "y"), Mistake("B", "x"))
+    error = ConfigurationError(
+        [
+            InvalidSetting("B", "x"),
+            InvalidSetting("A", "y"),
+            InvalidSetting("B", "x"),
+            InvalidSetting("A", "x"),
+        ]
+    )
+    assert error.mistakes == (InvalidSetting("A", "x"), InvalidSetting("A", "y"), InvalidSetting("B", "x"))
     assert str(error) == "A: x\nA: y\nB: x"
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from exporter.settings import load
 from exporter.settings.reading import read
 from exporter.settings.reference import reference
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROW = re.compile(r"\| `([^`]+)` \| (.+?) \| (.+) \|")
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.settings import ConfigurationError, load
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 T = "FLOW_EXPORTER_TARGETS__EMEA__"
 D = "FLOW_EXPORTER_DEFAULTS__"

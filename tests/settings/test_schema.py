@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +14,6 @@ from exporter.settings.schema import TargetFields, required
 from exporter.settings.validation import validate
 from exporter.settings.written import Leaf, Place
 from exporter.target import Target
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAME = "FLOW_EXPORTER_DEFAULTS__CA_FILE"
 

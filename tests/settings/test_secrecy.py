@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -17,9 +17,6 @@ from exporter.settings.field import Surroundings
 from exporter.settings.reading import read
 from exporter.settings.reference import reference
 from exporter.settings.validation import validate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 SECRET = "q7Zk-s3cr3t-W9x"
 T = "FLOW_EXPORTER_TARGETS__EMEA__"

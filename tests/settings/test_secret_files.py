@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 from harness.mount import Mount
@@ -13,10 +15,6 @@ from hypothesis import strategies as st
 from exporter.settings import ConfigurationError, load, secret_files
 from exporter.settings.secret_files import read_secret_files
 from exporter.settings.written import Leaf, Place
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 MISSING = "names a directory that does not exist; write a path that does, relative to the working directory"
 P = "FLOW_EXPORTER_"

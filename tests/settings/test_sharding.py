@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.settings import ConfigurationError, Shard, load
+from exporter.settings import ConfigurationError, ShardConfig, load
 from exporter.settings.sharding import MOST_SHARDS, shard_index, shard_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 INDEX, COUNT = "FLOW_EXPORTER_SHARD__INDEX", "FLOW_EXPORTER_SHARD__COUNT"
 NOWHERE = Path("/nonexistent")
@@ -101,7 +98,7 @@ def test_what_is_no_index_is_told(written: object) -> None:
 
 def test_there_is_one_shard_unless_said_otherwise() -> None:
     settings = load(variables("emea"), NOWHERE)
-    assert settings.shard == Shard(index=0, count=1, elsewhere=())
+    assert settings.shard == ShardConfig(index=0, count=1, elsewhere=())
     assert len(settings.targets) == 1
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from exporter.settings import values
 from exporter.target import IpFamily, Journey
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DURATION = "is no duration; write for example 500ms, 30s, 1m30s or 2h"
 STATUSES = "is no list of flow statuses; write for example USERNAME_PASSWORD_REQUIRED,OTP_REQUIRED"

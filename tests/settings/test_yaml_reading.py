@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 from exporter.settings import yaml_reading
 from exporter.settings.yaml_nodes import Listing, Mapping, Node, Text
 from exporter.settings.yaml_reading import parse_yaml, read_yaml
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NO_YAML = (
     "is no YAML from here on; indent by spaces, and put a text with any of "

@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
-from exporter.simulator import Application, Environment, Running, User, Weather, simulator
+from exporter.simulator import Application, Environment, Running, Station, User, Weather, simulator
 from exporter.simulator.message import Reply, Request
 from exporter.simulator.provider import Provider
 from exporter.simulator.urls import Urls
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
-    from exporter.simulator import Station
 
 ENVIRONMENT_ID = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
 CLIENT_ID = "6d3f7f5a-7c55-4a0e-bb29-3a52a0ec9ed1"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from simulator.desk import exchange
 
 from exporter.simulator.listener import Listener
 from exporter.simulator.message import Misdeed, Reply, Request, text_reply
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
 CLOSE = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -19,9 +20,6 @@ from exporter.simulator import (
     Weather,
     simulator,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 
 def under(kind: str, scenario: Callable[[Running], Awaitable[None]], **options: Any) -> None:  # noqa: ANN401

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from simulator.desk import APPLICATION, CLIENT_ID, DESTINATION_ID, ENVIRONMENT_ID, emea
 
-from exporter.simulator import Environment, SignOnPolicy, simulator, variables
-
-if TYPE_CHECKING:
-    from exporter.simulator import Application
+from exporter.simulator import Application, Environment, SignOnPolicy, simulator, variables
 
 
 def of(environment: Environment) -> tuple[dict[str, str], str, str]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from exporter.probing.journeys.authorize import authorize
-from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from exporter.probing.step import Walk
-    from exporter.target import Target
+from exporter.probing.step import Walk
+from exporter.target import Journey, Target
 
 JOURNEYS: Mapping[Journey, Callable[[Target, Callable[[], str]], Walk]] = {
     Journey.AUTHORIZE: authorize,

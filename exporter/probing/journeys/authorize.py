@@ -12,16 +12,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
-from exporter.probing.step import Expectation, Request, Step
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.probing.step import Walk
-    from exporter.target import Target
+from exporter.probing.step import Expectation, Request, Step, Walk
+from exporter.target import Target
 
 
 def authorize(target: Target, token: Callable[[], str]) -> Walk:

@@ -11,15 +11,13 @@ Annotations stay as they are: they look back over an hour, which is longer than 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
 import promql_parser as promql
 
 from exporter.settings import duration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import timedelta
 
 Group = dict[str, Any]
 

@@ -16,7 +16,8 @@ import os
 import re
 import signal
 import subprocess
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -37,9 +38,6 @@ from harness.prometheus import Prometheus, need_tool
 from harness.variables import PREFIX, target_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
-
     from e2e.drill.webhook import Alert, Notification
 
 TIMES = 30.0

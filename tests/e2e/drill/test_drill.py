@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from e2e.drill.stage import ABSENT, HERE, THERE, Drill, expected, play
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from e2e.drill.webhook import Alert
 
 # All acts are played within the first test.

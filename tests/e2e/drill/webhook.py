@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from harness.http_messages import Answer
 from harness.http_server import HttpServer
 from harness.waiting import poll
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SUBJECTS = ("target", "auth_host", "instance", "job")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,8 +10,6 @@ from e2e.pages.conftest import NAMES, Scene
 from harness.browser import DESK, PHONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from harness.browser import Visit
     from playwright.sync_api import Page
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,6 @@ from harness.browser import EVERY, PATIENCE
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from e2e.pages.conftest import Scene
     from harness.browser import Visit
     from playwright.sync_api import Page, Route

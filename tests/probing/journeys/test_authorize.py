@@ -7,7 +7,6 @@ external authorization request to the IdP*.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -21,11 +20,8 @@ from exporter.probing.answer import Verdict
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.journeys.authorize import authorize, s256
 from exporter.probing.probe import fresh_token
-from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from exporter.probing.step import Step
-    from exporter.target import Target
+from exporter.probing.step import Step
+from exporter.target import Journey, Target
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"

@@ -12,12 +12,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+from pathlib import Path
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of a file that are looked at; of a larger one, its size and its time are, too."""
@@ -31,7 +28,7 @@ _INTERNAL = ".."
 """How names begin under which Kubernetes keeps the content of a mount; links to it lead there."""
 
 
-def fingerprint(paths: Iterable[Path]) -> Mapping[Path, bytes]:
+def file_digests(paths: Iterable[Path]) -> Mapping[Path, bytes]:
     """Return a digest of each file's or directory's content, or of what keeps it from being read.
 
     Reads files: not for the event loop.
