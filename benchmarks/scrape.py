@@ -38,7 +38,8 @@ from benchmarks.bench import (
 )
 from benchmarks.provider import provider
 from exporter.observing import Metrics
-from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason, StepRecord
+from exporter.outcome import CHECKS, Outcome, Phase, StepRecord
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey, Target
 
 BOUND = 0.005

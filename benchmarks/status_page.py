@@ -29,7 +29,8 @@ from uuid import UUID
 from benchmarks.bench import two_cores, verdict
 from benchmarks.scrape import Holds, outcome, target
 from exporter.observing import History
-from exporter.outcome import Fault, Outcome, Phase, Reason, SkipCause, TlsFacts
+from exporter.outcome import Outcome, Phase, SkipCause, TlsFacts
+from exporter.reasons import Fault, Reason
 from exporter.scheduling import Schedule
 from exporter.serving import site
 from exporter.target import Journey, Target

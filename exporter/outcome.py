@@ -1,11 +1,11 @@
-"""What a probe found: the values that observers receive, and the closed sets they are made of.
+"""The result of a probe: the immutable records that observers receive, and their JSON.
 
     Outcome                 one finished probe
       └─ StepRecord ...     one per step taken, in order
            └─ phases        seconds per completed Phase
 
-Everything here is immutable and holds no secret: no query string, nonce, state, code, token, cookie
-or password ever enters one of these values.
+These records hold no secret: no query string, nonce, state, code, token, cookie or password ever
+enters them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey
 
 
 class Phase(StrEnum):
-    """The parts of an exchange, in the order of time."""
+    """The phases of an exchange, in order of time."""
 
     RESOLVE = "resolve"
     CONNECT = "connect"
@@ -30,85 +31,26 @@ class Phase(StrEnum):
     TRANSFER = "transfer"
 
 
-class Fault(StrEnum):
-    """Whose problem a result is. Routes an alert, never silences it."""
-
-    NONE = "none"
-    NETWORK = "network"
-    PROVIDER = "provider"
-    CONFIGURATION = "configuration"
-    QUOTA = "quota"
-    EXPORTER = "exporter"
-
-
-class Reason(StrEnum):
-    """Why a probe ended as it did. `ok` is the only success."""
-
-    OK = "ok"
-    DNS = "dns"
-    CONNECT = "connect"
-    PROXY = "proxy"
-    TLS = "tls"
-    TIMEOUT = "timeout"
-    PROTOCOL = "protocol"
-    RATE_LIMITED = "rate_limited"
-    SERVER_ERROR = "server_error"
-    REDIRECTED = "redirected"
-    OAUTH_ERROR = "oauth_error"
-    BLOCKED = "blocked"
-    CLIENT_ERROR = "client_error"
-    TOO_LARGE = "too_large"
-    NOT_JSON = "not_json"
-    FLOW_FAILED = "flow_failed"
-    NOT_A_FLOW = "not_a_flow"
-    UNEXPECTED_STATUS = "unexpected_status"
-    INTERNAL = "internal"
-
-
-FAULTS: Mapping[Reason, tuple[Fault, ...]] = {
-    Reason.OK: (Fault.NONE,),
-    Reason.DNS: (Fault.NETWORK,),
-    Reason.CONNECT: (Fault.NETWORK,),
-    Reason.PROXY: (Fault.NETWORK,),
-    Reason.TLS: (Fault.PROVIDER, Fault.NETWORK),
-    Reason.TIMEOUT: (Fault.NETWORK, Fault.PROVIDER),
-    Reason.PROTOCOL: (Fault.NETWORK, Fault.PROVIDER),
-    Reason.RATE_LIMITED: (Fault.QUOTA,),
-    Reason.SERVER_ERROR: (Fault.PROVIDER,),
-    Reason.REDIRECTED: (Fault.CONFIGURATION, Fault.PROVIDER),
-    Reason.OAUTH_ERROR: (Fault.CONFIGURATION,),
-    Reason.BLOCKED: (Fault.NETWORK,),
-    Reason.CLIENT_ERROR: (Fault.CONFIGURATION,),
-    Reason.TOO_LARGE: (Fault.PROVIDER,),
-    Reason.NOT_JSON: (Fault.PROVIDER,),
-    Reason.FLOW_FAILED: (Fault.PROVIDER,),
-    Reason.NOT_A_FLOW: (Fault.PROVIDER,),
-    Reason.UNEXPECTED_STATUS: (Fault.CONFIGURATION,),
-    Reason.INTERNAL: (Fault.EXPORTER,),
-}
-"""Every fault that a reason can have; the closed set behind `pingone_flow_probes_total`."""
-
-
 class SkipCause(StrEnum):
-    """Why a due run was not done."""
+    """Why a scheduled probe was skipped."""
 
     OVERRUN = "overrun"
-    """The last of that target and journey still runs."""
+    """The previous probe of that target and journey was still running."""
     MISSED = "missed"
     """Not started within max(1 s, half the interval)."""
     BACKOFF = "backoff"
-    """Held back because the provider asked for it."""
+    """Paused after a rate limit."""
     CANCELLED = "cancelled"
-    """Begun or due, and ended by shutdown or reload."""
+    """Due or started, and ended by shutdown or reload."""
 
 
 DAVINCI = "DAVINCI"
-"""Stands for the body of a DaVinci flow, which has no status."""
+"""The status of a DaVinci flow, whose body has none."""
 
 FAILED = "FAILED"
 
 UNKNOWN = "UNKNOWN"
-"""Stands for a flow status outside the known list."""
+"""The label value of any flow status outside the known list."""
 
 CHECKS: tuple[str, ...] = (
     "id",
@@ -138,7 +80,7 @@ KNOWN_STATUSES: frozenset[str] = frozenset({
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFacts:
-    """A TLS connection, or the one that would have been had its certificate been trusted.
+    """A TLS connection; also one that was refused for its certificate.
 
     Args:
         version: such as `TLSv1.3`.
@@ -153,7 +95,7 @@ class TlsFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """One step that was taken.
+    """One step of a probe.
 
     Args:
         step: its name; the metric label `step`.
@@ -161,16 +103,15 @@ class StepRecord:
         phase: the phase in which it ended; `transfer` when all went well.
         phases: seconds of each completed phase, in the order of time; the others are absent.
         http_status_code: the response's code, if there was a response.
-        flow_status: the flow status that came back; a new one only if it has the shape of a status,
-            else `UNKNOWN`.
-        error_codes: known OAuth and PingOne codes of the answer, `OTHER` for the rest.
+        flow_status: the flow status in the response; `UNKNOWN` if it does not look like a status.
+        error_codes: known OAuth and PingOne error codes in the response, `OTHER` for the rest.
         correlation_id: PingOne's `Correlation-Id`, checked for shape.
-        address: the address connected to, or last tried.
+        address: the remote address, or the last one tried.
         checks: the contract checks of a healthy flow, check -> whether it passed.
         lifetime: expiresAt minus createdAt of a healthy flow, in seconds.
         clock_skew: the provider's clock minus ours, in seconds.
-        clock_skew_error: the bound of that, in seconds.
-        tls: of the connection, if it was one with TLS.
+        clock_skew_error: the maximum error of that, in seconds.
+        tls: the TLS connection, if there was one.
     """
 
     step: str
@@ -195,9 +136,9 @@ class Outcome:
 
     Args:
         target: the target's name.
-        journey: what was walked.
+        journey: the journey that was probed.
         reason: why it ended as it did.
-        fault: whose problem that is; one of `FAULTS[reason]`.
+        fault: which side is at fault; one of `FAULTS[reason]`.
         step: the step it ended in.
         phase: the phase it ended in; `transfer` when all went well.
         started_at: wall clock, seconds since the epoch; never used for a duration.
@@ -205,8 +146,8 @@ class Outcome:
         duration: seconds by the monotonic clock, first phase to last.
         transaction_id: sent as `X-Ping-External-Transaction-Id`; finds the probe in PingOne's audit log.
         steps: one record per step taken.
-        retry_after: seconds for which a provider that limits rates asked to be left alone, if it said so.
-        stalled: whether our own event loop stood still meanwhile, so that no duration can be believed.
+        retry_after: seconds from the `Retry-After` header of a rate-limited response.
+        stalled: whether our own event loop stalled meanwhile, which makes the durations unreliable.
     """
 
     target: str
@@ -225,25 +166,25 @@ class Outcome:
 
     @property
     def success(self) -> bool:
-        """Whether the federation answered as it should."""
+        """Whether every step was good."""
         return self.reason is Reason.OK
 
     @property
     def counts(self) -> bool:
-        """Whether this says anything about the target: faults `quota` and `exporter` do not."""
+        """Whether this is conclusive about the target: faults `quota` and `exporter` are not."""
         return self.fault not in {Fault.QUOTA, Fault.EXPORTER}
 
 
 class Observer(Protocol):
-    """Receives every outcome, in the order of their ends."""
+    """Receives every outcome, in the order in which the probes end."""
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Take note of `outcome`; must not block."""
+        """Record `outcome`; must not block."""
         ...
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Return the one public shape of an outcome in JSON. What is unknown is absent."""
+    """Return the public JSON shape of an outcome. What is unknown is absent."""
     facts = {
         "target": outcome.target,
         "journey": outcome.journey.value,
@@ -287,5 +228,5 @@ def _known(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def rfc3339(timestamp: float) -> str:
-    """Write seconds since the epoch as RFC 3339 in UTC, to the millisecond."""
+    """Format seconds since the epoch as RFC 3339 in UTC, to the millisecond."""
     return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

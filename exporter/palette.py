@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from exporter.outcome import Fault
+from exporter.reasons import Fault
 
 COLORS: Mapping[Fault, str] = MappingProxyType({
     Fault.NONE: "green",

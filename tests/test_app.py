@@ -21,7 +21,8 @@ from harness.variables import target_variables
 
 from exporter.app import lifespan, run, stop_signals
 from exporter.observing import log_to
-from exporter.outcome import Outcome, Reason
+from exporter.outcome import Outcome
+from exporter.reasons import Reason
 from exporter.serving import ListenError, bind
 from exporter.settings import Config, load
 

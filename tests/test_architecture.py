@@ -19,12 +19,14 @@ from harness.imports import imports, module_name, sources
 EXPORTER = Path(__file__).parent.parent / "exporter"
 
 ROOMS = frozenset({"settings", "scheduling", "probing", "observing", "serving", "simulator"})
-GROUND = frozenset({"target", "outcome", "security"})
+GROUND = frozenset({"target", "outcome", "reasons", "status", "security"})
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "": frozenset(),
     "target": GROUND,
     "outcome": GROUND,
+    "reasons": GROUND,
+    "status": GROUND,
     # What the two views on a terminal share; the rooms do without.
     "palette": GROUND,
     # What settings read and serving serves; whether a certificate can be used, both must answer alike.

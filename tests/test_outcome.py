@@ -10,17 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.outcome import (
-    FAULTS,
     KNOWN_STATUSES,
-    Fault,
     Outcome,
     Phase,
-    Reason,
     SkipCause,
     StepRecord,
     as_json,
     rfc3339,
 )
+from exporter.reasons import FAULTS, Fault, Reason, reason_text
 from exporter.target import Journey
 
 BARE = StepRecord(step="authorize", reason=Reason.DNS, phase=Phase.RESOLVE, phases={})
@@ -161,3 +159,12 @@ def test_an_outcome_cannot_be_changed_by_who_observes_it() -> None:
         OUTCOME.reason = Reason.OK  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
         FULL.step = "other"  # type: ignore[misc]
+
+
+def test_every_pair_of_reason_and_fault_has_a_short_text_of_its_own() -> None:
+    texts = [reason_text(reason, fault) for reason, faults in FAULTS.items() for fault in faults]
+    assert len(set(texts)) == len(texts)
+    assert all(0 < len(text) <= 50 for text in texts)
+    assert reason_text(Reason.OK, Fault.NONE) == "ok"
+    with pytest.raises(KeyError):
+        reason_text(Reason.OK, Fault.NETWORK)

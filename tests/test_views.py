@@ -11,7 +11,8 @@ from scheduling.stage import Stage, perform
 
 from exporter import __version__
 from exporter.observing import History
-from exporter.outcome import Fault, Outcome, Reason
+from exporter.outcome import Outcome
+from exporter.reasons import Fault, Reason
 from exporter.serving import Views
 from exporter.target import Journey
 from exporter.views import SHOWN, views

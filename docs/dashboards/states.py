@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboards.promql import KEY, of_place, scraped, series
-from exporter.outcome import Fault
+from exporter.reasons import Fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 
 from exporter.observing.packing import pack, unpack
 from exporter.observing.state import State
-from exporter.outcome import Outcome, Reason
+from exporter.outcome import Outcome
+from exporter.reasons import Reason
 from exporter.target import Journey
 
 Point = tuple[float | None, str]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from exporter.outcome import Outcome, Reason, as_json
+from exporter.outcome import Outcome, as_json
+from exporter.reasons import Reason
 from exporter.target import Journey
 
 _log = logging.getLogger(__name__)

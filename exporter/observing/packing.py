@@ -11,7 +11,8 @@ from __future__ import annotations
 import marshal
 from typing import Any
 
-from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason, StepRecord, TlsFacts
+from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey
 
 

@@ -14,16 +14,14 @@ from typing import NamedTuple
 from exporter.observing.state import State
 from exporter.outcome import (
     FAILED,
-    FAULTS,
     KNOWN_STATUSES,
     UNKNOWN,
-    Fault,
     Outcome,
     Phase,
-    Reason,
     SkipCause,
     StepRecord,
 )
+from exporter.reasons import FAULTS, Fault, Reason
 from exporter.target import Journey, Target
 
 CODES_FROM_THE_START = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")

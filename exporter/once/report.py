@@ -24,8 +24,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord, as_json, rfc3339
+from exporter.outcome import Outcome, Phase, StepRecord, as_json, rfc3339
 from exporter.palette import COLORS
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporter.outcome import Fault, Reason
 from exporter.probing.contract import Stamp
 from exporter.probing.redaction import presentable_status
+from exporter.reasons import Fault, Reason
 
 BODY_LIMIT = 256 * 1024
 """Decoded bytes of a body that are read; a flow is about 1 KiB."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 
 from exporter import __version__
-from exporter.outcome import Reason
 from exporter.probing import timeline
 from exporter.probing.exchange import Exchanger
 from exporter.probing.failure import read_failure
@@ -16,6 +15,7 @@ from exporter.probing.resolver import Resolver
 from exporter.probing.route import Route
 from exporter.probing.stall import StallsSince, explains_timeout
 from exporter.probing.step import Request
+from exporter.reasons import Reason
 from exporter.target import IpFamily
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import httpx
 
-from exporter.outcome import Fault, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import Fault, Reason
 
 
 class DeadlineError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-from exporter.outcome import Fault, Reason, StepRecord, TlsFacts
+from exporter.outcome import StepRecord, TlsFacts
 from exporter.probing import timeline
 from exporter.probing.answer import Verdict
 from exporter.probing.exchange import Exchange
@@ -14,6 +14,7 @@ from exporter.probing.judge import judge
 from exporter.probing.redaction import presentable_id, presentable_status
 from exporter.probing.skew import Skew, clock_skew, date_stamp
 from exporter.probing.step import Step
+from exporter.reasons import Fault, Reason
 
 _log = logging.getLogger(__name__)
 

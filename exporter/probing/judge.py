@@ -26,12 +26,13 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from exporter.outcome import DAVINCI, FAILED, Fault, Reason
+from exporter.outcome import DAVINCI, FAILED
 from exporter.probing.answer import Answer, Verdict
 from exporter.probing.contract import check_contract, lifetime_seconds, stamp
 from exporter.probing.document import parse_object
 from exporter.probing.errors import PROVIDER_FAILED, REQUEST_LIMITED, codes_in_document, codes_in_location
 from exporter.probing.step import Expectation
+from exporter.reasons import Fault, Reason
 
 _LOWEST_FINAL, _HIGHEST = 200, 599
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord, TlsFacts
+from exporter.outcome import Outcome, Phase, StepRecord, TlsFacts
 from exporter.probing.answer import Verdict
 from exporter.probing.certificate import SecondLook
 from exporter.probing.exchange import Exchange, Exchanger, Resolve
@@ -25,6 +25,7 @@ from exporter.probing.retry_after import retry_after_seconds
 from exporter.probing.route import Route
 from exporter.probing.stall import StallsSince, explains_timeout
 from exporter.probing.step import Step, Walk
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)

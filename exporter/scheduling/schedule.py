@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
-from exporter.outcome import Observer, Outcome, Reason, SkipCause
+from exporter.outcome import Observer, Outcome, SkipCause
+from exporter.reasons import Reason
 from exporter.scheduling.backoff import Holds, hold_for, scope_of
 from exporter.scheduling.chore import ChoreRunner, PeriodicJob
 from exporter.scheduling.clock import SteadyClock

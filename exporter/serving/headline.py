@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from exporter.outcome import Fault
+from exporter.reasons import Fault
 from exporter.serving.standing import Standing, is_old, standing
 from exporter.serving.times import clock
 from exporter.serving.watched import Egress, Watched

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from markupsafe import Markup
 
-from exporter.outcome import Fault
+from exporter.reasons import Fault
 from exporter.serving.document import render
 from exporter.serving.headline import headline
 from exporter.serving.sparkline import sparkline

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from exporter.outcome import Fault
+from exporter.reasons import Fault
 from exporter.serving.times import latency
 from exporter.serving.watched import Point
 

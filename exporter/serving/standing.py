@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from exporter.outcome import Fault
+from exporter.reasons import Fault
 from exporter.serving.times import clock, latency
 from exporter.serving.watched import Watched
 from exporter.serving.words import finding

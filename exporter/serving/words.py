@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from exporter.outcome import Fault, Outcome, Phase, Reason, StepRecord
+from exporter.outcome import Outcome, Phase, StepRecord
+from exporter.reasons import Fault, Reason
 
 CULPRITS: Mapping[Fault, str] = {
     Fault.PROVIDER: "the provider",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.outcome import Fault, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import Fault, Reason
 from exporter.simulator.weather import Kind
 
 

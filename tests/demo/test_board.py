@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from exporter.demo.board import Board
-from exporter.outcome import FAULTS, Fault, Outcome, Phase, Reason, StepRecord
+from exporter.outcome import Outcome, Phase, StepRecord
+from exporter.reasons import FAULTS, Fault, Reason
 from exporter.target import Journey
 
 NOON = 1_776_772_800.25  # 2026-04-21T12:00:00.250Z

@@ -25,7 +25,8 @@ from harness.raw_server import RawServer, silent
 from harness.variables import PREFIX, target_variables
 from harness.waiting import poll
 
-from exporter.outcome import FAULTS, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import FAULTS, Reason
 from exporter.simulator import demo_world
 from exporter.target import Journey
 

@@ -13,7 +13,7 @@ import pytest
 from e2e.showing import PRINTED, Shown, get, sourced
 from harness.daemon import run_command
 
-from exporter.outcome import Reason
+from exporter.reasons import Reason
 
 if TYPE_CHECKING:
     from harness.daemon import Daemon

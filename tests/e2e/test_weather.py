@@ -14,7 +14,7 @@ from e2e.simulated import Simulated
 from harness.daemon import Daemon
 from harness.waiting import poll
 
-from exporter.outcome import Reason
+from exporter.reasons import Reason
 from exporter.simulator import Environment, Kind, plain_world
 from exporter.simulator.signs import SIGNS, Sign
 from exporter.simulator.weather import NEEDS_TLS

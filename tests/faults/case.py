@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from exporter.outcome import Fault, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import Fault, Reason
 
 if TYPE_CHECKING:
     from faults.stage import Scene

@@ -18,7 +18,8 @@ from faults.case import (
 )
 from faults.stage import flow, head, page, replies, wire
 
-from exporter.outcome import Fault, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import Fault, Reason
 
 GONE_ELSEWHERE = (300, 301, 302, 303, 304, 305, 306, 307, 308, 399)
 CLIENT = (

@@ -18,7 +18,7 @@ from faults.case import (
 )
 from faults.stage import GOOD, encoded, flow, page, plain, replies
 
-from exporter.outcome import Reason
+from exporter.reasons import Reason
 
 if TYPE_CHECKING:
     from faults.case import Found

@@ -9,7 +9,7 @@ from faults.case import STATUS, Case, ok, provider
 from faults.content import NOT_A_FLOW, OTHER_ENVIRONMENT
 from faults.stage import GOOD, replies
 
-from exporter.outcome import Reason
+from exporter.reasons import Reason
 
 if TYPE_CHECKING:
     from faults.case import Found

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from faults.case import Case, Found, broken, ok
 from faults.name_server import ZONE
 
-from exporter.outcome import Fault, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import Fault, Reason
 
 if TYPE_CHECKING:
     from faults.stage import Scene, Stage

@@ -38,7 +38,8 @@ from harness.raw_server import (
     silent,
 )
 
-from exporter.outcome import Fault, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import Fault, Reason
 
 NO_NAME = broken(Reason.DNS, Phase.RESOLVE, Fault.NETWORK)
 NO_CONNECTION = broken(Reason.CONNECT, Phase.CONNECT, Fault.NETWORK)

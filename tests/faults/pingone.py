@@ -8,7 +8,7 @@ from faults.case import STATUS, Case, configuration, failing, limited, provider,
 from faults.stage import answers, flow, replies
 from harness.http_messages import Answer, json_answer
 
-from exporter.outcome import Reason
+from exporter.reasons import Reason
 
 
 def error(code: str | int, *details: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from faults.pingone import error
 from faults.stage import answers, leads_to, replies
 from harness.http_messages import Answer
 
-from exporter.outcome import Reason
+from exporter.reasons import Reason
 
 LOST = configuration(Reason.REDIRECTED, 302)
 SENT_AWAY = provider(Reason.REDIRECTED, 302)

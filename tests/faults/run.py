@@ -18,7 +18,8 @@ from harness.samples import Samples
 from harness.variables import target_variables
 from harness.waiting import poll
 
-from exporter.outcome import Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import Reason
 
 if TYPE_CHECKING:
     from faults.stage import Stage

@@ -9,7 +9,8 @@ from faults.case import STATUS, Case, Found
 from faults.run import DURATION_COUNT, HEALTHY
 from faults.table import CASES, GROUPS
 
-from exporter.outcome import FAULTS, Fault, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import FAULTS, Fault, Reason
 
 if TYPE_CHECKING:
     from faults.run import Scraped

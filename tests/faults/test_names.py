@@ -13,7 +13,8 @@ from faults.stage import Stage
 from harness.daemon import Daemon
 from harness.variables import target_variables
 
-from exporter.outcome import Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import Reason
 
 if TYPE_CHECKING:
     from faults.case import Case

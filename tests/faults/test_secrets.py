@@ -19,7 +19,7 @@ from faults.telltale import PLANTED, TALES, echoing, secrets_of
 from harness.daemon import REQUEST_TIMEOUT, TEXT_FORMAT, Daemon
 from harness.variables import target_variables
 
-from exporter.outcome import Reason
+from exporter.reasons import Reason
 
 if TYPE_CHECKING:
     from harness.http_messages import Request

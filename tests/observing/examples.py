@@ -10,7 +10,8 @@ from harness.samples import Samples
 
 from exporter.observing import Metrics
 from exporter.observing.series import Series
-from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason, StepRecord, TlsFacts
+from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey, Target
 
 SOURCE = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 from observing.examples import PHASES, START, a_certificate, a_step, a_success
 
-from exporter.outcome import CHECKS, FAULTS, KNOWN_STATUSES, Outcome, Phase
+from exporter.outcome import CHECKS, KNOWN_STATUSES, Outcome, Phase
 from exporter.probing.errors import KNOWN_CODES, OTHER
+from exporter.reasons import FAULTS
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -10,7 +10,8 @@ from observing.examples import BUCKETS, START, a_failure, a_success, a_target, p
 from observing.strategies import sequences
 
 from exporter.observing import Metrics
-from exporter.outcome import Fault, Outcome, Phase, Reason
+from exporter.outcome import Outcome, Phase
+from exporter.reasons import Fault, Reason
 
 if TYPE_CHECKING:
     from prometheus_client.samples import Sample

@@ -8,7 +8,8 @@ import pytest
 from observing.examples import START, a_certificate, a_failure, a_step, a_success
 
 from exporter.observing.history import FAILURES, RECENT, History, Past
-from exporter.outcome import Fault, Outcome, Phase, Reason
+from exporter.outcome import Outcome, Phase
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey
 
 

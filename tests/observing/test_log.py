@@ -10,7 +10,8 @@ from observing.examples import START, a_failure, a_step, a_success
 from observing.logs import written
 
 from exporter.observing import LogObserver
-from exporter.outcome import Fault, Outcome, Phase, Reason, as_json
+from exporter.outcome import Outcome, Phase, as_json
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey
 
 A_TIMEOUT = a_failure(Reason.TIMEOUT, Fault.PROVIDER, Phase.PROCESSING)

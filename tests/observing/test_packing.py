@@ -9,7 +9,8 @@ from observing.examples import a_checked_step, a_step, a_success
 from observing.strategies import outcomes
 
 from exporter.observing.packing import pack, unpack
-from exporter.outcome import Outcome, Phase, Reason
+from exporter.outcome import Outcome, Phase
+from exporter.reasons import Reason
 from exporter.target import Journey
 
 

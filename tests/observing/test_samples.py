@@ -20,7 +20,8 @@ from observing.reading import KEY, STEP, shown
 
 from exporter.observing.samples import samples
 from exporter.observing.series import Series
-from exporter.outcome import FAULTS, Fault, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import FAULTS, Fault, Reason
 from exporter.target import Journey
 
 # Before the first outcome

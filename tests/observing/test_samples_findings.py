@@ -16,7 +16,8 @@ from observing.examples import (
 )
 from observing.reading import KEY, STEP, shown
 
-from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason
+from exporter.outcome import CHECKS, Outcome, Phase
+from exporter.reasons import Fault, Reason
 
 OF_A_FLOW = ("contract_check", "lifetime_seconds", "clock_skew_seconds", "clock_skew_error_seconds")
 EXPIRY = "tls_certificate_expiry_timestamp_seconds"

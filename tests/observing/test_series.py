@@ -11,8 +11,9 @@ from observing.examples import START, STATUS, a_certificate, a_failure, a_series
 from observing.strategies import sequences
 
 from exporter.observing.series import CODES_FROM_THE_START, OTHER_CODE, Histogram, Trace
-from exporter.outcome import FAULTS, KNOWN_STATUSES, UNKNOWN, Fault, Outcome, Phase, Reason, SkipCause
+from exporter.outcome import KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause
 from exporter.probing.errors import KNOWN_CODES, codes_in_document
+from exporter.reasons import FAULTS, Fault, Reason
 
 QUOTA = (Reason.RATE_LIMITED, Fault.QUOTA)
 EXPORTER = (Reason.INTERNAL, Fault.EXPORTER)

@@ -10,7 +10,8 @@ from observing.strategies import sequences
 from exporter.observing.history import History, Past
 from exporter.observing.series import Series
 from exporter.observing.state import State
-from exporter.outcome import Fault, Outcome, Reason
+from exporter.outcome import Outcome
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey
 
 QUOTA = Reason.RATE_LIMITED, Fault.QUOTA

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from observing.examples import START, a_failure, a_step, a_success, a_target
 
 from exporter.once.report import Walk, sentence, tally, to_json, to_text, words
-from exporter.outcome import FAULTS, Fault, Outcome, Phase, Reason, TlsFacts, as_json
+from exporter.outcome import Outcome, Phase, TlsFacts, as_json
+from exporter.reasons import FAULTS, Fault, Reason
 from exporter.target import Journey
 
 LONG = "a_very_long_name_" * 3 + "x"

@@ -14,7 +14,8 @@ from observing.examples import a_failure, a_success, a_target
 
 from exporter.once import walking
 from exporter.once.report import Walk
-from exporter.outcome import Outcome, Reason
+from exporter.outcome import Outcome
+from exporter.reasons import Reason
 from exporter.target import Journey, Target
 
 SPACING = 0.05

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probing.examples import EXPECTATION, FLOW, SOURCE, SOURCE_URL, STATUS, a_flow
 
-from exporter.outcome import CHECKS, DAVINCI, KNOWN_STATUSES, Reason
+from exporter.outcome import CHECKS, DAVINCI, KNOWN_STATUSES
 from exporter.probing.answer import Answer
 from exporter.probing.contract import STATUS_LINKS, check_contract
 from exporter.probing.judge import judge
 from exporter.probing.step import Expectation
+from exporter.reasons import Reason
 
 OTHER = "00000000-0000-4000-8000-000000000000"
 ELSEWHERE = "https://auth.pingone.eu"

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from harness.certificates import unknown_issuer
 
-from exporter.outcome import FAULTS, Fault, Phase, Reason
+from exporter.outcome import Phase
 from exporter.probing.failure import BodyError, DeadlineError, ResolutionError, read_failure
+from exporter.reasons import FAULTS, Fault, Reason
 
 if TYPE_CHECKING:
     from harness.certificates import Authority, Certificate

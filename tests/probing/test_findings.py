@@ -9,7 +9,7 @@ import httpx
 import pytest
 from probing.examples import EXPECTATION, STATUS, a_flow
 
-from exporter.outcome import CHECKS, UNKNOWN, Fault, Phase, Reason, StepRecord, TlsFacts
+from exporter.outcome import CHECKS, UNKNOWN, Phase, StepRecord, TlsFacts
 from exporter.probing.answer import Answer
 from exporter.probing.exchange import Exchange
 from exporter.probing.failure import DeadlineError
@@ -26,6 +26,7 @@ from exporter.probing.timeline import (
     SEND_STARTED,
     Mark,
 )
+from exporter.reasons import Fault, Reason
 
 CREATED = 1776714849.271
 """a_flow()'s createdAt."""

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pytest
 from probing.examples import EXPECTATION, FLOW, SOURCE, a_flow
 
-from exporter.outcome import Fault, Reason
 from exporter.probing.answer import Answer
 from exporter.probing.errors import OTHER
 from exporter.probing.judge import judge, leads_to_sign_on_page
+from exporter.reasons import Fault, Reason
 
 HTML = b"<!doctype html><title>Request blocked</title>"
 SIGN_ON = f"https://apps.pingone.com/{SOURCE}/signon/"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from probing.examples import EXPECTATION, SOURCE, SOURCE_URL, STATUS, a_flow
 
-from exporter.outcome import Fault, Reason
 from exporter.probing.answer import Answer
 from exporter.probing.errors import OTHER
 from exporter.probing.judge import judge
 from exporter.probing.step import Expectation
+from exporter.reasons import Fault, Reason
 
 HTML = b"<!doctype html><title>Request blocked</title>"
 OTHER_ENVIRONMENT = "00000000-0000-4000-8000-000000000000"

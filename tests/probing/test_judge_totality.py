@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probing.examples import EXPECTATION, SOURCE, SOURCE_URL, STATUS, a_flow
 
-from exporter.outcome import FAULTS, Reason
 from exporter.probing.answer import Answer
 from exporter.probing.errors import KNOWN_CODES, OTHER
 from exporter.probing.judge import judge
 from exporter.probing.step import Expectation
+from exporter.reasons import FAULTS, Reason
 
 OTHER_ENVIRONMENT = "00000000-0000-4000-8000-000000000000"
 

@@ -7,12 +7,12 @@ import json
 import pytest
 from probing.examples import EXPECTATION, STATUS, a_flow, a_target
 
-from exporter.outcome import Fault, Reason
 from exporter.probing.answer import Answer, Verdict
 from exporter.probing.exchange import Exchange
 from exporter.probing.journeys.authorize import authorize
 from exporter.probing.step import Request, Step
 from exporter.probing.timeline import RESOLVE_STARTED, Mark
+from exporter.reasons import Fault, Reason
 
 NONCE, STATE, VERIFIER, TOKEN = "planted-nonce", "planted-state", "planted-verifier" * 3, "planted-token"
 REQUEST = Request("GET", f"https://auth.pingone.com/e/as/authorize?nonce={NONCE}&state={STATE}#{TOKEN}")

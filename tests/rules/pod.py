@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.observing import Metrics
-from exporter.outcome import CHECKS, FAULTS, Fault, Outcome, Phase, Reason, SkipCause, StepRecord, TlsFacts
+from exporter.outcome import CHECKS, Outcome, Phase, SkipCause, StepRecord, TlsFacts
+from exporter.reasons import FAULTS, Fault, Reason
 from exporter.target import Journey, Target
 
 MINUTE = 60.0

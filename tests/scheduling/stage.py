@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from scheduling.virtual_time import EPOCH, virtual_time
 
-from exporter.outcome import FAULTS, Observer, Outcome, Phase, Reason, SkipCause
+from exporter.outcome import Observer, Outcome, Phase, SkipCause
+from exporter.reasons import FAULTS, Reason
 from exporter.scheduling import Schedule
 from exporter.scheduling.offsets import offset
 from exporter.target import Journey, Target

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from scheduling.stage import EXACT, Act, Stage, due_slots, make_target, perform, play
 
-from exporter.outcome import Observer, Outcome, Reason, SkipCause
+from exporter.outcome import Observer, Outcome, SkipCause
+from exporter.reasons import Reason
 
 if TYPE_CHECKING:
     from scheduling.virtual_time import VirtualTime

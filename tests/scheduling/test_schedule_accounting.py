@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scheduling.stage import Act, Stage, due_slots, make_target, perform
 
-from exporter.outcome import Observer, Outcome, Reason
+from exporter.outcome import Observer, Outcome
+from exporter.reasons import Reason
 from exporter.scheduling.offsets import first_delays
 from exporter.target import Target
 

@@ -9,7 +9,8 @@ import pytest
 from scheduling.stage import EXACT, Act, due_slots, make_target, play
 from scheduling.virtual_time import EPOCH
 
-from exporter.outcome import Reason, SkipCause
+from exporter.outcome import SkipCause
+from exporter.reasons import Reason
 from exporter.target import Target
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from scheduling.stage import Act, due_slots, make_target, perform
 
-from exporter.outcome import Reason, SkipCause
+from exporter.outcome import SkipCause
+from exporter.reasons import Reason
 from exporter.target import Target
 
 if TYPE_CHECKING:

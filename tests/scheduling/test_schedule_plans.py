@@ -10,7 +10,7 @@ import pytest
 from scheduling.stage import EXACT, QUICK, Act, due_slots, make_target, perform
 from scheduling.virtual_time import EPOCH
 
-from exporter.outcome import Reason
+from exporter.reasons import Reason
 from exporter.scheduling import ScheduledProbe
 from exporter.target import Journey, Target
 

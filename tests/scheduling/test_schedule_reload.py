@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scheduling.stage import EXACT, Act, Stage, due_slots, make_target, perform
 from scheduling.virtual_time import EPOCH
 
-from exporter.outcome import Outcome, Reason, SkipCause
+from exporter.outcome import Outcome, SkipCause
+from exporter.reasons import Reason
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:

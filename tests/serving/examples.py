@@ -9,7 +9,8 @@ from typing import Any
 
 from observing.examples import START, a_failure, a_success, a_target
 
-from exporter.outcome import Fault, Outcome
+from exporter.outcome import Outcome
+from exporter.reasons import Fault
 from exporter.serving import Egress, Past, Views, Watched
 from exporter.target import Journey
 

@@ -11,7 +11,8 @@ from observing.examples import START, a_failure, a_step, a_success, a_target
 from observing.strategies import outcomes
 from serving.examples import NOW, a_past, a_watched, at_once, bad, good, made
 
-from exporter.outcome import Fault, Outcome, Reason, as_json
+from exporter.outcome import Outcome, as_json
+from exporter.reasons import Fault, Reason
 from exporter.serving import Egress, Past, Watched
 from exporter.serving.api import target_as_json, targets_as_json
 

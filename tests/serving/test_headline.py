@@ -11,7 +11,8 @@ from observing.examples import START, a_certificate, a_failure, a_step, a_succes
 from observing.strategies import outcomes
 from serving.examples import NOW, a_watched, bad, good, slow
 
-from exporter.outcome import Fault, Outcome, Phase, Reason
+from exporter.outcome import Outcome, Phase
+from exporter.reasons import Fault, Reason
 from exporter.serving import Egress, Watched
 from exporter.serving.headline import headline
 

@@ -15,7 +15,8 @@ from observing.strategies import outcomes
 from serving.examples import NOW, a_watched, bad, good, made, slow, views
 from serving.html import Document
 
-from exporter.outcome import Fault, Outcome, Reason
+from exporter.outcome import Outcome
+from exporter.reasons import Fault, Reason
 from exporter.serving import Watched, overview
 from exporter.serving.overview import Overview
 from exporter.serving.sparkline import sparkline

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from serving.examples import points
 from serving.html import Document
 
-from exporter.outcome import Fault
+from exporter.reasons import Fault
 from exporter.serving.sparkline import HEIGHT, ROOM, said, sparkline
 from exporter.serving.watched import Point
 

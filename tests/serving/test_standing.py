@@ -11,7 +11,8 @@ from observing.examples import START, a_certificate, a_failure, a_step, a_succes
 from observing.strategies import outcomes
 from serving.examples import NOW, a_watched, bad, good, slow
 
-from exporter.outcome import Fault, Outcome, Phase, Reason
+from exporter.outcome import Outcome, Phase
+from exporter.reasons import Fault, Reason
 from exporter.serving import Watched
 from exporter.serving.standing import Standing, rank, standing, told, verdict
 from exporter.serving.words import finding

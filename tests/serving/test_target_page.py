@@ -12,7 +12,8 @@ from observing.strategies import outcomes
 from serving.examples import NOW, a_past, a_watched, bad, good, made, slow, views
 from serving.html import Document
 
-from exporter.outcome import CHECKS, Fault, Outcome, Phase, Reason
+from exporter.outcome import CHECKS, Outcome, Phase
+from exporter.reasons import Fault, Reason
 from exporter.serving import Egress, Past, Watched
 from exporter.serving.runbook import runbooks
 from exporter.serving.target_page import WIDTH, advice, bars, target_page

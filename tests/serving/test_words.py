@@ -9,7 +9,8 @@ from hypothesis import given
 from observing.examples import START, a_certificate, a_failure, a_step, a_success
 from observing.strategies import outcomes
 
-from exporter.outcome import FAULTS, Fault, Outcome, Phase, Reason
+from exporter.outcome import Outcome, Phase
+from exporter.reasons import FAULTS, Fault, Reason
 from exporter.serving.words import clause, finding, status
 
 PAIRS = [(reason, fault) for reason, faults in FAULTS.items() for fault in faults if reason is not Reason.OK]

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from exporter.settings.file_digests import DEEPEST, LARGEST
 from harness.mount import Mount
 
 from exporter.settings import file_digests
+from exporter.settings.file_digests import DEEPEST, LARGEST
 
 
 def of(path: Path) -> bytes:

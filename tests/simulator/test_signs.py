@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.outcome import FAULTS, Phase, Reason
+from exporter.outcome import Phase
+from exporter.reasons import FAULTS, Reason
 from exporter.simulator import Kind
 from exporter.simulator.signs import SIGNS
 

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probing.examples import CLIENT, DESTINATION, SOURCE, STATUS, a_flow, a_target
 
-from exporter.outcome import Fault, Reason
 from exporter.probing.answer import Verdict
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.journeys.authorize import authorize, s256
 from exporter.probing.probe import fresh_token
 from exporter.probing.step import Step
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey, Target
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
