@@ -1,15 +1,16 @@
-"""The house stands as it was designed: who may import whom, what lives where, and how large it may grow.
+"""The package keeps the architecture of docs/architecture.md.
 
-    __main__ -> cli -> app -> rooms -> target, outcome, security
+    __main__ -> cli -> commands -> daemon -> packages -> ground
 
-Each rule returns its violations, one line with file and line number each; `test_…_is_seen` shows on a small
-house with one violation of each kind that the rule can fail.
+Each rule is a function that yields its violations, one line each. NOT_YET lists what does not hold yet.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,60 +19,63 @@ from harness.imports import imports, module_name, sources
 
 EXPORTER = Path(__file__).parent.parent / "exporter"
 
-ROOMS = frozenset({"settings", "scheduling", "probing", "observing", "serving", "simulator"})
-GROUND = frozenset({"target", "outcome", "reasons", "status", "security"})
+# Allowed in addition while the packages are rebuilt: the layout that is being replaced.
+OLD_GROUND = {"palette", "security"}
+OLD_DAEMON = {"app", "parts", "reloading", "views", "watching"}
+OLD_COMMANDS = {"once", "preview"}
 
-MAY_IMPORT: dict[str, frozenset[str]] = {
-    "": frozenset(),
-    "target": GROUND,
-    "outcome": GROUND,
-    "reasons": GROUND,
-    "status": GROUND,
-    # What the two views on a terminal share; the rooms do without.
-    "palette": GROUND,
-    # What settings read and serving serves; whether a certificate can be used, both must answer alike.
-    "security": frozenset(),
-    **{room: GROUND | {room, ""} for room in ROOMS},
-    # On app's floor, each a reason of its own to change: what new settings mean to each room, how they come
-    # into force, who notices that there are some, and what the pages show.
-    "app": ROOMS | GROUND | {"parts", "reloading", "views", "watching", ""},
-    "parts": frozenset({"observing", "probing", "reloading", "scheduling", "serving", "settings"}) | GROUND,
-    "reloading": frozenset({"settings"}) | GROUND,
-    "views": frozenset({"observing", "scheduling", "serving", ""}) | GROUND,
-    "watching": frozenset({"reloading"}),
-    # The demo joins the simulator to what app has joined.
-    "demo": frozenset({"app", "demo", "observing", "palette", "serving", "settings", "simulator", ""})
-    | GROUND,
-    # The one-shot wants app's own prober; of the rooms, what says how to pace, watch and tell it.
-    "once": frozenset({"app", "observing", "once", "palette", "parts", "scheduling", "settings"}) | GROUND,
-    # What would run, without anything that runs it: app would bring the web server and httpx along.
-    "preview": frozenset({"scheduling", "settings", ""}) | GROUND,
-    "cli": frozenset({"app", "demo", "once", "preview", "serving", "settings", ""}),
-    "__main__": frozenset({"cli"}),
+GROUND = {"target", "outcome", "reasons", "status", "durations", "files", "tls", "single_flight"} | OLD_GROUND
+PACKAGES = {"settings", "scheduling", "probing", "observing", "serving", "simulator"}
+DAEMON = {"daemon", "reload"} | OLD_DAEMON
+COMMANDS = {"demo", "probe_command", "check_config"} | OLD_COMMANDS
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "": set(),
+    **dict.fromkeys(GROUND, GROUND),
+    **{package: GROUND | {package, ""} for package in PACKAGES},
+    **{module: GROUND | PACKAGES - {"simulator"} | DAEMON | {""} for module in DAEMON},
+    **{command: GROUND | PACKAGES | DAEMON | {command, ""} for command in COMMANDS},
+    "cli": GROUND | PACKAGES - {"simulator"} | DAEMON | COMMANDS | {""},
+    "__main__": {"cli"},
 }
-"""By first name below `exporter`; "" is the package itself, which holds the version and nothing else."""
+"""By first name below `exporter`; "" is the package itself, which holds the version."""
 
-HOMES: dict[str, frozenset[str]] = {
-    **dict.fromkeys(("pydantic", "pydantic_core", "pydantic_settings", "dotenv"), frozenset({"settings"})),
-    # Its constructors guess and its errors quote: what reads YAML of an operator does so in one way.
-    "yaml": frozenset({"settings", "simulator"}),
-    "apscheduler": frozenset({"scheduling"}),
-    **dict.fromkeys(("httpx", "httpcore", "aiodns", "pycares"), frozenset({"probing"})),
-    "prometheus_client": frozenset({"observing"}),
-    # The pages are written there; markupsafe is what jinja2 escapes with.
-    **dict.fromkeys(("markdown_it", "jinja2", "markupsafe"), frozenset({"serving"})),
-    "bcrypt": frozenset({"settings", "serving"}),  # the one looks whether a hash is one, the other compares
-    **dict.fromkeys(("starlette", "uvicorn"), frozenset({"serving", "simulator"})),
+HOMES: dict[str, set[str]] = {
+    "aiodns": {"probing"},
+    "apscheduler": {"scheduling"},
+    "bcrypt": {"settings", "serving"},
+    "cryptography": {"probing", "simulator"},
+    "dotenv": {"settings"},
+    "h11": {"probing", "serving", "simulator"},
+    "httpcore": {"probing"},
+    "httpx": {"probing"},
+    "jinja2": {"serving"},
+    "markdown_it": {"serving"},
+    "markupsafe": {"serving"},
+    "prometheus_client": {"observing"},
+    "pydantic": {"settings", "simulator"},
+    "pydantic_core": {"settings", "simulator"},
+    "pydantic_settings": {"settings"},
+    "rich": {"demo", "probe_command", "check_config", "palette", *OLD_COMMANDS},
+    "starlette": {"serving", "simulator"},
+    "structlog": {"observing"},
+    "trustme": {"simulator"},
+    "uvicorn": {"serving", "simulator"},
+    "yaml": {"settings", "simulator"},
 }
-"""Libraries that live in certain rooms only, so that replacing one is the work of one room."""
+"""Packages in which a library may be used, so that replacing it touches only those."""
 
-LONGEST_FILE = 500
-LONGEST_FUNCTION = 80
-NO_NAMES = frozenset({"utils", "util", "common", "helpers", "helper"})
+MAX_FILE_LINES = 500
+MAX_FUNCTION_LINES = 80
+MIN_SEPARATE_FILE_LINES = 60
+MAX_FILES = 175
+MAX_LINES = 18_500
+MIN_AVERAGE_LINES = 90
+EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 
 
-def inner(module: str) -> str | None:
-    """Return the first name below `exporter`, "" for itself, None for a module of somebody else."""
+def first_name(module: str) -> str | None:
+    """Return the first name below `exporter`, "" for itself, None for any other package."""
     top, *rest = module.split(".")
     if top != EXPORTER.name:
         return None
@@ -80,194 +84,261 @@ def inner(module: str) -> str | None:
 
 def wrong_directions(package: Path) -> Iterator[str]:
     for found in imports(package):
-        below, above = inner(found.imported), inner(found.importer)
-        if below is not None and above is not None and below not in MAY_IMPORT.get(above, frozenset()):
-            yield f"{found.file}:{found.line}: {found.importer} must not import {found.imported}"
+        importer, imported = first_name(found.importer), first_name(found.imported)
+        if importer is None or imported is None or imported in MAY_IMPORT.get(importer, set()):
+            continue
+        yield f"{found.file}: must not import {found.imported}"
 
 
-def unknown_places(package: Path) -> Iterator[str]:
+def unknown_modules(package: Path) -> Iterator[str]:
     for file, _ in sources(package):
-        if inner(module_name(file)) not in MAY_IMPORT:
-            yield f"{file}:1: the house has no such place; MAY_IMPORT says which there are"
+        if first_name(module_name(file)) not in MAY_IMPORT:
+            yield f"{file}: not in MAY_IMPORT"
 
 
-def strayed_libraries(package: Path) -> Iterator[str]:
+def import_cycles(package: Path) -> Iterator[str]:
+    graph: dict[str, set[str]] = {}
+    for found in imports(package):
+        if first_name(found.imported) is not None:
+            graph.setdefault(found.importer, set()).add(found.imported)
+    for start in sorted(graph):
+        reached, waiting = set[str](), [start]
+        while waiting:
+            new = graph.get(waiting.pop(), set()) - reached
+            reached |= new
+            waiting.extend(new)
+        if start in reached:
+            yield f"{start}: in an import cycle"
+
+
+def hidden_imports(package: Path) -> Iterator[str]:
+    for file, text in sources(package):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+                for module in _imported_tops(node):
+                    if module == EXPORTER.name or module in sys.stdlib_module_names:
+                        yield f"{file}: {module} imported under TYPE_CHECKING"
+
+
+def misplaced_libraries(package: Path) -> Iterator[str]:
     for found in imports(package):
         homes = HOMES.get(found.imported.split(".")[0])
-        if homes is not None and inner(found.importer) not in homes:
-            where = " and ".join(sorted(homes))
-            yield f"{found.file}:{found.line}: {found.imported} lives in {where} only"
+        if homes is not None and first_name(found.importer) not in homes:
+            yield f"{found.file}: {found.imported} belongs to {' and '.join(sorted(homes))}"
 
 
-def ground_on_libraries(package: Path) -> Iterator[str]:
+def ground_beyond_stdlib(package: Path) -> Iterator[str]:
     for found in imports(package):
-        if inner(found.importer) in GROUND and inner(found.imported) is None:
-            top = found.imported.split(".")[0]
-            if top not in sys.stdlib_module_names:
-                yield f"{found.file}:{found.line}: {found.importer} imports {top}; not stdlib"
+        top = found.imported.split(".")[0]
+        if first_name(found.importer) in GROUND and top not in {EXPORTER.name, *sys.stdlib_module_names}:
+            yield f"{found.file}: imports {top}, which is not in the standard library"
+
+
+def private_attributes(package: Path) -> Iterator[str]:
+    """Find a silenced SLF001, imported private names, and an undocumented module of asyncio."""
+    for file, text in sources(package):
+        if "SLF001" in text:
+            yield f"{file}: silences SLF001"
+        if re.search(r"""[gs]etattr\([^,()]+, ["']_[a-z]""", text):
+            yield f"{file}: reaches a private attribute by name"
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith(EXPORTER.name):
+                names = [*node.module.split("."), *(alias.name for alias in node.names)]
+                if any(re.match(r"_[a-z]|sslproto$", name) for name in names if name != "__future__"):
+                    yield f"{file}: imports {node.module}.{node.names[0].name}, which is private"
 
 
 def long_files(package: Path) -> Iterator[str]:
     for file, text in sources(package):
-        lines = len(text.splitlines())
-        if lines > LONGEST_FILE:
-            yield f"{file}:{lines}: {lines} lines, more than {LONGEST_FILE}; find its joint"
+        if len(text.splitlines()) > MAX_FILE_LINES:
+            yield f"{file}: more than {MAX_FILE_LINES} lines"
 
 
 def long_functions(package: Path) -> Iterator[str]:
     for file, text in sources(package):
-        for node in ast.walk(ast.parse(text, str(file))):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                if lines > LONGEST_FUNCTION:
-                    yield f"{file}:{node.lineno}: {node.name} has {lines} lines, more than {LONGEST_FUNCTION}"
+                if lines > MAX_FUNCTION_LINES:
+                    yield f"{file}: {node.name} has more than {MAX_FUNCTION_LINES} lines"
+
+
+def tiny_files(package: Path) -> Iterator[str]:
+    """Find files so short that they should be part of the only file of their package that imports them."""
+    importers: dict[str, set[str]] = {}
+    for found in imports(package):
+        importers.setdefault(found.imported, set()).add(found.importer)
+    for file, text in sources(package):
+        module = module_name(file)
+        if len(text.splitlines()) < MIN_SEPARATE_FILE_LINES and len(importers.get(module, set())) == 1:
+            (only,) = importers[module]
+            is_public = module.startswith(f"{only}.") or first_name(only) != first_name(module)
+            if not is_public and "journeys" not in file.parts:
+                yield f"{file}: short, and imported by {only} only"
+
+
+def duplicate_modules(package: Path) -> Iterator[str]:
+    files = [file for file, _ in sources(package) if file.stem != "__init__" and "journeys" not in file.parts]
+    counts = Counter(file.stem for file in files)
+    yield from (f"{file}: a second module {file.stem}" for file in files if counts[file.stem] > 1)
+
+
+def duplicate_classes(package: Path) -> Iterator[str]:
+    found = [
+        (file, node.name)
+        for file, text in sources(package)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef)
+    ]
+    counts = Counter(name for _, name in found)
+    yield from (f"{file}: a second class {name}" for file, name in found if counts[name] > 1)
 
 
 def empty_names(package: Path) -> Iterator[str]:
     for file, _ in sources(package):
-        for name in {file.stem, *file.parent.parts} & NO_NAMES:
-            yield f"{file}:1: {name} says nothing of what is inside"
+        for name in {file.stem, *file.parent.parts} & EMPTY_NAMES:
+            yield f"{file}: {name} says nothing about its content"
 
 
-def hold(rule: Callable[[Path], Iterator[str]]) -> None:
-    """Fail with every violation on a line of its own; pytest would abbreviate a list."""
-    if violations := list(rule(EXPORTER)):
+def _imported_tops(block: ast.AST) -> Iterator[str]:
+    for node in ast.walk(block):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield EXPORTER.name if node.level else (node.module or "").split(".")[0]
+
+
+Rule = Callable[[Path], Iterator[str]]
+RULES: list[Rule] = [
+    wrong_directions,
+    unknown_modules,
+    import_cycles,
+    hidden_imports,
+    misplaced_libraries,
+    ground_beyond_stdlib,
+    private_attributes,
+    long_files,
+    long_functions,
+    tiny_files,
+    duplicate_modules,
+    duplicate_classes,
+    empty_names,
+]
+
+NOT_YET: dict[Rule, set[str]] = {
+    import_cycles: {
+        *("exporter.probing." + name for name in ("answer", "contract", "step")),
+        *("exporter.settings." + name for name in ("client_certificate", "draft", "field", "schema")),
+    },
+    hidden_imports: {
+        "exporter/__main__.py",
+        "exporter/cli.py",
+        "exporter/probing/contract.py",
+        "exporter/settings/client_certificate.py",
+    },
+    private_attributes: {
+        "exporter/probing/pace.py",
+        "exporter/serving/connection.py",
+        "exporter/serving/handshake.py",
+    },
+    tiny_files: {
+        *(f"exporter/once/{name}.py" for name in ("choice", "progress")),
+        "exporter/probing/skew.py",
+        *(f"exporter/scheduling/{name}.py" for name in ("backoff", "places", "pulse")),
+        "exporter/serving/cross_site.py",
+        *(f"exporter/settings/{name}.py" for name in ("configuration_file", "document")),
+        *(f"exporter/settings/{name}.py" for name in ("merging", "validation")),
+        "exporter/simulator/signs.py",
+    },
+    duplicate_modules: {
+        *(f"exporter/{name}/mistake.py" for name in ("demo", "settings")),
+        *(f"exporter/{name}/reference.py" for name in ("observing", "settings", "simulator")),
+        *(f"exporter/{name}/document.py" for name in ("probing", "serving", "settings")),
+        *(f"exporter/{name}/certificates.py" for name in ("serving", "simulator")),
+    },
+    duplicate_classes: {
+        *(f"exporter/observing/{name}.py" for name in ("catalogue", "history")),
+        "exporter/once/report.py",
+        *(f"exporter/probing/{name}.py" for name in ("answer", "certificate", "conversation")),
+        *(f"exporter/probing/{name}.py" for name in ("pace", "route", "step")),
+        "exporter/reloading.py",
+        *(f"exporter/serving/{name}.py" for name in ("handshake", "overview", "standing")),
+        *(f"exporter/serving/{name}.py" for name in ("target_page", "watched")),
+        *(f"exporter/settings/{name}.py" for name in ("field", "shape", "written")),
+        *(f"exporter/simulator/{name}.py" for name in ("control", "message", "station")),
+        *(f"exporter/simulator/{name}.py" for name in ("surroundings", "urls", "wire")),
+    },
+}
+"""What does not hold yet, by rule: what a violation begins with. Entries are only ever removed."""
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_architecture_holds(rule: Rule) -> None:
+    excepted = NOT_YET.get(rule, set())
+    if violations := sorted(found for found in rule(EXPORTER) if found.split(":")[0] not in excepted):
         pytest.fail("\n".join(["", *violations]), pytrace=False)
 
 
-def test_imports_go_down_only_and_never_to_a_neighbour() -> None:
-    hold(wrong_directions)
+def test_the_package_stays_within_its_budget() -> None:
+    lines = [len(text.splitlines()) for _, text in sources(EXPORTER)]
+    assert len(lines) <= MAX_FILES
+    assert sum(lines) <= MAX_LINES
+    assert sum(lines) / len(lines) >= MIN_AVERAGE_LINES
 
 
-def test_every_module_has_its_place_in_the_house() -> None:
-    hold(unknown_places)
+LONG_FUNCTION = "def f():\n" + "    x\n" * MAX_FUNCTION_LINES
 
 
-def test_libraries_stay_in_their_rooms() -> None:
-    hold(strayed_libraries)
+@pytest.mark.parametrize(
+    ("rule", "file", "text"),
+    [
+        (wrong_directions, "serving/a.py", "import exporter.probing.judge"),
+        (wrong_directions, "serving/a.py", "from exporter import probing"),
+        (wrong_directions, "serving/deep/a.py", "from ...probing.judge import judge"),
+        (wrong_directions, "serving/a.py", "def f():\n    import exporter.daemon"),
+        (wrong_directions, "serving/a.py", "import importlib\nimportlib.import_module('exporter.daemon')"),
+        (wrong_directions, "target.py", "import exporter.daemon"),
+        (wrong_directions, "daemon.py", "import exporter.cli"),
+        (unknown_modules, "attic/a.py", ""),
+        (import_cycles, "probing/judge.py", "if TYPE_CHECKING:\n    from exporter.probing import Judge"),
+        (hidden_imports, "serving/a.py", "if TYPE_CHECKING:\n    from exporter.target import Target"),
+        (hidden_imports, "serving/a.py", "if TYPE_CHECKING:\n    import json"),
+        (misplaced_libraries, "daemon.py", "import httpx"),
+        (ground_beyond_stdlib, "target.py", "import anything"),
+        (private_attributes, "serving/a.py", "x = y._z  # noqa: SLF001"),
+        (private_attributes, "serving/a.py", "x = getattr(y, '_z')"),
+        (private_attributes, "serving/a.py", "from asyncio.sslproto import SSLProtocol"),
+        (long_files, "daemon.py", "\n" * (MAX_FILE_LINES + 1)),
+        (long_functions, "daemon.py", f"class A:\n    async {LONG_FUNCTION}".replace("    x", "        x")),
+        (tiny_files, "probing/probe.py", "from exporter.probing import body"),
+        (duplicate_modules, "serving/judge.py", ""),
+        (duplicate_classes, "serving/a.py", "class Judge: ..."),
+        (empty_names, "probing/utils.py", ""),
+    ],
+)
+def test_each_rule_finds_a_violation_however_it_is_written(
+    rule: Rule, file: str, text: str, tmp_path: Path
+) -> None:
+    package = _package(tmp_path, {file: text})
+    assert list(rule(package))
 
 
-def test_target_and_outcome_stand_on_the_standard_library_alone() -> None:
-    hold(ground_on_libraries)
+def test_no_rule_complains_about_what_is_allowed(tmp_path: Path) -> None:
+    text = "import json\nimport starlette\nfrom exporter import __version__, outcome\nfrom . import b"
+    package = _package(tmp_path, {"serving/a.py": text, "daemon.py": "from exporter import probing, serving"})
+    (package / "probing" / "judge.py").write_text("class Judge: ...\n" * MAX_FUNCTION_LINES, encoding="utf-8")
+    assert [found for rule in RULES if rule is not duplicate_classes for found in rule(package)] == []
 
 
-def test_no_file_is_longer_than_500_lines() -> None:
-    hold(long_files)
-
-
-def test_no_function_is_longer_than_80_lines() -> None:
-    hold(long_functions)
-
-
-def test_no_module_is_called_utils_or_the_like() -> None:
-    hold(empty_names)
-
-
-def test_the_walk_sees_the_whole_exporter() -> None:
-    walked = {module_name(file) for file, _ in sources(EXPORTER)}
-    assert {"exporter", "exporter.target", "exporter.outcome"} <= walked
-    assert {("exporter.outcome", "exporter.target")} <= {
-        (found.importer, found.imported) for found in imports(EXPORTER)
-    }
-
-
-def house(directory: Path, file: str, text: str) -> Path:
-    """Build a house with one module of interest and a neighbour for it."""
+def _package(directory: Path, files: dict[str, str]) -> Path:
     package = directory / "exporter"
-    written = {"__init__.py": "", "app.py": "", "probing/__init__.py": "", "probing/judge.py": "", file: text}
-    for name, content in written.items():
+    base = {
+        "__init__.py": "",
+        "daemon.py": "",
+        "probing/__init__.py": "from exporter.probing.judge import Judge",
+        "probing/judge.py": "class Judge: ...",
+    }
+    for name, content in {**base, **files}.items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(content, encoding="utf-8")
     return package
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "imported"),
-    [
-        ("serving/a.py", "import json\nimport exporter.probing.judge", "exporter.probing.judge"),
-        ("serving/a.py", "\nfrom exporter.probing.judge import judge", "exporter.probing.judge"),
-        ("serving/a.py", "\nfrom exporter.probing import judge", "exporter.probing.judge"),
-        ("serving/a.py", "\nfrom exporter import probing", "exporter.probing"),
-        ("serving/a.py", "\nfrom ..probing import judge", "exporter.probing.judge"),
-        ("serving/deep/a.py", "\nfrom ...probing.judge import judge", "exporter.probing.judge"),
-        ("serving/__init__.py", "\nfrom .. import app", "exporter.app"),
-        ("serving/a.py", "def f():\n    import exporter.app", "exporter.app"),
-        ("serving/a.py", "if TYPE_CHECKING:\n    import exporter.app", "exporter.app"),
-        ("serving/a.py", "import importlib\nimportlib.import_module('exporter.app')", "exporter.app"),
-        ("serving/a.py", "\n__import__('exporter.app')", "exporter.app"),
-        ("target.py", "\nimport exporter.app", "exporter.app"),
-        ("outcome.py", "\nfrom exporter import __version__", "exporter"),
-        ("app.py", "\nimport exporter.cli", "exporter.cli"),
-        ("cli.py", "\nimport exporter.probing", "exporter.probing"),
-        ("__main__.py", "\nimport exporter.app", "exporter.app"),
-        ("__init__.py", "\nimport exporter.target", "exporter.target"),
-    ],
-)
-def test_a_wrong_direction_is_seen_however_it_is_written(
-    file: str, text: str, imported: str, tmp_path: Path
-) -> None:
-    importer = module_name(Path("exporter") / file)
-    expected = f"exporter/{file}:2: {importer} must not import {imported}"
-    assert list(wrong_directions(house(tmp_path, file, text))) == [expected]
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("serving/a.py", "from exporter import __version__, outcome\nfrom exporter.serving import b"),
-        ("serving/a.py", "from . import b\nfrom exporter.target import Target\nimport json, starlette"),
-        ("app.py", "import exporter.probing, exporter.settings\nfrom exporter.outcome import Outcome"),
-        ("cli.py", "from exporter import app, settings"),
-        ("outcome.py", "import ast\nfrom exporter.target import Journey"),
-    ],
-)
-def test_what_is_allowed_is_no_violation(file: str, text: str, tmp_path: Path) -> None:
-    package = house(tmp_path, file, text)
-    for rule in (wrong_directions, unknown_places, strayed_libraries, ground_on_libraries):
-        assert list(rule(package)) == []
-
-
-@pytest.mark.parametrize(
-    ("rule", "file", "text", "violation"),
-    [
-        (unknown_places, "attic/a.py", "", "exporter/attic/a.py:1: the house has no such place"),
-        (unknown_places, "other.py", "", "exporter/other.py:1: the house has no such place"),
-        (strayed_libraries, "app.py", "\nimport httpx", "exporter/app.py:2: httpx lives in probing only"),
-        (
-            strayed_libraries,
-            "settings/a.py",
-            "\nfrom starlette.routing import Route",
-            "exporter/settings/a.py:2: starlette.routing lives in serving and simulator only",
-        ),
-        (
-            ground_on_libraries,
-            "target.py",
-            "\nimport httpx",
-            "exporter/target.py:2: exporter.target imports httpx",
-        ),
-        (long_files, "app.py", "\n" * 501, "exporter/app.py:501: 501 lines, more than 500"),
-        (
-            long_functions,
-            "app.py",
-            "class A:\n    async def f():\n" + "        x\n" * 80,
-            "exporter/app.py:2: f has 81 lines, more than 80",
-        ),
-        (empty_names, "probing/utils.py", "", "exporter/probing/utils.py:1: utils says nothing"),
-        (empty_names, "common/a.py", "", "exporter/common/a.py:1: common says nothing"),
-    ],
-)
-def test_a_violation_of_each_rule_is_seen(
-    rule: Callable[[Path], Iterator[str]], file: str, text: str, violation: str, tmp_path: Path
-) -> None:
-    (found,) = rule(house(tmp_path, file, text))
-    assert found.startswith(violation)
-
-
-@pytest.mark.parametrize(
-    ("rule", "text"),
-    [(long_files, "\n" * 500), (long_functions, "def f():\n" + "    x\n" * 79)],
-)
-def test_the_bounds_themselves_are_within_bounds(
-    rule: Callable[[Path], Iterator[str]], text: str, tmp_path: Path
-) -> None:
-    assert list(rule(house(tmp_path, "app.py", text))) == []
