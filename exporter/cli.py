@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter import __version__
+from exporter.durations import parse_duration
 from exporter.settings import ConfigurationError, load
-from exporter.settings.duration import parse as parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

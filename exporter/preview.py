@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from exporter.durations import format_duration
 from exporter.outcome import KNOWN_STATUSES
 from exporter.scheduling.forecast import ENVIRONMENT_RATE, ONE_SOURCE, Load, loads, starts
 from exporter.settings import Config, describe
-from exporter.settings.duration import write
 from exporter.target import Target
 
 Row = tuple[str, ...]
@@ -72,8 +72,8 @@ def _starts(settings: Config) -> Iterator[str]:
         (
             start.target.name,
             start.journey.value,
-            f"after {write(start.delay)}" if start.delay else "at once",
-            write(start.target.interval),
+            f"after {format_duration(start.delay)}" if start.delay else "at once",
+            format_duration(start.target.interval),
         )
         for start in starts(settings.targets)
     ]

@@ -238,7 +238,7 @@ class Reloader:
 
     def _refused(self, trigger: str, error: ConfigurationError) -> Reloaded:
         self._was_read(good=False)
-        told, untold = error.mistakes[:MOST_MISTAKES], len(error.mistakes[MOST_MISTAKES:])
+        told, untold = error.errors[:MOST_MISTAKES], len(error.errors[MOST_MISTAKES:])
         _log.error(
             "reload refused, nothing is changed", extra={"trigger": trigger, "mistakes": len(told) + untold}
         )

@@ -15,8 +15,8 @@ from harness.daemon import COMMAND, Daemon, run_command
 from harness.variables import target_variables
 
 from exporter import __version__
+from exporter.durations import parse_duration
 from exporter.settings import load, reference
-from exporter.settings.duration import parse
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "docs" / "systemd" / "pingone-flow-exporter.service"
@@ -77,7 +77,7 @@ def test_secrets_are_handed_over_where_the_exporter_looks_for_them() -> None:
 def test_it_is_not_killed_before_its_grace_is_over(tmp_path: Path) -> None:
     grace = load(example(), tmp_path).shutdown_grace
     (stop,) = unit()["TimeoutStopSec"]
-    assert parse(stop) == grace + 10
+    assert parse_duration(stop) == grace + 10
 
 
 def test_a_mistake_of_the_operator_is_not_tried_again() -> None:

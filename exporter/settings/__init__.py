@@ -16,11 +16,12 @@ loading            all of it                               description, referenc
 fingerprint        whether files have changed
 """
 
+from exporter.files import printable
 from exporter.settings.address import ListenAddress
 from exporter.settings.description import describe
 from exporter.settings.file_digests import file_digests
 from exporter.settings.loading import load
-from exporter.settings.mistake import ConfigurationError, InvalidSetting, printable
+from exporter.settings.mistake import ConfigurationError, InvalidSetting
 from exporter.settings.reference import reference
 from exporter.settings.resolved import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from exporter.durations import format_duration
 from exporter.security import WebSecurity
-from exporter.settings import duration
 from exporter.settings.resolved import Config
 from exporter.target import IpFamily, Target
 
@@ -47,9 +47,9 @@ def _target(target: Target) -> Iterator[tuple[str, str]]:
     yield "PKCE", "yes" if target.pkce else "no"
     yield "expected statuses", ", ".join(target.expected_statuses)
     yield "journey", ", ".join(target.journeys)
-    yield "interval", duration.write(target.interval)
-    yield "timeout", duration.write(target.timeout)
-    yield "latency objective", duration.write(target.latency_objective)
+    yield "interval", format_duration(target.interval)
+    yield "timeout", format_duration(target.timeout)
+    yield "latency objective", format_duration(target.latency_objective)
     yield "trusted authorities", "the system's" if target.ca_file is None else str(target.ca_file)
     if target.client_certificate_file is not None:
         yield "client certificate", str(target.client_certificate_file)
@@ -78,7 +78,7 @@ def _exporter(settings: Config) -> Iterator[tuple[str, str]]:
     if settings.web.external_url is not None:
         yield "external URL", settings.web.external_url
     yield "concurrent probes", f"at most {settings.max_concurrent_probes}"
-    yield "shutdown grace", duration.write(settings.shutdown_grace)
+    yield "shutdown grace", format_duration(settings.shutdown_grace)
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in settings.duration_buckets)
     yield (
         "egress check",

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_SHOWN = 200
-"""Characters of a name that are shown; the longest right one has fewer."""
+from exporter.files import printable
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,23 +27,17 @@ class InvalidSetting:
 
 
 class ConfigurationError(Exception):
-    """Every mistake in a configuration, told at once.
+    """Every error in a configuration, reported at once.
 
     Args:
-        mistakes: at least one; kept without repetitions, sorted by location.
+        errors: at least one; kept without repetitions, sorted by location.
         files: files and directories that were read, or would have been, were they there.
     """
 
-    def __init__(self, mistakes: Iterable[InvalidSetting], *, files: Iterable[Path] = ()) -> None:
-        self.mistakes: tuple[InvalidSetting, ...] = tuple(sorted(set(mistakes)))
+    def __init__(self, errors: Iterable[InvalidSetting], *, files: Iterable[Path] = ()) -> None:
+        self.errors: tuple[InvalidSetting, ...] = tuple(sorted(set(errors)))
         self.files: tuple[Path, ...] = tuple(files)
-        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
-
-
-def printable(name: str) -> str:
-    """Make a name safe for any terminal and log: ASCII, escaped where it was not, of bounded length."""
-    escaped = name[: _SHOWN + 1].encode("unicode_escape").decode("ascii")
-    return escaped if len(escaped) <= _SHOWN else f"{escaped[:_SHOWN]}..."
+        super().__init__("\n".join(str(error) for error in self.errors))
 
 
 def twice(name: str, first: str) -> str:

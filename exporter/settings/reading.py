@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import cast
 
+from exporter.files import printable
 from exporter.settings import document
-from exporter.settings.mistake import printable, twice
+from exporter.settings.mistake import twice
 from exporter.settings.shape import Family, Group, Node, NotThereError, Setting, meant, root, step
 from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, TARGETS, Leaf, Place, Reading, fold
 

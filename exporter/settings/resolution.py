@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from exporter.settings import duration
+from exporter.durations import format_duration
 from exporter.settings.address import TOO_LONG, Locator
 from exporter.settings.client_certificate import PAIR, check_client_certificate
 from exporter.settings.draft import Draft, Layer, draft
@@ -109,7 +109,7 @@ def _timeout(draft: Draft, mistakes: list[InvalidSetting]) -> float:
         return fields.timeout
     timeout = timeout_at.place("timeout")
     if interval_at is None:
-        usual = duration.write(fields.interval)
+        usual = format_duration(fields.interval)
         mistakes.append(
             timeout.mistake(f"must be shorter than the interval, which is {usual} where none is set")
         )

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from typing import TypeVar
 
+from exporter.files import printable
 from exporter.settings import values
-from exporter.settings.mistake import InvalidSetting, printable
+from exporter.settings.mistake import InvalidSetting
 from exporter.settings.written import Place
 from exporter.settings.yaml_nodes import Listing, Mapping, Node, Text
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.settings.mistake import printable, twice
+from exporter.files import printable
+from exporter.settings.mistake import twice
 from exporter.settings.shape import Family, Group, NotThereError, Setting, alike, meant, root, step
 from exporter.settings.written import DEFAULTS, DELIMITER, PREFIX, Leaf, Place, Reading, fold
 

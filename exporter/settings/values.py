@@ -10,8 +10,8 @@ import math
 import re
 from collections.abc import Callable
 
+from exporter.durations import INVALID_DURATION, format_duration, parse_duration
 from exporter.outcome import FAILED
-from exporter.settings import duration
 from exporter.target import IpFamily, Journey
 
 TARGET_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
@@ -218,14 +218,14 @@ def positive(value: object) -> float:
 def _between(value: object, least: float, most: float) -> float:
     seconds = _seconds(value)
     if not least <= seconds <= most:
-        raise ValueError(f"must be between {duration.write(least)} and {duration.write(most)}")
+        raise ValueError(f"must be between {format_duration(least)} and {format_duration(most)}")
     return seconds
 
 
 def _seconds(value: object) -> float:
     if not isinstance(value, str):
-        raise ValueError(duration.WRONG)  # noqa: TRY004  pydantic collects ValueErrors only
-    return duration.parse(value)
+        raise ValueError(INVALID_DURATION)  # noqa: TRY004  pydantic collects ValueErrors only
+    return parse_duration(value)
 
 
 def duration_buckets(value: object) -> tuple[float, ...]:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from exporter.durations import parse_duration
 from exporter.security import RateLimit, WebSecurity
-from exporter.settings import duration, values
+from exporter.settings import values
 from exporter.settings.mistake import InvalidSetting
 from exporter.settings.section import Section
 from exporter.settings.web_tls import KEYS, tls_server
@@ -119,7 +120,7 @@ def _header_value(text: str) -> str:
 
 
 def _rate_limit(section: Section) -> RateLimit | None:
-    interval = section.read("interval", duration.parse)
+    interval = section.read("interval", parse_duration)
     burst = section.read("burst", lambda text: values.whole(text, 1, "requests, for example 20"))
     if not interval:  # Prometheus: 0 is no limit
         return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exporter.settings.mistake import InvalidSetting, printable
+from exporter.files import printable
+from exporter.settings.mistake import InvalidSetting
 
 PREFIX = "FLOW_EXPORTER_"
 DELIMITER = "__"

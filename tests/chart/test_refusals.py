@@ -11,7 +11,8 @@ import pytest
 import yaml
 from chart.rendering import CHART, ONE, TARGET, RefusedError, render
 
-from exporter.settings import address, duration, values
+from exporter.durations import parse_duration
+from exporter.settings import address, values
 from exporter.settings.schema import TargetFields
 from exporter.settings.sharding import MOST_SHARDS
 
@@ -217,7 +218,7 @@ def test_the_schema_knows_the_same_regions_labels_and_shards_as_the_exporter() -
 
 @pytest.mark.parametrize("text", ["0", "500ms", "1m30s", "2h", "1y2w3d4h5m6s7ms", "1d", "12w"])
 def test_a_duration_that_the_exporter_reads_passes_the_schema(text: str) -> None:
-    duration.parse(text)
+    parse_duration(text)
     assert re.search(DEFINITIONS["duration"]["pattern"], text)
 
 

@@ -149,7 +149,7 @@ IN = "in flows.yaml line"
     [
         (
             "    interval: soon",
-            (f"targets.emea.interval {IN} 6: is no duration; write for example 500ms, 30s, 1m30s or 2h"),
+            (f"targets.emea.interval {IN} 6: invalid duration; use e.g. 500ms, 30s, 1m30s or 2h"),
         ),
         (
             "    intervall: 1s",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.settings import ConfigurationError, duration, load, loading
+from exporter.durations import INVALID_DURATION
+from exporter.settings import ConfigurationError, load, loading
 
 T = "FLOW_EXPORTER_TARGETS__"
 D = "FLOW_EXPORTER_DEFAULTS__"
@@ -145,7 +146,7 @@ def test_a_wrong_required_value_is_not_missing_as_well() -> None:
 def test_a_mistake_in_the_defaults_is_told_once_for_all_targets() -> None:
     environ = {name.replace("EMEA", target): value for target in "ABC" for name, value in EMEA.items()}
     assert mistakes({**environ, f"{D}interval": "soon", f"{D}TIMEOUT": "2h"}) == [
-        "FLOW_EXPORTER_DEFAULTS__interval: is no duration; write for example 500ms, 30s, 1m30s or 2h",
+        "FLOW_EXPORTER_DEFAULTS__interval: invalid duration; use e.g. 500ms, 30s, 1m30s or 2h",
     ]
 
 
@@ -163,7 +164,7 @@ def test_mistakes_of_all_kinds_and_sources_are_told_at_once(tmp_path: Path) -> N
         "FLOW_EXPORTER_LOG_LEVEL: is unknown; did you mean FLOW_EXPORTER_LOG__LEVEL?",
         "FLOW_EXPORTER_LOG__FORMAT: is no log format; write logfmt or json",
         "FLOW_EXPORTER_NONSENSE in .env: is unknown",
-        "FLOW_EXPORTER_TARGETS (emea.interval): is no duration; write for example 500ms, 30s, 1m30s or 2h",
+        "FLOW_EXPORTER_TARGETS (emea.interval): invalid duration; use e.g. 500ms, 30s, 1m30s or 2h",
         (
             "FLOW_EXPORTER_TARGETS (emea.labels.le): is a label that Prometheus or the exporter sets itself; "
             "choose another name"
@@ -172,7 +173,7 @@ def test_mistakes_of_all_kinds_and_sources_are_told_at_once(tmp_path: Path) -> N
             "FLOW_EXPORTER_TARGETS__EMEA__REGION: cannot stand beside FLOW_EXPORTER_TARGETS__EMEA__AUTH_URL; "
             "keep one of them"
         ),
-        f"FLOW_EXPORTER_TARGETS__EMEA__TIMEOUT in .env: {duration.WRONG}",
+        f"FLOW_EXPORTER_TARGETS__EMEA__TIMEOUT in .env: {INVALID_DURATION}",
     ]
 
 

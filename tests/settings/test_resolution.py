@@ -199,7 +199,7 @@ def test_a_timeout_that_is_not_shorter_than_the_interval_names_who_set_both(
     ],
 )
 def test_a_wrong_duration_is_compared_with_nothing(extra: Mapping[str, str], wrong: str) -> None:
-    assert told(extra) == [f"{wrong}: is no duration; write for example 500ms, 30s, 1m30s or 2h"]
+    assert told(extra) == [f"{wrong}: invalid duration; use e.g. 500ms, 30s, 1m30s or 2h"]
 
 
 def test_a_wrong_enabled_does_not_count_as_disabled() -> None:

@@ -9,7 +9,7 @@ import pytest
 from exporter.settings import values
 from exporter.target import IpFamily, Journey
 
-DURATION = "is no duration; write for example 500ms, 30s, 1m30s or 2h"
+DURATION = "invalid duration; use e.g. 500ms, 30s, 1m30s or 2h"
 STATUSES = "is no list of flow statuses; write for example USERNAME_PASSWORD_REQUIRED,OTP_REQUIRED"
 BUCKETS = "is no list of 1 to 50 numbers; write seconds, comma-separated, for example .1,.5,1,5"
 LABEL = "is no label value; write a text of at most 256 characters"

@@ -462,7 +462,7 @@ def test_a_rate_limit_without_an_interval_is_none(text: str, tmp_path: Path) -> 
         ),
         (
             "{interval: 1, burst: 1}",
-            "interval @1: is no duration; write for example 500ms, 30s, 1m30s or 2h",
+            "interval @1: invalid duration; use e.g. 500ms, 30s, 1m30s or 2h",
         ),
     ],
 )

@@ -17,7 +17,7 @@ from typing import Any
 
 import promql_parser as promql
 
-from exporter.settings import duration
+from exporter.durations import parse_duration
 
 Group = dict[str, Any]
 
@@ -95,4 +95,4 @@ def spans(parsed: object) -> Iterator[timedelta]:
 
 
 def _shorter(text: str, times: float) -> str:
-    return f"{max(1, round(duration.parse(text) * 1000 / times))}ms"
+    return f"{max(1, round(parse_duration(text) * 1000 / times))}ms"

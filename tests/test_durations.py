@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.settings import duration
+from exporter.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -28,27 +28,27 @@ from exporter.settings import duration
     ],
 )
 def test_a_duration_is_the_sum_of_its_units(text: str, seconds: float) -> None:
-    assert duration.parse(text) == pytest.approx(seconds, abs=1e-9)
+    assert parse_duration(text) == pytest.approx(seconds, abs=1e-9)
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "1", "-1s", "1.5s", "s", "1s1m", "1m1m", "1M", " 1s", "1s ", "1 s", "٣s", "1us", "1s1", "00", "ms"],
 )
-def test_what_prometheus_refuses_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^is no duration; write for example 500ms, 30s, 1m30s or 2h$"):
-        duration.parse(text)
+def test_a_duration_that_prometheus_refuses_is_invalid(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^invalid duration; use e.g. 500ms, 30s, 1m30s or 2h$"):
+        parse_duration(text)
 
 
 @pytest.mark.parametrize("text", ["300y", "9999999999999999999ms"])
 def test_a_duration_that_prometheus_could_not_hold_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^is too long a duration; write at most 292y$"):
-        duration.parse(text)
+    with pytest.raises(ValueError, match=r"^duration too long; the maximum is 292y$"):
+        parse_duration(text)
 
 
-def test_so_many_digits_that_python_refuses_them_are_no_duration() -> None:
-    with pytest.raises(ValueError, match=r"^is no duration;"):
-        duration.parse("1" * 5000 + "s")
+def test_more_digits_than_python_converts_are_an_invalid_duration() -> None:
+    with pytest.raises(ValueError, match=r"^invalid duration;"):
+        parse_duration("1" * 5000 + "s")
 
 
 @pytest.mark.parametrize(
@@ -64,19 +64,19 @@ def test_so_many_digits_that_python_refuses_them_are_no_duration() -> None:
         (86400 * 365, "1y"),
     ],
 )
-def test_seconds_are_written_as_prometheus_writes_them(seconds: float, text: str) -> None:
-    assert duration.write(seconds) == text
+def test_seconds_are_formatted_as_prometheus_formats_them(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
 
 
 @given(st.integers(min_value=0, max_value=9223372036854))
-def test_what_is_written_is_read_back(milliseconds: int) -> None:
-    assert round(duration.parse(duration.write(milliseconds / 1000)) * 1000) == milliseconds
+def test_a_formatted_duration_is_parsed_back(milliseconds: int) -> None:
+    assert round(parse_duration(format_duration(milliseconds / 1000)) * 1000) == milliseconds
 
 
 @given(st.text(alphabet="0123456789ywdhms ", max_size=12))
-def test_any_text_is_a_duration_that_survives_or_one_value_error(text: str) -> None:
+def test_any_text_is_a_duration_that_round_trips_or_a_value_error(text: str) -> None:
     try:
-        seconds = duration.parse(text)
+        seconds = parse_duration(text)
     except ValueError:
         return
-    assert duration.parse(duration.write(seconds)) == seconds
+    assert parse_duration(format_duration(seconds)) == seconds

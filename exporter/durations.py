@@ -1,0 +1,68 @@
+"""Durations in Prometheus' notation: `500ms`, `30s`, `1m30s`, `2h`. No I/O.
+
+    [<n>y][<n>w][<n>d][<n>h][<n>m][<n>s][<n>ms]     descending, each unit at most once; or a plain 0
+
+Source: `ParseDuration` and `Duration.String` of prometheus/common, model/time.go.
+"""
+
+from __future__ import annotations
+
+import re
+
+INVALID_DURATION = "invalid duration; use e.g. 500ms, 30s, 1m30s or 2h"
+
+_UNIT_MILLISECONDS = {
+    "y": 365 * 24 * 60 * 60 * 1000,
+    "w": 7 * 24 * 60 * 60 * 1000,
+    "d": 24 * 60 * 60 * 1000,
+    "h": 60 * 60 * 1000,
+    "m": 60 * 1000,
+    "s": 1000,
+    "ms": 1,
+}
+_UNITS_WITHOUT_REMAINDER = {"y", "w"}
+"""Prometheus formats these only if nothing remains: 8d stays 8d, not 1w1d."""
+
+_MAX_MILLISECONDS = (2**63 - 1) // 1_000_000
+"""Prometheus keeps nanoseconds in 64 bits."""
+
+_PATTERN = re.compile("".join(rf"(?:([0-9]{{1,19}}){unit})?" for unit in _UNIT_MILLISECONDS))
+
+
+def parse_duration(text: str) -> float:
+    """Parse a duration.
+
+    Returns:
+        Seconds, to the millisecond.
+
+    Raises:
+        ValueError: it is not a duration, or longer than 292 years; the message does not contain `text`.
+    """
+    if text == "0":
+        return 0.0
+    match = _PATTERN.fullmatch(text)
+    if match is None or not text:
+        raise ValueError(INVALID_DURATION)
+    milliseconds = sum(
+        int(digits) * size
+        for digits, size in zip(match.groups(), _UNIT_MILLISECONDS.values(), strict=True)
+        if digits is not None
+    )
+    if milliseconds > _MAX_MILLISECONDS:
+        raise ValueError("duration too long; the maximum is 292y")
+    return milliseconds / 1000
+
+
+def format_duration(seconds: float) -> str:
+    """Format seconds as a duration, rounded to the millisecond; `parse_duration` is the inverse."""
+    remaining = round(seconds * 1000)
+    if remaining == 0:
+        return "0s"
+    parts = []
+    for unit, size in _UNIT_MILLISECONDS.items():
+        if unit in _UNITS_WITHOUT_REMAINDER and remaining % size:
+            continue
+        count, remaining = divmod(remaining, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts)

@@ -1,0 +1,110 @@
+"""Read files that the operator names: regular files only, bounded in size and in time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Thread
+from typing import TypeVar
+
+T = TypeVar("T")
+
+READ_TIMEOUT_SECONDS = 10.0
+_STALLED_READ_TIMEOUT_SECONDS = 0.5
+"""While an earlier read still hangs, later ones wait only this long: a load must not take minutes."""
+
+_MAX_STALLED_READS = 8
+_MAX_SHOWN_CHARACTERS = 200
+_stalled: list[Thread] = []
+
+
+class FileError(ValueError):
+    """A file cannot be read; the message is one sentence that names the path."""
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """Read a whole file.
+
+    Args:
+        path: a regular file, or a symbolic link to one.
+        max_bytes: the largest acceptable size.
+
+    Raises:
+        FileError: it does not exist, is not a regular file, is too large or cannot be read in time.
+    """
+    try:
+        return call_with_timeout(lambda: read_file(path, max_bytes))
+    except OSError as error:
+        raise FileError(describe_os_error(error, path, max_bytes)) from None
+
+
+def read_file(path: str | Path, max_bytes: int, *, dir_fd: int | None = None) -> bytes:
+    """Read a whole file, without a bound in time.
+
+    Args:
+        path: a regular file, or a symbolic link to one.
+        max_bytes: the largest acceptable size.
+        dir_fd: the open directory that a relative path starts at; None for the working directory.
+
+    Raises:
+        IsADirectoryError: it is not a regular file.
+        OSError: it cannot be read; EFBIG if it is too large.
+    """
+    # Without O_NONBLOCK, opening a named pipe waits for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise IsADirectoryError(errno.EISDIR, "not a regular file")
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return content
+
+
+def describe_os_error(error: OSError, path: Path, max_bytes: int) -> str:
+    """Return one sentence about a file or directory that cannot be read; it names the path."""
+    shown = printable(str(path))
+    if isinstance(error, FileNotFoundError):
+        return f"file not found: {shown}"
+    if isinstance(error, IsADirectoryError) or error.errno == errno.ENXIO:  # ENXIO: a socket
+        return f"not a regular file: {shown}"
+    if error.errno == errno.EFBIG:
+        return f"file larger than {max_bytes // 1024} KiB: {shown}"
+    return f"cannot read {shown}: {error.strerror or 'timed out'}"
+
+
+def call_with_timeout(call: Callable[[], T]) -> T:
+    """Call a function that may hang on a dead file system; the hanging thread does not delay the exit.
+
+    Raises:
+        TimeoutError: it did not return in time.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001  raised by the caller's thread
+            future.set_exception(error)
+
+    _stalled[:] = [thread for thread in _stalled if thread.is_alive()]
+    if len(_stalled) >= _MAX_STALLED_READS:
+        raise TimeoutError
+    thread = Thread(target=run, name="file-read", daemon=True)
+    thread.start()
+    try:
+        return future.result(_STALLED_READ_TIMEOUT_SECONDS if _stalled else READ_TIMEOUT_SECONDS)
+    except TimeoutError:
+        if not future.done():
+            _stalled.append(thread)
+        raise
+
+
+def printable(name: str) -> str:
+    """Make a name or path safe for any terminal and log: escaped ASCII of bounded length."""
+    escaped = name[: _MAX_SHOWN_CHARACTERS + 1].encode("unicode_escape").decode("ascii")
+    return escaped if len(escaped) <= _MAX_SHOWN_CHARACTERS else f"{escaped[:_MAX_SHOWN_CHARACTERS]}..."
