@@ -16,10 +16,10 @@ from exporter.observing import LoopWatch, Metrics, set_log_level
 from exporter.probing import EgressCheck, SSLContexts
 from exporter.reloading import Apply, Part
 from exporter.scheduling import Schedule
-from exporter.security import UnusableError, WebSecurity
 from exporter.serving import Door, Egress
 from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting
 from exporter.target import Journey, Target
+from exporter.tls import TlsFileError, WebSecurity
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def securing(prepare: Callable[[WebSecurity | None], Apply]) -> Part:
     def prepared(settings: Config) -> Apply:
         try:
             return prepare(settings.web.security)
-        except UnusableError as error:
+        except TlsFileError as error:
             # It was right when the settings were checked, a moment ago.
             message = f"the {error.part} that it asks for cannot be loaded any more; reload again"
             raise ConfigurationError(

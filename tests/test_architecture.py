@@ -20,7 +20,7 @@ from harness.imports import imports, module_name, sources
 EXPORTER = Path(__file__).parent.parent / "exporter"
 
 # Allowed in addition while the packages are rebuilt: the layout that is being replaced.
-OLD_GROUND = {"palette", "security"}
+OLD_GROUND = {"palette"}
 OLD_DAEMON = {"app", "parts", "reloading", "views", "watching"}
 OLD_COMMANDS = {"once", "preview"}
 

@@ -20,10 +20,10 @@ from exporter.observing import History, LoopWatch, Metrics
 from exporter.outcome import Outcome
 from exporter.parts import CurrentEgress, CurrentSSLContexts, parts, securing
 from exporter.scheduling import Schedule
-from exporter.security import UnusableError, WebSecurity
 from exporter.serving import Door, Egress
 from exporter.settings import Config, ConfigurationError, EgressConfig, load
 from exporter.target import IpFamily, Journey, Target
+from exporter.tls import TlsFileError, WebSecurity
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -242,7 +242,7 @@ def test_a_certificate_that_went_away_since_the_check_fails_the_reload_with_the_
     tmp_path: Path,
 ) -> None:
     def prepare(_: WebSecurity | None) -> Callable[[], None]:
-        raise UnusableError("certificate", "names a file that does not exist")
+        raise TlsFileError("certificate", "names a file that does not exist")
 
     with pytest.raises(ConfigurationError) as raised:
         securing(prepare)(settings(tmp_path))

@@ -10,8 +10,8 @@ import hashlib
 import logging
 import ssl
 
-from exporter import security
-from exporter.security import Material, TlsServer
+from exporter import tls as tls_files
+from exporter.tls import TlsMaterial, TlsServer
 
 INTERVAL = 5.0
 """Seconds between two looks; certificates are renewed days before they end."""
@@ -26,35 +26,35 @@ class Certificates:
         tls: where they are, and what else handshakes are made with.
 
     Raises:
-        UnusableError: they cannot be used.
+        TlsFileError: they cannot be used.
     """
 
     def __init__(self, tls: TlsServer) -> None:
         self._tls = tls
-        material = security.read(tls)
-        self.context: ssl.SSLContext = security.context(tls, material)
+        material = tls_files.read_material(tls)
+        self.context: ssl.SSLContext = tls_files.server_context(tls, material)
         self._used = self._seen = _digest(material)
 
     def look(self) -> bool:
         """Look whether they have changed, and tell whether there is a new context. Reads files."""
         try:
-            material = security.read(self._tls)
-        except security.UnusableError as error:
+            material = tls_files.read_material(self._tls)
+        except tls_files.TlsFileError as error:
             self._found(f"{error.part} {error}", error)
             return False
         digest = _digest(material)
         if not self._found(digest) or digest == self._used:
             return False
         try:
-            self.context = security.context(self._tls, material)
-        except security.UnusableError as error:
+            self.context = tls_files.server_context(self._tls, material)
+        except tls_files.TlsFileError as error:
             _keep(error)
             return False
         self._used = digest
         _log.info("TLS certificate renewed")
         return True
 
-    def _found(self, what: str, error: security.UnusableError | None = None) -> bool:
+    def _found(self, what: str, error: tls_files.TlsFileError | None = None) -> bool:
         """Tell whether it is something else than at the last look; each thing is told of once."""
         if what == self._seen:
             return False
@@ -64,10 +64,10 @@ class Certificates:
         return True
 
 
-def _keep(error: security.UnusableError) -> None:
+def _keep(error: tls_files.TlsFileError) -> None:
     _log.warning("TLS certificate not renewed, the old one is kept: %s: %s", error.part, error)
 
 
-def _digest(material: Material) -> str:
+def _digest(material: TlsMaterial) -> str:
     parts = (material.certificate, material.key, material.authorities or b"")
     return "".join(hashlib.sha256(part).hexdigest() for part in parts)

@@ -15,9 +15,9 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 
-from exporter.security import RateLimit, TlsServer, WebSecurity
 from exporter.serving.certificates import INTERVAL, Certificates
 from exporter.serving.login import Login
+from exporter.tls import RateLimit, TlsServer, WebSecurity
 
 _OPEN = WebSecurity()
 
@@ -32,7 +32,7 @@ class Door:
         login: checks passwords.
 
     Raises:
-        UnusableError: a certificate, key or list of authorities cannot be used.
+        TlsFileError: a certificate, key or list of authorities cannot be used.
     """
 
     def __init__(self, security: WebSecurity | None = None, *, login: Login | None = None) -> None:
@@ -56,7 +56,7 @@ class Door:
             Those that were made under other rules of TLS end.
 
         Raises:
-            UnusableError: a certificate, key or list of authorities cannot be used; nothing has changed.
+            TlsFileError: a certificate, key or list of authorities cannot be used; nothing has changed.
         """
         security = security or _OPEN
         same = security.tls == self._tls

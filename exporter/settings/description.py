@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from exporter.durations import format_duration
-from exporter.security import WebSecurity
 from exporter.settings.resolved import Config
 from exporter.target import IpFamily, Target
+from exporter.tls import WebSecurity
 
 _HIDDEN = "(set)"
 _NONE = "none"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.security import WebSecurity
 from exporter.settings.address import ListenAddress
 from exporter.target import IpFamily, Target
+from exporter.tls import WebSecurity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

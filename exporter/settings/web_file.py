@@ -15,13 +15,13 @@ import re
 from pathlib import Path
 
 from exporter.durations import parse_duration
-from exporter.security import RateLimit, WebSecurity
 from exporter.settings import values
 from exporter.settings.mistake import InvalidSetting
 from exporter.settings.section import Section
 from exporter.settings.web_tls import KEYS, tls_server
 from exporter.settings.written import Place
 from exporter.settings.yaml_reading import read_yaml
+from exporter.tls import RateLimit, WebSecurity
 
 LARGEST = 256 * 1024
 """Bytes; a file with a thousand users has a third of it."""

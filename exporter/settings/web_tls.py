@@ -9,10 +9,10 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from exporter import security
-from exporter.security import AUTHORITIES, CERTIFICATE, KEY, TlsServer
+from exporter import tls as tls_files
 from exporter.settings import values
 from exporter.settings.section import Section
+from exporter.tls import AUTHORITIES, CERTIFICATE, KEY, TlsServer
 
 KEYS = (
     "cert_file",
@@ -193,7 +193,7 @@ def _missing(certificate: Path | str | None) -> str:
 
 def _check(tls: TlsServer, section: Section) -> None:
     try:
-        security.context(tls, security.read(tls))
-    except security.UnusableError as error:
+        tls_files.server_context(tls, tls_files.read_material(tls))
+    except tls_files.TlsFileError as error:
         name = {CERTIFICATE: "cert", KEY: "key", AUTHORITIES: "client_ca"}[error.part]
         section.wrong(f"{name}_file" if f"{name}_file" in section.names else name, str(error))

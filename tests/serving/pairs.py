@@ -5,7 +5,7 @@ from pathlib import Path
 
 import trustme
 
-from exporter.security import TlsServer
+from exporter.tls import TlsServer
 
 LOCAL = ("localhost", "127.0.0.1")
 

@@ -7,8 +7,8 @@ import pytest
 import trustme
 from serving.pairs import LOCAL, Pair
 
-from exporter.security import TlsServer
 from exporter.serving.certificates import Certificates
+from exporter.tls import TlsServer
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def test_each_broken_state_is_told_of_once_and_the_old_pair_kept(
         assert not certificates.look()
 
     kept = "TLS certificate not renewed, the old one is kept: key: "
-    absent = "names a file that does not exist; write a path that does, relative to this file's directory"
+    absent = f"file not found: {pair.directory / 'server.key'}"
     assert caplog.messages == [
         f"{kept}{absent}",
-        f"{kept}does not belong to the certificate; write the pair",
+        f"{kept}private key does not match the certificate",
     ]
 
     (pair.directory / "server.key").write_bytes(good)

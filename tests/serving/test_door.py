@@ -12,11 +12,11 @@ from serving.pairs import Pair
 from serving.test_handshake import refused
 from serving.wire import app, connected, local, run
 
-from exporter.security import RateLimit, TlsServer, UnusableError, WebSecurity
 from exporter.serving import Door, serving
 from exporter.serving import door as door_module
 from exporter.serving.door import Bucket
 from exporter.serving.login import Login
+from exporter.tls import RateLimit, TlsFileError, TlsServer, WebSecurity
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 LOGIN = "Authorization: Basic YW5uOnNlY3JldA==\r\n"  # ann:secret
@@ -33,7 +33,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_a_door_whose_certificate_cannot_be_used_is_none(tmp_path: Path) -> None:
-    with pytest.raises(UnusableError, match="names a file that does not exist"):
+    with pytest.raises(TlsFileError, match="file not found"):
         Door(WebSecurity(tls=TlsServer(certificate=tmp_path / "a", key=tmp_path / "b")))
 
 
@@ -116,7 +116,7 @@ def test_tls_that_cannot_be_changes_nothing(pair: Pair, tmp_path: Path) -> None:
             serving(app(door=door), sockets, door=door),
             connected(sockets, pair.client()) as client,
         ):
-            with pytest.raises(UnusableError, match="names a file that does not exist"):
+            with pytest.raises(TlsFileError, match="file not found"):
                 door.prepare(WebSecurity(tls=pair.tls(tmp_path / "absent"), users={"ann": HASH}))
             assert (await client.ask()).status == 200
 
@@ -202,7 +202,7 @@ def test_a_broken_pair_keeps_the_old_one_and_is_told_of_once(
 
     run(scenario())
     assert said(caplog) == [
-        "TLS certificate not renewed, the old one is kept: key: holds no private key; write one in PEM"
+        "TLS certificate not renewed, the old one is kept: key: no private key found; expected one in PEM"
     ]
 
 

@@ -8,9 +8,9 @@ import pytest
 from serving.wire import app
 from starlette.applications import Starlette
 
-from exporter.security import WebSecurity
 from exporter.serving import Door
 from exporter.serving.login import CrowdedError, Login
+from exporter.tls import WebSecurity
 
 LOGIN = {"Authorization": "Basic YW5uOnNlY3JldA=="}
 

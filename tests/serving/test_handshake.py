@@ -12,13 +12,13 @@ import trustme
 from serving.pairs import Pair
 from serving.wire import app, connected, local, run
 
-from exporter.security import TlsServer, WebSecurity, context, read
 from exporter.serving import Door, Server, serving
 from exporter.serving import handshake as handshake_module
 from exporter.serving import server as server_module
 from exporter.serving.connection import Connection
 from exporter.serving.handshake import LARGEST_READ, Handshake
 from exporter.serving.seats import Seats
+from exporter.tls import TlsServer, WebSecurity, read_material, server_context
 
 UNHURRIED = 3600
 
@@ -249,7 +249,7 @@ def test_a_handshake_has_a_seat_from_its_first_byte_to_its_end(pair: Pair) -> No
         seats, server, tls = Seats(5), Server(app()), pair.tls()
         server.config.load()
         connection = Connection(server.config, server.server_state, {})
-        handshake = Handshake(connection, context(tls, read(tls)), seats)
+        handshake = Handshake(connection, server_context(tls, read_material(tls)), seats)
 
         handshake.connection_made(asyncio.Transport())
         assert len(seats) == 1

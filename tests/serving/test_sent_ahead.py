@@ -6,8 +6,8 @@ import pytest
 from serving.pairs import Pair
 from serving.wire import Client, app, connected, local, run
 
-from exporter.security import WebSecurity
 from exporter.serving import Door, serving
+from exporter.tls import WebSecurity
 
 LARGE = b"x" * 1_000_000
 """More than the kernel and asyncio take from the server before its client reads."""

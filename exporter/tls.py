@@ -1,0 +1,244 @@
+"""TLS files, contexts and the settings of the web configuration file, shared by settings and serving.
+
+    TlsServer ── read_material ──> TlsMaterial ── server_context ──> ssl.SSLContext
+    configured    bounded reads    PEM content                       for handshakes
+
+Settings call the same functions to check the files that serving and probing load later, so a file that passes
+the check also loads.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+MAX_PEM_BYTES = 1024 * 1024
+"""Mozilla's whole list of certificate authorities has a quarter of it."""
+
+CERTIFICATE, KEY, AUTHORITIES = "certificate", "key", "client authorities"
+
+
+class TlsFileError(ValueError):
+    """A certificate, key or list of authorities cannot be used.
+
+    Args:
+        part: `CERTIFICATE`, `KEY` or `AUTHORITIES`.
+        message: what is wrong and how to fix it; never file content.
+    """
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(message)
+        self.part = part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsServer:
+    """How the server speaks TLS.
+
+    Args:
+        certificate: certificate chain, leaf first: path of a PEM file, or its content.
+        key: private key of the leaf: path or content.
+        authorities: authorities that sign client certificates: path or content; None to request no client
+            certificate.
+        certificate_required: reject clients without a certificate. A client certificate from another
+            authority is always rejected.
+        minimum: lowest TLS version.
+        maximum: highest TLS version.
+        ciphers: OpenSSL names of the TLS 1.2 cipher suites, best first; empty for Python's default.
+        server_chooses: the server's order of cipher suites wins over the client's.
+        curve: OpenSSL name of the curve for the key exchange; None for OpenSSL's default.
+    """
+
+    certificate: Path | str = field(repr=False)
+    key: Path | str = field(repr=False)
+    authorities: Path | str | None = field(default=None, repr=False)
+    certificate_required: bool = False
+    minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+    maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    ciphers: tuple[str, ...] = ()
+    server_chooses: bool = True
+    curve: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """A token bucket for requests.
+
+    Args:
+        interval: seconds until one token is added.
+        burst: size of the bucket.
+    """
+
+    interval: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSecurity:
+    """What the web configuration file sets.
+
+    Args:
+        tls: None for plain HTTP.
+        users: user names and bcrypt hashes of their passwords; empty for no authentication.
+        headers: names and values of headers added to every response.
+        rate_limit: None for no limit.
+    """
+
+    tls: TlsServer | None = None
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    rate_limit: RateLimit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsMaterial:
+    """Content of the files of a `TlsServer`; compare two to see whether a file changed.
+
+    Args:
+        certificate: PEM.
+        key: PEM, secret.
+        authorities: PEM, or None.
+    """
+
+    certificate: bytes = field(repr=False)
+    key: bytes = field(repr=False)
+    authorities: bytes | None = field(repr=False)
+
+
+def read_material(tls: TlsServer) -> TlsMaterial:
+    """Read certificate, key and client authorities; inline content is returned as it is.
+
+    Raises:
+        TlsFileError: a file cannot be read.
+    """
+    return TlsMaterial(
+        _read(CERTIFICATE, tls.certificate),
+        _read(KEY, tls.key),
+        None if tls.authorities is None else _read(AUTHORITIES, tls.authorities),
+    )
+
+
+def server_context(tls: TlsServer, material: TlsMaterial) -> ssl.SSLContext:
+    """Build the server's SSL context.
+
+    Raises:
+        TlsFileError: the material cannot be used, or key and certificate are not a pair.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version, context.maximum_version = tls.minimum, tls.maximum
+    context.set_alpn_protocols(["http/1.1"])
+    if tls.ciphers:
+        context.set_ciphers(":".join(tls.ciphers))
+    if not tls.server_chooses:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    if tls.curve is not None:
+        context.set_ecdh_curve(tls.curve)
+    _load_pair(context, material.certificate, material.key)
+    if material.authorities is not None:
+        _load_authorities(context, AUTHORITIES, material.authorities)
+        context.verify_mode = ssl.CERT_REQUIRED if tls.certificate_required else ssl.CERT_OPTIONAL
+        # Go trusts every certificate in the file, OpenSSL by default only a chain that ends in a root.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def check_authorities(path: Path) -> None:
+    """Check that a file holds certificate authorities.
+
+    Raises:
+        TlsFileError: it does not, or cannot be read.
+    """
+    _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), AUTHORITIES, _read(AUTHORITIES, path))
+
+
+def check_client_certificate(certificate: Path, key: Path | None) -> None:
+    """Check that a client certificate and its key can be used together.
+
+    Args:
+        certificate: PEM file with the certificate and, without `key`, its private key.
+        key: PEM file with the private key.
+
+    Raises:
+        TlsFileError: they cannot be used; `part` is the file to fix.
+    """
+    pem = _read(CERTIFICATE, certificate)
+    _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), pem, None if key is None else _read(KEY, key))
+
+
+def _read(part: str, source: Path | str) -> bytes:
+    if isinstance(source, str):
+        return source.encode(errors="replace")
+    name = "" if "-----BEGIN" in str(source) else f": {source}"  # a key may be pasted where its path belongs
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise TlsFileError(part, f"not a regular file{name}")
+            with open(descriptor, "rb", closefd=False) as file:
+                content = file.read(MAX_PEM_BYTES + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise TlsFileError(part, f"file not found{name}") from None
+    except OSError as error:
+        raise TlsFileError(part, f"cannot read file ({error.strerror}){name}") from None
+    if len(content) > MAX_PEM_BYTES:
+        raise TlsFileError(part, f"file is larger than 1 MiB; expected a PEM file{name}")
+    return content
+
+
+def _load_authorities(context: ssl.SSLContext, part: str, pem: bytes) -> None:
+    """Load PEM certificates into a context, and so check them."""
+    with _memory_file(pem) as path:
+        try:
+            context.load_verify_locations(cafile=path)
+        except ssl.SSLError:
+            raise TlsFileError(part, "no readable certificate found; expected PEM certificates") from None
+    if not context.cert_store_stats()["x509"]:
+        raise TlsFileError(part, "no certificate found; expected PEM certificates")
+
+
+class _EncryptedKeyError(Exception):
+    """OpenSSL asked for the key's password; without our callback it would prompt on the terminal."""
+
+
+def _refuse_password() -> NoReturn:
+    raise _EncryptedKeyError
+
+
+def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes | None) -> None:
+    """Load a certificate chain and its key; without `key`, the key is in the same PEM."""
+    _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), CERTIFICATE, certificate)
+    part = CERTIFICATE if key is None else KEY
+    if b"PRIVATE KEY-----" not in (certificate if key is None else key):
+        raise TlsFileError(part, "no private key found; expected one in PEM")
+    with _memory_file(certificate) as chain, _memory_file(certificate if key is None else key) as own:
+        try:
+            context.load_cert_chain(chain, own, password=_refuse_password)
+        except _EncryptedKeyError:
+            raise TlsFileError(part, "private key is encrypted; decrypt it") from None
+        except ssl.SSLError as error:
+            if error.reason in {"KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}:
+                raise TlsFileError(part, "private key does not match the certificate") from None
+            if error.reason:  # such as EE_KEY_TOO_SMALL: names a rule of OpenSSL, nothing from the file
+                rule = error.reason.replace("_", " ").lower()
+                raise TlsFileError(CERTIFICATE, f"certificate rejected by OpenSSL ({rule})") from None
+            raise TlsFileError(part, "private key cannot be read; expected one in PEM") from None
+
+
+@contextmanager
+def _memory_file(content: bytes) -> Iterator[str]:
+    """Yield a path to content in memory, since OpenSSL loads keys by path only; nothing touches the disk."""
+    descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,139 @@
+"""TLS files: bounded reads, one check of certificates and keys, nothing secret shown."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import trustme
+
+from exporter.tls import (
+    MAX_PEM_BYTES,
+    TlsFileError,
+    TlsServer,
+    WebSecurity,
+    check_authorities,
+    check_client_certificate,
+    read_material,
+    server_context,
+)
+
+NONSENSE_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"
+NONSENSE_KEY = "-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----\n"
+ENCRYPTED_KEY = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nnonsense\n-----END ENCRYPTED PRIVATE KEY-----\n"
+
+
+def pems(key_type: trustme.KeyType = trustme.KeyType.ECDSA) -> tuple[str, str]:
+    pair = trustme.CA(key_type=key_type).issue_cert("localhost", key_type=key_type)
+    return pair.cert_chain_pems[0].bytes().decode(), pair.private_key_pem.bytes().decode()
+
+
+def server_error(certificate: str, key: str, authorities: str | None = None) -> tuple[str, str]:
+    tls = TlsServer(certificate=certificate, key=key, authorities=authorities)
+    with pytest.raises(TlsFileError) as raised:
+        server_context(tls, read_material(tls))
+    return raised.value.part, str(raised.value)
+
+
+def test_repr_shows_no_key_and_no_password_hash() -> None:
+    certificate, key = pems()
+    tls = TlsServer(certificate=certificate, key=key)
+    shown = repr((WebSecurity(tls=tls, users={"ann": "$2y$10$secret"}), read_material(tls)))
+
+    assert "PRIVATE" not in shown
+    assert "$2y$" not in shown
+
+
+def test_building_a_context_leaves_no_file_and_no_descriptor(tmp_path: Path) -> None:
+    certificate, key = pems()
+    tls = TlsServer(certificate=certificate, key=key)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    for _ in range(3):
+        server_context(tls, read_material(tls))
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_over_1_mib_is_rejected(tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(b"x" * (MAX_PEM_BYTES + 1))
+
+    with pytest.raises(TlsFileError) as raised:
+        read_material(TlsServer(certificate="", key=large))
+    assert raised.value.part == "key"
+    assert str(raised.value) == f"file is larger than 1 MiB; expected a PEM file: {large}"
+
+
+def test_a_pipe_is_rejected_at_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    failures: list[str] = []
+
+    def reading() -> None:
+        try:
+            read_material(TlsServer(certificate=pipe, key=""))
+        except TlsFileError as error:
+            failures.append(str(error))
+
+    thread = threading.Thread(target=reading, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert failures == [f"not a regular file: {pipe}"]
+
+
+def test_a_missing_file_is_named_but_not_a_key_pasted_as_its_path(tmp_path: Path) -> None:
+    _, key = pems()
+    for path, message in ((tmp_path / "absent", f"file not found: {tmp_path / 'absent'}"), (Path(key), "")):
+        with pytest.raises(TlsFileError) as raised:
+            read_material(TlsServer(certificate="", key=path))
+        assert str(raised.value).startswith(message)
+        assert "PRIVATE KEY" not in str(raised.value)
+
+
+def test_an_error_names_the_part_and_the_fix() -> None:
+    certificate, key = pems()
+    _, rsa_key = pems(trustme.KeyType.RSA)
+    _, other_key = pems()
+
+    unreadable = "no readable certificate found; expected PEM certificates"
+    mismatch = "private key does not match the certificate"
+    assert server_error(NONSENSE_CERTIFICATE, key) == ("certificate", unreadable)
+    assert server_error(key, key) == ("certificate", unreadable)
+    assert server_error(certificate, NONSENSE_KEY) == (
+        "key",
+        "private key cannot be read; expected one in PEM",
+    )
+    assert server_error(certificate, certificate) == ("key", "no private key found; expected one in PEM")
+    assert server_error(certificate, ENCRYPTED_KEY)[0] == "key"
+    assert server_error(certificate, other_key) == ("key", mismatch)
+    assert server_error(certificate, rsa_key) == ("key", mismatch)
+    assert server_error(certificate, key, key) == ("client authorities", unreadable)
+
+
+def test_a_client_certificate_may_hold_its_key_or_have_it_in_a_second_file(tmp_path: Path) -> None:
+    certificate, key = pems()
+    (tmp_path / "both").write_text(certificate + key)
+    (tmp_path / "certificate").write_text(certificate)
+    (tmp_path / "key").write_text(key)
+    (tmp_path / "other").write_text(pems()[1])
+
+    check_client_certificate(tmp_path / "both", None)
+    check_client_certificate(tmp_path / "certificate", tmp_path / "key")
+    with pytest.raises(TlsFileError, match="no private key found") as raised:
+        check_client_certificate(tmp_path / "certificate", None)
+    assert raised.value.part == "certificate"
+    with pytest.raises(TlsFileError, match="private key does not match the certificate") as raised:
+        check_client_certificate(tmp_path / "certificate", tmp_path / "other")
+    assert raised.value.part == "key"
+
+
+def test_authorities_need_at_least_one_certificate(tmp_path: Path) -> None:
+    certificate, key = pems()
+    (tmp_path / "good").write_text(f"# Ångström\n{certificate}")
+    (tmp_path / "bad").write_text(key)
+
+    check_authorities(tmp_path / "good")
+    with pytest.raises(TlsFileError, match="no readable certificate found"):
+        check_authorities(tmp_path / "bad")
