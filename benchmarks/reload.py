@@ -124,7 +124,7 @@ def house(settings: Config, read: Callable[[], Config]) -> tuple[Reloader, Sched
 
     targets = settings.targets
     metrics, history = Metrics(targets, buckets=settings.duration_buckets), History()
-    watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
+    watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_lag)
     schedule = Schedule(targets, probe, observers=(metrics, history), watcher=metrics, places=100)
     follow = parts(
         CurrentSSLContexts(targets),
@@ -135,7 +135,7 @@ def house(settings: Config, read: Callable[[], Config]) -> tuple[Reloader, Sched
         forgetful=(history,),
         targets=targets,
     )
-    return Reloader(settings, read, parts=follow, was_read=metrics.configuration_was_read), schedule
+    return Reloader(settings, read, parts=follow, was_read=metrics.config_loaded), schedule
 
 
 async def watch(holds: list[float]) -> None:

@@ -154,7 +154,7 @@ async def case_of(name: str, metrics: Metrics, changed: Iterable[Target], rounds
         begun = time.perf_counter()
         holds.wall.clear()
         holds.cpu.clear()
-        size = len(await metrics.exposition("OpenMetrics" in name))
+        size = len(await metrics.render("OpenMetrics" in name))
         totals.append((time.perf_counter() - begun) * 1000)
         await asyncio.sleep(0)
         watching.cancel()

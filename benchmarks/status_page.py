@@ -52,16 +52,16 @@ PLAIN = {"Accept-Encoding": "identity"}
 class Silent:
     """A watcher that takes no notes."""
 
-    def started(self, lag: float, /) -> None:
+    def probe_started(self, lag: float, /) -> None:
         """Do nothing."""
 
-    def ended(self) -> None:
+    def probe_ended(self) -> None:
         """Do nothing."""
 
-    def skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
+    def run_skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
         """Do nothing."""
 
-    def held_back(self, target: str, journey: Journey, until: float, /) -> None:
+    def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
         """Do nothing."""
 
 

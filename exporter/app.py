@@ -116,8 +116,8 @@ async def lifespan(
     """
     targets = settings.targets
     metrics, history, log = Metrics(targets, buckets=settings.duration_buckets), History(), LogObserver()
-    metrics.shared(settings.shard.index, settings.shard.count)
-    watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_was_late)
+    metrics.set_shard(settings.shard.index, settings.shard.count)
+    watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_lag)
     trust, egress = CurrentSSLContexts(targets), CurrentEgress(settings.egress_check, metrics, watch)
     prober = await prober_of(trust, watch)
     schedule = Schedule(
@@ -132,9 +132,7 @@ async def lifespan(
     follow = parts(
         trust, egress, metrics=metrics, schedule=schedule, door=door, forgetful=forgetful, targets=targets
     )
-    reloader = Reloader(
-        settings, load or (lambda: settings), parts=follow, was_read=metrics.configuration_was_read
-    )
+    reloader = Reloader(settings, load or (lambda: settings), parts=follow, was_read=metrics.config_loaded)
     app = _site(metrics, history, schedule, reloader, door, egress)
     spare_the_collector()
     give_back_what_is_large()
@@ -175,7 +173,7 @@ def _site(
         return done.good, done.text
 
     return site(
-        exposition=metrics.exposition,
+        exposition=metrics.render,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
         views=views(

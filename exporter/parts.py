@@ -45,7 +45,7 @@ def parts(
     return (
         trust.prepare,
         lambda settings: partial(metrics.reconfigure, settings.targets),
-        lambda settings: partial(metrics.shared, settings.shard.index, settings.shard.count),
+        lambda settings: partial(metrics.set_shard, settings.shard.index, settings.shard.count),
         lambda settings: partial(
             schedule.reconfigure, settings.targets, places=settings.max_concurrent_probes
         ),
@@ -162,7 +162,7 @@ class CurrentEgress:
         def apply() -> None:
             self._check, self._canary = check, canary
             if canary is None:
-                self._metrics.no_egress()
+                self._metrics.egress(None)
                 self.found = None
 
         return apply

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from exporter import __version__
 from exporter.observing import History, Yielder
 from exporter.scheduling import Schedule, ScheduledProbe
 from exporter.serving import Egress, Past, Views, Watched
-
-SHOWN = 50
-"""Outcomes of a target's page, and failures."""
+from exporter.status import TargetStatus
+from exporter.target import Journey, Target
 
 
 def views(
@@ -42,28 +40,30 @@ def views(
 
 
 def _watched(plan: ScheduledProbe, history: History) -> Watched:
-    known = history.of(plan.target.name, plan.journey)
-    planned = Watched(
-        target=plan.target, journey=plan.journey, next_run=plan.next_run, held_until=plan.held_until
-    )
-    if known is None:  # not probed yet
-        return planned
-    return replace(
-        planned,
-        failing=known.state.failing,
-        since=known.state.since,
-        in_a_row=known.state.in_a_row,
-        last=known.last,
-        decisive=known.decisive,
-        expiry=known.expiry,
-        points=known.points,
-    )
+    return _shown(history.status(*_facts(plan), next_run=plan.next_run, backoff_until=plan.held_until))
 
 
 def _past(plan: ScheduledProbe, history: History) -> Past:
-    known = history.of(plan.target.name, plan.journey)
-    return Past(
-        watched=_watched(plan, history),
-        recent=known.recent[: -SHOWN - 1 : -1] if known else (),
-        failures=known.failures[: -SHOWN - 1 : -1] if known else (),
+    status = history.status(*_facts(plan), next_run=plan.next_run, backoff_until=plan.held_until)
+    known = history.history(status)
+    return Past(watched=_shown(status), recent=known.recent, failures=known.failures)
+
+
+def _facts(plan: ScheduledProbe) -> tuple[Target, Journey]:
+    return plan.target, plan.journey
+
+
+def _shown(status: TargetStatus) -> Watched:
+    return Watched(
+        target=status.target,
+        journey=status.journey,
+        failing=status.failing,
+        since=status.since,
+        in_a_row=status.consecutive,
+        last=status.last,
+        decisive=status.decisive,
+        expiry=status.certificate_expiry,
+        points=status.points,
+        next_run=status.next_run,
+        held_until=status.backoff_until,
     )

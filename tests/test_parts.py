@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from harness.http_messages import Answer
 from harness.variables import target_variables
-from observing.examples import BUCKETS, a_success, page
+from observing.examples import BUCKETS, a_success, a_target, page
 
 from exporter.observing import History, LoopWatch, Metrics
 from exporter.outcome import Outcome
@@ -233,9 +233,8 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
     names = {labels["target"] for labels, _ in page(metrics).series("pingone_flow_probes_total")}
     assert names == {"stays"}
     assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "1"}, 2)]
-    assert history.of("goes", Journey.AUTHORIZE) is None
-    assert history.of("comes", Journey.AUTHORIZE) is None
-    assert history.of("stays", Journey.AUTHORIZE) is not None
+    for name, known in (("goes", False), ("comes", False), ("stays", True)):
+        assert (history.status(a_target(name=name), Journey.AUTHORIZE).last is not None) is known
 
 
 def test_a_certificate_that_went_away_since_the_check_fails_the_reload_with_the_variable(

@@ -15,7 +15,7 @@ from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason
 from exporter.serving import Views
 from exporter.target import Journey
-from exporter.views import SHOWN, views
+from exporter.views import views
 
 if TYPE_CHECKING:
     from scheduling.virtual_time import VirtualTime
@@ -64,8 +64,8 @@ def test_the_past_of_a_target_is_told_newest_first_and_so_far_as_it_is_shown() -
 
     def look(shown: Views) -> None:
         (past,) = shown.past("emea")
-        assert past.recent == (success, *reversed(failures))[:SHOWN]
-        assert past.failures == tuple(reversed(failures))[:SHOWN]
+        assert past.recent == (success, *reversed(failures))[:50]
+        assert past.failures == tuple(reversed(failures))[:50]
         assert past.watched.last == success
         (other,) = shown.past("apac")
         assert (other.recent, other.failures) == ((), ())

@@ -69,12 +69,12 @@ class Metrics:
         build = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=registry)
         build.labels(__version__, platform.python_version()).set(1)
         self._shards = Gauge(SHARDS.name, SHARDS.help, SHARDS.labels, registry=registry)
-        self.shared(0, 1)
+        self.set_shard(0, 1)
         self._in_flight = Gauge(PROBES_IN_FLIGHT.name, PROBES_IN_FLIGHT.help, registry=registry)
         self._schedule_lag = Histogram(
             SCHEDULE_LAG.name, SCHEDULE_LAG.help, registry=registry, buckets=_LAG_BUCKETS,
         )  # fmt: skip
-        self._loop_lag = Histogram(
+        self._event_loop_lag = Histogram(
             EVENT_LOOP_LAG.name, EVENT_LOOP_LAG.help, registry=registry, buckets=_LAG_BUCKETS,
         )  # fmt: skip
         self._stalled = Counter(PROBES_STALLED.name, PROBES_STALLED.help, registry=registry)
@@ -82,13 +82,13 @@ class Metrics:
         self._reload_at = Gauge(
             RELOAD_SUCCESS_TIMESTAMP.name, RELOAD_SUCCESS_TIMESTAMP.help, registry=registry
         )
-        self.configuration_was_read(good=True)
+        self.config_loaded(good=True)
         self._egress: Gauge | None = None
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
 
-    async def exposition(self, openmetrics: bool) -> bytes:  # noqa: FBT001  the one thing there is to choose
-        """Return the page for Prometheus in OpenMetrics 1.0.0 or in text 0.0.4."""
+    async def render(self, openmetrics: bool) -> bytes:  # noqa: FBT001  the one thing there is to choose
+        """Return all metrics in OpenMetrics 1.0.0 or in text 0.0.4."""
         series = tuple(self._series.values())
         now = self._wall()
         for one in series:
@@ -134,48 +134,45 @@ class Metrics:
         if outcome.stalled:
             self._stalled.inc()
 
-    def started(self, lag: float, /) -> None:
-        """Count a probe that began, `lag` seconds after it was due."""
+    def probe_started(self, lag: float, /) -> None:
+        """Count a started probe and its lag in seconds."""
         self._in_flight.inc()
         self._schedule_lag.observe(lag)
 
-    def ended(self) -> None:
-        """Note that a probe is over."""
+    def probe_ended(self) -> None:
+        """Count a probe that ended."""
         self._in_flight.dec()
 
-    def skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
-        """Count due runs that were not done."""
+    def run_skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
+        """Count skipped runs."""
         if (series := self._series.get((target, journey))) is not None:
             series.skip(cause, count)
 
-    def held_back(self, target: str, journey: Journey, until: float, /) -> None:
-        """Show until when a target is held back; wall clock."""
+    def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
+        """Show until when probes of a target are paused; seconds since the epoch."""
         if (series := self._series.get((target, journey))) is not None:
-            series.hold_back(until)
+            series.hold_back(timestamp)
 
-    def egress(self, up: bool, /) -> None:  # noqa: FBT001  the one thing there is to say
-        """Show whether the own-connectivity check got an answer."""
-        if self._egress is None:  # not there before the first check, nor without one
-            self._egress = Gauge(EGRESS_UP.name, EGRESS_UP.help, registry=self._registry)
-        self._egress.set(up)
-
-    def no_egress(self) -> None:
-        """Show nothing of an own-connectivity check any more."""
+    def egress(self, up: bool | None, /) -> None:  # noqa: FBT001  the one thing there is to say
+        """Show the result of the own egress check; None if there is no such check."""
         if self._egress is not None:
             self._registry.unregister(self._egress)
             self._egress = None
+        if up is not None:
+            self._egress = Gauge(EGRESS_UP.name, EGRESS_UP.help, registry=self._registry)
+            self._egress.set(up)
 
-    def shared(self, index: int, count: int, /) -> None:
-        """Show which share of the targets this is, from 0, and of how many."""
+    def set_shard(self, index: int, count: int, /) -> None:
+        """Show this exporter's index, from 0, and the number of shards."""
         self._shards.clear()
         self._shards.labels(str(index)).set(count)
 
-    def configuration_was_read(self, *, good: bool) -> None:
-        """Show whether the configuration could be read, and since when the one in force is."""
+    def config_loaded(self, *, good: bool) -> None:
+        """Show whether the last load of the configuration succeeded, and when the last good one was."""
         self._reload_good.set(good)
         if good:
             self._reload_at.set(self._wall())
 
-    def loop_was_late(self, seconds: float, /) -> None:
-        """Count one sample of how late the event loop was."""
-        self._loop_lag.observe(seconds)
+    def loop_lag(self, seconds: float, /) -> None:
+        """Count one sample of the event loop's lag."""
+        self._event_loop_lag.observe(seconds)

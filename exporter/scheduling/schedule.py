@@ -39,19 +39,19 @@ _FAREWELL = 1.0
 
 
 class ScheduleListener(Protocol):
-    """Is told what the schedule does; must not block."""
+    """Receives events of the schedule; its methods must not block."""
 
-    def started(self, lag: float, /) -> None:
-        """Note that a probe began `lag` seconds after it was due."""
+    def probe_started(self, lag: float, /) -> None:
+        """Record that a probe started, `lag` seconds after it was due."""
 
-    def ended(self) -> None:
-        """Note that a probe that had begun is over, however."""
+    def probe_ended(self) -> None:
+        """Record that a started probe ended, in whatever way."""
 
-    def skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
-        """Note that `count` due runs were not done."""
+    def run_skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
+        """Record `count` skipped runs and their cause."""
 
-    def held_back(self, target: str, journey: Journey, until: float, /) -> None:
-        """Note that a target is held back until then; wall clock, seconds since the epoch."""
+    def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
+        """Record until when probes of a target are paused; seconds since the epoch."""
 
 
 class Schedule:
@@ -248,11 +248,11 @@ class Schedule:
     async def _begin(self, entry: Entry, slot: float) -> Outcome:
         entry.started = True
         self._pulse.beat()
-        self._watcher.started(max(0.0, self._clock() - slot))
+        self._watcher.probe_started(max(0.0, self._clock() - slot))
         try:
             return await self._probe(entry.target, entry.journey)
         finally:
-            self._watcher.ended()
+            self._watcher.probe_ended()
 
     def _settle(self, entry: Entry, outcome: Outcome) -> None:
         if entry.retired:  # it was cancelled, and ended all the same
@@ -275,7 +275,7 @@ class Schedule:
 
     def _tell_of_hold(self, entry: Entry, until: float) -> None:
         on_the_wall = until + self._clock.step()
-        self._watcher.held_back(entry.target.name, entry.journey, on_the_wall)
+        self._watcher.backoff_until(entry.target.name, entry.journey, on_the_wall)
 
     def _is_held(self, entry: Entry) -> bool:
         return self._holds.is_held(scope_of(entry.target), self._clock())
@@ -283,7 +283,7 @@ class Schedule:
     def _skip(self, entry: Entry, cause: SkipCause, count: int = 1) -> None:
         if cause in {SkipCause.OVERRUN, SkipCause.BACKOFF}:
             self._pulse.beat()
-        self._watcher.skipped(entry.target.name, entry.journey, cause, count)
+        self._watcher.run_skipped(entry.target.name, entry.journey, cause, count)
 
 
 def _slices(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:

@@ -121,4 +121,4 @@ def a_series(*outcomes: Outcome, expected: tuple[str, ...] = (STATUS,), objectiv
 
 def page(metrics: Metrics, *, openmetrics: bool = False) -> Samples:
     """Scrape once and read what came."""
-    return Samples(asyncio.run(metrics.exposition(openmetrics)).decode(), openmetrics=openmetrics)
+    return Samples(asyncio.run(metrics.render(openmetrics)).decode(), openmetrics=openmetrics)

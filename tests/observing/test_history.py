@@ -1,72 +1,106 @@
-"""What is remembered of outcomes for people."""
+"""What is kept of outcomes for pages and API."""
 
 from __future__ import annotations
 
 import gc
 
 import pytest
-from observing.examples import START, a_certificate, a_failure, a_step, a_success
+from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
 
-from exporter.observing.history import FAILURES, RECENT, History, Past
+from exporter.observing import History
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason
+from exporter.status import TargetHistory, TargetStatus
 from exporter.target import Journey
 
+QUOTA = Reason.RATE_LIMITED, Fault.QUOTA
+EXPORTER = Reason.INTERNAL, Fault.EXPORTER
+inconclusive = pytest.mark.parametrize("result", [QUOTA, EXPORTER])
 
-def remembered(*outcomes: Outcome) -> Past:
+
+def observed(*outcomes: Outcome) -> History:
     history = History()
     for outcome in outcomes:
         history.observe(outcome)
-    return past_of(history)
+    return history
 
 
-def past_of(history: History, target: str = "emea") -> Past:
-    past = history.of(target, Journey.AUTHORIZE)
-    assert past is not None
-    return past
+def status_of(history: History, target: str = "emea") -> TargetStatus:
+    return history.status(a_target(name=target), Journey.AUTHORIZE)
+
+
+def history_of(history: History, target: str = "emea") -> TargetHistory:
+    return history.history(status_of(history, target))
+
+
+def status(*outcomes: Outcome) -> TargetStatus:
+    return status_of(observed(*outcomes))
 
 
 def at(second: int) -> Outcome:
     return a_success(ended_at=START + second)
 
 
-def test_before_the_first_outcome_there_is_nothing() -> None:
-    assert History().of("emea", Journey.AUTHORIZE) is None
+def test_before_the_first_outcome_only_the_schedules_facts_are_known() -> None:
+    target = a_target()
+    found = History().status(target, Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9)
+    assert found == TargetStatus(
+        target=target, journey=Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9
+    )
+    assert History().history(found) == TargetHistory(status=found, recent=(), failures=())
 
 
-def test_the_last_sixty_are_remembered_and_those_before_them_forgotten() -> None:
-    outcomes = [at(second) for second in range(RECENT + 1)]
-    past = remembered(*outcomes)
-    assert past.recent == tuple(outcomes[1:])
-    assert past.last is outcomes[-1]
-    assert len(past.points) == RECENT
+def test_the_last_fifty_are_kept_newest_first_and_a_point_of_the_last_sixty() -> None:
+    outcomes = [at(second) for second in range(61)]
+    history = observed(*outcomes)
+    assert history_of(history).recent == tuple(reversed(outcomes[11:]))
+    assert status_of(history).last is outcomes[-1]
+    assert len(status_of(history).points) == 60
 
 
-def test_failures_outlive_the_successes_that_come_after_them() -> None:
-    failures = [a_failure(ended_at=START + second) for second in range(FAILURES + 1)]
-    past = remembered(*failures, *(at(second) for second in range(100, 100 + RECENT)))
-    assert past.failures == tuple(failures[1:])
-    assert all(outcome.success for outcome in past.recent)
+def test_failures_outlive_the_successes_after_them() -> None:
+    failures = [a_failure(ended_at=START + second) for second in range(51)]
+    known = history_of(observed(*failures, *(at(second) for second in range(100, 150))))
+    assert known.failures == tuple(reversed(failures[1:]))
+    assert all(outcome.success for outcome in known.recent)
 
 
-def test_a_point_has_its_seconds_and_its_fault() -> None:
-    past = remembered(a_success(duration=0.25), a_failure(Reason.TLS, Fault.PROVIDER, duration=0.5))
-    assert past.points == ((0.25, "none"), (0.5, "provider"))
+def test_a_point_has_its_duration_and_its_fault() -> None:
+    outcomes = a_success(duration=0.25), a_failure(Reason.TLS, Fault.PROVIDER, duration=0.5)
+    assert status(*outcomes).points == ((0.25, "none"), (0.5, "provider"))
 
 
-def test_a_point_that_our_own_stall_spoilt_has_no_seconds() -> None:
-    assert remembered(a_success(stalled=True)).points == ((None, "none"),)
+def test_a_point_of_a_stalled_probe_has_no_duration() -> None:
+    assert status(a_success(stalled=True)).points == ((None, "none"),)
 
 
-@pytest.mark.parametrize("result", [(Reason.RATE_LIMITED, Fault.QUOTA), (Reason.INTERNAL, Fault.EXPORTER)])
-def test_what_says_nothing_of_the_target_is_the_last_but_not_the_decisive_one(
-    result: tuple[Reason, Fault],
-) -> None:
-    failure, silent = a_failure(), a_failure(*result)
-    past = remembered(failure, silent)
-    assert past.decisive is failure
-    assert past.last is silent
-    assert past.failures == (failure, silent)
+@inconclusive
+def test_an_inconclusive_outcome_is_the_last_but_not_the_decisive_one(result: tuple[Reason, Fault]) -> None:
+    failure, other = a_failure(), a_failure(*result)
+    history = observed(failure, other)
+    assert status_of(history).decisive is failure
+    assert status_of(history).last is other
+    assert history_of(history).failures == (other, failure)
+
+
+def state(*outcomes: Outcome) -> tuple[bool | None, float | None, int]:
+    found = status(*outcomes)
+    return found.failing, found.since, found.consecutive
+
+
+def test_a_run_of_failures_starts_at_the_end_of_its_first_probe() -> None:
+    first, second = a_failure(ended_at=START), a_failure(Reason.DNS, ended_at=START + 60)
+    assert state() == (None, None, 0)
+    assert state(first, second) == (True, START, 2)
+    assert state(first, second, a_success(ended_at=START + 120)) == (False, START + 120, 1)
+
+
+@inconclusive
+def test_an_inconclusive_outcome_neither_ends_a_run_nor_belongs_to_it(result: tuple[Reason, Fault]) -> None:
+    other = a_failure(*result, ended_at=START + 60)
+    assert state(other) == (None, None, 0)
+    assert state(a_success(ended_at=START), other, a_success(ended_at=START + 120)) == (False, START, 2)
+    assert state(a_failure(ended_at=START), other, a_failure(ended_at=START + 120)) == (True, START, 2)
 
 
 def refused(expiry: float | None = None, **changes: float) -> Outcome:
@@ -79,57 +113,64 @@ def seen(expiry: float) -> Outcome:
     return a_success(steps=(a_step(tls=a_certificate(expiry)),))
 
 
-def test_the_expiry_of_a_refused_certificate_is_known_to_the_probes_that_did_not_look() -> None:
-    assert remembered(refused(START - 1), refused(), refused()).expiry == START - 1
+@pytest.mark.parametrize(
+    ("outcomes", "expiry"),
+    [
+        ((refused(START - 1), refused(), refused()), START - 1),
+        ((seen(START + 60), refused(ended_at=START + 61), refused(ended_at=START + 62)), START + 60),
+        ((seen(START + 9000), refused()), None),
+        ((seen(START + 9000), refused(START - 1), refused()), START - 1),
+        ((refused(START + 9000), refused()), START + 9000),
+        ((seen(START + 9000), a_failure()), START + 9000),
+    ],
+    ids=[
+        "a refused one stays known to probes that did not fetch it",
+        "one that expired since it was seen stays known",
+        "a good one says nothing about the one that is refused now",
+        "until that is seen",
+        "a refused one that has not expired stays known",
+        "a failure of another kind changes nothing",
+    ],
+)
+def test_the_expiry_is_that_of_the_certificate_seen_last(
+    outcomes: tuple[Outcome, ...], expiry: float | None
+) -> None:
+    assert status(*outcomes).certificate_expiry == expiry
 
 
-def test_a_certificate_that_expired_since_it_was_seen_is_known_to_have() -> None:
-    past = remembered(seen(START + 60), refused(ended_at=START + 61), refused(ended_at=START + 62))
-    assert past.expiry == START + 60
-
-
-def test_what_was_seen_of_a_good_certificate_says_nothing_of_one_that_is_refused() -> None:
-    assert remembered(seen(START + 9000), refused()).expiry is None
-    assert remembered(seen(START + 9000), refused(START - 1), refused()).expiry == START - 1
-    assert remembered(refused(START + 9000), refused()).expiry == START + 9000
-
-
-def test_a_failure_of_another_kind_leaves_the_expiry_known() -> None:
-    assert remembered(seen(START + 9000), a_failure()).expiry == START + 9000
-
-
-def test_targets_are_remembered_apart() -> None:
-    history = History()
+def test_targets_are_kept_apart() -> None:
     emea, apac = a_success(), a_failure(target="apac")
-    history.observe(emea)
-    history.observe(apac)
-    assert past_of(history).recent == (emea,)
-    assert past_of(history, "apac").recent == (apac,)
+    history = observed(emea, apac)
+    assert history_of(history).recent == (emea,)
+    assert history_of(history, "apac").recent == (apac,)
 
 
-def test_a_target_that_is_forgotten_is_as_if_it_had_never_been() -> None:
-    history = History()
-    history.observe(a_failure())
-    history.observe(a_failure(target="apac"))
-    history.forget("emea", Journey.AUTHORIZE)
-    assert history.of("emea", Journey.AUTHORIZE) is None
-    assert history.of("apac", Journey.AUTHORIZE) is not None
+def test_a_forgotten_target_starts_anew() -> None:
+    history = observed(a_failure(), a_failure(target="apac"))
+    for _ in range(2):
+        history.forget("emea", Journey.AUTHORIZE)
+    assert status_of(history).last is None
+    assert status_of(history, "apac").last is not None
     success = a_success()
     history.observe(success)
-    past = past_of(history)
-    assert (past.recent, past.failures, past.state.in_a_row) == ((success,), (), 1)
+    known = history_of(history)
+    assert (known.recent, known.failures, known.status.consecutive) == ((success,), (), 1)
 
 
-def test_to_forget_what_is_not_known_is_no_mistake() -> None:
-    History().forget("emea", Journey.AUTHORIZE)
+def test_several_steps_and_a_retry_after_are_kept() -> None:
+    outcome = a_success(steps=(a_step(), a_step(step="callback", checks={"id": False})), retry_after=30.0)
+    (kept,) = history_of(observed(outcome)).recent
+    assert kept == outcome
+    assert kept.reason is Reason.OK
+    assert {type(phase) for phase in kept.steps[0].phases} == {Phase}
 
 
-def test_a_full_history_is_no_burden_for_the_garbage_collector() -> None:
+def test_a_full_history_adds_few_objects_for_the_garbage_collector() -> None:
     history = History()
     gc.collect()
     before = len(gc.get_objects())
-    for second in range(RECENT + FAILURES):
+    for second in range(120):
         history.observe(a_failure(ended_at=START + second))
     gc.collect()
-    # The last outcome is kept as it is; 110 of them would be hundreds of objects.
+    # Only the last outcome is kept as it is; 100 of them would be hundreds of objects.
     assert len(gc.get_objects()) - before < 20

@@ -47,7 +47,7 @@ def busy_metrics() -> Metrics:
         buckets=BUCKETS,
         wall=lambda: START,
     )
-    metrics.started(0.003)
+    metrics.probe_started(0.003)
     metrics.observe(a_success(steps=(a_checked_step(),)))
     metrics.observe(a_failure())
     metrics.observe(a_failure(target="idle", stalled=True, steps=(a_step(error_codes=("OTHER",)),)))
@@ -55,9 +55,9 @@ def busy_metrics() -> Metrics:
     metrics.observe(
         a_success(target="apac", steps=(a_step(flow_status="NEVER_HEARD_OF", http_status_code=299),))
     )
-    metrics.skipped("apac", Journey.AUTHORIZE, SkipCause.BACKOFF, 2)
-    metrics.held_back("apac", Journey.AUTHORIZE, START + 60)
-    metrics.loop_was_late(0.02)
+    metrics.run_skipped("apac", Journey.AUTHORIZE, SkipCause.BACKOFF, 2)
+    metrics.backoff_until("apac", Journey.AUTHORIZE, START + 60)
+    metrics.loop_lag(0.02)
     metrics.egress(True)  # noqa: FBT003  as the check's own chore calls it
     return metrics
 
@@ -125,7 +125,7 @@ def test_a_format_that_nobody_asked_for_is_never_rendered(monkeypatch: pytest.Mo
     metrics.observe(a_success())
     assert page(metrics).total("pingone_flow_probes_total", target="emea") == 3
     with pytest.raises(AssertionError):
-        asyncio.run(metrics.exposition(True))  # noqa: FBT003  as the site calls it
+        asyncio.run(metrics.render(True))  # noqa: FBT003  as the site calls it
 
 
 # What moves them
@@ -161,18 +161,18 @@ def test_probes_in_flight_are_those_begun_and_not_over() -> None:
     flying = []
     for begun in (True, True, False, False):
         if begun:
-            metrics.started(0.0)
+            metrics.probe_started(0.0)
         else:
-            metrics.ended()
+            metrics.probe_ended()
         flying.append(page(metrics).value("pingone_flow_exporter_probes_in_flight"))
     assert flying == [1, 2, 1, 0]
 
 
 def test_lag_is_put_into_buckets() -> None:
     metrics = some_metrics()
-    metrics.started(0.003)
-    metrics.started(0.3)
-    metrics.loop_was_late(0.06)
+    metrics.probe_started(0.003)
+    metrics.probe_started(0.3)
+    metrics.loop_lag(0.06)
     scrape = page(metrics)
     assert scrape.value("pingone_flow_exporter_schedule_lag_seconds_bucket", le="0.005") == 1
     assert scrape.value("pingone_flow_exporter_schedule_lag_seconds_count") == 2
@@ -208,8 +208,8 @@ def test_connectivity_of_our_own_is_there_from_its_first_check_on_as_the_last_on
 
 def test_skipped_runs_are_counted_as_many_as_they_were() -> None:
     metrics = some_metrics()
-    metrics.skipped("emea", Journey.AUTHORIZE, SkipCause.MISSED, 3)
-    metrics.skipped("emea", Journey.AUTHORIZE, SkipCause.MISSED, 1)
+    metrics.run_skipped("emea", Journey.AUTHORIZE, SkipCause.MISSED, 3)
+    metrics.run_skipped("emea", Journey.AUTHORIZE, SkipCause.MISSED, 1)
     scrape = page(metrics)
     assert scrape.value("pingone_flow_exporter_probes_skipped_total", **EMEA, cause="missed") == 4
     assert scrape.total("pingone_flow_exporter_probes_skipped_total") == 4
@@ -220,7 +220,7 @@ def test_a_hold_is_on_the_page_until_the_wall_clock_says_that_it_is_over() -> No
     metrics = some_metrics("emea", "apac", wall=lambda: now)
     name = "pingone_flow_backoff_until_timestamp_seconds"
     assert not page(metrics).has(name)
-    metrics.held_back("emea", Journey.AUTHORIZE, START + 60)
+    metrics.backoff_until("emea", Journey.AUTHORIZE, START + 60)
     assert page(metrics).series(name) == [(EMEA, START + 60)]
     now = START + 59.9
     assert page(metrics).has(name)
@@ -236,11 +236,11 @@ def test_the_daemon_tells_its_version_and_that_of_python() -> None:
 def test_the_daemon_tells_which_share_of_the_targets_it_has() -> None:
     metrics = some_metrics()
     assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "0"}, 1)]
-    metrics.shared(2, 3)
+    metrics.set_shard(2, 3)
     assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "2"}, 3)]
 
 
 def test_two_daemons_in_one_process_share_nothing() -> None:
     one, other = some_metrics(), some_metrics()
-    one.started(0.0)
+    one.probe_started(0.0)
     assert page(other).value("pingone_flow_exporter_probes_in_flight") == 0

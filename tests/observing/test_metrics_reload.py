@@ -112,7 +112,7 @@ def test_statuses_that_were_expected_in_vain_do_not_add_up() -> None:
 def test_a_hold_stays_with_its_environment_and_host() -> None:
     metrics = some_metrics(a_target(), a_target(name="moves"))
     for name in ("emea", "moves"):
-        metrics.held_back(name, AUTHORIZE, START + 60)
+        metrics.backoff_until(name, AUTHORIZE, START + 60)
     reload(metrics, a_target(interval=30.0), a_target(name="moves", source_url="https://other.example/x"))
     assert page(metrics).has(BACKOFF, target="emea")
     assert not page(metrics).has(BACKOFF, target="moves")
@@ -132,8 +132,8 @@ def test_what_is_told_of_a_target_that_is_gone_is_not_shown_and_harms_nobody() -
     metrics = some_metrics(a_target(), a_target(name="apac"))
     reload(metrics, a_target(name="apac"))
     metrics.observe(a_success(stalled=True))
-    metrics.skipped("emea", AUTHORIZE, SkipCause.CANCELLED, 1)
-    metrics.held_back("emea", AUTHORIZE, START + 60)
+    metrics.run_skipped("emea", AUTHORIZE, SkipCause.CANCELLED, 1)
+    metrics.backoff_until("emea", AUTHORIZE, START + 60)
     now = page(metrics)
     assert 'target="emea"' not in now.text
     assert now.value("pingone_flow_exporter_probes_stalled_total") == 0.0
@@ -149,11 +149,11 @@ def test_a_page_under_way_shows_either_all_of_the_targets_before_or_all_after(
 
     async def scene() -> tuple[str, str]:
         metrics = some_metrics(*old)
-        reading = asyncio.create_task(metrics.exposition(False))  # noqa: FBT003  the contract's shape
+        reading = asyncio.create_task(metrics.render(False))  # noqa: FBT003  the contract's shape
         for _ in range(turns):
             await asyncio.sleep(0)
         await metrics.reconfigure(new)
-        return (await reading).decode(), (await metrics.exposition(False)).decode()  # noqa: FBT003  likewise
+        return (await reading).decode(), (await metrics.render(False)).decode()  # noqa: FBT003  likewise
 
     first, second = (Samples(text) for text in asyncio.run(scene()))
     for shown, names in ((first, [target.name for target in old]), (second, [target.name for target in new])):
@@ -164,17 +164,17 @@ def test_a_page_under_way_shows_either_all_of_the_targets_before_or_all_after(
 def test_nothing_is_kept_of_targets_that_are_gone_not_even_by_a_page_that_was_under_way() -> None:
     async def scene() -> list[str]:
         metrics = some_metrics(*(a_target(name=f"gone{number}") for number in range(50)))
-        await metrics.exposition(False)  # noqa: FBT003  the contract's shape
+        await metrics.render(False)  # noqa: FBT003  the contract's shape
         for number in range(50):
-            metrics.skipped(f"gone{number}", AUTHORIZE, SkipCause.MISSED, 1)
-        reading = asyncio.create_task(metrics.exposition(False))  # noqa: FBT003  likewise
+            metrics.run_skipped(f"gone{number}", AUTHORIZE, SkipCause.MISSED, 1)
+        reading = asyncio.create_task(metrics.render(False))  # noqa: FBT003  likewise
         await asyncio.sleep(0)
         await metrics.reconfigure([])
         await reading
         del reading
         gc.collect()
         alive = [one.target.name for one in gc.get_objects() if isinstance(one, Series)]
-        await metrics.exposition(False)  # noqa: FBT003  likewise; the metrics live until here
+        await metrics.render(False)  # noqa: FBT003  likewise; the metrics live until here
         return [name for name in alive if name.startswith("gone")]
 
     assert asyncio.run(scene()) == []
@@ -182,10 +182,10 @@ def test_nothing_is_kept_of_targets_that_are_gone_not_even_by_a_page_that_was_un
 
 def test_without_its_check_egress_is_not_shown_any_more_and_with_one_again() -> None:
     metrics = some_metrics(a_target())
-    metrics.no_egress()
+    metrics.egress(None)
     metrics.egress(True)  # noqa: FBT003  as the check's own chore calls it
     assert page(metrics).has("pingone_flow_exporter_egress_up")
-    metrics.no_egress()
+    metrics.egress(None)
     assert not page(metrics).has("pingone_flow_exporter_egress_up")
     metrics.egress(False)  # noqa: FBT003  likewise
     assert page(metrics).value("pingone_flow_exporter_egress_up") == 0.0

@@ -171,7 +171,7 @@ class _Life:
         self._metrics = Metrics(
             [watched.target for watched in pod.watched], buckets=_BUCKETS, wall=lambda: self._now
         )
-        self._metrics.shared(*pod.shard)
+        self._metrics.set_shard(*pod.shard)
         self._held: dict[str, float] = {}
         self._due = {watched.name: self._first(watched) for watched in pod.watched}
         self._checks = sorted(pod.egress.items())
@@ -197,7 +197,7 @@ class _Life:
             if not alive:
                 continue
             self._pass()
-            page = (await self._metrics.exposition(False)).decode()  # noqa: FBT003  the contract's shape
+            page = (await self._metrics.render(False)).decode()  # noqa: FBT003  the contract's shape
             for series, value in _read(page, self._families, labels):
                 samples.setdefault(series, [None] * steps)[step] = value
         return samples
@@ -207,7 +207,7 @@ class _Life:
         while self._checks and self._checks[0][0] * MINUTE <= self._now:
             self._metrics.egress(self._checks.pop(0)[1])
         while self._reloads and self._reloads[0][0] * MINUTE <= self._now:
-            self._metrics.configuration_was_read(good=self._reloads.pop(0)[1])
+            self._metrics.config_loaded(good=self._reloads.pop(0)[1])
         for watched in self._pod.watched:
             while (due := self._due[watched.name]) + watched.sky(due).duration <= self._now:
                 self._probe(watched, due)
@@ -219,16 +219,16 @@ class _Life:
         if sky.silent:
             return
         if cause is not None:
-            self._metrics.skipped(watched.name, Journey.AUTHORIZE, cause, 1)
+            self._metrics.run_skipped(watched.name, Journey.AUTHORIZE, cause, 1)
             return
-        self._metrics.started(sky.lag)
+        self._metrics.probe_started(sky.lag)
         self._metrics.observe(_outcome(watched, sky, due))
-        self._metrics.ended()
+        self._metrics.probe_ended()
         if sky.reason is Reason.RATE_LIMITED:
             self._held[watched.host] = due + min(2 * watched.interval, 300.0)
             for other in self._pod.watched:
                 if other.host == watched.host:
-                    self._metrics.held_back(other.name, Journey.AUTHORIZE, self._held[watched.host])
+                    self._metrics.backoff_until(other.name, Journey.AUTHORIZE, self._held[watched.host])
 
 
 def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:

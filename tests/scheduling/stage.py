@@ -113,22 +113,22 @@ class Stage:
     _running: set[str] = field(default_factory=set)
     _numbers: Counter[str] = field(default_factory=Counter)
 
-    def started(self, lag: float, /) -> None:
+    def probe_started(self, lag: float, /) -> None:
         self.lags.append(lag)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
-    def ended(self) -> None:
+    def probe_ended(self) -> None:
         self.in_flight -= 1
 
-    def skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
+    def run_skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
         assert journey is Journey.AUTHORIZE
         assert count > 0
         self.skips.append(Skip(self.time(), target, cause, count))
 
-    def held_back(self, target: str, journey: Journey, until: float, /) -> None:
+    def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
         assert journey is Journey.AUTHORIZE
-        self.holds.append(Hold(self.time(), target, until))
+        self.holds.append(Hold(self.time(), target, timestamp))
 
     def observe(self, outcome: Outcome, /) -> None:
         self.outcomes.append((self.time(), outcome))
