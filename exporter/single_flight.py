@@ -1,0 +1,56 @@
+"""Single flight: callers who ask at the same time share one computation that starts after they asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class SingleFlight(Generic[T]):
+    """Computes a value for every caller, one computation at a time.
+
+    A caller who asks while one is under way may know of something that this one has not seen. It gets the
+    next one, together with all others who ask before that starts. A caller who is cancelled ends none.
+
+    Args:
+        compute: computes the value; its exception reaches every caller.
+    """
+
+    def __init__(self, compute: Callable[[], Awaitable[T]]) -> None:
+        self._compute = compute
+        self._one_at_a_time = asyncio.Lock()
+        self._next: asyncio.Task[T] | None = None
+        self._tasks: set[asyncio.Task[T]] = set()
+
+    async def __call__(self) -> T:
+        """Return a value whose computation starts no earlier than now."""
+        return await asyncio.shield(self.start())
+
+    def start(self) -> asyncio.Task[T]:
+        """Start a computation, or join the one that has not started yet; do not wait for it."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_task(self._run())
+            self._tasks.add(self._next)
+            self._next.add_done_callback(self._tasks.discard)
+        return self._next
+
+    async def cancel(self) -> None:
+        """Cancel what is under way and what waits, and wait until both have ended."""
+        tasks = set(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _run(self) -> T:
+        try:
+            await self._one_at_a_time.acquire()
+        finally:
+            self._next = None
+        try:
+            return await self._compute()
+        finally:
+            self._one_at_a_time.release()
