@@ -15,9 +15,8 @@ import pytest
 from harness.certificates import Authority
 from harness.daemon import COMMAND, Daemon
 from harness.factory import Factory
-from harness.http_server import HttpServer
+from harness.http_server import FullBacklog, HttpServer
 from harness.prometheus import Prometheus
-from harness.raw_server import FullBacklog, RawServer
 
 # No deadline: how long an example takes is the machine's doing. In CI the same examples each time: a red
 # build is then the change's doing.
@@ -44,13 +43,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def http_server() -> Iterator[Factory[..., HttpServer]]:
     """Starts scripted HTTP servers; called like `HttpServer`."""
     with Factory(HttpServer) as factory:
-        yield factory
-
-
-@pytest.fixture
-def raw_server() -> Iterator[Factory[..., RawServer]]:
-    """Starts servers that break the rules below HTTP; called like `RawServer`."""
-    with Factory(RawServer) as factory:
         yield factory
 
 

@@ -18,10 +18,9 @@ import jsonschema
 import pytest
 from e2e.simulated import Simulated
 from harness.daemon import COMMAND, run_command
-from harness.http_messages import Answer
+from harness.http_messages import Answer, silent
 from harness.http_server import HttpServer
 from harness.process import Process, clean_environment
-from harness.raw_server import RawServer, silent
 from harness.variables import PREFIX, target_variables
 from harness.waiting import poll
 
@@ -240,7 +239,7 @@ def test_in_any_pod_a_target_of_another_shard_is_probed_all_the_same(tmp_path: P
 
 
 def test_one_that_hangs_costs_the_others_no_more_than_its_timeout(tmp_path: Path) -> None:
-    with HttpServer() as server, RawServer(silent) as hanging:
+    with HttpServer() as server, HttpServer(behavior=silent) as hanging:
         env = {
             **target_variables("good", server.base_url),
             **target_variables("hangs", f"http://127.0.0.1:{hanging.port}", timeout="1s"),
@@ -274,7 +273,7 @@ def test_two_hundred_targets_in_a_pipe_are_two_hundred_rows_and_no_bar(tmp_path:
 
 
 def test_a_person_at_a_terminal_sees_a_bar_while_it_runs_and_then_a_table_that_fits(tmp_path: Path) -> None:
-    with HttpServer() as server, RawServer(silent) as hanging:
+    with HttpServer() as server, HttpServer(behavior=silent) as hanging:
         env = {
             **target_variables("good", server.base_url),
             **target_variables("hangs", f"http://127.0.0.1:{hanging.port}", timeout="2s"),
@@ -342,7 +341,7 @@ def test_nothing_secret_is_told_whatever_comes_of_it(tmp_path: Path) -> None:
 def test_told_to_stop_it_prints_what_is_known_at_once(
     tmp_path: Path, number: signal.Signals, arguments: tuple[str, ...]
 ) -> None:
-    with HttpServer() as server, RawServer(silent) as hanging:
+    with HttpServer() as server, HttpServer(behavior=silent) as hanging:
         process = Process(
             [*COMMAND, "probe", *arguments],
             directory=tmp_path / "work",

@@ -5,31 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import struct
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from harness.http_messages import READ_BYTES
+
 if TYPE_CHECKING:
     from faults.stage import Scene, Stage
     from harness.certificates import Authority
-    from harness.http_messages import Request, Script
-
-READ_SIZE = 64 * 1024
-
-
-def says_and_resets(raw: bytes) -> Script:
-    """Return a script that sends `raw`, and resets once the client's machine has it."""
-
-    async def script(_: Request, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-        await writer.drain()
-        connection = writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        writer.transport.abort()
-
-    return script
+    from harness.http_messages import Connection, Request, Script
 
 
 def says_and_falls_silent(raw: bytes) -> Script:
@@ -56,7 +42,7 @@ def shakes(context: Callable[[Authority], ssl.SSLContext], *, abort: bool = Fals
     def scene(stage: Stage) -> str:
         tls = context(stage.authority)
 
-        async def behave(connection: socket.socket) -> None:
+        async def behave(connection: Connection) -> None:
             await _shake(connection, tls, abort=abort)
 
         return stage.raw(behave, "https")
@@ -64,9 +50,8 @@ def shakes(context: Callable[[Authority], ssl.SSLContext], *, abort: bool = Fals
     return scene
 
 
-async def _shake(connection: socket.socket, tls: ssl.SSLContext, *, abort: bool) -> None:
-    """Shake hands by hand: asyncio closes before the alert that says why it does is sent."""
-    loop = asyncio.get_running_loop()
+async def _shake(connection: Connection, tls: ssl.SSLContext, *, abort: bool) -> None:
+    """Shake hands by hand: asyncio closes before it has sent the alert with the cause."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = tls.wrap_bio(incoming, outgoing, server_side=True)
     over = False
@@ -80,17 +65,16 @@ async def _shake(connection: socket.socket, tls: ssl.SSLContext, *, abort: bool)
             over = True
         if outgoing.pending:
             flight = outgoing.read()
-            await loop.sock_sendall(connection, flight[: len(flight) // 2] if abort else flight)
+            await connection.send(flight[: len(flight) // 2] if abort else flight)
             over = over or abort
         if not over:
-            data = await loop.sock_recv(connection, READ_SIZE)
+            data = await connection.reader.read(READ_BYTES)
             if not data:
                 return
             incoming.write(data)
     # Closing with unread input resets the connection, and the client might lose the alert.
-    connection.shutdown(socket.SHUT_WR)
-    while await loop.sock_recv(connection, READ_SIZE):
-        pass
+    connection.writer.write_eof()
+    await connection.read_to_end()
 
 
 def old_protocol(authority: Authority) -> ssl.SSLContext:
@@ -121,31 +105,31 @@ def good(authority: Authority) -> ssl.SSLContext:
     return authority.good().tls
 
 
-async def tunnels(connection: socket.socket) -> None:
-    """Be a proxy that does what CONNECT asks for; a `Behaviour`."""
-    loop = asyncio.get_running_loop()
-    asked = b""
-    while not asked.endswith(b"\r\n\r\n"):
-        more = await loop.sock_recv(connection, READ_SIZE)
-        if not more:  # given up; to ask again would hold the loop for ever
-            return
-        asked += more
-    host, _, port = asked.split(b" ")[1].decode().rpartition(":")
-    with socket.socket() as further:
-        further.setblocking(False)  # noqa: FBT003  the standard library's signature
-        await loop.sock_connect(further, (host, int(port)))
-        await loop.sock_sendall(connection, b"HTTP/1.1 200 Connection established\r\n\r\n")
-        ways = [asyncio.create_task(_pump(*way)) for way in ((connection, further), (further, connection))]
+async def tunnels(connection: Connection) -> None:
+    """Be a proxy that does what CONNECT asks for; a `Behavior`."""
+    request = await connection.read_request()
+    if request is None:
+        return
+    host, _, port = request.target.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        await connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        ways = [
+            asyncio.create_task(_pump(*way))
+            for way in ((connection.reader, writer), (reader, connection.writer))
+        ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
+    finally:
+        writer.transport.abort()
 
 
-async def _pump(one: socket.socket, other: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        while data := await loop.sock_recv(one, READ_SIZE):
-            await loop.sock_sendall(other, data)
+        while data := await reader.read(READ_BYTES):
+            writer.write(data)
+            await writer.drain()

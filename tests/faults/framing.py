@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from faults.behaviours import says_and_resets
 from faults.case import (
     MUTILATED,
     NO_ANSWER,
@@ -15,8 +14,7 @@ from faults.case import (
     ok,
 )
 from faults.stage import GOOD, answers, behaves, head, wire
-from harness.http_messages import drip, flood
-from harness.raw_server import says
+from harness.http_messages import drip, flood, resets, sends
 
 LENGTH = b"Content-Length: %d" % len(GOOD)
 CHUNKED = head(b"Transfer-Encoding: chunked")
@@ -94,7 +92,7 @@ HTTP = (
     Case(
         "resets_within_chunks",
         "resets within a chunk",
-        answers(says_and_resets(CHUNKED + CHUNKS[:100])),
+        answers(resets(CHUNKED + CHUNKS[:100])),
         MUTILATED,
     ),
     Case(
@@ -165,13 +163,13 @@ HTTP = (
     Case(
         "garbage",
         "the greeting of a mail server",
-        behaves(says(b"\x00\x01 220 smtp.example ESMTP\r\n\r\n")),
+        behaves(sends(b"\x00\x01 220 smtp.example ESMTP\r\n\r\n")),
         UNANSWERED,
     ),
     Case(
         "speaks_first",
         "the greeting of an SSH server, before it is asked",
-        behaves(says(b"SSH-2.0-OpenSSH_9.9\r\n", after_request=False)),
+        behaves(sends(b"SSH-2.0-OpenSSH_9.9\r\n", after_request=False)),
         UNANSWERED,
     ),
     Case("blank_lines", "nothing but blank lines", answers(flood(b"\r\n" * 1000)), UNANSWERED),

@@ -9,7 +9,6 @@ from faults.behaviours import (
     good,
     old_protocol,
     says_and_falls_silent,
-    says_and_resets,
     shakes,
     tunnels,
 )
@@ -28,13 +27,15 @@ from faults.case import (
 )
 from faults.stage import Scene, Stage, alone, answers, behaves, head, html, nowhere, presents
 from harness.certificates import Authority, unknown_issuer
-from harness.http_messages import Answer, Script
-from harness.raw_server import (
+from harness.http_messages import (
     HANDSHAKE_FAILURE,
+    Answer,
+    Script,
     close_after_request,
     mute,
     reset_after_request,
-    says,
+    resets,
+    sends,
     silent,
 )
 
@@ -79,13 +80,13 @@ TCP = (
     Case(
         "resets_within_the_head",
         "resets within the head",
-        answers(says_and_resets(b"HTTP/1.1 200 OK\r\nContent-Ty")),
+        answers(resets(b"HTTP/1.1 200 OK\r\nContent-Ty")),
         UNANSWERED,
     ),
     Case(
         "resets_within_the_body",
         "resets within the body",
-        answers(says_and_resets(head(b"Content-Length: 5000") + b"{")),
+        answers(resets(head(b"Content-Length: 5000") + b"{")),
         MUTILATED,
     ),
 )
@@ -108,7 +109,7 @@ TLS = (
     Case(
         "plaintext_on_the_tls_port",
         "answers the handshake in plain HTTP",
-        behaves(says(head(b"Content-Length: 0")), scheme="https"),
+        behaves(sends(head(b"Content-Length: 0")), scheme="https"),
         NO_HANDSHAKE,
     ),
     Case(
@@ -121,13 +122,13 @@ TLS = (
     Case(
         "handshake_refused",
         "refuses the handshake by an alert",
-        behaves(says(HANDSHAKE_FAILURE), scheme="https"),
+        behaves(sends(HANDSHAKE_FAILURE), scheme="https"),
         NO_HANDSHAKE,
     ),
     Case(
         "handshake_garbage",
         "answers it with garbage",
-        behaves(says(b"\x16\x03\x03\x00\x04junk"), scheme="https"),
+        behaves(sends(b"\x16\x03\x03\x00\x04junk"), scheme="https"),
         NO_HANDSHAKE,
     ),
     Case(
@@ -168,7 +169,7 @@ TLS = (
     Case(
         "tls_reset",
         "resets behind a good handshake and the request",
-        presents(Authority.good, says_and_resets(b"")),
+        presents(Authority.good, resets(b"")),
         over_tls(UNANSWERED),
     ),
     Case(
@@ -232,7 +233,7 @@ PROXIES = (
         "answers CONNECT with garbage",
         elsewhere,
         NO_PROXY,
-        proxy=behaves(says(b"\x05\x00\r\n\r\n")),
+        proxy=behaves(sends(b"\x05\x00\r\n\r\n")),
     ),
     Case(
         "tunnel_expired",

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from harness.certificates import Authority, Certificate
 from harness.http_messages import Answer, body_answer, json_answer
-from harness.http_server import HttpServer
-from harness.raw_server import Behaviour, FullBacklog, RawServer
+from harness.http_server import FullBacklog, HttpServer
 from harness.seed import seed_flow
 from harness.variables import SOURCE
 
 if TYPE_CHECKING:
-    from harness.http_messages import Request, Script
+    from harness.http_messages import Behavior, Request, Script
 
 NOWHERE = "http://nowhere.invalid"
 """A name that never resolves (RFC 6761, section 6.4)."""
@@ -73,9 +72,9 @@ class Stage:
         self._servers.append(self._open.enter_context(server))
         return server.base_url
 
-    def raw(self, behaviour: Behaviour, scheme: str = "http") -> str:
-        """Let `behaviour` answer."""
-        return f"{scheme}://127.0.0.1:{self._open.enter_context(RawServer(behaviour)).port}"
+    def raw(self, behavior: Behavior, scheme: str = "http") -> str:
+        """Let `behavior` answer."""
+        return f"{scheme}://127.0.0.1:{self._open.enter_context(HttpServer(behavior=behavior)).port}"
 
     def full_backlog(self) -> str:
         """Neither accept nor refuse."""
@@ -125,9 +124,9 @@ def presents(certificate: Callable[[Authority], Certificate], script: Script | N
     return lambda stage: stage.server(script, certificate(stage.authority))
 
 
-def behaves(behaviour: Behaviour, *, scheme: str = "http") -> Scene:
+def behaves(behavior: Behavior, *, scheme: str = "http") -> Scene:
     """Do what no HTTP server does."""
-    return lambda stage: stage.raw(behaviour, scheme)
+    return lambda stage: stage.raw(behavior, scheme)
 
 
 def flow(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON

@@ -1,6 +1,6 @@
 """What the end-to-end tests stand on: real servers to probe, the real command, a real Prometheus.
 
-    servers to probe    http_server (scripted by http_messages, seed), raw_server, certificates
+    servers to probe    http_server (scripted by http_messages, seed), certificates
     the command         daemon (settings by variables, its page read by samples)
     who scrapes it      prometheus
 

@@ -1,18 +1,27 @@
-"""What a scripted HTTP server is asked and what it answers.
+"""Requests as the scripted server receives them, and what a script answers: exactly the bytes that it names.
 
-A script is any `async` callable that is given the request and the stream to answer on. `Answer` is the usual
-one; `drip` and `flood` misbehave. The stream writes exactly the bytes it is told.
+A *script* answers one request; a *behavior* handles a whole connection, below HTTP if it wants to. Both are
+`async` callables. `Answer`, `json_answer`, `body_answer`, `drip` and `flood` are scripts; `sends`,
+`close_at_once`, `mute` and the like are behaviors.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
+
+READ_BYTES = 64 * 1024
+
+HANDSHAKE_FAILURE = b"\x15\x03\x03\x00\x02\x02\x28"
+"""A TLS record with the fatal alert 40 (RFC 8446, section 6.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,16 +29,18 @@ class Request:
     """A request as it came over the wire.
 
     Args:
+        head: request line and headers, with the empty line that ends them.
         method: as sent.
         target: the request target as sent, with its query.
         headers: names and values as sent, in order, duplicates included.
-        body: as many bytes as `Content-Length` said.
+        body: as many bytes as `Content-Length` announced.
         connection: the number of its connection, counted from 1.
         received_at: `time.monotonic()` when head and body were complete.
-        answered_at: `time.monotonic()` when the script had written its last byte; None while it has not, or
-            when the client hung up before.
+        answered_at: `time.monotonic()` when the script had written its last byte; None before, or when the
+            client disconnected first.
     """
 
+    head: bytes
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]
@@ -45,7 +56,7 @@ class Request:
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
-        """Decoded parameters in order; a tuple, so that a duplicate is not overlooked."""
+        """Decoded parameters in order; a tuple, so that duplicates show."""
         return tuple(parse_qsl(urlsplit(self.target).query, keep_blank_values=True, strict_parsing=True))
 
     def header(self, name: str) -> str | None:
@@ -60,8 +71,80 @@ class Request:
         return values[0] if values else None
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An accepted connection, after the TLS handshake if there is one.
+
+    Args:
+        reader: what the client sends.
+        writer: what the client receives.
+        number: counted from 1.
+        record: called with each request that was read.
+    """
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    number: int
+    record: Callable[[Request], object]
+
+    async def read_request(self) -> Request | None:
+        """Read and record the next request; None if the client disconnected before its end.
+
+        Raises:
+            ValueError: the client sent something other than HTTP.
+        """
+        try:
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+            method, target, _ = first.split(" ")
+            pairs = [line.partition(":") for line in lines]
+            headers = tuple((name, value.strip(" \t")) for name, _, value in pairs)
+            length = next((value for name, value in headers if name.lower() == "content-length"), "0")
+            body = await self.reader.readexactly(int(length))
+        except asyncio.IncompleteReadError:
+            return None
+        request = Request(
+            head=head,
+            method=method,
+            target=target,
+            headers=headers,
+            body=body,
+            connection=self.number,
+            received_at=time.monotonic(),
+        )
+        self.record(request)
+        return request
+
+    async def send(self, raw: bytes) -> None:
+        """Send bytes at once."""
+        self.writer.write(raw)
+        await self.writer.drain()
+
+    async def read_to_end(self) -> None:
+        """Read and discard until the client disconnects."""
+        while await self.reader.read(READ_BYTES):
+            pass
+
+    def reset(self) -> None:
+        """Close with RST instead of FIN."""
+        reset(self.writer)
+
+
 Script: TypeAlias = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
 """Answers one request. The connection stays open for the next one unless the script closes the stream."""
+
+Behavior: TypeAlias = Callable[[Connection], Awaitable[None]]
+"""Handles one connection, which is closed when it returns."""
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close with RST instead of FIN: linger on, for 0 seconds (socket(7), SO_LINGER)."""
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+# Scripts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +152,7 @@ class Answer:
     """A canned answer; nothing is added to it, no length, no date.
 
     Args:
-        status: status code; its usual phrase is put after it.
+        status: status code; its usual phrase follows it.
         headers: names and values in order.
         body: bytes after the head.
         raw: sent instead of status line, headers and body.
@@ -126,7 +209,7 @@ def json_answer(document: Any, *, status: int = 200, headers: tuple[tuple[str, s
 def drip(raw: bytes, *, every: float, at_once: int = 0) -> Script:
     """Return a script that sends the first `at_once` bytes together, then one byte every `every` seconds.
 
-    Each byte resets a timeout that counts from the last one, so only a deadline over the whole ends this.
+    Each byte restarts a timeout that counts from the last one, so only a deadline over the whole ends this.
     """
 
     async def script(_: Request, writer: asyncio.StreamWriter) -> None:
@@ -140,7 +223,7 @@ def drip(raw: bytes, *, every: float, at_once: int = 0) -> Script:
 
 
 def flood(raw: bytes, *, first: bytes = b"", every: float = 0.0) -> Script:
-    """Return a script that sends `first`, then `raw` again and again until the client hangs up.
+    """Return a script that sends `first`, then `raw` again and again until the client disconnects.
 
     A flood of `HTTP/1.1 103 …` is an endless head; one of body bytes after a `first` without a length is an
     endless body. With `every` = 0 it is as fast as the client reads.
@@ -154,3 +237,77 @@ def flood(raw: bytes, *, first: bytes = b"", every: float = 0.0) -> Script:
             await asyncio.sleep(every)
 
     return script
+
+
+def resets(raw: bytes) -> Script:
+    """Return a script that sends `raw`, and resets once the client's machine has it."""
+
+    async def script(_: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+        reset(writer)
+
+    return script
+
+
+# Behaviors
+
+
+def answers(script: Script) -> Behavior:
+    """Return the behavior of an HTTP server that answers every request by `script`."""
+
+    async def behave(connection: Connection) -> None:
+        while not connection.writer.is_closing() and (request := await connection.read_request()):
+            await script(request, connection.writer)
+
+    return behave
+
+
+def sends(raw: bytes, *, after_request: bool = True) -> Behavior:
+    """Return a behavior that sends `raw` and closes, whatever the client sends.
+
+    To a TLS client, an HTTP answer is the plaintext of a wrong port, `HANDSHAKE_FAILURE` a refusal, and
+    anything else garbage. With `after_request` the client sends first, a request or a TLS hello.
+    """
+
+    async def behave(connection: Connection) -> None:
+        if after_request:
+            await connection.reader.read(READ_BYTES)
+        await connection.send(raw)
+        if connection.writer.can_write_eof():
+            # Closing with unread input resets the connection, and the client might lose what was sent.
+            connection.writer.write_eof()
+            await connection.read_to_end()
+
+    return behave
+
+
+async def close_at_once(_: Connection) -> None:
+    """Accept and close (FIN)."""
+
+
+async def reset_at_once(connection: Connection) -> None:
+    """Accept and reset (RST)."""
+    connection.reset()
+
+
+async def close_after_request(connection: Connection) -> None:
+    """Read what the client sends first, a request or a TLS hello, then close."""
+    await connection.reader.read(READ_BYTES)
+
+
+async def reset_after_request(connection: Connection) -> None:
+    """Read what the client sends first, a request or a TLS hello, then reset."""
+    await connection.reader.read(READ_BYTES)
+    connection.reset()
+
+
+async def silent(connection: Connection) -> None:
+    """Neither read nor write nor close."""
+    cast("asyncio.Transport", connection.writer.transport).pause_reading()
+    await asyncio.Event().wait()
+
+
+async def mute(connection: Connection) -> None:
+    """Read everything and never answer; to a TLS client, an endless handshake."""
+    await connection.read_to_end()

@@ -1,7 +1,19 @@
-"""A scripted HTTP or HTTPS server on a real socket, which answers exactly the bytes it was told.
+"""One scripted HTTP server on a real socket: sends exactly the bytes of its script, records what it receives.
 
-Written over asyncio streams, since a framework adds headers, refuses what is malformed and hides when things
-happened; those are what the tests are about.
+    with HttpServer(json_answer({"a": 1})) as server:           # in a thread and an event loop of its own
+        httpx.get(server.base_url)
+        server.then(Answer(status=503))                         # the next request only
+        server.always(drip(raw, every=0.1))                     # from now on
+        (request, *_) = server.wait_for_requests(1)             # method, target, headers, body, times
+
+    async with HttpServer(behavior=sends(b"garbage")) as server:    # in the running loop
+        ...
+        await server.until_disconnected(2)                      # both connections have ended
+
+A script answers requests, a behavior handles a whole connection: see `harness.http_messages`. `with` is for
+tests that block (in a subprocess, a synchronous client, a poll), `async with` for those that share the loop
+and its clock. No framework, since one adds headers, refuses what is malformed and hides when things happened;
+those are what the tests are about.
 """
 
 from __future__ import annotations
@@ -14,74 +26,120 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Self
 
-from harness.http_messages import Request, Script, json_answer
-from harness.listener import Listener
+from harness.http_messages import Behavior, Connection, Request, Script, answers, json_answer
 from harness.seed import seed_flow
 
-LONGEST_HEAD = 64 * 1024
+BACKLOG = 1024
+"""More than any test opens at once, so that the kernel never drops a connection."""
+
+MAX_HEAD_BYTES = 64 * 1024
+TIMEOUT = 30.0
+"""Seconds after which a test fails rather than hangs."""
+
+FILLERS = 8
+"""One connection fills a backlog of 0; the others keep it full should the kernel round up."""
 
 
-class HttpServer(Listener):
-    """Answers by a script that may be changed while it runs.
+class HttpServer:
+    """Answers by a script, which may be changed while it runs.
 
     Args:
-        script: answers every request; when not given, each request gets a fresh flow of the environment its
-            path begins with, as PingOne does.
+        script: answers every request; by default each request gets a fresh flow of the environment that its
+            path begins with, as from PingOne.
+        behavior: handles each connection; by default HTTP, answered by the script.
         tls: a server's context makes it HTTPS; see `harness.certificates`.
-        host: address to listen on.
-        name: what stands for the host in `base_url`; the address when not given.
+        host: address to listen on; a colon means IPv6.
+        port: 0 means any free one.
+        name: host in `base_url`; the address by default.
+
+    Attributes:
+        behavior: may be changed while it runs.
+        port: 0 until the first start; later starts listen on the same one again.
+        connections: accepted so far, over all starts.
+        server_names: what TLS clients sent as SNI, in order.
+        failures: what went wrong in a script; a client that disconnects is no failure. Leaving the block
+            raises when there is one, or an error in a script would look like the exporter's.
     """
 
     def __init__(
         self,
         script: Script | None = None,
         *,
+        behavior: Behavior | None = None,
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
+        port: int = 0,
         name: str | None = None,
     ) -> None:
-        super().__init__(self._converse, host=host)
+        self.behavior = behavior or answers(self._answer)
+        self.host = host
+        self.port = port
+        self.connections = 0
+        self.server_names: list[str | None] = []
+        self.failures: list[BaseException] = []
         self._tls = tls
         self._name = name or (f"[{host}]" if ":" in host else host)
         self._changed = threading.Condition()
-        self._standing: Script = script or self.answer_flow
+        self._script: Script = script or self.answer_flow
         self._queue: deque[Script] = deque()
         self._requests: list[Request] = []
+        self._chosen: dict[int, tuple[int, Script]] = {}
+        self._tasks: dict[asyncio.Task[None], socket.socket] = {}
+        self._listening: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
 
     @property
     def base_url(self) -> str:
         """Scheme, host and port, without a trailing slash; known after the first start."""
         return f"{'https' if self._tls else 'http'}://{self._name}:{self.port}"
 
+    # What came in
+
     @property
     def requests(self) -> tuple[Request, ...]:
-        """What was asked so far, in the order of arrival."""
+        """The requests so far, in the order of arrival."""
         with self._changed:
             return tuple(self._requests)
 
-    def always(self, script: Script) -> None:
-        """Answer with `script` from now on; what was queued is forgotten."""
-        with self._changed:
-            self._queue.clear()
-            self._standing = script
-
-    def then(self, *scripts: Script) -> None:
-        """Answer the next requests with these, one each, before the standing script has its turn again."""
-        with self._changed:
-            self._queue.extend(scripts)
-
-    def wait_for_requests(self, count: int, *, timeout: float = 30.0) -> tuple[Request, ...]:
+    def wait_for_requests(self, count: int, *, timeout: float = TIMEOUT) -> tuple[Request, ...]:
         """Return all requests as soon as there are `count` of them.
 
         Raises:
-            AssertionError: there were not, within `timeout` seconds.
+            AssertionError: there were fewer within `timeout` seconds.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._requests) >= count, timeout):
                 raise AssertionError(f"{len(self._requests)} requests came in {timeout} s, not {count}")
             return tuple(self._requests)
+
+    async def until_disconnected(self, connections: int) -> None:
+        """Wait until there were `connections` of them and all have ended; only within `async with`.
+
+        Raises:
+            TimeoutError: one is missing or still open.
+        """
+        async with asyncio.timeout(TIMEOUT):
+            while self.connections < connections:  # noqa: ASYNC110  accepted in the next rounds of the loop
+                await asyncio.sleep(0)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # What goes out
+
+    def always(self, script: Script) -> None:
+        """Answer by `script` from now on; what was queued is dropped."""
+        with self._changed:
+            self._queue.clear()
+            self._script = script
+
+    def then(self, *scripts: Script) -> None:
+        """Answer the next requests by these, one each, before the lasting script continues."""
+        with self._changed:
+            self._queue.extend(scripts)
 
     def seed_flow(self, environment_id: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  seed_flow's own
         """Return a fresh flow whose links lead here; `fields` are those of `harness.seed.seed_flow`."""
@@ -92,51 +150,189 @@ class HttpServer(Listener):
         answer = json_answer(self.seed_flow(request.path.split("/")[1]))
         await answer(request, writer)
 
-    async def _converse(self, connection: socket.socket, number: int) -> None:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=LONGEST_HEAD, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._tls)
-        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        try:
-            while not writer.is_closing() and (request := await _read(reader, number)):
-                await self._answer(request, writer)
-            writer.close()
-            with suppress(OSError):  # the client hung up first
-                await writer.wait_closed()
-        finally:
-            transport.abort()
-
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        with self._changed:
-            index = len(self._requests)
-            self._requests.append(request)
-            script = self._queue.popleft() if self._queue else self._standing
-            self._changed.notify_all()
+        index, script = self._chosen.pop(id(request))
         await script(request, writer)
         if not writer.is_closing():
             await writer.drain()
         with self._changed:
             self._requests[index] = replace(request, answered_at=time.monotonic())
 
+    # Start and stop
 
-async def _read(reader: asyncio.StreamReader, connection: int) -> Request | None:
-    """Return the next request, or None when the client hung up."""
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
-        method, target, _ = first.split(" ")
-        pairs = [line.partition(":") for line in lines]
-        headers = tuple((name, value.strip(" \t")) for name, _, value in pairs)
-        length = next((value for name, value in headers if name.lower() == "content-length"), "0")
-        body = await reader.readexactly(int(length))
-    except asyncio.IncompleteReadError:
-        return None
-    return Request(
-        method=method,
-        target=target,
-        headers=headers,
-        body=body,
-        connection=connection,
-        received_at=time.monotonic(),
-    )
+    def start(self) -> None:
+        """Listen, served by a thread. Connections are accepted from the moment this returns.
+
+        Raises:
+            RuntimeError: it listens already.
+            OSError: another program took the port since the last stop.
+        """
+        if self._listening is not None:
+            raise RuntimeError(f"already listening on port {self.port}")
+        self._listening = self._bind()
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name=f"port {self.port}")
+        self._thread.start()
+        ready.wait()
+
+    def stop(self) -> None:
+        """Close the port and every connection; later connection attempts are refused."""
+        if self._thread is None or self._loop is None or self._stopping is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._thread = self._loop = self._stopping = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop.
+
+        Raises:
+            AssertionError: something went wrong in a script.
+        """
+        self.stop()
+        self._raise_failures()
+
+    async def __aenter__(self) -> Self:
+        """Start in the running loop."""
+        self._listening = self._bind()
+        self._begin(self._listening)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop; raises as `__exit__` does."""
+        await self._end()
+        self._raise_failures()
+
+    def _raise_failures(self) -> None:
+        if self.failures:
+            raise AssertionError(f"the server failed: {self.failures!r}") from self.failures[0]
+
+    def _bind(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listening = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
+        listening.setblocking(False)  # noqa: FBT003  the standard library's signature
+        self.port = listening.getsockname()[1]
+        return listening
+
+    def _run(self, ready: threading.Event) -> None:
+        with asyncio.Runner() as runner:
+            runner.run(self._serve(ready))
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._note_unhandled)
+        self._stopping = asyncio.Event()
+        if self._listening is not None:
+            self._begin(self._listening)
+        ready.set()
+        await self._stopping.wait()
+        await self._end()
+
+    # Accepted by hand: asyncio's own server handles a connection outside of any task, and only after the TLS
+    # handshake, so that it can neither count nor cancel those that are under way.
+
+    def _begin(self, listening: socket.socket) -> None:
+        if self._tls is not None:
+            self._tls.sni_callback = lambda _, name, __: self.server_names.append(name)
+        asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    async def _end(self) -> None:
+        if self._listening is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._listening)
+        self._listening.close()  # before the connections have ended: refusing begins at once
+        self._listening = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            accepted, _ = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # the client was faster
+            return
+        accepted.setblocking(False)  # noqa: FBT003  the standard library's signature
+        self.connections += 1
+        task = asyncio.ensure_future(self._handle(accepted, self.connections))
+        self._tasks[task] = accepted
+        # Closed here rather than in the task: a task that is cancelled before its first step runs nothing.
+        task.add_done_callback(partial(self._ended, accepted))
+
+    async def _handle(self, accepted: socket.socket, number: int) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=MAX_HEAD_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=self._tls)
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            await self.behavior(Connection(reader, writer, number, self._record))
+            writer.close()
+            with suppress(OSError):  # the client disconnected first
+                await writer.wait_closed()
+        finally:
+            transport.abort()
+            await asyncio.sleep(0)  # the transport closes the socket in the next round
+
+    def _record(self, request: Request) -> None:
+        with self._changed:
+            # Chosen at once: a script that a test queues upon this request is for the next one.
+            script = self._queue.popleft() if self._queue else self._script
+            self._chosen[id(request)] = len(self._requests), script
+            self._requests.append(request)
+            self._changed.notify_all()
+
+    def _ended(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        accepted.close()
+        del self._tasks[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._note(error)
+
+    def _note_unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._note(context.get("exception") or RuntimeError(context["message"]))
+
+    def _note(self, error: BaseException) -> None:
+        if not isinstance(error, OSError):  # TLS refused, reset, timed out: caused by the client
+            self.failures.append(error)
+
+
+class FullBacklog:
+    """Listens and never accepts, with its backlog full: a connection attempt neither succeeds nor is refused.
+
+    Linux only: there, a full backlog drops the SYN.
+    """
+
+    def __init__(self, *, host: str = "127.0.0.1") -> None:
+        self.host = host
+        self.port = 0
+        self._sockets: list[socket.socket] = []
+
+    def start(self) -> None:
+        """Listen, and fill the backlog."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listening = socket.create_server((self.host, 0), family=family, backlog=0)
+        self._sockets.append(listening)
+        self.port = listening.getsockname()[1]
+        for _ in range(FILLERS):
+            filler = socket.socket(family)
+            self._sockets.append(filler)
+            filler.setblocking(False)  # noqa: FBT003  the standard library's signature
+            filler.connect_ex((self.host, self.port))
+
+    def stop(self) -> None:
+        """Close the port; pending connection attempts are refused at their next try."""
+        while self._sockets:
+            self._sockets.pop().close()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()

@@ -1,4 +1,4 @@
-"""The scripted server does what it was told, and tells what it saw."""
+"""The scripted server sends the bytes of its script, and records what it received."""
 
 from __future__ import annotations
 
@@ -12,31 +12,43 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from harness.http_messages import Answer, Request, drip, flood, json_answer
-from harness.http_server import HttpServer
+from harness import http_messages as messages
+from harness.http_messages import Answer, Behavior, Request, drip, flood, json_answer, resets, sends
+from harness.http_server import FullBacklog, HttpServer
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
     from harness.factory import Factory
 
 ENVIRONMENT = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
+A_MOMENT = 0.05
+"""Seconds in which nothing must arrive; a shorter time only weakens the test."""
+
+
+def connect(server: HttpServer) -> socket.socket:
+    return socket.create_connection((server.host, server.port), timeout=10)
+
+
+def read_all(client: socket.socket) -> bytes:
+    return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def exchange(server: HttpServer, sent: bytes) -> bytes:
-    """Send raw bytes and return all that comes back until the server closes."""
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
+    """Send raw bytes and return everything until the server closes."""
+    with connect(server) as client:
         client.sendall(sent)
-        return b"".join(iter(lambda: client.recv(65536), b""))
+        return read_all(client)
 
 
-def test_an_answer_is_exactly_the_bytes_it_was_told(http_server: Factory[..., HttpServer]) -> None:
-    answer = Answer(status=599, headers=(("A", "1"), ("A", "2")), body=b"\x00\xff", close=True)
-    server = http_server(answer)
-    assert (
-        exchange(server, b"GET / HTTP/1.1\r\n\r\n") == b"HTTP/1.1 599 Unknown\r\nA: 1\r\nA: 2\r\n\r\n\x00\xff"
-    )
+def test_an_answer_is_exactly_its_bytes(http_server: Factory[..., HttpServer]) -> None:
+    server = http_server(Answer(status=599, headers=(("A", "1"), ("A", "2")), body=b"\x00\xff", close=True))
+    assert exchange(server, REQUEST) == b"HTTP/1.1 599 Unknown\r\nA: 1\r\nA: 2\r\n\r\n\x00\xff"
     server.always(Answer(raw=b"anything", close=True))
-    assert exchange(server, b"GET / HTTP/1.1\r\n\r\n") == b"anything"
+    assert exchange(server, REQUEST) == b"anything"
+    server.always(resets(b""))
+    with pytest.raises(ConnectionResetError):
+        exchange(server, REQUEST)
 
 
 def test_head_and_body_arrive_apart_when_there_is_a_pause(http_server: Factory[..., HttpServer]) -> None:
@@ -47,52 +59,43 @@ def test_head_and_body_arrive_apart_when_there_is_a_pause(http_server: Factory[.
 
 def test_a_request_is_recorded_as_it_was_sent(http_server: Factory[..., HttpServer]) -> None:
     server = http_server(Answer(close=True))
+    head = b"POST /a%2Fb?x=1&x=%20 HTTP/1.1\r\nHost: h\r\nb: 2\r\nB:3 \r\ncontent-length: 3\r\n\r\n"
     before = time.monotonic()
-    exchange(
-        server, b"POST /a%2Fb?x=1&x=%20 HTTP/1.1\r\nHost: h\r\nb: 2\r\nB:3 \r\ncontent-length: 3\r\n\r\nxyz"
-    )
+    exchange(server, head + b"xyz")
     (request,) = server.requests
+    assert (request.head, request.body, request.connection) == (head, b"xyz", 1)
     assert (request.method, request.target, request.path) == ("POST", "/a%2Fb?x=1&x=%20", "/a%2Fb")
     assert request.query == (("x", "1"), ("x", " "))
     assert request.headers == (("Host", "h"), ("b", "2"), ("B", "3"), ("content-length", "3"))
-    assert request.body == b"xyz"
-    assert request.header("host") == "h"
-    assert request.header("absent") is None
+    assert (request.header("host"), request.header("absent")) == ("h", None)
     with pytest.raises(LookupError, match="sent 2 times"):
         request.header("b")
     assert request.answered_at is not None
     assert before <= request.received_at <= request.answered_at <= time.monotonic()
 
 
-def test_connections_are_told_apart(http_server: Factory[..., HttpServer]) -> None:
-    server = http_server(json_answer({}))
-    with httpx.Client(trust_env=False) as kept:
-        kept.get(server.base_url)
-        kept.get(server.base_url)
-        httpx.get(server.base_url, trust_env=False)
-    assert [request.connection for request in server.requests] == [1, 1, 2]
-    assert server.connections == 2
-
-
-def test_queued_scripts_are_used_once_and_then_the_standing_one(
+def test_queued_scripts_are_used_once_and_connections_are_numbered(
     http_server: Factory[..., HttpServer],
 ) -> None:
-    server = http_server(json_answer({}, status=200))
+    server = http_server(json_answer({}))
     server.then(json_answer({}, status=500), json_answer({}, status=503))
     with httpx.Client(trust_env=False) as client:
         assert [client.get(server.base_url).status_code for _ in range(4)] == [500, 503, 200, 200]
         server.then(json_answer({}, status=500))
         server.always(json_answer({}, status=204))
         assert client.get(server.base_url).status_code == 204
+        httpx.get(server.base_url, trust_env=False)
+    assert [request.connection for request in server.requests] == [1, 1, 1, 1, 1, 2]
+    assert server.connections == 2
 
 
-def test_without_a_script_the_server_answers_with_a_fresh_flow_of_the_environment_asked(
+def test_by_default_it_answers_with_a_fresh_flow_of_the_environment(
     http_server: Factory[..., HttpServer],
 ) -> None:
-    server = http_server()
+    server = http_server(host="::1")
     flows = [httpx.get(f"{server.base_url}/{ENVIRONMENT}/as/authorize", trust_env=False).json() for _ in "ab"]
-    assert flows[0]["environment"]["id"] == ENVIRONMENT
-    assert flows[0]["_links"]["self"]["href"] == f"{server.base_url}/{ENVIRONMENT}/flows/{flows[0]['id']}"
+    url = f"http://[::1]:{server.port}/{ENVIRONMENT}/flows/{flows[0]['id']}"
+    assert (flows[0]["environment"]["id"], flows[0]["_links"]["self"]["href"]) == (ENVIRONMENT, url)
     assert flows[0]["id"] != flows[1]["id"]
 
 
@@ -101,12 +104,12 @@ def test_a_stopped_server_refuses_and_a_started_one_has_the_same_port(
 ) -> None:
     server = http_server(json_answer({}))
     port = server.port
-    with socket.create_connection((server.host, port), timeout=10) as kept:
+    with connect(server) as kept:
         server.stop()
         with suppress(ConnectionResetError):
             assert kept.recv(1) == b""
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((server.host, port), timeout=10)
+        connect(server)
     server.start()
     assert server.port == port
     assert httpx.get(server.base_url, trust_env=False).status_code == 200
@@ -114,19 +117,24 @@ def test_a_stopped_server_refuses_and_a_started_one_has_the_same_port(
         server.start()
 
 
-def test_stopping_does_not_wait_for_answers_under_way(http_server: Factory[..., HttpServer]) -> None:
-    server = http_server(Answer(delay=3600.0))
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        (request,) = server.wait_for_requests(1)
-        server.stop()
+def test_stopping_waits_neither_for_answers_nor_for_handshakes(
+    http_server: Factory[..., HttpServer], authority: Authority
+) -> None:
+    slow, tls = http_server(Answer(delay=3600.0)), http_server(tls=authority.good().tls)
+    clients = [connect(slow), connect(tls), *(connect(slow) for _ in range(50))]
+    clients[0].sendall(REQUEST)
+    clients[1].sendall(b"\x16\x03\x01")  # the start of a hello
+    (request,) = slow.wait_for_requests(1)
+    slow.stop()  # some connections are not accepted yet; a lost socket would be a ResourceWarning
+    tls.stop()
+    for client in clients:
+        client.close()
     assert request.answered_at is None
+    assert not slow.failures + tls.failures
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("port ")]
 
 
-def test_waiting_for_requests_that_do_not_come_says_how_many_came(
-    http_server: Factory[..., HttpServer],
-) -> None:
+def test_waiting_for_requests_in_vain_reports_how_many_came(http_server: Factory[..., HttpServer]) -> None:
     server = http_server(json_answer({}))
     httpx.get(server.base_url, trust_env=False)
     with pytest.raises(AssertionError, match=r"1 requests came in 0\.01 s, not 2"):
@@ -139,73 +147,133 @@ def test_a_dripped_answer_is_whole_in_the_end(http_server: Factory[..., HttpServ
     assert httpx.get(server.base_url, trust_env=False).json() == {"a": 1}
 
 
-def test_a_flood_goes_on_until_the_client_hangs_up(http_server: Factory[..., HttpServer]) -> None:
+def test_a_flood_lasts_until_the_client_disconnects(http_server: Factory[..., HttpServer]) -> None:
     server = http_server(flood(b"HTTP/1.1 103 Early Hints\r\n\r\n", first=b"HTTP/1.1 100 Continue\r\n\r\n"))
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    with connect(server) as client:
+        client.sendall(REQUEST)
         seen = 0
         while seen < 1_000_000:
             seen += len(client.recv(65536))
     assert server.requests[0].answered_at is None
 
 
-def test_a_broken_script_is_no_silent_hang_up() -> None:
-    async def broken(_: Request, __: asyncio.StreamWriter) -> None:
-        raise ValueError("a mistake in the test")
+async def broken(_: Request, __: asyncio.StreamWriter) -> None:
+    raise ValueError("an error in the test")
 
+
+@pytest.mark.parametrize(
+    ("sent", "failure"),
+    [
+        (REQUEST, "an error in the test"),
+        (b"nonsense\r\n\r\n", "ValueError"),
+        (b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", "ValueError"),
+    ],
+)
+def test_a_broken_script_or_request_is_reported_at_the_end(sent: bytes, failure: str) -> None:
     server = HttpServer(broken)
     server.start()
-    with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(server.base_url, trust_env=False)
-    with pytest.raises(AssertionError, match="a mistake in the test"):
-        server.__exit__(None, None, None)
-
-
-@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"])
-def test_a_request_that_is_not_http_is_a_failure(sent: bytes) -> None:
-    server = HttpServer()
-    server.start()
     assert exchange(server, sent) == b""
-    with pytest.raises(AssertionError, match="ValueError"):
+    with pytest.raises(AssertionError, match=failure):
         server.__exit__(None, None, None)
-
-
-def test_a_client_that_leaves_in_the_middle_is_no_failure(http_server: Factory[..., HttpServer]) -> None:
-    server = http_server(Answer(body=b"x" * 10_000_000))
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(b"GET / HTTP/1.1\r\nHo")
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        server.wait_for_requests(1)
-    server.stop()
-    assert server.failures == []
 
 
 def test_https_is_spoken_with_a_certificate(
     http_server: Factory[..., HttpServer], authority: Authority
 ) -> None:
     server = http_server(tls=authority.good().tls, name="localhost")
-    assert server.base_url.startswith("https://localhost:")
     trust = ssl.create_default_context(cafile=authority.ca_file)
     with httpx.Client(verify=trust, trust_env=False) as client:
         response = client.get(f"{server.base_url}/{ENVIRONMENT}/as/authorize")
     assert response.json()["status"] == "USERNAME_PASSWORD_REQUIRED"
+    assert server.server_names == ["localhost"]
 
 
-def test_a_handshake_under_way_does_not_keep_the_server_from_stopping(
-    http_server: Factory[..., HttpServer], authority: Authority
+def test_it_runs_in_the_test_s_own_loop_and_knows_when_its_clients_have_left() -> None:
+    async def main() -> None:
+        async with HttpServer(json_answer({"a": 1})) as server:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                assert (await client.get(server.base_url)).json() == {"a": 1}
+            await server.until_disconnected(1)
+            assert len(server.requests) == 1
+
+    asyncio.run(main())
+
+
+# Below HTTP
+
+
+def ending(server: HttpServer, sent: bytes) -> str:
+    """Return how the server ends a connection, which must not be before `sent` is."""
+    try:
+        with connect(server) as client:
+            if sent:
+                client.settimeout(A_MOMENT)
+                with pytest.raises(TimeoutError):
+                    client.recv(1)
+                client.settimeout(10)
+                client.sendall(sent)
+            return "closed" if client.recv(1) == b"" else "answered"
+    except ConnectionResetError:  # may overtake the client at any of the calls
+        return "reset"
+
+
+@pytest.mark.parametrize(
+    ("behavior", "sent", "expected"),
+    [
+        (messages.close_at_once, b"", "closed"),
+        (messages.close_after_request, REQUEST, "closed"),
+        (messages.reset_at_once, b"", "reset"),
+        (messages.reset_after_request, REQUEST, "reset"),
+    ],
+)
+def test_connections_are_closed_or_reset_at_once_or_after_the_request(
+    behavior: Behavior, sent: bytes, expected: str, http_server: Factory[..., HttpServer]
 ) -> None:
-    server = http_server(tls=authority.good().tls)
-    with socket.create_connection((server.host, server.port), timeout=10) as client:
-        client.sendall(b"\x16\x03\x01")  # the start of a hello
-        while server.connections == 0:
-            time.sleep(0.01)
+    assert ending(http_server(behavior=behavior), sent) == expected
+
+
+@pytest.mark.parametrize("behavior", [messages.silent, messages.mute])
+def test_silence_lasts_until_the_server_stops_also_in_a_handshake(
+    behavior: Behavior, http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server(behavior=behavior)
+    with connect(server) as client, connect(server) as secure:
+        client.sendall(REQUEST)
+        client.settimeout(A_MOMENT)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        secure.settimeout(A_MOMENT)
+        with pytest.raises(TimeoutError):
+            ssl.create_default_context().wrap_socket(secure, server_hostname="localhost")
         server.stop()
-        with suppress(ConnectionResetError):
-            assert client.recv(1) == b""
+        with pytest.raises(ConnectionRefusedError):
+            connect(server)
 
 
-def test_ipv6_is_listened_on(http_server: Factory[..., HttpServer]) -> None:
-    server = http_server(json_answer({}), host="::1")
-    assert server.base_url == f"http://[::1]:{server.port}"
-    assert httpx.get(server.base_url, trust_env=False).status_code == 200
+def test_garbage_is_sent_whole_and_a_behavior_can_be_changed(http_server: Factory[..., HttpServer]) -> None:
+    server = http_server(behavior=sends(b"\x00\xff" * 100_000, after_request=False))
+    assert exchange(server, REQUEST) == b"\x00\xff" * 100_000
+    server.behavior = sends(b"hello")
+    assert exchange(server, REQUEST) == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"),
+        (messages.HANDSHAKE_FAILURE, "HANDSHAKE_FAILURE"),
+    ],
+)
+def test_a_tls_client_recognizes_plaintext_and_refusal(
+    sent: bytes, found: str, http_server: Factory[..., HttpServer]
+) -> None:
+    with connect(http_server(behavior=sends(sent))) as client, pytest.raises(ssl.SSLError, match=found):
+        ssl.create_default_context().wrap_socket(client, server_hostname="localhost")
+
+
+def test_a_full_backlog_neither_accepts_nor_refuses(full_backlog: FullBacklog) -> None:
+    with pytest.raises(TimeoutError):
+        socket.create_connection((full_backlog.host, full_backlog.port), timeout=A_MOMENT)
+    full_backlog.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((full_backlog.host, full_backlog.port), timeout=10)

@@ -24,7 +24,7 @@ from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
-    from harness.raw_server import FullBacklog
+    from harness.http_server import FullBacklog
 
 FLOW_BODY = json.dumps(a_flow()).encode()
 GOOD = answer(FLOW_BODY, "Content-Type: application/json;charset=UTF-8")

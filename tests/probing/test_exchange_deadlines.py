@@ -23,7 +23,7 @@ from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
-    from harness.raw_server import FullBacklog
+    from harness.http_server import FullBacklog
 
 FLOW = json.dumps(a_flow()).encode()
 GOOD = answer(FLOW)

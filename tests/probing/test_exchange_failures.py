@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness.certificates import unknown_issuer
-from harness.raw_server import HANDSHAKE_FAILURE
+from harness.http_messages import HANDSHAKE_FAILURE
 from probing.examples import a_flow
 from probing.loopback import Behaviour, Talk, answer, says, upon
 from probing.visit import NAME, visit, wants_a_client_certificate
