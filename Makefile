@@ -12,7 +12,8 @@ STAMP := $(VENV)/.made-from-the-pins
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINNED := $(PIP) --require-hashes --only-binary :all:
 # Debian packages that the end-to-end tests use and a bare machine lacks.
-TEST_TOOLS := prometheus prometheus-alertmanager chromium nginx-light buildah debootstrap curl
+TEST_TOOLS := prometheus prometheus-alertmanager prometheus-blackbox-exporter chromium nginx-light buildah \
+	debootstrap curl iproute2
 
 # The image: what it stands on, what it is called, and who builds it (a docker without its daemon builds nothing).
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' exporter/__init__.py)
@@ -24,7 +25,7 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 # Tests of whole programs: Prometheus, promtool, Helm, a browser, a builder of images, or the installed command.
 WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
 
-.PHONY: help venv setup demo test unit lint format image test-tools docs pins clean
+.PHONY: help venv setup demo test unit bench lint format image test-tools docs pins clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +58,9 @@ test: setup ## run all tests; coverage of exporter/ must be at least 95 %
 
 unit: setup ## run the unit tests alone: those that start no process
 	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=tests/,$(WITH_PROCESSES))
+
+bench: setup ## measure the exporter beside blackbox_exporter (12 minutes; BENCH=--quick takes 2)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: setup ## ruff with all rules, formatting, mypy strict, hadolint
 	$(BIN)/ruff check .

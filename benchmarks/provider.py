@@ -1,112 +1,214 @@
-"""A provider that knows how long it took: the truth that what an exporter reports is held against.
+"""Run a provider over TLS that knows how long it took to answer each request.
 
-    python benchmarks/provider.py [--least 0.02] [--most 0.08]
+The bench compares what an exporter reports with what this process measured. It takes the time at which a
+request arrived from the kernel (SO_TIMESTAMPNS), and it is cheap, so that it is not what is measured. It
+answers every request with a healthy flow after a fixed wait.
 
-A process of its own on loopback, which prints its port. It answers each request with a flow after a random
-wait, and notes how long it took: from when the request's last byte had been read until just before the
-response's first byte was written. A probe is known by its `X-Ping-External-Transaction-Id`, or else by
-`probe` in its query. `/records` hands out what was noted, and forgets it.
+It prints its port, then reads commands from standard input, one a line, and answers each with one line of
+JSON: `count` (requests answered so far) and `records` (see `Record`, by probe; forgotten afterwards).
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
+import heapq
 import json
-import random
 import re
+import select
+import socket
+import ssl
+import struct
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.bench import answer, fetch, flow
+ENVIRONMENT = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
+HOSTS = tuple(f"127.0.0.{number}" for number in range(1, 6))
+"""Where it listens: five hosts, because an exporter spaces the first probes of one host."""
 
-_ID = re.compile(rb"x-ping-external-transaction-id: *(\S+)|[?&]probe=([\w-]+)", re.IGNORECASE)
+_SO_TIMESTAMPNS = 35
+_STAMP = struct.Struct("qq")
+_MAX_READ_BYTES = 16 * 1024
+_FLOW_ID = "03cf5c5a-eb10-4a99-9626-ad7b50f17c80"
+_PROBE_ID = re.compile(rb"x-ping-external-transaction-id: *(\S+)|[?&]probe=([\w-]+)", re.IGNORECASE)
 
 
-class Truth(NamedTuple):
-    """What the provider knows of a request: when it came, on the monotonic clock, and the seconds it took."""
+class Record(NamedTuple):
+    """What the provider knows about one request.
 
-    at: float
+    Args:
+        arrived: when the kernel received its last byte, seconds since the epoch.
+        seconds: from then until just before the response was sent.
+    """
+
+    arrived: float
     seconds: float
 
 
-class Provider(asyncio.Protocol):
-    """One connection."""
+class Connection:
+    """One TLS connection, without an event loop between the kernel and the time that is taken."""
 
-    least = most = 0.0
-    response = b""
-    records: dict[str, Truth]
+    __slots__ = ("_incoming", "_outgoing", "_request", "_shaken", "_tls", "arrived", "probe", "socket")
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  for the type checker
-        self.transport = transport
-        self.buffer = b""
+    def __init__(self, accepted: socket.socket, context: ssl.SSLContext) -> None:
+        self.socket = accepted
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._shaken = False
+        self._request = b""
+        self.arrived = 0
+        self.probe = ""
 
-    def data_received(self, data: bytes) -> None:
-        """Answer once the request's head is there."""
-        received = time.monotonic()
-        self.buffer += data
-        if not self.buffer.endswith(b"\r\n\r\n"):
-            return
-        head, self.buffer = self.buffer, b""
-        if head.startswith(b"GET /records "):
-            self.transport.write(answer(json.dumps(self.records).encode()))
-            self.records.clear()
-        else:
-            found = _ID.search(head)
-            probe = b"" if found is None else found[1] or found[2]
-            wait = random.uniform(self.least, self.most)
-            asyncio.get_running_loop().call_later(wait, self.answer, probe.decode(), received)
+    def receive(self) -> bool:
+        """Read what has arrived; return whether a request is complete. Raises OSError at the end."""
+        data, ancillary, _, _ = self.socket.recvmsg(_MAX_READ_BYTES, 64)
+        if not data:
+            raise ConnectionResetError
+        for level, kind, value in ancillary:
+            if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+                seconds, nanoseconds = _STAMP.unpack(value)
+                self.arrived = seconds * 1_000_000_000 + nanoseconds
+        self._incoming.write(data)
+        with suppress(ssl.SSLWantReadError):
+            if not self._shaken:
+                self._tls.do_handshake()
+                self._shaken = True
+            self._request += self._tls.read(_MAX_READ_BYTES)
+        if self._outgoing.pending:
+            self.socket.send(self._outgoing.read())
+        if not self._request.endswith(b"\r\n\r\n"):
+            return False
+        found = _PROBE_ID.search(self._request)
+        self.probe = "" if found is None else (found[1] or found[2]).decode()
+        self._request = b""
+        return True
 
-    def answer(self, probe: str, received: float) -> None:
-        """Send the flow."""
-        if not self.transport.is_closing():
-            took = time.monotonic() - received
-            self.transport.write(self.response)
-            self.records[probe] = Truth(received, took)
-
-
-async def serve(least: float, most: float) -> None:
-    """Serve until killed."""
-    Provider.least, Provider.most, Provider.records = least, most, {}
-    server = await asyncio.get_running_loop().create_server(Provider, "127.0.0.1", 0, backlog=1024)
-    port = server.sockets[0].getsockname()[1]
-    Provider.response = answer(flow(port))
-    print(port, flush=True)
-    # What it notes is bounded by the run; looking for garbage among it would only blur the truth.
-    gc.disable()
-    async with server:
-        await server.serve_forever()
+    def send(self, response: bytes) -> Record:
+        """Send the response and return how long it took until then."""
+        self._tls.write(response)
+        encrypted = self._outgoing.read()
+        before = time.time_ns()
+        self.socket.send(encrypted)
+        return Record(self.arrived / 1e9, (before - self.arrived) / 1e9)
 
 
-@asynccontextmanager
-async def provider(*options: str) -> AsyncIterator[int]:
-    """Run one in a process of its own while the block runs; yield its port."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, __file__, *options, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None  # noqa: S101  for the type checker
-    try:
-        yield int(await process.stdout.readline())
-    finally:
-        process.kill()
-        await process.wait()
+class Server:
+    """An event loop over epoll that does nothing else.
+
+    Args:
+        listeners: sockets that listen.
+        context: with the certificate.
+        wait: seconds between a request and its response.
+    """
+
+    def __init__(self, listeners: list[socket.socket], context: ssl.SSLContext, wait: float) -> None:
+        self._listeners = {listener.fileno(): listener for listener in listeners}
+        self._context = context
+        self._wait = wait
+        self._response = response(listeners[0].getsockname()[1])
+        self._connections: dict[int, Connection] = {}
+        self._due: list[tuple[float, int, Connection]] = []
+        self._records: dict[str, Record] = {}
+        self._answered = 0
+        self._epoll = select.epoll()
+
+    def serve(self) -> None:
+        """Serve until standard input ends."""
+        for descriptor in (*self._listeners, sys.stdin.fileno()):
+            self._epoll.register(descriptor, select.EPOLLIN)
+        while True:
+            timeout = max(0.0, self._due[0][0] - time.monotonic()) if self._due else -1
+            for descriptor, _ in self._epoll.poll(timeout):
+                if descriptor in self._listeners:
+                    self._accept(self._listeners[descriptor])
+                elif descriptor in self._connections:
+                    self._receive(self._connections[descriptor])
+                elif not self._command(sys.stdin.readline().strip()):
+                    return
+            while self._due and self._due[0][0] <= time.monotonic():
+                self._answer(heapq.heappop(self._due)[2])
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            while True:
+                accepted, _ = listener.accept()
+                accepted.settimeout(0)
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._connections[accepted.fileno()] = Connection(accepted, self._context)
+                self._epoll.register(accepted.fileno(), select.EPOLLIN)
+
+    def _receive(self, connection: Connection) -> None:
+        try:
+            if connection.receive():
+                due = time.monotonic() + self._wait
+                heapq.heappush(self._due, (due, connection.socket.fileno(), connection))
+        except OSError:
+            del self._connections[connection.socket.fileno()]
+            connection.socket.close()
+
+    def _answer(self, connection: Connection) -> None:
+        with suppress(OSError):  # the client gave up
+            self._records[connection.probe] = connection.send(self._response)
+            self._answered += 1
+
+    def _command(self, command: str) -> bool:
+        if command == "count":
+            print(self._answered, flush=True)
+        elif command == "records":
+            print(json.dumps(self._records), flush=True)
+            self._records.clear()
+        return bool(command)
 
 
-async def truths(port: int) -> dict[str, Truth]:
-    """Return what the provider on a port noted since it was last asked, by probe."""
-    noted = json.loads(await fetch(f"127.0.0.1:{port}", "/records"))
-    return {probe: Truth(*truth) for probe, truth in noted.items()}
+def response(port: int) -> bytes:
+    """Return a healthy flow of a provider on this port, shaped like PingOne's."""
+    base = f"https://127.0.0.1:{port}/{ENVIRONMENT}"
+    links = ("usernamePassword.check", "password.forgot", "self")
+    body = json.dumps(
+        {
+            "_links": {name: {"href": f"{base}/flows/{_FLOW_ID}"} for name in links},
+            "_embedded": {"application": {"name": "SourceApp_1776714341"}},
+            "id": _FLOW_ID,
+            "environment": {"id": ENVIRONMENT},
+            "resumeUrl": f"{base}/as/resume?flowId={_FLOW_ID}",
+            "status": "USERNAME_PASSWORD_REQUIRED",
+            "createdAt": "2026-04-20T19:54:09.271Z",
+            "expiresAt": "2026-04-20T20:09:09.271Z",
+        }
+    ).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def listen() -> list[socket.socket]:
+    """Listen on the same free port of every host, with timestamps that accepted sockets inherit."""
+    listeners: list[socket.socket] = []
+    for host in HOSTS:
+        port = listeners[0].getsockname()[1] if listeners else 0
+        listener = socket.create_server((host, port), backlog=4096)
+        listener.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        listener.settimeout(0)
+        listeners.append(listener)
+    return listeners
+
+
+def main() -> None:
+    """Print the port and serve."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("certificate", type=Path)
+    parser.add_argument("--wait", type=float, default=0.02)
+    arguments = parser.parse_args()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(arguments.certificate)
+    context.num_tickets = 0
+    listeners = listen()
+    print(listeners[0].getsockname()[1], flush=True)
+    gc.disable()  # records are bounded by the run
+    Server(listeners, context, arguments.wait).serve()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--least", type=float, default=0.02)
-    parser.add_argument("--most", type=float, default=0.08)
-    arguments = parser.parse_args()
-    asyncio.run(serve(arguments.least, arguments.most))
+    main()

@@ -1,16 +1,15 @@
-"""Soak: does the exporter stay as it is while everything that it probes fails?
+"""Probe a provider that fails in every way for minutes, and check that the exporter stays as it is.
 
-    python benchmarks/soak.py [--minutes 10] [--rate 50]
+    python -m benchmarks.soak [--minutes 10] [--rate 50]
 
-Runs the installed command against every fault of faults.py, a probe of each target a second, scraped each
-second, and looks at the process each ten seconds. Prints a verdict per bound; exit status 1 if one is
-broken:
+The provider is the project's own simulator. Each target is probed once a second, and so is the page scraped.
+Exit status 1 if one of these does not hold after the first minute:
 
-    memory        resident, within 5 MB after the first minute
-    descriptors   the same number, but for one or two connections in flight
+    memory        resident, within 5 MB
+    descriptors   the same number, apart from connections in flight
     threads       likewise
-    books         every run that was due is counted once or skipped with its cause, target by target
-    reasons       each fault is reported as what it is, and never as our own
+    runs          every due run of every target was completed once, or skipped with a cause
+    internal      no probe was reported as a failure of the exporter
 """
 
 from __future__ import annotations
@@ -19,197 +18,134 @@ import argparse
 import asyncio
 import re
 import statistics
+import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-from benchmarks.bench import buckets, every, exporter, page, two_cores, value, variables, verdict
-from benchmarks.faults import FAULTS, providers, reasons
+from benchmarks.processes import COMMAND, ended, every, exporter
+from benchmarks.samples import total
 
-INTERVAL = 1.0
-LOOK_EVERY = 10
-"""Scrapes between two looks at the process."""
-SETTLING = 60.0
-"""Seconds before anything must be flat; a quarter of a short run."""
-MEMORY_MB = 5.0
-FEW = 5
-"""Descriptors and threads by which the median minute may differ: what is in flight as one looks."""
+WEATHER = (
+    *("healthy", "slow,ms=2000", "flaky", "rate_limited,retry_after=1", "error_json", "error_html", "silent"),
+    *("refused", "reset", "flow_failed", "policy_changed", "maintenance", "client_deleted"),
+    *("redirect_uri_removed", "clock_skewed"),
+)
+SETTLING_SECONDS = 60.0
+MAX_MEMORY_GROWTH_MB = 5.0
+MAX_HANDLE_SPREAD = 5
+"""Descriptors and threads by which the medians of two minutes may differ."""
+_LOOK_EVERY = 10
+_COUNTERS = {"pingone_flow_probes_total", "pingone_flow_exporter_probes_skipped_total"}
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a process looked like.
+    """What the process and its page looked like.
 
     Args:
         at: monotonic seconds.
-        megabytes: resident.
+        megabytes: resident memory.
         descriptors: open ones.
         threads: of the process.
+        runs: due runs of each target that were completed or skipped.
+        internal: probes that the exporter itself failed.
     """
 
     at: float
     megabytes: float
     descriptors: int
     threads: int
-
-    @classmethod
-    def at_process(cls, pid: int) -> Look:
-        """Take one now; proc(5)."""
-        status = Path(f"/proc/{pid}/status").read_text()
-        resident, threads = re.search(r"VmRSS:\s+(\d+)", status), re.search(r"Threads:\s+(\d+)", status)
-        assert resident is not None  # noqa: S101  every live process has one
-        assert threads is not None  # noqa: S101  likewise
-        descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-        return cls(time.monotonic(), int(resident[1]) / 1024, descriptors, int(threads[1]))
+    runs: Counter[str]
+    internal: float
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What became of the runs of each target until now.
-
-    Args:
-        at: monotonic seconds.
-        counted: target -> reason -> finished probes.
-        skipped: target -> cause -> due runs not done.
-    """
-
-    at: float
-    counted: dict[str, Counter[str]]
-    skipped: dict[str, Counter[str]]
-
-    @classmethod
-    def of(cls, text: str, at: float) -> Books:
-        """Read them off the page."""
-        counted = _by(text, "pingone_flow_probes_total", "reason")
-        return cls(at, counted, _by(text, "pingone_flow_exporter_probes_skipped_total", "cause"))
-
-    def booked(self, target: str) -> int:
-        """Return how many due runs of a target are accounted for."""
-        return self.counted[target].total() + self.skipped[target].total()
+def look(process: subprocess.Popen[bytes], page: str, at: float) -> Look:
+    """Read the process (proc(5)) and its page."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    resident, threads = (int(re.findall(rf"{name}:\s+(\d+)", status)[0]) for name in ("VmRSS", "Threads"))
+    runs: Counter[str] = Counter()
+    for name, target, count in re.findall(r'^(\w+){.*?target="(\w+)".*} (\S+)$', page, re.MULTILINE):
+        if name in _COUNTERS:
+            runs[target] += int(float(count))
+    internal = total(page, "pingone_flow_probes_total", reason="internal")
+    descriptors = sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir())
+    return Look(at, resident / 1024, descriptors, threads, runs, internal)
 
 
-def _by(text: str, name: str, label: str) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
-    for line in text.splitlines():
-        if line.startswith(f"{name}{{"):
-            labels = dict(re.findall(r'(\w+)="(.*?)"', line))
-            counts = found.setdefault(labels["target"], Counter())
-            counts[labels[label]] += int(float(line.rpartition(" ")[2]))
-    return found
+@contextmanager
+def simulator(environments: int) -> Iterator[dict[str, str]]:
+    """Run the simulator and yield the variables with which an exporter watches it."""
+    command = [str(COMMAND), "simulate", f"--environments={environments}"]
+    for number, weather in enumerate(islice(cycle(WEATHER), environments), 1):
+        command.append(f"--weather=environment_{number}={weather}")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with ended(process):
+        assert process.stdout is not None  # noqa: S101  for the type checker
+        variables = {}
+        for line in process.stdout:
+            if found := re.match(r"export (FLOW_EXPORTER_\w+)='?(.*?)'?$", line.strip()):
+                variables[found[1]] = found[2]
+            elif variables and not line.startswith("export"):
+                break
+        yield variables
 
 
-async def soak(seconds: float, rate: int) -> tuple[list[Look], Books, Books, str]:
-    """Return the looks, the books as it had settled and at the end, and the last page."""
-    settling = min(SETTLING, seconds / 4)
-    looks: list[Look] = []
-    books: list[Books] = []
-    with tempfile.TemporaryDirectory() as directory:
-        async with providers(Path(directory)) as found:
-            kinds = islice(cycle(found.items()), int(rate * INTERVAL))
-            targets = {f"{name}_{number}": fields for number, (name, fields) in enumerate(kinds)}
-            environ = variables(targets, interval=f"{INTERVAL:g}s", timeout="400ms")
-            async with exporter(environ) as daemon:
-                begun = time.monotonic()
-                scrape = 0
-                async for at in every(1.0, begun + seconds):
-                    text = await page(daemon.address, "/metrics")
-                    if scrape % LOOK_EVERY == 0:
-                        looks.append(Look.at_process(daemon.process.pid))
-                        tell(looks[-1], looks[0].at)
-                    if at - begun >= settling - 0.5:
-                        books.append(Books.of(text, at))
-                    scrape += 1
-    settled = [look for look in looks if look.at - begun >= settling]
-    return settled, books[0], books[-1], text
+async def soak(seconds: float, rate: int) -> list[Look]:
+    """Run it and return what was seen after the first minute, or quarter of a short run."""
+    settling = min(SETTLING_SECONDS, seconds / 4)
+    looks = []
+    with simulator(rate) as environ:
+        environ |= {
+            "FLOW_EXPORTER_DEFAULTS__INTERVAL": "1s",
+            "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "400ms",
+            "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0",
+        }
+        async with exporter(environ) as daemon:
+            started, scrapes = time.monotonic(), 0
+            async for at in every(1.0, started + seconds):
+                page = (await daemon.get("/metrics")).decode()
+                if at - started >= settling and scrapes % _LOOK_EVERY == 0:
+                    looks.append(look(daemon.process, page, at))
+                    print(f"{at - started:6.0f} s  {looks[-1].megabytes:7.1f} MB", flush=True)
+                scrapes += 1
+    return looks
 
 
-def tell(look: Look, since: float) -> None:
-    """Print a look."""
-    print(
-        f"{look.at - since:6.0f} s  {look.megabytes:7.1f} MB  {look.descriptors:4} descriptors"
-        f"  {look.threads:3} threads",
-        flush=True,
-    )
-
-
-def flat(name: str, values: list[int]) -> bool:
-    """Tell whether the medians of each six looks, a minute, agree."""
-    medians = [statistics.median(values[first : first + 6]) for first in range(0, len(values), 6)]
-    spread = max(medians) - min(medians)
-    return verdict(
-        spread <= FEW,
-        f"{name:<12} {min(medians):g} to {max(medians):g} by the minute, {min(values)} to {max(values)}",
-    )
-
-
-def balanced(before: Books, after: Books) -> bool:
-    """Tell whether what was due between two pages is what was counted and skipped."""
-    due = (after.at - before.at) / INTERVAL
-    booked = {target: after.booked(target) - before.booked(target) for target in after.counted}
-    off = {target: count - due for target, count in booked.items() if abs(count - due) > 1}
-    skipped: Counter[str] = Counter()
-    for target, causes in after.skipped.items():
-        skipped += causes - before.skipped[target]
-    counted = sum(booked.values()) - skipped.total()
-    text = (
-        f"{'books':<12} {due * len(booked):.1f} due of {len(booked)} targets: {counted} counted, "
-        + ", ".join(f"{count} {cause}" for cause, count in sorted(skipped.items()))
-    )
-    return verdict(not off, f"{text}; off by more than one: {off}" if off else text)
-
-
-def as_expected(after: Books) -> bool:
-    """Tell fault by fault what its targets were reported as."""
-    kept = []
-    for name, reason in reasons():
-        found: Counter[str] = Counter()
-        for target, counts in after.counted.items():
-            if target.rpartition("_")[0] == name:
-                found += counts
-        told = ", ".join(f"{count} {what}" for what, count in found.most_common())
-        kept.append(verdict(set(found) == {reason}, f"{name:<16} {reason:<12} {told}"))
-    return all(kept)
-
-
-def judged(looks: list[Look], before: Books, after: Books, text: str) -> bool:
-    """Print a verdict per bound, and return whether all are kept."""
-    megabytes = [look.megabytes for look in looks]
-    spread = max(megabytes) - min(megabytes)
-    internal = value(text, "pingone_flow_probes_total", reason="internal")
-    lag = buckets(text, "pingone_flow_exporter_event_loop_lag_seconds")
-    late = {bound: lag[max(lag)] - count for bound, count in lag.items()}
-    print(f"stalled {value(text, 'pingone_flow_exporter_probes_stalled_total'):.0f}")
-    print(
-        "loop late " + ", ".join(f"over {bound * 1000:g} ms {late[bound]:.0f}" for bound in (0.01, 0.05, 0.1))
-    )
-    return all(
-        [
-            verdict(
-                spread <= MEMORY_MB,
-                f"{'memory':<12} {min(megabytes):.1f} to {max(megabytes):.1f} MB, "
-                f"{megabytes[-1] - megabytes[0]:+.1f} MB from first to last",
-            ),
-            flat("descriptors", [look.descriptors for look in looks]),
-            flat("threads", [look.threads for look in looks]),
-            balanced(before, after),
-            verdict(internal == 0, f"{'internal':<12} {internal:.0f}"),
-            as_expected(after),
-        ]
-    )
+def check(looks: Sequence[Look]) -> bool:
+    """Print whether each bound is kept, and return whether all are."""
+    first, last = looks[0], looks[-1]
+    memory = max(each.megabytes for each in looks) - min(each.megabytes for each in looks)
+    due = last.at - first.at
+    off = {name: runs - first.runs[name] for name, runs in last.runs.items()}
+    off = {name: runs for name, runs in off.items() if abs(runs - due) > 1}
+    results = {
+        f"memory within {memory:.1f} MB": memory <= MAX_MEMORY_GROWTH_MB,
+        f"{due * len(last.runs):.0f} runs due of {len(last.runs)} targets; off: {off or 'none'}": not off,
+        f"{last.internal:.0f} internal": not last.internal,
+    }
+    for name in ("descriptors", "threads"):
+        values = [getattr(each, name) for each in looks]
+        minutes = [statistics.median(values[start : start + 6]) for start in range(0, len(values), 6)]
+        text = f"{name}: median of a minute from {min(minutes):g} to {max(minutes):g}"
+        results[text] = max(minutes) - min(minutes) <= MAX_HANDLE_SPREAD
+    for text, kept in results.items():
+        print("ok    " if kept else "BROKEN", text)
+    return all(results.values())
 
 
 def main() -> None:
-    """Soak and judge."""
-    parser = argparse.ArgumentParser()
+    """Soak and check."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--rate", type=int, default=50, help=f"probes a second, at least {len(FAULTS)}")
+    parser.add_argument("--rate", type=int, default=50, help="probes a second")
     options = parser.parse_args()
-    two_cores()
-    sys.exit(0 if judged(*asyncio.run(soak(options.minutes * 60, options.rate))) else 1)
+    sys.exit(0 if check(asyncio.run(soak(options.minutes * 60, options.rate))) else 1)
 
 
 if __name__ == "__main__":
