@@ -1,4 +1,4 @@
-"""Rules and dashboards are files of braces: parsed and set, or taken as they are, never templated."""
+"""Rules are parsed and set, dashboards are used as they are; neither is templated."""
 
 from __future__ import annotations
 
@@ -135,22 +135,22 @@ def test_a_threshold_sets_its_recorded_series_and_no_other(chart: Path) -> None:
     [
         (
             {"alerts": {"PingOneDwon": {"for": "1m"}}},
-            "rules.alerts.PingOneDwon: there is no such alert; there are",
+            "rules.alerts.PingOneDwon: unknown alert; known alerts",
         ),
         (
             {"thresholds": {"slow": 1}},
-            "rules.thresholds.slow: there is no such threshold; there are: slow_ratio",
+            "rules.thresholds.slow: unknown threshold; known thresholds: slow_ratio",
         ),
     ],
 )
-def test_a_name_that_no_file_has_is_a_mistake(chart: Path, rules: Values, words: str) -> None:
+def test_an_unknown_name_is_an_error(chart: Path, rules: Values, words: str) -> None:
     with pytest.raises(RefusedError, match=words):
         render(ONE | {"rules": rules}, chart=chart)
 
 
-def test_a_rule_file_that_is_no_yaml_is_told_by_its_name(chart: Path) -> None:
+def test_a_rule_file_with_invalid_yaml_is_reported_by_name(chart: Path) -> None:
     (chart / "files" / "rules" / "broken.yaml").write_text("groups: [", encoding="utf-8")
-    with pytest.raises(RefusedError, match=r"files/rules/broken\.yaml: is no YAML"):
+    with pytest.raises(RefusedError, match=r"files/rules/broken\.yaml: invalid YAML"):
         render(ONE, chart=chart)
 
 

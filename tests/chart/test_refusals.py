@@ -1,4 +1,4 @@
-"""Values that cannot be right are refused before anything is changed, in words that say what would be."""
+"""Invalid values are rejected before anything is changed, with an error that says what is valid."""
 
 from __future__ import annotations
 
@@ -109,39 +109,48 @@ def refused(values: Values) -> str:
         (ONE | {"serviceMonitor": {"basicAuth": {"user": {}}}}, "at '/serviceMonitor/basicAuth'"),
     ],
 )
-def test_the_schema_refuses_it_and_says_where(values: Values, where: str) -> None:
+def test_the_schema_rejects_it_and_reports_where(values: Values, where: str) -> None:
     assert where in refused(values)
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "targets: there is no target; for a first one, of any name, set"),
-        ({"targets": {"emea": {}}}, "targets.emea.sourceEnvironmentId: is missing\n"),
-        ({"targets": {"emea": {}, "apac": TARGET}}, "targets.emea.clientId: is missing"),
-        (emea(region="EU", customDomain="a.example"), "targets.emea: has region and customDomain; keep one"),
+        ({}, "targets: no target configured; set targets.<name>.sourceEnvironmentId"),
+        ({"targets": {"emea": {}}}, "targets.emea.sourceEnvironmentId: required\n"),
+        ({"targets": {"emea": {}, "apac": TARGET}}, "targets.emea.clientId: required"),
+        (
+            emea(region="EU", customDomain="a.example"),
+            "targets.emea: region and customDomain are mutually exclusive",
+        ),
         (
             emea(destinationRegion="EU", destinationAuthUrl="https://a.example"),
-            "targets.emea: has destinationRegion and destinationAuthUrl; keep one of them",
+            "targets.emea: destinationRegion and destinationAuthUrl are mutually exclusive",
         ),
-        (ONE | {"defaults": {"region": "EU", "authUrl": "http://a"}}, "defaults: has region and authUrl"),
-        (ONE | {"shards": 2, "replicaCount": 2}, "replicaCount: must be 1 with several shards"),
-        (ONE | {"podMonitor": {"enabled": True}}, "podMonitor.enabled: cannot stand beside"),
-        (web(existingSecret="a"), "web.config: cannot stand beside web.existingSecret; keep one of them"),
+        (
+            ONE | {"defaults": {"region": "EU", "authUrl": "http://a"}},
+            "defaults: region and authUrl are mutually exclusive",
+        ),
+        (ONE | {"shards": 2, "replicaCount": 2}, "replicaCount: must be 1 if shards is greater than 1"),
+        (
+            ONE | {"podMonitor": {"enabled": True}},
+            "podMonitor.enabled: mutually exclusive with serviceMonitor.enabled",
+        ),
+        (web(existingSecret="a"), "web.config: mutually exclusive with web.existingSecret"),
         (
             web(tls_server_config={"client_auth_type": "RequireAndVerifyClientCert"}),
-            "web.healthPort: is missing",
+            "web.healthPort: required",
         ),
-        (web(basic_auth_users={"a": BCRYPT}), "serviceMonitor.basicAuth: is missing; Prometheus needs one"),
-        (web(healthPort=9988), "web.healthPort: is the same as port; choose another one"),
+        (web(basic_auth_users={"a": BCRYPT}), "serviceMonitor.basicAuth: required; Prometheus needs one"),
+        (web(healthPort=9988), "web.healthPort: must differ from port"),
         (
             ONE | {"web": {"certificateSecret": "a"}},
-            "web.certificateSecret: is named by no web configuration",
+            "web.certificateSecret: not used by any web configuration",
         ),
-        (ONE | {"web": {"tls": True}}, "web.tls: says what web.existingSecret holds, and there is none"),
+        (ONE | {"web": {"tls": True}}, "web.tls: requires web.existingSecret"),
     ],
 )
-def test_what_a_schema_cannot_say_is_told_in_words(values: Values, words: str) -> None:
+def test_what_a_schema_cannot_express_is_reported_by_the_templates(values: Values, words: str) -> None:
     assert words in refused(values)
 
 
@@ -154,40 +163,38 @@ def test_what_a_schema_cannot_say_is_told_in_words(values: Values, words: str) -
     ],
     ids=["defaults", "target", "malformed"],
 )
-def test_a_password_is_refused_and_not_repeated(level: Values, variable: str) -> None:
-    told = refused(ONE | level)
-    assert (
-        f"holds a user or password, and a ConfigMap is no place for one; put {variable} into a Secret" in told
-    )
-    assert "u53r" not in told
-    assert "s3cr3t" not in told
+def test_a_password_is_rejected_and_not_repeated(level: Values, variable: str) -> None:
+    error = refused(ONE | level)
+    assert f"must not contain a user or password, which would end up in a ConfigMap; put {variable}" in error
+    assert "u53r" not in error
+    assert "s3cr3t" not in error
 
 
-def test_a_password_in_the_egress_check_is_refused_and_not_repeated() -> None:
-    told = refused(ONE | {"egressCheckUrl": "https://u53r:s3cr3t@a.example/"})
-    assert "egressCheckUrl: must not hold a user or password" in told
-    assert "s3cr3t" not in told
+def test_a_password_in_the_egress_check_is_rejected_and_not_repeated() -> None:
+    error = refused(ONE | {"egressCheckUrl": "https://u53r:s3cr3t@a.example/"})
+    assert "egressCheckUrl: must not contain a user or password" in error
+    assert "s3cr3t" not in error
 
 
-def test_a_password_in_the_clear_is_refused_and_not_repeated() -> None:
-    told = refused(web(basic_auth_users={"a": "s3cr3t"}))
-    assert "web.config.basic_auth_users.a: is no bcrypt hash; write what htpasswd" in told
-    assert "s3cr3t" not in told
+def test_a_password_in_plain_text_is_rejected_and_not_repeated() -> None:
+    error = refused(web(basic_auth_users={"a": "s3cr3t"}))
+    assert "web.config.basic_auth_users.a: not a bcrypt hash; use what htpasswd" in error
+    assert "s3cr3t" not in error
 
 
 @pytest.mark.parametrize("name", ["1flows", "eu.flows"])
-def test_a_release_by_whose_name_no_service_may_be_called_is_refused(name: str) -> None:
-    with pytest.raises(RefusedError, match="fullnameOverride: is missing; of this release's name comes"):
+def test_a_release_name_that_is_not_a_valid_service_name_is_rejected(name: str) -> None:
+    with pytest.raises(RefusedError, match="fullnameOverride: required; the release name yields"):
         render(ONE, name=name)
     assert render(ONE | {"fullnameOverride": "flows"}, name=name).one("Service")
 
 
-def test_all_mistakes_are_told_at_once() -> None:
-    told = refused({"targets": {"a": {"region": "EU", "authUrl": "http://a"}, "b": {}}})
-    assert len(re.findall(r"targets\.[ab][^:]*: (?:is missing|has region)", told)) == 7
+def test_all_errors_are_reported_at_once() -> None:
+    error = refused({"targets": {"a": {"region": "EU", "authUrl": "http://a"}, "b": {}}})
+    assert len(re.findall(r"targets\.[ab][^:]*: (?:required|region and)", error)) == 7
 
 
-def test_targets_that_come_from_a_secret_need_not_be_in_values() -> None:
+def test_targets_from_a_secret_need_not_be_in_values() -> None:
     assert render({"existingSecret": "a"}).one("Deployment")
     assert render({"existingSecret": "a", "targets": {"emea": {"clientId": "a"}}}).one("Deployment")
 
@@ -196,11 +203,11 @@ def camel(name: str) -> str:
     return re.sub("_([a-z])", lambda match: match[1].upper(), name)
 
 
-def test_the_schema_has_the_fields_of_a_target_that_the_exporter_has_and_no_others() -> None:
+def test_the_schema_has_exactly_the_exporters_fields_of_a_target() -> None:
     assert set(DEFINITIONS["target"]["properties"]) == {camel(name) for name in TargetFields.model_fields}
 
 
-def test_no_label_that_is_added_to_alerts_is_one_by_which_they_find_each_other() -> None:
+def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:
     rules = "".join(path.read_text(encoding="utf-8") for path in (CHART / "files" / "rules").glob("*.yaml"))
     joins = re.findall(r"\bon \(([^)]+)\)\s+(?:present_over_time\()?ALERTS", rules)
     assert len(joins) == rules.count("ALERTS{")

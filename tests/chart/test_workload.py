@@ -354,7 +354,7 @@ def test_the_notes_tell_which_label_the_operator_wants_and_whether_it_is_there()
 
 
 def test_the_notes_say_when_prometheus_will_not_trust_the_port() -> None:
-    untrusted = "no tlsConfig of the monitor says whom Prometheus shall trust"
+    untrusted = "the monitor has no tlsConfig"
     assert untrusted in render(ONE | {"web": {"config": TLS}}).notes
     trusted = {"web": {"config": TLS}, "serviceMonitor": {"tlsConfig": {"serverName": "a"}}}
     assert untrusted not in render(ONE | trusted).notes
@@ -368,9 +368,7 @@ def test_the_notes_tell_how_to_look_now() -> None:
 
 
 def test_the_notes_say_when_links_are_good_inside_the_cluster_alone() -> None:
-    inside = (
-        f"http://{FULL_NAME}.monitoring.svc:9988/runbooks/<Alert>\n  That address is good inside the cluster"
-    )
+    inside = f"http://{FULL_NAME}.monitoring.svc:9988/runbooks/<Alert>\n  This address only works inside"
     assert inside in render(ONE).notes
     outside = render(ONE | {"externalUrl": "https://flows.example.com/"}).notes
     assert "https://flows.example.com/runbooks/<Alert>" in outside

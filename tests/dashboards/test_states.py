@@ -22,7 +22,7 @@ def shown(expression: str, **chosen: str) -> str:
 def told(directory: Path, *pods: Pod, until: float, state: float | None) -> None:
     """Let the story end with this state, the worst of all federations; None where nothing is shown."""
     worst = f"max({shown(states.state())})"
-    Story(pods=pods, until=until, shown={until: (worst, state)}).told(directory)
+    Story(pods=pods, until=until, shown={until: (worst, state)}).verify(directory)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_a_federation_that_was_never_probed_is_not_forgotten(tmp_path: Path) -> 
 
     unprobed = f"count({shown(states.state())} == {NAMES.index('not probed')})"
     well = f"max({shown(states.all_well())} or vector(0))"
-    Story(pods=[pod], until=2, shown={1.5: (unprobed, 1), 2: (well, 0)}).told(tmp_path)
+    Story(pods=[pod], until=2, shown={1.5: (unprobed, 1), 2: (well, 0)}).verify(tmp_path)
 
 
 def test_a_last_probe_is_good_for_three_intervals(tmp_path: Path) -> None:
     pod = Pod(watched=[Watched(name="emea", weather={5: DEAD})])  # last probed at 4:05
     state = f"max({shown(states.state())})"
 
-    Story(pods=[pod], until=8, shown={7: (state, 0), 7.5: (state, 4)}).told(tmp_path)
+    Story(pods=[pod], until=8, shown={7: (state, 0), 7.5: (state, 4)}).verify(tmp_path)
 
 
 def test_who_is_held_back_is_rate_limited_for_however_long(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_rollout_is_no_pod_that_is_missing(tmp_path: Path) -> None:
     ]
     gone = f"sum({shown(states.unscraped())})"
 
-    Story(pods=pods, until=5, shown={2: (gone, None), 5: (gone, None)}).told(tmp_path)
+    Story(pods=pods, until=5, shown={2: (gone, None), 5: (gone, None)}).verify(tmp_path)
 
 
 def test_a_shard_that_is_gone_is_missing_also_when_nobody_looks_for_its_pod_any_more(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_shard_that_is_gone_is_missing_also_when_nobody_looks_for_its_pod_any_
     ]
     missing = f"sum({shown(states.missing())})"
 
-    Story(pods=pods, until=5, shown={2: (missing, None), 5: (missing, 1)}).told(tmp_path)
+    Story(pods=pods, until=5, shown={2: (missing, None), 5: (missing, 1)}).verify(tmp_path)
 
 
 @pytest.mark.parametrize(("weather", "left"), [({}, 1), ({10: TIMEOUT}, None)], ids=["fair", "foul"])
@@ -114,7 +114,7 @@ def test_a_budget_that_was_not_touched_is_whole(
     pod = Pod(watched=[Watched(name="emea", weather=weather)])
     whole = f"max({shown(budget_left('20m'), __range='20m')} == 1)"
 
-    Story(pods=[pod], until=30, shown={30: (whole, left)}).told(tmp_path)
+    Story(pods=[pod], until=30, shown={30: (whole, left)}).verify(tmp_path)
 
 
 def test_no_two_states_look_or_sound_alike() -> None:

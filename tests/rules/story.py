@@ -1,7 +1,7 @@
 """Stories: what pods went through, and which alerts fire when. Told to `promtool test rules`.
 
     story = Story(pods=[…], until=20, firing={10: {"PingOneFederationDown emea"}, 20: set()})
-    story.told(tmp_path)
+    story.verify(tmp_path)
 
 At every minute named, exactly the alerts named fire, each once, and no other.
 """
@@ -88,7 +88,7 @@ class Story:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
 
-    def told(self, directory: Path) -> None:
+    def verify(self, directory: Path) -> None:
         """Let promtool judge it; the test fails with its words."""
         document = {
             "rule_files": [str(path) for path in self._rules(directory)],

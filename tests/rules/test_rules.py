@@ -41,10 +41,10 @@ _QUERY = re.compile(r'printf "((?:[^"\\]|\\.)*)"[^|}]*\| query\b')
 _NAMED = re.compile(r"[a-z:]*pingone_flow[a-z0-9_:]+|\bup\b|ALERTS")
 _SECTIONS = [
     "What it means",
-    "What users feel",
-    "Look at first",
-    "Is it the provider or ourselves?",
-    "Silence",
+    "User impact",
+    "Check first",
+    "Is it the provider or us?",
+    "Silencing",
 ]
 _FENCED = re.compile(r"^ *```\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
@@ -87,6 +87,22 @@ def queries(rule: dict[str, object]) -> list[str]:
 
 
 ALL = [(str(rule.get("alert") or rule["record"]), rule) for rule in ENTRIES]
+THRESHOLDS = {
+    name.rpartition(":")[2]: str(rule["expr"]).removeprefix("vector(").removesuffix(")")
+    for name, rule in ALL
+    if name.startswith("pingone_flow:threshold:")
+}
+SPELLED = {
+    "0.1": "10 %",
+    "0.25": "quarter",
+    "0.5": "half",
+    "0.8": "fifth",  # of the time without a response
+    "0.995": "99.5 %",
+    "1": "one",
+    "2": "two|twice",
+    "3": "three",
+}
+"""How a runbook may write a threshold's default."""
 TEXTS = [(name, text) for name, rule in ALL for text in (str(rule["expr"]), *queries(rule))]
 
 
@@ -126,8 +142,25 @@ def test_every_threshold_is_a_number_of_its_own() -> None:
     thresholds = {name: str(rule["expr"]) for name, rule in ALL if name.startswith("pingone_flow:threshold:")}
 
     assert all(re.fullmatch(r"vector\(\d+(\.\d+)?\)", expression) for expression in thresholds.values())
+
+
+def test_the_index_lists_every_threshold_with_its_default() -> None:
     index = (RUNBOOKS / "README.md").read_text(encoding="utf-8").partition("## Thresholds")[2]
-    assert set(re.findall(r"`(\w+)`", index)) - {"interval"} == {name.split(":")[2] for name in thresholds}
+
+    assert dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", index, re.MULTILINE)) == THRESHOLDS
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_a_runbook_states_every_threshold_of_its_alert_with_its_default(alert: str) -> None:
+    used = set(re.findall(r"pingone_flow:threshold:(\w+)", ALERTS[alert]["expr"]))
+    meaning = (RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8").partition("## User impact")[0]
+
+    for name in used:
+        before, found, _ = " ".join(meaning.split()).partition(f"`{name}`")
+        assert found, f"{name} is not mentioned"
+        default = THRESHOLDS[name]
+        spelled = rf"\b({re.escape(default)}|{SPELLED.get(default, default)})"
+        assert re.search(spelled, before[-90:]), f"{name} is {default}"
 
 
 def test_groups_and_rules_are_told_apart_by_their_names() -> None:
@@ -199,9 +232,9 @@ def test_a_runbook_has_every_section_and_three_things_to_look_at(alert: str) -> 
         f"# {alert}\n\nSeverity: {severity}, a {'page' if severity == 'critical' else 'ticket'}"
     )
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == _SECTIONS
-    first = text.partition("## Look at first")[2].partition("## ")[0]
+    first = text.partition("## Check first")[2].partition("## ")[0]
     assert re.findall(r"^(\d)\. ", first, re.MULTILINE) == ["1", "2", "3"]
-    assert f'`alertname="{alert}"`' in text.partition("## Silence")[2]
+    assert f'`alertname="{alert}"`' in text.partition("## Silencing")[2]
 
 
 @pytest.mark.parametrize("alert", ALERTS)

@@ -32,8 +32,8 @@ LATE = Sky(lag=2.0)
 MISSED = Sky(skipped=SkipCause.MISSED)
 STILL = Sky(stalled=True)
 SOME = (
-    f"Not all of the 3 shards of {JOB} are being scraped, and the targets of the others are not watched; "
-    "there are 0 2"
+    f"Not all of the 3 shards of {JOB} are being scraped, and the targets of the missing ones are not being "
+    "watched; present: 0 2"
 )
 
 
@@ -43,7 +43,7 @@ def emea(weather: Weather, **facts: object) -> Watched:
 
 def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: object) -> None:
     facts = {"until": max(firing)} | facts
-    Story(pods=pods, firing=firing, **facts).told(directory)  # type: ignore[arg-type]  # facts are those of Story
+    Story(pods=pods, firing=firing, **facts).verify(directory)  # type: ignore[arg-type]  # facts are those of Story
 
 
 # --- absent
@@ -135,7 +135,7 @@ def test_another_number_of_shards_is_no_absence(before: int, after: int, tmp_pat
 @pytest.mark.parametrize(
     ("pods", "labels", "begin"),
     [
-        ([Pod(watched=[], since=100)], {}, "Prometheus scrapes no exporter of PingOne federations"),
+        ([Pod(watched=[], since=100)], {}, "Prometheus is not scraping any PingOne federation exporter"),
         (
             [Pod(watched=[], until=1)],
             {"job": "pingone-flow-exporter"},
@@ -144,7 +144,7 @@ def test_another_number_of_shards_is_no_absence(before: int, after: int, tmp_pat
         (
             [Pod(watched=[], until=1, listed=True), Pod(watched=[emea({})], instance=THERE)],
             INSTANCE,
-            f"Instance {HERE} of {JOB} is not being scraped, nor are the targets that it watches",
+            f"Instance {HERE} of {JOB} is not being scraped, and its targets are not being watched",
         ),
         (
             [replace(WELL, shard=(0, 3)), replace(WELL, shard=(2, 3), instance=THERE)],
@@ -159,10 +159,10 @@ def test_the_page_of_an_absence_says_what_is_gone_and_how_to_look_closer(
     text = Text(
         alert="PingOneExporterAbsent",
         labels=labels,
-        description=f"{begin}. Look closer, with the exporter's variables: {JOB} check-config",
+        description=f"{begin}. To investigate, run with the exporter's environment: {JOB} check-config",
     )
 
-    Story(pods=pods, until=10, texts={10: text}).told(tmp_path)
+    Story(pods=pods, until=10, texts={10: text}).verify(tmp_path)
 
 
 # --- stale
@@ -203,7 +203,10 @@ def test_how_many_intervals_are_too_many_is_a_threshold(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("since", "minute", "age"),
-    [(10, 20, "was last probed 10m 54s ago"), (0, 10, "was not probed at all since the exporter started")],
+    [
+        (10, 20, "but was last probed 10m 54s ago"),
+        (0, 10, "but has not been probed since the exporter started"),
+    ],
 )
 def test_the_ticket_of_a_stale_target_says_how_old_it_is(
     since: float, minute: float, age: str, tmp_path: Path
@@ -217,12 +220,12 @@ def test_the_ticket_of_a_stale_target_says_how_old_it_is(
             "auth_host": "auth.pingone.eu",
             "tier": "gold",
         },
-        description=f"emea should be probed every 1m 0s, {age}. Look closer: "
+        description=f"emea should be probed every 1m 0s {age}. To investigate, run: "
         f"curl -s http://{HERE}/metrics | grep -E 'last_run|skipped|in_flight'",
     )
     pod = Pod(watched=[emea({since: DEAD}, labels={"tier": "gold"})])
 
-    Story(pods=[pod], until=minute, texts={minute: text}).told(tmp_path)
+    Story(pods=[pod], until=minute, texts={minute: text}).verify(tmp_path)
 
 
 # --- late, skipping, standing still
@@ -281,19 +284,19 @@ def test_an_exporter_that_stood_still_twice_is_no_ticket(tmp_path: Path) -> None
         (
             "PingOneScheduleLagging",
             LATE,
-            f"One probe in ten of {HERE} began more than 2.35s after it was due. Look closer",
+            f"One in ten probes of {HERE} started more than 2.35s late. To investigate, run",
             "lag_seconds|in_flight|process_cpu",
         ),
         (
             "PingOneProbesSkipped",
             MISSED,
-            f"100% of the due probes of {HERE} were not done, 15 by cause missed. Look closer",
+            f"{HERE} skipped 100% of its scheduled probes, 15 with cause missed. To investigate, run",
             "skipped|lag_seconds|in_flight",
         ),
         (
             "PingOneProbesStalled",
             STILL,
-            f"During 100% of its probes {HERE} stood still for more than 50 ms. Look closer",
+            f"{HERE} stalled for more than 50 ms during 100% of its probes. To investigate, run",
             "stalled|event_loop_lag|process_cpu",
         ),
     ],
@@ -304,7 +307,7 @@ def test_the_tickets_say_how_much_of_which_instance(
     description = f"{says}: curl -s http://{HERE}/metrics | grep -E '{pattern}'"
     text = Text(alert=alert, labels=INSTANCE, description=description)
 
-    Story(pods=[Pod(watched=[emea({0: sky})])], until=30, texts={30: text}).told(tmp_path)
+    Story(pods=[Pod(watched=[emea({0: sky})])], until=30, texts={30: text}).verify(tmp_path)
 
 
 # --- cut off
@@ -356,24 +359,24 @@ def test_the_page_says_which_exporter_reaches_nobody(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneEgressDown",
         labels=INSTANCE,
-        description=f"The own-connectivity check of {HERE} gets no answer, so its failures say nothing of "
-        f"PingOne. Look closer: curl -s http://{HERE}/metrics | grep -E 'egress_up|last_result_info'",
+        description=f"The connectivity check of {HERE} gets no response, so failed probes say nothing about "
+        f"PingOne. To investigate, run: curl -s http://{HERE}/metrics | grep -E 'egress_up|last_result_info'",
     )
 
-    Story(pods=[Pod(watched=[emea({})], egress={0: False})], until=5, texts={5: text}).told(tmp_path)
+    Story(pods=[Pod(watched=[emea({})], egress={0: False})], until=5, texts={5: text}).verify(tmp_path)
 
 
 def test_the_page_says_how_often_an_exporter_reaches_somebody(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneEgressDown",
         labels=INSTANCE,
-        description=f"The own-connectivity check of {HERE} gets an answer 50% of the time only, so its "
-        f"failures say nothing of PingOne. Look closer: "
+        description=f"The connectivity check of {HERE} succeeds only 50% of the time, so failed probes say "
+        f"nothing about PingOne. To investigate, run: "
         f"curl -s http://{HERE}/metrics | grep -E 'egress_up|last_result_info'",
     )
     egress = {0: True} | {10 + step / 2: step % 2 == 1 for step in range(60)}
 
-    Story(pods=[Pod(watched=[emea({})], egress=egress)], until=30, texts={30.5: text}).told(tmp_path)
+    Story(pods=[Pod(watched=[emea({})], egress=egress)], until=30, texts={30.5: text}).verify(tmp_path)
 
 
 # --- configuration
@@ -406,21 +409,21 @@ def test_one_of_two_exporters_that_refuses_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "told", "command"),
+    ("labels", "environment", "command"),
     [
-        ({}, ", with the exporter's variables", ""),
+        ({}, " with the exporter's environment", ""),
         ({"namespace": "a", "pod": "flows-x"}, "", "kubectl exec -n a flows-x -- "),
     ],
 )
 def test_the_ticket_says_how_old_the_configuration_is_and_how_to_see_the_mistake(
-    labels: dict[str, str], told: str, command: str, tmp_path: Path
+    labels: dict[str, str], environment: str, command: str, tmp_path: Path
 ) -> None:
     text = Text(
         alert="PingOneConfigReloadFailed",
         labels=INSTANCE | {name: value for name, value in labels.items() if name == "namespace"},
-        description=f"{HERE} goes on with the configuration that it read 20m 0s ago; the new one has a "
-        f"mistake. Look closer{told}: {command}{JOB} check-config",
+        description=f"{HERE} keeps running the configuration it loaded 20m 0s ago; the new one is "
+        f"invalid. To investigate, run{environment}: {command}{JOB} check-config",
     )
     pod = Pod(watched=[emea({})], reloads={5: False}, labels=labels)
 
-    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)
+    Story(pods=[pod], until=20, texts={20: text}).verify(tmp_path)

@@ -22,7 +22,7 @@ def emea(weather: Weather, **facts: object) -> Watched:
 
 def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: object) -> None:
     facts = {"without": LATER, "until": max(firing)} | facts
-    Story(pods=pods, firing=firing, **facts).told(directory)  # type: ignore[arg-type]  # facts are those of Story
+    Story(pods=pods, firing=firing, **facts).verify(directory)  # type: ignore[arg-type]  # facts are those of Story
 
 
 # --- federation down
@@ -63,7 +63,7 @@ def test_from_the_first_failing_request_to_the_page_are_at_most_five_minutes(
         for number, phase in enumerate(phases)
     }
 
-    Story(pods=[Pod(watched=watched)], until=20, shown=shown, scrape=scrape).told(tmp_path)
+    Story(pods=[Pod(watched=watched)], until=20, shown=shown, scrape=scrape).verify(tmp_path)
 
 
 def test_it_is_prometheus_that_remembers_the_last_success(tmp_path: Path) -> None:
@@ -182,11 +182,12 @@ def test_the_page_says_who_why_and_how_to_look_closer(tmp_path: Path) -> None:
             "owner": "iam",
             "tier": "gold",
         },
-        description="emea failed 5 times in a row, last with timeout, fault provider, in step authorize, "
-        "phase processing. Look closer, with the exporter's variables: pingone-flow-exporter probe emea",
+        description="emea failed 5 times in a row; last result: timeout, fault provider, step authorize, "
+        "phase processing. To investigate, run with the exporter's environment: "
+        "pingone-flow-exporter probe emea",
     )
 
-    Story(pods=[pod], until=10, texts={10: text}).told(tmp_path)
+    Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
 
 
 def test_in_kubernetes_the_command_is_one_for_kubectl(tmp_path: Path) -> None:
@@ -200,12 +201,12 @@ def test_in_kubernetes_the_command_is_one_for_kubectl(tmp_path: Path) -> None:
             "journey": "authorize",
             "auth_host": "auth.pingone.eu",
         },
-        description="emea failed 5 times in a row, last with timeout, fault provider, in step authorize, "
-        "phase processing. Look closer: kubectl exec -n monitoring flows-7d9f-x -- "
+        description="emea failed 5 times in a row; last result: timeout, fault provider, step authorize, "
+        "phase processing. To investigate, run: kubectl exec -n monitoring flows-7d9f-x -- "
         "pingone-flow-exporter probe emea",
     )
 
-    Story(pods=[pod], until=10, texts={10: text}).told(tmp_path)
+    Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
 
 
 # --- no success in a day
@@ -239,11 +240,11 @@ def test_the_ticket_says_why_and_how_to_look_closer(tmp_path: Path) -> None:
             "auth_host": "auth.pingone.eu",
             "owner": "iam",
         },
-        description="emea has had no success in 24 hours; last probe: oauth_error, fault configuration, "
-        "in step authorize, phase transfer. Look closer, with the exporter's variables: "
+        description="emea has not succeeded in 24 hours; last result: oauth_error, fault configuration, "
+        "step authorize, phase transfer. To investigate, run with the exporter's environment: "
         "pingone-flow-exporter probe emea",
     )
 
     pod = Pod(watched=[emea({0: DELETED}, labels={"owner": "iam"})])
 
-    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)
+    Story(pods=[pod], until=20, texts={20: text}).verify(tmp_path)

@@ -32,7 +32,7 @@ def watching(weather: Weather, **facts: object) -> Pod:
 
 def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: object) -> None:
     facts = {"until": max(firing)} | facts
-    Story(pods=pods, firing=firing, **facts).told(directory)  # type: ignore[arg-type]  # facts are those of Story
+    Story(pods=pods, firing=firing, **facts).verify(directory)  # type: ignore[arg-type]  # facts are those of Story
 
 
 # --- a page: 1h and 5m, 6h and 30m
@@ -91,7 +91,7 @@ def test_what_says_nothing_of_the_federation_leaves_the_budget_alone(sky: Sky, t
     else:
         expected = ("round(max(target:pingone_flow_probes_bad:ratio1h), 0.01)", 0.1)
 
-    Story(pods=[watching(weather)], until=60, shown={60: expected}).told(tmp_path)
+    Story(pods=[watching(weather)], until=60, shown={60: expected}).verify(tmp_path)
 
 
 def test_only_rate_limits_are_no_burn(tmp_path: Path) -> None:
@@ -152,28 +152,28 @@ def test_the_page_says_how_much_why_and_how_to_look_closer(tmp_path: Path) -> No
     text = Text(
         alert="PingOneErrorBudgetBurnFast",
         labels=KEY,
-        description="4.839% of the probes of emea fail; in the last hour 3 with timeout, fault provider. "
-        "Look closer: "
+        description="4.839% of the probes of emea failed; in the last hour: 3 with timeout, fault provider. "
+        "To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
     )
 
     weather = now_and_then(TIMEOUT, 10, 30, 50)
 
-    Story(pods=[watching(weather)], until=64, texts={64: text}).told(tmp_path)
+    Story(pods=[watching(weather)], until=64, texts={64: text}).verify(tmp_path)
 
 
 def test_of_several_reasons_the_most_frequent_comes_first(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneErrorBudgetBurnFast",
         labels=KEY,
-        description="6.452% of the probes of emea fail; in the last hour 3 with timeout, fault provider, "
-        "1 with connect, fault network. Look closer: "
+        description="6.452% of the probes of emea failed; in the last hour: 3 with timeout, fault provider, "
+        "1 with connect, fault network. To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
     )
 
     weather = now_and_then(TIMEOUT, 10, 30, 50) | now_and_then(CUT_OFF, 54)
 
-    Story(pods=[watching(weather)], until=64, texts={64: text}).told(tmp_path)
+    Story(pods=[watching(weather)], until=64, texts={64: text}).verify(tmp_path)
 
 
 # --- a ticket: 1d and 2h, 3d and 6h
@@ -184,8 +184,8 @@ def test_one_probe_in_fifty_makes_a_ticket_once_there_were_three(tmp_path: Path)
     text = Text(
         alert="PingOneErrorBudgetBurnSlow",
         labels=KEY,
-        description="1.661% of the probes of emea fail; in the last day 3 with timeout, fault provider. "
-        "Look closer: "
+        description="1.661% of the probes of emea failed; in the last day: 3 with timeout, fault provider. "
+        "To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
     )
 
@@ -238,9 +238,9 @@ def test_the_ticket_says_where_the_time_goes_and_how_to_look_closer(tmp_path: Pa
     text = Text(
         alert="PingOneSignOnSlow",
         labels=KEY,
-        description="100% of the successes of emea took longer than its latency objective of 2s; most "
-        "of the last probe's time, 3s, went into phase processing of step authorize. Look closer, with the "
-        "exporter's variables: pingone-flow-exporter probe emea",
+        description="100% of the successful probes of emea exceeded the latency objective of 2s; the "
+        "slowest part of the last probe was phase processing of step authorize with 3s. To investigate, run "
+        "with the exporter's environment: pingone-flow-exporter probe emea",
     )
 
-    Story(pods=[watching({0: SLOW})], until=20, texts={20: text}).told(tmp_path)
+    Story(pods=[watching({0: SLOW})], until=20, texts={20: text}).verify(tmp_path)

@@ -22,7 +22,7 @@ def emea(weather: Weather, **facts: object) -> Watched:
 
 def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: object) -> None:
     facts = {"without": LATER, "until": max(firing)} | facts
-    Story(pods=pods, firing=firing, **facts).told(directory)  # type: ignore[arg-type]  # facts are those of Story
+    Story(pods=pods, firing=firing, **facts).verify(directory)  # type: ignore[arg-type]  # facts are those of Story
 
 
 # --- outage of a host
@@ -148,13 +148,13 @@ def test_the_page_of_an_outage_says_why_and_how_to_look_closer(tmp_path: Path) -
     text = Text(
         alert="PingOneAuthHostOutage",
         labels={"job": "pingone-flow-exporter", "auth_host": "auth.pingone.eu"},
-        description="100% of the targets on auth.pingone.eu fail"
-        "; 2 of them with timeout, fault provider, in phase processing"
-        "; 1 of them with oauth_error, fault configuration, in phase transfer"
-        ". Look closer, with the exporter's variables: pingone-flow-exporter probe emea amer apac",
+        description="100% of the targets on auth.pingone.eu are failing"
+        "; 2 with timeout, fault provider, phase processing"
+        "; 1 with oauth_error, fault configuration, phase transfer"
+        ". To investigate, run with the exporter's environment: pingone-flow-exporter probe emea amer apac",
     )
 
-    Story(pods=[pod], until=10, texts={10: text}).told(tmp_path)
+    Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
 
 
 def test_federations_that_never_worked_make_no_outage_and_hide_none(tmp_path: Path) -> None:
@@ -190,12 +190,12 @@ def test_in_kubernetes_the_page_of_an_outage_names_a_pod_and_what_fails_in_it(tm
     text = Text(
         alert="PingOneAuthHostOutage",
         labels={"namespace": "monitoring", "job": "pingone-flow-exporter", "auth_host": "auth.pingone.eu"},
-        description="100% of the targets on auth.pingone.eu fail; 5 of them with timeout, fault provider, in "
-        "phase processing. Look closer: kubectl exec -n monitoring flows-1 -- pingone-flow-exporter probe "
-        "amer apac anz",
+        description="100% of the targets on auth.pingone.eu are failing; 5 with timeout, fault provider, "
+        "phase processing. To investigate, run: kubectl exec -n monitoring flows-1 -- "
+        "pingone-flow-exporter probe amer apac anz",
     )
 
-    Story(pods=shards, until=10, texts={10: text}).told(tmp_path)
+    Story(pods=shards, until=10, texts={10: text}).verify(tmp_path)
 
 
 # --- our own egress

@@ -29,7 +29,7 @@ def emea(weather: Weather, **facts: object) -> Watched:
 
 def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: object) -> None:
     facts = {"until": max(firing), "without": LATER} | facts
-    Story(pods=pods, firing=firing, **facts).told(directory)  # type: ignore[arg-type]  # facts are those of Story
+    Story(pods=pods, firing=firing, **facts).verify(directory)  # type: ignore[arg-type]  # facts are those of Story
 
 
 # --- rate limits
@@ -62,13 +62,13 @@ def test_the_ticket_of_a_rate_limit_says_how_much_and_until_when(tmp_path: Path)
     text = Text(
         alert="PingOneRateLimited",
         labels={**HOST, "target": "emea", "journey": "authorize", "tier": "gold"},
-        description="6 probes of emea were refused in half an hour because of too many requests; it is held "
-        "back for another 1m 5s; it is probed every 1m 0s. Look closer: "
+        description="6 probes of emea were rejected as too many requests within 30 minutes; it is paused "
+        "for another 1m 5s; it is probed every 1m 0s. To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep -E 'backoff|rate_limited|code=\"429\"'",
     )
     pod = Pod(watched=[emea({10: LIMITED}, labels={"tier": "gold"})])
 
-    Story(pods=[pod], until=21, texts={21: text}).told(tmp_path)
+    Story(pods=[pod], until=21, texts={21: text}).verify(tmp_path)
 
 
 # --- certificates
@@ -154,11 +154,11 @@ def test_certificates_say_of_which_host_for_which_targets_and_until_when(
     text = Text(
         alert=alert,
         labels={**HOST, "owner": "iam"},
-        description=f"The certificate of auth.pingone.eu {left}; it is met by emea. Look closer: "
+        description=f"The certificate of auth.pingone.eu {left}; it is used by emea. To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep tls_certificate_expiry",
     )
 
-    Story(pods=[pod], until=minute, texts={minute: text}).told(tmp_path)
+    Story(pods=[pod], until=minute, texts={minute: text}).verify(tmp_path)
 
 
 def test_a_certificate_of_which_the_host_is_unknown_leaves_no_gap_in_the_text(tmp_path: Path) -> None:
@@ -166,11 +166,11 @@ def test_a_certificate_of_which_the_host_is_unknown_leaves_no_gap_in_the_text(tm
     text = Text(
         alert="PingOneCertificateExpiresNow",
         labels=JOB,
-        description="The certificate of a host has expired. Look closer: "
+        description="The certificate of an auth host has expired. To investigate, run: "
         "curl -s http://pingone-flow-exporter:9988/metrics | grep tls_certificate_expiry",
     )
 
-    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)
+    Story(pods=[pod], until=20, texts={20: text}).verify(tmp_path)
 
 
 # --- clocks
@@ -213,25 +213,25 @@ def test_the_ticket_of_a_clock_says_with_how_many_hosts_it_is_so(tmp_path: Path)
     text = Text(
         alert="PingOneClockSkew",
         labels=HOST,
-        description="The clocks of auth.pingone.eu and of the exporter are at least 59.5s apart; so it is "
-        "with 1 of 2 hosts (with all of them it is the exporter's own clock). Look closer: "
+        description="The clocks of auth.pingone.eu and of the exporter differ by at least 59.5s; affected: "
+        "1 of 2 hosts (if all are affected, the exporter's own clock is wrong). To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep clock_skew",
     )
 
-    Story(pods=[Pod(watched=[emea({0: Sky(skew=60)}), other])], until=15, texts={15: text}).told(tmp_path)
+    Story(pods=[Pod(watched=[emea({0: Sky(skew=60)}), other])], until=15, texts={15: text}).verify(tmp_path)
 
 
 def test_the_ticket_of_a_clock_says_the_same_when_the_last_probe_failed(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneClockSkew",
         labels=HOST,
-        description="The clocks of auth.pingone.eu and of the exporter are at least 59.5s apart; so it is "
-        "with 1 of 1 hosts (with all of them it is the exporter's own clock). Look closer: "
+        description="The clocks of auth.pingone.eu and of the exporter differ by at least 59.5s; affected: "
+        "1 of 1 hosts (if all are affected, the exporter's own clock is wrong). To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep clock_skew",
     )
     pod = Pod(watched=[emea({0: Sky(skew=60), 14: TIMEOUT})])
 
-    Story(pods=[pod], until=15, texts={15: text}).told(tmp_path)
+    Story(pods=[pod], until=15, texts={15: text}).verify(tmp_path)
 
 
 # --- contracts
@@ -271,21 +271,21 @@ def test_the_ticket_says_which_checks_fail(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneContractCheckFailing",
         labels={**HOST, "target": "emea", "journey": "authorize", "owner": "iam"},
-        description="The flows of emea fail check lifetime (step authorize). Look closer: "
+        description="The flows of emea fail check lifetime (step authorize). To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
     )
     pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",))}, labels={"owner": "iam"})])
 
-    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)
+    Story(pods=[pod], until=20, texts={20: text}).verify(tmp_path)
 
 
 def test_the_ticket_says_which_checks_failed_when_the_last_probe_saw_no_flow(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneContractCheckFailing",
         labels={**HOST, "target": "emea", "journey": "authorize"},
-        description="The flows of emea fail check lifetime (step authorize). Look closer: "
+        description="The flows of emea fail check lifetime (step authorize). To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
     )
     pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",)), 19: TIMEOUT})])
 
-    Story(pods=[pod], until=20, texts={20: text}).told(tmp_path)
+    Story(pods=[pod], until=20, texts={20: text}).verify(tmp_path)

@@ -31,14 +31,14 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What selects the exporter's pods; must never change, since a Deployment's selector cannot. */}}
+{{/* Selects the exporter's pods. Must never change: a Deployment's selector is immutable. */}}
 {{- define "pingone-flow-exporter.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "pingone-flow-exporter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: exporter
 {{- end -}}
 
-{{/* Labels of an object: (list root component extra). The chart's own win over extra ones. */}}
+{{/* Labels of an object: (list root component extra). The chart's own labels take precedence. */}}
 {{- define "pingone-flow-exporter.labels" -}}
 {{- $root := index . 0 -}}
 {{- $own := dict
@@ -62,7 +62,7 @@ app.kubernetes.io/component: exporter
 {{- div (add $total 999) 1000 -}}
 {{- end -}}
 
-{{/* Where runbooks are: externalUrl, else the Service inside the cluster. */}}
+{{/* Base of runbook URLs: externalUrl, else the Service inside the cluster. */}}
 {{- define "pingone-flow-exporter.url" -}}
 {{- if .Values.externalUrl -}}
 {{- .Values.externalUrl | trimSuffix "/" -}}

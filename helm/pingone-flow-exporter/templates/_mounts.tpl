@@ -1,9 +1,9 @@
-{{/* Where a directory of files is mounted, by its name. */}}
+{{/* Mount path of a directory, by name. */}}
 {{- define "pingone-flow-exporter.directory" -}}
 {{- printf "/etc/pingone-flow-exporter/%s" . -}}
 {{- end -}}
 
-{{/* Names of the directories that are mounted, as a list in YAML. Never subPath, which would not follow changes. */}}
+{{/* Names of the mounted directories, as a YAML list. Never subPath, which does not follow changes. */}}
 {{- define "pingone-flow-exporter.directories" -}}
 {{- if eq .Values.configMode "file" }}
 - config
@@ -16,7 +16,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* Volume mounts of every container of ours. */}}
+{{/* Volume mounts of the exporter and of the test pod. */}}
 {{- define "pingone-flow-exporter.volumeMounts" -}}
 {{- range include "pingone-flow-exporter.directories" . | fromYamlArray }}
 - name: {{ . }}
@@ -28,7 +28,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* Volumes of every pod of ours; of two sources with the same key, the later one wins. */}}
+{{/* Volumes of the exporter and of the test pod. If two sources have the same key, the later one takes precedence. */}}
 {{- define "pingone-flow-exporter.volumes" -}}
 {{- $name := include "pingone-flow-exporter.fullname" . }}
 {{- if eq .Values.configMode "file" }}

@@ -1,4 +1,4 @@
-{{/* The hardened part that every container of ours shares. */}}
+{{/* Image and security context, shared by the exporter and the test pod. */}}
 {{- define "pingone-flow-exporter.container" -}}
 image: {{ include "pingone-flow-exporter.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -13,7 +13,7 @@ metadata:
     {{- $labels := mergeOverwrite (dict) .Values.additionalLabels .Values.podLabels (include "pingone-flow-exporter.selectorLabels" . | fromYaml) }}
     {{- toYaml $labels | nindent 4 }}
   annotations:
-    # What reaches the pod as environment is read at its start only; mounted files are read anew when they change.
+    # Environment variables are read at start only; mounted files are reloaded when they change.
     checksum/config: {{ include "pingone-flow-exporter.settings" . | sha256sum }}
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
@@ -21,7 +21,7 @@ metadata:
 spec:
   serviceAccountName: {{ include "pingone-flow-exporter.serviceAccountName" . }}
   automountServiceAccountToken: false
-  # A Service named flow-exporter would inject variables with the exporter's own prefix.
+  # A Service named flow-exporter would inject variables with the exporter's prefix.
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ add 10 (include "pingone-flow-exporter.seconds" .Values.shutdownGrace | int64) }}
   securityContext:
@@ -47,7 +47,7 @@ spec:
       {{- if or .Values.extraEnv (gt (int .Values.shards) 1) }}
       env:
         {{- if gt (int .Values.shards) 1 }}
-        # The name of a StatefulSet's pod ends in its ordinal; the exporter reads it from there.
+        # A StatefulSet's pod name ends in its ordinal, which the exporter uses as the shard index.
         - name: FLOW_EXPORTER_SHARD__INDEX
           valueFrom:
             fieldRef:

@@ -1,14 +1,14 @@
 {{/*
-Values -> what the exporter reads.
+Values -> the exporter's settings.
 
 configMode  environment                          files
-env         all that is no secret                secrets/  web/
-file        what a reload does not change        secrets/  web/  config/config.yaml
+env         everything except secrets            secrets/  web/
+file        what a reload cannot change          secrets/  web/  config/config.yaml
 
-Files are mounted as whole directories, which the kubelet keeps up to date; the exporter sees them change.
+Files are mounted as whole directories, which the kubelet keeps up to date and the exporter watches.
 */}}
 
-{{/* One value as a text: numbers are never written as 1e+06. */}}
+{{/* A value as text: numbers are never written as 1e+06. */}}
 {{- define "pingone-flow-exporter.text" -}}
 {{- if kindIs "slice" . -}}
 {{- $texts := list -}}
@@ -21,7 +21,7 @@ Files are mounted as whole directories, which the kubelet keeps up to date; the 
 {{- end -}}
 {{- end -}}
 
-{{/* The fields of a target or of all, as variables: (list prefix fields). camelCase becomes UPPER_SNAKE, lists are comma-joined. */}}
+{{/* The fields of a target or of defaults, as variables: (list prefix fields). camelCase becomes UPPER_SNAKE, lists are comma-joined. */}}
 {{- define "pingone-flow-exporter.fields" -}}
 {{- $prefix := index . 0 -}}
 {{- range $field, $value := index . 1 }}
@@ -35,7 +35,7 @@ Files are mounted as whole directories, which the kubelet keeps up to date; the 
 {{- end }}
 {{- end -}}
 
-{{/* The same as a mapping of the configuration file. Each value is a text: the exporter takes it as that. */}}
+{{/* The same as a mapping for the configuration file. Every value is text, which the exporter accepts. */}}
 {{- define "pingone-flow-exporter.mapping" -}}
 {{- $mapping := dict -}}
 {{- range $field, $value := . -}}
@@ -48,7 +48,7 @@ Files are mounted as whole directories, which the kubelet keeps up to date; the 
 {{- toYaml $mapping -}}
 {{- end -}}
 
-{{/* Every variable that is no secret, as the data of a ConfigMap. */}}
+{{/* All variables except secrets, as the data of a ConfigMap. */}}
 {{- define "pingone-flow-exporter.settings" -}}
 {{- if eq .Values.configMode "file" }}
 FLOW_EXPORTER_CONFIG_FILE: {{ include "pingone-flow-exporter.directory" "config" }}/config.yaml
@@ -85,7 +85,7 @@ FLOW_EXPORTER_DURATION_BUCKETS: {{ include "pingone-flow-exporter.text" . | quot
 {{- end }}
 {{- end -}}
 
-{{/* The configuration file: what a reload changes. */}}
+{{/* The configuration file: everything that a reload can change. */}}
 {{- define "pingone-flow-exporter.file" -}}
 {{- $targets := dict -}}
 {{- range $name, $fields := .Values.targets -}}
@@ -99,7 +99,7 @@ FLOW_EXPORTER_DURATION_BUCKETS: {{ include "pingone-flow-exporter.text" . | quot
 {{- toYaml $file -}}
 {{- end -}}
 
-{{/* From where a container gets its variables; the later ones win. */}}
+{{/* Sources of a container's variables; later ones take precedence. */}}
 {{- define "pingone-flow-exporter.envFrom" -}}
 - configMapRef:
     name: {{ include "pingone-flow-exporter.fullname" . }}

@@ -3,12 +3,12 @@
 {{- if or .Values.web.config .Values.web.existingSecret }}yes{{ end -}}
 {{- end -}}
 
-{{/* How the main port is spoken to: `https` or `http`; also the name of the port, which meshes read. */}}
+{{/* Scheme of the main port: `https` or `http`. Also the port's name, which service meshes read. */}}
 {{- define "pingone-flow-exporter.scheme" -}}
 {{- if or .Values.web.tls (hasKey .Values.web.config "tls_server_config") }}https{{ else }}http{{ end -}}
 {{- end -}}
 
-{{/* What a kubelet asks: (list root path). It has no certificate to show, and checks none. */}}
+{{/* A kubelet's health check: (list root path). Kubelets have no client certificate and verify none. */}}
 {{- define "pingone-flow-exporter.httpGet" -}}
 {{- $root := index . 0 -}}
 {{- $scheme := include "pingone-flow-exporter.scheme" $root -}}
@@ -23,7 +23,7 @@ scheme: HTTPS
 {{- end }}
 {{- end -}}
 
-{{/* How a monitor scrapes: (list root monitor). */}}
+{{/* Endpoint of a monitor: (list root monitor). */}}
 {{- define "pingone-flow-exporter.scrape" -}}
 {{- $root := index . 0 -}}
 {{- $scheme := include "pingone-flow-exporter.scheme" $root -}}

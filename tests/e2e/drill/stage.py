@@ -80,7 +80,7 @@ PATIENCE = 150.0
 
 T = TypeVar("T")
 
-_COMMAND = re.compile(r"\. Look closer(?:, with the exporter's variables)?: (?P<command>.*)$")
+_COMMAND = re.compile(r"\. To investigate, run(?: with the exporter's environment)?: (?P<command>.*)$")
 
 
 class Enter(Protocol):

@@ -75,14 +75,14 @@ class Tale:
 
 ABOUT_TARGET = ("target", "journey", "auth_host", "owner")
 ABOUT_HOST = ("auth_host", "owner")
-FAILED = r" failed \d+ times in a row, last with %s, fault %s, in step authorize, phase %s"
+FAILED = r" failed \d+ times in a row; last result: %s, fault %s, step authorize, phase %s"
 TALES = [
     Tale(
         alert="PingOneAuthHostOutage",
         target="emea_workforce",
         labels=("auth_host",),
-        says=r"100% of the targets on 127\.0\.0\.1:\d+ fail; 2 of them with server_error, fault provider, "
-        "in phase transfer",
+        says=r"100% of the targets on 127\.0\.0\.1:\d+ are failing; 2 with server_error, fault provider, "
+        "phase transfer",
         shows="emea_workforce_2",
         exit_code=1,
     ),
@@ -114,7 +114,7 @@ TALES = [
         alert="PingOneCertificateExpiresNow",
         target="au_suppliers",
         labels=ABOUT_HOST,
-        says=r"The certificate of 127\.0\.0\.1:\d+ has expired; it is met by au_suppliers",
+        says=r"The certificate of 127\.0\.0\.1:\d+ has expired; it is used by au_suppliers",
         shows="au_suppliers",
     ),
     Tale(
@@ -122,7 +122,7 @@ TALES = [
         target="au_suppliers",
         severity="warning",
         labels=ABOUT_HOST,
-        says=r"The certificate of 127\.0\.0\.1:\d+ has expired; it is met by au_suppliers",
+        says=r"The certificate of 127\.0\.0\.1:\d+ has expired; it is used by au_suppliers",
         shows="au_suppliers",
     ),
     Tale(
@@ -130,7 +130,7 @@ TALES = [
         target="renewed",
         severity="warning",
         labels=ABOUT_HOST,
-        says=r"The certificate of 127\.0\.0\.1:\d+ expires in 9d 23h \d+m \d+s; it is met by renewed",
+        says=r"The certificate of 127\.0\.0\.1:\d+ expires in 9d 23h \d+m \d+s; it is used by renewed",
         shows="renewed",
     ),
     Tale(
@@ -138,16 +138,16 @@ TALES = [
         target="ca_customers",
         severity="warning",
         labels=ABOUT_TARGET,
-        says=r"\d+ probes of ca_customers were refused in half an hour because of too many requests"
-        r"(; it is held back for another [\d.]+m?s)?; it is probed every 2s",
+        says=r"\d+ probes of ca_customers were rejected as too many requests within 30 minutes"
+        r"(; it is paused for another [\d.]+m?s)?; it is probed every 2s",
         shows='reason="rate_limited"',
     ),
     Tale(
         alert="PingOneEgressDown",
         job="there",
         labels=("instance",),
-        says=r"The own-connectivity check of 127\.0\.0\.1:\d+ gets no answer, so its failures say nothing "
-        "of PingOne",
+        says=r"The connectivity check of 127\.0\.0\.1:\d+ gets no response, so failed probes say nothing "
+        "about PingOne",
         shows="pingone_flow_exporter_egress_up 0",
     ),
     Tale(
@@ -155,8 +155,8 @@ TALES = [
         job="there",
         severity="warning",
         labels=("instance",),
-        says=r"127\.0\.0\.1:\d+ goes on with the configuration that it read (\d+m )?[\d.]+s ago; "
-        "the new one has a mistake",
+        says=r"127\.0\.0\.1:\d+ keeps running the configuration it loaded (\d+m )?[\d.]+s ago; "
+        "the new one is invalid",
         shows="scoop",
         exit_code=2,
     ),
@@ -189,7 +189,7 @@ def test_its_description_is_filled_in_and_ends_with_a_command(drill: Drill, tale
     command = drill.looks[tale.key(drill)].command
 
     text = began.annotations["description"]
-    assert re.fullmatch(tale.says + r"\. Look closer(, with the exporter's variables)?: (.*)", text)
+    assert re.fullmatch(tale.says + r"\. To investigate, run( with the exporter's environment)?: (.*)", text)
     assert text.endswith(f": {command}")
     for notification in (began, ended):
         for name, annotation in notification.annotations.items():

@@ -1,0 +1,76 @@
+{{/* Errors that a schema cannot express, or only unclearly: reports all of them, without repeating a value. */}}
+{{- define "pingone-flow-exporter.errors" -}}
+{{- $errors := list -}}
+{{- $otherSources := or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom -}}
+{{- if not (or .Values.targets $otherSources) -}}
+{{- $errors = append $errors "targets: no target configured; set targets.<name>.sourceEnvironmentId, targets.<name>.destinationEnvironmentId and targets.<name>.clientId" -}}
+{{- end -}}
+{{- $name := include "pingone-flow-exporter.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- $errors = append $errors (printf "fullnameOverride: required; the release name yields %s, which is not a valid Service name: it must start with a letter and contain no dots" $name) -}}
+{{- end -}}
+{{- $levels := dict "defaults" .Values.defaults -}}
+{{- range $name, $fields := .Values.targets -}}
+{{- $_ := set $levels (printf "targets.%s" $name) $fields -}}
+{{- if not $otherSources -}}
+{{- range $field := list "sourceEnvironmentId" "destinationEnvironmentId" "clientId" -}}
+{{- if not (or (hasKey $fields $field) (hasKey $.Values.defaults $field)) -}}
+{{- $errors = append $errors (printf "targets.%s.%s: required" $name $field) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $level, $fields := $levels -}}
+{{- range $locators := list (list "region" "authUrl" "customDomain") (list "destinationRegion" "destinationAuthUrl" "destinationCustomDomain") -}}
+{{- $set := list -}}
+{{- range $locators }}{{ if hasKey $fields . }}{{ $set = append $set . }}{{ end }}{{ end -}}
+{{- if gt (len $set) 1 -}}
+{{- $errors = append $errors (printf "%s: %s are mutually exclusive" $level (join " and " $set)) -}}
+{{- end -}}
+{{- end -}}
+{{- if contains "@" (toString (get $fields "proxyUrl")) -}}
+{{- $variable := printf "FLOW_EXPORTER_%s__PROXY_URL" ($level | replace "." "__" | upper) -}}
+{{- $errors = append $errors (printf "%s.proxyUrl: must not contain a user or password, which would end up in a ConfigMap; put %s into a Secret and set existingSecret" $level $variable) -}}
+{{- end -}}
+{{- end -}}
+{{- if contains "@" .Values.egressCheckUrl -}}
+{{- $errors = append $errors "egressCheckUrl: must not contain a user or password" -}}
+{{- end -}}
+{{- if and (gt (int .Values.shards) 1) (ne (int .Values.replicaCount) 1) -}}
+{{- $errors = append $errors "replicaCount: must be 1 if shards is greater than 1; each shard is one pod" -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
+{{- $errors = append $errors "podMonitor.enabled: mutually exclusive with serviceMonitor.enabled, or every pod is scraped twice" -}}
+{{- end -}}
+{{- $web := .Values.web -}}
+{{- if and $web.config $web.existingSecret -}}
+{{- $errors = append $errors "web.config: mutually exclusive with web.existingSecret" -}}
+{{- end -}}
+{{- if and $web.certificateSecret (not (or $web.config $web.existingSecret)) -}}
+{{- $errors = append $errors "web.certificateSecret: not used by any web configuration file; set web.config.tls_server_config, e.g. to {cert_file: tls.crt, key_file: tls.key}" -}}
+{{- end -}}
+{{- if and $web.tls (not (or $web.config $web.existingSecret)) -}}
+{{- $errors = append $errors "web.tls: requires web.existingSecret; set web.config or web.existingSecret" -}}
+{{- end -}}
+{{- if and (regexMatch "^Require" (dig "tls_server_config" "client_auth_type" "" $web.config)) (not $web.healthPort) -}}
+{{- $errors = append $errors "web.healthPort: required; kubelets do not have the client certificate that web.config.tls_server_config.client_auth_type requires" -}}
+{{- end -}}
+{{- if and $web.healthPort (eq (int $web.healthPort) (int .Values.port)) -}}
+{{- $errors = append $errors "web.healthPort: must differ from port" -}}
+{{- end -}}
+{{- range $user, $hash := $web.config.basic_auth_users -}}
+{{- if not (regexMatch "^[$]2[aby][$][0-9]{2}[$][./A-Za-z0-9]{53}$" $hash) -}}
+{{- $errors = append $errors (printf "web.config.basic_auth_users.%s: not a bcrypt hash; use what htpasswd -nBC 10 prints after the colon" $user) -}}
+{{- end -}}
+{{- end -}}
+{{- range $monitor := list "serviceMonitor" "podMonitor" -}}
+{{- with get $.Values $monitor -}}
+{{- if and .enabled (not .basicAuth) $web.config.basic_auth_users -}}
+{{- $errors = append $errors (printf "%s.basicAuth: required; Prometheus needs one of web.config.basic_auth_users, from a Secret" $monitor) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $errors -}}
+{{- fail (printf "\n%s" (join "\n" $errors)) -}}
+{{- end -}}
+{{- end -}}
