@@ -1,11 +1,11 @@
-# Any base will do that has python3 (3.11 or newer) with venv and pip, and CA certificates. Both halves of
-# the image stand on the same one, because a virtual environment is only good beside its own interpreter.
+# The base needs python3 (3.11 or newer) with venv and pip, and CA certificates. All stages use the same base, because
+# a virtual environment only works with the interpreter that created it.
 ARG BASE=python:3.13-slim-bookworm
-# A version that is not the one in exporter/__init__.py ends the build, so the label never lies.
+# The build fails if this is not the version in exporter/__init__.py, so the label is always correct.
 ARG VERSION=0.1.0
 
 
-# What the exporter needs: a stage and a layer of its own, which a change of code leaves as it is.
+# Dependencies, in a stage and layer of their own, which a code change does not invalidate.
 FROM ${BASE} AS dependencies
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -13,18 +13,18 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PYTHONPYCACHEPREFIX=/opt/exporter/bytecode
 WORKDIR /src
 COPY requirements.txt ./
-# No pip inside: nothing is ever installed at run time, and what is not there needs no patching.
+# Without pip: nothing is installed at run time, and what is absent needs no patches.
 RUN python3 -m venv --without-pip /opt/exporter \
     && python3 -m pip --python /opt/exporter/bin/python install --no-compile \
         --require-hashes --only-binary :all: --requirement requirements.txt
-# The official images come without bytecode of the standard library, and a read-only root can keep none:
-# without this every start compiles it anew. By hash, since some builders rewrite times of files.
+# The official images have no bytecode of the standard library, and a read-only root cannot store any: without this,
+# every start would compile it. Checked by hash, because some builders rewrite modification times.
 RUN /opt/exporter/bin/python -m compileall -q -j 0 --invalidation-mode checked-hash \
         -x '/(ensurepip|idlelib|lib2to3|pip|pydoc_data|tests?|tkinter|turtledemo)/' \
         /opt/exporter/lib "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
 
-# The exporter itself, in the same place.
+# The exporter itself, in the same directory.
 FROM ${BASE} AS application
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -52,13 +52,13 @@ COPY --from=dependencies /opt/exporter /opt/exporter
 COPY --from=application /opt/exporter/lib /opt/exporter/lib
 COPY --from=application /opt/exporter/bytecode /opt/exporter/bytecode
 COPY --from=application /opt/exporter/bin/pingone-flow-exporter /opt/exporter/bin/
-# PATH, so that `kubectl exec POD -- pingone-flow-exporter probe` needs neither a shell nor a path.
+# PATH, so that `kubectl exec POD -- pingone-flow-exporter probe` works without a shell or a path.
 ENV PATH=/opt/exporter/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPYCACHEPREFIX=/opt/exporter/bytecode \
     PYTHONUNBUFFERED=1
 WORKDIR /
-# Numeric, since the kubelet cannot tell of a name whether it is root (runAsNonRoot).
+# Numeric, because the kubelet cannot check whether a user name is root (runAsNonRoot).
 USER 65532:65532
 EXPOSE 9988
 ENTRYPOINT ["/opt/exporter/bin/pingone-flow-exporter"]

@@ -1,6 +1,6 @@
-"""Writes the generated pages of this directory, the table in the chart's README, and its dashboards.
+"""Write the generated pages: docs, the tables in both READMEs, and the dashboards.
 
-Run by `make docs`; compared by tests/test_docs.py.
+Run by `make docs`; tests/test_docs.py checks that the files are up to date.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import chart_values
 import dashboards
+import reasons_table
 
 from exporter.observing import reference as metrics_reference
 from exporter.settings import reference as settings_reference
@@ -18,7 +19,7 @@ from exporter.simulator.reference import reference as simulator_reference
 
 DOCS = Path(__file__).resolve().parent
 
-# The table of faults is data of the tests, which are no package and import each other from their own folder.
+# The table of faults is test data; tests import each other from their own directory.
 sys.path.insert(0, str(DOCS.parent / "tests"))
 from faults.table import reference as faults_reference  # noqa: E402  found by the line above only
 
@@ -28,13 +29,14 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "simulator.md": simulator_reference,
     DOCS / "faults.md": faults_reference,
     chart_values.CHART / "README.md": chart_values.readme,
+    reasons_table.README: reasons_table.readme,
     **dashboards.FILES,
 }
-"""Every generated file, and the function that returns its whole text."""
+"""Every generated file, and the function that returns its text."""
 
 
 def main() -> None:
-    """Write every one anew."""
+    """Write all of them."""
     for path, text in PAGES.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text(), encoding="utf-8")

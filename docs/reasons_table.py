@@ -1,0 +1,149 @@
+"""The table of reasons in the README: what each reason means to users, and what to check first.
+
+`make docs` writes it; the reasons, faults and their short texts come from `exporter/reasons.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from exporter.reasons import FAULTS, Fault, Reason, reason_text
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+_BEGIN = "<!-- Reasons: generated from exporter/reasons.py and docs/reasons_table.py by `make docs`. -->\n"
+_END = "<!-- End of reasons. -->\n"
+_HEADER = "| reason | fault | meaning | user impact | check first |\n|---|---|---|---|---|\n"
+
+GROUPS: Mapping[str, tuple[Reason, ...]] = {
+    "Healthy": (Reason.OK,),
+    "Not reached": (
+        Reason.DNS,
+        Reason.CONNECT,
+        Reason.PROXY,
+        Reason.TLS,
+        Reason.TIMEOUT,
+        Reason.PROTOCOL,
+    ),
+    "Refused": (
+        Reason.RATE_LIMITED,
+        Reason.SERVER_ERROR,
+        Reason.REDIRECTED,
+        Reason.OAUTH_ERROR,
+        Reason.BLOCKED,
+        Reason.CLIENT_ERROR,
+    ),
+    "Wrong response": (
+        Reason.TOO_LARGE,
+        Reason.NOT_JSON,
+        Reason.FLOW_FAILED,
+        Reason.NOT_A_FLOW,
+        Reason.UNEXPECTED_STATUS,
+    ),
+    "Our own": (Reason.INTERNAL,),
+}
+
+ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
+    (Reason.OK, Fault.NONE): ("none", "`pingone_flow_probes_slow_total`, if users complain anyway"),
+    (Reason.DNS, Fault.NETWORK): (
+        "sign-on does not start",
+        "the resolver of the exporter's machine; does the name resolve elsewhere?",
+    ),
+    (Reason.CONNECT, Fault.NETWORK): (
+        "sign-on does not start",
+        "firewall and routes; is it this provider or everything (`pingone_flow_exporter_egress_up`)?",
+    ),
+    (Reason.PROXY, Fault.NETWORK): (
+        "possibly none: it is our own proxy",
+        "the proxy's log; the credentials in `PROXY_URL`",
+    ),
+    (Reason.TLS, Fault.PROVIDER): (
+        "a certificate warning",
+        "`pingone_flow_tls_certificate_expiry_timestamp_seconds`; is it for another name?",
+    ),
+    (Reason.TLS, Fault.NETWORK): (
+        "possibly none",
+        "a TLS-inspecting proxy, or a certificate authority missing here (`CA_FILE`)",
+    ),
+    (Reason.TIMEOUT, Fault.NETWORK): ("sign-on hangs", "packet loss or a firewall on the path"),
+    (Reason.TIMEOUT, Fault.PROVIDER): ("sign-on hangs", "PingOne's status page: the request arrived"),
+    (Reason.PROTOCOL, Fault.NETWORK): (
+        "a browser error page",
+        "a load balancer or gateway on the path that closes connections",
+    ),
+    (Reason.PROTOCOL, Fault.PROVIDER): (
+        "a browser error page",
+        "PingOne's status page; a load balancer or gateway in front of it",
+    ),
+    (Reason.RATE_LIMITED, Fault.QUOTA): (
+        "some sign-ons are rejected",
+        "which client uses up the rate limit; `pingone_flow_backoff_until_timestamp_seconds`",
+    ),
+    (Reason.SERVER_ERROR, Fault.PROVIDER): (
+        "an error page",
+        "PingOne's status page; open a support case with the correlation ID from the log",
+    ),
+    (Reason.REDIRECTED, Fault.CONFIGURATION): (
+        "none yet",
+        "`response_mode=pi.flow` is not honored for this application",
+    ),
+    (Reason.REDIRECTED, Fault.PROVIDER): (
+        "a maintenance page",
+        "the target of the redirect; PingOne's status page",
+    ),
+    (Reason.OAUTH_ERROR, Fault.CONFIGURATION): (
+        "an error instead of the sign-on page",
+        "`pingone_flow_error_codes_total`: the application was deleted, disabled or changed",
+    ),
+    (Reason.BLOCKED, Fault.NETWORK): (
+        "none, if only the exporter is blocked",
+        "an allow-list or web application firewall in front of PingOne",
+    ),
+    (Reason.CLIENT_ERROR, Fault.CONFIGURATION): (
+        "an error instead of the sign-on page",
+        "environment ID and region: the path does not exist",
+    ),
+    (Reason.TOO_LARGE, Fault.PROVIDER): (
+        "an error instead of the sign-on page",
+        "what responds: something other than PingOne, e.g. a proxy's HTML page",
+    ),
+    (Reason.NOT_JSON, Fault.PROVIDER): (
+        "an error instead of the sign-on page",
+        "what responds: something other than PingOne, e.g. a proxy's HTML page",
+    ),
+    (Reason.FLOW_FAILED, Fault.PROVIDER): (
+        "sign-on ends with an error",
+        "`pingone_flow_error_codes_total`; the source's audit log, by transaction ID",
+    ),
+    (Reason.NOT_A_FLOW, Fault.PROVIDER): (
+        "an error instead of the sign-on page",
+        "`AUTH_URL` or a custom domain that now leads to another environment",
+    ),
+    (Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION): (
+        "a different first screen",
+        "the sign-on policy was changed; if intended, update `EXPECTED_STATUSES`",
+    ),
+    (Reason.INTERNAL, Fault.EXPORTER): (
+        "none",
+        "the exporter's log; `pingone_flow_exporter_probes_stalled_total`: it is short of CPU",
+    ),
+}
+"""For every reason and fault: the user impact, and what to check first."""
+
+
+def readme() -> str:
+    """Return the README with its table of reasons written anew."""
+    before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}{''.join(_lines())}{_END}{after}"
+
+
+def _lines() -> Iterator[str]:
+    for group, reasons in GROUPS.items():
+        yield f"\n**{group}**\n\n{_HEADER}"
+        for reason in reasons:
+            for fault in FAULTS[reason]:
+                impact, check = ADVICE[reason, fault]
+                yield f"| `{reason}` | {fault} | {reason_text(reason, fault)} | {impact} | {check} |\n"
+    yield "\n"
