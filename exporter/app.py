@@ -124,9 +124,9 @@ async def lifespan(
         targets,
         prober,
         observers=(metrics, history, log, *observers),
-        watcher=metrics,
-        places=settings.max_concurrent_probes,
-        chores=[PeriodicJob("egress check", egress.INTERVAL, egress)],
+        listener=metrics,
+        max_concurrent_probes=settings.max_concurrent_probes,
+        jobs=[PeriodicJob("egress check", egress.INTERVAL, egress)],
     )
     door, forgetful = Door(settings.web.security), (history, log, prober)
     follow = parts(

@@ -47,7 +47,7 @@ def parts(
         lambda settings: partial(metrics.reconfigure, settings.targets),
         lambda settings: partial(metrics.set_shard, settings.shard.index, settings.shard.count),
         lambda settings: partial(
-            schedule.reconfigure, settings.targets, places=settings.max_concurrent_probes
+            schedule.reconfigure, settings.targets, max_concurrent_probes=settings.max_concurrent_probes
         ),
         _forgetting(forgetful, targets),
         lambda settings: partial(set_log_level, settings.log.level),

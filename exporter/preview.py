@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from exporter.durations import format_duration
 from exporter.outcome import KNOWN_STATUSES
-from exporter.scheduling.forecast import ENVIRONMENT_RATE, ONE_SOURCE, Load, loads, starts
+from exporter.scheduling import ENVIRONMENT_RATE, ONE_SOURCE, Load, first_probes, loads
 from exporter.settings import Config, describe
 from exporter.target import Target
 
@@ -75,7 +75,7 @@ def _starts(settings: Config) -> Iterator[str]:
             f"after {format_duration(start.delay)}" if start.delay else "at once",
             format_duration(start.target.interval),
         )
-        for start in starts(settings.targets)
+        for start in first_probes(settings.targets)
     ]
     if rows:
         yield _table([("target", "journey", "first probe", "then every"), *rows])

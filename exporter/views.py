@@ -23,10 +23,10 @@ def views(
     """Return views of what is watched at the moment of each look."""
 
     def watched() -> Iterator[Watched]:
-        return (_watched(plan, history) for plan in schedule.plans())
+        return (_watched(plan, history) for plan in schedule.scheduled())
 
     def past(name: str) -> tuple[Past, ...]:
-        return tuple(_past(plan, history) for plan in schedule.plans(name))
+        return tuple(_past(plan, history) for plan in schedule.scheduled(name))
 
     return Views(
         version=__version__,
@@ -40,11 +40,11 @@ def views(
 
 
 def _watched(plan: ScheduledProbe, history: History) -> Watched:
-    return _shown(history.status(*_facts(plan), next_run=plan.next_run, backoff_until=plan.held_until))
+    return _shown(history.status(*_facts(plan), next_run=plan.next_run, backoff_until=plan.backoff_until))
 
 
 def _past(plan: ScheduledProbe, history: History) -> Past:
-    status = history.status(*_facts(plan), next_run=plan.next_run, backoff_until=plan.held_until)
+    status = history.status(*_facts(plan), next_run=plan.next_run, backoff_until=plan.backoff_until)
     known = history.history(status)
     return Past(watched=_shown(status), recent=known.recent, failures=known.failures)
 

@@ -244,7 +244,6 @@ NOT_YET: dict[Rule, set[str]] = {
     tiny_files: {
         *(f"exporter/once/{name}.py" for name in ("choice", "progress")),
         "exporter/probing/skew.py",
-        *(f"exporter/scheduling/{name}.py" for name in ("backoff", "places", "pulse")),
         "exporter/serving/cross_site.py",
         *(f"exporter/settings/{name}.py" for name in ("configuration_file", "document")),
         *(f"exporter/settings/{name}.py" for name in ("merging", "validation")),

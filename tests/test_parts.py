@@ -198,7 +198,9 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
 
     async def main() -> tuple[Metrics, History]:
         metrics, history = Metrics(before.targets, buckets=BUCKETS), History()
-        schedule = Schedule(before.targets, probe, observers=(metrics, history), watcher=metrics, places=10)
+        schedule = Schedule(
+            before.targets, probe, observers=(metrics, history), listener=metrics, max_concurrent_probes=10
+        )
         schedule.start()
         door = Door()
         for name in ("stays", "goes"):

@@ -1,9 +1,29 @@
-"""Scheduling: when to ask for a probe of a target. The only room that knows APScheduler."""
+"""Scheduling: starts each target's probes when they are due. The only package that uses APScheduler."""
 
-from exporter.scheduling.chore import PeriodicJob
 from exporter.scheduling.clock import SteadyClock
-from exporter.scheduling.offsets import first_delays
-from exporter.scheduling.plan import ScheduledProbe
+from exporter.scheduling.job import PeriodicJob, ScheduledProbe, first_delays, phase_offset
+from exporter.scheduling.load_estimate import (
+    ENVIRONMENT_RATE,
+    ONE_SOURCE,
+    FirstProbe,
+    Load,
+    first_probes,
+    loads,
+)
 from exporter.scheduling.schedule import Schedule, ScheduleListener
 
-__all__ = ["PeriodicJob", "Schedule", "ScheduleListener", "ScheduledProbe", "SteadyClock", "first_delays"]
+__all__ = [
+    "ENVIRONMENT_RATE",
+    "ONE_SOURCE",
+    "FirstProbe",
+    "Load",
+    "PeriodicJob",
+    "Schedule",
+    "ScheduleListener",
+    "ScheduledProbe",
+    "SteadyClock",
+    "first_delays",
+    "first_probes",
+    "loads",
+    "phase_offset",
+]

@@ -1,56 +1,61 @@
-"""Who is held back because the provider asked for it. Pure; bounded by the number of scopes probed."""
+"""Which targets back off because their provider limits the rate of requests.
+
+A rate limit counts for one environment on one host, so that all its targets back off together: for as long
+as the provider asks, else for two intervals of the target that was limited. Their due runs are skipped
+meanwhile, and afterwards they go on in their phase.
+
+    probe: 429, Retry-After: 45 ──> runs due within 45 s are skipped (backoff) ──> next regular run
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
 
 from exporter.target import Target
 
-LONGEST = 300.0
-"""Seconds. A provider that asks for an hour would leave us blind for it."""
+MAX_BACKOFF_SECONDS = 300.0
+"""A provider that asks for an hour would leave its users without a watch for that long."""
 
-INTERVALS = 2
-"""Of the refused target, when the provider does not say how long."""
-
-
-class Scope(NamedTuple):
-    """What a rate limit counts for: one environment on one host."""
-
-    auth_host: str
-    source_environment_id: str
+DEFAULT_BACKOFF_INTERVALS = 2
+"""When the provider does not say how long."""
 
 
-def scope_of(target: Target) -> Scope:
-    """Return the scope that `target` is limited in."""
-    return Scope(*target.rate_scope)
+class Backoff:
+    """The current backoffs, at most one for each environment on a host.
 
+    Args:
+        clock: steady seconds.
+    """
 
-def hold_for(target: Target, retry_after: float | None) -> float:
-    """Return for how many seconds to leave a provider alone that limited `target`."""
-    wanted = INTERVALS * target.interval if retry_after is None else retry_after
-    return min(wanted, LONGEST)
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until: dict[tuple[str, str], float] = {}
 
+    def start(self, target: Target, retry_after: float | None) -> float:
+        """Back off since `target` was rate-limited, and return until when.
 
-class Holds:
-    """The holds in force."""
+        A backoff that ends later is not shortened: both probes may have been on their way at the same time.
 
-    def __init__(self) -> None:
-        self._until: dict[Scope, float] = {}
+        Args:
+            target: the target that was limited.
+            retry_after: the seconds that the provider asked for; None if it did not.
+        """
+        wanted = DEFAULT_BACKOFF_INTERVALS * target.interval if retry_after is None else retry_after
+        until = self._clock() + min(wanted, MAX_BACKOFF_SECONDS)
+        until = max(until, self._until.get(target.rate_scope, until))
+        self._until[target.rate_scope] = until
+        return until
 
-    def hold(self, scope: Scope, until: float) -> float:
-        """Hold `scope` back until then, or longer if it already is; return until when."""
-        self._until[scope] = max(until, self._until.get(scope, until))
-        return self._until[scope]
+    def includes(self, target: Target) -> bool:
+        """Return whether `target` is backing off."""
+        return self.until(target) is not None
 
-    def is_held(self, scope: Scope, now: float) -> bool:
-        """Whether `scope` is held back at `now`."""
-        return self.until(scope, now) is not None
+    def until(self, target: Target) -> float | None:
+        """Return when the backoff of `target` ends; None if it is not backing off."""
+        until = self._until.get(target.rate_scope)
+        return until if until is not None and self._clock() < until else None
 
-    def until(self, scope: Scope, now: float) -> float | None:
-        """Return until when `scope` is held back, None if it is not at `now`."""
-        until = self._until.get(scope, now)
-        return until if now < until else None
-
-    def forget(self, now: float) -> None:
-        """Drop what is over: after many reloads there may be many scopes of former targets."""
+    def drop_expired(self) -> None:
+        """Drop what is over: many reloads may leave many former targets."""
+        now = self._clock()
         self._until = {scope: until for scope, until in self._until.items() if now < until}

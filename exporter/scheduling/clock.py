@@ -1,22 +1,22 @@
-"""The clock that schedules run by: wall time as it was at the start, carried on by the monotonic clock.
+"""The clock that the schedule runs by: wall time as of the start, continued by the monotonic clock.
 
-An operator, or a virtual machine that wakes up, may set the wall clock an hour either way. Neither
-makes a probe due, nor stops one. Slots are kept in this clock; only the timer below, which knows
-nothing but wall time, is told of the difference.
+An operator, or a virtual machine that resumes, may set the wall clock by an hour. That makes no probe due
+and delays none.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 
 
 class SteadyClock:
     """Seconds since the epoch that never jump.
 
     Args:
-        monotonic: seconds that never jump, of an unknown beginning.
-        wall: seconds since the epoch, which may.
+        monotonic: seconds that never jump, from any origin.
+        wall: seconds since the epoch, which may jump.
     """
 
     def __init__(
@@ -33,5 +33,40 @@ class SteadyClock:
         return self._origin + self._monotonic()
 
     def step(self) -> float:
-        """Return by how much the wall clock has been set since the start, in seconds."""
+        """Return how far the wall clock has been set since the start, in seconds."""
         return self._wall() - self()
+
+
+class SteadyZone(tzinfo):
+    """UTC by a steady clock: the one public way to give APScheduler a clock.
+
+    APScheduler calls `datetime.now(scheduler.timezone)`, and datetime has the zone convert the wall time
+    (`tzinfo.fromutc`). This zone returns the steady time instead. Run times must be in this zone as well:
+    APScheduler would convert those of another one, and get the present time.
+
+    Args:
+        clock: the steady clock.
+    """
+
+    def __init__(self, clock: SteadyClock) -> None:
+        self._clock = clock
+
+    def fromutc(self, _wall: datetime, /) -> datetime:
+        """Return the present time."""
+        return self.moment(self._clock())
+
+    def moment(self, timestamp: float) -> datetime:
+        """Return seconds of the steady clock as a run time."""
+        return datetime.fromtimestamp(timestamp, UTC).replace(tzinfo=self)
+
+    def utcoffset(self, _moment: datetime | None, /) -> timedelta:
+        """Return no offset."""
+        return timedelta(0)
+
+    def dst(self, _moment: datetime | None, /) -> timedelta:
+        """Return no offset."""
+        return timedelta(0)
+
+    def tzname(self, _moment: datetime | None, /) -> str:
+        """Return the name of the zone."""
+        return "UTC, steady"

@@ -1,11 +1,11 @@
-"""The schedule: each due slot is started once, or skipped with its cause.
+"""The schedule: each due run starts a probe, or is skipped and counted with its cause.
 
 due ──> missed      too late to start
-──> overrun     the last one still runs
-──> backoff     the provider asked to be left alone
-──> waiting for one of the places ──> missed
+──> overrun     the last probe of this target and journey still runs (APScheduler's max_instances)
+──> backoff     the provider asked to back off
+──> waits for one of max_concurrent_probes ──> missed
 ──> probe ──> outcome ──> observers
-(cancelled: waiting or probing when the daemon stopped, or a reload changed or removed the target)
+(cancelled: waiting or probing when the daemon stopped, or a reload removed or changed the target)
 """
 
 from __future__ import annotations
@@ -13,58 +13,90 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from functools import partial
+from datetime import datetime
 from typing import Protocol
+
+from anyio import CapacityLimiter, WouldBlock
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_SUBMITTED, JobSubmissionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from exporter.outcome import Observer, Outcome, SkipCause
 from exporter.reasons import Reason
-from exporter.scheduling.backoff import Holds, hold_for, scope_of
-from exporter.scheduling.chore import ChoreRunner, PeriodicJob
-from exporter.scheduling.clock import SteadyClock
-from exporter.scheduling.entry import Entry, Key, changes, enter
-from exporter.scheduling.places import Places
-from exporter.scheduling.plan import ScheduledProbe, plan
-from exporter.scheduling.pulse import Pulse
-from exporter.scheduling.slots import Slots
-from exporter.scheduling.timer import Timer
+from exporter.scheduling.backoff import Backoff
+from exporter.scheduling.clock import SteadyClock, SteadyZone
+from exporter.scheduling.job import PeriodicJob, PhaseTrigger, ProbeJob, ScheduledProbe, job_changes, new_jobs
 from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
 
-_SLICE = 20
-"""Entries that a reload changes at a time; each costs the loop some 0.1 ms."""
+_JOBS_PER_SLICE = 20
+"""Jobs that a reload adds or removes before it yields to the event loop; each takes some 0.1 ms."""
 
-_FAREWELL = 1.0
-"""Seconds for a cancelled probe to end; it has only to close its connection."""
+_CANCEL_SECONDS = 1.0
+"""For a cancelled probe to end; it only closes its connection."""
 
 
 class ScheduleListener(Protocol):
-    """Receives events of the schedule; its methods must not block."""
+    """Is notified of what the schedule does; must not block."""
 
     def probe_started(self, lag: float, /) -> None:
-        """Record that a probe started, `lag` seconds after it was due."""
+        """Note that a probe started `lag` seconds after it was due."""
 
     def probe_ended(self) -> None:
-        """Record that a started probe ended, in whatever way."""
+        """Note that a probe that had started has ended, with or without an outcome."""
 
     def run_skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
-        """Record `count` skipped runs and their cause."""
+        """Note that `count` due runs were skipped."""
 
     def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
-        """Record until when probes of a target are paused; seconds since the epoch."""
+        """Note that a target is backing off until then; wall clock, seconds since the epoch."""
+
+
+class Watchdog:
+    """Whether the schedule makes progress: the last due run was started, or rightly skipped, recently.
+
+    Args:
+        clock: steady seconds.
+        intervals: the targets' intervals.
+    """
+
+    _INTERVALS = 3
+    _MIN_SECONDS = 30.0
+
+    def __init__(self, clock: Callable[[], float], intervals: Iterable[float]) -> None:
+        self._clock = clock
+        self._fed_at = clock()
+        self._max_age: float | None = None
+        self.expect(intervals)
+
+    def feed(self) -> None:
+        """Note progress."""
+        self._fed_at = self._clock()
+
+    def expect(self, intervals: Iterable[float]) -> None:
+        """Expect progress at these intervals from now on; none if there are none."""
+        before, shortest = self._max_age, min(intervals, default=None)
+        self._max_age = None if shortest is None else max(self._MIN_SECONDS, self._INTERVALS * shortest)
+        if before is None or (self._max_age is not None and self._max_age < before):
+            self.feed()  # by what was expected so far, nothing was late
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last progress is recent enough; always while nothing is expected."""
+        return self._max_age is None or self._clock() - self._fed_at <= self._max_age
 
 
 class Schedule:
     """Probes targets when they are due.
 
     Args:
-        targets: what to probe, in the order in which to begin.
-        probe: one walk; never raises but for cancellation.
+        targets: what to probe, in the order of the first probes.
+        probe: probes once; raises nothing but CancelledError.
         observers: receive each outcome, in this order.
-        watcher: is told of starts, skips and holds.
-        places: how many probes may run at once.
-        chores: what else is done again and again.
-        clock: what slots are kept in.
+        listener: is notified of starts, skips and backoffs.
+        max_concurrent_probes: how many probes may run at once; waiting for one to end is lag.
+        jobs: what else to do periodically.
+        clock: the steady clock.
     """
 
     def __init__(
@@ -73,218 +105,288 @@ class Schedule:
         probe: Callable[[Target, Journey], Awaitable[Outcome]],
         *,
         observers: Sequence[Observer],
-        watcher: ScheduleListener,
-        places: int,
-        chores: Sequence[PeriodicJob] = (),
+        listener: ScheduleListener,
+        max_concurrent_probes: int,
+        jobs: Sequence[PeriodicJob] = (),
         clock: SteadyClock | None = None,
     ) -> None:
         self._targets = targets
         self._probe = probe
         self._observers = observers
-        self._watcher = watcher
-        self._places = Places(places)
+        self._listener = listener
+        self._limiter = CapacityLimiter(max_concurrent_probes)
         self._clock = clock or SteadyClock()
-        self._timer = Timer(self._clock)
-        self._holds = Holds()
-        self._entries: dict[Key, Entry] = {}
-        self._chores = chores
-        self._runners: list[ChoreRunner] = []
+        self._zone = SteadyZone(self._clock)
+        self._scheduler = AsyncIOScheduler(
+            timezone=self._zone,
+            # APScheduler would measure a misfire in whole seconds of wall time; `_account` measures it.
+            job_defaults={"coalesce": False, "max_instances": 1, "misfire_grace_time": None},
+        )
+        # It warns of each overrun, which is counted.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+        self._scheduler.add_listener(self._on_submission, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
+        self._jobs: dict[str, ProbeJob] = {}
+        self._periodic_jobs = jobs
+        self._periodic_tasks: set[asyncio.Task[None] | None] = set()
+        self._backoff = Backoff(self._clock)
         self._running = False
-        self._pulse = Pulse(self._clock, (target.interval for target in targets))
+        self._watchdog = Watchdog(self._clock, (target.interval for target in targets))
 
     @property
     def ready(self) -> bool:
-        """Whether probes are started when they are due."""
+        """Whether due probes are started."""
         return self._running
 
     @property
     def healthy(self) -> bool:
-        """Whether a due slot was started, or rightly skipped, not too long ago; nothing due is no fault."""
-        return self._pulse.healthy
+        """Whether due probes have recently been started or rightly skipped; always without targets."""
+        return self._watchdog.healthy
 
     def start(self) -> None:
-        """Plan all slots and begin; must be called in the running event loop."""
-        self._pulse.beat()
-        now = self._clock()
-        for chore in self._chores:
-            slots = Slots(interval=chore.interval, offset=0, first=now, timeout=chore.interval / 2)
-            self._runners.append(ChoreRunner(chore, slots, self._clock))
+        """Start all jobs; must be called in the running event loop."""
         self._running = True
-        self._timer.start(
-            {f"chore {number}": (runner.slots, runner.tick) for number, runner in enumerate(self._runners)}
-        )
-        self._enter(enter(changes({}, self._targets).entered, now))
+        self._watchdog.feed()
+        self._scheduler.start(paused=True)
+        now = self._clock()
+        for job in self._periodic_jobs:
+            self._scheduler.add_job(
+                self._run_periodic,
+                PhaseTrigger(job.interval, now, self._zone),
+                [job],
+                id=f"periodic {job.name}",
+                next_run_time=self._zone.moment(now),
+                coalesce=True,
+            )
+        _, _, added = job_changes({}, self._targets)
+        self._add(new_jobs(added, now))
 
-    async def reconfigure(self, targets: Sequence[Target], *, places: int) -> None:
-        """Probe other targets from now on; whoever is not changed does not notice.
+    async def reconfigure(self, targets: Sequence[Target], *, max_concurrent_probes: int) -> None:
+        """Probe other targets from now on; those that do not change keep their phase and running probes.
 
-        Lets go of the loop again and again. One at a time; none after, nor while, it is stopped.
+        Yields to the event loop often. Must not be called while another call runs, nor after `stop`.
 
         Args:
-            targets: what to probe, in the order in which to begin.
-            places: how many probes may run at once.
+            targets: what to probe, in the order of the first probes.
+            max_concurrent_probes: how many probes may run at once.
         """
-        found = changes(self._entries, targets)
-        for entry, target in found.kept:
-            entry.target = target
-        self._places.resize(places)
-        cancelled = []
-        for part in _slices(found.retired):
+        kept, removed, added = job_changes(self._jobs, targets)
+        for job, target in kept:
+            job.target = target
+        self._limiter.total_tokens = max_concurrent_probes
+        cancelled: list[asyncio.Task[None]] = []
+        for jobs in _slices(removed):
             if self._running:
-                cancelled += [task for task in map(self._retire, part) if task is not None]
+                cancelled += [task for task in map(self._remove, jobs) if task is not None]
             await asyncio.sleep(0)
         if cancelled:
-            # Waited for, so that no target is ever probed twice at once.
-            await asyncio.wait(cancelled, timeout=_FAREWELL)
-        self._holds.forget(self._clock())
-        self._pulse.expect(target.interval for target in targets)
-        for part in _slices(enter(found.entered, self._clock())):
+            # Waited for, so that no target is probed twice at once.
+            await asyncio.wait(cancelled, timeout=_CANCEL_SECONDS)
+        self._backoff.drop_expired()
+        self._watchdog.expect(target.interval for target in targets)
+        for jobs in _slices(new_jobs(added, self._clock())):
             if self._running:
-                self._enter(part)
+                self._add(jobs)
             await asyncio.sleep(0)
 
-    def _enter(self, entries: Iterable[Entry]) -> None:
-        new = {entry.key: entry for entry in entries}
-        self._entries |= new
-        self._timer.add({entry.name: (entry.slots, partial(self.tick, entry)) for entry in new.values()})
-        for entry in new.values():
-            until = self._holds.until(scope_of(entry.target), self._clock())
-            if until is not None:
-                self._tell_of_hold(entry, until)
-
-    def _retire(self, entry: Entry) -> asyncio.Task[None] | None:
-        """End an entry, and return what of it has still to end."""
-        self.tick(entry)  # what is due by now is accounted for, woken or not
-        entry.retired = True
-        del self._entries[entry.key]
-        self._timer.remove(entry.name)
-        if entry.task is not None:
-            entry.task.cancel()
-        return entry.task
-
-    def tick(self, entry: Entry) -> None:
-        """Account for every slot of `entry` that is due: each is started or skipped, once."""
-        if not self._running or entry.retired:
-            return
-        due = entry.slots.take(self._clock())
-        if due.missed:
-            self._skip(entry, SkipCause.MISSED, due.missed)
-        for slot in due.slots:
-            if entry.task is not None:
-                self._skip(entry, SkipCause.OVERRUN)
-            elif self._is_held(entry):
-                self._skip(entry, SkipCause.BACKOFF)
-            else:
-                entry.started = False
-                entry.task = asyncio.get_running_loop().create_task(self._run(entry, slot))
-                entry.task.add_done_callback(partial(self._over, entry))
-
-    def plans(self, name: str | None = None) -> Iterator[ScheduledProbe]:
-        """Tell when each target, or that one, is probed next; found one by one, as they are asked for."""
-        for entry in tuple(self._entries.values()):
-            if name is None or entry.target.name == name:
-                held = self._holds.until(scope_of(entry.target), self._clock())
-                yield plan(entry, held, self._clock.step(), running=self._running)
-
     async def stop(self, grace: float) -> None:
-        """Start nothing more, let what runs finish within `grace` seconds, cancel the rest."""
-        for entry in self._entries.values():
-            self.tick(entry)  # what is due by now is accounted for, woken or not
-        self._running = False
-        self._timer.pause()
-        for entry in self._entries.values():
-            if entry.task is not None and not entry.started:
-                entry.task.cancel()
-        running = [entry.task for entry in self._entries.values() if entry.task is not None]
+        """Start no more probes, let running ones end within `grace` seconds, cancel the others.
+
+        Harmless before the start, and a second time: less grace then cuts the first call short.
+        """
+        if self._running:
+            self._running = False
+            self._scheduler.pause()
+            for job in self._jobs.values():
+                self._close(job)
+        running = [job.task for job in self._jobs.values() if job.task is not None]
         if running:
             _, late = await asyncio.wait(running, timeout=grace)
+            if late:
+                names = sorted(job.target.name for job in self._jobs.values() if job.task in late)
+                _log.warning(
+                    "probes cancelled: still running after the grace", extra={"targets": ",".join(names)}
+                )
             for task in late:
                 task.cancel()
-            if late:
-                # The counter says so too, but nobody may be there to scrape it any more.
-                names = sorted(entry.target.name for entry in self._entries.values() if entry.task in late)
-                _log.warning("probes cancelled: they outlasted the grace", extra={"targets": ",".join(names)})
-            await asyncio.gather(*running, return_exceptions=True)
-        await self._timer.stop()
-        for runner in self._runners:  # after the timer, whose last wake may still have begun one
-            await runner.stop()
+            await asyncio.wait(running)
+        periodic = {task for task in self._periodic_tasks if task is not None}
+        for task in periodic:
+            task.cancel()
+        if periodic:
+            await asyncio.wait(periodic)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+            await asyncio.sleep(0)  # AsyncIOScheduler shuts down in a callback
 
-    async def _run(self, entry: Entry, slot: float) -> None:
+    def scheduled(self, name: str | None = None) -> Iterator[ScheduledProbe]:
+        """Yield when each target, or the named one, is probed next."""
+        for job in tuple(self._jobs.values()):
+            if not job.removed and name in {None, job.target.name}:
+                yield self._scheduled(job)
+
+    def _scheduled(self, job: ProbeJob) -> ScheduledProbe:
+        step, next_run = self._clock.step(), None
+        backoff_until = self._backoff.until(job.target)
+        if self._running:
+            next_run = self._scheduler.get_job(job.id).next_run_time.timestamp()
+            if backoff_until is not None and next_run <= backoff_until:
+                next_run = job.first_run_after(backoff_until)
+        return ScheduledProbe(
+            target=job.target,
+            journey=job.journey,
+            next_run=None if next_run is None else next_run + step,
+            backoff_until=None if backoff_until is None else backoff_until + step,
+        )
+
+    def _add(self, jobs: Iterable[ProbeJob]) -> None:
+        self._scheduler.pause()  # it then wakes up once, not once for each job
+        for job in jobs:
+            self._jobs[job.id] = job
+            trigger = PhaseTrigger(job.target.interval, job.start, self._zone)
+            self._scheduler.add_job(
+                self._run, trigger, [job], id=job.id, next_run_time=self._zone.moment(job.first)
+            )
+            until = self._backoff.until(job.target)
+            if until is not None:
+                self._notify_of_backoff(job, until)
+        self._scheduler.resume()
+
+    def _remove(self, job: ProbeJob) -> asyncio.Task[None] | None:
+        """Remove a job and cancel what runs; return the task that has still to end."""
+        self._close(job)
+        job.removed = True
+        del self._jobs[job.id]
+        self._scheduler.remove_job(job.id)
+        if job.task is not None:
+            job.task.cancel()
+        return job.task
+
+    def _on_submission(self, event: JobSubmissionEvent) -> None:
+        """Note runs that APScheduler has submitted to `_run`, or not submitted since it still runs."""
+        job = self._jobs.get(event.job_id)
+        if job is not None:  # not a periodic job
+            self._account(job, event.scheduled_run_times, submitted=event.code == EVENT_JOB_SUBMITTED)
+
+    def _account(self, job: ProbeJob, due: Sequence[datetime], *, submitted: bool) -> None:
+        """Skip what is too late, mark one run as due if it was submitted, skip all others."""
+        runs = [moment.timestamp() for moment in due]
+        in_time = [run for run in runs if self._clock() <= run + job.grace]
+        self._skip(job, SkipCause.MISSED, len(runs) - len(in_time))
+        if submitted and in_time:
+            job.due = in_time.pop(0)
+        self._skip(job, SkipCause.OVERRUN, len(in_time))
+
+    def _close(self, job: ProbeJob) -> None:
+        """Account for everything that is due by now, submitted or not, and start no more of it."""
+        scheduled, now = self._scheduler.get_job(job.id), self._zone.moment(self._clock())
+        due, moment = [], scheduled.next_run_time
+        while moment <= now:
+            due.append(moment)
+            moment = scheduled.trigger.get_next_fire_time(moment, now)
+        self._account(job, due, submitted=job.due is None and job.task is None)
+        if job.due is not None:
+            job.due = None
+            self._skip(job, SkipCause.CANCELLED)
+        elif job.task is not None and not job.probing:
+            job.task.cancel()
+
+    async def _run(self, job: ProbeJob) -> None:
+        """Start the due probe, or skip it. APScheduler calls this for each run that it has submitted."""
+        run, job.due = job.due, None
+        if run is None:  # already accounted for
+            return
+        job.task = asyncio.current_task()
         try:
-            # Waiting for a place is lag, never duration; and it is not waited for longer than the
-            # slot is good for.
-            try:
-                async with asyncio.timeout(slot + entry.slots.grace - self._clock()):
-                    await self._places.take()
-            except TimeoutError:
-                self._skip(entry, SkipCause.MISSED)
-                return
-            try:
-                refusal = self._refusal(entry, slot)
-                if refusal is not None:
-                    self._skip(entry, refusal)
-                    return
-                outcome = await self._begin(entry, slot)
-            finally:
-                self._places.give_back()
-            self._settle(entry, outcome)
+            await self._probe_or_skip(job, run)
+        except asyncio.CancelledError:  # by a stop or a reload; APScheduler would log it as an error
+            self._skip(job, SkipCause.CANCELLED)
         except Exception:  # noqa: BLE001  a bug of ours must not end the schedule
-            _log.exception("run failed by our own fault", extra={"target": entry.target.name})
-
-    def _over(self, entry: Entry, task: asyncio.Task[None]) -> None:
-        entry.task = None
-        if task.cancelled():
-            # Counted here, since a task that is cancelled before its first step never runs.
-            self._skip(entry, SkipCause.CANCELLED)
-
-    def _refusal(self, entry: Entry, slot: float) -> SkipCause | None:
-        """Return what speaks against a start by now, though nothing did when the slot became due."""
-        if slot + entry.slots.grace < self._clock():
-            return SkipCause.MISSED  # the loop stood still since it was woken, or since it got its place
-        if self._is_held(entry):
-            return SkipCause.BACKOFF  # another target of the same scope was refused while this one waited
-        return None
-
-    async def _begin(self, entry: Entry, slot: float) -> Outcome:
-        entry.started = True
-        self._pulse.beat()
-        self._watcher.probe_started(max(0.0, self._clock() - slot))
-        try:
-            return await self._probe(entry.target, entry.journey)
+            _log.exception("probe run failed: a bug in the exporter", extra={"target": job.target.name})
         finally:
-            self._watcher.probe_ended()
+            job.task, job.probing = None, False
 
-    def _settle(self, entry: Entry, outcome: Outcome) -> None:
-        if entry.retired:  # it was cancelled, and ended all the same
-            self._skip(entry, SkipCause.CANCELLED)
+    async def _probe_or_skip(self, job: ProbeJob, run: float) -> None:
+        if self._backoff.includes(job.target):
+            self._skip(job, SkipCause.BACKOFF)
+            return
+        if not await self._acquire_limiter(run + job.grace):
+            self._skip(job, SkipCause.MISSED)
+            return
+        try:
+            if self._clock() > run + job.grace:  # the event loop stalled
+                self._skip(job, SkipCause.MISSED)
+                return
+            if self._backoff.includes(job.target):  # another target was rate-limited meanwhile
+                self._skip(job, SkipCause.BACKOFF)
+                return
+            outcome = await self._probe_now(job, run)
+        finally:
+            self._limiter.release()
+        self._observe(job, outcome)
+
+    async def _acquire_limiter(self, deadline: float) -> bool:
+        """Wait until one more probe may run; return False if that takes until the deadline."""
+        try:
+            self._limiter.acquire_nowait()
+        except WouldBlock:
+            try:
+                async with asyncio.timeout(deadline - self._clock()):
+                    await self._limiter.acquire()
+            except TimeoutError:
+                return False
+        return True
+
+    async def _probe_now(self, job: ProbeJob, run: float) -> Outcome:
+        job.probing = True
+        self._watchdog.feed()
+        self._listener.probe_started(max(0.0, self._clock() - run))
+        try:
+            return await self._probe(job.target, job.journey)
+        finally:
+            self._listener.probe_ended()
+
+    def _observe(self, job: ProbeJob, outcome: Outcome) -> None:
+        if job.removed:  # it was cancelled, and ended all the same
+            self._skip(job, SkipCause.CANCELLED)
             return
         if outcome.reason is Reason.RATE_LIMITED:
-            self._hold_back(entry.target, outcome)
+            self._back_off(job.target, outcome.retry_after)
         for observer in self._observers:
             try:
                 observer.observe(outcome)
             except Exception:  # noqa: BLE001  one observer's bug must not cost the others the outcome
-                _log.exception("observer failed by our own fault", extra={"target": entry.target.name})
+                _log.exception("observer failed: a bug in the exporter", extra={"target": job.target.name})
 
-    def _hold_back(self, target: Target, outcome: Outcome) -> None:
-        scope = scope_of(target)
-        until = self._holds.hold(scope, self._clock() + hold_for(target, outcome.retry_after))
-        for entry in self._entries.values():
-            if scope_of(entry.target) == scope:
-                self._tell_of_hold(entry, until)
+    def _back_off(self, target: Target, retry_after: float | None) -> None:
+        until = self._backoff.start(target, retry_after)
+        for job in self._jobs.values():
+            if job.target.rate_scope == target.rate_scope:
+                self._notify_of_backoff(job, until)
 
-    def _tell_of_hold(self, entry: Entry, until: float) -> None:
-        on_the_wall = until + self._clock.step()
-        self._watcher.backoff_until(entry.target.name, entry.journey, on_the_wall)
+    def _notify_of_backoff(self, job: ProbeJob, until: float) -> None:
+        self._listener.backoff_until(job.target.name, job.journey, until + self._clock.step())
 
-    def _is_held(self, entry: Entry) -> bool:
-        return self._holds.is_held(scope_of(entry.target), self._clock())
-
-    def _skip(self, entry: Entry, cause: SkipCause, count: int = 1) -> None:
+    def _skip(self, job: ProbeJob, cause: SkipCause, count: int = 1) -> None:
+        if not count:
+            return
         if cause in {SkipCause.OVERRUN, SkipCause.BACKOFF}:
-            self._pulse.beat()
-        self._watcher.run_skipped(entry.target.name, entry.journey, cause, count)
+            self._watchdog.feed()
+        self._listener.run_skipped(job.target.name, job.journey, cause, count)
+
+    async def _run_periodic(self, job: PeriodicJob) -> None:
+        if not self._running:
+            return
+        task = asyncio.current_task()
+        self._periodic_tasks.add(task)
+        try:
+            await job.run()
+        except asyncio.CancelledError:  # by `stop`; APScheduler would log it as an error
+            return
+        except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
+            _log.exception("periodic job failed: a bug in the exporter", extra={"job": job.name})
+        finally:
+            self._periodic_tasks.discard(task)
 
 
-def _slices(entries: Sequence[Entry]) -> Iterable[Sequence[Entry]]:
-    return (entries[first : first + _SLICE] for first in range(0, len(entries), _SLICE))
+def _slices(jobs: Sequence[ProbeJob]) -> Iterable[Sequence[ProbeJob]]:
+    return (jobs[first : first + _JOBS_PER_SLICE] for first in range(0, len(jobs), _JOBS_PER_SLICE))

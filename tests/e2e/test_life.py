@@ -97,7 +97,7 @@ def test_a_probe_that_outlasts_the_grace_is_cancelled(daemon: Factory[..., Daemo
     assert gate.server.requests[0].answered_at is None
     assert "msg=stopped" in running.log()
     assert "Traceback" not in running.log()
-    assert 'level=warning msg="probes cancelled: they outlasted the grace" targets=emea' in running.log()
+    assert 'level=warning msg="probes cancelled: still running after the grace" targets=emea' in running.log()
 
 
 @BOTH

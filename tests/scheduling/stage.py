@@ -12,8 +12,7 @@ from scheduling.virtual_time import EPOCH, virtual_time
 
 from exporter.outcome import Observer, Outcome, Phase, SkipCause
 from exporter.reasons import FAULTS, Reason
-from exporter.scheduling import Schedule
-from exporter.scheduling.offsets import offset
+from exporter.scheduling import Schedule, phase_offset
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ class Stage:
         self,
         targets: Sequence[Target],
         *,
-        places: int = 100,
+        limit: int = 100,
         observers: Sequence[Observer] | None = None,
         probe: Callable[[Target, Journey], Awaitable[Outcome]] | None = None,
     ) -> Schedule:
@@ -164,8 +163,8 @@ class Stage:
             targets,
             probe or self.probe,
             observers=[self] if observers is None else observers,
-            watcher=self,
-            places=places,
+            listener=self,
+            max_concurrent_probes=limit,
             clock=self.time.clock(),
         )
 
@@ -216,14 +215,14 @@ def play(
     seconds: float,
     *,
     script: Callable[[str, int], Act] = lambda _name, _number: QUICK,
-    places: int = 100,
+    limit: int = 100,
     cues: Iterable[tuple[float, Callable[[VirtualTime], None]]] = (),
     observers: Callable[[Stage], Sequence[Observer]] = lambda stage: [stage],
 ) -> Stage:
     """Run a schedule for so many seconds, while `cues` happen to the time; let what runs then end."""
 
     async def scene(stage: Stage, time: VirtualTime) -> None:
-        schedule = stage.schedule(targets, places=places, observers=observers(stage))
+        schedule = stage.schedule(targets, limit=limit, observers=observers(stage))
         schedule.start()
         for at, cue in cues:
             time.loop.call_at(at, cue, time)
@@ -233,9 +232,31 @@ def play(
     return perform(scene, script)
 
 
+def reloaded(
+    before: Sequence[Target],
+    *reloads: tuple[float, Sequence[Target]],
+    until: float,
+    script: Callable[[str, int], Act] = lambda _name, _number: QUICK,
+    limit: int = 100,
+    new_limit: int | None = None,
+) -> Stage:
+    """Run a schedule that is given other targets at those times; let what runs then end."""
+
+    async def scene(stage: Stage, time: VirtualTime) -> None:
+        schedule = stage.schedule(before, limit=limit)
+        schedule.start()
+        for at, targets in reloads:
+            await asyncio.sleep(at - time())
+            await schedule.reconfigure(targets, max_concurrent_probes=new_limit or limit)
+        await asyncio.sleep(until - time())
+        await schedule.stop(grace=1e6)
+
+    return perform(scene, script)
+
+
 def due_slots(target: Target, until: float, *, first: float = 0.0) -> list[float]:
     """Return when runs of `target` are due in a time of `until` seconds, walked slot by slot."""
-    slot = offset(target.name, Journey.AUTHORIZE, target.interval) - EPOCH % target.interval
+    slot = phase_offset(target.name, Journey.AUTHORIZE, target.interval) - EPOCH % target.interval
     due = [first]
     while slot < until:
         if slot >= first + target.timeout:

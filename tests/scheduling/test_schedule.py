@@ -147,7 +147,7 @@ def test_a_probe_that_raises_does_not_end_the_schedule_and_gives_its_place_back(
         stage = play(
             [target],
             100.0,
-            places=1,
+            limit=1,
             script=lambda _, number: Act(error=ValueError("a bug") if number < 3 else None),
         )
     due = due_slots(target, 100.0)

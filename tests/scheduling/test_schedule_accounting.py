@@ -13,7 +13,7 @@ from scheduling.stage import Act, Stage, due_slots, make_target, perform
 
 from exporter.outcome import Observer, Outcome
 from exporter.reasons import Reason
-from exporter.scheduling.offsets import first_delays
+from exporter.scheduling import first_delays
 from exporter.target import Target
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Play:
 
     Args:
         targets: what is probed.
-        places: the bound on all probes.
+        limit: the bound on all probes.
         acts: what the n-th probe of a target does, taken round by round.
         failing: which observations fail, taken round by round.
         stalls: when the loop stands still, and for how long.
@@ -39,7 +39,7 @@ class Play:
     """
 
     targets: list[Target]
-    places: int
+    limit: int
     acts: dict[str, list[Act]]
     failing: list[bool]
     stalls: list[tuple[float, float]]
@@ -77,7 +77,7 @@ def plays(draw: st.DrawFn) -> Play:
             )
             for name, interval in zip(names, intervals, strict=True)
         ],
-        places=draw(st.integers(1, 4)),
+        limit=draw(st.integers(1, 4)),
         acts={name: draw(st.lists(acts, min_size=1, max_size=4)) for name in names},
         failing=draw(st.lists(st.booleans(), min_size=1, max_size=4)),
         stalls=draw(st.lists(st.tuples(moments, st.floats(0.0, 50.0)), max_size=3)),
@@ -106,7 +106,7 @@ def perform_play(play: Play) -> tuple[Stage, float]:
     async def scene(stage: Stage, time: VirtualTime) -> None:
         nonlocal stopped_at
         observers: list[Observer] = [Failing(play.failing), stage]
-        schedule = stage.schedule(play.targets, places=play.places, observers=observers)
+        schedule = stage.schedule(play.targets, limit=play.limit, observers=observers)
         schedule.start()
         for at, seconds in play.stalls:
             time.loop.call_at(at, time.loop.stall, seconds)
@@ -136,7 +136,7 @@ def test_each_due_slot_is_one_probe_or_skipped_with_one_cause_and_bounds_hold(pl
         observed = sum(outcome.target == target.name for _, outcome in stage.outcomes)
         skipped = sum(skip.count for skip in stage.skips if skip.target == target.name)
         assert due == observed + stage.raised[target.name] + skipped
-    assert stage.most_in_flight <= play.places
+    assert stage.most_in_flight <= play.limit
     assert stage.twice_at_once == []
     assert stage.in_flight == 0
     for note, lag in zip(stage.begun, stage.lags, strict=True):

@@ -120,7 +120,7 @@ def test_a_refusal_after_the_hold_begins_another_one() -> None:
 
 def test_who_waits_for_a_place_when_the_hold_begins_is_held_back_too() -> None:
     targets = [make_target(name, host="h", interval=20.0) for name in ("a", "b", "c")]
-    stage = play(targets, 3.0, places=1, script=refused_once("a", 45.0))
+    stage = play(targets, 3.0, limit=1, script=refused_once("a", 45.0))
     assert [note.target for note in stage.begun] == ["a"]
     assert [(skip.target, skip.cause) for skip in stage.skips] == [
         ("b", SkipCause.BACKOFF),
@@ -132,7 +132,7 @@ def test_who_waits_for_a_place_when_the_hold_begins_is_held_back_too() -> None:
 def test_who_is_held_back_is_skipped_when_due_and_does_not_wait_for_a_place_first() -> None:
     held, hog = make_target("held", host="h", interval=10.0), make_target("hog", host="i", interval=1e6)
     acts = {"held": Act(reason=Reason.RATE_LIMITED, retry_after=60.0), "hog": Act(lasts=100.0)}
-    stage = play([held, hog], 50.0, places=1, script=lambda name, _: acts[name])
+    stage = play([held, hog], 50.0, limit=1, script=lambda name, _: acts[name])
     later = due_slots(held, 50.0)[1:]
     assert [skip.cause for skip in stage.skips] == [SkipCause.BACKOFF] * len(later)
     assert [skip.at for skip in stage.skips] == pytest.approx(later, abs=EXACT)

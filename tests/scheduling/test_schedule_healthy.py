@@ -23,13 +23,13 @@ def health(
     seconds: int,
     *,
     script: Callable[[str, int], Act] = lambda *_: Act(),
-    places: int = 100,
+    limit: int = 100,
 ) -> tuple[Stage, list[bool]]:
     """Ask each second whether a schedule is healthy."""
     answers: list[bool] = []
 
     async def scene(stage: Stage, _: VirtualTime) -> None:
-        schedule = stage.schedule(targets, places=places)
+        schedule = stage.schedule(targets, limit=limit)
         schedule.start()
         for _second in range(seconds):
             await asyncio.sleep(1.0)
@@ -68,7 +68,7 @@ def test_what_waits_in_vain_for_a_place_is_no_progress() -> None:
     stage, answers = health(
         [hog, make_target("t", host="b", interval=4.0)],
         60,
-        places=1,
+        limit=1,
         script=lambda name, _: Act(lasts=1e5 if name == "hog" else 0.1),
     )
     assert [note.target for note in stage.begun] == ["hog"]

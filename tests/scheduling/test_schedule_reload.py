@@ -5,46 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scheduling.stage import EXACT, Act, Stage, due_slots, make_target, perform
+from scheduling.stage import EXACT, Act, Stage, due_slots, make_target, perform, reloaded
 from scheduling.virtual_time import EPOCH
 
 from exporter.outcome import Outcome, SkipCause
 from exporter.reasons import Reason
-from exporter.target import Journey, Target
+from exporter.target import IpFamily, Journey, Target
 
 if TYPE_CHECKING:
     from scheduling.virtual_time import VirtualTime
 
 
 LONG = 40.0
-
-
-def reloaded(
-    before: Sequence[Target],
-    *reloads: tuple[float, Sequence[Target]],
-    until: float,
-    script: Callable[[str, int], Act] = lambda _name, _number: Act(),
-    places: int = 100,
-    more_places: int | None = None,
-) -> Stage:
-    """Run a schedule that is given other targets at those times; let what runs then end."""
-
-    async def scene(stage: Stage, time: VirtualTime) -> None:
-        schedule = stage.schedule(before, places=places)
-        schedule.start()
-        for at, targets in reloads:
-            await asyncio.sleep(at - time())
-            await schedule.reconfigure(targets, places=more_places or places)
-        await asyncio.sleep(until - time())
-        await schedule.stop(grace=1e6)
-
-    return perform(scene, script)
 
 
 def test_an_unchanged_target_keeps_its_phase_and_is_not_probed_again() -> None:
@@ -54,13 +33,55 @@ def test_an_unchanged_target_keeps_its_phase_and_is_not_probed_again() -> None:
     assert stage.skips == []
 
 
-@pytest.mark.parametrize("change", [{}, {"labels": (("owner", "a"),)}, {"latency_objective": 1.0}])
-def test_a_probe_under_way_goes_on_where_nothing_changes_that_it_sees(change: dict[str, object]) -> None:
+IRRELEVANT: dict[str, Any] = {"labels": (("owner", "identity"),), "latency_objective": 0.5}
+"""Fields of a target that make no difference to a probe, with other values."""
+
+RELEVANT: dict[str, Any] = {
+    "source_environment_id": "b",
+    "destination_environment_id": "b",
+    "client_id": "b",
+    "source_url": "https://other.example/a",
+    "redirect_uri": "https://other.example/callback",
+    "scope": "openid profile",
+    "prompt": "login",
+    "acr_values": "Single_Factor",
+    "login_hint": "somebody",
+    "max_age": 1,
+    "pkce": True,
+    "expected_statuses": ("OTP_REQUIRED",),
+    "interval": 61.0,
+    "timeout": 11.0,
+    "ca_file": Path("/ca.pem"),
+    "client_certificate_file": Path("/client.pem"),
+    "client_key_file": Path("/client.key"),
+    "ip_family": IpFamily.V6,
+    "proxy_url": "http://proxy.example:3128",
+    "journeys": (),
+}
+"""Fields of a target that make a difference to a probe, or to when it is due."""
+
+
+def test_every_field_of_a_target_is_relevant_or_not() -> None:
+    """A new field has to be put into one of the two tables."""
+    assert {field.name for field in fields(Target)} - {"name"} <= IRRELEVANT.keys() | RELEVANT.keys()
+
+
+@pytest.mark.parametrize("field", IRRELEVANT)
+def test_a_running_probe_goes_on_if_only_irrelevant_fields_change(field: str) -> None:
     target = make_target("t", interval=LONG)
-    after = replace(target, **change)  # type: ignore[arg-type]  # its own type each
+    after = replace(target, **{field: IRRELEVANT[field]})
     stage = reloaded([target], (3.0, [after]), until=6.0, script=lambda *_: Act(lasts=5.0))
     assert [at for at, _ in stage.outcomes] == pytest.approx([5.0], abs=EXACT)
     assert stage.skips == []
+
+
+@pytest.mark.parametrize("field", RELEVANT)
+def test_a_running_probe_is_cancelled_if_a_relevant_field_changes(field: str) -> None:
+    target = make_target("t", interval=LONG)
+    after = replace(target, **{field: RELEVANT[field], **IRRELEVANT})
+    stage = reloaded([target], (3.0, [after]), until=3.1, script=lambda *_: Act(lasts=5.0))
+    assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [("t", SkipCause.CANCELLED, 1)]
+    assert len(stage.begun) == (1 if field == "journeys" else 2)
 
 
 def test_the_next_probe_is_one_of_the_target_as_it_is_written_now() -> None:
@@ -75,7 +96,7 @@ def test_the_next_probe_is_one_of_the_target_as_it_is_written_now() -> None:
         schedule = stage.schedule([target], probe=noting)
         schedule.start()
         await asyncio.sleep(1.0)
-        await schedule.reconfigure([replace(target, labels=(("owner", "a"),))], places=100)
+        await schedule.reconfigure([replace(target, labels=(("owner", "a"),))], max_concurrent_probes=100)
         await asyncio.sleep(20.0)
         await schedule.stop(grace=0.0)
 
@@ -86,7 +107,7 @@ def test_the_next_probe_is_one_of_the_target_as_it_is_written_now() -> None:
 def test_a_removed_target_is_cancelled_wherever_it_is_and_probed_no_more() -> None:
     stays, runs, waits = (make_target(name, host=name, interval=LONG, timeout=9.0) for name in "abc")
     stage = reloaded(
-        [stays, runs, waits], (3.0, [stays]), until=150.0, places=2, script=lambda *_: Act(lasts=5.0)
+        [stays, runs, waits], (3.0, [stays]), until=150.0, limit=2, script=lambda *_: Act(lasts=5.0)
     )
     assert [(skip.target, skip.cause, skip.count) for skip in stage.skips] == [
         ("b", SkipCause.CANCELLED, 1),
@@ -123,7 +144,7 @@ def test_a_changed_target_is_not_probed_again_before_its_cancelled_probe_has_end
         schedule = stage.schedule([make_target("t", timeout=9.0)], probe=closing)
         schedule.start()
         await asyncio.sleep(3.0)
-        await schedule.reconfigure([make_target("t", timeout=8.0)], places=100)
+        await schedule.reconfigure([make_target("t", timeout=8.0)], max_concurrent_probes=100)
         await asyncio.sleep(1.0)
         await schedule.stop(grace=30.0)
 
@@ -143,7 +164,7 @@ def test_a_wake_that_reaches_a_removed_target_late_begins_and_counts_nothing(tur
         time.loop.stall(0.6)  # who wakes it is on the way, so many turns behind
         for _turn in range(turns):
             await asyncio.sleep(0)
-        removing = asyncio.create_task(schedule.reconfigure([], places=100))
+        removing = asyncio.create_task(schedule.reconfigure([], max_concurrent_probes=100))
         await asyncio.sleep(0)
         begun = len(stage.begun)
         time.loop.stall(11.0)
@@ -181,7 +202,7 @@ def test_what_is_due_at_the_moment_of_a_reload_is_accounted_for() -> None:
         schedule.start()
         await asyncio.sleep(5.0)
         time.loop.stall(50.0)
-        await schedule.reconfigure([], places=100)
+        await schedule.reconfigure([], max_concurrent_probes=100)
         await schedule.stop(grace=100.0)
 
     stage = perform(scene)
@@ -209,7 +230,7 @@ def test_a_hold_survives_and_holds_whoever_comes_into_its_scope() -> None:
 def test_more_places_are_there_at_once() -> None:
     targets = [make_target(name, host=name, interval=LONG) for name in "abcd"]
     stage = reloaded(
-        targets, (1.0, targets), until=10.0, places=1, more_places=3, script=lambda *_: Act(lasts=5.0)
+        targets, (1.0, targets), until=10.0, limit=1, new_limit=3, script=lambda *_: Act(lasts=5.0)
     )
     assert stage.starts("a") == pytest.approx([0.0], abs=EXACT)
     assert stage.starts("b") + stage.starts("c") == pytest.approx([1.0, 1.0], abs=EXACT)
@@ -227,7 +248,7 @@ def test_a_cancelled_probe_that_ends_all_the_same_is_counted_as_cancelled_once()
         schedule = stage.schedule([make_target("t")], probe=stubborn)
         schedule.start()
         await asyncio.sleep(3.0)
-        await schedule.reconfigure([], places=100)
+        await schedule.reconfigure([], max_concurrent_probes=100)
         await asyncio.sleep(10.0)
         await schedule.stop(grace=0.0)
 
@@ -242,7 +263,7 @@ def test_without_targets_it_is_healthy_and_with_its_first_ones_it_has_their_time
 
     async def scene(stage: Stage, time: VirtualTime) -> None:
         hog = make_target("hog", interval=10.0)
-        schedule = stage.schedule([], places=1)
+        schedule = stage.schedule([], limit=1)
         schedule.start()
 
         async def ask(seconds: float) -> None:
@@ -250,10 +271,10 @@ def test_without_targets_it_is_healthy_and_with_its_first_ones_it_has_their_time
             answers.append((time(), schedule.healthy))
 
         await ask(1000.0)
-        await schedule.reconfigure([hog, make_target("late", interval=10.0)], places=1)
+        await schedule.reconfigure([hog, make_target("late", interval=10.0)], max_concurrent_probes=1)
         await ask(0.0)
         await ask(29.0)
-        await schedule.reconfigure([], places=1)
+        await schedule.reconfigure([], max_concurrent_probes=1)
         await ask(1000.0)
         await schedule.stop(grace=0.0)
 
@@ -269,7 +290,7 @@ def test_a_shorter_interval_finds_nobody_late_that_was_not() -> None:
         await asyncio.sleep(100.0)
         assert schedule.healthy
         hold = make_target("h", interval=10.0)
-        entered = asyncio.create_task(schedule.reconfigure([slow, hold], places=1))
+        entered = asyncio.create_task(schedule.reconfigure([slow, hold], max_concurrent_probes=1))
         while not entered.done():
             assert schedule.healthy
             await asyncio.sleep(0)
@@ -285,7 +306,9 @@ def test_a_longer_interval_is_waited_for() -> None:
         schedule = stage.schedule([make_target("t", interval=10.0)])
         schedule.start()
         await asyncio.sleep(1.0)
-        await schedule.reconfigure([make_target("t", interval=1000.0, timeout=999.0)], places=1)
+        await schedule.reconfigure(
+            [make_target("t", interval=1000.0, timeout=999.0)], max_concurrent_probes=1
+        )
         await asyncio.sleep(900.0)
         assert schedule.healthy
         await schedule.stop(grace=0.0)
@@ -302,7 +325,7 @@ def test_a_stop_in_the_midst_of_a_reload_ends_everything_and_begins_nothing(turn
         schedule = stage.schedule(old)
         schedule.start()
         await asyncio.sleep(1.0)
-        reload = asyncio.create_task(schedule.reconfigure(new, places=100))
+        reload = asyncio.create_task(schedule.reconfigure(new, max_concurrent_probes=100))
         for _turn in range(turns):
             await asyncio.sleep(0)
         await schedule.stop(grace=0.0)
@@ -380,7 +403,7 @@ configurations = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(sorted(
 )
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_each_slot_of_each_life_is_one_probe_or_skipped_with_one_cause(
-    script: list[tuple[float, dict[str, str]]], acts: list[Act], places: int
+    script: list[tuple[float, dict[str, str]]], acts: list[Act], limit: int
 ) -> None:
     at, reloads = 0.0, []
     for gap, configuration in script:
@@ -389,7 +412,7 @@ def test_each_slot_of_each_life_is_one_probe_or_skipped_with_one_cause(
         at += gap
     (_, first), *later = reloads
     stage = reloaded(
-        first, *later, until=SPAN, places=places, script=lambda _, number: acts[number % len(acts)]
+        first, *later, until=SPAN, limit=limit, script=lambda _, number: acts[number % len(acts)]
     )
     for name, its_lives in lives(reloads).items():
         slots = [
@@ -404,4 +427,4 @@ def test_each_slot_of_each_life_is_one_probe_or_skipped_with_one_cause(
         assert due == observed + sum(skip.count for skip in stage.skips if skip.target == name)
     assert stage.twice_at_once == []
     assert stage.in_flight == 0
-    assert stage.most_in_flight <= places
+    assert stage.most_in_flight <= limit

@@ -26,14 +26,14 @@ def targets(*names: str) -> list[Target]:
 
 
 def stopped(
-    *names: str, after: float, grace: float, script: Callable[[str, int], Act], places: int = 100
+    *names: str, after: float, grace: float, script: Callable[[str, int], Act], limit: int = 100
 ) -> tuple[Stage, float]:
     """Run a schedule, stop it after so long, wait a while longer; return how long the stop took, too."""
     took = 0.0
 
     async def scene(stage: Stage, time: VirtualTime) -> None:
         nonlocal took
-        schedule = stage.schedule(targets(*names), places=places)
+        schedule = stage.schedule(targets(*names), limit=limit)
         schedule.start()
         await asyncio.sleep(after)
         began = time()
@@ -83,7 +83,7 @@ def test_nothing_new_is_started_while_it_drains_nor_afterwards() -> None:
 
 
 def test_who_waits_for_a_place_is_cancelled_at_once_and_does_not_get_the_place_that_comes_free() -> None:
-    stage, took = stopped("a", "b", "c", after=1.0, grace=15.0, places=1, script=lambda *_: Act(lasts=5.0))
+    stage, took = stopped("a", "b", "c", after=1.0, grace=15.0, limit=1, script=lambda *_: Act(lasts=5.0))
     assert took == pytest.approx(4.0, abs=EXACT)
     assert [note.target for note in stage.begun] == ["a"]
     assert [outcome.target for _, outcome in stage.outcomes] == ["a"]
@@ -94,17 +94,15 @@ def test_who_waits_for_a_place_is_cancelled_at_once_and_does_not_get_the_place_t
 
 @pytest.mark.parametrize("turns", range(12))
 def test_a_slot_that_is_due_is_accounted_for_however_soon_the_stop_comes(turns: int) -> None:
-    """From the wake to the probe's first step take several turns of the loop; a stop may come after each."""
+    """From the wake-up to the first step take several turns of the loop; a stop may come after each."""
     target = targets("t")[0]
     second = due_slots(target, 100.0)[1]
 
     async def scene(stage: Stage, time: VirtualTime) -> None:
         schedule = stage.schedule([target])
         schedule.start()
-        woken = asyncio.Event()
-        # Whoever wakes the schedule asks the wall clock first whether it is time.
-        time.on_wall_read = lambda _: woken.set() if time() > second - 0.001 else None
-        await woken.wait()
+        await asyncio.sleep(second - 0.5)
+        time.loop.stall(0.6)
         for _ in range(turns):
             await asyncio.sleep(0)
         await schedule.stop(grace=15.0)
@@ -134,7 +132,7 @@ def test_what_was_due_while_the_loop_stood_still_before_the_stop_is_accounted_fo
 
 def test_a_second_stop_is_harmless() -> None:
     async def scene(stage: Stage, _: VirtualTime) -> None:
-        schedule = stage.schedule(targets("a", "b"), places=1)
+        schedule = stage.schedule(targets("a", "b"), limit=1)
         schedule.start()
         await asyncio.sleep(1.0)
         await schedule.stop(grace=1.0)

@@ -1,4 +1,4 @@
-"""What a schedule of targets would do, and what that means for those who are probed. Pure."""
+"""Estimates what probing a list of targets asks of their providers. No I/O."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from exporter.scheduling.offsets import first_delays
+from exporter.scheduling.job import first_delays
 from exporter.target import Journey, Target
 
 ENVIRONMENT_RATE = 300.0
-"""Requests per second of authentication that one environment takes, as others tell; licenses differ."""
+"""Authentication requests per second that one environment is reported to accept; licenses differ."""
 
 ONE_SOURCE = 0.35
 """Share of it that one source address gets (PingOne Platform API, "Rate limiting")."""
 
 FLOW_SECONDS = 15 * 60.0
-"""How long a flow lives that nobody goes on with. Each probe leaves one."""
+"""Lifetime of a flow that is left alone. Each probe leaves one."""
 
-_NEAR = 0.5
+_WARNING_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class FirstProbe:
     """The first probe of a target and journey.
 
     Args:
-        target: whose.
-        journey: what is done.
+        target: the target.
+        journey: the journey.
         delay: seconds after the start.
     """
 
@@ -38,13 +38,13 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What falls on one place.
+    """The load on one auth host or source environment.
 
     Args:
-        where: an auth host or a source environment.
+        where: the host or environment.
         targets: how many targets are there.
         probes: per second.
-        requests: per second, when every journey is walked to its end.
+        requests: per second, if every journey runs to its end.
     """
 
     where: str
@@ -54,28 +54,30 @@ class Load:
 
     @property
     def flows(self) -> float:
-        """How many flows of ours are there at a time."""
+        """How many of the exporter's flows exist at a time."""
         return self.probes * FLOW_SECONDS
 
     @property
     def is_near_the_limit(self) -> bool:
-        """Whether, were this one environment and all from one address, requests would soon be refused."""
-        return self.requests >= _NEAR * ONE_SOURCE * ENVIRONMENT_RATE
+        """Whether the limit is near, if this is one environment and all requests have one source address."""
+        return self.requests >= _WARNING_SHARE * ONE_SOURCE * ENVIRONMENT_RATE
 
 
-def starts(targets: Iterable[Target]) -> list[Start]:
-    """Return the first probes, in the order of the targets."""
-    keys = [(target, journey) for target in targets for journey in target.journeys]
-    delays = first_delays(target.auth_host for target, _ in keys)
-    return [Start(target, journey, delay) for (target, journey), delay in zip(keys, delays, strict=True)]
+def first_probes(targets: Iterable[Target]) -> list[FirstProbe]:
+    """Return the first probes after a start, in the order of the targets."""
+    planned = [(target, journey) for target in targets for journey in target.journeys]
+    delays = first_delays(target.auth_host for target, _ in planned)
+    return [
+        FirstProbe(target, journey, delay) for (target, journey), delay in zip(planned, delays, strict=True)
+    ]
 
 
 def loads(targets: Iterable[Target], where: Callable[[Target], str]) -> list[Load]:
-    """Return what falls on each place, the heaviest first."""
+    """Return the load at each place that `where` maps targets to, heaviest first."""
     found: defaultdict[str, list[Target]] = defaultdict(list)
     for target in targets:
         found[where(target)].append(target)
-    return sorted((_load(*place) for place in found.items()), key=lambda load: (-load.requests, load.where))
+    return sorted((_load(*group) for group in found.items()), key=lambda load: (-load.requests, load.where))
 
 
 def _load(where: str, targets: Sequence[Target]) -> Load:

@@ -37,7 +37,7 @@ def plans_after(
         time.set_wall(wall_step)
         if stopped:
             await schedule.stop(grace=1e6)
-        found.update({plan.target.name: plan for plan in schedule.plans()})
+        found.update({plan.target.name: plan for plan in schedule.scheduled()})
         await schedule.stop(grace=1e6)
 
     perform(scene, script)
@@ -49,7 +49,7 @@ def test_the_next_run_is_the_next_due_slot() -> None:
     plan = plans_after([target], 100.0)["t"]
     following = next(slot for slot in due_slots(target, 400.0) if slot > 100.0)
     assert plan.next_run == pytest.approx(EPOCH + following, abs=EXACT)
-    assert plan.held_until is None
+    assert plan.backoff_until is None
     assert (plan.target, plan.journey) == (target, Journey.AUTHORIZE)
 
 
@@ -58,14 +58,14 @@ def test_while_it_is_held_back_the_next_run_is_the_first_one_after_that() -> Non
     refusal = Act(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=45.0)
     plan = plans_after([target], 20.0, script=lambda _, number: QUICK if number else refusal)["t"]
     following = next(slot for slot in due_slots(target, 400.0) if slot > 46.0)
-    assert plan.held_until == pytest.approx(EPOCH + 46.0, abs=EXACT)
+    assert plan.backoff_until == pytest.approx(EPOCH + 46.0, abs=EXACT)
     assert plan.next_run == pytest.approx(EPOCH + following, abs=EXACT)
 
 
 def test_a_hold_that_is_over_is_not_told() -> None:
     refusal = Act(reason=Reason.RATE_LIMITED, retry_after=5.0)
     script = lambda _name, number: QUICK if number else refusal  # noqa: E731  as short as it is used once
-    assert plans_after([make_target("t")], 20.0, script=script)["t"].held_until is None
+    assert plans_after([make_target("t")], 20.0, script=script)["t"].backoff_until is None
 
 
 def test_times_are_told_by_the_wall_clock_even_when_it_was_set() -> None:
@@ -83,7 +83,7 @@ def test_one_target_can_be_asked_for_by_its_name() -> None:
         schedule = stage.schedule([make_target("a"), make_target("b")])
         schedule.start()
         for name in ("b", "nobody"):
-            found.extend(plan.target.name for plan in schedule.plans(name))
+            found.extend(plan.target.name for plan in schedule.scheduled(name))
         await schedule.stop(grace=1e6)
 
     perform(scene)

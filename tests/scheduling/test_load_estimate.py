@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.scheduling.forecast import loads, starts
+from exporter.scheduling import first_probes, loads
 from exporter.target import Target
 
 EU, US = "https://auth.pingone.eu/a", "https://auth.pingone.com/a"
@@ -26,7 +26,7 @@ def a_target(name: str, **fields: Any) -> Target:  # noqa: ANN401  any field of 
 
 
 def test_first_probes_of_one_host_are_spread_and_those_of_another_begin_with_them() -> None:
-    found = starts([a_target("a"), a_target("b", source_url=US), a_target("c"), a_target("d")])
+    found = first_probes([a_target("a"), a_target("b", source_url=US), a_target("c"), a_target("d")])
     assert [(start.target.name, start.delay) for start in found] == [
         ("a", 0.0),
         ("b", 0.0),
@@ -66,7 +66,7 @@ def test_half_of_what_one_address_is_given_is_near_the_limit(count: int, near: b
 
 
 def test_no_targets_are_no_load() -> None:
-    assert (starts([]), loads([], lambda _: "here")) == ([], [])
+    assert (first_probes([]), loads([], lambda _: "here")) == ([], [])
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 86_400)), max_size=20))

@@ -1,0 +1,185 @@
+"""What the schedule does again and again: the probes of a target, and periodic jobs beside them.
+
+    first        regular runs: offset + n * interval
+      |     x  |        |        |
+      +---timeout---+              no regular run is due this soon after the first probe
+
+The offset is a hash of target and journey, not chance: it spreads the load over the interval and is the same
+after a restart, so that a graph does not jump and two replicas do not drift onto one another.
+Times are seconds since the epoch by the steady clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from apscheduler.triggers.interval import IntervalTrigger
+
+from exporter.scheduling.clock import SteadyZone
+from exporter.target import Journey, Target
+
+FIRST_PROBE_SPACING = 0.05
+"""Seconds between the first probes of one auth host: a restart must not look like an attack."""
+
+MIN_GRACE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicJob:
+    """Something to do periodically beside the probes.
+
+    Args:
+        name: unique among periodic jobs.
+        interval: seconds.
+        run: does it once; skipped while the last call still runs.
+    """
+
+    name: str
+    interval: float
+    run: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledProbe:
+    """When a target is probed next; times by the wall clock, seconds since the epoch.
+
+    Args:
+        target: the target.
+        journey: the journey.
+        next_run: when its next probe is due; None once the schedule has stopped.
+        backoff_until: when its backoff ends; None if it is not backing off.
+    """
+
+    target: Target
+    journey: Journey
+    next_run: float | None
+    backoff_until: float | None
+
+
+@dataclass(slots=True, eq=False)
+class ProbeJob:
+    """The probes of one target and journey.
+
+    Args:
+        target: the target; a reload may replace it by one that is probed alike.
+        journey: the journey.
+        first: when the first probe is due.
+        start: when the first regular run is due.
+        grace: seconds within which a run must start.
+        due: the run that APScheduler has submitted and that has not begun.
+        task: waits for a slot, or probes.
+        probing: whether the probe has begun.
+        removed: whether a reload has removed it.
+    """
+
+    target: Target
+    journey: Journey
+    first: float
+    start: float
+    grace: float
+    due: float | None = None
+    task: asyncio.Task[None] | None = None
+    probing: bool = False
+    removed: bool = False
+
+    @property
+    def id(self) -> str:
+        """The job's id in APScheduler."""
+        return job_id(self.target, self.journey)
+
+    def first_run_after(self, moment: float) -> float:
+        """Return the first regular run after `moment`."""
+        periods = math.floor((moment - self.start) / self.target.interval) + 1
+        return self.start + max(0, periods) * self.target.interval
+
+
+def job_id(target: Target, journey: Journey) -> str:
+    """Return the id of a target's job for a journey."""
+    return f"{journey} {target.name}"
+
+
+class PhaseTrigger(IntervalTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
+    """An IntervalTrigger that keeps the phase of its start date, also after a first run before it.
+
+    Args:
+        interval: seconds.
+        start: the start date, seconds since the epoch.
+        zone: the zone of all run times.
+    """
+
+    def __init__(self, interval: float, start: float, zone: SteadyZone) -> None:
+        super().__init__(seconds=interval, start_date=datetime.fromtimestamp(start, UTC), timezone=UTC)
+        self._zone = zone
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the next run time."""
+        if previous_fire_time is not None and previous_fire_time < self.start_date:
+            following: datetime = self.start_date
+        else:
+            following = super().get_next_fire_time(previous_fire_time, now)
+        return following.replace(tzinfo=self._zone)
+
+
+def phase_offset(target: str, journey: Journey, interval: float) -> float:
+    """Return the fixed shift of a target's runs within the interval, in seconds, `0 <= shift < interval`."""
+    digest = hashlib.sha256(f"{journey.value}/{target}".encode()).digest()
+    # 53 bits are what a float holds exactly, so that the share stays below 1.
+    share = (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
+    return min(share * interval, interval * (1 - 2**-53))
+
+
+def first_delays(auth_hosts: Iterable[str]) -> list[float]:
+    """Return the delay of each first probe after the start, given the probes' auth hosts in order."""
+    seen: Counter[str] = Counter()
+    delays = []
+    for host in auth_hosts:
+        delays.append(seen[host] * FIRST_PROBE_SPACING)
+        seen[host] += 1
+    return delays
+
+
+def new_jobs(planned: Sequence[tuple[Target, Journey]], now: float) -> list[ProbeJob]:
+    """Create jobs whose first probes are due from `now` on, spaced per auth host."""
+    delays = first_delays(target.auth_host for target, _ in planned)
+    jobs = []
+    for (target, journey), delay in zip(planned, delays, strict=True):
+        first, interval = now + delay, target.interval
+        offset = phase_offset(target.name, journey, interval)
+        start = offset + math.ceil((first + target.timeout - offset) / interval) * interval
+        jobs.append(ProbeJob(target, journey, first, start, grace=max(MIN_GRACE_SECONDS, interval / 2)))
+    return jobs
+
+
+def job_changes(
+    jobs: Mapping[str, ProbeJob], targets: Iterable[Target]
+) -> tuple[list[tuple[ProbeJob, Target]], list[ProbeJob], list[tuple[Target, Journey]]]:
+    """Compare the jobs, by id, with the targets that are to be probed.
+
+    Returns:
+        jobs that go on, each with its target's new value; jobs to remove, since their targets are gone or
+        are probed differently; targets and journeys that need a new job, in this order.
+    """
+    kept, added, remaining = [], [], dict(jobs)
+    for target in targets:
+        for journey in target.journeys:
+            job = remaining.get(job_id(target, journey))
+            if job is not None and _probed_alike(job.target, target):
+                kept.append((job, target))
+                del remaining[job.id]
+            else:
+                added.append((target, journey))
+    return kept, list(remaining.values()), added
+
+
+def _probed_alike(before: Target, after: Target) -> bool:
+    """Return whether the two differ at most in what does not matter to a probe."""
+    comparable = replace(
+        after, journeys=before.journeys, labels=before.labels, latency_objective=before.latency_objective
+    )
+    return before == comparable
