@@ -1,0 +1,20 @@
+"""A wire for each test, where this machine can have one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from network.wire import Wire, missing
+from network.wire import wire as make_wire
+
+REASON = missing()
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A network that the test controls."""
+    if REASON is not None:
+        pytest.skip(REASON)
+    with make_wire() as made:
+        yield made

@@ -1,0 +1,120 @@
+"""Whose fault a failure is follows from what came back, even if the prober gets no CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from network.responses import response
+from network.wire import PEER, TlsPeer, is_syn, processing, verdict
+
+if TYPE_CHECKING:
+    from harness.certificates import Authority
+    from network.wire import Wire
+
+URL = f"http://{PEER}:8080"
+TIMEOUT = 1.5
+
+
+def test_no_answer_to_a_syn_is_the_networks_timeout(wire: Wire) -> None:
+    outcome = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms").outcome()
+    assert verdict(outcome) == ("timeout", "network")
+    assert outcome["phase"] == "connect"
+
+
+def test_an_acknowledged_request_without_an_answer_is_the_providers_timeout(wire: Wire) -> None:
+    probe = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms")
+    wire.accept().request()
+    outcome = probe.outcome()
+    assert verdict(outcome) == ("timeout", "provider")
+    assert outcome["phase"] == "processing"
+
+
+def test_a_request_that_nothing_comes_back_for_is_the_networks_timeout(wire: Wire) -> None:
+    probe = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms")
+    wire.accept().request(acknowledge=False)
+    outcome = probe.outcome()
+    assert verdict(outcome) == ("timeout", "network")
+    assert outcome["phase"] == "processing"
+
+
+def test_a_reset_after_the_request_is_the_providers_error(wire: Wire) -> None:
+    probe = wire.probe(URL)
+    connection = wire.accept()
+    connection.request()
+    connection.reset()
+    assert verdict(probe.outcome()) == ("protocol", "provider")
+
+
+STOPS = [
+    pytest.param(0.3, id="0.3s"),
+    pytest.param(2.0, id="2s"),
+    pytest.param(30.0, id="30s", marks=pytest.mark.slow),
+]
+HIDDEN = ("internal", "exporter")
+"""What a stop may hide: it is then the exporter's fault, never a wrong time or a wrong side."""
+
+
+def is_right(outcome: dict[str, object], stop: float, *, timeout: float) -> bool:
+    """Return whether an outcome of a healthy provider is right: ok within its true times, or hidden."""
+    if stop > timeout and verdict(outcome) == HIDDEN:
+        return True
+    return outcome["reason"] == "ok" and float(str(outcome["duration_seconds"])) < timeout
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_stop_around_an_answer_changes_neither_verdict_nor_time(wire: Wire, stop: float) -> None:
+    probe = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms")
+    connection = wire.accept()
+    connection.request()
+    with probe.stopped(stop):
+        connection.send(b"".join(response(URL)))
+    outcome = probe.outcome()
+    assert is_right(outcome, stop, timeout=TIMEOUT)
+    if outcome["reason"] == "ok":
+        assert processing(outcome) < stop
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_stop_around_a_connect_changes_neither_verdict_nor_time(wire: Wire, stop: float) -> None:
+    probe = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms")
+    syn = wire.expect(is_syn)
+    with probe.stopped(stop):
+        connection = wire.connection(syn)
+    if stop < 2 * TIMEOUT:
+        connection.request()
+        connection.send(b"".join(response(URL)))
+    outcome = probe.outcome()
+    assert is_right(outcome, stop, timeout=TIMEOUT)
+    if outcome["reason"] == "ok":
+        assert outcome["steps"][0]["phases"]["connect"] < stop
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_stop_around_a_handshake_changes_neither_verdict_nor_time(
+    wire: Wire, authority: Authority, stop: float
+) -> None:
+    url = f"https://{PEER}:8443"
+    probe = wire.probe(url, timeout=f"{TIMEOUT * 1000:.0f}ms", ca_file=str(authority.ca_file))
+    tls = TlsPeer(wire.accept(), authority.issue(PEER).tls)
+    tls.greeting()
+    with probe.stopped(stop):
+        tls.flush()
+    if stop < 2 * TIMEOUT:
+        tls.request()
+        tls.send(b"".join(response(url)))
+    outcome = probe.outcome()
+    assert is_right(outcome, stop, timeout=TIMEOUT)
+    if outcome["reason"] == "ok":
+        assert outcome["steps"][0]["phases"]["tls"] < stop
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_stop_does_not_excuse_a_silent_provider(wire: Wire, stop: float) -> None:
+    probe = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms")
+    wire.accept().request()
+    with probe.stopped(stop):
+        pass
+    outcome = probe.outcome()
+    expected = [("timeout", "provider")] + [HIDDEN] * (stop > TIMEOUT)
+    assert verdict(outcome) in expected
