@@ -63,6 +63,9 @@ STATES: tuple[State, ...] = (
 OR = "\nor "
 """On a line of its own, for whoever opens the query in Grafana."""
 
+SLOW_WINDOW = "5m"
+"""A federation is slow if a success within this time took longer than the latency objective."""
+
 STALE_INTERVALS = 3
 """As in the rules: a last probe that is older says nothing of now."""
 
@@ -89,8 +92,9 @@ def state() -> str:
 
 
 def _slow() -> str:
-    seconds = f"sum without (step, phase) ({series('pingone_flow_step_last_duration_seconds')})"
-    return f"{seconds} > bool {series('pingone_flow_target_latency_objective_seconds')}"
+    slow = f"increase({series('pingone_flow_probes_slow_total')}[{SLOW_WINDOW}]) > bool 0"
+    succeeded = series("pingone_flow_probe_last_result_info", 'fault="none"')
+    return f"({slow}) and on ({KEY}, instance, journey) {succeeded}"
 
 
 def _stale() -> str:

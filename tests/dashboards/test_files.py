@@ -50,7 +50,7 @@ OTHERS_OWN = {"up", "ALERTS", "ALERTS_FOR_STATE"} | {
 }
 """What Prometheus and prometheus-client add to the catalogue."""
 
-FIXED_WINDOWS = {"15m": "share", "30m": "share", "1h": "burn rate", "1d": "was it here"}
+FIXED_WINDOWS = {"5m": "slow lately", "15m": "share", "30m": "share", "1h": "burn rate", "1d": "was it here"}
 """As in the rules, so that a panel shows what an alert is about; other windows follow the zoom."""
 
 COLUMNS = 24
