@@ -38,11 +38,16 @@ scheme: HTTPS
   {{ $field }}: {{ . }}
   {{- end }}
   {{- end }}
-  {{- range $field := list "tlsConfig" "basicAuth" "relabelings" "metricRelabelings" }}
+  {{- range $field := list "tlsConfig" "basicAuth" "relabelings" }}
   {{- with get (index $ 1) $field }}
   {{ $field }}:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- end }}
+  {{- $reduced := .reducedSeries | ternary ($root.Files.Get "files/reduced-series.yaml" | fromYamlArray) list }}
+  {{- with concat $reduced .metricRelabelings }}
+  metricRelabelings:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- end }}
 {{- end -}}
