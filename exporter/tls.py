@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 import ssl
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
+
+from exporter.files import FileError, read_bounded
 
 MAX_PEM_BYTES = 1024 * 1024
 """Mozilla's whole list of certificate authorities has a quarter of it."""
@@ -174,23 +175,12 @@ def check_client_certificate(certificate: Path, key: Path | None) -> None:
 def _read(part: str, source: Path | str) -> bytes:
     if isinstance(source, str):
         return source.encode(errors="replace")
-    name = "" if "-----BEGIN" in str(source) else f": {source}"  # a key may be pasted where its path belongs
+    if "-----BEGIN" in str(source):  # it may be a private key: do not quote it
+        raise TlsFileError(part, "expected the path of a PEM file, not its content")
     try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise TlsFileError(part, f"not a regular file{name}")
-            with open(descriptor, "rb", closefd=False) as file:
-                content = file.read(MAX_PEM_BYTES + 1)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise TlsFileError(part, f"file not found{name}") from None
-    except OSError as error:
-        raise TlsFileError(part, f"cannot read file ({error.strerror}){name}") from None
-    if len(content) > MAX_PEM_BYTES:
-        raise TlsFileError(part, f"file is larger than 1 MiB; expected a PEM file{name}")
-    return content
+        return read_bounded(source, MAX_PEM_BYTES)
+    except FileError as error:
+        raise TlsFileError(part, str(error)) from None
 
 
 def _load_authorities(context: ssl.SSLContext, part: str, pem: bytes) -> None:
