@@ -25,15 +25,17 @@ from exporter.parts import CurrentEgress, CurrentSSLContexts, parts
 from exporter.probing import Prober, warm
 from exporter.reloading import Reloader
 from exporter.scheduling import PeriodicJob, Schedule
-from exporter.serving import Door, WebApp, bind, serving, site
+from exporter.serving import PortSecurity, WebApp, bind, create_app, serve
 from exporter.settings import Config, ListenAddress
-from exporter.views import views
+from exporter.views import status_source
 from exporter.watching import watch as watch_files
 
 _log = logging.getLogger(__name__)
 
 EXIT_KILLED = 1
 _HEALTH_SETTING = "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
+_CERTIFICATE_INTERVAL = 5.0
+"""Seconds between two looks at the port's certificate."""
 _M_MMAP_THRESHOLD = -3  # of <malloc.h>
 _LARGE = 256 * 1024
 """Bytes."""
@@ -119,6 +121,7 @@ async def lifespan(
     metrics.set_shard(settings.shard.index, settings.shard.count)
     watch = LoopWatch(asyncio.get_running_loop().time, metrics.loop_lag)
     trust, egress = CurrentSSLContexts(targets), CurrentEgress(settings.egress_check, metrics, watch)
+    security = PortSecurity(settings.web.security)
     prober = await prober_of(trust, watch)
     schedule = Schedule(
         targets,
@@ -126,17 +129,29 @@ async def lifespan(
         observers=(metrics, history, log, *observers),
         listener=metrics,
         max_concurrent_probes=settings.max_concurrent_probes,
-        jobs=[PeriodicJob("egress check", egress.INTERVAL, egress)],
+        jobs=[
+            PeriodicJob("egress check", egress.INTERVAL, egress),
+            PeriodicJob("certificate renewal", _CERTIFICATE_INTERVAL, security.renew_certificate),
+        ],
     )
-    door, forgetful = Door(settings.web.security), (history, log, prober)
+    forgetful = (history, log, prober)
     follow = parts(
-        trust, egress, metrics=metrics, schedule=schedule, door=door, forgetful=forgetful, targets=targets
+        trust,
+        egress,
+        metrics=metrics,
+        schedule=schedule,
+        security=security,
+        forgetful=forgetful,
+        targets=targets,
     )
     reloader = Reloader(settings, load or (lambda: settings), parts=follow, was_read=metrics.config_loaded)
-    app = _site(metrics, history, schedule, reloader, door, egress)
+    app = _web_app(metrics, history, schedule, reloader, security, egress)
     spare_the_collector()
     give_back_what_is_large()
-    async with serving(app, sockets, door=door, checked=checked), _running(watch, schedule, reloader):
+    async with (
+        serve(app, sockets, security=security, health_sockets=checked),
+        _running(watch, schedule, reloader),
+    ):
         _tell_of_the_start(settings, sockets, checked)
         yield reloader
 
@@ -158,12 +173,12 @@ async def _running(watch: LoopWatch, schedule: Schedule, reloader: Reloader) -> 
             await files
 
 
-def _site(
+def _web_app(
     metrics: Metrics,
     history: History,
     schedule: Schedule,
     reloader: Reloader,
-    door: Door,
+    security: PortSecurity,
     egress: CurrentEgress,
 ) -> WebApp:
     """Hand to the web what it shows, and what it can ask for."""
@@ -172,15 +187,15 @@ def _site(
         done = await reloader.reload("POST /-/reload")
         return done.good, done.text
 
-    return site(
-        exposition=metrics.render,
+    return create_app(
+        metrics=metrics.render,
         healthy=lambda: schedule.healthy,
         ready=lambda: schedule.ready,
-        views=views(
+        statuses=status_source(
             schedule, history, lambda: reloader.settings.web.external_url, egress=lambda: egress.found
         ),
         reload=reload,
-        door=door,
+        security=security,
     )
 
 

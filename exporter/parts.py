@@ -16,8 +16,9 @@ from exporter.observing import LoopWatch, Metrics, set_log_level
 from exporter.probing import EgressCheck, SSLContexts
 from exporter.reloading import Apply, Part
 from exporter.scheduling import Schedule
-from exporter.serving import Door, Egress
+from exporter.serving import PortSecurity
 from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting
+from exporter.status import EgressStatus
 from exporter.target import Journey, Target
 from exporter.tls import TlsFileError, WebSecurity
 
@@ -37,7 +38,7 @@ def parts(
     *,
     metrics: Metrics,
     schedule: Schedule,
-    door: Door,
+    security: PortSecurity,
     forgetful: Sequence[Forgetful],
     targets: Sequence[Target],
 ) -> tuple[Part, ...]:
@@ -52,7 +53,7 @@ def parts(
         _forgetting(forgetful, targets),
         lambda settings: partial(set_log_level, settings.log.level),
         egress.prepare,
-        securing(door.prepare),
+        securing(security.prepare),
     )
 
 
@@ -142,7 +143,7 @@ class CurrentEgress:
         self._watch = watch
         self._check = check
         self._canary = self._made(check)
-        self.found: Egress | None = None
+        self.found: EgressStatus | None = None
         """What it says; None without one, and before the first."""
 
     async def __call__(self) -> None:
@@ -152,7 +153,7 @@ class CurrentEgress:
         if up is not None and canary is self._canary:  # else a reload ended it meanwhile
             self._metrics.egress(up)
             if self.found is None or self.found.up is not up:
-                self.found = Egress(up=up, since=self._wall())
+                self.found = EgressStatus(up=up, since=self._wall())
 
     def prepare(self, settings: Config) -> Apply:
         """Make another check, unless it is the same."""

@@ -87,7 +87,7 @@ def test_outcomes_reach_metrics_pages_api_and_whoever_else_observes(
     outcome, (metrics, overview, *others) = asyncio.run(watch())
     assert (outcome.target, outcome.reason) == ("emea", Reason.OK)
     assert 'pingone_flow_probe_success{journey="authorize",target="emea"} 1.0\n' in metrics
-    assert "The only federation succeeds." in overview
+    assert "1 of 1 federations healthy." in overview
     assert '<link rel="canonical" href="https://exporter.example/prefix/">' in overview
     for page in others:
         assert outcome.transaction_id in page

@@ -238,18 +238,17 @@ NOT_YET: dict[Rule, set[str]] = {
     },
     private_attributes: {
         "exporter/probing/pace.py",
-        "exporter/serving/connection.py",
-        "exporter/serving/handshake.py",
     },
     tiny_files: {
         *(f"exporter/once/{name}.py" for name in ("choice", "progress")),
         "exporter/probing/skew.py",
-        "exporter/serving/cross_site.py",
         *(f"exporter/settings/{name}.py" for name in ("configuration_file", "document")),
         *(f"exporter/settings/{name}.py" for name in ("merging", "validation")),
         "exporter/simulator/signs.py",
     },
     duplicate_modules: {
+        "exporter/app.py",
+        "exporter/serving/app.py",
         *(f"exporter/{name}/mistake.py" for name in ("demo", "settings")),
         *(f"exporter/{name}/reference.py" for name in ("observing", "settings", "simulator")),
         *(f"exporter/{name}/document.py" for name in ("probing", "serving", "settings")),

@@ -20,8 +20,9 @@ from exporter.observing import History, LoopWatch, Metrics
 from exporter.outcome import Outcome
 from exporter.parts import CurrentEgress, CurrentSSLContexts, parts, securing
 from exporter.scheduling import Schedule
-from exporter.serving import Door, Egress
+from exporter.serving import PortSecurity
 from exporter.settings import Config, ConfigurationError, EgressConfig, load
+from exporter.status import EgressStatus
 from exporter.target import IpFamily, Journey, Target
 from exporter.tls import TlsFileError, WebSecurity
 
@@ -163,7 +164,7 @@ def test_since_when_there_is_no_way_out_is_when_it_was_found_first(
     metrics = Metrics(settings(tmp_path).targets, buckets=BUCKETS)
     moments = iter((10.0, 20.0))
 
-    async def main() -> list[Egress | None]:
+    async def main() -> list[EgressStatus | None]:
         current = egress(metrics, check_of(server), wall=lambda: next(moments))
         found = [current.found]
         for _ in range(2):
@@ -175,7 +176,7 @@ def test_since_when_there_is_no_way_out_is_when_it_was_found_first(
             found.append(current.found)
         return found
 
-    up, down = Egress(up=True, since=10.0), Egress(up=False, since=20.0)
+    up, down = EgressStatus(up=True, since=10.0), EgressStatus(up=False, since=20.0)
     assert asyncio.run(main()) == [None, up, up, down, down]
 
 
@@ -202,7 +203,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
             before.targets, probe, observers=(metrics, history), listener=metrics, max_concurrent_probes=10
         )
         schedule.start()
-        door = Door()
+        security = PortSecurity()
         for name in ("stays", "goes"):
             history.observe(a_success(target=name))
         followers = parts(
@@ -210,7 +211,7 @@ def test_all_parts_follow_and_forget_who_is_gone(tmp_path: Path) -> None:
             egress(metrics, None),
             metrics=metrics,
             schedule=schedule,
-            door=door,
+            security=security,
             forgetful=(history,),
             targets=before.targets,
         )

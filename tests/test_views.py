@@ -13,9 +13,9 @@ from exporter import __version__
 from exporter.observing import History
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason
-from exporter.serving import Views
+from exporter.serving import StatusSource
 from exporter.target import Journey
-from exporter.views import views
+from exporter.views import status_source
 
 if TYPE_CHECKING:
     from scheduling.virtual_time import VirtualTime
@@ -25,7 +25,7 @@ QUOTA = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
 TARGETS = [a_target(), a_target(name="apac")]
 
 
-def looked(look: Callable[[Views], None], *outcomes: Outcome, forget: bool = False) -> None:
+def looked(look: Callable[[StatusSource], None], *outcomes: Outcome, forget: bool = False) -> None:
     """Look at views of two targets, after these outcomes, while their schedule runs."""
 
     async def scene(stage: Stage, _: VirtualTime) -> None:
@@ -37,7 +37,7 @@ def looked(look: Callable[[Views], None], *outcomes: Outcome, forget: bool = Fal
         schedule = stage.schedule(TARGETS)
         schedule.start()
         await asyncio.sleep(0)
-        look(views(schedule, history, lambda: "https://exporter.example", egress=lambda: None))
+        look(status_source(schedule, history, lambda: "https://exporter.example", egress=lambda: None))
         await schedule.stop(grace=1e6)
 
     perform(scene)
@@ -46,10 +46,10 @@ def looked(look: Callable[[Views], None], *outcomes: Outcome, forget: bool = Fal
 def test_all_that_is_scheduled_is_shown_with_what_is_remembered_of_it() -> None:
     failure = a_failure()
 
-    def look(shown: Views) -> None:
-        emea, apac = shown.watched()
+    def look(shown: StatusSource) -> None:
+        emea, apac = shown.statuses()
         assert (emea.target, emea.journey) == (TARGETS[0], Journey.AUTHORIZE)
-        assert (emea.failing, emea.since, emea.in_a_row) == (True, START + 0.3, 1)
+        assert (emea.failing, emea.since, emea.consecutive) == (True, START + 0.3, 1)
         assert (emea.last, emea.decisive) == (QUOTA, failure)
         assert emea.points == ((0.3, "network"), (0.3, "quota"))
         assert (apac.target.name, apac.last, apac.failing) == ("apac", None, None)
@@ -62,27 +62,27 @@ def test_the_past_of_a_target_is_told_newest_first_and_so_far_as_it_is_shown() -
     failures = [a_failure(ended_at=START + second) for second in range(60)]
     success = a_success(ended_at=START + 99)
 
-    def look(shown: Views) -> None:
-        (past,) = shown.past("emea")
+    def look(shown: StatusSource) -> None:
+        (past,) = shown.history("emea")
         assert past.recent == (success, *reversed(failures))[:50]
         assert past.failures == tuple(reversed(failures))[:50]
-        assert past.watched.last == success
-        (other,) = shown.past("apac")
+        assert past.status.last == success
+        (other,) = shown.history("apac")
         assert (other.recent, other.failures) == ((), ())
 
     looked(look, *failures, success)
 
 
 def test_of_an_unknown_target_there_is_no_past() -> None:
-    def look(shown: Views) -> None:
-        assert shown.past("nobody") == ()
+    def look(shown: StatusSource) -> None:
+        assert shown.history("nobody") == ()
 
     looked(look)
 
 
 def test_what_history_knows_nothing_of_is_shown_as_not_probed_yet() -> None:
-    def look(shown: Views) -> None:
-        (emea, _), (past,) = shown.watched(), shown.past("emea")
+    def look(shown: StatusSource) -> None:
+        (emea, _), (past,) = shown.statuses(), shown.history("emea")
         assert (emea.last, emea.failing) == (None, None)
         assert emea.next_run is not None
         assert past.recent == ()
@@ -91,14 +91,14 @@ def test_what_history_knows_nothing_of_is_shown_as_not_probed_yet() -> None:
 
 
 def test_version_and_external_url_are_handed_on() -> None:
-    def look(shown: Views) -> None:
+    def look(shown: StatusSource) -> None:
         assert (shown.version, shown.external_url()) == (__version__, "https://exporter.example")
 
     looked(look)
 
 
 def test_each_page_has_slices_of_its_own() -> None:
-    def look(shown: Views) -> None:
-        assert shown.slices() != shown.slices()
+    def look(shown: StatusSource) -> None:
+        assert shown.start_work() != shown.start_work()
 
     looked(look)

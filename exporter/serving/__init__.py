@@ -1,31 +1,36 @@
-"""The web: metrics, health and the status pages over HTTP.
+"""The web port: metrics, health, status pages and API over HTTP.
 
-bind(addresses) -> sockets        a port in use is known before anything is started
-Door(security)  -> door           TLS, logins and headers, which may change while the port is open
-site(...)       -> application    what it shows is handed in
-serving(application, sockets)     accepts while the block runs
+sockets = bind(addresses)                  a port in use is known before anything starts
+security = PortSecurity(web_security)      TLS, users, headers, rate limit; replaced by a reload
+app = create_app(..., security=security)   the routes; what they show is handed in
+async with serve(app, sockets, security=security):
+...                                    accepting connections
 """
 
-from exporter.serving.door import Door
-from exporter.serving.listening import ListenError, bind
-from exporter.serving.negotiation import Format, choose, wants_gzip
-from exporter.serving.server import Server, serving
-from exporter.serving.site import WebApp, site
-from exporter.serving.watched import Egress, Past, Views, Watched
+from exporter.serving.app import WebApp, create_app
+from exporter.serving.auth import AuthMiddleware, BasicAuth, TokenBucket, TooManyLoginsError
+from exporter.serving.connections import ConnectionLimiter
+from exporter.serving.listen import ListenError, bind
+from exporter.serving.negotiation import Format, accepts_gzip, choose_format
+from exporter.serving.overview import StatusSource
+from exporter.serving.port_security import HeadersMiddleware, PortSecurity
+from exporter.serving.server import serve
 
 __all__ = [
-    "Door",
-    "Egress",
+    "AuthMiddleware",
+    "BasicAuth",
+    "ConnectionLimiter",
     "Format",
+    "HeadersMiddleware",
     "ListenError",
-    "Past",
-    "Server",
-    "Views",
-    "Watched",
+    "PortSecurity",
+    "StatusSource",
+    "TokenBucket",
+    "TooManyLoginsError",
     "WebApp",
+    "accepts_gzip",
     "bind",
-    "choose",
-    "serving",
-    "site",
-    "wants_gzip",
+    "choose_format",
+    "create_app",
+    "serve",
 ]

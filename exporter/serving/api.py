@@ -1,4 +1,4 @@
-"""The facts of the pages as JSON. Pure; what is unknown is absent, as in an outcome's own shape."""
+"""The API: what the pages show, as JSON. Values that are unknown are absent."""
 
 from __future__ import annotations
 
@@ -8,74 +8,66 @@ from typing import Any
 
 from exporter.outcome import Outcome, as_json, rfc3339
 from exporter.serving.headline import headline
-from exporter.serving.overview import drained
-from exporter.serving.standing import standing
-from exporter.serving.watched import Breath, Egress, Past, Watched
-from exporter.serving.words import finding
+from exporter.serving.overview import StatusSource, YieldIfDue, pop_all, worst_first
+from exporter.serving.texts import describe_outcome, health
+from exporter.status import EgressStatus, TargetHistory, TargetStatus
 
 _COMPACT = (",", ":")
 
 
-async def targets_as_json(
-    watched: list[Watched],
-    now: float,
-    external_url: str | None,
-    breath: Breath,
-    *,
-    egress: Egress | None = None,
-) -> bytes:
-    """Return all that is watched, each with its last outcome, in the order given; drains the list."""
-    head = {"generated_at": rfc3339(now), "headline": headline(watched, now, egress), **_of_egress(egress)}
-    await breath()
-    body = _opened(head, "targets")
-    await _array(body, (_of_watched(each, now, external_url) for each in drained(watched)), breath)
+async def targets_as_json(source: StatusSource) -> bytes:
+    """Return every target and journey with its last outcome, worst first."""
+    now, yield_if_due = source.now(), source.start_work()
+    statuses = await worst_first(source, now, yield_if_due)
+    egress = source.egress()
+    head = {"generated_at": rfc3339(now), "headline": headline(statuses, now, egress), **_egress(egress)}
+    await yield_if_due()
+    url = source.external_url()
+    body = _open(head, "targets")
+    await _append_array(body, (_status(status, now, url) for status in pop_all(statuses)), yield_if_due)
     return bytes(body + b"}\n")
 
 
-async def target_as_json(
-    pasts: Sequence[Past],
-    now: float,
-    external_url: str | None,
-    breath: Breath,
-    *,
-    egress: Egress | None = None,
-) -> bytes:
-    """Return one target: for each journey how it stands, its last outcomes, and its last failures."""
-    name = pasts[0].watched.target.name
-    body = _opened({"generated_at": rfc3339(now), **_of_egress(egress), "target": name}, "journeys")
-    for number, past in enumerate(pasts):
+async def target_as_json(histories: Sequence[TargetHistory], source: StatusSource) -> bytes:
+    """Return one target: the status, last outcomes and last failures of each journey."""
+    now, yield_if_due, url = source.now(), source.start_work(), source.external_url()
+    name = histories[0].status.target.name
+    body = _open({"generated_at": rfc3339(now), **_egress(source.egress()), "target": name}, "journeys")
+    for number, history in enumerate(histories):
         body += b"," if number else b"["
-        body += _opened(_of_watched(past.watched, now, external_url), "recent")
-        await _array(body, map(as_json, past.recent), breath)
+        body += _open(_status(history.status, now, url), "recent")
+        await _append_array(body, map(as_json, history.recent), yield_if_due)
         body += b',"failures":'
-        await _array(body, map(as_json, past.failures), breath)
+        await _append_array(body, map(as_json, history.failures), yield_if_due)
         body += b"}"
     return bytes(body + b"]}\n")
 
 
-def _opened(facts: dict[str, Any], member: str) -> bytearray:
-    """Write an object up to the value of one more member, so that it can be written piece by piece."""
-    return bytearray(f'{json.dumps(facts, separators=_COMPACT)[:-1]},"{member}":'.encode())
+def _open(members: dict[str, Any], last_member: str) -> bytearray:
+    """Return an object up to the value of its last member, which is appended piece by piece."""
+    return bytearray(f'{json.dumps(members, separators=_COMPACT)[:-1]},"{last_member}":'.encode())
 
 
-async def _array(body: bytearray, pieces: Iterable[dict[str, Any]], breath: Breath) -> None:
-    begin = b"["
-    for piece in pieces:
-        body += begin + json.dumps(piece, separators=_COMPACT).encode()
-        begin = b","
-        await breath()
-    body += b"[]" if begin == b"[" else b"]"
+async def _append_array(
+    body: bytearray, elements: Iterable[dict[str, Any]], yield_if_due: YieldIfDue
+) -> None:
+    separator = b"["
+    for element in elements:
+        body += separator + json.dumps(element, separators=_COMPACT).encode()
+        separator = b","
+        await yield_if_due()
+    body += b"[]" if separator == b"[" else b"]"
 
 
-def _of_egress(egress: Egress | None) -> dict[str, Any]:
+def _egress(egress: EgressStatus | None) -> dict[str, Any]:
     return {} if egress is None else {"egress": {"up": egress.up, "since": rfc3339(egress.since)}}
 
 
-def _of_watched(watched: Watched, now: float, external_url: str | None) -> dict[str, Any]:
-    target, cause = watched.target, watched.decisive if watched.failing else None
-    facts = {
+def _status(status: TargetStatus, now: float, external_url: str | None) -> dict[str, Any]:
+    target, cause = status.target, status.decisive if status.failing else None
+    members = {
         "target": target.name,
-        "journey": watched.journey.value,
+        "journey": status.journey.value,
         "url": None if external_url is None else f"{external_url}/targets/{target.name}",
         "source_environment_id": target.source_environment_id,
         "destination_environment_id": target.destination_environment_id,
@@ -86,25 +78,27 @@ def _of_watched(watched: Watched, now: float, external_url: str | None) -> dict[
         "timeout_seconds": target.timeout,
         "latency_objective_seconds": target.latency_objective,
         "expected_statuses": list(target.expected_statuses),
-        "standing": standing(watched, now).name.lower(),
-        "state": None if watched.failing is None else "failing" if watched.failing else "succeeding",
-        "since": _moment(watched.since),
-        "in_a_row": watched.in_a_row or None,
-        # Of the state, not of the last probe, which may say nothing of the target.
+        "standing": health(status, now).api,
+        "state": None if status.failing is None else "failing" if status.failing else "succeeding",
+        "since": _time(status.since),
+        "in_a_row": status.consecutive or None,
+        # Of the state, not of the last probe, which may be inconclusive.
         "reason": None if cause is None else cause.reason.value,
         "fault": None if cause is None else cause.fault.value,
-        "finding": None if cause is None else finding(cause, watched.expiry),
-        "next_run": _moment(watched.next_run),
-        "held_until": _moment(watched.held_until),
-        "certificate_not_after": _moment(watched.expiry),
-        **_of_flow(watched.last),
-        "last": None if watched.last is None else as_json(watched.last),
+        "finding": None
+        if cause is None
+        else describe_outcome(cause, target.expected_statuses, status.certificate_expiry),
+        "next_run": _time(status.next_run),
+        "held_until": _time(status.backoff_until),
+        "certificate_not_after": _time(status.certificate_expiry),
+        **_last_flow(status.last),
+        "last": None if status.last is None else as_json(status.last),
     }
-    return {name: value for name, value in facts.items() if value is not None}
+    return {name: value for name, value in members.items() if value is not None}
 
 
-def _of_flow(last: Outcome | None) -> dict[str, Any]:
-    """What the last flow said of itself; the pages show it, and an outcome's own shape has no room for it."""
+def _last_flow(last: Outcome | None) -> dict[str, Any]:
+    """Return what the last flow reported about itself; an outcome's own JSON has no room for it."""
     if last is None or not last.steps:
         return {}
     step = last.steps[-1]
@@ -115,5 +109,5 @@ def _of_flow(last: Outcome | None) -> dict[str, Any]:
     }
 
 
-def _moment(timestamp: float | None) -> str | None:
+def _time(timestamp: float | None) -> str | None:
     return None if timestamp is None else rfc3339(timestamp)

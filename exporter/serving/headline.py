@@ -1,7 +1,7 @@
-"""The one sentence about all that is watched: whether anything is wrong, and whose fault it looks like. Pure.
+"""The headline about all federations: how many are failing, the likely cause, and what fails. No I/O.
 
-3 of 5 federations fail; it looks like the provider: auth.pingone.eu times out since 12:04 UTC, for 3 of its 4
-federations.
+3 of 5 federations failing. Likely cause: provider. auth.pingone.eu: no response in time (in phase processing)
+since 12:04 UTC (3 of its 4 federations).
 """
 
 from __future__ import annotations
@@ -10,152 +10,148 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from exporter.reasons import Fault
-from exporter.serving.standing import Standing, is_old, standing
-from exporter.serving.times import clock
-from exporter.serving.watched import Egress, Watched
-from exporter.serving.words import CULPRITS, clause
+from exporter.serving.texts import FAULT_LABELS, Health, clock, describe_status, health, is_old_failure
+from exporter.status import EgressStatus, TargetStatus
 
-_NAMED = 2
-"""Kinds of failures that one sentence can tell apart."""
+_MAX_NAMED_ERRORS = 2
 
 
-def headline(watched: Sequence[Watched], now: float, egress: Egress | None = None) -> str:
-    """Say in one sentence whether anything is wrong, and whose fault it looks like.
+def headline(statuses: Sequence[TargetStatus], now: float, egress: EgressStatus | None = None) -> str:
+    """Return the headline.
 
     Args:
-        watched: all of it.
+        statuses: every target and journey.
         now: seconds since the epoch.
-        egress: what the exporter's own egress check says, if there is one.
+        egress: the exporter's own egress check, if there is one.
     """
-    failing = [each for each in watched if each.failing]
-    count = len(_names(watched))
-    if not count:
-        said = "No federation is watched here"
+    failing = [status for status in statuses if status.failing]
+    total = len(_names(statuses))
+    egress_down = egress is not None and not egress.up
+    if not total:
+        text = "No federations are configured here."
     elif not failing:
-        said = _no_failure(watched, now, count)
-    elif egress is not None and reaches_nobody(watched, egress):
+        text = _no_failure(statuses, now, total)
+    elif egress is not None and has_no_network(statuses, egress):
         return (
-            "The exporter itself reaches nobody: its own egress check gets no answer since "
-            f"{clock(egress.since, now)}, and {_subject(failing, count)}, which says nothing of any provider."
+            "The exporter has no network access: its own egress check has been failing since "
+            f"{clock(egress.since, now)}. {_count(failing, total)}, which says nothing about any provider."
         )
     else:
-        said = _failure(failing, watched, now, open_way=egress is not None and egress.up)
-    if egress is None or egress.up:
-        return f"{said}."
-    return f"{said}; but the exporter's own egress check gets no answer since {clock(egress.since, now)}."
+        text = _failure(failing, statuses, now, total, egress_up=egress is not None and egress.up)
+    if egress is None or not egress_down:
+        return text
+    return f"{text} The exporter's own egress check has been failing since {clock(egress.since, now)}."
 
 
-def reaches_nobody(watched: Iterable[Watched], egress: Egress) -> bool:
-    """Whether neither the egress check nor any target has answered since the check found no way out."""
-    return not egress.up and not any(_answered(each, egress.since) for each in watched)
+def has_no_network(statuses: Iterable[TargetStatus], egress: EgressStatus) -> bool:
+    """Return whether no target has responded since the egress check began to fail."""
+    return not egress.up and not any(_responded(status, egress.since) for status in statuses)
 
 
-def _answered(watched: Watched, since: float) -> bool:
-    last = watched.last
+def _responded(status: TargetStatus, since: float) -> bool:
+    last = status.last
     if last is None or last.ended_at < since:
         return False
     return any(record.http_status_code is not None for record in last.steps)
 
 
-def _failure(failing: Sequence[Watched], watched: Sequence[Watched], now: float, *, open_way: bool) -> str:
-    count = len(_names(watched))
-    subject = _subject(failing, count)
-    # What has failed for days would hide what began tonight, and since when.
-    told = [each for each in failing if not is_old(each, now)] or failing
-    if len(told) < len(failing):
-        subject += f", {len(_names(failing)) - len(_names(told))} of them for more than a day"
-    faults = Counter(each.decisive.fault for each in told if each.decisive).most_common()
-    if len(faults) > 1:
-        culprits = [f"{CULPRITS[fault]} ({number})" for fault, number in faults]
-        return f"{subject}; it looks like {_listed(culprits)}: {_symptom(told, watched, now)}"
-    everywhere = len(_names(failing)) == count and len(_hosts(told)) > 1 and faults[0][0] is Fault.NETWORK
-    culprit = "our own network" if everywhere and not open_way else CULPRITS[faults[0][0]]
-    return f"{subject}; it looks like {culprit}: {_symptom(told, watched, now)}"
+def _failure(
+    failing: Sequence[TargetStatus],
+    statuses: Sequence[TargetStatus],
+    now: float,
+    total: int,
+    *,
+    egress_up: bool,
+) -> str:
+    count = _count(failing, total)
+    # What has been failing for days must not hide what began tonight, and since when.
+    recent = [status for status in failing if not is_old_failure(status, now)] or failing
+    if len(recent) < len(failing):
+        count += f", {len(_names(failing)) - len(_names(recent))} of them for more than a day"
+    faults = Counter(status.decisive.fault for status in recent if status.decisive).most_common()
+    cause = ", ".join(f"{FAULT_LABELS[fault]} ({number})" for fault, number in faults)
+    if len(faults) == 1:
+        fault = faults[0][0]
+        everything = len(_names(failing)) == total and len(_hosts(recent)) > 1
+        own = fault is Fault.NETWORK and everything and not egress_up
+        cause = "the exporter's own network" if own else FAULT_LABELS[fault]
+    errors = _errors(recent, statuses, now)
+    if len(errors) <= _MAX_NAMED_ERRORS:
+        return f"{count}. Likely cause: {cause}. {'; '.join(errors)}."
+    kinds = len({describe_status(status, with_address=False) for status in recent})
+    hosts = len(_hosts(recent))
+    return (
+        f"{count} since {_since(recent, now)}. Likely cause: {cause}. {_plural(kinds, 'different error')} on "
+        f"{_plural(hosts, 'host')}, most frequent: {errors[0]}."
+    )
 
 
-def _subject(failing: Iterable[Watched], count: int) -> str:
-    number = len(_names(failing))
-    return f"{number} of {_federations(count)} {'fails' if number == 1 else 'fail'}"
+def _errors(failing: Sequence[TargetStatus], statuses: Sequence[TargetStatus], now: float) -> list[str]:
+    """Describe each kind of error, the most frequent first: where, what, since when."""
+    kinds: defaultdict[str, list[TargetStatus]] = defaultdict(list)
+    for status in failing:
+        kinds[describe_status(status, with_address=False)].append(status)
+    if len(kinds) == 1 and len(_hosts(failing)) > 1:
+        return [_error(f"{len(_hosts(failing))} hosts", failing, statuses, now)]
+    groups: defaultdict[tuple[str, str], list[TargetStatus]] = defaultdict(list)
+    for kind, alike in kinds.items():
+        for status in alike:
+            groups[kind, status.target.auth_host].append(status)
+    by_frequency = sorted(groups.items(), key=lambda item: -len(_names(item[1])))
+    return [_error(host, group, statuses, now) for (_, host), group in by_frequency]
 
 
-def _symptom(failing: Sequence[Watched], watched: Sequence[Watched], now: float) -> str:
-    """Say which hosts do what, since when; of more than two kinds only the most frequent one."""
-    alike: defaultdict[tuple[str, str], list[Watched]] = defaultdict(list)
-    for each in failing:
-        alike[each.target.auth_host, _way(each)].append(each)
-    groups = sorted(alike.values(), key=lambda group: -len(_names(group)))
-    ways, hosts = {way for _, way in alike}, _hosts(failing)
-    if len(ways) == 1 and len(hosts) > 1:
-        return (
-            f"each of {len(hosts)} hosts {ways.pop()} since {_since(failing, now)}{_share(failing, watched)}"
-        )
-    if len(groups) <= _NAMED:
-        return ", and ".join(_of_one_kind(group, watched, now) for group in groups)
-    fail = f"{hosts.pop()} fails" if len(hosts) == 1 else f"{len(hosts)} hosts fail"
-    said = f"{fail} in {len(ways)} ways since {_since(failing, now)}"
-    if len(_names(groups[0])) == 1:
-        return said
-    return f"{said}, most often: {_of_one_kind(groups[0], watched, now)}"
+def _error(where: str, failing: Sequence[TargetStatus], statuses: Sequence[TargetStatus], now: float) -> str:
+    """Describe one kind of error; one target is named, several are counted."""
+    hosts, names = _hosts(failing), _names(failing)
+    there = len(_names(status for status in statuses if status.target.auth_host in hosts))
+    share = ""
+    if len(names) == 1:
+        where = next(iter(names))
+    elif there > len(hosts):
+        share = f" ({len(names)} of {'its' if len(hosts) == 1 else 'their'} {there} federations)"
+    text = describe_status(failing[0], with_address=len(failing) == 1)
+    return f"{where}: {text} since {_since(failing, now)}{share}"
 
 
-def _of_one_kind(failing: Sequence[Watched], watched: Sequence[Watched], now: float) -> str:
-    host = failing[0].target.auth_host
-    return f"{host} {_way(failing[0])} since {_since(failing, now)}{_share(failing, watched)}"
+def _no_failure(statuses: Sequence[TargetStatus], now: float, total: int) -> str:
+    names: defaultdict[Health, set[str]] = defaultdict(set)
+    for status in statuses:
+        names[health(status, now)].add(status.target.name)
+    counts = {kind: len(members) for kind, members in names.items()}
+    if counts.get(Health.NEW) == total:
+        return f"Waiting for the first result of {_plural(total, 'federation')}."
+    not_healthy = set[str]().union(*(names[kind] for kind in _UNKNOWN))
+    parts = [f"{total - len(not_healthy)} of {total} federations healthy"]
+    if slow := counts.get(Health.SLOW):
+        parts[0] += f" ({slow} slow)"
+    parts += [f"{counts[kind]} {text}" for kind, text in _UNKNOWN.items() if kind in counts]
+    return f"{', '.join(parts)}."
 
 
-def _share(failing: Iterable[Watched], watched: Iterable[Watched]) -> str:
-    """Say for how many of all that these hosts sign on; a host with one healthy federation is not down."""
-    hosts, failed = _hosts(failing), len(_names(failing))
-    there = len(_names(each for each in watched if each.target.auth_host in hosts))
-    if there == len(hosts):
-        return ""
-    return f", for {failed} of {'its' if len(hosts) == 1 else 'their'} {_federations(there)}"
+_UNKNOWN = {
+    Health.NEW: "not probed yet",
+    Health.PAUSED: "paused (rate-limited)",
+    Health.INCONCLUSIVE: "inconclusive because of the exporter itself",
+}
+"""Not healthy, not failing: these may have failed in the meantime."""
 
 
-def _no_failure(watched: Sequence[Watched], now: float, count: int) -> str:
-    standings: defaultdict[Standing, set[str]] = defaultdict(set)
-    for each in watched:
-        standings[standing(each, now)].add(each.target.name)
-    slow, unknown = len(standings[Standing.SLOW]), len(standings[Standing.UNKNOWN])
-    held, unclear = len(standings[Standing.HELD]), len(standings[Standing.UNCLEAR])
-    # What is not judged just now may have failed meanwhile, whatever it did before.
-    good = count - len(standings[Standing.UNKNOWN] | standings[Standing.HELD] | standings[Standing.UNCLEAR])
-    if unknown == count:
-        return f"None of {_federations(count)} has been judged yet" if count > 1 else "Not judged yet"
-    if good == count:
-        parts = [f"All {_federations(count)} succeed" if count > 1 else "The only federation succeeds"]
-    else:
-        parts = [f"{good} of {_federations(count)} {'succeeds' if good == 1 else 'succeed'}"]
-    if slow:
-        parts.append(f"{slow} {'is' if slow == 1 else 'are'} slow")
-    if unknown:
-        parts.append(f"{unknown} {'is' if unknown == 1 else 'are'} not judged yet")
-    if held:
-        parts.append(f"{held} {'is' if held == 1 else 'are'} held back by a rate limit")
-    if unclear:
-        parts.append(f"{unclear} could not be judged just now, by the exporter's own fault")
-    return _listed(parts)
+def _count(failing: Iterable[TargetStatus], total: int) -> str:
+    return f"{len(_names(failing))} of {total} federations failing"
 
 
-def _names(watched: Iterable[Watched]) -> set[str]:
-    return {each.target.name for each in watched}
+def _names(statuses: Iterable[TargetStatus]) -> set[str]:
+    return {status.target.name for status in statuses}
 
 
-def _hosts(watched: Iterable[Watched]) -> set[str]:
-    return {each.target.auth_host for each in watched}
+def _hosts(statuses: Iterable[TargetStatus]) -> set[str]:
+    return {status.target.auth_host for status in statuses}
 
 
-def _way(failing: Watched) -> str:
-    return clause(failing.decisive, failing.expiry) if failing.decisive else ""
+def _since(failing: Iterable[TargetStatus], now: float) -> str:
+    return clock(min(status.since or now for status in failing), now)
 
 
-def _since(failing: Iterable[Watched], now: float) -> str:
-    return clock(min(each.since or now for each in failing), now)
-
-
-def _federations(count: int) -> str:
-    return f"{count} federation{'' if count == 1 else 's'}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

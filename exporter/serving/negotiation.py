@@ -1,32 +1,20 @@
-"""Content negotiation for the metrics page: which format, and whether it is compressed. Pure.
+"""Content negotiation: the metrics format, and whether to compress (RFC 9110, 12.5.1 and 12.5.3). No I/O.
 
-    Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2
-            └──────── range ───────────┘└─ version ──┘└ weight
-
-RFC 9110, sections 12.4.2 (weights), 12.5.1 (Accept) and 12.5.3 (Accept-Encoding). Whatever a client
-sends, there is an answer: a scraper that cannot say what it wants is better served with the oldest
-format than with an error.
+A client gets a response whatever it sends: text, the oldest format, rather than 406. Quoted strings with
+commas or semicolons are not understood; no client sends them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from enum import Enum
 
-LONGEST = 4096
-"""Characters of a header that are read. Honest ones have 300; work must be bounded whatever is sent."""
-
-_QUOTED = r'"(?:\\.|[^"\\])*+"?'
-_SEPARATORS = {mark: re.compile(f"{_QUOTED}|{mark}", re.DOTALL) for mark in ",;"}
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_WEIGHT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-
-_UNMATCHED, _ANYTHING, _TYPE, _NAMED = range(4)
+MAX_HEADER_CHARACTERS = 4096
+"""The rest of a header is ignored; real ones have 300."""
 
 
 class Format(Enum):
-    """A metrics format: its media type and the one version of it that is served."""
+    """A metrics format: its media type and the only version of it that is served."""
 
     TEXT = ("text/plain", "0.0.4")
     OPENMETRICS = ("application/openmetrics-text", "1.0.0")
@@ -37,95 +25,62 @@ class Format(Enum):
 
     @property
     def content_type(self) -> str:
-        """The whole `Content-Type`, as the formats' specifications spell it."""
+        """The `Content-Type`, as the format's specification spells it."""
         return f"{self.media_type}; version={self.version}; charset=utf-8"
 
 
-def choose(accept: str | None) -> Format:
-    """Choose the format that the client likes best.
+def choose_format(accept: str) -> Format:
+    """Return the metrics format that the client prefers.
 
-    The most specific range that matches a format gives its weight. At equal weights OpenMetrics wins
-    if it was named, since it says more; a wildcard alone is a person or an old scraper, and gets text.
-    Nothing acceptable means text as well, as Prometheus' Go client does it, never 406.
+    The most specific range that matches a format gives its weight. At equal weights OpenMetrics wins if it is
+    named; a wildcard alone gets text.
 
     Args:
-        accept: the `Accept` header, several joined by commas; None if there was none.
+        accept: all `Accept` headers, joined by commas; may be empty.
     """
-    ranges = list(_elements(accept or ""))
-    level, openmetrics = _appeal(Format.OPENMETRICS, ranges)
-    _, text = _appeal(Format.TEXT, ranges)
-    if openmetrics > text or (openmetrics == text > 0 and level == _NAMED):
+    ranges = list(_elements(accept))
+    named, openmetrics = _weight(Format.OPENMETRICS, ranges)
+    _, text = _weight(Format.TEXT, ranges)
+    if openmetrics > text or (named and openmetrics == text > 0):
         return Format.OPENMETRICS
     return Format.TEXT
 
 
-def wants_gzip(accept_encoding: str | None) -> bool:
-    """Tell whether the client would rather have gzip than the plain body.
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Return whether the client names gzip and does not prefer the plain body.
 
     Args:
-        accept_encoding: the `Accept-Encoding` header, several joined by commas; None if there was
-            none, which permits any coding but asks for none.
+        accept_encoding: all `Accept-Encoding` headers, joined by commas; may be empty.
     """
-    weights: dict[str, float] = {}
-    for name, _, weight in _elements(accept_encoding or ""):
-        # RFC 9110, 8.4.1.3: x-gzip is to be taken for gzip
-        coding = "gzip" if name == "x-gzip" else name
-        weights[coding] = max(weight, weights.get(coding, 0.0))
-    others = weights.get("*", 0.0)
-    gzip = weights.get("gzip", others)
-    return gzip > 0 and gzip >= weights.get("identity", others)
+    weights = {name: weight for name, _, weight in _elements(accept_encoding)}
+    gzip = max(weights.get("gzip", 0.0), weights.get("x-gzip", 0.0))
+    return gzip > 0 and gzip >= weights.get("identity", weights.get("*", 0.0))
 
 
-def _appeal(form: Format, ranges: list[tuple[str, frozenset[str], float]]) -> tuple[int, float]:
-    """How specifically a format is accepted, and with what weight; 0 and 0.0 when it is not."""
-    level, _, weight = max(
+def _weight(form: Format, ranges: list[tuple[str, str | None, float]]) -> tuple[bool, float]:
+    """Return whether a format is named, and its weight; 0 if it is not acceptable."""
+    matches = (form.media_type, form.media_type.partition("/")[0] + "/*", "*/*")
+    _, _, name, weight = max(
         (
-            (_level(name, form), bool(versions), weight)
-            for name, versions, weight in ranges
-            if versions <= {form.version}
+            (-matches.index(name), version is not None, name, weight)
+            for name, version, weight in ranges
+            if name in matches and version in {None, form.version}
         ),
-        default=(_UNMATCHED, False, 0.0),
+        default=(0, False, "", 0.0),
     )
-    return level, weight if level else 0.0
+    return name == form.media_type, weight
 
 
-def _level(name: str, form: Format) -> int:
-    if name == form.media_type:
-        return _NAMED
-    if name == form.media_type.partition("/")[0] + "/*":
-        return _TYPE
-    return _ANYTHING if name == "*/*" else _UNMATCHED
-
-
-def _elements(header: str) -> Iterator[tuple[str, frozenset[str], float]]:
-    """Read a list of names with parameters: lower-cased name, values of `version`, weight."""
-    for element in _split(header[:LONGEST], ","):
-        name, *parameters = _split(element, ";")
-        weight, versions = 1.0, set()
-        for parameter in reversed(parameters):  # so that the first of several weights counts
+def _elements(header: str) -> Iterator[tuple[str, str | None, float]]:
+    """Yield name, `version` and weight of each element of a list."""
+    for element in header[:MAX_HEADER_CHARACTERS].lower().split(","):
+        name, *parameters = (part.strip() for part in element.split(";"))
+        values = dict[str, str]()
+        for parameter in parameters:
             key, _, value = parameter.partition("=")
-            match key.strip().lower():
-                case "q":
-                    weight = _weight(_unquoted(value.strip()))
-                case "version":
-                    versions.add(_unquoted(value.strip()))
-        yield name.strip().lower(), frozenset(versions), weight
-
-
-def _weight(text: str) -> float:
-    """Read a q-value. Out of bounds is brought within; what is no number is taken as not written."""
-    return min(1.0, max(0.0, float(text))) if _WEIGHT.fullmatch(text) else 1.0
-
-
-def _split(text: str, separator: str) -> Iterator[str]:
-    """Split at a separator, but not inside quoted strings; an unclosed quote lasts to the end."""
-    start = 0
-    for match in _SEPARATORS[separator].finditer(text):
-        if match[0] == separator:
-            yield text[start : match.start()]
-            start = match.end()
-    yield text[start:]
-
-
-def _unquoted(value: str) -> str:
-    return _ESCAPED.sub(r"\1", value[1:].removesuffix('"')) if value.startswith('"') else value
+            values.setdefault(key.strip(), value.strip().strip('"'))
+        try:
+            weight = min(1.0, max(0.0, float(values.get("q", "1"))))
+        except ValueError:
+            weight = 1.0
+        yield name, values.get("version"), weight

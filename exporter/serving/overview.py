@@ -1,40 +1,72 @@
-"""The overview: a sentence on all that is watched, then every target, the worst first. Pure."""
+"""The overview page: the headline, then every target, worst first."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias, TypeVar
-
-from markupsafe import Markup
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from exporter.reasons import Fault
-from exporter.serving.document import render
 from exporter.serving.headline import headline
-from exporter.serving.sparkline import sparkline
-from exporter.serving.standing import Standing, Verdict, rank, standing, verdict
-from exporter.serving.times import clock, latency, relative
-from exporter.serving.watched import Breath, Point, Views, Watched
-from exporter.serving.words import status
+from exporter.serving.html import render, sparkline
+from exporter.serving.texts import (
+    NO_VALUE,
+    Health,
+    Summary,
+    clock,
+    describe_response,
+    health,
+    latency,
+    relative,
+    severity,
+    summarize,
+)
+from exporter.single_flight import SingleFlight
+from exporter.status import EgressStatus, Point, TargetHistory, TargetStatus
 from exporter.target import Journey
 
-Drawn: TypeAlias = dict[tuple[str, Journey], tuple[tuple[Point, ...], Markup]]
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
+YieldIfDue: TypeAlias = Callable[[], Awaitable[None]]
 T = TypeVar("T")
 
-NOT_KNOWN = "-"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusSource:
+    """Where pages and API get what they show.
+
+    Args:
+        version: the exporter's version.
+        statuses: returns every target and journey, built one by one as they are read.
+        history: returns all journeys of the named target; empty if it is unknown.
+        now: wall clock, seconds since the epoch.
+        start_work: called at the start of a long computation; what it returns is awaited every few steps, and
+            lets the event loop run when the computation has held it for long enough.
+        external_url: returns the base URL of links; None if it is not set.
+        egress: returns the result of the egress check; None without one, and before the first.
+    """
+
+    version: str
+    statuses: Callable[[], Iterator[TargetStatus]]
+    history: Callable[[str], tuple[TargetHistory, ...]]
+    now: Callable[[], float]
+    start_work: Callable[[], YieldIfDue]
+    external_url: Callable[[], str | None]
+    egress: Callable[[], EgressStatus | None]
 
 
 class Row(NamedTuple):
-    """A target and journey, as a line of the overview shows it."""
+    """A target and journey in the overview."""
 
     name: str
     host: str
     fault: str
-    verdict: Verdict
+    summary: Summary
     last: str
     sparkline: Markup
     latency: str
@@ -42,155 +74,142 @@ class Row(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Targets that stand alike."""
+    """Targets with the same health."""
 
-    heading: str
-    badge: str
-    told: str
-    anchor: str
+    health: Health
     size: int
     rows: Iterator[Row]
 
 
 class Overview:
-    """Makes the overview; keeps its pictures, since from one look to the next few probes are run.
+    """Renders the overview; caches the sparklines, of which few change between two requests.
 
     Args:
-        views: where what it shows is taken from.
+        source: what it shows.
     """
 
-    def __init__(self, views: Views) -> None:
-        self._views = views
-        self._drawn: Drawn = {}
-        self._made: asyncio.Task[bytes] | None = None
+    def __init__(self, source: StatusSource) -> None:
+        self._source = source
+        self._sparklines: dict[tuple[str, Journey], tuple[tuple[Point, ...], Markup]] = {}
+        self.page = SingleFlight(self._render)
+        """Returns the page; a thousand targets are a megabyte, so concurrent requests share one."""
 
-    async def page(self) -> bytes:
-        """Return the page as it is now; those who ask while it is made all get the same one.
-
-        A thousand targets are a megabyte, and however many look at them, they cost what one does.
-        """
-        if self._made is None:
-            self._made = asyncio.create_task(self._make())
-            self._made.add_done_callback(self._over)
-        return await asyncio.shield(self._made)  # whoever leaves takes it from nobody
-
-    def _over(self, _: asyncio.Task[bytes]) -> None:
-        self._made = None
-
-    async def _make(self) -> bytes:
-        breath, now = self._views.slices(), self._views.now()
-        ranked = await worst_first(self._views, now, breath)
-        self._forget({(watched.target.name, watched.journey) for watched in ranked})
-        sentence, title, mood = (
-            headline(ranked, now, self._views.egress()),
-            _title(ranked),
-            _mood(ranked, now),
-        )
-        await breath()
+    async def _render(self) -> bytes:
+        source, now, yield_if_due = self._source, self._source.now(), self._source.start_work()
+        statuses = await worst_first(source, now, yield_if_due)
+        known = {(status.target.name, status.journey) for status in statuses}
+        for key in self._sparklines.keys() - known:
+            del self._sparklines[key]
+        text = headline(statuses, now, source.egress())
+        title = _title(statuses)
+        badge = health(statuses[0], now).badge if statuses else Health.NEW.badge
+        await yield_if_due()
         groups = [
             Group(
-                kind.heading,
-                kind.badge,
-                kind.told,
-                kind.name.lower(),
+                kind,
                 len(members := list(group)),
-                (_row(watched, now, self._picture(watched)) for watched in drained(members)),
+                (_row(status, now, self._sparkline(status)) for status in pop_all(members)),
             )
-            for kind, group in groupby(drained(ranked), key=partial(standing, now=now))
+            for kind, group in groupby(pop_all(statuses), key=partial(health, now=now))
         ]
-        await breath()
-        url = self._views.external_url()
+        await yield_if_due()
+        url = source.external_url()
         return await render(
             "overview.html",
-            breath,
+            yield_if_due,
             title=title,
             canonical=None if url is None else f"{url}/",
-            root="",
+            root=root_path(url),
+            is_overview=True,
             api="",
-            version=self._views.version,
+            version=source.version,
             now=now,
-            headline=sentence,
-            mood=mood,
+            headline=text,
+            badge=badge,
             groups=groups,
         )
 
-    def _picture(self, watched: Watched) -> Markup:
-        key = watched.target.name, watched.journey
-        points, image = self._drawn.get(key, (None, None))
-        if image is None or points != watched.points:
-            image = sparkline(watched.points)
-            self._drawn[key] = watched.points, image
+    def _sparkline(self, status: TargetStatus) -> Markup:
+        key = status.target.name, status.journey
+        points, image = self._sparklines.get(key, (None, None))
+        if image is None or points != status.points:
+            image = sparkline(status.points, status.target.interval)
+            self._sparklines[key] = status.points, image
         return image
 
-    def _forget(self, watched: set[tuple[str, Journey]]) -> None:
-        """Drop pictures of those that are no longer watched."""
-        for key in self._drawn.keys() - watched:
-            del self._drawn[key]
+
+def root_path(external_url: str | None) -> str:
+    """Return the path that links start with, such as `/flow/`; empty for relative links.
+
+    With a path in the external URL, links are right with and without a trailing slash, and whether or not the
+    proxy strips the path. Without one the exporter cannot know its prefix: relative links work behind any.
+    """
+    path = urlsplit(external_url or "").path.rstrip("/")
+    return f"{path}/" if path else ""
 
 
-async def worst_first(views: Views, now: float, breath: Breath) -> list[Watched]:
-    """Return all that is watched, in the order it is to be told in."""
-    found = []
-    for watched in views.watched():
-        found.append((rank(watched, now), watched))
-        await breath()
-    found.sort(key=itemgetter(0))
-    await breath()
-    return [watched for _, watched in found]
+async def worst_first(source: StatusSource, now: float, yield_if_due: YieldIfDue) -> list[TargetStatus]:
+    """Return every target and journey, worst first."""
+    ranked = []
+    for status in source.statuses():
+        ranked.append((severity(status, now), status))
+        await yield_if_due()
+    ranked.sort(key=itemgetter(0))
+    await yield_if_due()
+    return [status for _, status in ranked]
 
 
-def drained(values: list[T]) -> Iterator[T]:
-    """Yield values and let go of each: to free those of a thousand targets in one go holds the loop, too."""
+def pop_all(values: list[T]) -> Iterator[T]:
+    """Yield values and drop each one: freeing a thousand at once would hold the event loop."""
     values.reverse()
     while values:
         yield values.pop()
 
 
-def _mood(watched: Sequence[Watched], now: float) -> str:
-    return standing(watched[0], now).badge if watched else Standing.UNKNOWN.badge
-
-
-def _title(watched: Sequence[Watched]) -> str:
-    failing = len({each.target.name for each in watched if each.failing})
+def _title(statuses: Sequence[TargetStatus]) -> str:
+    failing = len({status.target.name for status in statuses if status.failing})
     return f"{failing} failing · pingone-flow-exporter" if failing else "pingone-flow-exporter"
 
 
-def _row(watched: Watched, now: float, picture: Markup) -> Row:
-    target, last, decisive = watched.target, watched.last, watched.decisive
+def _row(status: TargetStatus, now: float, image: Markup) -> Row:
+    target, decisive = status.target, status.decisive
     several = len(target.journeys) > 1
     return Row(
         name=target.name,
-        host=f"{target.auth_host}, {watched.journey}" if several else target.auth_host,
-        fault=decisive.fault.value if watched.failing and decisive else "",
-        verdict=verdict(watched, now),
-        last=f"{status(last)}, {relative(last.ended_at, now)}" if last else target_of(watched),
-        sparkline=picture,
-        latency=took(watched),
-        next=_next(watched, now),
+        host=f"{target.auth_host}, {status.journey}" if several else target.auth_host,
+        fault=decisive.fault.value if status.failing and decisive else "",
+        summary=summarize(status, now),
+        last=last_response(status, now) or f"source environment {target.source_environment_id}",
+        sparkline=image,
+        latency=last_latency(status),
+        next=_next(status, now),
     )
 
 
-def target_of(watched: Watched) -> str:
-    """Say whom a target signs on, when there is nothing else to say of it yet."""
-    return f"source environment {watched.target.source_environment_id}"
+def last_response(status: TargetStatus, now: float) -> str:
+    """Return the last response and its age; empty before the first probe."""
+    last = status.last
+    return f"{describe_response(last)} - {relative(last.ended_at, now)}" if last else ""
 
 
-def took(watched: Watched) -> str:
-    """Say how long the last probe took, where that can be believed."""
-    last = watched.last
-    if last is None or last.stalled:
-        return NOT_KNOWN
-    return latency(last.duration) if last.fault is not Fault.EXPORTER else NOT_KNOWN
+def last_latency(status: TargetStatus) -> str:
+    """Return the duration of the last probe, unless the exporter itself distorted it."""
+    last = status.last
+    if last is None or last.stalled or last.fault is Fault.EXPORTER:
+        return NO_VALUE
+    return latency(last.duration)
 
 
-def next_run(watched: Watched, now: float) -> str:
-    """Say when it is probed next; what is overdue is about to be."""
-    due = watched.next_run
-    return "none any more" if due is None else relative(max(due, now), now)
+def next_probe(status: TargetStatus, now: float) -> str:
+    """Return when the next probe starts."""
+    if status.next_run is None:
+        return "not scheduled"
+    return "due now" if status.next_run - now < 1 else relative(status.next_run, now)
 
 
-def _next(watched: Watched, now: float) -> str:
-    when = "no more probes" if watched.next_run is None else f"next {next_run(watched, now)}"
-    if watched.held_until is None:
-        return when
-    return f"held back until {clock(watched.held_until, now)}, {when}"
+def _next(status: TargetStatus, now: float) -> str:
+    text = next_probe(status, now)
+    text = f"next {text}" if text.startswith("in ") else text
+    if status.backoff_until is None:
+        return text
+    return f"paused until {clock(status.backoff_until, now)}, {text}"

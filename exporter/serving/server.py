@@ -1,173 +1,182 @@
-"""uvicorn, run in the loop that is already there, on sockets that already listen.
+"""Serve an ASGI application on sockets that already listen, in the running event loop.
 
-uvicorn would handle signals, and raise them again when it is done, so that nothing after it runs; the
-application owns them, and a server ends when its block does:
+    async with serve(app, sockets):
+        ...                          # accepting connections
+                                     # closed: idle connections at once, busy ones within the grace period
 
-    async with serving(app, sockets):
-        ...                              # accepting
-                                         # closed: idle connections at once, busy ones within the grace
+uvicorn parses HTTP and runs the application. Its own accept loop is not used: it can neither bound TLS
+handshakes nor change the certificate, and it raises SIGTERM again at the end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from exporter.serving.connection import Connection
-from exporter.serving.door import Door
-from exporter.serving.gate import only_health
-from exporter.serving.handshake import Handshake
-from exporter.serving.listening import BACKLOG
-from exporter.serving.seats import Seats
+from exporter.serving.auth import only_health
+from exporter.serving.connections import Connection, ConnectionLimiter, ConnectionMiddleware
+from exporter.serving.port_security import PortSecurity
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-MOST_CONNECTIONS = 500
-"""Beyond them the one that is missed least gives way. Half of the usual limit of 1,024 files: probes need
-theirs."""
-MOST_CHECKING = 50
-"""Connections to the port of its own for health checks, likewise; kubelets are few, and both together must
-leave files to the probes."""
-KEEP_ALIVE = 75
-"""Seconds. Longer than usual scrape intervals (15 s to 60 s), so that Prometheus, which keeps idle
-connections for five minutes, reuses one; uvicorn's 5 s make it connect anew, and shake hands anew under
-TLS, for every scrape. An idle connection costs a few kilobytes."""
-LARGEST_HEAD = 16 * 1024
-GRACE = 2
-"""Seconds for requests in flight at shutdown; a scrape of thousands of targets takes a tenth of that."""
-_CLEARING = 1.0
-"""Seconds for cancelled requests to end; they only have to answer 503."""
+MAX_CONNECTIONS = 500
+"""Half of the usual limit of 1,024 open files: probes need theirs."""
+MAX_TLS_CONNECTIONS = 125
+"""asyncio reserves 256 KiB for each."""
+MAX_HEALTH_CONNECTIONS = 50
+"""To the separate health port; kubelets are few."""
+MAX_HEAD_BYTES = 16 * 1024
+SHUTDOWN_GRACE_SECONDS = 2.0
+"""For requests in progress; a scrape of thousands of targets takes a tenth of that."""
+
+HANDSHAKE_TIMEOUT_SECONDS = 10.0
+_TLS_CLOSE_TIMEOUT_SECONDS = 1.0
+"""For the client to confirm the end of TLS; less than the grace period."""
+_CANCEL_TIMEOUT_SECONDS = 1.0
+"""For cancelled requests, which only have to send 503."""
+_ACCEPT_RETRY_SECONDS = 1.0
+
+_log = logging.getLogger("exporter.serving")
 
 
 @contextlib.asynccontextmanager
-async def serving(
+async def serve(
     app: ASGIApp,
     sockets: Sequence[socket.socket],
     *,
-    door: Door | None = None,
-    checked: Sequence[socket.socket] = (),
-    grace: int = GRACE,
-    most: int | None = None,
+    security: PortSecurity | None = None,
+    health_sockets: Sequence[socket.socket] = (),
+    grace: float = SHUTDOWN_GRACE_SECONDS,
+    max_connections: int | None = None,
 ) -> AsyncIterator[None]:
-    """Serve an application while the block runs.
-
-    The block begins when connections are accepted. When it ends, the sockets are closed, idle
-    connections too; requests in flight have their time, are then cancelled, and nothing is left.
+    """Serve an application while the block runs; afterwards sockets and connections are closed.
 
     Args:
         app: the ASGI application; its lifespan is not run.
-        sockets: listening sockets, as `bind` makes them; they are closed in any case.
-        door: says whether TLS is spoken, and with which certificate; without one it is not.
-        checked: sockets where health alone is told, without TLS; likewise closed.
-        grace: seconds for requests in flight at the end.
-        most: connections; None for `MOST_CONNECTIONS`.
+        sockets: listening sockets from `bind`.
+        security: TLS of the port; None for plain HTTP.
+        health_sockets: listening sockets for health checks alone, without TLS.
+        grace: seconds for requests in progress at the end.
+        max_connections: None for the default.
 
     Raises:
-        OSError: a socket cannot be served.
+        OSError: a socket is closed.
     """
-    door = door or Door()
-    server = Server(app, door=door, grace=grace, most=most)
-    async with contextlib.AsyncExitStack() as beside:
-        if checked:
-            health = serving(only_health(app), checked, grace=grace, most=MOST_CHECKING)
-            await beside.enter_async_context(health)
-        running = asyncio.create_task(server.serve(list(sockets)), name="web server")
-        try:
-            await server.accepting.wait()
-            if not server.started:
-                await running
-            await beside.enter_async_context(door.open(server.hang_up))  # until the last login is answered
-            yield
-        finally:
-            server.should_exit = True
-            try:
-                await running
-            finally:
-                for sock in sockets:
-                    sock.close()
+    security = security or PortSecurity()
+    servers = [_Server(app, sockets, security, max_connections)]
+    if health_sockets:
+        servers.append(_Server(only_health(app), health_sockets, PortSecurity(), MAX_HEALTH_CONNECTIONS))
+    security.on_tls_change = servers[0].close_connections
+    try:
+        for server in servers:
+            server.start()
+        yield
+    finally:
+        security.on_tls_change = None
+        await asyncio.gather(*(server.close(grace) for server in servers))
+        security.auth.close()
 
 
-class Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers, that says when it accepts and leaves nothing behind."""
-
+class _Server:
     def __init__(
-        self, app: ASGIApp, *, door: Door | None = None, grace: int = GRACE, most: int | None = None
+        self,
+        app: ASGIApp,
+        sockets: Sequence[socket.socket],
+        security: PortSecurity,
+        max_connections: int | None,
     ) -> None:
-        most = MOST_CONNECTIONS if most is None else most
-        config = uvicorn.Config(
-            app,
-            http=Connection,
+        self._sockets = sockets
+        self._security = security
+        self._max_connections = max_connections
+        self._config = uvicorn.Config(
+            ConnectionMiddleware(app),
+            http="h11",
             ws="none",
             lifespan="off",
             interface="asgi3",
             log_config=None,
-            log_level="error",  # whoever reaches the port could fill the log with warnings
+            log_level="error",  # a client could fill the log with warnings about invalid requests
             access_log=False,
-            workers=1,  # said here, or it would be read from an ambient variable
+            workers=1,  # otherwise read from the environment variable WEB_CONCURRENCY
             proxy_headers=False,
-            server_header=False,
-            backlog=BACKLOG,
-            # Only while all seats are at work; those that just lost theirs are counted for a moment longer.
-            limit_concurrency=most + BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=grace,
-            h11_max_incomplete_event_size=LARGEST_HEAD,
+            timeout_keep_alive=3600,  # Connection has its own deadlines
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
-        super().__init__(config)
-        self.accepting = asyncio.Event()
-        self.servers: list[asyncio.Server] = []
-        self._door = door or Door()
-        self._seats = Seats(most)
+        self._config.load()
+        self._state = uvicorn.Server(self._config).server_state
+        self._limiter = ConnectionLimiter(0)
+        self._accepting: list[asyncio.Task[None]] = []
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Leave signals to the application."""
-        yield
+    def start(self) -> None:
+        """Begin to accept connections."""
+        for sock in self._sockets:
+            sock.getsockname()  # raises if it is closed
+        self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self._sockets]
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
-        loop = asyncio.get_running_loop()
-        for sock in sockets or ():
-            self.servers.append(await loop.create_server(self._connect, sock=sock, backlog=BACKLOG))
-        self.started = True
-        self.accepting.set()
+    async def close(self, grace: float) -> None:
+        """Close sockets and connections; cancel requests that are still in progress after `grace` seconds."""
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        for sock in self._sockets:
+            sock.close()
+        self.close_connections()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._limiter.empty.wait()
+        tasks = set(self._state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT_SECONDS)
+        for connection in self._limiter:
+            connection.abort()
+        await self._limiter.empty.wait()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End; whoever has not yet asked for anything is not waited for."""
-        self._seats.clear()
-        await super().shutdown(sockets)
-
-    def hang_up(self) -> None:
-        """Let no connection outlive the door that it came in by: idle ones end now, busy ones answered."""
-        self._seats.clear()
-        for connection in list(self.server_state.connections):
+    def close_connections(self) -> None:
+        """Close every connection, active ones after their response."""
+        for connection in self._limiter:
             connection.shutdown()
 
-    def _connect(self) -> asyncio.BaseProtocol:
-        connection = Connection(self.config, self.server_state, self.lifespan.state)
-        connection.seats = self._seats
-        context = self._door.context
-        return connection if context is None else Handshake(connection, context, self._seats)
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:  # such as no file descriptor left
+                _log.warning("cannot accept connections: %s", error.strerror)
+                await asyncio.sleep(_ACCEPT_RETRY_SECONDS)
+                continue
+            context = self._security.context
+            default = MAX_TLS_CONNECTIONS if context else MAX_CONNECTIONS
+            self._limiter.max_connections = self._max_connections or default
+            connection = Connection(self._limiter, self._make_http)
+            self._limiter.add(connection)
+            connection.start(asyncio.create_task(self._connect(connection, sock)), sock)
+            await asyncio.sleep(0)  # a burst of connections must not hold the loop
 
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until `should_exit`; nothing is left when this returns or raises."""
-        try:
-            await super().serve(sockets)
-        finally:
-            self.accepting.set()  # nobody must wait for a start that failed
-            await self._clear()
+    async def _connect(self, connection: Connection, sock: socket.socket) -> None:
+        """Connect a socket to its protocol; do the TLS handshake. One that fails is the client's problem."""
+        context = self._security.context
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection,
+                sock,
+                ssl=context,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_SECONDS if context else None,
+                ssl_shutdown_timeout=_TLS_CLOSE_TIMEOUT_SECONDS if context else None,
+            )
 
-    async def _clear(self) -> None:
-        """End what outlasted the grace: uvicorn cancels it, but does not wait, nor for slow readers."""
-        for server in self.servers:
-            server.close()
-        if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=_CLEARING)
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
+    def _make_http(self, state: dict[str, object]) -> asyncio.Protocol:
+        return self._config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn's own protocols take these
+            config=self._config, server_state=self._state, app_state=state
+        )

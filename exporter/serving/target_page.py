@@ -1,4 +1,4 @@
-"""The page of one target: how it stands, its last probes and last failures with their steps. Pure."""
+"""The page of one target: its status, its last probes and last failures with their steps."""
 
 from __future__ import annotations
 
@@ -6,50 +6,57 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.outcome import Outcome, Phase, StepRecord
-from exporter.serving.document import render
-from exporter.serving.headline import reaches_nobody
-from exporter.serving.overview import next_run, took
-from exporter.serving.sparkline import said, sparkline
-from exporter.serving.standing import CONFIRMED, Standing, Verdict, standing, told, verdict
-from exporter.serving.times import clock, relative
-from exporter.serving.watched import Egress, Past, Views, Watched
-from exporter.serving.words import CULPRITS, finding, status
+from exporter.serving.headline import has_no_network
+from exporter.serving.html import render, sparkline
+from exporter.serving.overview import StatusSource, last_latency, last_response, next_probe, root_path
+from exporter.serving.texts import (
+    CONFIRMED_FAILURES,
+    FAULT_LABELS,
+    Health,
+    Summary,
+    announce,
+    clock,
+    describe_outcome,
+    describe_points,
+    describe_response,
+    health,
+    relative,
+    summarize,
+)
+from exporter.status import EgressStatus, TargetHistory, TargetStatus
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-
-WIDTH = 100
-"""Of a step's bars, whatever they are drawn in."""
-_THINNEST = 0.5
-_SOON = 14 * 86_400.0
-_NOW = 3 * 86_400.0
+BAR_WIDTH = 100
+_MIN_BAR_WIDTH = 0.5
+_EXPIRES_SOON_SECONDS = 14 * 86_400.0
+_EXPIRES_NOW_SECONDS = 3 * 86_400.0
 
 
 class Bar(NamedTuple):
-    """A phase of a step: where its bar begins, how wide it is, its seconds, and whether it completed."""
+    """A phase of a step: start and width of its bar, seconds, whether it completed."""
 
     phase: Phase
-    begin: float
+    start: float
     width: float
     seconds: float
     completed: bool
 
 
 class Step(NamedTuple):
-    """A step as it is shown."""
+    """A step as shown."""
 
     record: StepRecord
     bars: tuple[Bar, ...]
 
 
 class Probe(NamedTuple):
-    """A probe as it is shown."""
+    """A probe as shown."""
 
     anchor: str
     outcome: Outcome
-    finding: str
-    status: str
+    text: str
     steps: tuple[Step, ...]
 
 
@@ -60,19 +67,19 @@ class Advice(NamedTuple):
     why: str
 
 
-class Walk(NamedTuple):
-    """A journey of the target, as it is shown."""
+class JourneyView(NamedTuple):
+    """One journey of the target as shown."""
 
-    watched: Watched
-    standing: Standing
-    fault: str
-    verdict: Verdict
-    told: str
+    status: TargetStatus
+    health: Health
+    cause: str
+    summary: Summary
+    announcement: str
     last: str
-    took: str
+    latency: str
     next: str
     sparkline: Markup
-    said: str
+    points: str
     advice: tuple[Advice, ...]
     recent: Iterator[Probe]
     recent_count: int
@@ -80,107 +87,111 @@ class Walk(NamedTuple):
     failures_count: int
 
 
-async def target_page(pasts: Sequence[Past], views: Views) -> bytes:
+async def target_page(histories: Sequence[TargetHistory], source: StatusSource) -> bytes:
     """Return the page of a target.
 
     Args:
-        pasts: its journeys, at least one.
-        views: where else what it shows is taken from.
+        histories: its journeys, at least one.
+        source: everything else that the page shows.
     """
-    now, target = views.now(), pasts[0].watched.target
-    url = views.external_url()
+    now, target, url = source.now(), histories[0].status.target, source.external_url()
     return await render(
         "target.html",
-        views.slices(),
+        source.start_work(),
         title=f"{target.name} · pingone-flow-exporter",
         canonical=None if url is None else f"{url}/targets/{target.name}",
-        root="../",
+        root=root_path(url) or "../",
+        is_overview=False,
         api=f"/{target.name}",
-        version=views.version,
+        version=source.version,
         now=now,
         target=target,
-        walks=[_walk(past, now, views.egress()) for past in pasts],
-        width=WIDTH,
+        journeys=[_journey(history, now, source.egress()) for history in histories],
+        width=BAR_WIDTH,
     )
 
 
-def bars(record: StepRecord, left: float) -> tuple[Bar, ...]:
-    """Return a step's phases, each behind the one before, in the proportions of their times.
+def bars(record: StepRecord, remaining: float) -> tuple[Bar, ...]:
+    """Return the phases of a step as bars, one after the other, in proportion to their times.
 
     Args:
-        record: the step's.
-        left: seconds of the probe that belong to no completed phase: those of the phase it ended in.
+        record: the step.
+        remaining: seconds of the probe outside completed phases: those of the phase in which it failed.
     """
     times = [(phase, record.phases[phase], True) for phase in Phase if phase in record.phases]
     if record.phase not in record.phases:
-        times.append((record.phase, max(left, 0.0), False))
+        times.append((record.phase, max(remaining, 0.0), False))
     total = sum(seconds for _, seconds, _ in times) or 1.0
-    found, begin = [], 0.0
+    found, start = [], 0.0
     for phase, seconds, completed in times:
-        # However short, it is to be seen; then the last one must not begin at the very edge.
-        width = max(seconds / total * WIDTH, _THINNEST)
-        found.append(Bar(phase, round(min(begin, WIDTH - _THINNEST), 2), round(width, 2), seconds, completed))
-        begin += seconds / total * WIDTH
+        # Every bar is wide enough to be seen, and none starts at the very edge.
+        width = max(seconds / total * BAR_WIDTH, _MIN_BAR_WIDTH)
+        left = min(start, BAR_WIDTH - _MIN_BAR_WIDTH)
+        found.append(Bar(phase, round(left, 2), round(width, 2), seconds, completed))
+        start += seconds / total * BAR_WIDTH
     return tuple(found)
 
 
-def advice(watched: Watched, now: float) -> tuple[Advice, ...]:
-    """Return the runbooks that belong to how a target stands."""
+def advice(status: TargetStatus, now: float) -> tuple[Advice, ...]:
+    """Return the runbooks that belong to a target's status."""
     found = []
-    if watched.failing and watched.in_a_row >= CONFIRMED:
-        found.append(Advice("PingOneFederationDown", f"{watched.in_a_row} probes in a row failed"))
-    if standing(watched, now) is Standing.HELD or watched.held_until is not None:
-        found.append(Advice("PingOneRateLimited", "the provider limits our rate"))
-    if watched.slow:
-        found.append(Advice("PingOneSignOnSlow", "the last probe took longer than its objective"))
-    expiry = watched.expiry
-    if expiry is not None and expiry - now < _SOON:
-        name = "PingOneCertificateExpiresNow" if expiry - now < _NOW else "PingOneCertificateExpiresSoon"
+    if status.failing and status.consecutive >= CONFIRMED_FAILURES:
+        found.append(Advice("PingOneFederationDown", f"{status.consecutive} consecutive failures"))
+    if health(status, now) is Health.PAUSED or status.backoff_until is not None:
+        found.append(Advice("PingOneRateLimited", "the provider rate-limits the probes"))
+    if status.slow:
+        found.append(Advice("PingOneSignOnSlow", "the last probe took longer than the latency objective"))
+    expiry = status.certificate_expiry
+    if expiry is not None and expiry - now < _EXPIRES_SOON_SECONDS:
+        soon = expiry - now >= _EXPIRES_NOW_SECONDS
+        name = "PingOneCertificateExpiresSoon" if soon else "PingOneCertificateExpiresNow"
         verb = "expired" if expiry <= now else "expires"
         found.append(Advice(name, f"the certificate {verb} {relative(expiry, now)}"))
-    records = watched.last.steps if watched.last else ()
+    records = status.last.steps if status.last else ()
     failed = [check for record in records for check, passed in record.checks.items() if not passed]
     if failed:
-        found.append(Advice("PingOneContractCheckFailing", f"not as documented: {', '.join(failed)}"))
+        found.append(Advice("PingOneContractCheckFailing", f"failed contract checks: {', '.join(failed)}"))
     return tuple(found)
 
 
-def _walk(past: Past, now: float, egress: Egress | None) -> Walk:
-    watched = past.watched
-    last = watched.last
-    return Walk(
-        watched=watched,
-        standing=standing(watched, now),
-        fault=_looks_like(watched, now, egress),
-        verdict=verdict(watched, now),
-        told=told(watched, now),
-        last=f"{status(last)}, {relative(last.ended_at, now)}" if last else "none yet",
-        took=took(watched),
-        next=next_run(watched, now),
-        sparkline=sparkline(watched.points),
-        said=said(watched.points),
-        advice=advice(watched, now),
-        recent=(_probe("p", outcome) for outcome in past.recent),
-        recent_count=len(past.recent),
-        failures=(_probe("f", outcome) for outcome in past.failures),
-        failures_count=len(past.failures),
+def _journey(history: TargetHistory, now: float, egress: EgressStatus | None) -> JourneyView:
+    status = history.status
+    interval = status.target.interval
+    return JourneyView(
+        status=status,
+        health=health(status, now),
+        cause=_likely_cause(status, now, egress),
+        summary=summarize(status, now),
+        announcement=announce(status, now),
+        last=last_response(status, now) or "none yet",
+        latency=last_latency(status),
+        next=next_probe(status, now),
+        sparkline=sparkline(status.points, interval),
+        points=describe_points(status.points, interval),
+        advice=advice(status, now),
+        recent=(_probe("p", outcome, status) for outcome in history.recent),
+        recent_count=len(history.recent),
+        failures=(_probe("f", outcome, status) for outcome in history.failures),
+        failures_count=len(history.failures),
     )
 
 
-def _looks_like(watched: Watched, now: float, egress: Egress | None) -> str:
-    if not (watched.failing and watched.decisive):
+def _likely_cause(status: TargetStatus, now: float, egress: EgressStatus | None) -> str:
+    if not (status.failing and status.decisive):
         return ""
-    if egress is not None and reaches_nobody([watched], egress):
-        return f"our own network: the egress check gets no answer either since {clock(egress.since, now)}"
-    return CULPRITS[watched.decisive.fault]
+    if egress is not None and has_no_network([status], egress):
+        since = clock(egress.since, now)
+        return f"the exporter's own network (its egress check has been failing since {since})"
+    return FAULT_LABELS[status.decisive.fault]
 
 
-def _probe(prefix: str, outcome: Outcome) -> Probe:
-    left = outcome.duration - sum(seconds for record in outcome.steps for seconds in record.phases.values())
+def _probe(prefix: str, outcome: Outcome, status: TargetStatus) -> Probe:
+    completed = sum(seconds for record in outcome.steps for seconds in record.phases.values())
     return Probe(
         anchor=f"{prefix}-{outcome.transaction_id}",
         outcome=outcome,
-        finding=finding(outcome),
-        status=status(outcome),
-        steps=tuple(Step(record, bars(record, left)) for record in outcome.steps),
+        text=describe_response(outcome)
+        if outcome.success
+        else describe_outcome(outcome, status.target.expected_statuses),
+        steps=tuple(Step(record, bars(record, outcome.duration - completed)) for record in outcome.steps),
     )

@@ -118,7 +118,7 @@ def test_under_any_weather_all_that_is_said_is_the_same(
         assert f": {two['finding']}" in page
         assert two["finding"] in Document(overview).text
     else:
-        assert "succeeding since" in page
+        assert "healthy since" in page
     walked = run_command("probe", "--json", TWO, cwd=tmp_path, env=PACE | simulated.variables)
     (once,) = json.loads(walked.stdout)["outcomes"]
     assert {once[fact] == two["last"][fact] for fact in ("reason", "fault", "step", "phase")} == {True}
@@ -159,16 +159,16 @@ def test_while_our_own_way_out_is_closed_nobody_else_is_blamed(simulated: Simula
         )
         assert daemon.metrics().value(EGRESS) == told["egress"]["up"] == 0
         assert told["headline"].startswith(
-            "The exporter itself reaches nobody: its own egress check gets no "
+            "The exporter has no network access: its own egress check has been failing since "
         )
-        assert told["headline"].endswith("2 of 2 federations fail, which says nothing of any provider.")
+        assert told["headline"].endswith("2 of 2 federations failing, which says nothing about any provider.")
         assert told["headline"] in Document(daemon.get("/").text).text
         page = Document(daemon.get(f"/targets/{ONE}").text).text
-        assert "it looks like our own network: the egress check gets no answer either since" in page
+        assert "Likely cause: the exporter's own network (its egress check has been failing since" in page
         simulated.put(ONE, {"weather": "healthy"})
         poll(
             lambda: daemon.get("/api/v1/targets").json()["headline"],
-            lambda headline: headline.startswith("1 of 2 federations fails; it looks like the provider: "),
+            lambda headline: headline.startswith("1 of 2 federations failing. Likely cause: provider. "),
             timeout=PATIENCE,
             what="somebody who is reached",
         )

@@ -1,105 +1,160 @@
-"""What pages show, to vary in tests of how they show it."""
+"""What the pages show, and ways to ask for it, to vary in tests."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import httpx
 from observing.examples import START, a_failure, a_success, a_target
+from serving.html import Document
 
 from exporter.outcome import Outcome
 from exporter.reasons import Fault
-from exporter.serving import Egress, Past, Views, Watched
+from exporter.serving import PortSecurity, StatusSource, WebApp, create_app
+from exporter.status import EgressStatus, TargetHistory, TargetStatus
 from exporter.target import Journey
 
 NOW = START + 240.0
-"""Four minutes after the outcomes of `observing.examples` began: 22 Nov 2025 14:04 UTC."""
+"""Four minutes after the outcomes of `observing.examples` started: 22 Nov 2025 14:04 UTC."""
+HOSTILE = """<script>alert("1")</script>'&"""
 
 
-async def at_once() -> None:
-    """Breathe without letting go."""
-
-
-def a_watched(*outcomes: Outcome, **changes: Any) -> Watched:  # noqa: ANN401  any field of it
-    """Return `emea` as it stands after these outcomes, all of one result, with the changes given."""
-    told = [outcome for outcome in outcomes if outcome.counts]
-    facts: dict[str, Any] = {
+def a_status(*outcomes: Outcome, **changes: Any) -> TargetStatus:  # noqa: ANN401  any field of it
+    """Return the status of `emea` after these outcomes, all with the same result, with the changes given."""
+    conclusive = [outcome for outcome in outcomes if outcome.counts]
+    fields: dict[str, Any] = {
         "target": a_target(),
         "journey": Journey.AUTHORIZE,
-        "failing": not told[-1].success if told else None,
-        "since": told[0].ended_at if told else None,
-        "in_a_row": len(told),
+        "failing": not conclusive[-1].success if conclusive else None,
+        "since": conclusive[0].ended_at if conclusive else None,
+        "consecutive": len(conclusive),
         "last": outcomes[-1] if outcomes else None,
-        "decisive": told[-1] if told else None,
+        "decisive": conclusive[-1] if conclusive else None,
         "points": tuple((outcome.duration, outcome.fault.value) for outcome in outcomes),
         "next_run": NOW + 12,
     }
-    return Watched(**facts | changes)
+    return TargetStatus(**fields | changes)
 
 
-def good(name: str = "emea", **changes: Any) -> Watched:  # noqa: ANN401  any field of it
-    """Return a target that succeeds."""
-    return a_watched(a_success(target=name), **{"target": a_target(name=name)} | changes)
+def good(name: str = "emea", **changes: Any) -> TargetStatus:  # noqa: ANN401  any field of it
+    """Return the status of a healthy target."""
+    return a_status(a_success(target=name), **{"target": a_target(name=name)} | changes)
 
 
-def bad(name: str = "emea", host: str = "auth.pingone.eu", **changes: Any) -> Watched:  # noqa: ANN401  any field of an outcome
-    """Return a target that fails."""
+def bad(name: str = "emea", host: str = "auth.pingone.eu", **changes: Any) -> TargetStatus:  # noqa: ANN401  any field of an outcome
+    """Return the status of a failing target."""
     target = a_target(name=name, source_url=f"https://{host}/x")
-    return a_watched(a_failure(target=name, **changes), target=target)
+    return a_status(a_failure(target=name, **changes), target=target)
 
 
-def slow(name: str = "emea") -> Watched:
-    """Return a target that succeeds, and took longer than its objective."""
-    return a_watched(a_success(target=name, duration=2.5), target=a_target(name=name))
+def slow(name: str = "emea") -> TargetStatus:
+    """Return the status of a target whose last success took longer than its objective."""
+    return a_status(a_success(target=name, duration=2.5), target=a_target(name=name))
 
 
-def views(
-    *watched: Watched,
-    pasts: Iterable[Past] = (),
+def a_history(*outcomes: Outcome, **changes: Any) -> TargetHistory:  # noqa: ANN401  any field of a status
+    """Return the history of `emea` after these outcomes."""
+    newest_first = outcomes[::-1]
+    failures = tuple(outcome for outcome in newest_first if not outcome.success)
+    return TargetHistory(status=a_status(*outcomes, **changes), recent=newest_first, failures=failures)
+
+
+async def at_once() -> None:
+    """Do not let the event loop run."""
+
+
+def a_source(
+    *statuses: TargetStatus,
+    histories: Iterable[TargetHistory] = (),
     now: float = NOW,
     external_url: str | None = None,
-    egress: Egress | None = None,
-) -> Views:
-    """Return views of these."""
-    known = tuple(pasts)
-    return Views(
+    egress: EgressStatus | None = None,
+) -> StatusSource:
+    """Return a source of these."""
+    known = tuple(histories)
+    return StatusSource(
         version="1.2.3",
-        watched=lambda: iter(watched),
-        past=lambda name: tuple(past for past in known if past.watched.target.name == name),
+        statuses=lambda: iter(statuses),
+        history=lambda name: tuple(history for history in known if history.status.target.name == name),
         now=lambda: now,
-        slices=lambda: at_once,
+        start_work=lambda: at_once,
         external_url=lambda: external_url,
         egress=lambda: egress,
     )
 
 
-def a_past(*outcomes: Outcome, **changes: Any) -> Past:  # noqa: ANN401  any field of what is watched
-    """Return what is known of `emea` after these outcomes."""
-    newest_first = outcomes[::-1]
-    failures = tuple(outcome for outcome in newest_first if not outcome.success)
-    return Past(watched=a_watched(*outcomes, **changes), recent=newest_first, failures=failures)
+async def some_metrics(openmetrics: bool) -> bytes:  # noqa: FBT001  the signature of the real one
+    """Render a few metrics."""
+    return b"# EOF\n" if openmetrics else b"up 1\n"
+
+
+async def reloaded() -> tuple[bool, str]:
+    """Reload successfully."""
+    return True, "reloaded"
+
+
+def web_app(
+    source: StatusSource | None = None,
+    *,
+    metrics: Callable[[bool], Awaitable[bytes]] = some_metrics,
+    healthy: Callable[[], bool] = lambda: True,
+    ready: Callable[[], bool] = lambda: True,
+    reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,
+    security: PortSecurity | None = None,
+) -> WebApp:
+    """Return an application with the parts given."""
+    return create_app(
+        metrics=metrics,
+        healthy=healthy,
+        ready=ready,
+        statuses=source or a_source(),
+        reload=reload,
+        security=security,
+    )
+
+
+async def asking(
+    app: WebApp, path: str, method: str = "GET", headers: httpx._types.HeaderTypes | None = None
+) -> httpx.Response:
+    """Send one request."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
+        return await client.request(method, path, headers=headers)
+
+
+def ask(
+    app: WebApp, path: str = "/", method: str = "GET", headers: httpx._types.HeaderTypes | None = None
+) -> httpx.Response:
+    """Send one request, in an event loop of its own."""
+    return asyncio.run(asking(app, path, method, headers))
+
+
+def overview(*statuses: TargetStatus, **facts: Any) -> Document:  # noqa: ANN401  arguments of a_source
+    """Return the overview of these."""
+    return Document(ask(web_app(a_source(*statuses, **facts))).text)
+
+
+def headline(*statuses: TargetStatus, **facts: Any) -> str:  # noqa: ANN401  arguments of a_source
+    """Return the headline of these."""
+    return str(api(*statuses, **facts)["headline"])
+
+
+def api(*statuses: TargetStatus, **facts: Any) -> dict[str, Any]:  # noqa: ANN401  arguments of a_source
+    """Return these as the API does."""
+    document: dict[str, Any] = ask(web_app(a_source(*statuses, **facts)), "/api/v1/targets").json()
+    return document
+
+
+def target_page(*histories: TargetHistory, **facts: Any) -> Document:  # noqa: ANN401  arguments of a_source
+    """Return the page of `emea`."""
+    return Document(ask(web_app(a_source(histories=histories, **facts)), "/targets/emea").text)
 
 
 def points(text: str) -> tuple[tuple[float | None, str], ...]:
-    """Return a picture's probes: a digit is a success of so many seconds, another sign a fault."""
+    """Return the points of a sparkline: a digit is a success of so many seconds, a letter a fault."""
     faults = {"p": Fault.PROVIDER, "n": Fault.NETWORK, "q": Fault.QUOTA, "x": Fault.EXPORTER}
     return tuple(
         (float(sign), Fault.NONE.value) if sign.isdigit() else (None, faults[sign].value) for sign in text
     )
-
-
-def named(past: Past, name: str) -> Past:
-    """Return the same of another target."""
-    return replace(past, watched=replace(past.watched, target=replace(past.watched.target, name=name)))
-
-
-def made(coroutine: Any) -> Any:  # noqa: ANN401  whatever is awaited
-    """Return what a coroutine returns."""
-    return asyncio.run(coroutine)
-
-
-def among(texts: Sequence[str], part: str) -> bool:
-    """Whether a part is in one of the texts."""
-    return any(part in text for text in texts)

@@ -22,6 +22,10 @@ class Pair:
         self.authority = trustme.CA()
         self.write(self.authority.issue_cert(*LOCAL))
 
+    def swap(self) -> None:
+        """Write another pair by the same authority."""
+        self.write(self.authority.issue_cert(*LOCAL))
+
     def write(self, issued: trustme.LeafCert) -> None:
         chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
         (self.directory / "server.crt").write_bytes(chain)

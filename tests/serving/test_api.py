@@ -5,43 +5,48 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from observing.examples import START, a_failure, a_step, a_success, a_target
+from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
 from observing.strategies import outcomes
-from serving.examples import NOW, a_past, a_watched, at_once, bad, good, made
+from serving.examples import NOW, a_history, a_source, a_status, ask, bad, good, web_app
+from serving.examples import api as all_of
 
-from exporter.outcome import Outcome, as_json
-from exporter.reasons import Fault, Reason
-from exporter.serving import Egress, Past, Watched
-from exporter.serving.api import target_as_json, targets_as_json
+from exporter.outcome import Outcome, Phase, as_json
+from exporter.reasons import FAULTS, Fault, Reason, reason_text
+from exporter.status import EgressStatus, TargetHistory
 
 
-def all_of(*watched: Watched, external_url: str | None = None) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(made(targets_as_json([*watched], NOW, external_url, at_once)))
+def one(*histories: TargetHistory, **facts: Any) -> dict[str, Any]:  # noqa: ANN401  arguments of a_source
+    document: dict[str, Any] = ask(
+        web_app(a_source(histories=histories, **facts)), "/api/v1/targets/emea"
+    ).json()
     return document
 
 
-def one(*pasts: Past) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(made(target_as_json(pasts, NOW, None, at_once)))
-    return document
+def test_the_api_is_json() -> None:
+    for path in ("/api/v1/targets", "/api/v1/targets/emea"):
+        response = ask(web_app(a_source(histories=[a_history()])), path)
+        assert response.headers["Content-Type"] == "application/json"
+        assert response.json()["generated_at"] == "2025-11-22T14:04:00.000Z"
 
 
-def test_all_targets_are_told_with_the_headline_and_the_time() -> None:
+def test_all_targets_come_with_the_headline_and_the_time() -> None:
     document = all_of(bad("a"), good("b"))
     assert document["generated_at"] == "2025-11-22T14:04:00.000Z"
-    assert document["headline"].startswith("1 of 2 federations fails; ")
+    assert document["headline"].startswith("1 of 2 federations failing. ")
     assert [target["target"] for target in document["targets"]] == ["a", "b"]
 
 
-def test_a_target_is_told_with_all_that_the_page_shows_and_its_last_outcome_in_the_one_shape() -> None:
+def test_a_target_has_everything_that_the_page_shows_and_its_last_outcome() -> None:
     last = a_failure(Reason.DNS, ended_at=START)
     target = a_target(labels=(("owner", "identity"),))
-    (told,) = all_of(
-        a_watched(last, target=target, held_until=NOW + 60, in_a_row=3, expiry=NOW + 86_400),
+    (found,) = all_of(
+        a_status(last, target=target, backoff_until=NOW + 60, consecutive=3, certificate_expiry=NOW + 86_400),
         external_url="https://exporter.example",
     )["targets"]
-    assert told == {
+    assert found == {
         "target": "emea",
         "journey": "authorize",
         "url": "https://exporter.example/targets/emea",
@@ -60,7 +65,7 @@ def test_a_target_is_told_with_all_that_the_page_shows_and_its_last_outcome_in_t
         "in_a_row": 3,
         "reason": "dns",
         "fault": "network",
-        "finding": "dns, the name does not resolve",
+        "finding": "host name did not resolve",
         "next_run": "2025-11-22T14:04:12.000Z",
         "held_until": "2025-11-22T14:05:00.000Z",
         "certificate_not_after": "2025-11-23T14:04:00.000Z",
@@ -68,16 +73,16 @@ def test_a_target_is_told_with_all_that_the_page_shows_and_its_last_outcome_in_t
     }
 
 
-def test_what_the_last_flow_says_of_itself_is_told_beside_the_outcome() -> None:
+def test_lifetime_and_clock_skew_of_the_last_flow_are_included() -> None:
     step = a_step(lifetime=900.0, clock_skew=-0.25, clock_skew_error=0.125)
-    told = all_of(a_watched(a_success(steps=(step,))))["targets"][0]
-    assert (told["lifetime_seconds"], told["clock_skew_seconds"]) == (900.0, -0.25)
-    assert told["clock_skew_error_seconds"] == 0.125
+    found = all_of(a_status(a_success(steps=(step,))))["targets"][0]
+    assert (found["lifetime_seconds"], found["clock_skew_seconds"]) == (900.0, -0.25)
+    assert found["clock_skew_error_seconds"] == 0.125
 
 
 def test_what_is_unknown_is_absent() -> None:
-    (told,) = all_of(a_watched(next_run=None))["targets"]
-    assert set(told) == {
+    (found,) = all_of(a_status(next_run=None))["targets"]
+    assert set(found) == {
         "target",
         "journey",
         "source_environment_id",
@@ -96,9 +101,9 @@ def test_without_targets_the_list_is_empty() -> None:
     assert all_of()["targets"] == []
 
 
-def test_a_target_is_told_with_its_last_outcomes_and_its_last_failures_newest_first() -> None:
+def test_one_target_has_its_last_outcomes_and_failures_newest_first() -> None:
     failure, success = a_failure(transaction_id="1"), a_success(transaction_id="2")
-    document = one(a_past(failure, success))
+    document = one(a_history(failure, success))
     assert document["target"] == "emea"
     (journey,) = document["journeys"]
     assert journey["recent"] == [as_json(success), as_json(failure)]
@@ -106,43 +111,127 @@ def test_a_target_is_told_with_its_last_outcomes_and_its_last_failures_newest_fi
     assert journey["state"] == "succeeding"
 
 
-def test_journeys_are_told_one_after_another() -> None:
-    first, second = one(a_past(a_success()), a_past())["journeys"]
+def test_journeys_follow_each_other() -> None:
+    first, second = one(a_history(a_success()), a_history())["journeys"]
     assert len(first["recent"]) == 1
     assert (second["recent"], second["failures"]) == ([], [])
 
 
-def test_a_rate_limit_leaves_the_state_and_is_the_last_outcome_all_the_same() -> None:
+def test_a_rate_limit_leaves_the_state_and_is_the_last_outcome() -> None:
     refused = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
-    (told,) = all_of(a_watched(a_success(), refused))["targets"]
-    assert told["state"] == "succeeding"
-    assert told["last"]["reason"] == "rate_limited"
+    (found,) = all_of(a_status(a_success(), refused))["targets"]
+    assert found["state"] == "succeeding"
+    assert found["last"]["reason"] == "rate_limited"
 
 
-def test_why_a_target_fails_is_told_also_when_its_last_probe_says_nothing_of_it() -> None:
+def test_the_reason_of_a_failing_target_survives_an_inconclusive_probe() -> None:
     refused = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
-    (told,) = all_of(a_watched(a_failure(Reason.DNS), refused))["targets"]
-    assert (told["standing"], told["reason"], told["fault"]) == ("failing", "dns", "network")
-    assert told["last"]["reason"] == "rate_limited"
+    (found,) = all_of(a_status(a_failure(Reason.DNS), refused))["targets"]
+    assert (found["standing"], found["reason"], found["fault"]) == ("failing", "dns", "network")
+    assert found["last"]["reason"] == "rate_limited"
 
 
-def test_what_the_own_egress_check_says_is_told_with_all_targets_and_with_one() -> None:
-    down, watched = Egress(up=False, since=START), a_watched(a_failure())
-    everything = json.loads(made(targets_as_json([watched], NOW, None, at_once, egress=down)))
-    assert everything["headline"].startswith("The exporter itself reaches nobody: ")
-    only = json.loads(made(target_as_json([a_past(a_failure())], NOW, None, at_once, egress=down)))
+def test_the_result_of_the_egress_check_is_included() -> None:
+    down = EgressStatus(up=False, since=START)
+    everything, only = all_of(a_status(a_failure()), egress=down), one(a_history(a_failure()), egress=down)
+    assert everything["headline"].startswith("The exporter has no network access: ")
     assert everything["egress"] == only["egress"] == {"up": False, "since": "2025-11-22T14:00:00.000Z"}
-    assert "egress" not in all_of(watched)
+    assert "egress" not in all_of(a_status(a_failure()))
 
 
-def test_what_may_name_a_person_or_hold_a_password_is_not_told() -> None:
+def test_login_hint_and_proxy_credentials_are_absent() -> None:
     target = a_target(login_hint="jane@example.com", proxy_url="http://user:secret@proxy:3128")
-    text = made(targets_as_json([a_watched(a_success(), target=target)], NOW, None, at_once))
-    assert b"jane" not in text
-    assert b"secret" not in text
+    text = json.dumps(all_of(a_status(a_success(), target=target)))
+    assert "jane" not in text
+    assert "secret" not in text
 
 
+PAIRS = [(reason, fault) for reason, faults in FAULTS.items() for fault in faults if reason is not Reason.OK]
+
+
+def finding(
+    reason: Reason,
+    fault: Fault,
+    phase: Phase = Phase.TRANSFER,
+    *,
+    certificate_expiry: float | None = None,
+    **facts: Any,  # noqa: ANN401  any field of a record
+) -> str:
+    step = a_step(**{"reason": reason, "phase": phase, "http_status_code": None, "flow_status": None} | facts)
+    outcome = a_failure(reason, fault, phase, steps=(step,))
+    status = a_status(outcome, failing=True, decisive=outcome, certificate_expiry=certificate_expiry)
+    (target,) = all_of(status)["targets"]
+    return str(target["finding"])
+
+
+@pytest.mark.parametrize(("reason", "fault"), PAIRS)
+def test_a_finding_starts_with_the_text_of_its_reason(reason: Reason, fault: Fault) -> None:
+    assert finding(reason, fault).startswith(reason_text(reason, fault))
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("connection failed (192.0.2.7)", {"reason": Reason.CONNECT, "fault": Fault.NETWORK}),
+        (
+            "certificate not valid (expired)",
+            {"reason": Reason.TLS, "fault": Fault.PROVIDER, "tls": a_certificate(START - 1)},
+        ),
+        (
+            "certificate not valid (expired)",
+            {"reason": Reason.TLS, "fault": Fault.PROVIDER, "certificate_expiry": START - 1},
+        ),
+        (
+            "certificate not valid (not yet valid, or for another name)",
+            {"reason": Reason.TLS, "fault": Fault.PROVIDER, "tls": a_certificate(START + 1000)},
+        ),
+        ("certificate not valid", {"reason": Reason.TLS, "fault": Fault.PROVIDER}),
+        (
+            "no connection in time (in phase tls)",
+            {"reason": Reason.TIMEOUT, "fault": Fault.NETWORK, "phase": Phase.TLS},
+        ),
+        (
+            "no response in time (in phase transfer)",
+            {"reason": Reason.TIMEOUT, "fault": Fault.PROVIDER, "phase": Phase.TRANSFER},
+        ),
+        (
+            "server error (503)",
+            {"reason": Reason.SERVER_ERROR, "fault": Fault.PROVIDER, "http_status_code": 503},
+        ),
+        (
+            "OAuth error (400, invalid_client)",
+            {
+                "reason": Reason.OAUTH_ERROR,
+                "fault": Fault.CONFIGURATION,
+                "http_status_code": 400,
+                "error_codes": ("invalid_client",),
+            },
+        ),
+        (
+            "blocked by a firewall or allow-list (403)",
+            {"reason": Reason.BLOCKED, "fault": Fault.NETWORK, "http_status_code": 403},
+        ),
+        (
+            "unexpected flow status (COMPLETED, expected USERNAME_PASSWORD_REQUIRED)",
+            {
+                "reason": Reason.UNEXPECTED_STATUS,
+                "fault": Fault.CONFIGURATION,
+                "http_status_code": 200,
+                "flow_status": "COMPLETED",
+            },
+        ),
+        (
+            "response is not a JSON object",
+            {"reason": Reason.NOT_JSON, "fault": Fault.PROVIDER, "http_status_code": 200},
+        ),
+    ],
+)
+def test_a_finding_adds_what_the_response_or_connection_shows(text: str, facts: dict[str, Any]) -> None:
+    assert finding(**facts) == text
+
+
+@settings(max_examples=30)
 @given(st.lists(outcomes(), max_size=3))
-def test_any_outcomes_are_told_as_valid_json(history: list[Outcome]) -> None:
-    (journey,) = one(a_past(*history))["journeys"]
+def test_any_outcomes_are_valid_json(history: list[Outcome]) -> None:
+    (journey,) = one(a_history(*history))["journeys"]
     assert len(journey["recent"]) == len(history)

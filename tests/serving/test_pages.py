@@ -1,85 +1,126 @@
-"""The routes of pages and API, through the application's own interface."""
+"""All pages: complete documents under one strict policy; the runbooks."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from observing.examples import a_failure, a_success
-from serving.examples import a_past, good, views
-from serving.test_site import ask, site_of
+from serving.examples import a_history, a_source, ask, good, web_app
+from serving.html import Document
 
-from exporter.serving.document import CONTENT_SECURITY_POLICY
+from exporter.serving import runbooks
 
-if TYPE_CHECKING:
-    import httpx
-
-PATHS = ("/", "/targets/emea", "/api/v1/targets", "/api/v1/targets/emea")
-UNKNOWN = ("nobody", "EMEA", "%2e%2e", "emea%00", "<script>", "e" * 5000)
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {path.stem: path for path in (ROOT / "docs" / "runbooks").glob("*.md") if path.stem != "README"}
+ALERTS = sorted(FILES)
 
 
-def asked(path: str, method: str = "GET", **headers: str) -> httpx.Response:
-    watching = views(good(), good("apac"), pasts=[a_past(a_failure(), a_success())])
-    return ask(site_of(watching), path, method, {"Accept-Encoding": "identity"} | headers)
+def page(path: str) -> str:
+    response = ask(web_app(a_source(good(), histories=[a_history(a_failure(), a_success())])), path)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    return response.text
 
 
-@pytest.mark.parametrize("path", PATHS[:2])
-def test_a_page_is_html_under_the_strict_policy(path: str) -> None:
-    answer = asked(path)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert answer.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
-    assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert "Version 1.2.3." in answer.text
-    assert "emea" in answer.text
+def hash_of(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-@pytest.mark.parametrize("path", PATHS[2:])
-def test_the_api_answers_json(path: str) -> None:
-    answer = asked(path)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "application/json"
-    assert "emea" in answer.text
-    assert answer.json()["generated_at"] == "2025-11-22T14:04:00.000Z"
+@pytest.mark.parametrize("path", ["/", "/targets/emea"])
+def test_the_policy_permits_the_page_s_own_style_sheet_and_script_and_nothing_else(path: str) -> None:
+    response = ask(web_app(a_source(good(), histories=[a_history(a_success())])), path)
+    (style,) = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
+    (script,) = re.findall(r"<script>(.*?)</script>", response.text, re.DOTALL)
+
+    assert response.headers["Content-Security-Policy"].split("; ") == [
+        "default-src 'none'",
+        f"style-src 'sha256-{hash_of(style)}'",
+        f"script-src 'sha256-{hash_of(script)}'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_whoever_asks_for_it_compressed_gets_the_same_compressed(path: str) -> None:
-    plain, packed = asked(path), asked(path, **{"Accept-Encoding": "gzip"})
-    assert packed.content == plain.content
-    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
-    assert packed.headers["Content-Encoding"] == "gzip"
-    assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"])
+@pytest.mark.parametrize("path", ["/", "/targets/emea", f"/runbooks/{ALERTS[0]}"])
+def test_no_element_has_a_style_or_script_that_the_policy_would_block(path: str) -> None:
+    names = {name for _, attributes in Document(page(path)).elements for name in attributes}
+    assert not {name for name in names if name == "style" or name.startswith("on")}
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_head_has_the_headers_of_get_and_no_body(path: str) -> None:
-    get, head = asked(path), asked(path, "HEAD")
-    assert (head.status_code, head.headers, head.content) == (200, get.headers, b"")
+def test_a_page_shows_the_version_and_that_times_are_utc() -> None:
+    assert "Version 1.2.3. All times are UTC." in Document(page("/")).text
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_pages_and_api_are_read_only(path: str, method: str) -> None:
-    answer = asked(path, method)
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+# Runbooks
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_an_unknown_target_has_no_page_and_its_name_is_not_repeated(name: str) -> None:
-    answer = asked(f"/targets/{name}")
-    assert (answer.status_code, answer.text) == (404, "not found")
+def test_every_file_but_the_index_has_a_page() -> None:
+    assert set(runbooks.runbooks()) == set(FILES)
+    assert FILES
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_an_unknown_target_is_told_as_json_to_those_who_ask_for_json(name: str) -> None:
-    answer = asked(f"/api/v1/targets/{name}")
-    assert answer.status_code == 404
-    assert json.loads(answer.content) == {"error": "no such target; api/v1/targets has them all"}
-    assert answer.headers["Content-Type"] == "application/json"
+@pytest.mark.parametrize("alert", ALERTS)
+def test_a_runbook_is_a_page_whose_links_lead_to_the_overview_and_to_runbooks(alert: str) -> None:
+    text = page(f"/runbooks/{alert}")
+    assert f"<h1>{alert}</h1>" in text
+    assert [tag for tag in Document(text).open if tag not in {"br", "hr"}] == []
+
+    back, *links = [str(link["href"]) for link in Document(text).all("a")]
+    assert urljoin(f"http://flows.example/prefix/runbooks/{alert}", back) == "http://flows.example/prefix/"
+    assert set(links) <= set(FILES)
 
 
-@pytest.mark.parametrize("path", ["/targets", "/targets/", "/targets/emea/", "/api", "/api/v1/targets/"])
-def test_there_is_nothing_between_the_routes(path: str) -> None:
-    assert (asked(path).status_code, asked(path).text) == (404, "not found")
+def test_markdown_becomes_headings_code_tables_and_links_between_pages() -> None:
+    links = "See [B](B.md), [C](https://c.example/x.md).\n\n"
+    text = f"# A\n\n{links}| `q` | r |\n|---|---|\n| 1 | 2 |\n\n```\nup == 0\n```\n"
+
+    html = runbooks.render_runbook("A", text)
+
+    assert "<h1>A</h1>" in html
+    assert '<a href="B">B</a>' in html
+    assert '<a href="https://c.example/x.md">C</a>' in html
+    assert "<th><code>q</code></th>" in html
+    assert "<pre><code>up == 0\n</code></pre>" in html
+
+
+def test_html_in_a_runbook_stays_text() -> None:
+    document = Document(runbooks.render_runbook("<b>", "<script>alert(1)</script> and <b>bold</b>"))
+
+    assert document.texts[0] == "<b>"
+    assert {"script", "b"}.isdisjoint(tag for tag, _ in document.elements)
+
+
+def test_a_wheel_carries_runbooks_and_templates(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    script = (
+        "from exporter.serving import html, runbooks;"
+        "html.warm_up_templates(); print(runbooks.__file__, *runbooks.runbooks())"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "installed")},
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+    where, *alerts = done.stdout.split()
+    assert Path(where).is_relative_to(tmp_path)
+    assert set(alerts) == set(FILES)

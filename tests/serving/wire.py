@@ -1,4 +1,4 @@
-"""The room's application on a real socket, and a client that reads it by the rules of HTTP framing."""
+"""The application on a real socket, and a client that reads it by the rules of HTTP framing."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,9 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import NamedTuple
 
-from serving.examples import views
-from starlette.applications import Starlette
+from serving.examples import web_app
 
-from exporter.serving import Door, bind, site
+from exporter.serving import PortSecurity, WebApp, bind
 
 
 class Answer(NamedTuple):
@@ -51,9 +50,17 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def connected(sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
+async def connected(
+    sockets: list[socket.socket], tls: ssl.SSLContext | None = None, *, receive_buffer: int | None = None
+) -> AsyncIterator[Client]:
+    """Connect a client, perhaps with a small buffer in the kernel."""
+    sock = socket.socket()
+    sock.setblocking(False)  # noqa: FBT003  the standard library's signature
+    if receive_buffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    await asyncio.get_running_loop().sock_connect(sock, sockets[0].getsockname())
     name = "localhost" if tls else None
-    reader, writer = await asyncio.open_connection(*sockets[0].getsockname(), ssl=tls, server_hostname=name)
+    reader, writer = await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
     try:
         yield Client(reader, writer)
     finally:
@@ -62,23 +69,24 @@ async def connected(sockets: list[socket.socket], tls: ssl.SSLContext | None = N
             await writer.wait_closed()
 
 
-async def rendered(_: bool) -> bytes:  # noqa: FBT001  the contract's shape
+async def is_refused(sockets: list[socket.socket], tls: ssl.SSLContext) -> bool:
+    """Return whether a client is refused; with TLS 1.3 it notices only when it reads."""
+    try:
+        async with connected(sockets, tls) as client:
+            await client.ask()
+    except (ssl.SSLError, OSError, asyncio.IncompleteReadError):
+        return True
+    return False
+
+
+async def rendered(_: bool) -> bytes:  # noqa: FBT001  the signature of the real one
     return b"up 1\n" * 1000
 
 
-async def reloaded() -> tuple[bool, str]:
-    return True, "reloaded"
-
-
-def app(exposition: Callable[[bool], Awaitable[bytes]] = rendered, door: Door | None = None) -> Starlette:
-    return site(
-        exposition=exposition,
-        healthy=lambda: True,
-        ready=lambda: True,
-        views=views(),
-        reload=reloaded,
-        door=door,
-    )
+def app(
+    metrics: Callable[[bool], Awaitable[bytes]] = rendered, security: PortSecurity | None = None
+) -> WebApp:
+    return web_app(metrics=metrics, security=security)
 
 
 def local() -> list[socket.socket]:

@@ -58,17 +58,17 @@ def test_the_dark_page_is_dark_and_the_light_one_light(visit: Callable[..., Visi
     assert background("light") > 3 * 192
 
 
-def test_the_overview_says_what_is_wrong_and_whose_fault_it_looks_like(visit: Callable[..., Visit]) -> None:
+def test_the_overview_shows_what_is_failing_and_the_likely_cause(visit: Callable[..., Visit]) -> None:
     page = visit().go("/")
     headline = page.get_by_role("heading", level=1).inner_text()
-    assert headline.startswith("2 of 3 federations fail; it looks like the provider: 127.0.0.1:")
-    assert " answers 500 since " in headline
-    assert " has an expired certificate since " in headline
+    assert headline.startswith("2 of 3 federations failing. Likely cause: provider. environment_")
+    assert "environment_2: server error (500, UNEXPECTED_ERROR) since " in headline
+    assert "environment_3: certificate not valid (expired) since " in headline
     names = page.locator("li h3").all_inner_texts()
     assert set(names[:2]) == {"environment_2", "environment_3"}
     assert names[2] == "environment_1"
     expired = page.locator("li", has_text="environment_3").inner_text()
-    assert "tls, certificate expired" in expired
+    assert "certificate not valid (expired)" in expired
     assert "provider" in expired
 
 
@@ -78,7 +78,7 @@ def test_a_probe_opens_to_its_steps_with_and_without_scripts(
 ) -> None:
     page = opened(visit(scripts=scripts).go("/targets/environment_2"))
     inside = page.locator('details[id^="f-"][open]').inner_text()
-    for fact in ("Step 1: authorize", "HTTP status\n500", "UNEXPECTED_ERROR", "127.0.0.1", "Transaction id"):
+    for fact in ("Step 1: authorize", "HTTP status\n500", "UNEXPECTED_ERROR", "127.0.0.1", "Transaction ID"):
         assert fact in inside
 
 

@@ -1,7 +1,6 @@
-"""Sockets to listen on, made before anything else is started.
+"""Listening sockets, made before anything else starts, so that a port in use is known before the first probe.
 
-A port in use is then known, in one sentence, before a probe is sent. The sockets listen at once: two
-sockets that are merely bound may share a port, and the clash would show only later.
+The sockets listen at once: two that are only bound may share a port, and the conflict would show later.
 """
 
 from __future__ import annotations
@@ -13,30 +12,30 @@ from contextlib import ExitStack
 
 SETTING = "FLOW_EXPORTER_WEB__LISTEN_ADDRESS"
 BACKLOG = 128
-"""Connections that may wait while the loop is busy; scrapers and kubelets are few."""
+"""Connections that may wait while the event loop is busy; scrapers and kubelets are few."""
 
 _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-"""How systems without IPv6, or without the address, say so."""
+"""The errors of a system without IPv6, or without the address."""
 
 
 class ListenError(Exception):
-    """An address cannot be listened on. Its text is one sentence for the operator."""
+    """The exporter cannot listen on an address; the text is one sentence for the operator."""
 
 
 def bind(addresses: Sequence[tuple[str, int]], *, setting: str = SETTING) -> list[socket.socket]:
     """Listen on addresses.
 
     Args:
-        addresses: host and port of each. The host is an address, a name, all of whose addresses are
-            listened on, or empty for every address of the machine, IPv4 and IPv6. `::` means the
-            same, unless `0.0.0.0` is listed with it.
-        setting: the variable that the operator wrote the addresses in, for messages.
+        addresses: host and port of each. The host is an address, a name, of which all addresses are used,
+            or empty for every address of the machine, IPv4 and IPv6. `::` means the same, unless `0.0.0.0`
+            is listed too.
+        setting: the variable that holds the addresses, for messages.
 
     Returns:
         listening, non-blocking sockets, one or more per address, in the same order.
 
     Raises:
-        ListenError: an address cannot be listened on; no socket is left open.
+        ListenError: an address cannot be used; no socket is left open.
     """
     with ExitStack() as opened:
         sockets: list[socket.socket] = []
@@ -45,9 +44,10 @@ def bind(addresses: Sequence[tuple[str, int]], *, setting: str = SETTING) -> lis
             try:
                 new = _everywhere(port) if not host else _at(host, port, both=both)
             except (OSError, UnicodeError) as error:
-                taken = port in {sock.getsockname()[1] for sock in sockets}
-                text = _cause(error, port, setting, taken=taken)
-                raise ListenError(f"cannot listen on {_spelt(host, port)}: {text}") from error
+                listed = port in {sock.getsockname()[1] for sock in sockets}
+                text = _cause(error, port, setting, listed=listed)
+                shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                raise ListenError(f"cannot listen on {shown}: {text}") from error
             sockets.extend(map(opened.enter_context, new))
         opened.pop_all()
         return sockets
@@ -63,9 +63,9 @@ def _everywhere(port: int) -> list[socket.socket]:
 
 
 def _at(host: str, port: int, *, both: bool) -> list[socket.socket]:
-    """Listen on all addresses of a host. One that the machine lacks is passed over if there is another.
+    """Listen on all addresses of a host, except those that the machine lacks.
 
-    /etc/hosts names ::1 for localhost on machines that have IPv6 switched off.
+    /etc/hosts lists ::1 for localhost on machines without IPv6, too.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     absent: OSError | None = None
@@ -87,11 +87,11 @@ def _at(host: str, port: int, *, both: bool) -> list[socket.socket]:
 def _listen(
     family: socket.AddressFamily, address: tuple[str | int, ...] | tuple[int, bytes], *, both: bool = False
 ) -> socket.socket:
-    # The protocol is named, or asyncio would not know it for TCP and leave Nagle's algorithm on: each answer
-    # on a connection that was kept would then wait 40 ms for the client's delayed acknowledgement.
+    # Without an explicit protocol asyncio leaves Nagle's algorithm on, and each response on a kept connection
+    # waits 40 ms for the client's delayed acknowledgement.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        # connections of the last run that linger in TIME_WAIT must not delay a restart
+        # Connections of the last run in TIME_WAIT must not delay a restart.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
@@ -104,20 +104,16 @@ def _listen(
     return sock
 
 
-def _cause(error: OSError | UnicodeError, port: int, setting: str, *, taken: bool) -> str:
-    """Say what is wrong and what would be right."""
+def _cause(error: OSError | UnicodeError, port: int, setting: str, *, listed: bool) -> str:
+    """Return what is wrong and how to fix it."""
     if isinstance(error, UnicodeError | socket.gaierror):
-        return f"the name does not resolve; {setting}=:{port} listens on all addresses"
+        return f"the host name does not resolve; use {setting}=:{port} to listen on all addresses"
     match error.errno:
         case errno.EADDRINUSE:
-            question = f"is it listed twice in {setting}" if taken else "is another exporter running"
-            return f"address already in use; {question}? {setting} sets another address"
+            question = f"is it listed twice in {setting}" if listed else "is another exporter running"
+            return f"address already in use; {question}? Use {setting} to change it"
         case errno.EACCES | errno.EPERM:
-            return f"permission denied; {setting} sets another address, ports from 1024 up need no privilege"
+            return f"permission denied; use {setting} to set a port above 1023, which needs no privilege"
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
-            return f"this machine has no such address; {setting}=:{port} listens on all it has"
-    return f"{(error.strerror or type(error).__name__).lower()}; {setting} sets another address"
-
-
-def _spelt(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            return f"this machine has no such address; use {setting}=:{port} to listen on all addresses"
+    return f"{(error.strerror or type(error).__name__).lower()}; use {setting} to change the address"

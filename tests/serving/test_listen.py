@@ -1,4 +1,4 @@
-"""Listening on real sockets, and every way it fails, word for word."""
+"""Listening on real sockets, and every error, word for word."""
 
 import asyncio
 import errno
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exporter.serving.listening import ListenError, bind
+from exporter.serving import ListenError, bind
 
 LISTEN = "FLOW_EXPORTER_WEB__LISTEN_ADDRESS"
 ELSEWHERE = "198.51.100.1"
@@ -49,7 +49,7 @@ def refusing(number: int, family: socket.AddressFamily | None = None) -> type[so
     return Refusing
 
 
-def complaint(*addresses: tuple[str, int]) -> str:
+def error_of(*addresses: tuple[str, int]) -> str:
     with pytest.raises(ListenError) as caught:
         bind(addresses)
     return str(caught.value)
@@ -61,21 +61,21 @@ def test_a_socket_accepts_connections_as_soon_as_it_is_bound() -> None:
         assert not sock.getblocking()
 
 
-def test_several_addresses_are_listened_on_in_their_order() -> None:
+def test_several_addresses_keep_their_order() -> None:
     with bound(("127.0.0.2", 0), ("127.0.0.1", 0)) as socks:
         assert [sock.getsockname()[0] for sock in socks] == ["127.0.0.2", "127.0.0.1"]
 
 
 @needs_ipv6
 @pytest.mark.parametrize("host", ["", "::"])
-def test_no_host_and_the_unspecified_one_mean_ipv4_and_ipv6(host: str) -> None:
+def test_no_host_means_ipv4_and_ipv6(host: str) -> None:
     with bound((host, 0)) as (sock,):
         assert answers("127.0.0.1", port_of(sock))
         assert answers("::1", port_of(sock))
 
 
 @needs_ipv6
-def test_both_unspecified_addresses_can_be_listed_side_by_side() -> None:
+def test_both_unspecified_addresses_can_be_listed_together() -> None:
     with bound(("127.0.0.1", 0)) as (sock,):
         port = port_of(sock)
     with bound(("0.0.0.0", port), ("::", port)) as socks:  # noqa: S104  the case under test
@@ -113,7 +113,7 @@ def test_a_name_means_all_its_addresses_once(monkeypatch: pytest.MonkeyPatch) ->
         assert [sock.getsockname()[0] for sock in socks] == ["127.0.0.1", "127.0.0.2"]
 
 
-def test_an_address_of_a_name_that_the_machine_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_the_machine_lacks_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving_to(ELSEWHERE, "127.0.0.1", monkeypatch=monkeypatch)
 
     with bound(("exporter.test", 0)) as socks:
@@ -123,19 +123,19 @@ def test_an_address_of_a_name_that_the_machine_lacks_is_passed_over(monkeypatch:
 def test_a_name_without_any_address_of_the_machine_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving_to(ELSEWHERE, monkeypatch=monkeypatch)
 
-    assert complaint(("exporter.test", 9988)) == (
+    assert error_of(("exporter.test", 9988)) == (
         "cannot listen on exporter.test:9988: this machine has no such address; "
-        f"{LISTEN}=:9988 listens on all it has"
+        f"use {LISTEN}=:9988 to listen on all addresses"
     )
 
 
-def test_a_port_in_use_is_named_with_what_would_be_right() -> None:
+def test_a_port_in_use() -> None:
     with bound(("127.0.0.1", 0)) as (sock,):
         port = port_of(sock)
 
-        assert complaint(("127.0.0.1", port)) == (
+        assert error_of(("127.0.0.1", port)) == (
             f"cannot listen on 127.0.0.1:{port}: address already in use; is another exporter running? "
-            f"{LISTEN} sets another address"
+            f"Use {LISTEN} to change it"
         )
 
 
@@ -144,36 +144,36 @@ def test_a_port_in_use_on_one_address_is_in_use_for_all() -> None:
     with bound(("0.0.0.0", 0)) as (sock,):  # noqa: S104  the case under test
         port = port_of(sock)
 
-        assert complaint(("", port)).startswith(f"cannot listen on :{port}: address already in use; ")
+        assert error_of(("", port)).startswith(f"cannot listen on :{port}: address already in use; ")
 
 
-def test_an_address_listed_twice_is_named_as_that() -> None:
+def test_an_address_listed_twice() -> None:
     with bound(("127.0.0.1", 0)) as (sock,):
         port = port_of(sock)
 
-    assert complaint(("127.0.0.1", port), ("127.0.0.1", port)) == (
+    assert error_of(("127.0.0.1", port), ("127.0.0.1", port)) == (
         f"cannot listen on 127.0.0.1:{port}: address already in use; is it listed twice in {LISTEN}? "
-        f"{LISTEN} sets another address"
+        f"Use {LISTEN} to change it"
     )
 
 
-def test_a_privileged_port_is_named_with_what_would_be_right(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_privileged_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", refusing(errno.EACCES))
 
-    assert complaint(("::1", 80)) == (
-        f"cannot listen on [::1]:80: permission denied; {LISTEN} sets another address, "
-        "ports from 1024 up need no privilege"
+    assert error_of(("::1", 80)) == (
+        f"cannot listen on [::1]:80: permission denied; use {LISTEN} to set a port above 1023, "
+        "which needs no privilege"
     )
 
 
-def test_an_address_of_another_machine_is_named_with_what_would_be_right() -> None:
-    assert complaint((ELSEWHERE, 9988)) == (
+def test_an_address_of_another_machine() -> None:
+    assert error_of((ELSEWHERE, 9988)) == (
         f"cannot listen on {ELSEWHERE}:9988: this machine has no such address; "
-        f"{LISTEN}=:9988 listens on all it has"
+        f"use {LISTEN}=:9988 to listen on all addresses"
     )
 
 
-def test_a_name_that_does_not_resolve_is_named_with_what_would_be_right(
+def test_a_name_that_does_not_resolve(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def resolve(*_: object, **__: object) -> None:
@@ -181,27 +181,27 @@ def test_a_name_that_does_not_resolve_is_named_with_what_would_be_right(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
-    assert complaint(("nowhere.test", 9988)) == (
-        "cannot listen on nowhere.test:9988: the name does not resolve; "
-        f"{LISTEN}=:9988 listens on all addresses"
+    assert error_of(("nowhere.test", 9988)) == (
+        "cannot listen on nowhere.test:9988: the host name does not resolve; "
+        f"use {LISTEN}=:9988 to listen on all addresses"
     )
 
 
-def test_a_name_that_cannot_be_one_does_not_resolve() -> None:
-    assert complaint(("a..b", 9988)).startswith("cannot listen on a..b:9988: the name does not resolve; ")
+def test_a_malformed_name_does_not_resolve() -> None:
+    assert error_of(("a..b", 9988)).startswith("cannot listen on a..b:9988: the host name does not resolve; ")
 
 
-def test_any_other_error_is_told_in_the_system_s_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_other_error_has_the_system_s_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", refusing(errno.ENOBUFS))
 
     for host in "", "127.0.0.1":
-        assert complaint((host, 9988)) == (
-            f"cannot listen on {host}:9988: no buffer space available; {LISTEN} sets another address"
+        assert error_of((host, 9988)) == (
+            f"cannot listen on {host}:9988: no buffer space available; use {LISTEN} to change the address"
         )
 
 
-def test_another_setting_can_be_named() -> None:
-    with pytest.raises(ListenError, match=r"; OTHER__ADDRESS=:1 listens on all it has$"):
+def test_the_message_names_the_given_setting() -> None:
+    with pytest.raises(ListenError, match=r"; use OTHER__ADDRESS=:1 to listen on all addresses$"):
         bind([(ELSEWHERE, 1)], setting="OTHER__ADDRESS")
 
 
@@ -209,7 +209,7 @@ def test_no_socket_is_left_open_when_a_later_one_fails() -> None:
     with bound(("127.0.0.1", 0)) as (sock,):
         port = port_of(sock)
 
-    complaint(("127.0.0.1", port), (ELSEWHERE, port))
+    error_of(("127.0.0.1", port), (ELSEWHERE, port))
 
     with bound(("127.0.0.1", port)):
         assert answers("127.0.0.1", port)
@@ -220,11 +220,11 @@ def test_no_socket_is_left_open_when_a_later_address_of_a_name_fails(monkeypatch
         port = port_of(taken)
         resolving_to("127.0.0.1", "127.0.0.2", monkeypatch=patch)
 
-        assert "address already in use" in complaint(("exporter.test", port))
+        assert "address already in use" in error_of(("exporter.test", port))
     assert not answers("127.0.0.1", port)
 
 
-def test_an_answer_is_sent_at_once_and_not_kept_for_an_acknowledgement() -> None:
+def test_nagle_s_algorithm_is_off_for_accepted_connections() -> None:
     async def scenario() -> int:
         accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 

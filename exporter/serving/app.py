@@ -1,0 +1,295 @@
+"""The web application: its routes, what they show is handed in as callables.
+
+A failure is answered with a bare 500. It is logged with the types and frames of the exceptions, but without
+their texts, which may hold what must not be in a log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+
+from exporter.serving.api import target_as_json, targets_as_json
+from exporter.serving.auth import AuthMiddleware
+from exporter.serving.html import CONTENT_SECURITY_POLICY, warm_up_templates
+from exporter.serving.negotiation import Format, accepts_gzip, choose_format
+from exporter.serving.overview import Overview, StatusSource
+from exporter.serving.port_security import HeadersMiddleware, PortSecurity
+from exporter.serving.runbooks import runbooks
+from exporter.serving.target_page import target_page
+from exporter.single_flight import SingleFlight
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+WebApp: TypeAlias = Starlette
+"""The application; the caller only hands it on to `serve`."""
+
+MIN_COMPRESSED_BYTES = 1024
+MIN_THREADED_COMPRESSION_BYTES = 64 * 1024
+COMPRESSION_LEVEL = 1
+"""Metrics shrink about tenfold; level 9 costs five times as much for little more."""
+
+_HTML = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "no-referrer",
+}
+_OWN_SITE = frozenset({"same-origin", "none"})
+
+_log = logging.getLogger("exporter.serving")
+
+
+def create_app(
+    *,
+    metrics: Callable[[bool], Awaitable[bytes]],
+    healthy: Callable[[], bool],
+    ready: Callable[[], bool],
+    statuses: StatusSource,
+    reload: Callable[[], Awaitable[tuple[bool, str]]],
+    security: PortSecurity | None = None,
+) -> WebApp:
+    """Build the web application.
+
+    Args:
+        metrics: renders the metrics; called with True for OpenMetrics 1.0.0, False for text 0.0.4.
+        healthy: whether due probes are being started.
+        ready: whether the schedule runs.
+        statuses: what the pages and the API show.
+        reload: reads the configuration again; returns whether it is in force, and a text for the client.
+        security: users, rate limit and headers; None for an open port.
+    """
+    security = security or PortSecurity()
+    routes = [
+        Route("/metrics", _metrics(metrics)),
+        Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
+        Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
+        Route("/-/reload", _reload(reload), methods=["POST"]),
+        *_pages(statuses),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(HeadersMiddleware, security),
+            Middleware(ErrorMiddleware),
+            Middleware(PrefixMiddleware, routes, statuses.external_url),
+            Middleware(AuthMiddleware, security),
+            Middleware(
+                CompressionMiddleware,
+                minimum_size=MIN_COMPRESSED_BYTES,
+                compresslevel=COMPRESSION_LEVEL,
+                thread_minimum_size=MIN_THREADED_COMPRESSION_BYTES,
+            ),
+        ],
+        exception_handlers={HTTPException: _http_error},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _metrics(metrics: Callable[[bool], Awaitable[bytes]]) -> Endpoint:
+    renders = {form: SingleFlight(partial(metrics, form is Format.OPENMETRICS)) for form in Format}
+
+    async def endpoint(request: Request) -> Response:
+        form = choose_format(", ".join(request.headers.getlist("accept")))
+        headers = {"Content-Type": form.content_type, "Vary": "Accept"}
+        return OneTimeResponse(await renders[form](), headers=headers)
+
+    return endpoint
+
+
+def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
+    async def endpoint(_: Request) -> Response:
+        return PlainTextResponse(good) if holds() else PlainTextResponse(bad, status_code=503)
+
+    return endpoint
+
+
+def _reload(reload: Callable[[], Awaitable[tuple[bool, str]]]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        if is_cross_site(request.headers):
+            return PlainTextResponse("refused: cross-site request", status_code=403)
+        good, text = await reload()
+        return PlainTextResponse(f"{text}\n", status_code=200 if good else 500)
+
+    return endpoint
+
+
+def is_cross_site(headers: Headers) -> bool:
+    """Return whether a page of another site made a browser send this request.
+
+    Browsers report the site in Sec-Fetch-Site (Fetch Metadata, W3C), older ones in Origin (RFC 6454); curl
+    sends neither. Headers that cannot be understood count as cross-site.
+    """
+    hosts = [host.lower() for host in headers.getlist("host")]
+    if any(site not in _OWN_SITE for site in headers.getlist("sec-fetch-site")):
+        return True
+    return any([_host(origin)] != hosts for origin in headers.getlist("origin"))
+
+
+def _host(origin: str) -> str | None:
+    """Return host and port of an origin, as in `Host`; None for the opaque origin `null`."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
+
+
+def _pages(source: StatusSource) -> list[Route]:
+    """Return the routes of the overview, the targets, the API and the runbooks."""
+    warm_up_templates()
+    overview = Overview(source)
+
+    async def overview_html(_: Request) -> Response:
+        return OneTimeResponse(await overview.page(), headers=_HTML)
+
+    async def target_html(request: Request) -> Response:
+        histories = source.history(request.path_params["name"])
+        if not histories:
+            raise HTTPException(404)
+        return OneTimeResponse(await target_page(histories, source), headers=_HTML)
+
+    async def all_json(_: Request) -> Response:
+        return OneTimeResponse(await targets_as_json(source), media_type="application/json")
+
+    async def target_json(request: Request) -> Response:
+        histories = source.history(request.path_params["name"])
+        if not histories:
+            return JSONResponse({"error": "unknown target; see api/v1/targets"}, status_code=404)
+        return OneTimeResponse(await target_as_json(histories, source), media_type="application/json")
+
+    def runbook_html(page: bytes) -> Endpoint:
+        async def endpoint(_: Request) -> Response:
+            return Response(page, headers=_HTML)
+
+        return endpoint
+
+    return [
+        Route("/", overview_html),
+        Route("/targets/{name}", target_html),
+        Route("/api/v1/targets", all_json),
+        Route("/api/v1/targets/{name}", target_json),
+        *(Route(f"/runbooks/{alert}", runbook_html(page.encode())) for alert, page in runbooks().items()),
+    ]
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    """Answer a request without a route (404) or with a wrong method (405)."""
+    assert isinstance(error, HTTPException)  # noqa: S101  starlette's signature is wider than its use
+    headers = dict(error.headers or {})
+    if "Allow" in headers:  # starlette joins a set, in random order
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+    return PlainTextResponse(error.detail.lower(), status_code=error.status_code, headers=headers)
+
+
+class OneTimeResponse(Response):
+    """A response that drops its body when it is sent, so that only the compressed one stays in memory."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI
+        """Send the response."""
+        body: Message = {"type": "http.response.body", "body": self.body}
+        self.body = b""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send(body)
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """GZipMiddleware that respects the weights of Accept-Encoding."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        accepted = ", ".join(Headers(scope=scope).getlist("accept-encoding"))
+        if accepts_gzip(accepted):
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+class PrefixMiddleware:
+    """ASGI middleware: serve below the path of the external URL too, for proxies that do not strip it.
+
+    Args:
+        app: the application behind it.
+        routes: its routes; a path that one of them matches is left as it is.
+        external_url: returns the base URL of links.
+    """
+
+    def __init__(
+        self, app: ASGIApp, routes: Sequence[BaseRoute], external_url: Callable[[], str | None]
+    ) -> None:
+        self._app = app
+        self._routes = routes
+        self._external_url = external_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        prefix = urlsplit(self._external_url() or "").path.rstrip("/")
+        path: str = scope["path"]
+        if prefix and f"{path}/".startswith(f"{prefix}/") and not self._is_route(scope):
+            scope = {**scope, "path": path.removeprefix(prefix) or "/"}
+        await self._app(scope, receive, send)
+
+    def _is_route(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._routes)
+
+
+class ErrorMiddleware:
+    """ASGI middleware: answer with 500 if a route fails, and log it without the exception's text.
+
+    It stands inside starlette's own, which raises again what it has answered, for the server to log.
+
+    Args:
+        app: the application behind it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        started = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except asyncio.CancelledError:
+            # At shutdown, requests are cancelled after the grace period.
+            _log.warning("request cancelled by shutdown: %s %s", scope["method"], scope["path"])
+            if started:
+                raise
+            await PlainTextResponse("shutting down", status_code=503)(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  the daemon goes on whatever a callable raises
+            _log.error("cannot answer %s %s: %s", scope["method"], scope["path"], _frames(error))
+            if not started:
+                await PlainTextResponse("internal error", status_code=500)(scope, receive, send)
+
+
+def _frames(error: BaseException) -> str:
+    """Describe an exception and its causes by types and frames alone, innermost frame last."""
+    frames = (
+        f"{frame.f_globals.get('__name__', '?')}:{line} {frame.f_code.co_name}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    )
+    text = f"{type(error).__name__} at {' > '.join(frames)}"
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return text if earlier is None else f"{text}; after {_frames(earlier)}"

@@ -1,0 +1,234 @@
+"""Basic authentication (RFC 7617) with bcrypt hashes, as in Prometheus, and the rate limit for requests.
+
+    Authorization ── user, password ── in the cache? ── yes ─────────────────── accept
+                                           └ no ── wait ── bcrypt ── match ──── accept, add to the cache
+                                                              └ no match ────── 401
+
+A hash takes tenths of a second of CPU. One is computed at a time, in a thread of low priority; the number of
+waiting logins is bounded, in total and per client; a login that succeeded once does not wait again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+import bcrypt
+from starlette.responses import PlainTextResponse
+
+from exporter.tls import RateLimit
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+MAX_CACHED_LOGINS = 100
+MAX_WAITING_LOGINS = 32
+MAX_WAITING_LOGINS_PER_CLIENT = 4
+MAX_PASSWORD_BYTES = 72
+"""bcrypt ignores the rest. Go truncates there, and a password that works with Prometheus must work here."""
+_NICENESS = 10
+
+HEALTH_PATHS = frozenset({"/-/healthy", "/-/ready"})
+"""Open without authentication: a kubelet has no password."""
+
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="pingone-flow-exporter", charset="UTF-8"'}
+
+
+class TooManyLoginsError(Exception):
+    """Too many logins are waiting."""
+
+
+class BasicAuth:
+    """Checks user names and passwords.
+
+    Args:
+        check: returns whether a password of at most 72 bytes matches a bcrypt hash.
+    """
+
+    def __init__(self, check: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
+        self._check = check
+        self._hashes: dict[bytes, bytes] = {}
+        self._key = secrets.token_bytes(32)
+        self._cache: OrderedDict[bytes, None] = OrderedDict()
+        self._pending: dict[bytes, asyncio.Future[bool]] = {}
+        self._waiting: Counter[str] = Counter()
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="login", initializer=os.nice, initargs=(_NICENESS,)
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Number of waiting logins, including the one that is being checked."""
+        return self._waiting.total()
+
+    def set_users(self, users: Mapping[str, str]) -> None:
+        """Replace users and their bcrypt hashes; without any, every request is accepted.
+
+        The hash is part of a cache key, so a changed or removed password is not accepted from the cache.
+        """
+        self._hashes = {name.encode(): stored.encode() for name, stored in users.items()}
+
+    def close(self) -> None:
+        """Stop checking passwords."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def accepts(self, headers: Sequence[bytes], client: str) -> bool:
+        """Return whether a request may pass.
+
+        Args:
+            headers: every `Authorization` header of the request.
+            client: its remote address.
+
+        Raises:
+            TooManyLoginsError: too many logins are waiting.
+        """
+        if not self._hashes:
+            return True
+        credentials = _parse(headers)
+        if credentials is None:
+            return False
+        user, password = credentials
+        stored = self._hashes.get(user)
+        compared = stored or self._decoy(user)
+        key = self._cache_key(user, compared, password)
+        # Known users only: a removed user may get as decoy the very hash that was his.
+        if stored is not None and key in self._cache:
+            self._cache.move_to_end(key)
+            return True
+        matches = await self._matches(key, password[:MAX_PASSWORD_BYTES], compared, client)
+        if not matches or stored is None or self._hashes.get(user) != stored:
+            return False
+        self._cache[key] = None
+        if len(self._cache) > MAX_CACHED_LOGINS:
+            self._cache.popitem(last=False)
+        return True
+
+    def _decoy(self, user: bytes) -> bytes:
+        """Return a real hash for an unknown user, always the same, so that timing reveals no user name."""
+        decoys = sorted(self._hashes.values())
+        return decoys[int.from_bytes(hmac.digest(self._key, user, "sha256")[:8]) % len(decoys)]
+
+    def _cache_key(self, *parts: bytes) -> bytes:
+        """Return an HMAC of length-prefixed parts; plain concatenation is ambiguous (CVE-2022-46146)."""
+        mac = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in parts:
+            mac.update(len(part).to_bytes(8))
+            mac.update(part)
+        return mac.digest()
+
+    async def _matches(self, key: bytes, password: bytes, stored: bytes, client: str) -> bool:
+        """Wait for bcrypt; identical logins at the same time share one computation."""
+        check = self._pending.get(key)
+        if check is None:
+            if self.waiting >= MAX_WAITING_LOGINS or self._waiting[client] >= MAX_WAITING_LOGINS_PER_CLIENT:
+                raise TooManyLoginsError
+            loop = asyncio.get_running_loop()
+            check = loop.run_in_executor(self._thread, self._check, password, stored)
+            self._pending[key] = check
+            self._waiting[client] += 1
+            check.add_done_callback(lambda _: self._finished(key, client))
+        return await asyncio.shield(check)
+
+    def _finished(self, key: bytes, client: str) -> None:
+        del self._pending[key]
+        self._waiting[client] -= 1
+        if not self._waiting[client]:
+            del self._waiting[client]
+
+
+def _parse(headers: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """Return user and password; None if there is not exactly one valid header."""
+    if len(headers) != 1:
+        return None
+    scheme, _, encoded = headers[0].partition(b" ")
+    if scheme.lower() != b"basic":
+        return None
+    try:
+        decoded = base64.b64decode(encoded.strip(b" "), validate=True)
+    except binascii.Error:
+        return None
+    user, colon, password = decoded.partition(b":")
+    return (user, password) if colon else None
+
+
+class TokenBucket:
+    """A rate limit: full at first, one token is added per interval, one is taken per request.
+
+    Args:
+        limit: interval and size.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, limit: RateLimit, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._tokens = float(limit.burst)
+        self._updated_at = clock()
+
+    def take(self) -> bool:
+        """Take a token; return False if there is none."""
+        now = self._clock()
+        elapsed, self._updated_at = now - self._updated_at, now
+        self._tokens = min(self.limit.burst, self._tokens + elapsed / self.limit.interval)
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class AuthSource(Protocol):
+    """What `AuthMiddleware` applies; it may change with a reload."""
+
+    auth: BasicAuth
+    rate_limit: TokenBucket | None
+
+
+class AuthMiddleware:
+    """ASGI middleware: rate limit and authentication for every path except health.
+
+    Args:
+        app: the application behind it.
+        source: the current rate limit and users.
+    """
+
+    def __init__(self, app: ASGIApp, source: AuthSource) -> None:
+        self._app = app
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        refusal = None if scope["path"] in HEALTH_PATHS else await self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        limit = self._source.rate_limit
+        if limit is not None and not limit.take():
+            return PlainTextResponse("too many requests", status_code=429)
+        headers = [value for name, value in scope["headers"] if name == b"authorization"]
+        client = scope["client"][0] if scope.get("client") else ""
+        try:
+            accepted = await self._source.auth.accepts(headers, client)
+        except TooManyLoginsError:
+            retry = {"Retry-After": "1"}
+            return PlainTextResponse("too many logins in progress", status_code=503, headers=retry)
+        return None if accepted else PlainTextResponse("unauthorized", status_code=401, headers=_CHALLENGE)
+
+
+def only_health(app: ASGIApp) -> ASGIApp:
+    """Return an application that has only the health paths of another one."""
+
+    async def health(scope: Scope, receive: Receive, send: Send) -> None:
+        known = scope["path"] in HEALTH_PATHS
+        await (app if known else PlainTextResponse("not found", status_code=404))(scope, receive, send)
+
+    return health

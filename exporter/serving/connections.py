@@ -1,0 +1,297 @@
+"""Bounds on connections: how many, how long each may wait for its client, how much unread data they hold.
+
+    accept ── handshake ── request head ── response ── next request head ── …
+              └── 10 s ──┘ └── 10 s ───┘   └── 75 s to read it, 75 s idle, then 10 s from the first byte
+
+uvicorn parses HTTP and calls the application; everything here works on the asyncio protocol around it and on
+the ASGI application inside it, so it needs nothing of uvicorn's internals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.responses import PlainTextResponse
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEAD_TIMEOUT_SECONDS = 10.0
+"""From the connection, or from the first byte of a later request, to the end of the request's head."""
+
+IDLE_TIMEOUT_SECONDS = 75.0
+"""Longer than usual scrape intervals, so that Prometheus does not have to connect anew for every scrape. Also
+bounds how long a client may take to read a response."""
+
+MAX_UNREAD_BYTES = 64 * 1024 * 1024
+"""Responses that clients have yet to read, together; the metrics of 1,000 targets have a tenth of it."""
+
+CHUNK_BYTES = 32 * 1024
+"""A response is written in pieces of this size, so that no connection buffers a copy of its response."""
+
+_STATE_KEY = "connection"
+
+
+class ConnectionLimiter:
+    """Bounds open connections; a new one is accepted, and the one that has been idle longest is closed.
+
+    A connection is active while its request is being answered, and idle while it waits for its client: for
+    the handshake, for a request, or for the client to read. Active connections are never closed; while all
+    are active, one more is accepted, and its request refused.
+    """
+
+    def __init__(self, max_connections: int) -> None:
+        self.max_connections = max_connections
+        self._idle: OrderedDict[Connection, None] = OrderedDict()
+        self._active: set[Connection] = set()
+        self._unread: dict[Connection, bytes] = {}
+        self.empty = asyncio.Event()
+        self.empty.set()
+
+    def __len__(self) -> int:
+        """Count open connections."""
+        return len(self._idle) + len(self._active)
+
+    def __iter__(self) -> Iterator[Connection]:
+        """Iterate over a copy of all open connections."""
+        return iter([*self._idle, *self._active])
+
+    def add(self, connection: Connection) -> None:
+        """Add a new connection, which is idle; close the one that has been idle longest if necessary."""
+        while self._idle and len(self) >= self.max_connections:
+            oldest = next(iter(self._idle))
+            self.remove(oldest)
+            oldest.abort()
+        self._idle[connection] = None
+        self.empty.clear()
+
+    def set_active(self, connection: Connection) -> bool:
+        """Note that a request is being answered; return False if too many are."""
+        if len(self._active) >= self.max_connections:
+            return False
+        if connection in self._idle:
+            del self._idle[connection]
+            self._active.add(connection)
+        return True
+
+    def set_idle(self, connection: Connection) -> None:
+        """Note that the connection waits for its client."""
+        if connection in self._active:
+            self._active.discard(connection)
+            self._idle[connection] = None
+        self._drop_unread()
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a closed connection."""
+        self._idle.pop(connection, None)
+        self._active.discard(connection)
+        self._unread.pop(connection, None)
+        if not len(self):
+            self.empty.set()
+
+    def hold(self, connection: Connection, body: bytes) -> None:
+        """Count a response body until `release`."""
+        self._unread[connection] = body
+        self._drop_unread()
+
+    def release(self, connection: Connection) -> None:
+        """Note that a response was written."""
+        self._unread.pop(connection, None)
+
+    def _drop_unread(self) -> None:
+        """Close the connections whose client has not read for longest, while all hold too much."""
+        # By identity: clients that asked at the same moment share one body.
+        sizes = {id(body): len(body) for body in self._unread.values()}
+        for connection in list(self._unread):
+            if sum(sizes.values()) <= MAX_UNREAD_BYTES:
+                return
+            if connection in self._idle:
+                self.remove(connection)
+                connection.abort()
+                sizes = {id(body): len(body) for body in self._unread.values()}
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection around uvicorn's protocol, with deadlines.
+
+    Args:
+        limiter: counts it.
+        make_http: makes uvicorn's protocol; the argument is the state that requests get in their scope.
+    """
+
+    def __init__(
+        self, limiter: ConnectionLimiter, make_http: Callable[[dict[str, object]], asyncio.Protocol]
+    ) -> None:
+        self._limiter = limiter
+        self._http = make_http({_STATE_KEY: self})
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._handshake: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._deadline: asyncio.TimerHandle | None = None
+        self._awaits_head = False
+        self._responding = False
+        self.lost = False
+
+    def start(self, connecting: asyncio.Task[None], sock: socket.socket) -> None:
+        """Note the task that connects the socket, and does the TLS handshake if there is one."""
+        self._handshake = connecting
+        connecting.add_done_callback(partial(self._connected, sock))
+
+    def _connected(self, sock: socket.socket, _: asyncio.Task[None]) -> None:
+        if self._transport is None:
+            sock.close()
+            self._limiter.remove(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the first request."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  for mypy
+        self._transport = transport
+        transport.set_write_buffer_limits(high=CHUNK_BYTES)
+        self._http.connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass data to uvicorn; a later request has a deadline from its first byte."""
+        if not self._responding and not self._awaits_head:
+            self._await_head()
+        self._http.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Close the connection."""
+        return self._http.eof_received()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        self._http.pause_writing()
+        self._writable.clear()
+        if self._responding and self._deadline is None:
+            self._set_deadline(IDLE_TIMEOUT_SECONDS)
+        self._limiter.set_idle(self)
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self._http.resume_writing()
+        self._writable.set()
+        if self._responding:
+            self._limiter.set_active(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's signature
+        """Forget the connection."""
+        self.lost = True
+        self._set_deadline(None)
+        self._limiter.remove(self)
+        self._writable.set()
+        self._http.connection_lost(None)  # with an exception, uvicorn leaves its keep-alive timer running
+
+    async def begin_response(self) -> bool:
+        """Wait until the client has read the previous response, then become active.
+
+        A client may send requests ahead; answered at once, their responses would pile up.
+
+        Returns:
+            False if too many requests are in progress.
+        """
+        await self._writable.wait()
+        self._responding = True
+        self._awaits_head = False
+        self._set_deadline(None)
+        return self._limiter.set_active(self)
+
+    def end_response(self) -> None:
+        """Wait for the client to read the rest of the response, and for its next request."""
+        self._responding = False
+        self._limiter.release(self)
+        if not self.lost:
+            self._limiter.set_idle(self)
+            self._set_deadline(IDLE_TIMEOUT_SECONDS)
+
+    async def send_body(self, message: Message, send: Send) -> None:
+        """Send a response body in pieces, each after the client has read enough of the one before."""
+        body = message.get("body", b"")
+        self._limiter.hold(self, body)
+        for start in range(0, len(body) or 1, CHUNK_BYTES):
+            last = start + CHUNK_BYTES >= len(body)
+            piece = body[start : start + CHUNK_BYTES]
+            await send({**message, "body": piece, "more_body": not last or message.get("more_body", False)})
+            if self.lost:
+                return
+            if not last:
+                await asyncio.sleep(0)  # many clients may read at once: no one holds the loop for long
+
+    def shutdown(self) -> None:
+        """Close the connection, after the response if there is one in progress."""
+        if self._transport is None:
+            self.abort()
+        elif not self._transport.is_closing():
+            self._http.shutdown()  # type: ignore[attr-defined]  # every protocol of uvicorn has it
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+        elif self._handshake is not None:
+            self._handshake.cancel()
+
+    def _await_head(self) -> None:
+        self._awaits_head = True
+        self._set_deadline(HEAD_TIMEOUT_SECONDS)
+
+    def _set_deadline(self, seconds: float | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = None if seconds is None else self._loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        transport = self._transport
+        assert transport is not None  # noqa: S101  deadlines begin with the connection
+        if self._awaits_head or transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()
+        else:
+            transport.close()
+
+
+class ConnectionMiddleware:
+    """The outermost ASGI middleware: ties each request to its connection.
+
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        connection: Connection = scope["state"][_STATE_KEY]
+        has_body = any(
+            (name == b"content-length" and value != b"0") or name == b"transfer-encoding"
+            for name, value in scope["headers"]
+        )
+
+        async def send_bounded(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                await connection.send_body(message, send)
+                return
+            headers = [*message["headers"], (b"date", formatdate(usegmt=True).encode())]
+            if has_body:  # no route reads it: a client that keeps sending must not hold the connection
+                headers.append((b"connection", b"close"))
+            await send({**message, "headers": headers})
+
+        app = self._app if await connection.begin_response() else _OVERLOADED
+        try:
+            await app(scope, receive, send_bounded)
+        finally:
+            connection.end_response()
+
+
+_OVERLOADED = PlainTextResponse(
+    "too many requests in progress", status_code=503, headers={"Connection": "close"}
+)

@@ -1,0 +1,147 @@
+"""HTML: templates, content security policy, sparklines.
+
+Every page is self-contained: one style sheet and one small script, both inside the page and permitted by
+their hashes; no other asset, no other server.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from importlib import resources
+from itertools import groupby
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from exporter.durations import format_duration
+from exporter.outcome import rfc3339
+from exporter.reasons import Fault
+from exporter.serving.texts import clock, describe_points, latency, relative
+from exporter.status import Point
+
+_TEMPLATES = ("base.html", "document.html", "live.html", "overview.html", "target.html")
+_BUFFERED_PIECES = 8
+"""Pieces of a template that are rendered before the event loop may run again."""
+
+SPARKLINE_WIDTH = 60
+SPARKLINE_HEIGHT = 16
+_INCONCLUSIVE = frozenset({Fault.QUOTA.value, Fault.EXPORTER.value})
+
+
+def _read(name: str) -> str:
+    return (resources.files("exporter.serving") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _hash_source(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+_STYLE = _read("style.css").strip()
+_SCRIPT = _read("refresh.js").strip()
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        f"style-src {_hash_source(_STYLE)}",
+        f"script-src {_hash_source(_SCRIPT)}",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""Permits the page's own style sheet and script, and requests to the exporter."""
+
+
+def _time(timestamp: float, now: float, *, seconds: bool = False) -> Markup:
+    """Format a time for people and for programs."""
+    shown = clock(timestamp, now, seconds=seconds)
+    return Markup('<time datetime="{}">{}</time>').format(rfc3339(timestamp), shown)
+
+
+templates = Environment(
+    loader=FunctionLoader(_read),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+templates.globals |= {
+    "style": Markup(_STYLE),  # noqa: S704  our own file
+    "script": Markup(_SCRIPT),  # noqa: S704  our own file
+    "time": _time,
+}
+templates.filters |= {"latency": latency, "duration": format_duration, "relative": relative}
+
+
+def warm_up_templates() -> None:
+    """Compile all templates, so that the first page does not hold the event loop for it."""
+    for template in _TEMPLATES:
+        templates.get_template(template)
+
+
+async def render(
+    template: str,
+    yield_if_due: Callable[[], Awaitable[None]],
+    **values: Any,  # noqa: ANN401  template variables
+) -> bytes:
+    """Render a page piece by piece; every value is escaped.
+
+    Args:
+        template: its file name.
+        yield_if_due: awaited after every few pieces.
+        values: the template's variables.
+    """
+    stream = templates.get_template(template).stream(**values)
+    stream.enable_buffering(_BUFFERED_PIECES)
+    body = bytearray()
+    for piece in stream:
+        body += piece.encode()
+        await yield_if_due()
+    return bytes(body)
+
+
+def sparkline(points: Sequence[Point], interval: float) -> Markup:
+    """Draw the last probes, the newest at the right edge.
+
+    A success is as high as it took long, in proportion to the slowest; a failure has the full height, an
+    inconclusive probe half of it. The color is that of the fault.
+
+    Args:
+        points: duration and fault of each probe, oldest first.
+        interval: seconds between two probes.
+    """
+    slowest = max((seconds for seconds, fault in points if fault == Fault.NONE and seconds), default=0.0)
+    paths: dict[str, list[str]] = {}
+    position = SPARKLINE_WIDTH - len(points)
+    for fault, group in groupby(points, key=lambda point: point[1]):
+        run = list(group)
+        paths.setdefault(fault, []).append(_outline(position, run, fault, slowest))
+        position += len(run)
+    drawn = "".join(f'<path class="{fault}" d="{"".join(runs)}"/>' for fault, runs in sorted(paths.items()))
+    return Markup(  # noqa: S704  numbers and names of faults
+        f'<svg class="spark" viewBox="0 0 {SPARKLINE_WIDTH} {SPARKLINE_HEIGHT}" preserveAspectRatio="none"'
+        f' role="img" aria-label="{describe_points(points, interval)}">{drawn}</svg>'
+    )
+
+
+def _outline(position: int, run: Sequence[Point], fault: str, slowest: float) -> str:
+    """Return the outline of neighboring probes with the same fault."""
+    if fault == Fault.NONE:
+        heights: Iterable[int] = (_height(seconds or 0.0, slowest) for seconds, _ in run)
+    else:
+        heights = [SPARKLINE_HEIGHT // 2 if fault in _INCONCLUSIVE else SPARKLINE_HEIGHT] * len(run)
+    parts, level = [f"M{position} {SPARKLINE_HEIGHT}"], 0
+    for height, same in groupby(heights):
+        parts.append(f"v{level - height}h{len(list(same))}")
+        level = height
+    return "".join((*parts, f"v{level}z"))
+
+
+def _height(seconds: float, slowest: float) -> int:
+    # At most three quarters, so that no success looks like a failure.
+    return max(1, round(seconds / slowest * SPARKLINE_HEIGHT * 3 / 4)) if slowest else 1

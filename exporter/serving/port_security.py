@@ -1,0 +1,140 @@
+"""TLS, users, headers and rate limit of the web port, as configured now; a reload replaces them in place.
+
+security = PortSecurity(config.web.security)
+create_app(…, security=security)         users, headers and rate limit apply to the next request
+serve(app, sockets, security=security)   TLS applies to the next connection
+security.prepare(other)()                another configuration, while the port stays open
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import MutableHeaders
+
+from exporter.serving.auth import BasicAuth, TokenBucket
+from exporter.tls import TlsFileError, TlsMaterial, TlsServer, WebSecurity, read_material, server_context
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = logging.getLogger("exporter.serving")
+
+
+class PortSecurity:
+    """What protects the port, and the headers of every response.
+
+    Args:
+        security: None for an open port.
+        auth: checks passwords.
+
+    Raises:
+        TlsFileError: a certificate, key or list of authorities cannot be used.
+    """
+
+    def __init__(self, security: WebSecurity | None = None, *, auth: BasicAuth | None = None) -> None:
+        self.auth = auth or BasicAuth()
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.rate_limit: TokenBucket | None = None
+        self.context: ssl.SSLContext | None = None
+        """For the next TLS handshake; None for plain HTTP."""
+        self.on_tls_change: Callable[[], None] | None = None
+        """Closes the connections that were made with another certificate or without TLS."""
+        self._tls: TlsServer | None = None
+        self._material: TlsMaterial | None = None
+        self._refused: TlsMaterial | str | None = None
+        self.prepare(security)()
+
+    def prepare(self, security: WebSecurity | None) -> Callable[[], None]:
+        """Prepare another configuration; reads files, so call it in a thread.
+
+        Returns:
+            Puts it in force; call it on the event loop. Connections made under other TLS settings are closed.
+
+        Raises:
+            TlsFileError: a certificate, key or list of authorities cannot be used; nothing has changed.
+        """
+        security = security or WebSecurity()
+        tls, same = security.tls, security.tls == self._tls
+        material = None if same or tls is None else read_material(tls)
+        context = None if tls is None or material is None else server_context(tls, material)
+
+        def apply() -> None:
+            self.headers = security.headers
+            self.auth.set_users(security.users)
+            limit = security.rate_limit
+            if limit is None:
+                self.rate_limit = None
+            elif self.rate_limit is None or self.rate_limit.limit != limit:
+                self.rate_limit = TokenBucket(limit)
+            if not same:
+                self._tls, self._refused = tls, None
+                self._set_context(context, material)
+
+        return apply
+
+    async def renew_certificate(self) -> None:
+        """Load certificate, key and client authorities again if their files have changed.
+
+        Compared by content: a mounted Secret swaps a symbolic link, and a copied file may keep its date.
+        Files that cannot be used change nothing, since an old certificate is better than none.
+        """
+        tls = self._tls
+        if tls is None:
+            return
+        renewed = await asyncio.to_thread(self._load_if_changed, tls)
+        if renewed is not None and tls == self._tls:
+            self._set_context(*renewed)
+            _log.info("TLS certificate renewed")
+
+    def _load_if_changed(self, tls: TlsServer) -> tuple[ssl.SSLContext, TlsMaterial] | None:
+        material = None
+        try:
+            material = read_material(tls)
+            if material == self._material:
+                self._refused = None
+            if material in (self._material, self._refused):
+                return None
+            return server_context(tls, material), material
+        except TlsFileError as error:
+            refused = material or f"{error.part}: {error}"
+            if refused != self._refused:  # log each broken state once
+                self._refused = refused
+                _log.warning("TLS certificate not renewed, keeping the old one: %s: %s", error.part, error)
+            return None
+
+    def _set_context(self, context: ssl.SSLContext | None, material: TlsMaterial | None) -> None:
+        self.context, self._material = context, material
+        if self.on_tls_change is not None:
+            self.on_tls_change()
+
+
+class HeadersMiddleware:
+    """ASGI middleware: headers of every response, the operator's own ones last, so that they win.
+
+    Args:
+        app: the application behind it.
+        security: the operator's headers.
+    """
+
+    def __init__(self, app: ASGIApp, security: PortSecurity) -> None:
+        self._app = app
+        self._security = security
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message["headers"])
+                headers["Cache-Control"] = "no-store"  # every response describes one moment
+                headers["X-Content-Type-Options"] = "nosniff"
+                for name, value in self._security.headers:
+                    headers[name] = value
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
