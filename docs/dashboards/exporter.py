@@ -1,12 +1,12 @@
-"""Whether the exporter can be believed: its schedule, its event loop, its process. Here a line is a pod."""
+"""Health of the exporter itself: schedule, event loop, process. One line per pod."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dashboards.frame import INSTANCE, PLACE, dashboard
+from dashboards.frame import INSTANCE, SCOPE, dashboard
 from dashboards.looks import HALF, PER_MINUTE, RELOADS, UP, WIDE
-from dashboards.panels import Place, Query, cells, lines, timeline
+from dashboards.panels import Layout, Query, cells, lines, timeline
 from dashboards.promql import POD, RATE, SHARE_WINDOW, of_pods, per_minute, quantile, scraped, share
 from dashboards.promql import cells as counted
 from dashboards.tables import Column, rows
@@ -23,8 +23,8 @@ def exporter() -> Dashboard:
     return dashboard(
         "pingone-flow-exporter",
         "PingOne flow exporter",
-        "Whether the exporter can be believed. Each pod is a line of its own.",
-        [*PLACE, INSTANCE],
+        "Health of the exporter itself. One line per pod.",
+        [*SCOPE, INSTANCE],
         {
             "Now": [_pods(), _up(), _egress()],
             "Schedule": [_lag_cells(), _lag(), _probes(), _skipped(), _in_flight(), _stalls()],
@@ -34,22 +34,21 @@ def exporter() -> Dashboard:
 
 
 def _pods() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Pods",
-        description="What runs, since when, with how many targets, and whether its last reading of the "
-        "configuration succeeded. A pod that is gone keeps its row for no longer than Prometheus remembers "
-        "it as current.",
+        description="Running pods: uptime, number of targets, and whether the last reload of the "
+        "configuration succeeded. A pod that is gone disappears within five minutes.",
         width=WIDE,
         height=6,
     )
     return rows(
-        place,
+        layout,
         {"instance": "pod", "version": "version", "namespace": "namespace", "cluster": "cluster"},
         [
             Column("running for", _with_version(f"time() - {of_pods('process_start_time_seconds')}"), "s"),
             Column("targets", _with_version(f"count by ({POD}) ({of_pods('pingone_flow_target_info')})")),
             Column(
-                "configuration read",
+                "configuration loaded",
                 _with_version(f"time() - {of_pods(f'{OWN}config_last_reload_success_timestamp_seconds')}"),
                 "s",
             ),
@@ -69,88 +68,88 @@ def _with_version(value: str) -> str:
 
 
 def _up() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Scraped",
-        description="Whether Prometheus got the page of each pod. Red is a pod that should be there; a row "
-        "that ends is one that Prometheus no longer looks for.",
+        description="Whether Prometheus can scrape each pod. Red: the scrape fails. A row that ends: the "
+        "pod is no longer a scrape target.",
         width=HALF,
         height=6,
     )
-    return timeline(place, UP, Query(scraped(of_pods("up"), of_pods(f"{OWN}build_info")), LEGEND))
+    return timeline(layout, UP, Query(scraped(of_pods("up"), of_pods(f"{OWN}build_info")), LEGEND))
 
 
 def _egress() -> Panel:
-    place = Place(
-        title="Own connectivity",
-        description="Whether the check of FLOW_EXPORTER_EGRESS_CHECK_URL got any answer: if not, failures "
-        "say nothing of PingOne. Empty without such a check.",
+    layout = Layout(
+        title="Network access",
+        description="Whether the check of FLOW_EXPORTER_EGRESS_CHECK_URL gets a response. If not, failures "
+        "say nothing about PingOne. Empty if no check is configured.",
         width=HALF,
         height=6,
     )
-    return timeline(place, UP, Query(of_pods(f"{OWN}egress_up"), LEGEND))
+    return timeline(layout, UP, Query(of_pods(f"{OWN}egress_up"), LEGEND))
 
 
 def _lag_cells() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Schedule lag",
-        description="How late probes began, of all chosen pods: the darker, the more of them. Waiting for a "
-        "free slot is lag, never part of a duration.",
+        description="How late probes start, for all selected pods: darker means more probes. Time spent "
+        "waiting for the concurrency limit is lag, never part of a duration.",
     )
-    return cells(place, Query(counted(of_pods(f"{OWN}schedule_lag_seconds_bucket")), "{{le}}"))
+    return cells(layout, Query(counted(of_pods(f"{OWN}schedule_lag_seconds_bucket")), "{{le}}"))
 
 
 def _lag() -> Panel:
-    place = Place(
-        title="Schedule lag, ninth decile",
-        description="One probe in ten began later than that after it was due. PingOneScheduleLagging begins "
-        "at one second, the dashed line.",
+    layout = Layout(
+        title="Schedule lag, p90",
+        description="One in ten probes starts later than this. PingOneScheduleLagging fires at one second, "
+        "the dashed line.",
     )
     lag = quantile(0.9, of_pods(f"{OWN}schedule_lag_seconds_bucket"), "instance")
-    return lines(place, "s", Query(lag, LEGEND), steps=((None, "green"), (1, "red")))
+    return lines(layout, "s", Query(lag, LEGEND), steps=((None, "green"), (1, "red")))
 
 
 def _probes() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Probes",
-        description="Finished probes per minute, the load on PingOne. Two pods with the same targets double "
-        "it.",
+        description="Completed probes per minute: the load on PingOne. Two pods with the same targets "
+        "double it.",
     )
     return lines(
-        place, PER_MINUTE, Query(per_minute("instance", of_pods("pingone_flow_probes_total")), LEGEND)
+        layout, PER_MINUTE, Query(per_minute("instance", of_pods("pingone_flow_probes_total")), LEGEND)
     )
 
 
 def _skipped() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Skipped probes",
-        description="Due probes per minute that were not done. overrun: the last one still ran. missed: not "
-        "begun in time, the exporter is overloaded. backoff: PingOne asked for it. cancelled: shutdown or "
-        "reload.",
+        description="Scheduled probes skipped per minute, by cause. overrun: the previous probe was still "
+        "running. missed: not started in time, the exporter is overloaded. backoff: paused after a rate "
+        "limit. cancelled: shutdown or reload.",
     )
     skipped = per_minute("cause", of_pods(f"{OWN}probes_skipped_total"))
-    return lines(place, PER_MINUTE, Query(skipped, "{{cause}}"))
+    return lines(layout, PER_MINUTE, Query(skipped, "{{cause}}"))
 
 
 def _in_flight() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Probes in flight",
-        description="Probes that run at the moment of the scrape. A level that stays high is an outage of a "
-        "provider that does not answer, or FLOW_EXPORTER_MAX_CONCURRENT_PROBES reached.",
+        description="Probes running at the time of the scrape. If it stays high, a provider does not "
+        "respond, or FLOW_EXPORTER_MAX_CONCURRENT_PROBES is reached.",
     )
-    return lines(place, "none", Query(of_pods(f"{OWN}probes_in_flight"), LEGEND))
+    return lines(layout, "none", Query(of_pods(f"{OWN}probes_in_flight"), LEGEND))
 
 
 def _stalls() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Stalled probes",
-        description="Share of the probes in a quarter of an hour during which the exporter's own event loop "
-        "stood still for more than 50 ms; their durations are not used. PingOneProbesStalled begins at a "
-        "tenth, the dashed line. Usually the pod's CPU is throttled.",
+        description="Share of probes in 15 minutes during which the exporter's event loop stalled; their "
+        "durations are discarded. PingOneProbesStalled fires at 10 %, the dashed line. The usual cause is "
+        "CPU throttling.",
     )
     stalled, done = of_pods(f"{OWN}probes_stalled_total"), of_pods("pingone_flow_probes_total")
     found = share("instance", stalled, done, SHARE_WINDOW)
     return lines(
-        place,
+        layout,
         "percentunit",
         Query(found, LEGEND),
         steps=((None, "green"), (0.1, "red")),
@@ -158,63 +157,57 @@ def _stalls() -> Panel:
 
 
 def _loop() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Event loop lag",
-        description="How late the exporter's own event loop was, the 99th percentile of a hundred samples a "
-        "second.",
+        description="How late the exporter's event loop runs: p99 of 100 samples per second.",
     )
     lag = quantile(0.99, of_pods(f"{OWN}event_loop_lag_seconds_bucket"), "instance")
-    return lines(place, "s", Query(lag, LEGEND))
+    return lines(layout, "s", Query(lag, LEGEND))
 
 
 def _cpu() -> Panel:
-    place = Place(
+    layout = Layout(
         title="CPU",
-        description="Cores used; 1 is all that one exporter can use, since it is one process with one busy "
-        "thread.",
+        description="CPU cores used. One exporter can use about 1: it is one process with one busy thread.",
     )
     used = f"sum by (instance) (rate({of_pods('process_cpu_seconds_total')}[{RATE}]))"
-    return lines(place, "none", Query(used, LEGEND))
+    return lines(layout, "none", Query(used, LEGEND))
 
 
 def _memory() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Memory",
-        description="Resident memory. It grows with the number of targets and is level after the first "
-        "hours.",
+        description="Resident memory. Grows with the number of targets; stable after the first hours.",
     )
-    return lines(place, "bytes", Query(of_pods("process_resident_memory_bytes"), LEGEND))
+    return lines(layout, "bytes", Query(of_pods("process_resident_memory_bytes"), LEGEND))
 
 
 def _files() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Open files",
-        description="Share of the allowed file descriptors; every probe in flight has one, and every "
-        "scraper.",
+        description="Share of the file descriptor limit. Every running probe and every client uses one.",
     )
     opened, allowed = (of_pods(f"process_{name}_fds") for name in ("open", "max"))
     return lines(
-        place, "percentunit", Query(f"{opened} / {allowed}", LEGEND), steps=((None, "green"), (0.8, "red"))
+        layout, "percentunit", Query(f"{opened} / {allowed}", LEGEND), steps=((None, "green"), (0.8, "red"))
     )
 
 
 def _reloads() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Configuration",
-        description="Whether the last reading of the configuration succeeded. After a failed one the "
-        "earlier configuration stays in force.",
+        description="Whether the last reload succeeded. If not, the old configuration stays in use.",
     )
-    return timeline(place, RELOADS, Query(of_pods(f"{OWN}config_last_reload_successful"), LEGEND))
+    return timeline(layout, RELOADS, Query(of_pods(f"{OWN}config_last_reload_successful"), LEGEND))
 
 
 def _watched() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Targets",
-        description="Targets per pod. Shards have about equal shares; a dip of their sum is a pod that is "
-        "gone.",
+        description="Targets per pod. Shards have about the same number. If the sum drops, a pod is gone.",
     )
     return lines(
-        place,
+        layout,
         "none",
         Query(f"count by (instance) ({of_pods('pingone_flow_target_info')})", LEGEND),
         stacked="lines",

@@ -1,4 +1,4 @@
-"""What all dashboards have in common: uid, variables, links to each other, and how they are written down."""
+"""The common parts of all dashboards: uid, variables, links, rows, and the file format."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.panels import DATASOURCE
-from dashboards.promql import of_place
+from dashboards.promql import in_scope
 
 TAG = "pingone-flow"
 
 SCHEMA_VERSION = 38
-"""Grafana 10.0's; later ones bring it up to date when they load it, earlier ones would not know it."""
+"""Grafana 10.0's. Later versions upgrade it when they load it; earlier ones cannot read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """A choice at the top of a dashboard, of the values of a label.
+    """A variable at the top of a dashboard: the values of a label.
 
     Args:
         label: the label, and the variable's name.
-        among: the series that has it.
-        several: whether several values, or all, can be chosen.
-        everything: the regular expression that stands for all; `.*` lets pass what has no such label.
+        among: a series that has the label.
+        several: whether several values, or all, can be selected.
+        everything: the regular expression for all; `.*` includes series without the label.
         description: the tooltip.
     """
 
@@ -39,7 +39,7 @@ class Variable:
     description: str
 
     def built(self) -> builders.QueryVariable:
-        """Return it as Grafana knows it."""
+        """Return Grafana's form of it."""
         query = f"label_values({self.among}, {self.label})"
         variable = (
             builders.QueryVariable(self.label)
@@ -60,7 +60,7 @@ class Variable:
 _BUILD = "pingone_flow_exporter_build_info"
 _INTERVAL = "pingone_flow_target_interval_seconds"
 
-PLACE = (
+SCOPE = (
     Variable(
         label="cluster",
         among=_BUILD,
@@ -68,18 +68,18 @@ PLACE = (
         description="Empty unless several clusters share this Prometheus.",
     ),
     Variable(label="namespace", among=_BUILD, everything=".*", description="Empty outside Kubernetes."),
-    Variable(label="job", among=_BUILD, description="The exporters, as Prometheus calls them."),
+    Variable(label="job", among=_BUILD, description="The scrape job of the exporters."),
 )
 TARGETS = Variable(
     label="target",
-    among=of_place(_INTERVAL),
-    description="The federations, as the exporter's settings call them.",
+    among=in_scope(_INTERVAL),
+    description="Federations, by target name.",
 )
 TARGET = Variable(
-    label="target", among=of_place(_INTERVAL), several=False, description="The federation to look at."
+    label="target", among=in_scope(_INTERVAL), several=False, description="The federation to show."
 )
-JOURNEY = Variable(label="journey", among=of_place(_INTERVAL), description="How the federations are probed.")
-INSTANCE = Variable(label="instance", among=of_place(_BUILD), description="The exporter's pods.")
+JOURNEY = Variable(label="journey", among=in_scope(_INTERVAL), description="The journey that is probed.")
+INSTANCE = Variable(label="instance", among=in_scope(_BUILD), description="The exporter's pods.")
 
 
 def dashboard(
@@ -89,14 +89,14 @@ def dashboard(
     variables: Sequence[Variable],
     panels: Mapping[str, Sequence[models.Panel]],
 ) -> models.Dashboard:
-    """Put a dashboard together.
+    """Build a dashboard.
 
     Args:
-        uid: what links and bookmarks go by: it never changes.
-        title: as the README calls it.
-        description: for whom it is.
-        variables: after the data source.
-        panels: by the titles of their rows.
+        uid: identifies it in links and bookmarks; never changes.
+        title: the title, as in the README.
+        description: the question it answers.
+        variables: variables, after the data source.
+        panels: panels, by row title.
     """
     built = (
         builders.Dashboard(title)
@@ -128,10 +128,10 @@ def dashboard(
 
 
 def _others() -> builders.DashboardLink:
-    """Link to all dashboards of ours but this one; variables and time go along."""
+    """Link to our other dashboards, with the same variables and time range."""
     return (
         builders.DashboardLink("PingOne federations")
-        .placement("")  # the library's own would hide it in a menu
+        .placement("")  # the library's default would hide it in a menu
         .type(models.DashboardLinkType.DASHBOARDS)
         .tags([TAG])
         .as_dropdown(False)  # noqa: FBT003  the library's own signature
@@ -149,5 +149,5 @@ class _Ready(Builder[models.Panel]):
 
 
 def written(whole: models.Dashboard) -> str:
-    """Return a dashboard's file."""
+    """Return the text of a dashboard's file."""
     return json.dumps(whole, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

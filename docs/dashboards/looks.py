@@ -1,4 +1,4 @@
-"""How panels look: sizes, units, colors, words for numbers, and where they lead."""
+"""How panels look: sizes, units, colors, value mappings and links."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dashboards.states import FAULT_COLORS, STATES
 TARGET_UID = "pingone-flow-target"
 
 WIDE, HALF, THIRD, SIXTH = 24, 12, 8, 4
-"""Columns of the grid's 24."""
+"""Columns, of 24."""
 
 MIN_STEP = "2m"
-"""Probes come once a minute: a shorter $__rate_interval would hold one or none of them."""
+"""Probes run once a minute: a shorter $__rate_interval would contain one probe or none."""
 
 PER_MINUTE = "suffix: /min"
 
 Thresholds = tuple[tuple[float | None, str], ...]
-"""From which value on which color; None is from below."""
+"""Lower bounds and their colors; None is the lowest."""
 
 BUDGET: Thresholds = ((None, "red"), (0, "orange"), (0.5, "green"))
 CERTIFICATE: Thresholds = ((None, "red"), (7, "orange"), (21, "green"))
@@ -28,7 +28,7 @@ CERTIFICATE: Thresholds = ((None, "red"), (7, "orange"), (21, "green"))
 
 
 def thresholds(steps: Thresholds) -> builders.ThresholdsConfig:
-    """Color by value."""
+    """Return thresholds that color values."""
     return (
         builders.ThresholdsConfig()
         .mode(models.ThresholdsMode.ABSOLUTE)
@@ -37,12 +37,12 @@ def thresholds(steps: Thresholds) -> builders.ThresholdsConfig:
 
 
 def fixed(color: str) -> models.DynamicConfigValue:
-    """One color, whatever the value."""
+    """Return one color for all values."""
     return models.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
 
 
 def words(texts: Mapping[int | str, tuple[str, str]]) -> list[models.ValueMapping]:
-    """Say and color values in words."""
+    """Return value mappings with text and color."""
     return [
         models.ValueMap(
             options={
@@ -55,7 +55,7 @@ def words(texts: Mapping[int | str, tuple[str, str]]) -> list[models.ValueMappin
 
 STATE_WORDS = words({number: (known.name, known.color) for number, known in enumerate(STATES)})
 PASSED = words({0: ("fails", "red"), 1: ("passes", "green")})
-RELOADS = words({0: ("failed", "red"), 1: ("good", "green")})
+RELOADS = words({0: ("failed", "red"), 1: ("ok", "green")})
 LABEL_WORDS = {
     "fault": words({fault.value: (fault.value, color) for fault, color in FAULT_COLORS.items()}),
     "severity": words({"critical": ("critical", "red"), "warning": ("warning", "orange")}),
@@ -66,19 +66,19 @@ UP = words({0: ("no", "red"), 1: ("yes", "green")})
 
 SENTENCE_COLORS = {
     **{f"/{known.sentence}$/": known.color for known in STATES},
-    "/exporter is scraped|exporter's pods|of the shards/": "dark-red",
+    "/exporter is being scraped|exporter's pods|shards/": "dark-red",
 }
-"""Of sentences, by what they say."""
+"""Colors of the sentences, by text."""
 
 
 def by_fault() -> dict[str, str]:
-    """Color series whose legends end in a fault in brackets."""
+    """Color series by the fault in parentheses at the end of the legend."""
     return {rf"/\({fault}\)$/": color for fault, color in FAULT_COLORS.items()}
 
 
 def to(uid: str, target: str) -> builders.DashboardLink:
-    """Lead to a dashboard about one target, with the other variables and the time as they are."""
+    """Link to a dashboard about one target, with the same variables and time range."""
     kept = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "cluster", "namespace", "job"))
-    return builders.DashboardLink(
-        "Look at ${__field.labels.target}" if "labels" in target else "Look at it"
-    ).url(f"/d/{uid}?var-target={target}&{kept}&${{__url_time_range}}")
+    return builders.DashboardLink("Open ${__field.labels.target}" if "labels" in target else "Open").url(
+        f"/d/{uid}?var-target={target}&{kept}&${{__url_time_range}}"
+    )

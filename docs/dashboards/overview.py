@@ -1,13 +1,13 @@
-"""All federations at a glance: is anything wrong, whose fault is it, and what will be wrong soon."""
+"""All federations at a glance: is anything wrong, which side is at fault, and what expires soon."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from dashboards import shared
-from dashboards.frame import JOURNEY, PLACE, TARGETS, dashboard
+from dashboards.frame import JOURNEY, SCOPE, TARGETS, dashboard
 from dashboards.looks import BUDGET, CERTIFICATE, HALF, SENTENCE_COLORS, STATE_WORDS, TARGET_UID, WIDE
-from dashboards.panels import Place, Query, bars, lines, sentences, timeline
+from dashboards.panels import Layout, Query, bars, lines, sentences, timeline
 from dashboards.promql import (
     KEY,
     RANGE,
@@ -29,12 +29,9 @@ if TYPE_CHECKING:
 
 TARGET_LEGEND = "{{target}} {{cluster}}"
 TARGET_LABELS = {"target": "federation", "namespace": "namespace", "cluster": "cluster"}
-WITH_RULES = (
-    "With the alert rules loaded, times when the exporter itself reached nobody are left out; without them "
-    "they count."
-)
-MOST = 12
-"""Bars that can be read in one panel."""
+WITH_RULES = "With the alert rules loaded, times without network access are left out."
+MAX_BARS = 12
+"""More are not readable in one panel."""
 
 
 def overview() -> Dashboard:
@@ -42,65 +39,61 @@ def overview() -> Dashboard:
     return dashboard(
         "pingone-flow-overview",
         "PingOne federations",
-        "All federations at a glance. Where to begin when paged.",
-        [*PLACE, TARGETS, JOURNEY],
+        "All federations at a glance. Start here when paged.",
+        [*SCOPE, TARGETS, JOURNEY],
         {
             "Now": [_sentence(), _timeline(), _alerts()],
-            "What was promised": [_budget(), _burn(), _slow()],
+            "Objectives": [_budget(), _burn(), _slow()],
             "Latency": [shared.latency_cells(), _quantiles(), shared.phases()],
             "Results": [shared.results(), shared.statuses(), _reasons()],
-            "Soon": [_certificates(), _freshness()],
+            "Expiry and freshness": [_certificates(), _freshness()],
         },
     )
 
 
 def _sentence() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Is anything wrong?",
-        description="By the last probe of every federation, of the worst of its pods and journeys. Whose "
-        "fault it looks like is the exporter's judgement: network when nothing was answered, provider when "
-        "PingOne's answer was wrong, configuration when it refused this application. Works without the "
-        "alert rules.",
+        description="State by the last probe of every federation; the worst pod and journey counts. Likely "
+        "cause: network if there was no response, provider if PingOne's response was wrong, configuration "
+        "if PingOne refused this application. Works without the alert rules.",
         width=WIDE,
         height=5,
     )
     return sentences(
-        place,
+        layout,
         SENTENCE_COLORS,
-        Query(absent(), "No exporter is scraped: nothing is known", instant=True),
-        Query(unscraped(), "{{some}} of the exporter's pods: not scraped any more", instant=True),
+        Query(absent(), "No exporter is being scraped: the state is unknown", instant=True),
+        Query(unscraped(), "{{some}} of the exporter's pods: no longer scraped", instant=True),
         Query(
             unreachable(),
-            "{{some}} of the exporter's pods: reaching nobody, so blame no provider",
+            "{{some}} of the exporter's pods: no network access, so ignore its failures",
             instant=True,
         ),
-        Query(all_well(), "All {{all}} federations: succeeding", instant=True),
+        Query(all_well(), "All {{all}} federations: healthy", instant=True),
         Query(not_well(), "{{some}} of {{all}} federations: {{what}}", instant=True),
-        Query(
-            missing(), "{{some}} of the shards: not there, so nobody watches their federations", instant=True
-        ),
+        Query(missing(), "{{some}} shards: missing, so their federations are not watched", instant=True),
     )
 
 
 def _timeline() -> Panel:
-    place = Place(
+    layout = Layout(
         title="State of every federation",
-        description="By its last probe: green succeeds, pale yellow succeeds too slowly, blue is held back "
-        "by PingOne's rate limit, purple is the exporter's own fault, gray is not being probed; and fails "
-        "by fault of configuration (yellow), network (orange) or provider (red). A gap is where nothing was "
-        "scraped. Zoomed out far, a single failed probe may fall between two points: the results below "
-        "count them all. Click for one federation in depth.",
+        description="By the last probe. Green: ok. Pale yellow: slow. Blue: paused after a rate limit. "
+        "Purple: a fault of the exporter. Gray: not being probed. Failing, by fault: configuration "
+        "(yellow), network (orange), provider (red). A gap: not scraped. Zoomed out, a single failed probe "
+        "may fall between two points; the results below count all of them. Click to open a federation.",
         width=16,
         height=10,
     )
-    return timeline(place, STATE_WORDS, Query(state(), TARGET_LEGEND), link=TARGET_UID)
+    return timeline(layout, STATE_WORDS, Query(state(), TARGET_LEGEND), link=TARGET_UID)
 
 
 def _alerts() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Firing alerts",
-        description="Needs the alert rules that come with the chart; without them it stays empty. Each "
-        "alert has a runbook, which the exporter serves at /runbooks/ and the alert's name.",
+        description="Empty without the alert rules, which are part of the chart. The exporter serves a "
+        "runbook for each alert at /runbooks/<Alert>.",
         height=10,
     )
     labels = {
@@ -111,21 +104,21 @@ def _alerts() -> Panel:
         "instance": "pod",
     }
     since = Column("for", firing(", ".join(labels)), "s")
-    return rows(place, labels, [since], sort="severity", none="none is firing")
+    return rows(layout, labels, [since], sort="severity", none="no alert is firing")
 
 
 def _budget() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Error budget left",
-        description="Of the failures that the objective (99.5 % good, or as the alert rules say) allows in "
-        f"the time range above, how much is left; the {MOST} worst federations. Below 0 the promise is "
-        "broken. Faults of provider, network and configuration count, quota and the exporter's own do not. "
+        description="How much is left of the failures that the objective allows in the selected time range "
+        f"(99.5 % good, or as set in the alert rules); the {MAX_BARS} worst federations. Below 0 the "
+        "objective is missed. Faults provider, network and configuration count; quota and exporter do not. "
         f"{WITH_RULES}",
     )
     return bars(
-        place,
+        layout,
         "percentunit",
-        Query(f"sort(bottomk({MOST}, {budget_left(RANGE)}))", TARGET_LEGEND, instant=True),
+        Query(f"sort(bottomk({MAX_BARS}, {budget_left(RANGE)}))", TARGET_LEGEND, instant=True),
         steps=BUDGET,
         lowest=0,
         highest=1,
@@ -133,14 +126,14 @@ def _budget() -> Panel:
 
 
 def _burn() -> Panel:
-    place = Place(
-        title="Burn rate of the error budget",
-        description="How many times too fast the last hour used it up. 1, the lower dashed line, lasts "
-        "exactly as long as promised; at 14.4, the upper one, the page PingOneErrorBudgetBurnFast begins. "
-        f"{WITH_RULES}",
+    layout = Layout(
+        title="Error budget burn rate",
+        description="How fast the last hour used up the error budget. At 1, the lower dashed line, the "
+        "budget lasts exactly as long as planned; at 14.4, the upper one, PingOneErrorBudgetBurnFast "
+        f"pages. {WITH_RULES}",
     )
     return lines(
-        place,
+        layout,
         "suffix:x",
         Query(burn_rate("1h"), TARGET_LEGEND),
         steps=((None, "green"), (1, "orange"), (14.4, "red")),
@@ -148,13 +141,13 @@ def _burn() -> Panel:
 
 
 def _slow() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Slow successes",
-        description="Share of the successes in half an hour that took longer than the federation's latency "
-        "objective; at a quarter, the dashed line, PingOneSignOnSlow begins. Failures are not in it.",
+        description="Share of successful probes in 30 minutes that exceeded the federation's latency "
+        "objective. PingOneSignOnSlow fires at 25 %, the dashed line.",
     )
     return lines(
-        place,
+        layout,
         "percentunit",
         Query(slow_share(KEY), TARGET_LEGEND),
         steps=((None, "green"), (0.25, "red")),
@@ -162,26 +155,27 @@ def _slow() -> Panel:
 
 
 def _quantiles() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Latency quantiles",
-        description="Of whole probes of all chosen federations, successes only. Interpolated within the "
-        "buckets, and of few probes per point: one federation a minute does not make a 99th percentile.",
+        description="Duration of successful probes of all selected federations, interpolated within the "
+        "buckets. With few federations a point rests on few probes: one probe a minute has no meaningful "
+        "p99.",
     )
     bucket = series(f"{shared.DURATION}_bucket")
     return lines(
-        place, "s", *(Query(quantile(share, bucket), f"p{share * 100:g}") for share in (0.5, 0.9, 0.99))
+        layout, "s", *(Query(quantile(share, bucket), f"p{share * 100:g}") for share in (0.5, 0.9, 0.99))
     )
 
 
 def _reasons() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Reasons by fault",
-        description="How the probes in the time range above ended, and at how many federations. quota and "
-        "exporter are no failures of a federation.",
+        description="Results of the probes in the selected time range, and the number of federations with "
+        "each. Faults quota and exporter are not failures of a federation.",
     )
     counted = f"increase({series('pingone_flow_probes_total')}[{RANGE}])"
     return rows(
-        place,
+        layout,
         {"fault": "fault", "reason": "reason"},
         [
             Column("probes", f"round(sum by (fault, reason) ({counted})) > 0", "short"),
@@ -195,11 +189,10 @@ def _reasons() -> Panel:
 
 
 def _certificates() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Certificates",
-        description="Days until the certificate expires that users meet at the host, as last seen, also "
-        "when it was refused. Tickets begin at 21 days, pages at 7. Hosts that are spoken to without TLS "
-        "have none.",
+        description="Days until each host's TLS certificate expires, as last seen, even if it was "
+        "rejected. Ticket at 21 days, page at 7. Hosts without TLS are not listed.",
         width=HALF,
     )
     days = Column(
@@ -208,22 +201,22 @@ def _certificates() -> Panel:
         "d",
         steps=CERTIFICATE,
     )
-    return rows(place, {"auth_host": "host", "cluster": "cluster"}, [days], sort="days left")
+    return rows(layout, {"auth_host": "host", "cluster": "cluster"}, [days], sort="days left")
 
 
 def _freshness() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Stale probes",
-        description="How long ago every federation was last probed, also as a multiple of its interval; "
-        "from 3 on it is stale, and its state says nothing of now. Who is held back by PingOne's rate limit "
-        "is not stale: the last column says for how long.",
+        description="Time since each federation was last probed, also in intervals. From 3 intervals on it "
+        "is stale, and its current state is unknown. Federations that are paused after a rate limit are "
+        "not stale; the last column shows for how much longer.",
         width=HALF,
     )
     last = age("pingone_flow_probe_last_run_timestamp_seconds")
     interval = worst(series("pingone_flow_target_interval_seconds"))
-    held = f"{worst(series('pingone_flow_backoff_until_timestamp_seconds'))} - time() > 0"
+    paused = f"{worst(series('pingone_flow_backoff_until_timestamp_seconds'))} - time() > 0"
     return rows(
-        place,
+        layout,
         TARGET_LABELS,
         [
             Column("last probe", last, "s"),
@@ -233,7 +226,7 @@ def _freshness() -> Panel:
                 "none",
                 steps=((None, "green"), (2, "orange"), (3, "red")),
             ),
-            Column("held back", held, "s"),
+            Column("paused for", paused, "s"),
         ],
         sort="intervals",
         descending=True,

@@ -1,4 +1,4 @@
-"""Panels: Grafana's kinds of them, as they look here."""
+"""The kinds of panels, with their common settings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ DATASOURCE = options.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a panel asks.
+    """A query of a panel.
 
     Args:
         expr: PromQL.
-        legend: with labels in double braces; of a table, the heading of its column.
-        instant: the value at the end of the time range, instead of values along it.
+        legend: the legend, with labels in double braces; in a table, the heading.
+        instant: the value at the end of the time range, instead of values over time.
     """
 
     expr: str
@@ -40,14 +40,14 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """What every panel has.
+class Layout:
+    """Title, description and size of a panel.
 
     Args:
         title: short.
-        description: what is shown and how to read it, as the panel's tooltip says it.
-        width: in columns.
-        height: in rows of 30 pixels.
+        description: what is shown and how to read it; the tooltip.
+        width: width in columns.
+        height: height in rows of 30 pixels.
     """
 
     title: str
@@ -56,17 +56,17 @@ class Place:
     height: int = 9
 
 
-def finished(
-    place: Place,
+def build_panel(
+    layout: Layout,
     builder: Builder[models.Panel],
     queries: Sequence[Query],
     form: PromQueryFormat = PromQueryFormat.TIME_SERIES,
 ) -> models.Panel:
-    """Give a panel what every panel has."""
+    """Build a panel with the settings that all panels share."""
     panel = builder.build()
-    panel.title, panel.description = place.title, place.description
+    panel.title, panel.description = layout.title, layout.description
     panel.datasource = DATASOURCE
-    panel.grid_pos = models.GridPos(h=place.height, w=place.width)
+    panel.grid_pos = models.GridPos(h=layout.height, w=layout.width)
     if any(RATE in query.expr for query in queries):
         panel.interval = MIN_STEP
     panel.targets = [_target(query, form, ref) for query, ref in zip(queries, "ABCDEFGH", strict=False)]
@@ -81,7 +81,7 @@ def _target(query: Query, form: PromQueryFormat, ref: str) -> Dataquery:
 
 
 def lines(
-    place: Place,
+    layout: Layout,
     unit: str,
     *queries: Query,
     stacked: Literal["", "lines", "bars"] = "",
@@ -90,17 +90,17 @@ def lines(
     lowest: float | None = 0,
     dashed: str = "",
 ) -> models.Panel:
-    """Values over time.
+    """Return values over time.
 
     Args:
-        place: where.
-        unit: Grafana's id of it.
-        queries: what.
-        stacked: one on top of the other, since their sum means something.
-        colors: of series whose names match.
+        layout: title, description and size.
+        unit: Grafana's id of the unit.
+        queries: the queries.
+        stacked: whether series are stacked, because their sum is meaningful.
+        colors: pattern of series names -> color.
         steps: thresholds, drawn as dashed lines.
-        lowest: the axis begins there, unless a value is lower.
-        dashed: the legend of a series that is a bound rather than a measurement.
+        lowest: start of the axis, unless a value is lower.
+        dashed: the legend of a series that is a limit, not a measurement.
     """
     panel = timeseries.Panel().unit(unit).legend(_legend()).tooltip(_tooltip()).show_points(_AUTO)
     panel.line_width(1).fill_opacity(0)
@@ -119,7 +119,7 @@ def lines(
     if dashed:
         style = models.DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [10, 10]})
         panel.override_by_name(dashed, [style, fixed("text")])
-    return finished(place, panel, queries)
+    return build_panel(layout, panel, queries)
 
 
 _AUTO = options.VisibilityMode.AUTO
@@ -140,8 +140,8 @@ def _tooltip() -> common.VizTooltipOptions:
     )
 
 
-def cells(place: Place, query: Query) -> models.Panel:
-    """Distribution over time, in the classic buckets of a histogram of seconds."""
+def cells(layout: Layout, query: Query) -> models.Panel:
+    """Return a heatmap of a histogram's classic buckets, in seconds."""
     panel = (
         heatmap.Panel()
         .calculate(False)  # noqa: FBT003  the library's own signature
@@ -155,13 +155,13 @@ def cells(place: Place, query: Query) -> models.Panel:
             .steps(64)
         )
     )
-    return finished(place, panel, [query], PromQueryFormat.HEATMAP)
+    return build_panel(layout, panel, [query], PromQueryFormat.HEATMAP)
 
 
 def timeline(
-    place: Place, mappings: Sequence[models.ValueMapping], *queries: Query, link: str = ""
+    layout: Layout, mappings: Sequence[models.ValueMapping], *queries: Query, link: str = ""
 ) -> models.Panel:
-    """States over time, a row each; a gap is where nothing is known."""
+    """Return states over time, one row per series."""
     panel = (
         statetimeline.Panel()
         .unit("none")
@@ -176,7 +176,7 @@ def timeline(
     )
     if link:
         panel.data_links([to(link, "${__field.labels.target}")])
-    return finished(place, panel, queries)
+    return build_panel(layout, panel, queries)
 
 
 def _by_value() -> builders.FieldColor:
@@ -184,14 +184,14 @@ def _by_value() -> builders.FieldColor:
 
 
 def figure(
-    place: Place,
+    layout: Layout,
     unit: str,
     expr: str,
     steps: Thresholds = ((None, "text"),),
     mappings: Sequence[models.ValueMapping] = (),
     none: str = "no data",
 ) -> models.Panel:
-    """One value, large, as it is now."""
+    """Return one large number: the current value."""
     panel = (
         stat.Panel()
         .unit(unit)
@@ -204,11 +204,11 @@ def figure(
         .reduce_options(_last())
         .no_value(none)
     )
-    return finished(place, panel, [Query(expr, instant=True)])
+    return build_panel(layout, panel, [Query(expr, instant=True)])
 
 
-def sentences(place: Place, colors: Mapping[str, str], *queries: Query) -> models.Panel:
-    """Legends in large letters, one beneath the other, colored by what they say."""
+def sentences(layout: Layout, colors: Mapping[str, str], *queries: Query) -> models.Panel:
+    """Return the legends as large sentences, colored by their text."""
     panel = (
         stat.Panel()
         .unit("none")
@@ -218,11 +218,11 @@ def sentences(place: Place, colors: Mapping[str, str], *queries: Query) -> model
         .orientation(options.VizOrientation.HORIZONTAL)
         .text(common.VizTextDisplayOptions().title_size(18))
         .reduce_options(_last())
-        .no_value("nothing is known: the query found nothing at all")
+        .no_value("state unknown: the query returned nothing")
     )
     for pattern, color in colors.items():
         panel.override_by_regexp(pattern, [fixed(color)])
-    return finished(place, panel, queries)
+    return build_panel(layout, panel, queries)
 
 
 def _last() -> common.ReduceDataOptions:
@@ -230,9 +230,9 @@ def _last() -> common.ReduceDataOptions:
 
 
 def bars(
-    place: Place, unit: str, query: Query, *, steps: Thresholds, lowest: float, highest: float
+    layout: Layout, unit: str, query: Query, *, steps: Thresholds, lowest: float, highest: float
 ) -> models.Panel:
-    """One bar per series, as it is now."""
+    """Return one bar per series: the current values."""
     panel = (
         bargauge.Panel()
         .unit(unit)
@@ -246,4 +246,4 @@ def bars(
         .reduce_options(_last())
         .no_value("no data")
     )
-    return finished(place, panel, [query])
+    return build_panel(layout, panel, [query])

@@ -1,11 +1,10 @@
 """Expressions that panels share.
 
-    series()            a family of the catalogue, narrowed down by the dashboard's variables
-      └─ per_minute(), quantile(), mean(), worst() ...     what panels ask of it
+    series()            a metric, filtered by the dashboard's variables
+      └─ per_minute(), quantile(), mean(), worst() ...     expressions of it
 
-Sums and extremes are by KEY and never by instance: two pods of a rollout, or of a restart, are one
-federation. NaN is no number: what would divide by nothing, or ask for the quantile of nothing, is dropped
-by a comparison, so that a panel has a gap where nothing was measured.
+Aggregations are by KEY and never by instance: two pods of a rollout, or of a restart, are one federation.
+Comparisons drop NaN (a division by zero, a quantile of nothing), so that a panel has a gap there.
 """
 
 from __future__ import annotations
@@ -28,39 +27,39 @@ LABELS = {
 """Every series of the catalogue, and its labels."""
 
 _RECORDED = "target:pingone_flow_probes_"
-_PLACE = ("cluster", "namespace", "job")
+_SCOPE = ("cluster", "namespace", "job")
 
 RATE = "$__rate_interval"
 RANGE = "$__range"
 SLOW_WINDOW = "30m"
-"""As in the rules, like the next: a share of fewer probes would jump."""
+"""As in the rules, like the next: a share of fewer probes would be noisy."""
 SHARE_WINDOW = "15m"
 BAD = 'fault=~"network|provider|configuration"'
 JUDGED = 'fault=~"none|network|provider|configuration"'
 
 OBJECTIVE = "scalar(max(pingone_flow:threshold:objective) or vector(0.995))"
-"""The share of good probes that was promised: as the rules say, else their default."""
+"""The objective: from the alert rules, else their default."""
 
 
 def series(name: str, *matchers: str) -> str:
-    """Select a series by as many variables of the overview and the target's dashboard as it has labels for.
+    """Select a series by the variables of the overview and the target's dashboard.
 
     Raises:
-        KeyError: the catalogue has no such series.
+        KeyError: if there is no such series.
     """
     labels = ("target", "journey") if name.startswith(_RECORDED) else LABELS[name]
     own = [label for label in ("target", "journey") if label in labels]
-    return _select(name, [*_PLACE, *own], matchers)
+    return _select(name, [*_SCOPE, *own], matchers)
 
 
 def of_pods(name: str, *matchers: str) -> str:
     """Select a series by the variables of the exporter's dashboard."""
-    return _select(name, [*_PLACE, "instance"], matchers)
+    return _select(name, [*_SCOPE, "instance"], matchers)
 
 
-def of_place(name: str, *matchers: str) -> str:
-    """Select a series by cluster, namespace and job alone."""
-    return _select(name, _PLACE, matchers)
+def in_scope(name: str, *matchers: str) -> str:
+    """Select a series by cluster, namespace and job."""
+    return _select(name, _SCOPE, matchers)
 
 
 def _select(name: str, variables: Sequence[str], matchers: Sequence[str]) -> str:
@@ -69,18 +68,18 @@ def _select(name: str, variables: Sequence[str], matchers: Sequence[str]) -> str
 
 
 def per_minute(by: str, selected: str) -> str:
-    """Count per minute: probes come once a minute, and hardly anybody reads 0.0167 a second."""
+    """Rate per minute, because 1 per minute is easier to read than 0.0167 per second."""
     return f"60 * sum by ({by}) (rate({selected}[{RATE}]))"
 
 
 def quantile(share: float, selected: str, by: str = "") -> str:
-    """Quantile of a histogram's buckets; nothing where nothing was observed."""
+    """Quantile of a histogram; no value without observations."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({share:g}, sum by ({labels}) (rate({selected}[{RATE}]))) >= 0"
 
 
 def mean(by: str, total: str, count: str) -> str:
-    """Mean of a summary; nothing where nothing was observed."""
+    """Mean of a summary; no value without observations."""
     return f"sum by ({by}) (rate({total}[{RATE}])) / (sum by ({by}) (rate({count}[{RATE}])) > 0)"
 
 
@@ -91,40 +90,40 @@ def phase_means() -> str:
 
 
 def cells(selected: str) -> str:
-    """Count per bucket, as a heatmap wants it."""
+    """Increase per bucket, for a heatmap."""
     return f"sum by (le) (increase({selected}[{RATE}]))"
 
 
 def worst(selected: str, by: str = KEY) -> str:
-    """Take the highest of several pods."""
+    """Highest value of all pods."""
     return f"max by ({by}) ({selected})"
 
 
 def age(name: str, by: str = KEY) -> str:
-    """Seconds since the latest of several pods' timestamps."""
+    """Seconds since the latest timestamp of all pods."""
     return f"time() - {worst(series(name), by)}"
 
 
 def with_host(value: str, by: str) -> str:
-    """Give a series per target the auth host that the same pod tells of it, and take the lowest."""
+    """Join a series per target with its auth host, and take the lowest value."""
     info = series("pingone_flow_target_info")
     join = "* on (cluster, namespace, job, instance, target) group_left (auth_host)"
     return f"min by ({by}) (({value}) {join} {info})"
 
 
 def scraped(up: str, build: str) -> str:
-    """Keep the exporters of all that is scraped: those that were here within a day, as in the rules."""
+    """Keep the `up` series of exporters: those seen within a day, as in the rules."""
     return f"{up} and on ({POD}) present_over_time({build}[1d])"
 
 
 def certificate_days(by: str) -> str:
-    """Days until the certificates expire that users meet."""
+    """Days until certificates expire."""
     expiry = series("pingone_flow_tls_certificate_expiry_timestamp_seconds")
     return with_host(f"({expiry} - time()) / 86400", by)
 
 
 def _probes(recorded: str, fault: str, window: str) -> str:
-    """Probes in a window: as recorded by the rules, without times of no egress; else as counted."""
+    """Probes in a window: as recorded by the rules, without times of no network access; else as counted."""
     kept = series(f"{_RECORDED}{recorded}:increase30s")
     counted = series("pingone_flow_probes_total", fault)
     return (
@@ -134,36 +133,36 @@ def _probes(recorded: str, fault: str, window: str) -> str:
 
 
 def bad_share(window: str) -> str:
-    """Share of probes that were bad, of those that are judged."""
+    """Share of bad probes."""
     return f"{_probes('bad', BAD, window)} / ({_probes('judged', JUDGED, window)} > 0)"
 
 
 def budget_left(window: str) -> str:
-    """Share of the error budget that is left after such a window; below 0 it is overspent."""
+    """Share of the error budget that is left after a window; negative if overspent."""
     return f"1 - {bad_share(window)} / (1 - {OBJECTIVE})"
 
 
 def burn_rate(window: str) -> str:
-    """How many times too fast the error budget is used up."""
+    """Burn rate of the error budget; 1 uses it up exactly."""
     return f"{bad_share(window)} / (1 - {OBJECTIVE})"
 
 
 def slow_share(by: str) -> str:
-    """Share of successes over the latency objective."""
+    """Share of successful probes over the latency objective."""
     slow = series("pingone_flow_probes_slow_total")
     good = series("pingone_flow_probe_duration_seconds_count")
     return share(by, slow, good, SLOW_WINDOW)
 
 
 def share(by: str, part: str, whole: str, window: str) -> str:
-    """Return how much of a whole is a part of it, of two counters; nothing where there is no whole."""
+    """Ratio of two counters' increases; no value if the second did not increase."""
     some, every = (f"sum by ({by}) (increase({counter}[{window}]))" for counter in (part, whole))
     return f"{some} / ({every} > 0)"
 
 
 def firing(by: str) -> str:
-    """Seconds for which alerts have held that fire now; without a job: that there is no exporter at all."""
+    """Seconds since firing alerts became pending; one without a job means that no exporter is scraped."""
     mine = ('alertname=~"PingOne.+"', 'job=~"$job|"')
-    held = f"time() - {_select('ALERTS_FOR_STATE', _PLACE[:2], mine)}"
-    now = _select("ALERTS", _PLACE[:2], ('alertstate="firing"', *mine))
+    held = f"time() - {_select('ALERTS_FOR_STATE', _SCOPE[:2], mine)}"
+    now = _select("ALERTS", _SCOPE[:2], ('alertstate="firing"', *mine))
     return f"max by ({by}) ({held} and ignoring (alertstate) {now})"

@@ -1,11 +1,11 @@
-"""Panels that the overview and the target's dashboard have in common: of many federations, or of one."""
+"""Panels that the overview and the target's dashboard share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from dashboards.looks import PER_MINUTE, by_fault
-from dashboards.panels import Place, Query, cells, lines
+from dashboards.panels import Layout, Query, cells, lines
 from dashboards.promql import cells as counted
 from dashboards.promql import per_minute, phase_means, series
 
@@ -16,36 +16,36 @@ DURATION = "pingone_flow_probe_duration_seconds"
 
 
 def latency_cells() -> Panel:
-    """Distribution of the durations."""
-    place = Place(
+    """Return the distribution of durations."""
+    layout = Layout(
         title="Latency",
-        description="How long whole probes took: the darker, the more of them. Successes only: a failure "
-        "that was quick would look like an improvement.",
+        description="Duration of successful probes: darker means more probes. Failures are left out, "
+        "because a quick failure would look like an improvement.",
     )
-    return cells(place, Query(counted(series(f"{DURATION}_bucket")), "{{le}}"))
+    return cells(layout, Query(counted(series(f"{DURATION}_bucket")), "{{le}}"))
 
 
 def phases() -> Panel:
-    """Where the time goes."""
-    place = Place(
-        title="Where the time goes",
-        description="Mean seconds of each completed phase, one on top of the other: resolving the name, "
-        "connecting, TLS, waiting for the answer's headers (processing), reading its body (transfer). "
-        "Probes that failed count as far as they came. A phase that no probe completed is missing.",
+    """Return the mean duration of each phase."""
+    layout = Layout(
+        title="Latency by phase",
+        description="Mean duration of each completed phase, stacked: resolve the name, connect, TLS, wait "
+        "for the response headers (processing), read the body (transfer). Failed probes count up to the "
+        "phase they completed.",
     )
-    return lines(place, "s", Query(phase_means(), "{{phase}}"), stacked="lines")
+    return lines(layout, "s", Query(phase_means(), "{{phase}}"), stacked="lines")
 
 
 def results() -> Panel:
-    """Probes by reason and fault."""
-    place = Place(
+    """Return probes by reason and fault."""
+    layout = Layout(
         title="Probes by result",
-        description="Finished probes per minute, by reason and, in brackets, whose problem it is. Only what "
-        "occurred is shown; no bars at all means that nothing was probed.",
+        description="Completed probes per minute, by reason and fault. Only reasons that occurred are "
+        "shown; no bars means that nothing was probed.",
     )
     finished = per_minute("fault, reason", series("pingone_flow_probes_total"))
     return lines(
-        place,
+        layout,
         PER_MINUTE,
         Query(f"{finished} > 0", "{{reason}} ({{fault}})"),
         stacked="bars",
@@ -54,12 +54,12 @@ def results() -> Panel:
 
 
 def statuses() -> Panel:
-    """Flow statuses that came back."""
-    place = Place(
+    """Return the flow statuses that PingOne returned."""
+    layout = Layout(
         title="Flow statuses",
-        description="What PingOne's flows asked for, per minute. Another status than usual means that "
-        "somebody edited a sign-on policy. UNKNOWN stands for those outside the known list. Only what "
-        "occurred is shown; an answer without a flow has no status.",
+        description="Status of the flows that PingOne returned, per minute. A new status means that a "
+        "sign-on policy was changed. UNKNOWN: a status outside the known list. Only statuses that occurred "
+        "are shown.",
     )
     found = per_minute("status", series("pingone_flow_statuses_total"))
-    return lines(place, PER_MINUTE, Query(f"{found} > 0", "{{status}}"), stacked="bars")
+    return lines(layout, PER_MINUTE, Query(f"{found} > 0", "{{status}}"), stacked="bars")

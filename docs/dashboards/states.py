@@ -1,26 +1,26 @@
-"""The state of a federation as one number, and what it is called, in words and colors.
+"""The state of a federation as a number, with its name, color and sentence.
 
-The higher, the worse: of several pods and journeys the worst counts. A failure that is nobody's but our own,
-and being held back, are no failures of the federation, here as in the alerts.
+Higher is worse; the worst pod and journey counts. As in the alerts, faults of the exporter and rate limits
+are not failures of the federation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboards.promql import KEY, of_place, scraped, series
+from dashboards.promql import KEY, in_scope, scraped, series
 from exporter.reasons import Fault
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a federation can be.
+    """A state of a federation.
 
     Args:
         name: short, for a timeline.
-        color: by its meaning; Grafana's name of it.
+        color: Grafana's name of the color.
         sentence: completes "2 of 8 federations: …".
-        fault: of the last probe, if that decides.
+        fault: the fault of the last probe that means this state, if any.
     """
 
     name: str
@@ -40,53 +40,51 @@ FAULT_COLORS = {
 _GRAY = "#808080"
 
 STATES: tuple[State, ...] = (
-    State("ok", FAULT_COLORS[Fault.NONE], "succeeding", Fault.NONE),
+    State("ok", FAULT_COLORS[Fault.NONE], "healthy", Fault.NONE),
     State("slow", "super-light-yellow", "slower than the latency objective"),
-    State("rate limited", FAULT_COLORS[Fault.QUOTA], "refused as too many, so probe less often", Fault.QUOTA),
+    State("rate-limited", FAULT_COLORS[Fault.QUOTA], "rate-limited, so probe less often", Fault.QUOTA),
     State(
-        "exporter's own", FAULT_COLORS[Fault.EXPORTER], "unknown by the exporter's own fault", Fault.EXPORTER
+        "exporter fault", FAULT_COLORS[Fault.EXPORTER], "unknown, because the exporter failed", Fault.EXPORTER
     ),
-    State("not probed", _GRAY, "not being probed, so look at the exporter"),
+    State("not probed", _GRAY, "not being probed, so check the exporter"),
     State(
         "configuration",
         FAULT_COLORS[Fault.CONFIGURATION],
-        "failing, it looks like a change of configuration",
+        "failing, likely cause: configuration",
         Fault.CONFIGURATION,
     ),
-    State(
-        "network", FAULT_COLORS[Fault.NETWORK], "failing, it looks like the network between", Fault.NETWORK
-    ),
-    State("provider", FAULT_COLORS[Fault.PROVIDER], "failing, it looks like PingOne", Fault.PROVIDER),
+    State("network", FAULT_COLORS[Fault.NETWORK], "failing, likely cause: network", Fault.NETWORK),
+    State("provider", FAULT_COLORS[Fault.PROVIDER], "failing, likely cause: PingOne", Fault.PROVIDER),
 )
-"""From the best to the worst; the index is the number."""
+"""From best to worst; the index is the number."""
 
 OR = "\nor "
-"""On a line of its own, for whoever opens the query in Grafana."""
+"""On its own line, to keep the query readable in Grafana."""
 
 SLOW_WINDOW = "5m"
 """A federation is slow if a success within this time took longer than the latency objective."""
 
 STALE_INTERVALS = 3
-"""As in the rules: a last probe that is older says nothing of now."""
+"""As in the rules: after that, the last probe says nothing about the current state."""
 
 
 _SLOW, _UNPROBED = (number for number, known in enumerate(STATES) if known.name in {"slow", "not probed"})
 
 
 def state() -> str:
-    """Return the number of each federation's state, of all that are scraped."""
+    """Return the state of each scraped federation, as a number."""
     of_faults = [
         f"{number} * " + series("pingone_flow_probe_last_result_info", f'fault="{known.fault}"')
         for number, known in enumerate(STATES)
         if known.fault is not None
     ]
-    # `or` keeps the first of two series with the same labels: a label of its own tells each sign apart.
+    # `or` keeps the first of two series with the same labels, so each sign gets a label of its own.
     signs = [
         f'label_replace({number} * ({condition}), "sign", "{number}", "", "")'
         for number, condition in ((_SLOW, _slow()), (_UNPROBED, _stale()))
     ]
     known = f"max by ({KEY}) ({OR.join([*of_faults, *signs])})"
-    # Who was never probed has no result, and must not be missing from those that are counted.
+    # A federation that was never probed has no result, but counts.
     interval = series("pingone_flow_target_interval_seconds")
     return f"({known}{OR}max by ({KEY}) ({_UNPROBED} + 0 * {interval}))"
 
@@ -105,12 +103,12 @@ def _stale() -> str:
 
 
 def all_well() -> str:
-    """Return one series, whose label `all` is the number of federations, if every one of them is well."""
+    """Return one series with the number of federations in label `all`, if all are healthy."""
     return _counted("all", f"count({state()}) == count({state()} == 0)")
 
 
 def not_well() -> str:
-    """Return a series per state that is not well, with the labels `some`, `all` and `what`."""
+    """Return one series per unhealthy state, with the labels `some`, `all` and `what`."""
     found = f'count_values by (number) ("some", count_values("number", {state()} > 0))'
     for number, known in enumerate(STATES[1:], 1):
         found = f'label_replace({found}, "what", "{known.sentence}", "number", "{number}")'
@@ -118,29 +116,29 @@ def not_well() -> str:
 
 
 def unreachable() -> str:
-    """Return one series, whose label `some` is the number of pods that reach nobody, if there are any."""
-    return _counted("some", f"count({of_place('pingone_flow_exporter_egress_up')} == 0)")
+    """Return one series with the number of pods without network access in label `some`, if any."""
+    return _counted("some", f"count({in_scope('pingone_flow_exporter_egress_up')} == 0)")
 
 
 def unscraped() -> str:
-    """Return one series, whose label `some` is the number of pods that were here and are not scraped now."""
-    exporters = scraped(of_place("up"), of_place("pingone_flow_exporter_build_info"))
+    """Return one series with the number of pods that are no longer scraped in label `some`, if any."""
+    exporters = scraped(in_scope("up"), in_scope("pingone_flow_exporter_build_info"))
     return _counted("some", f"count(({exporters}) == 0)")
 
 
 def missing() -> str:
-    """Return one series, whose label `some` is the number of shards that are not scraped, if there are any.
+    """Return one series with the number of missing shards in label `some`, if any.
 
-    A pod that was evicted is not looked for any more, and so is none of those that are unscraped.
+    An evicted pod is not a scrape target any more, so it does not count as a pod that is no longer scraped.
     """
-    shards, place = of_place("pingone_flow_exporter_shards"), "cluster, namespace, job"
-    there = f"count by ({place}) (group by ({place}, shard) ({shards}))"
-    return _counted("some", f"sum(min by ({place}) ({shards}) - {there} > 0)")
+    shards, scope = in_scope("pingone_flow_exporter_shards"), "cluster, namespace, job"
+    there = f"count by ({scope}) (group by ({scope}, shard) ({shards}))"
+    return _counted("some", f"sum(min by ({scope}) ({shards}) - {there} > 0)")
 
 
 def absent() -> str:
-    """Return one series if there is no exporter at all."""
-    return f"absent({of_place('pingone_flow_exporter_build_info')})"
+    """Return one series if no exporter is scraped."""
+    return f"absent({in_scope('pingone_flow_exporter_build_info')})"
 
 
 def _counted(label: str, count: str) -> str:

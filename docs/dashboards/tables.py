@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from dashboards.looks import LABEL_WORDS, Thresholds, thresholds, to
-from dashboards.panels import Place, Query, finished
+from dashboards.panels import Layout, Query, build_panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,11 @@ class Column:
     """A column of a table.
 
     Args:
-        name: its heading.
+        name: the heading.
         expr: PromQL; all columns of a table have the same labels.
-        unit: Grafana's id of it; empty for words.
-        steps: thresholds that color its cells.
-        mappings: numbers in words.
+        unit: Grafana's id of the unit; empty for text.
+        steps: thresholds that color the cells.
+        mappings: text for numbers.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Column:
 
 
 def rows(
-    place: Place,
+    layout: Layout,
     labels: Mapping[str, str],
     columns: Sequence[Column],
     *,
@@ -42,26 +42,26 @@ def rows(
     link: str = "",
     none: str = "no data",
 ) -> models.Panel:
-    """Lay out a table.
+    """Return a table.
 
     Args:
-        place: where.
+        layout: title, description and size.
         labels: label -> heading; other labels are left out.
-        columns: after those of the labels, in this order.
+        columns: columns, after those of the labels.
         sort: the heading of the column to sort by.
         descending: whether the highest comes first.
-        link: the dashboard that a target leads to.
-        none: what is shown if there are no rows.
+        link: uid of the dashboard that a target links to.
+        none: the text for an empty table.
     """
     queries = [Query(column.expr, column.name, instant=True) for column in columns]
-    # Where the first query alone has an answer, Grafana calls its column Value, however many were asked.
+    # If only the first query has a result, Grafana calls its column Value.
     headings = {**labels, "Value": columns[0].name}
     headings |= {f"Value #{ref}": column.name for ref, column in zip("ABCDEFGH", columns, strict=False)}
     panel = table.Panel().unit("none").no_value(none).show_header(True)  # noqa: FBT003  the library's own signature
     panel.transformations(
         [
             models.DataTransformerConfig(id_val="merge", options={}),
-            # by name, so that a label which a query does not have costs nothing
+            # by name, so that a missing label does not matter
             models.DataTransformerConfig(
                 id_val="filterFieldsByName", options={"include": {"names": list(headings)}}
             ),
@@ -86,7 +86,7 @@ def rows(
         )
     if sort:
         panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(descending)])
-    return finished(place, panel, queries, PromQueryFormat.TABLE)
+    return build_panel(layout, panel, queries, PromQueryFormat.TABLE)
 
 
 def _properties(column: Column) -> list[models.DynamicConfigValue]:
@@ -97,7 +97,7 @@ def _properties(column: Column) -> list[models.DynamicConfigValue]:
 
 
 def _colored(mappings: Sequence[models.ValueMapping]) -> list[models.DynamicConfigValue]:
-    """Color cells by thresholds, and by mappings if there are any."""
+    """Color cells by thresholds and by mappings."""
     return [
         models.DynamicConfigValue(id_val="mappings", value=list(mappings)),
         models.DynamicConfigValue(id_val="color", value={"mode": "thresholds"}),

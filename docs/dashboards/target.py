@@ -1,4 +1,4 @@
-"""One federation in depth: what its last probes found, where their time went, and what PingOne answered."""
+"""One federation in depth: results, latency by phase, and PingOne's responses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dashboards import shared
-from dashboards.frame import JOURNEY, PLACE, TARGET, dashboard
+from dashboards.frame import JOURNEY, SCOPE, TARGET, dashboard
 from dashboards.looks import (
     BUDGET,
     CERTIFICATE,
@@ -18,7 +18,7 @@ from dashboards.looks import (
     TARGET_UID,
     WIDE,
 )
-from dashboards.panels import Place, Query, figure, lines, timeline
+from dashboards.panels import Layout, Query, figure, lines, timeline
 from dashboards.promql import (
     KEY,
     RANGE,
@@ -48,24 +48,24 @@ def target() -> Dashboard:
         TARGET_UID,
         "PingOne federation",
         "One federation in depth.",
-        [*PLACE, TARGET, JOURNEY],
+        [*SCOPE, TARGET, JOURNEY],
         {
             "Now": [*_figures(), _last_result(), _facts()],
             "History": [_timeline(), shared.results(), _codes()],
             "Latency": [shared.latency_cells(), _quantiles(), shared.phases(), _last_phases(), _slow()],
-            "Answers": [shared.statuses(), _errors(), _checks(), _skew(), _lifetime(), _skipped()],
+            "Responses": [shared.statuses(), _errors(), _checks(), _skew(), _lifetime(), _skipped()],
         },
     )
 
 
 def _figures() -> list[Panel]:
-    small = partial(Place, width=SIXTH, height=LOW)
+    small = partial(Layout, width=SIXTH, height=LOW)
     return [
         figure(
             small(
                 title="State",
-                description="By the last probe, of the worst of several pods: ok, slow, or whose fault it "
-                "looks like.",
+                description="By the last probe; the worst pod counts. ok, slow, or the side that is likely "
+                "at fault.",
             ),
             "none",
             state(),
@@ -74,17 +74,17 @@ def _figures() -> list[Panel]:
         figure(
             small(
                 title="Since",
-                description="For how long it has been succeeding or failing, as the exporter knows: a "
-                "restart begins anew.",
+                description="How long it has been succeeding or failing. Starts over when the exporter "
+                "restarts.",
             ),
             "s",
             age("pingone_flow_probe_state_change_timestamp_seconds"),
         ),
         figure(
             small(
-                title="Failures in a row",
-                description="Failed probes since the last success, of the pod with the most. At 3 the page "
-                "PingOneFederationDown is due. Rate limits and the exporter's own faults are not counted.",
+                title="Consecutive failures",
+                description="Failed probes since the last success, for the pod with the most. "
+                "PingOneFederationDown pages at 3. Rate limits and faults of the exporter do not count.",
             ),
             "none",
             worst(series("pingone_flow_probe_consecutive_failures")),
@@ -93,8 +93,8 @@ def _figures() -> list[Panel]:
         figure(
             small(
                 title="Last success",
-                description="How long ago a probe last succeeded; no data if none has since the exporter's "
-                "start.",
+                description="Time since the last successful probe. No data if none succeeded since the "
+                "exporter started.",
             ),
             "s",
             age("pingone_flow_probe_last_success_timestamp_seconds"),
@@ -102,8 +102,9 @@ def _figures() -> list[Panel]:
         figure(
             small(
                 title="Error budget left",
-                description="Of what the objective allows in the time range above; below 0 it is broken. "
-                "With the alert rules loaded, times when the exporter itself reached nobody are left out.",
+                description="Share of the failures that the objective allows in the selected time range; "
+                "below 0 it is missed. With the alert rules loaded, times without network access are left "
+                "out.",
             ),
             "percentunit",
             budget_left(RANGE),
@@ -112,8 +113,7 @@ def _figures() -> list[Panel]:
         figure(
             small(
                 title="Certificate",
-                description="Days until it expires, as last seen, also when it was refused. No TLS, no "
-                "certificate.",
+                description="Days until the TLS certificate expires, as last seen, even if it was rejected.",
             ),
             "d",
             certificate_days(KEY),
@@ -125,10 +125,10 @@ def _figures() -> list[Panel]:
 
 def _last_result() -> Panel:
     labels = ("step", "phase", "reason", "fault")
-    place = Place(
+    layout = Layout(
         title="Last probe",
-        description="Where it ended, why, and whose problem that is, with the HTTP status code of its last "
-        "answer; several rows when pods disagree. No code: there was no answer.",
+        description="Step, phase, reason and fault of the last probe, and the HTTP status code of its last "
+        "response. Several rows if pods disagree. No code: there was no response.",
         width=HALF,
         height=5,
     )
@@ -136,7 +136,7 @@ def _last_result() -> Panel:
     code = worst(series("pingone_flow_http_status_code"), "journey, step")
     joined = f"{worst(series(RESULT), by)} * on (journey, step) group_left () {code}"
     return rows(
-        place,
+        layout,
         {label: label for label in ("journey", *labels)},
         [Column("pods", f"count by ({by}) ({series(RESULT)})"), Column("code", joined)],
     )
@@ -150,10 +150,10 @@ def _facts() -> Panel:
         "owner": "owner",
         "tier": "tier",
     }
-    place = Place(
-        title="What it is",
-        description="As configured; owner and tier are labels of the operator's own, and route alerts. Two "
-        "rows during a rollout that changes any of it.",
+    layout = Layout(
+        title="Target",
+        description="As configured. owner and tier are your own labels, used to route alerts. Two rows "
+        "during a rollout that changes any of it.",
         width=HALF,
         height=5,
     )
@@ -161,33 +161,32 @@ def _facts() -> Panel:
     known = series("pingone_flow_target_info")
     every = worst(series("pingone_flow_target_interval_seconds"), "target")
     return rows(
-        place,
+        layout,
         labels,
         [Column("interval", f"max by ({by}) ({known} * on (target) group_left () {every})", "s")],
     )
 
 
 def _timeline() -> Panel:
-    place = Place(
+    layout = Layout(
         title="State over time",
-        description="By the last probe at each moment; colors as on the overview. A gap is where nothing "
-        "was known.",
+        description="By the last probe at each point in time; colors as on the overview. A gap: unknown.",
         width=WIDE,
         height=4,
     )
-    return timeline(place, STATE_WORDS, Query(state(), "{{target}} {{cluster}}"))
+    return timeline(layout, STATE_WORDS, Query(state(), "{{target}} {{cluster}}"))
 
 
 def _codes() -> Panel:
-    place = Place(
+    layout = Layout(
         title="HTTP status codes",
-        description="Answers per minute by code. Only what occurred is shown; a probe without an answer has "
-        "no code.",
+        description="Responses per minute, by status code. Only codes that occurred are shown; a probe "
+        "without a response has no code.",
         width=16,
     )
     found = per_minute("code", series("pingone_flow_http_responses_total"))
     return lines(
-        place,
+        layout,
         PER_MINUTE,
         Query(f"{found} > 0", "{{code}}"),
         stacked="bars",
@@ -196,16 +195,15 @@ def _codes() -> Panel:
 
 
 def _quantiles() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Latency quantiles",
-        description="Of whole probes, successes only, interpolated within the buckets; dashed is the "
-        "latency objective. At one probe a minute each point stands for a few probes: zoom out for steadier "
-        "lines.",
+        description="Duration of successful probes, interpolated within the buckets. Dashed: the latency "
+        "objective. At one probe a minute each point rests on a few probes; zoom out for smoother lines.",
     )
     bucket = series(f"{shared.DURATION}_bucket")
     objective = worst(series("pingone_flow_target_latency_objective_seconds"), "target")
     return lines(
-        place,
+        layout,
         "s",
         *(Query(quantile(share, bucket), f"p{share * 100:g}") for share in (0.5, 0.9)),
         Query(objective, "objective"),
@@ -214,59 +212,59 @@ def _quantiles() -> Panel:
 
 
 def _last_phases() -> Panel:
-    place = Place(
-        title="Phases, probe by probe",
-        description="Seconds of each completed phase of the last probe, as scraped, of the slowest pod. "
-        "What was not completed is missing, and so is a probe during which the exporter stood still.",
+    layout = Layout(
+        title="Phases of the last probe",
+        description="Duration of each completed phase of the last probe at each scrape, for the slowest "
+        "pod. Phases that were not completed and probes during which the exporter stalled are missing.",
         width=HALF,
     )
     last = worst(series("pingone_flow_step_last_duration_seconds"), "step, phase")
-    return lines(place, "s", Query(last, "{{step}} {{phase}}"))
+    return lines(layout, "s", Query(last, "{{step}} {{phase}}"))
 
 
 def _slow() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Slow successes",
-        description="Share of the successes in half an hour over the latency objective; PingOneSignOnSlow "
-        "begins at a quarter, the dashed line.",
+        description="Share of successful probes in 30 minutes over the latency objective. "
+        "PingOneSignOnSlow fires at 25 %, the dashed line.",
         width=HALF,
     )
     return lines(
-        place, "percentunit", Query(slow_share("target"), "slow"), steps=((None, "green"), (0.25, "red"))
+        layout, "percentunit", Query(slow_share("target"), "slow"), steps=((None, "green"), (0.25, "red"))
     )
 
 
 def _errors() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Error codes",
-        description="OAuth's and PingOne's own error codes in the answers, per minute; OTHER stands for "
-        "those outside the known list. Only what occurred is shown: empty is good.",
+        description="OAuth and PingOne error codes in responses, per minute. OTHER: a code outside the "
+        "known list. Only codes that occurred are shown: empty is good.",
     )
     found = per_minute("code", series("pingone_flow_error_codes_total"))
-    return lines(place, PER_MINUTE, Query(f"{found} > 0", "{{code}}"), stacked="bars")
+    return lines(layout, PER_MINUTE, Query(f"{found} > 0", "{{code}}"), stacked="bars")
 
 
 def _checks() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Contract checks",
-        description="Whether the flow was as documented, check by check, in the last probe that got one. A "
-        "gap is where there was no flow. Failing checks are a ticket, no outage.",
+        description="Whether the last flow matched PingOne's documentation, by check. A gap: no flow was "
+        "returned. Failing checks are a ticket, not an outage.",
     )
     return timeline(
-        place, PASSED, Query(f"min by (check) ({series('pingone_flow_contract_check')})", "{{check}}")
+        layout, PASSED, Query(f"min by (check) ({series('pingone_flow_contract_check')})", "{{check}}")
     )
 
 
 def _skew() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Clock skew",
-        description="How far PingOne's clock is ahead of the exporter's, by the last flow, with the bounds "
-        "of its error. From 30 s on, for certain, it is a ticket; if all hosts show it, the exporter's own "
-        "clock is wrong.",
+        description="How far PingOne's clock is ahead of the exporter's, by the last flow, with error "
+        "bounds. If it is certainly more than 30 s, PingOneClockSkew fires; if all hosts show it, the "
+        "exporter's clock is wrong.",
     )
     skew, error = (series(f"pingone_flow_clock_skew_{what}seconds") for what in ("", "error_"))
     return lines(
-        place,
+        layout,
         "s",
         Query(f"max by (step) ({skew})", "{{step}}"),
         Query(f"min by (step) ({skew} - {error})", "{{step}} at least"),
@@ -276,19 +274,18 @@ def _skew() -> Panel:
 
 
 def _lifetime() -> Panel:
-    place = Place(
+    layout = Layout(
         title="Flow lifetime",
-        description="From a flow's creation to its expiry, by the last flow: how long users have to sign on.",
+        description="Time from creation to expiry of the last flow: how long users have to sign on.",
     )
-    return lines(place, "s", Query(f"min by (step) ({series('pingone_flow_lifetime_seconds')})", "{{step}}"))
+    return lines(layout, "s", Query(f"min by (step) ({series('pingone_flow_lifetime_seconds')})", "{{step}}"))
 
 
 def _skipped() -> Panel:
-    place = Place(
-        title="Probes not done",
-        description="Due probes per minute that were not done, by cause: backoff was asked for by PingOne, "
-        "overrun and missed are the exporter's own (see its dashboard), cancelled belongs to a shutdown or "
-        "reload.",
+    layout = Layout(
+        title="Skipped probes",
+        description="Scheduled probes skipped per minute, by cause. backoff: paused after a rate limit. "
+        "overrun and missed: the exporter's own problem, see its dashboard. cancelled: shutdown or reload.",
     )
     found = per_minute("cause", series("pingone_flow_exporter_probes_skipped_total"))
-    return lines(place, PER_MINUTE, Query(found, "{{cause}}"))
+    return lines(layout, PER_MINUTE, Query(found, "{{cause}}"))

@@ -1,4 +1,4 @@
-"""The dashboards' files as such: what Grafana, the catalogue and whoever looks at them can rely on."""
+"""The dashboards' files: valid for Grafana, complete, and consistent with the metrics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UIDS = {
     "target": "pingone-flow-target",
     "exporter": "pingone-flow-exporter",
 }
-"""Bookmarks and links of other people's stand on them: never to be changed."""
+"""Bookmarks and links depend on them: never change them."""
 
 GRAFANA_10 = {"bargauge", "heatmap", "stat", "state-timeline", "table", "timeseries"}
 OTHERS_OWN = {"up", "ALERTS", "ALERTS_FOR_STATE"} | {
@@ -48,10 +48,10 @@ OTHERS_OWN = {"up", "ALERTS", "ALERTS_FOR_STATE"} | {
         "start_time_seconds",
     )
 }
-"""What Prometheus and prometheus-client add to the catalogue."""
+"""Series that Prometheus and prometheus-client add."""
 
 FIXED_WINDOWS = {"5m": "slow lately", "15m": "share", "30m": "share", "1h": "burn rate", "1d": "was it here"}
-"""As in the rules, so that a panel shows what an alert is about; other windows follow the zoom."""
+"""As in the rules, so that a panel shows what an alert fires on; other windows follow the zoom."""
 
 COLUMNS = 24
 PARSED_AS = {
@@ -90,7 +90,7 @@ def unit_of(panel: dict[str, Any]) -> Iterator[str]:
 
 
 def links(value: object) -> Iterator[str]:
-    """Every address that a click leads to, wherever it stands."""
+    """Every URL that a click opens."""
     if isinstance(value, dict):
         if "url" in value and value.get("title") and value["url"]:
             yield value["url"]
@@ -106,13 +106,13 @@ def test_there_is_a_file_for_every_dashboard_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_a_dashboard_is_found_by_its_name_and_never_moves(name: str) -> None:
+def test_a_dashboard_keeps_its_uid_and_the_readme_has_its_title(name: str) -> None:
     dashboard = DASHBOARDS[name]
 
     assert dashboard["uid"] == UIDS[name]
     assert f"*{dashboard['title']}*" in README
     assert dashboard["description"]
-    assert "id" not in dashboard, "Grafana's own number, which another Grafana has given to another dashboard"
+    assert "id" not in dashboard, "Grafana's own number, which differs between installations"
     assert dashboard["schemaVersion"] == 38, "Grafana 10.0's"
 
 
@@ -124,7 +124,7 @@ def test_grafanas_own_library_reads_what_it_wrote(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_every_choice_is_there_and_asks_the_chosen_data_source(name: str) -> None:
+def test_every_variable_exists_and_uses_the_selected_data_source(name: str) -> None:
     variables = grafana.variables(DASHBOARDS[name])
     source = variables.pop("datasource")
 
@@ -162,7 +162,7 @@ def test_a_color_has_a_meaning(panel: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_no_two_panels_are_one_or_overlap(name: str) -> None:
+def test_panels_have_different_titles_and_do_not_overlap(name: str) -> None:
     flat = [
         *DASHBOARDS[name]["panels"],
         *(p for row in DASHBOARDS[name]["panels"] for p in row.get("panels", [])),
@@ -198,7 +198,7 @@ def test_a_row_of_the_grid_is_filled(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_dashboards_lead_to_each_other_with_the_same_choices_and_time(name: str) -> None:
+def test_dashboards_link_to_each_other_with_the_same_variables_and_time(name: str) -> None:
     dashboard = DASHBOARDS[name]
     (link,) = dashboard["links"]
 
@@ -207,7 +207,7 @@ def test_dashboards_lead_to_each_other_with_the_same_choices_and_time(name: str)
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_click_leads_to_a_dashboard_that_there_is_with_variables_that_it_has(panel: dict[str, Any]) -> None:
+def test_a_click_opens_an_existing_dashboard_with_variables_that_it_has(panel: dict[str, Any]) -> None:
     for url in links(panel["fieldConfig"]):
         parts = urlsplit(url)
         folder, _, uid = parts.path.rpartition("/")
@@ -221,7 +221,7 @@ def test_a_click_leads_to_a_dashboard_that_there_is_with_variables_that_it_has(p
         assert "${__url_time_range}" in parts.query
 
 
-def test_the_overview_leads_to_its_federations() -> None:
+def test_the_overview_links_to_its_federations() -> None:
     titles = [
         panel["title"]
         for panel in grafana.panels(DASHBOARDS["overview"])
@@ -232,7 +232,7 @@ def test_the_overview_leads_to_its_federations() -> None:
 
 
 @pytest.mark.parametrize("asked", QUERIES, ids=str)
-def test_every_series_that_is_asked_for_exists(asked: grafana.Asked) -> None:
+def test_every_series_in_a_query_exists(asked: grafana.Asked) -> None:
     names = {selector.name for selector in selectors(parsed(asked))}
 
     assert names >= set(re.findall(r"(?:target:)?\bpingone_flow[a-z0-9_:]+", asked.expr))
@@ -240,7 +240,7 @@ def test_every_series_that_is_asked_for_exists(asked: grafana.Asked) -> None:
 
 
 @pytest.mark.parametrize("asked", QUERIES, ids=str)
-def test_every_series_is_narrowed_down_by_the_choices_that_it_can_be(asked: grafana.Asked) -> None:
+def test_every_series_is_filtered_by_all_variables_that_apply(asked: grafana.Asked) -> None:
     variables = grafana.variables(DASHBOARDS[asked.dashboard]).keys() - {"datasource"}
     for selector in selectors(parsed(asked)):
         if selector.name in {"pingone_flow:threshold:objective", "ALERTS", "ALERTS_FOR_STATE"}:
@@ -259,7 +259,7 @@ def test_a_rate_follows_the_zoom_or_a_rule(asked: grafana.Asked) -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_rate_is_of_more_than_one_probe_and_a_state_is_never_coarser_than_it_must(
+def test_a_rate_covers_more_than_one_probe_and_a_state_keeps_its_resolution(
     panel: dict[str, Any],
 ) -> None:
     rates = any("$__rate_interval" in target["expr"] for target in panel["targets"])
@@ -267,7 +267,7 @@ def test_a_rate_is_of_more_than_one_probe_and_a_state_is_never_coarser_than_it_m
     assert panel.get("interval", "") == ("2m" if rates else "")
 
 
-def test_the_chart_carries_them_to_the_letter() -> None:
+def test_the_chart_contains_them_unchanged() -> None:
     maps = [
         item
         for item in render(ONE).all("ConfigMap")

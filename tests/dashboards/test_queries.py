@@ -1,4 +1,4 @@
-"""Every query of every panel, asked of a real Prometheus that lived through fair and foul weather."""
+"""Every query of every panel, run against a real Prometheus that recorded healthy and failing targets."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.e2e
 SILENT: Mapping[str, tuple[frozenset[str], str]] = {
     "overview/Is anything wrong?/A": (frozenset({NIGHT}), "the sentence about no pod at all"),
     "overview/Is anything wrong?/B": (frozenset({NIGHT}), "the sentence about a pod that is gone"),
-    "overview/Is anything wrong?/C": (frozenset({FOUL_DAY}), "the sentence about our own connectivity"),
+    "overview/Is anything wrong?/C": (frozenset({FOUL_DAY}), "the sentence about network access"),
     "overview/Is anything wrong?/D": (frozenset({FAIR_DAY}), "the sentence that all is well"),
     "overview/Is anything wrong?/E": (frozenset({FOUL_DAY}), "the sentences about what is not well"),
     "overview/Is anything wrong?/F": (frozenset(), "the sentence about shards, of which there are none"),
     "overview/Firing alerts/A": (frozenset({FOUL_DAY}), "nothing fires in fair weather"),
-    "overview/Stale probes/C": (frozenset({FOUL_DAY}), "nobody is held back in fair weather"),
+    "overview/Stale probes/C": (frozenset({FOUL_DAY}), "no target is paused in fair weather"),
     "target/Error codes/A": (frozenset({FOUL_DAY}), "no errors in fair weather"),
     "target/Flow statuses/A": (frozenset({FAIR_DAY}), "an application that is deleted gets no flow"),
     "target/Contract checks/A": (frozenset({FAIR_DAY}), "no flow, nothing to check"),
@@ -36,14 +36,14 @@ SILENT: Mapping[str, tuple[frozenset[str], str]] = {
     "target/Latency quantiles/B": (frozenset({FAIR_DAY}), "successes only"),
 }
 """Queries that have nothing to say in some weather: when they have, and what they are about. All others
-answer in fair and foul weather; what they say at night is nobody's business but Prometheus'."""
+answer in fair and foul weather; what they return at night does not matter."""
 
 ABOUT_FAILURES = {
     *(f"overview/Is anything wrong?/{ref}" for ref in "CDE"),
     "overview/State of every federation/A",
     "overview/Firing alerts/A",
     "overview/Error budget left/A",
-    "overview/Burn rate of the error budget/A",
+    "overview/Error budget burn rate/A",
     "overview/Slow successes/A",
     "overview/Probes by result/A",
     "overview/Flow statuses/A",
@@ -51,7 +51,7 @@ ABOUT_FAILURES = {
     "overview/Reasons by fault/B",
     "overview/Stale probes/C",
     "target/State/A",
-    "target/Failures in a row/A",
+    "target/Consecutive failures/A",
     "target/Error budget left/A",
     "target/Last probe/A",
     "target/Last probe/B",
@@ -61,7 +61,7 @@ ABOUT_FAILURES = {
     "target/Flow statuses/A",
     "target/Error codes/A",
     "target/Contract checks/A",
-    "exporter/Own connectivity/A",
+    "exporter/Network access/A",
     "exporter/Skipped probes/A",
 }
 """What must not look alike in fair and foul weather."""
@@ -126,7 +126,7 @@ def test_a_query_along_the_time_returns_numbers_at_every_step(day: Day, asked: g
 
 
 @pytest.mark.parametrize("target", FOUL)
-def test_every_federation_can_be_looked_at_in_depth(day: Day, target: str) -> None:
+def test_every_federation_can_be_shown_in_depth(day: Day, target: str) -> None:
     for asked in grafana.queries("target", DASHBOARDS["target"]):
         for moment in (FAIR_DAY, FOUL_DAY):
             found = seen(day, asked, moment, target=target)
@@ -144,7 +144,7 @@ def test_two_pods_that_watch_the_same_are_one_federation(day: Day, asked: grafan
 
 
 @pytest.mark.parametrize("name", sorted(ABOUT_FAILURES))
-def test_a_query_about_failures_tells_foul_weather_from_fair(day: Day, name: str) -> None:
+def test_a_query_about_failures_differs_in_fair_and_foul_weather(day: Day, name: str) -> None:
     fair, foul = (
         {legend: round(value, 1) for legend, value in legends(day, name, weather).items()}
         for weather in (FAIR_DAY, FOUL_DAY)
@@ -161,26 +161,26 @@ def sentences(day: Day, moment: str, **chosen: str) -> set[str]:
     }
 
 
-def test_the_sentences_say_what_is_wrong_and_whose_fault_it_looks_like(day: Day) -> None:
-    assert sentences(day, FAIR_DAY) == {"All 8 federations: succeeding"}
+def test_the_sentences_say_what_is_wrong_and_the_likely_cause(day: Day) -> None:
+    assert sentences(day, FAIR_DAY) == {"All 8 federations: healthy"}
     assert sentences(day, FOUL_DAY) == {
-        "2 of 8 federations: failing, it looks like PingOne",
-        "1 of 8 federations: failing, it looks like the network between",
-        "2 of 8 federations: failing, it looks like a change of configuration",
-        "1 of 8 federations: refused as too many, so probe less often",
+        "2 of 8 federations: failing, likely cause: PingOne",
+        "1 of 8 federations: failing, likely cause: network",
+        "2 of 8 federations: failing, likely cause: configuration",
+        "1 of 8 federations: rate-limited, so probe less often",
         "1 of 8 federations: slower than the latency objective",
-        "1 of the exporter's pods: reaching nobody, so blame no provider",
+        "1 of the exporter's pods: no network access, so ignore its failures",
     }
     assert sentences(day, NIGHT) == {
-        "2 of the exporter's pods: not scraped any more",
-        "No exporter is scraped: nothing is known",
+        "2 of the exporter's pods: no longer scraped",
+        "No exporter is being scraped: the state is unknown",
     }
 
 
-def test_who_chooses_some_federations_sees_no_others(day: Day) -> None:
+def test_selecting_some_federations_hides_the_others(day: Day) -> None:
     assert sentences(day, FOUL_DAY, target="(steady|broken)", namespace="monitoring") == {
-        "1 of 2 federations: failing, it looks like PingOne",
-        "1 of the exporter's pods: reaching nobody, so blame no provider",
+        "1 of 2 federations: failing, likely cause: PingOne",
+        "1 of the exporter's pods: no network access, so ignore its failures",
     }
     for asked in QUERIES:
         if asked.dashboard == "overview":
@@ -192,7 +192,7 @@ def test_who_chooses_some_federations_sees_no_others(day: Day) -> None:
             } or "ALERTS" in asked.expr
 
 
-def test_a_state_is_whose_fault_it_is(day: Day) -> None:
+def test_a_state_shows_the_fault(day: Day) -> None:
     states = legends(day, "overview/State of every federation/A", FOUL_DAY)
 
     assert states == {
@@ -207,7 +207,7 @@ def test_a_state_is_whose_fault_it_is(day: Day) -> None:
     }
 
 
-def test_the_budget_is_spent_by_failures_alone(day: Day) -> None:
+def test_only_failures_spend_the_budget(day: Day) -> None:
     name = "overview/Error budget left/A"
     foul = legends(day, name, FOUL_DAY)
 
@@ -224,7 +224,7 @@ def test_a_budget_is_the_same_with_the_rules_and_without(day: Day) -> None:
             asked,
             target={
                 **asked.target,
-                "expr": asked.expr.replace("target:", "nobody:").replace("threshold:", "nothing:"),
+                "expr": asked.expr.replace("target:", "none:").replace("threshold:", "nothing:"),
             },
         )
         with_rules, without = (
@@ -241,7 +241,7 @@ def test_a_budget_is_the_same_with_the_rules_and_without(day: Day) -> None:
 @pytest.mark.parametrize(
     ("name", "variable"), VARIABLES, ids=[f"{name}/{v['name']}" for name, v in VARIABLES]
 )
-def test_a_variable_offers_what_there_is(day: Day, name: str, variable: dict[str, Any]) -> None:
+def test_a_variable_offers_the_existing_values(day: Day, name: str, variable: dict[str, Any]) -> None:
     match = grafana.LABEL_VALUES.fullmatch(variable["definition"])
     assert match is not None
     values = grafana.everything(DASHBOARDS[name])
@@ -255,5 +255,5 @@ def test_a_variable_offers_what_there_is(day: Day, name: str, variable: dict[str
     assert offered
 
 
-def test_the_tables_of_exceptions_name_queries_that_there_are() -> None:
+def test_the_tables_of_exceptions_name_existing_queries() -> None:
     assert SILENT.keys() | ABOUT_FAILURES <= OF_NAMES.keys()

@@ -1,4 +1,4 @@
-"""What a federation is said to be: stories of what the simulator cannot tell in half a minute."""
+"""The state that a dashboard shows for a federation, in stories too long for the simulator."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def shown(expression: str, **chosen: str) -> str:
     return grafana.substituted(expression, {**ALL, **chosen})
 
 
-def told(directory: Path, *pods: Pod, until: float, state: float | None) -> None:
-    """Let the story end with this state, the worst of all federations; None where nothing is shown."""
+def check(directory: Path, *pods: Pod, until: float, state: float | None) -> None:
+    """Check that the story ends with this worst state of all federations; None if no state is shown."""
     worst = f"max({shown(states.state())})"
     Story(pods=pods, until=until, shown={until: (worst, state)}).verify(directory)
 
@@ -30,8 +30,8 @@ def told(directory: Path, *pods: Pod, until: float, state: float | None) -> None
     [
         (FAIR, "ok"),
         (SLOW, "slow"),
-        (LIMITED, "rate limited"),
-        (OUR_BUG, "exporter's own"),
+        (LIMITED, "rate-limited"),
+        (OUR_BUG, "exporter fault"),
         (DELETED, "configuration"),
         (CUT_OFF, "network"),
         (TIMEOUT, "provider"),
@@ -39,8 +39,8 @@ def told(directory: Path, *pods: Pod, until: float, state: float | None) -> None
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_state_is_what_the_last_probe_found(sky: Sky, name: str, tmp_path: Path) -> None:
-    told(tmp_path, Pod(watched=[Watched(name="emea", weather={5: sky})]), until=10, state=NAMES.index(name))
+def test_a_state_is_the_result_of_the_last_probe(sky: Sky, name: str, tmp_path: Path) -> None:
+    check(tmp_path, Pod(watched=[Watched(name="emea", weather={5: sky})]), until=10, state=NAMES.index(name))
 
 
 def test_a_federation_that_was_never_probed_is_not_forgotten(tmp_path: Path) -> None:
@@ -51,26 +51,26 @@ def test_a_federation_that_was_never_probed_is_not_forgotten(tmp_path: Path) -> 
     Story(pods=[pod], until=2, shown={1.5: (unprobed, 1), 2: (well, 0)}).verify(tmp_path)
 
 
-def test_a_last_probe_is_good_for_three_intervals(tmp_path: Path) -> None:
+def test_a_last_probe_is_valid_for_three_intervals(tmp_path: Path) -> None:
     pod = Pod(watched=[Watched(name="emea", weather={5: DEAD})])  # last probed at 4:05
     state = f"max({shown(states.state())})"
 
     Story(pods=[pod], until=8, shown={7: (state, 0), 7.5: (state, 4)}).verify(tmp_path)
 
 
-def test_who_is_held_back_is_rate_limited_for_however_long(tmp_path: Path) -> None:
+def test_a_paused_target_stays_rate_limited(tmp_path: Path) -> None:
     pod = Pod(watched=[Watched(name="emea", interval=600, weather={5: LIMITED})])
 
-    told(tmp_path, pod, until=14, state=NAMES.index("rate limited"))
+    check(tmp_path, pod, until=14, state=NAMES.index("rate-limited"))
 
 
-def test_of_two_pods_that_disagree_the_worse_is_believed(tmp_path: Path) -> None:
+def test_if_two_pods_disagree_the_worse_counts(tmp_path: Path) -> None:
     pods = [
         Pod(watched=[Watched(name="emea", weather={2: TIMEOUT})]),
         Pod(watched=[Watched(name="emea")], instance="10.0.0.2:9988"),
     ]
 
-    told(tmp_path, *pods, until=5, state=NAMES.index("provider"))
+    check(tmp_path, *pods, until=5, state=NAMES.index("provider"))
 
 
 def test_a_pod_of_a_rollout_that_has_probed_nothing_yet_hides_nothing(tmp_path: Path) -> None:
@@ -79,14 +79,14 @@ def test_a_pod_of_a_rollout_that_has_probed_nothing_yet_hides_nothing(tmp_path: 
         Pod(watched=[Watched(name="emea", weather={0: DEAD})], instance="10.0.0.2:9988", since=3),
     ]
 
-    told(tmp_path, *pods, until=4, state=NAMES.index("ok"))
+    check(tmp_path, *pods, until=4, state=NAMES.index("ok"))
 
 
 def test_a_federation_whose_exporter_is_gone_has_no_state(tmp_path: Path) -> None:
-    told(tmp_path, Pod(watched=[Watched(name="emea")], until=3, listed=True), until=5, state=None)
+    check(tmp_path, Pod(watched=[Watched(name="emea")], until=3, listed=True), until=5, state=None)
 
 
-def test_a_rollout_is_no_pod_that_is_missing(tmp_path: Path) -> None:
+def test_a_rollout_is_not_a_missing_pod(tmp_path: Path) -> None:
     pods = [
         Pod(watched=[Watched(name="emea")], until=3),
         Pod(watched=[Watched(name="emea")], instance="10.0.0.2:9988", since=3),
@@ -96,7 +96,7 @@ def test_a_rollout_is_no_pod_that_is_missing(tmp_path: Path) -> None:
     Story(pods=pods, until=5, shown={2: (gone, None), 5: (gone, None)}).verify(tmp_path)
 
 
-def test_a_shard_that_is_gone_is_missing_also_when_nobody_looks_for_its_pod_any_more(tmp_path: Path) -> None:
+def test_a_missing_shard_is_reported_even_if_its_pod_is_not_a_scrape_target_any_more(tmp_path: Path) -> None:
     pods = [
         Pod(watched=[Watched(name="emea")], shard=(0, 3)),
         Pod(watched=[Watched(name="us")], instance="10.0.0.2:9988", shard=(1, 3), until=3),
@@ -108,9 +108,7 @@ def test_a_shard_that_is_gone_is_missing_also_when_nobody_looks_for_its_pod_any_
 
 
 @pytest.mark.parametrize(("weather", "left"), [({}, 1), ({10: TIMEOUT}, None)], ids=["fair", "foul"])
-def test_a_budget_that_was_not_touched_is_whole(
-    weather: dict[float, Sky], left: float | None, tmp_path: Path
-) -> None:
+def test_an_unused_budget_is_complete(weather: dict[float, Sky], left: float | None, tmp_path: Path) -> None:
     pod = Pod(watched=[Watched(name="emea", weather=weather)])
     whole = f"max({shown(budget_left('20m'), __range='20m')} == 1)"
 
