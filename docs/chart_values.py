@@ -1,4 +1,4 @@
-"""The table of values in the chart's README, made from the comments of its values.yaml."""
+"""The table of values in the chart's README, generated from the comments in values.yaml."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _HEADER = "| value | default | meaning |\n|---|---|---|\n"
 
 
 class CommentMissingError(Exception):
-    """A value that nobody has said anything about."""
+    """A value without a comment."""
 
 
 def readme() -> str:
-    """Return the chart's README with its table made anew; the rest is written by hand."""
+    """Return the chart's README with its table written anew."""
     before, _, rest = (CHART / "README.md").read_text(encoding="utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}{table((CHART / 'values.yaml').read_text(encoding='utf-8'))}{_END}{after}"

@@ -37,14 +37,14 @@ _BYTES_OF_A_PIXEL = 3
 def main() -> None:
     """Start the demo, wait, look, and end it."""
     with TemporaryDirectory() as directory:
-        told = Path(directory) / "told"
-        with told.open("wb") as output:
+        output_file = Path(directory) / "output_file"
+        with output_file.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603  the installed command
                 [*COMMAND, "demo"], cwd=directory, stdout=output, stderr=output
             )
         try:
             page = re.compile(r"^page +(\S+)/$", re.MULTILINE)
-            found = poll(lambda: page.search(told.read_text()), bool, timeout=30, what="the demo")
+            found = poll(lambda: page.search(output_file.read_text()), bool, timeout=30, what="the demo")
             time.sleep(WORST)
             with browsing() as browser:
                 visit = Visit(browser, found[1] if found else "", size=WINDOW)

@@ -1,6 +1,6 @@
 """Fixtures of the end-to-end tests: servers, the command, Prometheus. Each is ended when its test is.
 
-Each factory is called like the class whose objects it starts; annotate it as `Factory[..., HttpServer]`.
+Each factory has the name of the class that it starts; annotate it as `Factory[..., HttpServer]`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ hypothesis.settings.load_profile("project")
 
 
 LONG = ("image", "faults", "drill", "dashboards", "pages", "e2e", "rules")
-"""Directories whose files take long, the longest first."""
+"""Directories with slow files, the slowest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,7 +61,7 @@ def authority(tmp_path: Path) -> Authority:
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Factory[..., Daemon]]:
-    """Starts the command as a daemon, each in an empty directory of its own unless told otherwise."""
+    """Starts the command as a daemon, each in an empty directory of its own by default."""
     numbers = count(1)
 
     def make(

@@ -60,7 +60,7 @@ LABEL_WORDS = {
     "fault": words({fault.value: (fault.value, color) for fault, color in FAULT_COLORS.items()}),
     "severity": words({"critical": ("critical", "red"), "warning": ("warning", "orange")}),
 }
-"""Labels whose values have a color."""
+"""Labels with colored values."""
 UP = words({0: ("no", "red"), 1: ("yes", "green")})
 
 

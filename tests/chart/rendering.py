@@ -42,7 +42,7 @@ class Release:
 
     Args:
         manifests: every object, tests included.
-        notes: what the operator is told.
+        notes: the text shown after an installation.
     """
 
     manifests: tuple[Manifest, ...]

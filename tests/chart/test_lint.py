@@ -27,7 +27,7 @@ def test_a_lint_finds_what_is_wrong() -> None:
 
 
 def test_the_defaults_alone_pass_the_lint() -> None:
-    """Nobody's targets are known, but an editor's lint must not stumble over that."""
+    """Lint must pass without targets, as an editor runs it."""
     assert lint({}, kube_version="v1.37.0") == []
 
 

@@ -142,7 +142,7 @@ def _hasty(rules: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 def configuration(directory: Path, *pods: Daemon) -> dict[str, Any]:
     """Scrape the pods as an operator's Prometheus would, and something else that is down."""
     place = {"cluster": "east", "namespace": "monitoring"}
-    jobs = {"pingone-flow-exporter": [pod.address for pod in pods], "somebody-elses": ["127.0.0.1:1"]}
+    jobs = {"pingone-flow-exporter": [pod.address for pod in pods], "another-job": ["127.0.0.1:1"]}
     return {
         "global": {"scrape_interval": f"{SCRAPE * 1000:.0f}ms", "scrape_timeout": f"{SCRAPE * 1000:.0f}ms"},
         "rule_files": rules(directory),

@@ -1,4 +1,4 @@
-"""The commands that need no tenant, `demo` and `simulate`: processes whose output is read while they run."""
+"""The commands that need no tenant, `demo` and `simulate`: with output that is read while they run."""
 
 from __future__ import annotations
 

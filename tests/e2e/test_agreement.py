@@ -52,25 +52,25 @@ def everything(daemon: Daemon) -> tuple[dict[str, Any], Samples, str, str]:
     """Return the API, the metrics and both pages of one moment: no probe ended while they were asked for."""
 
     def api() -> dict[str, Any]:
-        told: dict[str, Any] = daemon.get("/api/v1/targets").json()
-        return told
+        status: dict[str, Any] = daemon.get("/api/v1/targets").json()
+        return status
 
-    def ids(told: dict[str, Any]) -> list[str]:
-        return sorted(each.get("last", {}).get("transaction_id", "") for each in told["targets"])
+    def ids(status: dict[str, Any]) -> list[str]:
+        return sorted(each.get("last", {}).get("transaction_id", "") for each in status["targets"])
 
     def look() -> tuple[dict[str, Any], dict[str, Any], Samples, str, str]:
         before = api()
         seen = daemon.metrics(), daemon.get("/").text, daemon.get(f"/targets/{TWO}").text
         return before, api(), *seen
 
-    _, told, metrics, overview, of_one = poll(
+    _, status, metrics, overview, of_one = poll(
         look, lambda seen: ids(seen[0]) == ids(seen[1]), timeout=PATIENCE, what="a moment between two probes"
     )
-    return told, metrics, overview, of_one
+    return status, metrics, overview, of_one
 
 
 def put(simulated: Simulated, daemon: Daemon, weather: str, reason: str, **parameters: Any) -> None:  # noqa: ANN401  any parameter's
-    """Change the weather over the second environment, and wait until the last probe tells of it."""
+    """Change the weather over the second environment, and wait until the last probe reports it."""
     simulated.put(TWO, {"weather": weather, **parameters})
     poll(
         lambda: daemon.get(f"/api/v1/targets/{TWO}").json()["journeys"][0].get("last", {}),
@@ -106,12 +106,12 @@ def test_under_any_weather_all_that_is_said_is_the_same(
     tmp_path: Path,
 ) -> None:
     put(simulated, daemon, weather, reason, **parameters)
-    told, metrics, overview, of_one = everything(daemon)
+    status, metrics, overview, of_one = everything(daemon)
     assert Document(overview).all("h1") == [{"id": "headline"}]
-    assert told["headline"] in Document(overview).text
-    for target in told["targets"]:
+    assert status["headline"] in Document(overview).text
+    for target in status["targets"]:
         same_as_the_metrics(target, metrics)
-    (two,) = (target for target in told["targets"] if target["target"] == TWO)
+    (two,) = (target for target in status["targets"] if target["target"] == TWO)
     page = Document(of_one).text
     if "finding" in two:
         assert f"{two['in_a_row']} probe" in page
@@ -151,18 +151,22 @@ def test_while_our_own_way_out_is_closed_nobody_else_is_blamed(simulated: Simula
         simulated.put(name, {"weather": "silent"})
     environment = {**PACE, **simulated.variables, "FLOW_EXPORTER_EGRESS_CHECK_URL": "http://127.0.0.1:1/"}
     with Daemon(environment, directory=tmp_path, logs=tmp_path / "logs") as daemon:
-        told = poll(
+        status = poll(
             lambda: daemon.get("/api/v1/targets").json(),
-            lambda told: "egress" in told and {one.get("state") for one in told["targets"]} == {"failing"},
+            lambda status: (
+                "egress" in status and {one.get("state") for one in status["targets"]} == {"failing"}
+            ),
             timeout=PATIENCE,
             what="failures, and an egress check",
         )
-        assert daemon.metrics().value(EGRESS) == told["egress"]["up"] == 0
-        assert told["headline"].startswith(
+        assert daemon.metrics().value(EGRESS) == status["egress"]["up"] == 0
+        assert status["headline"].startswith(
             "The exporter has no network access: its own egress check has been failing since "
         )
-        assert told["headline"].endswith("2 of 2 federations failing, which says nothing about any provider.")
-        assert told["headline"] in Document(daemon.get("/").text).text
+        assert status["headline"].endswith(
+            "2 of 2 federations failing, which says nothing about any provider."
+        )
+        assert status["headline"] in Document(daemon.get("/").text).text
         page = Document(daemon.get(f"/targets/{ONE}").text).text
         assert "Likely cause: the exporter's own network (its egress check has been failing since" in page
         simulated.put(ONE, {"weather": "healthy"})
@@ -170,5 +174,5 @@ def test_while_our_own_way_out_is_closed_nobody_else_is_blamed(simulated: Simula
             lambda: daemon.get("/api/v1/targets").json()["headline"],
             lambda headline: headline.startswith("1 of 2 federations failing. Likely cause: provider. "),
             timeout=PATIENCE,
-            what="somebody who is reached",
+            what="a successful check",
         )

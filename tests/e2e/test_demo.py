@@ -182,7 +182,7 @@ def on_a_terminal(directory: Path, *, columns: int, term: str) -> tuple[int, str
         os.close(other)
         written = b""
         try:
-            with suppress(OSError):  # EIO: nobody holds the other end any more
+            with suppress(OSError):  # EIO: the other end is closed
                 while part := screen.read(65536):
                     written += part
             return child.wait(30), written.decode()

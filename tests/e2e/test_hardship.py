@@ -89,7 +89,7 @@ def test_runs_that_were_due_while_the_process_was_stopped_are_accounted_for(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A daemon whose standard error leads into a pipe that nobody reads any more.
+    """A daemon whose standard error is a pipe that is no longer read.
 
     Args:
         process: the daemon.

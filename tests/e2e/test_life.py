@@ -1,4 +1,4 @@
-"""How it ends: what is under way may finish, within the grace, and whoever insists is obeyed."""
+"""Shutdown: running probes may finish within the grace period, and a second signal ends it at once."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def gate() -> Iterator[Gate]:
 
 
 def probing(daemon: Factory[..., Daemon], gate: Gate, **settings: str) -> Daemon:
-    """Return a daemon whose first probe waits at the gate."""
+    """Return a daemon with a first probe that waits at the gate."""
     running = daemon(target_variables("emea", gate.server.base_url, **LONG) | settings)
     gate.server.wait_for_requests(1)
     return running

@@ -67,8 +67,8 @@ class Telltale:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What one daemon told of targets that change, tell tales and cannot be reached.
+class Output:
+    """The output of one daemon with targets that change, echo secrets and cannot be reached.
 
     Args:
         lines: its log, parsed.
@@ -92,7 +92,7 @@ class Told:
 
 
 @pytest.fixture(scope="module", params=[("logfmt", "debug"), ("json", "info")], ids="-".join)
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def output(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Output:
     style, level = request.param
     directory = tmp_path_factory.mktemp(f"log-{style}")
     with Stage(directory) as stage, HttpServer() as changing, HttpServer() as telltale:
@@ -118,7 +118,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             asked = (("/metrics", TEXT_FORMAT), ("/metrics", OPENMETRICS), ("/", "*/*"))
             pages = [daemon.get(path, {"Accept": accept}).text for path, accept in asked]
             assert daemon.stop() == 0  # what there is to say of the last probe is then said
-            return Told(
+            return Output(
                 lines=[(parse_json if style == "json" else parse_logfmt)(line) for line in log_lines(daemon)],
                 log=daemon.log(),
                 pages="\n".join(pages),
@@ -146,38 +146,38 @@ def parse_logfmt(line: str) -> Line:
     return {pair[1]: json.loads(pair[2]) if pair[2].startswith('"') else pair[2] for pair in pairs}
 
 
-def test_every_line_says_when_how_grave_and_what(told: Told) -> None:
-    assert len(told.lines) > 10
-    for line in told.lines:
+def test_every_line_says_when_how_grave_and_what(output: Output) -> None:
+    assert len(output.lines) > 10
+    for line in output.lines:
         assert list(line)[:3] == ["ts", "level", "msg"]
         assert RFC3339.fullmatch(line["ts"])
         assert line["level"] in {"debug", "info", "warning"}
         assert line["msg"]
 
 
-def test_the_log_tells_start_and_end(told: Told) -> None:
-    told_of_life = [line["msg"] for line in told.lines if "target" not in line]
-    assert told_of_life == ["listening", "started", "stopping", "stopped"]
+def test_the_log_has_start_and_end(output: Output) -> None:
+    lifecycle = [line["msg"] for line in output.lines if "target" not in line]
+    assert lifecycle == ["listening", "started", "stopping", "stopped"]
 
 
-def test_each_probe_is_told_once_at_debug_and_only_changes_at_info(told: Told) -> None:
-    sent = [request.header("X-Ping-External-Transaction-Id") for request in told.changing]
-    logged = [line["transaction_id"] for line in told.of("changing")]
-    if told.debug:
+def test_each_probe_is_logged_once_at_debug_and_only_changes_at_info(output: Output) -> None:
+    sent = [request.header("X-Ping-External-Transaction-Id") for request in output.changing]
+    logged = [line["transaction_id"] for line in output.of("changing")]
+    if output.debug:
         assert logged == sent
     else:
         assert [identifier for identifier in sent if identifier in logged] == logged
         assert len(logged) < len(sent)
 
 
-def test_a_change_of_reason_is_told_at_its_level_with_what_was_before(told: Told) -> None:
+def test_a_change_of_reason_is_logged_at_its_level_with_the_previous_one(output: Output) -> None:
     changes = 0
     for target in ("changing", "telltale", "unreachable", "refused"):
         before = None
-        for line in told.of(target):
+        for line in output.of(target):
             if line["reason"] == before:
                 assert (line["level"], line["msg"]) == ("debug", "probe ended")
-                assert told.debug
+                assert output.debug
             else:
                 good = line["reason"] == "ok"
                 expected = ("info", "target succeeds") if good else ("warning", "target fails")
@@ -188,9 +188,9 @@ def test_a_change_of_reason_is_told_at_its_level_with_what_was_before(told: Told
     assert changes >= 2 + 4  # of two targets at the start, and of one that turned three times more
 
 
-def test_a_line_has_what_finds_the_probe_at_the_provider(told: Told) -> None:
-    good = [line for line in told.of("changing") if line["reason"] == "ok"]
-    bad = [line for line in told.of("changing") if line["reason"] == "server_error"]
+def test_a_line_has_what_finds_the_probe_at_the_provider(output: Output) -> None:
+    good = [line for line in output.of("changing") if line["reason"] == "ok"]
+    bad = [line for line in output.of("changing") if line["reason"] == "server_error"]
     assert good
     assert bad
     assert {step(line)["correlation_id"] for line in good} == {CORRELATION}
@@ -198,13 +198,13 @@ def test_a_line_has_what_finds_the_probe_at_the_provider(told: Told) -> None:
     assert {str(step(line)["http_status_code"]) for line in bad} == {"503"}
 
 
-def test_no_secret_is_in_any_line_or_page(told: Told) -> None:
+def test_no_secret_is_in_any_line_or_page(output: Output) -> None:
     secrets = set(PLANTED)
-    for request in (*told.changing, *told.telltale):
+    for request in (*output.changing, *output.telltale):
         sent = dict(request.query)
         secrets |= {sent["nonce"], sent["state"]}
-    assert len(told.telltale) > TALES
-    for text in (told.log, told.pages):
+    assert len(output.telltale) > TALES
+    for text in (output.log, output.pages):
         assert not [secret for secret in secrets if secret in text]
 
 

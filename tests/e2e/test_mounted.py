@@ -38,7 +38,7 @@ def probed(page: Samples) -> set[str]:
     return {labels["target"] for labels, value in page.series("pingone_flow_probe_success") if value == 1}
 
 
-def told(server: HttpServer) -> set[str]:
+def login_hints(server: HttpServer) -> set[str]:
     return {dict(request.query)["login_hint"] for request in server.requests}
 
 
@@ -66,7 +66,7 @@ def test_targets_and_secrets_of_an_upgrade_are_followed_without_a_restart(
         before = running.wait_until(lambda page: probed(page) == {"emea"}, what="a probe of emea")
         upgrade(second)
         after = running.wait_until(
-            lambda page: probed(page) == {"emea", "apac"} and told(server) == {"one", "two", "chart"},
+            lambda page: probed(page) == {"emea", "apac"} and login_hints(server) == {"one", "two", "chart"},
             what="a probe of apac, and one of emea with its new secret",
         )
     started = "process_start_time_seconds"

@@ -157,12 +157,12 @@ def test_in_foul_weather_the_failures_are_told_in_detail_and_the_others_are_good
     assert (results[broken], results[refused]) == ("server error", "no connection")
     details = dict(re.findall(r"^(\w+): .*\n((?:  .*\n)+)", done.stdout, re.MULTILINE))
     assert details.keys() == {broken, refused}
-    told = dict(re.findall(r"^  (\w+(?: \w+)*) {2,}(\S.*)$", details[broken], re.MULTILINE))
-    assert told.keys() == {
+    facts = dict(re.findall(r"^  (\w+(?: \w+)*) {2,}(\S.*)$", details[broken], re.MULTILINE))
+    assert facts.keys() == {
         "reason", "fault", "step", "phase", "code", "error codes", "address", "correlation id",
         "transaction id", "started at",
     }  # fmt: skip
-    assert (told["reason"], told["fault"], told["code"]) == ("server_error", "provider", "503")
+    assert (facts["reason"], facts["fault"], facts["code"]) == ("server_error", "provider", "503")
     assert re.search(r"^  reason +connect\n  fault +network$", details[refused], re.MULTILINE)
     assert done.stdout.endswith(f"\n\n{len(names) - 2} of {len(names)} ok, 2 failed\n")
 
@@ -304,7 +304,7 @@ def at_a_terminal(*arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
     ):
         os.close(writing)
         seen = b""
-        with suppress(OSError):  # how Linux says that nobody writes to it any more
+        with suppress(OSError):  # on Linux: the other end is closed
             while piece := os.read(reading, 65_536):
                 seen += piece
     os.close(reading)

@@ -1,4 +1,4 @@
-"""A provider that limits rates is left alone for as long as it asks; nobody else is."""
+"""A rate limit pauses the targets of that environment for as long as the provider asks, and no others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Limiting:
     """Answers good flows, and once `refusal` to a request of `SOURCE`.
 
     Args:
-        server: whose flows these are.
+        server: the server of these flows.
     """
 
     def __init__(self, server: HttpServer) -> None:

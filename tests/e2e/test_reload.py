@@ -1,4 +1,4 @@
-"""Reload: what is not changed does not notice, what is gone is gone, and a mistake changes nothing."""
+"""Reload: unchanged targets are not affected, removed ones stop, and an error changes nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NOTICED = 60.0
 
 
 def source(name: str) -> str:
-    """Return a source environment of a target's own, by which its requests are told apart."""
+    """Return a source environment of a target's own, which distinguishes its requests."""
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
@@ -56,7 +56,7 @@ def targets(names: Iterable[str], server: HttpServer, **fields: str) -> dict[str
 
 
 def write(file: Path, settings: Mapping[str, str]) -> None:
-    """Write settings as `.env`, all at once, as whoever writes for others does."""
+    """Write settings as `.env`, all at once, as a careful program does."""
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_name("new")
     new.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
@@ -203,7 +203,7 @@ def test_a_target_that_is_removed_is_gone_from_the_next_page_and_probed_no_more(
     assert "added=1 removed=1 changed=1 unchanged=0" in running.log()
 
 
-def test_a_mistake_changes_nothing_and_is_told_in_answer_log_and_metric(
+def test_an_error_changes_nothing_and_is_reported_in_response_log_and_metric(
     started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
 ) -> None:
     server = http_server()
@@ -215,9 +215,9 @@ def test_a_mistake_changes_nothing_and_is_told_in_answer_log_and_metric(
     write(file, targets(["other"], server) | good | wrong)
     response = running.request("POST", "/-/reload")
     assert response.status_code == 500
-    first, *mistakes = response.text.splitlines()
+    first, *errors = response.text.splitlines()
     assert first == "refused, nothing is changed:"
-    assert [mistake.partition(" in .env: ")[0] for mistake in mistakes] == sorted(wrong)
+    assert [error.partition(" in .env: ")[0] for error in errors] == sorted(wrong)
     page = running.wait_until(
         lambda page: page.total(PROBES, target="emea") > before.total(PROBES, target="emea"), what="a probe"
     )
@@ -226,7 +226,7 @@ def test_a_mistake_changes_nothing_and_is_told_in_answer_log_and_metric(
     assert not page.has(PROBES, target="other")
     log = running.log()
     assert log.count('msg="reload refused, nothing is changed"') == 1
-    assert log.count('msg="mistake in the configuration"') == len(mistakes)
+    assert log.count('msg="mistake in the configuration"') == len(errors)
     assert planted not in log + response.text
 
     write(file, good)
@@ -249,14 +249,14 @@ def test_a_hangup_reloads(
     assert running.stop() == 0
 
 
-def test_what_cannot_change_is_told_by_its_variable_and_the_rest_is_put_in_force(
+def test_what_cannot_change_is_reported_and_the_rest_takes_effect(
     started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
 ) -> None:
     server = http_server()
     running = started(targets(["emea"], server))
     fixed = {"FLOW_EXPORTER_LOG__FORMAT": "json", "FLOW_EXPORTER_DURATION_BUCKETS": "1,2"}
     write(file, targets(["emea", "apac"], server) | fixed | {"FLOW_EXPORTER_LOG__LEVEL": "debug"})
-    for added in (1, 0):  # told again, since it is still so
+    for added in (1, 0):  # reported again, because it still holds
         assert reload(running).splitlines() == [
             f"reloaded: {added} added, 0 removed, 0 changed, {2 - added} unchanged",
             "FLOW_EXPORTER_DURATION_BUCKETS: the change takes effect after a restart",
@@ -281,7 +281,7 @@ def test_a_mount_that_is_swapped_as_kubernetes_does_is_noticed(
     running.wait_until(lambda page: page.has(PROBES, target="apac"), timeout=NOTICED, what="the new target")
     assert 'msg=reloaded trigger="change on disk" added=1 removed=0 changed=0 unchanged=1' in running.log()
     mount.put({"flows.yaml": "no_such: 1\n"})
-    running.wait_until(lambda page: page.value(GOOD) == 0.0, timeout=NOTICED, what="the mistake")
+    running.wait_until(lambda page: page.value(GOOD) == 0.0, timeout=NOTICED, what="the error")
     mount.put({"flows.yaml": yaml(["emea"], server)})
     running.wait_until(lambda page: page.value(GOOD) == 1.0, timeout=NOTICED, what="the way back")
     assert running.log().count('msg="reload refused, nothing is changed"') == 1

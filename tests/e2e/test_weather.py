@@ -123,11 +123,11 @@ def spell(simulated: Simulated, daemon: Daemon, weather: Mapping[str, Kind]) -> 
         return found
 
     def enough(found: Mapping[str, set[Sign]]) -> bool:
-        # As many as there are signs, whichever they are: a wrong one is to be told by its own test.
+        # As many as there are signs, whichever they are: its own test finds a wrong one.
         return all(len(found[name]) >= len(SIGNS[kind]) for name, kind in weather.items())
 
     poll(seen, enough, timeout=90, what="a probe of every target in its weather")
-    page = daemon.wait_until(not_stalled, what="no target whose last probe our own stall spoilt")
+    page = daemon.wait_until(not_stalled, what="no last probe that a stall of ours spoilt")
     until = time.time()
     ended = [
         probe

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.e2e
 USER, PASSWORD = "scraper", "correct horse battery"
 HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(6, b"2a")).decode().replace("$2a$", "$2y$")
 UP = 'up{job="pingone"} == 1'
-NOBODY = "http://127.0.0.1:9"
+UNUSED_URL = "http://127.0.0.1:9"
 """Where nothing answers: what is watched does not matter here."""
 
 WEB_CONFIG = f"""\
@@ -99,7 +99,7 @@ def started(tmp_path: Path, site: WebApp) -> Iterator[Callable[..., Daemon]]:
 
         def start(**web: object) -> Daemon:
             environment = {
-                **target_variables("works", NOBODY, interval="1d", timeout="1s"),
+                **target_variables("works", UNUSED_URL, interval="1d", timeout="1s"),
                 "FLOW_EXPORTER_WEB__CONFIG_FILE": str(site.config),
                 **{f"FLOW_EXPORTER_WEB__{name.upper()}": str(value) for name, value in web.items()},
             }
@@ -234,14 +234,14 @@ def test_users_that_change_on_disk_change_at_the_door_and_a_mistake_changes_noth
         assert f"basic_auth_users.{USER} in web.yml line 11: is no bcrypt hash" in refused.text
         assert known.get("/metrics").status_code == 200
 
-        write(WEB_CONFIG.replace(USER, "somebody"))
+        write(WEB_CONFIG.replace(USER, "someone"))
         poll(
             lambda: known.get("/metrics").status_code,
             lambda status: status == 401,
             timeout=60,
             what="the new users at the door",
         )
-        assert stranger.get("/metrics", auth=("somebody", PASSWORD)).status_code == 200
+        assert stranger.get("/metrics", auth=("someone", PASSWORD)).status_code == 200
     assert "hunter2" not in daemon.log()
 
 
@@ -414,7 +414,7 @@ def test_check_config_tells_what_is_wrong_with_the_file_and_starts_nothing(
 ) -> None:
     site.config.write_text(f"{WEB_CONFIG}  root: hunter2\nrate: 1\n")
     environment = {
-        **target_variables("works", NOBODY),
+        **target_variables("works", UNUSED_URL),
         "FLOW_EXPORTER_WEB__CONFIG_FILE": str(site.config),
     }
 
@@ -428,7 +428,7 @@ def test_check_config_tells_what_is_wrong_with_the_file_and_starts_nothing(
 
 def test_check_config_says_how_the_port_is_secured(site: WebApp, tmp_path: Path) -> None:
     environment = {
-        **target_variables("works", NOBODY),
+        **target_variables("works", UNUSED_URL),
         "FLOW_EXPORTER_WEB__CONFIG_FILE": str(site.config),
     }
 

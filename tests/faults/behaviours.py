@@ -101,7 +101,7 @@ def demands_certificate(version: ssl.TLSVersion) -> Callable[[Authority], ssl.SS
 
 
 def good(authority: Authority) -> ssl.SSLContext:
-    """Return a context that anybody may shake hands with."""
+    """Return a context that accepts every client."""
     return authority.good().tls
 
 

@@ -56,7 +56,7 @@ CONTENT = (
     Case("gzip_bomb", "50 MB in 50 KB of gzip", encoded(gzip.compress(b" " * 50_000_000), "gzip"), TOO_LARGE),
     Case("brotli", "a coding that was not asked for", encoded(GOOD, "br"), MUTILATED),
     Case("deflate", "likewise", encoded(zlib.compress(GOOD), "deflate"), MUTILATED),
-    Case("coding_unknown", "a coding that nobody knows", encoded(GOOD, "x-nonsense"), MUTILATED),
+    Case("coding_unknown", "an unknown coding", encoded(GOOD, "x-nonsense"), MUTILATED),
     Case("large", "a good flow behind 300 KB of blanks", plain(b" " * 300_000 + GOOD), TOO_LARGE),
     Case("utf_16", "UTF-16", plain(GOOD.decode().encode("utf-16")), NOT_JSON),
     Case("utf_32", "UTF-32", plain(GOOD.decode().encode("utf-32")), NOT_JSON),
@@ -102,11 +102,11 @@ CONTENT = (
     ),
     Case(
         "completed",
-        "a flow that is complete, though nobody signed on",
+        "a flow that is complete, though no user signed on",
         replies(flow(status="COMPLETED")),
         unexpected("COMPLETED"),
     ),
-    Case("new_status", "a status that nobody knows", replies(flow(status="NEW_STEP_REQUIRED")), NEW),
+    Case("new_status", "an unknown status", replies(flow(status="NEW_STEP_REQUIRED")), NEW),
     Case("status_in_small_letters", "a status in small letters", replies(flow(status=STATUS.lower())), NEW),
     Case("status_long", "a status of 100,000 letters", replies(flow(status="A_" * 50_000)), NEW),
     Case(

@@ -156,7 +156,7 @@ HTTP = (
     ),
     Case(
         "transfer_coding_unknown",
-        "a transfer coding that nobody knows",
+        "an unknown transfer coding",
         wire(head(b"Transfer-Encoding: zstd"), GOOD),
         UNANSWERED,
     ),

@@ -1,4 +1,4 @@
-"""A name server that is asked by one daemon alone, and answers as badly as it is told.
+"""A name server for one daemon, which answers as badly as a case wants.
 
 The system's resolver knows its name servers by address alone, always on port 53, from a file that belongs to
 the whole machine. So the daemon is started in a mount namespace of its own, where that file is another one.
@@ -20,7 +20,7 @@ from harness.daemon import COMMAND
 from harness.prometheus import need_tool
 
 ADDRESS = "127.53.53.53"
-"""Any address of 127.0.0.0/8 is this machine's own; nobody else listens on this one."""
+"""Any address in 127.0.0.0/8 is this machine's own; no other program listens on this one."""
 
 A, AAAA, CNAME = 1, 28, 5
 NO_ERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5

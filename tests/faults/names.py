@@ -42,5 +42,5 @@ NAMES = (
     _case("circle", "the name is another word for itself", NO_NAME),
     _case("four", "the name has an IPv4 address alone, asked by IP_FAMILY=6", NO_NAME, "6"),
     _case("six", "the name has an IPv6 address alone, asked by IP_FAMILY=4", NO_NAME, "4"),
-    _case("both", "no fault: nobody listens on the IPv6 address, and the IPv4 one is good", ok()),
+    _case("both", "no fault: the IPv6 address refuses connections, the IPv4 one works", ok()),
 )

@@ -71,7 +71,7 @@ RESOLUTION = (
 )
 
 TCP = (
-    Case("refused", "nobody listens", Stage.refused, NO_CONNECTION),
+    Case("refused", "no process listens on the port", Stage.refused, NO_CONNECTION),
     Case("full_backlog", "neither accepts nor refuses", Stage.full_backlog, UNREACHED, SHORT),
     Case("silent", "accepts, and then nothing", behaves(silent), NO_ANSWER, SHORT),
     Case("mute", "reads, and never answers", behaves(mute), NO_ANSWER, SHORT),
@@ -99,7 +99,7 @@ TLS = (
         presents(Authority.not_yet_valid),
         BAD_CERTIFICATE,
     ),
-    Case("wrong_name", "somebody else's certificate", presents(Authority.wrong_name), BAD_CERTIFICATE),
+    Case("wrong_name", "a certificate for another name", presents(Authority.wrong_name), BAD_CERTIFICATE),
     Case(
         "unknown_issuer",
         "a certificate by an authority that is not trusted",
@@ -189,13 +189,13 @@ TLS = (
 PROXIES = (
     Case(
         "proxy_unknown",
-        "PROXY_URL names nobody",
+        "the name in PROXY_URL does not exist",
         nowhere,
         broken(Reason.PROXY, Phase.RESOLVE, Fault.NETWORK),
         {"interval": "30s"},
         proxy=lambda _: "http://nowhere.invalid:3128",
     ),
-    Case("proxy_refused", "nobody listens there", nowhere, NO_PROXY, proxy=Stage.refused),
+    Case("proxy_refused", "no process listens on the proxy's port", nowhere, NO_PROXY, proxy=Stage.refused),
     Case("proxy_backlog", "neither accepts nor refuses", nowhere, UNREACHED, SHORT, proxy=Stage.full_backlog),
     Case(
         "proxy_407",

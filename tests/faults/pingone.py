@@ -118,13 +118,13 @@ PINGONE = (
     ),
     Case(
         "pingone_code_unknown",
-        "400 with a code that nobody knows",
+        "400 with an unknown code",
         replies(error("FLUX"), 400),
         refused(400, "OTHER"),
     ),
     Case(
         "pingone_detail_unknown",
-        "400 with a detail that nobody knows",
+        "400 with an unknown detail",
         replies(error("INVALID_DATA", "FLUX"), 400),
         refused(400, "INVALID_DATA", "OTHER"),
     ),
@@ -149,7 +149,7 @@ PINGONE = (
     *(
         Case(
             f"error_is_{kind}",
-            f"400 whose `error` is {says}",
+            f"400 with {says} as `error`",
             replies({"error": value}, 400),
             refused(400, "OTHER"),
         )
@@ -162,7 +162,7 @@ PINGONE = (
     *(
         Case(
             f"details_are_{kind}",
-            f"400 whose `details` are {says}",
+            f"400 with {says} as `details`",
             replies(error("INVALID_DATA") | {"details": value}, 400),
             refused(400, "INVALID_DATA"),
         )

@@ -73,7 +73,7 @@ REDIRECTS = (
     Case("script", "to a script", leads_to("javascript:alert(1)"), SENT_AWAY),
     Case(
         "callback_with_code",
-        "to the application with a code, though nobody signed on",
+        "to the application with a code, though no user signed on",
         leads_to("https://rp.example/cb?code=x&state=y"),
         SENT_AWAY,
     ),
@@ -109,7 +109,7 @@ REDIRECTS = (
     ),
     Case(
         "error_unknown",
-        "an error that nobody knows",
+        "an unknown error",
         leads_to("/?error=flux_capacitor"),
         refused(302, "OTHER"),
     ),

@@ -1,7 +1,7 @@
 """Servers of every kind for one daemon: each scene is one of them, and gives the URL that leads to it.
 
-Scenes of plain HTTP share a few servers, told apart by the first segment of the path, for what they are about
-lies in the answer alone. Below HTTP each has a port of its own.
+Scenes of plain HTTP share a few servers, distinguished by the first segment of the path, because only the
+response matters. Below HTTP each has a port of its own.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Stage:
         return f"{self._plain[len(self._scripts) % SHARED].base_url}/{segment}"
 
     def server(self, script: Script | None = None, certificate: Certificate | None = None) -> str:
-        """Let a server of its own answer, good flows unless told otherwise; over TLS with a certificate."""
+        """Let a server of its own answer, good flows by default; over TLS with a certificate."""
         server = HttpServer(
             None if script is None else self._around(script),
             tls=None if certificate is None else certificate.tls,
@@ -81,7 +81,7 @@ class Stage:
         return f"http://127.0.0.1:{self._open.enter_context(FullBacklog()).port}"
 
     def refused(self) -> str:
-        """Refuse: a port that is held and not listened on, so that nobody else gets it either."""
+        """Refuse: a port that is bound but does not listen, so that no other program gets it."""
         held = self._open.enter_context(socket.socket())
         held.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{held.getsockname()[1]}"
@@ -105,7 +105,7 @@ Scene: TypeAlias = Callable[[Stage], str]
 
 
 def nowhere(_: Stage) -> str:
-    """A name that nobody has."""
+    """A name that does not exist."""
     return NOWHERE
 
 
@@ -120,7 +120,7 @@ def alone(script: Script) -> Scene:
 
 
 def presents(certificate: Callable[[Authority], Certificate], script: Script | None = None) -> Scene:
-    """Answer over TLS, good flows unless told otherwise, with a certificate that may not be good."""
+    """Answer over TLS, good flows by default, with a certificate that may not be good."""
     return lambda stage: stage.server(script, certificate(stage.authority))
 
 

@@ -1,4 +1,4 @@
-"""The fault table: what a provider may do, and what must be said of it. The one home of such rows."""
+"""The fault table: what a provider may do, and what the exporter must report."""
 
 from __future__ import annotations
 
@@ -26,32 +26,31 @@ GROUPS: Mapping[str, tuple[Case, ...]] = {
     "HTTP": HTTP,
     "Status codes": CODES,
     "Redirects": REDIRECTS,
-    "Errors of PingOne": PINGONE,
+    "PingOne errors": PINGONE,
     "Bodies": CONTENT,
-    "Fields of another type": tuple(fields()),
-    "Odd, and no fault": TOLERATED,
+    "Fields of the wrong type": tuple(fields()),
+    "Odd, but not a fault": TOLERATED,
 }
 """By heading."""
 
 CASES: tuple[Case, ...] = tuple(case for cases in GROUPS.values() for case in cases if case not in NAMES)
-"""What one daemon probes; `NAMES` want one of their own, which asks another name server."""
+"""The cases for one daemon; `NAMES` need a daemon with another name server."""
 
 INTRODUCTION = """\
-# What is told of each fault
+# What is reported for each fault
 
-Made by `make docs` from tests/faults/. `pytest tests/faults` plays every row to the installed command, all
-of them at the same time, beside a healthy target whose numbers must stay right, and prints the same table
-as it was found.
+Generated from tests/faults/ by `make docs`. `pytest tests/faults` plays all rows to the installed command at
+the same time, next to a healthy target that must not be affected, and prints the table as observed.
 
-What a reason means stands in the README. The phase is where the probe ended; `transfer` when the answer was
-complete. A code or a status that is not there did not come, or not in a way that counts.
+The [README](../README.md#reasons) explains the reasons. The phase is where the probe ended; `transfer` if the
+response was complete. An empty code or status was not received, or not in a valid form.
 """
 
-HEADS = ("fault", "what is done", "reason", "fault of", "phase", "code", "status", "error codes")
+HEADS = ("name", "what the provider does", "reason", "fault", "phase", "code", "status", "error codes")
 
 
 def reference() -> str:
-    """Return the page of the documentation that shows the table."""
+    """Return the documentation page with the table."""
     return "\n".join([INTRODUCTION, *_sections()])
 
 

@@ -20,7 +20,7 @@ SECRET_PARAMETER = re.compile(r"[?&](nonce|state|code_challenge|login_hint|redir
 
 
 def secrets_of(request: Request) -> dict[str, str]:
-    """Return what a request carried and nobody may be shown, as it was sent."""
+    """Return the secrets that a request carried, as they were sent."""
     return dict(SECRET_PARAMETER.findall(request.target))
 
 
@@ -63,8 +63,8 @@ class _Echo:
         return getattr(self._writer, name)
 
 
-def tells(tale: Callable[[Mapping[str, str]], Answer]) -> Scene:
-    """Answer by what the request carried."""
+def echoes(tale: Callable[[Mapping[str, str]], Answer]) -> Scene:
+    """Answer with secrets of the request."""
 
     async def script(request: Request, writer: asyncio.StreamWriter) -> None:
         await tale(secrets_of(request))(request, writer)
@@ -94,13 +94,13 @@ def _pingone(word: str, status: int) -> Answer:
 
 
 TALES: Mapping[str, Scene] = {
-    "correlation_id": tells(lambda sent: json_answer(flow(), headers=(("Correlation-Id", sent["nonce"]),))),
-    "correlation_id_joined": tells(
+    "correlation_id": echoes(lambda sent: json_answer(flow(), headers=(("Correlation-Id", sent["nonce"]),))),
+    "correlation_id_joined": echoes(
         lambda sent: json_answer(flow(), headers=(("Correlation-Id", f"x.{sent['state']}"),))
     ),
-    "status": tells(lambda sent: json_answer(flow(status=sent["nonce"]))),
-    "status_joined": tells(lambda sent: json_answer(flow(status=f"PLANTED_{sent['state']}"))),
-    "every_field": tells(
+    "status": echoes(lambda sent: json_answer(flow(status=sent["nonce"]))),
+    "status_joined": echoes(lambda sent: json_answer(flow(status=f"PLANTED_{sent['state']}"))),
+    "every_field": echoes(
         lambda sent: json_answer(
             dict.fromkeys(("id", "resumeUrl", "createdAt", "expiresAt", "interactionId"), sent["nonce"])
             | {"_links": {sent["state"]: {"href": TOKEN}}, "session": {"id": TOKEN}}
@@ -109,64 +109,64 @@ TALES: Mapping[str, Scene] = {
             | {"status": "USERNAME_PASSWORD_REQUIRED"}
         )
     ),
-    "good_fields": tells(
+    "good_fields": echoes(
         lambda sent: json_answer(
             flow(authorizeResponse={"code": CODE, "state": sent["state"]}, session={"id": TOKEN})
         )
     ),
-    "oauth_error": tells(
+    "oauth_error": echoes(
         lambda sent: json_answer({"error": sent["nonce"], "error_description": sent["state"]}, status=400)
     ),
-    "oauth_word": tells(
+    "oauth_word": echoes(
         lambda sent: json_answer({"error": TOKEN, "error_description": sent["login_hint"]}, status=401)
     ),
-    "pingone_error": tells(lambda sent: _pingone(sent["state"], 400)),
-    "pingone_in_200": tells(lambda sent: _pingone(sent["nonce"], 200)),
-    "server_error": tells(lambda sent: _pingone(sent["nonce"], 503)),
-    "failed": tells(
+    "pingone_error": echoes(lambda sent: _pingone(sent["state"], 400)),
+    "pingone_in_200": echoes(lambda sent: _pingone(sent["nonce"], 200)),
+    "server_error": echoes(lambda sent: _pingone(sent["nonce"], 503)),
+    "failed": echoes(
         lambda sent: json_answer({"status": "FAILED", "error": {"code": sent["nonce"], "message": BODY}})
     ),
-    "location_query": tells(lambda sent: _to(f"https://rp.example/cb?code={CODE}&state={sent['state']}")),
-    "location_error": tells(lambda sent: _to(f"https://rp.example/cb?error={sent['nonce']}")),
-    "location_fragment": tells(lambda sent: _to(f"app://cb#error={TOKEN}&state={sent['state']}")),
-    "location_path": tells(
+    "location_query": echoes(lambda sent: _to(f"https://rp.example/cb?code={CODE}&state={sent['state']}")),
+    "location_error": echoes(lambda sent: _to(f"https://rp.example/cb?error={sent['nonce']}")),
+    "location_fragment": echoes(lambda sent: _to(f"app://cb#error={TOKEN}&state={sent['state']}")),
+    "location_path": echoes(
         lambda sent: _to(f"https://{TOKEN}:{CODE}@{TOKEN}.example/{sent['nonce']}/signon")
     ),
-    "location_malformed": tells(lambda sent: _to(f"http://[{sent['nonce']}/%zz")),
-    "retry_after": tells(
+    "location_malformed": echoes(lambda sent: _to(f"http://[{sent['nonce']}/%zz")),
+    "retry_after": echoes(
         lambda sent: Answer(status=400, headers=(("Retry-After", sent["nonce"]), ("Content-Length", "0")))
     ),
-    "no_http": tells(lambda sent: _raw(TOKEN, sent["nonce"], "\r\n\r\n")),
-    "status_line": tells(lambda sent: _raw(f"HTTP/1.1 {sent['nonce']} {TOKEN}\r\n\r\n")),
-    "header_line": tells(lambda sent: _raw(_ok(sent["nonce"]))),
-    "header_name": tells(lambda sent: _raw(_ok(f"{sent['nonce']} {TOKEN}: x"))),
-    "length": tells(lambda sent: _raw(_ok(f"Content-Length: {sent['nonce']}"))),
-    "coding": tells(lambda sent: _raw(_ok(f"Content-Encoding: {sent['nonce']}"), "x")),
-    "transfer_coding": tells(lambda sent: _raw(_ok(f"Transfer-Encoding: {sent['nonce']}"), "x")),
-    "chunk_size": tells(lambda sent: _chunks(f"{sent['nonce']}\r\n")),
-    "chunk_extension": tells(
+    "no_http": echoes(lambda sent: _raw(TOKEN, sent["nonce"], "\r\n\r\n")),
+    "status_line": echoes(lambda sent: _raw(f"HTTP/1.1 {sent['nonce']} {TOKEN}\r\n\r\n")),
+    "header_line": echoes(lambda sent: _raw(_ok(sent["nonce"]))),
+    "header_name": echoes(lambda sent: _raw(_ok(f"{sent['nonce']} {TOKEN}: x"))),
+    "length": echoes(lambda sent: _raw(_ok(f"Content-Length: {sent['nonce']}"))),
+    "coding": echoes(lambda sent: _raw(_ok(f"Content-Encoding: {sent['nonce']}"), "x")),
+    "transfer_coding": echoes(lambda sent: _raw(_ok(f"Transfer-Encoding: {sent['nonce']}"), "x")),
+    "chunk_size": echoes(lambda sent: _chunks(f"{sent['nonce']}\r\n")),
+    "chunk_extension": echoes(
         lambda sent: _raw(
             _ok("Transfer-Encoding: chunked"), f"2;{sent['nonce']}={TOKEN}\r\n{{}}\r\n0\r\n\r\n"
         )
     ),
-    "trailer": tells(
+    "trailer": echoes(
         lambda sent: _raw(
             _ok("Transfer-Encoding: chunked"), f"2\r\n{{}}\r\n0\r\nX y: {sent['nonce']}\r\n\r\n"
         )
     ),
-    "html": tells(lambda sent: body_answer(f"<p>{sent}{BODY}".encode(), content_type="text/html")),
-    "gzip": tells(
+    "html": echoes(lambda sent: body_answer(f"<p>{sent}{BODY}".encode(), content_type="text/html")),
+    "gzip": echoes(
         lambda sent: body_answer(
             gzip.compress(f'{{"status": "{sent["nonce"]}"}}'.encode()),
             content_type="application/json",
             headers=(("Content-Encoding", "gzip"),),
         )
     ),
-    "informational": tells(
+    "informational": echoes(
         lambda sent: _raw(f"HTTP/1.1 103 {TOKEN}\r\nLink: <{sent['nonce']}>\r\n\r\n", _ok(), "{}")
     ),
     "certificate": presents(lambda _: unknown_issuer(NAME)),
     "certificate_names": presents(lambda authority: authority.issue(f"{NAME}.example", NAME)),
     "over_tls": presents(Authority.good, echoing(json_answer(flow()))),
 }
-"""By the place where something is told."""
+"""By where a secret is echoed."""

@@ -1,4 +1,4 @@
-"""Whatever a provider does is told by its reason, fault, phase, code and status; and hurts nobody else."""
+"""Each fault is reported with its reason, fault, phase, code and status, and harms no other target."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ STALLED = "pingone_flow_exporter_probes_stalled_total"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_it_is_told_what_a_provider_did(scraped: Scraped, case: Case) -> None:
+def test_a_fault_is_reported(scraped: Scraped, case: Case) -> None:
     samples, target, found = scraped.samples, case.name, case.found
     ((labels, value),) = samples.series("pingone_flow_probe_last_result_info", target=target)
     assert (labels["phase"], labels["step"], value) == (found.phase, "authorize", 1.0)
-    told = (labels["reason"], labels["fault"])
-    if told == (Reason.INTERNAL, Fault.EXPORTER) and samples.total(STALLED):
+    reported = (labels["reason"], labels["fault"])
+    if reported == (Reason.INTERNAL, Fault.EXPORTER) and samples.total(STALLED):
         return  # the last one was spoilt by a stall; the counters know those before
-    assert told == (found.reason, found.fault)
+    assert reported == (found.reason, found.fault)
     assert samples.value("pingone_flow_http_status_code", target=target) == found.code
     assert current_statuses(samples, target) == ({found.status} if found.status else set())
     assert samples.value("pingone_flow_probe_success", target=target) == float(found.reason is Reason.OK)
@@ -97,7 +97,7 @@ def test_a_healthy_target_among_sick_ones_has_right_numbers(scraped: Scraped) ->
     samples = scraped.samples
     good = samples.value("pingone_flow_probes_total", target=HEALTHY, reason="ok", fault="none")
     assert good is not None
-    # A probe whose answer was on its way is in one of the two numbers only.
+    # A probe in flight is in one of the two numbers only.
     assert scraped.before - 1 - samples.total(STALLED) <= good <= scraped.after
     assert judged(samples, HEALTHY) == good
     assert samples.value("pingone_flow_probe_consecutive_failures", target=HEALTHY) == 0.0

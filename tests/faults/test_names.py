@@ -1,4 +1,4 @@
-"""Whatever a name server does is told, and none that hangs holds up anybody else."""
+"""Each fault of a name server is reported, and a hanging one does not delay other targets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RESOLVE_SUM = "pingone_flow_step_duration_seconds_sum"
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Samples]:
+def samples(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Samples]:
     directory = tmp_path_factory.mktemp("names")
     command = asking(directory / "etc")
     with NameServer(), Stage(directory) as stage:
@@ -62,31 +62,31 @@ def all_seen(samples: Samples) -> bool:
 
 
 @pytest.mark.parametrize("case", NAMES, ids=lambda case: case.name)
-def test_it_is_told_what_a_name_server_did(told: Samples, case: Case) -> None:
+def test_a_fault_of_a_name_server_is_reported(samples: Samples, case: Case) -> None:
     found = case.found
     counted = {
         (labels["reason"], labels["fault"])
-        for labels, value in told.series("pingone_flow_probes_total", target=case.name)
+        for labels, value in samples.series("pingone_flow_probes_total", target=case.name)
         if value and labels["reason"] != Reason.INTERNAL
     }
     assert counted == {(found.reason, found.fault)}
-    ((labels, _),) = told.series(LAST_RESULT, target=case.name)
+    ((labels, _),) = samples.series(LAST_RESULT, target=case.name)
     assert labels["phase"] == found.phase
-    assert told.value("pingone_flow_http_status_code", target=case.name) == found.code
+    assert samples.value("pingone_flow_http_status_code", target=case.name) == found.code
     if found.phase is Phase.RESOLVE:
-        assert not told.has(DURATION_COUNT, target=case.name)
+        assert not samples.has(DURATION_COUNT, target=case.name)
 
 
-def test_names_that_hang_leave_the_resolve_phase_of_others_alone(told: Samples) -> None:
+def test_hanging_names_do_not_delay_the_resolve_phase_of_others(samples: Samples) -> None:
     for number in range(HANGING):
-        ((labels, _),) = told.series(LAST_RESULT, target=f"hanging_{number}")
+        ((labels, _),) = samples.series(LAST_RESULT, target=f"hanging_{number}")
         assert labels["phase"] == "resolve"
         assert labels["reason"] in {Reason.TIMEOUT, Reason.INTERNAL}
-    probes = told.total("pingone_flow_probes_total", target=HEALTHY)
-    assert told.value("pingone_flow_probes_total", target=HEALTHY, reason="ok", fault="none") == probes
-    resolved = told.total(DURATION_COUNT, target=HEALTHY, phase="resolve")
+    probes = samples.total("pingone_flow_probes_total", target=HEALTHY)
+    assert samples.value("pingone_flow_probes_total", target=HEALTHY, reason="ok", fault="none") == probes
+    resolved = samples.total(DURATION_COUNT, target=HEALTHY, phase="resolve")
     assert resolved
     # One that waited for a thread that hangs would have waited for seconds.
-    assert told.total(RESOLVE_SUM, target=HEALTHY, phase="resolve") < 0.3 * resolved
-    skipped = told.series("pingone_flow_exporter_probes_skipped_total", target=HEALTHY)
+    assert samples.total(RESOLVE_SUM, target=HEALTHY, phase="resolve") < 0.3 * resolved
+    skipped = samples.series("pingone_flow_exporter_probes_skipped_total", target=HEALTHY)
     assert sum(value for _, value in skipped) == 0.0

@@ -1,4 +1,4 @@
-"""Whatever a provider echoes, through every fault there is, nothing secret is told by the exporter."""
+"""A provider may echo secrets in every possible fault; the exporter never shows one."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ DEFAULTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What two daemons told, and what they had sent.
+class Output:
+    """The output of two daemons, and the requests they sent.
 
     Args:
         texts: everything they wrote or served, by where.
-        requests: what the servers of HTTP were asked.
-        reasons: of all probes, by target.
+        requests: the requests that the servers received.
+        reasons: the reasons of all probes, by target.
     """
 
     texts: dict[str, str]
@@ -73,7 +73,7 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def output(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Output]:
     directory = tmp_path_factory.mktemp("secrets")
     with Stage(directory, around=echoing) as stage:
         environment = variables(stage, f"{USER}:{quote(PASSWORD, safe='')}@") | DEFAULTS
@@ -108,11 +108,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
                 assert daemon.stop() == 0  # what there is to say of the last probe is then said
                 texts[f"the log as {style}"] = daemon.log()
                 texts[f"standard output of {style}"] = daemon.stdout.read_text(encoding="utf-8")
-        yield Told(texts, stage.requests, reasons)
+        yield Output(texts, stage.requests, reasons)
 
 
 def pages(daemon: Daemon, place: str) -> str:
-    """Return what is told of each target, over one connection: there are hundreds of them."""
+    """Return the page of each target, over one connection: there are hundreds of them."""
     with httpx.Client(base_url=daemon.url, timeout=REQUEST_TIMEOUT, trust_env=False) as client:
         return "\n".join(client.get(f"{place}/{name}").raise_for_status().text for name in sorted(TARGETS))
 
@@ -122,7 +122,7 @@ def healthy(stage: Stage) -> dict[str, str]:
 
 
 def leaks(text: str, words: Iterable[str], tokens: set[str]) -> set[str]:
-    """Return what is told of `words`, in any spelling, and of `tokens`, within whatever word.
+    """Return every secret in a text: `words` in any spelling, `tokens` as part of any word.
 
     Args:
         text: where to look.
@@ -137,8 +137,8 @@ def leaks(text: str, words: Iterable[str], tokens: set[str]) -> set[str]:
     return found | {parameter for parameter in PARAMETERS if re.search(rf"[?&]{parameter}", text)}
 
 
-def test_nothing_secret_is_told(told: Told) -> None:
-    sent = [secrets_of(request) for request in told.requests]
+def test_no_secret_is_shown(output: Output) -> None:
+    sent = [secrets_of(request) for request in output.requests]
     tokens = {
         values[name] for values in sent for name in ("nonce", "state", "code_challenge") if name in values
     }
@@ -146,21 +146,21 @@ def test_nothing_secret_is_told(told: Told) -> None:
     assert {len(token) for token in tokens} == {TOKEN_LENGTH}
     assert {unquote(values["login_hint"]) for values in sent if "login_hint" in values} == {HINT}
     authorization = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    headers = {request.header("Proxy-Authorization") for request in told.requests}
+    headers = {request.header("Proxy-Authorization") for request in output.requests}
     assert headers == {None, f"Basic {authorization}"}
     words = {*PLANTED, USER, PASSWORD, HINT, HINT.partition("@")[0], TENANT, authorization}
-    found = {where: leaks(text, words, tokens) for where, text in told.texts.items()}
+    found = {where: leaks(text, words, tokens) for where, text in output.texts.items()}
     assert {where: secrets for where, secrets in found.items() if secrets} == {}
 
 
-def test_it_was_told_through_every_fault_and_in_every_place(told: Told) -> None:
-    assert set(told.reasons) == TARGETS
+def test_every_fault_was_played_and_every_output_was_searched(output: Output) -> None:
+    assert set(output.reasons) == TARGETS
     # Where the machine of the tests stands still, a timeout is one of our own.
-    assert set().union(*told.reasons.values()) >= set(Reason) - {Reason.INTERNAL, Reason.TIMEOUT}
+    assert set().union(*output.reasons.values()) >= set(Reason) - {Reason.INTERNAL, Reason.TIMEOUT}
     for place in OF_A_TARGET:
-        assert {name for name in TARGETS if name not in told.texts[place]} == set()
+        assert {name for name in TARGETS if name not in output.texts[place]} == set()
     for style in STYLES:
-        log = told.texts[f"the log as {style}"]
+        log = output.texts[f"the log as {style}"]
         assert {name for name in TARGETS if name not in log} == set()
 
 

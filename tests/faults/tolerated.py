@@ -1,4 +1,4 @@
-"""What looks odd and is no fault; and bodies that must cost nobody anything."""
+"""Responses that look odd but are not faults, and bodies that must not cost other targets anything."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ TOLERATED = (
     ),
     Case(
         "expected_new_status",
-        "a status that nobody knows but the operator",
+        "a status that only the operator knows",
         replies(flow(status="NEW_STEP_REQUIRED")),
         ok("NEW_STEP_REQUIRED"),
         {"expected_statuses": "NEW_STEP_REQUIRED"},

@@ -107,7 +107,7 @@ class Builder:
             self.run("buildah", "commit", "--quiet", "--rm", container, BASE)
 
     def make_image(self) -> None:
-        """Make the image, as anybody would."""
+        """Build the image with `make image`."""
         self.run("make", "image", f"BASE={BASE}", f"TAG={TAG}")
 
     def inspect(self) -> dict[str, Any]:
@@ -205,8 +205,8 @@ class Contained(Process):
 
 def _children(number: int) -> list[int]:
     # a thread knows its own children alone
-    told = [path.read_text(encoding="ascii") for path in Path(f"/proc/{number}/task").glob("*/children")]
-    return [int(child) for text in told for child in text.split()]
+    lists = [path.read_text(encoding="ascii") for path in Path(f"/proc/{number}/task").glob("*/children")]
+    return [int(child) for text in lists for child in text.split()]
 
 
 def _quick_place() -> Path | None:
@@ -224,8 +224,8 @@ def _apt() -> tuple[str, str, str]:
         mirror for codename, mirror in (line.split() for line in listed.splitlines()) if codename == suite
     ]
     assert mirrors, f"apt asks no mirror for {suite}"
-    told = ["apt-config", "shell", "proxy", "Acquire::http::Proxy"]
-    proxy = subprocess.run(told, capture_output=True, encoding="utf-8", check=True).stdout
+    command = ["apt-config", "shell", "proxy", "Acquire::http::Proxy"]
+    proxy = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
     return suite, mirrors[0], proxy.strip().removeprefix("proxy=").strip("'")
 
 

@@ -43,7 +43,7 @@ class Watch:
 
     Args:
         page: its metrics, once every target was probed.
-        exit_code: with which it ended when it was told to.
+        exit_code: its exit status after SIGTERM.
         log: what it wrote.
     """
 

@@ -1,4 +1,4 @@
-"""An exporter as Prometheus sees it: the real metrics, fed with probes that are told rather than done.
+"""An exporter as Prometheus sees it: the real metrics, fed with scripted probes.
 
 weather (what probes find, from which minute on) -> outcomes -> Metrics -> page -> samples per scrape
 """
@@ -27,7 +27,7 @@ class Sky:
 
     Args:
         reason: why it ends; its first fault is taken unless `fault` says otherwise.
-        fault: whose problem that is.
+        fault: the side at fault.
         phase: where it ends.
         duration: seconds.
         stalled: whether the exporter stood still.
@@ -131,7 +131,7 @@ class Pod:
         egress: from which minute on the own-connectivity check finds what; empty without such a check.
         reloads: at which minute a reload succeeds or fails.
         shard: which share of the targets it has, from 0, and of how many.
-        dropped: families that somebody's relabelling drops.
+        dropped: families that relabeling drops.
         labels: further labels of the scrape.
     """
 

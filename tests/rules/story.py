@@ -1,4 +1,4 @@
-"""Stories: what pods went through, and which alerts fire when. Told to `promtool test rules`.
+"""Stories: what pods went through, and which alerts fire when, for `promtool test rules`.
 
     story = Story(pods=[…], until=20, firing={10: {"PingOneFederationDown emea"}, 20: set()})
     story.verify(tmp_path)

@@ -1,4 +1,4 @@
-"""Outage of a host, and who reaches nobody himself: one page for many, and none about others."""
+"""Outage of a host, and exporters without network access: one page for many, and none about others."""
 
 from __future__ import annotations
 

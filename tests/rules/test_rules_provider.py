@@ -1,4 +1,4 @@
-"""Rate limits, certificates, clocks and contracts: whose tickets they are, and when they are none."""
+"""Rate limits, certificates, clocks and contracts: when they are tickets, and when not."""
 
 from __future__ import annotations
 

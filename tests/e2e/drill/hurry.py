@@ -1,4 +1,4 @@
-"""Rules whose time passes faster: the same rules, every duration of theirs divided.
+"""The same rules, but faster: every duration is divided.
 
 What is changed, and nothing else:
 - `for`, `keep_firing_for` and the groups' `interval`;

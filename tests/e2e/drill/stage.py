@@ -6,7 +6,7 @@
 Time passes thirty times faster: targets are probed every 2 s instead of every minute, scraped every second
 instead of every 30 s, and the rules' times are divided likewise. Only the exporter's own check of its egress
 keeps its 15 s, so that its failure is awaited before "there" fails. Everything is done once, in three acts
-(foul, fair, killed); the tests look at what was told.
+(foul, fair, killed); the tests look at the notifications.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ RULES = {
         "PingOneCertificateExpiresNow": {"for": "5m"},
         # Where there is no history, any outage is more than a day's and three days' budget.
         "PingOneErrorBudgetBurnSlow": {"enabled": False},
-        # Rightly told on a busy machine, and about that.
+        # Correct on a busy machine, and about that.
         "PingOneScheduleLagging": {"enabled": False},
         "PingOneProbesSkipped": {"enabled": False},
         "PingOneProbesStalled": {"enabled": False},
@@ -102,13 +102,13 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:
-    """What was told, and what was found.
+    """The notifications, and what the commands found.
 
     Args:
         here: the address of the exporter that watches what fails.
         there: that of the one that is cut off and given wrong settings, and then killed.
         hosts: target -> auth host.
-        told: all notifications, in their order.
+        notifications: all notifications, in order.
         looks: what came of the commands, by alert.
         runbooks: what was found at their `runbook_url`, by alert name.
     """
@@ -116,20 +116,20 @@ class Drill:
     here: str
     there: str
     hosts: Mapping[str, str]
-    told: tuple[Notification, ...]
+    notifications: tuple[Notification, ...]
     looks: Mapping[Alert, Look]
     runbooks: Mapping[str, str]
 
     def of(self, alert: Alert) -> tuple[Notification, Notification]:
         """Return how an alert began and how it ended; it must have done both once."""
-        began, ended = (notification for notification in self.told if notification.alert == alert)
+        began, ended = (notification for notification in self.notifications if notification.alert == alert)
         assert (began.status, ended.status) == ("firing", "resolved")
         return began, ended
 
     @property
     def alerts(self) -> set[Alert]:
-        """All that was told of."""
-        return {notification.alert for notification in self.told}
+        """All alerts that arrived."""
+        return {notification.alert for notification in self.notifications}
 
 
 def play(directory: Path) -> Drill:
@@ -153,7 +153,7 @@ class _Stage:
             here=self.here.address,
             there=self.there.address,
             hosts=self.hosts,
-            told=self.webhook.notifications,
+            notifications=self.webhook.notifications,
             looks=self._looks,
             runbooks={
                 notification.labels["alertname"]: get(notification.annotations["runbook_url"])

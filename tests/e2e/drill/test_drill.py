@@ -1,4 +1,4 @@
-"""What a webhook is told when something is wrong: by real servers and the rules as the chart renders them."""
+"""What a webhook receives when something is wrong, from real servers and the chart's rules."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ EACH = pytest.mark.parametrize(
 )
 
 
-def test_exactly_these_alerts_are_told_of_and_no_other(drill: Drill) -> None:
+def test_exactly_these_alerts_arrive(drill: Drill) -> None:
     assert drill.alerts == {*expected(drill.there, drill.hosts), ABSENT}
     assert drill.alerts == {tale.key(drill) for tale in TALES}
 
@@ -213,15 +213,15 @@ def test_its_runbook_is_where_it_says(drill: Drill, tale: Tale) -> None:
     assert f"<h1>{tale.alert}</h1>" in drill.runbooks[tale.alert]
 
 
-def test_who_reaches_nobody_blames_no_provider(drill: Drill) -> None:
-    told = {n.labels["alertname"] for n in drill.told if n.labels["job"] == "there"}
+def test_an_exporter_without_network_access_blames_no_provider(drill: Drill) -> None:
+    alerts = {n.labels["alertname"] for n in drill.notifications if n.labels["job"] == "there"}
 
-    assert told == {"PingOneEgressDown", "PingOneConfigReloadFailed", ABSENT[0]}
+    assert alerts == {"PingOneEgressDown", "PingOneConfigReloadFailed", ABSENT[0]}
 
 
-def test_a_federation_that_is_well_is_not_told_of(drill: Drill) -> None:
+def test_no_alert_is_about_a_healthy_federation(drill: Drill) -> None:
     well = set(HERE) - {tale.target for tale in TALES}
 
     assert well == {"apac_partners"}
-    assert not any("apac_partners" in f"{n.labels}{n.annotations}" for n in drill.told)
+    assert not any("apac_partners" in f"{n.labels}{n.annotations}" for n in drill.notifications)
     assert THERE in drill.hosts

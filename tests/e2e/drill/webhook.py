@@ -1,4 +1,4 @@
-"""Whoever is told: a webhook that remembers every notification of Alertmanager's."""
+"""A webhook that records every notification of Alertmanager."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class Webhook(HttpServer):
         )
 
     def standing(self) -> dict[Alert, str]:
-        """Return the last status of every alert that was ever told."""
+        """Return the last status of every alert that ever arrived."""
         return {notification.alert: notification.status for notification in self.notifications}
 
     def wait_for(self, status: str, *alerts: Alert, timeout: float) -> None:
-        """Return when each of these alerts was last told to be so.
+        """Return when each of these alerts last arrived with this status.
 
         Raises:
-            AssertionError: it was not, in time; the text has what was told.
+            AssertionError: it did not, in time; the text has what arrived.
         """
 
         def good(standing: Mapping[Alert, str]) -> bool:

@@ -32,14 +32,14 @@ class Scene:
     daemon: Daemon
 
     def weather(self, kind: str, *names: str, **parameters: Any) -> None:  # noqa: ANN401  any parameter's
-        """Change the weather over some, and wait until the exporter tells of it."""
+        """Change the weather over some, and wait until the exporter reports it."""
         for name in names:
             self.simulated.put(name, {"weather": kind, **parameters})
         wanted = "succeeding" if kind == "healthy" else "failing"
 
         def states() -> dict[str, str]:
-            told = self.daemon.get("/api/v1/targets").json()["targets"]
-            return {target["target"]: target.get("state", "") for target in told}
+            status = self.daemon.get("/api/v1/targets").json()["targets"]
+            return {target["target"]: target.get("state", "") for target in status}
 
         poll(
             states,

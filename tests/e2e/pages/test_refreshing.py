@@ -1,4 +1,4 @@
-"""The pages while they are open: they follow the weather, and take nothing from whoever reads them."""
+"""The pages while they are open: they refresh, and leave the reader's focus and selection alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHANGED = "document.dispatchEvent(new Event('visibilitychange'))"
 
 @pytest.fixture
 def timed(visit: Callable[..., Visit]) -> Callable[[str], Visit]:
-    """Begins a visit whose time passes when the test says so."""
+    """Begins a visit with a clock that the test controls."""
 
     def begin(path: str) -> Visit:
         looking = visit()
@@ -156,7 +156,7 @@ def test_when_the_exporter_does_not_answer_the_page_stays_and_says_since_when_it
     expect(stale).to_be_in_viewport(ratio=1)
     assert stale.get_attribute("role") == "status"
     expect(page.get_by_role("heading", level=1)).to_have_text("3 of 3 federations healthy.")
-    looking.wrong.clear()  # the browser tells on its console, too, that nobody answered
+    looking.wrong.clear()  # the browser also logs that there was no response
     expect(page).to_have_title("(old) pingone-flow-exporter")
     assert colors(page) == "grayscale(1)"
     page.unroute("**/")
