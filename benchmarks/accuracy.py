@@ -100,7 +100,7 @@ def measured(load: Load, program: Program, probed: Provider) -> Iterator[Window]
 
 async def measure_exporter(load: Load, probed: Provider, seconds: float, burners: int) -> None:
     """Probe once a second for some seconds. Every reported time comes from the API, after the window."""
-    environ = settings(probed, TARGETS, interval="1s", timeout="900ms")
+    environ = settings(probed, [probed.url] * TARGETS, interval="1s", timeout="900ms")
     async with exporter(environ) as daemon:
         with cpu_burners(burners):
             await asyncio.sleep(SETTLING_SECONDS)
@@ -154,7 +154,7 @@ async def _request_probes(
     await asyncio.sleep(number / TARGETS)
     async for at in every(1.0, until):
         probe, wall = f"{number}-{at:.3f}".replace(".", "-"), time.time()
-        target = quote(f"{probed.url(number)}/?probe={probe}", safe="")
+        target = quote(f"{probed.url}/?probe={probe}", safe="")
         request = f"GET /probe?module=http&target={target} HTTP/1.1\r\nHost: {program.address}\r\n\r\n"
         writer.write(request.encode())
         answers.append((probe, wall, await _body(reader)))

@@ -91,9 +91,14 @@ class Provider(Program):
     port: int
     ca_file: Path
 
-    def url(self, number: int = 0) -> str:
-        """Return the base URL on one of its hosts."""
-        return f"https://{HOSTS[number % len(HOSTS)]}:{self.port}"
+    @property
+    def url(self) -> str:
+        """Its base URL by name, so that resolving is part of a probe."""
+        return f"https://localhost:{self.port}"
+
+    def urls(self, count: int) -> list[str]:
+        """Return as many base URLs, spread over its addresses: the first probes of one host are spaced."""
+        return [f"https://{HOSTS[number % len(HOSTS)]}:{self.port}" for number in range(count)]
 
     def count(self) -> int:
         """Return the number of requests that it has answered."""
@@ -133,18 +138,19 @@ def provider(wait: float = 0.02) -> Iterator[Provider]:
             yield Provider(process, int(process.stdout.readline()), ca_file)
 
 
-def settings(probed: Provider, targets: int, **defaults: str) -> dict[str, str]:
-    """Return the variables for a number of targets, spread over the provider's hosts."""
+def settings(probed: Provider, urls: Sequence[str], **defaults: str) -> dict[str, str]:
+    """Return the variables for a target at each of these URLs."""
     common = {
         "source_environment_id": ENVIRONMENT,
         "destination_environment_id": ENVIRONMENT,
         "client_id": "benchmark",
         "ca_file": str(probed.ca_file),
+        "ip_family": "4",
         **defaults,
     }
-    urls = {f"target_{number:04}": {"auth_url": probed.url(number)} for number in range(targets)}
+    targets = {f"target_{number:04}": {"auth_url": url} for number, url in enumerate(urls)}
     return {
-        "FLOW_EXPORTER_TARGETS": json.dumps(urls),
+        "FLOW_EXPORTER_TARGETS": json.dumps(targets),
         "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0",
         **{f"FLOW_EXPORTER_DEFAULTS__{name.upper()}": value for name, value in common.items()},
     }

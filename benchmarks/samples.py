@@ -30,9 +30,11 @@ def buckets(text: str, name: str) -> dict[float, float]:
 
 
 def quantile(before: Mapping[float, float], after: Mapping[float, float], share: float) -> float:
-    """Return a quantile of what was observed between two pages, interpolated as Prometheus does."""
+    """Return a quantile of what was observed between two pages, as Prometheus does; NaN without values."""
     counts = {bound: after[bound] - before.get(bound, 0.0) for bound in sorted(after)}
     wanted = share * counts[math.inf]
+    if not wanted:
+        return math.nan
     lower, below = 0.0, 0.0
     for bound, count in counts.items():
         if count >= wanted and count > below:

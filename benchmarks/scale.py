@@ -47,7 +47,7 @@ class Scale:
 async def measure(probed: Provider, targets: int, seconds: float) -> Scale:
     """Start an exporter, wait until every target was probed once, and measure it for some seconds."""
     answered = probed.count()
-    async with exporter(settings(probed, targets, interval="60s", timeout="10s")) as daemon:
+    async with exporter(settings(probed, probed.urls(targets), interval="60s", timeout="10s")) as daemon:
         while probed.count() < answered + targets:  # noqa: ASYNC110  another process
             await asyncio.sleep(0.5)
         await asyncio.sleep(1)
@@ -79,14 +79,14 @@ async def start_ms(probed: Provider, targets: int, runs: int) -> float:
     """Return the median time from exec until ready."""
     times = []
     for _ in range(runs):
-        async with exporter(settings(probed, targets)) as daemon:
+        async with exporter(settings(probed, probed.urls(targets))) as daemon:
             times.append(daemon.ready_after * 1000)
     return statistics.median(times)
 
 
 async def history_kb(probed: Provider, targets: int = 100, probes: int = 55) -> float:
     """Return by how much memory grows per target until its history of recent probes is full."""
-    async with exporter(settings(probed, targets, interval="1s", timeout="900ms")) as daemon:
+    async with exporter(settings(probed, probed.urls(targets), interval="1s", timeout="900ms")) as daemon:
         await asyncio.sleep(3)
         await daemon.scrape()
         before = daemon.memory_mb()
