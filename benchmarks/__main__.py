@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two minutes instead of twelve; less exact")
     parser.add_argument("--json", type=Path, default=Path("dist/bench.json"), help="where the figures go")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started, too
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     result = asyncio.run(bench(quick=options.quick))
     options.json.parent.mkdir(parents=True, exist_ok=True)

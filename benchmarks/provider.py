@@ -22,6 +22,7 @@ import struct
 import sys
 import time
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ _SO_TIMESTAMPNS = 35
 _STAMP = struct.Struct("qq")
 _MAX_READ_BYTES = 16 * 1024
 _FLOW_ID = "03cf5c5a-eb10-4a99-9626-ad7b50f17c80"
+_HOST = re.compile(rb"\r\nhost: *(\S+)", re.IGNORECASE)
 _PROBE_ID = re.compile(rb"x-ping-external-transaction-id: *(\S+)|[?&]probe=([\w-]+)", re.IGNORECASE)
 
 
@@ -51,7 +53,17 @@ class Record(NamedTuple):
 class Connection:
     """One TLS connection, without an event loop between the kernel and the time that is taken."""
 
-    __slots__ = ("_incoming", "_outgoing", "_request", "_shaken", "_tls", "arrived", "probe", "socket")
+    __slots__ = (
+        "_incoming",
+        "_outgoing",
+        "_request",
+        "_shaken",
+        "_tls",
+        "arrived",
+        "host",
+        "probe",
+        "socket",
+    )
 
     def __init__(self, accepted: socket.socket, context: ssl.SSLContext) -> None:
         self.socket = accepted
@@ -60,7 +72,7 @@ class Connection:
         self._shaken = False
         self._request = b""
         self.arrived = 0
-        self.probe = ""
+        self.host = self.probe = ""
 
     def receive(self) -> bool:
         """Read what has arrived; return whether a request is complete. Raises OSError at the end."""
@@ -83,12 +95,14 @@ class Connection:
             return False
         found = _PROBE_ID.search(self._request)
         self.probe = "" if found is None else (found[1] or found[2]).decode()
+        host = _HOST.search(self._request)
+        self.host = "" if host is None else host[1].decode()
         self._request = b""
         return True
 
-    def send(self, response: bytes) -> Record:
+    def send(self) -> Record:
         """Send the response and return how long it took until then."""
-        self._tls.write(response)
+        self._tls.write(response(self.host))
         encrypted = self._outgoing.read()
         before = time.time_ns()
         self.socket.send(encrypted)
@@ -108,7 +122,6 @@ class Server:
         self._listeners = {listener.fileno(): listener for listener in listeners}
         self._context = context
         self._wait = wait
-        self._response = response(listeners[0].getsockname()[1])
         self._connections: dict[int, Connection] = {}
         self._due: list[tuple[float, int, Connection]] = []
         self._records: dict[str, Record] = {}
@@ -151,7 +164,7 @@ class Server:
 
     def _answer(self, connection: Connection) -> None:
         with suppress(OSError):  # the client gave up
-            self._records[connection.probe] = connection.send(self._response)
+            self._records[connection.probe] = connection.send()
             self._answered += 1
 
     def _command(self, command: str) -> bool:
@@ -163,9 +176,10 @@ class Server:
         return bool(command)
 
 
-def response(port: int) -> bytes:
-    """Return a healthy flow of a provider on this port, shaped like PingOne's."""
-    base = f"https://127.0.0.1:{port}/{ENVIRONMENT}"
+@lru_cache
+def response(host: str) -> bytes:
+    """Return a healthy flow of this host, shaped like PingOne's."""
+    base = f"https://{host}/{ENVIRONMENT}"
     links = ("usernamePassword.check", "password.forgot", "self")
     body = json.dumps(
         {
