@@ -8,12 +8,12 @@ async with serve(app, sockets, security=security):
 """
 
 from exporter.serving.app import WebApp, create_app
-from exporter.serving.auth import AuthMiddleware, BasicAuth, TokenBucket, TooManyLoginsError
+from exporter.serving.auth import BasicAuth, TokenBucket, TooManyLoginsError
 from exporter.serving.connections import ConnectionLimiter
 from exporter.serving.listen import ListenError, bind
 from exporter.serving.negotiation import Format, accepts_gzip, choose_format
 from exporter.serving.overview import StatusSource
-from exporter.serving.port_security import HeadersMiddleware, PortSecurity
+from exporter.serving.port_security import AuthMiddleware, HeadersMiddleware, PortSecurity
 from exporter.serving.server import serve
 
 __all__ = [

@@ -7,10 +7,12 @@ their texts, which may hold what must not be in a log.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
@@ -24,11 +26,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from exporter.serving.api import target_as_json, targets_as_json
-from exporter.serving.auth import AuthMiddleware
 from exporter.serving.html import CONTENT_SECURITY_POLICY, warm_up_templates
 from exporter.serving.negotiation import Format, accepts_gzip, choose_format
 from exporter.serving.overview import Overview, StatusSource
-from exporter.serving.port_security import HeadersMiddleware, PortSecurity
+from exporter.serving.port_security import AuthMiddleware, HeadersMiddleware, PortSecurity
 from exporter.serving.runbooks import runbooks
 from exporter.serving.target_page import target_page
 from exporter.single_flight import SingleFlight
@@ -104,12 +105,26 @@ def create_app(
 
 
 def _metrics(metrics: Callable[[bool], Awaitable[bytes]]) -> Endpoint:
-    renders = {form: SingleFlight(partial(metrics, form is Format.OPENMETRICS)) for form in Format}
+    """Return the endpoint of /metrics; scrapers that ask at the same moment share one compressed body.
+
+    The page of thousands of targets has megabytes: GZipMiddleware would compress it for each of them.
+    """
+
+    async def render(form: Format, compressed: bool) -> bytes:  # noqa: FBT001  a key of the table below
+        body = await metrics(form is Format.OPENMETRICS)
+        if not compressed:
+            return body
+        return await asyncio.to_thread(gzip.compress, body, COMPRESSION_LEVEL, mtime=0)
+
+    bodies = {key: SingleFlight(partial(render, *key)) for key in product(Format, (False, True))}
 
     async def endpoint(request: Request) -> Response:
         form = choose_format(", ".join(request.headers.getlist("accept")))
-        headers = {"Content-Type": form.content_type, "Vary": "Accept"}
-        return OneTimeResponse(await renders[form](), headers=headers)
+        compressed = accepts_gzip(", ".join(request.headers.getlist("accept-encoding")))
+        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
+        if compressed:
+            headers["Content-Encoding"] = "gzip"
+        return Response(await bodies[form, compressed](), headers=headers)
 
     return endpoint
 

@@ -21,15 +21,10 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
 
 import bcrypt
-from starlette.responses import PlainTextResponse
 
 from exporter.tls import RateLimit
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_CACHED_LOGINS = 100
 MAX_WAITING_LOGINS = 32
@@ -37,11 +32,6 @@ MAX_WAITING_LOGINS_PER_CLIENT = 4
 MAX_PASSWORD_BYTES = 72
 """bcrypt ignores the rest. Go truncates there, and a password that works with Prometheus must work here."""
 _NICENESS = 10
-
-HEALTH_PATHS = frozenset({"/-/healthy", "/-/ready"})
-"""Open without authentication: a kubelet has no password."""
-
-_CHALLENGE = {"WWW-Authenticate": 'Basic realm="pingone-flow-exporter", charset="UTF-8"'}
 
 
 class TooManyLoginsError(Exception):
@@ -184,51 +174,3 @@ class TokenBucket:
             return False
         self._tokens -= 1
         return True
-
-
-class AuthSource(Protocol):
-    """What `AuthMiddleware` applies; it may change with a reload."""
-
-    auth: BasicAuth
-    rate_limit: TokenBucket | None
-
-
-class AuthMiddleware:
-    """ASGI middleware: rate limit and authentication for every path except health.
-
-    Args:
-        app: the application behind it.
-        source: the current rate limit and users.
-    """
-
-    def __init__(self, app: ASGIApp, source: AuthSource) -> None:
-        self._app = app
-        self._source = source
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        refusal = None if scope["path"] in HEALTH_PATHS else await self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send)
-
-    async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        limit = self._source.rate_limit
-        if limit is not None and not limit.take():
-            return PlainTextResponse("too many requests", status_code=429)
-        headers = [value for name, value in scope["headers"] if name == b"authorization"]
-        client = scope["client"][0] if scope.get("client") else ""
-        try:
-            accepted = await self._source.auth.accepts(headers, client)
-        except TooManyLoginsError:
-            retry = {"Retry-After": "1"}
-            return PlainTextResponse("too many logins in progress", status_code=503, headers=retry)
-        return None if accepted else PlainTextResponse("unauthorized", status_code=401, headers=_CHALLENGE)
-
-
-def only_health(app: ASGIApp) -> ASGIApp:
-    """Return an application that has only the health paths of another one."""
-
-    async def health(scope: Scope, receive: Receive, send: Send) -> None:
-        known = scope["path"] in HEALTH_PATHS
-        await (app if known else PlainTextResponse("not found", status_code=404))(scope, receive, send)
-
-    return health

@@ -32,7 +32,7 @@ bounds how long a client may take to read a response."""
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
 """Responses that clients have yet to read, together; the metrics of 1,000 targets have a tenth of it."""
 
-CHUNK_BYTES = 32 * 1024
+CHUNK_BYTES = 64 * 1024
 """A response is written in pieces of this size, so that no connection buffers a copy of its response."""
 
 _STATE_KEY = "connection"

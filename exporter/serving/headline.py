@@ -77,28 +77,25 @@ def _failure(
         cause = "the exporter's own network" if own else FAULT_LABELS[fault]
     errors = _errors(recent, statuses, now)
     if len(errors) <= _MAX_NAMED_ERRORS:
-        return f"{count}. Likely cause: {cause}. {'; '.join(errors)}."
+        return f"{count}. Likely cause: {cause}. {'; '.join(text for _, text in errors)}."
     kinds = len({describe_status(status, with_address=False) for status in recent})
-    hosts = len(_hosts(recent))
-    return (
-        f"{count} since {_since(recent, now)}. Likely cause: {cause}. {_plural(kinds, 'different error')} on "
-        f"{_plural(hosts, 'host')}, most frequent: {errors[0]}."
-    )
+    text = f"{_plural(kinds, 'different error')} on {_plural(len(_hosts(recent)), 'host')}"
+    if errors[0][0] > 1:
+        text += f", most frequent: {errors[0][1]}"
+    return f"{count} since {_since(recent, now)}. Likely cause: {cause}. {text}."
 
 
-def _errors(failing: Sequence[TargetStatus], statuses: Sequence[TargetStatus], now: float) -> list[str]:
-    """Describe each kind of error, the most frequent first: where, what, since when."""
-    kinds: defaultdict[str, list[TargetStatus]] = defaultdict(list)
-    for status in failing:
-        kinds[describe_status(status, with_address=False)].append(status)
-    if len(kinds) == 1 and len(_hosts(failing)) > 1:
-        return [_error(f"{len(_hosts(failing))} hosts", failing, statuses, now)]
+def _errors(
+    failing: Sequence[TargetStatus], statuses: Sequence[TargetStatus], now: float
+) -> list[tuple[int, str]]:
+    """Return number of targets and description of each kind of error, the most frequent first."""
     groups: defaultdict[tuple[str, str], list[TargetStatus]] = defaultdict(list)
-    for kind, alike in kinds.items():
-        for status in alike:
-            groups[kind, status.target.auth_host].append(status)
-    by_frequency = sorted(groups.items(), key=lambda item: -len(_names(item[1])))
-    return [_error(host, group, statuses, now) for (_, host), group in by_frequency]
+    for status in failing:
+        groups[describe_status(status, with_address=False), status.target.auth_host].append(status)
+    if len(groups) > 1 and len({text for text, _ in groups}) == 1:
+        return [(len(_names(failing)), _error(f"{len(groups)} hosts", failing, statuses, now))]
+    found = [(len(_names(group)), _error(host, group, statuses, now)) for (_, host), group in groups.items()]
+    return sorted(found, key=lambda error: -error[0])
 
 
 def _error(where: str, failing: Sequence[TargetStatus], statuses: Sequence[TargetStatus], now: float) -> str:

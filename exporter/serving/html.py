@@ -19,7 +19,7 @@ from markupsafe import Markup
 from exporter.durations import format_duration
 from exporter.outcome import rfc3339
 from exporter.reasons import Fault
-from exporter.serving.texts import clock, describe_points, latency, relative
+from exporter.serving import texts
 from exporter.status import Point
 
 _TEMPLATES = ("base.html", "document.html", "live.html", "overview.html", "target.html")
@@ -58,7 +58,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 def _time(timestamp: float, now: float, *, seconds: bool = False) -> Markup:
     """Format a time for people and for programs."""
-    shown = clock(timestamp, now, seconds=seconds)
+    shown = texts.clock(timestamp, now, seconds=seconds)
     return Markup('<time datetime="{}">{}</time>').format(rfc3339(timestamp), shown)
 
 
@@ -75,7 +75,17 @@ templates.globals |= {
     "script": Markup(_SCRIPT),  # noqa: S704  our own file
     "time": _time,
 }
-templates.filters |= {"latency": latency, "duration": format_duration, "relative": relative}
+templates.filters |= {
+    "clock": texts.clock,
+    "duration": format_duration,
+    "health": texts.health,
+    "last_latency": texts.last_latency,
+    "last_response": texts.last_response,
+    "latency": texts.latency,
+    "next_probe": texts.next_probe,
+    "relative": texts.relative,
+    "summarize": texts.summarize,
+}
 
 
 def warm_up_templates() -> None:
@@ -125,7 +135,7 @@ def sparkline(points: Sequence[Point], interval: float) -> Markup:
     drawn = "".join(f'<path class="{fault}" d="{"".join(runs)}"/>' for fault, runs in sorted(paths.items()))
     return Markup(  # noqa: S704  numbers and names of faults
         f'<svg class="spark" viewBox="0 0 {SPARKLINE_WIDTH} {SPARKLINE_HEIGHT}" preserveAspectRatio="none"'
-        f' role="img" aria-label="{describe_points(points, interval)}">{drawn}</svg>'
+        f' role="img" aria-label="{texts.describe_points(points, interval)}">{drawn}</svg>'
     )
 
 

@@ -10,21 +10,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from exporter.reasons import Fault
 from exporter.serving.headline import headline
 from exporter.serving.html import render, sparkline
-from exporter.serving.texts import (
-    NO_VALUE,
-    Health,
-    Summary,
-    clock,
-    describe_response,
-    health,
-    latency,
-    relative,
-    severity,
-    summarize,
-)
+from exporter.serving.texts import Health, health, severity
 from exporter.single_flight import SingleFlight
 from exporter.status import EgressStatus, Point, TargetHistory, TargetStatus
 from exporter.target import Journey
@@ -60,25 +48,12 @@ class StatusSource:
     egress: Callable[[], EgressStatus | None]
 
 
-class Row(NamedTuple):
-    """A target and journey in the overview."""
-
-    name: str
-    host: str
-    fault: str
-    summary: Summary
-    last: str
-    sparkline: Markup
-    latency: str
-    next: str
-
-
 class Group(NamedTuple):
     """Targets with the same health."""
 
     health: Health
     size: int
-    rows: Iterator[Row]
+    statuses: Iterator[TargetStatus]
 
 
 class Overview:
@@ -105,11 +80,7 @@ class Overview:
         badge = health(statuses[0], now).badge if statuses else Health.NEW.badge
         await yield_if_due()
         groups = [
-            Group(
-                kind,
-                len(members := list(group)),
-                (_row(status, now, self._sparkline(status)) for status in pop_all(members)),
-            )
+            Group(kind, len(members := list(group)), pop_all(members))
             for kind, group in groupby(pop_all(statuses), key=partial(health, now=now))
         ]
         await yield_if_due()
@@ -127,6 +98,7 @@ class Overview:
             headline=text,
             badge=badge,
             groups=groups,
+            sparkline=self._sparkline,
         )
 
     def _sparkline(self, status: TargetStatus) -> Markup:
@@ -169,47 +141,3 @@ def pop_all(values: list[T]) -> Iterator[T]:
 def _title(statuses: Sequence[TargetStatus]) -> str:
     failing = len({status.target.name for status in statuses if status.failing})
     return f"{failing} failing · pingone-flow-exporter" if failing else "pingone-flow-exporter"
-
-
-def _row(status: TargetStatus, now: float, image: Markup) -> Row:
-    target, decisive = status.target, status.decisive
-    several = len(target.journeys) > 1
-    return Row(
-        name=target.name,
-        host=f"{target.auth_host}, {status.journey}" if several else target.auth_host,
-        fault=decisive.fault.value if status.failing and decisive else "",
-        summary=summarize(status, now),
-        last=last_response(status, now) or f"source environment {target.source_environment_id}",
-        sparkline=image,
-        latency=last_latency(status),
-        next=_next(status, now),
-    )
-
-
-def last_response(status: TargetStatus, now: float) -> str:
-    """Return the last response and its age; empty before the first probe."""
-    last = status.last
-    return f"{describe_response(last)} - {relative(last.ended_at, now)}" if last else ""
-
-
-def last_latency(status: TargetStatus) -> str:
-    """Return the duration of the last probe, unless the exporter itself distorted it."""
-    last = status.last
-    if last is None or last.stalled or last.fault is Fault.EXPORTER:
-        return NO_VALUE
-    return latency(last.duration)
-
-
-def next_probe(status: TargetStatus, now: float) -> str:
-    """Return when the next probe starts."""
-    if status.next_run is None:
-        return "not scheduled"
-    return "due now" if status.next_run - now < 1 else relative(status.next_run, now)
-
-
-def _next(status: TargetStatus, now: float) -> str:
-    text = next_probe(status, now)
-    text = f"next {text}" if text.startswith("in ") else text
-    if status.backoff_until is None:
-        return text
-    return f"paused until {clock(status.backoff_until, now)}, {text}"

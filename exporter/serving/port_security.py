@@ -15,12 +15,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
 
-from exporter.serving.auth import BasicAuth, TokenBucket
+from exporter.serving.auth import BasicAuth, TokenBucket, TooManyLoginsError
 from exporter.tls import TlsFileError, TlsMaterial, TlsServer, WebSecurity, read_material, server_context
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEALTH_PATHS = frozenset({"/-/healthy", "/-/ready"})
+"""Open without authentication: a kubelet has no password."""
+
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="pingone-flow-exporter", charset="UTF-8"'}
 
 _log = logging.getLogger("exporter.serving")
 
@@ -138,3 +144,44 @@ class HeadersMiddleware:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class AuthMiddleware:
+    """ASGI middleware: rate limit and authentication for every path except health.
+
+    Args:
+        app: the application behind it.
+        security: rate limit and users.
+    """
+
+    def __init__(self, app: ASGIApp, security: PortSecurity) -> None:
+        self._app = app
+        self._security = security
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        refusal = None if scope["path"] in HEALTH_PATHS else await self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        limit = self._security.rate_limit
+        if limit is not None and not limit.take():
+            return PlainTextResponse("too many requests", status_code=429)
+        headers = [value for name, value in scope["headers"] if name == b"authorization"]
+        client = scope["client"][0] if scope.get("client") else ""
+        try:
+            accepted = await self._security.auth.accepts(headers, client)
+        except TooManyLoginsError:
+            retry = {"Retry-After": "1"}
+            return PlainTextResponse("too many logins in progress", status_code=503, headers=retry)
+        return None if accepted else PlainTextResponse("unauthorized", status_code=401, headers=_CHALLENGE)
+
+
+def only_health(app: ASGIApp) -> ASGIApp:
+    """Return an application that has only the health paths of another one."""
+
+    async def health(scope: Scope, receive: Receive, send: Send) -> None:
+        known = scope["path"] in HEALTH_PATHS
+        await (app if known else PlainTextResponse("not found", status_code=404))(scope, receive, send)
+
+    return health

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from exporter.serving.auth import only_health
 from exporter.serving.connections import Connection, ConnectionLimiter, ConnectionMiddleware
-from exporter.serving.port_security import PortSecurity
+from exporter.serving.port_security import PortSecurity, only_health
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

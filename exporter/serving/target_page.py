@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from exporter.outcome import Outcome, Phase, StepRecord
 from exporter.serving.headline import has_no_network
 from exporter.serving.html import render, sparkline
-from exporter.serving.overview import StatusSource, last_latency, last_response, next_probe, root_path
+from exporter.serving.overview import StatusSource, root_path
 from exporter.serving.texts import (
     CONFIRMED_FAILURES,
     FAULT_LABELS,
     Health,
-    Summary,
     announce,
     clock,
     describe_outcome,
@@ -21,7 +20,6 @@ from exporter.serving.texts import (
     describe_response,
     health,
     relative,
-    summarize,
 )
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
 
@@ -68,16 +66,11 @@ class Advice(NamedTuple):
 
 
 class JourneyView(NamedTuple):
-    """One journey of the target as shown."""
+    """One journey of the target as shown, besides its status."""
 
     status: TargetStatus
-    health: Health
     cause: str
-    summary: Summary
     announcement: str
-    last: str
-    latency: str
-    next: str
     sparkline: Markup
     points: str
     advice: tuple[Advice, ...]
@@ -159,13 +152,8 @@ def _journey(history: TargetHistory, now: float, egress: EgressStatus | None) ->
     interval = status.target.interval
     return JourneyView(
         status=status,
-        health=health(status, now),
         cause=_likely_cause(status, now, egress),
-        summary=summarize(status, now),
         announcement=announce(status, now),
-        last=last_response(status, now) or "none yet",
-        latency=last_latency(status),
-        next=next_probe(status, now),
         sparkline=sparkline(status.points, interval),
         points=describe_points(status.points, interval),
         advice=advice(status, now),

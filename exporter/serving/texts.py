@@ -263,3 +263,24 @@ def announce(status: TargetStatus, now: float) -> str:
     why = f": {describe_status(status)}" if status.failing and status.decisive else ""
     when = "" if since is None else f" {clock(since, now)}"
     return f"{status.target.name} {before}{when}{why}"
+
+
+def last_response(status: TargetStatus, now: float) -> str:
+    """Return the last response and its age; empty before the first probe."""
+    last = status.last
+    return f"{describe_response(last)} - {relative(last.ended_at, now)}" if last else ""
+
+
+def last_latency(status: TargetStatus) -> str:
+    """Return the duration of the last probe, unless the exporter itself distorted it."""
+    last = status.last
+    if last is None or last.stalled or last.fault is Fault.EXPORTER:
+        return NO_VALUE
+    return latency(last.duration)
+
+
+def next_probe(status: TargetStatus, now: float) -> str:
+    """Return when the next probe starts."""
+    if status.next_run is None:
+        return "not scheduled"
+    return "due now" if status.next_run - now < 1 else f"next {relative(status.next_run, now)}"

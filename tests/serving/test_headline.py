@@ -96,9 +96,8 @@ def test_two_errors_are_described_and_more_are_counted() -> None:
         f"Likely cause: provider. a: {NO_RESPONSE} since 14:00 UTC; "
         "b: certificate not valid (expired) since 14:00 UTC."
     )
-    assert headline(timing_out("a"), expired, timing_out("c", "auth.pingone.com")).startswith(
-        "3 of 3 federations failing since 14:00 UTC. Likely cause: provider. "
-        "2 different errors on 2 hosts, most frequent: "
+    assert headline(timing_out("a"), expired, timing_out("c", "auth.pingone.com")) == (
+        "3 of 3 federations failing since 14:00 UTC. Likely cause: provider. 2 different errors on 2 hosts."
     )
 
 
