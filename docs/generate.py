@@ -12,10 +12,10 @@ from pathlib import Path
 import chart_values
 import dashboards
 import reasons_table
+import simulator_reference
 
 from exporter.observing import reference as metrics_reference
 from exporter.settings import reference as settings_reference
-from exporter.simulator.reference import reference as simulator_reference
 
 DOCS = Path(__file__).resolve().parent
 
@@ -26,7 +26,7 @@ from faults.table import reference as faults_reference  # noqa: E402  found by t
 PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "settings.md": settings_reference,
     DOCS / "metrics.md": metrics_reference,
-    DOCS / "simulator.md": simulator_reference,
+    DOCS / "simulator.md": simulator_reference.reference,
     DOCS / "faults.md": faults_reference,
     chart_values.CHART / "README.md": chart_values.readme,
     reasons_table.README: reasons_table.readme,

@@ -1,16 +1,12 @@
-"""The whole job without a tenant: the simulator alone, or with the exporter that watches it.
+"""The commands `demo` and `simulate`: the whole product without a PingOne tenant.
 
-    stage.py        starts both in one event loop, and says where everything is
-    board.py        what a person sees of it: a live table on a terminal, plain lines elsewhere
-    scraper.py      a Prometheus beside it, if there is one
-    simulation.py   the simulator alone
-    mistake.py      what is said when one of them cannot be
-
-It stands on app.py, which joins the rooms, and adds the simulator and a view.
+stage.py        the demo: simulator and exporter in one event loop
+board.py        what it shows: a live table on a terminal, plain lines elsewhere
+prometheus.py   a Prometheus that scrapes it, if one is installed
+simulate.py     the simulator alone
 """
 
-from exporter.demo.mistake import DemoError, UnavailableError
-from exporter.demo.simulation import simulate
+from exporter.demo.simulation import DemoError, UnavailableError, simulate
 from exporter.demo.stage import demo
 
 __all__ = ["DemoError", "UnavailableError", "demo", "simulate"]

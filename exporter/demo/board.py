@@ -1,4 +1,4 @@
-"""What a person sees of the demo: a live table on a terminal, a line per change elsewhere."""
+"""What the demo shows: a live table on a terminal, a line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
 
-_COLUMNS = {
+COLUMNS = {
     "target": 17,
     "weather": 22,
     "reason": 17,
@@ -26,67 +26,66 @@ _COLUMNS = {
     "status": 26,
     "since": 8,
     "latency": 7,
-    "good": 5,
-    "bad": 5,
+    "ok": 5,
+    "failed": 6,
 }
-"""Headings in their order, with widths that hold whatever the demo shows."""
-_NUMBERS = frozenset({"since", "latency", "good", "bad"})
-_ELASTIC = ("status", "weather")
+"""Headings in their order, with widths that hold everything that the demo shows."""
+NUMBERS = frozenset({"since", "latency", "ok", "failed"})
+SHRINKABLE = ("status", "weather")
 """Cut when there is too little room, the first one first."""
-_LEFT_OUT = frozenset({"status", "since"})
-"""On a narrow terminal."""
-_GAP = 1
-_SHORTEST = 8
-_WIDE = 105
-_REDRAWS_PER_SECOND = 4
+WIDE_ONLY = frozenset({"status", "since"})
+WIDE_CHARACTERS = 105
+GAP_CHARACTERS = 1
+MIN_COLUMN_CHARACTERS = 8
+REDRAWS_PER_SECOND = 4
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Tally:
     last: Outcome | None = None
     since: float = 0.0
-    good: int = 0
-    bad: int = 0
+    ok: int = 0
+    failed: int = 0
 
 
 class Board:
     """Observes outcomes and shows them.
 
     Args:
-        console: where to.
-        weather: target name -> the weather over its source environment at this moment.
+        console: where it is shown.
+        weather: target name -> a function that returns its source environment's weather.
     """
 
     def __init__(self, console: Console, weather: Mapping[str, Callable[[], str]]) -> None:
         self._console = console
         self._weather = weather
         self._live = console.is_interactive
-        self._seen = {target: _Seen() for target in weather}
+        self._tallies = {target: _Tally() for target in weather}
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Take note; without a terminal, print a line when the reason changed."""
-        seen = self._seen[outcome.target]
-        changed = seen.last is None or seen.last.reason is not outcome.reason
+        """Record an outcome; without a terminal, print a line when the reason changed."""
+        tally = self._tallies[outcome.target]
+        changed = tally.last is None or tally.last.reason is not outcome.reason
         if changed:
-            seen.since = outcome.ended_at
-        seen.last = outcome
+            tally.since = outcome.ended_at
+        tally.last = outcome
         if outcome.success:
-            seen.good += 1
+            tally.ok += 1
         else:
-            seen.bad += 1
+            tally.failed += 1
         if changed and not self._live:
             self._print_line(outcome)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show it for as long as the context lasts, and what it came to at the end."""
+        """Show the table while the context lasts; without a terminal, print the sums at its end."""
         if not self._live:
             yield
             self._print_sums()
             return
         with Live(
             console=self._console,
-            refresh_per_second=_REDRAWS_PER_SECOND,
+            refresh_per_second=REDRAWS_PER_SECOND,
             get_renderable=self.table,
         ):
             yield
@@ -94,55 +93,52 @@ class Board:
     def table(self) -> Table:
         """Return the table as it is now, one row per target."""
         widths = _widths(self._console.width)
-        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+        table = Table(box=None, pad_edge=False, padding=(0, GAP_CHARACTERS, 0, 0), header_style="bold")
         for heading, width in widths.items():
-            justify: JustifyMethod = "right" if heading in _NUMBERS else "left"
+            justify: JustifyMethod = "right" if heading in NUMBERS else "left"
             table.add_column(heading, justify=justify, no_wrap=True, width=width)
-        for target, seen in self._seen.items():
-            cells = {"target": Text(target), "weather": Text(self._weather[target]()), **_cells(seen)}
+        for target, tally in self._tallies.items():
+            cells = {"target": Text(target), "weather": Text(self._weather[target]()), **_cells(tally)}
             table.add_row(*(cells.get(heading) for heading in widths))
         return table
 
     def _print_line(self, outcome: Outcome) -> None:
+        fault = "" if outcome.success else f" (fault: {outcome.fault})"
         weather = self._weather[outcome.target]()
-        line = f"{outcome.target}: {outcome.reason} ({_whose(outcome)}), weather {weather}"
+        line = f"{outcome.target}: {outcome.reason}{fault}, weather {weather}"
         self._print(f"{rfc3339(outcome.ended_at)} {line}")
 
     def _print_sums(self) -> None:
-        for target, seen in self._seen.items():
-            self._print(f"{target}: {seen.good} good, {seen.bad} bad probes")
+        for target, tally in self._tallies.items():
+            self._print(f"{target}: {tally.ok} ok, {tally.failed} failed")
 
     def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _widths(room: int) -> dict[str, int]:
-    """Return the columns that there is room for, with their widths; a reason or a number is never cut."""
-    narrow = room < _WIDE
-    widths = {heading: width for heading, width in _COLUMNS.items() if not (narrow and heading in _LEFT_OUT)}
-    for heading in _ELASTIC:
-        lacking = sum(widths.values()) + _GAP * (len(widths) - 1) - room
-        if heading in widths and lacking > 0:
-            widths[heading] = max(widths[heading] - lacking, _SHORTEST)
+    """Return the columns that fit, with their widths; a reason or a number is never cut."""
+    narrow = room < WIDE_CHARACTERS
+    widths = {heading: width for heading, width in COLUMNS.items() if not (narrow and heading in WIDE_ONLY)}
+    for heading in SHRINKABLE:
+        excess = sum(widths.values()) + GAP_CHARACTERS * (len(widths) - 1) - room
+        if heading in widths and excess > 0:
+            widths[heading] = max(widths[heading] - excess, MIN_COLUMN_CHARACTERS)
     return widths
 
 
-def _cells(seen: _Seen) -> dict[str, Text]:
-    last = seen.last
+def _cells(tally: _Tally) -> dict[str, Text]:
+    last = tally.last
     if last is None:
         return {"reason": Text("not probed yet", style="dim")}
-    colour = COLORS[last.fault]
+    color = COLORS[last.fault]
     status = next((step.flow_status for step in reversed(last.steps) if step.flow_status), "")
     return {
-        "reason": Text(last.reason.value, style=colour),
-        "fault": Text("" if last.success else last.fault.value, style=colour),
+        "reason": Text(last.reason.value, style=color),
+        "fault": Text("" if last.success else last.fault.value, style=color),
         "status": Text(status),
-        "since": Text(rfc3339(seen.since)[11:19]),
+        "since": Text(rfc3339(tally.since)[11:19]),
         "latency": Text(f"{last.duration * 1000:.0f} ms"),
-        "good": Text(str(seen.good)),
-        "bad": Text(str(seen.bad), style="red" if seen.bad else "dim"),
+        "ok": Text(str(tally.ok)),
+        "failed": Text(str(tally.failed), style="red" if tally.failed else "dim"),
     }
-
-
-def _whose(outcome: Outcome) -> str:
-    return "good" if outcome.success else f"fault: {outcome.fault}"

@@ -1,4 +1,4 @@
-"""The simulator and the exporter on one stage: one process, one event loop, nothing to configure."""
+"""The command `demo`: simulator and exporter in one process and one event loop, nothing to configure."""
 
 from __future__ import annotations
 
@@ -16,22 +16,16 @@ from rich.console import Console
 
 from exporter.app import lifespan, stop_signals
 from exporter.demo.board import Board
-from exporter.demo.mistake import DemoError
-from exporter.demo.scraper import find_prometheus, scraping
+from exporter.demo.prometheus import PrometheusError, find_prometheus, scraping
+from exporter.demo.simulation import DemoError, UnavailableError
 from exporter.observing import log_to
 from exporter.serving import ListenError, bind
 from exporter.settings import load
-from exporter.simulator import (
-    Running,
-    demo_script,
-    demo_world,
-    simulator,
-    variables,
-)
+from exporter.simulator import Simulator, demo_environments, demo_script, simulator
 
-_WEB_PORT = 9988
-_CONTROL_PORT = 9989
-_PACE = {
+WEB_PORT = 9988
+CONTROL_PORT = 9989
+SETTINGS = {
     "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
     "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1900ms",
     "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "500ms",
@@ -43,7 +37,8 @@ def demo(*, duration: float | None, prometheus: bool) -> None:
     """Run simulator and exporter together until a signal, or for `duration` seconds.
 
     Raises:
-        DemoError: if a Prometheus is wanted and there is none, or it does not come up.
+        DemoError: a Prometheus is requested and not installed.
+        UnavailableError: Prometheus did not start.
     """
     program = find_prometheus() if prometheus else None
     if prometheus and program is None:
@@ -53,42 +48,40 @@ def demo(*, duration: float | None, prometheus: bool) -> None:
 
 
 async def _demo(duration: float | None, prometheus: str | None) -> None:
-    # FORCE_COLOR makes a terminal of a pipe in rich's eyes; still no table can be redrawn there.
+    # With FORCE_COLOR, rich takes a pipe for a terminal; a table cannot be redrawn there.
     console = Console(force_interactive=None if sys.stdout.isatty() else False)
     async with AsyncExitStack() as stack:
         stopping = await stack.enter_async_context(stop_signals())
-        # A terminal that is closed would leave Prometheus and temporary files behind.
+        # A closed terminal would leave Prometheus and temporary files behind.
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
-        running = await _provider(stack, _CONTROL_PORT)
-        sockets = _listening(_WEB_PORT)
+        running = await _start_simulator(stack, CONTROL_PORT)
+        sockets = _bind(WEB_PORT)
         address = f"127.0.0.1:{sockets[0].getsockname()[1]}"
-        # A folder of its own, so that nobody's .env reaches the demo.
+        # A directory of its own, so that the demo reads no .env.
         folder = stack.enter_context(TemporaryDirectory(prefix="demo-"))
-        read = partial(
-            load,
-            {**variables(running), **_PACE, "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": address},
-            Path(folder),
-        )
-        board = Board(
-            console,
-            {name: partial(_weather, running, name) for name in running.environments},
-        )
-        places = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
+        variables = running.exporter_variables() | SETTINGS
+        variables["FLOW_EXPORTER_WEB__LISTEN_ADDRESS"] = address
+        read = partial(load, variables, Path(folder))
+        board = Board(console, {name: partial(_weather, running, name) for name in running.environments})
+        urls = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
         if prometheus is not None:
-            places["Prometheus"] = await stack.enter_async_context(scraping(prometheus, address))
-        _say_where(console, places, running)
-        # Outside of the exporter's own life, so that what ends while it drains is counted too.
+            try:
+                urls["Prometheus"] = await stack.enter_async_context(scraping(prometheus, address))
+            except PrometheusError as error:
+                raise UnavailableError(str(error)) from error
+        _print_urls(console, urls, running)
+        # Around the exporter, so that probes that end while it drains are counted too.
         stack.enter_context(board.shown())
         await stack.enter_async_context(lifespan(read(), sockets, observers=(board,), load=read))
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), duration)
 
 
-# The usual ports are taken at once or not at all: whether one is free says nothing about a moment later.
+# Bound at once rather than checked first: a port that is free now may not be a moment later.
 
 
-async def _provider(stack: AsyncExitStack, control_port: int) -> Running:
-    start = partial(simulator, demo_world(), script=demo_script())
+async def _start_simulator(stack: AsyncExitStack, control_port: int) -> Simulator:
+    start = partial(simulator, demo_environments(), script=demo_script())
     try:
         return await stack.enter_async_context(start(control_port=control_port))
     except OSError as error:
@@ -97,23 +90,23 @@ async def _provider(stack: AsyncExitStack, control_port: int) -> Running:
     return await stack.enter_async_context(start(control_port=0))
 
 
-def _listening(port: int) -> list[socket.socket]:
+def _bind(port: int) -> list[socket.socket]:
     try:
         return bind([("127.0.0.1", port)])
     except ListenError:
         return bind([("127.0.0.1", 0)])
 
 
-def _say_where(console: Console, places: dict[str, str], running: Running) -> None:
+def _print_urls(console: Console, urls: dict[str, str], running: Simulator) -> None:
     environment = next(iter(running.environments))
     change = f'curl -X PUT {running.control_url}/weather/{environment} -d \'{{"weather": "refused"}}\''
-    places |= {"weather": f"{running.control_url}/weather", "change it": change, "end it": "Ctrl-C"}
-    for name, place in places.items():
-        console.print(f"{name:<11} {place}", highlight=False, markup=False, soft_wrap=True)
+    urls |= {"weather": f"{running.control_url}/weather", "change it": change, "end it": "Ctrl-C"}
+    for name, text in urls.items():
+        console.print(f"{name:<11} {text}", highlight=False, markup=False, soft_wrap=True)
     console.print()
 
 
-def _weather(running: Running, environment: str) -> str:
+def _weather(running: Simulator, environment: str) -> str:
     weather = running.environments[environment].weather.as_json()
     kind = str(weather.pop("weather"))
     return " ".join([kind, *(f"{name}={value}" for name, value in weather.items())])

@@ -3,50 +3,62 @@
     weather script ─┐
     control API ────┼─> weather ─┐
                     │            v
-    client ──> listener ──> conversation ──> climate ──> provider (authorize, flows, metadata)
-                 (port, TLS)   (HTTP/1.1)     (edge)
+    client ──> listener ──> simulated environment ──> provider (authorize, flows, metadata)
+                 (port, TLS, HTTP/1.1)    (edge)
 
-Each environment has a port of its own, so that faults of a listener are possible; the control API has
-another one, which no weather reaches. The provider is pure: time, chance and weather are arguments.
+Each environment has a port of its own, so that faults of a listener are possible; the control API has another
+one, which no weather reaches. The provider does no I/O: time, chance and weather are arguments.
 """
 
-from exporter.simulator.demo import demo_script, demo_world, plain_world
-from exporter.simulator.running import Running, simulator
-from exporter.simulator.script import Change, Script, ScriptError, read_script
-from exporter.simulator.station import Seen, Station
-from exporter.simulator.surroundings import Surroundings
-from exporter.simulator.variables import variables
-from exporter.simulator.weather import Kind, Weather, WeatherError
-from exporter.simulator.world import (
+from exporter.simulator.demo_environments import demo_environments, demo_script, plain_environments
+from exporter.simulator.environments import (
     Application,
     Environment,
-    NoTLSError,
     SignOnPolicy,
+    SimulationError,
+    TLSRequiredError,
     User,
-    WorldError,
+)
+from exporter.simulator.running import Simulator, simulator
+from exporter.simulator.script import Change, Clock, Script, ScriptError, check_script, read_script
+from exporter.simulator.simulated_environment import RequestStats, SimulatedEnvironment
+from exporter.simulator.weather import (
+    EXPECTED_OUTCOMES,
+    KINDS,
+    ExpectedOutcome,
+    Weather,
+    WeatherError,
+    parameters,
+    parse_weather,
+    parse_weather_text,
 )
 
 __all__ = [
+    "EXPECTED_OUTCOMES",
+    "KINDS",
     "Application",
     "Change",
+    "Clock",
     "Environment",
-    "Kind",
-    "NoTLSError",
-    "Running",
+    "ExpectedOutcome",
+    "RequestStats",
     "Script",
     "ScriptError",
-    "Seen",
     "SignOnPolicy",
-    "Station",
-    "Surroundings",
+    "SimulatedEnvironment",
+    "SimulationError",
+    "Simulator",
+    "TLSRequiredError",
     "User",
     "Weather",
     "WeatherError",
-    "WorldError",
+    "check_script",
+    "demo_environments",
     "demo_script",
-    "demo_world",
-    "plain_world",
+    "parameters",
+    "parse_weather",
+    "parse_weather_text",
+    "plain_environments",
     "read_script",
     "simulator",
-    "variables",
 ]

@@ -1,4 +1,4 @@
-"""The control API: weather over HTTP, on a port of its own so that no weather reaches it.
+"""The control API: weather over HTTP, on a port of its own that no weather reaches.
 
 GET /weather                      all environments
 GET /weather/<name or id>         one
@@ -7,106 +7,135 @@ PUT /weather/<name or id>         {"weather": "slow", "ms": 800}
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
-from urllib.parse import unquote
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 
-from exporter.simulator.message import Reply, Request, json_reply, read_json, text_reply
-from exporter.simulator.weather import PARAMETERS, Weather, WeatherError
-from exporter.simulator.world import NoTLSError
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request  # noqa: TC002  one import is easier to read than two places
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
-BODY_LIMIT = 4096
-"""Bytes; weather takes less than a hundred."""
+from exporter.simulator.environments import TLSRequiredError
+from exporter.simulator.http import bind, parse_json
+from exporter.simulator.simulated_environment import SimulatedEnvironment
+from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parameters, parse_weather
 
+MAX_BODY_BYTES = 4096
+"""Weather takes less than a hundred."""
 
-class Station(Protocol):
-    """An environment as the control API sees it."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Tell name, id, URL and weather."""
-        ...
-
-    def set_weather(self, weather: Weather) -> None:
-        """Change the weather; raises `NoTLSError` and, when its port was taken meanwhile, `OSError`."""
-        ...
-
-
-def control(request: Request, stations: Mapping[str, Station]) -> Reply:
-    """Answer a request to the control API.
-
-    Args:
-        request: what came in.
-        stations: environments by name.
-    """
-    if request.path == "/":
-        return _only({"GET", "HEAD"}, request) or text_reply(200, _explanation(stations))
-    if request.path == "/weather":
-        listed = {"environments": [station.as_json() for station in stations.values()]}
-        return _only({"GET", "HEAD"}, request) or json_reply(200, listed)
-    if not request.path.startswith("/weather/"):
-        return _error(404, "there is / and /weather and /weather/<environment>")
-    wanted = unquote(request.path.removeprefix("/weather/")).lower()
-    station = _find(wanted, stations)
-    if station is None:
-        return _error(404, f"no environment has this name or id; there are {', '.join(stations)}")
-    refusal = _only({"GET", "HEAD", "PUT"}, request)
-    if refusal is not None:
-        return refusal
-    return _put(request, station) if request.method == "PUT" else json_reply(200, station.as_json())
+DEFAULT_ERRORS = {
+    404: "not found; use /, /weather or /weather/<environment>",
+    405: "wrong method; use GET, or PUT for one environment",
+}
 
 
-def _find(wanted: str, stations: Mapping[str, Station]) -> Station | None:
-    by_id = (station for station in stations.values() if station.as_json()["id"] == wanted)
-    return stations.get(wanted) or next(by_id, None)
+def control_app(environments: Mapping[str, SimulatedEnvironment]) -> Starlette:
+    """Return the control API of these environments, which are given by name."""
+
+    def find(request: Request) -> SimulatedEnvironment:
+        wanted = request.path_params["environment"].lower()
+        for name, environment in environments.items():
+            if wanted in {name, environment.environment.id}:
+                return environment
+        raise HTTPException(404, f"no environment has this name or id; there are {', '.join(environments)}")
+
+    async def explain(_: Request) -> Response:
+        return PlainTextResponse(_explanation(environments))
+
+    async def list_all(_: Request) -> Response:
+        return JSONResponse({"environments": [each.as_json() for each in environments.values()]})
+
+    async def one(request: Request) -> Response:
+        environment = find(request)
+        if request.method == "PUT":
+            await _change(environment, await _read_body(request))
+        return JSONResponse(environment.as_json())
+
+    return Starlette(
+        routes=[
+            Route("/", explain),
+            Route("/weather", list_all),
+            Route("/weather/{environment}", one, methods=["GET", "PUT"]),
+        ],
+        exception_handlers={HTTPException: _error},
+    )
 
 
-def _put(request: Request, station: Station) -> Reply:
-    if not request.whole or len(request.body) > BODY_LIMIT:
-        return _error(413, f"the body must be at most {BODY_LIMIT} bytes long")
+async def _read_body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long")
+    return body
+
+
+async def _change(environment: SimulatedEnvironment, body: bytes) -> None:
     try:
-        document = read_json(request.body)
-    except ValueError:
-        return _error(400, 'the body must be JSON such as {"weather": "slow", "ms": 800}')
-    try:
-        station.set_weather(Weather.parse(document))
+        await environment.set_weather(parse_weather(parse_json(body)))
     except WeatherError as error:
-        return _error(400, str(error))
-    except NoTLSError as error:
-        return _error(409, str(error))
+        raise HTTPException(400, str(error)) from error
+    except TLSRequiredError as error:
+        raise HTTPException(409, str(error)) from error
+    except ValueError as error:
+        raise HTTPException(400, f"the body must be JSON such as {EXAMPLE}") from error
     except OSError as error:
-        return _error(503, f"its port could not be opened or closed: {error.strerror or error}")
-    return json_reply(200, station.as_json())
+        text = f"its port could not be opened or closed: {error.strerror or error}"
+        raise HTTPException(503, text) from error
 
 
-def _only(methods: set[str], request: Request) -> Reply | None:
-    if request.method in methods:
-        return None
-    allowed = ", ".join(sorted(methods))
-    return _error(405, f"the method must be one of {allowed}", ("Allow", allowed))
+async def _error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  the only exception that it is registered for
+    default = error.detail == HTTPStatus(error.status_code).phrase
+    text = DEFAULT_ERRORS.get(error.status_code, error.detail) if default else error.detail
+    return JSONResponse({"error": text}, error.status_code, error.headers)
 
 
-def _error(status: int, text: str, *headers: tuple[str, str]) -> Reply:
-    return json_reply(status, {"error": text}, *headers)
-
-
-def _explanation(stations: Mapping[str, Station]) -> str:
+def _explanation(environments: Mapping[str, SimulatedEnvironment]) -> str:
     kinds = []
-    for kind, parameters in PARAMETERS.items():
-        told = "; ".join(f"{name}: {parameter}" for name, parameter in parameters.items())
-        kinds.append(f"  {kind:<22}{told}".rstrip())
-    environments = [f"  {name:<22}{station.as_json()['url']}" for name, station in stations.items()]
+    for name, kind in KINDS.items():
+        described = "; ".join(f"{parameter}: {values}" for parameter, values, _ in parameters(kind))
+        kinds.append(f"  {name:<22}{described}".rstrip())
+    listed = [f"  {name:<22}{environment.source_url}" for name, environment in environments.items()]
     return "\n".join([
-        "A simulated PingOne; this is the control of its weather.",
+        "A simulated PingOne; this is the control API of its weather.",
         "",
         "  GET /weather                  all environments",
         "  GET /weather/<environment>    one, by name or id",
         "  PUT /weather/<environment>    change it, for example:",
-        f"""    curl -X PUT -d '{{"weather": "slow", "ms": 800}}' URL/weather/{next(iter(stations))}""",
+        f"    curl -X PUT -d '{EXAMPLE}' URL/weather/{next(iter(environments))}",
         "",
         "Environments:",
-        *environments,
+        *listed,
         "",
         "Weather and its parameters:",
         *kinds,
         "",
     ])  # fmt: skip
+
+
+class _ControlServer(uvicorn.Server):
+    """Leaves signals to the command."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
+    """Serve `app` and yield the port; 0 means any free one. `OSError` if the port is in use."""
+    with bind(host, port) as listening:
+        listening.listen()
+        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+        server = _ControlServer(config)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = server.force_exit = True
+            await task

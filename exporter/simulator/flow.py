@@ -1,27 +1,47 @@
-"""Flows: what an authorize request makes, how it is written, and how long it is kept.
+"""Flows: what an authorize request creates, how users sign on to it, and what it yields. No I/O.
 
-The body of an ordinary flow has exactly the members of the documented answer. A flow of a DaVinci policy
-has `interactionId` and `_links.next` and no status (the vendor's own SDK reads it so). That identifier
-first leads to SIGN_ON_REQUIRED is inferred. A flow idles out after 15 minutes and is then 404; the
-simulator counts them from its creation.
+    POST /flows/{id}   user.lookup             SIGN_ON_REQUIRED → USERNAME_PASSWORD_REQUIRED
+    POST /flows/{id}   usernamePassword.check  …PASSWORD_REQUIRED → COMPLETED, and the cookie ST
+    GET  /as/resume                            → 302 with code and state, or 200 with authorizeResponse
+
+An ordinary flow has exactly the members of the documented response. A flow of a DaVinci policy has no status:
+with `X-Requested-With: ping-sdk` it has `_links.next`, as in the vendor's SDKs; without, it was recorded with
+`_links.self` alone or without `_links`. Media types, the wrong password's error and the cookie's attributes
+are the vendor's. That identifier first leads to SIGN_ON_REQUIRED, what an action gets that the flow does not
+offer (415), and a resume without the session (400), are inferred. A flow expires after 15 minutes and is then
+404; the simulator counts them from its creation.
 """
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
-from exporter.outcome import DAVINCI, FAILED
-from exporter.simulator.urls import Urls
-from exporter.simulator.weather import Kind, Weather
-from exporter.simulator.world import Application, SignOnPolicy
+from exporter.outcome import DAVINCI, FAILED, rfc3339
+from exporter.simulator.environments import Application, SignOnPolicy, Urls, User
+from exporter.simulator.error_answers import (
+    WRONG_MEDIA_TYPE,
+    WRONG_PASSWORD,
+    RefusedError,
+    invalid_request,
+    invalid_value,
+    required_value,
+)
+from exporter.simulator.http import HttpRequest, HttpResponse, json_response, parse_json, redirect
+from exporter.simulator.weather import PolicyChanged, Weather
 
-LIFETIME = 15 * 60.0
-"""Seconds until a flow is gone."""
+LIFETIME_SECONDS = 15 * 60.0
+SESSION_SECONDS = 86_400.0
+"""The vendor's default depends on the policy."""
+
+MAX_FLOWS = 10_000
+MAX_SESSIONS = 10_000
 
 COMPLETED = "COMPLETED"
 LOGIN_REQUIRED = "login_required"
@@ -44,20 +64,23 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "AGREEMENT_CONSENT_REQUIRED": ("user.consent",),
     "PROFILE_DATA_REQUIRED": ("user.update",),
 }
-"""The links by which a flow of that status goes on, beside those that every flow has."""
+"""The links by which a flow of that status continues, besides those that every flow has."""
+
+DAVINCI_CONNECTION = "867ed4363b2bc21c860085ad2baa817d"
+MEDIA_TYPE = "application/vnd.pingidentity.{}+json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A sign-on that was begun.
+    """A sign-on that was started.
 
     Args:
         id: its UUID.
-        application: for whom.
-        status: where it stands; `DAVINCI` for one that has none.
+        application: the application it is for.
+        status: its status; `DAVINCI` for one that has none.
         created_at: by the simulator's clock, seconds since the epoch.
-        shown_at: the same by the clock that the provider believes in.
-        redirect_uri: where its end is reported to.
+        shown_at: the same by the provider's clock, which may be wrong.
+        redirect_uri: where its result goes.
         state: the client's, returned to it.
         pi_flow: whether the client reads JSON.
     """
@@ -73,25 +96,19 @@ class Flow:
 
 
 def first_status(application: Application, weather: Weather, *, signed_on: bool) -> str:
-    """Say what a new flow of `application` asks for.
+    """Return the status of a new flow of `application`.
 
-    A user with a session completes at once, which is one of the two things the vendor describes.
+    A user with a session completes at once, which is one of the two things that the vendor describes.
     """
     usual = FIRST_STATUS[application.sign_on_policy]
-    if weather.kind is Kind.POLICY_CHANGED:
-        other = (
-            "SIGN_ON_REQUIRED"
-            if application.sign_on_policy is SignOnPolicy.LOGIN
-            else FIRST_STATUS[SignOnPolicy.LOGIN]
-        )
-        return str(weather.parameters["status"]) or other
+    if isinstance(weather, PolicyChanged):
+        login = application.sign_on_policy is SignOnPolicy.LOGIN
+        return weather.status or FIRST_STATUS[SignOnPolicy.IDENTIFIER_FIRST if login else SignOnPolicy.LOGIN]
     return COMPLETED if signed_on and usual != DAVINCI else usual
 
 
 def flow_document(flow: Flow, urls: Urls) -> dict[str, Any]:
-    """Write a flow as the provider does."""
-    if flow.status == DAVINCI:
-        return {"_links": {"next": {"href": urls.davinci(flow.id)}}, "interactionId": flow.id}
+    """Return a flow as the provider writes it."""
     href = {"href": urls.flow(flow.id)}
     links = dict.fromkeys((*ACTIONS.get(flow.status, ()), "self"), href)
     return {
@@ -101,13 +118,27 @@ def flow_document(flow: Flow, urls: Urls) -> dict[str, Any]:
         "environment": {"id": urls.environment_id},
         "resumeUrl": urls.resume(flow.id),
         "status": flow.status,
-        "createdAt": _milliseconds(flow.shown_at),
-        "expiresAt": _milliseconds(flow.shown_at + LIFETIME),
+        "createdAt": rfc3339(flow.shown_at),
+        "expiresAt": rfc3339(flow.shown_at + LIFETIME_SECONDS),
+    }
+
+
+def davinci_document(flow: Flow, urls: Urls, links: Iterable[str]) -> dict[str, Any]:
+    """Return a DaVinci flow with `links`, each to where it continues."""
+    href = {"href": urls.davinci(DAVINCI_CONNECTION)}
+    with_links = {"_links": dict.fromkeys(links, href)}
+    return {
+        **{name: value for name, value in with_links.items() if value},
+        "interactionId": flow.id,
+        "companyId": urls.environment_id,
+        "connectionId": DAVINCI_CONNECTION,
+        "capabilityName": "customHTMLTemplate",
+        "eventName": "continue",
     }
 
 
 def failed_document(urls: Urls, code: str, message: str) -> dict[str, Any]:
-    """Write the failure that comes with a 200."""
+    """Return the failure that comes with a 200."""
     return {
         "environment": {"id": urls.environment_id},
         "status": FAILED,
@@ -115,35 +146,117 @@ def failed_document(urls: Urls, code: str, message: str) -> dict[str, Any]:
     }
 
 
-def _milliseconds(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 class Flows:
-    """The flows of one environment; the oldest makes room when there are too many.
+    """The flows of one environment; the oldest is dropped when there are too many.
 
     Args:
         limit: how many are kept.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(self, limit: int = MAX_FLOWS) -> None:
         self._limit = limit
-        self._kept: OrderedDict[str, Flow] = OrderedDict()
+        self._flows: OrderedDict[str, Flow] = OrderedDict()
 
     def __len__(self) -> int:
-        """Return how many are kept, expired ones that were not yet asked for among them."""
-        return len(self._kept)
+        """Return how many are kept, including expired ones that were not requested since."""
+        return len(self._flows)
 
-    def keep(self, flow: Flow) -> None:
+    def put(self, flow: Flow) -> None:
         """Keep a new flow, or a known one's new state."""
-        self._kept[flow.id] = flow
-        while len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
+        self._flows[flow.id] = flow
+        while len(self._flows) > self._limit:
+            self._flows.popitem(last=False)
 
-    def find(self, identifier: str, now: float) -> Flow | None:
-        """Return the flow, unless it is unknown or its lifetime has passed by `now`."""
-        flow = self._kept.get(identifier)
-        if flow is not None and now >= flow.created_at + LIFETIME:
-            del self._kept[identifier]
+    def get(self, flow_id: str, now: float) -> Flow | None:
+        """Return the flow, unless it is unknown or has expired by `now`."""
+        flow = self._flows.get(flow_id)
+        if flow is not None and now >= flow.created_at + LIFETIME_SECONDS:
+            del self._flows[flow_id]
             return None
         return flow
+
+
+@dataclass(slots=True)
+class Sessions:
+    """Signed-on users; the oldest session is dropped when there are too many.
+
+    Args:
+        limit: how many are kept.
+        lifetime: seconds.
+    """
+
+    limit: int = MAX_SESSIONS
+    lifetime: float = SESSION_SECONDS
+    _expiry: OrderedDict[str, float] = field(default_factory=OrderedDict, repr=False)
+
+    def start(self, urls: Urls, now: float) -> tuple[str, str]:
+        """Start a session and return the header that sets its cookie."""
+        token = secrets.token_urlsafe(32)
+        self._expiry[token] = now + self.lifetime
+        while len(self._expiry) > self.limit:
+            self._expiry.popitem(last=False)
+        path = "/" if urls.custom_domain else f"/{urls.environment_id}"
+        return ("Set-Cookie", f"ST={token}; Path={path}; Secure; HttpOnly; SameSite=None")
+
+    def includes(self, request: HttpRequest, now: float) -> bool:
+        """Return whether the request has the cookie of a session that has not expired."""
+        # By hand: http.cookies gives up on all cookies when one of them has an odd name.
+        pairs = (pair.strip().partition("=") for pair in (request.header("cookie") or "").split(";"))
+        return any(name == "ST" and now < self._expiry.get(value, now) for name, _, value in pairs)
+
+
+def act(flow: Flow, request: HttpRequest, users: Iterable[User]) -> Flow:
+    """Apply the action that was posted to `flow` and return its new state.
+
+    Raises:
+        RefusedError: the flow does not offer that action, or the credentials are wrong.
+    """
+    media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    offered = {MEDIA_TYPE.format(name).lower(): name for name in ACTIONS.get(flow.status, ())}
+    action = offered.get(media_type)
+    if action == "user.lookup":
+        _text(request, "username")
+        return replace(flow, status="USERNAME_PASSWORD_REQUIRED")
+    if action == "usernamePassword.check":
+        username, password = _text(request, "username"), _text(request, "password")
+        known = {user.username: user.password for user in users}
+        # An unknown user takes as long and gets the same text as a wrong password.
+        right = hmac.compare_digest(_bytes(known.get(username, "")), _bytes(password))
+        if not right or username not in known:
+            raise RefusedError(WRONG_PASSWORD)
+        return replace(flow, status=COMPLETED)
+    raise RefusedError(WRONG_MEDIA_TYPE)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # JSON can hold half a surrogate pair
+
+
+def _text(request: HttpRequest, name: str) -> str:
+    try:
+        document = parse_json(request.body)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise RefusedError(invalid_request("body", "The body must be a JSON object."))
+    value = document.get(name)
+    if value is None:
+        raise RefusedError(required_value(name))
+    if not isinstance(value, str):
+        raise RefusedError(invalid_value(name, "Must be a string."))
+    return value
+
+
+def resume(flow: Flow, urls: Urls, *, signed_on: bool) -> HttpResponse:
+    """Return what a flow yields; raises `RefusedError` if it is not completed in this session."""
+    if flow.status != COMPLETED or not signed_on:
+        raise RefusedError(invalid_request("flowId", "The flow is not completed in this session."))
+    result = {"code": secrets.token_urlsafe(24)} | ({} if flow.state is None else {"state": flow.state})
+    if flow.pi_flow:
+        return json_response(200, {**flow_document(flow, urls), "authorizeResponse": result})
+    return redirect(with_query(flow.redirect_uri, result))
+
+
+def with_query(url: str, parameters: Mapping[str, str]) -> str:
+    """Return `url` with more parameters; its own query is kept."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"

@@ -4,40 +4,55 @@
     - {after: 30s, environment: emea, weather: slow, ms: 800}
     - {after: 1m, environment: emea, weather: healthy}
 
-    # ... or the same with a period after which it begins anew
+    # ... or the same with a period after which it starts again
     repeat: 2m
     changes:
       - {after: 30s, environment: emea, weather: refused}
 
-`after` counts from the start of the script (or of its repetition), never from the change before, so that
-the lines about one environment can be read alone.
+`after` counts from the start of the script (or of its repetition), never from the change before, so that the
+lines about one environment can be read alone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import yaml
 
-from exporter.simulator.weather import Weather, WeatherError
-from exporter.simulator.world import Environment, NoTLSError, check_weather
+from exporter.durations import parse_duration
+from exporter.simulator.environments import Environment, TLSRequiredError, check_weather
+from exporter.simulator.weather import Weather, WeatherError, parse_weather
 
 logger = logging.getLogger(__name__)
 
-_DURATION = re.compile(
-    r"(?=[0-9])(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m(?!s))?(?:([0-9]+)s)?(?:([0-9]+)ms)?"
-)
-_SECONDS = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
-_LONGEST = 366 * 86_400.0
+MAX_AFTER_SECONDS = 366 * 86_400.0
+EXAMPLE = "{after: 30s, environment: emea, weather: slow}"
 
 
 class ScriptError(ValueError):
-    """A script that cannot be played; the text has one line per mistake, each with its place."""
+    """An invalid script; one error per line, each with its place."""
+
+
+class Clock:
+    """Time as the simulator sees it; a test replaces it."""
+
+    def time(self) -> float:
+        """Return seconds since the epoch; flows and the `Date` header follow it."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds from any point; the script follows it."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; may end early."""
+        await asyncio.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +61,15 @@ class Change:
 
     Args:
         after: seconds from the start of the script.
-        environment: whose weather changes, by name or id.
-        weather: the new one.
-        where: the place in the file, for messages.
+        environment: the name or id of the environment that changes.
+        weather: the new weather.
+        place: the place in the file, for messages.
     """
 
     after: float
     environment: str
     weather: Weather
-    where: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +77,15 @@ class Script:
     """Changes in the order of time.
 
     Args:
-        changes: at least one, sorted by `after`.
-        repeat: seconds after which the script begins anew; None means that it ends.
+        changes: sorted by `after`.
+        repeat: seconds after which the script starts again; None means that it ends.
     """
 
     changes: tuple[Change, ...]
     repeat: float | None = None
 
     def over_time(self) -> Iterator[tuple[float, Change]]:
-        """Yield each change with its time in seconds from the very start; without end if it repeats."""
+        """Yield each change with its time in seconds from the very start; endless if it repeats."""
         for lap in count():
             for change in self.changes:
                 yield lap * (self.repeat or 0.0) + change.after, change
@@ -78,48 +93,75 @@ class Script:
                 return
 
 
-# Reading
+class _Loader(yaml.SafeLoader):
+    """Refuses duplicate keys, of which YAML's own loader silently takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  the base's signature
+        keys = [key.value for key, _ in node.value]
+        for index, (key, _) in enumerate(node.value):
+            if key.value in keys[:index]:
+                raise yaml.MarkedYAMLError(problem=f"duplicate key {key.value}", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def read_script(text: str) -> Script:
-    """Read a script from YAML; raises `ScriptError` with every mistake."""
+    """Read a script from YAML; raises `ScriptError` with every error."""
     document, lines = _read_yaml(text)
-    mistakes: list[str] = []
-    repeat: float | None = None
-    entries: object = document
+    errors: list[str] = []
+    entries, repeat = document, None
     if isinstance(document, dict):
         unknown = [key for key in document if key not in {"repeat", "changes"}]
-        mistakes += [f"unknown key {key!r}; there are repeat and changes" for key in unknown]
+        errors += [f"unknown key {key!r}; use repeat and changes" for key in unknown]
         entries = document.get("changes")
         try:
             repeat = _seconds(document["repeat"], "repeat") if "repeat" in document else None
-        except WeatherError as error:
-            mistakes.append(str(error))
+        except ValueError as error:
+            errors.append(str(error))
     if not isinstance(entries, list) or not entries:
-        mistakes.append(
-            "a script is a list of changes such as {after: 30s, environment: emea, weather: slow}"
-        )
-        raise ScriptError("\n".join(mistakes))
+        errors.append(f"a script is a list of changes such as {EXAMPLE}")
+        raise ScriptError("\n".join(errors))
     changes = []
     for number, (line, entry) in enumerate(zip(lines, entries, strict=True), start=1):
-        where = f"line {line}, change {number}"
+        place = f"line {line}, change {number}"
         try:
-            changes.append(_change(entry, where))
-        except WeatherError as error:
-            mistakes.append(f"{where}: {error}")
+            changes.append(_change(entry, place))
+        except ValueError as error:
+            errors.append(f"{place}: {error}")
     if repeat is not None and changes and repeat <= max(change.after for change in changes):
-        mistakes.append("repeat must be longer than the last change's after")
-    if mistakes:
-        raise ScriptError("\n".join(mistakes))
+        errors.append("repeat must be longer than the last change's after")
+    if errors:
+        raise ScriptError("\n".join(errors))
     return Script(changes=tuple(sorted(changes, key=lambda change: change.after)), repeat=repeat)
 
 
-def _change(entry: object, where: str) -> Change:
+def _read_yaml(text: str) -> tuple[Any, list[int]]:
+    """Return the document and the line on which each of its changes begins."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        document = None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        place = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
+        raise ScriptError(f"{place}invalid YAML: {error.problem or error.context}") from None
+    except (
+        yaml.YAMLError,
+        RecursionError,
+        ValueError,
+    ) as error:  # e.g. nested too deeply, or the 31st of June
+        raise ScriptError(f"invalid YAML: {error}") from None
+    if isinstance(node, yaml.MappingNode):
+        node = next((value for key, value in node.value if key.value == "changes"), None)
+    if not isinstance(node, yaml.SequenceNode):
+        return document, []
+    return document, [entry.start_mark.line + 1 for entry in node.value]
+
+
+def _change(entry: object, place: str) -> Change:
     if not isinstance(entry, dict):
-        raise WeatherError("a change is a mapping such as {after: 30s, environment: emea, weather: slow}")
+        raise WeatherError(f"a change is a mapping such as {EXAMPLE}")
     missing = [name for name in ("after", "environment", "weather") if name not in entry]
     if missing:
-        raise WeatherError(f"{' and '.join(missing)} must be there")
+        raise WeatherError(f"missing {' and '.join(missing)}")
     environment = entry["environment"]
     if not isinstance(environment, str):
         raise WeatherError(f"environment must be a name or an id, not {environment!r}")
@@ -127,97 +169,51 @@ def _change(entry: object, where: str) -> Change:
     return Change(
         after=_seconds(entry["after"], "after"),
         environment=environment.lower(),
-        weather=Weather.parse(weather),
-        where=where,
+        weather=parse_weather(weather),
+        place=place,
     )
 
 
 def _seconds(value: object, name: str) -> float:
-    if value == 0 and not isinstance(value, bool):
-        return 0.0
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise WeatherError(f"{name} must be a duration such as 500ms, 30s or 1m30s, not {value!r}")
-    seconds = sum(int(part) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True) if part)
-    if seconds > _LONGEST:
+    try:
+        seconds = parse_duration(str(value))
+    except ValueError as error:
+        raise WeatherError(f"{name}: {error}") from None
+    if seconds > MAX_AFTER_SECONDS:
         raise WeatherError(f"{name} must be at most a year")
     return seconds
 
 
-def _read_yaml(text: str) -> tuple[Any, list[int]]:
-    """Return the document and the line on which each of its changes begins."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = "" if mark is None else f"line {mark.line + 1}: "
-        raise ScriptError(f"{place}not YAML: {getattr(error, 'problem', None) or error}") from None
-    except (RecursionError, ValueError) as error:  # nested without end, or a date that is none
-        raise ScriptError(f"not YAML: {error}") from None
-    entries = node
-    if isinstance(node, yaml.MappingNode):
-        entries = next((value for key, value in node.value if key.value == "changes"), None)
-    if not isinstance(entries, yaml.SequenceNode):
-        return document, []
-    # YAML's loader takes the last of two equal keys without a word; here that would lose a change.
-    mistakes = [
-        f"line {line}, change {number}: {key} is given twice"
-        for number, entry in enumerate(entries.value, start=1)
-        if isinstance(entry, yaml.MappingNode)
-        for key, line in _repeated([(key.value, key.start_mark.line + 1) for key, _ in entry.value])
-    ]
-    if mistakes:
-        raise ScriptError("\n".join(mistakes))
-    return document, [entry.start_mark.line + 1 for entry in entries.value]
-
-
-def _repeated(keys: Sequence[tuple[Any, int]]) -> list[tuple[Any, int]]:
-    seen = [key for key, _ in keys]
-    return [(key, line) for index, (key, line) in enumerate(keys) if key in seen[:index]]
-
-
-# Playing
-
-
-def check_script(script: Script, world: Iterable[Environment]) -> None:
-    """Check a script against the environments it is about; raises `ScriptError` with every mistake."""
-    known: Mapping[str, Environment] = {
-        key: environment for environment in world for key in (environment.name, environment.id)
-    }
-    mistakes = []
+def check_script(script: Script, environments: Iterable[Environment]) -> None:
+    """Check a script against the environments it is about; raises `ScriptError` with every error."""
+    known = {key: environment for environment in environments for key in (environment.name, environment.id)}
+    errors = []
     for change in script.changes:
-        place = f"{change.where}: " if change.where else ""
+        place = f"{change.place}: " if change.place else ""
         if change.environment not in known:
-            mistakes.append(f"{place}no environment has the name or id {change.environment}")
+            errors.append(f"{place}no environment has the name or id {change.environment}")
             continue
         try:
             check_weather(known[change.environment], change.weather)
-        except NoTLSError as error:
-            mistakes.append(f"{place}{error}")
-    if mistakes:
-        raise ScriptError("\n".join(mistakes))
+        except TLSRequiredError as error:
+            errors.append(f"{place}{error}")
+    if errors:
+        raise ScriptError("\n".join(errors))
 
 
-async def play(
-    script: Script,
-    set_weather: Callable[[str, Weather], None],
-    monotonic: Callable[[], float],
-    sleep: Callable[[float], Awaitable[None]],
-) -> None:
+async def play(script: Script, set_weather: Callable[[str, Weather], Awaitable[None]], clock: Clock) -> None:
     """Make the script's changes when they are due; ends with the script, and never if it repeats.
 
     Args:
-        script: what to play.
-        set_weather: changes an environment's weather.
-        monotonic: seconds from any point; only differences count.
-        sleep: waits for that many seconds; may wake too early.
+        script: the script.
+        set_weather: changes the weather of the environment of that name or id.
+        clock: time.
     """
-    start = monotonic()
+    start = clock.monotonic()
     for at, change in script.over_time():
-        while (remaining := start + at - monotonic()) > 0:
-            await sleep(remaining)
+        while (remaining := start + at - clock.monotonic()) > 0:
+            await clock.sleep(remaining)
         try:
-            set_weather(change.environment, change.weather)
-        except OSError as error:  # its port was taken in the meantime; the next change may find it free
-            logger.error("simulator: %s: %s: %s", change.environment, change.weather.kind, error)  # noqa: TRY400  the cause is the text, not our stack
+            await set_weather(change.environment, change.weather)
+        except OSError as error:  # another program took its port; the next change may find it free
+            logger.error("simulator: %s: %s: %s", change.environment, change.weather.weather, error)  # noqa: TRY400  the text is the cause, not our stack

@@ -1,220 +1,294 @@
-"""Weather: what an environment of the simulator suffers from, as a value.
+"""Weather: what is wrong with an environment of the simulator, as a value. No I/O.
 
     {"weather": "slow", "ms": 800, "jitter": 200}
-     └ the kind ──────┘ └ its parameters; those not given have defaults
+     └ the kind ──────┘ └ its parameters; each has a default
 
-The set of kinds is closed, and so is each kind's set of parameters; all else is refused with a text
-that says what would be right.
+To add a kind, add a class here: its docstring says what it does, its fields are the parameters, `expected` is
+what an exporter reports. What happens is in `simulated_environment.intercept` if the edge does it, else in
+`provider`.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from types import MappingProxyType
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
-from exporter.outcome import FAILED
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-Value: TypeAlias = int | float | str
-"""What a parameter can be."""
+from exporter.outcome import FAILED, Phase
+from exporter.reasons import Fault, Reason
 
+MAX_DELAY_MS = 600_000
+DAY_SECONDS = 86_400
+MAX_SHOWN_CHARACTERS = 60
 
-class Kind(StrEnum):
-    """Every kind of weather."""
-
-    HEALTHY = "healthy"
-    SLOW = "slow"
-    """Each answer waits `ms`, plus a random part of `jitter`, both in milliseconds."""
-    FLAKY = "flaky"
-    """The share `ratio` of the requests is answered with 503 and a JSON error."""
-    RATE_LIMITED = "rate_limited"
-    """429 with a `Retry-After` of `retry_after` seconds."""
-    ERROR_JSON = "error_json"
-    """Status `code`, with PingOne's JSON error."""
-    ERROR_HTML = "error_html"
-    """Status `code`, with a page of HTML as from the edge."""
-    SILENT = "silent"
-    """The request is read and never answered."""
-    REFUSED = "refused"
-    """The port is closed."""
-    RESET = "reset"
-    """The request is read and the connection reset."""
-    TLS_EXPIRED = "tls_expired"
-    """The certificate has expired."""
-    TLS_WRONG_NAME = "tls_wrong_name"
-    """The certificate is for another name."""
-    FLOW_FAILED = "flow_failed"
-    """200 with status FAILED."""
-    POLICY_CHANGED = "policy_changed"
-    """A flow with another status than before: `status`, else one that the policy does not lead to."""
-    MAINTENANCE = "maintenance"
-    """302 to a page elsewhere."""
-    CLIENT_DELETED = "client_deleted"
-    """No application has the client_id any more."""
-    REDIRECT_URI_REMOVED = "redirect_uri_removed"
-    """No application has a redirect_uri any more."""
-    CLOCK_SKEWED = "clock_skewed"
-    """The provider's clock is `seconds` ahead; negative: behind."""
+EXAMPLE = '{"weather": "slow", "ms": 800}'
 
 
-NEEDS_TLS: frozenset[Kind] = frozenset({Kind.TLS_EXPIRED, Kind.TLS_WRONG_NAME})
-"""Weather that only an environment served over https can have."""
+@dataclass(frozen=True, slots=True)
+class ExpectedOutcome:
+    """What an exporter reports of a probe.
+
+    Args:
+        reason: the probe's reason.
+        fault: the probe's fault.
+        code: HTTP status, with default parameters; None without a response.
+        phase: where the probe ended.
+    """
+
+    reason: Reason
+    fault: Fault
+    code: int | None
+    phase: Phase = Phase.TRANSFER
+
+
+OK = ExpectedOutcome(Reason.OK, Fault.NONE, 200)
+ERROR = ExpectedOutcome(Reason.SERVER_ERROR, Fault.PROVIDER, 503)
+BAD_CERTIFICATE = ExpectedOutcome(Reason.TLS, Fault.PROVIDER, None, Phase.TLS)
 
 
 class WeatherError(ValueError):
-    """What was asked for is no weather; the text says what would be right."""
+    """Invalid weather; the text says what would be right."""
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A parameter that is a number within a range."""
+class Weather(BaseModel):
+    """One kind of weather with its parameters; the subclasses below are the closed set.
 
-    default: float
-    lowest: float
-    highest: float
-    whole: bool = True
-
-    def read(self, value: object) -> Value | None:
-        """Return `value` if it can be this parameter's, else None."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        if not self.lowest <= value <= self.highest:  # also refuses NaN, of which no comparison is true
-            return None
-        if not self.whole:
-            return float(value)
-        return int(value) if value == math.floor(value) else None
-
-    def __str__(self) -> str:
-        """Say what would be right."""
-        return f"a {'whole ' if self.whole else ''}number from {self.lowest:g} to {self.highest:g}"
-
-
-@dataclass(frozen=True, slots=True)
-class StatusName:
-    """A parameter that is a flow status; empty: whichever the policy does not lead to."""
-
-    default: str = ""
-
-    def read(self, value: object) -> Value | None:
-        """Return `value` if it can be this parameter's, else None."""
-        if isinstance(value, str) and (value == "" or re.fullmatch(r"[A-Z][A-Z_]{0,62}", value)):
-            return None if value == FAILED else value
-        return None
-
-    def __str__(self) -> str:
-        """Say what would be right."""
-        return (
-            f"a flow status in capitals such as SIGN_ON_REQUIRED (for {FAILED} there is {Kind.FLOW_FAILED})"
-        )
-
-
-_MINUTES_10 = 600_000
-_DAY = 86_400
-
-PARAMETERS: Mapping[Kind, Mapping[str, Number | StatusName]] = {kind: {} for kind in Kind} | {
-    Kind.SLOW: {"ms": Number(1000, 0, _MINUTES_10), "jitter": Number(0, 0, _MINUTES_10)},
-    Kind.FLAKY: {"ratio": Number(0.5, 0, 1, whole=False)},
-    Kind.RATE_LIMITED: {"retry_after": Number(30, 0, _DAY)},
-    Kind.ERROR_JSON: {"code": Number(503, 500, 599)},
-    Kind.ERROR_HTML: {"code": Number(503, 500, 599)},
-    Kind.POLICY_CHANGED: {"status": StatusName()},
-    Kind.CLOCK_SKEWED: {"seconds": Number(300, -_DAY, _DAY)},
-}
-"""Each kind's parameters, with their defaults and ranges."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weather:
-    """One kind of weather with all of its parameters.
-
-    Args:
-        kind: which.
-        parameters: those that differ from their defaults; afterwards the value holds all of them.
-
-    Raises:
-        WeatherError: a parameter is unknown or out of range.
+    Attributes:
+        weather: the kind.
+        expected: what an exporter reports, if the application expects what it got before the weather
+            changed; several outcomes where chance decides.
+        note: more about what an exporter reports.
+        needs_tls: whether only an environment with https can have it.
     """
 
-    kind: Kind = Kind.HEALTHY
-    parameters: Mapping[str, Value] = field(default_factory=dict, hash=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    expected: ClassVar[tuple[ExpectedOutcome, ...]] = (OK,)
+    note: ClassVar[str] = ""
+    needs_tls: ClassVar[bool] = False
+    weather: str
 
-    def __post_init__(self) -> None:
-        """Check the parameters and complete them with the defaults."""
-        allowed = PARAMETERS[self.kind]
-        for name in self.parameters:
-            if name not in allowed:
-                known = f"it has {', '.join(allowed)}" if allowed else "it has none"
-                raise WeatherError(f"{self.kind} has no parameter {_shown(name)}; {known}")
-        complete: dict[str, Value] = {}
-        for name, parameter in allowed.items():
-            given = self.parameters.get(name, parameter.default)
-            value = parameter.read(given)
-            if value is None:
-                raise WeatherError(f"{name} of {self.kind} must be {parameter}, not {_shown(given)}")
-            complete[name] = value
-        object.__setattr__(self, "parameters", MappingProxyType(complete))
-
-    @classmethod
-    def of(cls, kind: str, **parameters: Value) -> Weather:
-        """Make the weather of that name, e.g. `Weather.of("slow", ms=800)`; raises `WeatherError`."""
-        return cls.parse({"weather": kind, **parameters})
-
-    @classmethod
-    def parse(cls, document: object) -> Weather:
-        """Read a JSON object such as `{"weather": "slow", "ms": 800}`.
-
-        Raises:
-            WeatherError: it is no such object; the text says what is wrong and what would be right.
-        """
-        if not isinstance(document, dict):
-            raise WeatherError('weather must be an object such as {"weather": "slow", "ms": 800}')
-        if "weather" not in document:
-            raise WeatherError('the member "weather" is missing; it names the kind, such as "slow"')
-        name = document["weather"]
-        if not isinstance(name, str) or name not in set(Kind):
-            raise WeatherError(f"unknown weather {_shown(name)}; one of {', '.join(Kind)}")
-        return cls(Kind(name), {key: value for key, value in document.items() if key != "weather"})
-
-    @classmethod
-    def parse_text(cls, text: str) -> Weather:
-        """Read what a command line has room for, e.g. `slow,ms=800,jitter=100`; raises `WeatherError`."""
-        name, *pairs = (part.strip() for part in text.split(","))
-        document: dict[str, object] = {"weather": name}
-        for pair in pairs:
-            key, equals, value = (part.strip() for part in pair.partition("="))
-            if not equals or not key:
-                raise WeatherError(f"{_shown(pair)} is no parameter; write for example slow,ms=800")
-            if key in document:
-                raise WeatherError(f"{_shown(key)} is given twice")
-            document[key] = _number_or_text(value)
-        return cls.parse(document)
-
-    def number(self, name: str) -> float:
-        """Return one of this kind's numbers; a `KeyError` is a bug of the caller's."""
-        return float(self.parameters[name])
-
-    def as_json(self) -> dict[str, Value]:
-        """Write it in the form that `parse` reads, with every parameter."""
-        return {
-            "weather": self.kind.value,
-            **{name: value for name, value in self.parameters.items() if value != ""},
-        }
+    def as_json(self) -> dict[str, Any]:
+        """Return the form that `parse_weather` reads, with every parameter."""
+        return self.model_dump(exclude_none=True)
 
 
-def _number_or_text(text: str) -> Value:
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
+class Healthy(Weather):
+    """Nothing is wrong."""
+
+    weather: Literal["healthy"] = "healthy"
+
+
+class Slow(Weather):
+    """Each response is delayed by `ms` plus a random part of `jitter`, both in milliseconds."""
+
+    note = "counted as slow beyond the latency objective"
+    weather: Literal["slow"] = "slow"
+    ms: int = Field(1000, ge=0, le=MAX_DELAY_MS)
+    jitter: int = Field(0, ge=0, le=MAX_DELAY_MS)
+
+
+class Flaky(Weather):
+    """The share `ratio` of the requests gets 503 and a JSON error."""
+
+    expected = (OK, ERROR)
+    weather: Literal["flaky"] = "flaky"
+    ratio: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
+
+
+class RateLimited(Weather):
+    """429 with `Retry-After: retry_after`, in seconds."""
+
+    expected = (ExpectedOutcome(Reason.RATE_LIMITED, Fault.QUOTA, 429),)
+    weather: Literal["rate_limited"] = "rate_limited"
+    retry_after: int = Field(30, ge=0, le=DAY_SECONDS)
+
+
+class ErrorJson(Weather):
+    """Status `code` with PingOne's JSON error."""
+
+    expected = (ERROR,)
+    weather: Literal["error_json"] = "error_json"
+    code: int = Field(503, ge=500, le=599)
+
+
+class ErrorHtml(Weather):
+    """Status `code` with an HTML page, as from the edge."""
+
+    expected = (ERROR,)
+    weather: Literal["error_html"] = "error_html"
+    code: int = Field(503, ge=500, le=599)
+
+
+class Silent(Weather):
+    """The request is read and never answered."""
+
+    expected = (ExpectedOutcome(Reason.TIMEOUT, Fault.PROVIDER, None, Phase.PROCESSING),)
+    weather: Literal["silent"] = "silent"
+
+
+class Refused(Weather):
+    """The port is closed."""
+
+    expected = (ExpectedOutcome(Reason.CONNECT, Fault.NETWORK, None, Phase.CONNECT),)
+    weather: Literal["refused"] = "refused"
+
+
+class Reset(Weather):
+    """The request is read and the connection reset."""
+
+    expected = (ExpectedOutcome(Reason.PROTOCOL, Fault.PROVIDER, None, Phase.PROCESSING),)
+    weather: Literal["reset"] = "reset"
+
+
+class TlsExpired(Weather):
+    """The certificate has expired."""
+
+    expected = (BAD_CERTIFICATE,)
+    needs_tls = True
+    weather: Literal["tls_expired"] = "tls_expired"
+
+
+class TlsWrongName(Weather):
+    """The certificate is for another name."""
+
+    expected = (BAD_CERTIFICATE,)
+    needs_tls = True
+    weather: Literal["tls_wrong_name"] = "tls_wrong_name"
+
+
+class FlowFailed(Weather):
+    """200 with a flow whose status is FAILED."""
+
+    expected = (ExpectedOutcome(Reason.FLOW_FAILED, Fault.PROVIDER, 200),)
+    weather: Literal["flow_failed"] = "flow_failed"
+
+
+def _not_failed(status: str) -> str:
+    if status == FAILED:
+        raise ValueError(FAILED)
+    return status
+
+
+class PolicyChanged(Weather):
+    """The flow has another status than before: `status`, or one of another sign-on policy."""
+
+    expected = (ExpectedOutcome(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, 200),)
+    weather: Literal["policy_changed"] = "policy_changed"
+    status: Annotated[str, AfterValidator(_not_failed)] | None = Field(
+        None,
+        pattern="^[A-Z][A-Z_]{0,62}$",
+        description="a flow status such as SIGN_ON_REQUIRED (for FAILED use flow_failed)",
+    )
+
+
+class Maintenance(Weather):
+    """302 to a page elsewhere."""
+
+    expected = (ExpectedOutcome(Reason.REDIRECTED, Fault.PROVIDER, 302),)
+    weather: Literal["maintenance"] = "maintenance"
+
+
+class ClientDeleted(Weather):
+    """The application is gone: 302 to the sign-on page with an error."""
+
+    expected = (ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 302),)
+    weather: Literal["client_deleted"] = "client_deleted"
+
+
+class RedirectUriRemoved(Weather):
+    """The redirect URI is not registered any more."""
+
+    expected = (ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 400),)
+    weather: Literal["redirect_uri_removed"] = "redirect_uri_removed"
+
+
+class ClockSkewed(Weather):
+    """The provider's clock is `seconds` ahead; negative: behind."""
+
+    note = "shown by `pingone_flow_clock_skew_seconds`"
+    weather: Literal["clock_skewed"] = "clock_skewed"
+    seconds: int = Field(300, ge=-DAY_SECONDS, le=DAY_SECONDS)
+
+
+KINDS: Mapping[str, type[Weather]] = {
+    kind.model_fields["weather"].default: kind for kind in Weather.__subclasses__()
+}
+"""Every kind by its name."""
+
+EXPECTED_OUTCOMES: Mapping[str, tuple[ExpectedOutcome, ...]] = {
+    name: kind.expected for name, kind in KINDS.items()
+}
+"""What an exporter reports of each kind. A test runs both and holds this table."""
+
+AnyWeather = Annotated[
+    Healthy | Slow | Flaky | RateLimited | ErrorJson | ErrorHtml | Silent | Refused | Reset
+    | TlsExpired | TlsWrongName | FlowFailed | PolicyChanged | Maintenance
+    | ClientDeleted | RedirectUriRemoved | ClockSkewed,
+    Field(discriminator="weather"),
+]  # fmt: skip
+_ANY: TypeAdapter[AnyWeather] = TypeAdapter(AnyWeather)
+
+
+def parse_weather(document: object, *, strict: bool = True) -> Weather:
+    """Read a JSON object such as `{"weather": "slow", "ms": 800}`.
+
+    Args:
+        document: the object.
+        strict: False accepts numbers written as text.
+
+    Raises:
+        WeatherError: the text has every error, and what would be right.
+    """
+    try:
+        return _ANY.validate_python(document, strict=strict)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise WeatherError("; ".join(_explain(each) for each in details)) from None
+
+
+def parse_weather_text(text: str) -> Weather:
+    """Read the command line's form, e.g. `slow,ms=800,jitter=100`; raises `WeatherError`."""
+    name, *pairs = (part.strip() for part in text.split(","))
+    document = {"weather": name}
+    for pair in pairs:
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not equals or not key:
+            raise WeatherError(f"invalid parameter {_shown(pair)}; use e.g. slow,ms=800")
+        if key in document:
+            raise WeatherError(f"duplicate parameter {_shown(key)}")
+        document[key] = value
+    return parse_weather(document, strict=False)
+
+
+def parameters(kind: type[Weather]) -> Iterator[tuple[str, str, Any]]:
+    """Yield each parameter's name, valid values in words, and default."""
+    properties = kind.model_json_schema()["properties"]
+    for name, schema in properties.items():
+        if name == "weather":
             continue
-    return text
+        number = "a whole number" if schema.get("type") == "integer" else "a number"
+        bounds = f"{number} from {schema.get('minimum')} to {schema.get('maximum')}"
+        yield name, schema.get("description", bounds), schema.get("default")
+
+
+def _explain(error: Mapping[str, Any]) -> str:
+    if error["type"] == "union_tag_not_found":
+        return 'missing member "weather", the kind; use e.g. "slow"'
+    if error["type"] == "union_tag_invalid":
+        return f"unknown weather {_shown(error['input'].get('weather'))}; use one of {', '.join(KINDS)}"
+    if not error["loc"]:
+        return f"invalid weather; use an object such as {EXAMPLE}"
+    kind, name = str(error["loc"][0]), str(error["loc"][1])
+    valid = {parameter: values for parameter, values, _ in parameters(KINDS[kind])}
+    if name not in valid:
+        known = f"it has {', '.join(valid)}" if valid else "it has none"
+        return f"{kind} has no parameter {_shown(name)}; {known}"
+    return f"{name} of {kind} must be {valid[name]}, not {_shown(error['input'])}"
 
 
 def _shown(value: object) -> str:
     text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  as much as reads well in one line
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 3]}..."

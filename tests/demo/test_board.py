@@ -1,4 +1,4 @@
-"""What a person sees of the demo: a table on a terminal, a line per change elsewhere."""
+"""What the demo shows: a table on a terminal, a line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST = "nordics_workforce"
 STATUS = "USERNAME_PASSWORD_REQUIRED"
 
 
-def outcome(reason: Reason = Reason.OK, **changes: Any) -> Outcome:  # noqa: ANN401  whatever the dataclass takes
+def outcome(reason: Reason = Reason.OK, **changes: Any) -> Outcome:  # noqa: ANN401  any field
     step = StepRecord(
         step="authorize",
         reason=reason,
@@ -69,13 +69,13 @@ def test_without_a_terminal_each_change_of_reason_is_a_line() -> None:
     show.board.observe(outcome(Reason.CONNECT, ended_at=NOON + 1))
     show.board.observe(outcome(ended_at=NOON + 2))
     assert show.written().splitlines() == [
-        "2026-04-21T12:00:00.250Z nordics_workforce: ok (good), weather healthy",
+        "2026-04-21T12:00:00.250Z nordics_workforce: ok, weather healthy",
         "2026-04-21T12:00:00.250Z nordics_workforce: connect (fault: network), weather [red]refused[/]",
-        "2026-04-21T12:00:02.250Z nordics_workforce: ok (good), weather [red]refused[/]",
+        "2026-04-21T12:00:02.250Z nordics_workforce: ok, weather [red]refused[/]",
     ]
 
 
-def test_without_a_terminal_the_end_says_what_it_came_to() -> None:
+def test_without_a_terminal_the_sums_are_printed_at_the_end() -> None:
     show = Show()
     with show.board.shown():
         show.board.observe(outcome())
@@ -83,8 +83,8 @@ def test_without_a_terminal_the_end_says_what_it_came_to() -> None:
         show.board.observe(outcome(Reason.CONNECT))
         assert "probes" not in show.written()
     assert show.written().splitlines()[-2:] == [
-        "nordics_workforce: 1 good, 2 bad probes",
-        "other: 0 good, 0 bad probes",
+        "nordics_workforce: 1 ok, 2 failed",
+        "other: 0 ok, 0 failed",
     ]
 
 
@@ -104,15 +104,15 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines() -> None:
     show = Show(live=True, force_interactive=False)
     with show.board.shown():
         show.board.observe(outcome())
-    assert "nordics_workforce: ok (good), weather healthy\n" in show.written()
-    assert "nordics_workforce: 1 good, 0 bad probes\n" in show.written()
+    assert "nordics_workforce: ok, weather healthy\n" in show.written()
+    assert "nordics_workforce: 1 ok, 0 failed\n" in show.written()
 
 
 def test_a_row_is_weather_and_the_last_probe_and_since_when() -> None:
     show = Show(width=140)
     show.board.observe(outcome())
     assert show.table()[0].split() == [
-        "target", "weather", "reason", "fault", "status", "since", "latency", "good", "bad",
+        "target", "weather", "reason", "fault", "status", "since", "latency", "ok", "failed",
     ]  # fmt: skip
     assert show.table()[1].split() == [LONGEST, "healthy", "ok", STATUS, "12:00:00", "1234", "ms", "1", "0"]
     show.weather = "refused"
@@ -135,7 +135,7 @@ def test_neither_reason_nor_fault_nor_number_is_ever_cut(width: int) -> None:
     assert max(len(line) for line in show.table()) <= width
     for part in (LONGEST, longest.value, "configuration", "1900 ms", " 12345"):
         assert part in row
-    for part in ("target", "weather", "reason", "fault", "latency", "good", "bad"):
+    for part in ("target", "weather", "reason", "fault", "latency", "ok", "failed"):
         assert part in heading
     assert ("status" in heading) is ("since" in heading) is (width >= 105)
 

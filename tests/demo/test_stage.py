@@ -1,4 +1,4 @@
-"""The stage says in a sentence what it cannot set, and gives way where a port is taken."""
+"""The demo reports what is missing, and uses another port where one is in use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def taken() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_prometheus_that_is_wanted_and_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_prometheus_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(DemoError) as error:
         demo(duration=None, prometheus=True)
@@ -29,11 +29,11 @@ def test_a_prometheus_that_is_wanted_and_not_there_is_told(monkeypatch: pytest.M
 
 
 def test_the_exporter_listens_on_the_usual_port_or_any_other(taken: int) -> None:
-    (other,) = stage._listening(taken)  # noqa: SLF001  the usual port may be in use where tests run
+    (other,) = stage._bind(taken)  # noqa: SLF001  the usual port may be in use where tests run
     with other:
         free = other.getsockname()[1]
         assert free != taken
-    (wanted,) = stage._listening(free)  # noqa: SLF001  likewise
+    (wanted,) = stage._bind(free)  # noqa: SLF001  likewise
     with wanted:
         assert wanted.getsockname() == ("127.0.0.1", free)
 
@@ -41,14 +41,14 @@ def test_the_exporter_listens_on_the_usual_port_or_any_other(taken: int) -> None
 def test_the_control_listens_on_the_usual_port_or_any_other(taken: int) -> None:
     async def scenario() -> str:
         async with AsyncExitStack() as stack:
-            return (await stage._provider(stack, taken)).control_url  # noqa: SLF001  likewise
+            return (await stage._start_simulator(stack, taken)).control_url  # noqa: SLF001  likewise
 
     url = asyncio.run(scenario())
     assert url.startswith("http://127.0.0.1:")
     assert not url.endswith(f":{taken}")
 
 
-def test_what_else_the_system_refuses_is_no_reason_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_other_refusal_of_the_system_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
     def refuse(*_: object, control_port: int, **__: object) -> None:
@@ -57,7 +57,7 @@ def test_what_else_the_system_refuses_is_no_reason_to_try_again(monkeypatch: pyt
 
     async def scenario() -> None:
         async with AsyncExitStack() as stack:
-            await stage._provider(stack, 9989)  # noqa: SLF001  likewise
+            await stage._start_simulator(stack, 9989)  # noqa: SLF001  likewise
 
     monkeypatch.setattr(stage, "simulator", refuse)
     with pytest.raises(OSError, match="Too many open files"):

@@ -15,24 +15,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from e2e.simulated import Simulated
 from harness.daemon import Daemon
 from harness.prometheus import Prometheus, need_tool
+from harness.simulated import Simulated
 from harness.waiting import poll
 from rules.story import DOCUMENTS
 
 from exporter.outcome import Phase
-from exporter.simulator import Kind, plain_world
+from exporter.simulator import plain_environments
 
 FOUL: Mapping[str, Mapping[str, Any]] = {
-    "steady": {"weather": Kind.HEALTHY},
-    "crawling": {"weather": Kind.SLOW, "ms": 400},
-    "limited": {"weather": Kind.RATE_LIMITED, "retry_after": 300},
-    "broken": {"weather": Kind.ERROR_JSON},
-    "unplugged": {"weather": Kind.REFUSED},
-    "expired": {"weather": Kind.TLS_EXPIRED},
-    "edited": {"weather": Kind.POLICY_CHANGED},
-    "deleted": {"weather": Kind.CLIENT_DELETED},
+    "steady": {"weather": "healthy"},
+    "crawling": {"weather": "slow", "ms": 400},
+    "limited": {"weather": "rate_limited", "retry_after": 300},
+    "broken": {"weather": "error_json"},
+    "unplugged": {"weather": "refused"},
+    "expired": {"weather": "tls_expired"},
+    "edited": {"weather": "policy_changed"},
+    "deleted": {"weather": "client_deleted"},
 }
 """The federations, named after what becomes of them."""
 
@@ -166,7 +166,7 @@ def lived(directory: Path) -> Iterator[Day]:
     names = [*FOUL, CANARY]
     world = [
         replace(environment, name=name, https=name in SECURE)
-        for name, environment in zip(names, plain_world(len(names)), strict=True)
+        for name, environment in zip(names, plain_environments(len(names)), strict=True)
     ]
     with ExitStack() as stack:
         simulated = stack.enter_context(Simulated(world, directory))
@@ -177,7 +177,7 @@ def lived(directory: Path) -> Iterator[Day]:
         fair = _moment(prometheus, FAIR_SIGNS)
         for name, weather in FOUL.items():
             simulated.put(name, weather)
-        simulated.put(CANARY, {"weather": Kind.REFUSED})
+        simulated.put(CANARY, {"weather": "refused"})
         foul = _moment(prometheus, FOUL_SIGNS)
         for pod in pods:
             pod.stop()

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from e2e.simulated import Simulated
 from harness.daemon import Daemon, run_command
+from harness.simulated import Simulated
 from harness.waiting import poll
 from serving.html import Document
 
-from exporter.simulator import plain_world
+from exporter.simulator import plain_environments
 
 if TYPE_CHECKING:
     from harness.samples import Samples
@@ -35,7 +35,7 @@ EGRESS = "pingone_flow_exporter_egress_up"
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
-    plain = plain_world(2)
+    plain = plain_environments(2)
     world = [plain[0], replace(plain[1], https=True)]
     with Simulated(world, tmp_path_factory.mktemp("world")) as running:
         yield running

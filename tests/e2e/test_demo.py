@@ -22,13 +22,13 @@ from harness.prometheus import need_tool
 from harness.samples import Samples
 from harness.waiting import poll
 
-from exporter.simulator import demo_world
+from exporter.simulator import demo_environments
 
 pytestmark = pytest.mark.e2e
 
-NAMES = [environment.name for environment in demo_world()]
-CHANGE = re.compile(r"^[0-9-]{10}T[0-9:.]{12}Z (\w+): \w+ \((?:good|fault: \w+)\), weather .+$")
-SUM = re.compile(r"^(\w+): ([0-9]+) good, ([0-9]+) bad probes$")
+NAMES = [environment.name for environment in demo_environments()]
+CHANGE = re.compile(r"^[0-9-]{10}T[0-9:.]{12}Z (\w+): \w+(?: \(fault: \w+\))?, weather .+$")
+SUM = re.compile(r"^(\w+): ([0-9]+) ok, ([0-9]+) failed$")
 
 
 def test_it_ends_by_itself_after_a_line_for_every_environment(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_prometheus_that_does_not_come_up_is_told_with_its_last_words(tmp_path
     environment = {"PATH": f"{broken.parent}:/usr/bin:/bin"}
     with Shown("demo", "--prometheus", directory=tmp_path / "demo", environment=environment) as demo:
         assert demo.wait() == 1
-    assert demo.log() == "prometheus ended with status 3; it said: no space left\n"
+    assert demo.log() == "prometheus exited with status 3: no space left\n"
     assert demo.output() == ""
     assert demo.left_behind() == []
 

@@ -16,17 +16,17 @@ from typing import Any
 
 import jsonschema
 import pytest
-from e2e.simulated import Simulated
 from harness.daemon import COMMAND, run_command
 from harness.http_messages import Answer, silent
 from harness.http_server import HttpServer
 from harness.process import Process, clean_environment
+from harness.simulated import Simulated
 from harness.variables import PREFIX, target_variables
 from harness.waiting import poll
 
 from exporter.outcome import Phase
 from exporter.reasons import FAULTS, Reason
-from exporter.simulator import demo_world
+from exporter.simulator import demo_environments
 from exporter.target import Journey
 
 pytestmark = pytest.mark.e2e
@@ -93,14 +93,14 @@ HINT = "jane.planted@example.com"
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
     """The demo's world, with HTTPS, a custom domain, PKCE and DaVinci in it; each test makes the weather."""
-    with Simulated(demo_world(), tmp_path_factory.mktemp("simulator")) as running:
+    with Simulated(demo_environments(), tmp_path_factory.mktemp("simulator")) as running:
         yield running
 
 
 @pytest.fixture
 def names(simulated: Simulated) -> list[str]:
     """Clear the weather, and return all targets' names."""
-    found = [environment.name for environment in demo_world()]
+    found = [environment.name for environment in demo_environments()]
     for name in found:
         simulated.put(name, {"weather": "healthy"})
     return sorted(found)
@@ -193,7 +193,7 @@ def test_it_is_one_command_by_either_name_and_asks_for_what_is_named_alone(
 def test_a_tls_target_tells_of_its_certificate_also_when_that_is_refused(
     tmp_path: Path, simulated: Simulated, names: list[str]
 ) -> None:
-    (secure,) = [environment.name for environment in demo_world() if environment.https][:1]
+    (secure,) = [environment.name for environment in demo_environments() if environment.https][:1]
     assert secure in names
     simulated.put(secure, {"weather": "tls_expired"})
     done = probe(secure, "--json", cwd=tmp_path, env=simulated.variables)

@@ -94,7 +94,7 @@ def test_all_addresses_are_told_as_one_that_can_be_asked(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--environments", "0"], "--environments 0: there must be at least one"),
+        (["--environments", "0"], "--environments 0: must be at least 1"),
         (
             ["--weather", "us_retail=slow,s=1"],
             '--weather us_retail=slow,s=1: slow has no parameter "s"; it has ms, jitter',

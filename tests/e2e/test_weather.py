@@ -10,23 +10,27 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from e2e.simulated import Simulated
 from harness.daemon import Daemon
+from harness.simulated import Simulated
 from harness.waiting import poll
 
 from exporter.reasons import Reason
-from exporter.simulator import Environment, Kind, plain_world
-from exporter.simulator.signs import SIGNS, Sign
-from exporter.simulator.weather import NEEDS_TLS
+from exporter.simulator import (
+    EXPECTED_OUTCOMES,
+    KINDS,
+    Environment,
+    ExpectedOutcome,
+    plain_environments,
+)
 
 if TYPE_CHECKING:
     from harness.samples import Samples
 
 pytestmark = pytest.mark.e2e
 
-PARAMETERS: Mapping[Kind, Mapping[str, float]] = {
-    Kind.SLOW: {"ms": 400},
-    Kind.RATE_LIMITED: {"retry_after": 1},
+PARAMETERS: Mapping[str, Mapping[str, float]] = {
+    "slow": {"ms": 400},
+    "rate_limited": {"retry_after": 1},
 }
 """Where the defaults would take longer than a test should."""
 
@@ -41,20 +45,20 @@ PACE = {
 }
 
 
-def world() -> dict[str, tuple[Kind, Environment]]:
+def world() -> dict[str, tuple[str, Environment]]:
     """Return an environment per kind and scheme, all of them healthy, by name."""
     pairs = [
         (kind, scheme)
-        for kind in Kind
+        for kind in KINDS
         for scheme in ("http", "https")
-        if scheme == "https" or kind not in NEEDS_TLS
+        if scheme == "https" or not KINDS[kind].needs_tls
     ]
     return {
         f"{kind}_{scheme}": (
             kind,
             replace(environment, name=f"{kind}_{scheme}", https=scheme == "https"),
         )
-        for (kind, scheme), environment in zip(pairs, plain_world(len(pairs)), strict=True)
+        for (kind, scheme), environment in zip(pairs, plain_environments(len(pairs)), strict=True)
     }
 
 
@@ -66,7 +70,7 @@ class Probe:
     """A line of the log."""
 
     target: str
-    sign: Sign
+    outcome: ExpectedOutcome
     began: float
     seconds: float
 
@@ -94,7 +98,7 @@ def probes(daemon: Daemon) -> list[Probe]:
     return [
         Probe(
             target=line["target"],
-            sign=Sign(
+            outcome=ExpectedOutcome(
                 Reason(line["reason"]),
                 line["fault"],
                 line["steps"][-1].get("http_status_code"),
@@ -108,23 +112,23 @@ def probes(daemon: Daemon) -> list[Probe]:
     ]
 
 
-def spell(simulated: Simulated, daemon: Daemon, weather: Mapping[str, Kind]) -> Spell:
+def spell(simulated: Simulated, daemon: Daemon, weather: Mapping[str, str]) -> Spell:
     """Set the weather of all environments and watch until each target has shown all that belongs to it."""
     since: dict[str, float] = {}
     for name, kind in weather.items():
         simulated.put(name, {"weather": kind, **PARAMETERS.get(kind, {})})
         since[name] = time.time()
 
-    def seen() -> dict[str, set[Sign]]:
-        found: dict[str, set[Sign]] = {name: set() for name in weather}
+    def seen() -> dict[str, set[ExpectedOutcome]]:
+        found: dict[str, set[ExpectedOutcome]] = {name: set() for name in weather}
         for probe in probes(daemon):
             if probe.began > since[probe.target]:
-                found[probe.target].add(probe.sign)
+                found[probe.target].add(probe.outcome)
         return found
 
-    def enough(found: Mapping[str, set[Sign]]) -> bool:
-        # As many as there are signs, whichever they are: its own test finds a wrong one.
-        return all(len(found[name]) >= len(SIGNS[kind]) for name, kind in weather.items())
+    def enough(found: Mapping[str, set[ExpectedOutcome]]) -> bool:
+        # As many as are expected, whichever they are: a wrong one fails its own test.
+        return all(len(found[name]) >= len(EXPECTED_OUTCOMES[kind]) for name, kind in weather.items())
 
     poll(seen, enough, timeout=90, what="a probe of every target in its weather")
     page = daemon.wait_until(not_stalled, what="no last probe that a stall of ours spoilt")
@@ -153,7 +157,7 @@ class Day:
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     directory = tmp_path_factory.mktemp("weather")
-    fine = dict.fromkeys(WORLD, Kind.HEALTHY)
+    fine = dict.fromkeys(WORLD, "healthy")
     foul = {name: kind for name, (kind, _) in WORLD.items()}
     with (
         Simulated([environment for _, environment in WORLD.values()], directory) as simulated,
@@ -166,36 +170,39 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         )
 
 
-def targets(kind: Kind) -> list[str]:
-    found = [name for name, (of, _) in WORLD.items() if of is kind]
-    assert len(found) == (1 if kind in NEEDS_TLS else 2)
+def targets(kind: str) -> list[str]:
+    found = [name for name, (of, _) in WORLD.items() if of == kind]
+    assert len(found) == (1 if KINDS[kind].needs_tls else 2)
     return found
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_probe_after_the_change_says_what_belongs_to_the_weather(day: Day, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_probe_after_the_change_says_what_belongs_to_the_weather(day: Day, kind: str) -> None:
     for target in targets(kind):
-        assert {probe.sign for probe in day.foul.of(target)} == set(SIGNS[kind])
+        assert {probe.outcome for probe in day.foul.of(target)} == set(EXPECTED_OUTCOMES[kind])
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_the_page_says_it_too(day: Day, kind: Kind) -> None:
-    signs = {(sign.reason.value, sign.fault.value, sign.phase.value, sign.code) for sign in SIGNS[kind]}
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_says_it_too(day: Day, kind: str) -> None:
+    expected = {
+        (outcome.reason.value, outcome.fault.value, outcome.phase.value, outcome.code)
+        for outcome in EXPECTED_OUTCOMES[kind]
+    }
     for target in targets(kind):
         ((labels, _),) = day.foul.page.series("pingone_flow_probe_last_result_info", target=target)
         code = day.foul.page.value("pingone_flow_http_status_code", target=target)
-        assert (labels["reason"], labels["fault"], labels["phase"], code) in signs
+        assert (labels["reason"], labels["fault"], labels["phase"], code) in expected
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_it_is_healthy_before_and_again_after(day: Day, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_healthy_before_and_again_after(day: Day, kind: str) -> None:
     for target in targets(kind):
         for spell in (day.before, day.after):
-            assert {probe.sign for probe in spell.of(target)} == set(SIGNS[Kind.HEALTHY])
+            assert {probe.outcome for probe in spell.of(target)} == set(EXPECTED_OUTCOMES["healthy"])
 
 
 def test_a_slow_success_is_good_and_counted_as_slow(day: Day) -> None:
-    for target in targets(Kind.SLOW):
+    for target in targets("slow"):
         before, foul = (
             spell.page.value("pingone_flow_probes_slow_total", target=target)
             for spell in (day.before, day.foul)

@@ -1,61 +1,55 @@
-"""The authorize request is checked parameter by parameter, each mistake told in the provider's words."""
+"""The authorize request is checked parameter by parameter, each error in the provider's words."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from simulator.desk import APPLICATION, REDIRECT_URI, emea, query
+from simulator.examples import CLIENT_ID, REDIRECT_URI, STRICT_CLIENT_ID, URI_WITH_QUERY, query
 
-from exporter.simulator.authorize import read_authorize
-from exporter.simulator.problem import RefusedError
+if TYPE_CHECKING:
+    import httpx
+    from simulator.conftest import Client
 
 S256 = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"  # RFC 7636, appendix B
+UNKNOWN_CLIENT = "00000000-0000-4000-8000-000000000000"
 
 
-def refusal(text: str, *, pkce: bool = False) -> RefusedError:
-    environment = emea(applications=(replace(APPLICATION, pkce_required=pkce),))
-    with pytest.raises(RefusedError) as caught:
-        read_authorize(text, environment)
-    return caught.value
+def refusal(response: httpx.Response) -> tuple[str, str, str]:
+    """Return code, detail code and target of an error that is reported as JSON."""
+    assert response.status_code == 400
+    return parts(response.json())
 
 
-def test_the_seeds_request_is_granted() -> None:
-    asked = read_authorize(query(), emea())
-    assert (asked.application, asked.redirect_uri, asked.state) == (APPLICATION, REDIRECT_URI, "a-state")
-    assert asked.pi_flow
-    assert asked.prompts == frozenset()
+def browser_refusal(response: httpx.Response) -> tuple[str, str, str]:
+    """Return the same of an error that is reported by a redirect to the sign-on page."""
+    assert response.status_code == 302
+    location = urlsplit(response.headers["location"])
+    assert location.path.endswith("/signon/")
+    assert location.query.startswith("error=%7B")
+    return parts(json.loads(parse_qs(location.query)["error"][0]))
 
 
-def test_neither_state_nor_nonce_is_required() -> None:
-    assert read_authorize(query(state=None, nonce=None), emea()).state is None
+def parts(error: dict[str, Any]) -> tuple[str, str, str]:
+    assert error["id"]
+    assert error["message"]
+    (detail,) = error["details"]
+    assert detail["message"]
+    return error["code"], detail["code"], detail["target"]
 
 
 @pytest.mark.parametrize("name", ["response_type", "client_id", "redirect_uri", "scope"])
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_parameter_that_is_missing_or_empty_is_required(name: str, value: str | None) -> None:
-    refused = refusal(query(**{name: value}))
-    assert (refused.problem.status, refused.problem.code) == (400, "INVALID_DATA")
-    assert refused.problem.detail == ("REQUIRED_VALUE", name, f"{name} is required")
-    assert not refused.to_browser
+def test_a_missing_or_empty_parameter_is_required(client: Client, name: str, value: str | None) -> None:
+    assert refusal(client.authorize(query(**{name: value}))) == ("INVALID_DATA", "REQUIRED_VALUE", name)
 
 
-@pytest.mark.parametrize(
-    "name", ["response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "unknown"]
-)
-def test_a_parameter_given_twice_makes_the_request_invalid(name: str) -> None:
-    refused = refusal(f"{query(**{name: 'a'})}&{name}=a")
-    assert (refused.problem.status, refused.problem.code) == (400, "INVALID_REQUEST")
-    assert refused.problem.detail is not None
-    assert refused.problem.detail[:2] == ("INVALID_PARAMETER", name)
-
-
-def test_response_mode_given_twice_is_told_to_the_browser() -> None:
-    assert refusal(f"{query()}&response_mode=pi.flow").to_browser
+@pytest.mark.parametrize("name", ["response_type", "client_id", "redirect_uri", "scope", "state", "unknown"])
+def test_a_duplicate_parameter_makes_the_request_invalid(client: Client, name: str) -> None:
+    response = client.authorize(f"{query(**{name: 'a'})}&{name}=a")
+    assert refusal(response) == ("INVALID_REQUEST", "INVALID_PARAMETER", name)
 
 
 @pytest.mark.parametrize(
@@ -80,17 +74,17 @@ def test_response_mode_given_twice_is_told_to_the_browser() -> None:
         ({"code_challenge": "a" * 43 + "\n"}, "code_challenge"),
     ],
 )
-def test_a_wrong_value_is_invalid_data_about_its_parameter(changes: dict[str, str], target: str) -> None:
-    refused = refusal(query(**changes))
-    assert (refused.problem.status, refused.problem.code) == (400, "INVALID_DATA")
-    assert refused.problem.detail is not None
-    assert refused.problem.detail[:2] == ("INVALID_VALUE", target)
-    assert not refused.to_browser
+def test_a_wrong_value_is_reported_with_its_parameter(
+    client: Client, changes: dict[str, str], target: str
+) -> None:
+    assert refusal(client.authorize(**changes)) == ("INVALID_DATA", "INVALID_VALUE", target)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
+        {},
+        {"state": None, "nonce": None},
         {"scope": "profile openid email"},
         {"max_age": "0"},
         {"prompt": "login"},
@@ -101,62 +95,79 @@ def test_a_wrong_value_is_invalid_data_about_its_parameter(changes: dict[str, st
         {"acr_values": "Single_Factor", "login_hint": "ada"},
     ],
 )
-def test_a_right_value_is_granted(changes: dict[str, str]) -> None:
-    assert read_authorize(query(**changes), emea()).pi_flow
+def test_a_valid_request_creates_a_flow(client: Client, changes: dict[str, str]) -> None:
+    response = client.authorize(**changes)
+    assert (response.status_code, response.json()["status"]) == (200, "USERNAME_PASSWORD_REQUIRED")
+    assert "set-cookie" not in response.headers
 
 
-def test_an_application_that_requires_pkce_refuses_a_request_without_a_challenge() -> None:
-    problem = refusal(query(), pkce=True).problem
-    assert problem.detail == ("REQUIRED_VALUE", "code_challenge", "code_challenge is required")
+def test_pkce_may_be_required_and_a_method_needs_a_challenge(client: Client) -> None:
+    required = ("INVALID_DATA", "REQUIRED_VALUE", "code_challenge")
+    assert refusal(client.authorize(client_id=STRICT_CLIENT_ID)) == required
+    assert refusal(client.authorize(code_challenge_method="S256")) == required
+    assert client.authorize(client_id=STRICT_CLIENT_ID, code_challenge="a" * 43).status_code == 200
 
 
-def test_a_challenge_method_without_a_challenge_is_a_mistake_everywhere() -> None:
-    problem = refusal(query(code_challenge_method="S256")).problem
-    assert problem.detail is not None
-    assert problem.detail[1] == "code_challenge"
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        (query(client_id=UNKNOWN_CLIENT), "client_id"),
+        (query(client_id="x&y=1"), "client_id"),
+        (query(response_mode=None, scope="profile"), "scope"),
+        (query(response_mode="form_post", redirect_uri="https://x.example/"), "redirect_uri"),
+        (query(response_mode="pi.flows"), "response_mode"),
+        (f"{query()}&response_mode=pi.flow", "response_mode"),
+    ],
+)
+def test_an_unknown_client_and_every_error_without_pi_flow_go_to_the_browser(
+    client: Client, text: str, target: str
+) -> None:
+    assert browser_refusal(client.authorize(text))[2] == target
 
 
-def test_an_unknown_client_is_told_to_the_browser_even_with_pi_flow() -> None:
-    refused = refusal(query(client_id="00000000-0000-4000-8000-000000000000"))
-    assert refused.to_browser
-    assert refused.problem.detail is not None
-    assert refused.problem.detail[:2] == ("INVALID_VALUE", "client_id")
+@pytest.mark.parametrize("text", ["login_hint=%ff", "&".join(f"a{n}=1" for n in range(60))])
+def test_a_query_that_cannot_be_decoded_is_invalid(client: Client, text: str) -> None:
+    response = client.authorize(f"{query()}&{text}")
+    assert refusal(response) == ("INVALID_REQUEST", "INVALID_PARAMETER", "query")
 
 
-def test_without_pi_flow_every_mistake_is_told_to_the_browser() -> None:
-    assert refusal(query(response_mode=None, scope=None)).to_browser
-    assert refusal(query(response_mode="form_post", redirect_uri="https://x.example/")).to_browser
+def test_without_pi_flow_the_browser_is_sent_to_the_sign_on_page_of_a_new_flow(client: Client) -> None:
+    response = client.authorize(response_mode=None)
+    location = response.headers["location"]
+    flow_id = parse_qs(urlsplit(location).query)["flowId"][0]
+    assert (response.status_code, location) == (302, f"{client.root}/signon/?flowId={flow_id}")
+    assert client.get(f"/flows/{flow_id}").json()["status"] == "USERNAME_PASSWORD_REQUIRED"
+    page = client.get(location)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
-def test_a_response_mode_that_is_none_is_told_to_the_browser() -> None:
-    refused = refusal(query(response_mode="pi.flows"))
-    assert refused.to_browser
-    assert refused.problem.detail == (
-        "INVALID_VALUE",
-        "response_mode",
-        "Must be one of pi.flow, query, fragment, form_post.",
+def test_prompt_none_without_a_session_fails_with_200(client: Client) -> None:
+    response = client.authorize(prompt="none")
+    document = response.json()
+    assert response.status_code == 200
+    assert set(document) == {"environment", "status", "error"}
+    assert (document["environment"]["id"], document["status"]) == (
+        client.environment.environment.id,
+        "FAILED",
     )
+    assert document["error"]["code"] == "login_required"
 
 
-@pytest.mark.parametrize("text", [query() + "&login_hint=%ff", "&".join(f"a{n}=1" for n in range(60))])
-def test_a_query_that_cannot_be_decoded_is_invalid(text: str) -> None:
-    refused = refusal(text)
-    assert (refused.problem.status, refused.problem.code) == (400, "INVALID_REQUEST")
-
-
-@given(st.text(max_size=200))
-def test_any_query_is_granted_or_refused(text: str) -> None:
-    with pytest.raises(RefusedError):
-        read_authorize(text, emea())
-
-
-def test_the_error_of_a_redirect_is_a_json_object_in_one_parameter() -> None:
-    reply = refusal(query(client_id="x&y=1")).problem.as_redirect("https://apps.example/e/signon/")
-    location = dict(reply.headers)["Location"]
-    assert location.startswith("https://apps.example/e/signon/?error=%7B")
-    error = json.loads(parse_qs(urlsplit(location).query)["error"][0])
-    assert (error["code"], error["details"][0]["target"]) == ("INVALID_DATA", "client_id")
-
-
-def test_state_is_not_in_the_repr_of_what_was_asked() -> None:
-    assert "a-state" not in repr(read_authorize(query(), emea()))
+@pytest.mark.parametrize(
+    ("uri", "state", "expected"),
+    [
+        (REDIRECT_URI, "a-state", {"state": ["a-state"]}),
+        (URI_WITH_QUERY, None, {"tenant": ["7"]}),
+    ],
+)
+def test_prompt_none_without_pi_flow_goes_to_the_redirect_uri(
+    client: Client, uri: str, state: str | None, expected: dict[str, list[str]]
+) -> None:
+    response = client.authorize(
+        prompt="none", response_mode=None, redirect_uri=uri, state=state, client_id=CLIENT_ID
+    )
+    location = response.headers["location"]
+    assert location.startswith(uri)
+    sent = parse_qs(urlsplit(location).query)
+    assert sent.pop("error_description")
+    assert sent == {"error": ["login_required"], **expected}

@@ -1,125 +1,123 @@
-"""The control API lists and changes weather, and tells every mistake as JSON."""
+"""The control API lists and changes weather, and reports errors as JSON."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from typing import Any
+import socket
+from typing import TYPE_CHECKING
 
+import httpx
 import pytest
-from simulator.desk import ENVIRONMENT_ID, emea, header
+from harness.simulated import Simulated
+from simulator.examples import ENVIRONMENT_ID, emea
 
-from exporter.simulator import Environment, Kind, Weather
-from exporter.simulator.control import BODY_LIMIT, control
-from exporter.simulator.message import Reply, Request
-from exporter.simulator.world import check_weather
+from exporter.simulator import KINDS
 
+if TYPE_CHECKING:
+    from simulator.conftest import Client
 
-@dataclass
-class FakeStation:
-    """An environment without a port."""
-
-    environment: Environment = field(default_factory=emea)
-    weather: Weather = field(default_factory=Weather)
-    broken: OSError | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return {"id": self.environment.id, "url": "http://127.0.0.1:1", **self.weather.as_json()}
-
-    def set_weather(self, weather: Weather) -> None:
-        check_weather(self.environment, weather)
-        if self.broken:
-            raise self.broken
-        self.weather = weather
+EXAMPLE = 'the body must be JSON such as {"weather": "slow", "ms": 800}'
 
 
-def call(
-    station: FakeStation, method: str, path: str, body: bytes = b"", *, whole: bool = True
-) -> tuple[int, Any]:
-    reply = control(Request(method=method, path=path, body=body, whole=whole), {"emea": station})
-    return reply.status, json.loads(reply.body)
+@pytest.fixture
+def control(simulated: Simulated, client: Client) -> httpx.Client:  # noqa: ARG001  it makes emea healthy
+    """A client of the control API, while emea is healthy."""
+    return httpx.Client(base_url=simulated.control_url, trust_env=False, timeout=30, verify=False)  # noqa: S501  plain http
 
 
-def put(station: FakeStation, body: bytes) -> tuple[int, Any]:
-    return call(station, "PUT", "/weather/emea", body)
-
-
-def test_weather_is_listed_for_all_and_for_one() -> None:
-    station = FakeStation(weather=Weather.of("slow", ms=800))
-    one = {"id": ENVIRONMENT_ID, "url": "http://127.0.0.1:1", "weather": "slow", "ms": 800, "jitter": 0}
-    assert call(station, "GET", "/weather") == (200, {"environments": [one]})
-    assert call(station, "GET", "/weather/emea") == (200, one)
+def test_weather_is_listed_for_all_and_for_one(control: httpx.Client, client: Client) -> None:
+    with control:
+        one = {"environment": "emea", "id": ENVIRONMENT_ID, "url": client.root, "weather": "healthy"}
+        assert control.get("/weather/emea").json() == one
+        listed = control.get("/weather").json()["environments"]
+        assert listed[0] == one
+        assert [each["environment"] for each in listed] == ["emea", "apac", "custom", "first", "davinci"]
+        assert control.head("/weather").status_code == 200
 
 
 @pytest.mark.parametrize("name", ["emea", "EMEA", ENVIRONMENT_ID, "%65mea"])
-def test_weather_is_changed_by_name_or_id(name: str) -> None:
-    station = FakeStation()
-    status, document = call(station, "PUT", f"/weather/{name}", b'{"weather": "slow", "ms": 800}')
-    assert (status, document["weather"], document["ms"]) == (200, "slow", 800)
-    assert station.weather == Weather.of("slow", ms=800)
+def test_weather_is_changed_by_name_or_id(control: httpx.Client, name: str) -> None:
+    with control:
+        response = control.put(f"/weather/{name}", json={"weather": "slow", "ms": 800})
+        assert response.status_code == 200
+        assert response.json()["ms"] == 800
+        assert control.get("/weather/emea").json() == response.json()
 
 
 @pytest.mark.parametrize(
-    ("body", "text"),
+    ("body", "status", "text"),
     [
-        (b"", 'the body must be JSON such as {"weather": "slow", "ms": 800}'),
-        (b"\xff", 'the body must be JSON such as {"weather": "slow", "ms": 800}'),
-        (b"[" * 4000, 'the body must be JSON such as {"weather": "slow", "ms": 800}'),
-        (b"[]", 'weather must be an object such as {"weather": "slow", "ms": 800}'),
-        (b'{"weather": "slow", "ms": -1}', "ms of slow must be a whole number from 0 to 600000, not -1"),
+        (b"", 400, EXAMPLE),
+        (b"\xff", 400, EXAMPLE),
+        (b"[" * 4000, 400, EXAMPLE),
+        (b"[]", 400, 'invalid weather; use an object such as {"weather": "slow", "ms": 800}'),
+        (b'{"weather": "slow", "ms": -1}', 400, "ms of slow must be a whole number from 0 to 600000, not -1"),
+        (
+            b'{"weather": "tls_expired"}',
+            409,
+            "emea is served over http; tls_expired needs an environment with https",
+        ),
+        (b'{"weather": "slow"}'.ljust(4097), 413, "the body must be at most 4096 bytes long"),
     ],
 )
-def test_a_mistake_is_a_400_with_what_would_be_right(body: bytes, text: str) -> None:
-    station = FakeStation()
-    assert put(station, body) == (400, {"error": text})
-    assert station.weather == Weather()
-
-
-def test_a_bad_certificate_for_an_environment_without_tls_is_a_conflict() -> None:
-    text = "emea is served over http; tls_expired needs an environment with https"
-    assert put(FakeStation(), b'{"weather": "tls_expired"}') == (409, {"error": text})
-
-
-def test_a_port_that_was_taken_meanwhile_is_told() -> None:
-    station = FakeStation(broken=OSError(98, "Address already in use"))
-    text = "its port could not be opened or closed: Address already in use"
-    assert put(station, b'{"weather": "healthy"}') == (503, {"error": text})
-
-
-def test_an_unknown_environment_is_a_404_that_names_the_known_ones() -> None:
-    status, document = call(FakeStation(), "PUT", "/weather/other", b"{}")
-    assert (status, document["error"]) == (404, "no environment has this name or id; there are emea")
-
-
-@pytest.mark.parametrize("path", ["/wether", "/weatherx", "//weather"])
-def test_an_unknown_path_is_a_404_that_names_the_known_ones(path: str) -> None:
-    assert call(FakeStation(), "GET", path)[0] == 404
+def test_an_error_changes_nothing(control: httpx.Client, body: bytes, status: int, text: str) -> None:
+    with control:
+        response = control.put("/weather/emea", content=body)
+        assert (response.status_code, response.json()) == (status, {"error": text})
+        assert control.get("/weather/emea").json()["weather"] == "healthy"
+        assert control.put("/weather/emea", content=b'{"weather": "slow"}'.ljust(4096)).status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "allowed"),
+    ("method", "path", "status", "text"),
     [
-        ("POST", "/", "GET, HEAD"),
-        ("PUT", "/weather", "GET, HEAD"),
-        ("DELETE", "/weather/emea", "GET, HEAD, PUT"),
+        ("PUT", "/weather/other", 404, "no environment has this name or id; there are emea, apac, "),
+        ("GET", "/wether", 404, "not found; use /, /weather or /weather/<environment>"),
+        ("GET", "//weather", 404, "not found; "),
+        ("POST", "/", 405, "wrong method; use GET, or PUT for one environment"),
+        ("PUT", "/weather", 405, "wrong method; "),
+        ("DELETE", "/weather/emea", 405, "wrong method; "),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(method: str, path: str, allowed: str) -> None:
-    reply: Reply = control(Request(method=method, path=path), {"emea": FakeStation()})
-    assert (reply.status, header(reply, "allow")) == (405, allowed)
+def test_unknown_paths_and_wrong_methods(
+    control: httpx.Client, method: str, path: str, status: int, text: str
+) -> None:
+    with control:
+        response = control.request(method, f"{control.base_url}".rstrip("/") + path)
+        assert response.status_code == status
+        assert response.json()["error"].startswith(text)
+        assert ("allow" in response.headers) is (status == 405)
 
 
-def test_a_body_is_read_up_to_its_limit_and_no_further() -> None:
-    station = FakeStation()
-    fitting = b'{"weather": "slow"}'.ljust(BODY_LIMIT)
-    assert put(station, fitting)[0] == 200
-    assert put(station, fitting + b" ")[0] == 413
-    assert call(station, "PUT", "/weather/emea", fitting, whole=False)[0] == 413
+def test_a_port_that_another_program_took_while_it_was_closed_can_be_opened_later() -> None:
+    with Simulated([emea()]) as simulated, httpx.Client(trust_env=False) as client:
+        url = f"{simulated.control_url}/weather/emea"
+        client.put(url, json={"weather": "refused"})
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", simulated.environment("emea").port))
+            other.listen()
+            response = client.put(url, json={"weather": "healthy"})
+            assert response.status_code == 503
+            text = "its port could not be opened or closed: Address already in use"
+            assert response.json() == {"error": text}
+        assert client.put(url, json={"weather": "healthy"}).status_code == 200
+        assert client.get(simulated.environment("emea").source_url).status_code == 403
 
 
-def test_the_front_page_explains_every_kind_of_weather_in_plain_text() -> None:
-    reply = control(Request(method="GET", path="/"), {"emea": FakeStation()})
-    lines = reply.body.decode().splitlines()
-    assert header(reply, "content-type") == "text/plain; charset=utf-8"
-    assert all(any(line.split()[:1] == [kind.value] for line in lines) for kind in Kind)
-    assert any("http://127.0.0.1:1" in line and "emea" in line for line in lines)
+def test_a_refusing_port_stays_its_own(control: httpx.Client, client: Client) -> None:
+    with control:
+        control.put("/weather/emea", json={"weather": "refused"})
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", client.environment.port))
+
+
+def test_the_front_page_explains_every_kind_of_weather_in_plain_text(
+    control: httpx.Client, client: Client
+) -> None:
+    with control:
+        page = control.get("/")
+    lines = page.text.splitlines()
+    assert page.headers["content-type"] == "text/plain; charset=utf-8"
+    assert all(any(line.split()[:1] == [kind] for line in lines) for kind in KINDS)
+    assert any(client.root in line and "emea" in line for line in lines)
+    assert "ms: a whole number from 0 to 600000; jitter: a whole number from 0 to 600000" in page.text

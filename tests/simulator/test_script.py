@@ -1,20 +1,34 @@
-"""A script is read with every mistake in its place, and played by the clock it is given."""
+"""A script is read with every error in its place, and played by the clock it is given."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import socket
 from itertools import islice
 
 import pytest
-from simulator.desk import ENVIRONMENT_ID, Clock, emea
+from harness.simulated import Simulated
+from harness.waiting import poll
+from simulator.examples import ENVIRONMENT_ID, FakeClock, emea
 
-from exporter.simulator import Change, Script, ScriptError, Weather, read_script
-from exporter.simulator.script import check_script, play
+from exporter.simulator import (
+    Change,
+    Script,
+    ScriptError,
+    Weather,
+    check_script,
+    parse_weather,
+    read_script,
+    simulator,
+)
+
+
+def weather(kind: str, **parameters: float) -> Weather:
+    return parse_weather({"weather": kind, **parameters})
 
 
 def change(after: float, kind: str, environment: str = "emea") -> Change:
-    return Change(after=after, environment=environment, weather=Weather.of(kind))
+    return Change(after=after, environment=environment, weather=weather(kind))
 
 
 # Reading
@@ -32,8 +46,8 @@ def test_a_list_of_changes_is_put_in_the_order_of_time() -> None:
     )
     assert script.repeat is None
     assert [(each.after, each.environment, each.weather) for each in script.changes] == [
-        (0.5, "us_retail", Weather.of("slow", ms=800)),
-        (90.0, "emea", Weather()),
+        (0.5, "us_retail", weather("slow", ms=800)),
+        (90.0, "emea", weather("healthy")),
     ]
 
 
@@ -59,18 +73,18 @@ def test_json_is_yaml() -> None:
         (
             "- weather: slow\n- 7\n",
             (
-                "line 1, change 1: after and environment must be there\n"
+                "line 1, change 1: missing after and environment\n"
                 "line 2, change 2: a change is a mapping "
                 "such as {after: 30s, environment: emea, weather: slow}"
             ),
         ),
         (
             "\n\n- {after: 30, environment: emea, weather: slow}",
-            "line 3, change 1: after must be a duration such as 500ms, 30s or 1m30s, not 30",
+            "line 3, change 1: after: invalid duration; use e.g. 500ms, 30s, 1m30s or 2h",
         ),
         (
             "- {after: 30s, environment: emea, weather: sunny}",
-            'line 1, change 1: unknown weather "sunny"; one of healthy,',
+            'line 1, change 1: unknown weather "sunny"; use one of healthy,',
         ),
         (
             "- {after: 30s, environment: 7, weather: slow}",
@@ -82,7 +96,7 @@ def test_json_is_yaml() -> None:
         ),
         (
             "- {after: 30s, environment: a, weather: slow}\n- after: 1s\n  environment: b\n  after: 2s\n",
-            "line 4, change 2: after is given twice",
+            "line 4: invalid YAML: duplicate key after",
         ),
         (
             "repeat: 30s\nchanges:\n- {after: 30s, environment: emea, weather: slow}",
@@ -91,33 +105,33 @@ def test_json_is_yaml() -> None:
         (
             "repeat: soon\nevery: 1s\nchanges:\n- {after: 30s, environment: emea, weather: slow}",
             (
-                "unknown key 'every'; there are repeat and changes\n"
-                "repeat must be a duration such as 500ms, 30s or 1m30s, not 'soon'"
+                "unknown key 'every'; use repeat and changes\n"
+                "repeat: invalid duration; use e.g. 500ms, 30s, 1m30s or 2h"
             ),
         ),
         (
             "- {after: 367d, environment: emea, weather: slow}",
             "line 1, change 1: after must be at most a year",
         ),
-        ("- {after: 30s\n- 7", "line 2: not YAML: "),
-        ("- !!python/object:os.system {}", "line 1: not YAML: could not determine a constructor"),
-        ("- 2026-99-99", "not YAML: month must be in 1..12"),
-        ("[" * 1500, "not YAML: maximum recursion depth exceeded"),
+        ("- {after: 30s\n- 7", "line 2: invalid YAML: "),
+        ("- !!python/object:os.system {}", "line 1: invalid YAML: could not determine a constructor"),
+        ("- 2026-99-99", "invalid YAML: month must be in 1..12"),
+        ("[" * 1500, "invalid YAML: maximum recursion depth exceeded"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(text: str, message: str) -> None:
+def test_an_error_has_its_line(text: str, message: str) -> None:
     with pytest.raises(ScriptError) as caught:
         read_script(text)
     assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("text", ["", "s", "1", "1s1m", "-1s", "1.5s", "1 s", "٣s", "true", "null"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ScriptError, match="after must be a duration"):
+def test_an_invalid_duration_is_refused(text: str) -> None:
+    with pytest.raises(ScriptError, match="after: invalid duration"):
         read_script(f"- {{after: {text or repr('')}, environment: emea, weather: slow}}")
 
 
-def test_a_script_must_fit_the_world_it_is_about() -> None:
+def test_a_script_must_fit_the_environments_it_is_about() -> None:
     fitting = Script(changes=(change(0, "slow"), change(1, "slow", ENVIRONMENT_ID)))
     check_script(fitting, [emea()])
     unfit = read_script(
@@ -132,7 +146,7 @@ def test_a_script_must_fit_the_world_it_is_about() -> None:
     ]
 
 
-def test_a_script_made_in_code_has_no_lines_to_name() -> None:
+def test_a_script_made_in_code_has_no_lines() -> None:
     with pytest.raises(ScriptError, match=r"^no environment has the name or id apac$"):
         check_script(Script(changes=(change(0, "slow", "apac"),)), [emea()])
 
@@ -140,80 +154,110 @@ def test_a_script_made_in_code_has_no_lines_to_name() -> None:
 # Playing
 
 
-def test_a_script_that_repeats_has_no_end() -> None:
+def test_a_script_that_repeats_has_no_end_unless_it_has_no_changes() -> None:
     script = Script(changes=(change(0, "reset"), change(10, "healthy")), repeat=60)
-    times = [at for at, _ in islice(script.over_time(), 5)]
-    assert times == [0, 10, 60, 70, 120]
-
-
-def test_a_script_without_changes_ends_even_if_it_repeats() -> None:
+    assert [at for at, _ in islice(script.over_time(), 5)] == [0, 10, 60, 70, 120]
     assert list(Script(changes=(), repeat=1).over_time()) == []
 
 
-def test_changes_are_made_when_they_are_due_by_the_given_clock() -> None:
-    clock = Clock(now=1000.0)
-    made: list[tuple[float, str, str]] = []
+class SteppedClock(FakeClock):
+    """A clock whose sleeps end when the test lets them, some of them too early."""
 
-    def note(environment: str, weather: Weather) -> None:
-        made.append((clock.now, environment, weather.kind))
+    def __init__(self) -> None:
+        super().__init__(now=0.0)
+        self.asleep = asyncio.Event()
+        self.steps = asyncio.Semaphore(0)
+        self.share = 1.0
 
-    script = Script(
-        changes=(change(0, "slow"), change(30, "reset"), change(30, "silent", "us"), change(90, "healthy"))
-    )
-    asyncio.run(play(script, note, clock, clock.sleep))
-    assert made == [
-        (1000.0, "emea", "slow"),
-        (1030.0, "emea", "reset"),
-        (1030.0, "us", "silent"),
-        (1090.0, "emea", "healthy"),
+    async def sleep(self, seconds: float) -> None:
+        self.asleep.set()
+        await self.steps.acquire()
+        self.slept.append(seconds)
+        self.now += seconds * self.share
+
+    async def step(self) -> None:
+        """Let one sleep end, and return when the next one begins."""
+        await self.asleep.wait()
+        self.asleep.clear()
+        self.steps.release()
+        await self.asleep.wait()
+
+
+def test_changes_are_made_when_they_are_due_by_the_given_clock_over_and_over() -> None:
+    async def scenario() -> list[tuple[float, str]]:
+        clock = SteppedClock()
+        script = Script(changes=(change(0, "reset"), change(30, "maintenance", ENVIRONMENT_ID)), repeat=60)
+        seen = []
+        async with simulator([emea()], script=script, clock=clock) as running:
+            await clock.asleep.wait()
+            for _ in range(4):
+                seen.append((clock.now, running.environments["emea"].weather.weather))
+                await clock.step()
+        return seen
+
+    assert asyncio.run(scenario()) == [
+        (0.0, "reset"),
+        (30.0, "maintenance"),
+        (60.0, "reset"),
+        (90.0, "maintenance"),
     ]
-    assert clock.slept == [30.0, 60.0]
 
 
-def test_a_sleep_that_ends_too_early_is_slept_again() -> None:
-    clock = Clock(now=0.0)
-    made: list[float] = []
+def test_a_sleep_that_ends_too_early_is_repeated() -> None:
+    async def scenario() -> list[float]:
+        clock = SteppedClock()
+        clock.share = 0.5
+        script = Script(changes=(change(8, "reset"), change(99, "healthy")))
+        async with simulator([emea()], script=script, clock=clock) as running:
+            for _ in range(3):
+                await clock.step()
+                assert running.environments["emea"].weather == weather("healthy")
+        return clock.slept
 
-    async def nap(seconds: float) -> None:
-        await clock.sleep(seconds / 2 if seconds > 1 else seconds)
-
-    script = Script(changes=(change(8, "reset"),))
-    asyncio.run(play(script, lambda _, __: made.append(clock.now), clock, nap))
-    assert made == [8.0]
-    assert clock.slept == [4.0, 2.0, 1.0, 1.0]
-
-
-def test_a_script_that_is_late_makes_up_for_it_in_order_without_drifting() -> None:
-    clock = Clock(now=0.0)
-    made: list[tuple[float, str]] = []
-
-    def note(_: str, weather: Weather) -> None:
-        made.append((clock.now, weather.kind))
-        clock.now += 25 if len(made) == 1 else 0  # the first change takes as long as the next two last
-
-    script = Script(
-        changes=(change(0, "slow"), change(10, "reset"), change(20, "silent"), change(40, "healthy"))
-    )
-    asyncio.run(play(script, note, clock, clock.sleep))
-    assert made == [(0.0, "slow"), (25.0, "reset"), (25.0, "silent"), (40.0, "healthy")]
+    assert asyncio.run(scenario()) == [8.0, 4.0, 2.0]
 
 
-def test_a_change_that_fails_for_a_taken_port_is_logged_and_the_script_goes_on(
+def test_a_script_that_is_late_catches_up_in_order_without_drifting() -> None:
+    async def scenario() -> tuple[list[float], str]:
+        clock = SteppedClock()
+        clock.share = 2.5  # the first sleep of 10 s ends at 25 s
+        changes = (change(10, "slow"), change(20, "reset"), change(40, "healthy"))
+        async with simulator([emea()], script=Script(changes=changes), clock=clock) as running:
+            await clock.step()
+            return clock.slept, running.environments["emea"].weather.weather
+
+    assert asyncio.run(scenario()) == ([10.0], "reset")
+
+
+def test_a_script_that_has_ended_lets_the_simulator_run() -> None:
+    script = Script(changes=(change(0, "error_json"),))
+    with Simulated([emea()], script=script) as simulated:
+        kind = poll(
+            lambda: simulated.environment("emea").weather.weather,
+            lambda kind: kind == "error_json",
+            timeout=30,
+            what="the change",
+        )
+        assert kind == "error_json"
+
+
+def test_a_change_that_fails_for_a_taken_port_is_logged_and_the_script_continues(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    clock = Clock(now=0.0)
-    made: list[str] = []
+    async def scenario() -> None:
+        clock = SteppedClock()
+        changes = (change(0, "refused"), change(1, "healthy"), change(2, "flow_failed"), change(3, "reset"))
+        async with simulator([emea()], script=Script(changes=changes), clock=clock) as running:
+            environment = running.environments["emea"]
+            await clock.asleep.wait()
+            with socket.socket() as other:
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                other.bind(("127.0.0.1", environment.port))
+                other.listen()
+                await clock.step()
+            await clock.step()
+            assert environment.weather == weather("flow_failed")
 
-    def taken(environment: str, weather: Weather) -> None:
-        if weather.kind == "refused":
-            raise OSError(98, "Address already in use")
-        made.append(environment)
-
-    with caplog.at_level(logging.ERROR):
-        asyncio.run(
-            play(Script(changes=(change(0, "refused"), change(1, "healthy"))), taken, clock, clock.sleep)
-        )
-    assert made == ["emea"]
-    assert [record.getMessage() for record in caplog.records] == [
-        "simulator: emea: refused: [Errno 98] Address already in use"
-    ]
+    asyncio.run(scenario())
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith("simulator: emea: healthy: [Errno 98] ")

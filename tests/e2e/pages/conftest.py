@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from e2e.simulated import Simulated
 from harness.browser import PATIENCE, Visit, browsing
 from harness.daemon import Daemon
+from harness.simulated import Simulated
 from harness.waiting import poll
 
-from exporter.simulator import plain_world
+from exporter.simulator import plain_environments
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -58,7 +58,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     directory = tmp_path_factory.mktemp("pages")
-    plain = plain_world(len(NAMES))
+    plain = plain_environments(len(NAMES))
     world = [*plain[:2], replace(plain[2], https=True)]
     with (
         Simulated(world, directory) as simulated,

@@ -1,50 +1,49 @@
-"""The authorize request, checked as strictly as the provider does.
+"""The authorize request, checked as strictly as the provider checks it. No I/O.
 
     duplicates → client_id → redirect_uri → response_type → response_mode → scope → PKCE → prompt, max_age
 
-An unknown client_id is told to the browser, by a 302 to the sign-on page, whatever the response mode: so
-the vendor describes it. Other mistakes are told as JSON with pi.flow and by the same redirect without;
-that redirect, and status 400 for a redirect_uri that is not registered, are inferred. That the scope is
-required and must contain openid is OIDC's rule (Core, 3.1.2.1), and so are those for prompt and max_age.
+An unknown client_id is reported to the browser, by a 302 to the sign-on page, whatever the response mode: so
+the vendor describes it. Other errors are reported as JSON with pi.flow and by the same redirect without; that
+redirect, and status 400 for a redirect_uri that is not registered, are inferred. That the scope is required
+and must contain openid is OIDC's rule (Core, 3.1.2.1), and so are those for prompt and max_age.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from exporter.simulator.problem import (
+from exporter.simulator.environments import Application
+from exporter.simulator.error_answers import (
     UNKNOWN_CLIENT,
-    Problem,
     RefusedError,
     invalid_request,
     invalid_value,
     required_value,
 )
-from exporter.simulator.world import Application, Environment
 
 PI_FLOW = "pi.flow"
 RESPONSE_MODES = (PI_FLOW, "query", "fragment", "form_post")
 CHALLENGE_METHODS = ("plain", "S256")
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 
-_FIELDS = 50
+MAX_FIELDS = 50
 _CHALLENGES: Mapping[str, re.Pattern[str]] = {
     "plain": re.compile(r"[A-Za-z0-9._~-]{43,128}"),
     "S256": re.compile(r"[A-Za-z0-9_-]{43}"),
 }
-"""RFC 7636, 4.1 and 4.2: a verifier as it is, or the base64url of a SHA-256."""
+"""RFC 7636, 4.1 and 4.2: the verifier itself, or the base64url of its SHA-256."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AuthorizeRequest:
     """A valid authorize request.
 
     Args:
-        application: who asks.
-        redirect_uri: where the answer goes in the end.
+        application: the application of the client_id.
+        redirect_uri: where the result goes in the end.
         pi_flow: whether the client wants the flow as JSON.
         prompts: the words of `prompt`.
         state: the client's own.
@@ -57,18 +56,14 @@ class Asked:
     state: str | None = field(default=None, repr=False)
 
 
-def read_authorize(query: str, environment: Environment) -> Asked:
-    """Check a query against the environment's applications.
-
-    Raises:
-        RefusedError: with the problem, and whether the browser is told.
-    """
+def read_authorize(query: str, applications: Iterable[Application]) -> AuthorizeRequest:
+    """Check a query against the applications of an environment; raises `RefusedError`."""
     pairs = _pairs(query)
     modes = [value for name, value in pairs if name == "response_mode"]
     pi_flow = modes == [PI_FLOW]
     try:
         given = _once_each(pairs)
-        application = _application(given, environment)
+        application = _application(given, applications)
         redirect_uri = _redirect_uri(given, application)
         _check_response(given)
         _check_scope(given)
@@ -76,8 +71,8 @@ def read_authorize(query: str, environment: Environment) -> Asked:
         _check_max_age(given)
         prompts = _prompts(given)
     except RefusedError as refused:
-        raise RefusedError(refused.problem, to_browser=refused.to_browser or not pi_flow) from None
-    return Asked(
+        raise RefusedError(refused.answer, to_browser=refused.to_browser or not pi_flow) from None
+    return AuthorizeRequest(
         application=application,
         redirect_uri=redirect_uri,
         pi_flow=pi_flow,
@@ -88,13 +83,9 @@ def read_authorize(query: str, environment: Environment) -> Asked:
 
 def _pairs(query: str) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_FIELDS)
+        return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:  # broken UTF-8, or too many fields
-        raise RefusedError(_unreadable()) from None
-
-
-def _unreadable() -> Problem:
-    return invalid_request("query", "The query could not be decoded.")
+        raise RefusedError(invalid_request("query", "The query could not be decoded.")) from None
 
 
 def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -116,9 +107,9 @@ def _required(given: Mapping[str, str], name: str) -> str:
     return given[name]
 
 
-def _application(given: Mapping[str, str], environment: Environment) -> Application:
+def _application(given: Mapping[str, str], applications: Iterable[Application]) -> Application:
     client_id = _required(given, "client_id")
-    for application in environment.applications:
+    for application in applications:
         if application.client_id == client_id:
             return application
     raise RefusedError(UNKNOWN_CLIENT, to_browser=True)
@@ -172,5 +163,5 @@ def _prompts(given: Mapping[str, str]) -> frozenset[str]:
     if not prompts <= PROMPTS:
         raise RefusedError(invalid_value("prompt", f"Must be one of {', '.join(sorted(PROMPTS))}."))
     if "none" in prompts and len(prompts) > 1:
-        raise RefusedError(invalid_value("prompt", "none stands alone."))
+        raise RefusedError(invalid_value("prompt", "none excludes all others."))
     return prompts

@@ -1,4 +1,4 @@
-"""A Prometheus that scrapes the demo, if one is installed."""
+"""Runs a Prometheus that scrapes the demo, if one is installed."""
 
 from __future__ import annotations
 
@@ -12,32 +12,34 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from exporter.demo.mistake import UnavailableError
+DEFAULT_PORT = 9090
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+QUERY_SECONDS = 1.0
+POLL_SECONDS = 0.05
 
-_USUAL_PORT = 9090
-_START_SECONDS = 30.0
-_END_SECONDS = 5.0
-_LOOK_SECONDS = 1.0
-_BETWEEN_LOOKS = 0.05
+
+class PrometheusError(Exception):
+    """It did not start; the text says why."""
 
 
 def find_prometheus() -> str | None:
-    """Return the program, or None if it is not on PATH."""
+    """Return the path of the program, or None if it is not on PATH."""
     return shutil.which("prometheus")
 
 
 @asynccontextmanager
 async def scraping(program: str, address: str) -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes `address` each second; yield its URL when it answers queries.
+    """Run a Prometheus that scrapes `address` every second; yield its URL once it answers queries.
 
     Raises:
-        UnavailableError: it does not come up.
+        PrometheusError: it did not start.
     """
-    port = free_port(_USUAL_PORT)
+    port = free_port(DEFAULT_PORT)
     with TemporaryDirectory(prefix="demo-prometheus-") as directory:
         configuration, log = Path(directory) / "prometheus.yml", Path(directory) / "log"
         configuration.write_text(configuration_for(address), encoding="utf-8")
-        # Its log would be written across the table.
+        # Its log must not appear in the table.
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 program,
@@ -46,7 +48,7 @@ async def scraping(program: str, address: str) -> AsyncIterator[str]:
                 f"--web.listen-address=127.0.0.1:{port}",
                 stdout=output,
                 stderr=output,
-                # A session of its own: Ctrl-C is for us, and we end it.
+                # A session of its own, so that Ctrl-C reaches the demo alone, which then stops it.
                 start_new_session=True,
             )
         try:
@@ -56,7 +58,7 @@ async def scraping(program: str, address: str) -> AsyncIterator[str]:
             with suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), _END_SECONDS)
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
             except TimeoutError:
                 process.kill()
                 await process.wait()
@@ -64,29 +66,31 @@ async def scraping(program: str, address: str) -> AsyncIterator[str]:
 
 async def _wait_until_up(process: Process, port: int, configuration: Path, log: Path) -> None:
     try:
-        async with asyncio.timeout(_START_SECONDS):
+        async with asyncio.timeout(START_SECONDS):
             while not await _is_up(port, configuration):
                 if process.returncode is not None:
-                    raise UnavailableError(f"prometheus ended with status {process.returncode}{_last(log)}")
-                await asyncio.sleep(_BETWEEN_LOOKS)
+                    raise PrometheusError(
+                        f"prometheus exited with status {process.returncode}{_last_line(log)}"
+                    )
+                await asyncio.sleep(POLL_SECONDS)
     except TimeoutError as error:
-        raise UnavailableError(f"prometheus was not ready within {_START_SECONDS:g} s") from error
+        raise PrometheusError(f"prometheus was not ready within {START_SECONDS:g} s") from error
 
 
-def _last(log: Path) -> str:
+def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return f"; it said: {lines[-1]}" if lines else ""
+    return f": {lines[-1]}" if lines else ""
 
 
 async def _is_up(port: int, configuration: Path) -> bool:
-    """Say whether ours answers: another program may have taken the port before it."""
+    """Return whether ours answers: another program may have taken the port first."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
         return False
     try:
         writer.write(b"GET /api/v1/status/flags HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
-        return str(configuration).encode() in await asyncio.wait_for(reader.read(), _LOOK_SECONDS)
+        return str(configuration).encode() in await asyncio.wait_for(reader.read(), QUERY_SECONDS)
     except (ConnectionError, TimeoutError):
         return False
     finally:

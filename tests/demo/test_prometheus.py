@@ -1,4 +1,4 @@
-"""A Prometheus beside the demo: what it is told, where it listens, and that it is ours that answers."""
+"""A Prometheus beside the demo: its configuration, its port, and that ours answers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from harness.http_messages import json_answer
 from harness.http_server import HttpServer
 from harness.prometheus import need_tool
 
-from exporter.demo import UnavailableError, scraper
-from exporter.demo.scraper import configuration_for, find_prometheus, free_port, scraping
+from exporter.demo import prometheus
+from exporter.demo.prometheus import (
+    PrometheusError,
+    configuration_for,
+    find_prometheus,
+    free_port,
+    scraping,
+)
 
 
 def program(directory: Path, script: str) -> str:
@@ -26,7 +32,7 @@ def program(directory: Path, script: str) -> str:
 
 
 def start(command: str) -> str:
-    """Start it and return its URL; it is ended again."""
+    """Start it, return its URL, and stop it."""
 
     async def scenario() -> str:
         async with scraping(command, "127.0.0.1:9988") as url:
@@ -44,7 +50,7 @@ def test_it_scrapes_the_exporter_and_nothing_else_each_second() -> None:
     }
 
 
-def test_promtool_finds_nothing_wrong_with_the_configuration(tmp_path: Path) -> None:
+def test_promtool_accepts_the_configuration(tmp_path: Path) -> None:
     file = tmp_path / "prometheus.yml"
     file.write_text(configuration_for("127.0.0.1:1234"), encoding="utf-8")
     command = [need_tool("promtool"), "check", "config", "--lint-fatal", str(file)]
@@ -58,7 +64,7 @@ def test_a_free_port_is_the_wanted_one() -> None:
     assert free_port(port) == port
 
 
-def test_another_port_stands_in_for_one_in_use() -> None:
+def test_a_port_in_use_is_replaced_by_another() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         other = free_port(port)
@@ -76,41 +82,39 @@ def test_no_port_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         free_port(9090)
 
 
-def test_it_is_found_on_path_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_found_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_prometheus() is None
     command = program(tmp_path, "exit 0")
     assert find_prometheus() == command
 
 
-@pytest.mark.parametrize(
-    ("script", "said"), [("exit 3", ""), ("echo one; echo two >&2; exit 3", "; it said: two")]
-)
-def test_one_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path, script: str, said: str) -> None:
-    with pytest.raises(UnavailableError) as error:
+@pytest.mark.parametrize(("script", "output"), [("exit 3", ""), ("echo one; echo two >&2; exit 3", ": two")])
+def test_one_that_exits_at_once_is_reported_with_its_last_line(
+    tmp_path: Path, script: str, output: str
+) -> None:
+    with pytest.raises(PrometheusError) as error:
         start(program(tmp_path, script))
-    assert str(error.value) == f"prometheus ended with status 3{said}"
+    assert str(error.value) == f"prometheus exited with status 3{output}"
 
 
-def test_another_that_answers_on_its_port_is_not_taken_for_it(
+def test_another_server_on_its_port_is_not_mistaken_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = {"status": "success", "data": {"config.file": "/etc/prometheus/prometheus.yml"}}
     with HttpServer(json_answer(flags)) as other:
-        monkeypatch.setattr(scraper, "free_port", lambda _: other.port)
-        with pytest.raises(UnavailableError, match="ended with status 1"):
+        monkeypatch.setattr(prometheus, "free_port", lambda _: other.port)
+        with pytest.raises(PrometheusError, match="exited with status 1"):
             start(program(tmp_path, "sleep 1; exit 1"))
         assert other.requests
 
 
-def test_one_that_never_answers_is_given_up_and_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scraper, "_START_SECONDS", 0.2)
-    monkeypatch.setattr(scraper, "_END_SECONDS", 0.2)
+def test_one_that_never_answers_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "START_SECONDS", 0.2)
+    monkeypatch.setattr(prometheus, "STOP_SECONDS", 0.2)
     pid = tmp_path / "pid"
     command = program(tmp_path, f"trap '' TERM; echo $$ >{pid}; while :; do sleep 0.1; done")
-    with pytest.raises(UnavailableError, match=r"^prometheus was not ready within 0\.2 s$"):
+    with pytest.raises(PrometheusError, match=r"^prometheus was not ready within 0\.2 s$"):
         start(command)
     assert not pid.exists() or not alive(int(pid.read_text()))
 

@@ -1,22 +1,22 @@
-"""A world to look at: eight environments, and a minute in which most kinds of weather pass over them."""
+"""The demo's eight environments, and a minute in which every kind of weather passes over them."""
 
 from __future__ import annotations
 
 from uuid import NAMESPACE_URL, uuid5
 
+from exporter.simulator.environments import Application, Environment, SignOnPolicy, User
 from exporter.simulator.script import Change, Script
-from exporter.simulator.weather import Value, Weather
-from exporter.simulator.world import Application, Environment, SignOnPolicy, User
+from exporter.simulator.weather import Flaky, Healthy, Slow, Weather, parse_weather
 
 _SEED = "https://simulator.example/"
 
 
-def demo_world() -> tuple[Environment, ...]:
-    """Return the environments of the demo; their ids are the same each time, their ports any free ones."""
+def demo_environments() -> tuple[Environment, ...]:
+    """Return the demo's environments; their ids are the same each time, their ports any free ones."""
     return (
         _environment("emea_workforce"),
-        _environment("us_retail", weather=Weather.of("slow", ms=350, jitter=250)),
-        _environment("apac_partners", weather=Weather.of("flaky", ratio=0.3)),
+        _environment("us_retail", weather=Slow(ms=350, jitter=250)),
+        _environment("apac_partners", weather=Flaky(ratio=0.3)),
         _environment("ca_customers"),
         _environment("au_suppliers", https=True),
         _environment("sg_contractors", policy=SignOnPolicy.IDENTIFIER_FIRST),
@@ -25,13 +25,13 @@ def demo_world() -> tuple[Environment, ...]:
     )
 
 
-def plain_world(size: int) -> tuple[Environment, ...]:
-    """Return so many healthy environments, `environment_1` and on, their ids the same each time."""
-    return tuple(_environment(f"environment_{number}") for number in range(1, size + 1))
+def plain_environments(number: int) -> tuple[Environment, ...]:
+    """Return healthy environments over http, `environment_1` and on; their ids are the same each time."""
+    return tuple(_environment(f"environment_{index}") for index in range(1, number + 1))
 
 
 def demo_script() -> Script:
-    """Return a minute of weather for `demo_world`, which then begins anew."""
+    """Return a minute of weather for `demo_environments`, after which it starts again."""
     changes = [
         *_story("emea_workforce", (0, "healthy"), (35, "clock_skewed", {"seconds": 180}), (50, "healthy")),
         *_story(
@@ -76,15 +76,19 @@ def _environment(
         users=(User(username="demo", password="demo"),),  # noqa: S106  a made-up user of a made-up provider
         https=https or custom_domain,
         custom_domain=custom_domain,
-        weather=weather or Weather(),
+        weather=weather or Healthy(),
     )
 
 
 def _story(
-    environment: str, *changes: tuple[float, str] | tuple[float, str, dict[str, Value]]
+    environment: str, *changes: tuple[float, str] | tuple[float, str, dict[str, float]]
 ) -> list[Change]:
     return [
-        Change(after=after, environment=environment, weather=Weather.of(kind, **(rest[0] if rest else {})))
+        Change(
+            after=after,
+            environment=environment,
+            weather=parse_weather({"weather": kind, **(rest[0] if rest else {})}),
+        )
         for after, kind, *rest in changes
     ]
 

@@ -1,0 +1,259 @@
+"""A simulated environment that runs: its port, its provider, its weather, and what it received."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from exporter.simulator.environments import (
+    UUID_PATTERN,
+    Environment,
+    SignOnPolicy,
+    Urls,
+    check_weather,
+)
+from exporter.simulator.error_answers import REQUEST_LIMITED, unexpected_error
+from exporter.simulator.flow import FIRST_STATUS
+from exporter.simulator.http import (
+    ConnectionFault,
+    HttpRequest,
+    HttpResponse,
+    Listener,
+    redirect,
+    text_response,
+)
+from exporter.simulator.provider import Provider, clock_skew
+from exporter.simulator.script import Clock
+from exporter.simulator.weather import (
+    ErrorHtml,
+    ErrorJson,
+    Flaky,
+    Maintenance,
+    RateLimited,
+    Refused,
+    Reset,
+    Silent,
+    Slow,
+    Weather,
+)
+
+MAINTENANCE_URL = "https://maintenance.example/"
+"""A reserved name, which never resolves."""
+
+_CALLBACK = re.compile(rf"(https?://[^/?#]+)/({UUID_PATTERN})/rp/callback/openid_connect")
+_DESTINATION = "00000000-0000-4000-8000-000000000000"
+
+
+@dataclass(slots=True)
+class RequestStats:
+    """What an environment received and how it answered.
+
+    Args:
+        requests: that were read to their end, whatever the weather.
+        endpoints: how many for each endpoint.
+        answers: how many per status code, and per `silence` and `reset`.
+    """
+
+    requests: int = 0
+    endpoints: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+
+
+class ServerCertificates:
+    """A TLS server's context that chooses the certificate of each handshake.
+
+    Args:
+        contexts: a context for every kind of weather that has a certificate of its own, and for `healthy`.
+
+    Attributes:
+        context: what a server listens with.
+        kind: the weather whose certificate is shown; others show that of `healthy`.
+    """
+
+    def __init__(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
+        self._contexts = contexts
+        self.kind = "healthy"
+        self.context = contexts[self.kind]
+        self.context.sni_callback = self._choose  # called for every handshake, also without SNI
+
+    def _choose(self, handshake: ssl.SSLObject | ssl.SSLSocket, *_: object) -> None:
+        handshake.context = self._contexts.get(self.kind, self.context)
+
+
+class SimulatedEnvironment:
+    """One environment on its port.
+
+    Args:
+        environment: what is simulated.
+        host: where it listens.
+        public_host: host in its URLs, in brackets if it is an IPv6 address.
+        key: the public JWK it publishes.
+        certificates: what it shows to TLS clients; None for http.
+        clock: time.
+        random: decides about the share of `flaky` and the jitter of `slow`.
+
+    Attributes:
+        environment: what is simulated.
+        stats: what it received so far.
+        weather: what is wrong now; change it by `set_weather`.
+        base_url: scheme, host and port, without a trailing slash.
+
+    Raises:
+        OSError: its port is in use.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        host: str,
+        public_host: str,
+        key: Mapping[str, str],
+        certificates: ServerCertificates | None,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self.environment = environment
+        self.stats = RequestStats()
+        self.weather: Weather = environment.weather
+        self._certificates = certificates
+        self._clock = clock
+        self._random = random
+        tls = None if certificates is None else certificates.context
+        self._listener = Listener(host, environment.port, self._respond, tls)
+        scheme = "http" if certificates is None else "https"
+        self.base_url = f"{scheme}://{public_host}:{self._listener.port}"
+        self._urls = Urls(self.base_url, environment.id, environment.custom_domain)
+        self._provider = Provider(environment, self._urls, key, clock.time, random)
+
+    @property
+    def source_url(self) -> str:
+        """What every endpoint's URL starts with: the base URL and, unless on a custom domain, the id."""
+        return self._urls.root
+
+    @property
+    def port(self) -> int:
+        """Its port, also while that is closed."""
+        return self._listener.port
+
+    @property
+    def connections(self) -> int:
+        """How many connections there were so far, TLS handshake included."""
+        return self._listener.connections
+
+    async def start(self) -> None:
+        """Start to listen, unless the weather is `refused`."""
+        await self.set_weather(self.weather)
+
+    async def set_weather(self, weather: Weather) -> None:
+        """Change the weather, for the next connection or request.
+
+        Raises:
+            TLSRequiredError: such weather needs https and this environment has none.
+            OSError: another program took its port while it was closed.
+        """
+        check_weather(self.environment, weather)
+        if self._certificates is not None and self._certificates.kind != weather.weather:
+            self._certificates.kind = weather.weather
+            self._listener.close_idle_connections()
+        if isinstance(weather, Refused):
+            self._listener.close()
+        else:
+            await self._listener.open()
+        self.weather = weather
+
+    async def stop(self) -> None:
+        """Close its port and every connection."""
+        await self._listener.stop()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return name, id, URL and weather."""
+        return {
+            "environment": self.environment.name,
+            "id": self.environment.id,
+            "url": self.source_url,
+            **self.weather.as_json(),
+        }
+
+    def exporter_settings(self, ca_file: Path | None) -> dict[str, str]:
+        """Return the settings of a target that watches it, by its first application.
+
+        The destination is read from the application's first redirect_uri. If that is not one of PingOne's
+        callbacks, it is set as it is, with a made-up destination, which the authorize journey never requests.
+        """
+        application = self.environment.applications[0]
+        redirect_uri = application.redirect_uris[0]
+        callback = _CALLBACK.fullmatch(redirect_uri)
+        settings = {
+            "SOURCE_ENVIRONMENT_ID": self.environment.id,
+            "DESTINATION_ENVIRONMENT_ID": _DESTINATION if callback is None else callback[2],
+            "CLIENT_ID": application.client_id,
+            "DESTINATION_AUTH_URL": self.base_url if callback is None else callback[1],
+        }
+        if callback is None:
+            settings["REDIRECT_URI"] = redirect_uri
+        if self.environment.custom_domain:
+            settings["CUSTOM_DOMAIN"] = urlsplit(self.base_url).netloc
+        else:
+            settings["AUTH_URL"] = self.base_url
+        if application.sign_on_policy is not SignOnPolicy.LOGIN:
+            settings["EXPECTED_STATUSES"] = FIRST_STATUS[application.sign_on_policy]
+        if application.pkce_required:
+            settings["PKCE"] = "true"
+        if self.environment.https and ca_file is not None:
+            settings["CA_FILE"] = str(ca_file)
+        return settings
+
+    async def _respond(self, request: HttpRequest) -> HttpResponse | ConnectionFault:
+        weather = self.weather
+        self.stats.requests += 1
+        self.stats.endpoints[self._urls.match(request.path).endpoint.value] += 1
+        if isinstance(weather, Slow):
+            await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
+        response = intercept(weather, self._random)
+        if response is None:
+            response = self._provider.answer(request, weather)
+        if isinstance(response, ConnectionFault):
+            self.stats.answers[response.value] += 1
+            return response
+        self.stats.answers[str(response.status)] += 1
+        now = self._clock.time() + clock_skew(weather)
+        return response.with_headers(("Date", formatdate(now, usegmt=True)))
+
+
+def intercept(weather: Weather, random: Random) -> HttpResponse | ConnectionFault | None:
+    """Return what the edge does with a request in such weather; None if the request reaches the application.
+
+    What an HTML error of the edge looks like, and that it has no `Correlation-Id`, is inferred.
+    """
+    correlation_id = ("Correlation-Id", str(uuid4()))
+    match weather:
+        case Flaky() if random.random() < weather.ratio:
+            return unexpected_error(HTTPStatus.SERVICE_UNAVAILABLE).as_json(correlation_id)
+        case RateLimited():
+            return REQUEST_LIMITED.as_json(correlation_id, ("Retry-After", str(weather.retry_after)))
+        case ErrorJson():
+            return unexpected_error(weather.code).as_json(correlation_id)
+        case ErrorHtml():
+            title = f"{weather.code} ERROR"
+            page = f"<title>{title}</title><h1>{title}</h1><p>The request could not be satisfied.</p>"
+            html = f"<!DOCTYPE html><html lang=en>{page}</html>"
+            return text_response(weather.code, html, ("Server", "CloudFront"), kind="html")
+        case Maintenance():
+            return redirect(MAINTENANCE_URL, correlation_id)
+        case Silent():
+            return ConnectionFault.SILENCE
+        case Reset():
+            return ConnectionFault.RESET
+        case _:
+            return None

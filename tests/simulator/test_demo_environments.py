@@ -1,0 +1,43 @@
+"""The demo's environments and script fit together, and there is something to see."""
+
+from __future__ import annotations
+
+from exporter.simulator import KINDS, check_script, demo_environments, demo_script, plain_environments
+
+
+def test_there_are_eight_environments_of_every_policy_the_same_each_time() -> None:
+    environments = demo_environments()
+    assert len(environments) == 8
+    assert environments == demo_environments()
+    assert {environment.applications[0].sign_on_policy for environment in environments} == {
+        "login",
+        "identifier_first",
+        "davinci",
+    }
+    assert {environment.https for environment in environments} == {True, False}
+    assert any(
+        environment.custom_domain and environment.applications[0].pkce_required
+        for environment in environments
+    )
+
+
+def test_plain_environments_are_healthy() -> None:
+    environments = plain_environments(2)
+    assert [environment.name for environment in environments] == ["environment_1", "environment_2"]
+    assert {environment.weather.weather for environment in environments} == {"healthy"}
+
+
+def test_the_script_fits_and_repeats_after_its_last_change() -> None:
+    script = demo_script()
+    check_script(script, demo_environments())
+    assert script.repeat == 60
+    assert max(change.after for change in script.changes) < 60
+
+
+def test_each_repetition_begins_with_the_weather_at_the_start() -> None:
+    at_start = {change.environment: change.weather for change in demo_script().changes if change.after == 0}
+    assert at_start == {environment.name: environment.weather for environment in demo_environments()}
+
+
+def test_every_kind_of_weather_passes_within_a_minute() -> None:
+    assert {change.weather.weather for change in demo_script().changes} == set(KINDS)

@@ -1,0 +1,114 @@
+"""HTTP/1.1 over real sockets, as clients speak it well or badly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from harness.waiting import poll
+from simulator.examples import ENVIRONMENT_ID, connect, exchange
+
+if TYPE_CHECKING:
+    from simulator.conftest import Client
+
+JWKS = f"/{ENVIRONMENT_ID}/as/jwks"
+GET = f"GET {JWKS} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+CLOSE = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+OK = b"HTTP/1.1 200 OK\r\n"
+POST = f"POST /{ENVIRONMENT_ID}/flows/{ENVIRONMENT_ID} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\n"
+"""The answer to that flow, once the whole request was read."""
+
+
+def test_requests_follow_each_other_on_one_connection_even_when_sent_at_once(client: Client) -> None:
+    assert exchange(client.environment.port, GET + GET + CLOSE).count(OK) == 3
+
+
+def test_a_request_may_arrive_byte_by_byte(client: Client) -> None:
+    received = exchange(client.environment.port, *(CLOSE[i : i + 1] for i in range(len(CLOSE))))
+    assert received.startswith(OK)
+
+
+def test_the_response_to_head_has_the_length_and_no_body(client: Client) -> None:
+    received = exchange(client.environment.port, CLOSE.replace(b"GET", b"HEAD"))
+    length = len(client.get("/as/jwks").content)
+    assert f"Content-Length: {length}\r\n".encode() in received
+    assert received.endswith(b"\r\n\r\n")
+
+
+def test_a_target_may_have_the_absolute_form(client: Client) -> None:
+    assert exchange(client.environment.port, CLOSE.replace(b"GET /", b"GET http://h:1/")).startswith(OK)
+
+
+@pytest.mark.parametrize(
+    ("framing", "parts"),
+    [
+        (b"Content-Length: 5", (b"he", b"llo")),
+        (b"Transfer-Encoding: chunked", (b"2\r\nhe\r\n3\r\nllo\r\n", b"0\r\n\r\n")),
+        (b"Content-Length: 65536", (b"x" * 65_536,)),
+    ],
+)
+def test_a_body_is_read_whole(client: Client, framing: bytes, parts: tuple[bytes, ...]) -> None:
+    assert exchange(client.environment.port, POST + framing + b"\r\n\r\n", *parts).startswith(NOT_FOUND)
+
+
+def test_a_body_over_the_limit_is_refused_and_an_endless_one_before_its_end(client: Client) -> None:
+    received = exchange(client.environment.port, POST + b"Content-Length: 65537\r\n\r\n", b"x" * 65_537)
+    assert received.startswith(b"HTTP/1.1 413 ")
+    with connect(client.environment.port) as endless:
+        endless.sendall(POST + b"Content-Length: 1000000000\r\n\r\n" + b"x" * (1024 * 1024 + 1))
+        assert endless.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_waits_for_100_continue_gets_it(client: Client) -> None:
+    with connect(client.environment.port) as waiting:
+        waiting.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        assert waiting.recv(65536).startswith(b"HTTP/1.1 100 ")
+        waiting.sendall(b"x")
+        assert waiting.recv(65536).startswith(NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000, 431),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: magic\r\n\r\n", 501),
+    ],
+)
+def test_anything_but_http_is_refused_and_is_not_a_request(client: Client, sent: bytes, status: int) -> None:
+    before = client.environment.stats.requests
+    with connect(client.environment.port) as speaker:
+        speaker.sendall(sent)
+        assert speaker.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
+    assert client.environment.stats.requests == before
+
+
+def test_a_client_that_disconnects_at_any_point_disturbs_no_other(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = client.environment.connections
+    for sent in (b"", b"GET / HT", POST + b"Content-Length: 9\r\n\r\nhalf"):
+        exchange(client.environment.port, sent, half_close=True)
+    assert exchange(client.environment.port, CLOSE).startswith(OK)
+    assert client.environment.connections == before + 4
+    assert caplog.records == []
+
+
+def test_an_idle_client_is_disconnected(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.simulator.http.IDLE_SECONDS", 0.01)
+    assert exchange(client.environment.port, b"GET / HTTP/1.1\r\n") == b""
+
+
+def test_a_bug_in_an_answer_ends_its_connection_alone(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("exporter.simulator.provider.Provider.answer", broken)
+    assert exchange(client.environment.port, GET) == b""
+    monkeypatch.undo()
+    assert exchange(client.environment.port, CLOSE).startswith(OK)
+    poll(lambda: client.get("/as/jwks").status_code, lambda code: code == 200, timeout=30, what="an answer")

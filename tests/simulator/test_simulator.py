@@ -1,0 +1,252 @@
+"""The simulator as a whole: what it refuses, what it writes, how it ends, and how an exporter watches it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from harness.simulated import Simulated
+from simulator.conftest import Client
+from simulator.examples import (
+    APPLICATION,
+    CLIENT_ID,
+    DESTINATION_ID,
+    ENVIRONMENT_ID,
+    descriptors,
+    emea,
+    other_id,
+    with_policy,
+)
+
+from exporter.simulator import (
+    Application,
+    Change,
+    Environment,
+    Script,
+    ScriptError,
+    SignOnPolicy,
+    SimulationError,
+    User,
+    parse_weather,
+    simulator,
+)
+
+LATER = Script(
+    changes=(Change(after=3600, environment="emea", weather=parse_weather({"weather": "healthy"})),)
+)
+
+
+def refusal(*environments: Environment, script: Script | None = None) -> str:
+    async def scenario() -> None:
+        async with simulator(environments, script=script):
+            pytest.fail("it must not start")
+
+    with pytest.raises((SimulationError, ScriptError)) as caught:
+        asyncio.run(scenario())
+    return str(caught.value)
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"name": "EMEA"}, "name"),
+        ({"name": "a__b"}, "name"),
+        ({"name": "a" * 64}, "name"),
+        ({"id": ENVIRONMENT_ID.upper()}, "id"),
+        ({"custom_domain": True}, "a custom domain needs https"),
+        ({"applications": ()}, "applications"),
+        ({"applications": (APPLICATION, APPLICATION)}, "two applications have the same client_id"),
+    ],
+)
+def test_an_invalid_environment_is_refused(changes: dict[str, object], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        emea(**changes)
+
+
+def test_an_application_needs_a_redirect_uri_and_a_user_keeps_the_password() -> None:
+    with pytest.raises(ValueError, match="redirect_uris"):
+        Application(client_id=CLIENT_ID, redirect_uris=())
+    assert "hunter2" not in repr(User(username="ada", password="hunter2"))
+
+
+def test_environments_that_do_not_fit_together_are_refused_with_every_error() -> None:
+    text = refusal(
+        emea(port=8080), emea(port=8080), emea(name="b", weather=parse_weather({"weather": "tls_expired"}))
+    )
+    assert text.splitlines() == [
+        "two environments have the name emea",
+        f"two environments have the id {ENVIRONMENT_ID}",
+        "two environments have the port 8080",
+        "b is served over http; tls_expired needs an environment with https",
+    ]
+    assert refusal() == "there must be at least one environment"
+
+
+def test_a_script_that_does_not_fit_is_refused() -> None:
+    assert refusal(emea(name="b"), script=LATER) == "no environment has the name or id emea"
+
+
+def test_a_port_in_use_is_an_error_and_what_was_opened_is_closed_again() -> None:
+    async def start(environments: list[Environment], control_port: int) -> None:
+        async with simulator(environments, control_port=control_port):
+            pytest.fail("it must not start")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        before = descriptors()
+        for environments, control_port in (
+            ([emea()], taken),
+            ([emea(), emea(name="b", id=other_id(9), port=taken)], 0),
+        ):
+            with pytest.raises(OSError, match="in use"):
+                asyncio.run(start(environments, control_port))
+        assert descriptors() == before
+
+
+def test_weather_cannot_be_set_for_an_unknown_environment() -> None:
+    async def scenario() -> None:
+        async with simulator([emea()]) as running:
+            await running.set_weather("other", parse_weather({"weather": "healthy"}))
+
+    with pytest.raises(LookupError, match="no environment has the name or id other"):
+        asyncio.run(scenario())
+
+
+# Where it is
+
+
+@pytest.mark.parametrize(
+    ("host", "base"),
+    [
+        ("0.0.0.0", "https://127.0.0.1"),  # noqa: S104  what is tested
+        ("localhost", "https://localhost"),
+        ("::1", "https://[::1]"),
+        ("::", "https://[::1]"),
+    ],
+)
+def test_urls_and_certificates_have_a_host_that_can_be_connected_to(host: str, base: str) -> None:
+    with Simulated([emea(https=True)], host=host) as simulated:
+        client = Client(simulated, "emea")
+        assert client.base_url == f"{base}:{client.environment.port}"
+        assert client.authorize().status_code == 200
+        assert httpx.get(f"{simulated.control_url}/weather", trust_env=False).status_code == 200
+
+
+def test_a_port_may_be_fixed_for_an_environment_and_for_control() -> None:
+    with Simulated([emea()]) as first:
+        ports = first.environment("emea").port, int(first.control_url.rpartition(":")[2])
+    with Simulated([emea(port=ports[0])], control_port=ports[1]) as second:
+        assert second.environment("emea").port == ports[0]
+        assert second.control_url == f"http://127.0.0.1:{ports[1]}"
+
+
+def test_the_authority_is_a_file_while_the_simulator_runs_and_no_key_is_left(tmp_path: Path) -> None:
+    with Simulated([emea(https=True)], directory=tmp_path) as simulated:
+        ca_file = simulated.running.ca_file
+        assert ca_file is not None
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [ca_file]
+        assert b"PRIVATE" not in ca_file.read_bytes()
+        assert stat.S_IMODE(ca_file.parent.stat().st_mode) == 0o700
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_https_environments_nothing_is_written() -> None:
+    with Simulated([emea()], directory=Path("/nonexistent")) as simulated:
+        assert simulated.running.ca_file is None
+
+
+# The end
+
+
+def test_stopping_with_open_connections_leaves_no_task_no_socket_and_no_file(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        environments = [emea(), emea(name="apac", id=other_id(1), https=True)]
+        async with simulator(environments, script=LATER, directory=tmp_path) as running:
+            simulated = running.environments["emea"]
+            await running.set_weather("emea", parse_weather({"weather": "silent"}))
+            silent = await asyncio.open_connection("127.0.0.1", simulated.port)
+            silent[1].write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            idle = await asyncio.open_connection("127.0.0.1", simulated.port)
+            while not simulated.stats.requests or simulated.connections < 2:  # noqa: ASYNC110  nothing to await
+                await asyncio.sleep(0)
+        for reader, writer in (silent, idle):
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+    before = descriptors()
+    asyncio.run(scenario())
+    assert descriptors() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_the_block_is_raised_after_everything_was_stopped() -> None:
+    async def scenario() -> None:
+        async with simulator([emea()]) as running:
+            ports.append(running.environments["emea"].port)
+            raise ZeroDivisionError
+
+    ports: list[int] = []
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(scenario())
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", ports[0]))
+
+
+# How an exporter watches it
+
+
+def variables(**changes: Any) -> tuple[dict[str, str], str, str]:  # noqa: ANN401  any field of an environment
+    """Return the variables without their common prefix, the base URL and the authority's file."""
+    with Simulated([emea(**changes)]) as simulated:
+        prefix = "FLOW_EXPORTER_TARGETS__EMEA__"
+        found = simulated.variables
+        assert all(name.startswith(prefix) for name in found)
+        short = {name.removeprefix(prefix): value for name, value in found.items()}
+        return short, simulated.environment("emea").base_url, str(simulated.running.ca_file)
+
+
+def test_an_ordinary_environment_needs_ids_and_urls() -> None:
+    found, base_url, _ = variables()
+    assert found == {
+        "SOURCE_ENVIRONMENT_ID": ENVIRONMENT_ID,
+        "DESTINATION_ENVIRONMENT_ID": DESTINATION_ID,
+        "CLIENT_ID": CLIENT_ID,
+        "AUTH_URL": base_url,
+        "DESTINATION_AUTH_URL": "https://auth.pingone.com",
+    }
+
+
+def test_https_needs_the_authority_and_a_custom_domain_its_port() -> None:
+    found, base_url, ca_file = variables(https=True)
+    assert (found["CA_FILE"], found["AUTH_URL"]) == (ca_file, base_url)
+    found, base_url, _ = variables(https=True, custom_domain=True)
+    assert found["CUSTOM_DOMAIN"] == base_url.removeprefix("https://")
+    assert "AUTH_URL" not in found
+
+
+def test_policy_and_pkce_are_settings() -> None:
+    first = variables(applications=with_policy(SignOnPolicy.IDENTIFIER_FIRST))[0]
+    assert first["EXPECTED_STATUSES"] == "SIGN_ON_REQUIRED"
+    application = replace(APPLICATION, sign_on_policy=SignOnPolicy.DAVINCI, pkce_required=True)
+    found = variables(applications=(application,))[0]
+    assert (found["EXPECTED_STATUSES"], found["PKCE"]) == ("DAVINCI", "true")
+
+
+def test_a_redirect_uri_of_another_form_is_set_as_it_is() -> None:
+    application = replace(APPLICATION, redirect_uris=("https://rp.example/back",))
+    found, base_url, _ = variables(applications=(application,))
+    assert found["REDIRECT_URI"] == "https://rp.example/back"
+    assert found["DESTINATION_AUTH_URL"] == base_url
+    assert found["DESTINATION_ENVIRONMENT_ID"] != DESTINATION_ID
