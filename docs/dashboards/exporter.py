@@ -10,6 +10,7 @@ from dashboards.panels import Layout, Query, cells, lines, timeline
 from dashboards.promql import POD, RATE, SHARE_WINDOW, of_pods, per_minute, quantile, scraped, share
 from dashboards.promql import cells as counted
 from dashboards.tables import Column, rows
+from dashboards.thresholds import THRESHOLDS
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
@@ -101,11 +102,11 @@ def _lag_cells() -> Panel:
 def _lag() -> Panel:
     layout = Layout(
         title="Schedule lag, p90",
-        description="One in ten probes starts later than this. PingOneScheduleLagging fires at one second, "
-        "the dashed line.",
+        description="One in ten probes starts later than this. PingOneScheduleLagging fires at the "
+        "dashed line.",
     )
     lag = quantile(0.9, of_pods(f"{OWN}schedule_lag_seconds_bucket"), "instance")
-    return lines(layout, "s", Query(lag, LEGEND), steps=((None, "green"), (1, "red")))
+    return lines(layout, "s", Query(lag, LEGEND), steps=((None, "green"), (THRESHOLDS["lag_seconds"], "red")))
 
 
 def _probes() -> Panel:
@@ -143,8 +144,8 @@ def _stalls() -> Panel:
     layout = Layout(
         title="Stalled probes",
         description="Share of probes in 15 minutes during which the exporter's event loop stalled; their "
-        "durations are discarded. PingOneProbesStalled fires at 10 %, the dashed line. The usual cause is "
-        "CPU throttling.",
+        "durations are discarded. PingOneProbesStalled fires at the dashed line. The usual cause is CPU "
+        "throttling.",
     )
     stalled, done = of_pods(f"{OWN}probes_stalled_total"), of_pods("pingone_flow_probes_total")
     found = share("instance", stalled, done, SHARE_WINDOW)
@@ -152,7 +153,7 @@ def _stalls() -> Panel:
         layout,
         "percentunit",
         Query(found, LEGEND),
-        steps=((None, "green"), (0.1, "red")),
+        steps=((None, "green"), (THRESHOLDS["stalled_share"], "red")),
     )
 
 

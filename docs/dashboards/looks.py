@@ -8,6 +8,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.states import FAULT_COLORS, STATES
+from dashboards.thresholds import THRESHOLDS
 
 TARGET_UID = "pingone-flow-target"
 
@@ -23,8 +24,12 @@ Thresholds = tuple[tuple[float | None, str], ...]
 """Lower bounds and their colors; None is the lowest."""
 
 BUDGET: Thresholds = ((None, "red"), (0, "orange"), (0.5, "green"))
-CERTIFICATE: Thresholds = ((None, "red"), (7, "orange"), (21, "green"))
-"""In days, as in the rules."""
+CERTIFICATE: Thresholds = (
+    (None, "red"),
+    (THRESHOLDS["certificate_last_days"], "orange"),
+    (THRESHOLDS["certificate_days"], "green"),
+)
+"""In days."""
 
 
 def thresholds(steps: Thresholds) -> builders.ThresholdsConfig:

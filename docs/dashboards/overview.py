@@ -23,6 +23,7 @@ from dashboards.promql import (
 )
 from dashboards.states import absent, all_well, missing, not_well, state, unreachable, unscraped
 from dashboards.tables import Column, rows
+from dashboards.thresholds import THRESHOLDS
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
@@ -111,7 +112,7 @@ def _budget() -> Panel:
     layout = Layout(
         title="Error budget left",
         description="How much is left of the failures that the objective allows in the selected time range "
-        f"(99.5 % good, or as set in the alert rules); the {MAX_BARS} worst federations. Below 0 the "
+        f"(threshold `objective` of the alert rules); the {MAX_BARS} worst federations. Below 0 the "
         "objective is missed. Faults provider, network and configuration count; quota and exporter do not. "
         f"{WITH_RULES}",
     )
@@ -144,13 +145,13 @@ def _slow() -> Panel:
     layout = Layout(
         title="Slow successes",
         description="Share of successful probes in 30 minutes that exceeded the federation's latency "
-        "objective. PingOneSignOnSlow fires at 25 %, the dashed line.",
+        "objective. PingOneSignOnSlow fires at the dashed line.",
     )
     return lines(
         layout,
         "percentunit",
         Query(slow_share(KEY), TARGET_LEGEND),
-        steps=((None, "green"), (0.25, "red")),
+        steps=((None, "green"), (THRESHOLDS["slow_share"], "red")),
     )
 
 
@@ -192,7 +193,7 @@ def _certificates() -> Panel:
     layout = Layout(
         title="Certificates",
         description="Days until each host's TLS certificate expires, as last seen, even if it was "
-        "rejected. Ticket at 21 days, page at 7. Hosts without TLS are not listed.",
+        "rejected. Orange: ticket. Red: page. Hosts without TLS are not listed.",
         width=HALF,
     )
     days = Column(
@@ -207,8 +208,8 @@ def _certificates() -> Panel:
 def _freshness() -> Panel:
     layout = Layout(
         title="Stale probes",
-        description="Time since each federation was last probed, also in intervals. From 3 intervals on it "
-        "is stale, and its current state is unknown. Federations that are paused after a rate limit are "
+        description="Time since each federation was last probed, also in intervals. Red: it is stale, "
+        "and its current state is unknown. Federations that are paused after a rate limit are "
         "not stale; the last column shows for how much longer.",
         width=HALF,
     )
@@ -224,7 +225,7 @@ def _freshness() -> Panel:
                 "intervals",
                 f"({last}) / {interval}",
                 "none",
-                steps=((None, "green"), (2, "orange"), (3, "red")),
+                steps=((None, "green"), (2, "orange"), (THRESHOLDS["stale_intervals"], "red")),
             ),
             Column("paused for", paused, "s"),
         ],

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dashboards.thresholds import THRESHOLDS
 from exporter.observing.catalogue import DAEMON, FLOW
 
 KEY = "cluster, namespace, job, target"
@@ -37,7 +38,7 @@ SHARE_WINDOW = "15m"
 BAD = 'fault=~"network|provider|configuration"'
 JUDGED = 'fault=~"none|network|provider|configuration"'
 
-OBJECTIVE = "scalar(max(pingone_flow:threshold:objective) or vector(0.995))"
+OBJECTIVE = f"scalar(max(pingone_flow:threshold:objective) or vector({THRESHOLDS['objective']:g}))"
 """The objective: from the alert rules, else their default."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboards.promql import KEY, in_scope, scraped, series
+from dashboards.thresholds import THRESHOLDS
 from exporter.reasons import Fault
 
 
@@ -64,7 +65,7 @@ OR = "\nor "
 SLOW_WINDOW = "5m"
 """A federation is slow if a success within this time took longer than the latency objective."""
 
-STALE_INTERVALS = 3
+STALE_INTERVALS = THRESHOLDS["stale_intervals"]
 """As in the rules: after that, the last probe says nothing about the current state."""
 
 
@@ -99,7 +100,7 @@ def _stale() -> str:
     last = series("pingone_flow_probe_last_run_timestamp_seconds")
     interval = series("pingone_flow_target_interval_seconds")
     held = series("pingone_flow_backoff_until_timestamp_seconds")
-    return f"(time() - {last} > bool {STALE_INTERVALS} * {interval}) unless {held}"
+    return f"(time() - {last} > bool {STALE_INTERVALS:g} * {interval}) unless {held}"
 
 
 def all_well() -> str:

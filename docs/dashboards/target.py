@@ -33,6 +33,7 @@ from dashboards.promql import (
 )
 from dashboards.states import state
 from dashboards.tables import Column, rows
+from dashboards.thresholds import THRESHOLDS
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
@@ -84,11 +85,11 @@ def _figures() -> list[Panel]:
             small(
                 title="Consecutive failures",
                 description="Failed probes since the last success, for the pod with the most. "
-                "PingOneFederationDown pages at 3. Rate limits and faults of the exporter do not count.",
+                "Red: PingOneFederationDown pages. Rate limits and faults of the exporter do not count.",
             ),
             "none",
             worst(series("pingone_flow_probe_consecutive_failures")),
-            steps=((None, "green"), (1, "orange"), (3, "red")),
+            steps=((None, "green"), (1, "orange"), (THRESHOLDS["down_failures"], "red")),
         ),
         figure(
             small(
@@ -226,11 +227,14 @@ def _slow() -> Panel:
     layout = Layout(
         title="Slow successes",
         description="Share of successful probes in 30 minutes over the latency objective. "
-        "PingOneSignOnSlow fires at 25 %, the dashed line.",
+        "PingOneSignOnSlow fires at the dashed line.",
         width=HALF,
     )
     return lines(
-        layout, "percentunit", Query(slow_share("target"), "slow"), steps=((None, "green"), (0.25, "red"))
+        layout,
+        "percentunit",
+        Query(slow_share("target"), "slow"),
+        steps=((None, "green"), (THRESHOLDS["slow_share"], "red")),
     )
 
 
@@ -259,7 +263,7 @@ def _skew() -> Panel:
     layout = Layout(
         title="Clock skew",
         description="How far PingOne's clock is ahead of the exporter's, by the last flow, with error "
-        "bounds. If it is certainly more than 30 s, PingOneClockSkew fires; if all hosts show it, the "
+        "bounds. PingOneClockSkew fires if it certainly exceeds the threshold; if all hosts show it, the "
         "exporter's clock is wrong.",
     )
     skew, error = (series(f"pingone_flow_clock_skew_{what}seconds") for what in ("", "error_"))

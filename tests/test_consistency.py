@@ -1,0 +1,59 @@
+"""Where two places must agree, a test names the one that is out of date."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from exporter import target
+from exporter.settings import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
+from exporter.target import Journey, Target
+
+EXPORTER = Path(target.__file__).parent
+
+
+SHOW_SETTINGS = {"settings", "check_config", "preview"}
+"""They show every setting, so they do not count as its users."""
+
+
+@cache
+def _attributes_read() -> set[str]:
+    return {
+        node.attr
+        for path in EXPORTER.rglob("*.py")
+        if path.relative_to(EXPORTER).parts[0].removesuffix(".py") not in SHOW_SETTINGS
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+
+
+@pytest.mark.parametrize("journey", Journey)
+def test_a_journey_yields_exactly_the_steps_that_its_metrics_know(journey: Journey) -> None:
+    tree = ast.parse((EXPORTER / "probing" / "journeys" / f"{journey}.py").read_text(encoding="utf-8"))
+    names = {
+        keyword.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Step"
+        for keyword in node.keywords
+        if keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
+    }
+
+    assert names == set(journey.steps)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        f"{kind.__name__}.{field.name}"
+        for kind in (Target, Config, WebConfig, LogConfig, ShardConfig, EgressConfig)
+        for field in dataclasses.fields(kind)
+    ],
+)
+def test_every_setting_is_used(setting: str) -> None:
+    if setting == "WebConfig.config_file":
+        pytest.skip("shown by check-config only; WebConfig.security is its content")
+    assert setting.partition(".")[2] in _attributes_read()
