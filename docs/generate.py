@@ -12,10 +12,10 @@ from pathlib import Path
 import chart_values
 import dashboards
 import reasons_table
+import settings_reference
 import simulator_reference
 
 from exporter.observing import reference as metrics_reference
-from exporter.settings import reference as settings_reference
 
 DOCS = Path(__file__).resolve().parent
 
@@ -24,7 +24,7 @@ sys.path.insert(0, str(DOCS.parent / "tests"))
 from faults.table import reference as faults_reference  # noqa: E402  found by the line above only
 
 PAGES: Mapping[Path, Callable[[], str]] = {
-    DOCS / "settings.md": settings_reference,
+    DOCS / "settings.md": settings_reference.reference,
     DOCS / "metrics.md": metrics_reference,
     DOCS / "simulator.md": simulator_reference.reference,
     DOCS / "faults.md": faults_reference,

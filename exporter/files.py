@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from itertools import islice
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
@@ -18,6 +20,14 @@ _STALLED_READ_TIMEOUT_SECONDS = 0.5
 """While an earlier read still hangs, later ones wait only this long: a load must not take minutes."""
 
 _MAX_STALLED_READS = 8
+
+MAX_DIGESTED_BYTES = 16 * 1024 * 1024
+"""Of a larger file, size and modification time are digested, too."""
+MAX_DIRECTORY_ENTRIES = 10_000
+MAX_DIRECTORY_DEPTH = 4
+_KUBERNETES_INTERNAL = ".."
+"""Prefix of names under which Kubernetes keeps the content of a mount; the other names link to it."""
+
 _MAX_SHOWN_CHARACTERS = 200
 _stalled: list[Thread] = []
 
@@ -108,3 +118,52 @@ def printable(name: str) -> str:
     """Make a name or path safe for any terminal and log: escaped ASCII of bounded length."""
     escaped = name[: _MAX_SHOWN_CHARACTERS + 1].encode("unicode_escape").decode("ascii")
     return escaped if len(escaped) <= _MAX_SHOWN_CHARACTERS else f"{escaped[:_MAX_SHOWN_CHARACTERS]}..."
+
+
+def file_digests(paths: Iterable[Path]) -> Mapping[Path, bytes]:
+    """Return a digest of the content of each file or directory, or of why it cannot be read.
+
+    By content, not by time: when Kubernetes swaps the link to a mounted ConfigMap, every file is new and most
+    have the same content as before. Reads files: not for the event loop.
+    """
+    return {path: _digest_within_time(path) for path in paths}
+
+
+def _digest_within_time(path: Path) -> bytes:
+    try:
+        return call_with_timeout(lambda: _digest_of(path, MAX_DIRECTORY_DEPTH))
+    except TimeoutError:
+        return _digest(b"timed out")
+
+
+def _digest_of(path: Path, depth: int) -> bytes:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            return _digest_of_directory(path, depth)
+        if not stat.S_ISREG(status.st_mode):  # reading a named pipe would wait for a writer
+            return _digest(b"special", str(status.st_rdev).encode())
+        with path.open("rb") as file:
+            content = file.read(MAX_DIGESTED_BYTES)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        return _digest(b"unreadable", str(getattr(error, "errno", None)).encode())
+    large = status.st_size > MAX_DIGESTED_BYTES
+    return _digest(b"file", content, f"{status.st_size} {status.st_mtime_ns}".encode() if large else b"")
+
+
+def _digest_of_directory(path: Path, depth: int) -> bytes:
+    with os.scandir(path) as entries:
+        names = sorted(entry.name for entry in islice(entries, MAX_DIRECTORY_ENTRIES))
+    parts = [b"directory"]
+    for name in names if depth else ():
+        if not name.startswith(_KUBERNETES_INTERNAL):
+            parts += [os.fsencode(name), _digest_of(path / name, depth - 1)]
+    return _digest(*parts)
+
+
+def _digest(*parts: bytes) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.digest()

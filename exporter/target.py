@@ -48,6 +48,8 @@ class Target:
             are appended as `/as/authorize`. It ends in the environment's id, except on a custom
             domain.
         redirect_uri: the destination's return entry point.
+        absolute_host: the host of `source_url` was written with a trailing dot, which that URL does not have:
+            resolve it without search domains.
         scope: OAuth scopes, separated by spaces.
         prompt: OIDC `prompt`, as it is sent.
         acr_values: OIDC `acr_values`, as it is sent.
@@ -91,6 +93,7 @@ class Target:
     client_key_file: Path | None = None
     ip_family: IpFamily = IpFamily.ANY
     proxy_url: str | None = field(default=None, repr=False)
+    absolute_host: bool = False
 
     @property
     def auth_host(self) -> str:

@@ -1,4 +1,4 @@
-"""Files that the operator names are read whole, within bounds of size and time."""
+"""Files that the operator names are read within bounds, and a change of their content is noticed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from harness.mount import Mount
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import files
-from exporter.files import FileError, call_with_timeout, printable, read_bounded
+from exporter.files import (
+    MAX_DIGESTED_BYTES,
+    MAX_DIRECTORY_DEPTH,
+    FileError,
+    call_with_timeout,
+    file_digests,
+    printable,
+    read_bounded,
+)
 
 
 def test_a_file_is_read_whole_up_to_its_bound(tmp_path: Path) -> None:
@@ -79,3 +88,126 @@ def test_any_name_is_shown_in_printable_ascii_of_bounded_length(name: str) -> No
 def test_a_name_of_the_maximum_length_is_shown_whole() -> None:
     assert printable("X" * 200) == "X" * 200
     assert printable("X" * 201) == "X" * 200 + "..."
+
+
+def digest_of(path: Path) -> bytes:
+    return file_digests([path])[path]
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def put_a_directory_there(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def put_a_pipe_there(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "other content": lambda path: write(path, "b"),
+    "no content": lambda path: write(path, ""),
+    "gone": lambda path: path.unlink(),
+    "a directory in its place": put_a_directory_there,
+    "a pipe in its place": put_a_pipe_there,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_changes_the_digest(tmp_path: Path, change: str) -> None:
+    path = write(tmp_path / "file", "a")
+    before = digest_of(path)
+    CHANGES[change](path)
+    assert digest_of(path) != before
+    assert digest_of(path) == digest_of(path)
+
+
+def test_the_same_content_has_the_same_digest_whenever_it_was_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "file", "a")
+    before = digest_of(path)
+    path.unlink()
+    write(path, "a")
+    os.utime(path, (1, 1))
+    assert digest_of(path) == before
+
+
+def test_a_missing_file_has_one_digest_until_it_exists(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    before = digest_of(path)
+    assert digest_of(path) == before
+    write(path, "")
+    assert digest_of(path) != before
+
+
+def test_the_digest_of_a_directory_covers_names_and_content(tmp_path: Path) -> None:
+    path = tmp_path / "secrets"
+    write(path / "a", "1")
+    seen = [digest_of(path)]
+    write(path / "b", "1")
+    seen.append(digest_of(path))
+    write(path / "b", "2")
+    seen.append(digest_of(path))
+    (path / "b").rename(path / "c")
+    seen.append(digest_of(path))
+    write(path / "inner" / "d", "3")
+    seen.append(digest_of(path))
+    write(path / "inner" / "d", "4")
+    seen.append(digest_of(path))
+    assert len(set(seen)) == len(seen)
+
+
+def test_the_digest_of_a_swapped_mount_changes_only_with_its_content(tmp_path: Path) -> None:
+    mount = Mount(tmp_path / "mount")
+    mount.put({"a": "1", "b": "2"})
+    directory, file = mount.directory, mount.directory / "a"
+    before = digest_of(directory), digest_of(file)
+    mount.put({"a": "1", "b": "2"})
+    assert (digest_of(directory), digest_of(file)) == before
+    mount.put({"a": "1", "b": "3"})
+    assert digest_of(directory) != before[0]
+    assert digest_of(file) == before[1]
+    mount.put({"a": "2", "b": "2"})
+    assert digest_of(file) != before[1]
+
+
+def test_a_loop_of_links_ends(tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to(tmp_path)
+    write(tmp_path / "a", "1")
+    before = digest_of(tmp_path)
+    write(tmp_path / "a", "2")
+    assert digest_of(tmp_path) != before
+
+
+def test_the_depth_of_a_directory_is_bounded(tmp_path: Path) -> None:
+    deep = tmp_path
+    for _ in range(MAX_DIRECTORY_DEPTH + 1):
+        deep /= "d"
+    write(deep / "a", "1")
+    before = digest_of(tmp_path)
+    write(deep / "a", "2")
+    assert digest_of(tmp_path) == before
+
+
+def test_the_digest_of_a_large_file_covers_size_and_time(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.truncate(MAX_DIGESTED_BYTES + 10)
+    os.utime(path, (1, 1))
+    before = digest_of(path)
+    os.utime(path, (2, 2))
+    assert digest_of(path) != before
+
+
+def test_an_impossible_name_has_the_digest_of_an_unreadable_file(tmp_path: Path) -> None:
+    assert digest_of(tmp_path / "a\0b") == digest_of(tmp_path / "c\0d")
+
+
+def test_each_path_has_its_own_digest(tmp_path: Path) -> None:
+    one, other = write(tmp_path / "a", "1"), write(tmp_path / "b", "2")
+    assert file_digests([one, other]) == {one: digest_of(one), other: digest_of(other)}

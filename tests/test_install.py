@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from harness.daemon import COMMAND, Daemon, run_command
 from harness.variables import target_variables
+from settings_reference import reference
 
 from exporter import __version__
 from exporter.durations import parse_duration
-from exporter.settings import load, reference
+from exporter.settings import load
 
 ROOT = Path(__file__).parent.parent
 UNIT = ROOT / "docs" / "systemd" / "pingone-flow-exporter.service"

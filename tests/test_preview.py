@@ -188,9 +188,8 @@ def test_a_configuration_file_and_a_mounted_secret_are_checked_together(tmp_path
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
         (
-            f"{P}TARGETS__EMEA__PROXY_URL in secrets: is an https or socks proxy, which is not supported; "
-            "write an http one, for example http://proxy.example.com:3128 (https targets are reached through "
-            "it, too)"
+            f"{P}TARGETS__EMEA__PROXY_URL in secrets: https and socks proxies are not supported; use an http "
+            "proxy, e.g. http://proxy.example.com:3128 (it also reaches https targets)"
         ),
-        "targets.emea.intervall in flows.yaml line 6: is unknown; did you mean targets.emea.interval?",
+        "targets.emea.intervall in flows.yaml line 6: unknown setting; did you mean targets.emea.interval?",
     ]

@@ -1,42 +1,43 @@
-"""What the operator writes -> targets and the rest. Only here is pydantic known.
+"""Settings: what the operator writes becomes one checked, frozen `Config`.
 
-environment_file   .env -> variables                       document   JSON of targets -> leaves
-configuration_file its YAML -> tree of leaves              tree       mappings -> tree of leaves
-secret_files       a mounted Secret -> variables
-yaml_reading       YAML -> yaml_nodes, with lines          file_content   a file, within bounds
-sources            all of these, the strongest first
-reading            variables -> tree of leaves             shape      the schema as a tree of names
-merging            trees of several sources -> one         schema     the variables, defaults, meanings
-validation         tree -> models                          values, address, egress, duration   single values
-                                                           client_certificate  looks at its files
-resolution, draft  models -> targets                       resolved   what comes out
-sharding           which of several exporters probes what
-web_file           Prometheus' web configuration file     section, web_tls    its parts
-loading            all of it                               description, reference   told in words
-fingerprint        whether files have changed
+environment    variables, .env and the JSON of targets  ─┐
+secret_files   a mounted Secret                          ├─> provenance   RawSettings: path -> value, location
+yaml_file      YAML                                     ─┘
+schema         Settings: names, types, defaults, rules       values, addresses   types of single settings
+explain        pydantic's errors at their locations          web_file       Prometheus' web configuration file
+load           all of it, in order                           config         the result
 """
 
-from exporter.files import printable
-from exporter.settings.address import ListenAddress
+from exporter.files import file_digests, printable
+from exporter.settings.addresses import REGIONS, ListenAddress
+from exporter.settings.config import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
 from exporter.settings.description import describe
-from exporter.settings.file_digests import file_digests
-from exporter.settings.loading import load
-from exporter.settings.mistake import ConfigurationError, InvalidSetting
-from exporter.settings.reference import reference
-from exporter.settings.resolved import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
+from exporter.settings.load import load, shard_of
+from exporter.settings.provenance import ConfigurationError, InvalidSetting
+from exporter.settings.schema import REQUIRED, Settings, TargetSettings
+from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS
+from exporter.settings.web_file import TlsServerConfig
 
 __all__ = [
+    "MAX_NAME_LENGTH",
+    "MAX_SHARDS",
+    "REGIONS",
+    "REQUIRED",
+    "RESERVED_LABELS",
     "Config",
     "ConfigurationError",
     "EgressConfig",
     "InvalidSetting",
     "ListenAddress",
     "LogConfig",
+    "Settings",
     "ShardConfig",
+    "TargetSettings",
+    "TlsServerConfig",
     "WebConfig",
     "describe",
     "file_digests",
     "load",
     "printable",
-    "reference",
+    "shard_of",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from exporter.durations import format_duration
-from exporter.settings.resolved import Config
+from exporter.settings.config import Config
 from exporter.target import IpFamily, Target
 from exporter.tls import WebSecurity
 

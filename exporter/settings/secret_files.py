@@ -1,11 +1,11 @@
-"""The files of a mounted Secret -> variables: one file each, called like its variable.
+"""Read the files of a mounted Secret: one file per variable, named like it.
 
-    secrets/..2026_11_25_10_00_00.1/FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL     the content
-    secrets/..data -> ..2026_11_25_10_00_00.1                                  swapped when it changes
+    secrets/..2026_11_25_10_00_00.1/FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL     the value
+    secrets/..data -> ..2026_11_25_10_00_00.1                                  swapped on every change
     secrets/FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL -> ..data/FLOW_EXPORTER_…
 
-Kubernetes swaps `..data` and then removes what it led to. All is read through one directory, and again when
-that was not the current one until the end, so that values of two generations are never mixed.
+Kubernetes swaps `..data`, then removes the old directory. Everything is read through one open directory, and
+read again if that is no longer the current one at the end, so that values of two versions are never mixed.
 """
 
 from __future__ import annotations
@@ -17,104 +17,86 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from exporter.settings.file_content import read_bounded
-from exporter.settings.mistake import InvalidSetting
-from exporter.settings.reading import read
-from exporter.settings.written import PREFIX, Place, Reading, fold
+from exporter.files import call_with_timeout, describe_os_error, printable, read_file
+from exporter.settings.environment import is_setting, read_variables
+from exporter.settings.provenance import InvalidSetting, Location, RawSettings
 
-LARGEST = 1024 * 1024
-"""Bytes; more does not fit into a Secret."""
+MAX_FILE_BYTES = 1024 * 1024
+"""More does not fit into a Secret."""
+MAX_BYTES = 16 * MAX_FILE_BYTES
+MAX_FILES = 20_000
 
-MOST_BYTES = 16 * LARGEST
-MOST_FILES = 20_000
-"""Together, in one directory."""
-
-_MISSING = "names a directory that does not exist; write a path that does, relative to the working directory"
 _CURRENT = "..data"
-_TRIES = 5
+_MAX_TRIES = 5
 
 
 class _SwappedError(Exception):
-    """Kubernetes put another generation in place while this one was read."""
+    """Kubernetes swapped the directory while it was read."""
 
 
-def read_secret_files(directory: Path, named_at: Place) -> Reading:
-    """Read the variables in a directory; what belongs to other programs is left alone.
+def read_secret_files(directory: Path, named_at: Location) -> list[RawSettings]:
+    """Read the variables in a directory; files with other names are ignored.
 
     Args:
-        directory: where they are.
-        named_at: where it is named, for when it cannot be read.
+        directory: the directory of the mounted Secret.
+        named_at: where the operator names it, for errors about the directory itself.
     """
-    for _ in range(_TRIES):
+    shown = printable(str(directory))
+    for _ in range(_MAX_TRIES):
         try:
-            return _read(directory)
+            return call_with_timeout(lambda: _read(directory))
         except _SwappedError:
             continue
         except FileNotFoundError:
-            wrong = _MISSING
-        except NotADirectoryError:
-            wrong = "is no directory; write the path of one"
+            message = f"directory not found: {shown}"
         except OSError as error:
-            wrong = f"names a directory that cannot be read ({error.strerror})"
+            message = describe_os_error(error, directory, 0)
         break
     else:
-        wrong = "names a directory that changes while it is read; wait until it does not"
-    return Reading(mistakes=[named_at.mistake(wrong)], whole=False)
+        message = f"directory changes while it is read: {shown}"
+    return [RawSettings(errors=[named_at.error(message)])]
 
 
-def _read(directory: Path) -> Reading:
+def _read(directory: Path) -> list[RawSettings]:
     variables: list[tuple[str, str]] = []
-    mistakes: list[InvalidSetting] = []
-    left = MOST_BYTES
-    shown = directory.name or str(directory)
-    with _generation(directory) as (number, names):
-        if len(names) > MOST_FILES:
-            raise OSError(errno.EFBIG, f"more than {MOST_FILES} files")
+    errors: list[InvalidSetting] = []
+    remaining = MAX_BYTES
+    shown = printable(str(directory))
+    with _current_version(directory) as (descriptor, names):
+        if len(names) > MAX_FILES:
+            raise OSError(errno.E2BIG, f"more than {MAX_FILES} files")
         for name in sorted(names):
-            place = Place(name, file=shown)
+            location = Location(name, file=directory.name or str(directory))
+            limit = min(MAX_FILE_BYTES, remaining)
             try:
-                raw = read_bounded(name, min(LARGEST, left), directory=number)
-                left -= len(raw)
-                variables.append((name, _without_line_break(raw.decode())))
+                content = read_file(name, limit, dir_fd=descriptor)
+                remaining -= len(content)
+                variables.append((name, content.decode().removesuffix("\n").removesuffix("\r")))
             except UnicodeDecodeError:
-                mistakes.append(place.mistake("is not encoded in UTF-8; write it in UTF-8"))
-            except IsADirectoryError:
-                mistakes.append(place.mistake("is no file; write the value into a file of this name"))
+                errors.append(location.error("not encoded in UTF-8"))
             except OSError as error:
-                mistakes.append(place.mistake(_unreadable(error, left)))
-    reading = read(variables, file=shown)
-    reading.mistakes += mistakes
-    reading.whole = not mistakes
-    return reading
+                message = describe_os_error(error, directory / name, limit)
+                if error.errno == errno.EFBIG and limit < MAX_FILE_BYTES:
+                    message = f"secret files larger than {MAX_BYTES // 1024} KiB together: {shown}"
+                errors.append(location.error(message))
+    sources = read_variables(variables, directory.name or str(directory))
+    sources[0].errors += errors
+    sources[0].complete = not errors
+    return sources
 
 
 @contextmanager
-def _generation(directory: Path) -> Iterator[tuple[int, list[str]]]:
-    """Open what is current and list our names in it; at the end, look whether it still is."""
+def _current_version(directory: Path) -> Iterator[tuple[int, list[str]]]:
+    """Open the current version and list our names in it; at the end, check that it is still current."""
     path = directory / _CURRENT
     if not path.is_dir():
         path = directory
-    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with os.scandir(number) as entries:
-            yield number, [entry.name for entry in islice(filter(_is_ours, entries), MOST_FILES + 1)]
-        if not os.path.samestat(os.fstat(number), path.stat()):
+        with os.scandir(descriptor) as entries:
+            ours = (entry.name for entry in entries if is_setting(entry.name))
+            yield descriptor, list(islice(ours, MAX_FILES + 1))
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
             raise _SwappedError
     finally:
-        os.close(number)
-
-
-def _is_ours(entry: os.DirEntry[str]) -> bool:
-    return fold(entry.name[: len(PREFIX)]) == fold(PREFIX)
-
-
-def _without_line_break(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-def _unreadable(error: OSError, left: int) -> str:
-    if error.errno != errno.EFBIG:
-        return f"cannot be read ({error.strerror})"
-    if left < LARGEST:
-        return f"is past {MOST_BYTES // LARGEST} MiB of secret files; write fewer"
-    return f"has more than {LARGEST // 1024} KiB; write less"
+        os.close(descriptor)

@@ -1,129 +1,326 @@
-"""Prometheus' web configuration file -> `WebSecurity`, with every mistake told at its line.
-
-tls_server_config     certificate, client certificates, versions; see web_tls
-http_server_config    http2, headers
-basic_auth_users      names and bcrypt hashes
-rate_limit            interval, burst
+"""Prometheus' web configuration file: TLS, headers, users and rate limit of the web port.
 
 Source: prometheus/exporter-toolkit, docs/web-configuration.md and web/tls_config.go. A file that Prometheus
-takes is taken here, and means the same, or is refused with the reason. Hashes and keys are never repeated.
+accepts is accepted here with the same meaning, or rejected with the reason: ignoring what Python's ssl cannot
+do would leave a port less safe than its file says. Hashes and keys are never shown.
 """
 
 from __future__ import annotations
 
 import re
+import ssl
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from exporter.durations import parse_duration
-from exporter.settings import values
-from exporter.settings.mistake import InvalidSetting
-from exporter.settings.section import Section
-from exporter.settings.web_tls import KEYS, tls_server
-from exporter.settings.written import Place
-from exporter.settings.yaml_reading import read_yaml
-from exporter.tls import RateLimit, WebSecurity
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-LARGEST = 256 * 1024
-"""Bytes; a file with a thousand users has a third of it."""
-MOST_USERS = 1000
-HIGHEST_COST = 16
+from exporter.settings.explain import explain
+from exporter.settings.provenance import InvalidSetting, RawSettings
+from exporter.settings.schema import Section, conflict, exclusive
+from exporter.settings.values import Duration, WholeNumber, check_characters
+from exporter.settings.yaml_file import read_yaml_file
+from exporter.tls import (
+    AUTHORITIES,
+    CERTIFICATE,
+    KEY,
+    RateLimit,
+    TlsFileError,
+    TlsServer,
+    WebSecurity,
+    read_material,
+    server_context,
+)
+
+if TYPE_CHECKING:
+    from pydantic_core import InitErrorDetails
+
+MAX_BYTES = 256 * 1024
+"""A file with a thousand users has a third of it."""
+MAX_USERS = 1000
+MAX_BCRYPT_COST = 16
 """Each step doubles the time of a login: 10 takes about 0.05 s, 16 three seconds of a whole processor."""
 
-_SECTIONS = ("tls_server_config", "http_server_config", "basic_auth_users", "rate_limit")
-_HEADERS: dict[str, tuple[str, ...]] = {
-    "Content-Security-Policy": (),
-    "X-Frame-Options": ("deny", "sameorigin"),
-    "X-Content-Type-Options": ("nosniff",),
-    "X-XSS-Protection": (),
-    "Strict-Transport-Security": (),
-}
-"""What may be set, and to which values; to any when there are none."""
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?")
 # The last letter of a salt has four bits that count: Go ignores the others, bcrypt's own library does not.
 _HASH = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
-_LOWEST_COST, _HIGHEST_POSSIBLE_COST = 4, 31
+_MIN_POSSIBLE_COST, _MAX_POSSIBLE_COST = 4, 31
+
+_VERIFIED = "RequireAndVerifyClientCert"
+_CLIENT_AUTH = ("NoClientCert", "VerifyClientCertIfGiven", _VERIFIED)
+_UNVERIFIED = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
+_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_OLD_VERSIONS = ("TLS10", "TLS11")
+_CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
+CIPHER_SUITES = {
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA": "ECDHE-ECDSA-AES256-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": "ECDHE-RSA-AES128-GCM-SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": "ECDHE-RSA-AES256-GCM-SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": "ECDHE-RSA-AES128-SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA": "ECDHE-RSA-AES256-SHA",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256": "AES128-GCM-SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384": "AES256-GCM-SHA384",
+    "TLS_RSA_WITH_AES_128_CBC_SHA": "AES128-SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA": "AES256-SHA",
+}
+"""What Go's `tls.CipherSuites` returns, or did until Go 1.22 for the last four; OpenSSL's names for it."""
+_TLS13_SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
+"""Always enabled, in Go and here."""
 
 
-def read_web_file(path: Path) -> tuple[WebSecurity, list[InvalidSetting]]:
-    """Read a web configuration file.
+def _version(name: str) -> str:
+    if name in _OLD_VERSIONS:
+        raise ValueError(f"{name} is not supported by OpenSSL; use TLS12 or TLS13")
+    if name not in _VERSIONS:
+        raise ValueError("unknown TLS version; use TLS12 or TLS13")
+    return name
 
-    Returns:
-        What it asks for, to be used only when there is no mistake; and the mistakes.
 
-    Raises:
-        ValueError: why there is nothing to read, told of the variable that names the file.
-    """
-    document = read_yaml(path, LARGEST)
-    mistakes = document.mistakes
-    if document.root is None:
-        return WebSecurity(), mistakes
-    root = Section(document.root, Place("", file=path.name), _SECTIONS, mistakes)
-    http = root.section("http_server_config", ("http2", "headers"))
-    http.read("http2", values.boolean)  # HTTP/1.1 is spoken either way: with true it is a client's choice
-    return (
-        WebSecurity(
-            tls=tls_server(root.section("tls_server_config", KEYS), path.parent),
-            users=_users(root.section("basic_auth_users", None)),
-            headers=_headers(http.section("headers", _HEADERS)),
-            rate_limit=_rate_limit(root.section("rate_limit", ("interval", "burst"))),
-        ),
-        mistakes,
+def _client_auth_type(name: str) -> str:
+    if name in _UNVERIFIED:
+        raise ValueError(
+            f"{name} is not supported (Python's ssl verifies each certificate it requests); use {_VERIFIED}"
+        )
+    if name not in _CLIENT_AUTH:
+        raise ValueError(f"unknown client auth type; use {', '.join(_CLIENT_AUTH[:-1])} or {_VERIFIED}")
+    return name
+
+
+def _cipher_suite(name: str) -> str:
+    if name in _TLS13_SUITES:
+        return name
+    if name not in CIPHER_SUITES:
+        raise ValueError("unknown or unsafe cipher suite; use e.g. TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(CIPHER_SUITES[name])
+    except ssl.SSLError:
+        raise ValueError(f"this OpenSSL does not support {name}") from None
+    return name
+
+
+def _curve(name: str) -> str:
+    if name not in _CURVES:
+        raise ValueError(f"unknown or unsupported curve; use one of {', '.join(_CURVES)}")
+    return name
+
+
+def _single_curve(curves: tuple[str, ...]) -> tuple[str, ...]:
+    if len(curves) > 1:
+        raise ValueError("Python's ssl supports one curve only")
+    return curves
+
+
+def _unsupported_sans(_value: object) -> None:
+    raise ValueError(
+        "not supported (Python's ssl cannot check it); use a client_ca_file of an authority that signs "
+        "certificates for scrapers only"
     )
 
 
-def _users(section: Section) -> dict[str, str]:
-    if len(section.names) > MOST_USERS:
-        section.mistakes.append(section.place.mistake(f"has more than {MOST_USERS} users; write fewer"))
-        return {}
-    users = {}
-    for name in section.names:
-        if ":" in name:
-            section.wrong(name, "has a colon in its name, which no client can send; write another name")
-        stored = section.read(name, _hash)
-        if stored is not None:
-            users[name] = stored
-    return users
-
-
-def _hash(text: str) -> str:
-    match = _HASH.fullmatch(text)
-    if match is None or not _LOWEST_COST <= int(match["cost"]) <= _HIGHEST_POSSIBLE_COST:
+def _bcrypt_hash(value: object) -> str:
+    match = _HASH.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not _MIN_POSSIBLE_COST <= int(match["cost"]) <= _MAX_POSSIBLE_COST:
+        raise ValueError("invalid bcrypt hash; create one with htpasswd -nBC 10")
+    if int(match["cost"]) > MAX_BCRYPT_COST:
         raise ValueError(
-            "is no bcrypt hash; write one that begins with $2a$, $2b$ or $2y$, as htpasswd -nBC 10 makes them"
+            f"cost above {MAX_BCRYPT_COST}: a login would take many seconds; hash with a cost of 10 to 12"
         )
-    if int(match["cost"]) > HIGHEST_COST:
-        raise ValueError(
-            f"has a cost above {HIGHEST_COST}, with which one login takes a processor for many seconds; "
-            "hash the password again, with a cost of 10 to 12"
+    return match.string
+
+
+def _user_name(name: str) -> str:
+    if ":" in name:
+        raise ValueError("user name must not contain a colon; no client can send it")
+    return name
+
+
+def _header_value(value: str) -> str:
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ValueError("invalid header value; use at most 4096 printable ASCII characters")
+    return value
+
+
+_TLS_FILES = tuple(("tls_server_config", name) for name in ("cert_file", "key_file", "client_ca_file"))
+
+Text = Annotated[str, BeforeValidator(check_characters)]
+HeaderValue = Annotated[Text, AfterValidator(_header_value)]
+
+
+class WebSection(Section):
+    """A group of the web configuration file. A key without a value is one that is not set."""
+
+    @classmethod
+    def written(cls, data: object) -> object:
+        """Drop keys without a value."""
+        data = super().written(data)
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if value is not None and value != ""}
+
+
+class TlsServerConfig(WebSection):
+    """TLS of the web port; paths are relative to the directory of the file."""
+
+    cert_file: Text | None = None
+    cert: str | None = None
+    key_file: Text | None = None
+    key: str | None = None
+    client_ca_file: Text | None = None
+    client_ca: str | None = None
+    client_auth_type: Annotated[Text, AfterValidator(_client_auth_type)] | None = None
+    client_allowed_sans: Annotated[None, BeforeValidator(_unsupported_sans)] = None
+    cipher_suites: tuple[Annotated[Text, AfterValidator(_cipher_suite)], ...] = ()
+    prefer_server_cipher_suites: bool = True
+    curve_preferences: Annotated[
+        tuple[Annotated[Text, AfterValidator(_curve)], ...], AfterValidator(_single_curve)
+    ] = ()
+    max_version: Annotated[Text, AfterValidator(_version)] = "TLS13"
+    min_version: Annotated[Text, AfterValidator(_version)] = "TLS12"
+
+    @classmethod
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+        """Yield what is missing and what cannot be combined."""
+        for name in ("cert", "key", "client_ca"):
+            yield from exclusive(written, (f"{name}_file", name), shown=str)
+        for name in ("cert", "key"):
+            if written and not written.keys() & {name, f"{name}_file"}:
+                yield conflict(f"{name}_file", "missing; TLS requires it")
+        authorities = next((name for name in ("client_ca_file", "client_ca") if name in written), None)
+        requested = written.get("client_auth_type", "NoClientCert")
+        if authorities and requested == "NoClientCert":
+            yield conflict(authorities, f"requires client_auth_type: {_VERIFIED}")
+        if not authorities and requested in _CLIENT_AUTH[1:]:
+            yield conflict("client_auth_type", "requires client_ca_file")
+
+    @field_validator("min_version")
+    @classmethod
+    def _check_version(cls, version: str, info: ValidationInfo) -> str:
+        if version > info.data.get("max_version", version):
+            raise ValueError("must not be above max_version")
+        return version
+
+    def server(self, directory: Path) -> TlsServer | None:
+        """Return the settings as `TlsServer`; None if there is no TLS."""
+        certificate = self.cert if self.cert_file is None else directory / self.cert_file
+        key = self.key if self.key_file is None else directory / self.key_file
+        if certificate is None or key is None:
+            return None
+        tls12_suites = tuple(CIPHER_SUITES[name] for name in self.cipher_suites if name in CIPHER_SUITES)
+        only_tls13 = bool(self.cipher_suites) and not tls12_suites
+        return TlsServer(
+            certificate=certificate,
+            key=key,
+            authorities=self.client_ca if self.client_ca_file is None else directory / self.client_ca_file,
+            certificate_required=self.client_auth_type == _VERIFIED,
+            minimum=ssl.TLSVersion.TLSv1_3 if only_tls13 else _VERSIONS[self.min_version],
+            maximum=_VERSIONS[self.max_version],
+            ciphers=tls12_suites,
+            server_chooses=self.prefer_server_cipher_suites,
+            curve=_CURVES[self.curve_preferences[0]] if self.curve_preferences else None,
         )
-    return text
 
 
-def _headers(section: Section) -> tuple[tuple[str, str], ...]:
-    found = []
-    for name in section.names:
-        value = section.read(name, _header_value)
-        allowed = _HEADERS[name]
-        if value is not None and allowed and value not in allowed:
-            section.wrong(name, f"is no value of this header; write {' or '.join(allowed)}")
-        elif value is not None:
-            found.append((name, value))
-    return tuple(found)
+class HeadersConfig(WebSection):
+    """Headers of every response."""
+
+    content_security_policy: HeaderValue | None = Field(None, alias="Content-Security-Policy")
+    x_frame_options: Literal["deny", "sameorigin"] | None = Field(None, alias="X-Frame-Options")
+    x_content_type_options: Literal["nosniff"] | None = Field(None, alias="X-Content-Type-Options")
+    x_xss_protection: HeaderValue | None = Field(None, alias="X-XSS-Protection")
+    strict_transport_security: HeaderValue | None = Field(None, alias="Strict-Transport-Security")
 
 
-def _header_value(text: str) -> str:
-    if not _HEADER_VALUE.fullmatch(text):
-        raise ValueError(
-            "is no value of a header; write at most 4096 printable ASCII characters, without spaces around"
+class HttpServerConfig(WebSection):
+    """HTTP of the web port."""
+
+    http2: bool = True
+    """HTTP/1.1 is spoken either way: in Prometheus, HTTP/2 is the client's choice."""
+    headers: HeadersConfig = HeadersConfig()
+
+
+class RateLimitConfig(WebSection):
+    """A limit of all requests together."""
+
+    burst: Annotated[WholeNumber, Field(ge=1)] | None = None
+    interval: Duration = 0.0
+
+    @field_validator("interval")
+    @classmethod
+    def _check_burst(cls, interval: float, info: ValidationInfo) -> float:
+        if interval and info.data.get("burst", 1) is None:
+            raise ValueError("requires burst, the number of requests allowed at once")
+        return interval
+
+
+class WebConfigFile(WebSection):
+    """The whole file."""
+
+    tls_server_config: TlsServerConfig = TlsServerConfig()
+    http_server_config: HttpServerConfig = HttpServerConfig()
+    basic_auth_users: dict[
+        Annotated[str, AfterValidator(_user_name)], Annotated[str, BeforeValidator(_bcrypt_hash)]
+    ] = Field(default_factory=dict, max_length=MAX_USERS)
+    rate_limit: RateLimitConfig = RateLimitConfig()
+
+    def security(self, directory: Path) -> WebSecurity:
+        """Return the settings that serving uses."""
+        limit = self.rate_limit
+        return WebSecurity(
+            tls=self.tls_server_config.server(directory),
+            users=self.basic_auth_users,
+            headers=tuple(
+                (name, value)
+                for name, value in self.http_server_config.headers.model_dump(by_alias=True).items()
+                if value
+            ),
+            rate_limit=RateLimit(interval=limit.interval, burst=limit.burst)
+            if limit.interval and limit.burst
+            else None,
         )
-    return text
 
 
-def _rate_limit(section: Section) -> RateLimit | None:
-    interval = section.read("interval", parse_duration)
-    burst = section.read("burst", lambda text: values.whole(text, 1, "requests, for example 20"))
-    if not interval:  # Prometheus: 0 is no limit
-        return None
-    if burst is None and "burst" not in section.names:
-        section.wrong("interval", "needs burst, how many requests may come at once; set it, too")
-    return None if burst is None else RateLimit(interval=interval, burst=burst)
+def read_web_file(path: Path) -> tuple[WebSecurity | None, list[InvalidSetting], list[Path]]:
+    """Read a web configuration file.
+
+    Returns:
+        The settings, None if there are errors; the errors; and the TLS files that the file names.
+
+    Raises:
+        ValueError: the file itself cannot be read; the message names the path.
+    """
+    raw = read_yaml_file(path, MAX_BYTES)
+    if not raw.complete:
+        return None, raw.errors, []
+    files = [path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values]
+    try:
+        config = WebConfigFile.model_validate(raw.nested())
+    except ValidationError as error:
+        return None, raw.errors + explain(error, raw, WebConfigFile), files
+    security = config.security(path.parent)
+    errors = raw.errors + _check_tls_files(security.tls, raw)
+    return None if errors else security, errors, files
+
+
+def _check_tls_files(tls: TlsServer | None, raw: RawSettings) -> list[InvalidSetting]:
+    if tls is None:
+        return []
+    try:
+        server_context(tls, read_material(tls))
+    except TlsFileError as error:
+        name = {CERTIFICATE: "cert", KEY: "key", AUTHORITIES: "client_ca"}[error.part]
+        names = (("tls_server_config", f"{name}_file"), ("tls_server_config", name))
+        location = next(raw.values[keys].location for keys in names if keys in raw.values)
+        return [location.error(str(error))]
+    return []

@@ -12,9 +12,7 @@ import yaml
 from chart.rendering import CHART, ONE, TARGET, RefusedError, render
 
 from exporter.durations import parse_duration
-from exporter.settings import address, values
-from exporter.settings.schema import TargetFields
-from exporter.settings.sharding import MOST_SHARDS
+from exporter.settings import MAX_NAME_LENGTH, MAX_SHARDS, REGIONS, RESERVED_LABELS, TargetSettings
 
 if TYPE_CHECKING:
     from chart.rendering import Values
@@ -94,7 +92,7 @@ def refused(values: Values) -> str:
         ({"targets": {"a" * 64: TARGET}}, "invalid propertyName"),
         ({"targets": [TARGET]}, "at '/targets'"),
         (ONE | {"shards": 0}, "at '/shards'"),
-        (ONE | {"shards": MOST_SHARDS + 1}, "at '/shards'"),
+        (ONE | {"shards": MAX_SHARDS + 1}, "at '/shards'"),
         (ONE | {"port": 80}, "at '/port'"),
         (ONE | {"externalUrl": "https://flows.example.com/?a=b"}, "at '/externalUrl'"),
         (ONE | {"secretVariables": {"PROXY_URL": "a"}}, "invalid propertyName 'PROXY_URL'"),
@@ -204,7 +202,7 @@ def camel(name: str) -> str:
 
 
 def test_the_schema_has_exactly_the_exporters_fields_of_a_target() -> None:
-    assert set(DEFINITIONS["target"]["properties"]) == {camel(name) for name in TargetFields.model_fields}
+    assert set(DEFINITIONS["target"]["properties"]) == {camel(name) for name in TargetSettings.model_fields}
 
 
 def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:
@@ -216,11 +214,11 @@ def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:
 
 
 def test_the_schema_knows_the_same_regions_labels_and_shards_as_the_exporter() -> None:
-    assert DEFINITIONS["region"]["enum"] == list(address.REGIONS)
+    assert DEFINITIONS["region"]["enum"] == list(REGIONS)
     names = DEFINITIONS["target"]["properties"]["labels"]["propertyNames"]
-    assert set(names["not"]["enum"]) == values.RESERVED_LABELS
-    assert SCHEMA["properties"]["targets"]["propertyNames"]["maxLength"] == values.LONGEST_TARGET_NAME
-    assert SCHEMA["properties"]["shards"]["maximum"] == MOST_SHARDS
+    assert set(names["not"]["enum"]) == RESERVED_LABELS
+    assert SCHEMA["properties"]["targets"]["propertyNames"]["maxLength"] == MAX_NAME_LENGTH
+    assert SCHEMA["properties"]["shards"]["maximum"] == MAX_SHARDS
 
 
 @pytest.mark.parametrize("text", ["0", "500ms", "1m30s", "2h", "1y2w3d4h5m6s7ms", "1d", "12w"])

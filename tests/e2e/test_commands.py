@@ -41,7 +41,7 @@ def names(complaints: list[str]) -> list[str]:
 @pytest.mark.parametrize("command", [("run",), (), ("check-config",)], ids=["run", "none", "check-config"])
 def test_without_a_target_it_says_which_variables_make_one(tmp_path: Path, command: tuple[str, ...]) -> None:
     (complaint,) = lines(run_command(*command, cwd=tmp_path))
-    assert complaint.startswith(f"{PREFIX}TARGETS: there is no target; ")
+    assert complaint.startswith(f"{PREFIX}TARGETS: no targets; ")
     for field in ("SOURCE_ENVIRONMENT_ID", "DESTINATION_ENVIRONMENT_ID", "CLIENT_ID"):
         assert f"__{field}" in complaint
 

@@ -231,7 +231,7 @@ def test_users_that_change_on_disk_change_at_the_door_and_a_mistake_changes_noth
         write(WEB_CONFIG.replace(HASH, "hunter2"))
         refused = known.post("/-/reload")
         assert (refused.status_code, "hunter2" in refused.text) == (500, False)
-        assert f"basic_auth_users.{USER} in web.yml line 11: is no bcrypt hash" in refused.text
+        assert f"basic_auth_users.{USER} in web.yml line 11: invalid bcrypt hash" in refused.text
         assert known.get("/metrics").status_code == 200
 
         write(WEB_CONFIG.replace(USER, "someone"))
@@ -421,8 +421,8 @@ def test_check_config_tells_what_is_wrong_with_the_file_and_starts_nothing(
     done = run_command("check-config", cwd=tmp_path, env=environment)
 
     assert done.returncode == 2
-    assert "basic_auth_users.root in web.yml line 12: is no bcrypt hash" in done.stderr
-    assert "rate in web.yml line 13: is unknown" in done.stderr
+    assert "basic_auth_users.root in web.yml line 12: invalid bcrypt hash" in done.stderr
+    assert "rate in web.yml line 13: unknown setting" in done.stderr
     assert "hunter2" not in done.stderr + done.stdout
 
 
@@ -435,5 +435,5 @@ def test_check_config_says_how_the_port_is_secured(site: WebApp, tmp_path: Path)
     done = run_command("check-config", cwd=tmp_path, env=environment)
 
     assert done.returncode == 0
-    assert "TLS, 1 user, headers Strict-Transport-Security X-Frame-Options" in done.stdout
+    assert "TLS, 1 user, headers X-Frame-Options Strict-Transport-Security" in done.stdout
     assert HASH not in done.stdout

@@ -16,7 +16,7 @@ from harness.variables import target_variables
 from rules.story import ALERTS, DOCUMENTS, ENTRIES, FILES, RECORDED
 
 from exporter.observing.catalogue import DAEMON, FLOW
-from exporter.settings.values import RESERVED_LABELS
+from exporter.settings import RESERVED_LABELS
 
 if TYPE_CHECKING:
     from harness.daemon import Daemon

@@ -11,31 +11,24 @@ import pytest
 from harness.mount import Mount
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from settings.example import EMEA, P, T, errors
 
-from exporter.settings import ConfigurationError, load, secret_files
-from exporter.settings.secret_files import read_secret_files
-from exporter.settings.written import Leaf, Place
+from exporter.settings import Config, ConfigurationError, load
 
-MISSING = "names a directory that does not exist; write a path that does, relative to the working directory"
-P = "FLOW_EXPORTER_"
-T = "FLOW_EXPORTER_TARGETS__EMEA__"
-HERE = Place("FLOW_EXPORTER_SECRETS_DIR")
-LEVEL = "FLOW_EXPORTER_LOG__LEVEL"
+HERE = f"{P}SECRETS_DIR"
+PROMPT = f"{T}PROMPT"
+LEVEL = f"{P}LOG__LEVEL"
 PROXY = "http://user:s3cr3t@proxy.example:3128"
-EMEA = {
-    f"{T}SOURCE_ENVIRONMENT_ID": "94e3268d-847d-47aa-a45e-1ef8dd8f4df0",
-    f"{T}DESTINATION_ENVIRONMENT_ID": "0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
-    f"{T}CLIENT_ID": "client",
-}
+KIB = 1024
 
 
-def told(directory: Path) -> list[str]:
-    return [str(mistake) for mistake in read_secret_files(directory, HERE).mistakes]
+def loaded(directory: Path) -> Config:
+    """Load the example with secret files in a directory."""
+    return load({**EMEA, HERE: str(directory)}, directory.parent)
 
 
-def level(directory: Path) -> str:
-    tree: dict[str, Any] = read_secret_files(directory, HERE).tree
-    return str(tree["log"]["level"].value)
+def reported(directory: Path) -> list[str]:
+    return errors({**EMEA, HERE: str(directory)}, directory.parent)
 
 
 @pytest.fixture
@@ -46,108 +39,113 @@ def mount(tmp_path: Path) -> Mount:
 
 def test_a_mounted_secret_is_read_through_its_links(mount: Mount) -> None:
     mount.put({f"{T}PROXY_URL": PROXY, "flow_exporter_log__level": "debug\n", "other": b"\xff"})
-    reading = read_secret_files(mount.directory, HERE)
-    assert reading.tree == {
-        "targets": {"emea": {"proxy_url": Leaf(PROXY, Place(f"{T}PROXY_URL", file="secrets"))}},
-        "log": {"level": Leaf("debug", Place("flow_exporter_log__level", file="secrets"))},
-    }
-    assert reading.mistakes == []
-    assert str(reading.places["emea"]) == "FLOW_EXPORTER_TARGETS__EMEA in secrets"
+    config = loaded(mount.directory)
+    assert (config.targets[0].proxy_url, config.log.level) == (PROXY, "debug")
 
 
-def test_a_plain_directory_is_read_too(tmp_path: Path) -> None:
-    (tmp_path / LEVEL).write_text("debug")
-    assert level(tmp_path) == "debug"
+def test_a_target_in_secret_files_alone_is_named_where_it_is(mount: Mount) -> None:
+    mount.put({"FLOW_EXPORTER_TARGETS__APAC__PROXY_URL": PROXY})
+    assert [line.partition(": ")[0] for line in reported(mount.directory)] == [
+        f"FLOW_EXPORTER_TARGETS__APAC__{name} in secrets"
+        for name in ("CLIENT_ID", "DESTINATION_ENVIRONMENT_ID", "SOURCE_ENVIRONMENT_ID")
+    ]
 
 
-@pytest.mark.parametrize(
-    ("content", "value"), [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("\n", ""), ("", "")]
-)
-def test_one_line_break_at_the_end_does_not_count(content: str, value: str, tmp_path: Path) -> None:
-    (tmp_path / LEVEL).write_bytes(content.encode())
-    assert level(tmp_path) == value
+@pytest.mark.parametrize("content", ["x", "x\n", "x\r\n"])
+def test_one_trailing_line_break_is_removed(content: str, tmp_path: Path) -> None:
+    (tmp_path / f"{T}REDIRECT_URI").write_bytes(f"urn:{content}".encode())
+    assert loaded(tmp_path).targets[0].redirect_uri == "urn:x"
 
 
-def test_what_is_of_others_or_of_kubernetes_is_left_alone(mount: Mount) -> None:
+def test_a_second_line_break_is_part_of_the_value(tmp_path: Path) -> None:
+    (tmp_path / f"{T}REDIRECT_URI").write_bytes(b"urn:x\n\n")
+    assert reported(tmp_path) == [
+        f"{T}REDIRECT_URI in {tmp_path.name}: contains a control character, such as a line break"
+    ]
+
+
+def test_files_of_others_and_of_kubernetes_are_ignored(mount: Mount) -> None:
     mount.put({"tls.key": b"\xff", "..hidden": "x", "FLOW_EXPORTER": "x", LEVEL: "debug"})
     (mount.directory / "..2026_11_25_09_00_00.0").mkdir()
     (mount.directory / "..2026_11_25_09_00_00.0" / f"{P}NONSENSE").touch()
     (mount.directory / "subdirectory").mkdir()
     (mount.directory / "subdirectory" / f"{P}NONSENSE").touch()
-    assert (told(mount.directory), level(mount.directory)) == ([], "debug")
+    assert loaded(mount.directory).log.level == "debug"
 
 
-def test_an_empty_directory_is_no_mistake(tmp_path: Path) -> None:
-    reading = read_secret_files(tmp_path, HERE)
-    assert (reading.tree, reading.mistakes, reading.whole) == ({}, [], True)
+def test_an_empty_directory_is_no_error(tmp_path: Path) -> None:
+    assert loaded(tmp_path).targets
 
 
-def test_names_are_held_to_the_schema(tmp_path: Path) -> None:
+def test_names_are_checked(tmp_path: Path) -> None:
     for name in (f"{P}LOG_LEVEL", f"{P}LOG__FORMAT", f"{P}log__format"):
-        (tmp_path / name).write_text("s3cr3t")
-    assert sorted(told(tmp_path)) == [
-        f"FLOW_EXPORTER_LOG_LEVEL in {tmp_path.name}: is unknown; did you mean {LEVEL}?",
+        (tmp_path / name).write_text("json")
+    assert reported(tmp_path) == [
+        f"FLOW_EXPORTER_LOG_LEVEL in {tmp_path.name}: unknown setting; did you mean {LEVEL}?",
         (
-            f"FLOW_EXPORTER_log__format in {tmp_path.name}: is the same as FLOW_EXPORTER_LOG__FORMAT; "
+            f"FLOW_EXPORTER_log__format in {tmp_path.name}: same setting as FLOW_EXPORTER_LOG__FORMAT; "
             "keep one of them"
         ),
     ]
 
 
-def test_what_cannot_be_read_is_told_and_hides_nothing(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported_and_hides_nothing(tmp_path: Path) -> None:
     (tmp_path / f"{T}SCOPE").write_bytes(b"\xe9")
-    (tmp_path / f"{T}PROMPT").mkdir()
+    (tmp_path / PROMPT).mkdir()
     (tmp_path / f"{T}CLIENT_ID").symlink_to("nowhere")
-    (tmp_path / f"{T}REGION").write_bytes(b"x" * (secret_files.LARGEST + 1))
+    (tmp_path / f"{T}REGION").write_bytes(b"x" * (1024 * KIB + 1))
     os.mkfifo(tmp_path / f"{T}PKCE")
-    (tmp_path / LEVEL).write_text("debug")
+    (tmp_path / LEVEL).write_text("loud")
     where = f"in {tmp_path.name}"
-    assert sorted(told(tmp_path)) == [
-        f"{T}CLIENT_ID {where}: cannot be read (No such file or directory)",
-        f"{T}PKCE {where}: is no file; write the value into a file of this name",
-        f"{T}PROMPT {where}: is no file; write the value into a file of this name",
-        f"{T}REGION {where}: has more than 1024 KiB; write less",
-        f"{T}SCOPE {where}: is not encoded in UTF-8; write it in UTF-8",
+    assert reported(tmp_path) == [
+        f"{LEVEL} {where}: expected debug, info, warning or error",
+        f"{T}CLIENT_ID {where}: file not found: {tmp_path}/{T}CLIENT_ID",
+        f"{T}PKCE {where}: not a regular file: {tmp_path}/{T}PKCE",
+        f"{PROMPT} {where}: not a regular file: {tmp_path}/{PROMPT}",
+        f"{T}REGION {where}: file larger than 1024 KiB: {tmp_path}/{T}REGION",
+        f"{T}SCOPE {where}: not encoded in UTF-8",
     ]
-    assert level(tmp_path) == "debug"
-    assert not read_secret_files(tmp_path, HERE).whole
 
 
-def test_all_files_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret_files, "MOST_BYTES", secret_files.LARGEST)
-    for name in ("LEVEL", "FORMAT"):
-        (tmp_path / f"{P}LOG__{name}").write_bytes(b"x" * (secret_files.LARGEST // 2 + 1))
-    assert told(tmp_path) == [f"{LEVEL} in {tmp_path.name}: is past 1 MiB of secret files; write fewer"]
+def test_a_file_that_cannot_be_read_makes_nothing_missing(tmp_path: Path) -> None:
+    (tmp_path / f"{T}CLIENT_ID").write_bytes(b"\xe9")
+    (tmp_path / f"{T}PROMPT").write_bytes(b"login")
+    assert errors({HERE: str(tmp_path)}, tmp_path) == [
+        f"{T}CLIENT_ID in {tmp_path.name}: not encoded in UTF-8"
+    ]
 
 
-def test_the_number_of_files_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret_files, "MOST_FILES", 2)
-    for name in ("other", f"{P}A", f"{P}B"):
-        (tmp_path / name).touch()
-    assert len(told(tmp_path)) == 2
-    (tmp_path / f"{P}C").touch()
-    assert told(tmp_path) == [f"{HERE}: names a directory that cannot be read (more than 2 files)"]
+def test_all_files_together_are_bounded(tmp_path: Path) -> None:
+    for number in range(17):
+        (tmp_path / f"{P}A{number:02}").write_bytes(b"x" * (1024 * KIB))
+    lines = reported(tmp_path)
+    assert f"{P}A16 in {tmp_path.name}: secret files larger than 16384 KiB together: {tmp_path}" in lines
+    assert sum("larger than" in line for line in lines) == 1
+
+
+def test_the_number_of_files_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    for number in range(20_001):
+        (tmp_path / f"{P}A{number}").touch()
+    assert reported(tmp_path) == [f"{HERE}: cannot read {tmp_path}: more than 20000 files"]
 
 
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ("missing", MISSING),
-        ("file", "is no directory; write the path of one"),
-        ("file/x", "is no directory; write the path of one"),
-        ("loop", "names a directory that cannot be read (Too many levels of symbolic links)"),
-        ("x" * 300, "names a directory that cannot be read (File name too long)"),
-        ("a\nb", "holds a control character, such as a line break; write it without"),
+        ("missing", "directory not found: {}/missing"),
+        ("file", "cannot read {}/file: Not a directory"),
+        ("file/x", "cannot read {}/file/x: Not a directory"),
+        ("loop", "cannot read {}/loop: Too many levels of symbolic links"),
+        ("a\nb", "contains a control character, such as a line break"),
     ],
 )
-def test_a_directory_that_cannot_be_read_is_told_of_the_variable_and_makes_nothing_missing(
+def test_a_directory_that_cannot_be_read_is_reported_at_its_variable(
     named: str, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(ConfigurationError) as caught:
-        load({**EMEA, f"{HERE}": named}, tmp_path)
-    assert str(caught.value) == f"{HERE}: {message}"
+    assert errors({**EMEA, HERE: named}, tmp_path) == [f"{HERE}: {message.format(tmp_path)}"]
 
 
 def swapping(mount: Mount, contents: Iterator[Mapping[str, str]], patch: pytest.MonkeyPatch) -> None:
@@ -165,59 +163,53 @@ def swapping(mount: Mount, contents: Iterator[Mapping[str, str]], patch: pytest.
     patch.setattr(os, "scandir", scandir)
 
 
-def test_values_of_two_generations_are_never_mixed(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
-    mount.put({LEVEL: "debug", f"{P}LOG__FORMAT": "old"})
-    swapping(mount, iter([{LEVEL: "info", f"{P}LOG__FORMAT": "new"}]), monkeypatch)
-    reading = read_secret_files(mount.directory, HERE)
-    assert {leaf.value for leaf in reading.tree["log"].values()} == {"info", "new"}
-    assert reading.mistakes == []
+def test_values_of_two_versions_are_never_mixed(mount: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    mount.put({LEVEL: "debug", f"{P}LOG__FORMAT": "logfmt"})
+    swapping(mount, iter([{LEVEL: "info", f"{P}LOG__FORMAT": "json"}]), monkeypatch)
+    log = loaded(mount.directory).log
+    assert (log.level, log.format) == ("info", "json")
 
 
-def test_a_directory_that_changes_each_time_it_is_read_is_told(
+def test_a_directory_that_changes_each_time_it_is_read_is_an_error(
     mount: Mount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mount.put({LEVEL: "0"})
     swapping(mount, ({LEVEL: str(n)} for n in range(100)), monkeypatch)
-    assert told(mount.directory) == [
-        f"{HERE}: names a directory that changes while it is read; wait until it does not"
-    ]
+    assert reported(mount.directory) == [f"{HERE}: directory changes while it is read: {mount.directory}"]
 
 
-def test_they_stand_between_the_environment_file_and_the_configuration_file(mount: Mount) -> None:
+def test_they_rank_between_the_environment_file_and_the_configuration_file(mount: Mount) -> None:
     directory = mount.directory.parent
     (directory / ".env").write_text(f"{T}SCOPE=dotenv\n{P}SECRETS_DIR=secrets\n")
     (directory / "flows.yaml").write_text("targets: {emea: {scope: file, prompt: file, acr_values: file}}")
-    mount.put({f"{T}SCOPE": "secret", f"{T}PROMPT": "secret", f"{P}CONFIG_FILE": "flows.yaml\n"})
-    loaded = load(EMEA, directory)
-    (target,) = loaded.targets
+    mount.put({f"{T}SCOPE": "secret", PROMPT: "secret", f"{P}CONFIG_FILE": "flows.yaml\n"})
+    config = load(EMEA, directory)
+    (target,) = config.targets
     assert (target.scope, target.prompt, target.acr_values) == ("dotenv", "secret", "file")
-    assert loaded.files == (directory / ".env", mount.directory, directory / "flows.yaml")
+    assert config.files == (directory / ".env", mount.directory, directory / "flows.yaml")
 
 
-def test_it_cannot_name_itself(mount: Mount) -> None:
-    mount.put({f"{HERE}": "elsewhere"})
-    with pytest.raises(ConfigurationError) as caught:
-        load({**EMEA, f"{HERE}": "secrets"}, mount.directory.parent)
-    assert str(caught.value) == (
-        f"{HERE} in secrets: cannot stand in a secret file; set FLOW_EXPORTER_SECRETS_DIR in the environment"
-    )
+def test_a_secret_file_cannot_name_the_directory(mount: Mount) -> None:
+    mount.put({HERE: "elsewhere"})
+    assert reported(mount.directory) == [
+        f"{HERE} in secrets: not allowed in a secret file; set FLOW_EXPORTER_SECRETS_DIR in the environment"
+    ]
 
 
-NAMES = [f"{T}PROXY_URL", f"{T}LABELS__JOB", LEVEL, f"{P}TARGETS", f"{P}NONSENSE", f"{P}CONFIG_FILE"]
+NAMES = [f"{T}PROXY_URL", f"{T}LABELS__JOB", LEVEL, f"{P}TARGETS", f"{P}NONSENSE", f"{P}WEB"]
 CONTENT = st.binary(max_size=20) | st.sampled_from([b"q7Zk-s3cr3t\n", b'{"a": "q7Zk-s3cr3t"}'])
 
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), CONTENT))
-def test_any_content_is_a_value_or_a_mistake_and_is_never_shown(
+def test_any_content_is_a_value_or_an_error_and_is_never_shown(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
 ) -> None:
     directory = tmp_path_factory.mktemp("secrets")
     for name, content in files.items():
         (directory / name).write_bytes(content)
-    reading = read_secret_files(directory, HERE)
     try:
-        said = repr(load({**EMEA, f"{HERE}": str(directory)}, directory))
+        shown = repr(loaded(directory))
     except ConfigurationError as error:
-        said = f"{error}{error!r}{error.__context__!r}"
-    assert "s3cr3t" not in f"{reading}{said}"
+        shown = f"{error}{error!r}{error.__context__!r}"
+    assert "s3cr3t" not in shown

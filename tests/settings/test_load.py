@@ -1,4 +1,4 @@
-"""The whole way, from an environment to Settings."""
+"""From the environment to `Config`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from settings.example import DESTINATION, EMEA, NOWHERE, SOURCE, D, T, only_target
 
 from exporter.settings import Config, ListenAddress, LogConfig, WebConfig, load
 from exporter.target import IpFamily, Journey, Target
 
-T = "FLOW_EXPORTER_TARGETS__"
-D = "FLOW_EXPORTER_DEFAULTS__"
-SOURCE = "94e3268d-847d-47aa-a45e-1ef8dd8f4df0"
-DESTINATION = "0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11"
-EMEA = {
-    f"{T}EMEA__SOURCE_ENVIRONMENT_ID": SOURCE,
-    f"{T}EMEA__DESTINATION_ENVIRONMENT_ID": DESTINATION,
-    f"{T}EMEA__CLIENT_ID": "client",
-}
-NOWHERE = Path("/nonexistent")
+TT = "FLOW_EXPORTER_TARGETS__"
 CALLBACK = "rp/callback/openid_connect"
-
-
-def only_target(extra: Mapping[str, str], directory: Path = NOWHERE) -> Target:
-    (target,) = load({**EMEA, **extra}, directory).targets
-    return target
 
 
 def test_three_variables_are_a_whole_configuration() -> None:
@@ -150,7 +137,7 @@ def test_targets_are_sorted_and_disabled_ones_are_named_apart() -> None:
     environ = {
         name.replace("EMEA", target): value for target in ("C", "B", "A", "D") for name, value in EMEA.items()
     }
-    settings = load({**environ, f"{T}D__ENABLED": "0", f"{T}B__ENABLED": "False"}, NOWHERE)
+    settings = load({**environ, f"{TT}D__ENABLED": "0", f"{TT}B__ENABLED": "False"}, NOWHERE)
     assert [target.name for target in settings.targets] == ["a", "c"]
     assert settings.disabled == ("b", "d")
 
@@ -172,14 +159,14 @@ def test_json_is_the_same_as_single_variables_and_may_hold_numbers_booleans_and_
         }
     }
     single = {
-        f"{T}EMEA__MAX_AGE": "300",
-        f"{T}EMEA__PKCE": "true",
-        f"{T}EMEA__PROMPT": "",
-        f"{T}EMEA__EXPECTED_STATUSES": "OTP_REQUIRED,DAVINCI",
-        f"{T}EMEA__LABELS__TIER": "gold",
-        f"{T}EMEA__INTERVAL": "30s",
-        f"{T}EMEA__IP_FAMILY": "6",
-        f"{T}EMEA__PROXY_URL": "",
+        f"{T}MAX_AGE": "300",
+        f"{T}PKCE": "true",
+        f"{T}PROMPT": "",
+        f"{T}EXPECTED_STATUSES": "OTP_REQUIRED,DAVINCI",
+        f"{T}LABELS__TIER": "gold",
+        f"{T}INTERVAL": "30s",
+        f"{T}IP_FAMILY": "6",
+        f"{T}PROXY_URL": "",
     }
     pretty = json.dumps(document, indent="\t")
     assert load({"FLOW_EXPORTER_TARGETS": pretty}, NOWHERE) == load({**EMEA, **single}, NOWHERE)
@@ -187,14 +174,14 @@ def test_json_is_the_same_as_single_variables_and_may_hold_numbers_booleans_and_
 
 def test_single_variables_win_over_json_in_one_source_key_by_key() -> None:
     document = {"emea": {"client_id": "json", "interval": "20s", "labels": {"owner": "a", "tier": "json"}}}
-    target = only_target({"FLOW_EXPORTER_TARGETS": json.dumps(document), f"{T}EMEA__LABELS__TIER": "single"})
+    target = only_target({"FLOW_EXPORTER_TARGETS": json.dumps(document), f"{T}LABELS__TIER": "single"})
     assert (target.client_id, target.interval) == ("client", 20.0)
     assert target.labels == (("owner", "a"), ("tier", "single"))
 
 
 def test_the_environment_wins_over_the_file_even_with_json_over_single_variables(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
-        f"{T}emea__INTERVAL=20s\n{T}emea__SCOPE='openid email'\n{T}emea__LABELS__TIER=file\n"
+        f"{TT}emea__INTERVAL=20s\n{TT}emea__SCOPE='openid email'\n{TT}emea__LABELS__TIER=file\n"
     )
     document = {"EMEA": {"interval": "30s", "labels": {"owner": "a"}}}
     target = only_target({"FLOW_EXPORTER_TARGETS": json.dumps(document)}, tmp_path)
@@ -203,8 +190,8 @@ def test_the_environment_wins_over_the_file_even_with_json_over_single_variables
 
 
 def test_a_wrong_value_in_the_file_that_the_environment_overrides_does_not_matter(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text(f"{T}EMEA__INTERVAL=soon\n")
-    assert only_target({f"{T}EMEA__INTERVAL": "30s"}, tmp_path).interval == 30.0
+    (tmp_path / ".env").write_text(f"{T}INTERVAL=soon\n")
+    assert only_target({f"{T}INTERVAL": "30s"}, tmp_path).interval == 30.0
 
 
 def test_defaults_fill_what_a_target_leaves_out_and_labels_merge_key_by_key() -> None:
@@ -217,10 +204,10 @@ def test_defaults_fill_what_a_target_leaves_out_and_labels_merge_key_by_key() ->
             f"{D}LABELS__OWNER": "a",
             f"{D}LABELS__TIER": "b",
             f"{D}LABELS__REGION": "c",
-            f"{T}EMEA__PROMPT": "",
-            f"{T}EMEA__MAX_AGE": "",
-            f"{T}EMEA__LABELS__TIER": "own",
-            f"{T}EMEA__LABELS__REGION": "",
+            f"{T}PROMPT": "",
+            f"{T}MAX_AGE": "",
+            f"{T}LABELS__TIER": "own",
+            f"{T}LABELS__REGION": "",
         }
     )
     assert (target.client_id, target.scope) == ("client", "openid email")
@@ -232,7 +219,7 @@ def test_an_ip_family_and_a_proxy_may_be_defaults_and_an_empty_proxy_is_none_eve
     defaults = {f"{D}PROXY_URL": "http://proxy.example:3128", f"{D}IP_FAMILY": "6"}
     assert only_target(defaults).proxy_url == "http://proxy.example:3128"
     assert only_target(defaults).ip_family is IpFamily.V6
-    own = {f"{T}EMEA__PROXY_URL": " ", f"{T}EMEA__IP_FAMILY": "ANY"}
+    own = {f"{T}PROXY_URL": " ", f"{T}IP_FAMILY": "ANY"}
     assert only_target({**defaults, **own}).proxy_url is None
     assert only_target({**defaults, **own}).ip_family is IpFamily.ANY
 
@@ -272,9 +259,9 @@ def test_even_what_is_required_may_be_a_default() -> None:
             f"{D}SOURCE_ENVIRONMENT_ID": SOURCE,
             f"{D}CLIENT_ID": "client",
             f"{D}ENABLED": "false",
-            f"{T}A__DESTINATION_ENVIRONMENT_ID": DESTINATION,
-            f"{T}A__ENABLED": "true",
-            f"{T}B__DESTINATION_ENVIRONMENT_ID": DESTINATION,
+            f"{TT}A__DESTINATION_ENVIRONMENT_ID": DESTINATION,
+            f"{TT}A__ENABLED": "true",
+            f"{TT}B__DESTINATION_ENVIRONMENT_ID": DESTINATION,
         },
         NOWHERE,
     )
@@ -286,7 +273,7 @@ def test_even_what_is_required_may_be_a_default() -> None:
     ("interval", "timeout"), [("60s", 10.0), ("20s", 10.0), ("19s", 9.5), ("100ms", 0.05)]
 )
 def test_the_timeout_is_ten_seconds_or_half_the_interval(interval: str, timeout: float) -> None:
-    assert only_target({f"{T}EMEA__INTERVAL": interval}).timeout == timeout
+    assert only_target({f"{T}INTERVAL": interval}).timeout == timeout
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.settings.address import ListenAddress
+from exporter.settings.addresses import ListenAddress
 from exporter.target import IpFamily, Target
 from exporter.tls import WebSecurity
 

@@ -1,0 +1,250 @@
+"""Parse hosts, ports and URLs into one normal form. No I/O.
+
+A password may be in any of them, even where none belongs, so no message repeats any part of one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from urllib.parse import unquote_to_bytes
+
+REGIONS = {"NA": "com", "CA": "ca", "EU": "eu", "AU": "com.au", "SG": "sg", "AP": "asia"}
+"""Top-level domains of PingOne's regions (PingOne Platform API, "PingOne API domains")."""
+
+ENDS_IN_ENVIRONMENT = "must end before the environment ID; use e.g. https://auth.pingone.eu"
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_PORT = 65535
+_MAX_HOST_LENGTH = 253
+_AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<authority>[^/?#\\]*)(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.ASCII
+)
+_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_QUERY = re.compile(r"(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:/?-]|%[0-9A-Fa-f]{2})*)?")
+_CREDENTIALS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*")
+_URI = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>(?:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)"
+)
+_UNSUPPORTED_PROXIES = frozenset({"https", "socks", "socks4", "socks4a", "socks5", "socks5h"})
+
+_INVALID_DOMAIN = "invalid domain; use a host without scheme and path, e.g. login.example.com"
+_INVALID_LISTEN_ADDRESS = "invalid listen address; use host:port, e.g. :9988, 127.0.0.1:9988 or [::1]:9988"
+_INVALID_URI = "invalid absolute URI; use e.g. https://app.example.com/callback"
+_INVALID_PROXY = "invalid proxy URL; use e.g. http://proxy.example.com:3128"
+_INVALID_CHECK_URL = "invalid http or https URL; use e.g. https://www.example.com/"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthServer:
+    """Where the endpoints of an environment are.
+
+    Args:
+        url: base URL without a trailing slash, and without the trailing dot of an absolute host name.
+        custom_domain: the host belongs to one environment, so the environment ID is not in its paths.
+        absolute: the host name was written with a trailing dot: resolve it without search domains.
+    """
+
+    url: str
+    custom_domain: bool = False
+    absolute: bool = False
+
+    def environment_url(self, environment_id: str) -> str:
+        """Return the URL that the endpoints of an environment are appended to."""
+        return self.url if self.custom_domain else f"{self.url}/{environment_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """A socket to listen on.
+
+    Args:
+        host: name or address, IPv6 without brackets; empty for all addresses.
+        port: 0 for any free one.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Format the address as `host:port`."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_region(text: str) -> AuthServer:
+    """Parse a region's code, in any case."""
+    if text.upper() not in REGIONS:
+        *others, last = REGIONS
+        raise ValueError(f"unknown region; use {', '.join(others)} or {last}")
+    return AuthServer(f"https://auth.pingone.{REGIONS[text.upper()]}")
+
+
+def parse_auth_url(text: str) -> AuthServer:
+    """Parse the base URL of environments: host in lower case, default port and trailing slash dropped."""
+    url, absolute = _parse_base_url(text, "https://auth.pingone.eu")
+    path = url.split("/")[3:]
+    if path[-1:] == ["as"] or path[-2:] == ["as", "authorize"]:
+        raise ValueError(ENDS_IN_ENVIRONMENT)
+    return AuthServer(url, absolute=absolute)
+
+
+def parse_external_url(text: str) -> str:
+    """Parse the base URL of links to the exporter, in the same form."""
+    return _parse_base_url(text, "https://flows.example.com")[0]
+
+
+def _parse_base_url(text: str, example: str) -> tuple[str, bool]:
+    invalid = f"invalid base URL; use e.g. {example}"
+    match = _URL.fullmatch(text)
+    if match is None:
+        raise ValueError(invalid)
+    if "@" in match["authority"]:
+        raise ValueError(f"must not contain a user or password; use e.g. {example}")
+    if match["rest"]:
+        raise ValueError(f"must not contain a query or fragment; use e.g. {example}")
+    if not _PATH.fullmatch(match["path"]):
+        raise ValueError(invalid)
+    if {".", ".."} & set(match["path"].split("/")):
+        raise ValueError("path must not contain . or .. segments")
+    scheme = match["scheme"].lower()
+    authority, absolute = _parse_authority(match["authority"], scheme, invalid)
+    return f"{scheme}://{authority}{match['path'].rstrip('/')}", absolute
+
+
+def parse_custom_domain(text: str) -> AuthServer:
+    """Parse a custom domain, which is always served over https."""
+    authority, absolute = _parse_authority(text, "https", _INVALID_DOMAIN)
+    return AuthServer(f"https://{authority}", custom_domain=True, absolute=absolute)
+
+
+def check_redirect_uri(text: str) -> str:
+    """Check a redirect URI, which is sent byte for byte (RFC 6749, section 3.1.2)."""
+    if "#" in text:
+        raise ValueError("must not contain a fragment (#)")
+    match = _URI.fullmatch(text)
+    if match is None:
+        raise ValueError(_INVALID_URI)
+    authority = re.match(r"//([^/?]*)", match["rest"])
+    if authority is not None and "@" in authority[1]:
+        raise ValueError("must not contain a user or password")
+    if match["scheme"].lower() in _DEFAULT_PORTS:
+        _parse_authority(authority[1] if authority else "", match["scheme"].lower(), _INVALID_URI)
+    return text
+
+
+def parse_listen_address(text: str) -> ListenAddress:
+    """Parse `host:port`; without a host, all addresses."""
+    match = _AUTHORITY.fullmatch(text)
+    if match is None or match["port"] is None or int(match["port"]) > _MAX_PORT:
+        raise ValueError(_INVALID_LISTEN_ADDRESS)
+    host = _parse_host(match["host"], _INVALID_LISTEN_ADDRESS) if match["host"] else ""
+    return ListenAddress(host.strip("[]"), int(match["port"]))
+
+
+def check_proxy_url(text: str) -> str:
+    """Check the URL of an http forward proxy; it is kept byte for byte.
+
+    A port is required: 80, 3128 and 8080 are all common, and programs differ in which they assume.
+    """
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme.lower() in _UNSUPPORTED_PROXIES:
+        raise ValueError(
+            "https and socks proxies are not supported; use an http proxy, e.g. "
+            "http://proxy.example.com:3128 (it also reaches https targets)"
+        )
+    if scheme.lower() != "http":
+        raise ValueError(_INVALID_PROXY)
+    # The last @ of all, even after a slash: what precedes it may be a password that was not encoded.
+    credentials, at, address = rest.rpartition("@")
+    if at:
+        _check_credentials(credentials)
+    match = _URL.fullmatch(f"http://{address}")
+    if match is None:
+        raise ValueError(_INVALID_PROXY)
+    if match["path"] not in {"", "/"} or match["rest"]:
+        raise ValueError("must not contain a path, query or fragment; use e.g. http://proxy.example.com:3128")
+    if _split_authority(match["authority"], _INVALID_PROXY)[1] is None:
+        raise ValueError("port missing; use e.g. http://proxy.example.com:3128")
+    return text
+
+
+def _check_credentials(text: str) -> None:
+    """Check `user:password`, percent-encoded (RFC 3986, section 3.2.1; RFC 7617, section 2)."""
+    if not _CREDENTIALS.fullmatch(text):
+        raise ValueError("user and password must be percent-encoded, e.g. %40 for @ and %2F for /")
+    user, colon, _ = text.partition(":")
+    if not user or not colon:
+        raise ValueError("needs both user and password, as in http://user:password@proxy.example.com:3128")
+    if "%3a" in user.lower():
+        raise ValueError("user must not contain a colon (%3A); no proxy can parse it")
+    try:
+        characters = unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        characters = "\0"
+    if any(character < " " or "\x7f" <= character <= "\x9f" for character in characters):
+        raise ValueError("user and password must be UTF-8 without control characters")
+
+
+def check_egress_url(text: str) -> str:
+    """Check the URL of the egress check; only the trailing dot of its host is dropped."""
+    match = _URL.fullmatch(text)
+    if match is None:
+        raise ValueError(_INVALID_CHECK_URL)
+    if "@" in text:
+        # Also after a slash: there it may end a password that was not encoded, and paths are shown.
+        raise ValueError("must not contain a user or password; write an @ elsewhere as %40")
+    if "#" in text:
+        raise ValueError("must not contain a fragment (#)")
+    if not (_PATH.fullmatch(match["path"]) and _QUERY.fullmatch(match["rest"])):
+        raise ValueError(_INVALID_CHECK_URL)
+    authority = match["authority"]
+    _split_authority(authority, _INVALID_CHECK_URL)
+    return text.replace(authority, re.sub(r"\.(?=:|$)", "", authority), 1)
+
+
+def _parse_authority(text: str, scheme: str, invalid: str) -> tuple[str, bool]:
+    host, port = _split_authority(text, invalid)
+    absolute = text.partition(":")[0].endswith(".")
+    return host if port in {None, _DEFAULT_PORTS[scheme]} else f"{host}:{port}", absolute
+
+
+def _split_authority(text: str, invalid: str) -> tuple[str, int | None]:
+    """Return a host in normal form, IPv6 in brackets, and its port.
+
+    Raises:
+        ValueError: `invalid`, or what is wrong with the host.
+    """
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
+        raise ValueError(invalid)
+    host = _parse_host(match["host"], invalid)
+    if match["port"] is None:
+        return host, None
+    port = int(match["port"])
+    if not 1 <= port <= _MAX_PORT:
+        raise ValueError(invalid)
+    return host, port
+
+
+def _parse_host(text: str, invalid: str) -> str:
+    """Return a host in lower case, without the trailing dot of an absolute name."""
+    if not text.isascii():
+        raise ValueError("host must be ASCII; write it in punycode, e.g. xn--bcher-kva.example")
+    host = text.lower()
+    try:
+        if host.startswith("["):
+            if "%" in host:
+                raise ValueError(invalid)
+            return f"[{IPv6Address(host[1:-1]).compressed}]"
+        name = host.removesuffix(".")
+        labels = name.split(".")
+        if labels[-1].isdigit():
+            return str(IPv4Address(host))
+    except AddressValueError:
+        raise ValueError(invalid) from None
+    if len(name) > _MAX_HOST_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(invalid)
+    return name

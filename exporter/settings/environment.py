@@ -1,0 +1,203 @@
+"""Read settings from the environment, from `.env`, and from the JSON in FLOW_EXPORTER_TARGETS.
+
+`.env` is parsed by python-dotenv's parser. pydantic-settings' own source for it skips lines that it cannot
+parse, keeps the last of two equal names, and looks into the process's environment.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+from dotenv.parser import Binding, parse_stream
+from dotenv.variables import Variable, parse_variables
+
+from exporter.files import call_with_timeout, describe_os_error, read_file
+from exporter.settings.provenance import (
+    DELIMITER,
+    PREFIX,
+    TARGETS,
+    InvalidSetting,
+    Keys,
+    Location,
+    RawSettings,
+    RawValue,
+    fold,
+)
+
+ENV_FILE = ".env"
+
+_MAX_ENV_FILE_BYTES = 8 * 1024 * 1024
+_MAX_JSON_DEPTH = 20
+_JSON_EXAMPLE = 'use e.g. {"emea": {"client_id": "..."}}'
+_QUOTES = ("'", '"')
+_QUOTED = "value is enclosed in quotes; remove them (docker --env-file keeps quotes)"
+_UNDEFINED = "refers to an undefined ${NAME}; define it, or enclose the value in single quotes"
+_SINGLE_QUOTED = re.compile(r"""\s*(?:export\s+)?(?:'[^']+'|[^=\#\s]+)[^\S\r\n]*=[^\S\r\n]*'""")
+
+
+def read_environment(environ: Mapping[str, str]) -> list[RawSettings]:
+    """Read the environment: its variables, then the weaker JSON of FLOW_EXPORTER_TARGETS."""
+    variables: list[tuple[str, str]] = []
+    quoted = RawSettings()
+    # Sorted, so that "first" in an error does not depend on the order of the environment.
+    for name, value in sorted(environ.items()):
+        stripped = value.strip()
+        if is_setting(name) and len(stripped) > 1 and stripped[0] in _QUOTES and stripped[0] == stripped[-1]:
+            quoted.error(Location(name), _QUOTED)
+            value = stripped[1:-1]  # noqa: PLW2901  so that what is inside is checked, too
+        variables.append((name, value))
+    sources = read_variables(variables)
+    sources[0].errors += quoted.errors
+    return sources
+
+
+def read_env_file(directory: Path, environ: Mapping[str, str]) -> list[RawSettings]:
+    """Read `.env`, if it exists.
+
+    Args:
+        directory: where it is; a directory named `.env`, as of some virtual environments, is ignored.
+        environ: what `${NAME}` may refer to, besides names in the file.
+    """
+    path = directory / ENV_FILE
+    failed = RawSettings(complete=False)
+    try:
+        text = call_with_timeout(lambda: read_file(path, _MAX_ENV_FILE_BYTES)).decode()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except UnicodeDecodeError:
+        failed.error(Location(file=ENV_FILE), "not encoded in UTF-8")
+    except OSError as error:
+        if isinstance(error, IsADirectoryError) and path.is_dir():
+            return []
+        failed.error(Location(file=ENV_FILE), describe_os_error(error, path, _MAX_ENV_FILE_BYTES))
+    else:
+        return _parse_env_file(text, environ)
+    return [failed]
+
+
+def _parse_env_file(text: str, environ: Mapping[str, str]) -> list[RawSettings]:
+    variables: list[tuple[str, str]] = []
+    errors: list[InvalidSetting] = []
+    known: dict[str, str] = {}
+    scope = ChainMap(known, dict(environ))
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key is not None and binding.value is None):
+            if _mentions_setting(binding.original.string):
+                line = Location(file=ENV_FILE, line=_line(binding))
+                errors.append(line.error("syntax error; use NAME=value"))
+        elif binding.key is not None and binding.value is not None:
+            value, undefined = _expand(binding, scope)
+            if not undefined:
+                known[binding.key] = value
+            elif is_setting(binding.key):
+                location = Location(binding.key, file=ENV_FILE)
+                errors.append(location.error(_UNDEFINED))
+            variables.append((binding.key, value))
+    sources = read_variables(variables, ENV_FILE)
+    sources[0].errors += errors
+    return sources
+
+
+def _expand(binding: Binding, names: Mapping[str, str]) -> tuple[str, bool]:
+    """Replace `${NAME}` in a value, as a shell does; return also whether a name is undefined."""
+    value = binding.value or ""
+    if _SINGLE_QUOTED.match(binding.original.string):
+        return value, False
+    atoms = list(parse_variables(value))
+    undefined = any(
+        isinstance(atom, Variable) and atom.default is None and atom.name not in names for atom in atoms
+    )
+    return "".join(atom.resolve(names) for atom in atoms), undefined
+
+
+def _line(binding: Binding) -> int:
+    text = binding.original.string
+    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def _mentions_setting(line: str) -> bool:
+    return is_setting(line.strip().removeprefix("export ").lstrip().lstrip("'"))
+
+
+def is_setting(name: str) -> bool:
+    """Return whether a variable's name has the exporter's prefix, in any case."""
+    return fold(name[: len(PREFIX)]) == fold(PREFIX)
+
+
+def read_variables(variables: Iterable[tuple[str, str]], file: str = "") -> list[RawSettings]:
+    """Read variables of one source; those of other programs are ignored.
+
+    Args:
+        variables: names and values; a name may be there twice.
+        file: the file or directory that they are from; empty for the environment.
+
+    Returns:
+        The single variables, then the weaker JSON of FLOW_EXPORTER_TARGETS.
+    """
+    settings = RawSettings()
+    targets: dict[str, dict[str, Location]] = {}
+    for name, value in variables:
+        if not is_setting(name):
+            continue
+        location = Location(name, file=file)
+        parts = name[len(PREFIX) :].split(DELIMITER)
+        path = tuple(map(fold, parts))
+        settings.add(path, value, location)
+        if path[0] == TARGETS and len(path) > 2:  # noqa: PLR2004  targets, a name, a setting
+            spellings = targets.setdefault(path[1], {})
+            if spellings and parts[1] not in spellings:
+                first = next(iter(spellings.values()))
+                settings.error(location, f"spells its target differently from {first}; use one spelling")
+            spellings.setdefault(parts[1], location)
+    for target, spellings in targets.items():
+        spelling, location = next(iter(spellings.items()))
+        end = len(f"{PREFIX}{TARGETS}{DELIMITER}{spelling}")
+        settings.groups[TARGETS, target] = replace(location, variable=location.variable[:end])
+    document = settings.values.pop((TARGETS,), None)
+    return [settings] if document is None else [settings, _read_json(document)]
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object whose keys may repeat."""
+
+
+def _read_json(document: RawValue) -> RawSettings:
+    """Read a JSON object of targets."""
+    settings = RawSettings()
+    try:
+        targets = json.loads(str(document.value), object_pairs_hook=_Pairs, parse_constant=_reject_constant)
+    except json.JSONDecodeError as error:
+        message = f"invalid JSON (line {error.lineno}, column {error.colno}); {_JSON_EXAMPLE}"
+    except (ValueError, RecursionError):
+        message = f"invalid JSON; {_JSON_EXAMPLE}"
+    else:
+        if isinstance(targets, _Pairs):
+            _add_object(settings, (TARGETS,), targets, document.location)
+            return settings
+        message = f"expected a JSON object; {_JSON_EXAMPLE}"
+    settings.error(document.location, message)
+    settings.complete = False
+    return settings
+
+
+def _add_object(settings: RawSettings, path: Keys, pairs: _Pairs, location: Location) -> None:
+    if len(path) > _MAX_JSON_DEPTH:
+        settings.error(location, f"nested deeper than {_MAX_JSON_DEPTH} levels")
+    elif settings.add_group(path, location):
+        for key, value in pairs:
+            here, at = (*path, fold(key)), location.key(key)
+            if isinstance(value, _Pairs):
+                _add_object(settings, here, value, at)
+            else:
+                settings.add(here, value, at)
+
+
+def _reject_constant(_name: str) -> NoReturn:
+    raise ValueError("JSON has no NaN and no infinities")

@@ -1,0 +1,250 @@
+"""Explain pydantic's errors in the operator's terms: where it is written, what is wrong, what was meant."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from exporter.files import printable
+from exporter.settings.provenance import (
+    DEFAULTS,
+    DELIMITER,
+    PREFIX,
+    TARGETS,
+    InvalidSetting,
+    Keys,
+    Location,
+    RawSettings,
+    fold,
+)
+from exporter.settings.schema import REQUIRED, TargetDefaults
+from exporter.settings.values import check_target_name
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+MIN_SIMILARITY = 0.7
+"""Of 1, by difflib: CLIENT means CLIENT_ID, PROXY_URL does not mean AUTH_URL."""
+MAX_GUESSES = 100
+"""A guess takes a millisecond, and a file for another program may have a million names."""
+
+_UNKNOWN = "unknown setting"
+_MAPPING_EXPECTED = frozenset({"model_type", "model_attributes_type", "dict_type"})
+_MESSAGES = {
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "string_type": "expected a string",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "enum": "expected {expected}",
+    "literal_error": "expected {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length} entries",
+}
+_SERVICE_LINK = re.compile(
+    r"(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)"
+)
+_SERVICE_PORT = re.compile(r"(?:\w+_)?PORT")
+_SERVICE_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://")
+_IN_SERVICE_LINK = "looks like a Kubernetes service link; set enableServiceLinks: false for the pod"
+
+
+def explain(error: ValidationError, raw: RawSettings, model: type[BaseModel]) -> list[InvalidSetting]:
+    """Return pydantic's errors at the locations where the settings are written.
+
+    Args:
+        error: from validating `raw`.
+        raw: what was validated.
+        model: the schema that it was validated by.
+    """
+    explainer = _Explainer(raw, model)
+    return explainer.explain(error.errors(include_url=False, include_input=False))
+
+
+class _Explainer:
+    def __init__(self, raw: RawSettings, model: type[BaseModel]) -> None:
+        self._raw = raw
+        self._model = model
+        self._paths = sorted(raw.values)
+        self._guesses = MAX_GUESSES
+
+    def explain(self, errors: list[ErrorDetails]) -> list[InvalidSetting]:
+        found: list[InvalidSetting] = []
+        inherited: dict[InvalidSetting, list[str]] = {}
+        misnamed = {each["loc"][:-1] for each in errors if each["loc"][-1] == "[key]"}
+        for each in sorted(errors, key=lambda each: each["loc"][0] != DEFAULTS):
+            loc = tuple(str(part) for part in each["loc"] if part != "[key]")
+            if each["type"] == "missing" and (not self._raw.complete or each["loc"][:-1] in misnamed):
+                continue  # it may be in what could not be read, or in the target that was meant
+            for path, location in self._locations(loc):
+                invalid = location.error(self._message(each, path, location))
+                if loc[0] == TARGETS and path[0] == DEFAULTS:
+                    inherited.setdefault(invalid, []).append(loc[1])
+                else:
+                    found.append(invalid)
+        for invalid, targets in inherited.items():
+            if invalid not in found:
+                more = f" and {len(targets) - 1} more" if len(targets) > 1 else ""
+                message = f"{invalid.message} (target {printable(targets[0])}{more})"
+                found.append(InvalidSetting(invalid.location, message))
+        return found
+
+    def _locations(self, loc: Keys) -> Iterator[tuple[Keys, Location]]:
+        """Yield where the setting at `loc` is written: its path and its location."""
+        paths = [loc, (DEFAULTS, *loc[2:])] if loc[0] == TARGETS and len(loc) > 2 else [loc]  # noqa: PLR2004
+        for path in paths:
+            if location := self._location(path):
+                yield path, location
+                return
+            if not _is_group(_find(self._model, path)) and (below := list(self._below(path))):
+                yield from below
+                return
+        if loc[-1].isdecimal():  # an item of a list
+            yield from self._locations(loc[:-1])
+        elif group := self._location(loc[:-1]):
+            yield loc, group.member(loc[-1])
+        else:
+            yield loc, Location(f"{PREFIX}{DELIMITER.join(loc).upper()}")
+
+    def _below(self, path: Keys) -> Iterator[tuple[Keys, Location]]:
+        """Yield the values below a path, such as variables of an unknown group."""
+        for position in range(bisect_left(self._paths, path), len(self._paths)):
+            longer = self._paths[position]
+            if longer[: len(path)] != path:
+                return
+            yield longer, self._raw.values[longer].location
+
+    def _location(self, path: Keys) -> Location | None:
+        if path in self._raw.values:
+            return self._raw.values[path].location
+        return self._raw.groups.get(path) or self._raw.items.get(path)
+
+    def _message(self, each: ErrorDetails, path: Keys, location: Location) -> str:
+        kind, context = each["type"], each.get("ctx", {})
+        if kind == "missing":
+            return self._missing(path)
+        if kind == "extra_forbidden":
+            return self._unknown(path, location)
+        if kind in _MAPPING_EXPECTED:
+            return self._mapping_expected(path, location)
+        if path in self._raw.groups and not _is_group(_find(self._model, path)):
+            return "expected a single value"
+        if len(path) > len(each["loc"]):
+            return _UNKNOWN  # a variable of a setting that has no members
+        if kind == "value_error":
+            return str(context["error"])
+        if kind in _MESSAGES:
+            return _MESSAGES[kind].format(**context).replace("'", "")
+        return each["msg"]
+
+    def _missing(self, path: Keys) -> str:
+        if path == (TARGETS,):
+            example = f"{PREFIX}{TARGETS.upper()}{DELIMITER}EXAMPLE{DELIMITER}"
+            names = (f"{example}{name.upper()}" for name in REQUIRED)
+            return f"no targets; for a first one, of any name, set {', '.join(names)}"
+        meaning = TargetDefaults.model_fields[path[-1]].description
+        return f"missing; set it to the {meaning}"
+
+    def _unknown(self, path: Keys, location: Location) -> str:
+        meant = self._guess(path)
+        if meant:
+            return f"{_UNKNOWN}; did you mean {_spell(meant, location)}?"
+        name = location.variable[len(PREFIX) :].upper()
+        value = str(self._raw.values[path].value) if path in self._raw.values else ""
+        if _SERVICE_LINK.fullmatch(name) or (_SERVICE_PORT.fullmatch(name) and _SERVICE_ADDRESS.match(value)):
+            return f"{_UNKNOWN}; it {_IN_SERVICE_LINK}"
+        return _UNKNOWN
+
+    def _mapping_expected(self, path: Keys, location: Location) -> str:
+        if not location.variable:
+            return "expected a mapping"
+        if location.keys:
+            return "expected a JSON object"
+        if meant := self._guess(path):
+            return f"not a single setting; did you mean {_spell(meant, location)}?"
+        members = _members(_find(self._model, path))
+        example = next(iter(members)).upper() if members else "OWNER"
+        return f"not a single setting; use e.g. {printable(f'{location.variable}{DELIMITER}{example}')}"
+
+    def _guess(self, path: Keys) -> Keys | None:
+        """Return the path of the setting that was meant; None if nothing is close."""
+        if self._guesses == 0:
+            return None
+        self._guesses -= 1
+        known = next(n for n in range(len(path), -1, -1) if _find(self._model, path[:n]) is not None)
+        node, rest = _find(self._model, path[:known]), path[known:]
+        if path[0] == TARGETS and len(path) == 2:  # noqa: PLR2004  a target's name, without a setting
+            return _guess_target_setting(path[1])
+        if not rest:
+            return None
+        text = DELIMITER.join(rest).removeprefix(fold(PREFIX))
+        member = rest[1] if len(rest) > 1 else text.rpartition("_")[2] if known else ""
+        candidates = {DELIMITER.join(keys).lower(): keys for keys in _settings(node, member)}
+        if path in self._raw.groups:
+            candidates |= {name.lower(): (name,) for name in _members(node)}
+        if known == 0 and DEFAULTS in _members(self._model):
+            if text.startswith(f"{TARGETS}_") and len(rest) == 1:
+                return _guess_target_setting(text[len(TARGETS) + 1 :])
+            candidates = {name: (DEFAULTS, name) for name in _members(TargetDefaults)} | candidates
+        close = get_close_matches(text.lower(), candidates, n=1, cutoff=MIN_SIMILARITY)
+        return (*path[:known], *candidates[close[0]]) if close else None
+
+
+def _guess_target_setting(text: str) -> Keys | None:
+    """Find the target in a name with one underscore where two belong, such as EMEA_CLIENT_ID."""
+    names = [name for name in TargetDefaults.model_fields if text.endswith(f"_{name}")]
+    if not names:
+        return None
+    name = max(names, key=len)  # DESTINATION_REGION, not REGION
+    target = text.removesuffix(f"_{name}").rstrip("_")
+    try:
+        return TARGETS, check_target_name(target), name
+    except ValueError:
+        return None
+
+
+def _members(node: object) -> Mapping[str, object]:
+    """Return the names and types of a model's fields; nothing for anything else."""
+    if not (isinstance(node, type) and issubclass(node, BaseModel)):
+        return {}
+    return {info.alias or name: info.annotation for name, info in node.model_fields.items()}
+
+
+def _is_group(node: object) -> bool:
+    return get_origin(node) is dict or bool(_members(node))
+
+
+def _find(node: object, path: Keys) -> object:
+    """Return the type at a path of the schema; None if there is none."""
+    for name in path:
+        node = get_args(node)[1] if get_origin(node) is dict else _members(node).get(name)
+    return node
+
+
+def _settings(node: object, member: str) -> Iterator[Keys]:
+    """Yield the paths of all settings below a node; `member` stands for a name that the operator chooses."""
+    children = {member: get_args(node)[1]} if get_origin(node) is dict else _members(node)
+    if not children:
+        yield ()
+    for name, child in children.items():
+        for keys in _settings(child, member):
+            yield (name, *keys)
+
+
+def _spell(path: Keys, location: Location) -> str:
+    """Write the path of a setting as the operator writes it at a location."""
+    if location.keys or not location.variable:
+        spelling = {fold(key): key for key in location.keys}
+        keys = path[1:] if location.variable else path  # the JSON variable stands for `targets`
+        return printable(".".join(spelling.get(name, name) for name in keys))
+    variable = location.variable
+    spelling = {fold(part): part for part in variable[len(PREFIX) :].split(DELIMITER)}
+    parts = (spelling.get(name, name if variable.islower() else name.upper()) for name in path)
+    return printable(f"{variable[: len(PREFIX)]}{DELIMITER.join(parts)}")

@@ -1,0 +1,181 @@
+"""Raw settings as a flat map from path to value, with the location of each.
+
+    FLOW_EXPORTER_TARGETS__EMEA__INTERVAL=30s  ->  ("targets", "emea", "interval"): RawValue("30s", Location)
+
+Each source of settings is one such map; the schema judges names and values afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from exporter.files import printable
+
+PREFIX = "FLOW_EXPORTER_"
+DELIMITER = "__"
+TARGETS = "targets"
+DEFAULTS = "defaults"
+
+Keys = tuple[str, ...]
+"""Path of a setting: folded names from the top of the schema down."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class InvalidSetting:
+    """One error in the configuration.
+
+    Args:
+        location: the variable, or the key and the file, as the operator wrote it.
+        message: what is wrong and what would be right, without any value that may be a secret.
+    """
+
+    location: str
+    message: str
+
+    def __str__(self) -> str:
+        """Format the error as one line."""
+        return f"{self.location}: {self.message}"
+
+
+class ConfigurationError(Exception):
+    """Every error in a configuration, reported at once.
+
+    Args:
+        errors: at least one; kept without repetitions, sorted by location.
+        files: files and directories that were read, or would be read if they existed.
+    """
+
+    def __init__(self, errors: Iterable[InvalidSetting], *, files: Iterable[Path] = ()) -> None:
+        self.errors: tuple[InvalidSetting, ...] = tuple(sorted(set(errors)))
+        self.files: tuple[Path, ...] = tuple(files)
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where something is written, in the operator's spelling.
+
+    Args:
+        variable: full name of the variable; empty in a YAML file.
+        keys: path inside the variable's JSON, or inside the YAML file.
+        file: name of the file; empty for the environment.
+        line: line of the file, from 1; 0 if unknown.
+    """
+
+    variable: str = ""
+    keys: Keys = ()
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        """Format the location for a message.
+
+        FLOW_EXPORTER_TARGETS (emea.interval) in .env        targets.emea.interval in flows.yaml line 12
+        """
+        variable, inside = printable(self.variable), printable(".".join(self.keys))
+        name = f"{variable} ({inside})" if variable and inside else variable or inside
+        file = f"{printable(self.file)}{f' line {self.line}' if self.line else ''}"
+        return f"{name}{' in ' if name and file else ''}{file}"
+
+    def key(self, key: str, line: int = 0) -> Location:
+        """Return the location of a key of the JSON or YAML mapping at this location."""
+        return replace(self, keys=(*self.keys, key), line=line)
+
+    def member(self, name: str) -> Location:
+        """Return where the operator would write the setting `name` of the group at this location."""
+        if self.keys or not self.variable:
+            return replace(self, keys=(*self.keys, name))
+        spelled = name if self.variable.islower() else name.upper()
+        return replace(self, variable=f"{self.variable}{DELIMITER}{spelled}")
+
+    def error(self, message: str) -> InvalidSetting:
+        """Return an error at this location."""
+        return InvalidSetting(str(self), message)
+
+
+@dataclass(frozen=True, slots=True)
+class RawValue:
+    """A value as it was written. It may be a misplaced secret, so no repr and no message shows it.
+
+    Args:
+        value: a string, or what JSON and YAML can hold: numbers, booleans, None and lists.
+        location: where it is written.
+    """
+
+    value: object = field(repr=False)
+    location: Location
+
+
+@dataclass(slots=True)
+class RawSettings:
+    """The settings of one source.
+
+    Args:
+        values: every value that the source sets.
+        groups: locations of mappings in JSON and YAML, and of every target.
+        items: locations of the items of YAML lists.
+        errors: errors in the source itself, such as a name that is set twice.
+        complete: the source was understood to its end; otherwise nothing can be reported as missing.
+    """
+
+    values: dict[Keys, RawValue] = field(default_factory=dict)
+    groups: dict[Keys, Location] = field(default_factory=dict)
+    items: dict[Keys, Location] = field(default_factory=dict)
+    errors: list[InvalidSetting] = field(default_factory=list)
+    complete: bool = True
+
+    def add(self, path: Keys, value: object, location: Location) -> None:
+        """Add a value, unless something else is at its path already."""
+        if self._is_free(path, location):
+            self.values[path] = RawValue(value, location)
+
+    def add_group(self, path: Keys, location: Location) -> bool:
+        """Add a mapping, unless something else is at its path already; return whether it was added."""
+        if not self._is_free(path, location):
+            return False
+        self.groups[path] = location
+        return True
+
+    def error(self, location: Location, message: str) -> None:
+        """Record an error at a location."""
+        self.errors.append(location.error(message))
+
+    def nested(self) -> dict[str, Any]:
+        """Return the values as nested dictionaries."""
+        tree: dict[str, Any] = {}
+        for path in self.groups:
+            _node(tree, path)
+        for path, raw in self.values.items():
+            _node(tree, path[:-1])[path[-1]] = raw.value
+        return tree
+
+    def _is_free(self, path: Keys, location: Location) -> bool:
+        taken = self.values[path].location if path in self.values else self.groups.get(path)
+        if taken is None:
+            return True
+        if (taken.keys or taken.variable) != (location.keys or location.variable):
+            self.error(location, f"same setting as {replace(taken, file='', line=0)}; keep one of them")
+        elif taken.line:
+            self.error(location, f"set twice, first in line {taken.line}; keep one of them")
+        else:
+            self.error(location, "set twice; keep one of them")
+        return False
+
+
+def _node(tree: dict[str, Any], path: Keys) -> dict[str, Any]:
+    for name in path:
+        tree = tree.setdefault(name, {})
+    return tree
+
+
+def fold(name: str) -> str:
+    """Return a name in lower case; beyond ASCII it stays, for the Kelvin sign must not become a k."""
+    return name.lower() if name.isascii() else encodable(name)
+
+
+def encodable(name: str) -> str:
+    """Return a name that pydantic accepts as a key: bytes that are not UTF-8 are escaped."""
+    return name.encode(errors="backslashreplace").decode()
