@@ -22,7 +22,7 @@ from exporter import __version__
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, log_to
 from exporter.outcome import Observer
 from exporter.parts import CurrentEgress, CurrentSSLContexts, parts
-from exporter.probing import Prober, warm
+from exporter.probing import Prober, warm_up
 from exporter.reloading import Reloader
 from exporter.scheduling import PeriodicJob, Schedule
 from exporter.serving import PortSecurity, WebApp, bind, create_app, serve
@@ -207,7 +207,7 @@ async def prober_of(trust: CurrentSSLContexts, watch: LoopWatch) -> Prober:
         watch: knows when our own event loop stood still.
     """
     prober = Prober(trust, stalls=watch.stalls)
-    await warm(prober)
+    await warm_up(prober)
     return prober
 
 

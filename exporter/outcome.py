@@ -112,6 +112,7 @@ class StepRecord:
         clock_skew: the provider's clock minus ours, in seconds.
         clock_skew_error: the maximum error of that, in seconds.
         tls: the TLS connection, if there was one.
+        addresses_tried: addresses that a connection was attempted to, in order; empty if there was only one.
     """
 
     step: str
@@ -128,6 +129,7 @@ class StepRecord:
     clock_skew: float | None = None
     clock_skew_error: float | None = None
     tls: TlsFacts | None = None
+    addresses_tried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +177,19 @@ class Outcome:
         return self.fault not in {Fault.QUOTA, Fault.EXPORTER}
 
 
+@dataclass(slots=True)
+class TransportStats:
+    """Where the times of probes come from; read at scrape.
+
+    Args:
+        kernel_timestamps: whether the last exchange got its times from the kernel.
+        loop_timed_exchanges: exchanges for which the event loop took a time instead.
+    """
+
+    kernel_timestamps: bool = False
+    loop_timed_exchanges: int = 0
+
+
 class Observer(Protocol):
     """Receives every outcome, in the order in which the probes end."""
 
@@ -213,6 +228,7 @@ def _step_as_json(step: StepRecord) -> dict[str, Any]:
         "checks": dict(step.checks) or None,
         "correlation_id": step.correlation_id,
         "address": step.address,
+        "addresses_tried": list(step.addresses_tried) or None,
         "tls": None if step.tls is None else _tls_as_json(step.tls),
     }
     return _known(facts)

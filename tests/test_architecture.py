@@ -47,7 +47,6 @@ HOMES: dict[str, set[str]] = {
     "cryptography": {"probing", "simulator"},
     "dotenv": {"settings"},
     "h11": {"probing", "serving", "simulator"},
-    "httpcore": {"probing"},
     "httpx": {"probing"},
     "jinja2": {"serving"},
     "markdown_it": {"serving"},
@@ -227,21 +226,15 @@ RULES: list[Rule] = [
 
 NOT_YET: dict[Rule, set[str]] = {
     import_cycles: {
-        *("exporter.probing." + name for name in ("answer", "contract", "step")),
         *("exporter.settings." + name for name in ("client_certificate", "draft", "field", "schema")),
     },
     hidden_imports: {
         "exporter/__main__.py",
         "exporter/cli.py",
-        "exporter/probing/contract.py",
         "exporter/settings/client_certificate.py",
-    },
-    private_attributes: {
-        "exporter/probing/pace.py",
     },
     tiny_files: {
         *(f"exporter/once/{name}.py" for name in ("choice", "progress")),
-        "exporter/probing/skew.py",
         *(f"exporter/settings/{name}.py" for name in ("configuration_file", "document")),
         *(f"exporter/settings/{name}.py" for name in ("merging", "validation")),
     },
@@ -249,13 +242,11 @@ NOT_YET: dict[Rule, set[str]] = {
         "exporter/app.py",
         "exporter/serving/app.py",
         *(f"exporter/{name}/reference.py" for name in ("observing", "settings")),
-        *(f"exporter/{name}/document.py" for name in ("probing", "serving", "settings")),
+        *(f"exporter/{name}/document.py" for name in ("serving", "settings")),
     },
     duplicate_classes: {
         *(f"exporter/observing/{name}.py" for name in ("catalogue", "history")),
         "exporter/once/report.py",
-        *(f"exporter/probing/{name}.py" for name in ("answer", "certificate", "conversation")),
-        *(f"exporter/probing/{name}.py" for name in ("pace", "route", "step")),
         "exporter/reloading.py",
         *(f"exporter/serving/{name}.py" for name in ("handshake", "overview", "standing")),
         *(f"exporter/serving/{name}.py" for name in ("target_page", "watched")),

@@ -1,16 +1,16 @@
-"""Probing: a target in, an outcome out. The only room that speaks to a provider.
+"""Probing: a target in, an outcome out. The only package that sends requests to providers.
 
-journeys/     what to ask, step by step, without I/O
-exchange.py   one request under one deadline
-timeline.py   marks into seconds per phase
-failure.py    exceptions into reasons
-judge.py      answers into verdicts
-probe.py      walks a journey through all of these
+journeys/      what to request, step by step, without I/O
+probe.py       runs a journey: one exchange and one verdict per step
+transport.py   one exchange, over stream.py and tls_stream.py, timed by timing.py
+failure.py     exceptions into reasons
+judge.py       answers into verdicts
 """
 
-from exporter.probing.canary import EgressCheck
+from exporter.probing.egress_check import EgressCheck
 from exporter.probing.probe import Prober
-from exporter.probing.trust import SSLContexts
-from exporter.probing.warm import warm
+from exporter.probing.ssl_contexts import SSLContexts
+from exporter.probing.transport import ProbeTransport
+from exporter.probing.warm_up import warm_up
 
-__all__ = ["EgressCheck", "Prober", "SSLContexts", "warm"]
+__all__ = ["EgressCheck", "ProbeTransport", "Prober", "SSLContexts", "warm_up"]

@@ -4,48 +4,46 @@ from __future__ import annotations
 
 import zlib
 
-from exporter.probing.answer import BODY_LIMIT
 from exporter.probing.failure import BodyError
+from exporter.probing.messages import MAX_BODY_BYTES
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
-_MOST_CHUNKS = 2_000
-"""More than any body that counts is cut into. Each one is work, however small: the 500,000 that fit under the
-bound of their bytes would be many seconds of it."""
+MAX_CHUNKS = 2_000
+"""More than a flow is cut into. Each one is work, however small."""
 
 
 class Body:
-    """Collects chunks as they arrive; decodes gzip, which is all that was offered.
+    """Collects the chunks of a body as they arrive, and decodes gzip, the only encoding that was offered.
 
-    httpx inflates a whole chunk before anybody can look at its size, so that one chunk of a gzip
-    bomb takes the memory. Here the inflater itself is told how much room there is.
+    The inflater is given the room that is left, so that a small chunk cannot inflate to more.
 
     Args:
         content_encoding: the `Content-Encoding` header, several joined by commas.
         limit: decoded bytes that are kept, and half of the encoded bytes that are read.
+
+    Attributes:
+        too_large: whether the body is longer than that, on the wire, decoded or in chunks.
     """
 
-    def __init__(self, content_encoding: str | None, limit: int = BODY_LIMIT) -> None:
+    def __init__(self, content_encoding: str | None, limit: int = MAX_BODY_BYTES) -> None:
         self.too_large = False
         self._limit = limit
         self._wire_left = 2 * limit
-        self._chunks_left = _MOST_CHUNKS
+        self._chunks_left = MAX_CHUNKS
         self._content = bytearray()
         codings = [coding.strip().lower() for coding in (content_encoding or "").split(",")]
         self._codings = [coding for coding in codings if coding not in {"", "identity"}]
         self._inflater = zlib.decompressobj(_GZIP_WINDOW) if self._codings else None
+        self._error: str | None = None
         self._fed = False
         self._held = b""
         self._ended = False
 
     def feed(self, chunk: bytes) -> None:
-        """Take a chunk off the wire.
-
-        Raises:
-            BodyError: if the encoding was not asked for, or is broken.
-        """
+        """Take a chunk off the wire."""
         if not chunk or self.too_large:
             return
         self._fed = True
@@ -53,34 +51,36 @@ class Body:
         self._chunks_left -= 1
         if self._inflater is None:
             self._content += chunk[: self._limit + 1 - len(self._content)]
-        else:
+        elif self._error is None:
             self._inflate(chunk)
         if len(self._content) > self._limit or self._wire_left < 0 or self._chunks_left < 0:
             self.too_large = True
             del self._content[self._limit :]
 
     def content(self) -> bytes:
-        """Return what was read, decoded.
+        """Return the decoded body.
 
         Raises:
-            BodyError: if a gzip stream ended early.
+            BodyError: if its encoding was not asked for, is broken, or ended early.
         """
+        if self._error is not None:
+            raise BodyError(self._error)
         if self._inflater is not None and self._fed and not self._inflater.eof and not self.too_large:
             raise BodyError("the gzip stream ended early")
         return bytes(self._content)
 
     def _inflate(self, chunk: bytes) -> None:
         if len(self._codings) != 1 or self._codings[0] not in _GZIP:
-            raise BodyError("a content encoding that was not asked for")
-        assert self._inflater is not None  # noqa: S101  feed() calls this only with one
+            self._error = "the content encoding was not asked for"
+            return
         data, self._held = self._held + chunk, b""
         try:
             while data and len(self._content) <= self._limit and not self._ended:
+                assert self._inflater is not None  # noqa: S101  feed() calls this only with one
                 if self._inflater.eof:
-                    # RFC 1952 allows several members; anything else behind one of them is ignored,
-                    # as browsers do.
+                    # RFC 1952 allows several members; anything else behind one is ignored, as browsers do.
                     if not data.startswith(_GZIP_MAGIC):
-                        # A chunk may end within the magic number; the next one tells which it is.
+                        # A chunk may end within the magic number; the next one shows which it is.
                         self._held = data if data == _GZIP_MAGIC[:1] else b""
                         self._ended = not self._held
                         return
@@ -88,4 +88,4 @@ class Body:
                 self._content += self._inflater.decompress(data, self._limit + 1 - len(self._content))
                 data = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
         except zlib.error:
-            raise BodyError("the gzip stream is broken") from None
+            self._error = "the gzip stream is broken"

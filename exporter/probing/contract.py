@@ -1,7 +1,7 @@
-"""What a healthy flow is made of, checked field by field. Pure.
+"""Check the fields of a healthy flow. No I/O.
 
 A failed check never fails a probe: every field is optional in the vendor's own types, and a sign-on may
-well go on without it. It tells that the contract which clients were written to has changed.
+work without it. It shows that the contract which clients rely on has changed.
 
     id                 the flow's id is a UUID
     environment        the flow names its environment, and it is the source
@@ -11,28 +11,25 @@ well go on without it. It tells that the contract which clients were written to 
     lifetime           createdAt and expiresAt parse and lie 0 to 60 minutes apart
     application_name   _embedded.application.name is there
 
-What cannot be asked of a flow is absent: a DaVinci body has an interaction instead of a flow and need not
-name its environment, and not every status calls for a link.
+A check that does not apply is absent: a DaVinci body has an interaction instead of a flow and need not name
+its environment, and not every status calls for a link.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.outcome import DAVINCI
+from exporter.probing.messages import Expectation, Timestamp
 
-if TYPE_CHECKING:  # a cycle that the redesign removes
-    from exporter.probing.step import Expectation
-
-_LONGEST_LIFETIME = 3600.0
+MAX_LIFETIME_SECONDS = 3600.0
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,](\d+))?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,](\d+))?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
 
 STATUS_LINKS: Mapping[str, str] = {
     # PingOne Platform API, flow API: the action that each status waits for
@@ -49,21 +46,8 @@ STATUS_LINKS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """A point in time as the provider wrote it.
-
-    Args:
-        at: seconds since the epoch, the earliest moment that it can mean.
-        resolution: seconds between two moments that it can tell apart.
-    """
-
-    at: float
-    resolution: float
-
-
 def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
-    """Return which checks a flow passes, those that can be asked of it."""
+    """Return the checks that apply to a flow, and whether it passes them."""
     host = _host(expectation.source_url)
     checks = {"id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id"))}
     if status != DAVINCI or "environment" in flow:
@@ -79,7 +63,7 @@ def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectatio
     checks |= {
         "self_link": _is_on(own_link, host, ending=own_path),
         "resume_url": _is_on(flow.get("resumeUrl"), host, ending="/as/resume"),
-        "lifetime": lifetime is not None and 0 <= lifetime <= _LONGEST_LIFETIME,
+        "lifetime": lifetime is not None and 0 <= lifetime <= MAX_LIFETIME_SECONDS,
         "application_name": _is_text(_at(flow, "_embedded", "application", "name")),
     }
     return checks
@@ -87,16 +71,16 @@ def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectatio
 
 def lifetime_seconds(flow: Mapping[str, Any]) -> float | None:
     """Return expiresAt minus createdAt, or None if either is not there."""
-    created, expires = stamp(flow.get("createdAt")), stamp(flow.get("expiresAt"))
+    created, expires = parse_timestamp(flow.get("createdAt")), parse_timestamp(flow.get("expiresAt"))
     return None if created is None or expires is None else expires.at - created.at
 
 
-def stamp(value: object) -> Stamp | None:
-    """Read a time with its second and zone, such as `2026-04-20T19:54:09.271Z` (RFC 3339); else None.
+def parse_timestamp(value: object) -> Timestamp | None:
+    """Parse a time with seconds and zone, such as `2026-04-20T19:54:09.271Z` (RFC 3339); else return None.
 
-    Python reads more, such as a time without its second, which would be less exact than it says.
+    Python accepts more, such as a time without seconds, which would be less exact than its resolution.
     """
-    written = _STAMP.fullmatch(value) if isinstance(value, str) else None
+    written = _TIMESTAMP.fullmatch(value) if isinstance(value, str) else None
     if written is None:
         return None
     try:
@@ -104,11 +88,11 @@ def stamp(value: object) -> Stamp | None:
     except (ValueError, OverflowError):
         return None
     # Python keeps microseconds, whatever was written.
-    return Stamp(at, 1.0 if written[1] is None else 10.0 ** -min(len(written[1]), 6))
+    return Timestamp(at, 1.0 if written[1] is None else 10.0 ** -min(len(written[1]), 6))
 
 
 def is_uuid(value: object) -> bool:
-    """Whether a value is a UUID in its usual form."""
+    """Return True for a UUID in its usual form."""
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
@@ -128,7 +112,7 @@ def _is_text(value: object) -> bool:
 
 def _is_on(link: object, host: tuple[str | None, int | None], ending: str = "") -> bool:
     # A URL is ASCII (RFC 3986). urlsplit normalises any other, in time that grows with the square of a run
-    # of combining marks: 240 KB of them held the event loop for 11 s.
+    # of combining marks.
     if not isinstance(link, str) or not link.isascii():
         return False
     try:
@@ -138,6 +122,6 @@ def _is_on(link: object, host: tuple[str | None, int | None], ending: str = "") 
 
 
 def _host(url: str) -> tuple[str | None, int | None]:
-    """Return host and port; raises ValueError for what is no URL."""
+    """Return host and port; raises ValueError for what is not a URL."""
     parts = urlsplit(url)
     return parts.hostname, _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port

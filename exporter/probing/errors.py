@@ -1,4 +1,4 @@
-"""Errors as PingOne's authorize endpoint gives them, wherever they stand.
+"""The errors of PingOne's authorize endpoint, in bodies and redirects, and the JSON they are in.
 
     body      {"error": "invalid_request", "error_description": …}          OAuth, RFC 6749 5.2
     body      {"id": …, "code": "INVALID_DATA", "details": [{"code": …}]}   PingOne
@@ -6,23 +6,22 @@
     Location  …/signon/?error=<URL-encoded PingOne error, or a plain word>  PingOne
     Location  …?error=access_denied, …#error=…                              OAuth, RFC 6749 4.1.2.1
 
-Only codes out of a closed list leave this module: a description may name a user or echo a request.
+Only codes of a closed list leave this module: a description may name a user or echo a request.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote_plus
-
-from exporter.probing.document import parse_object
 
 OTHER = "OTHER"
 
 REQUEST_LIMITED = "REQUEST_LIMITED"
 
 PROVIDER_FAILED = frozenset({"server_error", "temporarily_unavailable", "UNEXPECTED_ERROR"})
-"""Codes by which the provider says that it is broken, not the request."""
+"""Codes that blame the provider, not the request."""
 
 KNOWN_CODES = frozenset({
     # RFC 6749, sections 4.1.2.1 and 5.2
@@ -60,13 +59,13 @@ def codes_in_location(location: str | None) -> tuple[str, ...]:
         for value in _error_parameters(part):
             document = parse_object(value)
             codes = codes_in_document(document) if document is not None else ()
-            # An error that is JSON, but none we know the shape of, is still an error.
+            # JSON of an unknown shape is still an error.
             found |= dict.fromkeys(codes or (_known(value),))
     return tuple(found)
 
 
 def _error_parameters(part: str) -> list[str]:
-    """Return the first `error` of a query or fragment, decoded; by hand, since no text may make it raise."""
+    """Return the first `error` of a query or fragment, decoded; no text may raise an exception."""
     for field in part.split("&"):
         name, _, value = field.partition("=")
         if value and unquote_plus(name) == "error":
@@ -106,3 +105,29 @@ def _code(document: Mapping[str, Any]) -> str | None:
 
 def _known(code: str) -> str:
     return code if code in KNOWN_CODES else OTHER
+
+
+MAX_INTEGER_DIGITS = 400
+"""Python refuses to convert more than 4,300, and is slow long before."""
+
+
+def parse_object(body: bytes | str) -> dict[str, Any] | None:
+    """Return the JSON object that `body` is, or None for anything else.
+
+    UTF-8 with or without a byte order mark (RFC 8259, section 8.1). NaN and infinities are not JSON, nor is
+    nesting beyond what the parser takes. Of duplicate keys the last one counts.
+    """
+    try:
+        text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
+        document = json.loads(text, parse_constant=_refuse, parse_int=_integer)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else float(digits)

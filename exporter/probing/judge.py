@@ -27,11 +27,15 @@ from http import HTTPStatus
 from typing import Any
 
 from exporter.outcome import DAVINCI, FAILED
-from exporter.probing.answer import Answer, Verdict
-from exporter.probing.contract import check_contract, lifetime_seconds, stamp
-from exporter.probing.document import parse_object
-from exporter.probing.errors import PROVIDER_FAILED, REQUEST_LIMITED, codes_in_document, codes_in_location
-from exporter.probing.step import Expectation
+from exporter.probing.contract import check_contract, lifetime_seconds, parse_timestamp
+from exporter.probing.errors import (
+    PROVIDER_FAILED,
+    REQUEST_LIMITED,
+    codes_in_document,
+    codes_in_location,
+    parse_object,
+)
+from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
 
 _LOWEST_FINAL, _HIGHEST = 200, 599
@@ -46,7 +50,9 @@ def judge(answer: Answer, expectation: Expectation) -> Verdict:
     if code < HTTPStatus.MULTIPLE_CHOICES:
         return _judge_success(answer, document, expectation)
     codes = tuple(
-        dict.fromkeys((*codes_in_location(answer.location), *codes_in_document(document or {}))),
+        dict.fromkeys(
+            (*codes_in_location(answer.headers.get("location")), *codes_in_document(document or {}))
+        ),
     )
     reason, fault = _judge_refusal(answer, codes, is_json=document is not None)
     return Verdict(reason, fault, error_codes=codes)
@@ -63,7 +69,7 @@ def _judge_refusal(answer: Answer, codes: tuple[str, ...], *, is_json: bool) -> 
     if codes:
         return Reason.OAUTH_ERROR, Fault.CONFIGURATION
     if code < HTTPStatus.BAD_REQUEST:
-        lost = leads_to_sign_on_page(answer.location)
+        lost = leads_to_sign_on_page(answer.headers.get("location"))
         return Reason.REDIRECTED, Fault.CONFIGURATION if lost else Fault.PROVIDER
     if code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not is_json:
         return Reason.BLOCKED, Fault.NETWORK
@@ -102,7 +108,7 @@ def _judge_success(answer: Answer, document: dict[str, Any] | None, expectation:
         flow=document,
         checks=check_contract(document, status, expectation),
         lifetime=lifetime_seconds(document),
-        created=stamp(document.get("createdAt")),
+        created=parse_timestamp(document.get("createdAt")),
     )
 
 

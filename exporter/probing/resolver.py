@@ -1,32 +1,26 @@
-"""Names to addresses, timed by the caller, never blocking another target.
+"""Names to addresses by the system's own resolver, in threads that take the time themselves.
 
-The system's own `getaddrinfo`, each call on a daemon thread of its own. What else was tried:
-
-- asyncio's `loop.getaddrinfo` shares a pool of a few threads, so that a few hanging name servers
-  starve every target; and at exit the interpreter waits for that pool.
-- c-ares (aiodns) keeps answers for their time to live in a cache that its binding cannot switch
-  off. A broken resolution would be seen late and timed as 0. A channel per look-up avoids the
-  cache, but takes an inotify instance each, of which a user has 128.
-
-The system's resolver also answers as it does for every other program on the machine: hosts file,
-search domains and name service switch included.
+asyncio's `loop.getaddrinfo` shares a pool of a few threads, so that a few hanging name servers would hold up
+every target; and at exit the interpreter would wait for that pool. c-ares (aiodns) keeps answers in a cache
+that its binding cannot switch off, so that a broken resolution would be seen late. The system's resolver
+answers as it does for every other program: hosts file, search domains and name service switch included.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import queue
 import socket
 import threading
-from collections.abc import Callable
-from typing import TypeAlias
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 from exporter.probing.failure import ResolutionError
 from exporter.target import IpFamily
-
-Addresses: TypeAlias = tuple[str, ...]
-
-_Question: TypeAlias = tuple[str, IpFamily]
 
 _FAMILIES = {
     IpFamily.ANY: socket.AF_UNSPEC,
@@ -34,87 +28,146 @@ _FAMILIES = {
     IpFamily.V6: socket.AF_INET6,
 }
 
-_MOST_ADDRESSES = 16
+MAX_ADDRESSES = 16
 """More than any provider publishes; bounds what a hostile answer makes us try."""
 
-_MOST_LOOKUPS = 4
-"""At once for one name. The fifth joins the fourth: a thread lives until the resolver gives up,
+MAX_LOOKUPS = 4
+"""At once for one name. The fifth caller joins the fourth lookup: a thread lives until the resolver gives up,
 which may be minutes after the probe's deadline."""
+
+MAX_IDLE_THREADS = 16
+"""Threads that are kept for the next lookups."""
+
+
+class Resolution(NamedTuple):
+    """The addresses of a name.
+
+    Args:
+        addresses: in the order in which to try them.
+        seconds: how long it took.
+    """
+
+    addresses: Sequence[str]
+    seconds: float = 0.0
+
+
+Resolve: TypeAlias = Callable[[str, IpFamily], "asyncio.Future[Resolution]"]
+"""Starts to resolve a name; the future raises `ResolutionError` if it does not resolve."""
 
 
 class Resolver:
-    """Resolves names with the system's resolver.
+    """Resolves names.
 
     Args:
         look_up: name and family to addresses, blocking; raises OSError or UnicodeError.
     """
 
-    def __init__(self, look_up: Callable[[str, IpFamily], Addresses] | None = None) -> None:
+    def __init__(self, look_up: Callable[[str, IpFamily], Sequence[str]] | None = None) -> None:
         self._look_up = look_up or system_addresses
-        self._under_way: dict[_Question, list[asyncio.Future[Addresses | Exception]]] = {}
+        self._lookups: dict[tuple[str, IpFamily], list[_Lookup]] = {}
 
-    async def __call__(self, host: str, family: IpFamily = IpFamily.ANY) -> Addresses:
-        """Return the addresses of `host` in the order in which to try them; a literal is itself.
+    def __call__(self, host: str, family: IpFamily = IpFamily.ANY) -> asyncio.Future[Resolution]:
+        """Start to resolve `host`; a literal address resolves to itself.
 
-        Raises:
-            ResolutionError: if the name did not resolve, or to no address of the family.
+        The future raises `ResolutionError` if the name does not resolve, or has no address of the family.
         """
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Resolution] = loop.create_future()
         version = _version(host)
         if version is not None:
             if family in {IpFamily.ANY, version}:
-                return (host,)
-            raise ResolutionError(f"{host} is no IPv{family} address")
-        question = host, family
-        under_way = self._under_way.setdefault(question, [])
-        lookup = under_way[-1] if len(under_way) >= _MOST_LOOKUPS else self._start(question, under_way)
-        # Shielded: the deadline of one probe must not end a look-up that another one joined.
-        found = await asyncio.shield(lookup)
-        if isinstance(found, Exception):
-            # A fresh exception each time; joined probes must not share a traceback.
-            raise ResolutionError(f"{host} did not resolve") from found
-        return found
+                waiter.set_result(Resolution((host,)))
+            else:
+                waiter.set_exception(ResolutionError(f"{host} is not an IPv{family} address"))
+            return waiter
+        lookups = self._lookups.setdefault((host, family), [])
+        if len(lookups) < MAX_LOOKUPS:
+            lookup = _Lookup()
+            lookups.append(lookup)
+            _threads.run(lambda: self._run(loop, lookup, host, family))
+        lookups[-1].waiters.append((waiter, time.monotonic()))
+        return waiter
 
-    def _start(
-        self,
-        question: _Question,
-        under_way: list[asyncio.Future[Addresses | Exception]],
-    ) -> asyncio.Future[Addresses | Exception]:
-        loop = asyncio.get_running_loop()
-        lookup: asyncio.Future[Addresses | Exception] = loop.create_future()
+    def _run(self, loop: asyncio.AbstractEventLoop, lookup: _Lookup, host: str, family: IpFamily) -> None:
+        lookup.started = time.monotonic()
+        try:
+            lookup.found = self._look_up(host, family)
+        except Exception as error:  # noqa: BLE001  handed to the probe, which reads it
+            lookup.found = error
+        lookup.ended = time.monotonic()
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(self._settle, lookup, (host, family))
 
-        def settle(found: Addresses | Exception) -> None:
-            under_way.remove(lookup)
-            if not under_way:
-                self._under_way.pop(question, None)
-            lookup.set_result(found)
-
-        def work() -> None:
-            found: Addresses | Exception
-            try:
-                found = self._look_up(*question)
-            except Exception as error:  # noqa: BLE001  handed to the probe, which reads it
-                found = error
-            try:
-                loop.call_soon_threadsafe(settle, found)
-            except RuntimeError:
-                return  # the loop was closed meanwhile: nobody waits for this any more
-
-        threading.Thread(target=work, name=f"resolve {question[0]}", daemon=True).start()
-        under_way.append(lookup)
-        return lookup
+    def _settle(self, lookup: _Lookup, question: tuple[str, IpFamily]) -> None:
+        lookups = self._lookups[question]
+        lookups.remove(lookup)
+        if not lookups:
+            del self._lookups[question]
+        for waiter, joined in lookup.waiters:
+            if waiter.done():
+                continue
+            if isinstance(lookup.found, Exception):
+                # A fresh exception each time: probes must not share a traceback.
+                failure = ResolutionError(f"{question[0]} did not resolve")
+                failure.__cause__ = lookup.found
+                waiter.set_exception(failure)
+            else:
+                seconds = lookup.ended - max(lookup.started, joined)
+                waiter.set_result(Resolution(lookup.found, max(0.0, seconds)))
 
 
-def system_addresses(host: str, family: IpFamily) -> Addresses:
+class _Lookup:
+    """One call of the system's resolver, and who waits for it since when."""
+
+    __slots__ = ("ended", "found", "started", "waiters")
+
+    def __init__(self) -> None:
+        self.waiters: list[tuple[asyncio.Future[Resolution], float]] = []
+        self.found: Sequence[str] | Exception = ()
+        self.started = self.ended = 0.0
+
+
+class _Threads:
+    """Daemon threads that run blocking calls: one each at a time, as many as are needed, a few kept."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle = 0
+
+    def run(self, call: Callable[[], None]) -> None:
+        with self._lock:
+            if self._idle:
+                self._idle -= 1
+                self._calls.put(call)
+                return
+        threading.Thread(target=self._work, args=(call,), name="resolver", daemon=True).start()
+
+    def _work(self, call: Callable[[], None]) -> None:
+        while True:
+            call()
+            with self._lock:
+                if self._idle >= MAX_IDLE_THREADS:
+                    return
+                self._idle += 1
+            call = self._calls.get()
+
+
+_threads = _Threads()
+
+
+def system_addresses(host: str, family: IpFamily) -> Sequence[str]:
     """Ask the system's resolver, blocking; each address once, in its order (RFC 6724).
 
     Raises:
         OSError: if the name did not resolve.
-        UnicodeError: if it is no host name.
+        UnicodeError: if it is not a host name.
     """
     found = socket.getaddrinfo(host, None, _FAMILIES[family], socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))[:_MOST_ADDRESSES]
+    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))[:MAX_ADDRESSES]
 
 
+@lru_cache(maxsize=8192)
 def _version(host: str) -> IpFamily | None:
     """Return the family of a literal address, None for a name."""
     try:

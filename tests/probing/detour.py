@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probing.examples import SOURCE, a_target
-from probing.loopback import Behaviour, Peer, Talk, answer, listening, loop, run
+from probing.loopback import Behaviour, Peer, Talk, answer, listening, loop, not_resolving, resolving, run
 from probing.visit import NAME
 
 from exporter.outcome import Outcome, StepRecord
-from exporter.probing.failure import ResolutionError
 from exporter.probing.probe import Prober
+from exporter.probing.resolver import Resolution
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
@@ -75,18 +75,16 @@ def detour(
         certificate = certificate or authority.issue(NAME)
     resolved: list[str] = []
 
-    async def resolve(name: str, _family: IpFamily) -> tuple[str, ...]:
+    def resolve(name: str, family: IpFamily) -> asyncio.Future[Resolution]:
         resolved.append(name)
-        if name != PROXY:
-            raise ResolutionError(name)
-        return addresses
+        return not_resolving(name, family) if name != PROXY else resolving(*addresses)(name, family)
 
     async def main() -> Detour:
         async with (
             listening(at_provider, tls=certificate.tls if certificate else None) as provider,
             listening(at_proxy) as proxy,
         ):
-            prober = Prober(lambda _: trust, resolve=resolve, clock=loop().time)
+            prober = Prober(lambda _: trust, resolve=resolve)
             scheme = "http" if authority is None else "https"
             fields = {
                 "source_url": f"{scheme}://{NAME}:{provider.port}/{SOURCE}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from exporter.probing.step import Expectation
+from exporter.probing.messages import Expectation
 from exporter.target import Target
 
 SOURCE = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import socket
 import ssl
 import struct
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
+
+from exporter.probing.failure import ResolutionError
+from exporter.probing.resolver import Resolution, Resolve
+from exporter.target import IpFamily, Target
 
 T = TypeVar("T")
 HOUR = 3600.0
@@ -25,36 +28,39 @@ PATIENCE = 30.0
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose clock can be put forward.
+    """An event loop whose clock can be put forward, and that can stand still.
 
     Attributes:
-        attempts: addresses that a connection was attempted to, in order.
-        connected: how many attempts succeeded, by port.
-        on_attempt: is called with each of them, before the attempt suspends for the first time.
+        stalls: begin and end of each time that it stood still.
     """
 
     _skipped = 0.0
 
     def __init__(self) -> None:
         super().__init__()
-        self.attempts: list[str] = []
-        self.connected: Counter[int] = Counter()
-        self.on_attempt: Callable[[str], object] = str
+        self.stalls: list[tuple[float, float]] = []
 
     def time(self) -> float:
         """Return the monotonic clock, put forward."""
         return super().time() + self._skipped
 
     def skip(self, seconds: float = HOUR) -> None:
-        """Put the clock forward."""
+        """Put the clock forward; the wall clock stays, so that the kernel's timestamps no longer fit."""
         self._skipped += seconds
 
-    async def sock_connect(self, sock: socket.socket, address: Any) -> None:  # noqa: ANN401  the base's own
-        """Connect, and let the test know."""
-        self.attempts.append(address[0])
-        self.on_attempt(address[0])
-        await super().sock_connect(sock, address)
-        self.connected[address[1]] += 1
+    def stand_still(self, seconds: float = HOUR) -> None:
+        """Let time pass without a turn of the loop; what arrived before has its timestamp of before."""
+        begun = self.time()
+        self._skipped += seconds
+        self.stalls.append((begun, self.time()))
+
+    def stalls_since(self, since: float) -> list[tuple[float, float]]:
+        """Return those that ended after `since`."""
+        return [(max(begun, since), ended) for begun, ended in self.stalls if ended > since]
+
+    def wall(self) -> float:
+        """Return the wall clock, put forward by the time that the loop stood still."""
+        return time.time() + sum(ended - begun for begun, ended in self.stalls)
 
 
 def loop() -> Loop:
@@ -115,22 +121,19 @@ class Peer:
         heads: heads of requests, in order of arrival.
         server_names: names that TLS clients asked for.
         talks: one per connection that was accepted.
+        accept: accepts what waits for it.
     """
 
     port: int = 0
     heads: list[bytes] = field(default_factory=list)
     server_names: list[str | None] = field(default_factory=list)
     talks: list[asyncio.Task[None]] = field(default_factory=list)
+    accept: Callable[[], None] = lambda: None
 
     async def left_alone(self) -> None:
-        """Return when every client that connected has hung up.
-
-        Raises:
-            TimeoutError: one of them left its socket open.
-        """
+        """Wait until every client has closed its connection, and so until none is left open."""
         async with asyncio.timeout(PATIENCE):
-            while len(self.talks) < loop().connected[self.port]:  # noqa: ASYNC110  accepted in the next turns
-                await asyncio.sleep(0)
+            self.accept()
             await asyncio.gather(*self.talks)
 
 
@@ -161,19 +164,25 @@ async def listening(
                 transport.abort()
                 await asyncio.sleep(0)
 
-    def accept(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        connection.setblocking(False)  # noqa: FBT003  the standard library's signature
-        talk = asyncio.ensure_future(converse(connection))
-        # A task that is cancelled before its first step closes nothing.
-        talk.add_done_callback(lambda _: connection.close())
-        peer.talks.append(talk)
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except BlockingIOError:
+                return
+            connection.setblocking(False)  # noqa: FBT003  the standard library's signature
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            talk = asyncio.ensure_future(converse(connection))
+            # A task that is cancelled before its first step closes nothing.
+            talk.add_done_callback(lambda _, connection=connection: connection.close())  # type: ignore[misc]
+            peer.talks.append(talk)
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
         listener.setblocking(False)  # noqa: FBT003  the standard library's signature
         peer.port = listener.getsockname()[1]
-        loop().add_reader(listener, accept, listener)
+        peer.accept = accept
+        loop().add_reader(listener, accept)
         try:
             yield peer
         finally:
@@ -203,23 +212,47 @@ def says(raw: bytes, *, then: str = "wait") -> Behaviour:
     return behave
 
 
-@contextmanager
-def upon(event: str, act: Callable[[], object]) -> Iterator[None]:
-    """Call `act` whenever httpcore logs that `event` happened, such as `start_tls.started`."""
+async def turns(number: int = 20) -> None:
+    """Let the loop turn, so that all that can be read is read."""
+    for _ in range(number):
+        await asyncio.sleep(0)
 
-    class Watch(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.getMessage().partition(" ")[0] == event:
-                act()
 
-    watch = Watch()
-    loggers = [logging.getLogger(f"httpcore.{part}") for part in ("connection", "http11", "proxy")]
-    for logger in loggers:
-        logger.addHandler(watch)
-        logger.setLevel(logging.DEBUG)
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.removeHandler(watch)
-            logger.setLevel(logging.NOTSET)
+async def nothing(_: Talk) -> None:
+    """Accept, and no more."""
+
+
+def then_an_hour_passes(behave: Behaviour) -> Behaviour:
+    """Return a behaviour that lets the deadline pass once the client has read all that `behave` sent."""
+
+    async def behaving(talk: Talk) -> None:
+        await behave(talk)
+        await turns()
+        loop().skip()
+
+    return behaving
+
+
+def no_tls(_: Target | None = None) -> ssl.SSLContext:
+    """Return a context that trusts no authority."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def resolving(*addresses: str, resolved: list[str] | None = None) -> Resolve:
+    """Return a resolver that knows one answer, and notes the names that it is asked for."""
+
+    def resolve(name: str, _family: IpFamily) -> asyncio.Future[Resolution]:
+        if resolved is not None:
+            resolved.append(name)
+        future = loop().create_future()
+        future.set_result(Resolution(addresses))
+        return future
+
+    return resolve
+
+
+def not_resolving(name: str, _family: IpFamily) -> asyncio.Future[Resolution]:
+    """Fail to resolve."""
+    future: asyncio.Future[Resolution] = loop().create_future()
+    future.set_exception(ResolutionError(name))
+    return future

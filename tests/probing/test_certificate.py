@@ -17,13 +17,26 @@ from harness.certificates import DAY, unknown_issuer
 from hypothesis import given
 from hypothesis import strategies as st
 from probing.examples import a_flow, a_target
-from probing.loopback import HOUR, PATIENCE, Behaviour, Talk, answer, listening, loop, run, says
+from probing.loopback import (
+    HOUR,
+    PATIENCE,
+    Behaviour,
+    Talk,
+    answer,
+    listening,
+    loop,
+    nothing,
+    resolving,
+    run,
+    says,
+)
 from probing.visit import NAME, visit
 
-from exporter.outcome import Outcome, Phase, TlsFacts
-from exporter.probing.certificate import SECOND_LOOK_EVERY, Handshake, SecondLook, not_after
+from exporter.outcome import Outcome, Phase
+from exporter.probing.certificate import FETCH_INTERVAL_SECONDS, CertificateFetcher, not_after
 from exporter.probing.probe import Prober
-from exporter.target import IpFamily, Journey
+from exporter.probing.timing import Deadline
+from exporter.target import Journey
 
 if TYPE_CHECKING:
     from harness.certificates import Authority, Certificate
@@ -39,10 +52,6 @@ BAD = pytest.mark.parametrize(
     ],
     ids=["expired", "not yet valid", "another name", "unknown issuer"],
 )
-
-
-async def nothing(_: Talk) -> None:
-    """Accept, and no more."""
 
 
 # What is known of a connection
@@ -70,18 +79,6 @@ def test_a_connection_is_known_even_if_nothing_came_of_it(authority: Authority) 
 
 def test_in_the_clear_there_is_nothing_to_know() -> None:
     assert visit(says(GOOD)).step.tls is None
-    assert Handshake.of(None) is None
-
-
-def test_before_a_handshake_there_is_neither_cipher_nor_certificate() -> None:
-    waiting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_bio(
-        ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=NAME
-    )
-    with pytest.raises(ValueError, match="handshake not done yet"):
-        Handshake.of(waiting)
-    assert Handshake("TLSv1.3", None, None).facts() == TlsFacts(
-        version="TLSv1.3", cipher=None, not_after=None
-    )
 
 
 # When a certificate expires
@@ -119,7 +116,15 @@ def test_any_bytes_are_a_certificate_or_none(der: bytes) -> None:
     assert not_after(der) is None
 
 
-# A second look
+# A refused certificate is fetched
+
+
+async def fetched(fetcher: CertificateFetcher, target: str, port: int) -> bool:
+    deadline = Deadline(PATIENCE)
+    try:
+        return await fetcher.fetch(target, "127.0.0.1", (NAME, port), deadline) is not None
+    finally:
+        deadline.close()
 
 
 @BAD
@@ -159,7 +164,10 @@ def shakes_hands(
                     if not through:
                         server.do_handshake()
                         through = True
-                    said += server.read(65536)
+                    data = server.read(65536)
+                    said += data
+                    if not data:
+                        break
                 except ssl.SSLWantReadError:
                     await talk.say(sent.read())
                     data = await talk.reader.read(65536)
@@ -181,7 +189,7 @@ def test_a_look_is_a_handshake_like_the_probes_own_and_no_byte_of_a_request(auth
     visited = visit(
         shakes_hands(certificate, heard=heard), authority=authority, scheme="https", host="localhost"
     )
-    assert visited.attempts == ["127.0.0.1", "127.0.0.1"], "the probe's connection and the look"
+    assert len(visited.peer.talks) == 2, "the probe's connection, and the one that fetches"
     assert heard == [("http/1.1", b"")], "the only handshake that came to its end is the look's"
     assert names == ["localhost", "localhost"]
 
@@ -201,24 +209,20 @@ def test_a_handshake_that_failed_for_another_reason_is_not_looked_at(authority: 
 def test_a_target_is_looked_at_once_an_hour_by_the_clock_and_another_one_on_its_own(
     authority: Authority,
 ) -> None:
-    now = 5.0
     looks: list[bool] = []
 
     async def main() -> None:
-        nonlocal now
         async with listening(nothing, tls=authority.expired().tls) as peer:
-            look = SecondLook(lambda: now)
+            fetcher = CertificateFetcher()
 
             async def at(target: str) -> None:
-                place = {"address": "127.0.0.1", "port": peer.port, "server_name": NAME}
-                facts = await look(target, **place, deadline=loop().time() + PATIENCE)  # type: ignore[arg-type]
-                looks.append(facts is not None)
+                looks.append(await fetched(fetcher, target, peer.port))
 
             for passed, target in [
                 (0.0, "one"), (0.0, "one"), (0.0, "two"),
-                (SECOND_LOOK_EVERY - 1, "one"), (1.0, "one"), (0.0, "two"), (1.0, "one"), (0.0, "two"),
+                (FETCH_INTERVAL_SECONDS - 60, "one"), (60.0, "one"), (0.0, "two"), (1.0, "one"), (0.0, "two"),
             ]:  # fmt: skip
-                now += passed
+                loop().skip(passed)
                 await at(target)
             await peer.left_alone()
             assert len(peer.talks) == sum(looks)
@@ -231,11 +235,7 @@ def test_the_probes_of_a_target_share_one_look_an_hour(authority: Authority) -> 
     async def main() -> tuple[list[Outcome], int]:
         async with listening(nothing, tls=authority.expired().tls) as peer:
             trust = ssl.create_default_context(cafile=authority.ca_file)
-
-            async def resolve(_: str, _family: IpFamily) -> tuple[str, ...]:
-                return ("127.0.0.1",)
-
-            prober = Prober(lambda _: trust, resolve=resolve, clock=loop().time)
+            prober = Prober(lambda _: trust, resolve=resolving("127.0.0.1"))
             target = a_target(source_url=f"https://localhost:{peer.port}", timeout=60.0)
             outcomes = [await prober(target, Journey.AUTHORIZE) for _ in range(3)]
             loop().skip(HOUR)
@@ -255,17 +255,16 @@ def test_a_target_that_a_reload_moves_or_takes_back_is_looked_at_anew(authority:
     async def main() -> list[bool]:
         expired = authority.expired().tls
         async with listening(nothing, tls=expired) as peer, listening(nothing, tls=expired) as elsewhere:
-            look = SecondLook(lambda: 5.0)
+            fetcher = CertificateFetcher()
 
             async def at(port: int) -> bool:
-                place = {"address": "127.0.0.1", "port": port, "server_name": NAME}
-                return await look("one", **place, deadline=loop().time() + PATIENCE) is not None  # type: ignore[arg-type]
+                return await fetched(fetcher, "one", port)
 
             looks = [await at(port) for port in (peer.port, elsewhere.port, elsewhere.port)]
-            look.forget("one")
+            fetcher.forget("one")
             looks += [await at(elsewhere.port), await at(elsewhere.port)]
-            look.forget("one")
-            look.forget("nobody")
+            fetcher.forget("one")
+            fetcher.forget("nobody")
             await peer.left_alone()
             await elsewhere.left_alone()
             return looks
@@ -284,18 +283,16 @@ def test_a_look_at_a_server_that_went_mute_ends_with_the_probes_deadline_and_lea
     assert visited.outcome.duration < HOUR, "nor of the time"
 
 
-def test_a_look_at_nobody_sees_nothing() -> None:
-    async def main() -> TlsFacts | None:
+def test_a_certificate_is_not_fetched_where_nothing_listens() -> None:
+    async def main() -> bool:
         async with listening(nothing) as peer:
             port = peer.port
-        deadline = loop().time() + PATIENCE
-        look = SecondLook(loop().time)
-        return await look("one", address="127.0.0.1", port=port, server_name=NAME, deadline=deadline)
+        return await fetched(CertificateFetcher(), "one", port)
 
-    assert run(main()) is None
+    assert run(main()) is False
 
 
-def test_a_look_that_is_cancelled_leaves_no_socket() -> None:
+def test_a_fetch_that_is_cancelled_leaves_no_socket() -> None:
     async def main() -> None:
         mute = asyncio.Event()
 
@@ -304,15 +301,11 @@ def test_a_look_that_is_cancelled_leaves_no_socket() -> None:
             mute.set()
 
         async with listening(behave) as peer:
-            deadline = loop().time() + PATIENCE
-            place = SecondLook(loop().time)(
-                "one", address="127.0.0.1", port=peer.port, server_name=NAME, deadline=deadline
-            )
-            look = asyncio.create_task(place)
+            fetch = asyncio.create_task(fetched(CertificateFetcher(), "one", peer.port))
             await mute.wait()
-            look.cancel()
+            fetch.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await look
+                await fetch
             await peer.left_alone()
 
     run(main())

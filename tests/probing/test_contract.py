@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from probing.examples import EXPECTATION, FLOW, SOURCE, SOURCE_URL, STATUS, a_flow
 
 from exporter.outcome import CHECKS, DAVINCI, KNOWN_STATUSES
-from exporter.probing.answer import Answer
 from exporter.probing.contract import STATUS_LINKS, check_contract
 from exporter.probing.judge import judge
-from exporter.probing.step import Expectation
+from exporter.probing.messages import Answer, Expectation
 from exporter.reasons import Reason
 
 OTHER = "00000000-0000-4000-8000-000000000000"
@@ -182,7 +181,11 @@ def test_a_flow_of_an_unexpected_status_is_checked_too() -> None:
         Answer(200, json.dumps(a_flow(environment={"id": OTHER})).encode()),
         Answer(200, b"{}"),
         Answer(400, json.dumps(a_flow()).encode()),
-        Answer(302, json.dumps(a_flow()).encode(), location="https://apps.pingone.com/signon/?flowId=x"),
+        Answer(
+            302,
+            json.dumps(a_flow()).encode(),
+            headers={"location": "https://apps.pingone.com/signon/?flowId=x"},
+        ),
     ],
     ids=["failed", "another environment", "no flow", "400", "302"],
 )

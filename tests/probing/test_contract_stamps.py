@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probing.examples import a_flow
 
-from exporter.probing.contract import is_uuid, lifetime_seconds, stamp
+from exporter.probing.contract import is_uuid, lifetime_seconds, parse_timestamp
 
 CREATED = "2026-04-20T19:54:09.271Z"
 JSON = st.recursive(
@@ -41,7 +41,7 @@ MOMENTS = st.builds(
 def test_a_stamp_is_its_moment_and_as_exact_as_it_was_written(
     written: str, at: float, resolution: float
 ) -> None:
-    found = stamp(written)
+    found = parse_timestamp(written)
     assert found is not None
     assert found.at == pytest.approx(at, abs=1e-6)
     assert found.resolution == pytest.approx(resolution)
@@ -57,7 +57,7 @@ def test_a_stamp_is_its_moment_and_as_exact_as_it_was_written(
     ],
 )  # fmt: skip
 def test_what_does_not_say_its_second_and_its_zone_is_no_stamp(value: object) -> None:
-    assert stamp(value) is None
+    assert parse_timestamp(value) is None
 
 
 @given(moment=st.datetimes(timezones=st.just(UTC)), digits=st.integers(0, 6))
@@ -67,7 +67,7 @@ def test_a_truncated_stamp_never_lies_after_its_moment_and_less_than_its_resolut
     whole, fraction = moment.strftime("%S.%f").split(".")
     date = moment.isoformat(timespec="minutes")[:16]
     seconds = f"{whole}.{fraction[:digits]}" if digits else whole
-    found = stamp(f"{date}:{seconds}Z")
+    found = parse_timestamp(f"{date}:{seconds}Z")
     assert found is not None
     # A float of today's epoch seconds is exact to a quarter of a microsecond; of the year 9999's, to 30.
     rounding = 1e-6 + abs(moment.timestamp()) * 2e-16
@@ -83,6 +83,6 @@ def test_a_lifetime_needs_both_ends() -> None:
 
 @given(value=JSON | MOMENTS)
 def test_any_json_is_a_finite_stamp_or_none(value: object) -> None:
-    found = stamp(value)
+    found = parse_timestamp(value)
     assert found is None or (abs(found.at) < 1e12 and 0 < found.resolution <= 1)
     assert is_uuid(value) in {True, False}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.probing.document import parse_object
+from exporter.probing.errors import parse_object
 
 
 @pytest.mark.parametrize(

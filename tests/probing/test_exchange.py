@@ -6,21 +6,17 @@ import asyncio
 import json
 import re
 import socket
-import ssl
 from typing import TYPE_CHECKING
 
 import pytest
 from probing.examples import CLIENT, DESTINATION, FLOW, SOURCE, a_flow, a_target
-from probing.loopback import Talk, answer, listening, loop, run, says
+from probing.loopback import Talk, answer, listening, loop, no_tls, resolving, run, says, turns
 from probing.visit import NAME, visit
 
 from exporter import __version__
-from exporter.outcome import Phase
-from exporter.probing.exchange import Exchange, Exchanger
+from exporter.outcome import Outcome, Phase
 from exporter.probing.probe import Prober
-from exporter.probing.route import Route
-from exporter.probing.step import Request
-from exporter.target import IpFamily, Journey
+from exporter.target import Journey
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -59,7 +55,7 @@ def test_every_probe_has_a_connection_a_transaction_and_values_of_its_own_and_br
 
     async def main() -> tuple[int, list[bytes]]:
         async with listening(says(cookies)) as peer:
-            prober = Prober(lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), clock=loop().time)
+            prober = Prober(no_tls)
             target = a_target(source_url=f"http://127.0.0.1:{peer.port}/{SOURCE}", timeout=60.0)
             for _ in range(3):
                 assert (await prober(target, Journey.AUTHORIZE)).success
@@ -84,56 +80,59 @@ def test_no_redirect_is_followed_wherever_it_leads(location: str) -> None:
     assert len(visited.peer.heads) == len(visited.peer.talks) == 1
 
 
-def test_the_first_address_that_refuses_is_followed_by_the_next() -> None:
+def test_the_first_address_that_refuses_is_followed_by_the_next_at_once() -> None:
     visited = visit(says(GOOD), addresses=("127.0.0.2", "127.0.0.3", "127.0.0.1"))
     assert visited.finding == OK
-    assert visited.attempts == ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
+    assert visited.step.addresses_tried == ("127.0.0.2", "127.0.0.3", "127.0.0.1")
     assert visited.step.address == "127.0.0.1"
+
+
+def test_one_address_is_not_a_list_of_those_tried() -> None:
+    assert visit(says(GOOD)).step.addresses_tried == ()
 
 
 def test_addresses_that_all_refuse_are_a_failure_to_connect_to_the_last() -> None:
     visited = visit(says(GOOD), addresses=("127.0.0.2", "127.0.0.3"))
     assert visited.finding == ("connect", "network", "connect")
     assert visited.step.address == "127.0.0.3"
+    assert visited.step.addresses_tried == ("127.0.0.2", "127.0.0.3")
     assert set(visited.step.phases) == {Phase.RESOLVE}
 
 
-def test_an_address_that_does_not_answer_is_left_after_its_share_of_the_deadline(
+def test_the_families_of_addresses_alternate() -> None:
+    addresses = ("127.0.0.2", "127.0.0.3", "::2", "::3", "::4")
+    tried = visit(says(GOOD), addresses=addresses).step.addresses_tried
+    assert tried == ("127.0.0.2", "::2", "127.0.0.3", "::3", "::4")
+
+
+def test_an_address_that_does_not_answer_is_followed_by_the_next_after_250_ms(
     full_backlog: FullBacklog,
 ) -> None:
-    async def main() -> tuple[Exchange, list[str]]:
-        async def resolve(_: str, _family: IpFamily) -> tuple[str, ...]:
-            return ("127.0.0.1", "127.0.0.1", "127.0.0.2")
-
-        exchanger = Exchanger(resolve, loop().time)
-        request = Request("GET", f"http://{NAME}:{full_backlog.port}/")
+    async def main() -> Outcome:
         async with listening(says(GOOD), host="127.0.0.2", port=full_backlog.port) as peer:
-            trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            under_way = asyncio.create_task(
-                exchanger(request, (), route=Route(trust, IpFamily.ANY), deadline=loop().time() + 60)
-            )
-            for spent, attempts in ((0, 1), (19, 1), (1.1, 2), (18.5, 2), (1.5, 3)):
-                loop().skip(spent)
-                # Timers that are due run in the next turn; one that is early would have run by then.
-                for _ in range(50):
-                    await asyncio.sleep(0)
-                assert len(loop().attempts) == attempts
-            found = await under_way
+            prober = Prober(no_tls, resolve=resolving("127.0.0.1", "127.0.0.1", "127.0.0.2"))
+            url = f"http://{NAME}:{full_backlog.port}/{SOURCE}"
+            probe = asyncio.create_task(prober(a_target(source_url=url, timeout=60.0), Journey.AUTHORIZE))
+            for skipped in (0, 0.2, 0.1, 0.2, 0.1):
+                assert not peer.talks
+                loop().skip(skipped)
+                await turns()
+            outcome = await probe
             await peer.left_alone()
-            return found, loop().attempts
+            return outcome
 
-    exchange, attempts = run(main())
-    assert exchange.error is None
-    assert exchange.address == "127.0.0.2"
-    assert attempts == ["127.0.0.1", "127.0.0.1", "127.0.0.2"]
+    outcome = run(main())
+    assert outcome.success
+    assert outcome.steps[0].address == "127.0.0.2"
+    assert outcome.steps[0].addresses_tried == ("127.0.0.1", "127.0.0.1", "127.0.0.2")
+    assert outcome.steps[0].phases[Phase.CONNECT] >= 0.5
 
 
 def test_once_connected_only_the_whole_deadline_counts() -> None:
     async def behave(talk: Talk) -> None:
         await talk.hear()
-        loop().skip(55)  # a share was 30 s
-        for _ in range(50):
-            await asyncio.sleep(0)
+        loop().skip(55)
+        await turns()
         await talk.say(GOOD)
 
     assert visit(behave, addresses=("127.0.0.1", "127.0.0.2")).finding == OK
@@ -144,8 +143,9 @@ def test_a_failed_handshake_is_not_tried_again_elsewhere(authority: Authority) -
         says(GOOD), authority=authority, certificate=authority.expired(), addresses=("127.0.0.1",) * 2
     )
     assert visited.finding == ("tls", "provider", "tls")
-    # The second attempt is the look at the certificate, at the same address.
-    assert visited.attempts == ["127.0.0.1", "127.0.0.1"]
+    # The second connection fetches the certificate, from the same address.
+    assert len(visited.peer.talks) == 2
+    assert visited.step.addresses_tried == ()
 
 
 def test_a_name_without_addresses_did_not_resolve() -> None:
@@ -176,7 +176,7 @@ def test_a_literal_ipv6_address_is_probed_with_its_brackets_where_they_belong() 
 
     async def main() -> list[bytes]:
         async with listening(says(GOOD), host="::1") as peer:
-            prober = Prober(lambda _: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), clock=loop().time)
+            prober = Prober(no_tls)
             target = a_target(source_url=f"http://[::1]:{peer.port}/{SOURCE}", timeout=60.0)
             outcome = await prober(target, Journey.AUTHORIZE)
             assert outcome.success

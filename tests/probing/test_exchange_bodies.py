@@ -13,7 +13,7 @@ from probing.loopback import Talk, answer, says
 from probing.visit import visit
 
 from exporter.outcome import Phase
-from exporter.probing.answer import BODY_LIMIT
+from exporter.probing.messages import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -76,15 +76,15 @@ def test_a_body_without_end_is_cut_at_the_limit() -> None:
     visited = visit(flood)
     assert visited.finding == ("too_large", "provider", "transfer")
     assert visited.step.http_status_code == 200
-    assert written >= BODY_LIMIT
+    assert written >= MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize(("excess", "reason"), [(0, "ok"), (1, "too_large")])
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_the_limit_of_a_body_is_256_kib_decoded(excess: int, reason: str, encoding: str) -> None:
-    filling = random.Random(1).randbytes(BODY_LIMIT // 2).hex()
+    filling = random.Random(1).randbytes(MAX_BODY_BYTES // 2).hex()
     empty = json.dumps(a_flow(filling="")).encode()
     body = json.dumps(a_flow(filling=filling[len(empty) :] + "x" * excess)).encode()
-    assert len(body) == BODY_LIMIT + excess
+    assert len(body) == MAX_BODY_BYTES + excess
     raw = gzip.compress(body) if encoding == "gzip" else body
     assert visit(says(answer(raw, f"Content-Encoding: {encoding}"))).outcome.reason == reason

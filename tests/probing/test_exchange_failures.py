@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import pytest
 from harness.certificates import unknown_issuer
 from harness.http_messages import HANDSHAKE_FAILURE
 from probing.examples import a_flow
-from probing.loopback import Behaviour, Talk, answer, says, upon
+from probing.loopback import Behaviour, Talk, answer, says, turns
 from probing.visit import NAME, visit, wants_a_client_certificate
 
 if TYPE_CHECKING:
@@ -52,11 +51,9 @@ def test_what_is_no_http_is_a_protocol_error_of_the_provider(behave: Behaviour, 
 
 def test_a_reset_in_the_middle_of_a_body_keeps_the_code_that_came_before() -> None:
     async def behave(talk: Talk) -> None:
-        read = asyncio.Event()
-        with upon("receive_response_body.started", read.set):
-            await talk.hear()
-            await talk.say(CUT)
-            await read.wait()
+        await talk.hear()
+        await talk.say(CUT)
+        await turns()
         talk.reset()
 
     visited = visit(behave)

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import httpx
+import h11
 import pytest
 from harness.certificates import unknown_issuer
 
 from exporter.outcome import Phase
-from exporter.probing.failure import BodyError, DeadlineError, ResolutionError, read_failure
+from exporter.probing.failure import BodyError, ProxyError, ResolutionError, own_shortage, read_failure
+from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.reasons import FAULTS, Fault, Reason
 
 if TYPE_CHECKING:
@@ -38,13 +39,6 @@ def refusal(certificate: Certificate, authority: Authority, name: str = "localho
     return caught.value
 
 
-def wrapped(root: BaseException) -> httpx.ConnectError:
-    """Return `root` as httpx hands it on: mapped twice, and there as context only."""
-    middle, outermost = OSError("mapped by httpcore"), httpx.ConnectError("mapped by httpx")
-    middle.__context__, outermost.__context__ = root, middle
-    return outermost
-
-
 @pytest.mark.parametrize(
     ("certificate", "fault"),
     [
@@ -58,17 +52,17 @@ def wrapped(root: BaseException) -> httpx.ConnectError:
 def test_a_refused_certificate_is_the_providers_only_where_it_alone_can_mend_it(
     certificate: Callable[[Authority], Certificate], fault: Fault, authority: Authority
 ) -> None:
-    error = wrapped(refusal(certificate(authority), authority))
+    error = refusal(certificate(authority), authority)
     assert read_failure(error, Phase.TLS) == (Reason.TLS, fault)
 
 
 def test_a_certificate_for_another_address_is_the_providers(authority: Authority) -> None:
-    error = wrapped(refusal(authority.wrong_name(), authority, name="127.0.0.1"))
+    error = refusal(authority.wrong_name(), authority, name="127.0.0.1")
     assert read_failure(error, Phase.TLS) == (Reason.TLS, Fault.PROVIDER)
 
 
 def test_a_certificate_error_that_openssl_did_not_raise_is_read_all_the_same() -> None:
-    error = wrapped(ssl.SSLCertVerificationError("raised by Python, without reason and verify_code"))
+    error = ssl.SSLCertVerificationError("raised by Python, without reason and verify_code")
     assert read_failure(error, Phase.TLS) == (Reason.TLS, Fault.NETWORK)
 
 
@@ -83,15 +77,16 @@ def test_a_passed_deadline_is_a_timeout_and_the_providers_once_the_request_is_ou
     [
         (ResolutionError(), Phase.RESOLVE, Reason.DNS, Fault.NETWORK),
         (OSError("the name resolved to no address"), Phase.RESOLVE, Reason.DNS, Fault.NETWORK),
-        (httpx.ConnectError("refused"), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
         (TimeoutError(errno.ETIMEDOUT, "timed out"), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
         (OSError(errno.ENETUNREACH, "unreachable"), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
-        (httpx.ConnectError("reset"), Phase.TLS, Reason.TLS, Fault.NETWORK),
-        (httpx.ReadError("reset"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
-        (httpx.WriteError("reset"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
-        (httpx.RemoteProtocolError("not HTTP"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
-        (httpx.RemoteProtocolError("early"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
-        (httpx.ReadError("reset"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), Phase.TLS, Reason.TLS, Fault.NETWORK),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
+        (BrokenPipeError(errno.EPIPE, "closed"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
+        (h11.RemoteProtocolError("not HTTP"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
+        (h11.RemoteProtocolError("early"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
+        (ProxyError("refused"), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
         (BodyError("broken gzip"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
     ],
 )
@@ -126,19 +121,51 @@ def test_other_trouble_of_tls_after_the_handshake_is_a_protocol_error() -> None:
     assert read_failure(error, Phase.PROCESSING) == (Reason.PROTOCOL, Fault.PROVIDER)
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRINUSE]
+)
 @pytest.mark.parametrize("phase", list(Phase))
-def test_a_shortage_on_our_own_machine_is_ours_however_deep_it_hides(number: int, phase: Phase) -> None:
-    shortage = OSError(number, "out of it")
-    both = ExceptionGroup("two addresses", [OSError(errno.ECONNREFUSED, "refused"), shortage])
-    for error in (shortage, wrapped(shortage), wrapped(both)):
+def test_a_shortage_on_our_own_machine_is_ours_also_as_the_cause(number: int, phase: Phase) -> None:
+    shortage, caused = OSError(number, "out of it"), ResolutionError("did not resolve")
+    caused.__cause__ = shortage
+    for error in (shortage, caused):
         assert read_failure(error, phase) == (Reason.INTERNAL, Fault.EXPORTER)
+        assert own_shortage(error) == errno.errorcode[number]
+    assert own_shortage(OSError(errno.ECONNREFUSED, "refused")) is None
 
 
 def test_a_deadline_that_passed_amid_a_shortage_is_still_a_timeout() -> None:
     deadline = DeadlineError()
-    deadline.__context__ = OSError(errno.EMFILE, "out of descriptors")
+    deadline.__cause__ = OSError(errno.EMFILE, "out of descriptors")
     assert read_failure(deadline, Phase.CONNECT) == (Reason.TIMEOUT, Fault.NETWORK)
+
+
+@pytest.mark.parametrize("phase", AFTER)
+def test_a_timeout_is_the_networks_if_nothing_of_the_request_was_acknowledged(phase: Phase) -> None:
+    assert read_failure(DeadlineError(), phase, unacknowledged=True) == (Reason.TIMEOUT, Fault.NETWORK)
+
+
+def test_a_probe_that_our_own_delays_kept_from_ending_is_our_own() -> None:
+    assert read_failure(OwnDelayError(), Phase.PROCESSING) == (Reason.INTERNAL, Fault.EXPORTER)
+
+
+@pytest.mark.parametrize(
+    ("phase", "proxied", "reason"),
+    [
+        (Phase.RESOLVE, True, Reason.PROXY),
+        (Phase.CONNECT, True, Reason.PROXY),
+        (Phase.RESOLVE, False, Reason.DNS),
+        (Phase.CONNECT, False, Reason.CONNECT),
+        (Phase.TLS, True, Reason.TLS),
+        (Phase.PROCESSING, True, Reason.PROTOCOL),
+    ],
+)
+def test_name_and_connection_belong_to_the_proxy_where_there_is_one(
+    phase: Phase,
+    proxied: bool,  # noqa: FBT001  a table's column
+    reason: Reason,
+) -> None:
+    assert read_failure(OSError("failed"), phase, proxied=proxied)[0] is reason
 
 
 @pytest.mark.parametrize(
@@ -146,21 +173,13 @@ def test_a_deadline_that_passed_amid_a_shortage_is_still_a_timeout() -> None:
     [
         ValueError("a bug"),
         KeyError("a bug"),
-        httpx.LocalProtocolError("we sent nonsense"),
-        httpx.UnsupportedProtocol("ftp"),
-        httpx.InvalidURL("no URL"),
+        h11.LocalProtocolError("we sent nonsense"),
         ExceptionGroup("of a task group", [ValueError("a bug")]),
     ],
 )
 @pytest.mark.parametrize("phase", list(Phase))
 def test_anything_else_is_our_own_bug(error: Exception, phase: Phase) -> None:
     assert read_failure(error, phase) == (Reason.INTERNAL, Fault.EXPORTER)
-
-
-def test_a_chain_that_bites_its_own_tail_is_read_to_its_end() -> None:
-    first, second = httpx.ConnectError("first"), OSError("second")
-    first.__context__, second.__context__, second.__cause__ = second, first, first
-    assert read_failure(first, Phase.CONNECT) == (Reason.CONNECT, Fault.NETWORK)
 
 
 @pytest.mark.parametrize("phase", list(Phase))
@@ -170,7 +189,7 @@ def test_a_chain_that_bites_its_own_tail_is_read_to_its_end() -> None:
         DeadlineError(),
         ResolutionError(),
         BodyError(),
-        httpx.ReadError("x"),
+        h11.RemoteProtocolError("x"),
         OSError(),
         ssl.SSLError(),
         ValueError(),

@@ -8,9 +8,9 @@ from urllib.parse import quote
 import pytest
 from probing.examples import EXPECTATION, FLOW, SOURCE, a_flow
 
-from exporter.probing.answer import Answer
 from exporter.probing.errors import OTHER
 from exporter.probing.judge import judge, leads_to_sign_on_page
+from exporter.probing.messages import Answer
 from exporter.reasons import Fault, Reason
 
 HTML = b"<!doctype html><title>Request blocked</title>"
@@ -26,6 +26,11 @@ BAD_REDIRECT_URI = {
 
 def encoded(document: object) -> bytes:
     return json.dumps(document).encode()
+
+
+def leading(location: str, code: int = 302, body: bytes = b"") -> Answer:
+    """Return a redirect."""
+    return Answer(code, body, {"location": location})
 
 
 def in_location(document: object) -> str:
@@ -59,15 +64,19 @@ def test_a_code_outside_http_is_a_protocol_error_whatever_the_body_says(code: in
         (Answer(400, encoded(LIMITED)), RATE_LIMITED, ("REQUEST_LIMITED",)),
         (Answer(403, encoded(LIMITED)), RATE_LIMITED, ("REQUEST_LIMITED",)),
         (Answer(408, encoded(LIMITED)), RATE_LIMITED, ("REQUEST_LIMITED",)),
-        (Answer(302, location=in_location(LIMITED)), RATE_LIMITED, ("REQUEST_LIMITED",)),
-        (Answer(302, location=f"{SIGN_ON}?error=REQUEST_LIMITED"), RATE_LIMITED, ("REQUEST_LIMITED",)),
+        (leading(in_location(LIMITED)), RATE_LIMITED, ("REQUEST_LIMITED",)),
+        (
+            leading(f"{SIGN_ON}?error=REQUEST_LIMITED"),
+            RATE_LIMITED,
+            ("REQUEST_LIMITED",),
+        ),
         (
             Answer(400, encoded({"code": "ACCESS_FAILED", "details": [{"code": "REQUEST_LIMITED"}]})),
             RATE_LIMITED,
             ("ACCESS_FAILED", "REQUEST_LIMITED"),
         ),
         (
-            Answer(302, encoded(UNEXPECTED_ERROR), location=in_location(LIMITED)),
+            leading(in_location(LIMITED), 302, encoded(UNEXPECTED_ERROR)),
             RATE_LIMITED,
             ("REQUEST_LIMITED", "UNEXPECTED_ERROR"),
         ),
@@ -89,39 +98,53 @@ def test_a_code_outside_http_is_a_protocol_error_whatever_the_body_says(code: in
         ),
         (Answer(400, encoded(UNEXPECTED_ERROR)), SERVER_ERROR, ("UNEXPECTED_ERROR",)),
         (Answer(403, encoded(UNEXPECTED_ERROR)), SERVER_ERROR, ("UNEXPECTED_ERROR",)),
-        (Answer(302, location=in_location(UNEXPECTED_ERROR)), SERVER_ERROR, ("UNEXPECTED_ERROR",)),
         (
-            Answer(303, location="https://rp.example/cb?error=server_error&state=1"),
+            leading(in_location(UNEXPECTED_ERROR)),
+            SERVER_ERROR,
+            ("UNEXPECTED_ERROR",),
+        ),
+        (
+            Answer(303, headers={"location": "https://rp.example/cb?error=server_error&state=1"}),
             SERVER_ERROR,
             ("server_error",),
         ),
         (
-            Answer(302, location="https://rp.example/cb#error=temporarily_unavailable"),
+            leading("https://rp.example/cb#error=temporarily_unavailable"),
             SERVER_ERROR,
             ("temporarily_unavailable",),
         ),
         # 3xx
-        (Answer(302, location=f"{SIGN_ON}?error=access_denied"), OAUTH_ERROR, ("access_denied",)),
-        (Answer(302, location=f"{SIGN_ON}?error=whatever"), OAUTH_ERROR, (OTHER,)),
-        (Answer(302, location=in_location({"code": "NOT_FOUND"})), OAUTH_ERROR, ("NOT_FOUND",)),
         (
-            Answer(302, location=in_location(BAD_REDIRECT_URI)),
+            leading(f"{SIGN_ON}?error=access_denied"),
+            OAUTH_ERROR,
+            ("access_denied",),
+        ),
+        (leading(f"{SIGN_ON}?error=whatever"), OAUTH_ERROR, (OTHER,)),
+        (leading(in_location({"code": "NOT_FOUND"})), OAUTH_ERROR, ("NOT_FOUND",)),
+        (
+            leading(in_location(BAD_REDIRECT_URI)),
             OAUTH_ERROR,
             ("INVALID_DATA", "INVALID_VALUE"),
         ),
         (
-            Answer(302, encoded({"error": "invalid_client"}), location=f"{SIGN_ON}?flowId={FLOW}"),
+            Answer(
+                302, encoded({"error": "invalid_client"}), headers={"location": f"{SIGN_ON}?flowId={FLOW}"}
+            ),
             OAUTH_ERROR,
             ("invalid_client",),
         ),
-        (Answer(302, location=f"{SIGN_ON}?flowId={FLOW}"), LOST, ()),
-        (Answer(302, location=f"/signon/?flowId={FLOW}"), LOST, ()),
-        (Answer(302, encoded(a_flow()), location="https://maintenance.example/"), REDIRECTED, ()),
-        (Answer(301, location="http://[::1"), REDIRECTED, ()),
+        (leading(f"{SIGN_ON}?flowId={FLOW}"), LOST, ()),
+        (leading(f"/signon/?flowId={FLOW}"), LOST, ()),
+        (
+            Answer(302, encoded(a_flow()), headers={"location": "https://maintenance.example/"}),
+            REDIRECTED,
+            (),
+        ),
+        (Answer(301, headers={"location": "http://[::1"}), REDIRECTED, ()),
         (Answer(302), REDIRECTED, ()),
         (Answer(300), REDIRECTED, ()),
         (Answer(304), REDIRECTED, ()),
-        (Answer(399, location=""), REDIRECTED, ()),
+        (Answer(399, headers={"location": ""}), REDIRECTED, ()),
         # 4xx
         (Answer(400, encoded({"error": "invalid_request"})), OAUTH_ERROR, ("invalid_request",)),
         (Answer(400, encoded(BAD_REDIRECT_URI)), OAUTH_ERROR, ("INVALID_DATA", "INVALID_VALUE")),
@@ -131,7 +154,11 @@ def test_a_code_outside_http_is_a_protocol_error_whatever_the_body_says(code: in
         (Answer(415, encoded({"code": "INVALID_REQUEST"})), OAUTH_ERROR, ("INVALID_REQUEST",)),
         (Answer(400, encoded({"code": 1999})), OAUTH_ERROR, ("1999",)),
         (Answer(400, encoded({"code": "requestTimedOut"})), OAUTH_ERROR, ("requestTimedOut",)),
-        (Answer(403, HTML, location=f"{SIGN_ON}?error=access_denied"), OAUTH_ERROR, ("access_denied",)),
+        (
+            leading(f"{SIGN_ON}?error=access_denied", 403, HTML),
+            OAUTH_ERROR,
+            ("access_denied",),
+        ),
         (Answer(401, HTML), BLOCKED, ()),
         (Answer(403, HTML), BLOCKED, ()),
         (Answer(403), BLOCKED, ()),

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from probing.examples import EXPECTATION, SOURCE, SOURCE_URL, STATUS, a_flow
 
-from exporter.probing.answer import Answer
 from exporter.probing.errors import OTHER
 from exporter.probing.judge import judge
-from exporter.probing.step import Expectation
+from exporter.probing.messages import Answer, Expectation
 from exporter.reasons import Fault, Reason
 
 HTML = b"<!doctype html><title>Request blocked</title>"

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probing.examples import EXPECTATION, SOURCE, SOURCE_URL, STATUS, a_flow
 
-from exporter.probing.answer import Answer
 from exporter.probing.errors import KNOWN_CODES, OTHER
 from exporter.probing.judge import judge
-from exporter.probing.step import Expectation
+from exporter.probing.messages import Answer, Expectation
 from exporter.reasons import FAULTS, Reason
 
 OTHER_ENVIRONMENT = "00000000-0000-4000-8000-000000000000"
@@ -57,7 +56,8 @@ def test_whatever_is_sent_is_judged_with_a_reason_and_fault_that_the_metrics_kno
     location: str | None,
     expected: tuple[str, ...],
 ) -> None:
-    answer = Answer(code, body, too_large=too_large, location=location)
+    headers = {} if location is None else {"location": location}
+    answer = Answer(code, body, headers, too_large=too_large)
     verdict = judge(answer, Expectation(SOURCE, SOURCE_URL, expected))
     assert verdict.fault in FAULTS[verdict.reason]
     assert set(verdict.error_codes) <= KNOWN_CODES | {OTHER}

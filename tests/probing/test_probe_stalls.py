@@ -1,31 +1,43 @@
-"""When our own loop stood still during a probe, no time of it can be believed, and no deadline blamed."""
+"""What a stall of our own can hide, and what it cannot, since the kernel took the time."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from probing.examples import SOURCE, a_flow, a_target
-from probing.loopback import Behaviour, Talk, answer, listening, loop, run, says, upon
+from probing.examples import a_flow, a_target
+from probing.loopback import (
+    Behaviour,
+    Talk,
+    answer,
+    loop,
+    no_tls,
+    not_resolving,
+    run,
+    says,
+    turns,
+)
+from probing.visit import Visit, visit
 
 from exporter.outcome import Outcome, Phase
-from exporter.probing.failure import ResolutionError
-from exporter.probing.probe import Prober
-from exporter.probing.stall import Stalls, StallsSince, explains_timeout
+from exporter.probing.probe import Prober, explains_timeout
+from exporter.probing.resolver import Resolution
 from exporter.target import IpFamily, Journey
 
+if TYPE_CHECKING:
+    from harness.certificates import Authority, Certificate
+
+Stalls = Sequence[tuple[float, float]]
 GOOD = answer(json.dumps(a_flow()).encode())
-TIMEOUT = 60.0
-
-
-async def nothing(_: Talk) -> None:
-    """Accept, and no more."""
-
-
-def pass_an_hour() -> None:
-    # In the next turn of the loop: the exchange has then begun to wait.
-    loop().call_soon(loop().skip)
+HEAD, _, BODY = GOOD.partition(b"\r\n\r\n")
+HOUR = 3600.0
+SCHEMES = pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 
 
 def always(since: float) -> Stalls:
@@ -33,57 +45,161 @@ def always(since: float) -> Stalls:
     return [(since, since + 7200)]
 
 
-def never(_since: float) -> Stalls:
-    return []
+@pytest.fixture(autouse=True)
+def _wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the wall clock go on while the loop stands still."""
+    monkeypatch.setattr("exporter.probing.timing.time", SimpleNamespace(time=lambda: loop().wall()))
 
 
-def probe(behave: Behaviour, stalls: StallsSince, *, resolves: bool = True) -> Outcome:
-    """Probe a peer on a loop that is said to have stood still, or not."""
+def stalled_visit(behave: Behaviour, authority: Authority | None = None, **changes: Any) -> Visit:  # noqa: ANN401  any of its arguments
+    return visit(behave, authority=authority, stalls=lambda since: loop().stalls_since(since), **changes)
 
-    async def resolve(name: str, _family: IpFamily) -> tuple[str, ...]:
-        if not resolves:
-            raise ResolutionError(name)
-        return ("127.0.0.1",)
 
+# What arrived in time counts, however late it is read
+
+
+@SCHEMES
+def test_an_answer_that_arrived_in_time_counts_though_the_loop_woke_after_the_deadline(
+    *, secure: bool, authority: Authority
+) -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(GOOD)
+        loop().stand_still(2 * HOUR)
+
+    visited = stalled_visit(behave, authority if secure else None)
+    assert visited.finding == ("ok", "none", "transfer")
+    assert 0 < visited.outcome.duration < 60
+
+
+def test_a_long_answer_that_arrived_in_time_is_read_to_its_end(authority: Authority) -> None:
+    long = answer(json.dumps(a_flow(more="x" * 20_000)).encode())
+
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(long)
+        loop().stand_still()
+
+    assert stalled_visit(behave).finding == ("ok", "none", "transfer")
+    assert stalled_visit(behave, authority).finding == ("ok", "none", "transfer")
+
+
+def shakes_hands(certificate: Certificate, stall: float, *, hangs_up: bool = False) -> Behaviour:
+    """Return a behaviour that answers a client's hello, whereupon the loop stands still; then it goes on."""
+
+    async def behave(talk: Talk) -> None:
+        received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = certificate.tls.wrap_bio(received, sent, server_side=True)
+        received.write(await talk.reader.read(65536))
+        with suppress(ssl.SSLWantReadError):
+            server.do_handshake()
+        await talk.say(sent.read())
+        loop().stand_still(stall)
+        if hangs_up:
+            talk.reset()
+            return
+        received.write(await talk.reader.read(65536))
+        server.do_handshake()
+        assert server.read(65536)
+        server.write(GOOD)
+        await talk.say(sent.read())
+
+    return behave
+
+
+@pytest.mark.parametrize(("stall", "reason"), [(70.0, "ok"), (HOUR, "internal")])
+def test_a_stall_in_a_handshake_is_none_of_the_servers_time(
+    stall: float, reason: str, authority: Authority
+) -> None:
+    """Nothing more is waited for when twice the timeout has passed: that is our own fault."""
+    behave = shakes_hands(authority.issue("idp.example"), stall)
+    visited = stalled_visit(behave, authority, scheme="https")
+    assert visited.outcome.reason.value == reason
+    assert visited.step.phases[Phase.TLS] < 60
+    assert visited.outcome.duration <= 60
+
+
+def test_a_peer_that_hung_up_because_we_kept_it_waiting_is_our_own_fault(authority: Authority) -> None:
+    behave = shakes_hands(authority.issue("idp.example"), 30.0, hangs_up=True)
+    visited = stalled_visit(behave, authority, scheme="https")
+    assert visited.outcome.reason == "internal"
+
+
+# What a stall makes inexact
+
+
+@pytest.mark.parametrize(("pieces", "stalled"), [((GOOD,), False), ((HEAD + b"\r\n\r\n", BODY), True)])
+def test_head_and_body_that_a_stall_merged_are_one_processing_and_marked(
+    pieces: tuple[bytes, ...], *, stalled: bool
+) -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        for piece in pieces:
+            await talk.say(piece)
+        loop().stand_still(1.0)
+
+    visited = stalled_visit(behave)
+    assert visited.outcome.success
+    assert visited.outcome.stalled is stalled
+    assert (Phase.TRANSFER in visited.step.phases) is not stalled
+    assert visited.step.phases[Phase.PROCESSING] < 1
+
+
+def test_without_a_stall_head_and_body_have_their_own_times() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(HEAD + b"\r\n\r\n")
+        await talk.say(BODY)
+
+    visited = stalled_visit(behave)
+    assert not visited.outcome.stalled
+    assert Phase.TRANSFER in visited.step.phases
+
+
+def test_a_stall_in_a_long_answer_slows_its_sender_and_is_marked() -> None:
+    body = b"x" * 100_000
+
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(answer(body)[:-1])
+        await turns(200)
+        loop().stand_still(1.0)
+        await talk.say(body[-1:])
+
+    assert stalled_visit(behave).outcome.stalled
+
+
+def test_a_stall_while_a_name_resolves_is_marked() -> None:
+    assert visit(says(GOOD), stalls=always).outcome.stalled
+
+
+# Timeouts and failures
+
+
+@pytest.mark.parametrize("stall", [61.0, HOUR])
+def test_a_provider_that_is_silent_is_a_timeout_although_the_loop_stands_still(stall: float) -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        loop().stand_still(stall)
+
+    assert stalled_visit(behave).finding == ("timeout", "provider", "processing")
+
+
+@pytest.mark.parametrize(("stalls", "reason"), [(always, "internal"), (lambda _: [], "timeout")])
+def test_a_timeout_in_resolution_is_our_own_if_a_stall_explains_it(
+    stalls: object, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main() -> Outcome:
-        async with listening(behave) as peer:
-            trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            prober = Prober(lambda _: trust, resolve=resolve, clock=loop().time, stalls=stalls)
-            target = a_target(source_url=f"http://idp.example:{peer.port}/{SOURCE}", timeout=TIMEOUT)
-            outcome = await prober(target, Journey.AUTHORIZE)
-            await peer.left_alone()
-            return outcome
+        def resolve(_: str, _family: IpFamily) -> asyncio.Future[Resolution]:
+            loop().call_soon(loop().skip)
+            return loop().create_future()
 
-    return run(main())
+        return await Prober(no_tls, resolve=resolve, stalls=stalls)(a_target(), Journey.AUTHORIZE)  # type: ignore[arg-type]
 
-
-@pytest.mark.parametrize(("stalls", "stalled"), [(always, True), (never, False)])
-def test_a_good_probe_stays_good_and_says_whether_the_loop_stood_still(
-    stalls: StallsSince, *, stalled: bool
-) -> None:
-    outcome = probe(says(GOOD), stalls)
-    assert outcome.success
-    assert outcome.stalled is stalled
-
-
-def test_a_timeout_that_a_stall_explains_is_our_own_and_no_bug_in_the_log(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with upon("receive_response_headers.started", pass_an_hour):
-        outcome = probe(nothing, always)
-    assert (outcome.reason, outcome.fault) == ("internal", "exporter")
+    outcome = run(main())
+    assert outcome.reason.value == reason
+    assert outcome.steps[0].reason.value == reason
     assert not [entry for entry in caplog.records if entry.name.startswith("exporter")]
-    assert outcome.phase is Phase.PROCESSING
-    assert outcome.steps[0].reason == "internal"
-    assert outcome.stalled
-    assert not outcome.counts, "nobody is paged"
-
-
-def test_a_timeout_without_a_stall_is_a_timeout() -> None:
-    with upon("receive_response_headers.started", pass_an_hour):
-        outcome = probe(nothing, never)
-    assert (outcome.reason, outcome.fault) == ("timeout", "provider")
-    assert not outcome.stalled
 
 
 @pytest.mark.parametrize(
@@ -96,41 +212,16 @@ def test_a_timeout_without_a_stall_is_a_timeout() -> None:
     ],
 )
 def test_what_is_no_timeout_is_not_explained_by_a_stall(behave: Behaviour, reason: str, fault: str) -> None:
-    outcome = probe(behave, always)
+    outcome = visit(behave, stalls=always).outcome
     assert (outcome.reason, outcome.fault) == (reason, fault)
-    assert outcome.stalled
 
 
 def test_a_name_that_does_not_resolve_is_not_explained_by_a_stall() -> None:
-    outcome = probe(nothing, always, resolves=False)
+    async def main() -> Outcome:
+        return await Prober(no_tls, resolve=not_resolving, stalls=always)(a_target(), Journey.AUTHORIZE)
+
+    outcome = run(main())
     assert (outcome.reason, outcome.fault) == ("dns", "network")
-    assert outcome.stalled
-
-
-def test_the_loop_is_asked_about_the_time_since_the_probe_began() -> None:
-    asked: list[float] = []
-    began: list[float] = []
-
-    def stalls(since: float) -> Stalls:
-        began.append(loop().time())
-        asked.append(since)
-        return []
-
-    with upon("receive_response_headers.started", pass_an_hour):
-        outcome = probe(nothing, stalls)
-    assert len(asked) == 2, "for the timeout, and for the outcome"
-    assert asked[0] == pytest.approx(asked[1], abs=1e-6)
-    assert all(
-        now - since == pytest.approx(outcome.duration, abs=5) for now, since in zip(began, asked, strict=True)
-    )
-
-
-def test_a_short_stall_in_the_midst_of_a_timeout_does_not_hide_an_outage() -> None:
-    with upon("receive_response_headers.started", pass_an_hour):
-        outcome = probe(nothing, lambda since: [(since + 0.1, since + 0.17)])
-    assert (outcome.reason, outcome.fault) == ("timeout", "provider")
-    assert outcome.stalled
-    assert outcome.counts, "somebody is paged"
 
 
 @pytest.mark.parametrize(

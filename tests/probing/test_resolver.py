@@ -6,14 +6,14 @@ import asyncio
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 from probing.loopback import PATIENCE, run
 
 from exporter.probing.failure import ResolutionError
-from exporter.probing.resolver import Resolver, system_addresses
+from exporter.probing.resolver import Resolution, Resolver, system_addresses
 from exporter.target import IpFamily
 
 FOUND = ("192.0.2.7", "2001:db8::7")
@@ -48,10 +48,19 @@ class LookUp:
         assert await asyncio.get_running_loop().run_in_executor(None, self.begun.acquire, True, PATIENCE)  # noqa: FBT003  positional only through the executor
 
 
+def resolve(resolver: Resolver, host: str, family: IpFamily = IpFamily.ANY) -> Sequence[str]:
+    """Return the addresses that `resolver` finds."""
+
+    async def main() -> Sequence[str]:
+        return (await resolver(host, family)).addresses
+
+    return run(main())
+
+
 @pytest.mark.parametrize("literal", ["192.0.2.1", "::1", "2001:db8::1", "fe80::1%1"])
 def test_an_address_is_itself_and_nobody_is_asked(literal: str) -> None:
     look_up = LookUp()
-    assert run(Resolver(look_up)(literal)) == (literal,)
+    assert resolve(Resolver(look_up), literal) == (literal,)
     assert not look_up.asked
 
 
@@ -60,8 +69,8 @@ def test_a_name_is_looked_up_anew_each_time() -> None:
 
     async def main() -> None:
         resolver = Resolver(look_up)
-        assert await resolver("idp.example") == FOUND
-        assert await resolver("idp.example") == FOUND
+        assert (await resolver("idp.example")).addresses == FOUND
+        assert (await resolver("idp.example")).addresses == FOUND
 
     run(main())
     assert look_up.asked == {"idp.example": 2}
@@ -73,12 +82,12 @@ def test_a_name_that_hangs_does_not_delay_another() -> None:
     async def main() -> None:
         resolver = Resolver(look_up)
         with look_up.hanging("slow.example") as go:
-            slow = [asyncio.create_task(resolver("slow.example")) for _ in range(100)]
+            slow = [resolver("slow.example") for _ in range(100)]
             for number in range(50):
-                assert await resolver(f"quick{number}.example") == FOUND
+                assert (await resolver(f"quick{number}.example")).addresses == FOUND
             assert not any(task.done() for task in slow)
             go.set()
-            assert await asyncio.gather(*slow) == [FOUND] * 100
+            assert [found.addresses for found in await asyncio.gather(*slow)] == [FOUND] * 100
 
     run(main())
 
@@ -89,13 +98,13 @@ def test_at_most_four_look_ups_of_one_name_run_at_once_and_the_rest_join_the_las
     async def main() -> None:
         resolver = Resolver(look_up)
         with look_up.hanging("slow.example") as go:
-            probes = [asyncio.create_task(resolver("slow.example")) for _ in range(10)]
+            probes = [resolver("slow.example") for _ in range(10)]
             for _ in range(4):
                 await look_up.has_begun()
             go.set()
-            assert await asyncio.gather(*probes) == [FOUND] * 10
+            assert [found.addresses for found in await asyncio.gather(*probes)] == [FOUND] * 10
         assert look_up.asked["slow.example"] == 4
-        assert await resolver("slow.example") == FOUND
+        assert (await resolver("slow.example")).addresses == FOUND
         assert look_up.asked["slow.example"] == 5, "those that ended make room"
 
     run(main())
@@ -114,7 +123,7 @@ def test_a_name_that_does_not_resolve_is_a_resolution_error_with_its_cause(error
         raise error
 
     with pytest.raises(ResolutionError, match=r"^idp\.example did not resolve$") as caught:
-        run(Resolver(look_up)("idp.example"))
+        resolve(Resolver(look_up), "idp.example")
     assert caught.value.__cause__ is error
 
 
@@ -126,9 +135,9 @@ def test_probes_that_joined_a_failing_look_up_each_get_an_error_of_their_own() -
         assert go.wait(PATIENCE)
         raise OSError("refused")
 
-    async def main() -> list[BaseException | tuple[str, ...]]:
+    async def main() -> list[Resolution | BaseException]:
         resolver = Resolver(look_up)
-        probes = [asyncio.create_task(resolver("idp.example")) for _ in range(6)]
+        probes = [resolver("idp.example") for _ in range(6)]
         await asyncio.sleep(0)
         go.set()
         return await asyncio.gather(*probes, return_exceptions=True)
@@ -144,7 +153,7 @@ def test_a_deadline_ends_the_wait_but_not_the_look_up_that_another_probe_joined(
     async def main() -> None:
         resolver = Resolver(look_up)
         with look_up.hanging("slow.example") as go:
-            probes = [asyncio.create_task(resolver("slow.example")) for _ in range(5)]
+            probes = [resolver("slow.example") for _ in range(5)]
             for _ in range(4):
                 await look_up.has_begun()
             for probe in probes[:4]:
@@ -153,7 +162,7 @@ def test_a_deadline_ends_the_wait_but_not_the_look_up_that_another_probe_joined(
             assert all(isinstance(end, asyncio.CancelledError) for end in ended)
             assert not probes[4].done()
             go.set()
-            assert await probes[4] == FOUND
+            assert (await probes[4]).addresses == FOUND
 
     run(main())
     assert look_up.asked["slow.example"] == 4
@@ -163,18 +172,58 @@ def test_a_look_up_that_outlives_the_loop_ends_without_a_word() -> None:
     look_up = LookUp()
     with look_up.hanging("slow.example") as go:
 
-        async def main() -> threading.Thread:
-            probe = asyncio.create_task(Resolver(look_up)("slow.example"))
+        async def main() -> None:
+            probe = Resolver(look_up)("slow.example")
             await look_up.has_begun()
             probe.cancel()
-            return next(thread for thread in threading.enumerate() if thread.name == "resolve slow.example")
 
-        thread = run(main())
-        assert thread.daemon, "or the process could not end before it"
+        run(main())
+        assert all(thread.daemon for thread in threading.enumerate() if thread.name == "resolver")
         go.set()
         # An exception in the thread would be a warning, and so an error of this test.
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
+        assert resolve(Resolver(look_up), "quick.example") == FOUND
+
+
+def test_the_time_is_taken_in_the_thread_and_a_caller_that_joins_waits_for_the_rest_only() -> None:
+    look_up = LookUp()
+
+    async def main() -> list[float]:
+        resolver = Resolver(look_up)
+        with look_up.hanging("slow.example") as go:
+            first = [resolver("slow.example") for _ in range(4)]
+            for _ in range(4):
+                await look_up.has_begun()
+            joined = resolver("slow.example")
+            go.set()
+            # The event loop comes late to it: that is no time of the resolver's.
+            found = await asyncio.gather(first[-1], joined)
+            return [each.seconds for each in found]
+
+    first, joined = run(main())
+    assert first >= joined >= 0
+
+
+def test_a_literal_address_takes_no_time() -> None:
+    async def main() -> float:
+        return (await Resolver(LookUp())("192.0.2.1")).seconds
+
+    assert run(main()) == 0
+
+
+def test_threads_stay_for_the_next_lookups() -> None:
+    look_up = LookUp()
+
+    async def main() -> None:
+        resolver = Resolver(look_up)
+        for _ in range(3):
+            await resolver("idp.example")
+        before = {thread.ident for thread in threading.enumerate() if thread.name == "resolver"}
+        for _ in range(20):
+            await resolver("idp.example")
+        after = {thread.ident for thread in threading.enumerate() if thread.name == "resolver"}
+        assert len(after) <= len(before) + 1
+
+    run(main())
 
 
 def test_the_systems_resolver_gives_each_address_once_and_not_endlessly_many(
@@ -209,7 +258,7 @@ def test_the_systems_resolver_is_asked_for_the_family_alone(
         return [(of, 1, 6, "", ("192.0.2.1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    assert run(Resolver()("idp.example", family)) == ("192.0.2.1",)
+    assert resolve(Resolver(), "idp.example", family) == ("192.0.2.1",)
     assert families == [asked]
 
 
@@ -218,14 +267,14 @@ def test_the_systems_resolver_is_asked_for_the_family_alone(
     [("192.0.2.1", IpFamily.V4), ("2001:db8::1", IpFamily.V6), ("fe80::1%1", IpFamily.V6)],
 )
 def test_an_address_of_the_family_is_itself(literal: str, family: IpFamily) -> None:
-    assert run(Resolver(LookUp())(literal, family)) == (literal,)
+    assert resolve(Resolver(LookUp()), literal, family) == (literal,)
 
 
 @pytest.mark.parametrize(
     ("literal", "family", "words"),
     [
-        ("192.0.2.1", IpFamily.V6, r"^192\.0\.2\.1 is no IPv6 address$"),
-        ("2001:db8::1", IpFamily.V4, r"^2001:db8::1 is no IPv4 address$"),
+        ("192.0.2.1", IpFamily.V6, r"^192\.0\.2\.1 is not an IPv6 address$"),
+        ("2001:db8::1", IpFamily.V4, r"^2001:db8::1 is not an IPv4 address$"),
     ],
 )
 def test_an_address_of_the_other_family_does_not_resolve_and_nobody_is_asked(
@@ -233,7 +282,7 @@ def test_an_address_of_the_other_family_does_not_resolve_and_nobody_is_asked(
 ) -> None:
     look_up = LookUp()
     with pytest.raises(ResolutionError, match=words):
-        run(Resolver(look_up)(literal, family))
+        resolve(Resolver(look_up), literal, family)
     assert not look_up.asked
 
 
@@ -248,22 +297,23 @@ def test_a_look_up_for_one_family_is_not_joined_by_those_for_another() -> None:
         resolver = Resolver(of_family)
         # More than run at once for one name and family: the last ones join.
         asked = [family for family in IpFamily for _ in range(6)]
-        probes = [asyncio.create_task(resolver("idp.example", family)) for family in asked]
+        probes = [resolver("idp.example", family) for family in asked]
         await asyncio.sleep(0)
         go.set()
-        assert await asyncio.gather(*probes) == [(f"of family {family}",) for family in asked]
+        found = await asyncio.gather(*probes)
+        assert [each.addresses for each in found] == [(f"of family {family}",) for family in asked]
 
     run(main())
 
 
 def test_localhost_has_its_ipv4_address_by_the_hosts_file() -> None:
-    assert run(Resolver()("localhost", IpFamily.V4)) == ("127.0.0.1",)
+    assert resolve(Resolver(), "localhost", IpFamily.V4) == ("127.0.0.1",)
 
 
 def test_localhost_resolves_by_the_hosts_file() -> None:
-    assert set(run(Resolver()("localhost"))) <= {"127.0.0.1", "::1"}
+    assert set(resolve(Resolver(), "localhost")) <= {"127.0.0.1", "::1"}
 
 
 def test_a_name_that_cannot_be_one_does_not_resolve() -> None:
     with pytest.raises(ResolutionError):
-        run(Resolver()("a" * 64 + ".invalid"))
+        resolve(Resolver(), "a" * 64 + ".invalid")

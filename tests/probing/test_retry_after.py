@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.probing.retry_after import http_date, retry_after_seconds
+from exporter.probing.clock_skew import http_date, retry_after_seconds
 
 NOW = 784_111_777.0
 """Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110's examples."""

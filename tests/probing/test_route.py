@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from probing.detour import PROXY, detour, forwards, proxy_authorization
-from probing.examples import a_flow
-from probing.loopback import Talk, answer, loop, says, upon
+from probing.examples import SOURCE, a_flow
+from probing.loopback import Talk, answer, loop, says
 from probing.visit import NAME, visit
 
 from exporter.outcome import Phase
-from exporter.probing.route import Route
-from exporter.probing.step import Request
-from exporter.target import IpFamily
+from exporter.probing.transport import split_url
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -25,6 +21,7 @@ GOOD = answer(json.dumps(a_flow()).encode())
 OK = ("ok", "none", "transfer")
 PASSWORD = "planted:pass/word"
 USER = "federation"
+BUECHER = "xn--bcher-kva.example"
 CREDENTIALS = f"{USER}:planted%3Apass%2Fword@"
 SCHEMES = pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 
@@ -135,14 +132,6 @@ def test_a_proxy_that_thinks_about_a_tunnel_makes_connecting_slow_and_nothing_el
     assert all(seconds < 40 for phase, seconds in gone.step.phases.items() if phase is not slow)
 
 
-def test_a_handshake_through_a_tunnel_is_timed_as_one(authority: Authority) -> None:
-    with upon("start_tls.started", lambda: loop().skip(40)):
-        gone = detour(forwards(), says(GOOD), authority=authority)
-    assert gone.finding == OK
-    assert gone.step.phases[Phase.TLS] >= 40
-    assert all(seconds < 40 for phase, seconds in gone.step.phases.items() if phase is not Phase.TLS)
-
-
 def test_a_provider_that_thinks_behind_a_tunnel_makes_processing_slow(authority: Authority) -> None:
     async def think(talk: Talk) -> None:
         await talk.hear()
@@ -155,44 +144,41 @@ def test_a_provider_that_thinks_behind_a_tunnel_makes_processing_slow(authority:
     assert gone.outcome.duration < 60
 
 
-# Which address is asked for by which name
-
-
-@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "fe80::1%1"])
-def test_a_request_by_address_keeps_the_name_for_the_host_header_and_the_handshake(address: str) -> None:
-    route = Route(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), IpFamily.ANY)
-    sent = route.request(Request("GET", f"https://{NAME}:8443/a?b=%2F"), (), address, no_trace)
-    assert sent.url.host == address
-    assert sent.url.raw_path == b"/a?b=%2F"
-    assert sent.headers["Host"] == f"{NAME}:8443"
-    assert sent.extensions["sni_hostname"] == NAME
-
-
-def test_a_literal_address_is_no_name_to_ask_for() -> None:
-    route = Route(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), IpFamily.ANY)
-    sent = route.request(Request("GET", "https://[2001:db8::1]/"), (), "2001:db8::1", no_trace)
-    assert "sni_hostname" not in sent.extensions
-    assert sent.headers["Host"] == "[2001:db8::1]"
+# Origins
 
 
 @pytest.mark.parametrize(
-    ("proxy_url", "url", "host", "tunnels"),
+    ("url", "origin", "path"),
     [
-        (None, "https://idp.example/", "idp.example", False),
-        (None, "https://xn--bcher-kva.example/", "xn--bcher-kva.example", False),
-        (None, "https://[::1]:8443/", "::1", False),
-        ("http://u:p@proxy.example:3128", "http://idp.example/", "proxy.example", False),
-        ("http://u:p@proxy.example:3128", "https://idp.example/", "proxy.example", True),
-        ("http://[::1]:3128", "https://idp.example/", "::1", True),
+        ("https://idp.example", ("https", "idp.example", 443, "idp.example"), "/"),
+        ("http://idp.example:8080/a?b=%2F#c", ("http", "idp.example", 8080, "idp.example:8080"), "/a?b=%2F"),
+        ("https://idp.example:443?x", ("https", "idp.example", 443, "idp.example"), "/?x"),
+        ("https://[2001:db8::1]:8443/", ("https", "2001:db8::1", 8443, "[2001:db8::1]:8443"), "/"),
+        (
+            "https://b\u00fccher.example/",
+            ("https", BUECHER, 443, BUECHER),
+            "/",
+        ),
     ],
 )
-def test_what_is_resolved_is_where_the_connection_goes(
-    proxy_url: str | None, url: str, host: str, *, tunnels: bool
+def test_a_url_is_where_to_connect_and_what_to_ask_there(
+    url: str, origin: tuple[str, str, int, str], path: str
 ) -> None:
-    route = Route(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), IpFamily.ANY, proxy_url)
-    assert route.host_to_resolve(httpx.URL(url)) == host
-    assert route.tunnels(httpx.URL(url)) is tunnels
+    assert split_url(url) == (origin, path)
 
 
-async def no_trace(_event: str, _info: dict[str, Any]) -> None:
-    """Take no note."""
+@pytest.mark.parametrize("url", ["ftp://idp.example/", "https:///path", "idp.example/path", ""])
+def test_what_is_not_a_url_of_http_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="not an http or https URL"):
+        split_url(url)
+
+
+def test_a_tunnel_to_a_literal_ipv6_address_is_asked_for_with_its_brackets(authority: Authority) -> None:
+    gone = detour(
+        says(answer(status="503 Service Unavailable")),
+        says(GOOD),
+        authority=authority,
+        source_url=f"https://[2001:db8::1]:8443/{SOURCE}",
+    )
+    request = b"CONNECT [2001:db8::1]:8443 HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\n"
+    assert gone.proxy.heads[0].startswith(request)

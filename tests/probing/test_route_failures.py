@@ -12,13 +12,13 @@ import pytest
 from harness.certificates import DAY
 from probing.detour import DENIED, ESTABLISHED, PROXY, detour, forwards, proxy_authorization
 from probing.examples import a_flow, a_target
-from probing.loopback import Behaviour, Talk, answer, listening, loop, run, says, upon
+from probing.loopback import Behaviour, Talk, answer, listening, resolving, run, says, then_an_hour_passes
 from probing.visit import NAME
 
-from exporter.outcome import Phase, as_json
-from exporter.probing.exchange import Exchange, Exchanger
-from exporter.probing.route import Route
-from exporter.probing.step import Request
+from exporter.outcome import Phase, TransportStats, as_json
+from exporter.probing.messages import Request
+from exporter.probing.timing import Deadline
+from exporter.probing.transport import Exchange, Network, ProbeTransport
 from exporter.target import IpFamily
 
 if TYPE_CHECKING:
@@ -30,15 +30,6 @@ PASSWORD = "planted:pass/word"
 USER = "federation"
 CREDENTIALS = f"{USER}:planted%3Apass%2Fword@"
 SCHEMES = pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-
-
-async def nothing(_: Talk) -> None:
-    """Accept, and no more."""
-
-
-def pass_an_hour() -> None:
-    # In the next turn of the loop: the exchange has then begun to wait.
-    loop().call_soon(loop().skip)
 
 
 # What a proxy can break
@@ -117,8 +108,7 @@ def test_a_proxy_whose_name_does_not_resolve_is_the_proxys_failure(
 def test_a_proxy_that_says_nothing_to_a_request_for_a_tunnel_is_a_timeout_of_the_network(
     authority: Authority,
 ) -> None:
-    with upon("receive_response_headers.started", pass_an_hour):
-        gone = detour(nothing, says(GOOD), authority=authority)
+    gone = detour(then_an_hour_passes(says(b"")), says(GOOD), authority=authority)
     assert gone.finding == ("timeout", "network", "connect")
     assert set(gone.step.phases) == {Phase.RESOLVE}
 
@@ -150,8 +140,7 @@ def test_a_handshake_that_is_reset_in_the_tunnel_is_tls(authority: Authority) ->
 def test_a_handshake_that_hangs_in_the_tunnel_is_a_timeout_of_the_network_and_leaves_no_socket(
     authority: Authority,
 ) -> None:
-    with upon("start_tls.started", pass_an_hour):
-        gone = detour(mute_once_established, says(GOOD), authority=authority)
+    gone = detour(then_an_hour_passes(mute_once_established), says(GOOD), authority=authority)
     assert gone.finding == ("timeout", "network", "tls")
     assert set(gone.step.phases) == {Phase.RESOLVE, Phase.CONNECT}
 
@@ -191,22 +180,23 @@ def test_the_password_of_a_proxy_is_in_no_repr_no_error_and_no_log(
     trust = ssl.create_default_context(cafile=authority.ca_file)
     scheme = "https" if secure else "http"
 
-    async def resolve(_: str, _family: IpFamily) -> tuple[str, ...]:
-        return ("127.0.0.1",)
-
-    async def main() -> tuple[Route, Exchange]:
+    async def main() -> tuple[ProbeTransport, Exchange]:
         async with listening(at_proxy) as proxy:
-            route = Route(trust, IpFamily.ANY, f"http://{CREDENTIALS}{PROXY}:{proxy.port}")
-            request = Request("GET", f"{scheme}://{NAME}/")
-            deadline = loop().time() + 60
-            exchange = await Exchanger(resolve, loop().time)(request, (), route=route, deadline=deadline)
+            network = Network(resolving("127.0.0.1"), TransportStats(), lambda _: ())
+            deadline = Deadline(60.0)
+            proxy_url = f"http://{CREDENTIALS}{PROXY}:{proxy.port}"
+            transport = ProbeTransport(network, deadline, trust, IpFamily.ANY, proxy_url)
+            exchange = await transport.exchange(Request("GET", f"{scheme}://{NAME}/"))
+            deadline.close()
+            await transport.aclose()
             await proxy.left_alone()
             assert proxy_authorization(f"{USER}:{PASSWORD}").encode() in proxy.heads[0]
-            return route, exchange
+            return transport, exchange
 
-    route, exchange = run(main())
+    transport, exchange = run(main())
     told = "".join(traceback.format_exception(exchange.error)) if exchange.error else ""
-    said = [repr(route), str(route), repr(exchange), repr(exchange.answer), told, caplog.text]
+    values = vars(transport).values()
+    said = [repr(transport), repr(exchange), repr(exchange.answer), told, caplog.text, *map(repr, values)]
     encoded = proxy_authorization(f"{USER}:{PASSWORD}").rpartition(" ")[2]
     for secret in (PASSWORD, "planted%3Apass%2Fword", encoded):
         assert not any(secret in text for text in said)

@@ -7,11 +7,9 @@ import json
 import pytest
 from probing.examples import EXPECTATION, STATUS, a_flow, a_target
 
-from exporter.probing.answer import Answer, Verdict
-from exporter.probing.exchange import Exchange
 from exporter.probing.journeys.authorize import authorize
-from exporter.probing.step import Request, Step
-from exporter.probing.timeline import RESOLVE_STARTED, Mark
+from exporter.probing.messages import Answer, Request, Step, Verdict
+from exporter.probing.transport import Exchange
 from exporter.reasons import Fault, Reason
 
 NONCE, STATE, VERIFIER, TOKEN = "planted-nonce", "planted-state", "planted-verifier" * 3, "planted-token"
@@ -19,10 +17,7 @@ REQUEST = Request("GET", f"https://auth.pingone.com/e/as/authorize?nonce={NONCE}
 ANSWER = Answer(
     302,
     f'{{"session": "{TOKEN}"}}'.encode(),
-    location=f"https://rp.example/?code={TOKEN}&state={STATE}",
-    retry_after=TOKEN,
-    date=TOKEN,
-    correlation_id=NONCE,
+    {"location": f"https://rp.example/?code={TOKEN}&state={STATE}", "correlation-id": NONCE},
 )
 
 
@@ -35,7 +30,7 @@ ANSWER = Answer(
         ANSWER,
         Verdict(Reason.OK, Fault.NONE, STATUS, (), a_flow(session={"id": TOKEN})),
         Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, TOKEN),
-        Exchange((Mark(RESOLVE_STARTED, 1.0),), 2.0, ANSWER, RuntimeError(TOKEN), "127.0.0.1"),
+        Exchange(answer=ANSWER, error=RuntimeError(TOKEN), headers=((b"x", TOKEN.encode()),)),
     ],
     ids=lambda value: type(value).__name__,
 )

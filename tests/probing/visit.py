@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probing.examples import SOURCE, a_target
-from probing.loopback import Behaviour, Peer, Talk, listening, loop, run
+from probing.loopback import Behaviour, Peer, Talk, listening, resolving, run
 
 from exporter.outcome import Outcome, StepRecord
 from exporter.probing.probe import Prober, fresh_token
-from exporter.target import IpFamily, Journey, Target
+from exporter.probing.transport import StallsSince
+from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
     from harness.certificates import Authority, Certificate
@@ -28,13 +29,11 @@ class Visit:
     Args:
         outcome: what the probe found.
         peer: what its peer heard.
-        attempts: addresses that a connection was attempted to, in order.
         resolved: names that were looked up, in order.
     """
 
     outcome: Outcome
     peer: Peer
-    attempts: list[str]
     resolved: list[str]
 
     @property
@@ -59,6 +58,7 @@ def visit(  # noqa: PLR0913  each is one thing that tests vary
     addresses: tuple[str, ...] = ("127.0.0.1",),
     token: Callable[[], str] = fresh_token,
     trust: Callable[[Target], ssl.SSLContext] | None = None,
+    stalls: StallsSince = lambda _since: (),
     **changes: Any,  # noqa: ANN401  any field of a target
 ) -> Visit:
     """Probe a peer that does `behave`.
@@ -74,18 +74,19 @@ def visit(  # noqa: PLR0913  each is one thing that tests vary
     scheme = scheme or ("http" if certificate is None else "https")
     resolved: list[str] = []
 
-    async def resolve(name: str, _family: IpFamily) -> tuple[str, ...]:
-        resolved.append(name)
-        return addresses
-
     async def main() -> Visit:
         async with listening(behave, tls=certificate.tls if certificate else None) as peer:
-            prober = Prober(trust or (lambda _: context), resolve=resolve, clock=loop().time, token=token)
+            prober = Prober(
+                trust or (lambda _: context),
+                resolve=resolving(*addresses, resolved=resolved),
+                token=token,
+                stalls=stalls,
+            )
             url = f"{scheme}://{host}:{peer.port}/{SOURCE}"
             target = a_target(**{"source_url": url, "timeout": 60.0} | changes)
             outcome = await prober(target, Journey.AUTHORIZE)
             await peer.left_alone()
-            return Visit(outcome, peer, loop().attempts, resolved)
+            return Visit(outcome, peer, resolved)
 
     return run(main())
 

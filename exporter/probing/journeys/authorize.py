@@ -15,11 +15,11 @@ import hashlib
 from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
-from exporter.probing.step import Expectation, Request, Step, Walk
+from exporter.probing.messages import Expectation, Request, Step, Steps
 from exporter.target import Target
 
 
-def authorize(target: Target, token: Callable[[], str]) -> Walk:
+def authorize(target: Target, token: Callable[[], str]) -> Steps:
     """Ask the source environment to begin a sign-on.
 
     Args:

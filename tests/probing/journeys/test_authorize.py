@@ -15,11 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from probing.examples import CLIENT, DESTINATION, SOURCE, STATUS, a_flow, a_target
 
-from exporter.probing.answer import Verdict
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.journeys.authorize import authorize, s256
+from exporter.probing.messages import Step, Verdict
 from exporter.probing.probe import fresh_token
-from exporter.probing.step import Step
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey, Target
 

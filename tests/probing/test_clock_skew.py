@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.probing.contract import Stamp, stamp
-from exporter.probing.skew import Skew, clock_skew, date_stamp
+from exporter.probing.clock_skew import ClockSkew, clock_skew, date_timestamp
+from exporter.probing.contract import parse_timestamp
+from exporter.probing.messages import Timestamp
 
 NOW = 1776714849.0
 DATE = "Mon, 20 Apr 2026 19:54:09 GMT"
@@ -20,22 +21,22 @@ ROUNDING = 2e-6
 
 
 def test_a_stamp_in_the_middle_of_its_exchange_is_no_skew() -> None:
-    assert clock_skew([Stamp(NOW + 0.5, 0.0)], sent=NOW, received=NOW + 1) == Skew(0.0, 0.5)
+    assert clock_skew([Timestamp(NOW + 0.5, 0.0)], sent=NOW, received=NOW + 1) == ClockSkew(0.0, 0.5)
 
 
 @pytest.mark.parametrize("skew", [-3600.0, -0.25, 0.25, 86400.0])
 def test_a_clock_ahead_is_a_positive_skew_and_one_behind_a_negative(skew: float) -> None:
-    found = clock_skew([Stamp(NOW + 0.5 + skew, 0.0)], sent=NOW, received=NOW + 1)
-    assert found == Skew(skew, 0.5)
+    found = clock_skew([Timestamp(NOW + 0.5 + skew, 0.0)], sent=NOW, received=NOW + 1)
+    assert found == ClockSkew(skew, 0.5)
 
 
 def test_the_error_is_half_the_exchange_and_half_of_what_the_stamp_cannot_tell_apart() -> None:
-    found = clock_skew([Stamp(NOW, 1.0)], sent=NOW, received=NOW + 0.5)
-    assert found == Skew(0.25, 0.75)
+    found = clock_skew([Timestamp(NOW, 1.0)], sent=NOW, received=NOW + 0.5)
+    assert found == ClockSkew(0.25, 0.75)
 
 
 def test_of_two_stamps_the_more_exact_one_is_believed_in_whatever_order() -> None:
-    coarse, fine = Stamp(NOW - 40, 1.0), Stamp(NOW, 0.001)
+    coarse, fine = Timestamp(NOW - 40, 1.0), Timestamp(NOW, 0.001)
     for stamps in ([coarse, fine], [fine, coarse], [None, fine, None, coarse]):
         found = clock_skew(stamps, sent=NOW, received=NOW)
         assert found is not None
@@ -58,7 +59,7 @@ def test_the_true_skew_lies_within_the_bound_whenever_the_stamp_was_made_and_how
 ) -> None:
     truth = EPOCH + timedelta(seconds=sent + span * share + skew)
     whole, fraction = truth.strftime("%Y-%m-%dT%H:%M:%S %f").split()
-    written = stamp(f"{whole}.{fraction[:digits]}Z" if digits else f"{whole}Z")
+    written = parse_timestamp(f"{whole}.{fraction[:digits]}Z" if digits else f"{whole}Z")
     assert written is not None
     found = clock_skew([written], sent=sent, received=sent + span)
     assert found is not None
@@ -72,7 +73,7 @@ def test_the_true_skew_lies_within_the_bound_when_both_stamps_are_there(
 ) -> None:
     created = sent + span * made + skew
     date = sent + span * dated + skew
-    stamps = [Stamp(math.floor(created * 1000) / 1000, 0.001), Stamp(math.floor(date), 1.0)]
+    stamps = [Timestamp(math.floor(created * 1000) / 1000, 0.001), Timestamp(math.floor(date), 1.0)]
     found = clock_skew(stamps, sent=sent, received=sent + span)
     assert found is not None
     assert abs(found.seconds - skew) <= found.error + ROUNDING
@@ -84,7 +85,7 @@ def test_the_true_skew_lies_within_the_bound_when_both_stamps_are_there(
     [DATE, "Monday, 20-Apr-26 19:54:09 GMT", "Mon Apr 20 19:54:09 2026", "20 Apr 2026 21:54:09 +0200"],
 )
 def test_a_date_is_a_stamp_of_one_second_in_each_form_that_http_allows(date: str) -> None:
-    assert date_stamp(date) == Stamp(NOW, 1.0)
+    assert date_timestamp(date) == Timestamp(NOW, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +93,10 @@ def test_a_date_is_a_stamp_of_one_second_in_each_form_that_http_allows(date: str
     [None, "", "now", "1776714849", "2026-04-20T19:54:09Z", "Mon, 20 Apr 2026 19:54 GMT", "Mon, 20 Apr 2026"],
 )
 def test_what_is_no_date_to_the_second_is_no_stamp(date: str | None) -> None:
-    assert date_stamp(date) is None
+    assert date_timestamp(date) is None
 
 
 @given(st.text(st.characters()) | st.text("0123456789: ,-+JanGMT", max_size=40))
 def test_any_text_is_a_finite_stamp_or_none(date: str) -> None:
-    found = date_stamp(date)
+    found = date_timestamp(date)
     assert found is None or math.isfinite(found.at)

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
-from probing.loopback import Behaviour, Loop, Peer, Talk, answer, listening, loop, says, upon
+from probing.loopback import (
+    PATIENCE,
+    Behaviour,
+    Loop,
+    Peer,
+    Talk,
+    answer,
+    listening,
+    loop,
+    says,
+    then_an_hour_passes,
+    turns,
+)
 
 from exporter import __version__
 from exporter.probing import EgressCheck
@@ -35,7 +48,7 @@ async def checked(
     """Check a peer that does `behave`; return what was found, what it heard and how long it took."""
     async with listening(behave, tls=certificate.tls if certificate else None) as peer:
         begun = loop().time()
-        up = await EgressCheck(url.format(port=peer.port), clock=loop().time)()
+        up = await EgressCheck(url.format(port=peer.port))()
         took = loop().time() - begun
         await peer.left_alone()
         return up, peer, took
@@ -58,23 +71,6 @@ def quiet_for(seconds: float, then: bytes) -> Behaviour:
         await talk.hear()
         loop().skip(seconds)
         await talk.say(then)
-
-    return behave
-
-
-def broken_off_after(raw: bytes, event: str) -> Behaviour:
-    """Return a behaviour that begins an answer, and says no more until the deadline has passed.
-
-    It passes when the client has come to `event`, in httpcore's words.
-    """
-
-    async def behave(talk: Talk) -> None:
-        reached = asyncio.Event()
-        with upon(event, reached.set):
-            await talk.hear()
-            await talk.say(raw)
-            await reached.wait()
-        loop().skip(5.0)
 
     return behave
 
@@ -113,7 +109,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(location: str) -> None:
 
 def test_an_answer_whose_body_never_ends_is_one_all_the_same() -> None:
     for raw in (HEAD, HEAD + b"a part"):
-        assert check(broken_off_after(raw, "receive_response_body.started"))[0] is True
+        assert check(then_an_hour_passes(says(raw)))[0] is True
 
 
 def test_an_answer_in_the_last_moment_is_one_and_then_it_is_too_late() -> None:
@@ -138,7 +134,7 @@ async def waits_for_an_hour_before_the_handshake(_: Talk) -> None:
         says(b"\x00\x01\x02\xff" * 9, then="close"),
         says(b"HTTP/1.1 OK\r\n\r\n", then="close"),
         says(b"HTTP/1.1 200 OK\r\nX: ", then="close"),
-        broken_off_after(b"HTTP/1.1 200 OK\r\nX: ", "receive_response_headers.started"),
+        then_an_hour_passes(says(b"HTTP/1.1 200 OK\r\nX: ")),
         waits_for_an_hour_before_the_handshake,
     ],
     ids=["closed", "reset", "ssh", "bytes", "no code", "half a head", "half a head for ever", "silent"],
@@ -158,7 +154,7 @@ def test_a_name_that_does_not_resolve_is_down(monkeypatch: pytest.MonkeyPatch) -
         raise socket.gaierror(socket.EAI_NONAME, f"no {host}")
 
     monkeypatch.setattr("exporter.probing.resolver.system_addresses", nobody)
-    assert asyncio.run(EgressCheck("http://canary.example/")()) is False
+    assert asyncio.run(EgressCheck("http://egress.example/")()) is False
 
 
 def test_over_tls_it_is_up_whoever_issued_the_certificate(authority: Authority) -> None:
@@ -175,10 +171,11 @@ def test_over_tls_it_is_up_whoever_issued_the_certificate(authority: Authority) 
 def test_it_goes_through_the_proxy_that_probes_go_through() -> None:
     async def main() -> tuple[bool | None, Peer]:
         async with listening(says(answer(b"hello"))) as proxy:
-            canary = EgressCheck(
-                "http://nowhere.invalid/", proxy_url=f"http://127.0.0.1:{proxy.port}", clock=loop().time
+            check_egress = EgressCheck(
+                "http://nowhere.invalid/",
+                proxy_url=f"http://127.0.0.1:{proxy.port}",
             )
-            up = await canary()
+            up = await check_egress()
             await proxy.left_alone()
             return up, proxy
 
@@ -188,20 +185,27 @@ def test_it_goes_through_the_proxy_that_probes_go_through() -> None:
     assert proxy.heads[0].startswith(b"GET http://nowhere.invalid/ HTTP/1.1")
 
 
-def test_whether_it_is_up_cannot_be_told_when_our_own_loop_stood_still() -> None:
+def test_whether_it_is_up_cannot_be_told_when_our_own_loop_stood_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look_up(_host: str, _family: object) -> Sequence[str]:
+        go.wait(PATIENCE)
+        return ()
+
+    go = threading.Event()
+    monkeypatch.setattr("exporter.probing.resolver.system_addresses", look_up)
+
     async def main() -> bool | None:
-        async with listening(says(b"", then="reset")) as peer:
-            canary = EgressCheck(
-                f"http://127.0.0.1:{peer.port}/",
-                clock=loop().time,
-                stalls=lambda since: [(since, since + 1)],
-            )
-            up = await canary()
-            await peer.left_alone()
-            return up
+        check = EgressCheck("http://egress.example/", stalls=lambda since: [(since, since + 1)])
+        task = asyncio.create_task(check())
+        await turns()
+        loop().skip()
+        return await task
 
     with asyncio.Runner(loop_factory=Still) as runner:
-        assert runner.run(main()) is None
+        found = runner.run(main())
+    go.set()
+    assert found is None
 
 
 def test_a_short_stall_does_not_hide_that_it_is_down() -> None:
@@ -209,12 +213,11 @@ def test_a_short_stall_does_not_hide_that_it_is_down() -> None:
 
     async def main() -> bool | None:
         async with listening(quiet_for(6.0, b"")) as peer:
-            canary = EgressCheck(
+            check_egress = EgressCheck(
                 f"http://127.0.0.1:{peer.port}/",
-                clock=loop().time,
                 stalls=lambda since: [(since + second, since + second + 0.07) for second in range(5)],
             )
-            up = await canary()
+            up = await check_egress()
             await peer.left_alone()
             return up
 
@@ -232,8 +235,8 @@ def test_a_change_is_logged_once_with_its_reason(caplog: pytest.LogCaptureFixtur
             await next(answers)(talk)
 
         async with listening(behave) as peer:
-            canary = EgressCheck(f"http://127.0.0.1:{peer.port}/", clock=loop().time)
-            assert [await canary() for _ in range(4)] == [False, False, True, True]
+            check_egress = EgressCheck(f"http://127.0.0.1:{peer.port}/")
+            assert [await check_egress() for _ in range(4)] == [False, False, True, True]
             await peer.left_alone()
 
     with asyncio.Runner(loop_factory=Still) as runner:
@@ -258,10 +261,10 @@ def test_it_asks_for_what_the_operator_wrote_under_our_own_name_and_takes_anythi
 def test_each_check_is_on_a_connection_of_its_own() -> None:
     async def main() -> int:
         async with listening(says(answer(b"hello"))) as peer:
-            canary = EgressCheck(f"http://127.0.0.1:{peer.port}/", clock=loop().time)
-            assert [await canary() for _ in range(3)] == [True] * 3
+            check_egress = EgressCheck(f"http://127.0.0.1:{peer.port}/")
+            assert [await check_egress() for _ in range(3)] == [True] * 3
             await peer.left_alone()
-            return loop().connected[peer.port]
+            return len(peer.talks)
 
     with asyncio.Runner(loop_factory=Still) as runner:
         assert runner.run(main()) == 3

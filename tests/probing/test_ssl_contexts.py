@@ -16,7 +16,7 @@ from probing.examples import a_flow, a_target
 from probing.loopback import answer, says
 from probing.visit import visit, wants_a_client_certificate
 
-from exporter.probing.trust import SSLContexts
+from exporter.probing.ssl_contexts import SSLContexts
 
 
 class System(NamedTuple):

@@ -1,7 +1,7 @@
-"""Whom a probe trusts, and what it shows of itself: one `SSLContext` per distinct TLS setting.
+"""Which certificates a probe trusts, and which one it shows: one `SSLContext` per distinct TLS setting.
 
-Building one reads every certificate of the system and holds the event loop for some 20 ms, so all
-of them are built before the schedule starts and then shared.
+Building one reads every certificate of the system and holds the event loop for some 20 ms, so all of them are
+built before the schedule starts, and shared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class SSLContexts:
         targets: whose settings to build for.
 
     Raises:
-        OSError: a file cannot be read, or is no certificate (`ssl.SSLError` is one).
+        OSError: a file cannot be read, or is not a certificate (`ssl.SSLError` is one).
     """
 
     def __init__(self, targets: Iterable[Target]) -> None:
@@ -33,15 +33,15 @@ class SSLContexts:
     def renewed(self, targets: Iterable[Target]) -> SSLContexts:
         """Return the contexts of other targets, built anew, since the content of a file may have changed.
 
-        Those of before are known to it too: they are probed for as long as a reload takes.
+        It also has the contexts of before: their targets are probed until the reload is complete.
         """
-        trust = SSLContexts(targets)
-        trust._earlier = self._contexts  # one generation, not a chain of them
-        return trust
+        contexts = SSLContexts(targets)
+        contexts._earlier = self._contexts  # one generation, not a chain of them
+        return contexts
 
     @staticmethod
     def system_has_none() -> bool:
-        """Whether the system trusts nobody, as in an image without a package of authorities."""
+        """Return True if the system trusts no authority, as in an image without the package of them."""
         paths = ssl.get_default_verify_paths()
         try:
             if paths.capath and next(Path(paths.capath).iterdir(), None) is not None:
@@ -72,8 +72,13 @@ def _setting(target: Target) -> _Setting:
 def _context(setting: _Setting) -> ssl.SSLContext:
     """Trust the given authorities alone, or else the system's."""
     context = ssl.create_default_context(cafile=setting.ca_file)
+    # The same on every Python: 3.13 switched both on by default. Strict checks refuse private authorities
+    # that lack what RFC 5280 asks of public ones; any trusted certificate ends a chain, self-signed or not.
+    context.verify_flags = (
+        context.verify_flags & ~ssl.VerifyFlags.VERIFY_X509_STRICT
+    ) | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])
     if setting.client_certificate_file is not None:
-        # An empty password: a key that was encrypted meanwhile is an error, and no prompt on a terminal.
+        # An empty password: a key that was encrypted meanwhile is an error, not a prompt on a terminal.
         context.load_cert_chain(setting.client_certificate_file, setting.client_key_file, password="")
     return context

@@ -1,13 +1,10 @@
-"""Warm-up: what is lazily imported or built is built before the first probe is timed.
-
-httpcore imports its back-end, h11 its grammar and ssl its machinery with the first request; together
-that costs the first probe of a process some 60 ms, which would be reported as the provider's.
-"""
+"""Warm up before the first probe: import and build what would otherwise be timed as the provider's."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from typing import cast
 
 from exporter.probing.probe import Prober
@@ -15,18 +12,22 @@ from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
 
+SWITCH_INTERVAL_SECONDS = 0.5e-3
+"""How long a thread may keep the others waiting, among them those that resolve names and time it."""
+
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 _ROUNDS = 3
-_NOBODY = "00000000-0000-0000-0000-000000000000"
+_ENVIRONMENT_ID = "00000000-0000-0000-0000-000000000000"
 
 
-async def warm(prober: Prober) -> None:
-    """Walk a journey against a server of our own on loopback, in the clear and into a failing handshake.
+async def warm_up(prober: Prober) -> None:
+    """Probe a server of our own on loopback, over http and into a failing handshake. Nothing is observed.
 
-    Nothing of it is observed. Where loopback is closed to us the first probe is merely slower.
+    It also shortens the switch interval of Python's threads. Without a loopback the first probe is slower.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     try:
-        server = await asyncio.get_running_loop().create_server(_Canned, "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(_CannedServer, "127.0.0.1", 0)
     except OSError as error:
         _log.warning("not warmed up: no loopback socket", extra={"errno": error.errno})
         return
@@ -35,8 +36,8 @@ async def warm(prober: Prober) -> None:
         for scheme in ("http", "https"):
             target = Target(
                 name="warm_up",
-                source_environment_id=_NOBODY,
-                destination_environment_id=_NOBODY,
+                source_environment_id=_ENVIRONMENT_ID,
+                destination_environment_id=_ENVIRONMENT_ID,
                 client_id="warm-up",
                 source_url=f"{scheme}://localhost:{port}",
                 redirect_uri="https://localhost/",
@@ -47,8 +48,8 @@ async def warm(prober: Prober) -> None:
                 await prober(target, Journey.AUTHORIZE)
 
 
-class _Canned(asyncio.Protocol):
-    """Gives one answer in the clear, whatever was said: a handshake fails on it at once."""
+class _CannedServer(asyncio.Protocol):
+    """Gives one answer in plain HTTP, whatever it gets: a handshake fails on it at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpcore
 import pytest
 from probing.examples import EXPECTATION, SOURCE_URL, STATUS, a_flow
-from probing.loopback import answer, run, says
+from probing.loopback import Talk, answer, listening, no_tls, resolving, run, says
 from probing.visit import visit
 
-from exporter.outcome import Phase
+from exporter.outcome import Phase, TransportStats
 from exporter.probing.contract import check_contract
-from exporter.probing.pace import LONGEST_WAIT, READ_SIZE, Pace
+from exporter.probing.messages import Request
+from exporter.probing.timing import Deadline
+from exporter.probing.transport import MAX_HEAD_BYTES, READ_BYTES, Network, ProbeTransport
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -25,83 +25,54 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 HINT = b"HTTP/1.1 103 \r\n\r\n"
 
 
-class Full(httpcore.AsyncNetworkStream):
-    """Has everything at hand, and so never gives anybody else a turn."""
-
-    def __init__(self, data: bytes) -> None:
-        self.left = deque(data)
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109  httpcore's signature
-        return bytes(self.left.popleft() for _ in range(min(max_bytes, len(self.left))))
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,  # noqa: ARG002  httpcore's signature
-        server_hostname: str | None = None,  # noqa: ARG002  likewise
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109  likewise
-    ) -> Full:
-        return self
-
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401  httpcore's signature
-        return info
-
-
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_between_two_turns_of_the_others_little_is_read(*, secure: bool) -> None:
-    async def main() -> None:
-        pace = Pace(Full(b"x" * LONGEST_WAIT))
-        if secure:
-            pace = await pace.start_tls(ssl.create_default_context())
-        read = 0
-        seen: list[int] = []
+def test_between_two_turns_of_the_others_little_is_read(*, secure: bool, authority: Authority) -> None:
+    body = 100_000
+    tls = ssl.create_default_context(cafile=authority.ca_file) if secure else no_tls()
+
+    async def main() -> int:
+        turns_of_others = 0
 
         async def others() -> None:
+            nonlocal turns_of_others
             while True:
-                seen.append(read)
+                turns_of_others += 1
                 await asyncio.sleep(0)
 
-        task = asyncio.create_task(others())
-        while data := await pace.read(64 * 1024):
-            read += len(data)
-        task.cancel()
-        assert read == LONGEST_WAIT
-        assert seen == [*range(0, LONGEST_WAIT, READ_SIZE)]
+        async def behave(talk: Talk) -> None:
+            nonlocal turns_of_others
+            await talk.hear()
+            await talk.say(answer(b"x" * body))
+            turns_of_others = 0
 
-    run(main())
+        certificate = authority.issue("127.0.0.1").tls if secure else None
+        async with listening(behave, tls=certificate) as peer:
+            task = asyncio.create_task(others())
+            deadline = Deadline(60.0)
+            transport = ProbeTransport(
+                Network(resolving("127.0.0.1"), TransportStats(), lambda _: ()), deadline, tls
+            )
+            scheme = "https" if secure else "http"
+            exchange = await transport.exchange(Request("GET", f"{scheme}://127.0.0.1:{peer.port}/"))
+            seen = turns_of_others
+            task.cancel()
+            await transport.aclose()
+            deadline.close()
+            await peer.left_alone()
+            assert exchange.answer is not None
+            assert len(exchange.answer.body) == body
+            return seen
 
-
-def test_a_usual_answer_waits_for_nobody() -> None:
-    async def main() -> None:
-        turns: list[None] = []
-        asyncio.get_running_loop().call_soon(turns.append, None)
-        assert await Pace(Full(b"x" * 900)).read(64 * 1024) == b"x" * 900
-        assert turns == []
-
-    run(main())
-
-
-def test_what_goes_on_may_go_on() -> None:
-    async def main() -> None:
-        pace = Pace(Full(b"x" * (2 * LONGEST_WAIT + 1)))
-        for _ in range(2 * LONGEST_WAIT // READ_SIZE):
-            assert await pace.read(READ_SIZE)
-            pace.went_on()
-        assert await pace.read(READ_SIZE) == b"x"
-
-    run(main())
-
-
-def test_httpcore_is_told_what_it_asks_of_a_connection() -> None:
-    assert Pace(Full(b"")).get_extra_info("ssl_object") == "ssl_object"
+    assert run(main()) >= body // READ_BYTES // 2
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize(
     "raw",
     [
-        HINT * (LONGEST_WAIT // len(HINT) + 1) + answer(b"{}"),
+        HINT * (MAX_HEAD_BYTES // len(HINT) + 1) + answer(b"{}"),
         HEAD + b"X: y\r\n" * 10_000 + b"Content-Length: 2\r\n\r\n{}",
-        HEAD + b"X: " + b"y" * LONGEST_WAIT + b"\r\nContent-Length: 2\r\n\r\n{}",
+        HEAD + b"X: " + b"y" * MAX_HEAD_BYTES + b"\r\nContent-Length: 2\r\n\r\n{}",
     ],
     ids=["informational responses", "10,000 headers", "one long header"],
 )
@@ -114,7 +85,7 @@ def test_a_head_that_takes_no_end_is_a_protocol_error(
 
 
 def test_trailers_without_end_are_a_protocol_error() -> None:
-    visited = visit(says(CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X:\r\n" * LONGEST_WAIT))
+    visited = visit(says(CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X:\r\n" * MAX_HEAD_BYTES))
     assert visited.finding == ("protocol", "provider", "transfer")
     assert visited.step.http_status_code == 200
 

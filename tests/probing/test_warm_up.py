@@ -14,8 +14,8 @@ from probing.loopback import loop, run
 
 from exporter.outcome import Outcome
 from exporter.probing.probe import Prober
-from exporter.probing.trust import SSLContexts
-from exporter.probing.warm import warm
+from exporter.probing.ssl_contexts import SSLContexts
+from exporter.probing.warm_up import warm_up
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FIRST_PROBE = """
 import asyncio, sys
-from exporter.probing import Prober, Trust, warm
+from exporter.probing import Prober, SSLContexts, warm_up
 from exporter.target import Journey, Target
 
 ANSWER = b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}'
@@ -40,8 +40,8 @@ async def main():
     port = server.sockets[0].getsockname()[1]
     target = Target(name='t', source_environment_id='s', destination_environment_id='d', client_id='c',
                     source_url=f'http://localhost:{port}', redirect_uri='https://rp.example/')
-    prober = Prober(Trust([target]))
-    await warm(prober)
+    prober = Prober(SSLContexts([target]))
+    await warm_up(prober)
     before = set(sys.modules)
     outcome = await prober(target, Journey.AUTHORIZE)
     assert outcome.reason == 'not_a_flow', outcome
@@ -67,13 +67,13 @@ def test_it_walks_the_whole_way_in_the_clear_and_into_a_handshake_without_a_word
 
     async def main() -> None:
         # No target is without a CA_FILE, as in a closed network.
-        prober = Prober(SSLContexts([a_target(ca_file=authority.ca_file)]), clock=loop().time)
+        prober = Prober(SSLContexts([a_target(ca_file=authority.ca_file)]))
 
         async def watched(target: Target, journey: Journey) -> Outcome:
             walked.append(await prober(target, journey))
             return walked[-1]
 
-        await warm(cast("Prober", watched))
+        await warm_up(cast("Prober", watched))
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(main())
@@ -89,7 +89,7 @@ def test_where_loopback_is_closed_it_says_so_and_goes_on(
 
     async def main() -> None:
         monkeypatch.setattr(loop(), "create_server", refuse)
-        await warm(Prober(SSLContexts([]), clock=loop().time))
+        await warm_up(Prober(SSLContexts([])))
 
     run(main())
     (record,) = caplog.records

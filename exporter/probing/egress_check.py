@@ -1,0 +1,88 @@
+"""The egress check: whether any HTTP answer can be had at all, by the way that probes take."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+
+from exporter import __version__
+from exporter.outcome import Phase, TransportStats
+from exporter.probing.failure import read_failure
+from exporter.probing.messages import Request
+from exporter.probing.probe import explains_timeout
+from exporter.probing.resolver import Resolver
+from exporter.probing.timing import Deadline
+from exporter.probing.transport import Network, ProbeTransport, StallsSince
+from exporter.reasons import Reason
+from exporter.target import IpFamily
+
+_log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 5.0
+
+
+class EgressCheck:
+    """Requests a URL of the operator's choice.
+
+    Any HTTP answer will do, so certificates are not verified: nothing secret is sent, and an authority that
+    is missing here does not mean that the network is down.
+
+    Args:
+        url: http or https.
+        proxy_url: a forward proxy, or None.
+        family: which addresses are tried.
+        stalls: when our own event loop stood still since a time of its clock.
+    """
+
+    INTERVAL = 15.0
+    """Seconds between two checks."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        proxy_url: str | None = None,
+        family: IpFamily = IpFamily.ANY,
+        stalls: StallsSince = lambda _since: (),
+    ) -> None:
+        headers = (("User-Agent", f"pingone-flow-exporter/{__version__}"), ("Accept", "*/*"))
+        self._request = Request("GET", url, headers)
+        self._network = Network(Resolver(), TransportStats(), stalls)
+        self._proxy_url = proxy_url
+        self._family = family
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._tls.check_hostname = False
+        self._tls.verify_mode = ssl.CERT_NONE
+        self._tls.set_alpn_protocols(["http/1.1"])
+        self._last: Reason | None = None
+
+    async def __call__(self) -> bool | None:
+        """Return whether any HTTP answer came within 5 s; None if it is our own fault that we do not know."""
+        deadline = Deadline(TIMEOUT_SECONDS)
+        transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
+        try:
+            exchange = await transport.exchange(self._request)
+        finally:
+            deadline.close()
+            await transport.aclose()
+        if exchange.answer is not None:
+            self._log_change(Reason.OK)
+            return True
+        error = exchange.error or RuntimeError("an exchange without an answer has an error")
+        reason, _ = read_failure(error, exchange.phase, proxied=self._proxy_url is not None)
+        uncertain = exchange.uncertain or exchange.phase is Phase.RESOLVE
+        if reason is Reason.INTERNAL or (uncertain and self._stalled(deadline.started)):
+            return None
+        self._log_change(reason)
+        return False
+
+    def _stalled(self, started: float) -> bool:
+        return explains_timeout(
+            self._network.stalls(started), deadline=started + TIMEOUT_SECONDS, timeout=TIMEOUT_SECONDS
+        )
+
+    def _log_change(self, reason: Reason) -> None:
+        if reason is not self._last:
+            level = logging.INFO if reason is Reason.OK else logging.WARNING
+            _log.log(level, "egress check", extra={"up": reason is Reason.OK, "reason": reason.value})
+        self._last = reason

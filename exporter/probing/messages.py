@@ -1,0 +1,148 @@
+"""The messages of a probe: what a journey sends, what comes back, and what the judge made of it.
+
+A journey is a generator without I/O. It yields a `Step`; when the answer is judged good it is sent the
+`Verdict`, whose parsed flow holds what the next step needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from exporter.outcome import KNOWN_STATUSES, UNKNOWN
+from exporter.reasons import Fault, Reason
+
+MAX_BODY_BYTES = 256 * 1024
+"""Decoded bytes of a body that are read; a flow is about 1 KiB."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Request:
+    """One request.
+
+    Args:
+        method: the HTTP method.
+        url: absolute and percent-encoded; sent byte for byte.
+        headers: all headers but `Host` and `Content-Length`, in the order in which they are sent.
+        body: sent together with the head.
+        max_body_bytes: decoded bytes of the response's body that are read.
+    """
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    max_body_bytes: int = MAX_BODY_BYTES
+
+    def __repr__(self) -> str:
+        """Show where it goes, without the query, which carries nonce and state."""
+        parts = urlsplit(self.url)
+        return f"Request({self.method} {parts.scheme}://{parts.netloc}{parts.path})"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a flow must be for its step to succeed.
+
+    Args:
+        environment_id: the environment that the flow must belong to, lower case.
+        source_url: where that environment answers; the flow's links lead there.
+        statuses: flow statuses that are a success.
+        prompt_none: whether the request forbade any prompt (`prompt=none`).
+    """
+
+    environment_id: str
+    source_url: str
+    statuses: tuple[str, ...]
+    prompt_none: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Step:
+    """One exchange of a journey.
+
+    Args:
+        name: the metric label `step`.
+        request: what is sent.
+        expectation: what the answer must be.
+        secrets: values made for this step that must never leave the probe.
+    """
+
+    name: str
+    request: Request
+    expectation: Expectation
+    secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Show the step without its secrets."""
+        return f"Step({self.name}, {self.request!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """A point in time as the provider wrote it.
+
+    Args:
+        at: seconds since the epoch, the earliest moment that it can mean.
+        resolution: seconds between two moments that it can tell apart.
+    """
+
+    at: float
+    resolution: float
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """A response reduced to what the judge may look at.
+
+    Args:
+        status_code: 0 to 999; the number of the status line.
+        body: decoded, at most `MAX_BODY_BYTES`.
+        headers: name in lower case -> the first value, decoded as Latin-1.
+        too_large: whether the body was longer than `body`.
+    """
+
+    status_code: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    too_large: bool = False
+
+    def __repr__(self) -> str:
+        """Show the code alone: body and headers may hold codes, tokens and cookies."""
+        return f"Answer({self.status_code}, {len(self.body)} bytes)"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verdict:
+    """The judge's finding on one answer.
+
+    Args:
+        reason: why the step ended as it did; `ok` lets the journey go on.
+        fault: which side is at fault.
+        flow_status: the flow status of the answer, `DAVINCI` for a DaVinci body.
+        error_codes: known OAuth and PingOne codes of the answer, `OTHER` for the rest.
+        flow: the parsed JSON object of a 2xx, for the journey's next step.
+        checks: contract checks of a healthy flow; empty for anything else.
+        lifetime: expiresAt minus createdAt of a healthy flow, in seconds.
+        created: when the provider says that it made the flow.
+    """
+
+    reason: Reason
+    fault: Fault
+    flow_status: str | None = None
+    error_codes: tuple[str, ...] = ()
+    flow: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, bool] = field(default_factory=dict)
+    lifetime: float | None = None
+    created: Timestamp | None = None
+
+    def __repr__(self) -> str:
+        """Show the finding without the flow, which names sessions and tokens; a status can be an echo."""
+        status = self.flow_status if self.flow_status in KNOWN_STATUSES else self.flow_status and UNKNOWN
+        return f"Verdict({self.reason}, {self.fault}, {status}, {self.error_codes})"
+
+
+Steps: TypeAlias = Generator[Step, Verdict, None]
+"""A journey that is being run."""

@@ -1,0 +1,369 @@
+"""A TCP connection that knows when the kernel received its data, and how to make one (RFC 8305)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import zip_longest
+from typing import NamedTuple
+
+from exporter.probing.timing import (
+    ANCILLARY_BYTES,
+    MAX_CLOCK_STEP_SECONDS,
+    Deadline,
+    DeadlineError,
+    TcpInfo,
+    arrival_timestamp,
+    enable_timestamps,
+    tcp_info,
+    wall_clock_offset,
+)
+
+CONNECTION_ATTEMPT_DELAY_SECONDS = 0.25
+"""RFC 8305, section 5: the next address is tried when the last one has not connected for so long."""
+
+OWN_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRINUSE})
+"""This machine ran out of descriptors, memory or local ports."""
+
+_DISCARD_PORT = 9
+
+
+class TcpStream:
+    """A connected socket.
+
+    Only one coroutine uses it, and every wait is bounded by the probe's deadline.
+
+    Args:
+        sock: connected and non-blocking; closed by `close`.
+        deadline: of the probe.
+
+    Attributes:
+        arrived: when the data that was last received reached this machine, by the event loop's clock.
+        timed_by_loop: whether the event loop took one of the times, since the kernel did not tell.
+        has_timestamps: whether the kernel told the time of any data.
+        ended: whether the peer closed or reset the connection.
+        received: bytes received so far.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._socket = sock
+        self._deadline = deadline
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[bytes | OSError] | None = None
+        self._max_bytes = 0
+        self._watching = False
+        self._offset = wall_clock_offset(self._loop.time)
+        self._latest_timestamp = 0.0
+        self._reordered = 0
+        self.arrived = self._loop.time()
+        self.timed_by_loop = self.has_timestamps = False
+        self.ended = False
+        self.received = 0
+
+    async def send(self, data: bytes) -> None:
+        """Send all of `data`. The peer's time begins immediately before its last byte is sent."""
+        self._offset = wall_clock_offset(self._loop.time)
+        while True:
+            self._deadline.begin(self._loop.time())
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return
+            data = data[sent:]
+            await self._writable()
+
+    async def receive(self, max_bytes: int) -> bytes:
+        """Return what arrived next; b"" at the end of the stream.
+
+        Each call lets other tasks run first, however much data is waiting.
+
+        Raises:
+            DeadlineError: if nothing arrived before the timeout passed. Data that did arrive before counts,
+                however late it is read.
+            OSError: if the connection broke.
+        """
+        self._max_bytes = max_bytes
+        waiter: asyncio.Future[bytes | OSError] = self._loop.create_future()
+        self._waiter = waiter
+        if not self._watching:
+            self._loop.add_reader(self._socket, self._on_readable)
+            self._watching = True
+        try:
+            data = await self._deadline.wait(waiter)
+        except DeadlineError:
+            late = self._read(max_bytes)
+            if late is None:
+                raise
+            data = late
+        finally:
+            self._waiter = None
+        if isinstance(data, OSError):
+            raise data
+        self.received += len(data)
+        if self.arrived > self._deadline.passes_at:
+            raise DeadlineError
+        return data
+
+    def info(self) -> TcpInfo | None:
+        """Return what the kernel knows of the connection."""
+        return tcp_info(self._socket)
+
+    @property
+    def tcp(self) -> TcpStream:
+        """Itself; a `TlsStream` has one beneath."""
+        return self
+
+    def is_open(self) -> bool:
+        """Return False if the peer closed the connection, or sent data unasked."""
+        return self.receive_now(1) is None
+
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """Return what is there without waiting; None if there is nothing, b"" if the connection ended."""
+        data = self._read(max_bytes)
+        return b"" if isinstance(data, OSError) else data
+
+    def send_now(self, data: bytes) -> None:
+        """Send what can be sent without waiting; failures are ignored."""
+        with suppress(OSError):
+            self._socket.send(data)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._watching:
+            self._loop.remove_reader(self._socket)
+            self._watching = False
+        self._socket.close()
+
+    def _on_readable(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            self._loop.remove_reader(self._socket)
+            self._watching = False
+            return
+        data = self._read(self._max_bytes)
+        if data is not None:
+            self._waiter.set_result(data)
+
+    def _read(self, max_bytes: int) -> bytes | OSError | None:
+        """Read without waiting, and note when it arrived; None if there is nothing."""
+        try:
+            data, ancillary, _, _ = self._socket.recvmsg(max_bytes, ANCILLARY_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            self.ended = True
+            return error
+        self.ended = not data
+        self.arrived = self._arrival(arrival_timestamp(ancillary), at_end=not data)
+        return data
+
+    def _arrival(self, timestamp: float | None, *, at_end: bool) -> float:
+        """Return when the data reached this machine, by the event loop's clock.
+
+        A read carries the timestamp of its last segment. It is not the time of the last arrival if segments
+        came out of order, and the end of a stream has none.
+        """
+        now, info = self._loop.time(), self.info()
+        if at_end:
+            # The acknowledgment that comes with FIN has its time.
+            return now if info is None else max(self.arrived, now - info.last_ack_recv)
+        offset = wall_clock_offset(self._loop.time)
+        self.has_timestamps |= timestamp is not None
+        if timestamp is None or abs(offset - self._offset) > MAX_CLOCK_STEP_SECONDS:
+            self.timed_by_loop = True
+            return now
+        reordered = 0 if info is None else info.rcv_ooopack
+        in_order = reordered == self._reordered and timestamp >= self._latest_timestamp
+        self._reordered, self._latest_timestamp = reordered, max(timestamp, self._latest_timestamp)
+        if info is not None and not in_order:
+            return now - info.last_data_recv
+        return min(now, timestamp - offset)
+
+    async def _writable(self) -> None:
+        waiter = self._loop.create_future()
+        self._loop.add_writer(self._socket, _wake, waiter)
+        try:
+            await self._deadline.wait(waiter)
+        finally:
+            self._loop.remove_writer(self._socket)
+
+
+class Dialer:
+    """Connects to one of several addresses.
+
+    The next one starts 250 ms after the last that has not connected yet, or at once when it failed.
+
+    Args:
+        deadline: of the probe.
+
+    Attributes:
+        tried: addresses that a connection was attempted to, in order.
+        address: the address connected to, or the one tried last.
+        connected_at: when the connection was made, by the event loop's clock.
+        first_gave_way: whether the address connected to is not the one tried first.
+        timed_by_loop: whether the event loop took the time, since the kernel did not tell.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._loop = asyncio.get_running_loop()
+        self._pending: list[_Attempt] = []
+        self._error = OSError("the name resolved to no address")
+        self._waiter: asyncio.Future[None] | None = None
+        self.tried: list[str] = []
+        self.address: str | None = None
+        self.connected_at = 0.0
+        self.first_gave_way = False
+        self.timed_by_loop = False
+
+    async def connect(self, addresses: Sequence[str], port: int) -> socket.socket:
+        """Return a connected socket.
+
+        Raises:
+            OSError: if no address can be connected to.
+            DeadlineError: if the timeout passed.
+        """
+        waiting = _interleaved(addresses)
+        try:
+            while True:
+                if waiting:
+                    self._start(waiting.pop(0), port)
+                if self._pending:
+                    await self._next_event(more=bool(waiting))
+                connected = self._connected()
+                if connected is not None:
+                    return connected
+                if not waiting and not self._pending:
+                    raise self._error
+        finally:
+            for attempt in self._pending:
+                self._abandon(attempt)
+
+    def _start(self, address: str, port: int) -> None:
+        self.tried.append(address)
+        self.address = address
+        started = self._loop.time()
+        try:
+            sock = _begin_connecting(address, port)
+        except OSError as error:
+            self._failed(error)
+            return
+        self._pending.append(_Attempt(address, sock, started))
+        self._loop.add_writer(sock, self._wake)
+
+    async def _next_event(self, *, more: bool) -> None:
+        """Wait until an attempt succeeds or fails, or until it is time for the next address."""
+        self._waiter = self._loop.create_future()
+        timer = self._loop.call_later(CONNECTION_ATTEMPT_DELAY_SECONDS, self._wake) if more else None
+        try:
+            await self._deadline.wait(self._waiter)
+        except DeadlineError:
+            if not any(_is_connected(attempt.sock) for attempt in self._pending):
+                raise
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _connected(self) -> socket.socket | None:
+        """Return the socket of the first attempt that succeeded; drop those that failed."""
+        for attempt in tuple(self._pending):
+            code = attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                self._pending.remove(attempt)
+                self._abandon(attempt)
+                self._failed(OSError(code, os.strerror(code)))
+            elif _is_connected(attempt.sock):
+                self._pending.remove(attempt)
+                self._loop.remove_writer(attempt.sock)
+                self._take(attempt)
+                return attempt.sock
+        return None
+
+    def _take(self, attempt: _Attempt) -> None:
+        now, info = self._loop.time(), tcp_info(attempt.sock)
+        self.address = attempt.address
+        self.first_gave_way = attempt.address != self.tried[0]
+        if info is None:
+            self.timed_by_loop = True
+            self.connected_at = now
+        elif info.rtt and not info.retransmits:
+            self.connected_at = min(now, attempt.started + info.rtt)
+        else:
+            self.connected_at = max(attempt.started, now - info.last_ack_recv)
+
+    def _abandon(self, attempt: _Attempt) -> None:
+        self._loop.remove_writer(attempt.sock)
+        attempt.sock.close()
+
+    def _failed(self, error: OSError) -> None:
+        # What this machine lacks explains more than what another address answered.
+        if self._error.errno not in OWN_SHORTAGE:
+            self._error = error
+
+
+class _Attempt(NamedTuple):
+    address: str
+    sock: socket.socket
+    started: float
+
+
+def _begin_connecting(address: str, port: int) -> socket.socket:
+    """Return a non-blocking socket that connects to `address`.
+
+    Raises:
+        OSError: if that fails at once. `EADDRNOTAVAIL` means that this machine has no address of that family;
+            if it has none of its local ports left, the error is `EADDRINUSE`.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)  # noqa: FBT003  the standard library's signature
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        enable_timestamps(sock)
+        code = sock.connect_ex((address, port))
+        if code == errno.EADDRNOTAVAIL and _has_source_address(family, address):
+            code = errno.EADDRINUSE
+    except BaseException:
+        sock.close()
+        raise
+    if code in {0, errno.EINPROGRESS}:
+        return sock
+    sock.close()
+    raise OSError(code, os.strerror(code))
+
+
+def _has_source_address(family: socket.AddressFamily, address: str) -> bool:
+    """Return True if this machine could send to `address`: UDP needs the same route, but no port of TCP."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        return probe.connect_ex((address, _DISCARD_PORT)) == 0
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def _interleaved(addresses: Sequence[str]) -> list[str]:
+    """Return the addresses with their families alternating (RFC 8305, section 4)."""
+    first = [address for address in addresses if (":" in address) == (":" in addresses[0])]
+    second = [address for address in addresses if (":" in address) != (":" in addresses[0])]
+    pairs = zip_longest(first, second)
+    return [address for pair in pairs for address in pair if address is not None]
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,105 @@
+"""TLS over a TCP stream, through OpenSSL's memory buffers, so that every byte is read by `recvmsg`."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import suppress
+
+from exporter.probing.stream import TcpStream
+from exporter.probing.timing import Deadline
+
+_HANDSHAKE_READ_BYTES = 16 * 1024
+
+
+class TlsStream:
+    """A TLS connection; it has what a `TcpStream` has.
+
+    Args:
+        tcp: the connection beneath.
+        context: decides which certificates are trusted.
+        server_name: the host name or address that the certificate must be valid for.
+
+    Attributes:
+        session: OpenSSL's side of it.
+    """
+
+    def __init__(self, tcp: TcpStream, context: ssl.SSLContext, server_name: str) -> None:
+        self.tcp = tcp
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.session = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+
+    async def handshake(self, deadline: Deadline) -> float:
+        """Shake hands; return how many seconds the peer took.
+
+        Our last message of it is sent together with the request.
+
+        Raises:
+            OSError: if it failed; `ssl.SSLError` is one.
+            DeadlineError: if the timeout passed.
+        """
+        seconds = 0.0
+        while True:
+            try:
+                self.session.do_handshake()
+            except ssl.SSLWantReadError:
+                if self._outgoing.pending:
+                    await self.tcp.send(self._outgoing.read())
+                else:
+                    deadline.begin(self.tcp.arrived)
+                await self._fill(_HANDSHAKE_READ_BYTES)
+                seconds += deadline.end(self.tcp.arrived)
+            except ssl.SSLError:
+                self.tcp.send_now(self._outgoing.read())  # the alert that says why
+                raise
+            else:
+                return seconds
+
+    async def send(self, data: bytes) -> None:
+        """Send all of `data`; see `TcpStream.send`."""
+        self.session.write(data)
+        await self.tcp.send(self._outgoing.read())
+
+    async def receive(self, max_bytes: int) -> bytes:
+        """Return what arrived next; see `TcpStream.receive`."""
+        others_ran = False
+        while True:
+            try:
+                data = self.session.read(max_bytes)
+            except ssl.SSLWantReadError:
+                await self._fill(max_bytes)
+                others_ran = True
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                return b""
+            else:
+                if not others_ran:
+                    await asyncio.sleep(0)
+                return data
+
+    def is_open(self) -> bool:
+        """Return False if the peer closed the connection, or sent data unasked."""
+        data = self.tcp.receive_now(_HANDSHAKE_READ_BYTES)
+        if not data:
+            return data is None
+        self._incoming.write(data)
+        try:
+            self.session.read(1)
+        except ssl.SSLWantReadError:
+            return True  # session tickets
+        except ssl.SSLError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Close the connection."""
+        with suppress(ssl.SSLError):
+            self.session.unwrap()
+        self.tcp.send_now(self._outgoing.read())
+        self.tcp.close()
+
+    async def _fill(self, max_bytes: int) -> None:
+        data = await self.tcp.receive(max_bytes)
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()

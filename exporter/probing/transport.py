@@ -1,0 +1,471 @@
+"""The HTTP transport of a probe: h11 over a stream whose times come from the kernel.
+
+`ProbeTransport` is httpx's extension point. A journey of one request calls `exchange`; one that needs cookies
+uses `httpx.AsyncClient(transport=ProbeTransport(…))`, and finds the record of each exchange in the response's
+extensions.
+
+    direct                 name -> addresses -> connection; TLS for the URL's host
+    proxy, http URL        connection to the proxy, which gets the absolute URL (RFC 9112, 3.2.2)
+    proxy, https URL       connection to the proxy, CONNECT, then TLS through the tunnel (RFC 9110, 9.3.6)
+
+Proxies are never taken from ambient variables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from http import HTTPStatus
+from typing import NamedTuple
+
+import h11
+import httpx
+
+from exporter.outcome import Phase, TlsFacts, TransportStats
+from exporter.probing.body import Body
+from exporter.probing.certificate import tls_facts
+from exporter.probing.failure import ProxyError
+from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
+from exporter.probing.resolver import Resolve
+from exporter.probing.stream import Dialer, TcpStream
+from exporter.probing.timing import Deadline
+from exporter.probing.tls_stream import TlsStream
+from exporter.target import IpFamily
+
+READ_BYTES = 2 * 1024
+"""Read at once, before other tasks run: h11 works through the worst of chunks in less than 10 ms."""
+
+MAX_HEAD_BYTES = 32 * 1024
+"""Bytes that may come without completing the head, or without any of the body: informational responses,
+header lines, trailers. CloudFront, PingOne's edge, lets through 20 KiB of headers."""
+
+MAX_EXACT_BYTES = 64 * 1024
+"""A longer answer fills the receive window while the event loop stands still, which slows the sender."""
+
+Stalls = Sequence[tuple[float, float]]
+StallsSince = Callable[[float], Stalls]
+"""Begin and end of each time that the event loop stood still since a time of its clock."""
+
+
+class Origin(NamedTuple):
+    """Where a URL leads, before its path.
+
+    Args:
+        scheme: http or https.
+        host: in ASCII, without brackets.
+        port: the URL's, or the scheme's.
+        authority: as in the `Host` header.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    authority: str
+
+
+@lru_cache(maxsize=8192)
+def parse_origin(origin: str) -> Origin:
+    """Parse `scheme://host[:port]`; remembered, since each target has one for all its probes."""
+    url = httpx.URL(origin)
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("not an http or https URL")
+    port = url.port or (443 if url.scheme == "https" else 80)
+    return Origin(url.scheme, url.raw_host.decode("ascii"), port, url.netloc.decode("ascii"))
+
+
+def split_url(url: str) -> tuple[Origin, str]:
+    """Return the origin of an absolute URL, and the rest of it without the fragment."""
+    scheme, separator, rest = url.partition("://")
+    end = next((index for index, character in enumerate(rest) if character in "/?#"), len(rest))
+    path = rest[end:].partition("#")[0]
+    return parse_origin(f"{scheme}{separator}{rest[:end]}"), path if path.startswith("/") else f"/{path}"
+
+
+@dataclass(slots=True, repr=False)
+class Exchange:
+    """What happened in one request and its response.
+
+    Args:
+        phase: the phase that was reached.
+        phases: seconds of each completed phase, in order of time.
+        headers: of the response, names in lower case.
+        answer: the response; its head alone if the body failed; None if there was none.
+        error: the exception that ended it; None if the answer is complete.
+        address: the address connected to, or the one tried last; the proxy's where there is one.
+        addresses_tried: addresses that a connection was attempted to, in order.
+        tls: of the connection, once its handshake was over.
+        sent: when the request was sent, by the event loop's clock.
+        received: when the head of the answer was complete; likewise.
+        unacknowledged: whether the peer's system acknowledged nothing of what was sent last.
+        hung_up: whether the peer closed or reset the connection.
+        own_delay: the longest time that the peer had to wait for us, in seconds.
+        uncertain: whether the event loop took a time in place of the kernel.
+        stalled: whether a stall of our own made a phase inexact.
+    """
+
+    phase: Phase = Phase.RESOLVE
+    phases: dict[Phase, float] = field(default_factory=dict)
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    answer: Answer | None = None
+    error: Exception | None = None
+    address: str | None = None
+    addresses_tried: tuple[str, ...] = ()
+    tls: TlsFacts | None = None
+    sent: float | None = None
+    received: float | None = None
+    unacknowledged: bool = False
+    hung_up: bool = False
+    own_delay: float = 0.0
+    uncertain: bool = False
+    stalled: bool = False
+
+
+class ExchangeError(httpx.TransportError):
+    """An exchange without a complete answer.
+
+    Args:
+        exchange: what happened.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__("the exchange failed")
+        self.exchange = exchange
+
+
+class Network(NamedTuple):
+    """What all probes share to reach their targets.
+
+    Args:
+        resolve: name and family to addresses.
+        stats: counts exchanges that the event loop timed.
+        stalls: when the event loop stood still.
+    """
+
+    resolve: Resolve
+    stats: TransportStats
+    stalls: StallsSince
+
+
+class _Connection(NamedTuple):
+    """An open connection.
+
+    Args:
+        stream: TLS or, for http, TCP.
+        tcp: the connection beneath.
+        protocol: the state of HTTP on it.
+        address: the address connected to.
+        tls: what the handshake agreed on.
+    """
+
+    stream: TcpStream | TlsStream
+    tcp: TcpStream
+    protocol: h11.Connection
+    address: str | None
+    tls: TlsFacts | None
+
+
+class ProbeTransport(httpx.AsyncBaseTransport):
+    """Sends the requests of one probe; a connection serves several of them if the server keeps it open.
+
+    Args:
+        network: what all probes share.
+        deadline: of the probe.
+        tls: decides which certificates are trusted.
+        family: which addresses are tried.
+        proxy_url: `http://[user:password@]host:port` of a forward proxy, or None.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        deadline: Deadline,
+        tls: ssl.SSLContext,
+        family: IpFamily = IpFamily.ANY,
+        proxy_url: str | None = None,
+    ) -> None:
+        self._network = network
+        self._deadline = deadline
+        self._tls = tls
+        self._family = family
+        self._proxy = None if proxy_url is None else _parse_proxy(proxy_url)
+        self._now = asyncio.get_running_loop().time
+        self._idle: dict[Origin, _Connection] = {}
+        self._open: list[TcpStream | TlsStream] = []
+
+    async def exchange(self, request: Request) -> Exchange:
+        """Send `request` and read its answer; a failure is part of what is returned."""
+        exchange = Exchange()
+        connection = None
+        try:
+            origin, target = split_url(request.url)
+            connection = self._reused(origin, exchange) or await self._connection(origin, exchange)
+            await self._converse(connection, request, (origin, target), exchange)
+            if connection.protocol.their_state is h11.DONE and connection.protocol.our_state is h11.DONE:
+                connection.protocol.start_next_cycle()
+                self._idle[origin] = connection
+        except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
+            exchange.error = error
+        if self._open:
+            self._note_end(exchange, self._open[-1].tcp if connection is None else connection.tcp)
+        return exchange
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request of httpx; the record of the exchange is in the response's extensions.
+
+        Raises:
+            ExchangeError: if there is no complete answer.
+        """
+        url = request.url
+        exchange = await self.exchange(
+            Request(
+                request.method,
+                f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.decode('ascii')}",
+                tuple(
+                    (name.decode("ascii"), value.decode("latin-1"))
+                    for name, value in request.headers.raw
+                    if name.lower() not in _OWN_HEADERS
+                ),
+                await request.aread(),
+                request.extensions.get("max_body_bytes", MAX_BODY_BYTES),
+            )
+        )
+        if exchange.error is not None or exchange.answer is None:
+            raise ExchangeError(exchange) from exchange.error
+        return httpx.Response(
+            exchange.answer.status_code,
+            headers=[item for item in exchange.headers if item[0] not in _DECODED_HEADERS],
+            content=exchange.answer.body,
+            extensions={"exchange": exchange},
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for stream in self._open:
+            stream.close()
+        self._open.clear()
+        self._idle.clear()
+
+    def _reused(self, origin: Origin, exchange: Exchange) -> _Connection | None:
+        connection = self._idle.pop(origin, None)
+        if connection is None or not connection.stream.is_open():
+            return None
+        exchange.address, exchange.tls = connection.address, connection.tls
+        return connection
+
+    async def _connection(self, origin: Origin, exchange: Exchange) -> _Connection:
+        proxy = self._proxy
+        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        addresses = await self._resolve(host, exchange)
+        tcp = await self._connect(addresses, port, exchange)
+        stream: TcpStream | TlsStream = tcp
+        if origin.scheme == "https":
+            if proxy is not None:
+                await self._tunnel(tcp, proxy, origin, exchange)
+            exchange.phase = Phase.TLS
+            self._open[-1] = stream = TlsStream(tcp, self._tls, origin.host)
+            exchange.phases[Phase.TLS] = await stream.handshake(self._deadline)
+            exchange.tls = tls_facts(stream.session)
+        return _Connection(
+            stream,
+            tcp,
+            h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES),
+            exchange.address,
+            exchange.tls,
+        )
+
+    async def _resolve(self, host: str, exchange: Exchange) -> Sequence[str]:
+        asked = self._now()
+        self._deadline.begin(asked)
+        resolution = await self._deadline.wait(self._network.resolve(host, self._family))
+        exchange.phases[Phase.RESOLVE] = self._deadline.end(asked + resolution.seconds)
+        exchange.stalled = self._stood_still_since(asked)  # the thread that resolves was held up as well
+        return resolution.addresses
+
+    async def _connect(self, addresses: Sequence[str], port: int, exchange: Exchange) -> TcpStream:
+        started = self._now()
+        self._deadline.begin(started)
+        dialer = Dialer(self._deadline)
+        if addresses:
+            exchange.phase = Phase.CONNECT
+        try:
+            sock = await dialer.connect(addresses, port)
+        finally:
+            exchange.address, exchange.addresses_tried = dialer.address, tuple(dialer.tried)
+        tcp = TcpStream(sock, self._deadline)
+        self._open.append(tcp)
+        exchange.phases[Phase.CONNECT] = self._deadline.end(dialer.connected_at)
+        if dialer.first_gave_way or dialer.timed_by_loop:
+            exchange.uncertain |= dialer.timed_by_loop
+            exchange.stalled |= self._stood_still_since(started)
+        return tcp
+
+    async def _tunnel(self, tcp: TcpStream, proxy: _Proxy, origin: Origin, exchange: Exchange) -> None:
+        """Ask the proxy for a tunnel; the time that it takes is part of connecting."""
+        connecting = exchange.phases.pop(Phase.CONNECT)  # not complete without the tunnel
+        protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+        host = f"[{origin.host}]" if ":" in origin.host else origin.host
+        target = f"{host}:{origin.port}"
+        head = h11.Request(
+            method="CONNECT", target=target, headers=[("Host", target), ("Accept", "*/*"), *proxy.headers]
+        )
+        await tcp.send((protocol.send(head) or b"") + (protocol.send(h11.EndOfMessage()) or b""))
+        response = await _read_head(tcp, protocol)
+        if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+            raise ProxyError("the proxy refused the tunnel")
+        exchange.phases[Phase.CONNECT] = connecting + self._deadline.end(tcp.arrived)
+
+    async def _converse(
+        self, connection: _Connection, request: Request, where: tuple[Origin, str], exchange: Exchange
+    ) -> None:
+        stream, tcp, protocol = connection.stream, connection.tcp, connection.protocol
+        exchange.phase = Phase.PROCESSING
+        data = self._serialize(protocol, request, *where)
+        info = tcp.info()
+        received_before, segments_before = tcp.received, 0 if info is None else info.data_segs_in
+        with suppress(ConnectionError):  # the peer may have answered before it closed
+            await stream.send(data)
+        exchange.sent = sent = self._deadline.since
+        response = await _read_head(stream, protocol)
+        exchange.received = tcp.arrived
+        exchange.headers = response.headers
+        exchange.answer = answer = _head(response)
+        processing = exchange.phases[Phase.PROCESSING] = self._deadline.end(tcp.arrived)
+        stood_still = self._stood_still_since(sent)
+        info = tcp.info()
+        merged = stood_still and (info is None or info.data_segs_in - segments_before > 1)
+        exchange.phase = Phase.TRANSFER
+        self._deadline.begin(tcp.arrived)
+        body = Body(_first(response.headers, b"content-encoding"), request.max_body_bytes)
+        await _read_body(stream, protocol, body)
+        transfer = self._deadline.end(tcp.arrived)
+        if merged:
+            # The head may have come long before the rest of what was read with it; the sum is exact.
+            exchange.phases[Phase.PROCESSING] = processing + transfer
+        else:
+            exchange.phases[Phase.TRANSFER] = transfer
+        if merged or tcp.timed_by_loop or tcp.received - received_before > MAX_EXACT_BYTES:
+            exchange.stalled |= self._stood_still_since(sent)
+        exchange.answer = replace(answer, body=body.content(), too_large=body.too_large)
+
+    def _serialize(self, protocol: h11.Connection, request: Request, origin: Origin, target: str) -> bytes:
+        """Return the request as it is sent: head and body in one piece."""
+        headers = [("Host", origin.authority), *request.headers]
+        if request.body or request.method not in {"GET", "HEAD"}:
+            headers.append(("Content-Length", str(len(request.body))))
+        if self._proxy is not None and origin.scheme == "http":
+            headers += self._proxy.headers
+            target = f"http://{origin.authority}{target}"
+        events: list[h11.Request | h11.Data | h11.EndOfMessage] = [
+            h11.Request(method=request.method, target=target, headers=headers)
+        ]
+        if request.body:
+            events.append(h11.Data(data=request.body))
+        events.append(h11.EndOfMessage())
+        return b"".join(protocol.send(event) or b"" for event in events)
+
+    def _stood_still_since(self, since: float) -> bool:
+        return bool(self._network.stalls(since))
+
+    def _note_end(self, exchange: Exchange, tcp: TcpStream) -> None:
+        exchange.own_delay = self._deadline.own_delay
+        exchange.hung_up = tcp.ended
+        exchange.uncertain |= tcp.timed_by_loop
+        if exchange.error is not None:
+            info = tcp.info()
+            exchange.unacknowledged = info is not None and info.unacked > 0
+        if tcp.received:
+            self._network.stats.kernel_timestamps = tcp.has_timestamps
+            self._network.stats.loop_timed_exchanges += exchange.uncertain
+
+
+_OWN_HEADERS = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+
+
+async def _read_head(stream: TcpStream | TlsStream, protocol: h11.Connection) -> h11.Response:
+    """Return the response's head, informational responses skipped.
+
+    Raises:
+        h11.RemoteProtocolError: if what came is not HTTP, or too much of it is no head.
+    """
+    received = 0
+    while True:
+        event = protocol.next_event()
+        if isinstance(event, h11.Response):
+            return event
+        if event is h11.NEED_DATA:
+            data = await stream.receive(READ_BYTES)
+            received += len(data)
+            if received > MAX_HEAD_BYTES:
+                raise h11.RemoteProtocolError("no response within the bytes that a head may have")
+            protocol.receive_data(data)
+        elif not isinstance(event, h11.InformationalResponse):
+            raise h11.RemoteProtocolError("no response")
+
+
+async def _read_body(stream: TcpStream | TlsStream, protocol: h11.Connection, body: Body) -> None:
+    """Read the body to its end, or until it is too large.
+
+    Raises:
+        h11.RemoteProtocolError: if it ends early, is framed wrongly, or too much comes that is no body.
+    """
+    received = 0
+    while not body.too_large:
+        event = protocol.next_event()
+        if isinstance(event, h11.Data):
+            body.feed(bytes(event.data))
+            received = 0
+        elif event is h11.NEED_DATA:
+            data = await stream.receive(READ_BYTES)
+            received += len(data)
+            if received > MAX_HEAD_BYTES:
+                raise h11.RemoteProtocolError("no body within the bytes that a head may have")
+            protocol.receive_data(data)
+        else:
+            return  # EndOfMessage
+
+
+_JUDGED_HEADERS = frozenset({
+    b"location", b"retry-after", b"date", b"correlation-id",
+    b"x-amzn-waf-action", b"x-amzn-errortype", b"cf-mitigated",
+})  # fmt: skip
+
+
+def _head(response: h11.Response) -> Answer:
+    """Return what of the head may be judged; of several headers of one name the first counts."""
+    headers: dict[str, str] = {}
+    for name, value in response.headers:
+        if name in _JUDGED_HEADERS:
+            headers.setdefault(name.decode("ascii"), value.decode("latin-1"))
+    return Answer(response.status_code, headers=headers)
+
+
+def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in headers if key == name), None)
+
+
+class _Proxy(NamedTuple):
+    """A forward proxy; without its URL, which may hold a password."""
+
+    host: str
+    port: int
+    headers: tuple[tuple[str, str], ...]
+
+    def __repr__(self) -> str:
+        """Show nothing of the credentials."""
+        return f"_Proxy({self.host}:{self.port})"
+
+
+@lru_cache(maxsize=64)
+def _parse_proxy(url: str) -> _Proxy:
+    parts = httpx.URL(url)
+    headers: tuple[tuple[str, str], ...] = ()
+    if parts.username or parts.password:
+        token = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode("ascii")
+        headers = (("Proxy-Authorization", f"Basic {token}"),)
+    return _Proxy(parts.raw_host.decode("ascii"), parts.port or 80, headers)
