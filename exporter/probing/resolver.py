@@ -39,7 +39,7 @@ MAX_IDLE_THREADS = 16
 """Threads that are kept for the next lookups."""
 
 
-class Resolution(NamedTuple):
+class ResolvedName(NamedTuple):
     """The addresses of a name.
 
     Args:
@@ -51,7 +51,7 @@ class Resolution(NamedTuple):
     seconds: float = 0.0
 
 
-Resolve: TypeAlias = Callable[[str, IpFamily], "asyncio.Future[Resolution]"]
+Resolve: TypeAlias = Callable[[str, IpFamily], "asyncio.Future[ResolvedName]"]
 """Starts to resolve a name; the future raises `ResolutionError` if it does not resolve."""
 
 
@@ -66,17 +66,17 @@ class Resolver:
         self._look_up = look_up or system_addresses
         self._lookups: dict[tuple[str, IpFamily], list[_Lookup]] = {}
 
-    def __call__(self, host: str, family: IpFamily = IpFamily.ANY) -> asyncio.Future[Resolution]:
+    def __call__(self, host: str, family: IpFamily = IpFamily.ANY) -> asyncio.Future[ResolvedName]:
         """Start to resolve `host`; a literal address resolves to itself.
 
         The future raises `ResolutionError` if the name does not resolve, or has no address of the family.
         """
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Resolution] = loop.create_future()
+        waiter: asyncio.Future[ResolvedName] = loop.create_future()
         version = _version(host)
         if version is not None:
             if family in {IpFamily.ANY, version}:
-                waiter.set_result(Resolution((host,)))
+                waiter.set_result(ResolvedName((host,)))
             else:
                 waiter.set_exception(ResolutionError(f"{host} is not an IPv{family} address"))
             return waiter
@@ -113,7 +113,7 @@ class Resolver:
                 waiter.set_exception(failure)
             else:
                 seconds = lookup.ended - max(lookup.started, joined)
-                waiter.set_result(Resolution(lookup.found, max(0.0, seconds)))
+                waiter.set_result(ResolvedName(lookup.found, max(0.0, seconds)))
 
 
 class _Lookup:
@@ -122,7 +122,7 @@ class _Lookup:
     __slots__ = ("ended", "found", "started", "waiters")
 
     def __init__(self) -> None:
-        self.waiters: list[tuple[asyncio.Future[Resolution], float]] = []
+        self.waiters: list[tuple[asyncio.Future[ResolvedName], float]] = []
         self.found: Sequence[str] | Exception = ()
         self.started = self.ended = 0.0
 

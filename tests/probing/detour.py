@@ -15,7 +15,7 @@ from probing.visit import NAME
 
 from exporter.outcome import Outcome, StepRecord
 from exporter.probing.probe import Prober
-from exporter.probing.resolver import Resolution
+from exporter.probing.resolver import ResolvedName
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def detour(
         certificate = certificate or authority.issue(NAME)
     resolved: list[str] = []
 
-    def resolve(name: str, family: IpFamily) -> asyncio.Future[Resolution]:
+    def resolve(name: str, family: IpFamily) -> asyncio.Future[ResolvedName]:
         resolved.append(name)
         return not_resolving(name, family) if name != PROXY else resolving(*addresses)(name, family)
 

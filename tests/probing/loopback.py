@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
 from exporter.probing.failure import ResolutionError
-from exporter.probing.resolver import Resolution, Resolve
+from exporter.probing.resolver import Resolve, ResolvedName
 from exporter.target import IpFamily, Target
 
 T = TypeVar("T")
@@ -241,18 +241,18 @@ def no_tls(_: Target | None = None) -> ssl.SSLContext:
 def resolving(*addresses: str, resolved: list[str] | None = None) -> Resolve:
     """Return a resolver that knows one answer, and notes the names that it is asked for."""
 
-    def resolve(name: str, _family: IpFamily) -> asyncio.Future[Resolution]:
+    def resolve(name: str, _family: IpFamily) -> asyncio.Future[ResolvedName]:
         if resolved is not None:
             resolved.append(name)
         future = loop().create_future()
-        future.set_result(Resolution(addresses))
+        future.set_result(ResolvedName(addresses))
         return future
 
     return resolve
 
 
-def not_resolving(name: str, _family: IpFamily) -> asyncio.Future[Resolution]:
+def not_resolving(name: str, _family: IpFamily) -> asyncio.Future[ResolvedName]:
     """Fail to resolve."""
-    future: asyncio.Future[Resolution] = loop().create_future()
+    future: asyncio.Future[ResolvedName] = loop().create_future()
     future.set_exception(ResolutionError(name))
     return future

@@ -27,7 +27,7 @@ from probing.visit import NAME, visit
 
 from exporter.outcome import Outcome, Phase
 from exporter.probing.probe import Prober
-from exporter.probing.resolver import Resolution
+from exporter.probing.resolver import ResolvedName
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
 
 def test_a_deadline_in_resolution_is_a_timeout_of_the_network() -> None:
     async def main() -> Outcome:
-        def resolve(_: str, _family: IpFamily) -> asyncio.Future[Resolution]:
+        def resolve(_: str, _family: IpFamily) -> asyncio.Future[ResolvedName]:
             loop().call_soon(loop().skip)
             return loop().create_future()
 
@@ -119,7 +119,7 @@ def test_a_machine_out_of_descriptors_is_our_own_fault() -> None:
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def main() -> Outcome:
-        def resolve(name: str, family: IpFamily) -> asyncio.Future[Resolution]:
+        def resolve(name: str, family: IpFamily) -> asyncio.Future[ResolvedName]:
             # Every descriptor in use is beyond this limit already; only new ones are refused.
             resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
             return resolving("127.0.0.1", "127.0.0.2")(name, family)

@@ -19,7 +19,7 @@ from probing.visit import visit
 from exporter.outcome import UNKNOWN, Outcome, Phase, as_json
 from exporter.probing.messages import Request, Step
 from exporter.probing.probe import Prober, evaluate
-from exporter.probing.resolver import Resolution
+from exporter.probing.resolver import ResolvedName
 from exporter.probing.transport import Exchange
 from exporter.target import IpFamily, Journey
 
@@ -215,8 +215,8 @@ def fails(*_: object) -> Any:  # noqa: ANN401  stands in for callables of any ty
     raise ValueError(f"our own bug, with {SECRET} in its message")
 
 
-def fails_later(_: str, _family: IpFamily) -> asyncio.Future[Resolution]:
-    future: asyncio.Future[Resolution] = loop().create_future()
+def fails_later(_: str, _family: IpFamily) -> asyncio.Future[ResolvedName]:
+    future: asyncio.Future[ResolvedName] = loop().create_future()
     future.set_exception(ValueError(f"our own bug, with {SECRET} in its message"))
     return future
 

@@ -27,7 +27,7 @@ from probing.visit import Visit, visit
 
 from exporter.outcome import Outcome, Phase
 from exporter.probing.probe import Prober, explains_timeout
-from exporter.probing.resolver import Resolution
+from exporter.probing.resolver import ResolvedName
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def test_a_timeout_in_resolution_is_our_own_if_a_stall_explains_it(
     stalls: object, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> Outcome:
-        def resolve(_: str, _family: IpFamily) -> asyncio.Future[Resolution]:
+        def resolve(_: str, _family: IpFamily) -> asyncio.Future[ResolvedName]:
             loop().call_soon(loop().skip)
             return loop().create_future()
 

@@ -13,7 +13,7 @@ import pytest
 from probing.loopback import PATIENCE, run
 
 from exporter.probing.failure import ResolutionError
-from exporter.probing.resolver import Resolution, Resolver, system_addresses
+from exporter.probing.resolver import ResolvedName, Resolver, system_addresses
 from exporter.target import IpFamily
 
 FOUND = ("192.0.2.7", "2001:db8::7")
@@ -135,7 +135,7 @@ def test_probes_that_joined_a_failing_look_up_each_get_an_error_of_their_own() -
         assert go.wait(PATIENCE)
         raise OSError("refused")
 
-    async def main() -> list[Resolution | BaseException]:
+    async def main() -> list[ResolvedName | BaseException]:
         resolver = Resolver(look_up)
         probes = [resolver("idp.example") for _ in range(6)]
         await asyncio.sleep(0)
