@@ -346,7 +346,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         if merged:
             # The head may have come long before the rest of what was read with it; the sum is exact.
             exchange.phases[Phase.PROCESSING] = processing + transfer
-        else:
+        elif not body.too_large:
             exchange.phases[Phase.TRANSFER] = transfer
         if merged or tcp.timed_by_loop or tcp.received - received_before > MAX_EXACT_BYTES:
             exchange.stalled |= self._stood_still_since(sent)
