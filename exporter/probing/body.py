@@ -37,13 +37,16 @@ class Body:
         codings = [coding.strip().lower() for coding in (content_encoding or "").split(",")]
         self._codings = [coding for coding in codings if coding not in {"", "identity"}]
         self._inflater = zlib.decompressobj(_GZIP_WINDOW) if self._codings else None
-        self._error: str | None = None
         self._fed = False
         self._held = b""
         self._ended = False
 
     def feed(self, chunk: bytes) -> None:
-        """Take a chunk off the wire."""
+        """Take a chunk off the wire.
+
+        Raises:
+            BodyError: if its encoding was not asked for, or is broken.
+        """
         if not chunk or self.too_large:
             return
         self._fed = True
@@ -51,7 +54,7 @@ class Body:
         self._chunks_left -= 1
         if self._inflater is None:
             self._content += chunk[: self._limit + 1 - len(self._content)]
-        elif self._error is None:
+        else:
             self._inflate(chunk)
         if len(self._content) > self._limit or self._wire_left < 0 or self._chunks_left < 0:
             self.too_large = True
@@ -61,18 +64,15 @@ class Body:
         """Return the decoded body.
 
         Raises:
-            BodyError: if its encoding was not asked for, is broken, or ended early.
+            BodyError: if a gzip stream ended early.
         """
-        if self._error is not None:
-            raise BodyError(self._error)
         if self._inflater is not None and self._fed and not self._inflater.eof and not self.too_large:
             raise BodyError("the gzip stream ended early")
         return bytes(self._content)
 
     def _inflate(self, chunk: bytes) -> None:
         if len(self._codings) != 1 or self._codings[0] not in _GZIP:
-            self._error = "the content encoding was not asked for"
-            return
+            raise BodyError("the content encoding was not asked for")
         data, self._held = self._held + chunk, b""
         try:
             while data and len(self._content) <= self._limit and not self._ended:
@@ -88,4 +88,4 @@ class Body:
                 self._content += self._inflater.decompress(data, self._limit + 1 - len(self._content))
                 data = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
         except zlib.error:
-            self._error = "the gzip stream is broken"
+            raise BodyError("the gzip stream is broken") from None
