@@ -1,35 +1,24 @@
-"""Observing: what becomes of outcomes. The only room that knows prometheus-client and the log's looks.
+"""Observing: outcomes and events of the schedule become metrics, history and log.
 
-metrics.py       observer and watcher; the daemon's own families
-series.py        the state of one target and journey
-samples.py       that state as samples
-catalogue.py     every family's name, type, meaning and labels
-exposition.py    samples as text, kept and joined; slices.py lets others have their turns meanwhile
-history.py       outcomes for people; state.py says since when, packing.py keeps them small
-log.py           outcomes as log lines; log_output.py says how lines look and leave
-loop_lag.py      how late our own event loop is
-reference.py     the catalogue told in words, for docs/
+metrics.py         observer of outcomes, listener of the schedule; the exporter's own metric families
+target_metrics.py  the metric families of one target and journey, and the state behind them
+exposition.py      families as text: kept per target, joined on scrape
+history.py         recent outcomes for pages and API; serialization.py keeps them small
+log.py             outcomes as log lines; how log lines look and leave the process
+event_loop.py      how late our event loop is; long work yields to it
 """
 
-from exporter.observing.catalogue import DAEMON, FLOW, Family
+from exporter.observing.event_loop import LoopWatch, Yielder
 from exporter.observing.history import History
-from exporter.observing.log import LogObserver
-from exporter.observing.log_output import log_to, set_log_level
-from exporter.observing.loop_lag import LoopWatch
+from exporter.observing.log import LogObserver, log_to, set_log_level
 from exporter.observing.metrics import Metrics
-from exporter.observing.reference import reference
-from exporter.observing.slices import Yielder
 
 __all__ = [
-    "DAEMON",
-    "FLOW",
-    "Family",
     "History",
     "LogObserver",
     "LoopWatch",
     "Metrics",
     "Yielder",
     "log_to",
-    "reference",
     "set_log_level",
 ]

@@ -1,104 +1,129 @@
-"""The text of the page: rendered by prometheus-client, kept per series and family, joined by us.
+"""The text of the metrics, rendered by prometheus-client, kept per target and joined on scrape.
 
     # HELP pingone_flow_probe_success …          one header per family
     # TYPE pingone_flow_probe_success gauge
-    pingone_flow_probe_success{target="a",…} 1.0   the kept text of series a
-    pingone_flow_probe_success{target="b",…} 1.0   the kept text of series b
+    pingone_flow_probe_success{target="a",…} 1.0   kept text of target a
+    pingone_flow_probe_success{target="b",…} 1.0   kept text of target b
 
-Rendering costs some 6 µs a line, and the event loop that renders is the one that takes the times of
-probes. So what has not changed since the last scrape is not rendered again, and the rest is done in
-slices with a breath between them.
+Rendering a target takes half a millisecond, so a scrape renders only the targets that changed. It yields to
+the event loop meanwhile, and on an overloaded loop stops in time to answer with older text.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-from prometheus_client.exposition import generate_latest as render_text
-from prometheus_client.metrics_core import Metric
-from prometheus_client.openmetrics.exposition import generate_latest as render_openmetrics
-from prometheus_client.registry import Collector
+from prometheus_client.exposition import generate_latest as generate_text
+from prometheus_client.openmetrics.exposition import ALLOWUTF8
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from exporter.observing.catalogue import FLOW, Family
-from exporter.observing.samples import samples
-from exporter.observing.series import Series
-from exporter.observing.slices import Yielder
+from exporter.observing.event_loop import Yielder
+from exporter.observing.target_metrics import TargetMetrics
+from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
-    from prometheus_client.samples import Sample
+    from prometheus_client.registry import Collector
 
+MAX_RENDERING_SECONDS = 2.0
+"""A scraper waits 10 s by default, and on an overloaded loop each await of the response takes long."""
 
-_PIECE = 200
-"""Series that are joined at a time: few enough to take no time, and to leave few pieces."""
+_MIN_INTERVAL_AHEAD = 10.0
+"""Seconds. A target probed more often changes several times between two scrapes."""
 
 _EOF = b"# EOF\n"
 
 
-class Page:
-    """Makes pages of series, in one format.
+@dataclass(slots=True)
+class _Text:
+    version: int
+    rendered_at: float
+    families: tuple[bytes, ...]
+    scraped: bool = False
+
+
+class Exposition:
+    """Renders metrics in one format.
 
     Args:
-        openmetrics: OpenMetrics 1.0.0; else text 0.0.4.
+        openmetrics: whether it is OpenMetrics 1.0.0; else text 0.0.4.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, *, openmetrics: bool) -> None:
+    def __init__(self, *, openmetrics: bool, clock: Callable[[], float] = time.perf_counter) -> None:
         self._openmetrics = openmetrics
-        self._headers = {family.name: self._render(family, ()) for family in FLOW}
-        self._kept: dict[Series, tuple[int, tuple[bytes, ...]]] = {}
+        self._clock = clock
+        self._headers = [header for header, _ in self._split(self._generate(_any_target()))]
+        # Weak, so that the text of a removed target goes with it, even if a scrape is under way.
+        self._texts: WeakKeyDictionary[TargetMetrics, _Text] = WeakKeyDictionary()
 
-    async def render(self, series: Sequence[Series], daemon: Collector) -> bytes:
-        """Return the whole page; each series is as it was at one moment."""
-        slices = Yielder()
-        texts = [await self._text(one, slices) for one in series]
+    async def render(self, targets: Sequence[TargetMetrics], exporter: Collector) -> bytes:
+        """Return the metrics of all targets and of the exporter; each target is from one moment.
+
+        On an overloaded loop a target may be as of the previous scrape, or absent if it was never rendered.
+        """
+        yielder = Yielder(self._clock)
+        for target in sorted(filter(self._is_outdated, targets), key=self._rendered_at):
+            self._update(target)
+            await yielder.yield_if_due()
+            if yielder.elapsed > MAX_RENDERING_SECONDS:
+                break
+        texts = [text for target in targets if (text := self._texts.get(target)) is not None]
         parts = []
-        for column, header in enumerate(self._headers.values()):
+        for number, header in enumerate(self._headers):
             parts.append(header)
-            for first in range(0, len(texts), _PIECE):
-                parts.append(b"".join([text[column] for text in texts[first : first + _PIECE]]))
-                await slices.yield_if_due()
-        parts.append(self._whole(daemon))
+            parts.extend([text.families[number] for text in texts])
+        for text in texts:
+            text.scraped = True
+        parts.append(self._generate(exporter))
         if self._openmetrics:
             parts.append(_EOF)
-        # Copying megabytes takes milliseconds; b"".join lets go of the GIL meanwhile.
-        return await asyncio.to_thread(b"".join, parts)
+        return b"".join(parts)
 
-    def forget(self, series: Series) -> None:
-        """Drop what is kept of a series that is no more."""
-        self._kept.pop(series, None)
+    def render_ahead(self, target: TargetMetrics) -> None:
+        """Render a target that changed before the next scrape does, unless that is probably in vain."""
+        text = self._texts.get(target)
+        if text is not None and text.scraped and target.target.interval >= _MIN_INTERVAL_AHEAD:
+            self._update(target)
 
-    async def _text(self, series: Series, slices: Yielder) -> tuple[bytes, ...]:
-        version, text = self._kept.get(series, (-1, ()))
-        if version != series.version:
-            # The samples are taken at once, so that they belong together; only their text is not.
-            version, found = series.version, samples(series)
-            await slices.yield_if_due()
-            texts = []
-            for family in FLOW:
-                rendered = self._render(family, found.get(family.name, ()))
-                texts.append(rendered[len(self._headers[family.name]) :])
-                await slices.yield_if_due()
-            text = tuple(texts)
-            if not series.gone:  # or it would be kept for ever, had it gone while it was rendered
-                self._kept[series] = (version, text)
-        return text
+    def _is_outdated(self, target: TargetMetrics) -> bool:
+        text = self._texts.get(target)
+        return text is None or text.version != target.version
 
-    def _render(self, family: Family, of_family: Iterable[Sample]) -> bytes:
-        metric = Metric(family.name.removesuffix("_total"), family.help, family.kind)
-        metric.samples.extend(of_family)
-        return self._whole(_One(metric))
+    def _rendered_at(self, target: TargetMetrics) -> float:
+        """Return when a target was rendered: the oldest text is the first to be replaced."""
+        text = self._texts.get(target)
+        return float("-inf") if text is None else text.rendered_at
 
-    def _whole(self, collector: Collector) -> bytes:
+    def _update(self, target: TargetMetrics) -> None:
+        families = tuple([samples for _, samples in self._split(self._generate(target))])
+        self._texts[target] = _Text(target.version, self._clock(), families)
+
+    def _generate(self, collector: Collector) -> bytes:
         if not self._openmetrics:
-            return render_text(collector)
-        page: bytes = render_openmetrics(collector, version="1.0.0")  # type: ignore[no-untyped-call]
+            return generate_text(collector)
+        # Our names need no escaping, so the text is the same; to escape them costs half of the time.
+        page: bytes = generate_openmetrics(collector, escaping=ALLOWUTF8, version="1.0.0")  # type: ignore[no-untyped-call]
         return page.removesuffix(_EOF)
 
+    @staticmethod
+    def _split(page: bytes) -> list[tuple[bytes, bytes]]:
+        """Return the header and the samples of each family; only a header has a line that begins so."""
+        families = [b"# HELP " + family + b"\n" for family in page[7:-1].split(b"\n# HELP ")]
+        heads = [family.index(b"\n", family.index(b"\n") + 1) + 1 for family in families]
+        return [(family[:head], family[head:]) for family, head in zip(families, heads, strict=True)]
 
-class _One(Collector):
-    def __init__(self, metric: Metric) -> None:
-        self._metric = metric
 
-    def collect(self) -> Iterable[Metric]:
-        return (self._metric,)
+def _any_target() -> TargetMetrics:
+    target = Target(
+        name="",
+        source_environment_id="",
+        destination_environment_id="",
+        client_id="",
+        source_url="https://localhost",
+        redirect_uri="",
+    )
+    return TargetMetrics(target, Journey.AUTHORIZE, ())

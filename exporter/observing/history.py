@@ -4,23 +4,52 @@
     failures  … dns … tls tls tls            the last 50 failures, however long ago
 
 Failures are kept apart so that an hour of successes does not erase what happened tonight.
+
+An outcome is kept as 180 compressed bytes instead of 1.4 kB in five objects: with 100 for each of 1,000
+targets, a garbage collection that looks through the objects stalls the event loop for half a second.
 """
 
 from __future__ import annotations
 
+import math
+import pickle
+import zlib
+from array import array
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from exporter.observing.packing import pack, unpack
-from exporter.observing.state import State
-from exporter.outcome import Outcome
-from exporter.reasons import Reason
+from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
+from exporter.reasons import Fault, Reason
 from exporter.status import Point, TargetHistory, TargetStatus
 from exporter.target import Journey, Target
 
 MAX_POINTS = 60
 MAX_OUTCOMES = 50
 """Kept of the recent outcomes, and of the failures."""
+
+
+@dataclass(slots=True)
+class Streak:
+    """The current run of conclusive outcomes that agree; one rule for metrics and pages.
+
+    Inconclusive outcomes (faults `quota` and `exporter`) neither belong to a streak nor end one.
+    """
+
+    failing: bool | None = None
+    """None before the first conclusive outcome."""
+    since: float | None = None
+    """End of the first probe of the streak; seconds since the epoch."""
+    length: int = 0
+
+    def observe(self, outcome: Outcome) -> None:
+        """Continue the streak with a finished probe, or begin another."""
+        if not outcome.counts:
+            return
+        failing = not outcome.success
+        if failing is not self.failing:
+            self.failing, self.since, self.length = failing, outcome.ended_at, 0
+        self.length += 1
 
 
 class History:
@@ -63,55 +92,66 @@ class History:
         return TargetStatus(
             target=target,
             journey=journey,
-            failing=record.state.failing,
-            since=record.state.since,
-            consecutive=record.state.in_a_row,
+            failing=record.streak.failing,
+            since=record.streak.since,
+            consecutive=record.streak.length,
             last=record.last,
             decisive=record.decisive,
             certificate_expiry=record.certificate_expiry,
-            points=tuple(record.points),
+            points=record.points(),
             next_run=next_run,
             backoff_until=backoff_until,
         )
 
     def history(self, status: TargetStatus) -> TargetHistory:
         """Return the recent outcomes and failures of a target, newest first, with its status."""
-        key = status.target.name, status.journey
-        record = self._records.get(key, _EMPTY)
+        record = self._records.get((status.target.name, status.journey), _EMPTY)
 
         def newest_first(kept: Iterable[bytes]) -> tuple[Outcome, ...]:
-            return tuple([unpack(*key, packed) for packed in kept])[::-1]
+            return tuple([_deserialize(data) for data in kept])[::-1]
 
         return TargetHistory(
             status=status, recent=newest_first(record.recent), failures=newest_first(record.failures)
         )
 
 
+@dataclass(slots=True)
 class _Record:
     """What is kept of one target and journey."""
 
-    __slots__ = ("certificate_expiry", "decisive", "failures", "last", "points", "recent", "state")
-
-    def __init__(self) -> None:
-        self.points: deque[Point] = deque(maxlen=MAX_POINTS)
-        self.recent: deque[bytes] = deque(maxlen=MAX_OUTCOMES)
-        self.failures: deque[bytes] = deque(maxlen=MAX_OUTCOMES)
-        self.last: Outcome | None = None
-        self.decisive: Outcome | None = None
-        self.certificate_expiry: float | None = None
-        self.state = State()
+    recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_OUTCOMES))
+    failures: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_OUTCOMES))
+    last: Outcome | None = None
+    decisive: Outcome | None = None
+    certificate_expiry: float | None = None
+    streak: Streak = field(default_factory=Streak)
+    durations: array[float] = field(default_factory=lambda: array("d"))
+    """Of the last probes, in seconds; not a number where the exporter stalled."""
+    faults: list[str] = field(default_factory=list)
+    """Of the same probes."""
 
     def observe(self, outcome: Outcome) -> None:
-        packed = pack(outcome)  # one object, even if both deques hold it
-        self.recent.append(packed)
-        self.points.append((None if outcome.stalled else outcome.duration, outcome.fault.value))
+        data = _serialize(outcome)  # one object, even if both deques hold it
+        self.recent.append(data)
         if not outcome.success:
-            self.failures.append(packed)
+            self.failures.append(data)
+        if len(self.durations) == MAX_POINTS:
+            del self.durations[0], self.faults[0]
+        self.durations.append(math.nan if outcome.stalled else outcome.duration)
+        self.faults.append(outcome.fault.value)
         self._observe_certificate(outcome)
         self.last = outcome
         if outcome.counts:
             self.decisive = outcome
-        self.state.fold(outcome)
+        self.streak.observe(outcome)
+
+    def points(self) -> tuple[Point, ...]:
+        return tuple(
+            [
+                (None if math.isnan(seconds) else seconds, fault)
+                for seconds, fault in zip(self.durations, self.faults, strict=True)
+            ]
+        )
 
     def _observe_certificate(self, outcome: Outcome) -> None:
         """Keep the expiry of the certificate seen last; a refused one is fetched only once an hour."""
@@ -125,4 +165,53 @@ class _Record:
 
 
 _EMPTY = _Record()
-"""Of a target without outcomes. Never changed."""
+"""The record of a target without outcomes. Never changed."""
+
+
+def _serialize(outcome: Outcome) -> bytes:
+    # With these arguments it takes a third less time than with zlib's own, for the same size.
+    compressor = zlib.compressobj(6, zlib.DEFLATED, _WINDOW_BITS, 5, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
+    return compressor.compress(pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)) + compressor.flush()
+
+
+def _deserialize(data: bytes) -> Outcome:
+    decompressor = zlib.decompressobj(_WINDOW_BITS, _DICTIONARY)
+    outcome: Outcome = pickle.loads(decompressor.decompress(data))  # noqa: S301  our own bytes, of this process
+    return outcome
+
+
+_WINDOW_BITS = -12
+
+_DICTIONARY = pickle.dumps(
+    Outcome(
+        target="emea",
+        journey=Journey.AUTHORIZE,
+        reason=Reason.OK,
+        fault=Fault.NONE,
+        step="authorize",
+        phase=Phase.TRANSFER,
+        started_at=1.8e9,
+        ended_at=1.8e9,
+        duration=0.1,
+        transaction_id="01234567-89ab-4def-8123-456789abcdef",
+        steps=(
+            StepRecord(
+                step="authorize",
+                reason=Reason.OK,
+                phase=Phase.TRANSFER,
+                phases=dict.fromkeys(Phase, 0.1),
+                http_status_code=200,
+                flow_status="USERNAME_PASSWORD_REQUIRED",
+                checks=dict.fromkeys(CHECKS, True),
+                correlation_id="01234567-89ab-4def-8123-456789abcdef",
+                address="192.0.2.1",
+                lifetime=900.0,
+                clock_skew=0.1,
+                clock_skew_error=0.1,
+                tls=TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", not_after=1.8e9),
+            ),
+        ),
+    ),
+    pickle.HIGHEST_PROTOCOL,
+)
+"""A typical outcome: compression only has to store how others differ from it."""

@@ -1,37 +1,273 @@
-"""The log: one line per probe at debug, one per change of a target's reason at info or warning."""
+"""The log: which outcomes are logged, how a line looks, and how it leaves the process.
+
+    ts=2026-…Z level=warning msg="target down" target=emea reason=tls …      logfmt
+    {"ts": "2026-…Z", "level": "warning", "msg": "target down", …}           json
+
+Lines are rendered and written by a thread of their own, because the reader of standard error may be slow or
+blocked, and that must not delay a probe. Lines that do not fit the queue are dropped and counted.
+
+An exception is written as its types and where they were raised, without its message and without locals: a
+message may quote a URL, and a URL holds nonce and state.
+
+A blocked reader must not delay the end of the process either. `logging` takes the lock of each handler when
+the interpreter exits, and the interpreter flushes `sys.stderr`; a thread blocked in a write holds both. So
+the thread writes without a handler, to a file object of its own.
+"""
 
 from __future__ import annotations
 
 import logging
+import queue
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from logging.handlers import QueueHandler, QueueListener
+from typing import TYPE_CHECKING, TextIO
 
-from exporter.outcome import Outcome, as_json
-from exporter.reasons import Reason
+import structlog
+
+from exporter.outcome import Outcome, as_json, rfc3339
+from exporter.reasons import Reason, reason_text
 from exporter.target import Journey
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+_MAX_QUEUED_LINES = 10_000
+_MAX_FLUSH_SECONDS = 2.0
+_MAX_FRAMES = 20
+_MAX_CHAINED_EXCEPTIONS = 20
 
 _log = logging.getLogger(__name__)
 
 
 class LogObserver:
-    """Writes outcomes to the log."""
+    """Logs each change of a target's reason, and every probe at level debug."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, Journey], Reason] = {}
+        self._down: set[tuple[str, Journey]] = set()
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Log a change of reason for everybody, and each probe for those who debug."""
+        """Log an outcome if its reason is not the last one's, else only at debug."""
         key = outcome.target, outcome.journey
         before = self._last.get(key)
         self._last[key] = outcome.reason
         if outcome.reason is before:
             if _log.isEnabledFor(logging.DEBUG):
-                _log.debug("probe ended", extra=as_json(outcome))
+                _log.debug("probe completed", extra=as_json(outcome))
             return
-        level = logging.INFO if outcome.success else logging.WARNING
         facts = as_json(outcome)
         if before is not None:
             facts["previous_reason"] = before.value
-        _log.log(level, "target succeeds" if outcome.success else "target fails", extra=facts)
+        if outcome.success:
+            _log.info("target recovered" if key in self._down else "target up", extra=facts)
+            self._down.discard(key)
+            return
+        facts["summary"] = reason_text(outcome.reason, outcome.fault)
+        _log.warning("target down" if outcome.counts else "probe inconclusive", extra=facts)
+        if outcome.counts:
+            self._down.add(key)
 
     def forget(self, target: str, journey: Journey) -> None:
         """Forget a target that is no longer probed."""
         self._last.pop((target, journey), None)
+        self._down.discard((target, journey))
+
+
+@contextmanager
+def log_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
+    """Send the log of this process to `stream` for as long as the context lasts.
+
+    Args:
+        stream: where lines go, usually standard error.
+        level: debug, info, warning or error, for our own lines. Libraries log from warning on: below that,
+            some write whole URLs and headers.
+        style: logfmt or json.
+    """
+    lines: queue.Queue[logging.LogRecord] = queue.Queue(_MAX_QUEUED_LINES)
+    queued = _DroppingHandler(lines)
+    listener = _Listener(lines, _own_file(stream), _formatter(style))
+    root = logging.getLogger()
+    root.addHandler(queued)
+    root.setLevel(logging.WARNING)
+    set_log_level(level)
+    listener.start()
+    try:
+        yield
+    finally:
+        root.removeHandler(queued)
+        listener.stop()
+
+
+def set_log_level(level: str) -> None:
+    """Log our own lines from this level on: debug, info, warning or error."""
+    logging.getLogger("exporter").setLevel(level.upper())
+
+
+class _DroppingHandler(QueueHandler):
+    """Drops records that do not fit the queue."""
+
+    def __init__(self, lines: queue.Queue[logging.LogRecord]) -> None:
+        super().__init__(lines)
+        self._dropped = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Return the record as it is: the other thread renders it."""
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Queue a record, or drop it and report that with the next one that fits."""
+        try:
+            if self._dropped:
+                self.queue.put_nowait(_dropped(self._dropped))
+                self._dropped = 0
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self._dropped += 1
+
+
+def _dropped(count: int) -> logging.LogRecord:
+    message = "log lines dropped: the reader of the log is too slow"
+    record = logging.LogRecord("exporter", logging.WARNING, __file__, 0, message, None, None)
+    record.lines = count
+    return record
+
+
+class _Listener(QueueListener):
+    """Writes queued records; stops within bounded time, even if the stream is blocked."""
+
+    def __init__(
+        self, lines: queue.Queue[logging.LogRecord], stream: TextIO, formatter: logging.Formatter
+    ) -> None:
+        super().__init__(lines)
+        self._stream = stream
+        self._formatter = formatter
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Render a record and write it."""
+        try:
+            line = self._formatter.format(record)
+        except Exception:  # noqa: BLE001  one bad record must not cost those after it
+            line = self._formatter.format(_unwritable(record))
+        with suppress(OSError, ValueError):  # the reader is gone or the stream closed
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    def stop(self) -> None:
+        """Write what is queued, for at most two seconds."""
+        until = time.monotonic() + _MAX_FLUSH_SECONDS
+        thread, self._thread = self._thread, None
+        with suppress(queue.Full):
+            self.queue.put(self._sentinel, timeout=_MAX_FLUSH_SECONDS)  # type: ignore[attr-defined]  # typed as less than Queue
+            if thread is not None:
+                thread.join(max(0.0, until - time.monotonic()))
+
+
+def _unwritable(record: logging.LogRecord) -> logging.LogRecord:
+    """Return a record that names the place of one that cannot be rendered, without its values."""
+    line = logging.LogRecord(
+        record.name, logging.ERROR, record.pathname, record.lineno, "log line cannot be rendered", None, None
+    )
+    line.place = f"{record.pathname}:{record.lineno}"
+    return line
+
+
+def _own_file(stream: TextIO) -> TextIO:
+    """Return a file object of our own for the file of `stream`; the stream itself if it has none."""
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return stream
+    # Never closed: that would wait for a blocked write, and the descriptor is not ours.
+    return open(descriptor, "w", encoding=stream.encoding, errors="backslashreplace", closefd=False)
+
+
+def _formatter(style: str) -> logging.Formatter:
+    order = ["ts", "level", "msg"]
+    rendering: list[Processor]
+    if style == "json":
+        rendering = [_ordered(order), structlog.processors.JSONRenderer(default=_plain)]
+    else:
+        logfmt = structlog.processors.LogfmtRenderer(key_order=order, bool_as_flag=False)
+        rendering = [_flatten, _printable, logfmt]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.EventRenamer("msg"),
+            _when,
+            _without_messages,
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+    )
+
+
+def _when(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add the time of logging, which is not that of rendering."""
+    event["ts"] = rfc3339(event["_record"].created)
+    return event
+
+
+def _without_messages(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace an exception by its types and places."""
+    error = (event.pop("exc_info", None) or (None, None, None))[1]
+    if error is not None:
+        event["exception"] = " <- ".join(islice(_places(error, set()), _MAX_CHAINED_EXCEPTIONS))
+    return event
+
+
+def _places(error: BaseException | None, seen: set[int]) -> Iterator[str]:
+    """Yield type and place of an exception, of its group's members, and of its causes, each once."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
+    where = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    yield f"{type(error).__qualname__} at {where}" if where else type(error).__qualname__
+    for member in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _places(member, seen)
+    yield from _places(error.__context__ if error.__cause__ is None else error.__cause__, seen)
+
+
+def _plain(value: object) -> str:
+    """Return a value as text; of an exception only its type."""
+    return type(value).__qualname__ if isinstance(value, BaseException) else str(value)
+
+
+def _ordered(first: list[str]) -> Processor:
+    """Return a processor that puts these keys first."""
+
+    def order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: event[key] for key in (*first, *event) if key in event}
+
+    return order
+
+
+def _flatten(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace the steps by the facts of the last one."""
+    steps = event.pop("steps", None)
+    for key, value in steps[-1].items() if steps else ():
+        if key == "phases":
+            event.update({f"{phase}_seconds": seconds for phase, seconds in value.items()})
+        elif key == "error_codes":
+            event[key] = ",".join(value)
+        elif key == "checks":
+            event["checks_failed"] = ",".join(check for check, passed in value.items() if not passed)
+        elif key == "tls":
+            event.update({f"tls_{fact}": text for fact, text in value.items()})
+        else:
+            event.setdefault(key, value)
+    return event
+
+
+def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape control characters, so that no value can forge a line."""
+    for key, value in event.items():
+        if value is None or isinstance(value, bool | int | float):
+            continue
+        text = _plain(value)
+        event[key] = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return event

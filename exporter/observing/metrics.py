@@ -1,52 +1,41 @@
-"""Prometheus metrics of what was observed: an observer of outcomes and a watcher of the schedule."""
+"""All Prometheus metrics: an observer of outcomes and a listener of the schedule.
+
+The exporter's own families are collected here, those of a target in `target_metrics`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
+from prometheus_client import PlatformCollector, ProcessCollector
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
 )
+from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.observing.catalogue import (
-    BUILD_INFO,
-    EGRESS_UP,
-    EVENT_LOOP_LAG,
-    PROBES_IN_FLIGHT,
-    PROBES_STALLED,
-    RELOAD_SUCCESS_TIMESTAMP,
-    RELOAD_SUCCESSFUL,
-    SCHEDULE_LAG,
-    SHARDS,
-)
-from exporter.observing.exposition import Page
-from exporter.observing.series import Series
+from exporter.observing.event_loop import Yielder
+from exporter.observing.exposition import Exposition
+from exporter.observing.target_metrics import BucketCounts, TargetMetrics
 from exporter.outcome import Outcome, SkipCause
 from exporter.target import Journey, Target
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-_SLICE = 20
-"""Series that are made at a time; each takes some 20 µs."""
 
-
-class Metrics:
-    """All metrics of this daemon.
+class Metrics(Collector):
+    """All metrics of the exporter; collects those that are not about a target.
 
     Args:
-        targets: what is probed; their series are there from the start.
+        targets: what is probed; their series exist from the start.
         buckets: upper bounds of the duration histogram, in seconds.
         wall: seconds since the epoch.
+        clock: monotonic seconds, for work that yields.
     """
 
     def __init__(
@@ -55,124 +44,159 @@ class Metrics:
         *,
         buckets: Sequence[float],
         wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._wall = wall
+        self._clock = clock
         self._buckets = buckets
-        self._series: dict[tuple[str, Journey], Series] = {
-            (target.name, journey): Series(target, journey, buckets)
+        self._targets = {
+            (target.name, journey): TargetMetrics(target, journey, buckets)
             for target in targets
             for journey in target.journeys
         }
-        self._pages: dict[bool, Page] = {}
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # another series for every counter, which nobody asks for
-        self._registry = registry = CollectorRegistry()
-        build = Gauge(BUILD_INFO.name, BUILD_INFO.help, BUILD_INFO.labels, registry=registry)
-        build.labels(__version__, platform.python_version()).set(1)
-        self._shards = Gauge(SHARDS.name, SHARDS.help, SHARDS.labels, registry=registry)
-        self.set_shard(0, 1)
-        self._in_flight = Gauge(PROBES_IN_FLIGHT.name, PROBES_IN_FLIGHT.help, registry=registry)
-        self._schedule_lag = Histogram(
-            SCHEDULE_LAG.name, SCHEDULE_LAG.help, registry=registry, buckets=_LAG_BUCKETS,
-        )  # fmt: skip
-        self._event_loop_lag = Histogram(
-            EVENT_LOOP_LAG.name, EVENT_LOOP_LAG.help, registry=registry, buckets=_LAG_BUCKETS,
-        )  # fmt: skip
-        self._stalled = Counter(PROBES_STALLED.name, PROBES_STALLED.help, registry=registry)
-        self._reload_good = Gauge(RELOAD_SUCCESSFUL.name, RELOAD_SUCCESSFUL.help, registry=registry)
-        self._reload_at = Gauge(
-            RELOAD_SUCCESS_TIMESTAMP.name, RELOAD_SUCCESS_TIMESTAMP.help, registry=registry
-        )
-        self.config_loaded(good=True)
-        self._egress: Gauge | None = None
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
+        self._expositions: dict[bool, Exposition] = {}
+        self._others = (ProcessCollector(registry=None), PlatformCollector(registry=None))
+        self._shard = (0, 1)
+        self._in_flight = 0
+        self._stalled = 0
+        self._schedule_lag = BucketCounts(_LAG_BUCKETS)
+        self._event_loop_lag = BucketCounts(_LAG_BUCKETS)
+        self._egress_up: bool | None = None
+        self._config_good = True
+        self._config_loaded_at = wall()
 
     async def render(self, openmetrics: bool) -> bytes:  # noqa: FBT001  the one thing there is to choose
         """Return all metrics in OpenMetrics 1.0.0 or in text 0.0.4."""
-        series = tuple(self._series.values())
-        now = self._wall()
-        for one in series:
-            one.release_at(now)
-        # A format that nobody asks for is never rendered.
-        if openmetrics not in self._pages:
-            self._pages[openmetrics] = Page(openmetrics=openmetrics)
-        return await self._pages[openmetrics].render(series, self._registry)
+        targets, now = tuple(self._targets.values()), self._wall()
+        for target in targets:
+            target.expire_backoff(now)
+        if openmetrics not in self._expositions:  # a format that is never asked for is never rendered
+            self._expositions[openmetrics] = Exposition(openmetrics=openmetrics, clock=self._clock)
+        return await self._expositions[openmetrics].render(targets, self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families that are not about a target."""
+        yield _gauge(
+            "pingone_flow_exporter_build_info",
+            "Version of the exporter and of Python; always 1.",
+            1,
+            {"version": __version__, "python_version": platform.python_version()},
+        )
+        index, count = self._shard
+        yield _gauge(
+            "pingone_flow_exporter_shards",
+            "Number of shards; label shard is this exporter's index.",
+            count,
+            {"shard": str(index)},
+        )
+        yield _gauge("pingone_flow_exporter_probes_in_flight", "Probes running now.", self._in_flight)
+        yield HistogramMetricFamily(
+            "pingone_flow_exporter_schedule_lag_seconds",
+            "Seconds from when a probe was due until it started.",
+            buckets=self._schedule_lag.buckets(),
+            sum_value=self._schedule_lag.sum,
+        )
+        yield HistogramMetricFamily(
+            "pingone_flow_exporter_event_loop_lag_seconds",
+            "Seconds by which the exporter's event loop was late, sampled 100 times per second.",
+            buckets=self._event_loop_lag.buckets(),
+            sum_value=self._event_loop_lag.sum,
+        )
+        yield CounterMetricFamily(
+            "pingone_flow_exporter_probes_stalled_total",
+            "Probes during which the exporter's event loop stalled for more than 50 ms.",
+            self._stalled,
+        )
+        yield _gauge(
+            "pingone_flow_exporter_config_last_reload_successful",
+            "Whether the last load of the configuration succeeded: 1 or 0.",
+            self._config_good,
+        )
+        yield _gauge(
+            "pingone_flow_exporter_config_last_reload_success_timestamp_seconds",
+            "Unix time of the last successful load of the configuration.",
+            self._config_loaded_at,
+        )
+        if self._egress_up is not None:
+            yield _gauge(
+                "pingone_flow_exporter_egress_up",
+                "Whether the last egress check got a response: 1 or 0; absent if none is configured.",
+                self._egress_up,
+            )
+        for collector in self._others:
+            yield from collector.collect()
 
     async def reconfigure(self, targets: Sequence[Target]) -> None:
-        """Show other targets from now on, all at once; what is told of one that is gone is not shown.
+        """Replace the targets, all at once.
 
         A target that was there before keeps its counters and its state.
 
         Args:
-            targets: what is probed; the series of new ones are there from the start.
+            targets: what is probed from now on; the series of new ones exist from the start.
         """
-        new: dict[tuple[str, Journey], Series] = {}
+        yielder, kept = Yielder(self._clock), {}
         for target in targets:
             for journey in target.journeys:
-                series = self._series.get((target.name, journey))
-                if series is None:
-                    series = Series(target, journey, self._buckets)
-                    if len(new) % _SLICE == 0:
-                        await asyncio.sleep(0)
-                new[target.name, journey] = series
-        # From here on in one go: a scrape sees all of it, or nothing.
-        before, self._series = self._series, new
+                key = target.name, journey
+                kept[key] = self._targets.get(key) or TargetMetrics(target, journey, self._buckets)
+                await yielder.yield_if_due()
+        # No await from here on: a scrape sees all of it, or nothing.
+        self._targets = kept
         for target in targets:
             for journey in target.journeys:
-                new[target.name, journey].adopt(target)
-        for key in before.keys() - new.keys():
-            before[key].gone = True
-            for page in self._pages.values():
-                page.forget(before[key])
+                kept[target.name, journey].adopt(target)
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Fold a finished probe in."""
-        series = self._series.get((outcome.target, outcome.journey))
-        if series is None:
+        """Record a finished probe; ignored if its target is no longer probed."""
+        target = self._targets.get((outcome.target, outcome.journey))
+        if target is None:
             return
-        series.observe(outcome)
-        if outcome.stalled:
-            self._stalled.inc()
+        target.observe(outcome)
+        self._stalled += outcome.stalled
+        for exposition in self._expositions.values():
+            exposition.render_ahead(target)
 
     def probe_started(self, lag: float, /) -> None:
         """Count a started probe and its lag in seconds."""
-        self._in_flight.inc()
+        self._in_flight += 1
         self._schedule_lag.observe(lag)
 
     def probe_ended(self) -> None:
         """Count a probe that ended."""
-        self._in_flight.dec()
+        self._in_flight -= 1
 
     def run_skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
         """Count skipped runs."""
-        if (series := self._series.get((target, journey))) is not None:
-            series.skip(cause, count)
+        if (known := self._targets.get((target, journey))) is not None:
+            known.run_skipped(cause, count)
 
     def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
         """Show until when probes of a target are paused; seconds since the epoch."""
-        if (series := self._series.get((target, journey))) is not None:
-            series.hold_back(timestamp)
-
-    def egress(self, up: bool | None, /) -> None:  # noqa: FBT001  the one thing there is to say
-        """Show the result of the own egress check; None if there is no such check."""
-        if self._egress is not None:
-            self._registry.unregister(self._egress)
-            self._egress = None
-        if up is not None:
-            self._egress = Gauge(EGRESS_UP.name, EGRESS_UP.help, registry=self._registry)
-            self._egress.set(up)
-
-    def set_shard(self, index: int, count: int, /) -> None:
-        """Show this exporter's index, from 0, and the number of shards."""
-        self._shards.clear()
-        self._shards.labels(str(index)).set(count)
-
-    def config_loaded(self, *, good: bool) -> None:
-        """Show whether the last load of the configuration succeeded, and when the last good one was."""
-        self._reload_good.set(good)
-        if good:
-            self._reload_at.set(self._wall())
+        if (known := self._targets.get((target, journey))) is not None:
+            known.backoff_until(timestamp)
 
     def loop_lag(self, seconds: float, /) -> None:
         """Count one sample of the event loop's lag."""
         self._event_loop_lag.observe(seconds)
+
+    def egress(self, up: bool | None, /) -> None:  # noqa: FBT001  the one thing there is to say
+        """Show the result of the egress check; None if there is no such check."""
+        self._egress_up = up
+
+    def set_shard(self, index: int, count: int, /) -> None:
+        """Show this exporter's index, from 0, and the number of shards."""
+        self._shard = (index, count)
+
+    def config_loaded(self, *, good: bool) -> None:
+        """Show whether the last load of the configuration succeeded, and when the last good one was."""
+        self._config_good = good
+        if good:
+            self._config_loaded_at = self._wall()
+
+
+def _gauge(
+    name: str, documentation: str, value: float, labels: Mapping[str, str] | None = None
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, documentation, labels=tuple(labels or ()))
+    family.add_metric(tuple((labels or {}).values()), value)
+    return family

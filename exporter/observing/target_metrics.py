@@ -1,0 +1,416 @@
+"""The metrics of one target and journey: outcomes update its state, a scrape collects it as families.
+
+To add a metric, keep its state in `TargetMetrics` and yield its family from one of the `_…_families`.
+The number of series is bounded by configuration, whatever a provider sends: steps, phases, reasons and
+statuses are closed sets, and HTTP codes beyond a maximum count as `other`. What was not observed is absent.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple, TypeAlias
+
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
+from prometheus_client.utils import floatToGoString
+
+from exporter.observing.history import Streak
+from exporter.outcome import FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, SkipCause, StepRecord
+from exporter.reasons import FAULTS
+from exporter.target import Journey, Target
+
+_INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
+"""Present at 0 from the start: `increase()` does not see a counter that appears at 1."""
+_MAX_CODES = 20
+_OTHER_CODE = "other"
+_PAIRS = tuple((reason, fault) for reason, faults in FAULTS.items() for fault in faults)
+_CODES = {
+    journey: tuple((step, code) for step in journey.steps for code in _INITIAL_CODES) for journey in Journey
+}
+"""Keys that all targets share, so that each does not hold its own copies."""
+
+_KEY = ("target", "journey")
+_STEP = (*_KEY, "step")
+_INFO = ("target", "source_environment_id", "destination_environment_id", "auth_host")
+
+LabelValues: TypeAlias = tuple[str, ...]
+
+
+class TracedProbe(NamedTuple):
+    """The probe behind a sample, for an exemplar that leads to PingOne's audit log."""
+
+    transaction_id: str
+    value: float
+    ended_at: float
+
+    def exemplar(self) -> Exemplar:
+        """Return it as prometheus-client wants it."""
+        return Exemplar({"transaction_id": self.transaction_id}, self.value, self.ended_at)
+
+
+class BucketCounts:
+    """The state of a histogram: counts per bucket, and the last probe in each.
+
+    Args:
+        bounds: upper bounds, increasing, without +Inf.
+    """
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._probes: list[TracedProbe | None] = [None] * len(self._counts)
+        self.sum = 0.0
+
+    def observe(self, value: float, probe: TracedProbe | None = None) -> None:
+        """Count a value into the first bucket whose bound is not below it."""
+        bucket = bisect_left(self._bounds, value)
+        self._counts[bucket] += 1
+        self._probes[bucket] = probe
+        self.sum += value
+
+    def buckets(self) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
+        """Return the buckets as HistogramMetricFamily wants them: bound, cumulative count, exemplar."""
+        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
+        return [
+            (bound, count) if probe is None else (bound, count, probe.exemplar())
+            for bound, count, probe in zip(bounds, accumulate(self._counts), self._probes, strict=True)
+        ]
+
+
+class TargetMetrics(Collector):
+    """The metrics of one target and journey.
+
+    Args:
+        target: what is probed.
+        journey: the journey that is probed.
+        buckets: upper bounds of the duration histogram, in seconds.
+    """
+
+    def __init__(self, target: Target, journey: Journey, buckets: Sequence[float]) -> None:
+        self.target = target
+        self.version = 0
+        """Changes with every change of the state."""
+        self._journey = journey
+        self._key = (target.name, journey.value)
+        self._last: Outcome | None = None
+        self._last_success: float | None = None
+        self._streak = Streak()
+        self._probes: dict[LabelValues, int] = dict.fromkeys(_PAIRS, 0)
+        self._failures: dict[LabelValues, TracedProbe] = {}
+        self._durations = BucketCounts(buckets)
+        self._slow = 0
+        self._phases: dict[LabelValues, tuple[int, float]] = {}
+        self._responses: dict[LabelValues, int] = dict.fromkeys(_CODES[journey], 0)
+        self._statuses: dict[LabelValues, int] = self._initial_statuses()
+        self._error_codes: Counter[LabelValues] = Counter()
+        self._certificate_expiry: dict[LabelValues, float] = {}
+        self._skipped: dict[LabelValues, int] = {(cause.value,): 0 for cause in SkipCause}
+        self._backoff_until: float | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family, always all of them and in the same order; empty if nothing was observed."""
+        yield from self._probe_families()
+        yield from self._last_probe_families()
+        yield from self._step_families()
+        yield from self._flow_families()
+        yield from self._target_families()
+
+    def observe(self, outcome: Outcome) -> None:
+        """Record a finished probe."""
+        self.version += 1
+        self._last = outcome
+        pair = outcome.reason, outcome.fault
+        self._probes[pair] += 1
+        if not outcome.success:
+            self._failures[pair] = TracedProbe(outcome.transaction_id, 1, outcome.ended_at)
+        else:
+            self._last_success = outcome.ended_at
+            if not outcome.stalled:
+                probe = TracedProbe(outcome.transaction_id, outcome.duration, outcome.ended_at)
+                self._durations.observe(outcome.duration, probe)
+                self._slow += outcome.duration > self.target.latency_objective
+        self._streak.observe(outcome)
+        for record in outcome.steps:
+            self._observe_step(record, stalled=outcome.stalled)
+
+    def run_skipped(self, cause: SkipCause, count: int) -> None:
+        """Count skipped runs."""
+        self.version += 1
+        self._skipped[cause.value,] += count
+
+    def backoff_until(self, timestamp: float) -> None:
+        """Record until when probes are paused; seconds since the epoch."""
+        self.version += 1
+        self._backoff_until = timestamp
+
+    def expire_backoff(self, now: float) -> None:
+        """Forget a pause that is over."""
+        if self._backoff_until is not None and self._backoff_until <= now:
+            self.version += 1
+            self._backoff_until = None
+
+    def adopt(self, target: Target) -> None:
+        """Continue with the reloaded settings of the target; counters and state stay."""
+        before, self.target = self.target, target
+        if before == target:
+            return
+        self.version += 1
+        if before.rate_scope != target.rate_scope:
+            self._backoff_until = None  # the provider that asked for it is no longer probed
+        if before.auth_host != target.auth_host:
+            self._certificate_expiry.clear()
+        # Statuses that were expected but never seen go, or many reloads would add up.
+        seen = {key: count for key, count in self._statuses.items() if count}
+        self._statuses = self._initial_statuses() | seen
+
+    def _initial_statuses(self) -> dict[LabelValues, int]:
+        statuses = (*self.target.expected_statuses, FAILED, UNKNOWN)
+        return {(step, status): 0 for step in self._journey.steps for status in statuses}
+
+    def _status_label(self, status: str) -> str:
+        return status if status in KNOWN_STATUSES or status in self.target.expected_statuses else UNKNOWN
+
+    def _observe_step(self, record: StepRecord, *, stalled: bool) -> None:
+        step = record.step
+        for phase, seconds in () if stalled else record.phases.items():
+            count, total = self._phases.get((step, phase), (0, 0.0))
+            self._phases[step, phase] = count + 1, total + seconds
+        if record.http_status_code is not None:
+            code = str(record.http_status_code)
+            if (step, code) not in self._responses:
+                known = sum(1 for of_step, _ in self._responses if of_step == step)
+                code = _OTHER_CODE if known >= _MAX_CODES else code
+            self._responses[step, code] = self._responses.get((step, code), 0) + 1
+        if record.flow_status is not None:
+            status = step, self._status_label(record.flow_status)
+            self._statuses[status] = self._statuses.get(status, 0) + 1
+        self._error_codes.update((step, code) for code in record.error_codes)
+        if record.tls is not None and record.tls.not_after is not None:
+            self._certificate_expiry[step,] = record.tls.not_after
+
+    def _gauge(
+        self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
+    ) -> GaugeMetricFamily:
+        """Return a gauge of this target and journey.
+
+        Args:
+            name: of the family.
+            documentation: its HELP text.
+            values: values of the further labels -> value of the series.
+            labels: names of the further labels.
+        """
+        family = GaugeMetricFamily(name, documentation, labels=(*_KEY, *labels))
+        for further, value in values.items():
+            family.add_metric((*self._key, *further), value)
+        return family
+
+    def _counter(
+        self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
+    ) -> CounterMetricFamily:
+        """Return a counter of this target and journey; arguments as for `_gauge`."""
+        family = CounterMetricFamily(name, documentation, labels=(*_KEY, *labels))
+        for further, value in values.items():
+            family.add_metric((*self._key, *further), value)
+        return family
+
+    def _probe_families(self) -> Iterator[Metric]:
+        probes = CounterMetricFamily(
+            "pingone_flow_probes_total",
+            "Probes completed, by reason and fault.",
+            labels=(*_KEY, "reason", "fault"),
+        )
+        for pair, count in self._probes.items():
+            failure = self._failures.get(pair)
+            probes.add_metric(
+                (*self._key, *pair), count, exemplar=None if failure is None else failure.exemplar()
+            )
+        yield probes
+        durations = HistogramMetricFamily(
+            "pingone_flow_probe_duration_seconds",
+            "Duration of successful probes in seconds.",
+            labels=_KEY,
+        )
+        durations.add_metric(self._key, self._durations.buckets(), self._durations.sum)
+        yield durations
+        yield self._counter(
+            "pingone_flow_probes_slow_total",
+            "Successful probes that took longer than the latency objective.",
+            {(): self._slow},
+        )
+        yield self._counter(
+            "pingone_flow_exporter_probes_skipped_total",
+            "Scheduled probes skipped, by cause.",
+            self._skipped,
+            "cause",
+        )
+
+    def _last_probe_families(self) -> Iterator[Metric]:
+        last, streak = self._last, self._streak
+        yield self._gauge(
+            "pingone_flow_probe_success",
+            "Whether the last probe succeeded: 1 or 0.",
+            {} if last is None else {(): last.success},
+        )
+        yield self._gauge(
+            "pingone_flow_probe_last_result_info",
+            "Result of the last probe: where it ended, why, and which side is at fault; always 1.",
+            {} if last is None else {(last.step, last.phase, last.reason, last.fault): 1},
+            *("step", "phase", "reason", "fault"),
+        )
+        yield self._gauge(
+            "pingone_flow_probe_last_run_timestamp_seconds",
+            "Unix time at which the last probe ended.",
+            _known(None if last is None else last.ended_at),
+        )
+        yield self._gauge(
+            "pingone_flow_probe_last_success_timestamp_seconds",
+            "Unix time at which the last successful probe ended.",
+            _known(self._last_success),
+        )
+        yield self._gauge(
+            "pingone_flow_probe_consecutive_failures",
+            "Failed probes since the last success; those with fault quota or exporter do not count.",
+            {} if streak.failing is None else {(): streak.length if streak.failing else 0},
+        )
+        yield self._gauge(
+            "pingone_flow_probe_state_change_timestamp_seconds",
+            "Unix time of the last change between succeeding and failing.",
+            _known(streak.since),
+        )
+
+    def _step_families(self) -> Iterator[Metric]:
+        last, records = self._last, () if self._last is None else self._last.steps
+        durations = SummaryMetricFamily(
+            "pingone_flow_step_duration_seconds",
+            "Duration of completed phases in seconds, over all probes.",
+            labels=(*_STEP, "phase"),
+        )
+        for step_phase, (count, total) in self._phases.items():
+            durations.add_metric((*self._key, *step_phase), count, total)
+        yield durations
+        timed = () if last is None or last.stalled else records
+        yield self._gauge(
+            "pingone_flow_step_last_duration_seconds",
+            "Duration of each completed phase of the last probe in seconds.",
+            {(r.step, phase): seconds for r in timed for phase, seconds in r.phases.items()},
+            *("step", "phase"),
+        )
+        yield self._counter(
+            "pingone_flow_http_responses_total",
+            "HTTP responses by status code.",
+            self._responses,
+            *("step", "code"),
+        )
+        yield self._gauge(
+            "pingone_flow_http_status_code",
+            "HTTP status code of the last probe's response; absent if there was none.",
+            {(r.step,): r.http_status_code for r in records if r.http_status_code is not None},
+            "step",
+        )
+        yield self._counter(
+            "pingone_flow_error_codes_total",
+            "OAuth and PingOne error codes received; OTHER counts those outside the known list.",
+            self._error_codes,
+            *("step", "code"),
+        )
+        yield self._gauge(
+            "pingone_flow_tls_certificate_expiry_timestamp_seconds",
+            "Unix time at which the provider's leaf certificate expires; as last seen, even if refused.",
+            self._certificate_expiry,
+            "step",
+        )
+
+    def _flow_families(self) -> Iterator[Metric]:
+        records = () if self._last is None else self._last.steps
+        yield self._counter(
+            "pingone_flow_statuses_total",
+            "Flow statuses received; UNKNOWN counts those outside the known list.",
+            self._statuses,
+            *("step", "status"),
+        )
+        current = {r.step: self._status_label(r.flow_status) for r in records if r.flow_status is not None}
+        yield self._gauge(
+            "pingone_flow_status",
+            "Whether the last probe received this flow status: 1 or 0.",
+            {
+                (step, status): current.get(step) == status
+                for (step, status), count in self._statuses.items()
+                if self._last is not None and (count or status in self.target.expected_statuses)
+            },
+            *("step", "status"),
+        )
+        yield self._gauge(
+            "pingone_flow_contract_check",
+            "Whether the last probe's flow passed the check: 1 or 0; absent if the check did not apply.",
+            {(r.step, check): passed for r in records for check, passed in r.checks.items()},
+            *("step", "check"),
+        )
+        yield self._gauge(
+            "pingone_flow_lifetime_seconds",
+            "Seconds from createdAt to expiresAt of the last probe's flow.",
+            {(r.step,): r.lifetime for r in records if r.lifetime is not None},
+            "step",
+        )
+        skews = [
+            (r.step, r.clock_skew, r.clock_skew_error)
+            for r in records
+            if r.clock_skew is not None and r.clock_skew_error is not None
+        ]
+        yield self._gauge(
+            "pingone_flow_clock_skew_seconds",
+            "Provider's clock minus the exporter's in seconds, by the last probe's flow.",
+            {(step,): skew for step, skew, _ in skews},
+            "step",
+        )
+        yield self._gauge(
+            "pingone_flow_clock_skew_error_seconds",
+            "Maximum error of the clock skew in seconds, in either direction.",
+            {(step,): error for step, _, error in skews},
+            "step",
+        )
+
+    def _target_families(self) -> Iterator[Metric]:
+        target = self.target
+        own_labels = dict(target.labels)
+        info = GaugeMetricFamily(
+            "pingone_flow_target_info",
+            "Environments and auth host of the target, with your own labels; always 1.",
+            labels=(*_INFO, *own_labels),
+        )
+        if self._journey == target.journeys[0]:  # one per target, however many journeys it has
+            environments = target.source_environment_id, target.destination_environment_id
+            info.add_metric((target.name, *environments, target.auth_host, *own_labels.values()), 1)
+        yield info
+        yield self._gauge(
+            "pingone_flow_target_interval_seconds", "Seconds between two probes.", {(): target.interval}
+        )
+        yield self._gauge(
+            "pingone_flow_target_timeout_seconds",
+            "Seconds that a whole probe may take.",
+            {(): target.timeout},
+        )
+        yield self._gauge(
+            "pingone_flow_target_latency_objective_seconds",
+            "Seconds above which a successful probe counts as slow.",
+            {(): target.latency_objective},
+        )
+        yield self._gauge(
+            "pingone_flow_backoff_until_timestamp_seconds",
+            "Unix time until which probes are paused after a rate limit; absent if they are not.",
+            _known(self._backoff_until),
+        )
+
+
+def _known(value: float | None) -> dict[LabelValues, float]:
+    """Return the one value of a family without further labels; none if it is unknown."""
+    return {} if value is None else {(): value}
