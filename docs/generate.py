@@ -11,11 +11,10 @@ from pathlib import Path
 
 import chart_values
 import dashboards
+import metrics_reference
 import reasons_table
 import settings_reference
 import simulator_reference
-
-from exporter.observing import reference as metrics_reference
 
 DOCS = Path(__file__).resolve().parent
 
@@ -25,7 +24,7 @@ from faults.table import reference as faults_reference  # noqa: E402  found by t
 
 PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "settings.md": settings_reference.reference,
-    DOCS / "metrics.md": metrics_reference,
+    DOCS / "metrics.md": metrics_reference.reference,
     DOCS / "simulator.md": simulator_reference.reference,
     DOCS / "faults.md": faults_reference,
     chart_values.CHART / "README.md": chart_values.readme,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboards.thresholds import THRESHOLDS
-from exporter.observing.catalogue import DAEMON, FLOW
+from metrics_reference import FAMILIES
 
 KEY = "cluster, namespace, job, target"
 """What makes a federation, here as in the rules; journeys are folded, and may be chosen by the variable."""
@@ -21,9 +21,7 @@ POD = "cluster, namespace, job, instance"
 
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 LABELS = {
-    family.name + suffix: family.labels
-    for family in (*FLOW, *DAEMON)
-    for suffix in SUFFIXES.get(family.kind, ("",))
+    family.name + suffix: family.labels for family in FAMILIES for suffix in SUFFIXES.get(family.kind, ("",))
 }
 """Every series of the catalogue, and its labels."""
 

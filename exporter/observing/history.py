@@ -18,6 +18,8 @@ from array import array
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from io import BytesIO
+from types import MappingProxyType
 
 from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
@@ -171,7 +173,16 @@ _EMPTY = _Record()
 def _serialize(outcome: Outcome) -> bytes:
     # With these arguments it takes a third less time than with zlib's own, for the same size.
     compressor = zlib.compressobj(6, zlib.DEFLATED, _WINDOW_BITS, 5, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
-    return compressor.compress(pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)) + compressor.flush()
+    return compressor.compress(_pickle(outcome)) + compressor.flush()
+
+
+def _pickle(outcome: Outcome) -> bytes:
+    data = BytesIO()
+    pickler = pickle.Pickler(data, pickle.HIGHEST_PROTOCOL)
+    # A record's mappings may be read-only views, which pickle does not know.
+    pickler.dispatch_table = {MappingProxyType: lambda mapping: (dict, (dict(mapping),))}
+    pickler.dump(outcome)
+    return data.getvalue()
 
 
 def _deserialize(data: bytes) -> Outcome:
@@ -182,7 +193,7 @@ def _deserialize(data: bytes) -> Outcome:
 
 _WINDOW_BITS = -12
 
-_DICTIONARY = pickle.dumps(
+_DICTIONARY = _pickle(
     Outcome(
         target="emea",
         journey=Journey.AUTHORIZE,
@@ -211,7 +222,6 @@ _DICTIONARY = pickle.dumps(
                 tls=TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", not_after=1.8e9),
             ),
         ),
-    ),
-    pickle.HIGHEST_PROTOCOL,
+    )
 )
 """A typical outcome: compression only has to store how others differ from it."""

@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
-from logging.handlers import QueueHandler, QueueListener
+from logging.handlers import QueueHandler
 from typing import TYPE_CHECKING, TextIO
 
 import structlog
@@ -35,8 +36,6 @@ from exporter.target import Journey
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
-_MAX_QUEUED_LINES = 10_000
-_MAX_FLUSH_SECONDS = 2.0
 _MAX_FRAMES = 20
 _MAX_CHAINED_EXCEPTIONS = 20
 
@@ -78,7 +77,14 @@ class LogObserver:
 
 
 @contextmanager
-def log_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
+def log_to(
+    stream: TextIO,
+    *,
+    level: str,
+    style: str,
+    max_queued_lines: int = 10_000,
+    max_flush_seconds: float = 2.0,
+) -> Iterator[None]:
     """Send the log of this process to `stream` for as long as the context lasts.
 
     Args:
@@ -86,20 +92,22 @@ def log_to(stream: TextIO, *, level: str, style: str) -> Iterator[None]:
         level: debug, info, warning or error, for our own lines. Libraries log from warning on: below that,
             some write whole URLs and headers.
         style: logfmt or json.
+        max_queued_lines: lines beyond that are dropped until the reader has caught up.
+        max_flush_seconds: how long the end waits for queued lines to be written.
     """
-    lines: queue.Queue[logging.LogRecord] = queue.Queue(_MAX_QUEUED_LINES)
+    lines: queue.Queue[logging.LogRecord | None] = queue.Queue(max_queued_lines)
     queued = _DroppingHandler(lines)
-    listener = _Listener(lines, _own_file(stream), _formatter(style))
+    writer = _Writer(lines, _own_file(stream), _formatter(style))
     root = logging.getLogger()
     root.addHandler(queued)
     root.setLevel(logging.WARNING)
     set_log_level(level)
-    listener.start()
+    writer.start()
     try:
         yield
     finally:
         root.removeHandler(queued)
-        listener.stop()
+        writer.stop(max_flush_seconds)
 
 
 def set_log_level(level: str) -> None:
@@ -110,7 +118,7 @@ def set_log_level(level: str) -> None:
 class _DroppingHandler(QueueHandler):
     """Drops records that do not fit the queue."""
 
-    def __init__(self, lines: queue.Queue[logging.LogRecord]) -> None:
+    def __init__(self, lines: queue.Queue[logging.LogRecord | None]) -> None:
         super().__init__(lines)
         self._dropped = 0
 
@@ -136,34 +144,35 @@ def _dropped(count: int) -> logging.LogRecord:
     return record
 
 
-class _Listener(QueueListener):
-    """Writes queued records; stops within bounded time, even if the stream is blocked."""
+class _Writer:
+    """Writes queued records in a thread; stops within bounded time, even if the stream is blocked."""
 
     def __init__(
-        self, lines: queue.Queue[logging.LogRecord], stream: TextIO, formatter: logging.Formatter
+        self, lines: queue.Queue[logging.LogRecord | None], stream: TextIO, formatter: logging.Formatter
     ) -> None:
-        super().__init__(lines)
+        self._lines = lines
         self._stream = stream
         self._formatter = formatter
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def handle(self, record: logging.LogRecord) -> None:
-        """Render a record and write it."""
-        try:
-            line = self._formatter.format(record)
-        except Exception:  # noqa: BLE001  one bad record must not cost those after it
-            line = self._formatter.format(_unwritable(record))
-        with suppress(OSError, ValueError):  # the reader is gone or the stream closed
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
+    def start(self) -> None:
+        self._thread.start()
 
-    def stop(self) -> None:
-        """Write what is queued, for at most two seconds."""
-        until = time.monotonic() + _MAX_FLUSH_SECONDS
-        thread, self._thread = self._thread, None
+    def stop(self, max_seconds: float) -> None:
+        until = time.monotonic() + max_seconds
         with suppress(queue.Full):
-            self.queue.put(self._sentinel, timeout=_MAX_FLUSH_SECONDS)  # type: ignore[attr-defined]  # typed as less than Queue
-            if thread is not None:
-                thread.join(max(0.0, until - time.monotonic()))
+            self._lines.put(None, timeout=max_seconds)
+            self._thread.join(max(0.0, until - time.monotonic()))
+
+    def _run(self) -> None:
+        while (record := self._lines.get()) is not None:
+            try:
+                line = self._formatter.format(record)
+            except Exception:  # noqa: BLE001  one bad record must not cost those after it
+                line = self._formatter.format(_unwritable(record))
+            with suppress(OSError, ValueError):  # the reader is gone or the stream closed
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
 
 
 def _unwritable(record: logging.LogRecord) -> logging.LogRecord:

@@ -86,7 +86,7 @@ def test_a_probe_under_way_finishes_while_nobody_is_sent_here_any_more(
     (request,) = gate.server.requests
     assert request.answered_at is not None
     log = running.log()
-    assert log.index("msg=stopping") < log.index('msg="target succeeds"') < log.index("msg=stopped")
+    assert log.index("msg=stopping") < log.index('msg="target up"') < log.index("msg=stopped")
     assert f"signal={number.name}" in log
 
 

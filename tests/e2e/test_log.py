@@ -173,14 +173,19 @@ def test_each_probe_is_logged_once_at_debug_and_only_changes_at_info(output: Out
 def test_a_change_of_reason_is_logged_at_its_level_with_the_previous_one(output: Output) -> None:
     changes = 0
     for target in ("changing", "telltale", "unreachable", "refused"):
-        before = None
+        before, down = None, False
         for line in output.of(target):
             if line["reason"] == before:
-                assert (line["level"], line["msg"]) == ("debug", "probe ended")
+                assert (line["level"], line["msg"]) == ("debug", "probe completed")
                 assert output.debug
             else:
-                good = line["reason"] == "ok"
-                expected = ("info", "target succeeds") if good else ("warning", "target fails")
+                if line["reason"] == "ok":
+                    expected = ("info", "target recovered" if down else "target up")
+                    down = False
+                else:
+                    conclusive = line["fault"] not in {"quota", "exporter"}
+                    expected = ("warning", "target down" if conclusive else "probe inconclusive")
+                    down = down or conclusive
                 assert (line["level"], line["msg"]) == expected
                 assert line.get("previous_reason") == before
                 changes += 1

@@ -18,9 +18,9 @@ from harness.http_server import HttpServer
 from harness.prometheus import Prometheus, promtool_check_metrics
 from harness.samples import Samples
 from harness.variables import target_variables
+from metrics_reference import FAMILIES, Family
 
 from exporter import __version__
-from exporter.observing import DAEMON, FLOW, Family
 
 if TYPE_CHECKING:
     from harness.http_messages import Request
@@ -139,10 +139,10 @@ def test_every_family_has_help_and_type_once_and_before_its_samples(text: Sample
             sample = re.match(r"[a-z_:][a-z0-9_:]*", line)
             assert sample is not None, line
             assert sample[0] in {described[-1] + suffix for suffix in ("", "_bucket", "_sum", "_count")}
-    assert len(described) == len(set(described)) >= len(FLOW) + len(DAEMON)
+    assert len(described) == len(set(described)) >= len(FAMILIES)
 
 
-@pytest.mark.parametrize("family", [*FLOW, *DAEMON], ids=lambda family: family.name)
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_a_family_of_the_catalogue_is_on_the_page_as_it_is_described(
     text: Samples, openmetrics: Samples, family: Family
 ) -> None:
@@ -158,7 +158,7 @@ def test_a_family_of_the_catalogue_is_on_the_page_as_it_is_described(
 
 
 def test_nothing_of_ours_is_on_the_page_but_not_in_the_catalogue(text: Samples) -> None:
-    known = {family.name.removesuffix("_total") for family in (*FLOW, *DAEMON)}
+    known = {family.name.removesuffix("_total") for family in FAMILIES}
     shown = {family.name.removesuffix("_total") for family in text.families}
     assert {name for name in shown if name.startswith("pingone_flow_")} == known
     others = {name for name in shown if not name.startswith("pingone_flow_")}

@@ -265,7 +265,9 @@ def test_what_cannot_change_is_reported_and_the_rest_takes_effect(
     assert 'level=warning msg="change takes effect after a restart" variable=FLOW_EXPORTER_LOG__FORMAT' in (
         running.log()
     )
-    running.wait_for_log(re.compile('level=debug msg="probe ended"'), timeout=30.0, what="a line at debug")
+    running.wait_for_log(
+        re.compile('level=debug msg="probe completed"'), timeout=30.0, what="a line at debug"
+    )
 
 
 def test_a_mount_that_is_swapped_as_kubernetes_does_is_noticed(

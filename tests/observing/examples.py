@@ -1,4 +1,4 @@
-"""Targets and outcomes to vary in tests of what becomes of them, and ways to read a page."""
+"""Targets and outcomes to vary in tests, and ways to read the metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from harness.samples import Samples
 
 from exporter.observing import Metrics
-from exporter.observing.series import Series
 from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey, Target
@@ -17,6 +16,8 @@ from exporter.target import Journey, Target
 SOURCE = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
 DESTINATION = "5d1f4f2c-9c4c-4f0a-8a52-0e0f3d1c7b11"
 STATUS = "USERNAME_PASSWORD_REQUIRED"
+KEY = {"target": "emea", "journey": "authorize"}
+STEP = {**KEY, "step": "authorize"}
 BUCKETS = (0.1, 0.5, 1.0, 5.0)
 PHASES = {
     Phase.RESOLVE: 0.01,
@@ -110,15 +111,22 @@ def a_failure(
     return a_success(**{"reason": reason, "fault": fault, "phase": phase, "steps": (step,)} | changes)
 
 
-def a_series(*outcomes: Outcome, expected: tuple[str, ...] = (STATUS,), objective: float = 2.0) -> Series:
-    """Return what is remembered of a target after these outcomes."""
+def observed(*outcomes: Outcome, expected: tuple[str, ...] = (STATUS,), objective: float = 2.0) -> Metrics:
+    """Return the metrics of the target `emea` after these outcomes."""
     target = a_target(expected_statuses=expected, latency_objective=objective)
-    series = Series(target, Journey.AUTHORIZE, BUCKETS)
+    metrics = Metrics([target], buckets=BUCKETS, wall=lambda: START)
     for outcome in outcomes:
-        series.observe(outcome)
-    return series
+        metrics.observe(outcome)
+    return metrics
+
+
+def shown(metrics: Metrics, family: str) -> list[tuple[dict[str, str], float]]:
+    """Return labels and values of a family's samples, named without its prefix."""
+    found = page(metrics).family(f"pingone_flow_{family}")
+    assert found is not None
+    return [(dict(sample.labels), sample.value) for sample in found.samples]
 
 
 def page(metrics: Metrics, *, openmetrics: bool = False) -> Samples:
-    """Scrape once and read what came."""
+    """Scrape once and parse the response."""
     return Samples(asyncio.run(metrics.render(openmetrics)).decode(), openmetrics=openmetrics)

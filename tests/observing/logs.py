@@ -12,13 +12,26 @@ from exporter.observing import log_to
 
 
 @contextmanager
-def logging_alone(stream: TextIO, *, level: str = "info", style: str = "logfmt") -> Iterator[None]:
-    """Log as the daemon does: pytest's handlers would add to the records, and object to some."""
+def logging_alone(
+    stream: TextIO,
+    *,
+    level: str = "info",
+    style: str = "logfmt",
+    max_queued_lines: int = 10_000,
+    max_flush_seconds: float = 2.0,
+) -> Iterator[None]:
+    """Log as the daemon does, without pytest's handlers: they change records, and reject some."""
     root = logging.getLogger()
     handlers, levels = root.handlers, (root.level, logging.getLogger("exporter").level)
     root.handlers = []
     try:
-        with log_to(stream, level=level, style=style):
+        with log_to(
+            stream,
+            level=level,
+            style=style,
+            max_queued_lines=max_queued_lines,
+            max_flush_seconds=max_flush_seconds,
+        ):
             yield
     finally:
         root.handlers = handlers

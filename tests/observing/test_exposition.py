@@ -1,273 +1,259 @@
-"""The page: rendered once per change, joined on scrape, and never holding the event loop for long."""
+"""The text: rendered once per change, joined on scrape; never holds the event loop for long."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from harness.samples import Samples
-from observing.examples import BUCKETS, a_success, a_target
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from metrics_reference import FAMILIES
+from observing.examples import BUCKETS, START, a_success, a_target
 
-from exporter.observing import FLOW, exposition, slices
-from exporter.observing.exposition import Page
-from exporter.observing.samples import samples
-from exporter.observing.series import Series
-from exporter.target import Journey
+from exporter.observing import Metrics
+from exporter.target import Target
 
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
-
-NOTHING = CollectorRegistry()
 FORMATS = pytest.mark.parametrize("openmetrics", [False, True])
+OF_TARGETS = [family for family in FAMILIES if "target" in family.labels]
 
 
-def many(count: int) -> tuple[Series, ...]:
-    return tuple(Series(a_target(name=f"t{number}"), Journey.AUTHORIZE, BUCKETS) for number in range(count))
+class Rendering:
+    """Targets whose rendering is counted and takes `seconds` of a clock."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.now = 100.0
+        self.count: Counter[str] = Counter()
+        self.seconds = seconds
+
+    def targets(self, count: int, **changes: Any) -> list[Target]:  # noqa: ANN401  any field of a target
+        names = [f"t{number}" for number in range(count)]
+        return [a_target(name=name, labels=self._labels(name), **changes) for name in names]
+
+    def metrics(self, count: int, **changes: Any) -> Metrics:  # noqa: ANN401  any field of a target
+        targets = self.targets(count, **changes)
+        return Metrics(targets, buckets=BUCKETS, wall=lambda: START, clock=lambda: self.now)
+
+    def _labels(self, name: str) -> Any:  # noqa: ANN401  a tuple that counts how often it is read
+        rendering = self
+
+        class Labels(tuple[tuple[str, str], ...]):
+            __slots__ = ()
+
+            def __iter__(self) -> Iterator[tuple[str, str]]:
+                rendering.count[name] += 1
+                rendering.now += rendering.seconds
+                return super().__iter__()
+
+        return Labels((("owner", name),))
 
 
-def render(page: Page, series: Sequence[Series]) -> str:
-    return asyncio.run(page.render(series, NOTHING)).decode()
+def text_of(metrics: Metrics, *, openmetrics: bool = False) -> str:
+    return asyncio.run(metrics.render(openmetrics)).decode()
 
 
-class Renderings:
-    """Counts, per target, how often its samples were asked for; each time takes `seconds` of `now`."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.0) -> None:
-        self.now = 0.0
-        self.of: Counter[str] = Counter()
-        self._seconds = seconds
-        self._samples = samples
-        monkeypatch.setattr(exposition, "samples", self._count)
-        monkeypatch.setattr(slices, "time", SimpleNamespace(perf_counter=lambda: self.now))
-
-    def _count(self, series: Series) -> Any:  # noqa: ANN401  as it came
-        self.of[series.target.name] += 1
-        self.now += self._seconds
-        return self._samples(series)
+def names_in(text: str) -> list[str]:
+    return [labels["target"] for labels, _ in Samples(text).series("pingone_flow_target_info")]
 
 
 # Form
 
 
 @FORMATS
-def test_without_any_target_every_family_has_its_help_and_type(*, openmetrics: bool) -> None:
-    text = render(Page(openmetrics=openmetrics), ())
-    for family in FLOW:
+@pytest.mark.parametrize("count", [0, 3])
+def test_each_family_has_one_header_however_many_targets_there_are(count: int, *, openmetrics: bool) -> None:
+    text = text_of(Rendering().metrics(count), openmetrics=openmetrics)
+    for family in OF_TARGETS:
         name = family.name.removesuffix("_total") if openmetrics else family.name
         assert text.count(f"# HELP {name} {family.help}\n") == 1
         assert text.count(f"# TYPE {name} {family.kind}\n") == 1
-    assert text.count("\n") == 2 * len(FLOW) + openmetrics
-
-
-@FORMATS
-def test_a_family_of_many_targets_has_one_header_with_all_its_samples_below(*, openmetrics: bool) -> None:
-    series = many(3)
-    text = render(Page(openmetrics=openmetrics), series)
-    assert text.count("# HELP ") == text.count("# TYPE ") == len(FLOW)
     page = Samples(text, openmetrics=openmetrics)
-    assert [labels["target"] for labels, _ in page.series("pingone_flow_target_info")] == ["t0", "t1", "t2"]
+    assert [labels["target"] for labels, _ in page.series("pingone_flow_target_info")] == [
+        f"t{number}" for number in range(count)
+    ]
 
 
-def test_openmetrics_ends_with_its_end_once_and_text_has_none() -> None:
-    registry = CollectorRegistry()
-    Gauge("of_the_daemon", "One.", registry=registry)
-    page = asyncio.run(Page(openmetrics=True).render(many(2), registry))
-    assert page.endswith(b"\nof_the_daemon 0.0\n# EOF\n")
-    assert page.count(b"# EOF") == 1
-    assert b"EOF" not in asyncio.run(Page(openmetrics=False).render(many(2), registry))
+def test_openmetrics_ends_with_one_eof_and_text_has_none() -> None:
+    metrics = Rendering().metrics(2)
+    text = text_of(metrics, openmetrics=True)
+    assert text.endswith("\n# EOF\n")
+    assert text.count("# EOF") == 1
+    assert "EOF" not in text_of(metrics)
 
 
 @FORMATS
-def test_labels_come_back_whatever_the_operator_wrote(*, openmetrics: bool) -> None:
+def test_any_value_of_a_label_is_read_back_as_it_was_written(*, openmetrics: bool) -> None:
     first = (("owner", 'the "identity" team\\ops\nline two'), ("note", "# EOF"), ("place", "Zürich ☃"))
-    second = (("tier", "\\n"),)
-    series = [
-        Series(a_target(name=name, labels=labels), Journey.AUTHORIZE, BUCKETS)
-        for name, labels in (("a", first), ("b", second), ("c", ()))
-    ]
-    page = Samples(render(Page(openmetrics=openmetrics), series), openmetrics=openmetrics)
-    own = [
-        {name: value for name, value in labels.items() if name in {"owner", "note", "place", "tier"}}
-        for labels, _ in page.series("pingone_flow_target_info")
-    ]
-    assert own == [dict(first), dict(second), {}]
+    second = (("tier", "\\n"), ("note", "\n# HELP pingone_flow_target_info x"))
+    labels = [dict(first), dict(second), {}]
+    targets = [a_target(name=f"t{n}", labels=tuple(own.items())) for n, own in enumerate(labels)]
+    page = Samples(
+        text_of(Metrics(targets, buckets=BUCKETS), openmetrics=openmetrics), openmetrics=openmetrics
+    )
+    shown = [labels for labels, _ in page.series("pingone_flow_target_info")]
+    own_names = {"owner", "note", "place", "tier"}
+    assert [{name: one[name] for name in one.keys() & own_names} for one in shown] == labels
 
 
 # What is not rendered again
 
 
 @FORMATS
-def test_what_did_not_change_is_not_rendered_again(
-    monkeypatch: pytest.MonkeyPatch, *, openmetrics: bool
-) -> None:
-    renderings, page, series = Renderings(monkeypatch), Page(openmetrics=openmetrics), many(3)
-    first = render(page, series)
-    second = render(page, series)
-    assert renderings.of == {"t0": 1, "t1": 1, "t2": 1}
-    assert second == first
+def test_a_target_that_did_not_change_is_not_rendered_again(*, openmetrics: bool) -> None:
+    rendering = Rendering()
+    metrics = rendering.metrics(3)
+    first = text_of(metrics, openmetrics=openmetrics)
+    assert set(rendering.count.values()) == {1}
+    assert _of_targets(text_of(metrics, openmetrics=openmetrics)) == _of_targets(first)
+    assert set(rendering.count.values()) == {1}
 
 
-def test_what_changed_is_rendered_again_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    renderings, page, series = Renderings(monkeypatch), Page(openmetrics=False), many(3)
-    render(page, series)
-    series[1].observe(a_success(target="t1"))
-    text = render(page, series)
-    assert renderings.of == {"t0": 1, "t1": 2, "t2": 1}
-    assert Samples(text).value("pingone_flow_probe_success", target="t1") == 1
-    assert Samples(text).value("pingone_flow_probe_success", target="t0") is None
+def test_a_target_that_changed_is_rendered_again() -> None:
+    rendering = Rendering()
+    metrics = rendering.metrics(3)
+    text_of(metrics)
+    metrics.observe(a_success(target="t1"))
+    page = Samples(text_of(metrics))
+    assert rendering.count == {"t0": 1, "t1": 2, "t2": 1}
+    assert page.value("pingone_flow_probe_success", target="t1") == 1
+    assert page.value("pingone_flow_probe_success", target="t0") is None
 
 
-def test_a_forgotten_series_is_no_longer_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    renderings, page, (stays, goes) = Renderings(monkeypatch), Page(openmetrics=False), many(2)
-    render(page, (stays, goes))
-    page.forget(goes)
-    page.forget(goes)
-    assert 't1"' not in render(page, (stays,))
-    render(page, (stays, goes))
-    assert renderings.of == {"t0": 1, "t1": 2}
+def test_a_format_that_is_never_asked_for_is_never_rendered() -> None:
+    rendering = Rendering()
+    metrics = rendering.metrics(1)
+    text_of(metrics)
+    metrics.observe(a_success(target="t0"))
+    assert rendering.count["t0"] == 2
+    text_of(metrics, openmetrics=True)
+    metrics.observe(a_success(target="t0"))
+    assert rendering.count["t0"] == 4, "OpenMetrics was scraped since its last rendering, text was not"
+
+
+def test_a_target_probed_less_often_than_scraped_is_rendered_before_the_scrape() -> None:
+    rendering = Rendering()
+    metrics = rendering.metrics(1, interval=60.0)
+    for _ in range(3):
+        metrics.observe(a_success(target="t0"))
+    assert rendering.count["t0"] == 0, "it may never be scraped"
+    text_of(metrics)
+    metrics.observe(a_success(target="t0"))
+    assert rendering.count["t0"] == 2
+    assert Samples(text_of(metrics)).total("pingone_flow_probes_total") == 4
+    assert rendering.count["t0"] == 2
+    for _ in range(3):
+        metrics.observe(a_success(target="t0"))
+    assert rendering.count["t0"] == 3, "only the first of several probes between two scrapes"
+
+
+def test_a_target_probed_more_often_than_scraped_is_rendered_by_the_scrape() -> None:
+    rendering = Rendering()
+    metrics = rendering.metrics(1, interval=5.0, timeout=2.0)
+    text_of(metrics)
+    metrics.observe(a_success(target="t0"))
+    assert rendering.count["t0"] == 1
+    assert Samples(text_of(metrics)).total("pingone_flow_probes_total") == 1
 
 
 # The event loop
 
 
 class Neighbour:
-    """Another task of the same loop; notes the time at each of its turns."""
+    """Another task of the same loop; notes the time whenever it runs."""
 
     def __init__(self, clock: Callable[[], float], act: Callable[[], None] = lambda: None) -> None:
-        self.turns: list[float] = []
-        self._clock, self._act, self._over = clock, act, False
+        self.times: list[float] = []
+        self._clock, self._act, self._stopping = clock, act, False
 
-    async def live(self) -> None:
-        while not self._over:
-            self.turns.append(self._clock())
+    async def run(self) -> None:
+        while not self._stopping:
+            self.times.append(self._clock())
             self._act()
             await asyncio.sleep(0)
 
-    async def beside(self, page: Page, series: Sequence[Series]) -> bytes:
-        task = asyncio.create_task(self.live())
+    async def beside(self, metrics: Metrics) -> bytes:
+        task = asyncio.create_task(self.run())
         try:
-            return await page.render(series, NOTHING)
+            return await metrics.render(False)  # noqa: FBT003  as the web server calls it
         finally:
-            self._over = True
+            self._stopping = True
             await task
 
 
-def test_others_get_their_turn_at_least_every_5_ms_of_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
-    renderings, series = Renderings(monkeypatch, seconds=0.001), many(300)
-    neighbour = Neighbour(lambda: renderings.now)
-    asyncio.run(neighbour.beside(Page(openmetrics=False), series))
-    gaps = [after - before for before, after in zip(neighbour.turns, neighbour.turns[1:], strict=False)]
-    assert neighbour.turns[-1] == pytest.approx(0.3)
-    assert max(gaps) <= 0.005
+def test_other_tasks_run_at_least_every_6_ms() -> None:
+    rendering = Rendering(seconds=0.001)
+    neighbour = Neighbour(lambda: rendering.now)
+    asyncio.run(neighbour.beside(rendering.metrics(300)))
+    gaps = [after - before for before, after in itertools.pairwise(neighbour.times)]
+    assert neighbour.times[-1] - neighbour.times[0] > 0.29
+    assert max(gaps) <= 0.0061
 
 
-def test_not_even_one_series_is_rendered_without_a_turn_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    page, renderings = Page(openmetrics=False), Renderings(monkeypatch)
-
-    def slow(family: Collector) -> bytes:
-        renderings.now += 0.001
-        return generate_latest(family)
-
-    monkeypatch.setattr(exposition, "render_text", slow)
-    neighbour = Neighbour(lambda: renderings.now)
-    asyncio.run(neighbour.beside(page, many(1)))
-    assert renderings.now == pytest.approx(0.001 * (len(FLOW) + 1))
-    gaps = [after - before for before, after in zip([0.0, *neighbour.turns], neighbour.turns, strict=False)]
-    assert max(gaps) <= 0.002
+def test_a_scrape_without_changes_does_not_queue_behind_other_tasks() -> None:
+    metrics = Rendering(seconds=0.001).metrics(300)
+    text_of(metrics)
+    neighbour = Neighbour(lambda: 0.0)
+    asyncio.run(neighbour.beside(metrics))
+    assert len(neighbour.times) <= 1
 
 
-def test_on_a_busy_loop_a_page_still_comes_in_time_and_others_still_get_turns(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    renderings, series = Renderings(monkeypatch, seconds=0.001), many(300)
+def test_on_a_busy_loop_a_scrape_ends_in_time_without_holding_it_for_long() -> None:
+    rendering = Rendering(seconds=0.001)
+    metrics = rendering.metrics(300)
 
     def be_busy() -> None:
-        # Not while the thread at the end joins the page: how many turns that takes is the machine's affair.
-        if renderings.of.total() < len(series):
-            renderings.now += 0.01
+        rendering.now += 0.05
 
-    neighbour = Neighbour(lambda: renderings.now, be_busy)
-    asyncio.run(neighbour.beside(Page(openmetrics=False), series))
-    # With five turns of 10 ms after each millisecond it would be some 15 s.
-    assert renderings.now < 8
-    assert len(neighbour.turns) > 100
-
-
-def test_an_answer_that_came_meanwhile_is_taken_within_one_slice(monkeypatch: pytest.MonkeyPatch) -> None:
-    renderings, series, over = Renderings(monkeypatch, seconds=0.001), many(50), asyncio.Event()
-    lasted = []
-
-    async def take() -> None:
-        while not over.is_set():
-            begun = renderings.now
-            for _ in range(4):  # the socket, its protocol, a future, the task
-                await asyncio.sleep(0)
-            lasted.append(renderings.now - begun)
-
-    async def scrape() -> None:
-        taking = asyncio.create_task(take())
-        await Page(openmetrics=False).render(series, NOTHING)
-        over.set()
-        await taking
-
-    asyncio.run(scrape())
-    assert 0 < max(lasted) <= 0.0011
+    neighbour = Neighbour(lambda: rendering.now, be_busy)
+    started = rendering.now
+    asyncio.run(neighbour.beside(metrics))
+    gaps = [after - before for before, after in itertools.pairwise(neighbour.times)]
+    assert rendering.now - started < 2.2
+    assert max(gaps) <= 0.05 + 0.022
 
 
-def test_a_quick_scrape_does_not_queue_behind_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    renderings, series, page = Renderings(monkeypatch, seconds=0.001), many(300), Page(openmetrics=False)
-    render(page, series)
-    renderings.now = 0.0
-    neighbour = Neighbour(lambda: 0.0)
-    states: list[int] = []
-    monkeypatch.setattr(asyncio, "to_thread", lambda *_: _noted(states, neighbour))
-    asyncio.run(neighbour.beside(page, series))
-    assert states == [0], "it let go though it had held the loop for no time"
+def test_on_an_overloaded_loop_scrapes_are_answered_with_older_text_and_catch_up_in_turn() -> None:
+    rendering = Rendering(seconds=0.001)
+    metrics = rendering.metrics(200, interval=1.0, timeout=0.5)
+
+    def overload() -> None:
+        rendering.now += 0.5
+
+    def scrape(*, overloaded: bool) -> Samples:
+        started = rendering.now
+        neighbour = Neighbour(lambda: rendering.now, overload if overloaded else lambda: None)
+        text = asyncio.run(neighbour.beside(metrics)).decode()
+        assert rendering.now - started < 3.1
+        return Samples(text)
+
+    shown = [len(names_in(scrape(overloaded=True).text)) for _ in range(3)]
+    assert 0 < shown[0] < shown[1] < shown[2] < 200, "those that were never rendered come first"
+    assert len(names_in(scrape(overloaded=False).text)) == 200
+    for number in range(200):
+        metrics.observe(a_success(target=f"t{number}"))
+    totals = [scrape(overloaded=True).total("pingone_flow_probes_total") for _ in range(3)]
+    assert 0 < totals[0] < totals[1] < totals[2] < 200, "those rendered longest ago come first"
+    page = scrape(overloaded=False)
+    assert page.total("pingone_flow_probes_total") == 200
+    assert names_in(page.text) == [f"t{number}" for number in range(200)]
 
 
-async def _noted(states: list[int], neighbour: Neighbour) -> bytes:
-    states.append(len(neighbour.turns))
-    return b""
-
-
-def test_the_whole_page_is_copied_outside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scrape() -> tuple[bytes, list[asyncio.Future[Any]]]:
-        loop = asyncio.get_running_loop()
-        jobs: list[asyncio.Future[Any]] = []
-        submit = loop.run_in_executor
-
-        def noted(*arguments: Any) -> Any:  # noqa: ANN401  passed on
-            job = submit(*arguments)
-            jobs.append(job)
-            return job
-
-        monkeypatch.setattr(loop, "run_in_executor", noted)
-        return await Page(openmetrics=False).render(many(3), NOTHING), jobs
-
-    page, (job,) = asyncio.run(scrape())
-    assert job.result() is page
-
-
-def test_each_series_is_as_it_was_at_one_moment_while_outcomes_arrive(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    renderings, series, page = Renderings(monkeypatch, seconds=0.001), many(50), Page(openmetrics=False)
+def test_each_target_is_as_it_was_at_one_moment_while_outcomes_arrive() -> None:
+    rendering = Rendering(seconds=0.001)
+    names = [f"t{number}" for number in range(50)]
+    metrics = rendering.metrics(50)
 
     def probe_all() -> None:
-        for one in series:
-            one.observe(a_success(target=one.target.name))
+        for name in names:
+            metrics.observe(a_success(target=name))
 
     for _ in range(2):
-        neighbour = Neighbour(lambda: renderings.now, probe_all)
-        found = Samples(asyncio.run(neighbour.beside(page, series)).decode())
+        neighbour = Neighbour(lambda: rendering.now, probe_all)
+        found = Samples(asyncio.run(neighbour.beside(metrics)).decode())
         counts: list[float | None] = []
-        for one in series:
-            name = one.target.name
+        for name in names:
             of_target = {
                 found.total("pingone_flow_probes_total", target=name),
                 found.value("pingone_flow_probe_duration_seconds_count", target=name),
@@ -278,3 +264,7 @@ def test_each_series_is_as_it_was_at_one_moment_while_outcomes_arrive(
             assert len(of_target) == 1
             counts += of_target
         assert len(set(counts)) > 1, "no outcome arrived in between"
+
+
+def _of_targets(text: str) -> list[str]:
+    return [line for line in text.splitlines() if 'target="' in line]

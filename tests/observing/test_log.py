@@ -1,4 +1,4 @@
-"""Which outcomes are logged, at which level, and what is told of them."""
+"""Which outcomes are logged, at which level, and with which facts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from observing.logs import written
 
 from exporter.observing import LogObserver
 from exporter.outcome import Outcome, Phase, as_json
-from exporter.reasons import Fault, Reason
+from exporter.reasons import Fault, Reason, reason_text
 from exporter.target import Journey
 
 A_TIMEOUT = a_failure(Reason.TIMEOUT, Fault.PROVIDER, Phase.PROCESSING)
@@ -26,7 +26,7 @@ def logged(*outcomes: Outcome, level: str = "info") -> list[dict[str, str]]:
     return [logfmt.read(line) for line in written(observe, level=level)]
 
 
-def test_each_change_of_reason_is_one_line_and_what_stays_is_none() -> None:
+def test_each_change_of_reason_is_one_line() -> None:
     outcomes = (
         a_success(),
         a_success(),
@@ -41,11 +41,30 @@ def test_each_change_of_reason_is_one_line_and_what_stays_is_none() -> None:
         (line["level"], line["msg"], line["reason"], line.get("previous_reason"))
         for line in logged(*outcomes)
     ] == [
-        ("info", "target succeeds", "ok", None),
-        ("warning", "target fails", "connect", "ok"),
-        ("warning", "target fails", "timeout", "connect"),
-        ("info", "target succeeds", "ok", "timeout"),
+        ("info", "target up", "ok", None),
+        ("warning", "target down", "connect", "ok"),
+        ("warning", "target down", "timeout", "connect"),
+        ("info", "target recovered", "ok", "timeout"),
     ]
+
+
+def test_an_inconclusive_probe_is_neither_down_nor_followed_by_a_recovery() -> None:
+    limited = a_failure(Reason.RATE_LIMITED, Fault.QUOTA, Phase.TRANSFER)
+    lines = logged(a_success(), limited, a_success(), a_failure(), limited, a_success())
+    assert [line["msg"] for line in lines] == [
+        "target up",
+        "probe inconclusive",
+        "target up",
+        "target down",
+        "probe inconclusive",
+        "target recovered",
+    ]
+
+
+def test_a_failure_is_summarized_in_the_words_of_the_pages() -> None:
+    (line,) = logged(A_TIMEOUT)
+    assert line["summary"] == reason_text(Reason.TIMEOUT, Fault.PROVIDER)
+    assert "summary" not in logged(a_success())[0]
 
 
 def test_at_debug_every_probe_is_one_line() -> None:
@@ -55,23 +74,23 @@ def test_at_debug_every_probe_is_one_line() -> None:
     ]  # fmt: skip
 
 
-def test_targets_change_apart_from_each_other() -> None:
+def test_targets_change_independently() -> None:
     lines = logged(a_success(), a_success(target="apac"), a_failure(target="apac"), a_success())
     assert [(line["target"], line["reason"]) for line in lines] == [
         ("emea", "ok"), ("apac", "ok"), ("apac", "connect")
     ]  # fmt: skip
 
 
-def test_another_fault_of_the_same_reason_is_no_change() -> None:
+def test_another_fault_of_the_same_reason_is_not_logged() -> None:
     assert len(logged(A_TIMEOUT, a_failure(Reason.TIMEOUT, Fault.NETWORK, Phase.CONNECT))) == 1
 
 
-def test_a_line_finds_the_probe_at_the_provider() -> None:
+def test_a_line_has_all_facts_of_the_probe() -> None:
     (line,) = logged(a_success())
     del line["ts"]
     assert line == {
         "level": "info",
-        "msg": "target succeeds",
+        "msg": "target up",
         "target": "emea",
         "journey": "authorize",
         "success": "true",
@@ -99,12 +118,12 @@ def test_what_is_unknown_is_absent() -> None:
     assert not {"http_status_code", "flow_status", "correlation_id", "address", "steps"} & line.keys()
 
 
-def test_json_has_the_one_public_shape_of_an_outcome() -> None:
+def test_json_has_the_public_shape_of_an_outcome() -> None:
     outcome = a_failure(steps=(a_step(error_codes=("invalid_scope", "OTHER")),), started_at=START)
     (text,) = written(lambda: LogObserver().observe(outcome), style="json")
     line = json.loads(text)
-    assert {line.pop(name) for name in ("level", "msg")} == {"warning", "target fails"}
-    del line["ts"]
+    assert [line.pop(name) for name in ("level", "msg")] == ["warning", "target down"]
+    del line["ts"], line["summary"]
     assert line == as_json(outcome)
 
 
@@ -114,7 +133,7 @@ def test_whatever_a_provider_sends_is_one_line(style: str) -> None:
     assert len(written(lambda: LogObserver().observe(a_success(steps=(step,))), style=style)) == 1
 
 
-def test_a_target_that_is_forgotten_and_comes_back_is_told_of_as_a_new_one() -> None:
+def test_a_forgotten_target_is_logged_as_a_new_one() -> None:
     def observe() -> None:
         observer = LogObserver()
         observer.observe(a_failure())
@@ -123,4 +142,4 @@ def test_a_target_that_is_forgotten_and_comes_back_is_told_of_as_a_new_one() -> 
         observer.observe(a_failure())
 
     lines = [logfmt.read(line) for line in written(observe)]
-    assert [(line["msg"], line.get("previous_reason")) for line in lines] == [("target fails", None)] * 2
+    assert [(line["msg"], line.get("previous_reason")) for line in lines] == [("target down", None)] * 2

@@ -1,8 +1,7 @@
-"""The whole page of the daemon, and what moves its numbers."""
+"""All metrics of the exporter, and what changes them."""
 
 from __future__ import annotations
 
-import asyncio
 import platform
 import shutil
 import subprocess
@@ -10,8 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from metrics_reference import FAMILIES
 from observing.examples import (
     BUCKETS,
+    KEY,
     START,
     a_checked_step,
     a_failure,
@@ -22,14 +23,12 @@ from observing.examples import (
 )
 
 from exporter import __version__
-from exporter.observing import DAEMON, FLOW, Metrics, exposition
+from exporter.observing import Metrics
 from exporter.outcome import SkipCause
 from exporter.target import Journey
 
 if TYPE_CHECKING:
     from harness.samples import Samples
-
-EMEA = {"target": "emea", "journey": "authorize"}
 
 
 def some_metrics(*names: str, wall: Callable[[], float] = lambda: START) -> Metrics:
@@ -58,56 +57,57 @@ def busy_metrics() -> Metrics:
     metrics.run_skipped("apac", Journey.AUTHORIZE, SkipCause.BACKOFF, 2)
     metrics.backoff_until("apac", Journey.AUTHORIZE, START + 60)
     metrics.loop_lag(0.02)
-    metrics.egress(True)  # noqa: FBT003  as the check's own chore calls it
+    metrics.egress(True)  # noqa: FBT003  it got a response
     return metrics
 
 
 # Both formats
 
 
-def test_both_formats_tell_the_same() -> None:
+def test_both_formats_have_the_same_samples() -> None:
     metrics = busy_metrics()
     text, openmetrics = page(metrics), page(metrics, openmetrics=True)
 
-    def told(scrape: Samples) -> dict[str, list[tuple[str, list[tuple[str, str]], float]]]:
+    def samples(scrape: Samples) -> dict[str, list[tuple[str, list[tuple[str, str]], float]]]:
         return {
             family.name: [(s.name, sorted(s.labels.items()), s.value) for s in family.samples]
             for family in scrape.families
-            if not family.name.startswith("process_")  # moves between two scrapes
+            if not family.name.startswith("process_")  # changes between two scrapes
         }
 
-    assert told(text) == told(openmetrics)
+    assert samples(text) == samples(openmetrics)
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])
-def test_every_catalogued_family_is_on_the_page_with_its_help_and_type_once(*, openmetrics: bool) -> None:
-    unchecked = {"pingone_flow_exporter_egress_up"}  # there is no such check, or it was not done yet
-    for metrics, absent in ((busy_metrics(), set()), (Metrics([], buckets=BUCKETS), unchecked)):
-        scrape = page(metrics, openmetrics=openmetrics)
-        assert {family.name for family in DAEMON if scrape.family(family.name) is None} == absent
-        for family in (*FLOW, *DAEMON):
-            if family.name in absent:
-                continue
+def test_every_family_has_its_help_and_type_once(*, openmetrics: bool) -> None:
+    absent = "pingone_flow_exporter_egress_up"
+    for metrics, families in (
+        (busy_metrics(), FAMILIES),
+        (Metrics([], buckets=BUCKETS), [family for family in FAMILIES if family.name != absent]),
+    ):
+        text = page(metrics, openmetrics=openmetrics).text
+        for family in families:
             name = family.name.removesuffix("_total") if openmetrics else family.name
-            assert scrape.text.count(f"# HELP {name} ") == 1
-            assert scrape.text.count(f"# TYPE {name} {family.kind}\n") == 1
+            assert text.count(f"# HELP {name} {family.help}\n") == 1
+            assert text.count(f"# TYPE {name} {family.kind}\n") == 1
+        assert (absent in text) == (families is FAMILIES)
 
 
-def test_every_family_of_the_page_is_catalogued_or_of_prometheus_client() -> None:
-    known = {family.name.removesuffix("_total") for family in (*FLOW, *DAEMON)}
+def test_every_family_is_documented_or_of_prometheus_client() -> None:
+    known = {family.name.removesuffix("_total") for family in FAMILIES}
     others = {family.name for family in page(busy_metrics()).families} - known
     assert {name.split("_")[0] for name in others} == {"process", "python"}
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])
-def test_there_are_no_created_series_and_the_end_is_told_once(*, openmetrics: bool) -> None:
+def test_there_are_no_created_series(*, openmetrics: bool) -> None:
     text = page(busy_metrics(), openmetrics=openmetrics).text
     assert "_created" not in text
     assert text.count("# EOF") == text.endswith("\n# EOF\n") == openmetrics
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not there: make test-tools")
-def test_promtool_has_nothing_to_say() -> None:
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is missing: make test-tools")
+def test_promtool_finds_no_problem() -> None:
     said = subprocess.run(
         ["promtool", "check", "metrics"],
         input=page(busy_metrics()).text, capture_output=True, text=True, check=False,
@@ -115,39 +115,26 @@ def test_promtool_has_nothing_to_say() -> None:
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
 
 
-def test_a_format_that_nobody_asked_for_is_never_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(*_: object, **__: object) -> bytes:
-        raise AssertionError
-
-    monkeypatch.setattr(exposition, "render_openmetrics", forbidden)
-    metrics = busy_metrics()
-    page(metrics)
-    metrics.observe(a_success())
-    assert page(metrics).total("pingone_flow_probes_total", target="emea") == 3
-    with pytest.raises(AssertionError):
-        asyncio.run(metrics.render(True))  # noqa: FBT003  as the site calls it
+# What changes them
 
 
-# What moves them
-
-
-def test_all_targets_are_there_from_the_start() -> None:
+def test_all_targets_exist_from_the_start() -> None:
     scrape = page(some_metrics("emea", "apac"))
     assert [labels["target"] for labels, _ in scrape.series("pingone_flow_target_info")] == ["emea", "apac"]
     assert scrape.total("pingone_flow_probes_total") == 0
     assert not scrape.has("pingone_flow_probe_success")
 
 
-def test_an_outcome_moves_its_own_target_alone() -> None:
+def test_an_outcome_changes_only_its_own_target() -> None:
     metrics = some_metrics("emea", "apac")
     metrics.observe(a_failure())
     scrape = page(metrics)
-    assert scrape.value("pingone_flow_probes_total", **EMEA, reason="connect", fault="network") == 1
+    assert scrape.value("pingone_flow_probes_total", **KEY, reason="connect", fault="network") == 1
     assert scrape.total("pingone_flow_probes_total", target="apac") == 0
     assert not scrape.has("pingone_flow_probe_success", target="apac")
 
 
-def test_a_change_is_in_the_next_page_of_each_format() -> None:
+def test_a_change_is_in_the_next_scrape_of_each_format() -> None:
     metrics = some_metrics()
     for probes in range(3):
         for openmetrics in (False, True):
@@ -156,7 +143,7 @@ def test_a_change_is_in_the_next_page_of_each_format() -> None:
         metrics.observe(a_success())
 
 
-def test_probes_in_flight_are_those_begun_and_not_over() -> None:
+def test_probes_in_flight_have_started_and_not_ended() -> None:
     metrics = some_metrics()
     flying = []
     for begun in (True, True, False, False):
@@ -168,7 +155,7 @@ def test_probes_in_flight_are_those_begun_and_not_over() -> None:
     assert flying == [1, 2, 1, 0]
 
 
-def test_lag_is_put_into_buckets() -> None:
+def test_lags_are_counted_in_buckets() -> None:
     metrics = some_metrics()
     metrics.probe_started(0.003)
     metrics.probe_started(0.3)
@@ -181,7 +168,7 @@ def test_lag_is_put_into_buckets() -> None:
     assert scrape.value("pingone_flow_exporter_event_loop_lag_seconds_bucket", le="0.1") == 1
 
 
-def test_probes_during_which_the_loop_stood_still_are_counted_from_0_however_they_ended() -> None:
+def test_stalled_probes_are_counted_however_they_ended() -> None:
     metrics, stalled = some_metrics("emea", "apac"), "pingone_flow_exporter_probes_stalled_total"
     counts = [page(metrics).value(stalled)]
     for outcome in (
@@ -196,51 +183,49 @@ def test_probes_during_which_the_loop_stood_still_are_counted_from_0_however_the
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])
-def test_connectivity_of_our_own_is_there_from_its_first_check_on_as_the_last_one_found(
-    *, openmetrics: bool
-) -> None:
+def test_egress_is_shown_from_the_first_check_on(*, openmetrics: bool) -> None:
     metrics, checked = some_metrics(), "pingone_flow_exporter_egress_up"
     assert checked not in page(metrics, openmetrics=openmetrics).text
-    for up, told in ((True, 1), (False, 0), (False, 0), (True, 1)):
+    for up, value in ((True, 1), (False, 0), (False, 0), (True, 1)):
         metrics.egress(up)
-        assert page(metrics, openmetrics=openmetrics).series(checked) == [({}, told)]
+        assert page(metrics, openmetrics=openmetrics).series(checked) == [({}, value)]
 
 
-def test_skipped_runs_are_counted_as_many_as_they_were() -> None:
+def test_skipped_runs_add_up() -> None:
     metrics = some_metrics()
     metrics.run_skipped("emea", Journey.AUTHORIZE, SkipCause.MISSED, 3)
     metrics.run_skipped("emea", Journey.AUTHORIZE, SkipCause.MISSED, 1)
     scrape = page(metrics)
-    assert scrape.value("pingone_flow_exporter_probes_skipped_total", **EMEA, cause="missed") == 4
+    assert scrape.value("pingone_flow_exporter_probes_skipped_total", **KEY, cause="missed") == 4
     assert scrape.total("pingone_flow_exporter_probes_skipped_total") == 4
 
 
-def test_a_hold_is_on_the_page_until_the_wall_clock_says_that_it_is_over() -> None:
+def test_a_backoff_is_shown_until_it_ends() -> None:
     now = START
     metrics = some_metrics("emea", "apac", wall=lambda: now)
     name = "pingone_flow_backoff_until_timestamp_seconds"
     assert not page(metrics).has(name)
     metrics.backoff_until("emea", Journey.AUTHORIZE, START + 60)
-    assert page(metrics).series(name) == [(EMEA, START + 60)]
+    assert page(metrics).series(name) == [(KEY, START + 60)]
     now = START + 59.9
     assert page(metrics).has(name)
     now = START + 60
     assert not page(metrics).has(name)
 
 
-def test_the_daemon_tells_its_version_and_that_of_python() -> None:
+def test_the_versions_of_exporter_and_python_are_shown() -> None:
     labels = {"version": __version__, "python_version": platform.python_version()}
     assert page(some_metrics()).series("pingone_flow_exporter_build_info") == [(labels, 1)]
 
 
-def test_the_daemon_tells_which_share_of_the_targets_it_has() -> None:
+def test_the_shard_is_shown() -> None:
     metrics = some_metrics()
     assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "0"}, 1)]
     metrics.set_shard(2, 3)
     assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "2"}, 3)]
 
 
-def test_two_daemons_in_one_process_share_nothing() -> None:
+def test_two_exporters_in_one_process_share_nothing() -> None:
     one, other = some_metrics(), some_metrics()
     one.probe_started(0.0)
     assert page(other).value("pingone_flow_exporter_probes_in_flight") == 0

@@ -13,9 +13,9 @@ import pytest
 from chart.rendering import ONE, render
 from harness.prometheus import need_tool
 from harness.variables import target_variables
+from metrics_reference import FAMILIES
 from rules.story import ALERTS, DOCUMENTS, ENTRIES, FILES, RECORDED
 
-from exporter.observing.catalogue import DAEMON, FLOW
 from exporter.settings import RESERVED_LABELS
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _FENCED = re.compile(r"^ *```\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 def exposed() -> set[str]:
     """All series names of the catalogue."""
     names = set()
-    for family in (*FLOW, *DAEMON):
+    for family in FAMILIES:
         suffixes = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
         names |= {family.name + suffix for suffix in suffixes.get(family.kind, ("",))}
     return names
@@ -60,7 +60,7 @@ def exposed() -> set[str]:
 
 def labels_of(name: str) -> set[str]:
     """Labels that the catalogue gives the family of a series, `le` of a histogram included."""
-    for family in (*FLOW, *DAEMON):
+    for family in FAMILIES:
         if name.removesuffix("_bucket").removesuffix("_count").removesuffix("_sum") == family.name:
             return {*family.labels, *(["le"] if family.kind == "histogram" else [])}
     raise AssertionError(name)

@@ -1,28 +1,24 @@
-"""How log lines leave the process, and never stand in its way."""
+"""How log lines leave the process without delaying it."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
-import queue
 import subprocess
 import sys
 import threading
-from types import SimpleNamespace
 
 import pytest
 from observing import logfmt
 from observing.logs import logging_alone, written
 
-from exporter.observing import log_output
-
 SECRET = "nonce-5f2c"
-own = logging.getLogger("exporter.some.room")
+own = logging.getLogger("exporter.some.package")
 
 
 class Stuck(io.StringIO):
-    """A stream whose reader takes nothing until it is released."""
+    """A stream whose reader is blocked until it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,12 +33,9 @@ class Stuck(io.StringIO):
         return count
 
 
-def test_what_does_not_fit_is_dropped_counted_and_told_with_the_next_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(log_output, "_QUEUED_LINES", 4)
+def test_lines_that_do_not_fit_are_dropped_and_counted() -> None:
     stream, extra = Stuck(), 3
-    with logging_alone(stream):
+    with logging_alone(stream, max_queued_lines=4):
         own.info("first")
         assert stream.reached.wait(60)
         for number in range(4 + extra):
@@ -55,7 +48,7 @@ def test_what_does_not_fit_is_dropped_counted_and_told_with_the_next_line(
     assert [line["msg"] for line in lines] == [
         "first",
         *(f"line {number}" for number in range(4)),
-        "log lines dropped: whoever reads them is too slow",
+        "log lines dropped: the reader of the log is too slow",
         "last",
     ]
     assert lines[-2]["level"] == "warning"
@@ -63,14 +56,10 @@ def test_what_does_not_fit_is_dropped_counted_and_told_with_the_next_line(
 
 
 @pytest.mark.parametrize("lines", [1, 20])
-def test_a_stuck_reader_delays_neither_those_who_log_nor_the_end(
-    monkeypatch: pytest.MonkeyPatch, lines: int
-) -> None:
-    monkeypatch.setattr(log_output, "_QUEUED_LINES", 4)
-    monkeypatch.setattr(log_output, "_FLUSH_SECONDS", 0.05)
+def test_a_blocked_reader_delays_neither_the_program_nor_its_end(lines: int) -> None:
     stream = Stuck()
     before = set(threading.enumerate())
-    with logging_alone(stream):
+    with logging_alone(stream, max_queued_lines=4, max_flush_seconds=0.05):
         for _ in range(lines):
             own.info("x")
         assert stream.reached.wait(60)
@@ -83,34 +72,17 @@ def test_a_stuck_reader_delays_neither_those_who_log_nor_the_end(
         assert not writer.is_alive()
 
 
-def test_waiting_for_room_and_for_the_last_line_is_bounded_as_a_whole(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    waits: list[float] = []
-    clock = iter((100.0, 101.5))
-    listener = log_output._Listener(  # noqa: SLF001  its clock is replaced, which no caller could
-        queue.Queue(), io.StringIO(), logging.Formatter()
-    )
-    listener.start()
-    assert listener._thread is not None  # noqa: SLF001  as above
-    monkeypatch.setattr(listener._thread, "join", waits.append)  # noqa: SLF001  as above
-    monkeypatch.setattr(log_output, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    listener.stop()
-    assert waits == [pytest.approx(0.5)]
-
-
 PROCESS = """
 import logging, sys
-from exporter.observing import log_output, log_to
-log_output._FLUSH_SECONDS = 0.05
-with log_to(sys.stderr, level="info", style="logfmt"):
+from exporter.observing import log_to
+with log_to(sys.stderr, level="info", style="logfmt", max_flush_seconds=0.05):
     for _ in range(200):
         logging.getLogger("exporter").info("x" * 1000)
 print("the end")
 """
 
 
-def test_a_process_ends_in_order_though_nobody_reads_its_standard_error() -> None:
+def test_a_process_ends_normally_though_its_standard_error_is_not_read() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROCESS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -122,7 +94,7 @@ def test_a_process_ends_in_order_though_nobody_reads_its_standard_error() -> Non
         assert (status, process.stdout.read()) == (0, "the end\n")
 
 
-def test_a_reader_that_went_away_costs_only_its_lines() -> None:
+def test_a_closed_reader_costs_only_its_lines() -> None:
     class Gone(io.StringIO):
         def write(self, text: str, /) -> int:
             if "lost" in text:
@@ -137,7 +109,7 @@ def test_a_reader_that_went_away_costs_only_its_lines() -> None:
 
 
 @pytest.mark.parametrize("style", ["logfmt", "json"])
-def test_a_line_that_cannot_be_rendered_tells_its_place_and_costs_no_other(
+def test_a_line_that_cannot_be_rendered_names_its_place_and_costs_no_other(
     style: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def log() -> None:

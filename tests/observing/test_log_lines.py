@@ -1,4 +1,4 @@
-"""How log lines look: what they tell, from which level on, and what they never tell."""
+"""How log lines look, from which level on they are written, and what they never contain."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from observing import logfmt
 from observing.logs import logging_alone, written
 
-from exporter.observing import log_output, set_log_level
+from exporter.observing import set_log_level
 
 SECRET = "nonce-5f2c"
-own = logging.getLogger("exporter.some.room")
+own = logging.getLogger("exporter.some.package")
 
 
 def only(log: Callable[[], object]) -> dict[str, str]:
@@ -30,16 +30,16 @@ def only(log: Callable[[], object]) -> dict[str, str]:
 # Lines
 
 
-def test_a_line_of_logfmt_begins_with_time_level_and_message() -> None:
-    (line,) = written(lambda: own.info("target succeeds", extra={"target": "emea", "success": True}))
+def test_a_line_of_logfmt_starts_with_time_level_and_message() -> None:
+    (line,) = written(lambda: own.info("target up", extra={"target": "emea", "success": True}))
     assert list(logfmt.read(line)) == ["ts", "level", "msg", "target", "success"]
-    assert line.endswith('level=info msg="target succeeds" target=emea success=true')
+    assert line.endswith('level=info msg="target up" target=emea success=true')
 
 
-def test_a_line_of_json_begins_with_time_level_and_message_and_keeps_types() -> None:
+def test_a_line_of_json_starts_with_time_level_and_message_and_keeps_types() -> None:
     (line,) = written(
         lambda: own.warning(
-            "target fails", extra={"success": False, "seconds": 0.5, "steps": [{"step": "authorize"}]}
+            "target down", extra={"success": False, "seconds": 0.5, "steps": [{"step": "authorize"}]}
         ),
         style="json",
     )
@@ -48,7 +48,7 @@ def test_a_line_of_json_begins_with_time_level_and_message_and_keeps_types() -> 
     del values["ts"]
     assert values == {
         "level": "warning",
-        "msg": "target fails",
+        "msg": "target down",
         "success": False,
         "seconds": 0.5,
         "steps": [{"step": "authorize"}],
@@ -64,7 +64,7 @@ def test_the_time_is_that_of_logging_not_of_writing(style: str) -> None:
     assert values["ts"] == "2020-02-29T12:00:00.250Z"
 
 
-def test_of_steps_logfmt_tells_the_last_one_and_its_phases() -> None:
+def test_logfmt_has_the_last_step_and_its_phases() -> None:
     steps = [
         {"step": "first", "phases": {"connect": 0.5}, "http_status_code": 302},
         {
@@ -84,7 +84,7 @@ def test_of_steps_logfmt_tells_the_last_one_and_its_phases() -> None:
     assert "phases" not in line
 
 
-def test_checks_and_tls_are_told_in_words_that_can_be_filtered() -> None:
+def test_logfmt_has_checks_and_tls_as_values_that_can_be_filtered() -> None:
     step = {
         "step": "authorize",
         "phases": {},
@@ -97,7 +97,7 @@ def test_checks_and_tls_are_told_in_words_that_can_be_filtered() -> None:
     assert not {"checks", "tls"} & set(line)
 
 
-def test_of_a_probe_that_took_no_step_logfmt_tells_the_rest() -> None:
+def test_logfmt_of_a_probe_without_steps_has_the_other_facts() -> None:
     assert only(lambda: own.info("x", extra={"steps": [], "target": "emea"})).keys() == {
         "ts",
         "level",
@@ -114,12 +114,7 @@ FORGED = 'a\nts=1 level=error msg="forged"\r\x1b[31m\x85\u2028\x00 "b" \\n c=d'
 @given(st.text(st.characters(codec=None)))
 @example(FORGED)
 def test_no_text_breaks_its_line_or_leaks_into_another_value(text: str) -> None:
-    stream = io.StringIO()
-    formatter = log_output._formatter("logfmt")  # noqa: SLF001  a thread per example would be all there is to see
-    record = logging.LogRecord("exporter.x", logging.INFO, __file__, 1, "%s", (text,), None)
-    record.value = text
-    stream.write(formatter.format(record))
-    line = logfmt.read(stream.getvalue())
+    line = only(lambda: own.info("%s", text, extra={"value": text}))
     assert line.keys() == {"ts", "level", "msg", "value"}
     assert line["msg"] == line["value"]
     if text.isprintable():
@@ -127,10 +122,8 @@ def test_no_text_breaks_its_line_or_leaks_into_another_value(text: str) -> None:
 
 
 @given(st.text(st.characters(codec=None)))
-def test_every_text_comes_back_from_its_one_line_of_json(text: str) -> None:
-    record = logging.LogRecord("exporter.x", logging.INFO, __file__, 1, "%s", (text,), None)
-    record.value = [text]
-    line = log_output._formatter("json").format(record)  # noqa: SLF001  as above
+def test_every_text_is_read_back_from_its_one_line_of_json(text: str) -> None:
+    (line,) = written(lambda: own.info("%s", text, extra={"value": [text]}), style="json")
     assert line.isascii()
     assert line.isprintable()
     assert (json.loads(line)["msg"], json.loads(line)["value"]) == (text, [text])
@@ -139,12 +132,12 @@ def test_every_text_comes_back_from_its_one_line_of_json(text: str) -> None:
 @pytest.mark.parametrize(
     "value", [Path("a\r\x1b[31mb c"), {"key\x85": "a\nb"}, ("a\u2028",), UnicodeError("a\rb")]
 )
-def test_values_that_are_no_text_forge_nothing_either(value: object) -> None:
+def test_values_of_other_types_forge_nothing_either(value: object) -> None:
     assert only(lambda: own.info("x", extra={"value": value})).keys() == {"ts", "level", "msg", "value"}
 
 
 @pytest.mark.parametrize("style", ["logfmt", "json"])
-def test_an_exception_given_as_a_value_is_told_by_its_type(style: str) -> None:
+def test_an_exception_as_a_value_is_shown_by_its_type(style: str) -> None:
     (line,) = written(lambda: own.info("x", extra={"error": OSError(SECRET)}), style=style)
     assert (json.loads(line) if style == "json" else logfmt.read(line))["error"] == "OSError"
 
@@ -154,7 +147,7 @@ def test_an_exception_given_as_a_value_is_told_by_its_type(style: str) -> None:
 
 def failing(cause: BaseException | None = None) -> None:
     try:
-        raise ValueError(f"https://auth.pingone.eu/as/authorize?nonce={SECRET}") from cause  # noqa: TRY301  the place is what is told
+        raise ValueError(f"https://auth.pingone.eu/as/authorize?nonce={SECRET}") from cause  # noqa: TRY301  the place is what is shown
     except ValueError:
         own.exception("probe failed by our own fault")
 
@@ -169,7 +162,7 @@ def test_an_exception_is_told_by_type_and_place_without_its_message(style: str) 
     assert "pingone.eu" not in line
 
 
-def test_causes_are_told_after_what_they_caused_without_their_messages() -> None:
+def test_causes_follow_what_they_caused_without_their_messages() -> None:
     def nested() -> None:
         try:
             {"known": 1}[SECRET]
@@ -177,13 +170,13 @@ def test_causes_are_told_after_what_they_caused_without_their_messages() -> None
             failing(error)
 
     (line,) = written(nested)
-    told = logfmt.read(line)["exception"].split(" <- ")
-    assert [text.split(" ")[0] for text in told] == ["ValueError", "KeyError"]
-    assert told[1].endswith(" nested")
+    shown = logfmt.read(line)["exception"].split(" <- ")
+    assert [text.split(" ")[0] for text in shown] == ["ValueError", "KeyError"]
+    assert shown[1].endswith(" nested")
     assert SECRET not in line
 
 
-def test_what_was_being_handled_is_told_too() -> None:
+def test_the_exception_being_handled_is_shown_too() -> None:
     def nested() -> None:
         try:
             raise OSError(SECRET)  # noqa: TRY301  likewise
@@ -195,13 +188,13 @@ def test_what_was_being_handled_is_told_too() -> None:
     assert SECRET not in line
 
 
-def test_the_members_of_a_group_are_told_with_their_causes() -> None:
+def test_the_members_of_a_group_are_shown_with_their_causes() -> None:
     def several() -> list[Exception]:
         found: list[Exception] = []
         for kind in (OSError, RuntimeError):
             try:
                 try:
-                    raise KeyError(SECRET)  # noqa: TRY301  the place is what is told
+                    raise KeyError(SECRET)  # noqa: TRY301  the place is what is shown
                 except KeyError as error:
                     raise kind(SECRET) from error
             except kind as error:
@@ -215,21 +208,21 @@ def test_the_members_of_a_group_are_told_with_their_causes() -> None:
             own.exception("x")
 
     (line,) = written(grouped)
-    told = logfmt.read(line)["exception"].split(" <- ")
-    assert [text.split(" ")[0] for text in told] == [
+    shown = logfmt.read(line)["exception"].split(" <- ")
+    assert [text.split(" ")[0] for text in shown] == [
         "ExceptionGroup", "OSError", "KeyError", "RuntimeError", "KeyError"
     ]  # fmt: skip
-    assert all(f" at {__file__}:" in text for text in told)
+    assert all(f" at {__file__}:" in text for text in shown)
     assert SECRET not in line
 
 
 def test_a_line_stays_bounded_however_many_causes_there_are() -> None:
     group = ExceptionGroup(SECRET, [ValueError(SECRET) for _ in range(1000)])
-    told = only(lambda: own.error("x", exc_info=group))["exception"].split(" <- ")
-    assert told == ["ExceptionGroup", *["ValueError"] * 19]
+    shown = only(lambda: own.error("x", exc_info=group))["exception"].split(" <- ")
+    assert shown == ["ExceptionGroup", *["ValueError"] * 19]
 
 
-def test_exceptions_that_cause_each_other_are_told_once() -> None:
+def test_exceptions_that_cause_each_other_are_shown_once() -> None:
     def circular() -> None:
         first, second = ValueError(SECRET), KeyError(SECRET)
         first.__cause__, second.__cause__ = second, first
@@ -238,7 +231,7 @@ def test_exceptions_that_cause_each_other_are_told_once() -> None:
     assert only(circular)["exception"] == "ValueError <- KeyError"
 
 
-def test_a_line_that_asks_for_an_exception_where_there_is_none_is_told_without() -> None:
+def test_exc_info_without_an_exception_is_ignored() -> None:
     assert "exception" not in only(lambda: own.error("x", exc_info=True))
 
 
@@ -246,7 +239,7 @@ def test_a_line_that_asks_for_an_exception_where_there_is_none_is_told_without()
 
 
 @pytest.mark.parametrize(
-    ("level", "told"),
+    ("level", "levels"),
     [
         ("debug", ["debug", "info", "warning", "error"]),
         ("info", ["info", "warning", "error"]),
@@ -254,27 +247,27 @@ def test_a_line_that_asks_for_an_exception_where_there_is_none_is_told_without()
         ("error", ["error"]),
     ],
 )
-def test_own_lines_are_told_from_the_level_that_was_set(level: str, told: list[str]) -> None:
+def test_own_lines_are_written_from_the_level_on(level: str, levels: list[str]) -> None:
     def log() -> None:
         for each in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
             own.log(each, "x")
 
-    assert [logfmt.read(line)["level"] for line in written(log, level=level)] == told
+    assert [logfmt.read(line)["level"] for line in written(log, level=level)] == levels
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpcore.http11", "apscheduler.scheduler", "asyncio"])
-def test_libraries_are_heard_from_warning_on_whatever_the_level(library: str) -> None:
+def test_lines_of_libraries_are_written_from_warning_on(library: str) -> None:
     def log() -> None:
         logger = logging.getLogger(library)
         logger.debug("send_request_headers %s", SECRET)
         logger.info("HTTP Request: GET https://auth.pingone.eu/?nonce=%s", SECRET)
-        logger.warning("told")
+        logger.warning("shown")
 
     (line,) = written(log, level="debug")
-    assert logfmt.read(line)["msg"] == "told"
+    assert logfmt.read(line)["msg"] == "shown"
 
 
-def test_when_it_is_over_nothing_is_written_any_more() -> None:
+def test_nothing_is_written_after_the_context() -> None:
     stream = io.StringIO()
     with logging_alone(stream):
         pass
@@ -282,7 +275,7 @@ def test_when_it_is_over_nothing_is_written_any_more() -> None:
     assert stream.getvalue() == ""
 
 
-def test_the_level_may_change_while_it_is_logged() -> None:
+def test_the_level_may_change_at_any_time() -> None:
     def log() -> None:
         own = logging.getLogger("exporter.test")
         own.info("before")
