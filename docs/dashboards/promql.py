@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboards.thresholds import THRESHOLDS
 from metrics_reference import FAMILIES
+
+from dashboards.thresholds import THRESHOLDS
 
 KEY = "cluster, namespace, job, target"
 """What makes a federation, here as in the rules; journeys are folded, and may be chosen by the variable."""
