@@ -67,9 +67,9 @@ HOMES: dict[str, set[str]] = {
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 80
 MIN_SEPARATE_FILE_LINES = 60
-MAX_FILES = 175
-MAX_LINES = 18_500
-MIN_AVERAGE_LINES = 90
+MAX_FILES = 115
+MAX_LINES = 16_946
+MIN_AVERAGE_LINES = 120
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 
 
@@ -225,33 +225,21 @@ RULES: list[Rule] = [
 ]
 
 NOT_YET: dict[Rule, set[str]] = {
-    import_cycles: {
-        *("exporter.settings." + name for name in ("client_certificate", "draft", "field", "schema")),
-    },
     hidden_imports: {
         "exporter/__main__.py",
         "exporter/cli.py",
-        "exporter/settings/client_certificate.py",
     },
     tiny_files: {
-        *(f"exporter/once/{name}.py" for name in ("choice", "progress")),
-        *(f"exporter/settings/{name}.py" for name in ("configuration_file", "document")),
-        *(f"exporter/settings/{name}.py" for name in ("merging", "validation")),
+        "exporter/once/choice.py",
+        "exporter/once/progress.py",
     },
     duplicate_modules: {
         "exporter/app.py",
         "exporter/serving/app.py",
-        *(f"exporter/{name}/reference.py" for name in ("observing", "settings")),
-        *(f"exporter/{name}/document.py" for name in ("serving", "settings")),
     },
     duplicate_classes: {
-        *(f"exporter/observing/{name}.py" for name in ("catalogue", "history")),
-        "exporter/once/report.py",
         "exporter/probing/messages.py",
-        "exporter/reloading.py",
-        *(f"exporter/serving/{name}.py" for name in ("handshake", "overview", "standing")),
-        *(f"exporter/serving/{name}.py" for name in ("target_page", "watched")),
-        *(f"exporter/settings/{name}.py" for name in ("field", "shape", "written")),
+        "exporter/serving/target_page.py",
     },
 }
 """What does not hold yet, by rule: what a violation begins with. Entries are only ever removed."""
