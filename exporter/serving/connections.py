@@ -105,7 +105,7 @@ class ConnectionLimiter:
         self._unread.pop(connection, None)
 
     def _drop_unread(self) -> None:
-        """Close the connections whose client has not read for longest, while all hold too much."""
+        """Close connections that hold too much unread data together, the longest unread first."""
         # By identity: clients that asked at the same moment share one body.
         sizes = {id(body): len(body) for body in self._unread.values()}
         for connection in list(self._unread):

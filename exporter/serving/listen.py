@@ -26,8 +26,8 @@ def bind(addresses: Sequence[tuple[str, int]], *, setting: str = SETTING) -> lis
     """Listen on addresses.
 
     Args:
-        addresses: host and port of each. The host is an address, a name, of which all addresses are used,
-            or empty for every address of the machine, IPv4 and IPv6. `::` means the same, unless `0.0.0.0`
+        addresses: host and port of each. The host is an address, a name (all its addresses are used), or
+            empty for every address of the machine, IPv4 and IPv6. `::` means the same, unless `0.0.0.0`
             is listed too.
         setting: the variable that holds the addresses, for messages.
 

@@ -59,16 +59,15 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 def _weight(form: Format, ranges: list[tuple[str, str | None, float]]) -> tuple[bool, float]:
     """Return whether a format is named, and its weight; 0 if it is not acceptable."""
-    matches = (form.media_type, form.media_type.partition("/")[0] + "/*", "*/*")
-    _, _, name, weight = max(
-        (
-            (-matches.index(name), version is not None, name, weight)
-            for name, version, weight in ranges
-            if name in matches and version in {None, form.version}
-        ),
-        default=(0, False, "", 0.0),
-    )
-    return name == form.media_type, weight
+    for name in (form.media_type, form.media_type.partition("/")[0] + "/*", "*/*"):
+        matching = [
+            (version is not None, weight)
+            for range_name, version, weight in ranges
+            if range_name == name and version in {None, form.version}
+        ]
+        if matching:
+            return name == form.media_type, max(matching)[1]
+    return False, 0.0
 
 
 def _elements(header: str) -> Iterator[tuple[str, str | None, float]]:

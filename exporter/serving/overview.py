@@ -57,7 +57,7 @@ class Group(NamedTuple):
 
 
 class Overview:
-    """Renders the overview; caches the sparklines, of which few change between two requests.
+    """Renders the overview; caches the sparklines, since few change between two requests.
 
     Args:
         source: what it shows.

@@ -94,6 +94,8 @@ class _Server:
         self._sockets = sockets
         self._security = security
         self._max_connections = max_connections
+        self._limiter = ConnectionLimiter(max_connections or MAX_CONNECTIONS)
+        self._accepting: list[asyncio.Task[None]] = []
         self._config = uvicorn.Config(
             ConnectionMiddleware(app),
             http="h11",
@@ -110,8 +112,6 @@ class _Server:
         )
         self._config.load()
         self._state = uvicorn.Server(self._config).server_state
-        self._limiter = ConnectionLimiter(0)
-        self._accepting: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to accept connections."""
@@ -137,7 +137,8 @@ class _Server:
             await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT_SECONDS)
         for connection in self._limiter:
             connection.abort()
-        await self._limiter.empty.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._limiter.empty.wait(), _CANCEL_TIMEOUT_SECONDS)
 
     def close_connections(self) -> None:
         """Close every connection, active ones after their response."""
@@ -155,8 +156,7 @@ class _Server:
                 _log.warning("cannot accept connections: %s", error.strerror)
                 await asyncio.sleep(_ACCEPT_RETRY_SECONDS)
                 continue
-            context = self._security.context
-            default = MAX_TLS_CONNECTIONS if context else MAX_CONNECTIONS
+            default = MAX_TLS_CONNECTIONS if self._security.context else MAX_CONNECTIONS
             self._limiter.max_connections = self._max_connections or default
             connection = Connection(self._limiter, self._make_http)
             self._limiter.add(connection)
