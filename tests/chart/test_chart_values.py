@@ -29,12 +29,12 @@ def test_a_row_has_the_path_the_default_and_the_comment() -> None:
     ]
 
 
-def test_a_comment_that_stands_apart_belongs_to_no_value() -> None:
+def test_a_separate_comment_belongs_to_no_value() -> None:
     with pytest.raises(chart_values.CommentMissingError, match=r"^a$"):
         chart_values.table("# About the file.\n\na: 1\n")
 
 
-def test_the_readme_keeps_what_is_written_by_hand() -> None:
+def test_the_readme_keeps_its_handwritten_parts() -> None:
     text = chart_values.readme()
     assert text.startswith("# pingone-flow-exporter\n")
     assert "| `targets` | `{}` |" in text

@@ -74,7 +74,7 @@ def alert(chart: Path, name: str, **rules: Any) -> dict[str, Any]:  # noqa: ANN4
     return only
 
 
-def test_rules_arrive_as_they_are_but_for_the_runbook(chart: Path) -> None:
+def test_rules_are_unchanged_except_for_the_runbook_url(chart: Path) -> None:
     spec = render(ONE, chart=chart).one("PrometheusRule")["spec"]
     expected = json.loads(json.dumps(RULES))
     for group in expected["groups"]:
@@ -87,13 +87,13 @@ def test_rules_arrive_as_they_are_but_for_the_runbook(chart: Path) -> None:
 
 
 @operator_schemas.needed
-def test_rules_with_every_change_still_fit_the_operators_schema(chart: Path) -> None:
+def test_rules_with_every_change_match_the_operators_schema(chart: Path) -> None:
     own = {"for": "0", "keepFiringFor": "1h", "severity": "info", "labels": {"a": "b"}}
     changes = {"alerts": {"PingOneDown": own}, "thresholds": {"slow_ratio": 1}, "labels": {"c": "d"}}
     operator_schemas.check(render(ONE | {"rules": changes}, chart=chart).one("PrometheusRule"))
 
 
-def test_runbooks_are_where_people_can_open_them(chart: Path) -> None:
+def test_runbook_urls_use_the_external_url(chart: Path) -> None:
     values = ONE | {"externalUrl": "https://flows.example.com/pingone/"}
     rule = render(values, chart=chart).one("PrometheusRule")
     urls = [item["annotations"]["runbook_url"] for item in rule["spec"]["groups"][1]["rules"]]
@@ -112,7 +112,7 @@ def test_a_single_alert_is_changed_and_no_other(chart: Path) -> None:
     assert slow["labels"] == {"severity": "warning", "x": "all", "y": "all"}
 
 
-def test_an_alert_is_switched_off_and_a_group_that_is_empty_then_goes_too(chart: Path) -> None:
+def test_a_disabled_alert_is_left_out_and_so_is_an_empty_group(chart: Path) -> None:
     off = {"PingOneSlow": {"enabled": False}, "PingOneLone": {"enabled": False}}
     left = groups(chart, alerts=off)
     assert [rule["alert"] for rule in left["alerts"]] == ["PingOneDown"]
@@ -161,7 +161,7 @@ def test_several_files_make_one_rule_object_and_it_can_be_switched_off(chart: Pa
     assert render(ONE | {"rules": {"enabled": False}}, chart=chart).all("PrometheusRule") == []
 
 
-def test_every_dashboard_is_a_configmap_of_its_own_that_grafanas_sidecar_finds(chart: Path) -> None:
+def test_every_dashboard_is_a_configmap_that_grafanas_sidecar_selects(chart: Path) -> None:
     maps = [
         item
         for item in render(ONE, chart=chart).all("ConfigMap")
@@ -177,7 +177,7 @@ def test_every_dashboard_is_a_configmap_of_its_own_that_grafanas_sidecar_finds(c
     assert "annotations" not in maps[0]["metadata"]
 
 
-def test_a_dashboard_goes_to_the_folder_and_namespace_that_are_wanted(chart: Path) -> None:
+def test_a_dashboard_goes_to_the_configured_folder_and_namespace(chart: Path) -> None:
     wanted = {"folder": "PingOne", "namespace": "grafana", "labels": {"grafana_dashboard": "yes"}}
     maps = render(ONE | {"dashboards": wanted}, chart=chart).all("ConfigMap")
     metadata = [item["metadata"] for item in maps if "-dashboard-" in item["metadata"]["name"]]

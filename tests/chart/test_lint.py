@@ -18,11 +18,11 @@ FILES = pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
 
 @FILES
 @pytest.mark.parametrize("kube_version", ["v1.25.0", "v1.37.0"])
-def test_a_strict_lint_finds_nothing(path: Path, kube_version: str) -> None:
+def test_strict_lint_finds_nothing(path: Path, kube_version: str) -> None:
     assert lint(values_of(path), kube_version=kube_version) == []
 
 
-def test_a_lint_finds_what_is_wrong() -> None:
+def test_lint_reports_errors() -> None:
     assert "additional properties 'shard' not allowed" in " ".join(lint({"shard": 3}, kube_version="v1.37.0"))
 
 
@@ -31,7 +31,7 @@ def test_the_defaults_alone_pass_the_lint() -> None:
     assert lint({}, kube_version="v1.37.0") == []
 
 
-def test_the_chart_installs_the_exporter_that_it_lies_beside() -> None:
+def test_the_chart_installs_the_exporter_of_this_repository() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     assert chart["appVersion"] == __version__
     assert chart["kubeVersion"] == ">=1.25.0-0"

@@ -39,13 +39,13 @@ def test_every_object_is_valid_for_every_kubernetes_from_the_oldest_on(path: Pat
     assert len(native) >= 4
 
 
-def test_a_field_that_does_not_exist_is_seen() -> None:
+def test_an_unknown_field_is_found() -> None:
     deployment = render(ONE).one("Deployment")
     deployment["spec"]["template"]["spec"]["enableServiceLink"] = False
     assert "enableServiceLink" in errors(deployment, VERSIONS[0])
 
 
-def test_every_kind_that_the_chart_can_make_is_made_by_some_shape() -> None:
+def test_every_kind_of_object_is_covered_by_a_set_of_values() -> None:
     texts = [path.read_text(encoding="utf-8") for path in (CHART / "templates").rglob("*.yaml")]
     named = [name for text in texts for name in re.findall(r"^kind: (.*)$", text, re.MULTILINE)]
     kinds = {name for text in named for name in re.findall(r"[A-Z]\w+", text)}
@@ -54,7 +54,7 @@ def test_every_kind_that_the_chart_can_make_is_made_by_some_shape() -> None:
     assert kinds <= made
 
 
-def test_the_newest_kubernetes_that_is_known_is_among_those_that_are_tried() -> None:
+def test_the_newest_known_kubernetes_is_tested() -> None:
     assert kubernetes_validate.latest_version().startswith(VERSIONS[-1])
 
 
@@ -67,7 +67,7 @@ def test_every_object_of_the_operator_fits_its_schema(path: Path) -> None:
 
 
 @operator_schemas.needed
-def test_a_field_that_the_operator_does_not_know_is_seen() -> None:
+def test_a_field_unknown_to_the_operator_is_found() -> None:
     monitor = render(ONE).one("ServiceMonitor")
     monitor["spec"]["endpoints"][0]["scrape"] = "often"
     with pytest.raises(jsonschema.ValidationError, match="'scrape' was unexpected"):
@@ -75,7 +75,7 @@ def test_a_field_that_the_operator_does_not_know_is_seen() -> None:
 
 
 @FILES
-def test_pods_have_no_rights_and_no_links(path: Path) -> None:
+def test_pods_have_no_token_and_no_service_links(path: Path) -> None:
     for pod in RELEASES[path].pods:
         assert pod["automountServiceAccountToken"] is False
         assert pod["enableServiceLinks"] is False
@@ -96,7 +96,7 @@ def test_pods_have_no_rights_and_no_links(path: Path) -> None:
 
 
 @FILES
-def test_users_are_numeric_unless_the_cluster_chooses_them(path: Path) -> None:
+def test_users_are_numeric_unless_the_cluster_assigns_them(path: Path) -> None:
     for pod in RELEASES[path].pods:
         context = pod["securityContext"]
         ids = [context.get(name) for name in ("runAsUser", "runAsGroup", "fsGroup")]
@@ -107,7 +107,7 @@ HEALTH = {"web-tls": {"port": "https", "scheme": "HTTPS"}, "web-mutual": {"port"
 
 
 @FILES
-def test_health_is_asked_for_where_a_kubelet_gets_an_answer(path: Path) -> None:
+def test_health_checks_use_a_port_that_kubelets_can_reach(path: Path) -> None:
     (container,) = RELEASES[path].workload["spec"]["template"]["spec"]["containers"]
     where = HEALTH.get(path.name.removesuffix("-values.yaml"), {"port": "http"})
     assert container["livenessProbe"]["httpGet"] == {"path": "/-/healthy", **where}
@@ -116,13 +116,13 @@ def test_health_is_asked_for_where_a_kubelet_gets_an_answer(path: Path) -> None:
 
 
 @FILES
-def test_no_rights_are_asked_of_the_cluster(path: Path) -> None:
+def test_no_permissions_are_requested_from_the_cluster(path: Path) -> None:
     kinds = {manifest["kind"] for manifest in RELEASES[path].manifests}
     assert not {kind for kind in kinds if "Role" in kind}
 
 
 @FILES
-def test_every_object_says_whose_it_is(path: Path) -> None:
+def test_every_object_has_the_standard_labels(path: Path) -> None:
     release: Release = RELEASES[path]
     extra = {"as-it-is", "flows-pingone-flow-exporter-templated"}
     own = [manifest for manifest in release.manifests if manifest["metadata"]["name"] not in extra]

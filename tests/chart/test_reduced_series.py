@@ -103,7 +103,7 @@ def test_no_target_has_more_series_than_documented(
         assert found.total() <= MAX_SERIES, found
 
 
-def test_the_document_shows_the_recipe_of_the_chart() -> None:
+def test_the_docs_show_the_recipe_of_the_chart() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     (shown,) = (block for block in blocks if block.startswith("metric_relabel_configs"))
     recipe = [

@@ -213,7 +213,7 @@ def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:
     assert names < set(DEFINITIONS["alertLabels"]["propertyNames"]["not"]["enum"])
 
 
-def test_the_schema_knows_the_same_regions_labels_and_shards_as_the_exporter() -> None:
+def test_the_schema_has_the_exporters_regions_labels_and_shards() -> None:
     assert DEFINITIONS["region"]["enum"] == list(REGIONS)
     names = DEFINITIONS["target"]["properties"]["labels"]["propertyNames"]
     assert set(names["not"]["enum"]) == RESERVED_LABELS
@@ -243,6 +243,6 @@ def test_the_schema_is_draft_07_and_leaves_no_described_object_open() -> None:
     assert [place for place in objects(SCHEMA) if place not in {"/properties", "/definitions"}] == []
 
 
-def test_the_schema_has_every_value_and_every_value_is_in_the_schema() -> None:
+def test_the_schema_and_the_values_have_the_same_keys() -> None:
     tree = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     assert set(SCHEMA["properties"]) - {"global"} == set(tree)

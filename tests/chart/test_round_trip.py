@@ -96,7 +96,7 @@ def test_check_config_takes_what_every_shape_of_the_chart_gives_it(path: Path, t
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])
-def test_every_field_arrives_as_it_was_meant(mode: str, tmp_path: Path) -> None:
+def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
     settings = Pod(shape("full") | {"configMode": mode}, tmp_path).settings()
     apac, emea = settings.targets
     assert apac == Target(
@@ -142,7 +142,7 @@ def test_every_field_arrives_as_it_was_meant(mode: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])
-def test_values_that_say_nothing_leave_the_exporters_own_defaults(mode: str, tmp_path: Path) -> None:
+def test_empty_values_keep_the_exporters_defaults(mode: str, tmp_path: Path) -> None:
     only = {f"FLOW_EXPORTER_TARGETS__EMEA__{snake(name).upper()}": text for name, text in TARGET.items()}
     arrived = Pod(ONE | {"configMode": mode}, tmp_path).settings()
     assert without_files(arrived) == without_files(load(only, tmp_path))
@@ -155,7 +155,7 @@ def test_a_secret_reaches_its_target(mode: str, tmp_path: Path) -> None:
     assert target.proxy_url == "http://user:s3cr3t@proxy.example.com:3128"
 
 
-def test_a_secret_of_ones_own_wins_over_the_charts_and_over_the_file(tmp_path: Path) -> None:
+def test_an_existing_secret_takes_precedence_over_the_charts_and_the_file(tmp_path: Path) -> None:
     name = "FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL"
     values = {
         "configMode": "file",
@@ -170,7 +170,7 @@ def test_a_secret_of_ones_own_wins_over_the_charts_and_over_the_file(tmp_path: P
     assert target.proxy_url == SECRETS["pingone-flow-exporter-proxy"][name]
 
 
-def test_the_web_port_is_what_the_values_say(tmp_path: Path) -> None:
+def test_the_web_port_follows_the_values(tmp_path: Path) -> None:
     web = Pod(shape("web-mutual"), tmp_path / "mutual").settings().web
     assert web.config_file == tmp_path / "mutual/etc/pingone-flow-exporter/web/web.yaml"
     assert web.security is not None
@@ -230,7 +230,7 @@ names = st.from_regex(r"[a-z0-9]{1,20}(_[a-z0-9]{1,20}){0,2}", fullmatch=True)
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(names, fields, min_size=1, max_size=3), fields)
-def test_whatever_text_is_written_arrives_byte_for_byte(
+def test_every_text_reaches_the_exporter_byte_for_byte(
     targets: dict[str, dict[str, Any]], defaults: dict[str, Any]
 ) -> None:
     document = {

@@ -42,13 +42,13 @@ def selected(release: Release, selector: Manifest, kind: str) -> list[str]:
     ]
 
 
-def test_there_is_one_pod_that_is_never_beside_its_successor() -> None:
+def test_the_old_pod_stops_before_the_new_one_starts() -> None:
     spec = render(ONE).one("Deployment")["spec"]
     assert spec["replicas"] == 1
     assert spec["strategy"] == {"type": "Recreate"}
 
 
-def test_shards_make_a_statefulset_whose_pods_start_at_once_and_know_who_they_are() -> None:
+def test_shards_make_a_statefulset_with_pods_that_start_in_parallel_and_know_their_index() -> None:
     release = render(SHARDED)
     assert release.all("Deployment") == []
     spec = release.one("StatefulSet")["spec"]
@@ -82,14 +82,14 @@ def test_everything_selects_the_exporters_pods_and_not_the_test(values: Values) 
     assert not any(selector.items() <= test.items() for selector in selectors)
 
 
-def test_a_label_of_the_operators_own_never_breaks_a_selector() -> None:
+def test_an_operators_label_never_breaks_a_selector() -> None:
     stolen = {"app.kubernetes.io/name": "stolen", "app.kubernetes.io/component": "stolen"}
     release = render(ONE | {"podLabels": stolen, "additionalLabels": stolen})
     selector = release.workload["spec"]["selector"]["matchLabels"]
     assert selector.items() <= release.workload["spec"]["template"]["metadata"]["labels"].items()
 
 
-def test_the_selector_knows_nothing_that_an_upgrade_changes() -> None:
+def test_an_upgrade_does_not_change_the_selector() -> None:
     more = {"additionalLabels": {"release": "x"}, "image": {"tag": "9.9.9"}, "podLabels": {"a": "b"}}
     assert render(ONE | more).workload["spec"]["selector"] == render(ONE).workload["spec"]["selector"]
 
@@ -103,7 +103,7 @@ def test_a_servicemonitor_finds_one_service_so_that_nothing_is_scraped_twice(val
     assert monitor["namespaceSelector"] == {"matchNames": ["monitoring"]}
 
 
-def test_a_podmonitor_finds_the_pods_by_the_same_port() -> None:
+def test_a_podmonitor_uses_the_same_port() -> None:
     values = ONE | {"serviceMonitor": {"enabled": False}, "podMonitor": {"enabled": True}}
     release = render(values)
     spec = release.one("PodMonitor")["spec"]
@@ -159,7 +159,7 @@ def test_a_change_of_a_secret_or_of_the_web_configuration_restarts_nothing() -> 
         assert render(before).all("Secret") != render(after).all("Secret")
 
 
-def test_nothing_secret_is_environment() -> None:
+def test_no_secret_is_an_environment_variable() -> None:
     values = secrets("http://u:s3cr3t@a:1") | {"existingSecret": "mine"}
     release = render(values)
     for pod in release.pods:
@@ -183,13 +183,13 @@ def test_a_change_of_anything_else_restarts_nothing(change: Values) -> None:
 @pytest.mark.parametrize(
     ("grace", "seconds"), [("15s", 25), ("0", 10), ("1m30s500ms", 101), ("10m", 610), ("1ms", 11)]
 )
-def test_the_kubelet_waits_longer_than_the_exporter_drains(grace: str, seconds: int) -> None:
+def test_the_termination_grace_period_is_longer_than_the_exporters(grace: str, seconds: int) -> None:
     pod = render(ONE | {"shutdownGrace": grace}).pods[0]
     assert pod["terminationGracePeriodSeconds"] == seconds
 
 
 @pytest.mark.parametrize("monitor", ["ServiceMonitor", "PodMonitor"])
-def test_a_monitor_speaks_to_the_port_as_the_port_speaks(monitor: str) -> None:
+def test_a_monitor_uses_the_scheme_of_the_port(monitor: str) -> None:
     which = {"enabled": True, "tlsConfig": {"serverName": "flows.example.com"}}
     values = {"web": {"config": TLS}, "serviceMonitor": {"enabled": False}}
     values[monitor[0].lower() + monitor[1:]] = which
@@ -203,13 +203,13 @@ def test_a_monitor_speaks_to_the_port_as_the_port_speaks(monitor: str) -> None:
     }
 
 
-def test_a_scheme_of_the_operators_own_wins() -> None:
+def test_an_explicit_scheme_takes_precedence() -> None:
     values = ONE | {"serviceMonitor": {"scheme": "https"}}  # a mesh puts TLS before the exporter
     (endpoint,) = render(values).one("ServiceMonitor")["spec"]["endpoints"]
     assert (endpoint["port"], endpoint["scheme"]) == ("http", "https")
 
 
-def test_ports_are_called_by_what_is_spoken_there() -> None:
+def test_ports_are_named_after_their_scheme() -> None:
     release = render(ONE | {"shards": 2, "web": {"config": TLS, "healthPort": 9989}})
     (container,) = release.pods[0]["containers"]
     assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [
@@ -223,7 +223,7 @@ def test_ports_are_called_by_what_is_spoken_there() -> None:
     assert "https://flows-pingone-flow-exporter.monitoring.svc:9988/runbooks/" in release.notes
 
 
-def test_a_networkpolicy_lets_kubelets_to_the_health_port_and_scrapers_alone_to_the_other() -> None:
+def test_a_networkpolicy_opens_the_health_port_to_all_and_the_main_port_to_scrapers() -> None:
     spec = render(shape("web-mutual")).one("NetworkPolicy")["spec"]
     scrapes, health = spec["ingress"]
     assert [port["port"] for port in scrapes["ports"]] == [9988]
@@ -231,7 +231,7 @@ def test_a_networkpolicy_lets_kubelets_to_the_health_port_and_scrapers_alone_to_
     assert health == {"ports": [{"port": 9989, "protocol": "TCP"}]}
 
 
-def test_a_networkpolicy_names_the_pods_port_and_not_the_services() -> None:
+def test_a_networkpolicy_uses_the_pods_port_not_the_services() -> None:
     values = ONE | {"port": 9100, "service": {"port": 80}, "networkPolicy": {"enabled": True}}
     release = render(values)
     spec = release.one("NetworkPolicy")["spec"]
@@ -243,13 +243,13 @@ def test_a_networkpolicy_names_the_pods_port_and_not_the_services() -> None:
     assert ports == [53, 53, 443]
 
 
-def test_dns_is_let_out_to_the_port_at_which_the_clusters_pods_answer() -> None:
+def test_dns_is_allowed_to_the_ports_of_the_clusters_dns_pods() -> None:
     rule = render(shape("openshift")).one("NetworkPolicy")["spec"]["egress"][0]
     assert rule["ports"] == [{"port": 5353, "protocol": "UDP"}, {"port": 5353, "protocol": "TCP"}]
 
 
 @pytest.mark.parametrize("probe", ["livenessProbe", "readinessProbe"])
-def test_a_probe_that_is_null_is_not_there(probe: str) -> None:
+def test_a_null_probe_is_left_out(probe: str) -> None:
     (container,) = render(ONE | {probe: None}).pods[0]["containers"]
     assert {"livenessProbe", "readinessProbe"} - container.keys() == {probe}
 
@@ -265,7 +265,7 @@ def test_a_disruption_budget_never_keeps_a_node_from_being_drained() -> None:
     [({}, LONG), ({"fullnameOverride": "b" * 80}, "x"), ({"nameOverride": "c" * 80}, "x")],
     ids=["release", "fullname", "name"],
 )
-def test_the_longest_names_still_fit_what_kubernetes_derives_from_them(values: Values, name: str) -> None:
+def test_the_longest_names_fit_the_limits_of_kubernetes(values: Values, name: str) -> None:
     release = render(SHARDED | values, name=name)
     # A pod's label holds the StatefulSet's name, a dash and a hash of ten characters.
     assert len(f"{release.workload['metadata']['name']}-0123456789") <= 63
@@ -277,19 +277,19 @@ def test_the_longest_names_still_fit_what_kubernetes_derives_from_them(values: V
 
 
 @pytest.mark.parametrize("tag", ["a" * 62 + ".b", "a" * 62 + "_b", "1."])
-def test_a_tag_becomes_a_label_however_long_it_is(tag: str) -> None:
+def test_a_tag_of_any_length_becomes_a_label(tag: str) -> None:
     label = render(ONE | {"image": {"tag": tag}}).workload["metadata"]["labels"]["app.kubernetes.io/version"]
     assert len(label) <= 63
     assert tag.startswith(label)
     assert label[-1].isalnum()
 
 
-def test_a_name_that_is_cut_at_a_dash_does_not_end_in_one() -> None:
+def test_a_truncated_name_does_not_end_in_a_dash() -> None:
     name = render(ONE, name="a" * 49 + "-b").workload["metadata"]["name"]
     assert name == "a" * 49
 
 
-def test_a_release_that_is_named_as_the_chart_is_not_named_twice() -> None:
+def test_a_release_named_like_the_chart_is_not_named_twice() -> None:
     assert render(ONE, name="pingone-flow-exporter").workload["metadata"]["name"] == "pingone-flow-exporter"
 
 
@@ -309,51 +309,51 @@ def test_texts_that_look_like_numbers_stay_texts() -> None:
     ],
     ids=["default", "tag", "digest"],
 )
-def test_the_test_runs_the_image_that_is_deployed(image: Values, reference: str) -> None:
+def test_the_test_runs_the_deployed_image(image: Values, reference: str) -> None:
     pods = render(ONE | {"image": image}).pods
     assert [pod["containers"][0]["image"] for pod in pods] == [reference] * 2
     assert pods[1]["containers"][0]["args"] == ["check-config"]
 
 
 @pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
-def test_the_test_reads_the_very_settings_that_are_deployed(path: Path) -> None:
+def test_the_test_reads_the_deployed_settings(path: Path) -> None:
     exporter, test = render(values_of(path)).pods
     assert test["containers"][0]["envFrom"] == exporter["containers"][0]["envFrom"]
     assert test["containers"][0].get("volumeMounts") == exporter["containers"][0].get("volumeMounts")
     assert test.get("volumes") == exporter.get("volumes")
 
 
-def test_the_tests_pod_is_still_there_when_helm_looks_for_its_logs() -> None:
+def test_the_tests_pod_is_kept_for_its_logs() -> None:
     annotations = render(ONE).one("Pod")["metadata"]["annotations"]
     assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
 
 
-def test_the_test_is_a_hook_and_can_be_switched_off() -> None:
+def test_the_test_is_a_hook_and_can_be_disabled() -> None:
     assert render(ONE).one("Pod")["metadata"]["annotations"]["helm.sh/hook"] == "test"
     assert render(ONE | {"test": {"enabled": False}}).all("Pod") == []
 
 
-def test_what_the_chart_makes_secret_is_no_part_of_the_configmap() -> None:
+def test_secrets_are_not_in_the_configmap() -> None:
     secret = {"FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL": "http://u:s3cr3t@a.example:1"}
     release = render(ONE | {"secretVariables": secret})
     assert "s3cr3t" not in str([item for item in release.manifests if item["kind"] != "Secret"])
     assert release.mounts(secrets={}) == {"/etc/pingone-flow-exporter/secrets": secret}
 
 
-def test_only_what_is_asked_for_is_made() -> None:
+def test_only_enabled_objects_are_created() -> None:
     (plain,) = (path for path in CI if path.name == "plain-values.yaml")
     kinds = sorted(manifest["kind"] for manifest in render(values_of(plain)).manifests)
     assert kinds == ["ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"]
 
 
-def test_the_notes_tell_which_label_the_operator_wants_and_whether_it_is_there() -> None:
+def test_the_notes_show_the_label_that_the_operator_selects() -> None:
     assert "--set additionalLabels.release=<release of kube-prometheus-stack>" in render(ONE).notes
     labelled = render(ONE | {"additionalLabels": {"release": "kps"}}).notes
     assert "release: kps" in labelled
     assert "--set additionalLabels" not in labelled
 
 
-def test_the_notes_say_when_prometheus_will_not_trust_the_port() -> None:
+def test_the_notes_warn_if_prometheus_will_not_trust_the_port() -> None:
     untrusted = "the monitor has no tlsConfig"
     assert untrusted in render(ONE | {"web": {"config": TLS}}).notes
     trusted = {"web": {"config": TLS}, "serviceMonitor": {"tlsConfig": {"serverName": "a"}}}
@@ -361,13 +361,13 @@ def test_the_notes_say_when_prometheus_will_not_trust_the_port() -> None:
     assert untrusted not in render(ONE).notes
 
 
-def test_the_notes_tell_how_to_look_now() -> None:
+def test_the_notes_show_how_to_probe_now() -> None:
     for values, kind in ((ONE, "deployment"), (SHARDED, "statefulset")):
         line = f"--namespace monitoring exec {kind}/{FULL_NAME} -- pingone-flow-exporter probe\n"
         assert line in render(values).notes
 
 
-def test_the_notes_say_when_links_are_good_inside_the_cluster_alone() -> None:
+def test_the_notes_say_if_links_only_work_inside_the_cluster() -> None:
     inside = f"http://{FULL_NAME}.monitoring.svc:9988/runbooks/<Alert>\n  This address only works inside"
     assert inside in render(ONE).notes
     outside = render(ONE | {"externalUrl": "https://flows.example.com/"}).notes

@@ -97,7 +97,7 @@ def put(simulated: Simulated, daemon: Daemon, weather: str, reason: str, **param
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_under_any_weather_all_that_is_said_is_the_same(
+def test_api_metrics_and_pages_agree_under_any_weather(
     simulated: Simulated,
     daemon: Daemon,
     weather: str,
@@ -146,7 +146,7 @@ def same_as_the_metrics(target: dict[str, Any], metrics: Samples) -> None:
         assert value("tls_certificate_expiry_timestamp_seconds") == moment("certificate_not_after")
 
 
-def test_while_our_own_way_out_is_closed_nobody_else_is_blamed(simulated: Simulated, tmp_path: Path) -> None:
+def test_without_network_access_no_provider_is_blamed(simulated: Simulated, tmp_path: Path) -> None:
     for name in (ONE, TWO):
         simulated.put(name, {"weather": "silent"})
     environment = {**PACE, **simulated.variables, "FLOW_EXPORTER_EGRESS_CHECK_URL": "http://127.0.0.1:1/"}

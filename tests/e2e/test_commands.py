@@ -39,30 +39,28 @@ def names(complaints: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("command", [("run",), (), ("check-config",)], ids=["run", "none", "check-config"])
-def test_without_a_target_it_says_which_variables_make_one(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_without_a_target_it_shows_the_required_variables(tmp_path: Path, command: tuple[str, ...]) -> None:
     (complaint,) = lines(run_command(*command, cwd=tmp_path))
     assert complaint.startswith(f"{PREFIX}TARGETS: no targets; ")
     for field in ("SOURCE_ENVIRONMENT_ID", "DESTINATION_ENVIRONMENT_ID", "CLIENT_ID"):
         assert f"__{field}" in complaint
 
 
-def test_a_typo_is_named_with_what_was_meant(tmp_path: Path) -> None:
+def test_a_typo_is_reported_with_a_suggestion(tmp_path: Path) -> None:
     typo = f"{PREFIX}TARGETS__EMEA__INTERVALL"
     (complaint,) = lines(run_command(cwd=tmp_path, env=GOOD | {typo: "30s"}))
     assert complaint.startswith(f"{typo}: ")
     assert f"did you mean {PREFIX}TARGETS__EMEA__INTERVAL?" in complaint
 
 
-def test_a_file_that_is_not_there_is_named_by_its_variable(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_its_variable(tmp_path: Path) -> None:
     variable = f"{PREFIX}TARGETS__EMEA__CA_FILE"
     complaints = lines(run_command(cwd=tmp_path, env=GOOD | {variable: "no-such.pem"}))
     assert names(complaints) == [variable]
 
 
 @pytest.mark.parametrize("command", [(), ("check-config",)], ids=["run", "check-config"])
-def test_all_mistakes_are_told_at_once_and_none_with_its_value(
-    tmp_path: Path, command: tuple[str, ...]
-) -> None:
+def test_all_errors_are_reported_at_once_and_without_values(tmp_path: Path, command: tuple[str, ...]) -> None:
     mistakes = {
         f"{PREFIX}CLIENT_SECRET": SECRET,
         f"{PREFIX}DEFAULTS__SCOPE": f'"{SECRET}"',
@@ -95,9 +93,7 @@ def test_check_config_prints_what_would_be_probed(tmp_path: Path) -> None:
     assert SECRET not in done.stdout
 
 
-def test_every_source_of_settings_is_read_and_the_nearer_one_wins(
-    tmp_path: Path, daemon: Factory[..., Daemon]
-) -> None:
+def test_every_source_of_settings_is_read_by_precedence(tmp_path: Path, daemon: Factory[..., Daemon]) -> None:
     directory = tmp_path / "work"
     directory.mkdir()
     with HttpServer() as server:
@@ -137,7 +133,7 @@ def test_the_version_is_the_same_by_either_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("prob",), ("run", "more"), ("--verbose",)])
-def test_what_is_no_command_is_a_mistake(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_an_unknown_command_is_an_error(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = run_command(*arguments, cwd=tmp_path, env=GOOD)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(r"^usage: pingone-flow-exporter", done.stderr)

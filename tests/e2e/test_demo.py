@@ -31,7 +31,7 @@ CHANGE = re.compile(r"^[0-9-]{10}T[0-9:.]{12}Z (\w+): \w+(?: \(fault: \w+\))?, w
 SUM = re.compile(r"^(\w+): ([0-9]+) ok, ([0-9]+) failed$")
 
 
-def test_it_ends_by_itself_after_a_line_for_every_environment(tmp_path: Path) -> None:
+def test_it_exits_after_a_line_for_every_environment(tmp_path: Path) -> None:
     with Shown("demo", "--duration", "5s", directory=tmp_path) as demo:
         assert demo.wait() == 0
     lines = demo.output().splitlines()
@@ -46,7 +46,7 @@ def test_it_ends_by_itself_after_a_line_for_every_environment(tmp_path: Path) ->
     assert demo.left_behind() == []
 
 
-def test_page_metrics_and_control_answer_where_it_says(tmp_path: Path) -> None:
+def test_page_metrics_and_control_respond_at_the_printed_addresses(tmp_path: Path) -> None:
     with Shown("demo", directory=tmp_path) as demo:
         places = demo.places()
         assert list(places) == ["page", "metrics", "weather", "change it", "end it"]
@@ -86,7 +86,7 @@ def test_a_signal_ends_it_with_success_and_nothing_is_left(tmp_path: Path, numbe
     assert demo.left_behind() == []
 
 
-def test_nothing_that_is_configured_for_the_daemon_reaches_it(tmp_path: Path) -> None:
+def test_the_daemons_settings_do_not_affect_it(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / ".env").write_text("FLOW_EXPORTER_LOGG__LEVEL=debug\n", encoding="utf-8")
     environment = {"FLOW_EXPORTER_TARGETS__MINE__REGION": "nowhere"}
@@ -95,7 +95,7 @@ def test_nothing_that_is_configured_for_the_daemon_reaches_it(tmp_path: Path) ->
     assert demo.log() == ""
 
 
-def test_colours_that_are_forced_make_no_terminal_of_a_file(tmp_path: Path) -> None:
+def test_forced_colors_do_not_make_a_file_a_terminal(tmp_path: Path) -> None:
     environment = {"FORCE_COLOR": "1"}
     with Shown("demo", "--duration", "2s", directory=tmp_path, environment=environment) as demo:
         assert demo.wait() == 0
@@ -103,7 +103,7 @@ def test_colours_that_are_forced_make_no_terminal_of_a_file(tmp_path: Path) -> N
     assert SUM.match(demo.output().splitlines()[-1])
 
 
-def test_a_prometheus_beside_it_scrapes_every_environment(tmp_path: Path) -> None:
+def test_the_demos_prometheus_scrapes_every_environment(tmp_path: Path) -> None:
     path = f"{Path(need_tool('prometheus')).parent}:/usr/bin:/bin"
     with Shown("demo", "--prometheus", directory=tmp_path, environment={"PATH": path}) as demo:
         places = demo.places()
@@ -124,7 +124,7 @@ def test_a_prometheus_beside_it_scrapes_every_environment(tmp_path: Path) -> Non
         get(places["Prometheus"])
 
 
-def test_a_prometheus_that_does_not_come_up_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_prometheus_that_does_not_start_is_reported_with_its_output(tmp_path: Path) -> None:
     broken = tmp_path / "bin" / "prometheus"
     broken.parent.mkdir()
     broken.write_text("#!/bin/sh\necho starting\necho 'no space left' >&2\nexit 3\n", encoding="utf-8")
@@ -137,7 +137,7 @@ def test_a_prometheus_that_does_not_come_up_is_told_with_its_last_words(tmp_path
     assert demo.left_behind() == []
 
 
-def test_a_prometheus_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_missing_prometheus_is_reported_in_one_line(tmp_path: Path) -> None:
     done = run_command("demo", "--prometheus", cwd=tmp_path, env={"PATH": str(tmp_path)})
     complaint = "prometheus is not on PATH; on Debian: apt-get install prometheus\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", complaint)
@@ -158,7 +158,7 @@ def test_on_a_terminal_there_is_a_live_table_of_all_environments(tmp_path: Path,
     assert not any(SUM.match(line) for line in lines)
 
 
-def test_on_a_terminal_that_cannot_move_its_cursor_there_are_lines(tmp_path: Path) -> None:
+def test_a_dumb_terminal_shows_lines(tmp_path: Path) -> None:
     status, written = on_a_terminal(tmp_path, columns=80, term="dumb")
     assert status == 0
     assert "\x1b" not in written

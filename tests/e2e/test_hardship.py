@@ -61,7 +61,7 @@ def look(daemon: Daemon) -> Look:
     return Look(page, before, time.monotonic())
 
 
-def test_runs_that_were_due_while_the_process_was_stopped_are_accounted_for(
+def test_runs_due_during_a_stop_are_accounted_for(
     daemon: Factory[..., Daemon], http_server: Factory[..., HttpServer]
 ) -> None:
     server = http_server()
@@ -138,7 +138,7 @@ def unread(directory: Path, environment: dict[str, str]) -> Iterator[Unread]:
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["stuck", "gone"])
-def test_a_log_that_nobody_reads_holds_up_neither_probes_nor_scrapes_nor_the_end(
+def test_an_unread_log_delays_neither_probes_nor_scrapes_nor_shutdown(
     tmp_path: Path, http_server: Factory[..., HttpServer], *, gone: bool
 ) -> None:
     server = http_server()

@@ -69,7 +69,7 @@ def wait_until_not_ready(running: Daemon) -> None:
 
 
 @BOTH
-def test_a_probe_under_way_finishes_while_nobody_is_sent_here_any_more(
+def test_a_running_probe_finishes_while_readiness_is_off(
     daemon: Factory[..., Daemon], gate: Gate, number: signal.Signals
 ) -> None:
     running = probing(daemon, gate)
@@ -90,7 +90,9 @@ def test_a_probe_under_way_finishes_while_nobody_is_sent_here_any_more(
     assert f"signal={number.name}" in log
 
 
-def test_a_probe_that_outlasts_the_grace_is_cancelled(daemon: Factory[..., Daemon], gate: Gate) -> None:
+def test_a_probe_that_outlasts_the_grace_period_is_cancelled(
+    daemon: Factory[..., Daemon], gate: Gate
+) -> None:
     running = probing(daemon, gate, FLOW_EXPORTER_SHUTDOWN_GRACE="300ms")
     running.signal(signal.SIGTERM)
     assert running.wait(timeout=AT_ONCE) == 0
@@ -101,7 +103,7 @@ def test_a_probe_that_outlasts_the_grace_is_cancelled(daemon: Factory[..., Daemo
 
 
 @BOTH
-def test_a_second_signal_ends_it_at_once(
+def test_a_second_signal_exits_at_once(
     daemon: Factory[..., Daemon], gate: Gate, number: signal.Signals
 ) -> None:
     running = probing(daemon, gate, FLOW_EXPORTER_SHUTDOWN_GRACE="40s")
@@ -112,7 +114,7 @@ def test_a_second_signal_ends_it_at_once(
     assert running.wait(timeout=AT_ONCE) == 1
 
 
-def test_no_probe_is_begun_once_it_stops(daemon: Factory[..., Daemon], gate: Gate) -> None:
+def test_no_probe_starts_during_shutdown(daemon: Factory[..., Daemon], gate: Gate) -> None:
     """The second target is due all the time, and the first one keeps the drain going."""
     with HttpServer() as other:
         running = daemon(
@@ -136,7 +138,7 @@ def test_no_probe_is_begun_once_it_stops(daemon: Factory[..., Daemon], gate: Gat
         assert running.wait() == 0
 
 
-def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with HttpServer() as server, socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         environment = target_variables("emea", server.base_url) | {
@@ -149,7 +151,7 @@ def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
         assert server.requests == ()
 
 
-def test_it_listens_where_it_is_told_to_all_at_once(daemon: Factory[..., Daemon], gate: Gate) -> None:
+def test_it_listens_on_all_configured_addresses(daemon: Factory[..., Daemon], gate: Gate) -> None:
     gate.opened.set()
     running = daemon(
         target_variables("emea", gate.server.base_url)

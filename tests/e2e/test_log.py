@@ -146,7 +146,7 @@ def parse_logfmt(line: str) -> Line:
     return {pair[1]: json.loads(pair[2]) if pair[2].startswith('"') else pair[2] for pair in pairs}
 
 
-def test_every_line_says_when_how_grave_and_what(output: Output) -> None:
+def test_every_line_has_time_level_and_message(output: Output) -> None:
     assert len(output.lines) > 10
     for line in output.lines:
         assert list(line)[:3] == ["ts", "level", "msg"]
@@ -193,7 +193,7 @@ def test_a_change_of_reason_is_logged_at_its_level_with_the_previous_one(output:
     assert changes >= 2 + 4  # of two targets at the start, and of one that turned three times more
 
 
-def test_a_line_has_what_finds_the_probe_at_the_provider(output: Output) -> None:
+def test_a_line_has_the_ids_to_find_the_probe_at_the_provider(output: Output) -> None:
     good = [line for line in output.of("changing") if line["reason"] == "ok"]
     bad = [line for line in output.of("changing") if line["reason"] == "server_error"]
     assert good

@@ -100,9 +100,7 @@ def openmetrics(daemon: Daemon) -> Samples:
         (PROMETHEUS_3, OPENMETRICS_TYPE),
     ],
 )
-def test_the_format_is_the_one_that_is_asked_for(
-    daemon: Daemon, accept: str | None, content_type: str
-) -> None:
+def test_the_format_follows_the_accept_header(daemon: Daemon, accept: str | None, content_type: str) -> None:
     # httpx sends an Accept of its own where none is given
     response = daemon.get("/metrics", {"Accept": "" if accept is None else accept})
     assert response.status_code == 200
@@ -113,7 +111,7 @@ def test_the_format_is_the_one_that_is_asked_for(
     )
 
 
-def test_both_formats_say_the_same(text: Samples, openmetrics: Samples) -> None:
+def test_both_formats_have_the_same_values(text: Samples, openmetrics: Samples) -> None:
     assert quiet(openmetrics) == quiet(text)
     assert len(quiet(text)) > 200
 
@@ -143,7 +141,7 @@ def test_every_family_has_help_and_type_once_and_before_its_samples(text: Sample
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_a_family_of_the_catalogue_is_on_the_page_as_it_is_described(
+def test_every_documented_family_is_exposed_as_documented(
     text: Samples, openmetrics: Samples, family: Family
 ) -> None:
     for page in (text, openmetrics):
@@ -157,7 +155,7 @@ def test_a_family_of_the_catalogue_is_on_the_page_as_it_is_described(
             assert set(sample.labels) - own == set(family.labels) | bucket
 
 
-def test_nothing_of_ours_is_on_the_page_but_not_in_the_catalogue(text: Samples) -> None:
+def test_every_exposed_family_is_documented(text: Samples) -> None:
     known = {family.name.removesuffix("_total") for family in FAMILIES}
     shown = {family.name.removesuffix("_total") for family in text.families}
     assert {name for name in shown if name.startswith("pingone_flow_")} == known
@@ -174,7 +172,7 @@ def test_promtool_finds_nothing_wrong(text: Samples) -> None:
     assert promtool_check_metrics(text.text) == (0, "")
 
 
-def test_the_page_is_compressed_for_those_who_ask(daemon: Daemon) -> None:
+def test_the_page_is_compressed_on_request(daemon: Daemon) -> None:
     lengths = {}
     for coding in ("gzip", "identity", "gzip;q=0"):
         response = daemon.get("/metrics", {"Accept-Encoding": coding})
@@ -196,14 +194,14 @@ def test_head_is_get_without_the_body(daemon: Daemon, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
-def test_a_wrong_method_is_told_the_right_ones(daemon: Daemon, path: str) -> None:
+def test_a_wrong_method_gets_the_allowed_ones(daemon: Daemon, path: str) -> None:
     for method in ("POST", "PUT", "DELETE"):
         response = daemon.request(method, path)
         assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize("path", ["/metrics/", "/nothing", "/favicon.ico", "/%2Fmetrics", "/%00"])
-def test_what_is_not_there_is_404(daemon: Daemon, path: str) -> None:
+def test_unknown_paths_are_404(daemon: Daemon, path: str) -> None:
     assert daemon.get(path).status_code == 404
 
 

@@ -128,7 +128,7 @@ def outcomes(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]
     return {outcome["target"]: outcome for outcome in document["outcomes"]}
 
 
-def test_in_fair_weather_a_table_says_so_and_the_exit_status_too(
+def test_if_all_targets_are_healthy_table_and_exit_status_show_it(
     tmp_path: Path, simulated: Simulated, names: list[str]
 ) -> None:
     done = probe(cwd=tmp_path, env=simulated.variables)
@@ -145,7 +145,7 @@ def test_in_fair_weather_a_table_says_so_and_the_exit_status_too(
     assert "\x1b" not in done.stdout
 
 
-def test_in_foul_weather_the_failures_are_told_in_detail_and_the_others_are_good(
+def test_failures_are_shown_in_detail_and_the_others_are_ok(
     tmp_path: Path, simulated: Simulated, names: list[str]
 ) -> None:
     broken, refused, *_ = names
@@ -167,7 +167,7 @@ def test_in_foul_weather_the_failures_are_told_in_detail_and_the_others_are_good
     assert done.stdout.endswith(f"\n\n{len(names) - 2} of {len(names)} ok, 2 failed\n")
 
 
-def test_json_has_the_documented_fields_in_the_order_asked_for_and_nothing_beside_it(
+def test_json_has_the_documented_fields_in_the_requested_order(
     tmp_path: Path, simulated: Simulated, names: list[str]
 ) -> None:
     first, second, third, *_ = reversed(names)
@@ -182,7 +182,7 @@ def test_json_has_the_documented_fields_in_the_order_asked_for_and_nothing_besid
     assert step.keys() >= {"phases", "http_status_code", "flow_status", "checks", "correlation_id", "address"}
 
 
-def test_it_is_one_command_by_either_name_and_asks_for_what_is_named_alone(
+def test_both_names_run_the_same_command_for_the_named_targets_only(
     tmp_path: Path, simulated: Simulated, names: list[str]
 ) -> None:
     command = (sys.executable, "-m", "exporter")
@@ -190,7 +190,7 @@ def test_it_is_one_command_by_either_name_and_asks_for_what_is_named_alone(
     assert (done.returncode, list(outcomes(done))) == (0, [names[0]])
 
 
-def test_a_tls_target_tells_of_its_certificate_also_when_that_is_refused(
+def test_the_certificate_of_a_tls_target_is_reported_even_if_rejected(
     tmp_path: Path, simulated: Simulated, names: list[str]
 ) -> None:
     (secure,) = [environment.name for environment in demo_environments() if environment.https][:1]
@@ -209,7 +209,7 @@ THREE = {
 }
 
 
-def test_names_that_are_no_targets_are_all_told_and_nothing_is_probed(tmp_path: Path) -> None:
+def test_all_unknown_targets_are_reported_and_nothing_is_probed(tmp_path: Path) -> None:
     done = probe("apac", "emae", "retired", "x", cwd=tmp_path, env=THREE)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -219,7 +219,7 @@ def test_names_that_are_no_targets_are_all_told_and_nothing_is_probed(tmp_path: 
     )
 
 
-def test_a_mistake_in_the_settings_is_told_as_by_check_config(tmp_path: Path) -> None:
+def test_invalid_settings_are_reported_as_by_check_config(tmp_path: Path) -> None:
     env = THREE | {f"{PREFIX}LOG__FORMAT": SECRET}
     done = probe("emea", cwd=tmp_path, env=env)
     assert (done.returncode, done.stdout) == (2, "")
@@ -227,7 +227,7 @@ def test_a_mistake_in_the_settings_is_told_as_by_check_config(tmp_path: Path) ->
     assert SECRET not in done.stderr
 
 
-def test_in_any_pod_a_target_of_another_shard_is_probed_all_the_same(tmp_path: Path) -> None:
+def test_probe_also_probes_targets_of_other_shards(tmp_path: Path) -> None:
     with HttpServer() as server:
         env: dict[str, str] = {f"{PREFIX}SHARD__COUNT": "3", f"{PREFIX}SHARD__INDEX": "exporter-1"}
         asked = [f"t{number}" for number in range(6)]
@@ -238,7 +238,7 @@ def test_in_any_pod_a_target_of_another_shard_is_probed_all_the_same(tmp_path: P
         assert list(outcomes(probe("--json", asked[1], cwd=tmp_path, env=env))) == asked[1:2]
 
 
-def test_one_that_hangs_costs_the_others_no_more_than_its_timeout(tmp_path: Path) -> None:
+def test_a_hanging_target_delays_the_others_by_its_timeout_at_most(tmp_path: Path) -> None:
     with HttpServer() as server, HttpServer(behavior=silent) as hanging:
         env = {
             **target_variables("good", server.base_url),
@@ -272,7 +272,7 @@ def test_two_hundred_targets_in_a_pipe_are_two_hundred_rows_and_no_bar(tmp_path:
     assert "\r" not in done.stdout
 
 
-def test_a_person_at_a_terminal_sees_a_bar_while_it_runs_and_then_a_table_that_fits(tmp_path: Path) -> None:
+def test_a_terminal_shows_a_progress_bar_and_then_a_table_that_fits(tmp_path: Path) -> None:
     with HttpServer() as server, HttpServer(behavior=silent) as hanging:
         env = {
             **target_variables("good", server.base_url),
@@ -311,7 +311,7 @@ def at_a_terminal(*arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
     return seen.decode().replace("\r\n", "\n")
 
 
-def test_nothing_secret_is_told_whatever_comes_of_it(tmp_path: Path) -> None:
+def test_no_secret_is_printed_whatever_the_result(tmp_path: Path) -> None:
     with HttpServer() as server:
         env = {
             **target_variables("good", server.base_url, redirect_uri=f"https://rp.example/cb?x={SECRET}"),
@@ -338,7 +338,7 @@ def test_nothing_secret_is_told_whatever_comes_of_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)], ids=["table", "json"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_told_to_stop_it_prints_what_is_known_at_once(
+def test_when_stopped_it_prints_the_results_so_far(
     tmp_path: Path, number: signal.Signals, arguments: tuple[str, ...]
 ) -> None:
     with HttpServer() as server, HttpServer(behavior=silent) as hanging:
@@ -367,7 +367,7 @@ def test_told_to_stop_it_prints_what_is_known_at_once(
         assert process.log() == ""
 
 
-def test_a_reader_that_had_enough_is_no_failure_and_no_traceback(tmp_path: Path) -> None:
+def test_a_reader_that_closes_early_causes_no_failure_and_no_traceback(tmp_path: Path) -> None:
     with HttpServer() as server:
         reading, writing = os.pipe()
         os.close(reading)
@@ -386,7 +386,7 @@ def test_a_reader_that_had_enough_is_no_failure_and_no_traceback(tmp_path: Path)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110  a device
-def test_a_result_that_cannot_be_written_is_no_success(tmp_path: Path) -> None:
+def test_a_result_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
     with HttpServer() as server, open("/dev/full", "w") as full:  # noqa: PTH123  likewise
         done = subprocess.run(
             [*COMMAND, "probe", "--json"],

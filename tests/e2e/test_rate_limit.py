@@ -81,7 +81,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
 @pytest.mark.parametrize(
     "headers", [(("Retry-After", "2"),), DATED], ids=["in_seconds", "as_a_date_of_another_clock"]
 )
-def test_all_of_its_targets_are_held_back_for_as_long_as_it_asks(
+def test_all_targets_of_the_environment_pause_for_as_long_as_it_asks(
     setting: Setting, headers: tuple[tuple[str, str], ...]
 ) -> None:
     daemon = setting.daemon

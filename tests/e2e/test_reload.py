@@ -86,7 +86,7 @@ def reload(running: Daemon) -> str:
     return response.text.removesuffix("\n")
 
 
-def test_a_hundred_reloads_under_load_lose_nothing_and_double_nothing(
+def test_a_hundred_reloads_under_load_neither_lose_nor_double_a_probe(
     started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
 ) -> None:
     server = http_server()
@@ -180,7 +180,7 @@ def phases_of(name: str, requests: Iterable[Request]) -> list[float]:
     return [at % INTERVAL for at in since_slots_began(name, requests)]
 
 
-def test_a_target_that_is_removed_is_gone_from_the_next_page_and_probed_no_more(
+def test_a_removed_target_disappears_and_is_not_probed_again(
     started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
 ) -> None:
     server = http_server()
@@ -234,7 +234,7 @@ def test_an_error_changes_nothing_and_is_reported_in_response_log_and_metric(
     assert running.metrics().value(GOOD) == 1.0
 
 
-def test_a_hangup_reloads(
+def test_sighup_reloads(
     started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
 ) -> None:
     server = http_server()
@@ -270,7 +270,7 @@ def test_what_cannot_change_is_reported_and_the_rest_takes_effect(
     )
 
 
-def test_a_mount_that_is_swapped_as_kubernetes_does_is_noticed(
+def test_a_swapped_kubernetes_mount_is_reloaded(
     daemon: Factory[..., Daemon], tmp_path: Path, http_server: Factory[..., HttpServer]
 ) -> None:
     """The file is a link to one below a link that is swapped: nothing changes where the file itself is."""
@@ -289,7 +289,7 @@ def test_a_mount_that_is_swapped_as_kubernetes_does_is_noticed(
     assert running.log().count('msg="reload refused, nothing is changed"') == 1
 
 
-def test_a_mounted_secret_that_is_renewed_is_noticed(
+def test_a_renewed_mounted_secret_is_reloaded(
     daemon: Factory[..., Daemon], tmp_path: Path, http_server: Factory[..., HttpServer]
 ) -> None:
     server = http_server()
@@ -319,7 +319,7 @@ def yaml(names: Iterable[str], server: HttpServer) -> str:
     return "\n".join([*lines, ""])
 
 
-def test_an_authority_that_is_renewed_in_its_file_is_trusted_by_itself(
+def test_a_renewed_authority_file_is_reloaded(
     started: Callable[[Mapping[str, str]], Daemon], http_server: Factory[..., HttpServer], tmp_path: Path
 ) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
@@ -337,7 +337,7 @@ def test_an_authority_that_is_renewed_in_its_file_is_trusted_by_itself(
     assert running.log().count("msg=reloaded") == 1
 
 
-def test_a_refused_certificate_is_that_of_the_host_that_is_probed_now(
+def test_a_rejected_certificate_is_that_of_the_current_host(
     started: Callable[[Mapping[str, str]], Daemon],
     file: Path,
     http_server: Factory[..., HttpServer],
@@ -367,7 +367,7 @@ def test_a_refused_certificate_is_that_of_the_host_that_is_probed_now(
     [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}, {"Origin": "null"}],
     ids=["by_fetch_metadata", "by_origin", "by_an_opaque_origin"],
 )
-def test_a_page_of_another_site_cannot_make_a_browser_reload(
+def test_another_site_cannot_trigger_a_reload(
     started: Callable[[Mapping[str, str]], Daemon],
     file: Path,
     http_server: Factory[..., HttpServer],

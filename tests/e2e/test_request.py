@@ -86,7 +86,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         )
 
 
-def test_the_target_is_the_documented_one_byte_for_byte(seen: Seen) -> None:
+def test_the_request_target_is_exactly_the_documented_one(seen: Seen) -> None:
     host = re.escape(seen.host.replace(":", "%3A"))
     documented = re.compile(
         rf"/{SOURCE}/as/authorize"
@@ -102,7 +102,7 @@ def test_the_target_is_the_documented_one_byte_for_byte(seen: Seen) -> None:
         assert documented.fullmatch(request.target), request.target
 
 
-def test_the_headers_are_these_and_no_others(seen: Seen) -> None:
+def test_exactly_these_headers_are_sent(seen: Seen) -> None:
     for request in seen.usual:
         assert request.headers[:-1] == (
             ("Host", seen.host),

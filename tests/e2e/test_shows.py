@@ -76,7 +76,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             )
 
 
-def test_a_federation_that_works_shows_success_phases_code_and_status(story: Story) -> None:
+def test_a_healthy_federation_shows_success_phases_code_and_status(story: Story) -> None:
     page = story.works
     assert page.value("pingone_flow_probe_success", target="emea", journey="authorize") == 1.0
     assert phases(page) == PHASES
@@ -87,7 +87,7 @@ def test_a_federation_that_works_shows_success_phases_code_and_status(story: Sto
     assert page.value("pingone_flow_http_responses_total", code="200") == count(page, "ok")
 
 
-def test_a_provider_that_is_gone_is_told_by_reason_and_counters(story: Story) -> None:
+def test_an_unreachable_provider_shows_in_reason_and_counters(story: Story) -> None:
     page = story.failing_on
     ((result, _),) = page.series("pingone_flow_probe_last_result_info")
     assert (result["reason"], result["fault"], result["phase"]) == ("connect", "network", "connect")
@@ -97,21 +97,21 @@ def test_a_provider_that_is_gone_is_told_by_reason_and_counters(story: Story) ->
     assert failures(page) == failed > failures(story.failing)
 
 
-def test_what_a_provider_that_is_gone_did_not_say_is_absent(story: Story) -> None:
+def test_without_a_response_its_metrics_are_absent(story: Story) -> None:
     page = story.failing_on
     assert not page.has("pingone_flow_http_status_code")
     assert statuses(page) == {"USERNAME_PASSWORD_REQUIRED": 0.0, "FAILED": None, "UNKNOWN": None}
     assert phases(page) == {"resolve"}
 
 
-def test_failures_are_no_durations(story: Story) -> None:
+def test_failures_are_not_in_the_duration_histogram(story: Story) -> None:
     for page in (story.works, story.failing_on, story.again):
         observed = page.total("pingone_flow_probe_duration_seconds_count")
         assert count(page, "ok") - page.total(STALLED) <= observed <= count(page, "ok")
     assert count(story.failing_on, "ok") == count(story.failing, "ok") >= count(story.works, "ok")
 
 
-def test_since_when_it_fails_is_when_the_first_probe_failed(story: Story) -> None:
+def test_it_has_been_failing_since_the_first_failed_probe(story: Story) -> None:
     since = story.failing.value("pingone_flow_probe_state_change_timestamp_seconds")
     success = story.failing.value("pingone_flow_probe_last_success_timestamp_seconds")
     last = story.failing.value("pingone_flow_probe_last_run_timestamp_seconds")
@@ -122,7 +122,7 @@ def test_since_when_it_fails_is_when_the_first_probe_failed(story: Story) -> Non
     assert story.failing_on.value("pingone_flow_probe_state_change_timestamp_seconds") == since
 
 
-def test_recovery_resets_the_failures_and_says_since_when(story: Story) -> None:
+def test_recovery_resets_the_failures_and_the_state_change_time(story: Story) -> None:
     page = story.again
     since = page.value("pingone_flow_probe_state_change_timestamp_seconds")
     success = page.value("pingone_flow_probe_last_success_timestamp_seconds")

@@ -30,7 +30,7 @@ def environments(weather_url: str) -> dict[str, dict[str, Any]]:
     return {environment["environment"]: environment for environment in listed}
 
 
-def test_the_printed_variables_make_an_exporter_watch_it_with_success(
+def test_the_printed_variables_configure_an_exporter_to_watch_it(
     tmp_path: Path, daemon: Factory[..., Daemon]
 ) -> None:
     with Shown("simulate", directory=tmp_path / "simulate") as simulate:
@@ -83,7 +83,7 @@ def test_options_choose_environments_weather_script_and_control_port(tmp_path: P
         assert (listed["environment_1"]["ms"], listed["environment_3"]["code"]) == (800, 502)
 
 
-def test_all_addresses_are_told_as_one_that_can_be_asked(tmp_path: Path) -> None:
+def test_a_wildcard_address_is_logged_as_a_usable_one(tmp_path: Path) -> None:
     options = ("--host", "0.0.0.0", "--environments", "1")  # noqa: S104  what an operator may want
     with Shown("simulate", *options, directory=tmp_path) as simulate:
         printed = simulate.wait_for_output(PRINTED)
@@ -104,19 +104,21 @@ def test_all_addresses_are_told_as_one_that_can_be_asked(tmp_path: Path) -> None
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, arguments: list[str], complaint: str) -> None:
+def test_impossible_options_are_reported_in_one_line(
+    tmp_path: Path, arguments: list[str], complaint: str
+) -> None:
     done = run_command("simulate", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{complaint}\n")
 
 
 @pytest.mark.parametrize("port", ["-1", "99999"])
-def test_what_is_no_port_is_a_mistake(tmp_path: Path, port: str) -> None:
+def test_an_invalid_port_is_an_error(tmp_path: Path, port: str) -> None:
     done = run_command("simulate", f"--control-port={port}", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("argument --control-port: must be a whole number from 0 to 65535\n")
 
 
-def test_a_port_in_use_is_what_happened_and_no_mistake(tmp_path: Path) -> None:
+def test_a_port_in_use_is_a_runtime_failure(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run_command("simulate", "--control-port", str(port), cwd=tmp_path)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 
-def test_a_provider_that_demands_a_certificate_is_probed_as_file_and_secret_say(
+def test_client_certificates_come_from_file_and_secret(
     tmp_path: Path,
     authority: Authority,
     http_server: Factory[..., HttpServer],

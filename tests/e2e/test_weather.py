@@ -177,13 +177,13 @@ def targets(kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_probe_after_the_change_says_what_belongs_to_the_weather(day: Day, kind: str) -> None:
+def test_every_probe_after_a_fault_reports_it(day: Day, kind: str) -> None:
     for target in targets(kind):
         assert {probe.outcome for probe in day.foul.of(target)} == set(EXPECTED_OUTCOMES[kind])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_page_says_it_too(day: Day, kind: str) -> None:
+def test_the_page_shows_it_too(day: Day, kind: str) -> None:
     expected = {
         (outcome.reason.value, outcome.fault.value, outcome.phase.value, outcome.code)
         for outcome in EXPECTED_OUTCOMES[kind]
@@ -201,7 +201,7 @@ def test_it_is_healthy_before_and_again_after(day: Day, kind: str) -> None:
             assert {probe.outcome for probe in spell.of(target)} == set(EXPECTED_OUTCOMES["healthy"])
 
 
-def test_a_slow_success_is_good_and_counted_as_slow(day: Day) -> None:
+def test_a_slow_success_is_a_success_and_counted_as_slow(day: Day) -> None:
     for target in targets("slow"):
         before, foul = (
             spell.page.value("pingone_flow_probes_slow_total", target=target)

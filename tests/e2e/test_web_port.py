@@ -109,7 +109,7 @@ def started(tmp_path: Path, site: WebApp) -> Iterator[Callable[..., Daemon]]:
         yield start
 
 
-def test_prometheus_scrapes_with_the_web_configuration_file_that_it_takes_for_itself(
+def test_prometheus_scrapes_with_its_own_web_configuration_file(
     site: WebApp, started: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     checked = subprocess.run(
@@ -140,9 +140,7 @@ def test_prometheus_scrapes_with_the_web_configuration_file_that_it_takes_for_it
     assert HASH not in daemon.log()
 
 
-def test_nobody_comes_in_without_the_password_but_health_is_open(
-    site: WebApp, started: Callable[..., Daemon]
-) -> None:
+def test_the_password_is_required_except_for_health(site: WebApp, started: Callable[..., Daemon]) -> None:
     daemon = started()
     with site.client(daemon.address, known=False) as stranger, site.client(daemon.address) as known:
         for path in ("/", "/metrics", "/runbooks/PingOneFederationDown", "/nowhere"):
@@ -162,9 +160,7 @@ def test_nobody_comes_in_without_the_password_but_health_is_open(
     assert "wrong" not in daemon.log()
 
 
-def test_with_mutual_tls_kubelets_ask_on_a_plain_port_of_their_own(
-    site: WebApp, started: Callable[..., Daemon]
-) -> None:
+def test_with_mutual_tls_kubelets_use_a_plain_port(site: WebApp, started: Callable[..., Daemon]) -> None:
     clients = trustme.CA()
     clients.cert_pem.write_to_path(str(site.directory / "clients.crt"))
     site.config.write_text(
@@ -214,7 +210,7 @@ def test_a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_no
     assert status() == 200
 
 
-def test_users_that_change_on_disk_change_at_the_door_and_a_mistake_changes_nothing(
+def test_changed_users_take_effect_and_an_error_changes_nothing(
     site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     daemon = started()
@@ -313,7 +309,7 @@ def test_silent_slow_and_half_connected_clients_do_not_delay_a_scrape(
 
 
 @pytest.mark.timeout(300)
-def test_more_silent_clients_than_there_are_seats_do_not_lock_a_scraper_out(
+def test_more_silent_clients_than_the_limit_do_not_lock_out_a_scraper(
     site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     daemon = started()
@@ -328,7 +324,7 @@ def test_more_silent_clients_than_there_are_seats_do_not_lock_a_scraper_out(
         assert 0 < open_files < 600
 
 
-def test_a_flood_of_wrong_passwords_does_not_lock_out_who_was_let_in(
+def test_a_flood_of_wrong_passwords_does_not_lock_out_authenticated_clients(
     site: WebApp, started: Callable[..., Daemon]
 ) -> None:
     slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(11)).decode()
@@ -377,7 +373,7 @@ http {{
 """
 
 
-def test_nginx_ends_tls_before_it_and_puts_it_under_a_path(
+def test_it_works_behind_nginx_with_tls_and_a_path(
     site: WebApp, started: Callable[..., Daemon], tmp_path: Path
 ) -> None:
     program = need_tool("nginx")
@@ -409,9 +405,7 @@ def test_nginx_ends_tls_before_it_and_puts_it_under_a_path(
         assert client.get("/flows/metrics", auth=("root", "x")).status_code == 401
 
 
-def test_check_config_tells_what_is_wrong_with_the_file_and_starts_nothing(
-    site: WebApp, tmp_path: Path
-) -> None:
+def test_check_config_reports_errors_in_the_file_and_starts_nothing(site: WebApp, tmp_path: Path) -> None:
     site.config.write_text(f"{WEB_CONFIG}  root: hunter2\nrate: 1\n")
     environment = {
         **target_variables("works", UNUSED_URL),
@@ -426,7 +420,7 @@ def test_check_config_tells_what_is_wrong_with_the_file_and_starts_nothing(
     assert "hunter2" not in done.stderr + done.stdout
 
 
-def test_check_config_says_how_the_port_is_secured(site: WebApp, tmp_path: Path) -> None:
+def test_check_config_shows_how_the_port_is_secured(site: WebApp, tmp_path: Path) -> None:
     environment = {
         **target_variables("works", UNUSED_URL),
         "FLOW_EXPORTER_WEB__CONFIG_FILE": str(site.config),

@@ -84,11 +84,11 @@ def watch(container: Container, simulated: dict[str, str], tmp_path_factory: pyt
         return Watch(page=page, exit_code=run.stop(), log=run.log())
 
 
-def test_it_says_its_version(container: Container) -> None:
+def test_it_prints_its_version(container: Container) -> None:
     assert container.run("--version") == (0, f"pingone-flow-exporter {__version__}\n", "")
 
 
-def test_settings_are_checked_in_it(container: Container, simulated: dict[str, str]) -> None:
+def test_check_config_works_in_the_image(container: Container, simulated: dict[str, str]) -> None:
     code, output, errors = container.run("check-config", environment=simulated)
 
     assert (code, errors) == (0, "")
@@ -96,14 +96,14 @@ def test_settings_are_checked_in_it(container: Container, simulated: dict[str, s
     assert "target environment_2\n" in output
 
 
-def test_a_probe_in_it_is_what_an_incident_asks_for(container: Container, simulated: dict[str, str]) -> None:
+def test_the_probe_command_works_in_the_image(container: Container, simulated: dict[str, str]) -> None:
     code, output, errors = container.run("probe", "environment_1", environment=simulated)
 
     assert (code, errors) == (0, "")
     assert "1 of 1 ok" in output
 
 
-def test_no_targets_are_a_mistake_that_a_pod_shows_in_its_log(container: Container) -> None:
+def test_without_targets_the_pods_log_has_the_error(container: Container) -> None:
     code, output, errors = container.run()
 
     assert (code, output) == (2, "")
@@ -118,12 +118,12 @@ def test_it_probes_and_is_scraped(watch: Watch) -> None:
     assert watch.page.value("pingone_flow_exporter_build_info", version=__version__) == 1
 
 
-def test_it_ends_when_it_is_told_to(watch: Watch) -> None:
+def test_it_exits_after_sigterm(watch: Watch) -> None:
     assert watch.exit_code == 0, watch.log
     assert "msg=stopped" in watch.log
 
 
-def test_it_runs_as_a_number_that_owns_nothing_and_writes_nothing(container: Container, watch: Watch) -> None:
+def test_it_runs_as_a_numeric_user_and_writes_nothing(container: Container, watch: Watch) -> None:
     _, output, _ = container.run_other(
         "/opt/exporter/bin/python", "-c", "import os; print(os.getuid(), os.getgid())"
     )
@@ -152,7 +152,7 @@ def test_a_start_compiles_nothing(container: Container) -> None:
     assert container.run_other("/opt/exporter/bin/python", "-c", program) == (0, "[]\n", "")
 
 
-def test_what_it_says_of_itself(builder: Builder) -> None:
+def test_the_image_has_its_labels(builder: Builder) -> None:
     document: dict[str, Any] = builder.inspect()
     configuration = document["config"]
 
@@ -164,6 +164,6 @@ def test_what_it_says_of_itself(builder: Builder) -> None:
     assert configuration["Labels"]["org.opencontainers.image.base.name"] == BASE
 
 
-def test_a_change_of_code_ships_the_dependencies_anew_to_nobody(builder: Builder) -> None:
+def test_a_code_change_reuses_the_dependency_layer(builder: Builder) -> None:
     """The base, the dependencies, and three small layers of the exporter's own."""
     assert len(builder.inspect()["rootfs"]["diff_ids"]) == 5

@@ -116,7 +116,7 @@ def test_promtool_finds_nothing_wrong(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), TEXTS, ids=[name for name, _ in TEXTS])
-def test_every_series_that_is_asked_for_exists(name: str, text: str) -> None:
+def test_every_series_in_an_expression_exists(name: str, text: str) -> None:
     asked = {selector.name for selector in selectors(promql.parse(text))}
 
     assert asked >= set(_NAMED.findall(text)), f"{name}: the walk misses some"
@@ -124,7 +124,7 @@ def test_every_series_that_is_asked_for_exists(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), TEXTS, ids=[name for name, _ in TEXTS])
-def test_every_label_that_is_selected_by_exists(name: str, text: str) -> None:
+def test_every_label_in_a_selector_exists(name: str, text: str) -> None:
     everywhere = {"cluster", "namespace", "job", "instance", "owner", "tier"}
     for selector in selectors(promql.parse(text)):
         if selector.name in exposed():
@@ -163,7 +163,7 @@ def test_a_runbook_states_every_threshold_of_its_alert_with_its_default(alert: s
         assert re.search(spelled, before[-90:]), f"{name} is {default}"
 
 
-def test_groups_and_rules_are_told_apart_by_their_names() -> None:
+def test_names_of_groups_and_rules_are_unique() -> None:
     groups = [group["name"] for document in DOCUMENTS.values() for group in document["groups"]]
     names = [name for name, _ in ALL]
 
@@ -172,7 +172,7 @@ def test_groups_and_rules_are_told_apart_by_their_names() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_has_all_that_whoever_is_paged_needs(alert: str) -> None:
+def test_an_alert_has_everything_that_an_on_call_engineer_needs(alert: str) -> None:
     rule = ALERTS[alert]
     annotations = rule["annotations"]
 
@@ -213,7 +213,7 @@ def test_two_clusters_that_share_a_prometheus_are_never_mixed(name: str, rule: d
     assert all(labels.startswith("cluster, namespace, job") for labels in kept), name
 
 
-def test_no_label_of_a_target_is_one_that_alerts_join_by() -> None:
+def test_labels_that_alerts_join_on_are_reserved() -> None:
     joined = re.findall(r"\bon \(([^)]+)\)", " ".join(str(rule["expr"]) for rule in ENTRIES))
 
     assert {label.strip() for labels in joined for label in labels.split(",")} <= RESERVED_LABELS
@@ -224,7 +224,7 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_a_runbook_has_every_section_and_three_things_to_look_at(alert: str) -> None:
+def test_a_runbook_has_every_section_and_three_checks(alert: str) -> None:
     text = (RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8")
     severity = ALERTS[alert]["labels"]["severity"]
 
@@ -238,7 +238,7 @@ def test_a_runbook_has_every_section_and_three_things_to_look_at(alert: str) -> 
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_every_query_of_a_runbook_asks_for_what_exists(alert: str) -> None:
+def test_every_query_of_a_runbook_uses_existing_series(alert: str) -> None:
     blocks = _FENCED.findall((RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8"))
     own = {
         "process_cpu_seconds_total",
@@ -268,7 +268,7 @@ def statements(block: str) -> list[str]:
     return found
 
 
-def test_a_runbook_asks_for_the_container_of_the_chart() -> None:
+def test_a_runbook_uses_the_container_name_of_the_chart() -> None:
     (container,) = render(ONE).pods[0]["containers"]
     asked = {
         name
@@ -279,7 +279,7 @@ def test_a_runbook_asks_for_the_container_of_the_chart() -> None:
     assert asked == {container["name"]}
 
 
-def test_the_index_says_of_every_alert_what_the_rules_say() -> None:
+def test_the_index_agrees_with_the_rules() -> None:
     index = (RUNBOOKS / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\) \| (\w+) \| (\w+) \|", index, re.MULTILINE)
 

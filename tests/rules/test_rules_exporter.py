@@ -57,32 +57,32 @@ def test_an_exporter_that_is_gone_is_a_page_until_it_is_back(listed: bool, tmp_p
     tell(tmp_path, before, after, firing=always(0, 12.5) | always(14, 19.5, ABSENT) | always(20.5, 22))
 
 
-def test_a_restart_is_no_absence(tmp_path: Path) -> None:
+def test_a_restart_is_not_an_absence(tmp_path: Path) -> None:
     before = Pod(watched=[emea({})], until=10)
     after = Pod(watched=[emea({})], since=12.5, instance=THERE)
 
     tell(tmp_path, before, after, firing=always(0, 25))
 
 
-def test_a_rollout_is_no_absence(tmp_path: Path) -> None:
+def test_a_rollout_is_not_an_absence(tmp_path: Path) -> None:
     before = Pod(watched=[emea({})], until=15)
     after = Pod(watched=[emea({})], since=12, instance=THERE)
 
     tell(tmp_path, before, after, firing=always(0, 30))
 
 
-def test_where_there_never_was_an_exporter_one_is_missing(tmp_path: Path) -> None:
+def test_without_any_exporter_it_pages(tmp_path: Path) -> None:
     tell(tmp_path, Pod(watched=[], since=100), firing=always(0, 2.5) | always(3.5, 10, ABSENT))
 
 
-def test_one_of_several_shards_that_does_not_answer_is_named(tmp_path: Path) -> None:
+def test_a_shard_that_does_not_respond_is_named(tmp_path: Path) -> None:
     gone = Pod(watched=[Watched(name="apac")], until=10, listed=True)
     well = Pod(watched=[emea({})], instance=THERE)
 
     tell(tmp_path, gone, well, firing=always(0, 12.5) | always(14, 20, f"{ABSENT} {HERE}"))
 
 
-def test_another_job_does_not_stand_in_for_one_that_is_gone(tmp_path: Path) -> None:
+def test_another_job_does_not_hide_one_that_is_gone(tmp_path: Path) -> None:
     gone = Pod(watched=[emea({})], until=10, labels={"namespace": "a"})
     well = Pod(watched=[emea({})], instance=THERE, labels={"namespace": "b"})
 
@@ -99,7 +99,7 @@ WELL = Pod(watched=[emea({})])
 APAC = Watched(name="apac")
 
 
-def test_a_shard_whose_pod_is_gone_for_good_is_a_page_until_there_is_another_one(tmp_path: Path) -> None:
+def test_a_shard_without_a_pod_is_a_page_until_it_has_one(tmp_path: Path) -> None:
     evicted = Pod(watched=[APAC], until=10)
     elsewhere = Pod(watched=[APAC], since=30, shard=(1, 2), instance=THERE)
 
@@ -107,13 +107,13 @@ def test_a_shard_whose_pod_is_gone_for_good_is_a_page_until_there_is_another_one
     tell(tmp_path, *pods, firing=always(0, 17) | always(19.5, 29.5, ABSENT) | always(31, 35))
 
 
-def test_a_shard_that_starts_on_no_node_is_a_page(tmp_path: Path) -> None:
+def test_a_shard_that_cannot_be_scheduled_is_a_page(tmp_path: Path) -> None:
     crashing = Pod(watched=[], since=100, listed=True)
 
     tell(tmp_path, *shards(2, WELL, crashing), firing=always(0, 2.5) | always(4, 20, ABSENT))
 
 
-def test_shards_that_are_restarted_one_after_another_are_no_absence(tmp_path: Path) -> None:
+def test_a_rolling_restart_of_shards_is_not_an_absence(tmp_path: Path) -> None:
     old = shards(5, *(Pod(watched=[], until=10 + 1.5 * number) for number in range(5)))
     new = [
         replace(pod, since=pod.until + 1.5, until=float("inf"), instance=f"10.0.2.{number}:9988")
@@ -124,7 +124,7 @@ def test_shards_that_are_restarted_one_after_another_are_no_absence(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 2)])
-def test_another_number_of_shards_is_no_absence(before: int, after: int, tmp_path: Path) -> None:
+def test_a_changed_number_of_shards_is_not_an_absence(before: int, after: int, tmp_path: Path) -> None:
     old = shards(before, *(Pod(watched=[], until=10 + number) for number in range(before)))
     new = shards(after, *(Pod(watched=[], since=11 + number) for number in range(after)))
 
@@ -153,7 +153,7 @@ def test_another_number_of_shards_is_no_absence(before: int, after: int, tmp_pat
         ),
     ],
 )
-def test_the_page_of_an_absence_says_what_is_gone_and_how_to_look_closer(
+def test_the_page_of_an_absence_names_what_is_missing_and_a_command(
     pods: list[Pod], labels: dict[str, str], begin: str, tmp_path: Path
 ) -> None:
     text = Text(
@@ -168,16 +168,14 @@ def test_the_page_of_an_absence_says_what_is_gone_and_how_to_look_closer(
 # --- stale
 
 
-def test_a_target_that_is_not_probed_any_more_is_a_ticket_until_it_is(tmp_path: Path) -> None:
+def test_a_target_that_is_no_longer_probed_is_a_ticket_until_it_is_probed(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({10: DEAD, 30: FAIR})])
 
     tell(tmp_path, pod, firing=always(0, 16) | always(19, 30, STALE) | always(31, 40))
 
 
 @pytest.mark.parametrize("interval", [60.0, 100.0, 300.0])
-def test_a_target_that_is_held_back_is_not_stale_neither_then_nor_after(
-    interval: float, tmp_path: Path
-) -> None:
+def test_a_paused_target_is_not_stale_during_or_after_the_pause(interval: float, tmp_path: Path) -> None:
     pod = Pod(watched=[emea({10: LIMITED}, interval=interval)])
 
     tell(tmp_path, pod, firing=always(0, 60), without=frozenset({"PingOneRateLimited"}))
@@ -189,13 +187,13 @@ def test_a_target_that_was_never_probed_is_stale(tmp_path: Path) -> None:
     tell(tmp_path, pod, firing=always(0, 4) | always(6, 15, STALE))
 
 
-def test_a_target_that_is_seldom_probed_is_not_stale_after_a_restart(tmp_path: Path) -> None:
+def test_a_target_with_a_long_interval_is_not_stale_after_a_restart(tmp_path: Path) -> None:
     held = emea({0: Sky(skipped=SkipCause.BACKOFF)}, interval=3600.0)
 
     tell(tmp_path, Pod(watched=[held]), firing=always(0, 50))
 
 
-def test_how_many_intervals_are_too_many_is_a_threshold(tmp_path: Path) -> None:
+def test_the_number_of_intervals_is_a_threshold(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({10: DEAD})])
 
     tell(tmp_path, pod, firing=always(0, 24) | always(26, 30, STALE), thresholds={"stale_intervals": 10})
@@ -208,7 +206,7 @@ def test_how_many_intervals_are_too_many_is_a_threshold(tmp_path: Path) -> None:
         (0, 10, "but has not been probed since the exporter started"),
     ],
 )
-def test_the_ticket_of_a_stale_target_says_how_old_it_is(
+def test_the_ticket_of_a_stale_target_has_its_age(
     since: float, minute: float, age: str, tmp_path: Path
 ) -> None:
     text = Text(
@@ -231,30 +229,30 @@ def test_the_ticket_of_a_stale_target_says_how_old_it_is(
 # --- late, skipping, standing still
 
 
-def test_an_exporter_that_keeps_beginning_late_is_a_ticket_until_it_does_not(tmp_path: Path) -> None:
+def test_an_exporter_that_keeps_starting_probes_late_is_a_ticket(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({20: LATE, 30: FAIR})])
 
     tell(tmp_path, pod, firing=always(0, 22) | always(30, 50, LAGGING) | always(62, 70))
 
 
-def test_one_late_probe_is_no_ticket_however_few_there_are(tmp_path: Path) -> None:
+def test_one_late_probe_makes_no_ticket_even_among_few(tmp_path: Path) -> None:
     often = Pod(watched=[emea({20: LATE, 21: FAIR})])
     seldom = Pod(watched=[Watched(name="apac", interval=600.0, weather={20: LATE})], instance=THERE)
 
     tell(tmp_path, often, seldom, firing=always(0, 60))
 
 
-def test_due_probes_that_are_left_out_are_a_ticket_until_they_are_not(tmp_path: Path) -> None:
+def test_skipped_probes_are_a_ticket(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({20: MISSED, 23: FAIR})])
 
     tell(tmp_path, pod, firing=always(0, 26) | always(29, 34, SKIPPED) | always(39, 50))
 
 
-def test_two_due_probes_that_are_left_out_are_no_ticket(tmp_path: Path) -> None:
+def test_two_skipped_probes_make_no_ticket(tmp_path: Path) -> None:
     tell(tmp_path, Pod(watched=[emea({20: MISSED, 22: FAIR})]), firing=always(0, 45))
 
 
-def test_a_few_of_many_due_probes_are_no_ticket(tmp_path: Path) -> None:
+def test_a_few_skipped_probes_of_many_make_no_ticket(tmp_path: Path) -> None:
     others = [Watched(name=f"other{number}", phase=number) for number in range(5)]
     pod = Pod(watched=[emea({20: MISSED, 24: FAIR}), *others])
 
@@ -262,19 +260,19 @@ def test_a_few_of_many_due_probes_are_no_ticket(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cause", [SkipCause.BACKOFF, SkipCause.CANCELLED])
-def test_who_is_held_back_or_stopped_leaves_nothing_out(cause: SkipCause, tmp_path: Path) -> None:
+def test_backoff_and_shutdown_do_not_count_as_skipped(cause: SkipCause, tmp_path: Path) -> None:
     pod = Pod(watched=[emea({20: Sky(skipped=cause), 23: FAIR})])
 
     tell(tmp_path, pod, firing=always(0, 45))
 
 
-def test_an_exporter_that_keeps_standing_still_is_a_ticket_until_it_does_not(tmp_path: Path) -> None:
+def test_an_exporter_that_keeps_stalling_is_a_ticket(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({20: STILL, 23: FAIR})])
 
     tell(tmp_path, pod, firing=always(0, 26) | always(29, 34, STALLED) | always(39, 50))
 
 
-def test_an_exporter_that_stood_still_twice_is_no_ticket(tmp_path: Path) -> None:
+def test_two_stalls_make_no_ticket(tmp_path: Path) -> None:
     tell(tmp_path, Pod(watched=[emea({20: STILL, 22: FAIR})]), firing=always(0, 45))
 
 
@@ -301,7 +299,7 @@ def test_an_exporter_that_stood_still_twice_is_no_ticket(tmp_path: Path) -> None
         ),
     ],
 )
-def test_the_tickets_say_how_much_of_which_instance(
+def test_the_tickets_have_the_share_and_the_instance(
     alert: str, sky: Sky, says: str, pattern: str, tmp_path: Path
 ) -> None:
     description = f"{says}: curl -s http://{HERE}/metrics | grep -E '{pattern}'"
@@ -313,22 +311,20 @@ def test_the_tickets_say_how_much_of_which_instance(
 # --- cut off
 
 
-def test_an_exporter_that_reaches_nobody_is_a_page_until_it_does(tmp_path: Path) -> None:
+def test_an_exporter_without_network_access_is_a_page(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({})], egress={0: True, 10: False, 20: True})
 
     tell(tmp_path, pod, firing=always(0, 11.5) | always(12.5, 19.5, EGRESS) | always(20.5, 30))
 
 
-def test_a_check_that_fails_for_a_minute_is_no_page(tmp_path: Path) -> None:
+def test_a_check_that_fails_for_a_minute_does_not_page(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({})], egress={0: True, 10: False, 11.5: True})
 
     tell(tmp_path, pod, firing=always(0, 20))
 
 
 @pytest.mark.parametrize("down", ["0101", "0011", "0111", "01100111"])
-def test_an_egress_that_comes_and_goes_is_a_page_since_no_federation_is_while_it_does(
-    down: str, tmp_path: Path
-) -> None:
+def test_a_flapping_connection_is_a_page_because_it_suppresses_the_others(down: str, tmp_path: Path) -> None:
     checks = {10 + step / 2: down[step % len(down)] == "1" for step in range(60)}
     pod = Pod(watched=[emea({10: CUT_OFF})], egress={0: True} | checks | {40: True})
 
@@ -336,26 +332,24 @@ def test_an_egress_that_comes_and_goes_is_a_page_since_no_federation_is_while_it
 
 
 @pytest.mark.parametrize("down", ["01111", "0111111", "0111111111"])
-def test_an_egress_that_is_nearly_always_there_hides_no_federation_that_is_down(
-    down: str, tmp_path: Path
-) -> None:
+def test_rare_connection_losses_do_not_hide_a_federation_that_is_down(down: str, tmp_path: Path) -> None:
     checks = {10 + step / 2: down[step % len(down)] == "1" for step in range(100)}
     pod = Pod(watched=[emea({10: CUT_OFF})], egress={0: True} | checks)
 
     tell(tmp_path, pod, firing=always(18, 50, DOWN))
 
 
-def test_two_short_losses_of_egress_within_ten_minutes_are_no_page(tmp_path: Path) -> None:
+def test_two_short_connection_losses_do_not_page(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({})], egress={0: True, 10: False, 10.5: True, 16: False, 16.5: True})
 
     tell(tmp_path, pod, firing=always(0, 30))
 
 
-def test_without_a_check_nothing_is_known_of_egress(tmp_path: Path) -> None:
+def test_without_a_check_egress_is_unknown(tmp_path: Path) -> None:
     tell(tmp_path, Pod(watched=[emea({})]), firing=always(0, 10))
 
 
-def test_the_page_says_which_exporter_reaches_nobody(tmp_path: Path) -> None:
+def test_the_page_names_the_exporter_without_network_access(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneEgressDown",
         labels=INSTANCE,
@@ -366,7 +360,7 @@ def test_the_page_says_which_exporter_reaches_nobody(tmp_path: Path) -> None:
     Story(pods=[Pod(watched=[emea({})], egress={0: False})], until=5, texts={5: text}).verify(tmp_path)
 
 
-def test_the_page_says_how_often_an_exporter_reaches_somebody(tmp_path: Path) -> None:
+def test_the_page_shows_how_often_the_check_succeeds(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneEgressDown",
         labels=INSTANCE,
@@ -382,26 +376,26 @@ def test_the_page_says_how_often_an_exporter_reaches_somebody(tmp_path: Path) ->
 # --- configuration
 
 
-def test_a_configuration_that_is_refused_is_a_ticket_until_one_is_taken(tmp_path: Path) -> None:
+def test_a_rejected_configuration_is_a_ticket_until_a_reload_succeeds(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({})], reloads={5: True, 10: False, 12: False, 20: True})
 
     tell(tmp_path, pod, firing=always(0, 14.5) | always(15.5, 19.5, REFUSED) | always(20.5, 30))
 
 
-def test_a_mistake_that_is_mended_at_once_is_no_ticket(tmp_path: Path) -> None:
+def test_an_error_that_is_fixed_at_once_makes_no_ticket(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({})], reloads={10: False, 14: True})
 
     tell(tmp_path, pod, firing=always(0, 30))
 
 
-def test_a_restart_has_read_its_configuration_anew(tmp_path: Path) -> None:
+def test_a_restart_resolves_the_ticket_of_a_configuration(tmp_path: Path) -> None:
     before = Pod(watched=[emea({})], reloads={5: False}, until=15)
     after = Pod(watched=[emea({})], instance=THERE, since=16)
 
     tell(tmp_path, before, after, firing=always(11, 14.5, REFUSED) | always(16, 30))
 
 
-def test_one_of_two_exporters_that_refuses_is_named(tmp_path: Path) -> None:
+def test_the_exporter_that_rejects_its_configuration_is_named(tmp_path: Path) -> None:
     here = Pod(watched=[emea({})], reloads={5: False})
     there = Pod(watched=[Watched(name="apac")], instance=THERE, reloads={5: True})
 
@@ -415,7 +409,7 @@ def test_one_of_two_exporters_that_refuses_is_named(tmp_path: Path) -> None:
         ({"namespace": "a", "pod": "flows-x"}, "", "kubectl exec -n a flows-x -- "),
     ],
 )
-def test_the_ticket_says_how_old_the_configuration_is_and_how_to_see_the_mistake(
+def test_the_ticket_has_the_age_of_the_configuration_and_a_command(
     labels: dict[str, str], environment: str, command: str, tmp_path: Path
 ) -> None:
     text = Text(

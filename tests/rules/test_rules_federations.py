@@ -36,20 +36,20 @@ def test_a_federation_that_fails_three_times_in_a_row_is_down_until_it_succeeds(
     tell(tmp_path, pod, firing=firing)
 
 
-def test_two_failures_in_a_row_are_none_too_many(tmp_path: Path) -> None:
+def test_two_failures_in_a_row_do_not_page(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({5: TIMEOUT, 7: FAIR, 12: TIMEOUT, 14: FAIR})])
 
     tell(tmp_path, pod, firing=always(0, 20), without=LATER | {FAST})
 
 
-def test_three_failures_that_a_success_follows_at_once_page_nobody(tmp_path: Path) -> None:
+def test_three_failures_followed_by_a_success_do_not_page(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({5: TIMEOUT, 8: FAIR})])
 
     tell(tmp_path, pod, firing=always(0, 20), without=LATER | {FAST})
 
 
 @pytest.mark.parametrize("scrape", [15.0, 30.0, 60.0])
-def test_from_the_first_failing_request_to_the_page_are_at_most_five_minutes(
+def test_a_page_takes_at_most_five_minutes_from_the_first_failing_request(
     scrape: float, tmp_path: Path
 ) -> None:
     phases = (1, 15, 29, 31, 45, 59)
@@ -66,20 +66,20 @@ def test_from_the_first_failing_request_to_the_page_are_at_most_five_minutes(
     Story(pods=[Pod(watched=watched)], until=20, shown=shown, scrape=scrape).verify(tmp_path)
 
 
-def test_it_is_prometheus_that_remembers_the_last_success(tmp_path: Path) -> None:
+def test_the_last_success_comes_from_prometheus(tmp_path: Path) -> None:
     before = Pod(watched=[emea({})], until=10)
     after = Pod(watched=[emea({0: TIMEOUT})], instance="10.0.0.2:9988", since=11)
 
     tell(tmp_path, before, after, firing=always(0, 13) | always(16, 20, DOWN))
 
 
-def test_a_federation_that_never_succeeded_is_a_ticket_and_no_page(tmp_path: Path) -> None:
+def test_a_federation_that_never_succeeded_is_a_ticket_not_a_page(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: DELETED})])
 
     tell(tmp_path, pod, firing=always(0, 16) | always(20, 25, NO_SUCCESS), without=LATER | {FAST})
 
 
-def test_a_federation_that_has_been_down_for_a_day_is_a_ticket_and_no_page(tmp_path: Path) -> None:
+def test_a_federation_that_has_been_down_for_a_day_is_a_ticket_not_a_page(tmp_path: Path) -> None:
     # an hour after the story's begin a day has passed since the last success
     past: dict[float, Sky] = {-23 * 60: FAIR, -1: TIMEOUT, -0.5: TIMEOUT, -0.2: TIMEOUT}
     pod = Pod(watched=[emea({0: TIMEOUT}, past=past)])
@@ -89,7 +89,7 @@ def test_a_federation_that_has_been_down_for_a_day_is_a_ticket_and_no_page(tmp_p
     tell(tmp_path, pod, firing=firing, without=LATER | {FAST})
 
 
-def test_a_restart_of_the_exporter_does_not_resolve_what_goes_on(tmp_path: Path) -> None:
+def test_an_exporter_restart_does_not_resolve_an_ongoing_failure(tmp_path: Path) -> None:
     before = Pod(watched=[emea({5: TIMEOUT})], until=12)
     after = Pod(watched=[emea({0: TIMEOUT})], instance="10.0.0.2:9988", since=13)
 
@@ -97,7 +97,7 @@ def test_a_restart_of_the_exporter_does_not_resolve_what_goes_on(tmp_path: Path)
 
 
 @pytest.mark.parametrize("interval", [300.0, 900.0])
-def test_a_restart_resolves_nothing_however_seldom_it_is_probed(interval: float, tmp_path: Path) -> None:
+def test_a_restart_resolves_nothing_even_with_a_long_interval(interval: float, tmp_path: Path) -> None:
     watched = Watched(name="emea", weather={10: TIMEOUT, 130: FAIR}, interval=interval)
     before = Pod(watched=[watched], until=60)
     after = Pod(watched=[watched], instance="10.0.0.2:9988", since=61)
@@ -107,13 +107,13 @@ def test_a_restart_resolves_nothing_however_seldom_it_is_probed(interval: float,
     tell(tmp_path, before, after, firing=firing, without=LATER | {FAST})
 
 
-def test_one_failure_after_a_success_does_not_make_it_go_on(tmp_path: Path) -> None:
+def test_one_failure_after_a_success_does_not_keep_it_firing(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({10: TIMEOUT, 20: FAIR, 23: TIMEOUT, 24: FAIR})])
 
     tell(tmp_path, pod, firing=always(15, 25, DOWN) | always(26.5, 29))
 
 
-def test_a_restart_of_the_exporter_in_fair_weather_tells_nobody_anything(tmp_path: Path) -> None:
+def test_an_exporter_restart_without_failures_fires_nothing(tmp_path: Path) -> None:
     before = Pod(watched=[emea({})], until=10)
     after = Pod(watched=[emea({})], instance="10.0.0.2:9988", since=11)
 
@@ -132,33 +132,33 @@ def test_a_rollout_with_two_pods_at_once_is_one_page(owners: tuple[str, str | No
     tell(tmp_path, before, after, firing=firing)
 
 
-def test_a_rollout_in_fair_weather_tells_nobody_anything(tmp_path: Path) -> None:
+def test_a_rollout_without_failures_fires_nothing(tmp_path: Path) -> None:
     before = Pod(watched=[emea({}, labels={"owner": "iam"})], until=16)
     after = Pod(watched=[emea({}, labels={"owner": "sso"})], instance="10.0.0.2:9988", since=11)
 
     tell(tmp_path, before, after, firing=always(0, 30))
 
 
-def test_no_data_is_no_federation_that_is_down(tmp_path: Path) -> None:
+def test_missing_data_does_not_mean_that_a_federation_is_down(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({5: TIMEOUT})], until=7.4)
 
     tell(tmp_path, pod, firing=always(0, 10) | always(12, 30, "PingOneExporterAbsent"))
 
 
-def test_rate_limits_and_our_own_faults_are_no_failures_of_a_federation(tmp_path: Path) -> None:
+def test_rate_limits_and_faults_of_the_exporter_do_not_count_as_failures(tmp_path: Path) -> None:
     limited = Watched(name="limited", host="auth.pingone.asia", weather={5: LIMITED})
     pod = Pod(watched=[limited, emea({5: OUR_BUG})])
 
     tell(tmp_path, pod, firing=always(0, 13) | always(25, 30, "PingOneRateLimited limited"))
 
 
-def test_the_page_goes_out_though_nobody_knows_whose_the_federation_is(tmp_path: Path) -> None:
+def test_it_pages_even_if_the_owner_is_unknown(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({5: TIMEOUT}, labels={"owner": "iam"})], dropped=("pingone_flow_target_info",))
 
     tell(tmp_path, pod, firing=always(10, 20, DOWN))
 
 
-def test_how_many_failures_are_too_many_is_a_threshold(tmp_path: Path) -> None:
+def test_the_number_of_failures_is_a_threshold(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({5: TIMEOUT, 9.5: FAIR, 15: TIMEOUT})])
 
     firing = always(0, 20) | always(22, 25, DOWN)
@@ -166,7 +166,7 @@ def test_how_many_failures_are_too_many_is_a_threshold(tmp_path: Path) -> None:
     tell(tmp_path, pod, firing=firing, thresholds={"down_failures": 6}, without=LATER | {FAST})
 
 
-def test_the_page_says_who_why_and_how_to_look_closer(tmp_path: Path) -> None:
+def test_the_page_has_the_target_the_reason_and_a_command(tmp_path: Path) -> None:
     pod = Pod(
         watched=[emea({5: TIMEOUT}, labels={"owner": "iam", "tier": "gold", "site": "berlin"})],
         labels={"namespace": "monitoring"},
@@ -190,7 +190,7 @@ def test_the_page_says_who_why_and_how_to_look_closer(tmp_path: Path) -> None:
     Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
 
 
-def test_in_kubernetes_the_command_is_one_for_kubectl(tmp_path: Path) -> None:
+def test_in_kubernetes_the_command_uses_kubectl(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({5: TIMEOUT})], labels={"namespace": "monitoring", "pod": "flows-7d9f-x"})
     text = Text(
         alert="PingOneFederationDown",
@@ -212,7 +212,7 @@ def test_in_kubernetes_the_command_is_one_for_kubectl(tmp_path: Path) -> None:
 # --- no success in a day
 
 
-def test_the_ticket_of_a_federation_without_success_goes_when_it_succeeds(tmp_path: Path) -> None:
+def test_the_ticket_of_a_federation_without_success_resolves_when_it_succeeds(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: DELETED, 22: FAIR})])
 
     tell(tmp_path, pod, firing=always(20, 22, NO_SUCCESS) | always(23.5, 30), without=LATER | {FAST})
@@ -224,13 +224,13 @@ def test_a_federation_that_is_only_rate_limited_has_no_success_either(tmp_path: 
     tell(tmp_path, pod, firing={20: {NO_SUCCESS, "PingOneRateLimited emea"}})
 
 
-def test_a_success_yesterday_at_this_time_is_one_within_the_day(tmp_path: Path) -> None:
+def test_a_success_24_hours_ago_counts(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: LIMITED}, past={-1400: FAIR})])
 
     tell(tmp_path, pod, firing={30: {"PingOneRateLimited emea"}})
 
 
-def test_the_ticket_says_why_and_how_to_look_closer(tmp_path: Path) -> None:
+def test_the_ticket_has_the_reason_and_a_command(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneFederationNoSuccess",
         labels={

@@ -53,19 +53,19 @@ def test_one_probe_in_twenty_five_pages_once_there_were_three(tmp_path: Path) ->
     tell(tmp_path, pod, firing=always(30, 60) | always(67, 80, FAST) | always(97, 100), without=NO_TICKET)
 
 
-def test_one_probe_in_forty_pages_nobody(tmp_path: Path) -> None:
+def test_one_probe_in_forty_does_not_page(tmp_path: Path) -> None:
     pod = watching(now_and_then(TIMEOUT, 40, 80, 120, 160))
 
     tell(tmp_path, pod, firing=always(0, 170), scrape=60, without=NO_TICKET)
 
 
-def test_two_bad_probes_of_a_target_that_is_seldom_probed_page_nobody(tmp_path: Path) -> None:
+def test_two_bad_probes_with_a_long_interval_do_not_page(tmp_path: Path) -> None:
     pod = watching({60: TIMEOUT, 70: FAIR, 80: TIMEOUT, 90: FAIR}, interval=600.0)
 
     tell(tmp_path, pod, firing=always(0, 130))
 
 
-def test_the_shortest_windows_are_not_for_targets_of_which_they_hold_one_probe(tmp_path: Path) -> None:
+def test_windows_that_hold_one_probe_are_not_used(tmp_path: Path) -> None:
     # three of twelve within the hour: with 6h and 30m it pages for half an hour, with 5m it would stop and go
     weather: Weather = {60: TIMEOUT, 64: FAIR, 70: TIMEOUT, 74: FAIR, 80: TIMEOUT, 84: FAIR}
     pod = watching(weather, interval=300.0)
@@ -81,7 +81,7 @@ def test_the_guard_and_the_objective_are_thresholds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sky", [LIMITED, OUR_BUG])
-def test_what_says_nothing_of_the_federation_leaves_the_budget_alone(sky: Sky, tmp_path: Path) -> None:
+def test_quota_and_exporter_faults_do_not_use_up_the_budget(sky: Sky, tmp_path: Path) -> None:
     # 30 of 60 probes say nothing, 3 of the other 30 are bad
     weather: dict[float, Sky] = {}
     for minute in range(0, 60, 2):
@@ -94,11 +94,11 @@ def test_what_says_nothing_of_the_federation_leaves_the_budget_alone(sky: Sky, t
     Story(pods=[watching(weather)], until=60, shown={60: expected}).verify(tmp_path)
 
 
-def test_only_rate_limits_are_no_burn(tmp_path: Path) -> None:
+def test_rate_limits_burn_no_budget(tmp_path: Path) -> None:
     tell(tmp_path, watching({10: LIMITED}), firing=always(30, 60, "PingOneRateLimited emea"))
 
 
-def test_times_without_egress_are_in_no_budget(tmp_path: Path) -> None:
+def test_times_without_network_access_do_not_count(tmp_path: Path) -> None:
     pod = Pod(
         watched=[Watched(name="emea", weather={20: CUT_OFF, 50: FAIR})],
         egress={0: True, 20.1: False, 50.1: True},
@@ -109,7 +109,7 @@ def test_times_without_egress_are_in_no_budget(tmp_path: Path) -> None:
     tell(tmp_path, pod, firing=firing)
 
 
-def test_what_was_paged_as_a_federation_down_is_not_paged_again(tmp_path: Path) -> None:
+def test_a_federation_down_does_not_page_twice(tmp_path: Path) -> None:
     pod = watching({60: TIMEOUT, 70: FAIR})
 
     firing = always(65, 75, "PingOneFederationDown emea") | always(77, 110)
@@ -117,7 +117,7 @@ def test_what_was_paged_as_a_federation_down_is_not_paged_again(tmp_path: Path) 
     tell(tmp_path, pod, firing=firing, without=NO_TICKET)
 
 
-def test_it_pages_where_the_federation_down_is_switched_off(tmp_path: Path) -> None:
+def test_it_pages_if_federation_down_is_disabled(tmp_path: Path) -> None:
     pod = watching({60: TIMEOUT, 70: FAIR})
 
     without = NO_TICKET | {"PingOneFederationDown"}
@@ -125,7 +125,7 @@ def test_it_pages_where_the_federation_down_is_switched_off(tmp_path: Path) -> N
     tell(tmp_path, pod, firing={70: {FAST}}, without=without)
 
 
-def test_a_restart_neither_adds_nor_takes_bad_probes(tmp_path: Path) -> None:
+def test_a_restart_neither_adds_nor_removes_bad_probes(tmp_path: Path) -> None:
     first = watching(now_and_then(TIMEOUT, 10, 35))
     second = watching(now_and_then(TIMEOUT, 62))
     first.until, second.since, second.instance = 50, 51, "10.0.0.2:9988"
@@ -140,7 +140,7 @@ def test_a_rollout_with_two_pods_is_one_page(tmp_path: Path) -> None:
     tell(tmp_path, first, second, firing=always(30, 59) | always(66, 80, FAST), without=NO_TICKET)
 
 
-def test_a_removed_target_burns_nothing(tmp_path: Path) -> None:
+def test_a_removed_target_burns_no_budget(tmp_path: Path) -> None:
     first = watching(now_and_then(TIMEOUT, 10, 35, 60))
     other = Pod(watched=[Watched(name="other")], instance="10.0.0.2:9988", since=66)
     first.until = 66
@@ -148,7 +148,7 @@ def test_a_removed_target_burns_nothing(tmp_path: Path) -> None:
     tell(tmp_path, first, other, firing={65: {FAST}} | always(73, 80), without=NO_TICKET)
 
 
-def test_the_page_says_how_much_why_and_how_to_look_closer(tmp_path: Path) -> None:
+def test_the_page_has_the_share_the_reasons_and_a_command(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneErrorBudgetBurnFast",
         labels=KEY,
@@ -209,7 +209,7 @@ def test_two_bad_probes_make_no_ticket(tmp_path: Path) -> None:
 # --- slow
 
 
-def test_eight_slow_successes_of_thirty_are_a_quarter_and_seven_are_not(tmp_path: Path) -> None:
+def test_eight_slow_successes_of_thirty_exceed_a_quarter_and_seven_do_not(tmp_path: Path) -> None:
     eight = watching({40: SLOW, 48: FAIR})
     seven = Pod(watched=[Watched(name="apac", host="auth.pingone.asia", weather={40: SLOW, 47: FAIR})])
     seven.instance = "10.0.0.2:9988"
@@ -217,24 +217,24 @@ def test_eight_slow_successes_of_thirty_are_a_quarter_and_seven_are_not(tmp_path
     tell(tmp_path, eight, seven, firing=always(0, 50) | always(55, 69, SLUGGISH) | always(72, 80))
 
 
-def test_two_slow_probes_of_a_target_that_is_seldom_probed_are_no_ticket(tmp_path: Path) -> None:
+def test_two_slow_probes_with_a_long_interval_make_no_ticket(tmp_path: Path) -> None:
     tell(tmp_path, watching({60: SLOW, 80: FAIR}, interval=600.0), firing=always(0, 110))
 
 
-def test_slow_probes_while_the_exporter_stood_still_are_not_the_provider_s(tmp_path: Path) -> None:
+def test_slow_probes_during_a_stall_are_not_blamed_on_the_provider(tmp_path: Path) -> None:
     stalled = Sky(duration=3.0, stalled=True)
 
     tell(tmp_path, watching({10: stalled}), firing=always(20, 40, "PingOneProbesStalled 10.0.0.1:9988"))
 
 
-def test_a_restart_does_not_end_a_slow_spell(tmp_path: Path) -> None:
+def test_a_restart_does_not_resolve_the_ticket_of_a_slow_target(tmp_path: Path) -> None:
     first, second = watching({0: SLOW}), watching({0: SLOW})
     first.until, second.since, second.instance = 30, 31, "10.0.0.2:9988"
 
     tell(tmp_path, first, second, firing=always(12, 45, SLUGGISH))
 
 
-def test_the_ticket_says_where_the_time_goes_and_how_to_look_closer(tmp_path: Path) -> None:
+def test_the_ticket_has_the_slowest_phase_and_a_command(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneSignOnSlow",
         labels=KEY,

@@ -37,7 +37,7 @@ def on_one_host(*names: str, weather: Weather, apart: float = 13.0) -> list[Watc
 
 
 @pytest.mark.parametrize("scrape", [15.0, 30.0, 60.0])
-def test_targets_that_fail_behind_one_host_are_one_page_and_never_two(scrape: float, tmp_path: Path) -> None:
+def test_failing_targets_behind_one_host_are_one_page(scrape: float, tmp_path: Path) -> None:
     seconds = (0.5, 13.0, 29.0, 57.0)
     watched = [
         Watched(
@@ -58,7 +58,7 @@ def test_targets_that_fail_behind_one_host_are_one_page_and_never_two(scrape: fl
     tell(tmp_path, Pod(watched=watched), firing=firing, shown={40: (ever, None)}, scrape=scrape)
 
 
-def test_from_the_first_failing_request_to_the_page_of_an_outage_are_at_most_five_minutes(
+def test_the_page_of_an_outage_takes_at_most_five_minutes(
     tmp_path: Path,
 ) -> None:
     watched = [
@@ -72,7 +72,7 @@ def test_from_the_first_failing_request_to_the_page_of_an_outage_are_at_most_fiv
     tell(tmp_path, Pod(watched=watched), firing=firing, scrape=60)
 
 
-def test_half_of_the_targets_are_not_most_of_them(tmp_path: Path) -> None:
+def test_half_of_the_targets_are_not_an_outage(tmp_path: Path) -> None:
     pod = Pod(
         watched=[
             *on_one_host("emea", "apac", weather={5: TIMEOUT}),
@@ -89,13 +89,13 @@ def test_most_of_the_targets_are_an_outage(tmp_path: Path) -> None:
     tell(tmp_path, pod, firing=always(0, 6) | always(10, 20, OUTAGE))
 
 
-def test_one_target_alone_makes_no_outage(tmp_path: Path) -> None:
+def test_a_single_target_is_not_an_outage(tmp_path: Path) -> None:
     other = Watched(name="other", host="auth.pingone.ca")
 
     tell(tmp_path, Pod(watched=[emea({5: TIMEOUT}), other]), firing=always(10, 20, DOWN))
 
 
-def test_two_hosts_with_a_failing_target_each_have_no_outage(tmp_path: Path) -> None:
+def test_one_failing_target_on_each_of_two_hosts_is_not_an_outage(tmp_path: Path) -> None:
     other = Watched(name="other", host="auth.pingone.ca", weather={5: TIMEOUT})
 
     firing = always(10, 20, DOWN, "PingOneFederationDown other")
@@ -112,13 +112,13 @@ def test_targets_of_several_shards_make_one_outage(tmp_path: Path) -> None:
     tell(tmp_path, *shards, firing=always(0, 6) | always(10, 20, OUTAGE))
 
 
-def test_a_host_that_fails_for_a_minute_pages_nobody(tmp_path: Path) -> None:
+def test_a_host_that_fails_for_a_minute_does_not_page(tmp_path: Path) -> None:
     pod = Pod(watched=on_one_host("emea", "apac", weather={5: TIMEOUT, 6: FAIR}))
 
     tell(tmp_path, pod, firing=always(0, 15))
 
 
-def test_a_restart_of_the_exporter_does_not_resolve_an_outage(tmp_path: Path) -> None:
+def test_an_exporter_restart_does_not_resolve_an_outage(tmp_path: Path) -> None:
     before = Pod(watched=on_one_host("emea", "apac", weather={5: TIMEOUT}), until=12)
     after = Pod(
         watched=on_one_host("emea", "apac", weather={0: TIMEOUT}), instance="10.0.0.2:9988", since=12.5
@@ -127,7 +127,7 @@ def test_a_restart_of_the_exporter_does_not_resolve_an_outage(tmp_path: Path) ->
     tell(tmp_path, before, after, firing=always(10, 25, OUTAGE))
 
 
-def test_single_targets_page_where_the_outage_is_switched_off(tmp_path: Path) -> None:
+def test_single_targets_page_if_the_outage_alert_is_disabled(tmp_path: Path) -> None:
     pod = Pod(watched=on_one_host("emea", "apac", weather={5: TIMEOUT}))
 
     firing = always(10, 20, DOWN, "PingOneFederationDown apac")
@@ -135,7 +135,7 @@ def test_single_targets_page_where_the_outage_is_switched_off(tmp_path: Path) ->
     tell(tmp_path, pod, firing=firing, without=LATER | {"PingOneAuthHostOutage"})
 
 
-def test_what_a_host_is_called_is_unknown_and_so_single_targets_page(tmp_path: Path) -> None:
+def test_without_a_host_name_single_targets_page(tmp_path: Path) -> None:
     pod = Pod(
         watched=on_one_host("emea", "apac", weather={5: TIMEOUT}), dropped=("pingone_flow_target_info",)
     )
@@ -143,7 +143,7 @@ def test_what_a_host_is_called_is_unknown_and_so_single_targets_page(tmp_path: P
     tell(tmp_path, pod, firing=always(10, 20, DOWN, "PingOneFederationDown apac"))
 
 
-def test_the_page_of_an_outage_says_why_and_how_to_look_closer(tmp_path: Path) -> None:
+def test_the_page_of_an_outage_has_the_reasons_and_a_command(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({5: DELETED}), *on_one_host("amer", "apac", weather={5: TIMEOUT}, apart=20)])
     text = Text(
         alert="PingOneAuthHostOutage",
@@ -157,7 +157,7 @@ def test_the_page_of_an_outage_says_why_and_how_to_look_closer(tmp_path: Path) -
     Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
 
 
-def test_federations_that_never_worked_make_no_outage_and_hide_none(tmp_path: Path) -> None:
+def test_federations_that_never_succeeded_neither_cause_nor_hide_an_outage(tmp_path: Path) -> None:
     never = [Watched(name=f"never{number}", weather={0: DELETED}, phase=number) for number in range(3)]
     alone = [Watched(name=f"{one.name}_2", host="b.example", weather=one.weather) for one in never]
     pod = Pod(watched=[*on_one_host("emea", "apac", weather={5: TIMEOUT}), *never, *alone])
@@ -167,7 +167,7 @@ def test_federations_that_never_worked_make_no_outage_and_hide_none(tmp_path: Pa
     tell(tmp_path, pod, firing=always(0, 6) | always(10, 20, OUTAGE), without=without)
 
 
-def test_an_outage_that_has_lasted_for_a_day_is_tickets_and_no_page(tmp_path: Path) -> None:
+def test_an_outage_that_has_lasted_for_a_day_is_tickets_not_a_page(tmp_path: Path) -> None:
     # an hour after the story's begin a day has passed since the last successes
     past: Weather = {-23 * 60: FAIR, -1: TIMEOUT, -0.5: TIMEOUT, -0.2: TIMEOUT}
     pod = Pod(watched=[Watched(name=name, weather={0: TIMEOUT}, past=past) for name in ("emea", "apac")])
@@ -178,7 +178,7 @@ def test_an_outage_that_has_lasted_for_a_day_is_tickets_and_no_page(tmp_path: Pa
     tell(tmp_path, pod, firing=firing, without=LATER | {"PingOneErrorBudgetBurnFast"})
 
 
-def test_in_kubernetes_the_page_of_an_outage_names_a_pod_and_what_fails_in_it(tmp_path: Path) -> None:
+def test_in_kubernetes_the_page_of_an_outage_names_a_pod_and_its_failing_targets(tmp_path: Path) -> None:
     shards = [
         Pod(
             watched=on_one_host(*names, weather={5: TIMEOUT}),
@@ -202,7 +202,9 @@ def test_in_kubernetes_the_page_of_an_outage_names_a_pod_and_what_fails_in_it(tm
 
 
 @pytest.mark.parametrize("back", [20, 21.2, 22.6])
-def test_who_reaches_nobody_blames_no_provider_neither_then_nor_later(back: float, tmp_path: Path) -> None:
+def test_an_exporter_without_network_access_blames_no_provider_then_or_later(
+    back: float, tmp_path: Path
+) -> None:
     weather = {5: CUT_OFF, back: FAIR}
     watched = [
         Watched(
@@ -221,7 +223,7 @@ def test_who_reaches_nobody_blames_no_provider_neither_then_nor_later(back: floa
 
 
 @pytest.mark.parametrize("phase", [1, 9, 17, 25])
-def test_a_long_probe_that_began_while_nobody_was_reached_blames_no_provider(
+def test_a_long_probe_that_started_without_network_access_blames_no_provider(
     phase: float, tmp_path: Path
 ) -> None:
     """It may end long after: with a timeout of 50 s, most of a minute."""
@@ -241,7 +243,7 @@ def test_a_provider_that_fails_once_egress_is_back_is_blamed(tmp_path: Path) -> 
     tell(tmp_path, pod, firing=always(9, 14, EGRESS) | always(19.5, 30, DOWN))
 
 
-def test_another_exporter_that_reaches_nobody_excuses_no_provider(tmp_path: Path) -> None:
+def test_another_exporter_without_network_access_excuses_no_provider(tmp_path: Path) -> None:
     here = Pod(watched=[emea({5: TIMEOUT})], instance="10.0.0.2:9988", egress={0: True})
     there = Pod(watched=[Watched(name="apac", weather={5: CUT_OFF})], egress={0: True, 5: False})
 

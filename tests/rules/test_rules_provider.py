@@ -35,30 +35,30 @@ def tell(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts:
 # --- rate limits
 
 
-def test_three_refusals_in_half_an_hour_are_a_ticket_until_they_are_past(tmp_path: Path) -> None:
+def test_three_rejections_in_30_minutes_are_a_ticket(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({10: LIMITED, 18: FAIR})])
 
     tell(tmp_path, pod, firing=always(0, 16) | always(23, 37, LIMIT) | always(44, 50))
 
 
-def test_two_refusals_in_half_an_hour_are_none_too_many(tmp_path: Path) -> None:
+def test_two_rejections_in_30_minutes_make_no_ticket(tmp_path: Path) -> None:
     tell(tmp_path, Pod(watched=[emea({10: LIMITED, 14: FAIR})]), firing=always(0, 30))
 
 
-def test_every_second_probe_refused_of_a_target_that_is_seldom_probed(tmp_path: Path) -> None:
+def test_every_second_probe_rejected_with_a_long_interval(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: LIMITED, 20: FAIR}, interval=600.0)])
 
     tell(tmp_path, pod, firing=always(0, 50))
 
 
-def test_a_restart_does_not_forget_refusals(tmp_path: Path) -> None:
+def test_a_restart_does_not_resolve_the_ticket_of_a_rate_limit(tmp_path: Path) -> None:
     before = Pod(watched=[emea({10: LIMITED})], until=15)
     after = Pod(watched=[emea({0: LIMITED})], since=16, instance="10.0.0.2:9988")
 
     tell(tmp_path, before, after, firing=always(0, 16) | always(27, 30, LIMIT))
 
 
-def test_the_ticket_of_a_rate_limit_says_how_much_and_until_when(tmp_path: Path) -> None:
+def test_the_ticket_of_a_rate_limit_has_the_number_and_the_time_left(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneRateLimited",
         labels={**HOST, "target": "emea", "journey": "authorize", "tier": "gold"},
@@ -86,14 +86,14 @@ def test_a_certificate_is_a_ticket_at_21_days_and_a_page_at_7(
     tell(tmp_path, pod, firing=always(70, 70, *alerts), scrape=60, evaluation=60)
 
 
-def test_the_page_of_a_certificate_is_over_when_it_is_renewed(tmp_path: Path) -> None:
+def test_the_page_of_a_certificate_resolves_when_it_is_renewed(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: Sky(certificate_days=3), 30: Sky(certificate_days=90)})])
 
     tell(tmp_path, pod, firing=always(0, 14) | always(17, 30, NOW) | always(32, 40))
 
 
 @pytest.mark.parametrize("gap", [1.0, -1.0], ids=["restart", "rollout"])
-def test_a_pod_that_is_gone_does_not_keep_up_the_page_of_a_certificate_that_was_renewed(
+def test_a_removed_pod_does_not_keep_the_page_of_a_renewed_certificate_firing(
     gap: float, tmp_path: Path
 ) -> None:
     before = Pod(watched=[emea({0: Sky(certificate_days=5)})], until=90)
@@ -109,7 +109,7 @@ def test_many_targets_behind_a_host_are_one_ticket_per_owner(tmp_path: Path) -> 
     tell(tmp_path, pod, firing={20: {NOW}})
 
 
-def test_a_certificate_that_is_refused_expires_all_the_same(tmp_path: Path) -> None:
+def test_a_rejected_certificate_still_expires(tmp_path: Path) -> None:
     expired = Sky(reason=DELETED.reason, certificate_days=-1)
 
     firing = always(20, 20, NOW, "PingOneFederationNoSuccess emea")
@@ -118,7 +118,7 @@ def test_a_certificate_that_is_refused_expires_all_the_same(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("overlap", [0, 2])
-def test_neither_a_restart_nor_a_rollout_begins_the_ticket_of_a_certificate_anew(
+def test_neither_a_restart_nor_a_rollout_restarts_the_ticket_of_a_certificate(
     overlap: float, tmp_path: Path
 ) -> None:
     short = {0.0: Sky(certificate_days=20)}
@@ -132,7 +132,7 @@ def test_without_tls_no_certificate_expires(tmp_path: Path) -> None:
     tell(tmp_path, Pod(watched=[emea({0: Sky(certificate_days=None)})]), firing={70: set()}, evaluation=60)
 
 
-def test_a_certificate_is_told_of_though_nobody_knows_the_host(tmp_path: Path) -> None:
+def test_a_certificate_alert_fires_even_if_the_host_is_unknown(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: Sky(certificate_days=3)})], dropped=("pingone_flow_target_info",))
 
     tell(tmp_path, pod, firing={20: {"PingOneCertificateExpiresNow"}})
@@ -146,7 +146,7 @@ def test_a_certificate_is_told_of_though_nobody_knows_the_host(tmp_path: Path) -
         ("PingOneCertificateExpiresNow", -5, 20, "has expired"),
     ],
 )
-def test_certificates_say_of_which_host_for_which_targets_and_until_when(
+def test_a_certificate_alert_names_host_targets_and_time_left(
     alert: str, days: float, minute: float, left: str, tmp_path: Path
 ) -> None:
     weather = {0.0: Sky(certificate_days=days)}
@@ -161,7 +161,7 @@ def test_certificates_say_of_which_host_for_which_targets_and_until_when(
     Story(pods=[pod], until=minute, texts={minute: text}).verify(tmp_path)
 
 
-def test_a_certificate_of_which_the_host_is_unknown_leaves_no_gap_in_the_text(tmp_path: Path) -> None:
+def test_a_certificate_alert_without_a_host_has_no_gap_in_the_text(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: Sky(certificate_days=-5)})], dropped=("pingone_flow_target_info",))
     text = Text(
         alert="PingOneCertificateExpiresNow",
@@ -185,30 +185,30 @@ def test_a_skew_that_is_certainly_over_30_seconds_is_a_ticket(
     tell(tmp_path, pod, firing=always(0, 11) | {15: alerts, 20: alerts})
 
 
-def test_a_clock_that_is_set_right_is_no_ticket_any_more(tmp_path: Path) -> None:
+def test_a_corrected_clock_resolves_the_ticket(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: Sky(skew=60), 20: FAIR})])
 
     tell(tmp_path, pod, firing=always(12, 20, SKEW) | always(22, 30))
 
 
-def test_a_skew_of_a_single_probe_is_no_ticket(tmp_path: Path) -> None:
+def test_the_skew_of_a_single_probe_makes_no_ticket(tmp_path: Path) -> None:
     tell(tmp_path, Pod(watched=[emea(now_and_then(Sky(skew=60), 5, 15))]), firing=always(0, 30))
 
 
-def test_failures_say_nothing_of_clocks(tmp_path: Path) -> None:
+def test_failures_say_nothing_about_clocks(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: FAIR, 5: Sky(reason=TIMEOUT.reason, skew=60)})])
 
     tell(tmp_path, pod, firing=always(12, 20, "PingOneFederationDown emea"))
 
 
-def test_a_restart_does_not_begin_the_ticket_of_a_clock_anew(tmp_path: Path) -> None:
+def test_a_restart_does_not_restart_the_ticket_of_a_clock(tmp_path: Path) -> None:
     before = Pod(watched=[emea({0: Sky(skew=60)})], until=15)
     after = Pod(watched=[emea({0: Sky(skew=60)})], since=16, instance="10.0.0.2:9988")
 
     tell(tmp_path, before, after, firing=always(12, 25, SKEW))
 
 
-def test_the_ticket_of_a_clock_says_with_how_many_hosts_it_is_so(tmp_path: Path) -> None:
+def test_the_ticket_of_a_clock_has_the_number_of_affected_hosts(tmp_path: Path) -> None:
     other = Watched(name="other", host="auth.pingone.ca")
     text = Text(
         alert="PingOneClockSkew",
@@ -221,7 +221,7 @@ def test_the_ticket_of_a_clock_says_with_how_many_hosts_it_is_so(tmp_path: Path)
     Story(pods=[Pod(watched=[emea({0: Sky(skew=60)}), other])], until=15, texts={15: text}).verify(tmp_path)
 
 
-def test_the_ticket_of_a_clock_says_the_same_when_the_last_probe_failed(tmp_path: Path) -> None:
+def test_the_ticket_of_a_clock_does_not_change_when_a_probe_fails(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneClockSkew",
         labels=HOST,
@@ -249,7 +249,7 @@ def test_several_failing_checks_are_one_ticket(tmp_path: Path) -> None:
     tell(tmp_path, pod, firing={20: {CONTRACT}})
 
 
-def test_a_check_that_fails_now_and_then_is_no_ticket(tmp_path: Path) -> None:
+def test_a_check_that_fails_now_and_then_makes_no_ticket(tmp_path: Path) -> None:
     pod = Pod(watched=[emea(now_and_then(Sky(failed_checks=("id",)), 5, 15, 25))])
 
     tell(tmp_path, pod, firing=always(0, 40))
@@ -259,7 +259,7 @@ def test_a_federation_without_flows_fails_no_checks(tmp_path: Path) -> None:
     tell(tmp_path, Pod(watched=[emea({5: TIMEOUT})]), firing={25: {"PingOneFederationDown emea"}})
 
 
-def test_a_rollout_does_not_begin_the_ticket_anew(tmp_path: Path) -> None:
+def test_a_rollout_does_not_restart_the_ticket(tmp_path: Path) -> None:
     failing = Sky(failed_checks=("id",))
     before = Pod(watched=[emea({0: failing})], until=14)
     after = Pod(watched=[emea({0: failing})], since=10, instance="10.0.0.2:9988")
@@ -267,7 +267,7 @@ def test_a_rollout_does_not_begin_the_ticket_anew(tmp_path: Path) -> None:
     tell(tmp_path, before, after, firing=always(17, 25, CONTRACT))
 
 
-def test_the_ticket_says_which_checks_fail(tmp_path: Path) -> None:
+def test_the_ticket_names_the_failing_checks(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneContractCheckFailing",
         labels={**HOST, "target": "emea", "journey": "authorize", "owner": "iam"},
@@ -279,7 +279,7 @@ def test_the_ticket_says_which_checks_fail(tmp_path: Path) -> None:
     Story(pods=[pod], until=20, texts={20: text}).verify(tmp_path)
 
 
-def test_the_ticket_says_which_checks_failed_when_the_last_probe_saw_no_flow(tmp_path: Path) -> None:
+def test_the_ticket_names_the_failing_checks_even_if_the_last_probe_got_no_flow(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneContractCheckFailing",
         labels={**HOST, "target": "emea", "journey": "authorize"},

@@ -206,7 +206,7 @@ def test_the_command_shows_what_the_alert_is_about(drill: Drill, tale: Tale) -> 
 
 
 @EACH
-def test_its_runbook_is_where_it_says(drill: Drill, tale: Tale) -> None:
+def test_its_runbook_url_works(drill: Drill, tale: Tale) -> None:
     began, _ = drill.of(tale.key(drill))
 
     assert began.annotations["runbook_url"] == f"http://{drill.here}/runbooks/{tale.alert}"

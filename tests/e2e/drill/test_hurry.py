@@ -36,7 +36,7 @@ def test_seconds_of_an_interval_are_divided_and_other_numbers_are_not() -> None:
     assert expression("target:a:ratio", "x * 30", times=30) == "x * 30"
 
 
-def test_times_are_divided_and_all_else_is_left() -> None:
+def test_times_are_divided_and_everything_else_is_kept() -> None:
     before: dict[str, Any] = {
         "alert": "A",
         "for": "1m",
@@ -54,7 +54,7 @@ def test_times_are_divided_and_all_else_is_left() -> None:
     }
 
 
-def test_a_rule_can_look_back_less_far_than_the_others() -> None:
+def test_a_rule_can_have_a_shorter_range() -> None:
     group = {
         "name": "g",
         "interval": "30s",
@@ -67,9 +67,7 @@ def test_a_rule_can_look_back_less_far_than_the_others() -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), EXPRESSIONS, ids=[name for name, _ in EXPRESSIONS])
-def test_of_every_rule_all_ranges_are_divided_and_nothing_but_numbers_is_changed(
-    name: str, text: str
-) -> None:
+def test_all_ranges_of_every_rule_are_divided_and_nothing_else_changes(name: str, text: str) -> None:
     fast = expression(name, text, times=30)
 
     before, after = (list(spans(promql.parse(written))) for written in (text, fast))
@@ -77,7 +75,7 @@ def test_of_every_rule_all_ranges_are_divided_and_nothing_but_numbers_is_changed
     assert re.sub(r"\b\d+(ms|s|m|h|d)?\b", "", fast) == re.sub(r"\b\d+(ms|s|m|h|d)?\b", "", text)
 
 
-def test_seconds_are_meant_in_these_rules_alone() -> None:
+def test_only_these_rules_contain_seconds() -> None:
     changed = {
         name
         for name, text in EXPRESSIONS

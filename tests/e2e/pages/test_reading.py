@@ -82,7 +82,7 @@ def test_a_probe_opens_to_its_steps_with_and_without_scripts(
         assert fact in inside
 
 
-def test_links_lead_from_page_to_page(visit: Callable[..., Visit], scene: Scene) -> None:
+def test_links_connect_the_pages(visit: Callable[..., Visit], scene: Scene) -> None:
     page = visit().go("/")
     page.get_by_role("link", name="environment_2").click()
     page.wait_for_url("**/targets/environment_2")

@@ -41,7 +41,7 @@ def fine(scene: Scene) -> None:
     scene.weather("healthy", *NAMES)
 
 
-def test_the_weather_changes_and_the_verdict_with_it_while_the_page_stays(
+def test_a_change_of_the_weather_shows_without_reloading_the_page(
     visit: Callable[..., Visit], scene: Scene
 ) -> None:
     page = visit().go("/")
@@ -57,7 +57,7 @@ def test_the_weather_changes_and_the_verdict_with_it_while_the_page_stays(
     assert page.evaluate("window.sameAsBefore")
 
 
-def test_what_is_open_focused_and_scrolled_stays_so(timed: Callable[[str], Visit]) -> None:
+def test_open_focused_and_scrolled_elements_stay_so(timed: Callable[[str], Visit]) -> None:
     looking = timed("/targets/environment_1")
     page = looking.page
     summary = page.locator("details > summary").first
@@ -85,7 +85,7 @@ def test_a_link_that_has_the_focus_keeps_it_wherever_it_moves(
     assert looking.page.evaluate("document.activeElement.textContent") == "environment_3"
 
 
-def test_only_another_headline_is_announced(timed: Callable[[str], Visit], scene: Scene) -> None:
+def test_only_a_changed_headline_is_announced(timed: Callable[[str], Visit], scene: Scene) -> None:
     looking = timed("/")
     said = looking.page.locator("#announcer")
     assert said.get_attribute("role") == "status"
@@ -98,7 +98,7 @@ def test_only_another_headline_is_announced(timed: Callable[[str], Visit], scene
     expect(looking.page).to_have_title("1 failing · pingone-flow-exporter")
 
 
-def test_on_the_page_of_a_target_one_more_probe_is_not_announced(timed: Callable[[str], Visit]) -> None:
+def test_one_more_probe_is_not_announced_on_the_page_of_a_target(timed: Callable[[str], Visit]) -> None:
     looking = timed("/targets/environment_2")
     newest = looking.page.locator("details").first.get_attribute("id")
     for _ in range(int(PATIENCE)):
@@ -109,7 +109,7 @@ def test_on_the_page_of_a_target_one_more_probe_is_not_announced(timed: Callable
     assert looking.page.locator("#announcer").inner_text() == ""
 
 
-def test_a_hidden_page_asks_for_nothing_and_one_that_is_seen_again_asks_at_once(
+def test_a_hidden_page_does_not_refresh_and_a_visible_one_refreshes_at_once(
     timed: Callable[[str], Visit],
 ) -> None:
     looking = timed("/")
@@ -122,7 +122,7 @@ def test_a_hidden_page_asks_for_nothing_and_one_that_is_seen_again_asks_at_once(
         page.evaluate(HIDE % "false" + CHANGED)
 
 
-def test_what_is_selected_to_be_copied_stays_selected_and_the_page_says_that_it_is_old(
+def test_selected_text_stays_selected_and_the_page_says_that_it_is_old(
     timed: Callable[[str], Visit],
 ) -> None:
     looking = timed("/")
@@ -144,7 +144,7 @@ def test_what_is_selected_to_be_copied_stays_selected_and_the_page_says_that_it_
     assert time.get_attribute("datetime") != exactly
 
 
-def test_when_the_exporter_does_not_answer_the_page_stays_and_says_since_when_it_is_old(
+def test_if_the_exporter_does_not_respond_the_page_says_since_when_it_is_old(
     timed: Callable[[str], Visit],
 ) -> None:
     looking = timed("/")
@@ -172,7 +172,7 @@ def colors(page: Page) -> str:
     return found
 
 
-def test_an_exporter_that_takes_its_time_is_told_before_its_answer_is_given_up(
+def test_a_slow_exporter_is_reported_before_the_page_gives_up(
     timed: Callable[[str], Visit],
 ) -> None:
     looking = timed("/")
@@ -189,7 +189,7 @@ def test_an_exporter_that_takes_its_time_is_told_before_its_answer_is_given_up(
     expect(page.locator("#stale")).to_be_empty()
 
 
-def test_a_page_that_was_hidden_for_long_does_not_pass_old_news_for_new(
+def test_a_page_that_was_hidden_for_long_says_that_it_is_old(
     timed: Callable[[str], Visit],
 ) -> None:
     looking = timed("/")
@@ -216,7 +216,7 @@ def test_a_page_that_was_hidden_for_long_does_not_pass_old_news_for_new(
         (200, "", "the response is a different page"),
     ],
 )
-def test_whatever_else_is_answered_is_never_shown_and_the_page_recovers(
+def test_any_other_response_is_never_shown_and_the_page_recovers(
     timed: Callable[[str], Visit], status: int, body: str, why: str
 ) -> None:
     looking = timed("/")
@@ -231,7 +231,7 @@ def test_whatever_else_is_answered_is_never_shown_and_the_page_recovers(
     looking.wrong.clear()
 
 
-def test_a_login_that_is_asked_for_meanwhile_is_told_and_not_asked_for_again_and_again(
+def test_a_login_that_becomes_required_is_shown_once(
     timed: Callable[[str], Visit],
 ) -> None:
     looking = timed("/")
@@ -246,7 +246,7 @@ def test_a_login_that_is_asked_for_meanwhile_is_told_and_not_asked_for_again_and
     looking.wrong.clear()
 
 
-def test_a_target_that_is_gone_is_told_and_its_answer_is_read_to_its_end(
+def test_an_unreachable_target_is_reported_and_its_response_is_read_to_the_end(
     timed: Callable[[str], Visit],
 ) -> None:
     looking = timed("/targets/environment_1")
