@@ -16,7 +16,6 @@ and an exception that comes up in one of those is swallowed.
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import sys
@@ -35,12 +34,10 @@ def main() -> int:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGTERM):  # whoever sees SIGTERM handled may send either
         signal.signal(number, _end)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A label may hold what a terminal's encoding does not: better escaped than a traceback.
-            stream.reconfigure(errors="backslashreplace")
     from exporter import cli  # noqa: PLC0415  see above
+    from exporter.process import prepare_process  # noqa: PLC0415  likewise
 
+    prepare_process()
     return cli.main()
 
 

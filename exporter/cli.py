@@ -43,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(_options: argparse.Namespace) -> int:
-    read = partial(load, os.environ, Path.cwd())
+    read = partial(load, os.environ, _working_directory())
     settings = read()
     # Imported here: what is wrong with a configuration is told at once.
-    from exporter.app import run  # noqa: PLC0415
+    from exporter.daemon import run  # noqa: PLC0415
     from exporter.serving import ListenError  # noqa: PLC0415
 
     try:
@@ -59,7 +59,7 @@ def _run(_options: argparse.Namespace) -> int:
 def _check_config(_options: argparse.Namespace) -> int:
     from exporter.preview import preview  # noqa: PLC0415  the daemon needs none of it
 
-    found = preview(load(os.environ, Path.cwd()))
+    found = preview(load(os.environ, _working_directory()))
     try:
         print(found.text, flush=True)  # noqa: T201  what the operator asked for
     except BrokenPipeError:  # whoever reads has read enough, as `head` does
@@ -70,7 +70,7 @@ def _check_config(_options: argparse.Namespace) -> int:
 
 
 def _probe(options: argparse.Namespace) -> int:
-    settings = load(os.environ, Path.cwd())
+    settings = load(os.environ, _working_directory())
     from exporter.once import probe  # noqa: PLC0415  checking a configuration needs none of it
 
     return EXIT_OK if probe(settings, options.targets, as_json=options.json) else EXIT_HAPPENED
@@ -103,6 +103,14 @@ def _simulate(options: argparse.Namespace) -> int:
     except DemoError as error:
         return _complain(error, EXIT_WRITTEN)
     return EXIT_OK
+
+
+def _working_directory() -> Path:
+    """Return the directory where a `.env` is looked for."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise SystemExit("the working directory does not exist") from None
 
 
 def _complain(error: Exception, status: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from harness.variables import target_variables
 
-import exporter.app
+import exporter.daemon
 import exporter.demo
 import exporter.once
 from exporter import __version__, cli
@@ -54,7 +54,7 @@ def test_run_is_what_is_done_unless_another_command_is_given(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
 ) -> None:
     ran: list[tuple[Config, Callable[[], Config]]] = []
-    monkeypatch.setattr(exporter.app, "run", lambda *given: ran.append(given))
+    monkeypatch.setattr(exporter.daemon, "run", lambda *given: ran.append(given))
     assert cli.main(arguments) == 0
     ((settings, load),) = ran
     assert [target.name for target in settings.targets] == ["emea"]
@@ -69,7 +69,7 @@ def test_an_address_that_cannot_be_listened_on_is_what_happened(
     def refuse(*_: object) -> None:
         raise ListenError("cannot listen on :9988: in use")
 
-    monkeypatch.setattr(exporter.app, "run", refuse)
+    monkeypatch.setattr(exporter.daemon, "run", refuse)
     assert cli.main([]) == 1
     assert capsys.readouterr() == ("", "cannot listen on :9988: in use\n")
 
@@ -79,7 +79,7 @@ def test_a_bug_is_not_taken_for_a_mistake_of_the_operator(monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(exporter.app, "run", fail)
+    monkeypatch.setattr(exporter.daemon, "run", fail)
     with pytest.raises(ZeroDivisionError):
         cli.main([])
 
@@ -90,7 +90,7 @@ def test_a_bug_is_not_taken_for_a_mistake_of_the_operator(monkeypatch: pytest.Mo
 def test_mistakes_are_what_the_operator_wrote_and_nothing_is_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    monkeypatch.setattr(exporter.app, "run", pytest.fail)
+    monkeypatch.setattr(exporter.daemon, "run", pytest.fail)
     monkeypatch.setenv("FLOW_EXPORTER_LOGG__LEVEL", "info")
     assert cli.main(arguments) == 2
     out, err = capsys.readouterr()
@@ -129,7 +129,7 @@ def test_checking_a_configuration_needs_nothing_of_the_daemon(tmp_path: Path) ->
     )
     loaded = set(done.stdout.split())
     assert {"exporter.settings", "exporter.preview"} <= loaded
-    assert not {"exporter.app", "exporter.demo", "exporter.once"} & loaded
+    assert not {"exporter.daemon", "exporter.demo", "exporter.once"} & loaded
     assert not {"httpx", "rich", "starlette", "uvicorn"} & loaded
 
 

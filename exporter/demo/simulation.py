@@ -12,8 +12,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from exporter.app import stop_signals
 from exporter.observing import log_to
+from exporter.process import stop_signals
 from exporter.simulator import (
     Environment,
     Script,

@@ -14,11 +14,12 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from exporter.app import lifespan, stop_signals
+from exporter.daemon import Daemon
 from exporter.demo.board import Board
 from exporter.demo.prometheus import PrometheusError, find_prometheus, scraping
 from exporter.demo.simulation import DemoError, UnavailableError
 from exporter.observing import log_to
+from exporter.process import stop_signals
 from exporter.serving import ListenError, bind
 from exporter.settings import load
 from exporter.simulator import Simulator, demo_environments, demo_script, simulator
@@ -72,7 +73,8 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         _print_urls(console, urls, running)
         # Around the exporter, so that probes that end while it drains are counted too.
         stack.enter_context(board.shown())
-        await stack.enter_async_context(lifespan(read(), sockets, observers=(board,), load=read))
+        daemon = Daemon(read(), load=read, observers=(board,))
+        await stack.enter_async_context(daemon.running(sockets))
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), duration)
 

@@ -9,10 +9,10 @@ import asyncio
 import signal
 from collections.abc import Sequence
 
-from exporter.app import prober_of, spare_the_collector, stop_signals
 from exporter.observing import LoopWatch
 from exporter.once.report import Walk
-from exporter.parts import CurrentSSLContexts
+from exporter.probing import Prober, SSLContexts, warm_up
+from exporter.process import freeze_gc, stop_signals
 from exporter.scheduling import first_delays
 
 _APART = 0.01
@@ -46,8 +46,9 @@ async def walk(walks: Sequence[Walk], *, places: int) -> None:
 async def _walk(walks: Sequence[Walk], places: int) -> None:
     loop = asyncio.get_running_loop()
     watch = LoopWatch(loop.time, lambda _late: None)
-    prober = await prober_of(CurrentSSLContexts([walk.target for walk in walks]), watch)
-    spare_the_collector()
+    prober = Prober(SSLContexts([walk.target for walk in walks]), stalls=watch.stalls)
+    await warm_up(prober)
+    freeze_gc()
     beat = asyncio.create_task(watch.run())
     free, start = asyncio.Semaphore(places), loop.time()
 

@@ -38,11 +38,13 @@ class PeriodicJob:
         name: unique among periodic jobs.
         interval: seconds.
         run: does it once; skipped while the last call still runs.
+        first_after: seconds from the start to the first call.
     """
 
     name: str
     interval: float
     run: Callable[[], Awaitable[None]]
+    first_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

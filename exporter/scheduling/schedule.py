@@ -149,12 +149,13 @@ class Schedule:
         self._scheduler.start(paused=True)
         now = self._clock()
         for job in self._periodic_jobs:
+            first = now + job.first_after
             self._scheduler.add_job(
                 self._run_periodic,
-                PhaseTrigger(job.interval, now, self._zone),
+                PhaseTrigger(job.interval, first, self._zone),
                 [job],
                 id=f"periodic {job.name}",
-                next_run_time=self._zone.moment(now),
+                next_run_time=self._zone.moment(first),
                 coalesce=True,
             )
         _, _, added = job_changes({}, self._targets)

@@ -8,7 +8,6 @@ security.prepare(other)()                another configuration, while the port s
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 
+from exporter.process import run_in_thread
 from exporter.serving.auth import BasicAuth, TokenBucket, TooManyLoginsError
 from exporter.tls import TlsFileError, TlsMaterial, TlsServer, WebSecurity, read_material, server_context
 
@@ -92,7 +92,7 @@ class PortSecurity:
         tls = self._tls
         if tls is None:
             return
-        renewed = await asyncio.to_thread(self._load_if_changed, tls)
+        renewed = await run_in_thread(lambda: self._load_if_changed(tls))
         if renewed is not None and tls == self._tls:
             self._set_context(*renewed)
             _log.info("TLS certificate renewed")

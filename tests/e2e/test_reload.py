@@ -216,7 +216,7 @@ def test_an_error_changes_nothing_and_is_reported_in_response_log_and_metric(
     response = running.request("POST", "/-/reload")
     assert response.status_code == 500
     first, *errors = response.text.splitlines()
-    assert first == "refused, nothing is changed:"
+    assert first == "reload failed, keeping the running configuration:"
     assert [error.partition(" in .env: ")[0] for error in errors] == sorted(wrong)
     page = running.wait_until(
         lambda page: page.total(PROBES, target="emea") > before.total(PROBES, target="emea"), what="a probe"
@@ -225,8 +225,8 @@ def test_an_error_changes_nothing_and_is_reported_in_response_log_and_metric(
     assert page.value(WRITTEN_AT) == before.value(WRITTEN_AT)
     assert not page.has(PROBES, target="other")
     log = running.log()
-    assert log.count('msg="reload refused, nothing is changed"') == 1
-    assert log.count('msg="mistake in the configuration"') == len(errors)
+    assert log.count('msg="reload failed, keeping the running configuration"') == 1
+    assert log.count('msg="invalid configuration"') == len(errors)
     assert planted not in log + response.text
 
     write(file, good)
@@ -286,7 +286,7 @@ def test_a_swapped_kubernetes_mount_is_reloaded(
     running.wait_until(lambda page: page.value(GOOD) == 0.0, timeout=NOTICED, what="the error")
     mount.put({"flows.yaml": yaml(["emea"], server)})
     running.wait_until(lambda page: page.value(GOOD) == 1.0, timeout=NOTICED, what="the way back")
-    assert running.log().count('msg="reload refused, nothing is changed"') == 1
+    assert running.log().count('msg="reload failed, keeping the running configuration"') == 1
 
 
 def test_a_renewed_mounted_secret_is_reloaded(

@@ -58,11 +58,12 @@ class Provider:
 def walk(
     monkeypatch: pytest.MonkeyPatch, asked: Sequence[Walk], provider: Provider, *, places: int = 100
 ) -> None:
-    async def prober_of(*_: object) -> Provider:
-        return provider
+    async def warm_up(_: object) -> None:
+        return None
 
-    monkeypatch.setattr(walking, "prober_of", prober_of)
-    monkeypatch.setattr(walking, "spare_the_collector", lambda: None)  # here there is a life after it
+    monkeypatch.setattr(walking, "Prober", lambda *_, **__: provider)
+    monkeypatch.setattr(walking, "warm_up", warm_up)
+    monkeypatch.setattr(walking, "freeze_gc", lambda: None)
     asyncio.run(walking.walk(asked, places=places))
 
 

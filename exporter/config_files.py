@@ -1,0 +1,146 @@
+"""Reading the configuration again: when its files have changed, and what differs between two configurations.
+
+`daemon.py` puts a new one in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from exporter.process import run_in_thread
+from exporter.settings import Config, ConfigurationError, file_digests
+from exporter.target import Journey, Target
+
+SETTLE_SECONDS = 1.0
+"""A change on disk must stay as it is for so long: a file may be half written, or missing for a moment."""
+
+NEEDS_RESTART: Mapping[str, Callable[[Config], object]] = {
+    "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": lambda config: config.web.listen_addresses,
+    "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": lambda config: config.web.health_listen_addresses,
+    "FLOW_EXPORTER_DURATION_BUCKETS": lambda config: config.duration_buckets,
+    "FLOW_EXPORTER_LOG__FORMAT": lambda config: config.log.format,
+}
+"""Settings that stay what they were at the start."""
+
+
+class ReloadResult(NamedTuple):
+    """How a reload ended.
+
+    Args:
+        good: whether the configuration that was read is in force.
+        text: for the client that requested the reload; without any value of a setting.
+    """
+
+    good: bool
+    text: str
+
+
+class ConfigFiles:
+    """Reads the configuration, and notices when its files change.
+
+    Files are polled: Kubernetes swaps a link two directories away from the file that it mounts, network file
+    systems send no notifications, and a look takes a millisecond in a thread.
+
+    Args:
+        config: what was read at the start.
+        load: reads the configuration; raises ConfigurationError.
+        sleep: waits for a change to settle.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        load: Callable[[], Config],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._load = load
+        self._sleep = sleep
+        self._files = config.files
+        """Of the last good configuration."""
+        self._seen = file_digests(config.files)
+        """What files contained when they were last read, of good configurations and of refused ones."""
+        self._compared_with_start = False
+
+    def read(self) -> Config:
+        """Read the configuration; for a thread.
+
+        Raises:
+            ConfigurationError: it is invalid.
+        """
+        # Digests first: what changes in between is then noticed as a change.
+        digests = dict(file_digests(self._seen))
+        files = set(self._files)
+        try:
+            config = self._load()
+            if _add_digests(digests, config.files):  # the same for files that were not known before
+                config = self._load()
+            files, self._files = set(config.files), config.files
+        except ConfigurationError as error:
+            files.update(error.files)
+            raise
+        finally:
+            _add_digests(digests, files)
+            self._seen = {file: digests[file] for file in files}
+        return config
+
+    async def changed(self, config: Config) -> bool:
+        """Return whether files have changed since the last `read`, good or refused, and have settled.
+
+        Args:
+            config: the configuration in force.
+        """
+        if not self._compared_with_start:  # files may have changed between the first reading and `__init__`
+            self._compared_with_start = True
+            return await run_in_thread(lambda: self._differs_from(config))
+        digests = await self._look()
+        if digests == self._seen:
+            return False
+        await self._sleep(SETTLE_SECONDS)
+        return digests == await self._look()
+
+    def _differs_from(self, config: Config) -> bool:
+        try:
+            return self._load() != config
+        except ConfigurationError:
+            return True
+
+    async def _look(self) -> Mapping[Path, bytes]:
+        return await run_in_thread(lambda: file_digests(self._seen))
+
+
+def _add_digests(digests: dict[Path, bytes], files: Iterable[Path]) -> bool:
+    """Add the digests of files that have none yet; return whether there are any."""
+    added = file_digests(file for file in files if file not in digests)
+    digests.update(added)
+    return bool(added)
+
+
+def count_changes(before: Iterable[Target], after: Iterable[Target]) -> dict[str, int]:
+    """Count how many targets were added, removed, changed and left unchanged."""
+    old = {target.name: target for target in before}
+    new = {target.name: target for target in after}
+    unchanged = sum(old.get(name) == target for name, target in new.items())
+    return {
+        "added": len(new.keys() - old.keys()),
+        "removed": len(old.keys() - new.keys()),
+        "changed": len(new.keys() & old.keys()) - unchanged,
+        "unchanged": unchanged,
+    }
+
+
+def removed_probes(before: Iterable[Target], after: Iterable[Target]) -> set[tuple[str, Journey]]:
+    """Return the targets' names and journeys that are no longer probed."""
+    old, new = (
+        {(target.name, journey) for target in targets for journey in target.journeys}
+        for targets in (before, after)
+    )
+    return old - new
+
+
+def waiting_for_restart(started: Config, config: Config) -> list[str]:
+    """Return the variables whose change takes effect after a restart."""
+    return [name for name, setting in NEEDS_RESTART.items() if setting(config) != setting(started)]

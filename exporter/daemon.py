@@ -1,0 +1,374 @@
+"""The daemon: how it starts, reloads and stops, each in the order of time.
+
+    Config -> targets -> Schedule -> Prober -> Outcome -> Metrics, History, log -> web port
+
+The only module that knows all packages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+from exporter import __version__
+from exporter.config_files import (
+    ConfigFiles,
+    ReloadResult,
+    count_changes,
+    removed_probes,
+    waiting_for_restart,
+)
+from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
+from exporter.outcome import Observer
+from exporter.probing import EgressCheck, Prober, SSLContexts, warm_up
+from exporter.process import (
+    freeze_gc,
+    open_file_warning,
+    pin_malloc_threshold,
+    run_in_thread,
+    stop_signals,
+)
+from exporter.scheduling import PeriodicJob, Schedule, ScheduledProbe
+from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
+from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting, ListenAddress
+from exporter.single_flight import SingleFlight
+from exporter.status import EgressStatus, TargetHistory, TargetStatus
+from exporter.target import Target
+from exporter.tls import TlsFileError
+
+FILE_WATCH_INTERVAL = 5.0
+"""Seconds between two looks at the files of the configuration and of the web port's certificate."""
+
+MAX_REPORTED_ERRORS = 100
+"""Of a configuration; a file for another program may have thousands."""
+
+REPEAT_SECONDS = 10.0
+"""Before the same errors are logged again: clients of the port may request one reload after the other."""
+
+COOLDOWN_FACTOR, MAX_COOLDOWN_SECONDS = 4.0, 2.0
+"""The next reload starts after so many times the duration of the last one: reading the configuration takes
+CPU from running probes. A person waits no longer than the maximum."""
+
+_log = logging.getLogger(__name__)
+
+
+def run(config: Config, load: Callable[[], Config] | None = None) -> None:
+    """Run the daemon until SIGTERM or SIGINT; a second signal ends the process at once, with status 1.
+
+    Args:
+        config: the configuration to start with.
+        load: reads the configuration again, for a reload; without it there is none.
+
+    Raises:
+        ListenError: an address cannot be listened on.
+    """
+    sockets = bind(_addresses(config.web.listen_addresses))
+    health_sockets = bind(
+        _addresses(config.web.health_listen_addresses), setting="FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
+    )
+    with log_to(sys.stderr, level=config.log.level, style=config.log.format):
+        asyncio.run(_run(config, sockets, health_sockets, load))
+
+
+async def _run(
+    config: Config,
+    sockets: Sequence[socket.socket],
+    health_sockets: Sequence[socket.socket],
+    load: Callable[[], Config] | None,
+) -> None:
+    async with stop_signals() as stopping:
+        daemon = Daemon(config, load=load)
+        async with daemon.running(sockets, health_sockets):
+            # Ignored until here: the configuration has just been read.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.request_reload, "SIGHUP")
+            await stopping.wait()
+    _log.info("stopped")
+
+
+class Daemon:
+    """Probes the configured targets, and serves what is observed. Create it in the running event loop.
+
+    Args:
+        config: the configuration to start with.
+        load: reads the configuration again; raises ConfigurationError.
+        observers: receive each outcome, too.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        load: Callable[[], Config] | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.config = config
+        """In force."""
+        self._started_with = config
+        self._files = ConfigFiles(config, load or (lambda: config))
+
+        self._metrics = Metrics(config.targets, buckets=config.duration_buckets)
+        self._metrics.set_shard(config.shard.index, config.shard.count)
+        self._history, self._outcome_log = History(), LogObserver()
+        self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._metrics.loop_lag)
+
+        self._ssl_contexts = SSLContexts(config.targets)
+        self._prober = Prober(self._ssl_context, stalls=self._loop_watch.stalls)
+        self._egress_check = self._new_egress_check(config.egress_check)
+        self._egress: EgressStatus | None = None
+        self._schedule = Schedule(
+            config.targets,
+            self._prober,
+            observers=(self._metrics, self._history, self._outcome_log, *observers),
+            listener=self._metrics,
+            max_concurrent_probes=config.max_concurrent_probes,
+            jobs=[
+                PeriodicJob("egress check", EgressCheck.INTERVAL, self._check_egress),
+                PeriodicJob(
+                    "file watch", FILE_WATCH_INTERVAL, self._watch_files, first_after=FILE_WATCH_INTERVAL
+                ),
+            ],
+        )
+        self._security = PortSecurity(config.web.security)
+
+        self._reloads = SingleFlight(self._reload)
+        self._trigger = ""
+        self._cooldown_until = 0.0
+        self._logged_errors: Sequence[InvalidSetting] = ()
+        self._logged_errors_at = 0.0
+        self._stopping = False
+
+    @asynccontextmanager
+    async def running(
+        self, sockets: Sequence[socket.socket], health_sockets: Sequence[socket.socket] = ()
+    ) -> AsyncIterator[None]:
+        """Start everything, and stop it when the block ends.
+
+        While running probes have their grace to end, the web port still shows metrics, but is not ready.
+
+        Args:
+            sockets: the web port; closed at the end.
+            health_sockets: the health port, without TLS; closed at the end.
+        """
+        await warm_up(self._prober)
+        freeze_gc()
+        pin_malloc_threshold()
+        async with serve(self._web_app(), sockets, security=self._security, health_sockets=health_sockets):
+            loop_watch = asyncio.create_task(self._loop_watch.run())
+            self._schedule.start()
+            _log_start(self.config, sockets, health_sockets)
+            try:
+                yield
+            finally:
+                self._stopping = True
+                await self._reloads.cancel()
+                await self._schedule.stop(self.config.shutdown_grace)
+                loop_watch.cancel()
+
+    async def reload(self, trigger: str) -> ReloadResult:
+        """Read the configuration again and put it in force, or keep the running one as a whole.
+
+        Args:
+            trigger: what requested it, for the log.
+        """
+        if self._stopping:
+            return ReloadResult(good=False, text="stopping: the configuration is not reloaded any more")
+        self._trigger = self._trigger or trigger
+        return await self._reloads()
+
+    def request_reload(self, trigger: str) -> None:
+        """Reload soon, without waiting for it."""
+        if not self._stopping:
+            self._trigger = self._trigger or trigger
+            self._reloads.start()
+
+    async def _reload(self) -> ReloadResult:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._cooldown_until - loop.time())
+        trigger, self._trigger = self._trigger, ""
+        started = loop.time()
+        try:
+            try:
+                config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
+            except ConfigurationError as error:
+                return self._refuse(error.errors, trigger)
+            before = self.config
+            await self._apply(config, ssl_contexts, apply_security)
+            return self._report(trigger, before)
+        except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
+            self._metrics.config_loaded(good=False)
+            _log.exception("reload failed: a bug in the exporter", extra={"trigger": trigger})
+            return ReloadResult(good=False, text="reload failed: a bug in the exporter; see its log")
+        finally:
+            took = loop.time() - started
+            self._cooldown_until = loop.time() + min(COOLDOWN_FACTOR * took, MAX_COOLDOWN_SECONDS)
+
+    def _prepare(self) -> tuple[Config, SSLContexts, Callable[[], None]]:
+        """Do everything that can fail, in a thread: read the configuration, and load the files of TLS.
+
+        Raises:
+            ConfigurationError: nothing has changed.
+        """
+        config = self._files.read()
+        try:
+            ssl_contexts = self._ssl_contexts.renewed(config.targets)
+        except OSError as error:  # the files were checked when the settings were read, a moment ago
+            message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
+            wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
+            raise ConfigurationError([wrong], files=config.files) from None
+        try:
+            apply_security = self._security.prepare(config.web.security)
+        except TlsFileError as error:  # likewise
+            message = f"cannot load the {error.part} any more; reload again"
+            wrong = InvalidSetting("FLOW_EXPORTER_WEB__CONFIG_FILE", message)
+            raise ConfigurationError([wrong], files=config.files) from None
+        return config, ssl_contexts, apply_security
+
+    async def _apply(
+        self, config: Config, ssl_contexts: SSLContexts, apply_security: Callable[[], None]
+    ) -> None:
+        """Put a configuration in force: what probes need before the schedule, what they leave after it."""
+        before, self._ssl_contexts = self.config, ssl_contexts
+        await self._metrics.reconfigure(config.targets)
+        self._metrics.set_shard(config.shard.index, config.shard.count)
+        await self._schedule.reconfigure(config.targets, max_concurrent_probes=config.max_concurrent_probes)
+        for name, journey in removed_probes(before.targets, config.targets):
+            self._history.forget(name, journey)
+            self._outcome_log.forget(name, journey)
+            self._prober.forget(name, journey)
+        set_log_level(config.log.level)
+        if config.egress_check != before.egress_check:
+            self._egress_check = self._new_egress_check(config.egress_check)
+        if self._egress_check is None:
+            self._metrics.egress(None)
+            self._egress = None
+        apply_security()
+        self.config = config
+
+    def _report(self, trigger: str, before: Config) -> ReloadResult:
+        """Log a reload that has succeeded, and return its result."""
+        self._metrics.config_loaded(good=True)
+        changes = count_changes(before.targets, self.config.targets)
+        _log.info("reloaded", extra={"trigger": trigger, **changes})
+        _log_warnings(self.config)
+        lines = [f"reloaded: {', '.join(f'{count} {what}' for what, count in changes.items())}"]
+        for variable in waiting_for_restart(self._started_with, self.config):
+            _log.warning("change takes effect after a restart", extra={"variable": variable})
+            lines.append(f"{variable}: the change takes effect after a restart")
+        return ReloadResult(good=True, text="\n".join(lines))
+
+    def _refuse(self, errors: Sequence[InvalidSetting], trigger: str) -> ReloadResult:
+        """Log the errors of a configuration, and return them as the result."""
+        self._metrics.config_loaded(good=False)
+        _log.error(
+            "reload failed, keeping the running configuration",
+            extra={"trigger": trigger, "errors": len(errors)},
+        )
+        shown, hidden = errors[:MAX_REPORTED_ERRORS], len(errors[MAX_REPORTED_ERRORS:])
+        now = asyncio.get_running_loop().time()
+        if shown != self._logged_errors or now - self._logged_errors_at >= REPEAT_SECONDS:
+            self._logged_errors, self._logged_errors_at = shown, now
+            for error in shown:
+                _log.error(
+                    "invalid configuration", extra={"location": error.location, "error": error.message}
+                )
+        lines = ["reload failed, keeping the running configuration:", *map(str, shown)]
+        if hidden:
+            lines.append(f"and {hidden} more")
+        return ReloadResult(good=False, text="\n".join(lines))
+
+    async def _watch_files(self) -> None:
+        await self._security.renew_certificate()
+        if await self._files.changed(self.config):
+            await self.reload("change on disk")
+
+    async def _check_egress(self) -> None:
+        check = self._egress_check
+        if check is None:
+            return
+        up = await check()
+        if up is None or check is not self._egress_check:  # a reload has replaced it meanwhile
+            return
+        self._metrics.egress(up)
+        if self._egress is None or self._egress.up is not up:
+            self._egress = EgressStatus(up=up, since=time.time())
+
+    def _new_egress_check(self, config: EgressConfig | None) -> EgressCheck | None:
+        if config is None:
+            return None
+        return EgressCheck(
+            config.url,
+            proxy_url=config.proxy_url,
+            family=config.ip_family,
+            stalls=self._loop_watch.stalls,
+        )
+
+    def _ssl_context(self, target: Target) -> ssl.SSLContext:
+        return self._ssl_contexts(target)
+
+    def _web_app(self) -> WebApp:
+        return create_app(
+            metrics=self._metrics.render,
+            healthy=lambda: self._schedule.healthy,
+            ready=lambda: self._schedule.ready,
+            statuses=StatusSource(
+                version=__version__,
+                statuses=lambda: map(self._status, self._schedule.scheduled()),
+                history=self._target_history,
+                now=time.time,
+                start_work=lambda: Yielder().yield_if_due,
+                external_url=lambda: self.config.web.external_url,
+                egress=lambda: self._egress,
+            ),
+            reload=lambda: self.reload("POST /-/reload"),
+            security=self._security,
+        )
+
+    def _status(self, probe: ScheduledProbe) -> TargetStatus:
+        return self._history.status(
+            probe.target, probe.journey, next_run=probe.next_run, backoff_until=probe.backoff_until
+        )
+
+    def _target_history(self, name: str) -> tuple[TargetHistory, ...]:
+        return tuple(self._history.history(self._status(probe)) for probe in self._schedule.scheduled(name))
+
+
+def _log_start(
+    config: Config, sockets: Iterable[socket.socket], health_sockets: Iterable[socket.socket]
+) -> None:
+    for sock in sockets:
+        _log.info("listening", extra={"address": _address(sock)})
+    for sock in health_sockets:
+        _log.info("listening for health checks", extra={"address": _address(sock)})
+    _log.info("started", extra={"version": __version__, "targets": len(config.targets)})
+    _log_warnings(config)
+    shard = config.shard
+    if not config.targets:
+        _log.info(
+            "this shard has no targets",
+            extra={"shard": shard.index, "shards": shard.count, "elsewhere": len(shard.elsewhere)},
+        )
+
+
+def _log_warnings(config: Config) -> None:
+    https = [target for target in config.targets if target.source_url.startswith("https:")]
+    if any(target.ca_file is None for target in https) and SSLContexts.system_has_none():
+        _log.warning("no certificate authorities on this system: install ca-certificates or set CA_FILE")
+    warning = open_file_warning(config.max_concurrent_probes)
+    if warning is not None:
+        _log.warning(warning)
+
+
+def _addresses(addresses: Iterable[ListenAddress]) -> list[tuple[str, int]]:
+    return [(address.host, address.port) for address in addresses]
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

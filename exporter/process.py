@@ -1,0 +1,176 @@
+"""The process: what it inherits from its environment, open files, memory and signals."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import logging
+import os
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from threading import Thread
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+IGNORED_VARIABLES = (
+    # prometheus-client: would keep metrics in files; drop series; refuse names
+    "PROMETHEUS_MULTIPROC_DIR",
+    "prometheus_multiproc_dir",
+    "PROMETHEUS_DISABLE_CREATED_SERIES",
+    "PROMETHEUS_LEGACY_NAME_VALIDATION",
+    # ssl: would write the keys of connections to a file
+    "SSLKEYLOGFILE",
+    # pydantic-settings: would log the values of settings
+    "PYDANTIC_SETTINGS_DEBUG",
+    # uvicorn: would start several workers; trust forwarded addresses
+    "WEB_CONCURRENCY",
+    "FORWARDED_ALLOW_IPS",
+)
+"""Read by libraries, but must not change what the exporter does. SSL_CERT_FILE, SSL_CERT_DIR, OPENSSL_CONF
+and the resolver's variables are respected: they configure the system, not a library."""
+
+OPEN_FILES_PER_PROBE = 2
+"""Its connection, and either a second attempt to connect or a lookup of its name."""
+OTHER_OPEN_FILES = 650
+"""Connections to the web port and to the health port at most, listening sockets, files."""
+
+EXIT_KILLED = 1
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_M_MMAP_THRESHOLD = -3  # from malloc.h
+_MMAP_THRESHOLD_BYTES = 256 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+def prepare_process() -> None:
+    """Make the process independent of how it was started. Call it before prometheus-client is imported."""
+    _open_standard_streams()
+    for name in IGNORED_VARIABLES:
+        os.environ.pop(name, None)
+    raise_open_file_limit()
+
+
+def _open_standard_streams() -> None:
+    """Open closed standard streams on /dev/null: else a socket would take the place of stderr."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:  # a test may have replaced it
+            # A label may contain what a terminal's encoding does not: better escaped than a traceback.
+            reconfigure(errors="backslashreplace")
+
+
+def raise_open_file_limit() -> None:
+    """Raise the soft limit of open files to the hard limit; 1,024 is a usual soft limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):  # a hard limit above the kernel's maximum
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def needed_open_files(max_concurrent_probes: int) -> int:
+    """Return how many files the daemon may have open at once."""
+    return OPEN_FILES_PER_PROBE * max_concurrent_probes + OTHER_OPEN_FILES
+
+
+def open_file_warning(max_concurrent_probes: int) -> str | None:
+    """Return a sentence if the limit of open files is too low for so many probes, else None."""
+    needed = needed_open_files(max_concurrent_probes)
+    _, available = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if available == resource.RLIM_INFINITY or needed <= available:
+        return None
+    return (
+        f"{max_concurrent_probes} concurrent probes may need {needed} open files, "
+        f"but the limit is {available}: raise it (LimitNOFILE in systemd, ulimit -n), "
+        "or lower FLOW_EXPORTER_MAX_CONCURRENT_PROBES"
+    )
+
+
+def freeze_gc() -> None:
+    """Exclude all existing objects from garbage collection: they live as long as the process.
+
+    Looking through them again and again would hold the event loop for milliseconds each time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pin_malloc_threshold() -> None:
+    """Have large blocks of memory allocated with mmap, and returned to the system when they are freed.
+
+    glibc raises its threshold to the size of freed blocks, up to 32 MiB. A page of metrics is that large,
+    and what was allocated behind several of them kept hundreds of megabytes.
+    """
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+
+
+async def run_in_thread(call: Callable[[], T]) -> T:
+    """Run a blocking call in a daemon thread, and return its result.
+
+    Unlike `asyncio.to_thread`, a call that hangs, on a dead network file system for example, does not delay
+    the exit of the process.
+    """
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+
+    def deliver(error: BaseException | None, value: T | None = None) -> None:
+        if result.cancelled():
+            return
+        if error is None:
+            result.set_result(value)  # type: ignore[arg-type]  # T may include None
+        else:
+            result.set_exception(error)
+
+    def run() -> None:
+        try:
+            outcome: tuple[Any, ...] = (None, call())
+        except BaseException as error:  # noqa: BLE001  raised where it is awaited
+            outcome = (error,)
+        with suppress(RuntimeError):  # the loop was closed in the meantime
+            loop.call_soon_threadsafe(deliver, *outcome)
+
+    Thread(target=run, name="blocking call", daemon=True).start()
+    return await result
+
+
+@asynccontextmanager
+async def stop_signals() -> AsyncIterator[asyncio.Event]:
+    """Yield an event that SIGTERM or SIGINT sets; a second signal ends the process at once, with status 1."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_unhandled)
+    stopping = asyncio.Event()
+
+    def stop(number: signal.Signals) -> None:
+        if stopping.is_set():
+            os._exit(EXIT_KILLED)
+        _log.info("stopping", extra={"signal": number.name})
+        stopping.set()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    # Its default action would end the process without draining.
+    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP ignored: still starting")
+    try:
+        yield stopping
+    finally:
+        for number in (*STOP_SIGNALS, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an exception that no code awaits; asyncio's own text would quote it and its URLs."""
+    error = context.get("exception")
+    _log.error("unhandled in the event loop", exc_info=error if isinstance(error, BaseException) else None)
