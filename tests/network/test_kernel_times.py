@@ -191,3 +191,26 @@ def test_a_tls_handshake_ends_when_its_last_data_arrived(wire: Wire, authority: 
     assert outcome["reason"] == "ok"
     assert outcome["steps"][0]["phases"]["tls"] == near(handshake)
     assert handshake >= APART
+
+
+def test_connecting_through_a_proxy_ends_when_its_answer_arrived(wire: Wire, authority: Authority) -> None:
+    host = "provider.invalid"
+    url = f"https://{host}:8443"
+    probe = wire.probe(url, ca_file=str(authority.ca_file), proxy_url=f"http://{PEER}:3128")
+    proxy = wire.accept(delay=APART)
+    assert proxy.request().startswith(f"CONNECT {host}:8443 ".encode())
+    established = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    with probe.stopped(3 * APART):
+        time.sleep(APART)
+        proxy.send(established)
+    tls = TlsPeer(proxy, authority.issue(host).tls)
+    tls.greeting()
+    tls.flush()
+    tls.request()
+    tls.send(b"".join(response(url)))
+    outcome = probe.outcome()
+    shaken = wire.seconds(lambda found: is_syn(found.segment), lambda found: found.segment.flags == SYN | ACK)
+    answered = wire.seconds(request_sent, lambda found: carries(established, found))
+    assert outcome["reason"] == "ok"
+    assert outcome["steps"][0]["phases"]["connect"] == near(shaken + answered)
+    assert min(shaken, answered) >= APART

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,6 +108,18 @@ def test_a_stop_around_a_handshake_changes_neither_verdict_nor_time(
     assert is_right(outcome, stop, timeout=TIMEOUT)
     if outcome["reason"] == "ok":
         assert outcome["steps"][0]["phases"]["tls"] < stop
+
+
+def test_an_answer_that_arrives_after_the_timeout_is_late_even_if_it_is_there_when_looked_for(
+    wire: Wire,
+) -> None:
+    probe = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms")
+    connection = wire.accept()
+    connection.request()
+    with probe.stopped(TIMEOUT + 0.8):
+        time.sleep(TIMEOUT + 0.5)
+        connection.send(b"".join(response(URL)))
+    assert verdict(probe.outcome()) == ("timeout", "provider")
 
 
 @pytest.mark.parametrize("stop", STOPS)
