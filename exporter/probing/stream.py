@@ -31,6 +31,9 @@ OWN_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUF
 
 _DISCARD_PORT = 9
 
+_MSG_MORE = getattr(socket, "MSG_MORE", 0)
+"""Linux: more follows, here FIN; elsewhere it takes a segment of its own."""
+
 
 class TcpStream:
     """A connected socket.
@@ -51,6 +54,7 @@ class TcpStream:
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
         self._socket = sock
+        self._fd = sock.fileno()  # for a socket object, asyncio formats an error text with each new one
         self._deadline = deadline
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[bytes | OSError] | None = None
@@ -92,7 +96,7 @@ class TcpStream:
         waiter: asyncio.Future[bytes | OSError] = self._loop.create_future()
         self._waiter = waiter
         if not self._watching:
-            self._loop.add_reader(self._socket, self._on_readable)
+            self._loop.add_reader(self._fd, self._on_readable)
             self._watching = True
         try:
             data = await self._deadline.wait(waiter)
@@ -133,16 +137,19 @@ class TcpStream:
         with suppress(OSError):
             self._socket.send(data)
 
-    def close(self) -> None:
-        """Close the connection."""
+    def close(self, last: bytes = b"") -> None:
+        """Send what can be sent of `last`, in one segment with FIN, and close the connection."""
+        if last:
+            with suppress(OSError):
+                self._socket.send(last, _MSG_MORE)
         if self._watching:
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._fd)
             self._watching = False
         self._socket.close()
 
     def _on_readable(self) -> None:
         if self._waiter is None or self._waiter.done():
-            self._loop.remove_reader(self._socket)
+            self._loop.remove_reader(self._fd)
             self._watching = False
             return
         data = self._read(self._max_bytes)
@@ -186,11 +193,11 @@ class TcpStream:
 
     async def _writable(self) -> None:
         waiter = self._loop.create_future()
-        self._loop.add_writer(self._socket, _wake, waiter)
+        self._loop.add_writer(self._fd, _wake, waiter)
         try:
             await self._deadline.wait(waiter)
         finally:
-            self._loop.remove_writer(self._socket)
+            self._loop.remove_writer(self._fd)
 
 
 class Dialer:
@@ -254,7 +261,7 @@ class Dialer:
             self._failed(error)
             return
         self._pending.append(_Attempt(address, sock, started))
-        self._loop.add_writer(sock, self._wake)
+        self._loop.add_writer(sock.fileno(), self._wake)
 
     async def _next_event(self, *, more: bool) -> None:
         """Wait until an attempt succeeds or fails, or until it is time for the next address."""
@@ -284,7 +291,7 @@ class Dialer:
                 self._failed(OSError(code, os.strerror(code)))
             elif _is_connected(attempt.sock):
                 self._pending.remove(attempt)
-                self._loop.remove_writer(attempt.sock)
+                self._loop.remove_writer(attempt.sock.fileno())
                 self._take(attempt)
                 return attempt.sock
         return None
@@ -302,7 +309,7 @@ class Dialer:
             self.connected_at = max(attempt.started, now - info.last_ack_recv)
 
     def _abandon(self, attempt: _Attempt) -> None:
-        self._loop.remove_writer(attempt.sock)
+        self._loop.remove_writer(attempt.sock.fileno())
         attempt.sock.close()
 
     def _failed(self, error: OSError) -> None:

@@ -94,8 +94,7 @@ class TlsStream:
         """Close the connection."""
         with suppress(ssl.SSLError):
             self.session.unwrap()
-        self.tcp.send_now(self._outgoing.read())
-        self.tcp.close()
+        self.tcp.close(self._outgoing.read())
 
     async def _fill(self, max_bytes: int) -> None:
         data = await self.tcp.receive(max_bytes)
