@@ -23,7 +23,7 @@ from exporter.settings.provenance import (
     fold,
 )
 from exporter.settings.schema import REQUIRED, TargetDefaults
-from exporter.settings.values import check_target_name
+from exporter.settings.values import TARGET_NAME
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -178,10 +178,10 @@ class _Explainer:
         if self._guesses == 0:
             return None
         self._guesses -= 1
-        known = next(n for n in range(len(path), -1, -1) if _find(self._model, path[:n]) is not None)
-        node, rest = _find(self._model, path[:known]), path[known:]
         if path[0] == TARGETS and len(path) == 2:  # noqa: PLR2004  a target's name, without a setting
             return _guess_target_setting(path[1])
+        known = next(n for n in range(len(path), -1, -1) if _find(self._model, path[:n]) is not None)
+        node, rest = _find(self._model, path[:known]), path[known:]
         if not rest:
             return None
         text = DELIMITER.join(rest).removeprefix(fold(PREFIX))
@@ -204,10 +204,7 @@ def _guess_target_setting(text: str) -> Keys | None:
         return None
     name = max(names, key=len)  # DESTINATION_REGION, not REGION
     target = text.removesuffix(f"_{name}").rstrip("_")
-    try:
-        return TARGETS, check_target_name(target), name
-    except ValueError:
-        return None
+    return (TARGETS, target, name) if TARGET_NAME.fullmatch(target) else None
 
 
 def _members(node: object) -> Mapping[str, object]:

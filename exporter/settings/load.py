@@ -12,7 +12,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from dataclasses import fields
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -38,7 +38,7 @@ from exporter.settings.values import clean, parse_path
 from exporter.settings.web_file import read_web_file
 from exporter.settings.yaml_file import read_yaml_file
 from exporter.target import Target
-from exporter.tls import CERTIFICATE, TlsFileError, WebSecurity, check_authorities, check_client_certificate
+from exporter.tls import KEY, TlsFileError, WebSecurity, check_authorities, check_client_certificate
 
 MAX_CONFIG_FILE_BYTES = 8 * 1024 * 1024
 """Ten thousand targets of a dozen settings have half of it. A ConfigMap has at most 1 MiB."""
@@ -46,6 +46,7 @@ MAX_CONFIG_FILE_BYTES = 8 * 1024 * 1024
 CONFIG_FILE = ("config_file",)
 SECRETS_DIR = ("secrets_dir",)
 
+_COPIED = {field.name for field in fields(Target)} & TargetSettings.model_fields.keys()
 _MAX_DEFAULT_TIMEOUT = 10.0
 _MIN_DEFAULT_SLOTS = 100
 _SPARE_SLOTS = 1.5
@@ -160,44 +161,37 @@ class _FileChecker:
         """Check all files; return the content of the web configuration file."""
         levels = {path[:-1] for path in self._raw.values if path[0] in {TARGETS, DEFAULTS}}
         for level in sorted(levels):
-            with suppress(ValueError):  # not a path, which the schema reports
-                self._check_authorities((*level, "ca_file"))
-            with suppress(ValueError):
-                self._check_client_certificate(*((*level, name) for name in CLIENT_CERTIFICATE))
-        with suppress(ValueError):
-            return self._read_web_file(("web", "config_file"))
-        return None
+            self._check((*level, "ca_file"), None, check_authorities)
+            certificate, key = ((*level, name) for name in CLIENT_CERTIFICATE)
+            self._check(certificate, key, check_client_certificate)
+        return self._read_web_file(("web", "config_file"))
+
+    def _check(self, first: Keys, second: Keys | None, check: Callable[..., None]) -> None:
+        """Check the file or the pair of files that settings name, if they are paths."""
+        try:
+            paths = [self._path_at(keys) for keys in (first, second) if keys]
+        except ValueError:  # not a path, which the schema reports
+            return
+        if paths[0] is None:
+            return
+        self.files += filter(None, paths)
+        if tuple(paths) not in self._problems:
+            try:
+                check(*paths)
+                self._problems[tuple(paths)] = None
+            except TlsFileError as error:
+                self._problems[tuple(paths)] = error
+        if problem := self._problems[tuple(paths)]:
+            keys = second if second and problem.part == KEY else first
+            self.errors.append(self._raw.values[keys].location.error(str(problem)))
 
     def _path_at(self, keys: Keys) -> Path | None:
         return _path(self._raw.values[keys], self._directory) if keys in self._raw.values else None
 
-    def _check_authorities(self, keys: Keys) -> None:
-        if path := self._path_at(keys):
-            self.files.append(path)
-            if problem := self._problem(path, lambda: check_authorities(path)):
-                self.errors.append(self._raw.values[keys].location.error(str(problem)))
-
-    def _check_client_certificate(self, certificate_keys: Keys, key_keys: Keys) -> None:
-        certificate, key = self._path_at(certificate_keys), self._path_at(key_keys)
-        if certificate is None:
-            return
-        self.files += [certificate] if key is None else [certificate, key]
-        check = partial(check_client_certificate, certificate, key)
-        if problem := self._problem((certificate, key), check):
-            keys = certificate_keys if problem.part == CERTIFICATE else key_keys
-            self.errors.append(self._raw.values[keys].location.error(str(problem)))
-
-    def _problem(self, files: object, check: Callable[[], None]) -> TlsFileError | None:
-        if files not in self._problems:
-            try:
-                check()
-                self._problems[files] = None
-            except TlsFileError as error:
-                self._problems[files] = error
-        return self._problems[files]
-
     def _read_web_file(self, keys: Keys) -> WebSecurity | None:
-        path = self._path_at(keys)
+        path = None
+        with suppress(ValueError):  # not a path, which the schema reports
+            path = self._path_at(keys)
         if path is None:
             return None
         self.files.append(path)
@@ -226,7 +220,7 @@ def _config(
         disabled=tuple(sorted(name for name, target in settings.targets.items() if not target.enabled)),
         web=WebConfig(
             listen_addresses=web.listen_address,
-            config_file=_join(directory, web.config_file),
+            config_file=directory / web.config_file if web.config_file else None,
             security=security,
             health_listen_addresses=web.health_listen_address or (),
             external_url=web.external_url,
@@ -244,8 +238,9 @@ def _config(
 
 
 def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
-    source_id = settings.source_environment_id or ""
-    destination_id = settings.destination_environment_id or ""
+    """Resolve one target; settings with the same name as a field of `Target` are copied."""
+    copied = {field: getattr(settings, field) for field in _COPIED}
+    source_id, destination_id = copied["source_environment_id"], copied["destination_environment_id"]
     source = settings.auth_url or settings.custom_domain or settings.region or parse_region("NA")
     destination = (
         settings.destination_auth_url
@@ -254,36 +249,16 @@ def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
         or source
     )
     callback = f"{destination.environment_url(destination_id)}/rp/callback/openid_connect"
-    return Target(
-        name=name,
-        source_environment_id=source_id,
-        destination_environment_id=destination_id,
-        client_id=settings.client_id or "",
-        source_url=source.environment_url(source_id),
-        redirect_uri=settings.redirect_uri or callback,
-        scope=settings.scope,
-        prompt=settings.prompt,
-        acr_values=settings.acr_values,
-        login_hint=settings.login_hint,
-        max_age=settings.max_age,
-        pkce=settings.pkce,
-        expected_statuses=settings.expected_statuses,
-        latency_objective=settings.latency_objective,
-        labels=tuple(sorted((label, value) for label, value in settings.labels.items() if value)),
-        journeys=(settings.journey,),
-        interval=settings.interval,
-        timeout=settings.timeout or min(_MAX_DEFAULT_TIMEOUT, settings.interval / 2),
-        ca_file=_join(directory, settings.ca_file),
-        client_certificate_file=_join(directory, settings.client_certificate_file),
-        client_key_file=_join(directory, settings.client_key_file),
-        ip_family=settings.ip_family,
-        proxy_url=settings.proxy_url,
-        absolute_host=source.absolute,
-    )
-
-
-def _join(directory: Path, path: Path | None) -> Path | None:
-    return None if path is None else directory / path
+    resolved = {
+        "source_url": source.environment_url(source_id),
+        "absolute_host": source.absolute,
+        "redirect_uri": settings.redirect_uri or callback,
+        "labels": tuple(sorted((label, value) for label, value in settings.labels.items() if value)),
+        "journeys": (settings.journey,),
+        "timeout": settings.timeout or min(_MAX_DEFAULT_TIMEOUT, settings.interval / 2),
+        **{field: directory / value for field, value in copied.items() if isinstance(value, Path)},
+    }
+    return Target(name=name, **(copied | resolved))
 
 
 def _default_slots(targets: Iterable[Target]) -> int:

@@ -42,10 +42,10 @@ _DAY = 24 * 60 * 60.0
 _UNKNOWN = "UNKNOWN"
 """Stands for every flow status outside the known ones, in metrics."""
 
-_TARGET_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
-_LABEL_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*_?")
+TARGET_NAME = re.compile(rf"(?=.{{1,{MAX_NAME_LENGTH}}}\Z)[a-z0-9]+(?:_[a-z0-9]+)*")
+_LABEL_NAME = re.compile(rf"(?=.{{1,{MAX_NAME_LENGTH}}}\Z)[a-z][a-z0-9]*(?:_[a-z0-9]+)*_?")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,256}")
+_CLIENT_ID = re.compile(r"[\x21-\x7e]{1,256}")  # RFC 6749, appendix A.1, without spaces
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _STATUS = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _DECIMAL = re.compile(r"(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?")
@@ -96,23 +96,16 @@ def _parsed(parse: Callable[[str], object]) -> PlainValidator:
     return PlainValidator(validate)
 
 
-def check_target_name(name: str) -> str:
-    """Check a target's name, already in lower case."""
-    if len(name) > MAX_NAME_LENGTH or not _TARGET_NAME.fullmatch(name):
-        raise ValueError(
-            f"invalid target name; use letters and digits in groups joined by single underscores, "
-            f"at most {MAX_NAME_LENGTH} characters"
-        )
-    return name
+def _matching(pattern: re.Pattern[str], message: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(message)
+        return text
+
+    return AfterValidator(check)
 
 
-def check_label_name(name: str) -> str:
-    """Check a label's name, already in lower case."""
-    if len(name) > MAX_NAME_LENGTH or not _LABEL_NAME.fullmatch(name):
-        raise ValueError(
-            f"invalid label name; use a letter, then letters, digits and single underscores, "
-            f"at most {MAX_NAME_LENGTH} characters"
-        )
+def _not_reserved(name: str) -> str:
     if name in RESERVED_LABELS:
         raise ValueError("reserved label; Prometheus or the exporter sets it")
     return name
@@ -120,19 +113,6 @@ def check_label_name(name: str) -> str:
 
 def _label_value(value: object) -> object:
     return "" if value is None else clean(value)
-
-
-def _environment_id(text: str) -> str:
-    if not _UUID.fullmatch(text.lower()):
-        raise ValueError("invalid UUID; use e.g. 94e3268d-847d-47aa-a45e-1ef8dd8f4df0")
-    return text.lower()
-
-
-def _client_id(text: str) -> str:
-    """Check a client ID (RFC 6749, appendix A.1, without spaces)."""
-    if not _CLIENT_ID.fullmatch(text):
-        raise ValueError("invalid client ID; use 1 to 256 printable ASCII characters without spaces")
-    return text
 
 
 def _scope(text: str) -> str:
@@ -247,11 +227,33 @@ OptionalNumber = Annotated[Annotated[WholeNumber, Field(ge=0)] | None, _EMPTY_IS
 FilePath = Annotated[Path, _parsed(parse_path)]
 OptionalPath = Annotated[FilePath | None, _EMPTY_IS_NONE]
 
-TargetName = Annotated[str, AfterValidator(check_target_name)]
-LabelName = Annotated[str, AfterValidator(check_label_name)]
+TargetName = Annotated[
+    str,
+    _matching(
+        TARGET_NAME,
+        "invalid target name; use letters and digits in groups joined by single underscores, "
+        f"at most {MAX_NAME_LENGTH} characters",
+    ),
+]
+LabelName = Annotated[
+    str,
+    _matching(
+        _LABEL_NAME,
+        "invalid label name; use a letter, then letters, digits and single underscores, "
+        f"at most {MAX_NAME_LENGTH} characters",
+    ),
+    AfterValidator(_not_reserved),
+]
 LabelValue = Annotated[str, Field(max_length=_MAX_LABEL_LENGTH), BeforeValidator(_label_value)]
-EnvironmentId = Annotated[Text, AfterValidator(_environment_id)]
-ClientId = Annotated[Text, AfterValidator(_client_id)]
+EnvironmentId = Annotated[
+    str,
+    _matching(_UUID, "invalid UUID; use e.g. 94e3268d-847d-47aa-a45e-1ef8dd8f4df0"),
+    BeforeValidator(_clean_lower),
+]
+ClientId = Annotated[
+    Text,
+    _matching(_CLIENT_ID, "invalid client ID; use 1 to 256 printable ASCII characters without spaces"),
+]
 Scope = Annotated[Text, AfterValidator(_scope)]
 Statuses = Annotated[
     tuple[Annotated[Text, AfterValidator(_status)], ...], AfterValidator(_statuses), BeforeValidator(_split)
