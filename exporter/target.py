@@ -6,6 +6,7 @@ anything runs, so that no other room has to know defaults, regions or custom dom
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -17,14 +18,85 @@ class Journey(StrEnum):
     """What a probe does, step by step."""
 
     AUTHORIZE = "authorize"
+    """The one request that starts a sign-on at the source."""
+    FEDERATION = "federation"
+    """The whole sign-on, from the destination through the source and back to a token."""
+    DISCOVERY = "discovery"
+    """The source's OIDC metadata and signing keys."""
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """The steps that a walk may take; values of the metric label `step`."""
+        """The steps that a probe may take, in order; values of the metric label `step`."""
         return _STEPS[self]
 
 
-_STEPS = {Journey.AUTHORIZE: ("authorize",)}
+_STEPS: Mapping[Journey, tuple[str, ...]] = {
+    Journey.AUTHORIZE: ("authorize",),
+    Journey.FEDERATION: (
+        "destination_authorize",
+        "destination_lookup",
+        "initiate",
+        "source_authorize",
+        "sign_on",
+        "source_resume",
+        "callback",
+        "destination_flow",
+        "destination_resume",
+        "destination_keys",
+        "token",
+    ),
+    Journey.DISCOVERY: ("metadata", "jwks"),
+}
+
+
+class Side(StrEnum):
+    """Which environment answers a step; the metric label `side`."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
+_SOURCE_STEPS = frozenset({"authorize", "source_authorize", "sign_on", "source_resume", "metadata", "jwks"})
+
+
+def side_of(step: str) -> Side:
+    """Return the side that answers a step."""
+    return Side.SOURCE if step in _SOURCE_STEPS else Side.DESTINATION
+
+
+class SourceKind(StrEnum):
+    """What the operator says the identity provider is."""
+
+    PINGONE = "pingone"
+    OIDC = "oidc"
+    AUTO = "auto"
+    """PingOne if `initiate` leads to a PingOne host or to the destination's own, and to `/as/authorize`."""
+
+
+class ProviderKind(StrEnum):
+    """What `initiate` shows an identity provider to be; the metric label `kind`."""
+
+    PINGONE = "pingone"
+    OIDC = "oidc"
+    OAUTH = "oauth"
+    """OAuth without `openid` among its scopes: nothing but the link can be checked."""
+    SAML = "saml"
+
+
+class ReadyBy(StrEnum):
+    """What shows that a provider other than PingOne is ready to sign users on."""
+
+    PROMPT_NONE = "prompt_none"
+    """`prompt=none` is answered by `login_required` or the like at the registered redirect URI."""
+    LOGIN_PAGE = "login_page"
+
+
+class ClientAuth(StrEnum):
+    """How the destination's application authenticates at the token endpoint."""
+
+    BASIC = "basic"
+    POST = "post"
+    NONE = "none"
 
 
 class IpFamily(StrEnum):
@@ -33,6 +105,85 @@ class IpFamily(StrEnum):
     ANY = "any"
     V4 = "4"
     V6 = "6"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JourneyTiming:
+    """When a journey runs and how long it may take.
+
+    Args:
+        interval: seconds between two due probes.
+        timeout: seconds that a whole probe may take; shorter than `interval`.
+        latency_objective: seconds; a slower success is counted as slow.
+    """
+
+    interval: float
+    timeout: float
+    latency_objective: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationApplication:
+    """The destination's application that the journey `federation` signs on to.
+
+    Args:
+        client_id: its client id.
+        redirect_uri: one of its registered redirect URIs; never requested.
+        scope: OAuth scopes, separated by spaces.
+        acr_values: OIDC `acr_values`, as it is sent.
+        login_hint: OIDC `login_hint`, as it is sent; may name a person, so it is never printed.
+        lookup_username: user name for an identifier-first policy; never a password, never printed.
+        client_secret: redeems the code; None if the probe ends before `token`.
+        client_auth: how the client authenticates; `none` for a public client.
+    """
+
+    client_id: str
+    redirect_uri: str
+    scope: str = "openid"
+    acr_values: str | None = None
+    login_hint: str | None = field(default=None, repr=False)
+    lookup_username: str | None = field(default=None, repr=False)
+    client_secret: str | None = field(default=None, repr=False)
+    client_auth: ClientAuth = ClientAuth.BASIC
+
+    @property
+    def redeems_code(self) -> bool:
+        """Whether the settings allow the step `token`."""
+        return self.client_secret is not None or self.client_auth is ClientAuth.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticUser:
+    """The test account at the source.
+
+    Args:
+        username: may name a person, so it is never printed.
+        password: secret.
+    """
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedProvider:
+    """The identity provider in a destination's listing that a target was made from.
+
+    Args:
+        destination: name of the destination in the settings.
+        provider_id: the provider's id in the destination; the target's identity.
+        name: the provider's name when it was first listed; untrusted text.
+        slug: the part of the target's name that stands for it.
+        expected: whether `EXPECT` lists it.
+        missing_since: when it was first missing from a listing, seconds since the epoch; None while listed.
+    """
+
+    destination: str
+    provider_id: str
+    name: str
+    slug: str
+    expected: bool = False
+    missing_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +217,18 @@ class Target:
         client_certificate_file: PEM file of the certificate shown to whoever wants one; None for none.
         client_key_file: PEM file of its key; None when that is in the certificate's file.
         ip_family: which addresses are tried.
+        federation: timing of the journey `federation`; `interval` and the like are those of `authorize`.
+        discovery: timing of the journey `discovery`.
+        destination_url: where the destination answers, in the form of `source_url`.
+        application: the destination's application; needed for `federation`.
+        provider_id: id or name of the identity provider in the destination; None if only one is offered.
+        user: the test account; without one `federation` ends after `source_authorize`.
+        source_kind: what the identity provider is.
+        issuer: the source's issuer; for `discovery`.
+        ready_by: how a provider other than PingOne shows that it is ready.
+        login_hosts: further hosts that a foreign provider's login page may use.
+        secret_expires: when the federation's client secret expires, seconds since the epoch.
+        listed: where a discovered target comes from; None for one from the settings.
         proxy_url: `http://[user:password@]host:port` of a forward proxy; may hold a password, so it is
             never printed.
     """
@@ -94,6 +257,43 @@ class Target:
     ip_family: IpFamily = IpFamily.ANY
     proxy_url: str | None = field(default=None, repr=False)
     absolute_host: bool = False
+    federation: JourneyTiming = JourneyTiming(interval=300.0, timeout=30.0, latency_objective=10.0)
+    discovery: JourneyTiming = JourneyTiming(interval=600.0, timeout=10.0, latency_objective=2.0)
+    destination_url: str = ""
+    application: DestinationApplication | None = None
+    provider_id: str | None = None
+    user: SyntheticUser | None = None
+    source_kind: SourceKind = SourceKind.PINGONE
+    issuer: str | None = None
+    ready_by: ReadyBy = ReadyBy.PROMPT_NONE
+    login_hosts: tuple[str, ...] = ()
+    secret_expires: float | None = None
+    listed: ListedProvider | None = None
+
+    def timing(self, journey: Journey) -> JourneyTiming:
+        """Return when a journey of this target runs and how long it may take."""
+        if journey is Journey.FEDERATION:
+            return self.federation
+        if journey is Journey.DISCOVERY:
+            return self.discovery
+        return JourneyTiming(
+            interval=self.interval, timeout=self.timeout, latency_objective=self.latency_objective
+        )
+
+    def last_step(self, journey: Journey) -> str:
+        """Return the step after which a journey of this target succeeds: how far its settings ask."""
+        if journey is not Journey.FEDERATION:
+            return journey.steps[-1]
+        if self.user is None:
+            return "source_authorize"
+        if self.application is None or not self.application.redeems_code:
+            return "destination_resume"
+        return "token"
+
+    @property
+    def destination_auth_host(self) -> str:
+        """Host of the destination, with its port if it has one; empty if unknown."""
+        return _authority(self.destination_url)
 
     @property
     def auth_host(self) -> str:
