@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from exporter.reasons import Fault, Reason
-from exporter.target import Journey
+from exporter.target import Journey, ProviderKind, Side, side_of
 
 
 class Phase(StrEnum):
@@ -86,11 +86,33 @@ class TlsFacts:
         version: such as `TLSv1.3`.
         cipher: OpenSSL's or the standard's name of the cipher suite.
         not_after: when the leaf certificate expires, seconds since the epoch.
+        chain_not_after: when the first certificate of the chain that was sent expires; None if the chain
+            cannot be seen (before Python 3.13).
     """
 
     version: str | None
     cipher: str | None
     not_after: float | None
+    chain_not_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoveryFacts:
+    """What the journey `discovery` found in good metadata and signing keys.
+
+    Args:
+        signing_keys: number of usable signing keys.
+        signing_keys_hash: 48 bits over the keys; changes with a key rotation.
+        metadata_hash: 48 bits over issuer, authorization_endpoint, token_endpoint and jwks_uri, of which
+            destinations keep copies.
+        certificate_expiry: the latest expiry among the signing keys' certificates, seconds since the epoch;
+            None if no key has one.
+    """
+
+    signing_keys: int
+    signing_keys_hash: int
+    metadata_hash: int
+    certificate_expiry: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +172,8 @@ class Outcome:
         steps: one record per step taken.
         retry_after: seconds from the `Retry-After` header of a rate-limited response.
         stalled: whether our own event loop stalled meanwhile, which makes the durations unreliable.
+        kind: what `initiate` showed the identity provider to be; None before that.
+        discovery: what a good `discovery` found.
     """
 
     target: str
@@ -165,6 +189,13 @@ class Outcome:
     steps: tuple[StepRecord, ...]
     retry_after: float | None = None
     stalled: bool = False
+    kind: ProviderKind | None = None
+    discovery: DiscoveryFacts | None = None
+
+    @property
+    def side(self) -> Side:
+        """The environment that answers the step in which the probe ended."""
+        return side_of(self.step)
 
     @property
     def success(self) -> bool:
@@ -173,8 +204,8 @@ class Outcome:
 
     @property
     def counts(self) -> bool:
-        """Whether this is conclusive about the target: faults `quota` and `exporter` are not."""
-        return self.fault not in {Fault.QUOTA, Fault.EXPORTER}
+        """Whether this is conclusive about the target."""
+        return self.fault.is_conclusive
 
 
 @dataclass(slots=True)

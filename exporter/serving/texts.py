@@ -88,7 +88,7 @@ def describe_points(points: Sequence[tuple[float | None, str]], interval: float)
         return "No probes yet"
     ok = [seconds for seconds, fault in points if fault == Fault.NONE]
     took = [seconds for seconds in ok if seconds is not None]
-    inconclusive = sum(fault in {Fault.QUOTA, Fault.EXPORTER} for _, fault in points)
+    inconclusive = sum(not Fault(fault).is_conclusive for _, fault in points)
     parts = [f"{len(ok)} ok ({latency_range(min(took), max(took))})" if took else f"{len(ok)} ok"]
     if failed := len(points) - len(ok) - inconclusive:
         parts.append(f"{failed} failed")
