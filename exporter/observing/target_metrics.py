@@ -26,14 +26,13 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.observing.history import Streak
 from exporter.outcome import FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, SkipCause, StepRecord
-from exporter.reasons import FAULTS
+from exporter.reasons import pairs_of
 from exporter.target import Journey, Target
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
 """Present at 0 from the start: `increase()` does not see a counter that appears at 1."""
 _MAX_CODES = 20
 _OTHER_CODE = "other"
-_PAIRS = tuple((reason, fault) for reason, faults in FAULTS.items() for fault in faults)
 _CODES = {
     journey: tuple((step, code) for step in journey.steps for code in _INITIAL_CODES) for journey in Journey
 }
@@ -105,7 +104,7 @@ class TargetMetrics(Collector):
         self._last: Outcome | None = None
         self._last_success: float | None = None
         self._streak = Streak()
-        self._probes: dict[LabelValues, int] = dict.fromkeys(_PAIRS, 0)
+        self._probes: dict[LabelValues, int] = dict.fromkeys(pairs_of(journey), 0)
         self._failures: dict[LabelValues, TracedProbe] = {}
         self._durations = BucketCounts(buckets)
         self._slow = 0
