@@ -21,6 +21,17 @@ class Fault(StrEnum):
     EXPORTER = "exporter"
 
 
+FAULT_COLORS: Mapping[Fault, str] = {
+    Fault.NONE: "green",
+    Fault.NETWORK: "magenta",
+    Fault.PROVIDER: "red",
+    Fault.CONFIGURATION: "yellow",
+    Fault.QUOTA: "cyan",
+    Fault.EXPORTER: "blue",
+}
+"""The color of each fault on a terminal."""
+
+
 class Reason(StrEnum):
     """Why a probe ended as it did. `ok` is the only success."""
 

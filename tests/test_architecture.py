@@ -19,15 +19,10 @@ from harness.imports import imports, module_name, sources
 
 EXPORTER = Path(__file__).parent.parent / "exporter"
 
-# Allowed in addition while the packages are rebuilt: the layout that is being replaced.
-OLD_GROUND = {"palette"}
-OLD_COMMANDS = {"once", "preview"}
-
 GROUND = {"target", "outcome", "reasons", "status", "durations", "files", "tls", "single_flight", "process"}
-GROUND |= OLD_GROUND
 PACKAGES = {"settings", "scheduling", "probing", "observing", "serving", "simulator"}
 DAEMON = {"daemon", "config_files"}
-COMMANDS = {"demo", "probe_command", "check_config"} | OLD_COMMANDS
+COMMANDS = {"demo", "probe_command", "check_config"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
@@ -55,7 +50,7 @@ HOMES: dict[str, set[str]] = {
     "pydantic": {"settings", "simulator"},
     "pydantic_core": {"settings", "simulator"},
     "pydantic_settings": {"settings"},
-    "rich": {"demo", "probe_command", "check_config", "palette", *OLD_COMMANDS},
+    "rich": {"demo", "probe_command", "check_config"},
     "starlette": {"serving", "simulator"},
     "structlog": {"observing"},
     "trustme": {"simulator"},
@@ -67,8 +62,8 @@ HOMES: dict[str, set[str]] = {
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 80
 MIN_SEPARATE_FILE_LINES = 60
-MAX_FILES = 108
-MAX_LINES = 16_773
+MAX_FILES = 115
+MAX_LINES = 16_946
 MIN_AVERAGE_LINES = 120
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 
@@ -228,10 +223,6 @@ NOT_YET: dict[Rule, set[str]] = {
     hidden_imports: {
         "exporter/__main__.py",
         "exporter/cli.py",
-    },
-    tiny_files: {
-        "exporter/once/choice.py",
-        "exporter/once/progress.py",
     },
     duplicate_classes: {
         "exporter/probing/messages.py",

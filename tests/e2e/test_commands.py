@@ -1,4 +1,4 @@
-"""The commands of an operator, and the errors they report."""
+"""What an operator types, and what is said to mistakes: the command run to its end."""
 
 from __future__ import annotations
 
@@ -28,10 +28,14 @@ SECRET = "hunter2-planted"
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the reported errors, one per line, after checking that there is no other output."""
+    """Return the errors, a line each, after checking that there is nothing else but check-config's count."""
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
-    return done.stderr.splitlines()
+    errors = done.stderr.splitlines()
+    if "check-config" in done.args:
+        count = errors.pop()
+        assert count == f"{len(errors)} error{'' if len(errors) == 1 else 's'}"
+    return errors
 
 
 def names(complaints: list[str]) -> list[str]:
@@ -61,7 +65,7 @@ def test_a_missing_file_is_reported_with_its_variable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [(), ("check-config",)], ids=["run", "check-config"])
 def test_all_errors_are_reported_at_once_and_without_values(tmp_path: Path, command: tuple[str, ...]) -> None:
-    errors = {
+    mistakes = {
         f"{PREFIX}CLIENT_SECRET": SECRET,
         f"{PREFIX}DEFAULTS__SCOPE": f'"{SECRET}"',
         f"{PREFIX}LOG__FORMAT": SECRET,
@@ -74,12 +78,12 @@ def test_all_errors_are_reported_at_once_and_without_values(tmp_path: Path, comm
         f"{PREFIX}TARGETS__EMEA__SOURCE_ENVIRONMENT_ID": SECRET,
         f"{PREFIX}TARGETS__HALF__REGION": SECRET,
     }
-    done = run_command(*command, cwd=tmp_path, env=GOOD | errors)
+    done = run_command(*command, cwd=tmp_path, env=GOOD | mistakes)
     missing = {
         f"{PREFIX}TARGETS__HALF__{field}"
         for field in ("CLIENT_ID", "DESTINATION_ENVIRONMENT_ID", "SOURCE_ENVIRONMENT_ID")
     }
-    assert set(names(lines(done))) == errors.keys() | missing
+    assert set(names(lines(done))) == mistakes.keys() | missing
     assert SECRET not in done.stderr
 
 
@@ -88,6 +92,7 @@ def test_check_config_prints_what_would_be_probed(tmp_path: Path) -> None:
     done = run_command("check-config", cwd=tmp_path, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "target emea\n" in done.stdout
+    assert done.stdout.endswith("\nOK: 1 target\n")
     assert f"https://auth.pingone.example/{SOURCE}/as/authorize" in done.stdout
     assert f"https://auth.pingone.example/{DESTINATION}/rp/callback/openid_connect" in done.stdout
     assert SECRET not in done.stdout

@@ -20,7 +20,7 @@ CONNECT = {"reason": "connect", "fault": "network"}
 
 
 class Exemplar(NamedTuple):
-    """The content of an exemplar."""
+    """What an exemplar tells."""
 
     transaction_id: str
     value: float

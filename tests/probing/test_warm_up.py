@@ -1,4 +1,4 @@
-"""The warm-up: what the first probe would have to build is there, without side effects."""
+"""The warm-up: what the first probe would have to build is there, and nobody notices how."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def plays(draw: st.DrawFn) -> Play:
 
 
 class Failing:
-    """An observer that sometimes fails."""
+    """An observer some of whose observations fail."""
 
     def __init__(self, failing: list[bool]) -> None:
         self._failing = failing

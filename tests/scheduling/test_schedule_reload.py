@@ -45,7 +45,7 @@ RELEVANT: dict[str, Any] = {
     "scope": "openid profile",
     "prompt": "login",
     "acr_values": "Single_Factor",
-    "login_hint": "someone",
+    "login_hint": "somebody",
     "max_age": 1,
     "pkce": True,
     "expected_statuses": ("OTP_REQUIRED",),
@@ -193,7 +193,7 @@ def test_hundreds_of_new_targets_are_all_probed() -> None:
 
 
 def test_what_is_due_at_the_moment_of_a_reload_is_accounted_for() -> None:
-    """The loop stalled: nothing was woken yet for the runs that are due."""
+    """The loop stood still: nobody was woken yet for what is due."""
     target = make_target("t", interval=10.0)
     due = sum(slot <= 55.0 for slot in due_slots(target, 60.0))
 

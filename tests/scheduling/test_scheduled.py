@@ -1,4 +1,4 @@
-"""What the schedule reports: when a target is probed next, and until when it is paused."""
+"""What the schedule tells of itself: when a target is probed next, and until when it is held back."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_one_target_can_be_asked_for_by_its_name() -> None:
     async def scene(stage: Stage, _: VirtualTime) -> None:
         schedule = stage.schedule([make_target("a"), make_target("b")])
         schedule.start()
-        for name in ("b", "unknown"):
+        for name in ("b", "nobody"):
             found.extend(plan.target.name for plan in schedule.scheduled(name))
         await schedule.stop(grace=1e6)
 
