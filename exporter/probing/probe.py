@@ -108,7 +108,12 @@ class Prober:
     async def _run(self, target: Target, journey: Journey, run: _Run) -> None:
         headers = request_headers(run.transaction_id)
         transport = ProbeTransport(
-            self._network, run.deadline, self._tls(target), target.ip_family, target.proxy_url
+            self._network,
+            run.deadline,
+            self._tls(target),
+            target.ip_family,
+            target.proxy_url,
+            absolute_host=target.absolute_host,
         )
         try:
             with closing(JOURNEYS[journey](target, self._token)) as steps:
