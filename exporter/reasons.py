@@ -84,7 +84,10 @@ _TEXTS: Mapping[Reason, Mapping[Fault, str]] = {
     Reason.CLIENT_ERROR: {Fault.CONFIGURATION: "request rejected"},
     Reason.TOO_LARGE: {Fault.PROVIDER: "response larger than 256 KiB"},
     Reason.NOT_JSON: {Fault.PROVIDER: "response is not a JSON object"},
-    Reason.FLOW_FAILED: {Fault.PROVIDER: "flow failed"},
+    Reason.FLOW_FAILED: {
+        Fault.CONFIGURATION: "flow failed: PROMPT=none needs a session",
+        Fault.PROVIDER: "flow failed",
+    },
     Reason.NOT_A_FLOW: {Fault.PROVIDER: "response is not a flow of this environment"},
     Reason.UNEXPECTED_STATUS: {Fault.CONFIGURATION: "unexpected flow status"},
     Reason.INTERNAL: {Fault.EXPORTER: "inconclusive: exporter stalled or failed"},
