@@ -56,6 +56,7 @@ RELEVANT: dict[str, Any] = {
     "client_key_file": Path("/client.key"),
     "ip_family": IpFamily.V6,
     "proxy_url": "http://proxy.example:3128",
+    "absolute_host": True,
     "journeys": (),
 }
 """Fields of a target that make a difference to a probe, or to when it is due."""
