@@ -112,6 +112,10 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
         "an error instead of the sign-on page",
         "what responds: something other than PingOne, e.g. a proxy's HTML page",
     ),
+    (Reason.FLOW_FAILED, Fault.CONFIGURATION): (
+        "none: the probe itself forbids the sign-on",
+        "the `PROMPT` setting: `none` works only for users who have a session",
+    ),
     (Reason.FLOW_FAILED, Fault.PROVIDER): (
         "sign-on ends with an error",
         "`pingone_flow_error_codes_total`; the source's audit log, by transaction ID",

@@ -1,8 +1,8 @@
-"""Commands and exit codes; no logic.
+"""Commands and exit statuses; no logic.
 
-0   done, or stopped by a signal
-1   what happened: a port in use, a failed probe
-2   what the operator wrote: settings, no targets, a missing file, an unknown command or target
+0   ok, or stopped by a signal
+1   runtime failure: a port in use, a failed probe
+2   invalid configuration or arguments
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from exporter.settings import ConfigurationError, load
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-EXIT_OK, EXIT_HAPPENED, EXIT_WRITTEN = 0, 1, 2
-HIGHEST_PORT = 65_535
+EXIT_OK, EXIT_FAILED, EXIT_INVALID = 0, 1, 2
+MAX_PORT = 65_535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,55 +39,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return commands[options.command](options)
     except ConfigurationError as error:
-        return _complain(error, EXIT_WRITTEN)
+        _report(error, EXIT_INVALID)
+        if options.command == "check-config":
+            count = len(error.errors)
+            print(f"{count} error{'' if count == 1 else 's'}", file=sys.stderr)  # noqa: T201  there is no log yet
+        return EXIT_INVALID
 
 
 def _run(_options: argparse.Namespace) -> int:
     read = partial(load, os.environ, _working_directory())
-    settings = read()
-    # Imported here: what is wrong with a configuration is told at once.
+    config = read()
+    # Imported here, so that errors in the configuration are reported immediately.
     from exporter.daemon import run  # noqa: PLC0415
     from exporter.serving import ListenError  # noqa: PLC0415
 
     try:
-        run(settings, read)
+        run(config, read)
     except ListenError as error:
-        return _complain(error, EXIT_HAPPENED)
+        return _report(error, EXIT_FAILED)
     return EXIT_OK
 
 
 def _check_config(_options: argparse.Namespace) -> int:
-    from exporter.preview import preview  # noqa: PLC0415  the daemon needs none of it
+    config = load(os.environ, _working_directory())
+    from exporter.check_config import check_config  # noqa: PLC0415  other commands do not need it
 
-    found = preview(load(os.environ, _working_directory()))
+    report = check_config(config)
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  apart from the output
     try:
-        print(found.text, flush=True)  # noqa: T201  what the operator asked for
-    except BrokenPipeError:  # whoever reads has read enough, as `head` does
+        print(report.text, flush=True)  # noqa: T201  the command's output
+    except BrokenPipeError:  # the reader has read enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    for warning in found.warnings:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  beside it, not in it
     return EXIT_OK
 
 
 def _probe(options: argparse.Namespace) -> int:
-    settings = load(os.environ, _working_directory())
-    from exporter.once import probe  # noqa: PLC0415  checking a configuration needs none of it
+    config = load(os.environ, _working_directory())
+    from exporter.probe_command import UnknownTargetError, probe  # noqa: PLC0415  other commands do not need it
 
-    return EXIT_OK if probe(settings, options.targets, as_json=options.json) else EXIT_HAPPENED
+    try:
+        return EXIT_OK if probe(config, options.targets, as_json=options.json) else EXIT_FAILED
+    except UnknownTargetError as error:
+        return _report(error, EXIT_INVALID)
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from exporter.demo import DemoError, demo  # noqa: PLC0415  the daemon needs none of it
+    from exporter.demo import DemoError, demo  # noqa: PLC0415  other commands do not need it
 
     try:
         demo(duration=options.duration, prometheus=options.prometheus)
     except DemoError as error:
-        return _complain(error, EXIT_HAPPENED)
+        return _report(error, EXIT_FAILED)
     return EXIT_OK
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    # Imported here: the daemon needs none of it.
+    # Imported here, since other commands do not need it.
     from exporter.demo import DemoError, UnavailableError, simulate  # noqa: PLC0415
 
     try:
@@ -99,9 +107,9 @@ def _simulate(options: argparse.Namespace) -> int:
             script=options.script,
         )
     except UnavailableError as error:
-        return _complain(error, EXIT_HAPPENED)
+        return _report(error, EXIT_FAILED)
     except DemoError as error:
-        return _complain(error, EXIT_WRITTEN)
+        return _report(error, EXIT_INVALID)
     return EXIT_OK
 
 
@@ -113,8 +121,8 @@ def _working_directory() -> Path:
         raise SystemExit("the working directory does not exist") from None
 
 
-def _complain(error: Exception, status: int) -> int:
-    print(error, file=sys.stderr)  # noqa: T201  there is no log for it
+def _report(error: Exception, status: int) -> int:
+    print(error, file=sys.stderr)  # noqa: T201  there is no log yet
     return status
 
 
@@ -126,8 +134,8 @@ def _duration(text: str) -> float:
 
 
 def _port(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {HIGHEST_PORT}")
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {MAX_PORT}")
     return int(text)
 
 
@@ -135,36 +143,44 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pingone-flow-exporter",
         description="Watches PingOne federations with synthetic OIDC authorize requests.",
-        epilog="Settings come from the environment and from files; see docs/settings.md.",
+        epilog="Settings come from environment variables and files; see docs/settings.md. "
+        "Exit status: 0 ok, 1 runtime failure, 2 invalid configuration or arguments.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("run", help="probe on a schedule and serve metrics (the default)")
-    commands.add_parser("check-config", help="print what would run, or every mistake")
+    commands.add_parser("check-config", help="validate offline; print what would run, or every error")
     probe = commands.add_parser(
         "probe",
-        help="one walk of each target, now",
-        epilog="Exit status: 0 all are good, 1 some are not, 2 the configuration is wrong.",
+        help="probe each target once and exit",
+        epilog="Exit status: 0 all probes ok, 1 some failed, 2 invalid configuration or arguments.",
     )
-    probe.add_argument("targets", nargs="*", metavar="TARGET", help="default: all that are enabled")
-    probe.add_argument("--json", action="store_true", help="for scripts, in the shape of the API")
-    demo = commands.add_parser("demo", help="simulator and exporter together, nothing to configure")
-    demo.add_argument("--duration", type=_duration, metavar="30s", help="end after this long")
-    demo.add_argument("--prometheus", action="store_true", help="start a Prometheus that scrapes it")
-    simulate = commands.add_parser("simulate", help="the simulator alone, and how to watch it")
-    simulate.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
+    probe.add_argument("targets", nargs="*", metavar="TARGET", help="default: all enabled targets")
+    probe.add_argument("--json", action="store_true", help="print JSON, in the format of the API")
+    demo = commands.add_parser("demo", help="run exporter and simulator together; needs no configuration")
+    demo.add_argument("--duration", type=_duration, metavar="30s", help="stop after this duration")
+    demo.add_argument("--prometheus", action="store_true", help="also start a Prometheus that scrapes it")
+    simulate = commands.add_parser("simulate", help="run the simulator alone, and print settings to probe it")
+    simulate.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     simulate.add_argument(
-        "--control-port", type=_port, default=0, metavar="PORT", help="default: any free one"
+        "--control-port",
+        type=_port,
+        default=0,
+        metavar="PORT",
+        help="of the control API (default: any free)",
     )
     simulate.add_argument(
-        "--environments", type=int, metavar="N", help="so many healthy ones, not the demo's"
+        "--environments",
+        type=int,
+        metavar="N",
+        help="number of healthy environments, not the demo's",
     )
     simulate.add_argument(
         "--weather",
         action="append",
         default=[],
         metavar="NAME=KIND[,PARAMETER=VALUE]",
-        help="at the start; may be repeated",
+        help="weather at the start; may be repeated",
     )
     simulate.add_argument("--script", type=Path, metavar="weather.yaml", help="weather over time")
     parser.set_defaults(command="run")  # last: a default set before its action would not reach it

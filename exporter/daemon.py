@@ -29,8 +29,8 @@ from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder
 from exporter.outcome import Observer
 from exporter.probing import EgressCheck, Prober, SSLContexts, warm_up
 from exporter.process import (
+    environment_warnings,
     freeze_gc,
-    open_file_warning,
     pin_malloc_threshold,
     run_in_thread,
     stop_signals,
@@ -357,11 +357,7 @@ def _log_start(
 
 
 def _log_warnings(config: Config) -> None:
-    https = [target for target in config.targets if target.source_url.startswith("https:")]
-    if any(target.ca_file is None for target in https) and SSLContexts.system_has_none():
-        _log.warning("no certificate authorities on this system: install ca-certificates or set CA_FILE")
-    warning = open_file_warning(config.max_concurrent_probes)
-    if warning is not None:
+    for warning in environment_warnings(config.targets, config.max_concurrent_probes):
         _log.warning(warning)
 
 

@@ -10,10 +10,13 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from threading import Thread
 from typing import Any, TypeVar
+
+from exporter.target import Target
+from exporter.tls import system_has_no_authorities
 
 T = TypeVar("T")
 
@@ -115,6 +118,16 @@ def pin_malloc_threshold() -> None:
     """
     with suppress(AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+
+
+def environment_warnings(targets: Iterable[Target], max_concurrent_probes: int) -> list[str]:
+    """Return what this system lacks to run the configuration, a sentence each."""
+    https = [target for target in targets if target.source_url.startswith("https:")]
+    warnings = []
+    if any(target.ca_file is None for target in https) and system_has_no_authorities():
+        warnings.append("no certificate authorities on this system: install ca-certificates or set CA_FILE")
+    open_files = open_file_warning(max_concurrent_probes)
+    return warnings if open_files is None else [*warnings, open_files]
 
 
 async def run_in_thread(call: Callable[[], T]) -> T:

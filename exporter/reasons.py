@@ -29,6 +29,18 @@ class Fault(StrEnum):
         return self not in {Fault.QUOTA, Fault.EXPORTER, Fault.ACCOUNT}
 
 
+FAULT_COLORS: Mapping[Fault, str] = {
+    Fault.NONE: "green",
+    Fault.NETWORK: "magenta",
+    Fault.PROVIDER: "red",
+    Fault.CONFIGURATION: "yellow",
+    Fault.QUOTA: "cyan",
+    Fault.EXPORTER: "blue",
+    Fault.ACCOUNT: "bright_yellow",
+}
+"""The color of each fault on a terminal."""
+
+
 class Reason(StrEnum):
     """Why a probe ended as it did. `ok` is the only success."""
 
@@ -98,8 +110,8 @@ _TEXTS: Mapping[Reason, Mapping[Fault, str]] = {
     Reason.TOO_LARGE: {Fault.PROVIDER: "response larger than 256 KiB"},
     Reason.NOT_JSON: {Fault.PROVIDER: "response is not a JSON object"},
     Reason.FLOW_FAILED: {
-        Fault.PROVIDER: "flow failed",
         Fault.CONFIGURATION: "flow failed: PROMPT=none needs a session",
+        Fault.PROVIDER: "flow failed",
     },
     Reason.NOT_A_FLOW: {Fault.PROVIDER: "response is not a flow of this environment"},
     Reason.UNEXPECTED_STATUS: {Fault.CONFIGURATION: "unexpected flow status"},

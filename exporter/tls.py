@@ -232,3 +232,14 @@ def _memory_file(content: bytes) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
+
+
+def system_has_no_authorities() -> bool:
+    """Return True if the system trusts no authority, as in an image without the package `ca-certificates`."""
+    paths = ssl.get_default_verify_paths()
+    try:
+        if paths.capath and next(Path(paths.capath).iterdir(), None) is not None:
+            return False
+    except PermissionError:
+        return False  # OpenSSL opens files there by name, which needs no permission to list them
+    return not ssl.create_default_context().cert_store_stats()["x509_ca"]

@@ -19,15 +19,10 @@ from harness.imports import imports, module_name, sources
 
 EXPORTER = Path(__file__).parent.parent / "exporter"
 
-# Allowed in addition while the packages are rebuilt: the layout that is being replaced.
-OLD_GROUND = {"palette"}
-OLD_COMMANDS = {"once", "preview"}
-
 GROUND = {"target", "outcome", "reasons", "status", "durations", "files", "tls", "single_flight", "process"}
-GROUND |= OLD_GROUND
 PACKAGES = {"settings", "scheduling", "probing", "observing", "serving", "simulator"}
 DAEMON = {"daemon", "config_files"}
-COMMANDS = {"demo", "probe_command", "check_config"} | OLD_COMMANDS
+COMMANDS = {"demo", "probe_command", "check_config"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
@@ -55,7 +50,7 @@ HOMES: dict[str, set[str]] = {
     "pydantic": {"settings", "simulator"},
     "pydantic_core": {"settings", "simulator"},
     "pydantic_settings": {"settings"},
-    "rich": {"demo", "probe_command", "check_config", "palette", *OLD_COMMANDS},
+    "rich": {"demo", "probe_command", "check_config"},
     "starlette": {"serving", "simulator"},
     "structlog": {"observing"},
     "trustme": {"simulator"},
@@ -228,10 +223,6 @@ NOT_YET: dict[Rule, set[str]] = {
     hidden_imports: {
         "exporter/__main__.py",
         "exporter/cli.py",
-    },
-    tiny_files: {
-        "exporter/once/choice.py",
-        "exporter/once/progress.py",
     },
     duplicate_classes: {
         "exporter/probing/messages.py",

@@ -1,4 +1,4 @@
-"""Each command calls what it names, and its exit status says whose doing an end was."""
+"""Each command calls what it names, with its options; the exit status tells failures from errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.variables import target_variables
 
 import exporter.daemon
 import exporter.demo
-import exporter.once
+import exporter.probe_command
 from exporter import __version__, cli
 from exporter.demo import DemoError
 from exporter.serving import ListenError
@@ -50,7 +50,7 @@ def recorder(calls: Calls, error: Exception | None = None) -> Callable[..., None
 
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("arguments", [[], ["run"]], ids=["none", "run"])
-def test_run_is_what_is_done_unless_another_command_is_given(
+def test_run_is_the_default_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
 ) -> None:
     ran: list[tuple[Config, Callable[[], Config]]] = []
@@ -63,7 +63,7 @@ def test_run_is_what_is_done_unless_another_command_is_given(
 
 
 @pytest.mark.usefixtures("configured")
-def test_an_address_that_cannot_be_listened_on_is_what_happened(
+def test_a_port_in_use_is_a_runtime_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_: object) -> None:
@@ -75,7 +75,7 @@ def test_an_address_that_cannot_be_listened_on_is_what_happened(
 
 
 @pytest.mark.usefixtures("configured")
-def test_a_bug_is_not_taken_for_a_mistake_of_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
@@ -87,7 +87,7 @@ def test_a_bug_is_not_taken_for_a_mistake_of_the_operator(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     "arguments", [[], ["run"], ["check-config"], ["probe"]], ids=["none", "run", "check-config", "probe"]
 )
-def test_mistakes_are_what_the_operator_wrote_and_nothing_is_started(
+def test_an_invalid_configuration_is_reported_and_nothing_is_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     monkeypatch.setattr(exporter.daemon, "run", pytest.fail)
@@ -98,6 +98,7 @@ def test_mistakes_are_what_the_operator_wrote_and_nothing_is_started(
     assert [line.partition(":")[0] for line in err.splitlines()] == [
         "FLOW_EXPORTER_LOGG__LEVEL",
         "FLOW_EXPORTER_TARGETS",
+        *(["2 errors"] if arguments == ["check-config"] else []),
     ]
 
 
@@ -115,7 +116,7 @@ def test_check_config_reads_the_environment_and_the_file_beside_it(
     assert err == ""
 
 
-def test_checking_a_configuration_needs_nothing_of_the_daemon(tmp_path: Path) -> None:
+def test_check_config_does_not_import_the_daemon(tmp_path: Path) -> None:
     """A check in a pipeline is to answer at once, and must not fail where a library of the daemon would."""
     script = "import sys, exporter.cli; exporter.cli.main(['check-config']); print(*sorted(sys.modules))"
     environment = {"PATH": os.environ["PATH"], **target_variables("emea", "http://127.0.0.1:1")}
@@ -128,14 +129,14 @@ def test_checking_a_configuration_needs_nothing_of_the_daemon(tmp_path: Path) ->
         check=True,
     )
     loaded = set(done.stdout.split())
-    assert {"exporter.settings", "exporter.preview"} <= loaded
-    assert not {"exporter.daemon", "exporter.demo", "exporter.once"} & loaded
-    assert not {"httpx", "rich", "starlette", "uvicorn"} & loaded
+    assert {"exporter.settings", "exporter.check_config"} <= loaded
+    assert not {"exporter.daemon", "exporter.demo", "exporter.probe_command"} & loaded
+    assert not {"httpx", "prometheus_client", "starlette", "uvicorn"} & loaded
 
 
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize(("good", "status"), [(True, 0), (False, 1)], ids=["good", "bad"])
-def test_the_one_shot_gets_its_options_and_its_result_is_the_exit_status(
+def test_probe_gets_its_options_and_its_result_is_the_exit_status(
     monkeypatch: pytest.MonkeyPatch, *, good: bool, status: int
 ) -> None:
     calls: Calls = []
@@ -144,7 +145,7 @@ def test_the_one_shot_gets_its_options_and_its_result_is_the_exit_status(
         calls.append({"known": [target.name for target in settings.targets], "names": names, **options})
         return good
 
-    monkeypatch.setattr(exporter.once, "probe", probe)
+    monkeypatch.setattr(exporter.probe_command, "probe", probe)
     assert cli.main(["probe"]) == status
     assert cli.main(["probe", "emea", "apac", "--json"]) == status
     assert calls == [
@@ -154,9 +155,9 @@ def test_the_one_shot_gets_its_options_and_its_result_is_the_exit_status(
 
 
 @pytest.mark.usefixtures("configured")
-def test_an_unknown_target_is_what_the_operator_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_target_is_an_invalid_argument(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["probe", "emae"]) == 2
-    complaint = "target emae: there is none of this name; did you mean emea?\n"
+    complaint = 'unknown target "emae"; did you mean emea?\n'
     assert capsys.readouterr() == ("", complaint)
 
 
@@ -170,7 +171,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "arguments", ["prob", "run more", "--verbose", "demo --duration soon", "simulate --control-port x"]
 )
-def test_what_is_no_command_or_option_is_a_mistake(
+def test_an_unknown_command_or_option_is_an_invalid_argument(
     capsys: pytest.CaptureFixture[str], arguments: str
 ) -> None:
     with pytest.raises(SystemExit) as end:
@@ -197,7 +198,7 @@ def test_the_demo_needs_no_configuration_and_gets_its_options(
 
 
 @pytest.mark.parametrize(("command", "status"), [("demo", 1), ("simulate", 2)])
-def test_a_demo_that_cannot_be_is_told_in_one_line(
+def test_a_demo_that_cannot_start_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, status: int
 ) -> None:
     """A demo has no options that could be wrong, so it is the machine's doing; a simulation has."""

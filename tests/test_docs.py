@@ -80,3 +80,12 @@ def test_every_variable_in_the_docs_is_a_setting(page: Path) -> None:
         pattern = re.sub("_DEFAULTS__", "_TARGETS__<NAME>__", pattern)
         pattern = re.sub("__LABELS__[A-Z]+$", "__LABELS__<KEY>", pattern)
         assert f"`{pattern}`" in known, name
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_every_path_in_the_guides_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:exporter|tests|docs|helm|benchmarks)/[\w./-]+)`", text)
+
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.outcome import Outcome, rfc3339
-from exporter.palette import COLORS
+from exporter.reasons import FAULT_COLORS
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -131,7 +131,7 @@ def _cells(tally: _Tally) -> dict[str, Text]:
     last = tally.last
     if last is None:
         return {"reason": Text("not probed yet", style="dim")}
-    color = COLORS[last.fault]
+    color = FAULT_COLORS[last.fault]
     status = next((step.flow_status for step in reversed(last.steps) if step.flow_status), "")
     return {
         "reason": Text(last.reason.value, style=color),

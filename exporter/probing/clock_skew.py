@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from exporter.probing.messages import Timestamp
@@ -57,6 +58,40 @@ def date_timestamp(date: str | None) -> Timestamp | None:
     return None if at is None else Timestamp(at, _DATE_RESOLUTION_SECONDS)
 
 
+MAX_CLOCK_AGREEMENT_SECONDS = 60.0
+"""Hosts whose clocks are further ahead of ours than this say that ours may be wrong."""
+
+MIN_HOSTS = 2
+"""One host may be wrong itself; several of them are not."""
+
+_EVIDENCE_SECONDS = 3600.0
+MAX_HOSTS = 1024
+
+
+class ClockEvidence:
+    """Collects signs that our own clock is behind: what several hosts agree on is not their error."""
+
+    def __init__(self) -> None:
+        self._behind: dict[str, float] = {}
+
+    def date_seen(self, host: str, date: str | None, now: float) -> None:
+        """Note the `Date` header of an answer, and our own wall clock when it came."""
+        written = None if date is None else http_date(date)
+        if written is not None and written - now > MAX_CLOCK_AGREEMENT_SECONDS:
+            self._note(host, now)
+        else:
+            self._behind.pop(host, None)
+
+    def not_yet_valid(self, host: str, now: float) -> bool:
+        """Note a certificate that is not valid yet; return True if our own clock may be the reason."""
+        self._note(host, now)
+        return sum(abs(now - at) < _EVIDENCE_SECONDS for at in self._behind.values()) >= MIN_HOSTS
+
+    def _note(self, host: str, now: float) -> None:
+        if host in self._behind or len(self._behind) < MAX_HOSTS:
+            self._behind[host] = now
+
+
 def retry_after_seconds(value: str | None, *, date: str | None, now: float) -> float | None:
     """Return how long the provider asks for a pause, in seconds (RFC 9110, 10.2.3), or None.
 
@@ -78,6 +113,7 @@ def retry_after_seconds(value: str | None, *, date: str | None, now: float) -> f
     return min(max(0.0, until - (now if reference is None else reference)), MAX_RETRY_AFTER_SECONDS)
 
 
+@lru_cache(maxsize=256)
 def http_date(value: str) -> float | None:
     """Return an HTTP date as seconds since the epoch, or None if it is not one."""
     try:

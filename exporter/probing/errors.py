@@ -20,14 +20,21 @@ OTHER = "OTHER"
 
 REQUEST_LIMITED = "REQUEST_LIMITED"
 
-PROVIDER_FAILED = frozenset({"server_error", "temporarily_unavailable", "UNEXPECTED_ERROR"})
+PROVIDER_FAILED = frozenset(
+    {"server_error", "temporarily_unavailable", "UNEXPECTED_ERROR", "requestTimedOut"}
+)
 """Codes that blame the provider, not the request."""
 
 KNOWN_CODES = frozenset({
     # RFC 6749, sections 4.1.2.1 and 5.2
     "invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope",
     "server_error", "temporarily_unavailable", "invalid_client", "invalid_grant", "unsupported_grant_type",
-    # OpenID Connect Core 3.1.2.6, RFC 8707, RFC 9470, OpenID Connect unmet_authentication_requirements
+    # OAuth 2.0 Multiple Response Types, RFC 6750, 7009, 7591, 8628, 9396, 9449
+    "unsupported_response_mode", "invalid_token", "insufficient_scope", "unsupported_token_type",
+    "invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement",
+    "unapproved_software_statement", "authorization_pending", "slow_down", "expired_token",
+    "invalid_authorization_details", "invalid_dpop_proof", "use_dpop_nonce",
+    # OpenID Connect Core 3.1.2.6 and unmet_authentication_requirements, RFC 8707, 9101, 9470
     "interaction_required", "login_required", "account_selection_required", "consent_required",
     "invalid_request_uri", "invalid_request_object", "request_not_supported", "request_uri_not_supported",
     "registration_not_supported", "invalid_target", "insufficient_user_authentication",
@@ -39,7 +46,8 @@ KNOWN_CODES = frozenset({
     "ACCOUNT_NOT_USABLE", "CONSTRAINT_VIOLATION", "EMPTY_VALUE", "INVALID_FILTER", "INVALID_OTP",
     "INVALID_PARAMETER", "INVALID_VALUE", "NO_PASSWORD", "OUT_OF_RANGE", "REQUIRED_VALUE",
     "SIZE_LIMIT_EXCEEDED", "UNIQUENESS_VIOLATION", "INSUFFICIENT_PERMISSIONS", "INVALID_TOKEN",
-    "LICENSE_EXCEEDED", "LIMIT_EXCEEDED", "QUOTA_EXCEEDED", "PASSWORD_LOCKED_OUT",
+    "LICENSE_EXCEEDED", "LIMIT_EXCEEDED", "QUOTA_EXCEEDED", "PASSWORD_LOCKED_OUT", "INVALID_CREDENTIALS",
+    "NO_USABLE_DEVICES", "AuthenticationFailed",
 })  # fmt: skip
 
 

@@ -1,13 +1,14 @@
-"""The judge: an answer and an expectation in, a verdict out. Pure, and total over any bytes.
+"""The judge: an answer and an expectation in, a verdict out. No I/O, and total over any bytes.
 
-Decided in this order: the status class, then the body of any 2xx.
+Decided in this order: signs of an edge in front, the status class, the body of any 2xx.
 
     below 200, above 599        protocol
+    an edge answered            blocked
     429, REQUEST_LIMITED        rate_limited
     5xx, 408, an error that     server_error
       blames the provider
     3xx  with an error          oauth_error
-         to the sign-on page    redirected (configuration): pi.flow was not honoured
+         to a sign-on page      redirected (configuration): pi.flow was not honored
          anything else          redirected (provider)
     4xx  with an error          oauth_error
          401, 403, no JSON      blocked
@@ -22,6 +23,7 @@ Decided in this order: the status class, then the body of any 2xx.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -38,15 +40,22 @@ from exporter.probing.errors import (
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
 
-_LOWEST_FINAL, _HIGHEST = 200, 599
+MIN_FINAL_CODE, MAX_CODE = 200, 599
+_NETWORK_AUTHENTICATION_REQUIRED = 511
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_API_GATEWAY_FORBIDDEN = {"message": "Forbidden"}
+_FLOW_ID = re.compile(r"(?:^|[?&])flowId=[^&]")
+_BLOCKED = Verdict(Reason.BLOCKED, Fault.NETWORK)
 
 
 def judge(answer: Answer, expectation: Expectation) -> Verdict:
     """Judge one answer. Never raises, whatever the provider sent."""
     code = answer.status_code
-    if not _LOWEST_FINAL <= code <= _HIGHEST:
+    if not MIN_FINAL_CODE <= code <= MAX_CODE:
         return Verdict(Reason.PROTOCOL, Fault.PROVIDER)
     document = None if answer.too_large else parse_object(answer.body)
+    if _is_of_an_edge(answer, document):
+        return _BLOCKED
     if code < HTTPStatus.MULTIPLE_CHOICES:
         return _judge_success(answer, document, expectation)
     codes = tuple(
@@ -71,17 +80,36 @@ def _judge_refusal(answer: Answer, codes: tuple[str, ...], *, is_json: bool) -> 
     if code < HTTPStatus.BAD_REQUEST:
         lost = leads_to_sign_on_page(answer.headers.get("location"))
         return Reason.REDIRECTED, Fault.CONFIGURATION if lost else Fault.PROVIDER
-    if code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} and not is_json:
+    if code in _REFUSALS and not is_json:
         return Reason.BLOCKED, Fault.NETWORK
     return Reason.CLIENT_ERROR, Fault.CONFIGURATION
 
 
+def _is_of_an_edge(answer: Answer, document: Mapping[str, Any] | None) -> bool:
+    """Return True if a firewall, a captive portal or an API gateway answered in place of PingOne."""
+    headers, code = answer.headers, answer.status_code
+    if code == _NETWORK_AUTHENTICATION_REQUIRED or "x-amzn-waf-action" in headers:
+        return True
+    if headers.get("cf-mitigated", "").strip().lower() == "challenge":
+        return True
+    forbidden = headers.get("x-amzn-errortype", "").startswith("ForbiddenException")
+    return code in _REFUSALS and (forbidden or document == _API_GATEWAY_FORBIDDEN)
+
+
 def leads_to_sign_on_page(location: str | None) -> bool:
-    """Whether a redirect leads to PingOne's sign-on page, `…/signon/?flowId=…`."""
+    """Return True if a redirect leads to a sign-on page.
+
+    PingOne's own is `…/signon/?flowId=…`; an application may have one of its own on any host, which gets the
+    flow's id in the query or the fragment.
+    """
     if location is None:
         return False
-    path = location.partition("#")[0].partition("?")[0]
-    return path.rstrip("/").rpartition("/")[2] == "signon"
+    address, _, fragment = location.partition("#")
+    path, _, query = address.partition("?")
+    if path.rstrip("/").rpartition("/")[2] == "signon":
+        return True
+    # In a fragment the parameters may follow a path of the page's own.
+    return any(_FLOW_ID.search(part) for part in (query, fragment))
 
 
 def _judge_success(answer: Answer, document: dict[str, Any] | None, expectation: Expectation) -> Verdict:
@@ -94,8 +122,9 @@ def _judge_success(answer: Answer, document: dict[str, Any] | None, expectation:
     codes = codes_in_document(document)
     # A flow with a status of its own may one day have a field `code`; a DaVinci body has it for errors.
     if status == FAILED or (codes and (status in {None, DAVINCI} or document.get("error"))):
-        return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
-    if status is None or not _is_of_environment(document, expectation.environment_id):
+        ours = expectation.prompt_none and "login_required" in codes
+        return Verdict(Reason.FLOW_FAILED, Fault.CONFIGURATION if ours else Fault.PROVIDER, status, codes)
+    if status is None or not _is_of_environment(document, status, expectation.environment_id):
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status)
     if status in expectation.statuses:
         reason, fault = Reason.OK, Fault.NONE
@@ -113,7 +142,7 @@ def _judge_success(answer: Answer, document: dict[str, Any] | None, expectation:
 
 
 def flow_status(document: Mapping[str, Any]) -> str | None:
-    """Return a flow's status, `DAVINCI` for the body of a DaVinci flow, None for anything else."""
+    """Return the status of a flow, `DAVINCI` for the body of a DaVinci flow, None for anything else."""
     status = document.get("status")
     if isinstance(status, str) and status:
         return status
@@ -123,12 +152,12 @@ def flow_status(document: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _is_of_environment(document: Mapping[str, Any], environment_id: str) -> bool:
-    """Whether a flow is of the environment. Every field of a flow is optional: absence is tolerated."""
+def _is_of_environment(document: Mapping[str, Any], status: str, environment_id: str) -> bool:
+    """Return True unless a flow names another environment. Every field is optional: absence is tolerated."""
+    named = [document.get("companyId")] if status == DAVINCI else []
     environment = document.get("environment")
-    if environment is None:
-        return True
-    if not isinstance(environment, dict):
+    if isinstance(environment, dict):
+        named.append(environment.get("id"))
+    elif environment is not None:
         return False
-    identifier = environment.get("id")
-    return identifier is None or (isinstance(identifier, str) and identifier.lower() == environment_id)
+    return all(name is None or (isinstance(name, str) and name.lower() == environment_id) for name in named)

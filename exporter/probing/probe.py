@@ -16,8 +16,19 @@ from http import HTTPStatus
 from exporter import __version__
 from exporter.outcome import KNOWN_STATUSES, UNKNOWN, Outcome, Phase, StepRecord, TlsFacts, TransportStats
 from exporter.probing.certificate import CertificateFetcher
-from exporter.probing.clock_skew import ClockSkew, clock_skew, date_timestamp, retry_after_seconds
-from exporter.probing.failure import is_refused_certificate, own_shortage, read_failure
+from exporter.probing.clock_skew import (
+    ClockEvidence,
+    ClockSkew,
+    clock_skew,
+    date_timestamp,
+    retry_after_seconds,
+)
+from exporter.probing.failure import (
+    is_not_yet_valid,
+    is_refused_certificate,
+    own_shortage,
+    read_failure,
+)
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.judge import judge
 from exporter.probing.messages import Answer, Step, Steps, Verdict
@@ -34,6 +45,8 @@ MAX_LOST_SHARE = 0.1
 
 MAX_OWN_DELAY_SECONDS = 1.0
 """A peer that we kept waiting for longer may hang up because of that."""
+
+CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 
 _OUR_BUG = Verdict(Reason.INTERNAL, Fault.EXPORTER)
 
@@ -70,6 +83,8 @@ class Prober:
         self._token = token
         self._network = Network(resolve or Resolver(), stats or TransportStats(), stalls)
         self._certificates = CertificateFetcher()
+        self._clock_evidence = ClockEvidence()
+        self._clock_warned_at = 0.0
         keep_timestamping_on()
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
@@ -108,7 +123,12 @@ class Prober:
     async def _run(self, target: Target, journey: Journey, run: _Run) -> None:
         headers = request_headers(run.transaction_id)
         transport = ProbeTransport(
-            self._network, run.deadline, self._tls(target), target.ip_family, target.proxy_url
+            self._network,
+            run.deadline,
+            self._tls(target),
+            target.ip_family,
+            target.proxy_url,
+            absolute_host=target.absolute_host,
         )
         try:
             with closing(JOURNEYS[journey](target, self._token)) as steps:
@@ -121,6 +141,7 @@ class Prober:
                     run.verdict = self._verdict(target, step, exchange, run.started)
                     tls = exchange.tls or await self._refused_certificate(target, step, exchange, run)
                     run.records.append(step_record(exchange, step, run.verdict, run.wall_offset, tls))
+                    self._check_our_clock(target.auth_host, exchange, run.started_at)
                     if run.verdict.reason is Reason.RATE_LIMITED:
                         run.retry_after = self._retry_after(exchange.answer)
                     step = _next(steps, run.verdict)
@@ -147,6 +168,16 @@ class Prober:
         return await self._certificates.fetch(
             target.name, exchange.address, (origin.host, origin.port), run.deadline
         )
+
+    def _check_our_clock(self, host: str, exchange: Exchange, now: float) -> None:
+        """Warn, once an hour, if several hosts agree that our own clock is behind."""
+        if exchange.answer is not None:
+            self._clock_evidence.date_seen(host, exchange.answer.headers.get("date"), now)
+            return
+        suspected = is_not_yet_valid(exchange.error) and self._clock_evidence.not_yet_valid(host, now)
+        if suspected and abs(now - self._clock_warned_at) > CLOCK_WARNING_INTERVAL_SECONDS:
+            self._clock_warned_at = now
+            _log.warning("this machine's clock may be wrong", extra={"host": host})
 
     def _retry_after(self, answer: Answer | None) -> float | None:
         if answer is None:

@@ -39,17 +39,6 @@ class SSLContexts:
         contexts._earlier = self._contexts  # one generation, not a chain of them
         return contexts
 
-    @staticmethod
-    def system_has_none() -> bool:
-        """Return True if the system trusts no authority, as in an image without the package of them."""
-        paths = ssl.get_default_verify_paths()
-        try:
-            if paths.capath and next(Path(paths.capath).iterdir(), None) is not None:
-                return False
-        except PermissionError:
-            return False  # OpenSSL opens by name what we may not list
-        return not ssl.create_default_context().cert_store_stats()["x509_ca"]
-
     def __call__(self, target: Target) -> ssl.SSLContext:
         """Return the context that `target` is probed with."""
         setting = _setting(target)

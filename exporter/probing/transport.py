@@ -178,6 +178,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         tls: decides which certificates are trusted.
         family: which addresses are tried.
         proxy_url: `http://[user:password@]host:port` of a forward proxy, or None.
+        absolute_host: resolve names without search domains.
     """
 
     def __init__(
@@ -187,11 +188,14 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         tls: ssl.SSLContext,
         family: IpFamily = IpFamily.ANY,
         proxy_url: str | None = None,
+        *,
+        absolute_host: bool = False,
     ) -> None:
         self._network = network
         self._deadline = deadline
         self._tls = tls
         self._family = family
+        self._absolute_host = absolute_host
         self._proxy = None if proxy_url is None else _parse_proxy(proxy_url)
         self._now = asyncio.get_running_loop().time
         self._idle: dict[Origin, _Connection] = {}
@@ -260,7 +264,8 @@ class ProbeTransport(httpx.AsyncBaseTransport):
     async def _connection(self, origin: Origin, exchange: Exchange) -> _Connection:
         proxy = self._proxy
         host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
-        addresses = await self._resolve(host, exchange)
+        absolute = self._absolute_host and proxy is None
+        addresses = await self._resolve(f"{host}." if absolute else host, exchange)
         tcp = await self._connect(addresses, port, exchange)
         stream: TcpStream | TlsStream = tcp
         if origin.scheme == "https":

@@ -29,9 +29,6 @@ from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
 
-_JOBS_PER_SLICE = 20
-"""Jobs that a reload adds or removes before it yields to the event loop; each takes some 0.1 ms."""
-
 _CANCEL_SECONDS = 1.0
 """For a cancelled probe to end; it only closes its connection."""
 
@@ -146,7 +143,7 @@ class Schedule:
         """Start all jobs; must be called in the running event loop."""
         self._running = True
         self._watchdog.feed()
-        self._scheduler.start(paused=True)
+        self._scheduler.start(paused=True)  # until all jobs are added
         now = self._clock()
         for job in self._periodic_jobs:
             first = now + job.first_after
@@ -159,7 +156,9 @@ class Schedule:
                 coalesce=True,
             )
         _, _, added = job_changes({}, self._targets)
-        self._add(new_jobs(added, now))
+        for probe_job in new_jobs(added, now):
+            self._add(probe_job)
+        self._scheduler.resume()
 
     async def reconfigure(self, targets: Sequence[Target], *, max_concurrent_probes: int) -> None:
         """Probe other targets from now on; those that do not change keep their phase and running probes.
@@ -174,19 +173,20 @@ class Schedule:
         for job, target in kept:
             job.target = target
         self._limiter.total_tokens = max_concurrent_probes
-        cancelled: list[asyncio.Task[None]] = []
-        for jobs in _slices(removed):
+        cancelled = []
+        for job in removed:
             if self._running:
-                cancelled += [task for task in map(self._remove, jobs) if task is not None]
+                self._remove(job)
+                cancelled += [job.task] if job.task is not None else []
             await asyncio.sleep(0)
         if cancelled:
             # Waited for, so that no target is probed twice at once.
             await asyncio.wait(cancelled, timeout=_CANCEL_SECONDS)
         self._backoff.drop_expired()
         self._watchdog.expect(target.interval for target in targets)
-        for jobs in _slices(new_jobs(added, self._clock())):
+        for job in new_jobs(added, self._clock()):
             if self._running:
-                self._add(jobs)
+                self._add(job)
             await asyncio.sleep(0)
 
     async def stop(self, grace: float) -> None:
@@ -239,28 +239,23 @@ class Schedule:
             backoff_until=None if backoff_until is None else backoff_until + step,
         )
 
-    def _add(self, jobs: Iterable[ProbeJob]) -> None:
-        self._scheduler.pause()  # it then wakes up once, not once for each job
-        for job in jobs:
-            self._jobs[job.id] = job
-            trigger = PhaseTrigger(job.target.interval, job.start, self._zone)
-            self._scheduler.add_job(
-                self._run, trigger, [job], id=job.id, next_run_time=self._zone.moment(job.first)
-            )
-            until = self._backoff.until(job.target)
-            if until is not None:
-                self._notify_of_backoff(job, until)
-        self._scheduler.resume()
+    def _add(self, job: ProbeJob) -> None:
+        self._jobs[job.id] = job
+        trigger = PhaseTrigger(job.target.interval, job.start, self._zone)
+        self._scheduler.add_job(
+            self._run, trigger, [job], id=job.id, next_run_time=self._zone.moment(job.first)
+        )
+        until = self._backoff.until(job.target)
+        if until is not None:
+            self._notify_of_backoff(job, until)
 
-    def _remove(self, job: ProbeJob) -> asyncio.Task[None] | None:
-        """Remove a job and cancel what runs; return the task that has still to end."""
+    def _remove(self, job: ProbeJob) -> None:
         self._close(job)
         job.removed = True
         del self._jobs[job.id]
         self._scheduler.remove_job(job.id)
         if job.task is not None:
             job.task.cancel()
-        return job.task
 
     def _on_submission(self, event: JobSubmissionEvent) -> None:
         """Note runs that APScheduler has submitted to `_run`, or not submitted since it still runs."""
@@ -387,7 +382,3 @@ class Schedule:
             _log.exception("periodic job failed: a bug in the exporter", extra={"job": job.name})
         finally:
             self._periodic_tasks.discard(task)
-
-
-def _slices(jobs: Sequence[ProbeJob]) -> Iterable[Sequence[ProbeJob]]:
-    return (jobs[first : first + _JOBS_PER_SLICE] for first in range(0, len(jobs), _JOBS_PER_SLICE))

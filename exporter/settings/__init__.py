@@ -11,7 +11,6 @@ load           all of it, in order                           config         the 
 from exporter.files import file_digests, printable
 from exporter.settings.addresses import REGIONS, ListenAddress
 from exporter.settings.config import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
-from exporter.settings.description import describe
 from exporter.settings.load import load, shard_of
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
 from exporter.settings.schema import REQUIRED, Settings, TargetSettings
@@ -35,7 +34,6 @@ __all__ = [
     "TargetSettings",
     "TlsServerConfig",
     "WebConfig",
-    "describe",
     "file_digests",
     "load",
     "printable",

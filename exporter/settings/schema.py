@@ -11,6 +11,7 @@ To add a setting, add a field; names, suggestions, errors and docs/settings.md f
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,6 +36,9 @@ from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+
+# With PYDANTIC_SETTINGS_DEBUG in the environment, it logs every value at this level, secrets included.
+logging.getLogger("pydantic_settings").setLevel(logging.INFO)
 
 MAX_TARGETS = 10_000
 """More targets are more likely an error of the program that generates the configuration."""

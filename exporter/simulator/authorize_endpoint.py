@@ -26,8 +26,7 @@ from exporter.simulator.error_answers import (
 
 PI_FLOW = "pi.flow"
 RESPONSE_MODES = (PI_FLOW, "query", "fragment", "form_post")
-CHALLENGE_METHODS = ("plain", "S256")
-PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+PROMPTS = ("none", "login", "consent", "select_account")
 
 MAX_FIELDS = 50
 _CHALLENGES: Mapping[str, re.Pattern[str]] = {
@@ -35,6 +34,8 @@ _CHALLENGES: Mapping[str, re.Pattern[str]] = {
     "S256": re.compile(r"[A-Za-z0-9_-]{43}"),
 }
 """RFC 7636, 4.1 and 4.2: the verifier itself, or the base64url of its SHA-256."""
+
+CHALLENGE_METHODS = tuple(_CHALLENGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,20 +59,41 @@ class AuthorizeRequest:
 
 def read_authorize(query: str, applications: Iterable[Application]) -> AuthorizeRequest:
     """Check a query against the applications of an environment; raises `RefusedError`."""
-    pairs = _pairs(query)
-    modes = [value for name, value in pairs if name == "response_mode"]
-    pi_flow = modes == [PI_FLOW]
     try:
-        given = _once_each(pairs)
-        application = _application(given, applications)
-        redirect_uri = _redirect_uri(given, application)
-        _check_response(given)
-        _check_scope(given)
-        _check_pkce(given, application)
-        _check_max_age(given)
-        prompts = _prompts(given)
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError:  # broken UTF-8, or too many fields
+        raise RefusedError(invalid_request("query", "The query could not be decoded.")) from None
+    pi_flow = [value for name, value in pairs if name == "response_mode"] == [PI_FLOW]
+    try:
+        return _check(pairs, applications, pi_flow=pi_flow)
     except RefusedError as refused:
         raise RefusedError(refused.answer, to_browser=refused.to_browser or not pi_flow) from None
+
+
+def _check(
+    pairs: list[tuple[str, str]], applications: Iterable[Application], *, pi_flow: bool
+) -> AuthorizeRequest:
+    given = _once_each(pairs)
+    client_id = _required(given, "client_id")
+    application = next((each for each in applications if each.client_id == client_id), None)
+    if application is None:
+        raise RefusedError(UNKNOWN_CLIENT, to_browser=True)
+    redirect_uri = _required(given, "redirect_uri")
+    _demand(redirect_uri in application.redirect_uris, "redirect_uri", "Redirect URI mismatch")
+    _demand(
+        _required(given, "response_type") == "code",
+        "response_type",
+        "The application does not allow this response type.",
+    )
+    _demand_one_of(given.get("response_mode", "query"), "response_mode", RESPONSE_MODES)
+    _demand("openid" in _required(given, "scope").split(" "), "scope", "Must contain openid.")
+    _check_pkce(given, application)
+    whole = re.fullmatch(r"[0-9]{1,10}", given.get("max_age", "0")) is not None
+    _demand(whole, "max_age", "Must be a whole number of seconds.")
+    prompts = frozenset(given.get("prompt", "").split())
+    for prompt in prompts:
+        _demand_one_of(prompt, "prompt", PROMPTS)
+    _demand("none" not in prompts or len(prompts) == 1, "prompt", "none excludes all others.")
     return AuthorizeRequest(
         application=application,
         redirect_uri=redirect_uri,
@@ -81,24 +103,12 @@ def read_authorize(query: str, applications: Iterable[Application]) -> Authorize
     )
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except ValueError:  # broken UTF-8, or too many fields
-        raise RefusedError(invalid_request("query", "The query could not be decoded.")) from None
-
-
 def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
     # RFC 6749, 3.1: no parameter more than once; one without a value counts as omitted.
-    given: dict[str, str] = {}
-    seen: set[str] = set()
-    for name, value in pairs:
-        if name in seen:
+    for index, (name, _) in enumerate(pairs):
+        if name in (earlier for earlier, _ in pairs[:index]):
             raise RefusedError(invalid_request(name, "The parameter is included more than once."))
-        seen.add(name)
-        if value:
-            given[name] = value
-    return given
+    return {name: value for name, value in pairs if value}
 
 
 def _required(given: Mapping[str, str], name: str) -> str:
@@ -107,61 +117,21 @@ def _required(given: Mapping[str, str], name: str) -> str:
     return given[name]
 
 
-def _application(given: Mapping[str, str], applications: Iterable[Application]) -> Application:
-    client_id = _required(given, "client_id")
-    for application in applications:
-        if application.client_id == client_id:
-            return application
-    raise RefusedError(UNKNOWN_CLIENT, to_browser=True)
+def _demand(valid: bool, target: str, message: str) -> None:  # noqa: FBT001  reads like an assertion
+    if not valid:
+        raise RefusedError(invalid_value(target, message))
 
 
-def _redirect_uri(given: Mapping[str, str], application: Application) -> str:
-    redirect_uri = _required(given, "redirect_uri")
-    if redirect_uri not in application.redirect_uris:
-        raise RefusedError(invalid_value("redirect_uri", "Redirect URI mismatch"))
-    return redirect_uri
-
-
-def _check_response(given: Mapping[str, str]) -> None:
-    if _required(given, "response_type") != "code":
-        raise RefusedError(
-            invalid_value("response_type", "The application does not allow this response type.")
-        )
-    if given.get("response_mode", "query") not in RESPONSE_MODES:
-        raise RefusedError(invalid_value("response_mode", f"Must be one of {', '.join(RESPONSE_MODES)}."))
-
-
-def _check_scope(given: Mapping[str, str]) -> None:
-    if "openid" not in _required(given, "scope").split(" "):
-        raise RefusedError(invalid_value("scope", "Must contain openid."))
+def _demand_one_of(value: str, target: str, allowed: Iterable[str]) -> None:
+    _demand(value in set(allowed), target, f"Must be one of {', '.join(allowed)}.")
 
 
 def _check_pkce(given: Mapping[str, str], application: Application) -> None:
-    challenge = given.get("code_challenge")
-    method = given.get("code_challenge_method")
-    if challenge is None:
-        if method is not None or application.pkce_required:
+    if "code_challenge" not in given:
+        if "code_challenge_method" in given or application.pkce_required:
             raise RefusedError(required_value("code_challenge"))
         return
-    shape = _CHALLENGES.get(method or "plain")
-    if shape is None:
-        allowed = ", ".join(CHALLENGE_METHODS)
-        raise RefusedError(invalid_value("code_challenge_method", f"Must be one of {allowed}."))
-    if shape.fullmatch(challenge) is None:
-        raise RefusedError(
-            invalid_value("code_challenge", "Does not have the form that its method prescribes.")
-        )
-
-
-def _check_max_age(given: Mapping[str, str]) -> None:
-    if "max_age" in given and re.fullmatch(r"[0-9]{1,10}", given["max_age"]) is None:
-        raise RefusedError(invalid_value("max_age", "Must be a whole number of seconds."))
-
-
-def _prompts(given: Mapping[str, str]) -> frozenset[str]:
-    prompts = frozenset(given.get("prompt", "").split())
-    if not prompts <= PROMPTS:
-        raise RefusedError(invalid_value("prompt", f"Must be one of {', '.join(sorted(PROMPTS))}."))
-    if "none" in prompts and len(prompts) > 1:
-        raise RefusedError(invalid_value("prompt", "none excludes all others."))
-    return prompts
+    method = given.get("code_challenge_method", "plain")
+    _demand_one_of(method, "code_challenge_method", _CHALLENGES)
+    valid = _CHALLENGES[method].fullmatch(given["code_challenge"]) is not None
+    _demand(valid, "code_challenge", "Does not have the form that its method prescribes.")

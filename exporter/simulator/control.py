@@ -7,22 +7,24 @@ PUT /weather/<name or id>         {"weather": "slow", "ms": 800}
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+import json
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request  # noqa: TC002  one import is easier to read than two places
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.simulator.environments import TLSRequiredError
-from exporter.simulator.http import bind, parse_json
+from exporter.simulator.error_answers import RefusedError
+from exporter.simulator.provider import read_body
 from exporter.simulator.simulated_environment import SimulatedEnvironment
 from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parameters, parse_weather
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 MAX_BODY_BYTES = 4096
 """Weather takes less than a hundred."""
@@ -52,7 +54,7 @@ def control_app(environments: Mapping[str, SimulatedEnvironment]) -> Starlette:
     async def one(request: Request) -> Response:
         environment = find(request)
         if request.method == "PUT":
-            await _change(environment, await _read_body(request))
+            await _change(environment, request)
         return JSONResponse(environment.as_json())
 
     return Starlette(
@@ -65,23 +67,17 @@ def control_app(environments: Mapping[str, SimulatedEnvironment]) -> Starlette:
     )
 
 
-async def _read_body(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long")
-    return body
-
-
-async def _change(environment: SimulatedEnvironment, body: bytes) -> None:
+async def _change(environment: SimulatedEnvironment, request: Request) -> None:
     try:
-        await environment.set_weather(parse_weather(parse_json(body)))
+        body = await read_body(request, MAX_BODY_BYTES)
+        await environment.set_weather(parse_weather(json.loads(body)))
+    except RefusedError as error:
+        raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long") from error
     except WeatherError as error:
         raise HTTPException(400, str(error)) from error
     except TLSRequiredError as error:
         raise HTTPException(409, str(error)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body must be JSON such as {EXAMPLE}") from error
     except OSError as error:
         text = f"its port could not be opened or closed: {error.strerror or error}"
@@ -116,26 +112,3 @@ def _explanation(environments: Mapping[str, SimulatedEnvironment]) -> str:
         *kinds,
         "",
     ])  # fmt: skip
-
-
-class _ControlServer(uvicorn.Server):
-    """Leaves signals to the command."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
-    """Serve `app` and yield the port; 0 means any free one. `OSError` if the port is in use."""
-    with bind(host, port) as listening:
-        listening.listen()
-        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
-        server = _ControlServer(config)
-        task = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = server.force_exit = True
-            await task

@@ -14,7 +14,6 @@ the paths with the id, and that flows drop it too, is inferred.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -136,37 +135,6 @@ def check_weather(environment: Environment, weather: Weather) -> None:
         )
 
 
-class Endpoint(StrEnum):
-    """The endpoints by their paths; any other path is `other`."""
-
-    AUTHORIZE = "/as/authorize"
-    RESUME = "/as/resume"
-    DISCOVERY = "/as/.well-known/openid-configuration"
-    JWKS = "/as/jwks"
-    FLOW = "/flows/{flowID}"
-    SIGN_ON_PAGE = "/signon/"
-    OTHER = "other"
-
-
-_FLOW_PATH = re.compile(rf"/flows/({UUID_PATTERN})")
-_PATH_WITH_ID = re.compile(rf"/({UUID_PATTERN})(/.*)")
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointMatch:
-    """Where a path leads.
-
-    Args:
-        endpoint: the endpoint.
-        environment_id: in the path; None on a custom domain.
-        flow_id: in the path, if there is one.
-    """
-
-    endpoint: Endpoint
-    environment_id: str | None = None
-    flow_id: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Urls:
     """The URLs of one environment.
@@ -189,7 +157,7 @@ class Urls:
     @property
     def sign_on_page(self) -> str:
         """Where browsers sign on."""
-        return f"{self.root}{Endpoint.SIGN_ON_PAGE}"
+        return f"{self.root}/signon/"
 
     def flow(self, flow_id: str) -> str:
         """Return a flow's self link, which its actions are posted to."""
@@ -197,23 +165,8 @@ class Urls:
 
     def resume(self, flow_id: str) -> str:
         """Return where a client continues once the flow is completed."""
-        return f"{self.root}{Endpoint.RESUME}?flowId={flow_id}"
+        return f"{self.root}/as/resume?flowId={flow_id}"
 
     def davinci(self, connection_id: str) -> str:
         """Return where a DaVinci flow continues; the simulator does not serve it."""
         return f"{self.root}/davinci/connections/{connection_id}/capabilities/customHTMLTemplate"
-
-    def match(self, path: str) -> EndpointMatch:
-        """Return the endpoint that `path` leads to."""
-        environment_id = None
-        if not self.custom_domain:
-            with_id = _PATH_WITH_ID.fullmatch(path)
-            if with_id is None:
-                return EndpointMatch(Endpoint.OTHER)
-            environment_id, path = with_id.groups()
-        flow = _FLOW_PATH.fullmatch(path)
-        if flow is not None:
-            return EndpointMatch(Endpoint.FLOW, environment_id, flow[1])
-        if path in set(Endpoint) - {Endpoint.FLOW, Endpoint.OTHER}:
-            return EndpointMatch(Endpoint(path), environment_id)
-        return EndpointMatch(Endpoint.OTHER)

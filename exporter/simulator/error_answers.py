@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from exporter.simulator.http import HttpResponse, json_response, redirect
+from starlette.responses import JSONResponse, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,18 @@ class ErrorAnswer:
             document["details"] = [{"code": code, "target": target, "message": message}]
         return document
 
-    def as_json(self, *headers: tuple[str, str]) -> HttpResponse:
+    def as_json(self, **headers: str) -> Response:
         """Return it for a client that reads JSON."""
-        return json_response(self.status, self.document(), *headers)
+        return JSONResponse(self.document(), self.status, headers)
 
-    def as_redirect(self, sign_on_page: str) -> HttpResponse:
+    def as_redirect(self, sign_on_page: str) -> Response:
         """Return it for a browser: a 302 to the sign-on page with the error object in `error`."""
         return redirect(f"{sign_on_page}?error={quote(json.dumps(self.document()), safe='')}")
+
+
+def redirect(location: str) -> Response:
+    """Return a 302 to exactly this URL."""
+    return Response(status_code=302, headers={"Location": location})
 
 
 class RefusedError(Exception):
@@ -94,10 +99,9 @@ def unexpected_error(status: int) -> ErrorAnswer:
 
 UNKNOWN_CLIENT = invalid_value("client_id", "There is no application with this client_id in the environment.")
 WRONG_PASSWORD = invalid_value("password", "The provided password did not match provisioned password")
+TOO_LONG = ErrorAnswer(413, "INVALID_REQUEST", "The request's body is too long.")
 NOT_FOUND = ErrorAnswer(404, "NOT_FOUND", "The requested resource was not found.")
 WRONG_MEDIA_TYPE = ErrorAnswer(
     415, "INVALID_REQUEST", "The request's media type is not one of this flow's actions."
 )
 REQUEST_LIMITED = ErrorAnswer(429, "REQUEST_LIMITED", "You have exceeded the request limit.")
-UNROUTED = json_response(403, {"message": "Missing Authentication Token"})
-"""The edge's response to a path or method that does not exist."""

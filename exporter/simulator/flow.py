@@ -15,13 +15,16 @@ offer (415), and a resume without the session (400), are inferred. A flow expire
 from __future__ import annotations
 
 import hmac
+import json
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
+
+from starlette.responses import JSONResponse, Response
 
 from exporter.outcome import DAVINCI, FAILED, rfc3339
 from exporter.simulator.environments import Application, SignOnPolicy, Urls, User
@@ -31,17 +34,21 @@ from exporter.simulator.error_answers import (
     RefusedError,
     invalid_request,
     invalid_value,
+    redirect,
     required_value,
 )
-from exporter.simulator.http import HttpRequest, HttpResponse, json_response, parse_json, redirect
 from exporter.simulator.weather import PolicyChanged, Weather
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+T = TypeVar("T")
 
 LIFETIME_SECONDS = 15 * 60.0
 SESSION_SECONDS = 86_400.0
 """The vendor's default depends on the policy."""
 
-MAX_FLOWS = 10_000
-MAX_SESSIONS = 10_000
+MAX_KEPT = 10_000
 
 COMPLETED = "COMPLETED"
 LOGIN_REQUIRED = "login_required"
@@ -146,79 +153,54 @@ def failed_document(urls: Urls, code: str, message: str) -> dict[str, Any]:
     }
 
 
-class Flows:
-    """The flows of one environment; the oldest is dropped when there are too many.
+class Recent(Generic[T]):
+    """Values by key until they expire; the oldest is dropped when there are too many."""
 
-    Args:
-        limit: how many are kept.
-    """
+    def __init__(self) -> None:
+        self._values: OrderedDict[str, tuple[float, T]] = OrderedDict()
 
-    def __init__(self, limit: int = MAX_FLOWS) -> None:
-        self._limit = limit
-        self._flows: OrderedDict[str, Flow] = OrderedDict()
+    def put(self, key: str, value: T, expires_at: float) -> None:
+        """Keep a value, or replace it."""
+        self._values[key] = expires_at, value
+        while len(self._values) > MAX_KEPT:
+            self._values.popitem(last=False)
 
-    def __len__(self) -> int:
-        """Return how many are kept, including expired ones that were not requested since."""
-        return len(self._flows)
-
-    def put(self, flow: Flow) -> None:
-        """Keep a new flow, or a known one's new state."""
-        self._flows[flow.id] = flow
-        while len(self._flows) > self._limit:
-            self._flows.popitem(last=False)
-
-    def get(self, flow_id: str, now: float) -> Flow | None:
-        """Return the flow, unless it is unknown or has expired by `now`."""
-        flow = self._flows.get(flow_id)
-        if flow is not None and now >= flow.created_at + LIFETIME_SECONDS:
-            del self._flows[flow_id]
+    def get(self, key: str, now: float) -> T | None:
+        """Return the value, unless it is unknown or has expired by `now`."""
+        expires_at, value = self._values.get(key, (now, None))
+        if now >= expires_at:
+            self._values.pop(key, None)
             return None
-        return flow
+        return value
 
 
-@dataclass(slots=True)
-class Sessions:
-    """Signed-on users; the oldest session is dropped when there are too many.
-
-    Args:
-        limit: how many are kept.
-        lifetime: seconds.
-    """
-
-    limit: int = MAX_SESSIONS
-    lifetime: float = SESSION_SECONDS
-    _expiry: OrderedDict[str, float] = field(default_factory=OrderedDict, repr=False)
-
-    def start(self, urls: Urls, now: float) -> tuple[str, str]:
-        """Start a session and return the header that sets its cookie."""
-        token = secrets.token_urlsafe(32)
-        self._expiry[token] = now + self.lifetime
-        while len(self._expiry) > self.limit:
-            self._expiry.popitem(last=False)
-        path = "/" if urls.custom_domain else f"/{urls.environment_id}"
-        return ("Set-Cookie", f"ST={token}; Path={path}; Secure; HttpOnly; SameSite=None")
-
-    def includes(self, request: HttpRequest, now: float) -> bool:
-        """Return whether the request has the cookie of a session that has not expired."""
-        # By hand: http.cookies gives up on all cookies when one of them has an odd name.
-        pairs = (pair.strip().partition("=") for pair in (request.header("cookie") or "").split(";"))
-        return any(name == "ST" and now < self._expiry.get(value, now) for name, _, value in pairs)
+def session_cookie(token: str, urls: Urls) -> str:
+    """Return the Set-Cookie header of a session."""
+    path = "/" if urls.custom_domain else f"/{urls.environment_id}"
+    return f"ST={token}; Path={path}; Secure; HttpOnly; SameSite=None"
 
 
-def act(flow: Flow, request: HttpRequest, users: Iterable[User]) -> Flow:
+def session_tokens(request: Request) -> list[str]:
+    """Return the tokens of sessions in a request's cookies."""
+    # By hand: http.cookies gives up on all cookies when one of them has an odd name.
+    pairs = (pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";"))
+    return [token for name, _, token in pairs if name == "ST"]
+
+
+def act(flow: Flow, media_type: str, body: bytes, users: Iterable[User]) -> Flow:
     """Apply the action that was posted to `flow` and return its new state.
 
     Raises:
         RefusedError: the flow does not offer that action, or the credentials are wrong.
     """
-    media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    media_type = media_type.partition(";")[0].strip().lower()
     offered = {MEDIA_TYPE.format(name).lower(): name for name in ACTIONS.get(flow.status, ())}
     action = offered.get(media_type)
     if action == "user.lookup":
-        _text(request, "username")
+        _text(body, "username")
         return replace(flow, status="USERNAME_PASSWORD_REQUIRED")
     if action == "usernamePassword.check":
-        username, password = _text(request, "username"), _text(request, "password")
+        username, password = _text(body, "username"), _text(body, "password")
         known = {user.username: user.password for user in users}
         # An unknown user takes as long and gets the same text as a wrong password.
         right = hmac.compare_digest(_bytes(known.get(username, "")), _bytes(password))
@@ -232,10 +214,10 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")  # JSON can hold half a surrogate pair
 
 
-def _text(request: HttpRequest, name: str) -> str:
+def _text(body: bytes, name: str) -> str:
     try:
-        document = parse_json(request.body)
-    except ValueError:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise RefusedError(invalid_request("body", "The body must be a JSON object."))
@@ -247,13 +229,13 @@ def _text(request: HttpRequest, name: str) -> str:
     return value
 
 
-def resume(flow: Flow, urls: Urls, *, signed_on: bool) -> HttpResponse:
+def resume(flow: Flow, urls: Urls, *, signed_on: bool) -> Response:
     """Return what a flow yields; raises `RefusedError` if it is not completed in this session."""
     if flow.status != COMPLETED or not signed_on:
         raise RefusedError(invalid_request("flowId", "The flow is not completed in this session."))
     result = {"code": secrets.token_urlsafe(24)} | ({} if flow.state is None else {"state": flow.state})
     if flow.pi_flow:
-        return json_response(200, {**flow_document(flow, urls), "authorizeResponse": result})
+        return JSONResponse({**flow_document(flow, urls), "authorizeResponse": result})
     return redirect(with_query(flow.redirect_uri, result))
 
 

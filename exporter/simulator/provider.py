@@ -11,14 +11,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
-from typing import Any
-from urllib.parse import parse_qs
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.outcome import DAVINCI
 from exporter.simulator.authorize_endpoint import (
@@ -27,44 +29,44 @@ from exporter.simulator.authorize_endpoint import (
     AuthorizeRequest,
     read_authorize,
 )
-from exporter.simulator.environments import Application, Endpoint, EndpointMatch, Environment, Urls
-from exporter.simulator.error_answers import NOT_FOUND, UNROUTED, RefusedError
+from exporter.simulator.environments import UUID_PATTERN, Application, Environment, Urls
+from exporter.simulator.error_answers import NOT_FOUND, TOO_LONG, RefusedError, redirect
 from exporter.simulator.flow import (
     COMPLETED,
+    LIFETIME_SECONDS,
     LOGIN_REQUIRED,
+    SESSION_SECONDS,
     Flow,
-    Flows,
-    Sessions,
+    Recent,
     act,
     davinci_document,
     failed_document,
     first_status,
     flow_document,
     resume,
+    session_cookie,
+    session_tokens,
     with_query,
 )
-from exporter.simulator.http import HttpRequest, HttpResponse, json_response, redirect, text_response
 from exporter.simulator.weather import ClientDeleted, ClockSkewed, FlowFailed, RedirectUriRemoved, Weather
 
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
 RSA_BITS = 2048
+MAX_BODY_BYTES = 64 * 1024
 SDK = "ping-sdk"
 """What the vendor's SDKs send as X-Requested-With."""
 
 DETAILED_LINKS = ((), ("self",))
 """Both were recorded for a DaVinci flow without that header."""
 
+_FLOW_PATH = re.compile(rf"/flows/({UUID_PATTERN})")
+_PATH_WITH_ID = re.compile(rf"/({UUID_PATTERN})(/.*)")
+
 _SIGN_ON_HTML = (
     "<!DOCTYPE html><html lang=en><title>Sign On</title><h1>Sign On</h1><p>A simulated page.</p></html>"
 )
-
-_METHODS: Mapping[Endpoint, frozenset[str]] = {
-    Endpoint.AUTHORIZE: frozenset({"GET"}),
-    Endpoint.RESUME: frozenset({"GET"}),
-    Endpoint.DISCOVERY: frozenset({"GET", "HEAD"}),
-    Endpoint.JWKS: frozenset({"GET", "HEAD"}),
-    Endpoint.FLOW: frozenset({"GET", "POST"}),
-    Endpoint.SIGN_ON_PAGE: frozenset({"GET", "HEAD"}),
-}
 
 
 class Provider:
@@ -91,48 +93,54 @@ class Provider:
         self._key = key
         self._clock = clock
         self._random = random
-        self._flows = Flows()
-        self._sessions = Sessions()
+        self._flows: Recent[Flow] = Recent()
+        self._sessions: Recent[bool] = Recent()
 
-    def answer(self, request: HttpRequest, weather: Weather) -> HttpResponse:
+    async def answer(self, request: Request, weather: Weather) -> Response:
         """Answer a request that reached the application; each response has a `Correlation-Id`."""
-        if not request.complete:
-            return json_response(413, {"message": "Request Too Long"})
         try:
-            response = self._route(self._urls.match(request.path), request, weather)
+            response = await self._route(request, weather)
         except RefusedError as refused:
             if refused.to_browser:
                 response = refused.answer.as_redirect(self._urls.sign_on_page)
             else:
                 response = refused.answer.as_json()
-        return response.with_headers(("Correlation-Id", str(uuid4())), ("Cache-Control", "no-store"))
+        response.headers.update({"Correlation-Id": str(uuid4()), "Cache-Control": "no-store"})
+        return response
 
-    def _route(self, found: EndpointMatch, request: HttpRequest, weather: Weather) -> HttpResponse:
-        # A wrong method gets the same answer as a wrong path, as from an API gateway; inferred.
-        if request.method not in _METHODS.get(found.endpoint, frozenset()):
-            return UNROUTED
-        if found.environment_id not in {None, self._environment.id}:
-            raise RefusedError(NOT_FOUND)
-        match found.endpoint:
-            case Endpoint.AUTHORIZE:
+    async def _route(self, request: Request, weather: Weather) -> Response:
+        path = request.url.path
+        if not self._urls.custom_domain:
+            environment_id, path = _split_path(path)
+            if environment_id not in {None, self._environment.id}:
+                raise RefusedError(NOT_FOUND)
+        method = "GET" if request.method == "HEAD" else request.method
+        match method, path:
+            case "GET", "/as/authorize":
                 return self._authorize(request, weather)
-            case Endpoint.FLOW:
-                return self._flow(found.flow_id or "", request)
-            case Endpoint.RESUME:
+            case "GET", "/as/resume":
                 return self._resume(request)
-            case Endpoint.DISCOVERY:
-                return json_response(200, discovery_document(self._urls))
-            case Endpoint.JWKS:
-                return json_response(200, {"keys": [dict(self._key)]})
-            case _:
-                return text_response(200, _SIGN_ON_HTML, kind="html")
+            case "GET", "/as/.well-known/openid-configuration":
+                return JSONResponse(discovery_document(self._urls))
+            case "GET", "/as/jwks":
+                return JSONResponse({"keys": [dict(self._key)]})
+            case "GET", "/signon/":
+                return HTMLResponse(_SIGN_ON_HTML)
+        flow = _FLOW_PATH.fullmatch(path)
+        if flow is not None and method == "GET":
+            return JSONResponse(self._document(self._known_flow(flow[1]), request))
+        if flow is not None and method == "POST":
+            body = await read_body(request, MAX_BODY_BYTES)
+            return self._act(self._known_flow(flow[1]), request, body)
+        # The edge's answer to a path that does not exist; that a wrong method gets it too is inferred.
+        return JSONResponse({"message": "Missing Authentication Token"}, 403)
 
-    def _authorize(self, request: HttpRequest, weather: Weather) -> HttpResponse:
-        authorize = read_authorize(request.query, self._applications(weather))
+    def _authorize(self, request: Request, weather: Weather) -> Response:
+        authorize = read_authorize(request.url.query, self._applications(weather))
         if isinstance(weather, FlowFailed):
             return self._failed(authorize, "server_error", "The flow could not be started.")
         now = self._clock()
-        signed_on = "login" not in authorize.prompts and self._sessions.includes(request, now)
+        signed_on = "login" not in authorize.prompts and self._signed_on(request, now)
         if "none" in authorize.prompts and not signed_on:
             message = "There is no session and the user must not be asked."
             return self._failed(authorize, LOGIN_REQUIRED, message)
@@ -145,39 +153,43 @@ class Provider:
             state=authorize.state,
             pi_flow=authorize.pi_flow,
         )
-        self._flows.put(flow)
+        self._flows.put(flow.id, flow, now + LIFETIME_SECONDS)
         if not authorize.pi_flow:
             return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
-        return json_response(200, self._document(flow, request))
+        return JSONResponse(self._document(flow, request))
 
-    def _failed(self, authorize: AuthorizeRequest, code: str, message: str) -> HttpResponse:
+    def _failed(self, authorize: AuthorizeRequest, code: str, message: str) -> Response:
         if authorize.pi_flow:
-            return json_response(200, failed_document(self._urls, code, message))
+            return JSONResponse(failed_document(self._urls, code, message))
         # OIDC Core, 3.1.2.6: without pi.flow the error goes to the client's redirect_uri.
         error = {"error": code, "error_description": message}
         state = {} if authorize.state is None else {"state": authorize.state}
         return redirect(with_query(authorize.redirect_uri, {**error, **state}))
 
-    def _flow(self, flow_id: str, request: HttpRequest) -> HttpResponse:
-        flow = self._known_flow(flow_id)
-        if request.method == "GET":
-            return json_response(200, self._document(flow, request))
-        flow = act(flow, request, self._environment.users)
-        self._flows.put(flow)
-        cookie = [self._sessions.start(self._urls, self._clock())] if flow.status == COMPLETED else []
-        return json_response(200, flow_document(flow, self._urls), *cookie)
+    def _act(self, flow: Flow, request: Request, body: bytes) -> Response:
+        flow = act(flow, request.headers.get("content-type", ""), body, self._environment.users)
+        self._flows.put(flow.id, flow, flow.created_at + LIFETIME_SECONDS)
+        response = JSONResponse(flow_document(flow, self._urls))
+        if flow.status == COMPLETED:
+            token = secrets.token_urlsafe(32)
+            self._sessions.put(token, True, self._clock() + SESSION_SECONDS)  # noqa: FBT003  its key counts
+            response.headers["Set-Cookie"] = session_cookie(token, self._urls)
+        return response
 
-    def _document(self, flow: Flow, request: HttpRequest) -> dict[str, Any]:
+    def _signed_on(self, request: Request, now: float) -> bool:
+        return any(self._sessions.get(token, now) for token in session_tokens(request))
+
+    def _document(self, flow: Flow, request: Request) -> dict[str, Any]:
         if flow.status != DAVINCI:
             return flow_document(flow, self._urls)
-        sdk = request.header("x-requested-with") == SDK
+        sdk = request.headers.get("x-requested-with") == SDK
         links = ("next",) if sdk else self._random.choice(DETAILED_LINKS)
         return davinci_document(flow, self._urls, links)
 
-    def _resume(self, request: HttpRequest) -> HttpResponse:
-        flow_ids = parse_qs(request.query).get("flowId", [])
+    def _resume(self, request: Request) -> Response:
+        flow_ids = request.query_params.getlist("flowId")
         flow = self._known_flow(flow_ids[0] if len(flow_ids) == 1 else "")
-        return resume(flow, self._urls, signed_on=self._sessions.includes(request, self._clock()))
+        return resume(flow, self._urls, signed_on=self._signed_on(request, self._clock()))
 
     def _known_flow(self, flow_id: str) -> Flow:
         flow = self._flows.get(flow_id, self._clock())
@@ -194,6 +206,22 @@ class Provider:
                 return tuple(replace(each, redirect_uris=removed) for each in self._environment.applications)
             case _:
                 return self._environment.applications
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the whole body; raises `RefusedError` as soon as it is longer than `limit` bytes."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise RefusedError(TOO_LONG)
+    return body
+
+
+def _split_path(path: str) -> tuple[str | None, str]:
+    """Return the environment's id and the rest of the path; without an id, a path that does not exist."""
+    match = _PATH_WITH_ID.fullmatch(path)
+    return (None, "") if match is None else (match[1], match[2])
 
 
 def clock_skew(weather: Weather) -> float:

@@ -21,8 +21,9 @@ from tempfile import TemporaryDirectory
 
 import trustme
 
-from exporter.simulator.control import control_app, serving
+from exporter.simulator.control import control_app
 from exporter.simulator.environments import Environment, check_environments
+from exporter.simulator.listener import Listener
 from exporter.simulator.provider import signing_key
 from exporter.simulator.script import Clock, Script, check_script, play
 from exporter.simulator.simulated_environment import ServerCertificates, SimulatedEnvironment
@@ -130,11 +131,15 @@ async def simulator(
                 random=random,
             )
             stack.push_async_callback(running.stop)
-        port = await stack.enter_async_context(serving(control_app(simulated), host, control_port))
+        control = Listener(host, control_port, control_app(simulated))
+        stack.push_async_callback(control.stop)
+        await control.open()
         for running in simulated.values():
             await running.start()
         result = Simulator(
-            environments=simulated, control_url=f"http://{_in_url(public_host)}:{port}", ca_file=ca_file
+            environments=simulated,
+            control_url=f"http://{_in_url(public_host)}:{control.port}",
+            ca_file=ca_file,
         )
         if script is not None:
             player = asyncio.create_task(play(script, result.set_weather, clock))

@@ -11,9 +11,12 @@ from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
 
 from exporter.simulator.environments import (
     UUID_PATTERN,
@@ -24,14 +27,7 @@ from exporter.simulator.environments import (
 )
 from exporter.simulator.error_answers import REQUEST_LIMITED, unexpected_error
 from exporter.simulator.flow import FIRST_STATUS
-from exporter.simulator.http import (
-    ConnectionFault,
-    HttpRequest,
-    HttpResponse,
-    Listener,
-    redirect,
-    text_response,
-)
+from exporter.simulator.listener import Listener
 from exporter.simulator.provider import Provider, clock_skew
 from exporter.simulator.script import Clock
 from exporter.simulator.weather import (
@@ -47,6 +43,9 @@ from exporter.simulator.weather import (
     Weather,
 )
 
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
 MAINTENANCE_URL = "https://maintenance.example/"
 """A reserved name, which never resolves."""
 
@@ -59,13 +58,11 @@ class RequestStats:
     """What an environment received and how it answered.
 
     Args:
-        requests: that were read to their end, whatever the weather.
-        endpoints: how many for each endpoint.
+        requests: how many, whatever the weather.
         answers: how many per status code, and per `silence` and `reset`.
     """
 
     requests: int = 0
-    endpoints: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
 
 
@@ -130,7 +127,7 @@ class SimulatedEnvironment:
         self._clock = clock
         self._random = random
         tls = None if certificates is None else certificates.context
-        self._listener = Listener(host, environment.port, self._respond, tls)
+        self._listener = Listener(host, environment.port, self, tls)
         scheme = "http" if certificates is None else "https"
         self.base_url = f"{scheme}://{public_host}:{self._listener.port}"
         self._urls = Urls(self.base_url, environment.id, environment.custom_domain)
@@ -148,8 +145,8 @@ class SimulatedEnvironment:
 
     @property
     def connections(self) -> int:
-        """How many connections there were so far, TLS handshake included."""
-        return self._listener.connections
+        """How many connections were accepted so far."""
+        return self._listener.accepted
 
     async def start(self) -> None:
         """Start to listen, unless the weather is `refused`."""
@@ -214,46 +211,52 @@ class SimulatedEnvironment:
             settings["CA_FILE"] = str(ca_file)
         return settings
 
-    async def _respond(self, request: HttpRequest) -> HttpResponse | ConnectionFault:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or do to it what the weather does; the signature of ASGI."""
+        request = Request(scope, receive)
         weather = self.weather
         self.stats.requests += 1
-        self.stats.endpoints[self._urls.match(request.path).endpoint.value] += 1
         if isinstance(weather, Slow):
             await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
+        if isinstance(weather, Reset):
+            self.stats.answers["reset"] += 1
+            self._listener.reset(request)
+            return
+        if isinstance(weather, Silent):
+            self.stats.answers["silence"] += 1
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
         response = intercept(weather, self._random)
         if response is None:
-            response = self._provider.answer(request, weather)
-        if isinstance(response, ConnectionFault):
-            self.stats.answers[response.value] += 1
-            return response
-        self.stats.answers[str(response.status)] += 1
-        now = self._clock.time() + clock_skew(weather)
-        return response.with_headers(("Date", formatdate(now, usegmt=True)))
+            try:
+                response = await self._provider.answer(request, weather)
+            except ClientDisconnect:  # within its request's body
+                return
+        self.stats.answers[str(response.status_code)] += 1
+        response.headers["Date"] = formatdate(self._clock.time() + clock_skew(weather), usegmt=True)
+        await response(scope, receive, send)
 
 
-def intercept(weather: Weather, random: Random) -> HttpResponse | ConnectionFault | None:
-    """Return what the edge does with a request in such weather; None if the request reaches the application.
+def intercept(weather: Weather, random: Random) -> Response | None:
+    """Return what the edge answers in such weather; None if the request reaches the application.
 
     What an HTML error of the edge looks like, and that it has no `Correlation-Id`, is inferred.
     """
-    correlation_id = ("Correlation-Id", str(uuid4()))
+    correlation_id = {"Correlation-Id": str(uuid4())}
     match weather:
         case Flaky() if random.random() < weather.ratio:
-            return unexpected_error(HTTPStatus.SERVICE_UNAVAILABLE).as_json(correlation_id)
+            return unexpected_error(HTTPStatus.SERVICE_UNAVAILABLE).as_json(**correlation_id)
         case RateLimited():
-            return REQUEST_LIMITED.as_json(correlation_id, ("Retry-After", str(weather.retry_after)))
+            return REQUEST_LIMITED.as_json(**correlation_id, **{"Retry-After": str(weather.retry_after)})
         case ErrorJson():
-            return unexpected_error(weather.code).as_json(correlation_id)
+            return unexpected_error(weather.code).as_json(**correlation_id)
         case ErrorHtml():
             title = f"{weather.code} ERROR"
             page = f"<title>{title}</title><h1>{title}</h1><p>The request could not be satisfied.</p>"
             html = f"<!DOCTYPE html><html lang=en>{page}</html>"
-            return text_response(weather.code, html, ("Server", "CloudFront"), kind="html")
+            return HTMLResponse(html, weather.code, {"Server": "CloudFront"})
         case Maintenance():
-            return redirect(MAINTENANCE_URL, correlation_id)
-        case Silent():
-            return ConnectionFault.SILENCE
-        case Reset():
-            return ConnectionFault.RESET
+            return Response(status_code=302, headers={"Location": MAINTENANCE_URL, **correlation_id})
         case _:
             return None

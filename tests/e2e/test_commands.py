@@ -28,10 +28,14 @@ SECRET = "hunter2-planted"
 
 
 def lines(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return what was complained of, a line per mistake, after checking that it is nothing but that."""
+    """Return the errors, a line each, after checking that there is nothing else but check-config's count."""
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
-    return done.stderr.splitlines()
+    errors = done.stderr.splitlines()
+    if "check-config" in done.args:
+        count = errors.pop()
+        assert count == f"{len(errors)} error{'' if len(errors) == 1 else 's'}"
+    return errors
 
 
 def names(complaints: list[str]) -> list[str]:
@@ -88,6 +92,7 @@ def test_check_config_prints_what_would_be_probed(tmp_path: Path) -> None:
     done = run_command("check-config", cwd=tmp_path, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     assert "target emea\n" in done.stdout
+    assert done.stdout.endswith("\nOK: 1 target\n")
     assert f"https://auth.pingone.example/{SOURCE}/as/authorize" in done.stdout
     assert f"https://auth.pingone.example/{DESTINATION}/rp/callback/openid_connect" in done.stdout
     assert SECRET not in done.stdout

@@ -208,7 +208,7 @@ def test_unknown_paths_are_404(daemon: Daemon, path: str) -> None:
 def test_the_overview_shows_version_links_and_targets(daemon: Daemon) -> None:
     response = daemon.get("/")
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
-    for part in (__version__, 'href="metrics"', 'href="-/ready"', "works", "fails", "held", "rate_limited"):
+    for part in (__version__, 'href="metrics"', 'href="-/ready"', "works", "fails", "held", "rate-limited"):
         assert part in response.text
 
 

@@ -154,7 +154,7 @@ def test_failures_are_shown_in_detail_and_the_others_are_ok(
     done = probe(cwd=tmp_path, env=simulated.variables)
     assert (done.returncode, done.stderr) == (1, "")
     results = {name: cells[0] for name, cells in rows(done).items()}
-    assert (results[broken], results[refused]) == ("server error", "no connection")
+    assert (results[broken], results[refused]) == ("server error", "connection failed")
     details = dict(re.findall(r"^(\w+): .*\n((?:  .*\n)+)", done.stdout, re.MULTILINE))
     assert details.keys() == {broken, refused}
     facts = dict(re.findall(r"^  (\w+(?: \w+)*) {2,}(\S.*)$", details[broken], re.MULTILINE))
@@ -213,9 +213,9 @@ def test_all_unknown_targets_are_reported_and_nothing_is_probed(tmp_path: Path) 
     done = probe("apac", "emae", "retired", "x", cwd=tmp_path, env=THREE)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "target emae: there is none of this name; did you mean emea?\n"
-        "target retired: is disabled; set its ENABLED to true\n"
-        "target x: there is none of this name; there are apac, emea\n"
+        'unknown target "emae"; did you mean emea?\n'
+        'target "retired" is disabled; set its ENABLED to true\n'
+        'unknown target "x"; known: apac, emea\n'
     )
 
 
@@ -223,7 +223,9 @@ def test_invalid_settings_are_reported_as_by_check_config(tmp_path: Path) -> Non
     env = THREE | {f"{PREFIX}LOG__FORMAT": SECRET}
     done = probe("emea", cwd=tmp_path, env=env)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == run_command("check-config", cwd=tmp_path, env=env).stderr != ""
+    assert (
+        run_command("check-config", cwd=tmp_path, env=env).stderr == f"{done.stderr}1 error\n" != "1 error\n"
+    )
     assert SECRET not in done.stderr
 
 
@@ -281,8 +283,8 @@ def test_a_terminal_shows_a_progress_bar_and_then_a_table_that_fits(tmp_path: Pa
             "COLUMNS": "70",
         }
         seen = at_a_terminal("probe", cwd=tmp_path, env=env)
-    bar, _, table = seen.rpartition("\r\x1b[K")
-    assert "\r\x1b[K[###############...............] 1 of 2 probed, 0 failed" in bar
+    bar, _, table = seen.rpartition("\x1b[2K")
+    assert re.search(r"probing .*1/2", bar)
     assert "\x1b[32mok" in table
     lines = re.sub(r"\x1b\[[0-9;]*m", "", table).splitlines()
     assert lines[0].split()[:2] == ["target", "result"]
@@ -363,7 +365,7 @@ def test_when_stopped_it_prints_the_results_so_far(
         else:
             assert re.search(r"^good +ok", written, re.MULTILINE)
             assert re.search(r"^hangs +not finished$", written, re.MULTILINE)
-            assert written.endswith("\n\n1 of 2 ok, 1 not finished when told to stop\n")
+            assert written.endswith("\n\n1 of 2 ok, 1 not finished\n")
         assert process.log() == ""
 
 
@@ -399,4 +401,4 @@ def test_a_result_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
             timeout=60,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (1, "the result cannot be written: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "cannot write the outcomes: No space left on device\n")

@@ -16,7 +16,8 @@ from faults.case import (
     provider,
     source,
 )
-from faults.stage import flow, head, page, replies, wire
+from faults.stage import Scene, answers, flow, head, page, replies, wire
+from harness.http_messages import body_answer, json_answer
 
 from exporter.outcome import Phase
 from exporter.reasons import Fault, Reason
@@ -46,8 +47,17 @@ CLIENT = (
     451,
     499,
 )
-SERVER = (408, 500, 501, 502, 503, 504, 505, 507, 508, 511, 520, 525, 530, 599)
+SERVER = (408, 500, 501, 502, 503, 504, 505, 507, 508, 520, 525, 530, 599)
 NO_CODES = (600, 700, 999)
+
+
+def edge(code: int, header: tuple[str, str]) -> Scene:
+    """Answer an HTML page with a header that only an edge sends."""
+    return answers(body_answer(b"<html>", content_type="text/html", status=code, headers=(header,)))
+
+
+def blocked(code: int) -> Found:
+    return replace(BLOCKED, code=code)
 
 
 def bare(code: int) -> bytes:
@@ -95,6 +105,36 @@ CODES = (
         replies({}, 401),
         configuration(Reason.CLIENT_ERROR, 401),
     ),
+    *(
+        Case(
+            f"waf_{code}",
+            f"{code} with x-amzn-waf-action",
+            edge(code, ("x-amzn-waf-action", action)),
+            blocked(code),
+        )
+        for code, action in ((202, "challenge"), (405, "captcha"), (403, "challenge"))
+    ),
+    *(
+        Case(
+            f"cloudflare_{code}",
+            f"{code} with cf-mitigated: challenge",
+            edge(code, ("cf-mitigated", "challenge")),
+            blocked(code),
+        )
+        for code in (403, 503)
+    ),
+    Case("code_511", "511: a captive portal", page(511), blocked(511)),
+    Case(
+        "gateway_forbidden",
+        "403 Forbidden by an API gateway",
+        answers(
+            json_answer(
+                {"message": "Forbidden"}, status=403, headers=(("x-amzn-ErrorType", "ForbiddenException"),)
+            )
+        ),
+        BLOCKED,
+    ),
+    Case("bare_forbidden", "403 with nothing but Forbidden", replies({"message": "Forbidden"}, 403), BLOCKED),
     Case("code_403_array", "403 with a JSON array", replies([], 403), BLOCKED),
     Case("code_407", "407, and there is no proxy", page(407), configuration(Reason.CLIENT_ERROR, 407)),
     *(Case(f"code_{code}", f"{code} with an HTML page", page(code), failing(code)) for code in SERVER),

@@ -122,6 +122,13 @@ CONTENT = (
         plain(GOOD[:-1] + b', "status": "OTP_REQUIRED"}'),
         unexpected("OTP_REQUIRED"),
     ),
+    Case(
+        "davinci_elsewhere",
+        "a DaVinci flow of another environment",
+        replies(DAVINCI | {"companyId": "another"}),
+        provider(Reason.NOT_A_FLOW, 200, "DAVINCI"),
+        {"expected_statuses": "DAVINCI"},
+    ),
     Case("davinci", "a DaVinci flow, which is not expected", replies(DAVINCI), unexpected("DAVINCI")),
     Case(
         "failed",

@@ -29,11 +29,13 @@ DETAILS = (
     "ACCOUNT_NOT_USABLE", "CONSTRAINT_VIOLATION", "EMPTY_VALUE", "INVALID_FILTER", "INVALID_OTP",
     "INVALID_PARAMETER", "INVALID_VALUE", "NO_PASSWORD", "OUT_OF_RANGE", "REQUIRED_VALUE",
     "SIZE_LIMIT_EXCEEDED", "UNIQUENESS_VIOLATION", "INSUFFICIENT_PERMISSIONS", "INVALID_TOKEN",
-    "LICENSE_EXCEEDED", "LIMIT_EXCEEDED", "QUOTA_EXCEEDED", "PASSWORD_LOCKED_OUT",
+    "LICENSE_EXCEEDED", "LIMIT_EXCEEDED", "QUOTA_EXCEEDED", "PASSWORD_LOCKED_OUT", "INVALID_CREDENTIALS",
+    "NO_USABLE_DEVICES",
 )  # fmt: skip
 OAUTH = (
     "invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope",
-    "invalid_client", "login_required", "interaction_required",
+    "invalid_client", "login_required", "interaction_required", "unsupported_response_mode",
+    "invalid_redirect_uri",
 )  # fmt: skip
 
 PINGONE = (
@@ -114,7 +116,13 @@ PINGONE = (
         "pingone_timed_out",
         "400 requestTimedOut",
         replies(error("requestTimedOut"), 400),
-        refused(400, "requestTimedOut"),
+        failing(400, "requestTimedOut"),
+    ),
+    Case(
+        "pingone_timed_out_404",
+        "404 requestTimedOut",
+        replies(error("requestTimedOut"), 404),
+        failing(404, "requestTimedOut"),
     ),
     Case(
         "pingone_code_unknown",
@@ -183,6 +191,13 @@ PINGONE = (
             provider(Reason.FLOW_FAILED, 200, "FAILED", code),
         )
         for code in ("login_required", "server_error")
+    ),
+    Case(
+        "failed_by_our_own_prompt",
+        "200 with status FAILED and login_required, which PROMPT=none asks for",
+        replies({"status": "FAILED", "error": {"code": "login_required"}}),
+        configuration(Reason.FLOW_FAILED, 200, "FAILED", "login_required"),
+        {"prompt": "none"},
     ),
     Case(
         "error_in_200",

@@ -36,6 +36,18 @@ REDIRECTS = (
         leads_to("https://login.example/signon#flow"),
         LOST,
     ),
+    Case(
+        "own_sign_on_page",
+        "to an application's own sign-on page, with a flow id",
+        leads_to("https://login.customer.example/?environmentId=1&flowId=2"),
+        LOST,
+    ),
+    Case(
+        "own_sign_on_page_fragment",
+        "likewise, with the flow id in the fragment",
+        leads_to("https://login.customer.example/#/login?environmentId=1&flowId=2"),
+        LOST,
+    ),
     Case("elsewhere", "to a page of maintenance", leads_to("https://sorry.example/"), SENT_AWAY),
     Case("itself", "to where it was asked", leads_to("authorize"), SENT_AWAY),
     Case(

@@ -86,7 +86,7 @@ def test_failures_count_unless_they_say_nothing_of_the_target(scraped: Scraped) 
 
 def test_every_pair_of_reason_and_fault_is_there_from_the_start(scraped: Scraped) -> None:
     pairs = {(reason.value, fault.value) for reason, faults in FAULTS.items() for fault in faults}
-    assert len(pairs) == 23
+    assert len(pairs) == 24
     for target in (HEALTHY, *(case.name for case in CASES)):
         series = scraped.samples.series("pingone_flow_probes_total", target=target)
         assert {(labels["reason"], labels["fault"]) for labels, _ in series} == pairs

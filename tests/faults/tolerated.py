@@ -95,6 +95,13 @@ TOLERATED = (
         {"expected_statuses": "DAVINCI,OTP_REQUIRED"},
     ),
     Case(
+        "expected_davinci_detailed",
+        "a DaVinci flow in its detailed form, without links",
+        replies({"interactionId": "1"}),
+        ok("DAVINCI"),
+        {"expected_statuses": "DAVINCI"},
+    ),
+    Case(
         "expected_new_status",
         "a status that only the operator knows",
         replies(flow(status="NEW_STEP_REQUIRED")),

@@ -89,7 +89,7 @@ def test_before_the_first_outcome_there_are_settings_and_counters() -> None:
 def test_counters_over_closed_sets_start_at_0() -> None:
     metrics = observed(expected=("A", "FAILED"))
     pairs = [(reason, fault) for reason, faults in FAULTS.items() for fault in faults]
-    assert len(pairs) == 23
+    assert len(pairs) == 24
     assert shown(metrics, "probes_total") == [
         ({**KEY, "reason": reason, "fault": fault}, 0) for reason, fault in pairs
     ]
@@ -445,7 +445,7 @@ def test_the_number_of_series_is_bounded_by_the_configuration(outcomes: list[Out
     assert set(identities.values()) == {1}, "a series occurs twice"
     statuses, codes, phases = len(KNOWN_STATUSES | {"A", "B", "UNKNOWN"}), 20 + 1, len(Phase)
     limits = {
-        "probes_total": 23,
+        "probes_total": 24,
         "probe_duration_seconds_bucket": len(BUCKETS) + 1,
         "exporter_probes_skipped_total": len(SkipCause),
         "step_duration_seconds_sum": phases,

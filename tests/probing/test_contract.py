@@ -220,7 +220,7 @@ def test_each_status_is_asked_for_the_link_that_it_waits_for(status: str) -> Non
     flow = INTERACTION if status == DAVINCI else a_flow(status=status)
     here = {"href": f"{SOURCE_URL}/flows/{FLOW}"}
     assert failed({**flow, "_links": {STATUS_LINKS[status]: here, "self": here}}, status) == set()
-    assert failed({**flow, "_links": {"self": here}}, status) == {"status_link"}
+    assert failed({**flow, "_links": {"self": here, "another": here}}, status) == {"status_link"}
 
 
 @pytest.mark.parametrize("status", [*sorted(KNOWN_STATUSES - set(STATUS_LINKS)), "BRAND_NEW_REQUIRED"])
@@ -245,12 +245,16 @@ def test_a_davinci_body_is_asked_only_for_what_it_has() -> None:
     [
         ("id", "interactionId", "0dd9d5b1"),
         ("environment", "environment/id", OTHER),
-        ("status_link", "_links/next", ABSENT),
         ("status_link", "_links/next/href", f"{ELSEWHERE}/{SOURCE}/davinci"),
     ],
 )
 def test_a_single_damage_of_a_davinci_body_fails_its_own_check(check: str, path: str, value: object) -> None:
     assert failed(changed(path, value, INTERACTION), DAVINCI) == {check}
+
+
+@pytest.mark.parametrize("links", [ABSENT, None, {}, {"self": {"href": SOURCE_URL}}])
+def test_a_davinci_body_in_its_detailed_form_has_no_link_to_check(links: object) -> None:
+    assert "status_link" not in check_contract(changed("_links", links, INTERACTION), DAVINCI, EXPECTATION)
 
 
 def test_a_davinci_body_need_not_name_its_environment() -> None:

@@ -153,7 +153,8 @@ def test_a_code_outside_http_is_a_protocol_error_whatever_the_body_says(code: in
         (Answer(404, encoded({"code": "NOT_FOUND"})), OAUTH_ERROR, ("NOT_FOUND",)),
         (Answer(415, encoded({"code": "INVALID_REQUEST"})), OAUTH_ERROR, ("INVALID_REQUEST",)),
         (Answer(400, encoded({"code": 1999})), OAUTH_ERROR, ("1999",)),
-        (Answer(400, encoded({"code": "requestTimedOut"})), OAUTH_ERROR, ("requestTimedOut",)),
+        (Answer(400, encoded({"code": "requestTimedOut"})), SERVER_ERROR, ("requestTimedOut",)),
+        (Answer(404, encoded({"code": "requestTimedOut"})), SERVER_ERROR, ("requestTimedOut",)),
         (
             leading(f"{SIGN_ON}?error=access_denied", 403, HTML),
             OAUTH_ERROR,
@@ -191,6 +192,14 @@ def test_a_refusal_is_judged_by_its_class_and_then_by_the_error_it_carries(
         (f"{SIGN_ON.rstrip('/')}?flowId={FLOW}", True),
         (f"https://id.example.com/signon/?flowId={FLOW}#x", True),
         ("signon", True),
+        (f"https://login.customer.example/?environmentId={SOURCE}&flowId={FLOW}", True),
+        (f"https://login.customer.example/#environmentId={SOURCE}&flowId={FLOW}", True),
+        (f"https://login.customer.example/#/login?flowId={FLOW}", True),
+        (f"https://login.customer.example?flowId={FLOW}", True),
+        ("https://login.customer.example/?flowId=", False),
+        ("https://login.customer.example/?flowId", False),
+        (f"https://login.customer.example/?otherflowId={FLOW}", False),
+        (f"https://login.customer.example/flowId={FLOW}", False),
         ("https://rp.example/?next=/signon/", False),
         ("https://rp.example/#/signon/", False),
         ("https://rp.example/signon/done", False),
@@ -202,3 +211,46 @@ def test_a_refusal_is_judged_by_its_class_and_then_by_the_error_it_carries(
 )
 def test_the_sign_on_page_is_known_by_the_last_part_of_its_path(location: str | None, answer: bool) -> None:  # noqa: FBT001  a column of the table
     assert leads_to_sign_on_page(location) is answer
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "headers"),
+    [
+        (202, b"", {"x-amzn-waf-action": "challenge"}),
+        (405, HTML, {"x-amzn-waf-action": "captcha"}),
+        (200, encoded(a_flow()), {"x-amzn-waf-action": "challenge"}),
+        (429, b"", {"x-amzn-waf-action": "challenge"}),
+        (403, HTML, {"cf-mitigated": "challenge"}),
+        (503, HTML, {"cf-mitigated": "Challenge"}),
+        (302, b"", {"cf-mitigated": "challenge", "location": f"{SIGN_ON}?error=server_error"}),
+        (511, HTML, {}),
+        (511, encoded({"error": "invalid_request"}), {}),
+        (403, encoded({"message": "Forbidden"}), {}),
+        (401, encoded({"message": "Forbidden"}), {}),
+        (403, encoded({"message": "no"}), {"x-amzn-errortype": "ForbiddenException"}),
+        (403, encoded({"message": "no"}), {"x-amzn-errortype": "ForbiddenException:http://internal/"}),
+    ],
+)
+def test_what_an_edge_answers_is_blocked_whatever_the_code(
+    code: int, body: bytes, headers: dict[str, str]
+) -> None:
+    verdict = judge(Answer(code, body, headers), EXPECTATION)
+    assert (verdict.reason, verdict.fault) == BLOCKED
+    assert verdict.error_codes == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "headers"),
+    [
+        (403, encoded({"message": "Missing Authentication Token"}), {}),
+        (403, encoded({"message": "Missing"}), {"x-amzn-errortype": "MissingAuthenticationTokenException"}),
+        (403, encoded({"message": "Forbidden", "id": "1"}), {}),
+        (404, encoded({"message": "Forbidden"}), {"x-amzn-errortype": "ForbiddenException"}),
+        (404, HTML, {"cf-mitigated": "none"}),
+    ],
+)
+def test_what_only_looks_like_an_edge_is_a_client_error(
+    code: int, body: bytes, headers: dict[str, str]
+) -> None:
+    verdict = judge(Answer(code, body, headers), EXPECTATION)
+    assert (verdict.reason, verdict.fault) == (Reason.CLIENT_ERROR, Fault.CONFIGURATION)

@@ -190,3 +190,34 @@ def test_a_davinci_body_that_carries_an_error_code_is_a_failure_though_davinci_i
     body = {"interactionId": "i", "code": "requestTimedOut", "message": "…"}
     verdict = judge(Answer(200, encoded(body)), Expectation(SOURCE, SOURCE_URL, ("DAVINCI",)))
     assert (verdict.reason, verdict.error_codes) == (Reason.FLOW_FAILED, ("requestTimedOut",))
+
+
+@pytest.mark.parametrize(
+    ("document", "prompt_none", "fault"),
+    [
+        ({"status": "FAILED", "error": {"code": "login_required"}}, True, Fault.CONFIGURATION),
+        ({"error": {"code": "login_required"}}, True, Fault.CONFIGURATION),
+        ({"status": "FAILED", "error": {"code": "login_required"}}, False, Fault.PROVIDER),
+        ({"status": "FAILED", "error": {"code": "server_error"}}, True, Fault.PROVIDER),
+        ({"status": "FAILED"}, True, Fault.PROVIDER),
+    ],
+)
+def test_a_prompt_that_we_forbade_is_our_own_setting(
+    document: dict[str, Any],
+    prompt_none: bool,  # noqa: FBT001  a table's column
+    fault: Fault,
+) -> None:
+    expectation = Expectation(SOURCE, SOURCE_URL, (STATUS,), prompt_none)
+    verdict = judge(Answer(200, encoded(document)), expectation)
+    assert (verdict.reason, verdict.fault) == (Reason.FLOW_FAILED, fault)
+
+
+@pytest.mark.parametrize(
+    ("company", "reason"),
+    [(SOURCE, Reason.OK), (SOURCE.upper(), Reason.OK), (None, Reason.OK),
+     (OTHER_ENVIRONMENT, Reason.NOT_A_FLOW), ("", Reason.NOT_A_FLOW), (7, Reason.NOT_A_FLOW)],
+)  # fmt: skip
+def test_a_davinci_flow_of_another_company_is_not_our_flow(company: object, reason: Reason) -> None:
+    body = encoded(DAVINCI_BODY | {"companyId": company})
+    verdict = judge(Answer(200, body), Expectation(SOURCE, SOURCE_URL, ("DAVINCI",)))
+    assert verdict.reason is reason

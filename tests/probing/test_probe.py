@@ -251,6 +251,22 @@ def test_a_failure_of_the_target_is_a_value_and_not_a_log_line(caplog: pytest.Lo
     assert not caplog.records
 
 
+@pytest.mark.parametrize("absolute", [True, False])
+def test_an_absolute_host_is_resolved_without_search_domains(*, absolute: bool) -> None:
+    resolved: list[str] = []
+
+    def resolve(name: str, family: IpFamily) -> asyncio.Future[ResolvedName]:
+        resolved.append(name)
+        return not_resolving(name, family)
+
+    async def main() -> Outcome:
+        target = a_target(source_url="https://idp.example/x", absolute_host=absolute)
+        return await Prober(no_tls, resolve=resolve)(target, Journey.AUTHORIZE)
+
+    run(main())
+    assert resolved == ["idp.example." if absolute else "idp.example"]
+
+
 def test_an_exchange_that_ended_in_nothing_at_all_is_our_bug() -> None:
     step = Step("authorize", Request("GET", "https://idp.example/"), EXPECTATION, ())
     verdict = evaluate(Exchange(), step)

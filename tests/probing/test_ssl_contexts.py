@@ -17,6 +17,7 @@ from probing.loopback import answer, says
 from probing.visit import visit, wants_a_client_certificate
 
 from exporter.probing.ssl_contexts import SSLContexts
+from exporter.tls import system_has_no_authorities
 
 
 class System(NamedTuple):
@@ -139,27 +140,27 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
 
 
 def test_a_system_without_any_authority_has_none(system: System) -> None:
-    assert SSLContexts.system_has_none()
+    assert system_has_no_authorities()
     system.directory.rmdir()
-    assert SSLContexts.system_has_none()
+    assert system_has_no_authorities()
 
 
 def test_a_system_with_one_file_of_authorities_has_some(system: System, authority: Authority) -> None:
     shutil.copy(authority.ca_file, system.file)
-    assert not SSLContexts.system_has_none()
+    assert not system_has_no_authorities()
     system.directory.rmdir()
-    assert not SSLContexts.system_has_none()
+    assert not system_has_no_authorities()
 
 
 def test_a_system_with_a_directory_of_authorities_has_some(system: System, authority: Authority) -> None:
     # OpenSSL looks into it by the hash of a name when it needs one; none of it is in the store before.
     shutil.copy(authority.ca_file, system.directory / "0a1b2c3d.0")
-    assert not SSLContexts.system_has_none()
+    assert not system_has_no_authorities()
 
 
 def test_an_empty_file_of_authorities_is_none(system: System) -> None:
     system.file.write_text("# nothing\n", encoding="ascii")
-    assert SSLContexts.system_has_none()
+    assert system_has_no_authorities()
 
 
 def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
@@ -170,7 +171,7 @@ def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
         raise PermissionError(errno.EACCES, "permission denied", str(path))
 
     monkeypatch.setattr(type(system.directory), "iterdir", refuse)
-    assert not SSLContexts.system_has_none()
+    assert not system_has_no_authorities()
 
 
 # Renewal

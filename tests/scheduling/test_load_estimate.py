@@ -1,4 +1,4 @@
-"""What a schedule would do, and what falls on whom."""
+"""What probing asks of hosts and environments."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_first_probes_of_one_host_are_spread_and_those_of_another_begin_with_the
     ]
 
 
-def test_loads_are_summed_per_place_the_heaviest_first() -> None:
+def test_loads_are_summed_per_host_or_environment_heaviest_first() -> None:
     targets = [
         a_target("a", source_url=US),
         a_target("b", interval=30.0),
@@ -52,13 +52,13 @@ def test_loads_are_summed_per_place_the_heaviest_first() -> None:
     ]
 
 
-def test_each_probe_leaves_a_flow_for_a_quarter_of_an_hour() -> None:
+def test_each_probe_leaves_a_flow_for_15_minutes() -> None:
     (load,) = loads([a_target("a")], lambda _: "here")
     assert load.flows == pytest.approx(15)
 
 
 @pytest.mark.parametrize(("count", "near"), [(5, False), (6, True)])
-def test_half_of_what_one_address_is_given_is_near_the_limit(count: int, near: bool) -> None:  # noqa: FBT001  a column
+def test_half_of_the_share_of_one_address_is_near_the_limit(count: int, near: bool) -> None:  # noqa: FBT001  a column
     # 10 probes a second each; 35 % of 300 a second are 105.
     targets = [a_target(f"t{number}", interval=0.1) for number in range(count)]
     (load,) = loads(targets, lambda target: target.source_environment_id)
@@ -70,7 +70,7 @@ def test_no_targets_are_no_load() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 86_400)), max_size=20))
-def test_nothing_is_lost_whichever_place_it_is_counted_at(written: list[tuple[str, float]]) -> None:
+def test_the_loads_of_all_environments_are_the_whole_load(written: list[tuple[str, float]]) -> None:
     targets = [
         a_target(f"t{number}", source_environment_id=environment, interval=interval)
         for number, (environment, interval) in enumerate(written)

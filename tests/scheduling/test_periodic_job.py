@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from scheduling.stage import EXACT, Act, Stage, due_slots, make_target, perform
+from scheduling.recorder import EXACT, Probe, Recorder, due_runs, make_target, simulate
 
 from exporter.scheduling import PeriodicJob, Schedule
 from exporter.target import Target
@@ -52,16 +52,16 @@ class Work:
         self.done.append(self.time())
 
 
-def schedule_of(stage: Stage, *work: Work, targets: tuple[Target, ...] = ()) -> Schedule:
+def schedule_of(record: Recorder, *work: Work, targets: tuple[Target, ...] = ()) -> Schedule:
     """Return a schedule with periodic jobs beside the probes of `targets`."""
     return Schedule(
         targets,
-        stage.probe,
-        observers=[stage],
-        listener=stage,
+        record.probe,
+        observers=[record],
+        listener=record,
         max_concurrent_probes=1,
         jobs=[PeriodicJob(f"work {n}", EVERY, each) for n, each in enumerate(work)],
-        clock=stage.time.clock(),
+        clock=record.time.clock(),
     )
 
 
@@ -70,23 +70,23 @@ def worked(
     *,
     lasts: Callable[[int], float] = lambda _: 0.1,
     fails: Callable[[int], bool] = lambda _: False,
-    cue: tuple[float, Callable[[VirtualTime], None]] | None = None,
+    event: tuple[float, Callable[[VirtualTime], None]] | None = None,
 ) -> Work:
     """Run one periodic job, without any target, for so many seconds."""
     work: list[Work] = []
 
-    async def scene(stage: Stage, time: VirtualTime) -> None:
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
         work.append(Work(time, lasts, fails))
-        schedule = schedule_of(stage, *work)
+        schedule = schedule_of(record, *work)
         schedule.start()
-        if cue is not None:
-            at, act = cue
+        if event is not None:
+            at, act = event
             time.loop.call_at(at, act, time)
         await asyncio.sleep(seconds)
         await schedule.stop(grace=0.0)
         await asyncio.sleep(3 * EVERY)
 
-    perform(scene)
+    simulate(scenario)
     return work[0]
 
 
@@ -101,13 +101,13 @@ def test_a_call_that_takes_longer_than_the_interval_is_not_joined_by_another() -
 
 
 def test_what_was_due_while_the_loop_stood_still_is_done_once() -> None:
-    work = worked(100.0, cue=(29.0, lambda time: time.loop.stall(50.0)))
+    work = worked(100.0, event=(29.0, lambda time: time.loop.stall(50.0)))
     assert work.begun == pytest.approx([0.0, 15.0, 79.0, 90.0], abs=EXACT)
 
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0])
 def test_setting_the_wall_clock_changes_nothing(step: float) -> None:
-    work = worked(50.0, cue=(20.0, lambda time: time.set_wall(step)))
+    work = worked(50.0, event=(20.0, lambda time: time.set_wall(step)))
     assert work.begun == pytest.approx([0.0, 15.0, 30.0, 45.0], abs=EXACT)
 
 
@@ -121,54 +121,54 @@ def test_one_that_fails_is_logged_with_its_name_and_runs_again(caplog: pytest.Lo
 
 
 def test_one_that_hangs_or_fails_does_not_keep_others_from_running() -> None:
-    async def scene(stage: Stage, time: VirtualTime) -> None:
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
         hangs, fails, works = Work(time, lambda _: 1e6), Work(time, fails=lambda _: True), Work(time)
-        schedule = schedule_of(stage, hangs, fails, works)
+        schedule = schedule_of(record, hangs, fails, works)
         schedule.start()
         await asyncio.sleep(50.0)
         await schedule.stop(grace=0.0)
         assert len(hangs.begun) == 1
         assert len(works.begun) == len(fails.begun) == 4
 
-    perform(scene)
+    simulate(scenario)
 
 
 def test_it_is_not_counted_as_a_probe_and_does_not_wait_for_one() -> None:
     target = make_target("t", interval=20.0, timeout=9.0)
 
-    async def scene(stage: Stage, time: VirtualTime) -> None:
-        schedule = schedule_of(stage, Work(time, lambda _: 100.0), targets=(target,))
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
+        schedule = schedule_of(record, Work(time, lambda _: 100.0), targets=(target,))
         schedule.start()
         await asyncio.sleep(60.0)
         await schedule.stop(grace=1e3)
 
-    stage = perform(scene, lambda *_: Act(lasts=5.0))
-    assert stage.starts("t") == pytest.approx(due_slots(target, 60.0), abs=EXACT)
-    assert len(stage.lags) == len(stage.outcomes) == len(stage.begun)
-    assert stage.skips == []
+    record = simulate(scenario, lambda *_: Probe(lasts=5.0))
+    assert record.starts("t") == pytest.approx(due_runs(target, 60.0), abs=EXACT)
+    assert len(record.lags) == len(record.outcomes) == len(record.begun)
+    assert record.skips == []
 
 
 def test_a_schedule_whose_jobs_run_but_whose_probes_do_not_is_unhealthy() -> None:
     targets = (make_target("hog", host="a", interval=86_400.0), make_target("t", host="b", interval=4.0))
 
-    async def scene(stage: Stage, time: VirtualTime) -> None:
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
         work = Work(time)
-        schedule = schedule_of(stage, work, targets=targets)
+        schedule = schedule_of(record, work, targets=targets)
         schedule.start()
         await asyncio.sleep(100.0)
         assert not schedule.healthy
         assert len(work.done) == 7
         await schedule.stop(grace=0.0)
 
-    perform(scene, lambda name, _: Act(lasts=1e5 if name == "hog" else 0.1))
+    simulate(scenario, lambda name, _: Probe(lasts=1e5 if name == "hog" else 0.1))
 
 
 def test_one_that_runs_is_cancelled_by_the_stop_once_the_probes_have_ended() -> None:
     target = make_target("t", interval=100.0, timeout=9.0)
 
-    async def scene(stage: Stage, time: VirtualTime) -> None:
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
         work = Work(time, lambda _: 40.0)
-        schedule = schedule_of(stage, work, targets=(target,))
+        schedule = schedule_of(record, work, targets=(target,))
         schedule.start()
         await asyncio.sleep(1.0)
         await schedule.stop(grace=20.0)
@@ -177,16 +177,16 @@ def test_one_that_runs_is_cancelled_by_the_stop_once_the_probes_have_ended() -> 
         await asyncio.sleep(3 * EVERY)
         assert len(work.begun) == 1
 
-    perform(scene, lambda *_: Act(lasts=8.0))
+    simulate(scenario, lambda *_: Probe(lasts=8.0))
 
 
 @pytest.mark.parametrize("turns", range(8))
 def test_none_begins_after_the_stop_however_soon_it_comes(turns: int) -> None:
     """From the wake-up to the first step take several turns of the loop; a stop may come after each."""
 
-    async def scene(stage: Stage, time: VirtualTime) -> None:
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
         work = Work(time, lambda number: 0.1 if number == 0 else 50.0)
-        schedule = schedule_of(stage, work)
+        schedule = schedule_of(record, work)
         schedule.start()
         await asyncio.sleep(EVERY - 0.5)
         time.loop.stall(0.6)
@@ -199,4 +199,4 @@ def test_none_begins_after_the_stop_however_soon_it_comes(turns: int) -> None:
         await asyncio.sleep(3 * EVERY)
         assert len(work.begun) == begun <= 2
 
-    perform(scene)
+    simulate(scenario)

@@ -54,7 +54,7 @@ def test_names_that_differ_in_a_number_spread_over_the_period(pattern: str) -> N
     assert all(abs(count - 200) < 60 for count in buckets.values())
 
 
-def test_first_probes_of_one_host_come_one_after_another_and_hosts_do_not_wait_for_each_other() -> None:
+def test_first_probes_are_spaced_per_host() -> None:
     delays = first_delays(["one", "two", "one", "one", "two"])
     assert delays == pytest.approx([0.0, 0.0, 0.05, 0.1, 0.05])
 

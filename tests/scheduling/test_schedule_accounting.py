@@ -1,4 +1,4 @@
-"""The books balance: each due slot is a probe, or skipped with one cause, whatever happens meanwhile."""
+"""Each due run is a probe, or skipped with one cause, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from scheduling.stage import Act, Stage, due_slots, make_target, perform
+from scheduling.recorder import Probe, Recorder, due_runs, make_target, simulate
 
 from exporter.outcome import Observer, Outcome
 from exporter.reasons import Reason
@@ -25,34 +25,34 @@ SPAN = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
+class Scenario:
     """A schedule, and everything that happens to it.
 
     Args:
         targets: what is probed.
         limit: the bound on all probes.
-        acts: what the n-th probe of a target does, taken round by round.
+        probes: what the n-th probe of a target does, taken round by round.
         failing: which observations fail, taken round by round.
-        stalls: when the loop stands still, and for how long.
+        stalls: when the loop stalls, and for how long.
         steps: when the wall clock is set, and how far away.
         grace: of the stop at the end.
     """
 
     targets: list[Target]
     limit: int
-    acts: dict[str, list[Act]]
+    probes: dict[str, list[Probe]]
     failing: list[bool]
     stalls: list[tuple[float, float]]
     steps: list[tuple[float, float]]
     grace: float
 
-    def act(self, name: str, number: int) -> Act:
-        acts = self.acts[name]
-        return acts[number % len(acts)]
+    def probe(self, name: str, number: int) -> Probe:
+        probes = self.probes[name]
+        return probes[number % len(probes)]
 
 
-acts = st.builds(
-    Act,
+probes = st.builds(
+    Probe,
     lasts=st.floats(0.0, 30.0),
     blocks=st.sampled_from([0.0, 0.0, 0.0, 0.5, 4.0]),
     reason=st.sampled_from([Reason.OK, Reason.OK, Reason.TIMEOUT, Reason.RATE_LIMITED]),
@@ -63,10 +63,10 @@ moments = st.floats(0.0, SPAN)
 
 
 @st.composite
-def plays(draw: st.DrawFn) -> Play:
+def scenarios(draw: st.DrawFn) -> Scenario:
     names = NAMES[: draw(st.integers(1, len(NAMES)))]
     intervals = [draw(st.floats(1.0, 40.0)) for _ in names]
-    return Play(
+    return Scenario(
         targets=[
             make_target(
                 name,
@@ -78,7 +78,7 @@ def plays(draw: st.DrawFn) -> Play:
             for name, interval in zip(names, intervals, strict=True)
         ],
         limit=draw(st.integers(1, 4)),
-        acts={name: draw(st.lists(acts, min_size=1, max_size=4)) for name in names},
+        probes={name: draw(st.lists(probes, min_size=1, max_size=4)) for name in names},
         failing=draw(st.lists(st.booleans(), min_size=1, max_size=4)),
         stalls=draw(st.lists(st.tuples(moments, st.floats(0.0, 50.0)), max_size=3)),
         steps=draw(st.lists(st.tuples(moments, st.floats(-4000.0, 4000.0)), max_size=3)),
@@ -99,46 +99,48 @@ class Failing:
             raise ValueError("a bug")
 
 
-def perform_play(play: Play) -> tuple[Stage, float]:
+def simulate_scenario(scenario: Scenario) -> tuple[Recorder, float]:
     """Perform it; return what was noted and when it was stopped."""
     stopped_at = 0.0
 
-    async def scene(stage: Stage, time: VirtualTime) -> None:
+    async def run(record: Recorder, time: VirtualTime) -> None:
         nonlocal stopped_at
-        observers: list[Observer] = [Failing(play.failing), stage]
-        schedule = stage.schedule(play.targets, limit=play.limit, observers=observers)
+        observers: list[Observer] = [Failing(scenario.failing), record]
+        schedule = record.schedule(scenario.targets, limit=scenario.limit, observers=observers)
         schedule.start()
-        for at, seconds in play.stalls:
+        for at, seconds in scenario.stalls:
             time.loop.call_at(at, time.loop.stall, seconds)
-        for at, seconds in play.steps:
+        for at, seconds in scenario.steps:
             time.loop.call_at(at, time.set_wall, seconds)
         await asyncio.sleep(SPAN)
         stopped_at = time()
-        await schedule.stop(play.grace)
+        await schedule.stop(scenario.grace)
 
     logging.disable()  # each planned bug would write a traceback
     try:
-        return perform(scene, play.act), stopped_at
+        return simulate(run, scenario.probe), stopped_at
     finally:
         logging.disable(logging.NOTSET)
 
 
-@given(plays())
+@given(scenarios())
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-def test_each_due_slot_is_one_probe_or_skipped_with_one_cause_and_bounds_hold(play: Play) -> None:
-    stage, stopped_at = perform_play(play)
-    delays = first_delays(target.auth_host for target in play.targets)
-    for target, delay in zip(play.targets, delays, strict=True):
-        slots = due_slots(target, stopped_at + 1.0, first=delay)
+def test_each_due_run_is_one_probe_or_skipped_with_one_cause_within_all_bounds(scenario: Scenario) -> None:
+    record, stopped_at = simulate_scenario(scenario)
+    delays = first_delays(target.auth_host for target in scenario.targets)
+    for target, delay in zip(scenario.targets, delays, strict=True):
+        runs = due_runs(target, stopped_at + 1.0, first=delay)
         # Within a millisecond of the stop it may be due or not.
-        assume(not any(abs(slot - stopped_at) < 0.002 for slot in slots))
-        due = sum(slot <= stopped_at for slot in slots)
-        observed = sum(outcome.target == target.name for _, outcome in stage.outcomes)
-        skipped = sum(skip.count for skip in stage.skips if skip.target == target.name)
-        assert due == observed + stage.raised[target.name] + skipped
-    assert stage.most_in_flight <= play.limit
-    assert stage.twice_at_once == []
-    assert stage.in_flight == 0
-    for note, lag in zip(stage.begun, stage.lags, strict=True):
-        grace = next(max(1.0, target.interval / 2) for target in play.targets if target.name == note.target)
+        assume(not any(abs(run - stopped_at) < 0.002 for run in runs))
+        due = sum(run <= stopped_at for run in runs)
+        observed = sum(outcome.target == target.name for _, outcome in record.outcomes)
+        skipped = sum(skip.count for skip in record.skips if skip.target == target.name)
+        assert due == observed + record.raised[target.name] + skipped
+    assert record.max_in_flight <= scenario.limit
+    assert record.twice_at_once == []
+    assert record.in_flight == 0
+    for note, lag in zip(record.begun, record.lags, strict=True):
+        grace = next(
+            max(1.0, target.interval / 2) for target in scenario.targets if target.name == note.target
+        )
         assert 0.0 <= lag <= grace + 0.001

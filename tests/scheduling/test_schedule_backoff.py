@@ -1,4 +1,4 @@
-"""A provider that limits rates is left alone, by all targets of that environment on that host."""
+"""After a rate limit, all targets of that environment on that host back off."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from scheduling.stage import EXACT, Act, due_slots, make_target, play
+from scheduling.recorder import EXACT, Probe, due_runs, make_target, run_schedule
 from scheduling.virtual_time import EPOCH
 
 from exporter.outcome import SkipCause
@@ -14,48 +14,46 @@ from exporter.reasons import Reason
 from exporter.target import Target
 
 if TYPE_CHECKING:
-    from scheduling.stage import Stage
+    from scheduling.recorder import Recorder
 
 
-def refused_once(name: str, retry_after: float | None, *, number: int = 0) -> Callable[[str, int], Act]:
-    """Return the script in which one probe, a second long, is refused."""
-    refusal = Act(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=retry_after)
-    return lambda probed, n: refusal if (probed, n) == (name, number) else Act()
+def limited_once(name: str, retry_after: float | None, *, number: int = 0) -> Callable[[str, int], Probe]:
+    """Return the script in which one probe of a second is rate-limited."""
+    refusal = Probe(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=retry_after)
+    return lambda probed, n: refusal if (probed, n) == (name, number) else Probe()
 
 
-def assert_held(stage: Stage, target: Target, due: list[float], since: float, until: float) -> None:
-    """Assert that slots in between, and no others, were skipped as backoff."""
-    held = [slot for slot in due if since < slot < until]
-    assert held
-    assert stage.starts(target.name) == pytest.approx([slot for slot in due if slot not in held], abs=EXACT)
-    assert stage.skipped_count(SkipCause.BACKOFF, target.name) == len(held)
+def assert_backed_off(record: Recorder, target: Target, due: list[float], since: float, until: float) -> None:
+    """Assert that the runs in between, and no others, were skipped as backoff."""
+    skipped = [run for run in due if since < run < until]
+    assert skipped
+    assert record.starts(target.name) == pytest.approx([run for run in due if run not in skipped], abs=EXACT)
+    assert record.skipped_count(SkipCause.BACKOFF, target.name) == len(skipped)
 
 
 @pytest.mark.parametrize(
     ("retry_after", "lasts"),
     [
         pytest.param(45.0, 45.0, id="as long as the provider asks"),
-        pytest.param(None, 20.0, id="two intervals when it does not say"),
+        pytest.param(None, 20.0, id="two intervals if it does not"),
         pytest.param(3600.0, 300.0, id="five minutes at most"),
     ],
 )
-def test_a_refused_target_is_held_back_and_goes_on_in_its_phase(
-    retry_after: float | None, lasts: float
-) -> None:
+def test_a_limited_target_backs_off_and_goes_on_in_its_phase(retry_after: float | None, lasts: float) -> None:
     target = make_target("t", interval=10.0)
-    stage = play([target], 400.0, script=refused_once("t", retry_after))
-    assert_held(stage, target, due_slots(target, 400.0), 1.0, 1.0 + lasts)
-    assert len(stage.skips) == stage.skipped_count(SkipCause.BACKOFF)
+    record = run_schedule([target], 400.0, script=limited_once("t", retry_after))
+    assert_backed_off(record, target, due_runs(target, 400.0), 1.0, 1.0 + lasts)
+    assert len(record.skips) == record.skipped_count(SkipCause.BACKOFF)
 
 
-def test_a_provider_that_asks_for_no_time_gets_none() -> None:
+def test_a_provider_that_asks_for_zero_seconds_starts_no_backoff() -> None:
     target = make_target("t", interval=10.0)
-    stage = play([target], 100.0, script=refused_once("t", 0.0))
-    assert stage.starts("t") == pytest.approx(due_slots(target, 100.0), abs=EXACT)
-    assert stage.skips == []
+    record = run_schedule([target], 100.0, script=limited_once("t", 0.0))
+    assert record.starts("t") == pytest.approx(due_runs(target, 100.0), abs=EXACT)
+    assert record.skips == []
 
 
-def test_a_hold_counts_for_the_same_environment_on_the_same_host_and_for_no_other() -> None:
+def test_a_backoff_is_for_the_same_environment_on_the_same_host() -> None:
     targets = {
         "refused": make_target("refused", host="h", environment="e", interval=10.0),
         "same": make_target("same", host="h", environment="e", interval=10.0),
@@ -63,92 +61,97 @@ def test_a_hold_counts_for_the_same_environment_on_the_same_host_and_for_no_othe
         "host": make_target("host", host="i", environment="e", interval=10.0),
         "port": make_target("port", host="h:8443", environment="e", interval=10.0),
     }
-    stage = play(list(targets.values()), 100.0, script=refused_once("refused", 45.0))
+    record = run_schedule(list(targets.values()), 100.0, script=limited_once("refused", 45.0))
     firsts = {"refused": 0.0, "same": 0.05, "environment": 0.1, "host": 0.0, "port": 0.0}
     for name, target in targets.items():
-        due = due_slots(target, 100.0, first=firsts[name])
+        due = due_runs(target, 100.0, first=firsts[name])
         if name in {"refused", "same"}:
-            assert_held(stage, target, due, 1.0, 46.0)
+            assert_backed_off(record, target, due, 1.0, 46.0)
         else:
-            assert stage.starts(name) == pytest.approx(due, abs=EXACT)
+            assert record.starts(name) == pytest.approx(due, abs=EXACT)
 
 
-def test_two_intervals_are_those_of_the_target_that_was_refused() -> None:
+def test_two_intervals_are_those_of_the_target_that_was_limited() -> None:
     refused, other = make_target("refused", interval=40.0), make_target("other", interval=10.0)
-    stage = play([refused, other], 200.0, script=refused_once("refused", None))
-    assert_held(stage, other, due_slots(other, 200.0, first=0.05), 1.0, 81.0)
+    record = run_schedule([refused, other], 200.0, script=limited_once("refused", None))
+    assert_backed_off(record, other, due_runs(other, 200.0, first=0.05), 1.0, 81.0)
 
 
 @pytest.mark.parametrize("step", [0.0, 3600.0])
-def test_whoever_is_held_back_is_told_of_in_the_wall_time_of_then(step: float) -> None:
+def test_the_listener_gets_the_end_of_a_backoff_by_the_wall_clock(step: float) -> None:
     targets = [make_target(name, environment=name[0], interval=10.0) for name in ("a1", "b1", "a2")]
-    stage = play(
-        targets, 20.0, script=refused_once("a1", 45.0), cues=[(0.5, lambda time: time.set_wall(step))]
+    record = run_schedule(
+        targets, 20.0, script=limited_once("a1", 45.0), events=[(0.5, lambda time: time.set_wall(step))]
     )
-    assert [hold.target for hold in stage.holds] == ["a1", "a2"]
-    assert [hold.at for hold in stage.holds] == pytest.approx([1.0, 1.0], abs=EXACT)
-    assert [hold.until for hold in stage.holds] == pytest.approx([EPOCH + step + 46.0] * 2, abs=EXACT)
+    assert [backoff.target for backoff in record.backoffs] == ["a1", "a2"]
+    assert [backoff.at for backoff in record.backoffs] == pytest.approx([1.0, 1.0], abs=EXACT)
+    assert [backoff.until for backoff in record.backoffs] == pytest.approx(
+        [EPOCH + step + 46.0] * 2, abs=EXACT
+    )
 
 
-def test_a_hold_is_not_shortened_by_a_later_refusal_that_asks_for_less() -> None:
-    """Both were on their way when the first was refused."""
+def test_a_backoff_is_not_shortened_by_a_later_limit_that_asks_for_less() -> None:
+    """Both were on their way when the first was limited."""
     targets = [make_target(name, host="h", interval=10.0) for name in ("a", "b")]
-    asked = {"a": Act(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=50.0)}
-    asked["b"] = Act(lasts=2.0, reason=Reason.RATE_LIMITED, retry_after=5.0)
-    stage = play(targets, 100.0, script=lambda name, number: asked[name] if number == 0 else Act())
-    assert_held(stage, targets[0], due_slots(targets[0], 100.0), 1.0, 51.0)
-    assert_held(stage, targets[1], due_slots(targets[1], 100.0, first=0.05), 1.0, 51.0)
-    assert [hold.until - EPOCH for hold in stage.holds] == pytest.approx([51.0] * 4, abs=EXACT)
+    asked = {"a": Probe(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=50.0)}
+    asked["b"] = Probe(lasts=2.0, reason=Reason.RATE_LIMITED, retry_after=5.0)
+    record = run_schedule(targets, 100.0, script=lambda name, number: asked[name] if number == 0 else Probe())
+    assert_backed_off(record, targets[0], due_runs(targets[0], 100.0), 1.0, 51.0)
+    assert_backed_off(record, targets[1], due_runs(targets[1], 100.0, first=0.05), 1.0, 51.0)
+    assert [backoff.until - EPOCH for backoff in record.backoffs] == pytest.approx([51.0] * 4, abs=EXACT)
 
 
-def test_a_later_refusal_that_asks_for_more_lengthens_the_hold() -> None:
+def test_a_later_limit_that_asks_for_more_extends_the_backoff() -> None:
     targets = [make_target(name, host="h", interval=10.0) for name in ("a", "b")]
-    asked = {"a": Act(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=5.0)}
-    asked["b"] = Act(lasts=2.0, reason=Reason.RATE_LIMITED, retry_after=50.0)
-    stage = play(targets, 100.0, script=lambda name, number: asked[name] if number == 0 else Act())
-    assert_held(stage, targets[0], due_slots(targets[0], 100.0), 1.0, 52.05)
+    asked = {"a": Probe(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=5.0)}
+    asked["b"] = Probe(lasts=2.0, reason=Reason.RATE_LIMITED, retry_after=50.0)
+    record = run_schedule(targets, 100.0, script=lambda name, number: asked[name] if number == 0 else Probe())
+    assert_backed_off(record, targets[0], due_runs(targets[0], 100.0), 1.0, 52.05)
 
 
-def test_a_refusal_after_the_hold_begins_another_one() -> None:
+def test_a_limit_after_the_backoff_starts_another_one() -> None:
     target = make_target("t", interval=10.0)
-    refusal = Act(reason=Reason.RATE_LIMITED, retry_after=25.0)
-    stage = play([target], 300.0, script=lambda *_: refusal)
-    for earlier, later in zip(stage.starts("t"), stage.starts("t")[1:], strict=False):
+    refusal = Probe(reason=Reason.RATE_LIMITED, retry_after=25.0)
+    record = run_schedule([target], 300.0, script=lambda *_: refusal)
+    for earlier, later in zip(record.starts("t"), record.starts("t")[1:], strict=False):
         assert 25.0 <= later - earlier <= 25.1 + 10.0
-    assert len(stage.begun) + stage.skipped_count(SkipCause.BACKOFF) == len(due_slots(target, 300.0))
+    assert len(record.begun) + record.skipped_count(SkipCause.BACKOFF) == len(due_runs(target, 300.0))
 
 
-def test_who_waits_for_a_place_when_the_hold_begins_is_held_back_too() -> None:
+def test_runs_that_wait_for_others_when_the_backoff_starts_are_skipped_too() -> None:
     targets = [make_target(name, host="h", interval=20.0) for name in ("a", "b", "c")]
-    stage = play(targets, 3.0, limit=1, script=refused_once("a", 45.0))
-    assert [note.target for note in stage.begun] == ["a"]
-    assert [(skip.target, skip.cause) for skip in stage.skips] == [
+    record = run_schedule(targets, 3.0, limit=1, script=limited_once("a", 45.0))
+    assert [note.target for note in record.begun] == ["a"]
+    assert [(skip.target, skip.cause) for skip in record.skips] == [
         ("b", SkipCause.BACKOFF),
         ("c", SkipCause.BACKOFF),
     ]
-    assert [skip.at for skip in stage.skips] == pytest.approx([1.0, 1.0], abs=EXACT)
+    assert [skip.at for skip in record.skips] == pytest.approx([1.0, 1.0], abs=EXACT)
 
 
-def test_who_is_held_back_is_skipped_when_due_and_does_not_wait_for_a_place_first() -> None:
-    held, hog = make_target("held", host="h", interval=10.0), make_target("hog", host="i", interval=1e6)
-    acts = {"held": Act(reason=Reason.RATE_LIMITED, retry_after=60.0), "hog": Act(lasts=100.0)}
-    stage = play([held, hog], 50.0, limit=1, script=lambda name, _: acts[name])
-    later = due_slots(held, 50.0)[1:]
-    assert [skip.cause for skip in stage.skips] == [SkipCause.BACKOFF] * len(later)
-    assert [skip.at for skip in stage.skips] == pytest.approx(later, abs=EXACT)
+def test_a_run_of_a_target_that_backs_off_is_skipped_at_once_without_waiting_for_others() -> None:
+    limited, hog = make_target("a", host="h", interval=10.0), make_target("hog", host="i", interval=1e6)
+    probes = {
+        "a": Probe(reason=Reason.RATE_LIMITED, retry_after=60.0),
+        "hog": Probe(lasts=100.0),
+    }
+    record = run_schedule([limited, hog], 50.0, limit=1, script=lambda name, _: probes[name])
+    later = due_runs(limited, 50.0)[1:]
+    assert [skip.cause for skip in record.skips] == [SkipCause.BACKOFF] * len(later)
+    assert [skip.at for skip in record.skips] == pytest.approx(later, abs=EXACT)
 
 
-def test_the_outcome_that_began_a_hold_is_observed_like_any_other() -> None:
-    stage = play([make_target("t")], 3.0, script=refused_once("t", 45.0))
-    assert [outcome.reason for _, outcome in stage.outcomes] == [Reason.RATE_LIMITED]
+def test_the_outcome_that_started_a_backoff_is_observed_like_any_other() -> None:
+    record = run_schedule([make_target("t")], 3.0, script=limited_once("t", 45.0))
+    assert [outcome.reason for _, outcome in record.outcomes] == [Reason.RATE_LIMITED]
 
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0])
-def test_a_step_of_the_wall_clock_neither_ends_nor_lengthens_a_hold(step: float) -> None:
+def test_setting_the_wall_clock_does_not_change_a_backoff(step: float) -> None:
     target = make_target("t", interval=10.0)
-    stage = play(
-        [target], 200.0, script=refused_once("t", 95.0), cues=[(30.4, lambda time: time.set_wall(step))]
+    record = run_schedule(
+        [target], 200.0, script=limited_once("t", 95.0), events=[(30.4, lambda time: time.set_wall(step))]
     )
-    held = [slot for slot in due_slots(target, 200.0) if 1.0 < slot < 96.0]
-    assert stage.skipped_count(SkipCause.BACKOFF) == len(held)
-    assert len(stage.begun) == len(due_slots(target, 200.0)) - len(held)
+    skipped = [run for run in due_runs(target, 200.0) if 1.0 < run < 96.0]
+    assert record.skipped_count(SkipCause.BACKOFF) == len(skipped)
+    assert len(record.begun) == len(due_runs(target, 200.0)) - len(skipped)

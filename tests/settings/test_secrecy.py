@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -140,6 +141,15 @@ MAY_BE_SECRET = [
 def test_a_value_that_may_be_a_secret_is_accepted_and_never_shown(name: str, value: str) -> None:
     assert len(load({**EMEA, name: value}, NOWHERE).targets) == 1
     assert SECRET not in shown({**EMEA, name: value})
+
+
+def test_no_value_is_logged_whatever_the_environment_asks_of_pydantic(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PYDANTIC_SETTINGS_DEBUG", "1")
+    caplog.set_level(logging.DEBUG)
+    load({**EMEA, f"{T}LOGIN_HINT": SECRET}, NOWHERE)
+    assert SECRET not in caplog.text
 
 
 @given(

@@ -187,6 +187,14 @@ def test_a_session_completes_the_next_flow_at_once_unless_a_login_is_requested(
     assert client.authorize(cookie=cookie).json()["status"] == "USERNAME_PASSWORD_REQUIRED"
 
 
+def test_the_oldest_flow_is_dropped_when_there_are_too_many(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.simulator.flow.MAX_KEPT", 2)
+    flows = [begin(client) for _ in range(3)]
+    assert [client.get(href).status_code for href in flows] == [404, 200, 200]
+
+
 @pytest.mark.parametrize("cookie", ["ST=made-up", "ST", "other=1", "a=\x01;;ST==", "ST="])
 def test_a_cookie_that_was_never_set_is_not_a_session(client: Client, cookie: str) -> None:
     client.post(begin(client), ADA, CHECK)

@@ -3,9 +3,9 @@
     GET {source}/as/authorize?response_type=code&redirect_uri=…&scope=openid&client_id=…
         &nonce=…&state=…&response_mode=pi.flow
 
-PingOne Platform API, workflow "external identity provider sign-on", step 3: *Send external
-authorization request to the IdP*. No body, no authorization, no cookie. `response_mode=pi.flow` asks
-for the flow resource as JSON instead of a redirect to the sign-on page.
+PingOne Platform API, workflow "external identity provider sign-on", step 3: *Send external authorization
+request to the IdP*. No body, no authorization, no cookie. `response_mode=pi.flow` asks for the flow resource
+as JSON instead of a redirect to the sign-on page.
 """
 
 from __future__ import annotations
@@ -13,45 +13,85 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+from exporter.outcome import DAVINCI
 from exporter.probing.messages import Expectation, Request, Step, Steps
 from exporter.target import Target
+
+_SDK_HEADERS = (("X-Requested-With", "ping-sdk"),)
+"""Sent by the vendor's SDKs; a DaVinci flow has its links only then."""
 
 
 def authorize(target: Target, token: Callable[[], str]) -> Steps:
     """Ask the source environment to begin a sign-on.
 
     Args:
-        target: whom to ask, and as whom.
-        token: a fresh unguessable value of at least 128 bits and 43 URL-safe characters.
+        target: the federation.
+        token: makes a fresh unguessable value of at least 128 bits, 43 URL-safe characters.
     """
+    fixed = _fixed_parts(target)
     nonce, state = token(), token()
     verifier = token() if target.pkce else None
-    parameters = {
+    challenge = "" if verifier is None else f"&code_challenge={s256(verifier)}&code_challenge_method=S256"
+    yield Step(
+        name="authorize",
+        request=Request(
+            "GET", f"{fixed.before}&nonce={nonce}&state={state}{fixed.after}{challenge}", fixed.headers
+        ),
+        expectation=fixed.expectation,
+        secrets=(nonce, state) if verifier is None else (nonce, state, verifier),
+    )
+
+
+class _FixedParts(NamedTuple):
+    """What is the same in every probe of a target.
+
+    Args:
+        before: the URL before nonce and state.
+        after: the parameters behind them.
+        headers: those of this journey.
+        expectation: what the answer must be.
+    """
+
+    before: str
+    after: str
+    headers: tuple[tuple[str, str], ...]
+    expectation: Expectation
+
+
+@lru_cache(maxsize=8192)
+def _fixed_parts(target: Target) -> _FixedParts:
+    before = {
         "response_type": "code",
         "redirect_uri": target.redirect_uri,
         "scope": target.scope,
         "client_id": target.client_id,
-        "nonce": nonce,
-        "state": state,
+    }
+    after = {
         "response_mode": "pi.flow",
         "prompt": target.prompt,
         "acr_values": target.acr_values,
         "login_hint": target.login_hint,
         "max_age": None if target.max_age is None else str(target.max_age),
     }
-    if verifier is not None:
-        parameters |= {"code_challenge": s256(verifier), "code_challenge_method": "S256"}
-    given = {name: value for name, value in parameters.items() if value is not None}
-    yield Step(
-        name="authorize",
-        request=Request(
-            "GET", f"{target.source_url}/as/authorize?{urlencode(given, quote_via=quote, safe='')}"
+    return _FixedParts(
+        before=f"{target.source_url}/as/authorize?{_encode(before)}",
+        after=f"&{_encode({name: value for name, value in after.items() if value is not None})}",
+        headers=_SDK_HEADERS if DAVINCI in target.expected_statuses else (),
+        expectation=Expectation(
+            target.source_environment_id,
+            target.source_url,
+            target.expected_statuses,
+            prompt_none="none" in (target.prompt or "").split(),
         ),
-        expectation=Expectation(target.source_environment_id, target.source_url, target.expected_statuses),
-        secrets=(nonce, state) if verifier is None else (nonce, state, verifier),
     )
+
+
+def _encode(parameters: dict[str, str]) -> str:
+    return urlencode(parameters, quote_via=quote, safe="")
 
 
 def s256(verifier: str) -> str:

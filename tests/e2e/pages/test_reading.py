@@ -122,4 +122,4 @@ def test_a_screen_reader_finds_landmarks_headings_and_lists(visit: Callable[...,
     assert page.get_by_role("heading", level=2).all_inner_texts() == ["Failing 2", "Healthy 1"]
     assert page.get_by_role("region", name="Failing 2").get_by_role("listitem").count() == 2
     pictures = [picture.get_attribute("aria-label") for picture in page.get_by_role("img").all()]
-    assert all(label and label.startswith("last ") for label in pictures)
+    assert all(label and label.startswith("Last ") for label in pictures)

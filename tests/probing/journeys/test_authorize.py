@@ -129,6 +129,27 @@ def test_the_journey_has_one_step_and_ends_when_it_was_judged_good() -> None:
         walk.send(Verdict(Reason.OK, Fault.NONE, STATUS, flow=a_flow()))
 
 
+@pytest.mark.parametrize(
+    ("statuses", "headers"),
+    [
+        ((STATUS,), ()),
+        (("DAVINCI",), (("X-Requested-With", "ping-sdk"),)),
+        ((STATUS, "DAVINCI"), (("X-Requested-With", "ping-sdk"),)),
+    ],
+)
+def test_where_davinci_is_expected_the_sdks_form_is_asked_for(
+    statuses: tuple[str, ...], headers: tuple[tuple[str, str], ...]
+) -> None:
+    assert first_step(a_target(expected_statuses=statuses), "n", "s").request.headers == headers
+
+
+@pytest.mark.parametrize(
+    ("prompt", "forbidden"), [(None, False), ("login", False), ("none", True), ("login none", True)]
+)
+def test_the_judge_is_told_that_any_prompt_was_forbidden(prompt: str | None, *, forbidden: bool) -> None:
+    assert first_step(a_target(prompt=prompt), "n", "s").expectation.prompt_none is forbidden
+
+
 def test_every_journey_that_can_be_configured_can_be_walked() -> None:
     assert set(JOURNEYS) == set(Journey)
 

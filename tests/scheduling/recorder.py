@@ -1,4 +1,4 @@
-"""A schedule on a stage: probes follow a script, and whatever happens is noted with its time."""
+"""A schedule on a record: probes follow a script, and whatever happens is noted with its time."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def make_target(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class Probe:
     """What one probe does.
 
     Args:
         lasts: seconds.
-        blocks: seconds for which it holds up the whole loop first.
+        blocks: seconds for which it backoffs up the whole loop first.
         reason: how it ends.
         retry_after: what the provider asks for.
         error: raised in place of an outcome.
@@ -63,7 +63,7 @@ class Act:
     error: Exception | None = None
 
 
-QUICK = Act()
+QUICK = Probe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +76,37 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Skip(Note):
-    """Due runs were not done."""
+    """Due runs were skipped."""
 
     cause: SkipCause
     count: int
 
 
 @dataclass(frozen=True, slots=True)
-class Hold(Note):
-    """A target was held back until a wall time."""
+class BackoffStart(Note):
+    """A target backs off until a wall time."""
 
     until: float
 
 
 @dataclass(slots=True)
-class Stage:
-    """Plays schedules. It is the schedule's watcher, its probe and one of its observers.
+class Recorder:
+    """Is a schedule's listener, its probe and one of its observers, and records what happens.
 
     Args:
-        time: the time to play in.
+        time: the time to scenario in.
         script: what the n-th probe of a target does, by name and n, from 0.
     """
 
     time: VirtualTime
-    script: Callable[[str, int], Act] = lambda _name, _number: QUICK
+    script: Callable[[str, int], Probe] = lambda _name, _number: QUICK
     begun: list[Note] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
-    holds: list[Hold] = field(default_factory=list)
+    backoffs: list[BackoffStart] = field(default_factory=list)
     outcomes: list[tuple[float, Outcome]] = field(default_factory=list)
     in_flight: int = 0
-    most_in_flight: int = 0
+    max_in_flight: int = 0
     twice_at_once: list[str] = field(default_factory=list)
     raised: Counter[str] = field(default_factory=Counter)
     _running: set[str] = field(default_factory=set)
@@ -115,7 +115,7 @@ class Stage:
     def probe_started(self, lag: float, /) -> None:
         self.lags.append(lag)
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def probe_ended(self) -> None:
         self.in_flight -= 1
@@ -127,13 +127,13 @@ class Stage:
 
     def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
         assert journey is Journey.AUTHORIZE
-        self.holds.append(Hold(self.time(), target, timestamp))
+        self.backoffs.append(BackoffStart(self.time(), target, timestamp))
 
     def observe(self, outcome: Outcome, /) -> None:
         self.outcomes.append((self.time(), outcome))
 
     async def probe(self, target: Target, journey: Journey) -> Outcome:
-        """Act the next probe of `target`."""
+        """Probe the next probe of `target`."""
         act = self.script(target.name, self._numbers[target.name])
         self._numbers[target.name] += 1
         self.begun.append(Note(self.time(), target.name))
@@ -158,7 +158,7 @@ class Stage:
         observers: Sequence[Observer] | None = None,
         probe: Callable[[Target, Journey], Awaitable[Outcome]] | None = None,
     ) -> Schedule:
-        """Return a schedule that does what this stage says; nothing runs yet."""
+        """Return a schedule that follows the script; nothing runs yet."""
         return Schedule(
             targets,
             probe or self.probe,
@@ -177,7 +177,7 @@ class Stage:
         return sum(s.count for s in self.skips if s.cause is cause and target in {None, s.target})
 
 
-def make_outcome(name: str, journey: Journey, act: Act) -> Outcome:
+def make_outcome(name: str, journey: Journey, act: Probe) -> Outcome:
     """Return the outcome of a probe that did `act`."""
     return Outcome(
         target=name,
@@ -195,55 +195,55 @@ def make_outcome(name: str, journey: Journey, act: Act) -> Outcome:
     )
 
 
-def perform(
-    scene: Callable[[Stage, VirtualTime], Awaitable[None]],
-    script: Callable[[str, int], Act] = lambda _name, _number: QUICK,
-) -> Stage:
-    """Play a scene in a virtual time of its own; return what was noted."""
+def simulate(
+    scenario: Callable[[Recorder, VirtualTime], Awaitable[None]],
+    script: Callable[[str, int], Probe] = lambda _name, _number: QUICK,
+) -> Recorder:
+    """Scenario a scenario in a virtual time of its own; return what was noted."""
     with virtual_time() as time:
-        stage = Stage(time, script)
+        record = Recorder(time, script)
 
         async def main() -> None:
-            await scene(stage, time)
+            await scenario(record, time)
 
         time.run(main())
-        return stage
+        return record
 
 
-def play(
+def run_schedule(
     targets: Sequence[Target],
     seconds: float,
     *,
-    script: Callable[[str, int], Act] = lambda _name, _number: QUICK,
+    script: Callable[[str, int], Probe] = lambda _name, _number: QUICK,
     limit: int = 100,
-    cues: Iterable[tuple[float, Callable[[VirtualTime], None]]] = (),
-    observers: Callable[[Stage], Sequence[Observer]] = lambda stage: [stage],
-) -> Stage:
-    """Run a schedule for so many seconds, while `cues` happen to the time; let what runs then end."""
+    events: Iterable[tuple[float, Callable[[VirtualTime], None]]] = (),
+    observers: Callable[[Recorder], Sequence[Observer]] = lambda record: [record],
+) -> Recorder:
+    """Run a schedule for so many seconds, while `events` happen to the time; let what runs then end."""
 
-    async def scene(stage: Stage, time: VirtualTime) -> None:
-        schedule = stage.schedule(targets, limit=limit, observers=observers(stage))
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
+        schedule = record.schedule(targets, limit=limit, observers=observers(record))
         schedule.start()
-        for at, cue in cues:
-            time.loop.call_at(at, cue, time)
+        for at, event in events:
+            time.loop.call_at(at, event, time)
         await asyncio.sleep(seconds)
         await schedule.stop(grace=1e6)
 
-    return perform(scene, script)
+    return simulate(scenario, script)
 
 
 def reloaded(
     before: Sequence[Target],
     *reloads: tuple[float, Sequence[Target]],
     until: float,
-    script: Callable[[str, int], Act] = lambda _name, _number: QUICK,
+    script: Callable[[str, int], Probe] = lambda _name, _number: QUICK,
     limit: int = 100,
     new_limit: int | None = None,
-) -> Stage:
+) -> Recorder:
     """Run a schedule that is given other targets at those times; let what runs then end."""
 
-    async def scene(stage: Stage, time: VirtualTime) -> None:
-        schedule = stage.schedule(before, limit=limit)
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
+        schedule = record.schedule(before, limit=limit)
         schedule.start()
         for at, targets in reloads:
             await asyncio.sleep(at - time())
@@ -251,15 +251,15 @@ def reloaded(
         await asyncio.sleep(until - time())
         await schedule.stop(grace=1e6)
 
-    return perform(scene, script)
+    return simulate(scenario, script)
 
 
-def due_slots(target: Target, until: float, *, first: float = 0.0) -> list[float]:
-    """Return when runs of `target` are due in a time of `until` seconds, walked slot by slot."""
-    slot = phase_offset(target.name, Journey.AUTHORIZE, target.interval) - EPOCH % target.interval
+def due_runs(target: Target, until: float, *, first: float = 0.0) -> list[float]:
+    """Return when runs of `target` are due within `until` seconds, one by one."""
+    run = phase_offset(target.name, Journey.AUTHORIZE, target.interval) - EPOCH % target.interval
     due = [first]
-    while slot < until:
-        if slot >= first + target.timeout:
-            due.append(slot)
-        slot += target.interval
+    while run < until:
+        if run >= first + target.timeout:
+            due.append(run)
+        run += target.interval
     return due

@@ -1,12 +1,14 @@
-"""What check-config prints, word for word."""
+"""How check-config shows targets and the exporter; it never shows a secret."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import trustme
 
-from exporter.settings import describe, load
+from exporter.check_config import check_config
+from exporter.settings import Config, load
 
 T = "FLOW_EXPORTER_TARGETS__EMEA__"
 SOURCE = "94e3268d-847d-47aa-a45e-1ef8dd8f4df0"
@@ -46,11 +48,26 @@ exporter
   log                     logfmt, from level info"""
 
 
+def describe(config: Config) -> str:
+    """Return the text behind the tables, without its last line."""
+    *blocks, _ = check_config(config).text.split("\n\n")
+    first = next(n for n, block in enumerate(blocks) if block.startswith(("target emea\n", "exporter\n")))
+    return "\n\n".join(blocks[first:])
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Return the path of a PEM file with one authority."""
+    path = tmp_path / "authority.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    return path
+
+
 def test_a_target_is_shown_as_it_is_resolved() -> None:
     assert describe(load(EMEA, NOWHERE)) == PLAIN
 
 
-def test_what_is_set_is_shown_beside_it(certificate: Path) -> None:
+def test_optional_settings_are_shown_if_they_are_set(certificate: Path) -> None:
     extra = {
         "PROMPT": "login",
         "ACR_VALUES": "Single_Factor",
@@ -81,7 +98,7 @@ def test_what_is_set_is_shown_beside_it(certificate: Path) -> None:
         "  expected statuses       OTP_REQUIRED, DAVINCI",
         "  labels                  owner=identity team, tier=gold",
         f"  trusted authorities     {certificate}",
-        "  IP family               IPv6 alone",
+        "  IP family               IPv6 only",
         "  proxy                   proxy.example.com:3128",
         "  egress check            https://www.example.com/generate_204",
         "  disabled targets        apac",
@@ -100,24 +117,24 @@ def test_a_shard_is_shown_with_its_share() -> None:
     assert "  targets                 1\n  shard                   2 of 0 to 2, with 1 of 3 targets\n" in text
 
 
-def test_a_shard_without_a_target_is_shown_all_the_same() -> None:
+def test_a_shard_without_a_target_shows_the_exporter() -> None:
     shard = {"FLOW_EXPORTER_SHARD__INDEX": "1", "FLOW_EXPORTER_SHARD__COUNT": "3"}
     text = describe(load({**EMEA, **shard}, NOWHERE))
     assert text.startswith("exporter\n")
     assert "  shard                   1 of 0 to 2, with 0 of 1 targets\n" in text
 
 
-def test_the_external_url_is_shown_where_there_is_one() -> None:
+def test_the_external_url_is_shown_if_there_is_one() -> None:
     text = describe(load({**EMEA, "FLOW_EXPORTER_WEB__EXTERNAL_URL": "https://flows.example.com/"}, NOWHERE))
     assert "  external URL            https://flows.example.com\n" in text
 
 
-def test_ipv4_alone_is_shown_as_such() -> None:
-    assert "  IP family               IPv4 alone\n" in describe(load({**EMEA, f"{T}IP_FAMILY": "4"}, NOWHERE))
+def test_ipv4_only_is_shown() -> None:
+    assert "  IP family               IPv4 only\n" in describe(load({**EMEA, f"{T}IP_FAMILY": "4"}, NOWHERE))
 
 
 @pytest.mark.parametrize("place", ["proxy.example.com:3128", "[::1]:80"])
-def test_of_a_proxys_user_and_password_only_their_presence_is_shown(place: str) -> None:
+def test_of_a_proxys_user_and_password_only_the_presence_is_shown(place: str) -> None:
     text = describe(load({**EMEA, f"{T}PROXY_URL": f"http://u53r:s3cr3t@{place}/"}, NOWHERE))
     assert f"  proxy                   {place}, with a user\n" in text
     assert "u53r" not in text
@@ -138,7 +155,7 @@ def test_a_login_hint_and_a_query_are_not_shown() -> None:
     assert "  redirect URI            https://a.example/cb?(set)\n" in text
 
 
-def test_how_the_port_is_secured_is_shown_without_any_hash(tmp_path: Path) -> None:
+def test_the_security_of_the_port_is_shown_without_a_hash(tmp_path: Path) -> None:
     stored = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
     (tmp_path / "web.yml").write_text(
         "http_server_config: {headers: {X-Frame-Options: deny}}\n"

@@ -1,4 +1,4 @@
-"""Which targets are meant, and what is said when there is none."""
+"""Which targets the command probes, and how it reports names that are not targets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from harness.variables import PREFIX, target_variables
 
-from exporter.once.choice import choose
-from exporter.settings import Config, ConfigurationError, load
+from exporter.probe_command import UnknownTargetError, choose
+from exporter.settings import Config, load
 
 
 def settings(*names: str, **more: str) -> Config:
@@ -25,21 +25,21 @@ def chosen(among: Config, *names: str) -> list[str]:
     return [target.name for target in choose(names, among)]
 
 
-def told(among: Config, *names: str) -> list[str]:
-    with pytest.raises(ConfigurationError) as caught:
+def errors(among: Config, *names: str) -> list[str]:
+    with pytest.raises(UnknownTargetError) as caught:
         choose(names, among)
     return str(caught.value).splitlines()
 
 
-def test_without_names_all_that_are_enabled_are_meant() -> None:
+def test_without_names_all_enabled_targets_are_probed() -> None:
     assert chosen(THREE) == ["apac", "emea"]
 
 
-def test_targets_come_in_the_order_asked_for_each_once_and_in_whatever_case() -> None:
+def test_targets_are_in_the_given_order_each_once_in_any_case() -> None:
     assert chosen(THREE, "emea", "APAC", "Emea") == ["emea", "apac"]
 
 
-def test_a_target_of_another_shard_is_one_like_any_other() -> None:
+def test_targets_of_other_shards_count_too() -> None:
     names = [f"t{number}" for number in range(10)]
     shard = settings(*names, SHARD__COUNT="3", SHARD__INDEX="1")
     assert 0 < len(shard.targets) < len(names)
@@ -47,23 +47,23 @@ def test_a_target_of_another_shard_is_one_like_any_other() -> None:
     assert chosen(shard, *reversed(names)) == names[::-1]
 
 
-def test_every_name_that_is_no_targets_is_told_at_once() -> None:
-    assert told(THREE, "apac", "emae", "retired", "retried", "x") == [
-        "target emae: there is none of this name; did you mean emea?",
-        "target retired: is disabled; set its ENABLED to true",
-        "target retried: there is none of this name; did you mean retired?",
-        "target x: there is none of this name; there are apac, emea",
+def test_every_wrong_name_is_reported() -> None:
+    assert errors(THREE, "apac", "emae", "retired", "retried", "x") == [
+        'unknown target "emae"; did you mean emea?',
+        'target "retired" is disabled; set its ENABLED to true',
+        'unknown target "retried"; did you mean retired?',
+        'unknown target "x"; known: apac, emea',
     ]
 
 
-def test_of_very_many_targets_the_first_ones_are_listed() -> None:
+def test_of_many_targets_the_first_ones_are_listed() -> None:
     many = settings(*(f"t{number:03}" for number in range(200)))
-    (line,) = told(many, "x")
-    assert line.startswith("target x: there is none of this name; there are t000, t001, ")
+    (line,) = errors(many, "x")
+    assert line.startswith('unknown target "x"; known: t000, t001, ')
     assert line.endswith(", t019 and 180 more")
 
 
-def test_a_name_cannot_write_to_the_terminal() -> None:
-    (line,) = told(THREE, "\x1b[2Jx" + "y" * 1000)
+def test_a_name_is_printed_without_control_characters() -> None:
+    (line,) = errors(THREE, "\x1b[2Jx" + "y" * 1000)
     assert line.isprintable()
     assert len(line) < 300

@@ -1,4 +1,4 @@
-"""What check-config tells: what would run, on whom it falls, and what is right but hardly meant."""
+"""What check-config prints: what would run, the load on providers, and what looks like a mistake."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from harness.daemon import COMMAND
 from harness.process import clean_environment
 
-from exporter.preview import Preview, preview
+from exporter.check_config import ConfigReport, check_config
 from exporter.settings import load
 
 NOWHERE = Path("/nonexistent")
@@ -27,11 +27,11 @@ def environ(*names: str, **fields: str) -> dict[str, str]:
     return {**ids, **clients, **{f"{P}TARGETS__{name}": value for name, value in fields.items()}}
 
 
-def checked(variables: Mapping[str, str]) -> Preview:
-    return preview(load(variables, NOWHERE))
+def checked(variables: Mapping[str, str]) -> ConfigReport:
+    return check_config(load(variables, NOWHERE))
 
 
-def test_loads_come_first_then_first_probes_then_each_target() -> None:
+def test_loads_first_probes_and_targets_are_shown_in_this_order() -> None:
     apac = {
         "APAC__REGION": "EU",
         "APAC__SOURCE_ENVIRONMENT_ID": OTHER,
@@ -49,23 +49,24 @@ source environment                    targets  probes/min  open flows
 14e3268d-847d-47aa-a45e-1ef8dd8f4df0        1          60         900
 94e3268d-847d-47aa-a45e-1ef8dd8f4df0        2           2          30
 
-target  journey    first probe  then every
-apac    authorize  at once              1s
-emea    authorize  at once              1m
-us      authorize  after 50ms           1m
+target  journey    first probe  interval
+apac    authorize  immediately        1s
+emea    authorize  immediately        1m
+us      authorize  after 50ms         1m
 
 target apac
   authorize URL           https://auth.pingone.eu/"""
     )
+    assert found.text.endswith("\n\nOK: 3 targets")
     assert found.warnings == ()
 
 
-def test_a_rare_probe_is_not_shown_as_none() -> None:
+def test_a_rare_probe_is_not_shown_as_0() -> None:
     text = checked(environ("A", A__INTERVAL="1d")).text
     assert text.split("\n")[1] == "auth.pingone.com        1        <0.1        <0.1"
 
 
-def test_a_thousand_environments_are_told_by_the_heaviest_twenty() -> None:
+def test_of_a_thousand_environments_the_heaviest_twenty_are_shown() -> None:
     ids = {f"T{n}__SOURCE_ENVIRONMENT_ID": f"{n:08}-847d-47aa-a45e-1ef8dd8f4df0" for n in range(1000)}
     text = checked(environ(*(f"T{n}" for n in range(1000)), **ids, T7__INTERVAL="30s")).text
     table = text.split("\n\n")[1].split("\n")
@@ -74,13 +75,13 @@ def test_a_thousand_environments_are_told_by_the_heaviest_twenty() -> None:
     assert table[-1] == "and 980 more, with fewer probes"
 
 
-def test_a_shard_shows_its_own_share_and_that_of_all() -> None:
+def test_a_shard_shows_its_own_load_and_that_of_all_shards() -> None:
     shard = {f"{P}SHARD__COUNT": "2"}
     found = checked({**environ(*(f"T{n}" for n in range(10))), **shard})
     here, everywhere = found.text.split("\n")[1].split()[2:4]
     assert 0 < int(here) < 10
     assert everywhere == "10"
-    assert found.text.startswith("auth host         targets  probes/min  of all shards  open flows\n")
+    assert found.text.startswith("auth host         targets  probes/min  all shards  open flows\n")
 
 
 def test_a_shard_without_a_target_shows_no_tables() -> None:
@@ -89,39 +90,36 @@ def test_a_shard_without_a_target_shows_no_tables() -> None:
     assert sorted(text.split()[0] for text in texts) == ["auth", "exporter"]
 
 
-LIMIT = "one address gets 35% of what an environment takes, which is about 105 a second as others tell"
+LIMIT = "PingOne is reported to limit one source address to 105/s (35% of about 300/s); increase INTERVAL"
 
 
-def test_what_comes_near_the_providers_limit_is_warned_of() -> None:
+def test_a_load_near_the_providers_limit_is_warned_of() -> None:
     often = {f"{D}INTERVAL": "100ms", f"{D}LATENCY_OBJECTIVE": "10ms"}
     assert checked({**environ(*"ABCDE"), **often}).warnings == ()
     assert checked({**environ(*"ABCDEF"), **often}).warnings == (
-        f"source environment {SOURCE} is sent 60 requests a second; {LIMIT}; make INTERVAL longer",
+        f"source environment {SOURCE} gets 60 requests/s; {LIMIT}",
     )
 
 
-def test_shards_are_warned_of_what_they_do_together() -> None:
+def test_the_load_of_all_shards_together_is_warned_of() -> None:
     often = {f"{D}INTERVAL": "100ms", f"{D}LATENCY_OBJECTIVE": "10ms", f"{P}SHARD__COUNT": "2"}
     assert checked({**environ(*"ABCDEF"), **often}).warnings == (
-        (
-            f"source environment {SOURCE} is sent 60 requests a second by all shards together; {LIMIT}; "
-            "make INTERVAL longer"
-        ),
+        (f"source environment {SOURCE} gets 60 requests/s from all shards together; {LIMIT}"),
     )
 
 
-def test_an_objective_that_no_success_can_miss_is_warned_of() -> None:
+def test_a_latency_objective_over_the_timeout_is_warned_of() -> None:
     fields = {f"T{n}__LATENCY_OBJECTIVE": "10s" for n in range(1, 8)}
     found = checked(environ(*(f"T{n}" for n in range(9)), **fields, T8__LATENCY_OBJECTIVE="9999ms"))
     assert found.warnings == (
         (
-            "LATENCY_OBJECTIVE is not shorter than the timeout, so that no success is ever slow: "
-            "t1, t2, t3, t4, t5 and 2 more; make it shorter"
+            "LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow: "
+            "t1, t2, t3, t4, t5 and 2 more; decrease it"
         ),
     )
 
 
-def test_a_status_that_nobody_knows_is_warned_of_and_taken() -> None:
+def test_an_unknown_status_is_accepted_with_a_warning() -> None:
     fields = {f"T{n}__EXPECTED_STATUSES": "USERNAME_PASSWORT_REQUIRED,DAVINCI" for n in range(7)}
     found = checked(environ(*(f"T{n}" for n in range(8)), **fields, T7__EXPECTED_STATUSES="XYZ"))
     assert "expected statuses       USERNAME_PASSWORT_REQUIRED, DAVINCI\n" in found.text
@@ -130,12 +128,31 @@ def test_a_status_that_nobody_knows_is_warned_of_and_taken() -> None:
             "EXPECTED_STATUSES has USERNAME_PASSWORT_REQUIRED, which PingOne is not known to return: "
             "t0, t1, t2, t3, t4 and 2 more; did you mean USERNAME_PASSWORD_REQUIRED?"
         ),
-        "EXPECTED_STATUSES has XYZ, which PingOne is not known to return: t7; look whether it is spelt right",
+        "EXPECTED_STATUSES has XYZ, which PingOne is not known to return: t7; check the spelling",
     )
 
 
+def test_prompt_none_is_warned_of() -> None:
+    found = checked(environ("A", "B", B__PROMPT="none"))
+    assert found.warnings == (
+        (
+            "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "
+            "fails: b; remove it"
+        ),
+    )
+
+
+def test_what_the_system_lacks_is_warned_of_as_by_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.process.system_has_no_authorities", lambda: True)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (64, 64))
+    found = checked(environ("A"))
+    authorities, open_files = found.warnings
+    assert authorities == "no certificate authorities on this system: install ca-certificates or set CA_FILE"
+    assert open_files.startswith("100 concurrent probes may need 850 open files, but the limit is 64")
+
+
 @pytest.mark.e2e
-def test_warnings_stand_beside_what_was_asked_for_and_are_no_failure(tmp_path: Path) -> None:
+def test_warnings_go_to_standard_error_and_do_not_fail(tmp_path: Path) -> None:
     variables = environ("A", A__LATENCY_OBJECTIVE="10s")
     done = subprocess.run(
         [*COMMAND, "check-config"],
@@ -147,13 +164,13 @@ def test_warnings_stand_beside_what_was_asked_for_and_are_no_failure(tmp_path: P
     )
     assert done.stdout.startswith("auth host ")
     assert done.stderr == (
-        "warning: LATENCY_OBJECTIVE is not shorter than the timeout, so that no success is ever slow: a; "
-        "make it shorter\n"
+        "warning: LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow: a; "
+        "decrease it\n"
     )
 
 
 @pytest.mark.e2e
-def test_a_reader_that_has_read_enough_is_no_failure(tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_no_failure(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
@@ -186,7 +203,9 @@ def test_a_configuration_file_and_a_mounted_secret_are_checked_together(tmp_path
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines() == [
+    *errors, count = done.stderr.splitlines()
+    assert count == "2 errors"
+    assert errors == [
         (
             f"{P}TARGETS__EMEA__PROXY_URL in secrets: https and socks proxies are not supported; use an http "
             "proxy, e.g. http://proxy.example.com:3128 (it also reaches https targets)"

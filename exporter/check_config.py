@@ -1,0 +1,254 @@
+"""The command `check-config`: show what would run, and warn of settings that look like a mistake.
+
+Joins settings and scheduling, and starts nothing: no request is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from io import StringIO
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.table import Table
+
+from exporter.durations import format_duration
+from exporter.outcome import KNOWN_STATUSES
+from exporter.process import environment_warnings
+from exporter.scheduling import ENVIRONMENT_RATE, ONE_SOURCE, Load, first_probes, loads
+from exporter.settings import Config
+from exporter.target import IpFamily, Target
+from exporter.tls import WebSecurity
+
+_MAX_ROWS = 20
+"""Of a table of loads; the heaviest come first."""
+
+_MAX_NAMES = 5
+_MAX_WIDTH = 100_000
+_HIDDEN = "(set)"
+_NONE = "none"
+_IP_FAMILIES = {IpFamily.ANY: "any", IpFamily.V4: "IPv4 only", IpFamily.V6: "IPv6 only"}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReport:
+    """What the command prints.
+
+    Args:
+        text: what would run.
+        warnings: settings that are valid, but look like a mistake.
+    """
+
+    text: str
+    warnings: tuple[str, ...]
+
+
+def check_config(config: Config) -> ConfigReport:
+    """Return what would run with this configuration, and warnings.
+
+    A login hint may name a person, a query may hold anything, and a proxy URL has a user and a password: of
+    these the text only shows that they are set.
+    """
+    all_targets = (*config.targets, *config.shard.elsewhere)
+    blocks = [*_load_tables(config, all_targets), *_first_probes_table(config)]
+    blocks += [_block(f"target {target.name}", _target_rows(target)) for target in config.targets]
+    blocks.append(_block("exporter", _exporter_rows(config)))
+    blocks.append(f"OK: {_count(len(all_targets), 'target')}")
+    warnings = [
+        *environment_warnings(config.targets, config.max_concurrent_probes),
+        *_rate_warnings(config, all_targets),
+        *_objective_warnings(config.targets),
+        *_status_warnings(config.targets),
+        *_prompt_warnings(config.targets),
+    ]
+    return ConfigReport("\n\n".join(blocks), tuple(warnings))
+
+
+def _load_tables(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
+    sharded = bool(config.shard.elsewhere)
+    groupings: tuple[tuple[str, Callable[[Target], str]], ...] = (
+        ("auth host", lambda target: target.auth_host),
+        ("source environment", lambda target: target.source_environment_id),
+    )
+    for title, where in groupings:
+        own = {load.where: load for load in loads(config.targets, where)}
+        found = [(own[load.where], load) for load in loads(all_targets, where) if load.where in own]
+        columns = [title, "targets", "probes/min", *(["all shards"] if sharded else []), "open flows"]
+        rows = []
+        for here, total in found[:_MAX_ROWS]:
+            shards = [_number(total.probes * 60)] if sharded else []
+            rows.append([here.where, str(here.targets), _per_minute(here), *shards, _number(here.flows)])
+        if rows:
+            more = len(found) - _MAX_ROWS
+            yield _table(columns, rows) + (f"\nand {more} more, with fewer probes" if more > 0 else "")
+
+
+def _first_probes_table(config: Config) -> Iterator[str]:
+    rows = [
+        [
+            first.target.name,
+            first.journey.value,
+            f"after {format_duration(first.delay)}" if first.delay else "immediately",
+            format_duration(first.target.interval),
+        ]
+        for first in first_probes(config.targets)
+    ]
+    if rows:
+        yield _table(["target", "journey", "first probe", "interval"], rows)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in columns:
+        number = name in {"targets", "probes/min", "all shards", "open flows", "interval"}
+        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(file=StringIO(), width=_MAX_WIDTH, force_terminal=False, markup=False, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def _block(title: str, rows: Iterator[tuple[str, str]]) -> str:
+    return "\n".join([title, *(f"  {name:<24}{value}" for name, value in rows)])
+
+
+def _target_rows(target: Target) -> Iterator[tuple[str, str]]:
+    yield "authorize URL", f"{target.source_url}/as/authorize"
+    yield "source environment", target.source_environment_id
+    yield "destination environment", target.destination_environment_id
+    yield "client id", target.client_id
+    yield "redirect URI", _without_query(target.redirect_uri)
+    yield "scope", target.scope
+    if target.prompt is not None:
+        yield "prompt", target.prompt
+    if target.acr_values is not None:
+        yield "ACR values", target.acr_values
+    if target.login_hint is not None:
+        yield "login hint", _HIDDEN
+    if target.max_age is not None:
+        yield "max age", f"{target.max_age} seconds"
+    yield "PKCE", "yes" if target.pkce else "no"
+    yield "expected statuses", ", ".join(target.expected_statuses)
+    yield "journey", ", ".join(target.journeys)
+    yield "interval", format_duration(target.interval)
+    yield "timeout", format_duration(target.timeout)
+    yield "latency objective", format_duration(target.latency_objective)
+    yield "trusted authorities", "the system's" if target.ca_file is None else str(target.ca_file)
+    if target.client_certificate_file is not None:
+        yield "client certificate", str(target.client_certificate_file)
+    if target.client_key_file is not None:
+        yield "client key", str(target.client_key_file)
+    yield "IP family", _IP_FAMILIES[target.ip_family]
+    yield "proxy", _NONE if target.proxy_url is None else _without_user(target.proxy_url)
+    if target.labels:
+        yield "labels", ", ".join(f"{name}={value}" for name, value in target.labels)
+
+
+def _exporter_rows(config: Config) -> Iterator[tuple[str, str]]:
+    web, shard, own = config.web, config.shard, len(config.targets)
+    yield "targets", str(own)
+    if shard.count > 1:
+        total = own + len(shard.elsewhere)
+        yield "shard", f"{shard.index} of 0 to {shard.count - 1}, with {own} of {total} targets"
+    if config.disabled:
+        yield "disabled targets", ", ".join(config.disabled)
+    yield "listen addresses", ", ".join(map(str, web.listen_addresses))
+    if web.security is not None:
+        yield "web security", ", ".join(_security(web.security))
+    if web.health_listen_addresses:
+        yield "health addresses", ", ".join(map(str, web.health_listen_addresses))
+    if web.external_url is not None:
+        yield "external URL", web.external_url
+    yield "concurrent probes", f"at most {config.max_concurrent_probes}"
+    yield "shutdown grace", format_duration(config.shutdown_grace)
+    yield "duration buckets", ", ".join(f"{bound:g}" for bound in config.duration_buckets)
+    yield "egress check", _NONE if config.egress_check is None else _without_query(config.egress_check.url)
+    yield "log", f"{config.log.format}, from level {config.log.level}"
+
+
+def _security(security: WebSecurity) -> Iterator[str]:
+    if security.tls is None:
+        yield "no TLS"
+    elif security.tls.authorities is None:
+        yield "TLS"
+    else:
+        yield f"TLS, client certificates {'required' if security.tls.certificate_required else 'optional'}"
+    yield _count(len(security.users), "user") if security.users else "no login"
+    if security.headers:
+        yield f"headers {' '.join(name for name, _ in security.headers)}"
+    if security.rate_limit is not None:
+        yield f"at most {1 / security.rate_limit.interval:g} requests per second"
+
+
+def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
+    own = {target.source_environment_id for target in config.targets}
+    shards = " from all shards together" if config.shard.elsewhere else ""
+    limit = f"{_number(ONE_SOURCE * ENVIRONMENT_RATE)}/s ({ONE_SOURCE:.0%} of about {ENVIRONMENT_RATE:g}/s)"
+    for load in loads(all_targets, lambda target: target.source_environment_id):
+        if load.is_near_the_limit and load.where in own:
+            yield (
+                f"source environment {load.where} gets {_number(load.requests)} requests/s{shards}; "
+                f"PingOne is reported to limit one source address to {limit}; increase INTERVAL"
+            )
+
+
+def _objective_warnings(targets: Iterable[Target]) -> Iterator[str]:
+    names = [target.name for target in targets if target.latency_objective >= target.timeout]
+    if names:
+        yield (
+            "LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow: "
+            f"{_some(names)}; decrease it"
+        )
+
+
+def _status_warnings(targets: Iterable[Target]) -> Iterator[str]:
+    """Warn of unknown statuses: a new one is right, a misspelled one fails every probe."""
+    found: dict[str, list[str]] = {}
+    for target in targets:
+        for status in target.expected_statuses:
+            if status not in KNOWN_STATUSES:
+                found.setdefault(status, []).append(target.name)
+    for status, names in sorted(found.items()):
+        similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
+        hint = f"did you mean {similar[0]}?" if similar else "check the spelling"
+        yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return: {_some(names)}; {hint}"
+
+
+def _prompt_warnings(targets: Iterable[Target]) -> Iterator[str]:
+    names = [target.name for target in targets if target.prompt == "none"]
+    if names:
+        yield (
+            "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "
+            f"fails: {_some(names)}; remove it"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_NAMES
+    return f"{', '.join(names[:_MAX_NAMES])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _per_minute(load: Load) -> str:
+    return _number(load.probes * 60)
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0") if value >= 0.1 else "<0.1"  # noqa: PLR2004  what one decimal shows
+
+
+def _without_query(uri: str) -> str:
+    base, mark, _ = uri.partition("?")
+    return f"{base}{mark}{_HIDDEN if mark else ''}"
+
+
+def _without_user(proxy_url: str) -> str:
+    _, mark, address = urlsplit(proxy_url).netloc.rpartition("@")
+    return f"{address}{', with a user' if mark else ''}"

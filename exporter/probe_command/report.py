@@ -1,0 +1,190 @@
+"""The outcomes of probes, as a table for people or as JSON for scripts. No I/O.
+
+target  result        status                      code  resolve  …   total  address
+apac    ok            USERNAME_PASSWORD_REQUIRED   200   1.2 ms  …  143 ms  192.0.2.7
+emea    server error                               503   0.9 ms  …   98 ms  192.0.2.7
+
+emea: server error
+  reason          server_error
+  fault           provider
+  …
+
+1 of 2 ok, 1 failed
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exporter.outcome import Outcome, Phase, StepRecord, as_json, rfc3339
+from exporter.reasons import FAULT_COLORS, reason_text
+from exporter.target import Journey, Target
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+
+_NUMBERS = frozenset({"code", "total", *Phase})
+_OPTIONAL_COLUMNS = (("address",), ("status",), ("code",), tuple(Phase))
+"""Columns left out on a narrow terminal, in this order; the details of a failure have them all."""
+
+_GAP = 2
+_MAX_WIDTH = 100_000
+
+
+@dataclass(slots=True)
+class ProbeRun:
+    """One probe of the command.
+
+    Args:
+        target: the target.
+        journey: the journey that is probed.
+        outcome: its outcome; None until it has ended.
+    """
+
+    target: Target
+    journey: Journey
+    outcome: Outcome | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended and did not succeed."""
+        return self.outcome is not None and not self.outcome.success
+
+
+def to_json(runs: Iterable[ProbeRun]) -> str:
+    """Return the JSON of all probes that ended, each in the public shape of an outcome."""
+    outcomes = [as_json(run.outcome) for run in runs if run.outcome is not None]
+    return json.dumps({"outcomes": outcomes}, indent=2)
+
+
+def to_text(runs: Sequence[ProbeRun], *, width: int | None, colors: bool) -> str:
+    """Return a table of all probes, then the details of each failure, then a summary.
+
+    Args:
+        runs: at least one.
+        width: columns of the terminal; None if nothing has to be folded or left out.
+        colors: whether to use escape sequences.
+    """
+    file = StringIO()
+    console = Console(file=file, width=width or _MAX_WIDTH, force_terminal=colors)
+    console.print(_table(runs, console.width))
+    for run in runs:
+        if run.outcome is not None and run.failed:
+            console.print()
+            for line in _details(run, run.outcome):
+                console.print(line, soft_wrap=True)
+    lines = [*file.getvalue().splitlines(), "", summary(runs)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def summary(runs: Sequence[ProbeRun]) -> str:
+    """Return how many probes succeeded, failed and did not finish."""
+    failed = sum(run.failed for run in runs)
+    unfinished = sum(run.outcome is None for run in runs)
+    parts = [f"{len(runs) - failed - unfinished} of {len(runs)} ok"]
+    if failed:
+        parts.append(f"{failed} failed")
+    if unfinished:
+        parts.append(f"{unfinished} not finished")
+    return ", ".join(parts)
+
+
+def result(run: ProbeRun) -> str:
+    """Return how a probe ended, in a few words."""
+    outcome = run.outcome
+    if outcome is None:
+        return "not finished"
+    if not outcome.success:
+        return reason_text(outcome.reason, outcome.fault)
+    if outcome.stalled:
+        return "ok, not timed"  # the exporter's event loop stalled meanwhile
+    return "ok, slow" if outcome.duration > run.target.latency_objective else "ok"
+
+
+def _table(runs: Sequence[ProbeRun], width: int) -> Table:
+    rows = [_cells(run) for run in runs]
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
+    for names in _OPTIONAL_COLUMNS:
+        if sum(widths.values()) + _GAP * (len(widths) - 1) <= width:
+            break
+        for name in names:
+            widths.pop(name, None)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for name in widths:
+        justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in _NUMBERS)
+    for run, row in zip(runs, rows, strict=True):
+        table.add_row(*(Text(row[name], style=_style(run) if name == "result" else "") for name in widths))
+    return table
+
+
+def _cells(run: ProbeRun) -> dict[str, str]:
+    outcome, step = run.outcome, _last(run.outcome)
+    timed = outcome is not None and not outcome.stalled
+    return {
+        "target": run.target.name,
+        "result": result(run),
+        "status": (step and step.flow_status) or "",
+        "code": str(step.http_status_code) if step and step.http_status_code is not None else "",
+        **{phase.value: _seconds(step.phases.get(phase)) if step and timed else "" for phase in Phase},
+        "total": _seconds(outcome.duration) if outcome is not None and timed else "",
+        "address": (step and step.address) or "",
+    }
+
+
+def _details(run: ProbeRun, outcome: Outcome) -> Iterator[Text]:
+    yield Text.assemble((run.target.name, "bold"), ": ", (result(run), _style(run)))
+    step = _last(outcome)
+    facts = {
+        "reason": outcome.reason.value,
+        "fault": outcome.fault.value,
+        "step": outcome.step,
+        "phase": outcome.phase.value,
+        "code": step and step.http_status_code,
+        "status": step and step.flow_status,
+        "error codes": step and ", ".join(step.error_codes),
+        "address": step and step.address,
+        "certificate": step and _certificate(step, outcome.started_at),
+        "correlation id": step and step.correlation_id,
+        "transaction id": outcome.transaction_id,
+        "started at": rfc3339(outcome.started_at),
+    }
+    for name, fact in facts.items():
+        if fact:
+            yield Text(f"  {name:<16}{fact}")
+
+
+def _certificate(step: StepRecord, seen_at: float) -> str:
+    """Return when the certificate expires, or expired."""
+    if step.tls is None or step.tls.not_after is None:
+        return ""
+    word = "expired" if step.tls.not_after < seen_at else "expires"
+    return f"{word} {rfc3339(step.tls.not_after)}"
+
+
+def _last(outcome: Outcome | None) -> StepRecord | None:
+    return outcome.steps[-1] if outcome is not None and outcome.steps else None
+
+
+def _style(run: ProbeRun) -> str:
+    return "dim" if run.outcome is None else FAULT_COLORS[run.outcome.fault]
+
+
+def _seconds(seconds: float | None) -> str:
+    """Format a duration with about three digits: `0.4 ms`, `98 ms`, `1.23 s`."""
+    if seconds is None:
+        return ""
+    milliseconds = seconds * 1000
+    if milliseconds >= 999.5:  # noqa: PLR2004  would be formatted as 1000
+        return f"{seconds:.2f} s"
+    return f"{milliseconds:.1f} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"  # noqa: PLR2004  as 10.0

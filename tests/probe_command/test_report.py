@@ -1,0 +1,196 @@
+"""The table that a person reads, and the JSON that a script reads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from observing.examples import START, a_failure, a_step, a_success, a_target
+
+from exporter.outcome import Outcome, Phase, TlsFacts, as_json
+from exporter.probe_command.report import ProbeRun, result, summary, to_json, to_text
+from exporter.reasons import FAULTS, Fault, Reason, reason_text
+from exporter.target import Journey
+
+LONG = "a_very_long_name_" * 3 + "x"
+
+
+def a_run(outcome: Outcome | None, name: str = "emea", **target: Any) -> ProbeRun:  # noqa: ANN401  any field of a target
+    return ProbeRun(a_target(name=name, **target), Journey.AUTHORIZE, outcome)
+
+
+def rendered(*runs: ProbeRun, width: int | None = None, colors: bool = False) -> str:
+    return to_text(runs, width=width, colors=colors)
+
+
+REFUSED = a_failure(
+    Reason.SERVER_ERROR,
+    Fault.PROVIDER,
+    Phase.TRANSFER,
+    steps=(
+        a_step(
+            reason=Reason.SERVER_ERROR,
+            http_status_code=503,
+            flow_status=None,
+            error_codes=("UNEXPECTED_ERROR", "OTHER"),
+            phases={Phase.RESOLVE: 0.0004, Phase.CONNECT: 0.0201, Phase.TLS: 1.2345},
+        ),
+    ),
+)
+"""A response after a long handshake."""
+
+
+TABLE = (
+    "target  result        status                      code  "
+    "resolve  connect     tls  processing  transfer   total  address\n"
+    "apac    ok            USERNAME_PASSWORD_REQUIRED   200  "
+    "  10 ms    20 ms   30 ms      200 ms     40 ms  300 ms  192.0.2.7\n"
+    "emea    server error                               503  "
+    " 0.4 ms    20 ms  1.23 s                        300 ms  192.0.2.7\n"
+    """
+emea: server error
+  reason          server_error
+  fault           provider
+  step            authorize
+  phase           transfer
+  code            503
+  error codes     UNEXPECTED_ERROR, OTHER
+  address         192.0.2.7
+  correlation id  corr-1
+  transaction id  tx-1
+  started at      2025-11-22T14:00:00.000Z
+
+1 of 2 ok, 1 failed"""
+)
+
+
+def test_the_table_is_followed_by_details_of_failures_and_a_summary() -> None:
+    assert rendered(a_run(a_success(), "apac"), a_run(REFUSED)) == TABLE
+
+
+def test_an_empty_column_is_left_out() -> None:
+    heading = rendered(a_run(a_failure(phase=Phase.CONNECT)))
+    assert heading.splitlines()[0].split() == ["target", "result", "resolve", "total", "address"]
+
+
+@pytest.mark.parametrize(
+    ("not_after", "line"),
+    [
+        (START - 0.001, "  certificate     expired 2025-11-22T13:59:59.999Z\n"),
+        (START, "  certificate     expires 2025-11-22T14:00:00.000Z\n"),
+    ],
+)
+def test_a_failure_over_tls_shows_when_the_certificate_expires(not_after: float, line: str) -> None:
+    tls = TlsFacts(version="TLSv1.3", cipher=None, not_after=not_after)
+    step = a_step(reason=Reason.TLS, phase=Phase.TLS, tls=tls)
+    text = rendered(a_run(a_failure(Reason.TLS, Fault.PROVIDER, Phase.TLS, steps=(step,))))
+    assert line in text
+
+
+def test_a_certificate_that_was_not_seen_is_not_shown() -> None:
+    step = a_step(reason=Reason.TLS, phase=Phase.TLS, tls=TlsFacts(version=None, cipher=None, not_after=None))
+    text = rendered(a_run(a_failure(Reason.TLS, Fault.NETWORK, Phase.TLS, steps=(step,))))
+    assert "certificate " not in text
+
+
+def test_a_failure_before_the_first_step_shows_what_is_known() -> None:
+    text = rendered(a_run(a_failure(Reason.INTERNAL, Fault.EXPORTER, Phase.RESOLVE, steps=())))
+    assert "emea: inconclusive: exporter stalled or failed\n  reason          internal\n" in text
+    assert "  transaction id  tx-1\n" in text
+    assert "None" not in text
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (114, "target result status code resolve connect tls processing transfer total address"),
+        (113, "target result status code resolve connect tls processing transfer total"),
+        (102, "target result code resolve connect tls processing transfer total"),
+        (74, "target result resolve connect tls processing transfer total"),
+        (68, "target result total"),
+    ],
+)
+def test_a_narrow_terminal_gets_fewer_columns(width: int, headings: str) -> None:
+    runs = a_run(a_success(), "apac"), a_run(a_success(duration=1.5))
+    lines = rendered(*runs, width=width).splitlines()
+    assert lines[0].split() == headings.split()
+    assert len(lines) == 5
+    assert all(len(line) <= width for line in lines)
+
+
+def test_a_name_wider_than_the_terminal_is_folded() -> None:
+    text = rendered(a_run(a_success(), LONG), width=40)
+    assert "".join(line.split("  ")[0].strip() for line in text.splitlines()[1:4]).startswith(LONG)
+
+
+@pytest.mark.parametrize(
+    ("reason", "fault"), [(reason, fault) for reason, faults in FAULTS.items() for fault in faults]
+)
+def test_a_failure_has_the_text_of_its_reason(reason: Reason, fault: Fault) -> None:
+    assert result(a_run(a_failure(reason, fault))) == reason_text(reason, fault)
+
+
+def test_a_success_over_its_objective_is_slow() -> None:
+    assert result(a_run(a_success(duration=1.0), latency_objective=1.0)) == "ok"
+    assert result(a_run(a_success(duration=1.001), latency_objective=1.0)) == "ok, slow"
+
+
+def test_durations_of_a_stalled_probe_are_not_shown() -> None:
+    text = rendered(a_run(a_success(duration=9.0, stalled=True)))
+    assert text.splitlines()[0].split() == ["target", "result", "status", "code", "address"]
+    assert "ok, not timed" in text
+    assert " s " not in text
+
+
+def test_an_unfinished_probe_is_shown() -> None:
+    runs = [a_run(a_success(), "apac"), a_run(None)]
+    lines = rendered(*runs).splitlines()
+    assert lines[2].split() == ["emea", "not", "finished"]
+    assert lines[-1] == "1 of 2 ok, 1 not finished"
+    assert len(lines) == 5
+
+
+def test_without_any_outcome_there_is_still_a_table() -> None:
+    assert rendered(a_run(None)).splitlines()[0].split() == ["target", "result"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "text"),
+    [
+        ([a_run(a_success())] * 3, "3 of 3 ok"),
+        ([a_run(a_success()), a_run(a_failure())], "1 of 2 ok, 1 failed"),
+        ([a_run(a_failure()), a_run(None)], "0 of 2 ok, 1 failed, 1 not finished"),
+    ],
+)
+def test_the_summary_counts_successes_failures_and_unfinished_probes(runs: list[ProbeRun], text: str) -> None:
+    assert summary(runs) == text
+
+
+def test_only_a_terminal_gets_colors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[31m" in rendered(a_run(REFUSED), colors=True)
+    assert "\x1b" not in rendered(a_run(REFUSED))
+
+
+def test_json_has_the_outcomes_in_the_shape_of_the_api() -> None:
+    runs = [a_run(a_success()), a_run(None, "apac"), a_run(REFUSED)]
+    assert json.loads(to_json(runs)) == {"outcomes": [as_json(a_success()), as_json(REFUSED)]}
+
+
+@given(
+    st.floats(0, 100_000),
+    st.lists(st.sampled_from(list(Phase)), unique=True),
+    st.integers(20, 300),
+)
+def test_any_duration_any_phases_and_any_width_make_a_table(
+    duration: float, phases: list[Phase], width: int
+) -> None:
+    step = a_step(phases=dict.fromkeys(phases, duration))
+    text = rendered(a_run(a_success(duration=duration, steps=(step,))), width=width)
+    assert text.endswith("\n\n1 of 1 ok")
+    assert "..." not in text
+    assert "…" not in text
