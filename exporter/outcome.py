@@ -45,7 +45,7 @@ class SkipCause(StrEnum):
 
 
 DAVINCI = "DAVINCI"
-"""The status of a DaVinci flow, whose body has none."""
+"""The status of a DaVinci flow; its body has none."""
 
 FAILED = "FAILED"
 
