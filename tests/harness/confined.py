@@ -2,7 +2,7 @@
 
 As a script: UNIT COMMAND [ARGUMENT…]. It takes the unit's SystemCallFilter, MemoryDenyWriteExecute and
 RestrictAddressFamilies. What they mean is in systemd's source, src/shared/seccomp-util.c; which calls a
-set holds, systemd-analyze says.
+set holds, systemd-analyze reports.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def confine(unit: Path) -> None:
         more.rule("socket", ERRNO | errno.EAFNOSUPPORT, Compared(0, EQUAL, family, 0))
     ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     more.load()
-    calls.load()  # last: loading is no call of an ordinary service
+    calls.load()  # last: an ordinary service does not make the calls of loading
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class HttpServer:
         port: 0 until the first start; later starts listen on the same one again.
         connections: accepted so far, over all starts.
         server_names: what TLS clients sent as SNI, in order.
-        failures: what went wrong in a script; a client that disconnects is no failure. Leaving the block
+        failures: what went wrong in a script; a client that disconnects does not count. Leaving the block
             raises when there is one, or an error in a script would look like the exporter's.
     """
 
