@@ -138,6 +138,7 @@ def _example() -> Metrics:
         )
     )
     metrics.backoff_until(target.name, Journey.AUTHORIZE, float("inf"))
+    metrics.transport.kernel_timestamps = True
     metrics.egress(True)  # noqa: FBT003  it got a response
     return metrics
 

@@ -1,3 +1,3 @@
-"""pingone-flow-exporter: watches PingOne federations and tells Prometheus what it saw."""
+"""pingone-flow-exporter: watch PingOne federations and export the results to Prometheus."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command `check-config`: show what would run, and warn of settings that look like a mistake.
+"""The command `check-config`: show what would run, and warn of settings that look wrong.
 
 Joins settings and scheduling, and starts nothing: no request is sent.
 """
@@ -38,7 +38,7 @@ class ConfigReport:
 
     Args:
         text: what would run.
-        warnings: settings that are valid, but look like a mistake.
+        warnings: settings that are valid, but look wrong.
     """
 
     text: str

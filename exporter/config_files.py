@@ -142,5 +142,5 @@ def removed_probes(before: Iterable[Target], after: Iterable[Target]) -> set[tup
 
 
 def waiting_for_restart(started: Config, config: Config) -> list[str]:
-    """Return the variables whose change takes effect after a restart."""
+    """Return the variables that take effect after a restart only."""
     return [name for name, setting in NEEDS_RESTART.items() if setting(config) != setting(started)]

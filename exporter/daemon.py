@@ -119,7 +119,9 @@ class Daemon:
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._metrics.loop_lag)
 
         self._ssl_contexts = SSLContexts(config.targets)
-        self._prober = Prober(self._ssl_context, stalls=self._loop_watch.stalls)
+        self._prober = Prober(
+            self._ssl_context, stalls=self._loop_watch.stalls, stats=self._metrics.transport
+        )
         self._egress_check = self._new_egress_check(config.egress_check)
         self._egress: EgressStatus | None = None
         self._schedule = Schedule(

@@ -45,7 +45,7 @@ class SkipCause(StrEnum):
 
 
 DAVINCI = "DAVINCI"
-"""The status of a DaVinci flow, whose body has none."""
+"""The status of a DaVinci flow; its body has none."""
 
 FAILED = "FAILED"
 
@@ -213,11 +213,11 @@ class TransportStats:
     """Where the times of probes come from; read at scrape.
 
     Args:
-        kernel_timestamps: whether the last exchange got its times from the kernel.
+        kernel_timestamps: whether the last exchange got its times from the kernel; None before the first.
         loop_timed_exchanges: exchanges for which the event loop took a time instead.
     """
 
-    kernel_timestamps: bool = False
+    kernel_timestamps: bool | None = None
     loop_timed_exchanges: int = 0
 
 

@@ -26,7 +26,7 @@ class SingleFlight(Generic[T]):
         self._tasks: set[asyncio.Task[T]] = set()
 
     async def __call__(self) -> T:
-        """Return a value whose computation starts no earlier than now."""
+        """Return a value computed no earlier than now."""
         return await asyncio.shield(self.start())
 
     def start(self) -> asyncio.Task[T]:

@@ -214,7 +214,7 @@ class Target:
         interval: seconds between two due probes.
         timeout: seconds that a whole probe may take; shorter than `interval`.
         ca_file: PEM file of the trusted authorities; None means the system's.
-        client_certificate_file: PEM file of the certificate shown to whoever wants one; None for none.
+        client_certificate_file: PEM file of the client certificate; None for none.
         client_key_file: PEM file of its key; None when that is in the certificate's file.
         ip_family: which addresses are tried.
         federation: timing of the journey `federation`; `interval` and the like are those of `authorize`.

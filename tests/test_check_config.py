@@ -1,4 +1,4 @@
-"""What check-config prints: what would run, the load on providers, and what looks like a mistake."""
+"""What check-config prints: what would run, the load on providers, and what looks wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each command calls what it names, with its options; the exit status tells failures from errors."""
+"""Each command calls what it names, with its options; the exit status distinguishes failures from errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/install.md tells to do works: the wheel outside of the checkout, and the systemd unit."""
+"""docs/install.md works: the wheel outside of the checkout, and the systemd unit."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ for name, attempt in {
 
 
 @pytest.fixture
-def confined(analyzed: list[str]) -> list[str]:  # noqa: ARG001  without systemd-analyze nobody knows the sets
+def confined(analyzed: list[str]) -> list[str]:  # noqa: ARG001  the sets are known to systemd-analyze only
     """What runs a command under the unit's filters."""
     command = [sys.executable, CONFINED, str(UNIT)]
     tried = subprocess.run(

@@ -1,4 +1,4 @@
-"""The command from its first moment on: told to end, it ends, whatever it is doing."""
+"""The command from its first moment on: a signal ends it, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from exporter import __main__ as command
 
 TRIES = 12
 WITHIN = 0.5
-"""Seconds from the first moment at which it can be told to end; by then it probes."""
+"""Seconds from the first moment at which a signal can end it; by then it probes."""
 
 AT_ONCE = 20.0
 """Seconds: long beside what an end takes on any machine."""

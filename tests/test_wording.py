@@ -34,10 +34,9 @@ TEXT = {
     ".css",
 }
 AVOIDED = re.compile(
-    r"\b(?:whoever|nobody|anybody|somebody|whose|told|tells|hardly|mistakes?)\b"
+    r"\b(?i:whoever|nobody|anybody|somebody|whose|told|tells|hardly|mistakes?)\b"
     r"|\b(?:MOST|LARGEST|LONGEST)_"
-    r"|\bis no [^.;\n]*;",
-    re.IGNORECASE,
+    r"|\bis no [^.;\n]*;"
 )
 """From the style guide: name the subject; write error, return, report or log; MAX_ for a limit."""
 
@@ -52,7 +51,7 @@ def found(*places: str) -> Iterator[str]:
                         yield f"{file.relative_to(ROOT)}:{number}: {match[0]}"
 
 
-@pytest.mark.parametrize(("places", "limit"), [(PRODUCT, 105), (("tests",), 160)], ids=["product", "tests"])
+@pytest.mark.parametrize(("places", "limit"), [(PRODUCT, 5), (("tests",), 10)], ids=["product", "tests"])
 def test_words_that_give_away_a_translation_are_not_used(places: tuple[str, ...], limit: int) -> None:
     words = list(found(*(place for place in places if (ROOT / place).exists())))
 

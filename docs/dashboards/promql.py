@@ -68,39 +68,39 @@ def _select(name: str, variables: Sequence[str], matchers: Sequence[str]) -> str
 
 
 def per_minute(by: str, selected: str) -> str:
-    """Rate per minute, because 1 per minute is easier to read than 0.0167 per second."""
+    """Return a rate per minute, because 1 per minute is easier to read than 0.0167 per second."""
     return f"60 * sum by ({by}) (rate({selected}[{RATE}]))"
 
 
 def quantile(share: float, selected: str, by: str = "") -> str:
-    """Quantile of a histogram; no value without observations."""
+    """Return a quantile of a histogram; no value without observations."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({share:g}, sum by ({labels}) (rate({selected}[{RATE}]))) >= 0"
 
 
 def mean(by: str, total: str, count: str) -> str:
-    """Mean of a summary; no value without observations."""
+    """Return the mean of a summary; no value without observations."""
     return f"sum by ({by}) (rate({total}[{RATE}])) / (sum by ({by}) (rate({count}[{RATE}])) > 0)"
 
 
 def phase_means() -> str:
-    """Mean seconds of each phase."""
+    """Return the mean seconds of each phase."""
     name = "pingone_flow_step_duration_seconds"
     return mean("phase", series(f"{name}_sum"), series(f"{name}_count"))
 
 
 def cells(selected: str) -> str:
-    """Increase per bucket, for a heatmap."""
+    """Return the increase per bucket, for a heatmap."""
     return f"sum by (le) (increase({selected}[{RATE}]))"
 
 
 def worst(selected: str, by: str = KEY) -> str:
-    """Highest value of all pods."""
+    """Return the highest value of all pods."""
     return f"max by ({by}) ({selected})"
 
 
 def age(name: str, by: str = KEY) -> str:
-    """Seconds since the latest timestamp of all pods."""
+    """Return the seconds since the latest timestamp of all pods."""
     return f"time() - {worst(series(name), by)}"
 
 
@@ -117,13 +117,13 @@ def scraped(up: str, build: str) -> str:
 
 
 def certificate_days(by: str) -> str:
-    """Days until certificates expire."""
+    """Return the days until certificates expire."""
     expiry = series("pingone_flow_tls_certificate_expiry_timestamp_seconds")
     return with_host(f"({expiry} - time()) / 86400", by)
 
 
 def _probes(recorded: str, fault: str, window: str) -> str:
-    """Probes in a window: as recorded by the rules, without times of no network access; else as counted."""
+    """Count probes in a window: as recorded by the rules, else as counted by the exporter."""
     kept = series(f"{_RECORDED}{recorded}:increase30s")
     counted = series("pingone_flow_probes_total", fault)
     return (
@@ -133,35 +133,35 @@ def _probes(recorded: str, fault: str, window: str) -> str:
 
 
 def bad_share(window: str) -> str:
-    """Share of bad probes."""
+    """Return the share of bad probes."""
     return f"{_probes('bad', BAD, window)} / ({_probes('judged', JUDGED, window)} > 0)"
 
 
 def budget_left(window: str) -> str:
-    """Share of the error budget that is left after a window; negative if overspent."""
+    """Return the share of the error budget that is left after a window; negative if overspent."""
     return f"1 - {bad_share(window)} / (1 - {OBJECTIVE})"
 
 
 def burn_rate(window: str) -> str:
-    """Burn rate of the error budget; 1 uses it up exactly."""
+    """Return the burn rate of the error budget; 1 uses it up exactly."""
     return f"{bad_share(window)} / (1 - {OBJECTIVE})"
 
 
 def slow_share(by: str) -> str:
-    """Share of successful probes over the latency objective."""
+    """Return the share of successful probes over the latency objective."""
     slow = series("pingone_flow_probes_slow_total")
     good = series("pingone_flow_probe_duration_seconds_count")
     return share(by, slow, good, SLOW_WINDOW)
 
 
 def share(by: str, part: str, whole: str, window: str) -> str:
-    """Ratio of two counters' increases; no value if the second did not increase."""
+    """Return the ratio of two counters' increases; no value if the second did not increase."""
     some, every = (f"sum by ({by}) (increase({counter}[{window}]))" for counter in (part, whole))
     return f"{some} / ({every} > 0)"
 
 
 def firing(by: str) -> str:
-    """Seconds since firing alerts became pending; one without a job means that no exporter is scraped."""
+    """Return how long alerts have been firing; one without a job means that no exporter is scraped."""
     mine = ('alertname=~"PingOne.+"', 'job=~"$job|"')
     held = f"time() - {_select('ALERTS_FOR_STATE', _SCOPE[:2], mine)}"
     now = _select("ALERTS", _SCOPE[:2], ('alertstate="firing"', *mine))

@@ -22,7 +22,7 @@ from exporter import __version__
 from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
 from exporter.observing.target_metrics import BucketCounts, TargetMetrics
-from exporter.outcome import Outcome, SkipCause
+from exporter.outcome import Outcome, SkipCause, TransportStats
 from exporter.target import Journey, Target
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -46,6 +46,8 @@ class Metrics(Collector):
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self.transport = TransportStats()
+        """Updated by the prober."""
         self._wall = wall
         self._clock = clock
         self._buckets = buckets
@@ -106,6 +108,17 @@ class Metrics(Collector):
             "pingone_flow_exporter_probes_stalled_total",
             "Probes during which the exporter's event loop stalled for more than 50 ms.",
             self._stalled,
+        )
+        if self.transport.kernel_timestamps is not None:
+            yield _gauge(
+                "pingone_flow_exporter_kernel_timestamps",
+                "Whether the kernel took the times of the last exchange: 1 or 0; absent before the first.",
+                self.transport.kernel_timestamps,
+            )
+        yield CounterMetricFamily(
+            "pingone_flow_exporter_loop_timed_exchanges_total",
+            "Exchanges for which the event loop took a time instead of the kernel.",
+            self.transport.loop_timed_exchanges,
         )
         yield _gauge(
             "pingone_flow_exporter_config_last_reload_successful",

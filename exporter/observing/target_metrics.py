@@ -71,7 +71,7 @@ class BucketCounts:
         self.sum = 0.0
 
     def observe(self, value: float, probe: TracedProbe | None = None) -> None:
-        """Count a value into the first bucket whose bound is not below it."""
+        """Count a value into the first bucket with a bound that is not below it."""
         bucket = bisect_left(self._bounds, value)
         self._counts[bucket] += 1
         self._probes[bucket] = probe

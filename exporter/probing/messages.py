@@ -1,7 +1,7 @@
 """The messages of a probe: what a journey sends, what comes back, and what the judge made of it.
 
 A journey is a generator without I/O. It yields a `Step`; when the answer is judged good it is sent the
-`Verdict`, whose parsed flow holds what the next step needs.
+`Verdict`; its parsed flow has what the next step needs.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class SSLContexts:
     """The TLS contexts of a set of targets.
 
     Args:
-        targets: whose settings to build for.
+        targets: the targets to build contexts for.
 
     Raises:
         OSError: a file cannot be read, or is not a certificate (`ssl.SSLError` is one).

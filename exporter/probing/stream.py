@@ -47,7 +47,7 @@ class TcpStream:
     Attributes:
         arrived: when the data that was last received reached this machine, by the event loop's clock.
         timed_by_loop: whether the event loop took one of the times, since the kernel did not tell.
-        has_timestamps: whether the kernel told the time of any data.
+        has_timestamps: whether the kernel reported the time of any data.
         ended: whether the peer closed or reset the connection.
         received: bytes received so far.
     """

@@ -1,4 +1,4 @@
-"""The HTTP transport of a probe: h11 over a stream whose times come from the kernel.
+"""The HTTP transport of a probe: h11 over a stream with times from the kernel.
 
 `ProbeTransport` is httpx's extension point. A journey of one request calls `exchange`; one that needs cookies
 uses `httpx.AsyncClient(transport=ProbeTransport(…))`, and finds the record of each exchange in the response's

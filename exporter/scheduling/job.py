@@ -147,7 +147,7 @@ def first_delays(auth_hosts: Iterable[str]) -> list[float]:
 
 
 def new_jobs(planned: Sequence[tuple[Target, Journey]], now: float) -> list[ProbeJob]:
-    """Create jobs whose first probes are due from `now` on, spaced per auth host."""
+    """Create jobs with first probes from `now` on, spaced per auth host."""
     delays = first_delays(target.auth_host for target, _ in planned)
     jobs = []
     for (target, journey), delay in zip(planned, delays, strict=True):

@@ -19,7 +19,7 @@ class WebConfig:
         config_file: TLS and basic auth, in Prometheus' own format; None for neither.
         security: what that file says; None when there is none.
         health_listen_addresses: where health endpoints alone are served in the clear; may be empty.
-        external_url: what links to the exporter start with, without a trailing slash; None when nobody said.
+        external_url: base of links to the exporter, without a trailing slash; None if not set.
     """
 
     listen_addresses: tuple[ListenAddress, ...]

@@ -165,7 +165,7 @@ def read_variables(variables: Iterable[tuple[str, str]], file: str = "") -> list
 
 
 class _Pairs(list[tuple[str, object]]):
-    """A JSON object whose keys may repeat."""
+    """A JSON object with keys that may repeat."""
 
 
 def _read_json(document: RawValue) -> RawSettings:

@@ -74,7 +74,7 @@ class ServerCertificates:
 
     Attributes:
         context: what a server listens with.
-        kind: the weather whose certificate is shown; others show that of `healthy`.
+        kind: the weather that decides which certificate is shown; most show that of `healthy`.
     """
 
     def __init__(self, contexts: Mapping[str, ssl.SSLContext]) -> None:

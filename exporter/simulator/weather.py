@@ -160,7 +160,7 @@ class TlsWrongName(Weather):
 
 
 class FlowFailed(Weather):
-    """200 with a flow whose status is FAILED."""
+    """200 with a flow with status FAILED."""
 
     expected = (ExpectedOutcome(Reason.FLOW_FAILED, Fault.PROVIDER, 200),)
     weather: Literal["flow_failed"] = "flow_failed"

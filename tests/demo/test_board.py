@@ -14,7 +14,7 @@ from exporter.reasons import FAULTS, Fault, Reason
 from exporter.target import Journey
 
 NOON = 1_776_772_800.25  # 2026-04-21T12:00:00.250Z
-LONGEST = "nordics_workforce"
+TARGET = "nordics_workforce"
 STATUS = "USERNAME_PASSWORD_REQUIRED"
 
 
@@ -27,7 +27,7 @@ def outcome(reason: Reason = Reason.OK, **changes: Any) -> Outcome:  # noqa: ANN
         flow_status=STATUS if reason is Reason.OK else None,
     )
     facts: dict[str, Any] = {
-        "target": LONGEST,
+        "target": TARGET,
         "journey": Journey.AUTHORIZE,
         "reason": reason,
         "fault": FAULTS[reason][0],
@@ -43,13 +43,13 @@ def outcome(reason: Reason = Reason.OK, **changes: Any) -> Outcome:  # noqa: ANN
 
 
 class Show:
-    """A board and what it has written; the weather is what the test says it is."""
+    """A board and its output; the test sets the weather."""
 
     def __init__(self, *, live: bool = False, width: int = 80, **console: Any) -> None:  # noqa: ANN401  rich's
         self._file = io.StringIO()
         self.console = Console(file=self._file, force_terminal=live, width=width, _environ={}, **console)
         self.weather = "healthy"
-        self.board = Board(self.console, {LONGEST: lambda: self.weather, "other": lambda: "flaky ratio=0.3"})
+        self.board = Board(self.console, {TARGET: lambda: self.weather, "other": lambda: "flaky ratio=0.3"})
 
     def written(self) -> str:
         return self._file.getvalue()
@@ -114,12 +114,12 @@ def test_a_row_is_weather_and_the_last_probe_and_since_when() -> None:
     assert show.table()[0].split() == [
         "target", "weather", "reason", "fault", "status", "since", "latency", "ok", "failed",
     ]  # fmt: skip
-    assert show.table()[1].split() == [LONGEST, "healthy", "ok", STATUS, "12:00:00", "1234", "ms", "1", "0"]
+    assert show.table()[1].split() == [TARGET, "healthy", "ok", STATUS, "12:00:00", "1234", "ms", "1", "0"]
     show.weather = "refused"
     show.board.observe(outcome(Reason.CONNECT, ended_at=NOON + 60))
     show.board.observe(outcome(Reason.CONNECT, ended_at=NOON + 120, duration=0.0004))
     assert show.table()[1].split() == [
-        LONGEST, "refused", "connect", "network", "12:01:00", "0", "ms", "1", "2",
+        TARGET, "refused", "connect", "network", "12:01:00", "0", "ms", "1", "2",
     ]  # fmt: skip
     assert show.table()[2].split() == ["other", "flaky", "ratio=0.3", "not", "probed", "yet"]
 
@@ -133,7 +133,7 @@ def test_neither_reason_nor_fault_nor_number_is_ever_cut(width: int) -> None:
         show.board.observe(outcome(longest, fault=Fault.CONFIGURATION, duration=1.9))
     heading, row, _ = show.table()
     assert max(len(line) for line in show.table()) <= width
-    for part in (LONGEST, longest.value, "configuration", "1900 ms", " 12345"):
+    for part in (TARGET, longest.value, "configuration", "1900 ms", " 12345"):
         assert part in row
     for part in ("target", "weather", "reason", "fault", "latency", "ok", "failed"):
         assert part in heading
@@ -149,7 +149,7 @@ def test_all_of_it_is_shown_where_there_is_room() -> None:
 
 
 @pytest.mark.parametrize("fault", Fault)
-def test_every_fault_has_a_colour(fault: Fault) -> None:
+def test_every_fault_has_a_color(fault: Fault) -> None:
     show = Show(live=True, width=140)
     show.board.observe(outcome(Reason.TIMEOUT, fault=fault))
     assert "\x1b[3" in show.table()[1]

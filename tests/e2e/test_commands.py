@@ -1,4 +1,4 @@
-"""What an operator types, and what is said to mistakes: the command run to its end."""
+"""The commands of an operator, and the errors they report."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_missing_file_is_reported_with_its_variable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [(), ("check-config",)], ids=["run", "check-config"])
 def test_all_errors_are_reported_at_once_and_without_values(tmp_path: Path, command: tuple[str, ...]) -> None:
-    mistakes = {
+    errors = {
         f"{PREFIX}CLIENT_SECRET": SECRET,
         f"{PREFIX}DEFAULTS__SCOPE": f'"{SECRET}"',
         f"{PREFIX}LOG__FORMAT": SECRET,
@@ -78,12 +78,12 @@ def test_all_errors_are_reported_at_once_and_without_values(tmp_path: Path, comm
         f"{PREFIX}TARGETS__EMEA__SOURCE_ENVIRONMENT_ID": SECRET,
         f"{PREFIX}TARGETS__HALF__REGION": SECRET,
     }
-    done = run_command(*command, cwd=tmp_path, env=GOOD | mistakes)
+    done = run_command(*command, cwd=tmp_path, env=GOOD | errors)
     missing = {
         f"{PREFIX}TARGETS__HALF__{field}"
         for field in ("CLIENT_ID", "DESTINATION_ENVIRONMENT_ID", "SOURCE_ENVIRONMENT_ID")
     }
-    assert set(names(lines(done))) == mistakes.keys() | missing
+    assert set(names(lines(done))) == errors.keys() | missing
     assert SECRET not in done.stderr
 
 

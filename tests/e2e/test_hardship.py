@@ -89,7 +89,7 @@ def test_runs_due_during_a_stop_are_accounted_for(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A daemon whose standard error is a pipe that is no longer read.
+    """A daemon with standard error to a pipe that is no longer read.
 
     Args:
         process: the daemon.

@@ -1,4 +1,4 @@
-"""Debian's Alertmanager: who decides what is told to whom."""
+"""Debian's Alertmanager, which routes alerts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from harness.prometheus import LISTENING, START_TIMEOUT, need_tool
 
 
 class Alertmanager(Process):
-    """An Alertmanager that tells everything to one webhook, each alert by itself and at once.
+    """An Alertmanager that sends every alert to one webhook, one by one and at once.
 
     Args:
-        webhook: the URL that is told.
+        webhook: the URL of the webhook.
         directory: where its configuration and data go.
     """
 

@@ -85,12 +85,12 @@ class Authority:
         return self.issue(*LOCAL_NAMES, starts_in=DAY)
 
     def wrong_name(self) -> Certificate:
-        """Return one that is valid, for somebody else's name."""
+        """Return one that is valid for another name."""
         return self.issue("elsewhere.example")
 
 
 def unknown_issuer(organisation: str | None = None) -> Certificate:
-    """Return a valid one by an authority, of this name, whose certificate nobody was given."""
+    """Return a valid one of an authority with this name that no client trusts."""
     return _issue(trustme.CA(organization_name=organisation), LOCAL_NAMES, -DAY, 90 * DAY)
 
 

@@ -2,7 +2,7 @@
 
 As a script: UNIT COMMAND [ARGUMENT…]. It takes the unit's SystemCallFilter, MemoryDenyWriteExecute and
 RestrictAddressFamilies. What they mean is in systemd's source, src/shared/seccomp-util.c; which calls a
-set holds, systemd-analyze says.
+set holds, systemd-analyze reports.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EQUAL, MASKED_EQUAL = 4, 7
 """How libseccomp compares an argument."""
 
 WRITABLE, EXECUTABLE, SHM_EXEC = 2, 4, 0o100000
-MOST_FAMILIES = 48
+MAX_FAMILIES = 48
 PR_SET_NO_NEW_PRIVS = 38
 
 
@@ -107,11 +107,11 @@ def confine(unit: Path) -> None:
         more.rule("shmat", refused, Compared(2, MASKED_EQUAL, SHM_EXEC, SHM_EXEC))
     (families,) = wanted["RestrictAddressFamilies"]
     kept = {int(getattr(socket, name)) for name in families.split()}
-    for family in set(range(MOST_FAMILIES)) - kept:
+    for family in set(range(MAX_FAMILIES)) - kept:
         more.rule("socket", ERRNO | errno.EAFNOSUPPORT, Compared(0, EQUAL, family, 0))
     ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     more.load()
-    calls.load()  # last: loading is no call of an ordinary service
+    calls.load()  # last: an ordinary service does not make the calls of loading
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ COMMAND = (str(Path(sys.executable).with_name("pingone-flow-exporter")),)
 LISTENING = re.compile(
     r'^(?=.*listening).*\baddress"?\s*[=:]\s*"?(?P<host>[^\s"]*):(?P<port>\d+)', re.MULTILINE
 )
-"""The line of start-up that says where the web listens: `… listening … address=HOST:PORT`, or as JSON."""
+"""The start-up line with the address of the web port: `… listening … address=HOST:PORT`, or as JSON."""
 
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  compared with, never bound
 START_TIMEOUT = 30.0
@@ -64,12 +64,12 @@ class Daemon(Process):
         """Start it and return when it listens.
 
         Raises:
-            AssertionError: it ended instead, or said nothing of listening in time. Nothing is left running.
+            AssertionError: it ended instead, or did not listen in time. Nothing is left running.
         """
-        said = len(self.log())  # a second start writes to the same file
+        written = len(self.log())  # a second start writes to the same file
         super().start()
         try:
-            match = self.wait_for_log(LISTENING, timeout=START_TIMEOUT, what="listening line", skip=said)
+            match = self.wait_for_log(LISTENING, timeout=START_TIMEOUT, what="listening line", skip=written)
         except BaseException:
             self.kill()
             raise

@@ -40,7 +40,7 @@ class Asked:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """Labels that tell one series from another: those of the legend, or of a table's columns."""
+        """Labels that distinguish the series: those of the legend, or of a table's columns."""
         if self.panel["type"] != "table":
             return tuple(_LABEL.findall(self.target.get("legendFormat", "")))
         (kept,) = (step for step in self.panel["transformations"] if step["id"] == "filterFieldsByName")

@@ -201,7 +201,7 @@ def body_answer(
 
 
 def json_answer(document: Any, *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Answer:  # noqa: ANN401  any JSON
-    """Return a well-framed answer whose body is `document` as JSON."""
+    """Return a well-framed response with `document` as its JSON body."""
     body = json.dumps(document).encode()
     return body_answer(body, content_type="application/json;charset=UTF-8", status=status, headers=headers)
 

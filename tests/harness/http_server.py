@@ -60,7 +60,7 @@ class HttpServer:
         port: 0 until the first start; later starts listen on the same one again.
         connections: accepted so far, over all starts.
         server_names: what TLS clients sent as SNI, in order.
-        failures: what went wrong in a script; a client that disconnects is no failure. Leaving the block
+        failures: what went wrong in a script; a client that disconnects does not count. Leaving the block
             raises when there is one, or an error in a script would look like the exporter's.
     """
 
@@ -142,7 +142,7 @@ class HttpServer:
             self._queue.extend(scripts)
 
     def seed_flow(self, environment_id: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401  seed_flow's own
-        """Return a fresh flow whose links lead here; `fields` are those of `harness.seed.seed_flow`."""
+        """Return a fresh flow with links that lead here; `fields` are those of `harness.seed.seed_flow`."""
         return seed_flow(environment_id, base_url=self.base_url, **fields)
 
     async def answer_flow(self, request: Request, writer: asyncio.StreamWriter) -> None:

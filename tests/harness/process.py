@@ -1,4 +1,4 @@
-"""A child process with a clean environment, whose output goes to files and which never outlives its block."""
+"""A child process with a clean environment and output to files that never outlives its block."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STOP_TIMEOUT = 30.0
 
 
 def clean_environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """Return PATH, HOME and `extra`, so that nothing in the shell of whoever runs the tests decides a test.
+    """Return PATH, HOME and `extra`, so that the shell of the user who runs the tests does not affect them.
 
     `COVERAGE_…` variables stay: with them the child's lines are counted too.
     """

@@ -49,7 +49,7 @@ class Prometheus(Process):
         scrape_interval: a Prometheus duration.
         configuration: further parts of its configuration file, such as `rule_files`; a part that it has
             already, such as `scrape_configs`, is replaced.
-        scrape: what else its configuration says of how to scrape them, such as `scheme`.
+        scrape: further keys of the scrape configuration, such as `scheme`.
         web_config: its own web configuration file.
         access: what `httpx.Client` needs to get past that file: `verify`, `auth`.
     """

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 LIFETIME = timedelta(minutes=15)
-"""How long PingOne keeps a flow that nobody continues."""
+"""How long PingOne keeps an unused flow."""
 
 
 def seed_flow(

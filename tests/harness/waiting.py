@@ -27,7 +27,7 @@ def poll(
         accept: truthy when it is good.
         timeout: seconds; there is always one look after they have passed.
         what: what is waited for, as it completes "waited 30 s for …".
-        describe: what is told about the last thing seen.
+        describe: describes the last value in the error.
 
     Raises:
         AssertionError: none was good in time.

@@ -1,4 +1,4 @@
-"""Alertmanager tells a webhook of each alert by itself, when it begins and when it ends."""
+"""Alertmanager notifies a webhook of each alert separately, when it starts and when it ends."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ def test_two_alerts_are_told_of_one_by_one_and_so_is_their_end(
             url = f"http://{running.address}/api/v2/alerts"
             with httpx.Client(trust_env=False) as client:
                 assert client.post(url, json=posted).is_success
-            told = [json.loads(request.body)["alerts"] for request in webhook.wait_for_requests(2 * number)]
+            received = [
+                json.loads(request.body)["alerts"] for request in webhook.wait_for_requests(2 * number)
+            ]
 
-    assert sorted((alert["status"], alert["labels"]["alertname"]) for (alert,) in told) == [
+    assert sorted((alert["status"], alert["labels"]["alertname"]) for (alert,) in received) == [
         ("firing", "One"),
         ("firing", "Two"),
         ("resolved", "One"),

@@ -54,7 +54,7 @@ def test_a_variable_is_put_in_however_it_is_written() -> None:
     assert grafana.substituted('a{b=~"$job"}[${__range}]', {"job": ".+", "__range": "5m"}) == 'a{b=~".+"}[5m]'
 
 
-def test_a_variable_without_a_value_is_a_mistake_and_no_text() -> None:
+def test_a_variable_without_a_value_is_an_error() -> None:
     with pytest.raises(KeyError, match="job"):
         grafana.substituted("$job", {})
 

@@ -1,4 +1,4 @@
-"""Prometheus scrapes what a server shows, and a missing tool is said in one line."""
+"""Prometheus scrapes what a server shows, and a missing tool is reported in one line."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_query_in_vain_shows_why_the_target_is_down(prometheus: Factory[..., P
 
 
 @pytest.mark.e2e
-def test_a_mistake_in_a_query_is_not_an_empty_answer(prometheus: Factory[..., Prometheus]) -> None:
+def test_an_error_in_a_query_is_not_an_empty_answer(prometheus: Factory[..., Prometheus]) -> None:
     with pytest.raises(AssertionError, match=r"bad_data.*parse error"):
         prometheus("127.0.0.1:1").query("a_value{")
 

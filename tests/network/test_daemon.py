@@ -1,4 +1,4 @@
-"""A daemon that gets no CPU, or whose clock is set, reports neither a wrong time nor a wrong verdict."""
+"""A daemon that gets no CPU, or with a clock that is set, reports neither wrong times nor wrong verdicts."""
 
 from __future__ import annotations
 

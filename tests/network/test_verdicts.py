@@ -1,4 +1,4 @@
-"""Whose fault a failure is follows from what came back, even if the prober gets no CPU."""
+"""The fault of a failure follows from the response, even if the prober gets no CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network that the test controls segment by segment: a namespace whose only way out is a TUN device.
+"""A network that the test controls segment by segment: a namespace with a TUN device as its only way out.
 
 The test reads what the kernel of the prober sends, and writes what the prober's kernel receives. A capture in
 the same namespace has the kernel's own time of each segment.

@@ -89,7 +89,7 @@ def a_checked_step(**changes: Any) -> StepRecord:  # noqa: ANN401  any field of 
 
 
 def a_certificate(not_after: float | None) -> TlsFacts:
-    """Return a TLS connection whose leaf certificate expires then."""
+    """Return a TLS connection with a leaf certificate that expires then."""
     return TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", not_after=not_after)
 
 

@@ -1,4 +1,4 @@
-"""How late the event loop is, in a loop whose time the test controls."""
+"""How late the event loop is, in a loop with time that the test controls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EARLY = 5e-10
 
 
 class Clockwork(asyncio.SelectorEventLoop):
-    """A loop whose time advances only by what it would wait for, and by what a test adds."""
+    """A loop with time that advances only by what it would wait for, and by what a test adds."""
 
     def __init__(self) -> None:
         super().__init__(selectors.SelectSelector())

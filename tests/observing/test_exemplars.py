@@ -20,7 +20,7 @@ CONNECT = {"reason": "connect", "fault": "network"}
 
 
 class Exemplar(NamedTuple):
-    """What an exemplar tells."""
+    """The content of an exemplar."""
 
     transaction_id: str
     value: float

@@ -29,7 +29,7 @@ OF_TARGETS = [family for family in FAMILIES if "target" in family.labels]
 
 
 class Rendering:
-    """Targets whose rendering is counted and takes `seconds` of a clock."""
+    """Targets that count their renderings, each of which takes `seconds` of a clock."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.now = 100.0

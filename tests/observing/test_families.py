@@ -53,6 +53,8 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("exporter_schedule_lag_seconds", "histogram"),
         ("exporter_event_loop_lag_seconds", "histogram"),
         ("exporter_probes_stalled_total", "counter"),
+        ("exporter_kernel_timestamps", "gauge"),
+        ("exporter_loop_timed_exchanges_total", "counter"),
         ("exporter_config_last_reload_successful", "gauge"),
         ("exporter_config_last_reload_success_timestamp_seconds", "gauge"),
         ("exporter_egress_up", "gauge"),

@@ -18,7 +18,7 @@ own = logging.getLogger("exporter.some.package")
 
 
 class Stuck(io.StringIO):
-    """A stream whose reader is blocked until it is released."""
+    """A stream with a reader that is blocked until it is released."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -102,7 +102,7 @@ def detour(
 def forwards(credentials: str | None = None, *, thinks: float = 0.0) -> Behaviour:
     """Return the behaviour of a forward proxy (RFC 9110, sections 7.3.2 and 9.3.6).
 
-    With `user:password` it refuses whoever does not bring them. It thinks about each request for so many
+    With `user:password` it refuses clients without them. It thinks about each request for so many
     seconds. All names lead to 127.0.0.1.
     """
 

@@ -1,6 +1,6 @@
 """A provider on a loopback socket, in the same event loop as the probe, and time that can be skipped.
 
-A test of a timeout waits for nothing: the peer tells the loop that an hour has passed when the exchange is
+A test of a timeout waits for nothing: the peer puts the loop's clock forward by an hour when the exchange is
 where the test wants it. The deadline is then over, however fast the machine is.
 """
 
@@ -28,7 +28,7 @@ PATIENCE = 30.0
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose clock can be put forward, and that can stand still.
+    """An event loop with a clock that can be put forward, and that can stall.
 
     Attributes:
         stalls: begin and end of each time that it stood still.
@@ -88,7 +88,7 @@ class Talk:
     Args:
         reader: what the client sends.
         writer: what the client is sent.
-        peer: whose connection it is.
+        peer: the server of the connection.
     """
 
     reader: asyncio.StreamReader

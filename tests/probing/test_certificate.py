@@ -146,7 +146,7 @@ def shakes_hands(
 ) -> Behaviour:
     """Return a behaviour that shakes hands on so many connections, and lets the deadline pass on later ones.
 
-    By hand, since asyncio would not tell of a client that resets right after its handshake. Whoever came
+    By hand, because asyncio does not report a client that resets after its handshake. The client that came
     through is `heard`: the protocol agreed on, and what was said after.
     """
 
@@ -264,7 +264,7 @@ def test_a_target_that_a_reload_moves_or_takes_back_is_looked_at_anew(authority:
             fetcher.forget("one")
             looks += [await at(elsewhere.port), await at(elsewhere.port)]
             fetcher.forget("one")
-            fetcher.forget("nobody")
+            fetcher.forget("unknown")
             await peer.left_alone()
             await elsewhere.left_alone()
             return looks

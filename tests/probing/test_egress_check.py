@@ -1,4 +1,4 @@
-"""The own-connectivity check: any HTTP answer within 5 s says that we reach somebody."""
+"""The egress check: any HTTP response within 5 s shows that the exporter has network access."""
 
 from __future__ import annotations
 
@@ -150,10 +150,10 @@ def test_a_port_where_nobody_listens_is_down() -> None:
 
 
 def test_a_name_that_does_not_resolve_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(host: str, _family: object) -> Sequence[str]:
+    def no_addresses(host: str, _family: object) -> Sequence[str]:
         raise socket.gaierror(socket.EAI_NONAME, f"no {host}")
 
-    monkeypatch.setattr("exporter.probing.resolver.system_addresses", nobody)
+    monkeypatch.setattr("exporter.probing.resolver.system_addresses", no_addresses)
     assert asyncio.run(EgressCheck("http://egress.example/")()) is False
 
 
@@ -241,10 +241,10 @@ def test_a_change_is_logged_once_with_its_reason(caplog: pytest.LogCaptureFixtur
 
     with asyncio.Runner(loop_factory=Still) as runner:
         runner.run(main())
-    told = [
+    logged = [
         (entry.levelname, vars(entry)["reason"]) for entry in caplog.records if entry.msg == "egress check"
     ]
-    assert told == [("WARNING", "protocol"), ("INFO", "ok")]
+    assert logged == [("WARNING", "protocol"), ("INFO", "ok")]
 
 
 def test_it_asks_for_what_the_operator_wrote_under_our_own_name_and_takes_anything() -> None:

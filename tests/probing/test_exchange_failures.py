@@ -1,4 +1,4 @@
-"""What a provider, or whoever sits between, can break; nothing of it leaves a socket behind."""
+"""What a provider or a middlebox can break; none of it leaves a socket behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of an exchange: whose words count, and what is known only of a healthy flow."""
+"""What is kept of an exchange: trusted fields, and facts that only a healthy flow has."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def an_answer(document: object, code: int = 200, **head: str) -> Answer:
 
 
 def an_exchange(answer: Answer | None = None, **changes: Any) -> Exchange:  # noqa: ANN401  any field
-    """Return an exchange whose request was sent at 101 and answered at 102 by the event loop's clock."""
+    """Return an exchange with a request sent at 101 and answered at 102 by the event loop's clock."""
     phases = {Phase.RESOLVE: 0.25, Phase.CONNECT: 0.75, Phase.PROCESSING: 1.0}
     known = {"phase": Phase.TRANSFER, "phases": phases, "answer": answer, "sent": 101.0, "received": 102.0}
     return Exchange(**known | {"address": "::1"} | changes)
@@ -47,7 +47,7 @@ def recorded(answer: Answer, *, offset: float = 0.0) -> StepRecord:
     return step_record(exchange, step, evaluate(exchange, step), offset, TLS)
 
 
-# Whose words count
+# Trusted fields
 
 
 @pytest.mark.parametrize("answer", [DENIED, an_answer(a_flow(), 407), an_answer({"error": "x"}, 407)])

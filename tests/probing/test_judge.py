@@ -56,7 +56,7 @@ def test_a_code_outside_http_is_a_protocol_error_whatever_the_body_says(code: in
 @pytest.mark.parametrize(
     ("answer", "finding", "codes"),
     [
-        # 429, and whoever says REQUEST_LIMITED in a 3xx or 4xx
+        # 429, and REQUEST_LIMITED in a 3xx or 4xx
         (Answer(429), RATE_LIMITED, ()),
         (Answer(429, HTML), RATE_LIMITED, ()),
         (Answer(429, encoded(LIMITED)), RATE_LIMITED, ("REQUEST_LIMITED",)),

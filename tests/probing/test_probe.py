@@ -32,7 +32,7 @@ SECRET = "planted-secret"
 
 
 def echoes(template: str) -> Behaviour:
-    """Return a behaviour whose answer is `template` with `NONCE` and `STATE` as they were sent."""
+    """Return a behaviour that answers `template` with `NONCE` and `STATE` as they were sent."""
 
     async def behave(talk: Talk) -> None:
         await talk.hear()

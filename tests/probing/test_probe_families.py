@@ -20,7 +20,7 @@ GOOD = answer(json.dumps(a_flow()).encode())
 
 
 def probe(family: IpFamily, addresses: Mapping[IpFamily, tuple[str, ...]], host: str) -> tuple[Outcome, int]:
-    """Probe a peer on 127.0.0.1 whose name has these addresses; return how many connections came as well."""
+    """Probe a peer on 127.0.0.1 by a name with these addresses; also return the number of connections."""
 
     def look_up(_host: str, of: IpFamily) -> tuple[str, ...]:
         if not addresses[of]:

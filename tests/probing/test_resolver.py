@@ -1,4 +1,4 @@
-"""Names to addresses: one name that hangs is nobody else's trouble. Threads meet by events."""
+"""Names to addresses: one name that hangs does not delay the others. Threads meet by events."""
 
 from __future__ import annotations
 

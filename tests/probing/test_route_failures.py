@@ -1,4 +1,4 @@
-"""What a proxy can break, what can break behind it, and that its password is never told."""
+"""What a proxy can break, what can break behind it, and that its password is never shown."""
 
 from __future__ import annotations
 
@@ -194,9 +194,9 @@ def test_the_password_of_a_proxy_is_in_no_repr_no_error_and_no_log(
             return transport, exchange
 
     transport, exchange = run(main())
-    told = "".join(traceback.format_exception(exchange.error)) if exchange.error else ""
+    trace = "".join(traceback.format_exception(exchange.error)) if exchange.error else ""
     values = vars(transport).values()
-    said = [repr(transport), repr(exchange), repr(exchange.answer), told, caplog.text, *map(repr, values)]
+    said = [repr(transport), repr(exchange), repr(exchange.answer), trace, caplog.text, *map(repr, values)]
     encoded = proxy_authorization(f"{USER}:{PASSWORD}").rpartition(" ")[2]
     for secret in (PASSWORD, "planted%3Apass%2Fword", encoded):
         assert not any(secret in text for text in said)

@@ -126,12 +126,12 @@ def test_a_ca_file_that_is_gone_is_told_before_anything_runs(tmp_path: Path) -> 
         SSLContexts([a_target(ca_file=tmp_path / "gone.pem")])
 
 
-# Whether the system trusts anybody
+# Whether the system trusts any authority
 
 
 @pytest.fixture
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
-    """Return a system without authorities, as OpenSSL is told of one."""
+    """Return a system without authorities, as OpenSSL sees it."""
     system = System(tmp_path / "cert.pem", tmp_path / "certs")
     system.directory.mkdir()
     monkeypatch.setenv("SSL_CERT_FILE", str(system.file))

@@ -1,4 +1,4 @@
-"""The warm-up: what the first probe would have to build is there, and nobody notices how."""
+"""The warm-up: what the first probe would have to build is there, without side effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One probe of a peer on loopback, whose end leaves no socket open."""
+"""One probe of a peer on loopback that leaves no socket open."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 
 
 class Failing:
-    """An observer some of whose observations fail."""
+    """An observer that sometimes fails."""
 
     def __init__(self, failing: list[bool]) -> None:
         self._failing = failing

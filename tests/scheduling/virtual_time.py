@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when nothing else is to do, and a wall clock that can be set.
+"""An event loop with time that passes only when it is idle, and a wall clock that can be set.
 
 No test sleeps: the loop jumps to the next timer.
 """

@@ -50,7 +50,7 @@ def bad(name: str = "emea", host: str = "auth.pingone.eu", **changes: Any) -> Ta
 
 
 def slow(name: str = "emea") -> TargetStatus:
-    """Return the status of a target whose last success took longer than its objective."""
+    """Return the status of a target with a last success that took longer than its objective."""
     return a_status(a_success(target=name, duration=2.5), target=a_target(name=name))
 
 

@@ -26,7 +26,7 @@ def pair(tmp_path: Path) -> Pair:
 
 @pytest.fixture
 def client_authority(tmp_path: Path) -> trustme.CA:
-    """Return an authority for clients, whose certificate is in clients.crt."""
+    """Return an authority for clients; its certificate is in clients.crt."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "clients.crt"))
     return authority

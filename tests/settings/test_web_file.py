@@ -1,4 +1,4 @@
-"""Prometheus' web configuration file: what is taken, what is refused by name, and where it is told."""
+"""Prometheus' web configuration file: what is supported, what is rejected, and with which location."""
 
 from __future__ import annotations
 
@@ -386,7 +386,7 @@ def test_a_hash_that_takes_too_long_is_rejected(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stored", ["", '""', "~", "null"])
 def test_a_user_without_a_hash_is_rejected_and_never_left_out(stored: str, tmp_path: Path) -> None:
-    """As a template writes it whose value is not set; without its only user the port would be open."""
+    """As a template with an unset value writes it; without its only user the port would be open."""
     text = f"basic_auth_users:\n  prometheus: {stored}\n"
     assert reported(tmp_path, text, "basic_auth_users") == [f"prometheus @2: {NO_HASH}"]
 

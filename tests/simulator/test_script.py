@@ -161,7 +161,7 @@ def test_a_script_that_repeats_has_no_end_unless_it_has_no_changes() -> None:
 
 
 class SteppedClock(FakeClock):
-    """A clock whose sleeps end when the test lets them, some of them too early."""
+    """A clock with sleeps that end when the test lets them, some of them too early."""
 
     def __init__(self) -> None:
         super().__init__(now=0.0)
