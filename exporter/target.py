@@ -20,7 +20,7 @@ class Journey(StrEnum):
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """The steps that a walk may take; values of the metric label `step`."""
+        """The steps that a probe may take; values of the metric label `step`."""
         return _STEPS[self]
 
 

@@ -64,7 +64,7 @@ class Prober:
         resolve: starts to resolve a name; raises ResolutionError.
         wall: seconds since the epoch; for timestamps only.
         token: makes nonces, states and verifiers.
-        stalls: begin and end of each time that our own event loop stood still since a time of its clock.
+        stalls: start and end of each stall of our event loop since a time of its clock.
         stats: counts exchanges that the event loop timed.
     """
 
