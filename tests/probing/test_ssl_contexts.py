@@ -6,12 +6,14 @@ import errno
 import json
 import shutil
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives import serialization
-from harness.certificates import Authority
+from harness.certificates import Authority, Certificate
 from probing.examples import a_flow, a_target
 from probing.loopback import answer, says
 from probing.visit import visit, wants_a_client_certificate
@@ -113,6 +115,30 @@ def test_certificates_and_names_are_always_checked(authority: Authority) -> None
         context = SSLContexts([target])(target)
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
+
+
+def test_certificate_checks_are_the_same_on_every_python(authority: Authority) -> None:
+    """Python 3.13 switched both on: strict checks refuse private authorities that others accept."""
+    for target in (a_target(), a_target(ca_file=authority.ca_file)):
+        flags = SSLContexts([target])(target).verify_flags
+        assert not flags & ssl.VerifyFlags.VERIFY_X509_STRICT
+        assert flags & ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+
+
+def test_an_intermediate_authority_alone_can_be_trusted(tmp_path: Path) -> None:
+    root = trustme.CA()
+    intermediate = root.create_child_ca()
+    (tmp_path / "intermediate.pem").write_bytes(intermediate.cert_pem.bytes())
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    intermediate.issue_cert("idp.example").configure_cert(server)
+    target = a_target(ca_file=tmp_path / "intermediate.pem")
+    visited = visit(
+        says(answer(json.dumps(a_flow()).encode())),
+        certificate=Certificate(tls=server, not_before=datetime.now(UTC), not_after=datetime.now(UTC)),
+        trust=SSLContexts([target]),
+        ca_file=target.ca_file,
+    )
+    assert visited.finding == ("ok", "none", "transfer")
 
 
 def test_the_systems_authorities_are_there_even_when_every_target_has_its_own(authority: Authority) -> None:
