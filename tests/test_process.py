@@ -70,7 +70,7 @@ def test_a_limit_too_low_for_the_probes_is_a_warning(
         )
 
 
-def test_no_limit_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_limit_there_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, resource.RLIM_INFINITY))
     assert open_file_warning(10**9) is None
 

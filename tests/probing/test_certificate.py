@@ -57,7 +57,7 @@ BAD = pytest.mark.parametrize(
 # What is known of a connection
 
 
-def test_a_good_connection_tells_its_version_its_cipher_and_when_the_leaf_expires(
+def test_a_good_connection_has_version_cipher_and_expiry(
     authority: Authority,
 ) -> None:
     certificate = authority.issue(NAME, ends_in=7 * DAY)
@@ -88,7 +88,7 @@ PEM = trustme.CA().issue_cert(NAME).cert_chain_pems[0].bytes()
 DER = x509.load_pem_x509_certificate(PEM).public_bytes(Encoding.DER)
 
 
-def test_what_is_no_certificate_does_not_expire() -> None:
+def test_an_invalid_certificate_has_no_expiry() -> None:
     assert not_after(None) is None
     assert not_after(b"") is None
     assert not_after(b"\x30\x03\x02\x01\x01") is None
@@ -128,7 +128,7 @@ async def fetched(fetcher: CertificateFetcher, target: str, port: int) -> bool:
 
 
 @BAD
-def test_a_refused_certificate_is_looked_at_once_more_so_that_its_end_is_known(
+def test_a_rejected_certificate_is_fetched_again_for_its_expiry(
     issue: Callable[[Authority], Certificate], authority: Authority
 ) -> None:
     certificate = issue(authority)
@@ -249,7 +249,7 @@ def test_the_probes_of_a_target_share_one_look_an_hour(authority: Authority) -> 
     assert connections == 4 + 2
 
 
-def test_a_target_that_a_reload_moves_or_takes_back_is_looked_at_anew(authority: Authority) -> None:
+def test_a_target_that_a_reload_moves_or_restores_is_fetched_again(authority: Authority) -> None:
     """Else metric and pages would show the end of another host's certificate for an hour, or none."""
 
     async def main() -> list[bool]:

@@ -107,7 +107,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(location: str) -> None:
     assert len(peer.heads) == 1
 
 
-def test_an_answer_whose_body_never_ends_is_one_all_the_same() -> None:
+def test_an_answer_with_an_endless_body_is_still_an_answer() -> None:
     for raw in (HEAD, HEAD + b"a part"):
         assert check(then_an_hour_passes(says(raw)))[0] is True
 
@@ -139,11 +139,11 @@ async def waits_for_an_hour_before_the_handshake(_: Talk) -> None:
     ],
     ids=["closed", "reset", "ssh", "bytes", "no code", "half a head", "half a head for ever", "silent"],
 )
-def test_what_is_no_answer_is_down(behave: Behaviour) -> None:
+def test_without_an_answer_it_is_down(behave: Behaviour) -> None:
     assert check(behave)[0] is False
 
 
-def test_a_port_where_nobody_listens_is_down() -> None:
+def test_a_closed_port_is_down() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     assert asyncio.run(EgressCheck(f"http://127.0.0.1:{port}/")()) is False
@@ -157,7 +157,7 @@ def test_a_name_that_does_not_resolve_is_down(monkeypatch: pytest.MonkeyPatch) -
     assert asyncio.run(EgressCheck("http://egress.example/")()) is False
 
 
-def test_over_tls_it_is_up_whoever_issued_the_certificate(authority: Authority) -> None:
+def test_over_tls_any_issuer_is_up(authority: Authority) -> None:
     """A network in which TLS is opened by a proxy is a network all the same."""
     up, peer, _ = check(
         says(answer(b"hello")),
@@ -185,7 +185,7 @@ def test_it_goes_through_the_proxy_that_probes_go_through() -> None:
     assert proxy.heads[0].startswith(b"GET http://nowhere.invalid/ HTTP/1.1")
 
 
-def test_whether_it_is_up_cannot_be_told_when_our_own_loop_stood_still(
+def test_a_stall_makes_the_check_inconclusive(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def look_up(_host: str, _family: object) -> Sequence[str]:

@@ -140,7 +140,7 @@ def test_a_flow_without_createdat_is_timed_by_its_date_header() -> None:
     assert found.clock_skew_error == pytest.approx(1.0, abs=1e-6)
 
 
-def test_a_flow_that_does_not_say_when_it_was_made_tells_nothing_of_a_clock() -> None:
+def test_a_flow_without_its_creation_time_has_no_skew() -> None:
     found = recorded(an_answer(a_flow(createdAt=None)))
     assert found.checks
     assert found.clock_skew is None
@@ -157,7 +157,7 @@ def test_a_flow_that_does_not_say_when_it_was_made_tells_nothing_of_a_clock() ->
     ],
     ids=["no flow", "failed", "another environment", "503"],
 )
-def test_what_is_no_healthy_flow_tells_nothing_of_contract_lifetime_and_clock(answer: Answer) -> None:
+def test_only_a_healthy_flow_has_contract_lifetime_and_clock(answer: Answer) -> None:
     found = recorded(answer)
     assert found.reason is not Reason.OK
     assert found.checks == {}

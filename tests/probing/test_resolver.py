@@ -58,13 +58,13 @@ def resolve(resolver: Resolver, host: str, family: IpFamily = IpFamily.ANY) -> S
 
 
 @pytest.mark.parametrize("literal", ["192.0.2.1", "::1", "2001:db8::1", "fe80::1%1"])
-def test_an_address_is_itself_and_nobody_is_asked(literal: str) -> None:
+def test_an_address_needs_no_lookup(literal: str) -> None:
     look_up = LookUp()
     assert resolve(Resolver(look_up), literal) == (literal,)
     assert not look_up.asked
 
 
-def test_a_name_is_looked_up_anew_each_time() -> None:
+def test_a_name_is_looked_up_every_time() -> None:
     look_up = LookUp()
 
     async def main() -> None:
@@ -248,7 +248,7 @@ def test_the_systems_resolver_gives_each_address_once_and_not_endlessly_many(
         (IpFamily.V6, socket.AF_INET6),
     ],
 )
-def test_the_systems_resolver_is_asked_for_the_family_alone(
+def test_the_system_resolver_gets_the_family_only(
     family: IpFamily, asked: socket.AddressFamily, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     families: list[int] = []
@@ -277,7 +277,7 @@ def test_an_address_of_the_family_is_itself(literal: str, family: IpFamily) -> N
         ("2001:db8::1", IpFamily.V4, r"^2001:db8::1 is not an IPv4 address$"),
     ],
 )
-def test_an_address_of_the_other_family_does_not_resolve_and_nobody_is_asked(
+def test_an_address_of_the_other_family_does_not_resolve_without_a_lookup(
     literal: str, family: IpFamily, words: str
 ) -> None:
     look_up = LookUp()

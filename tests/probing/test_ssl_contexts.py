@@ -65,7 +65,7 @@ def test_a_client_certificate_is_shown_to_a_server_that_demands_one(
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_client_certificate_of_somebody_else_is_refused_and_told_as_tls(
+def test_a_wrong_client_certificate_is_rejected_with_reason_tls(
     version: ssl.TLSVersion, authority: Authority, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -147,7 +147,7 @@ def test_the_systems_authorities_are_there_even_when_every_target_has_its_own(au
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
-def test_a_ca_file_that_is_gone_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_a_missing_ca_file_is_reported_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SSLContexts([a_target(ca_file=tmp_path / "gone.pem")])
 
@@ -189,7 +189,7 @@ def test_an_empty_file_of_authorities_is_none(system: System) -> None:
     assert system_has_no_authorities()
 
 
-def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
+def test_an_unlistable_directory_does_not_prevent_the_start(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # OpenSSL opens its files by name, for which it needs no list of them.
@@ -203,7 +203,7 @@ def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
 # Renewal
 
 
-def test_a_file_that_holds_another_authority_now_is_read_anew(tmp_path: Path) -> None:
+def test_a_changed_authority_file_is_reloaded(tmp_path: Path) -> None:
     target = a_target(ca_file=Authority(tmp_path).ca_file)
     trust = SSLContexts([target])
     Authority(tmp_path)  # in the place of the one before

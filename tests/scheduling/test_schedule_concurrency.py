@@ -49,7 +49,7 @@ def test_a_run_that_waits_longer_than_the_grace_is_missed() -> None:
     assert missed[0].at == pytest.approx(LONG / 2, abs=EXACT)
 
 
-def test_a_run_whose_turn_comes_too_late_is_missed() -> None:
+def test_a_run_that_waits_too_long_is_missed() -> None:
     """The loop may stall after the probe before has ended."""
 
     def blocking(record: Recorder) -> list[Observer]:
