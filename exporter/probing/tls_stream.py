@@ -50,7 +50,7 @@ class TlsStream:
                 await self._fill(_HANDSHAKE_READ_BYTES)
                 seconds += deadline.end(self.tcp.arrived)
             except ssl.SSLError:
-                self.tcp.send_now(self._outgoing.read())  # the alert that says why
+                self.tcp.send_now(self._outgoing.read())  # the alert that gives the reason
                 raise
             else:
                 return seconds
