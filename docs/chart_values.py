@@ -23,7 +23,7 @@ class CommentMissingError(Exception):
 
 
 def readme() -> str:
-    """Return the chart's README with its table written anew."""
+    """Return the chart's README with its table regenerated."""
     before, _, rest = (CHART / "README.md").read_text(encoding="utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}{table((CHART / 'values.yaml').read_text(encoding='utf-8'))}{_END}{after}"

@@ -137,7 +137,7 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
 
 
 def readme() -> str:
-    """Return the README with its table of reasons written anew."""
+    """Return the README with its table of reasons regenerated."""
     before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}{''.join(_lines())}{_END}{after}"

@@ -1,8 +1,8 @@
-"""Takes docs/status-page.png: the overview of the demo's eight federations, their weather at its worst.
+"""Take docs/status-page.png: the overview of the demo's eight federations when most of them fail.
 
     .venv/bin/python docs/screenshot.py
 
-It takes two minutes: the sparklines are to be full. Needs Chromium, as `make test-tools` installs it.
+It takes two minutes, until the sparklines are full, and needs Chromium (`make test-tools`).
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from tempfile import TemporaryDirectory
 DOCS = Path(__file__).resolve().parent
 IMAGE = DOCS / "status-page.png"
 
-# The browser is driven by the tests' own means, which are no package.
+# The tests' helpers are not a package.
 sys.path.insert(0, str(DOCS.parent / "tests"))
 from harness.browser import Visit, browsing  # noqa: E402  found by the line above only
 from harness.daemon import COMMAND  # noqa: E402  likewise
 from harness.waiting import poll  # noqa: E402  likewise
 
 WINDOW = (1280, 990)
-LARGEST = 150_000
-WORST = 105.0
-"""Seconds after the start, in the demo's second minute, when the most of its weather is foul."""
+MAX_BYTES = 150_000
+DELAY_SECONDS = 105.0
+"""In the demo's second minute most of its federations fail."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BYTES_OF_A_PIXEL = 3
 
 
 def main() -> None:
-    """Start the demo, wait, look, and end it."""
+    """Start the demo, wait, take the screenshot, and stop it."""
     with TemporaryDirectory() as directory:
-        output_file = Path(directory) / "output_file"
+        output_file = Path(directory) / "output"
         with output_file.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603  the installed command
                 [*COMMAND, "demo"], cwd=directory, stdout=output, stderr=output
@@ -45,7 +45,7 @@ def main() -> None:
         try:
             page = re.compile(r"^page +(\S+)/$", re.MULTILINE)
             found = poll(lambda: page.search(output_file.read_text()), bool, timeout=30, what="the demo")
-            time.sleep(WORST)
+            time.sleep(DELAY_SECONDS)
             with browsing() as browser:
                 visit = Visit(browser, found[1] if found else "", size=WINDOW)
                 IMAGE.write_bytes(smaller(visit.go("/").screenshot()))
@@ -54,12 +54,12 @@ def main() -> None:
             process.terminate()
             process.wait()
     size = IMAGE.stat().st_size
-    if size > LARGEST:
-        sys.exit(f"{IMAGE} has {size} bytes, more than {LARGEST}")
+    if size > MAX_BYTES:
+        sys.exit(f"{IMAGE} has {size} bytes, more than {MAX_BYTES}")
 
 
 def smaller(png: bytes) -> bytes:
-    """Return the same picture without PNG's filters, which serve photographs and not text: a quarter less."""
+    """Return the same picture without PNG's filters, which do not help with text: a quarter smaller."""
     chunks: dict[bytes, bytes] = {}
     at = len(_SIGNATURE)
     while at < len(png):

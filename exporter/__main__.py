@@ -16,10 +16,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from types import FrameType
+from types import FrameType
+from typing import NoReturn
 
 _WITH_RESULT = ["check-config"], ["probe"]
 _RELOADS: tuple[list[str], ...] = [], ["run"]

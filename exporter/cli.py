@@ -11,16 +11,13 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from exporter import __version__
 from exporter.durations import parse_duration
 from exporter.settings import ConfigurationError, load
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 EXIT_OK, EXIT_FAILED, EXIT_INVALID = 0, 1, 2
 MAX_PORT = 65_535

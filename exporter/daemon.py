@@ -116,7 +116,7 @@ class Daemon:
         self._metrics = Metrics(config.targets, buckets=config.duration_buckets)
         self._metrics.set_shard(config.shard.index, config.shard.count)
         self._history, self._outcome_log = History(), LogObserver()
-        self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._metrics.loop_lag)
+        self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._observe_loop_lag)
 
         self._ssl_contexts = SSLContexts(config.targets)
         self._prober = Prober(
@@ -289,6 +289,10 @@ class Daemon:
         await self._security.renew_certificate()
         if await self._files.changed(self.config):
             await self.reload("change on disk")
+
+    def _observe_loop_lag(self, seconds: float) -> None:
+        self._metrics.loop_lag(seconds)
+        self._schedule.adapt(seconds)
 
     async def _check_egress(self) -> None:
         check = self._egress_check

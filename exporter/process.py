@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from threading import Thread
 from typing import Any, TypeVar
@@ -136,27 +137,17 @@ async def run_in_thread(call: Callable[[], T]) -> T:
     Unlike `asyncio.to_thread`, a call that hangs, on a dead network file system for example, does not delay
     the exit of the process.
     """
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[T] = loop.create_future()
-
-    def deliver(error: BaseException | None, value: T | None = None) -> None:
-        if result.cancelled():
-            return
-        if error is None:
-            result.set_result(value)  # type: ignore[arg-type]  # T may include None
-        else:
-            result.set_exception(error)
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # from now on it cannot be cancelled, only left
 
     def run() -> None:
         try:
-            outcome: tuple[Any, ...] = (None, call())
+            future.set_result(call())
         except BaseException as error:  # noqa: BLE001  raised where it is awaited
-            outcome = (error,)
-        with suppress(RuntimeError):  # the loop was closed in the meantime
-            loop.call_soon_threadsafe(deliver, *outcome)
+            future.set_exception(error)
 
     Thread(target=run, name="blocking call", daemon=True).start()
-    return await result
+    return await asyncio.wrap_future(future)
 
 
 @asynccontextmanager

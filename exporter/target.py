@@ -1,7 +1,7 @@
 """A target: one federation to watch, as the core of the program knows it.
 
 What the operator writes (pydantic, in `exporter.settings`) is resolved into these values before
-anything runs, so that no other room has to know defaults, regions or custom domains.
+anything runs, so that no other package has to know defaults, regions or custom domains.
 """
 
 from __future__ import annotations

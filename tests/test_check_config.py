@@ -170,7 +170,7 @@ def test_warnings_go_to_standard_error_and_do_not_fail(tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
-def test_a_reader_that_closes_the_pipe_is_no_failure(tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_not_a_failure(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(

@@ -102,7 +102,7 @@ def test_an_invalid_configuration_is_reported_and_nothing_is_started(
     ]
 
 
-def test_check_config_reads_the_environment_and_the_file_beside_it(
+def test_check_config_reads_the_environment_and_the_env_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variables = list(target_variables("emea", "http://127.0.0.1:1", interval="7s").items())

@@ -64,7 +64,7 @@ def test_the_first_look_compares_with_what_was_read_at_the_start(
     assert asyncio.run(files.changed()) is changed
 
 
-def test_a_change_counts_until_it_is_read_whether_good_or_refused(tmp_path: Path) -> None:
+def test_a_change_counts_until_it_is_read_whether_valid_or_not(tmp_path: Path) -> None:
     async def scene(files: Files) -> None:
         assert not await files.changed()
         assert not await files.changed()
@@ -103,7 +103,7 @@ def test_a_change_counts_once_it_has_settled(tmp_path: Path) -> None:
     play(scene, Files(tmp_path, OTHER))
 
 
-def test_a_file_that_is_missing_for_a_moment_is_no_change(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_for_a_moment_is_not_a_change(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(OTHER, encoding="utf-8")
 
     async def scene(files: Files) -> None:
@@ -115,7 +115,7 @@ def test_a_file_that_is_missing_for_a_moment_is_no_change(tmp_path: Path) -> Non
     play(scene, Files(tmp_path, OTHER))
 
 
-def test_files_that_refused_settings_name_are_watched_beside_those_of_the_good_ones(tmp_path: Path) -> None:
+def test_files_of_rejected_settings_are_watched_too(tmp_path: Path) -> None:
     class Refusing(Files):
         def load(self) -> Config:
             if self.loads:

@@ -41,7 +41,7 @@ def test_a_duration_that_prometheus_refuses_is_invalid(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["300y", "9999999999999999999ms"])
-def test_a_duration_that_prometheus_could_not_hold_is_refused(text: str) -> None:
+def test_a_duration_beyond_prometheus_limit_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"^duration too long; the maximum is 292y$"):
         parse_duration(text)
 

@@ -63,7 +63,7 @@ def test_every_variable_that_is_named_exists() -> None:
         assert f"`{general}`" in known, name
 
 
-def test_the_example_is_right_as_it_stands(tmp_path: Path) -> None:
+def test_the_example_is_valid(tmp_path: Path) -> None:
     assert [target.name for target in load(example(), tmp_path).targets] == ["emea"]
     assert example(everything=True).keys() > example().keys()
 
@@ -81,7 +81,7 @@ def test_it_is_not_killed_before_its_grace_is_over(tmp_path: Path) -> None:
     assert parse_duration(stop) == grace + 10
 
 
-def test_a_mistake_of_the_operator_is_not_tried_again() -> None:
+def test_an_invalid_configuration_is_not_retried() -> None:
     assert (unit()["Restart"], unit()["RestartPreventExitStatus"]) == (["on-failure"], ["2"])
 
 

@@ -109,14 +109,14 @@ def end_at_a_random_moment(
 @pytest.mark.e2e
 @linux
 @each_signal
-def test_told_to_end_at_any_moment_of_its_start_it_ends_well(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_at_any_moment_of_the_start_ends_it_well(number: signal.Signals, tmp_path: Path) -> None:
     for attempt in range(TRIES):
         end_at_a_random_moment(number, attempt, tmp_path)
 
 
 @pytest.mark.e2e
 @linux
-def test_told_to_reload_at_any_moment_of_its_start_it_goes_on(tmp_path: Path) -> None:
+def test_a_reload_signal_at_any_moment_of_the_start_is_harmless(tmp_path: Path) -> None:
     """A file is changed and SIGHUP sent by who does not know that the daemon was just started anew."""
     for attempt in range(TRIES // 3):
         daemon = Daemon(
@@ -168,7 +168,7 @@ sys.exit(main())
 
 @pytest.mark.e2e
 @each_signal
-def test_told_to_end_where_an_exception_would_be_swallowed_it_ends_all_the_same(
+def test_a_signal_ends_it_even_if_an_exception_would_be_swallowed(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     """An import runs destructors and callbacks of weak references, out of which nothing is raised."""
@@ -208,9 +208,7 @@ def told_before_the_imports(
 
 @pytest.mark.e2e
 @each_signal
-def test_told_to_end_before_it_imports_anything_that_takes_a_while_it_ends_well(
-    number: signal.Signals, tmp_path: Path
-) -> None:
+def test_a_signal_before_slow_imports_ends_it_well(number: signal.Signals, tmp_path: Path) -> None:
     ended = told_before_the_imports(number, tmp_path)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "[]\n", "")
 
@@ -221,9 +219,7 @@ def test_told_to_end_before_it_imports_anything_that_takes_a_while_it_ends_well(
     [("run", 0), ("demo", 0), ("probe", 1), ("check-config", 1)],
     ids=str,
 )
-def test_told_to_end_before_it_found_out_what_it_was_asked_it_does_not_say_that_all_is_well(
-    word: str, status: int, tmp_path: Path
-) -> None:
+def test_a_signal_before_the_result_is_known_is_not_a_success(word: str, status: int, tmp_path: Path) -> None:
     ended = told_before_the_imports(signal.SIGTERM, tmp_path, word)
     assert (ended.returncode, ended.stderr) == (status, "")
 

@@ -58,7 +58,7 @@ def test_every_reason_has_its_faults_and_they_make_23_pairs() -> None:
     assert all(len(set(faults)) == len(faults) > 0 for faults in FAULTS.values())
 
 
-def test_every_fault_has_a_reason_and_only_ok_is_nobodys() -> None:
+def test_every_fault_has_a_reason_and_only_ok_has_none() -> None:
     assert {fault for faults in FAULTS.values() for fault in faults} == set(Fault)
     assert [reason for reason, faults in FAULTS.items() if Fault.NONE in faults] == [Reason.OK]
 
@@ -126,7 +126,7 @@ def test_the_public_json_shape_is_this_one_and_what_is_unknown_is_absent() -> No
     }
 
 
-def test_durations_that_cannot_be_believed_are_told_to_be_such() -> None:
+def test_unreliable_durations_are_marked() -> None:
     assert as_json(replace(OUTCOME, stalled=True))["stalled"] is True
     assert "stalled" not in as_json(OUTCOME)
 
@@ -154,7 +154,7 @@ def test_every_timestamp_has_the_same_shape(timestamp: float) -> None:
     assert rfc3339(timestamp).endswith("Z")
 
 
-def test_an_outcome_cannot_be_changed_by_who_observes_it() -> None:
+def test_observers_cannot_change_an_outcome() -> None:
     with pytest.raises(FrozenInstanceError):
         OUTCOME.reason = Reason.OK  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):

@@ -70,7 +70,7 @@ def test_a_limit_too_low_for_the_probes_is_a_warning(
         )
 
 
-def test_no_limit_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_limit_there_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, resource.RLIM_INFINITY))
     assert open_file_warning(10**9) is None
 
@@ -92,26 +92,26 @@ def test_a_blocking_call_returns_its_result_or_raises_its_error() -> None:
 
 
 def test_a_blocking_call_that_hangs_does_not_delay_the_end() -> None:
-    hangs = threading.Event()
-    called = threading.Event()
+    hangs, called = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
 
     def call() -> None:
+        threads.append(threading.current_thread())
         called.set()
         hangs.wait()
 
-    async def main() -> threading.Thread:
+    async def main() -> None:
         task = asyncio.create_task(run_in_thread(call))
         await run_in_thread(called.wait)
-        (thread,) = [one for one in threading.enumerate() if one.name == "blocking call" and one.is_alive()]
         task.cancel()
-        return thread
 
-    thread = asyncio.run(main())
+    asyncio.run(main())
+    (thread,) = threads
     assert thread.is_alive()
     assert thread.daemon
     hangs.set()
     thread.join(LATER)
-    assert not thread.is_alive()  # what it returned was dropped
+    assert not thread.is_alive()
 
 
 # Signals

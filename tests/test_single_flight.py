@@ -46,7 +46,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def test_callers_share_one_and_those_who_ask_once_it_has_started_share_the_next() -> None:
+def test_callers_share_a_computation_and_later_callers_share_the_next() -> None:
     async def scenario() -> None:
         compute = Computing()
         flight = SingleFlight(compute)
@@ -63,7 +63,7 @@ def test_callers_share_one_and_those_who_ask_once_it_has_started_share_the_next(
     run(scenario())
 
 
-def test_a_caller_who_leaves_takes_it_from_no_one() -> None:
+def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     async def scenario() -> None:
         compute = Computing()
         flight = SingleFlight(compute)
@@ -80,7 +80,7 @@ def test_a_caller_who_leaves_takes_it_from_no_one() -> None:
     run(scenario())
 
 
-def test_an_exception_reaches_every_caller_and_the_next_one_starts_anew() -> None:
+def test_an_exception_reaches_every_caller_and_the_next_call_starts_over() -> None:
     async def scenario() -> None:
         compute = Computing(fails=True)
         compute.may_end.set()

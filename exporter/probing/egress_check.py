@@ -31,7 +31,7 @@ class EgressCheck:
         url: http or https.
         proxy_url: a forward proxy, or None.
         family: which addresses are tried.
-        stalls: when our own event loop stood still since a time of its clock.
+        stalls: the stalls of our event loop since a time of its clock.
     """
 
     INTERVAL = 15.0

@@ -19,7 +19,7 @@ class ResolutionError(Exception):
 
 
 class BodyError(Exception):
-    """The body was not what its headers said: an unknown or broken content encoding."""
+    """The body was not what its headers announced: an unknown or broken content encoding."""
 
 
 class ProxyError(Exception):

@@ -126,7 +126,7 @@ class Verdict:
         flow: the parsed JSON object of a 2xx, for the journey's next step.
         checks: contract checks of a healthy flow; empty for anything else.
         lifetime: expiresAt minus createdAt of a healthy flow, in seconds.
-        created: when the provider says that it made the flow.
+        created: when the flow was made, by the provider's clock.
     """
 
     reason: Reason

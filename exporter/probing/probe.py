@@ -64,7 +64,7 @@ class Prober:
         resolve: starts to resolve a name; raises ResolutionError.
         wall: seconds since the epoch; for timestamps only.
         token: makes nonces, states and verifiers.
-        stalls: begin and end of each time that our own event loop stood still since a time of its clock.
+        stalls: start and end of each stall of our event loop since a time of its clock.
         stats: counts exchanges that the event loop timed.
     """
 
@@ -256,7 +256,7 @@ def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdic
             return Verdict(Reason.PROXY, Fault.NETWORK)
         return judge(answer, step.expectation)
     if answer is not None and answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        # The head alone says it, and for how long; to go on probing would make it worse.
+        # The head alone is enough: it also has Retry-After, and further probes would make it worse.
         return judge(answer, step.expectation)
     error = error or RuntimeError("an exchange without an answer has an error")
     reason, fault = read_failure(

@@ -31,7 +31,7 @@ class SSLContexts:
         self._earlier: Mapping[_Setting, ssl.SSLContext] = {}
 
     def renewed(self, targets: Iterable[Target]) -> SSLContexts:
-        """Return the contexts of other targets, built anew, since the content of a file may have changed.
+        """Return the contexts of other targets, rebuilt, because the content of a file may have changed.
 
         It also has the contexts of before: their targets are probed until the reload is complete.
         """

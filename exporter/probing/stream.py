@@ -46,7 +46,7 @@ class TcpStream:
 
     Attributes:
         arrived: when the data that was last received reached this machine, by the event loop's clock.
-        timed_by_loop: whether the event loop took one of the times, since the kernel did not tell.
+        timed_by_loop: whether the event loop took one of the times, because the kernel did not report it.
         has_timestamps: whether the kernel reported the time of any data.
         ended: whether the peer closed or reset the connection.
         received: bytes received so far.
@@ -213,7 +213,7 @@ class Dialer:
         address: the address connected to, or the one tried last.
         connected_at: when the connection was made, by the event loop's clock.
         first_gave_way: whether the address connected to is not the one tried first.
-        timed_by_loop: whether the event loop took the time, since the kernel did not tell.
+        timed_by_loop: whether the event loop took the time, because the kernel did not report it.
     """
 
     def __init__(self, deadline: Deadline) -> None:

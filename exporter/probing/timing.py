@@ -107,7 +107,7 @@ data_segs_in 152, rcv_ooopack 224."""
 
 
 def tcp_info(sock: socket.socket) -> TcpInfo | None:
-    """Return what the kernel knows of a connection; None where it does not tell."""
+    """Return what the kernel knows of a connection; None where it reports nothing."""
     if sys.platform != "linux":
         return None
     try:

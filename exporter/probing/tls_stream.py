@@ -50,7 +50,7 @@ class TlsStream:
                 await self._fill(_HANDSHAKE_READ_BYTES)
                 seconds += deadline.end(self.tcp.arrived)
             except ssl.SSLError:
-                self.tcp.send_now(self._outgoing.read())  # the alert that says why
+                self.tcp.send_now(self._outgoing.read())  # the alert that gives the reason
                 raise
             else:
                 return seconds
@@ -79,13 +79,13 @@ class TlsStream:
     def is_open(self) -> bool:
         """Return False if the peer closed the connection, or sent data unasked."""
         data = self.tcp.receive_now(_HANDSHAKE_READ_BYTES)
-        if not data:
-            return data is None
-        self._incoming.write(data)
+        if data == b"":
+            return False
+        self._incoming.write(data or b"")
         try:
-            self.session.read(1)
+            self.session.read(1)  # there may be an alert behind what was read
         except ssl.SSLWantReadError:
-            return True  # session tickets
+            return True  # nothing, or session tickets
         except ssl.SSLError:
             return False
         return False

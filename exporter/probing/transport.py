@@ -45,11 +45,11 @@ MAX_HEAD_BYTES = 32 * 1024
 header lines, trailers. CloudFront, PingOne's edge, lets through 20 KiB of headers."""
 
 MAX_EXACT_BYTES = 64 * 1024
-"""A longer answer fills the receive window while the event loop stands still, which slows the sender."""
+"""A longer answer fills the receive window while the event loop is stalled, which slows the sender."""
 
 Stalls = Sequence[tuple[float, float]]
 StallsSince = Callable[[float], Stalls]
-"""Begin and end of each time that the event loop stood still since a time of its clock."""
+"""Start and end of each stall of the event loop since a time of its clock."""
 
 
 class Origin(NamedTuple):
@@ -143,7 +143,7 @@ class Network(NamedTuple):
     Args:
         resolve: name and family to addresses.
         stats: counts exchanges that the event loop timed.
-        stalls: when the event loop stood still.
+        stalls: the stalls of the event loop.
     """
 
     resolve: Resolve

@@ -29,6 +29,11 @@ from exporter.target import Journey, Target
 
 _log = logging.getLogger(__name__)
 
+_MAX_LOOP_LAG = 0.25
+"""Seconds. A turn of an overloaded event loop takes as long as there are probes that run."""
+
+_MIN_CONCURRENT_PROBES = 10
+
 _CANCEL_SECONDS = 1.0
 """For a cancelled probe to end; it only closes its connection."""
 
@@ -112,6 +117,7 @@ class Schedule:
         self._observers = observers
         self._listener = listener
         self._limiter = CapacityLimiter(max_concurrent_probes)
+        self._max_concurrent_probes = max_concurrent_probes
         self._clock = clock or SteadyClock()
         self._zone = SteadyZone(self._clock)
         self._scheduler = AsyncIOScheduler(
@@ -128,6 +134,21 @@ class Schedule:
         self._backoff = Backoff(self._clock)
         self._running = False
         self._watchdog = Watchdog(self._clock, (target.interval for target in targets))
+
+    def adapt(self, loop_lag: float) -> None:
+        """Run fewer probes at once while the event loop lags, so that the web port still answers.
+
+        Probes that therefore wait too long are skipped as missed.
+
+        Args:
+            loop_lag: seconds by which the event loop was late just now.
+        """
+        limit, running = self._limiter.total_tokens, self._limiter.borrowed_tokens
+        if loop_lag > _MAX_LOOP_LAG:
+            limit = max(_MIN_CONCURRENT_PROBES, int(0.75 * min(limit, running)))
+        else:
+            limit += 1
+        self._limiter.total_tokens = min(limit, self._max_concurrent_probes)
 
     @property
     def ready(self) -> bool:
@@ -172,7 +193,7 @@ class Schedule:
         kept, removed, added = job_changes(self._jobs, targets)
         for job, target in kept:
             job.target = target
-        self._limiter.total_tokens = max_concurrent_probes
+        self._limiter.total_tokens = self._max_concurrent_probes = max_concurrent_probes
         cancelled = []
         for job in removed:
             if self._running:

@@ -26,7 +26,7 @@ HEAD_TIMEOUT_SECONDS = 10.0
 """From the connection, or from the first byte of a later request, to the end of the request's head."""
 
 IDLE_TIMEOUT_SECONDS = 75.0
-"""Longer than usual scrape intervals, so that Prometheus does not have to connect anew for every scrape. Also
+"""Longer than usual scrape intervals, so that Prometheus does not have to reconnect for every scrape. Also
 bounds how long a client may take to read a response."""
 
 MAX_UNREAD_BYTES = 64 * 1024 * 1024

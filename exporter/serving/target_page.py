@@ -42,7 +42,7 @@ class Bar(NamedTuple):
     completed: bool
 
 
-class Step(NamedTuple):
+class StepRow(NamedTuple):
     """A step as shown."""
 
     record: StepRecord
@@ -55,7 +55,7 @@ class Probe(NamedTuple):
     anchor: str
     outcome: Outcome
     text: str
-    steps: tuple[Step, ...]
+    steps: tuple[StepRow, ...]
 
 
 class Advice(NamedTuple):
@@ -181,5 +181,5 @@ def _probe(prefix: str, outcome: Outcome, status: TargetStatus) -> Probe:
         text=describe_response(outcome)
         if outcome.success
         else describe_outcome(outcome, status.target.expected_statuses),
-        steps=tuple(Step(record, bars(record, outcome.duration - completed)) for record in outcome.steps),
+        steps=tuple(StepRow(record, bars(record, outcome.duration - completed)) for record in outcome.steps),
     )

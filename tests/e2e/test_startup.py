@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from harness.daemon import COMMAND
+from harness.daemon import COMMAND, run_command
+from harness.http_messages import Answer
 from harness.process import clean_environment
 from harness.variables import target_variables
 from harness.waiting import poll
@@ -34,6 +36,7 @@ os.stat = stat
 """A `sitecustomize` with which a file hangs, as on a dead network file system, once a marker exists."""
 
 TIMEOUT = 60.0
+PROBES = "pingone_flow_probes_total"
 
 
 def test_a_file_that_hangs_does_not_delay_the_exit(
@@ -54,6 +57,24 @@ def test_a_file_that_hangs_does_not_delay_the_exit(
     assert "Traceback" not in running.log()
 
 
+def test_an_outage_of_more_targets_than_the_soft_limit_of_open_files_is_seen_by_all(
+    daemon: Factory[..., Daemon], http_server: Factory[..., HttpServer]
+) -> None:
+    server = http_server(Answer(delay=3600.0))
+    names = [f"t{number}" for number in range(60)]
+    environment: dict[str, str] = {}
+    for name in names:
+        environment |= target_variables(name, server.base_url, interval="10s", timeout="4s")
+    limited = ("/bin/sh", "-c", 'ulimit -Sn 48 && exec "$@"', "sh", *COMMAND)
+    running = daemon(environment, command=limited)
+    page = running.wait_until(
+        lambda page: all(page.total(PROBES, target=name) for name in names),
+        timeout=TIMEOUT,
+        what="an outcome each",
+    )
+    assert page.total(PROBES, reason="timeout") == page.total(PROBES)
+
+
 def test_variables_of_libraries_change_nothing(
     daemon: Factory[..., Daemon], tmp_path: Path, http_server: Factory[..., HttpServer]
 ) -> None:
@@ -65,8 +86,14 @@ def test_variables_of_libraries_change_nothing(
             "WEB_CONCURRENCY": "many",
         }
     )
-    running.wait_until(lambda page: page.total("pingone_flow_probes_total", reason="ok"), what="a probe")
+    running.wait_until(lambda page: page.total(PROBES, reason="ok"), what="a probe")
     assert running.stop() == 0
+
+
+def test_a_named_pipe_in_place_of_a_settings_file_is_one_sentence(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".env")
+    done = run_command("check-config", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, f".env: not a regular file: {tmp_path}/.env\n1 error\n")
 
 
 @pytest.mark.parametrize(("arguments", "status"), [(["check-config"], 2), (["--version"], 0), ([], 2)])

@@ -122,7 +122,7 @@ def test_none_of_it_is_a_fault_of_our_own(scraped: Scraped) -> None:
     assert "Traceback" not in scraped.log
 
 
-def test_a_provider_makes_no_label_of_its_own(scraped: Scraped) -> None:
+def test_a_provider_cannot_create_labels(scraped: Scraped) -> None:
     """Cardinality: NEW_STEP_REQUIRED is a label only where the operator wrote it."""
     with_it = {
         labels["target"]

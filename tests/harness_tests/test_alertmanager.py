@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 
-def test_two_alerts_are_told_of_one_by_one_and_so_is_their_end(
+def test_two_alerts_arrive_one_by_one_and_are_resolved_one_by_one(
     tmp_path: Path, http_server: Factory[..., HttpServer]
 ) -> None:
     webhook = http_server(Answer(headers=(("Content-Length", "0"),)))

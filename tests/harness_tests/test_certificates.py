@@ -42,7 +42,7 @@ def test_a_good_one_is_trusted_and_ends_when_it_says(
         ("wrong_name", "Hostname mismatch"),
     ],
 )
-def test_a_bad_one_is_refused_for_its_own_reason(
+def test_a_bad_one_is_rejected_for_its_own_reason(
     kind: str, found: str, http_server: Factory[..., HttpServer], authority: Authority
 ) -> None:
     certificate: Certificate = getattr(authority, kind)()
@@ -50,6 +50,6 @@ def test_a_bad_one_is_refused_for_its_own_reason(
         leaf(http_server(tls=certificate.tls), authority)
 
 
-def test_an_unknown_issuer_is_refused(http_server: Factory[..., HttpServer], authority: Authority) -> None:
+def test_an_unknown_issuer_is_rejected(http_server: Factory[..., HttpServer], authority: Authority) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match="unable to get local issuer"):
         leaf(http_server(tls=unknown_issuer().tls), authority)

@@ -112,7 +112,7 @@ def test_waiting_in_vain_shows_the_last_page_and_the_log(daemon: Factory[..., Da
     assert "event=listening" in text
 
 
-def test_a_daemon_that_died_is_told_with_its_exit_code(daemon: Factory[..., Daemon]) -> None:
+def test_a_daemon_that_died_is_reported_with_its_exit_code(daemon: Factory[..., Daemon]) -> None:
     running = daemon({}, command=python(STAND_IN))
     running.get("/die")
     running.wait()
@@ -126,7 +126,7 @@ def test_a_page_that_is_an_error_is_not_parsed(daemon: Factory[..., Daemon]) -> 
         running.metrics()
 
 
-def test_a_command_that_ends_instead_of_listening_is_told_with_its_log(tmp_path: Path) -> None:
+def test_a_command_that_exits_instead_of_listening_is_reported_with_its_log(tmp_path: Path) -> None:
     never = Daemon({}, directory=tmp_path / "d", logs=tmp_path / "logs", command=python(MUTE))
     with pytest.raises(AssertionError, match=r"no listening line: .* ended with 2(.|\n)*started"):
         never.start()

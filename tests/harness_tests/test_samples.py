@@ -31,7 +31,7 @@ def test_what_is_absent_is_none_and_not_zero() -> None:
     assert samples.has("pingone_flow_probe_success")
 
 
-def test_an_ambiguous_question_is_refused() -> None:
+def test_an_ambiguous_question_is_rejected() -> None:
     with pytest.raises(LookupError, match="2 series"):
         Samples(PAGE).value("pingone_flow_probes_total", target="a")
 

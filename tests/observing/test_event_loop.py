@@ -140,7 +140,7 @@ def test_a_stall_does_not_count_for_a_probe_that_started_after_it() -> None:
 
 
 @pytest.mark.parametrize(("held", "stalled"), [(0.05, False), (0.1, True)])
-def test_fifty_milliseconds_are_no_stall(held: float, stalled: bool) -> None:  # noqa: FBT001  a row of the table
+def test_fifty_milliseconds_are_not_a_stall(held: float, stalled: bool) -> None:  # noqa: FBT001  a row of the table
     async def story(scene: Scene) -> None:
         begun = scene.loop.time()
         scene.stall(held)

@@ -158,7 +158,7 @@ def test_a_target_that_changed_is_rendered_again() -> None:
     assert page.value("pingone_flow_probe_success", target="t0") is None
 
 
-def test_a_format_that_is_never_asked_for_is_never_rendered() -> None:
+def test_a_format_that_is_never_requested_is_never_rendered() -> None:
     rendering = Rendering()
     metrics = rendering.metrics(1)
     text_of(metrics)

@@ -146,7 +146,7 @@ def test_targets_are_kept_apart() -> None:
     assert history_of(history, "apac").recent == (apac,)
 
 
-def test_a_forgotten_target_starts_anew() -> None:
+def test_a_forgotten_target_starts_over() -> None:
     history = observed(a_failure(), a_failure(target="apac"))
     for _ in range(2):
         history.forget("emea", Journey.AUTHORIZE)

@@ -153,7 +153,7 @@ def failing(cause: BaseException | None = None) -> None:
 
 
 @pytest.mark.parametrize("style", ["logfmt", "json"])
-def test_an_exception_is_told_by_type_and_place_without_its_message(style: str) -> None:
+def test_an_exception_is_logged_by_type_and_location_without_its_message(style: str) -> None:
     (line,) = written(failing, style=style)
     values = json.loads(line) if style == "json" else logfmt.read(line)
     first = failing.__code__.co_firstlineno

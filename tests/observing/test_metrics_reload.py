@@ -49,7 +49,7 @@ def test_a_new_target_starts_at_0() -> None:
     assert page(metrics).total(PROBES, target="apac") == 1.0
 
 
-def test_a_target_that_comes_back_starts_anew() -> None:
+def test_a_target_that_comes_back_starts_over() -> None:
     metrics = some_metrics(a_target())
     metrics.observe(a_success())
     reload(metrics)

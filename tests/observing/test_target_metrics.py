@@ -211,7 +211,7 @@ def test_an_inconclusive_probe_leaves_the_state_as_it_is(
 
 
 @pytest.mark.parametrize("result", [QUOTA, EXPORTER])
-def test_after_inconclusive_probes_alone_there_is_no_state(result: tuple[Reason, Fault]) -> None:
+def test_after_only_inconclusive_probes_there_is_no_state(result: tuple[Reason, Fault]) -> None:
     metrics = observed(a_failure(*result))
     assert shown(metrics, "probe_success") == [(KEY, 0)]
     assert shown(metrics, "probe_consecutive_failures") == []
@@ -366,7 +366,7 @@ def test_the_expiry_of_the_certificate_seen_last_stays(seen: list[float | None],
         assert shown(metrics, EXPIRY) == ([] if kept is None else [(STEP, kept)])
 
 
-def test_the_expiry_of_a_refused_certificate_is_shown_too() -> None:
+def test_the_expiry_of_a_rejected_certificate_is_shown_too() -> None:
     step = a_step(reason=Reason.TLS, phase=Phase.TLS, tls=a_certificate(START - 60))
     refused = a_failure(Reason.TLS, Fault.PROVIDER, Phase.TLS, steps=(step,))
     assert shown(observed(checked, refused), EXPIRY) == [(STEP, START - 60)]

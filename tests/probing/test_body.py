@@ -116,7 +116,7 @@ def test_a_second_member_that_ends_early_is_undecodable() -> None:
     ],
     ids=["plain", "zlib", "wrong checksum", "wrong header", "wrong second header"],
 )
-def test_what_is_no_gzip_stream_is_undecodable(raw: bytes) -> None:
+def test_an_invalid_gzip_stream_is_undecodable(raw: bytes) -> None:
     with pytest.raises(BodyError, match="the gzip stream is broken"):
         read([raw], "gzip").content()
 
@@ -124,7 +124,7 @@ def test_what_is_no_gzip_stream_is_undecodable(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "encoding", ["br", "deflate", "zstd", "gzip, gzip", "gzip, br", "br, gzip", "compress", "x"]
 )
-def test_an_encoding_that_was_not_asked_for_is_undecodable(encoding: str) -> None:
+def test_an_encoding_that_was_not_requested_is_undecodable(encoding: str) -> None:
     with pytest.raises(BodyError, match="the content encoding was not asked for"):
         read([gzip.compress(b"payload")], encoding).content()
 

@@ -112,7 +112,7 @@ def test_a_long_head_and_a_long_body_within_the_bounds_are_read(
     assert Phase.TRANSFER in visited.step.phases
 
 
-def test_a_link_beyond_ascii_is_no_link_and_is_not_normalised() -> None:
+def test_a_link_beyond_ascii_is_not_a_link_and_not_normalized() -> None:
     """Normalising a run of combining marks takes time that grows with its square: 11 s for 240 KB."""
     link = f"{SOURCE_URL}/as/resume?flowId=a\u0300\u0316"
     flow = a_flow(resumeUrl=link)

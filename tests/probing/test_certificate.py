@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from harness.certificates import DAY, unknown_issuer
 from hypothesis import given
 from hypothesis import strategies as st
-from probing.examples import a_flow, a_target
+from probing.examples import a_flow
 from probing.loopback import (
     HOUR,
     PATIENCE,
@@ -26,17 +25,14 @@ from probing.loopback import (
     listening,
     loop,
     nothing,
-    resolving,
     run,
     says,
 )
 from probing.visit import NAME, visit
 
-from exporter.outcome import Outcome, Phase
+from exporter.outcome import Phase
 from exporter.probing.certificate import FETCH_INTERVAL_SECONDS, CertificateFetcher, not_after
-from exporter.probing.probe import Prober
 from exporter.probing.timing import Deadline
-from exporter.target import Journey
 
 if TYPE_CHECKING:
     from harness.certificates import Authority, Certificate
@@ -57,7 +53,7 @@ BAD = pytest.mark.parametrize(
 # What is known of a connection
 
 
-def test_a_good_connection_tells_its_version_its_cipher_and_when_the_leaf_expires(
+def test_a_good_connection_has_version_cipher_and_expiry(
     authority: Authority,
 ) -> None:
     certificate = authority.issue(NAME, ends_in=7 * DAY)
@@ -88,7 +84,7 @@ PEM = trustme.CA().issue_cert(NAME).cert_chain_pems[0].bytes()
 DER = x509.load_pem_x509_certificate(PEM).public_bytes(Encoding.DER)
 
 
-def test_what_is_no_certificate_does_not_expire() -> None:
+def test_an_invalid_certificate_has_no_expiry() -> None:
     assert not_after(None) is None
     assert not_after(b"") is None
     assert not_after(b"\x30\x03\x02\x01\x01") is None
@@ -128,7 +124,7 @@ async def fetched(fetcher: CertificateFetcher, target: str, port: int) -> bool:
 
 
 @BAD
-def test_a_refused_certificate_is_looked_at_once_more_so_that_its_end_is_known(
+def test_a_rejected_certificate_is_fetched_again_for_its_expiry(
     issue: Callable[[Authority], Certificate], authority: Authority
 ) -> None:
     certificate = issue(authority)
@@ -231,25 +227,7 @@ def test_a_target_is_looked_at_once_an_hour_by_the_clock_and_another_one_on_its_
     assert looks == [True, False, True, False, True, True, False, False]
 
 
-def test_the_probes_of_a_target_share_one_look_an_hour(authority: Authority) -> None:
-    async def main() -> tuple[list[Outcome], int]:
-        async with listening(nothing, tls=authority.expired().tls) as peer:
-            trust = ssl.create_default_context(cafile=authority.ca_file)
-            prober = Prober(lambda _: trust, resolve=resolving("127.0.0.1"))
-            target = a_target(source_url=f"https://localhost:{peer.port}", timeout=60.0)
-            outcomes = [await prober(target, Journey.AUTHORIZE) for _ in range(3)]
-            loop().skip(HOUR)
-            outcomes.append(await prober(target, Journey.AUTHORIZE))
-            await peer.left_alone()
-            return outcomes, len(peer.talks)
-
-    outcomes, connections = run(main())
-    assert [outcome.steps[0].tls is not None for outcome in outcomes] == [True, False, False, True]
-    assert {outcome.fault.value for outcome in outcomes} == {"provider"}
-    assert connections == 4 + 2
-
-
-def test_a_target_that_a_reload_moves_or_takes_back_is_looked_at_anew(authority: Authority) -> None:
+def test_a_target_that_a_reload_moves_or_restores_is_fetched_again(authority: Authority) -> None:
     """Else metric and pages would show the end of another host's certificate for an hour, or none."""
 
     async def main() -> list[bool]:
@@ -281,31 +259,3 @@ def test_a_look_at_a_server_that_went_mute_ends_with_the_probes_deadline_and_lea
     assert visited.step.tls is None
     assert len(visited.peer.talks) == 2
     assert visited.outcome.duration < HOUR, "nor of the time"
-
-
-def test_a_certificate_is_not_fetched_where_nothing_listens() -> None:
-    async def main() -> bool:
-        async with listening(nothing) as peer:
-            port = peer.port
-        return await fetched(CertificateFetcher(), "one", port)
-
-    assert run(main()) is False
-
-
-def test_a_fetch_that_is_cancelled_leaves_no_socket() -> None:
-    async def main() -> None:
-        mute = asyncio.Event()
-
-        async def behave(talk: Talk) -> None:
-            await talk.reader.read(1)
-            mute.set()
-
-        async with listening(behave) as peer:
-            fetch = asyncio.create_task(fetched(CertificateFetcher(), "one", peer.port))
-            await mute.wait()
-            fetch.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await fetch
-            await peer.left_alone()
-
-    run(main())

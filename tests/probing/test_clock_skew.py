@@ -20,7 +20,7 @@ ROUNDING = 2e-6
 """Floats of today's epoch seconds are exact to a quarter of a microsecond, Python's stamps to a whole one."""
 
 
-def test_a_stamp_in_the_middle_of_its_exchange_is_no_skew() -> None:
+def test_a_timestamp_within_its_exchange_is_not_skew() -> None:
     assert clock_skew([Timestamp(NOW + 0.5, 0.0)], sent=NOW, received=NOW + 1) == ClockSkew(0.0, 0.5)
 
 
@@ -30,7 +30,7 @@ def test_a_clock_ahead_is_a_positive_skew_and_one_behind_a_negative(skew: float)
     assert found == ClockSkew(skew, 0.5)
 
 
-def test_the_error_is_half_the_exchange_and_half_of_what_the_stamp_cannot_tell_apart() -> None:
+def test_the_error_is_half_the_exchange_and_half_the_resolution() -> None:
     found = clock_skew([Timestamp(NOW, 1.0)], sent=NOW, received=NOW + 0.5)
     assert found == ClockSkew(0.25, 0.75)
 
@@ -92,7 +92,7 @@ def test_a_date_is_a_stamp_of_one_second_in_each_form_that_http_allows(date: str
     "date",
     [None, "", "now", "1776714849", "2026-04-20T19:54:09Z", "Mon, 20 Apr 2026 19:54 GMT", "Mon, 20 Apr 2026"],
 )
-def test_what_is_no_date_to_the_second_is_no_stamp(date: str | None) -> None:
+def test_a_date_needs_seconds_to_be_a_timestamp(date: str | None) -> None:
     assert date_timestamp(date) is None
 
 
@@ -107,7 +107,7 @@ def test_any_text_is_a_finite_stamp_or_none(date: str) -> None:
 AHEAD, BEHIND = "Mon, 20 Apr 2026 19:54:09 GMT", 1776714849.0 - 86_400
 
 
-def test_one_host_whose_certificate_is_not_valid_yet_is_wrong_itself() -> None:
+def test_if_one_certificate_is_not_valid_yet_the_host_is_wrong() -> None:
     evidence = ClockEvidence()
     assert not evidence.not_yet_valid("a.example", BEHIND)
     assert not evidence.not_yet_valid("a.example", BEHIND + 1)
@@ -129,7 +129,7 @@ def test_a_date_from_the_future_is_evidence_and_a_right_one_takes_it_back() -> N
 
 
 @pytest.mark.parametrize("date", [None, "soon", AHEAD])
-def test_a_date_that_is_missing_or_right_is_no_evidence(date: str | None) -> None:
+def test_a_missing_or_correct_date_is_not_evidence(date: str | None) -> None:
     evidence = ClockEvidence()
     evidence.date_seen("a.example", date, BEHIND + 86_400)
     assert not evidence.not_yet_valid("b.example", BEHIND + 86_400)

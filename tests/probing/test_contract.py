@@ -189,7 +189,7 @@ def test_a_flow_of_an_unexpected_status_is_checked_too() -> None:
     ],
     ids=["failed", "another environment", "no flow", "400", "302"],
 )
-def test_what_is_no_healthy_flow_is_not_checked(answer: Answer) -> None:
+def test_only_a_healthy_flow_is_checked(answer: Answer) -> None:
     verdict = judge(answer, EXPECTATION)
     assert verdict.checks == {}
     assert verdict.lifetime is None
@@ -216,7 +216,7 @@ def test_links_must_lead_to_where_the_source_answers_wherever_that_is(source_url
 
 
 @pytest.mark.parametrize("status", sorted(STATUS_LINKS))
-def test_each_status_is_asked_for_the_link_that_it_waits_for(status: str) -> None:
+def test_each_status_needs_its_link(status: str) -> None:
     flow = INTERACTION if status == DAVINCI else a_flow(status=status)
     here = {"href": f"{SOURCE_URL}/flows/{FLOW}"}
     assert failed({**flow, "_links": {STATUS_LINKS[status]: here, "self": here}}, status) == set()
@@ -224,7 +224,7 @@ def test_each_status_is_asked_for_the_link_that_it_waits_for(status: str) -> Non
 
 
 @pytest.mark.parametrize("status", [*sorted(KNOWN_STATUSES - set(STATUS_LINKS)), "BRAND_NEW_REQUIRED"])
-def test_a_status_that_calls_for_no_known_link_is_asked_for_none(status: str) -> None:
+def test_a_status_without_a_known_link_needs_none(status: str) -> None:
     checks = check_contract(a_flow(status=status), status, EXPECTATION)
     assert checks == dict.fromkeys(set(CHECKS) - {"status_link"}, True)
 

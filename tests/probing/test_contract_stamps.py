@@ -56,7 +56,7 @@ def test_a_stamp_is_its_moment_and_as_exact_as_it_was_written(
         "2026-04-20T19:54:09.Z", "2026-04-20T19:54:09.271 Z", CREATED + "\n", "\ud800", "x" * 100_000,
     ],
 )  # fmt: skip
-def test_what_does_not_say_its_second_and_its_zone_is_no_stamp(value: object) -> None:
+def test_a_timestamp_needs_second_and_zone(value: object) -> None:
     assert parse_timestamp(value) is None
 
 

@@ -38,12 +38,12 @@ def test_a_json_object_is_read(body: bytes | str, document: dict[str, Any]) -> N
         "{}".encode("utf-16"), "{}".encode("utf-32"),
     ],
 )  # fmt: skip
-def test_anything_else_is_no_document(body: bytes | str) -> None:
+def test_anything_else_is_not_a_document(body: bytes | str) -> None:
     assert parse_object(body) is None
 
 
 @pytest.mark.parametrize("opening", [b'{"a":', b"["])
-def test_nesting_without_end_is_no_document(opening: bytes) -> None:
+def test_endless_nesting_is_not_a_document(opening: bytes) -> None:
     assert parse_object(opening * 50_000) is None
 
 

@@ -187,7 +187,7 @@ def test_a_literal_ipv6_address_is_probed_with_its_brackets_where_they_belong() 
     assert len(run(main())) == 1
 
 
-def test_an_international_name_is_resolved_asked_for_and_sent_in_the_same_encoding(
+def test_an_international_name_has_one_encoding_everywhere(
     authority: Authority,
 ) -> None:
     # IDNA 2003, which the standard library would apply to "straße.example", makes another name of it.

@@ -52,7 +52,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         (says(CHUNKED + b"1\r\n{", then="close"), "transfer"),
     ],
 )
-def test_what_is_no_http_is_a_protocol_error_of_the_provider(behave: Behaviour, phase: str) -> None:
+def test_a_response_that_is_not_http_is_the_providers_protocol_error(behave: Behaviour, phase: str) -> None:
     assert visit(behave).finding == ("protocol", "provider", phase)
 
 

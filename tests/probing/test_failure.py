@@ -49,7 +49,7 @@ def refusal(certificate: Certificate, authority: Authority, name: str = "localho
     ],
     ids=["expired", "not yet valid", "another name", "unknown issuer"],
 )
-def test_a_refused_certificate_is_the_providers_only_where_it_alone_can_mend_it(
+def test_a_rejected_certificate_is_the_providers_only_if_it_alone_can_fix_it(
     certificate: Callable[[Authority], Certificate], fault: Fault, authority: Authority
 ) -> None:
     error = refusal(certificate(authority), authority)
@@ -103,13 +103,13 @@ def alert(reason: str) -> ssl.SSLError:
     return error
 
 
-def test_an_alert_on_the_first_read_is_the_handshake_refused() -> None:
+def test_an_alert_on_the_first_read_is_a_handshake_failure() -> None:
     # TLS 1.3: the server sees the client's certificate when the client thinks it is through.
     error = alert("TLSV13_ALERT_CERTIFICATE_REQUIRED")
     assert read_failure(error, Phase.PROCESSING) == (Reason.TLS, Fault.NETWORK)
 
 
-def test_an_alert_in_the_middle_of_a_body_is_no_handshake() -> None:
+def test_an_alert_within_a_body_is_not_a_handshake_failure() -> None:
     assert read_failure(alert("TLSV1_ALERT_INTERNAL_ERROR"), Phase.TRANSFER) == (
         Reason.PROTOCOL,
         Fault.PROVIDER,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from probing.examples import EXPECTATION, STATUS, a_flow
 
-from exporter.outcome import CHECKS, UNKNOWN, Phase, StepRecord, TlsFacts
+from exporter.outcome import CHECKS, Phase, StepRecord, TlsFacts
 from exporter.probing.messages import Answer, Expectation, Request, Step
 from exporter.probing.probe import evaluate, step_record
 from exporter.probing.timing import DeadlineError
@@ -55,11 +55,6 @@ def test_a_407_is_the_proxys_word_where_there_is_a_proxy(answer: Answer) -> None
     verdict = evaluate(an_exchange(answer), a_step(), proxied=True)
     assert (verdict.reason, verdict.fault) == (Reason.PROXY, Fault.NETWORK)
     assert verdict.error_codes == ()
-
-
-def test_a_407_without_a_proxy_is_the_providers_own() -> None:
-    verdict = evaluate(an_exchange(DENIED), a_step())
-    assert (verdict.reason, verdict.fault) == (Reason.CLIENT_ERROR, Fault.CONFIGURATION)
 
 
 @pytest.mark.parametrize("code", [200, 302, 400, 401, 403, 429, 502, 503, 504])
@@ -140,7 +135,7 @@ def test_a_flow_without_createdat_is_timed_by_its_date_header() -> None:
     assert found.clock_skew_error == pytest.approx(1.0, abs=1e-6)
 
 
-def test_a_flow_that_does_not_say_when_it_was_made_tells_nothing_of_a_clock() -> None:
+def test_a_flow_without_its_creation_time_has_no_skew() -> None:
     found = recorded(an_answer(a_flow(createdAt=None)))
     assert found.checks
     assert found.clock_skew is None
@@ -157,30 +152,10 @@ def test_a_flow_that_does_not_say_when_it_was_made_tells_nothing_of_a_clock() ->
     ],
     ids=["no flow", "failed", "another environment", "503"],
 )
-def test_what_is_no_healthy_flow_tells_nothing_of_contract_lifetime_and_clock(answer: Answer) -> None:
+def test_only_a_healthy_flow_has_contract_lifetime_and_clock(answer: Answer) -> None:
     found = recorded(answer)
     assert found.reason is not Reason.OK
     assert found.checks == {}
     assert found.lifetime is None
     assert found.clock_skew is None
     assert found.clock_skew_error is None
-
-
-def test_nothing_that_was_not_seen_is_recorded() -> None:
-    exchange, step = Exchange(error=DeadlineError()), a_step()
-    found = step_record(exchange, step, evaluate(exchange, step), 0.0, None)
-    assert found == StepRecord(step="authorize", reason=Reason.TIMEOUT, phase=Phase.RESOLVE, phases={})
-
-
-# What is left unsaid
-
-
-def test_what_a_provider_echoes_in_place_of_an_id_or_a_status_is_not_kept() -> None:
-    found = recorded(an_answer(a_flow(status=SECRET), correlation_id=f"x-{SECRET}"))
-    assert found.correlation_id is None
-    assert found.flow_status == UNKNOWN
-    assert SECRET not in repr(found)
-
-
-def test_a_correlation_id_is_kept() -> None:
-    assert recorded(an_answer(a_flow(), correlation_id="4f1c-9b")).correlation_id == "4f1c-9b"

@@ -53,7 +53,7 @@ def test_a_flow_of_the_right_environment_and_status_is_ok_with_any_2xx(code: int
         b"\xef\xbb\xbf" + encoded(a_flow()),
     ],
 )
-def test_what_a_flow_may_lack_or_carry_beside_does_not_make_it_bad(body: bytes) -> None:
+def test_optional_and_additional_fields_do_not_make_a_flow_bad(body: bytes) -> None:
     verdict = judge(Answer(200, body), EXPECTATION)
     assert (verdict.reason, verdict.fault) == OK
     assert verdict.flow_status == STATUS
@@ -73,7 +73,7 @@ def test_another_environment_is_not_our_flow(environment: object) -> None:
 
 
 @pytest.mark.parametrize("status", [None, "", 0, 200, 1.5, True, False, [], [STATUS], {}, {"a": STATUS}])
-def test_a_status_that_is_no_word_is_no_status(status: object) -> None:
+def test_an_invalid_status_is_not_a_status(status: object) -> None:
     verdict = judge(Answer(200, encoded(a_flow(status=status))), EXPECTATION)
     assert (verdict.reason, verdict.fault) == (Reason.NOT_A_FLOW, Fault.PROVIDER)
     assert verdict.flow_status is None
@@ -171,7 +171,7 @@ def test_json_without_a_flow_status_is_not_a_flow(document: dict[str, Any]) -> N
         b'{"a":' * 100_000, b"[" * 100_000,
     ],
 )  # fmt: skip
-def test_a_2xx_whose_body_is_no_json_object_is_not_json(body: bytes) -> None:
+def test_a_2xx_without_a_json_object_is_not_json(body: bytes) -> None:
     verdict = judge(Answer(200, body), EXPECTATION)
     assert (verdict.reason, verdict.fault) == (Reason.NOT_JSON, Fault.PROVIDER)
 

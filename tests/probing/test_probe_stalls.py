@@ -177,7 +177,7 @@ def test_a_stall_while_a_name_resolves_is_marked() -> None:
 
 
 @pytest.mark.parametrize("stall", [61.0, HOUR])
-def test_a_provider_that_is_silent_is_a_timeout_although_the_loop_stands_still(stall: float) -> None:
+def test_a_silent_provider_is_a_timeout_even_if_the_loop_stalls(stall: float) -> None:
     async def behave(talk: Talk) -> None:
         await talk.hear()
         loop().stand_still(stall)
@@ -211,7 +211,7 @@ def test_a_timeout_in_resolution_is_our_own_if_a_stall_explains_it(
         (says(b"", then="reset"), "protocol", "provider"),
     ],
 )
-def test_what_is_no_timeout_is_not_explained_by_a_stall(behave: Behaviour, reason: str, fault: str) -> None:
+def test_only_a_timeout_is_explained_by_a_stall(behave: Behaviour, reason: str, fault: str) -> None:
     outcome = visit(behave, stalls=always).outcome
     assert (outcome.reason, outcome.fault) == (reason, fault)
 

@@ -43,7 +43,7 @@ def test_a_date_is_counted_from_our_clock_when_the_response_has_none(value: str)
     assert retry_after_seconds(value, date="not a date", now=NOW) == 60.0
 
 
-def test_a_date_is_counted_from_the_clock_of_whoever_wrote_it() -> None:
+def test_a_date_is_counted_from_the_clock_of_its_server() -> None:
     value, date = "Sun, 06 Nov 1994 08:50:37 GMT", "Sun, 06 Nov 1994 08:49:07 GMT"
     assert retry_after_seconds(value, date=date, now=NOW + 86_400) == 90.0
 
@@ -69,7 +69,7 @@ def test_a_date_that_has_passed_asks_for_no_wait() -> None:
         "Sun, 99 Nov 1994 08:50:37 GMT",
     ],
 )
-def test_what_is_neither_says_nothing(value: str | None) -> None:
+def test_anything_else_has_no_code(value: str | None) -> None:
     assert retry_after_seconds(value, date=None, now=NOW) is None
 
 

@@ -168,12 +168,12 @@ def test_a_url_is_where_to_connect_and_what_to_ask_there(
 
 
 @pytest.mark.parametrize("url", ["ftp://idp.example/", "https:///path", "idp.example/path", ""])
-def test_what_is_not_a_url_of_http_is_refused(url: str) -> None:
+def test_a_url_that_is_not_http_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="not an http or https URL"):
         split_url(url)
 
 
-def test_a_tunnel_to_a_literal_ipv6_address_is_asked_for_with_its_brackets(authority: Authority) -> None:
+def test_a_tunnel_to_an_ipv6_address_is_requested_with_brackets(authority: Authority) -> None:
     gone = detour(
         says(answer(status="503 Service Unavailable")),
         says(GOOD),

@@ -92,9 +92,7 @@ def test_a_proxy_that_refuses_connections_is_the_proxys_failure(
 
 
 @SCHEMES
-def test_a_proxy_whose_name_does_not_resolve_is_the_proxys_failure(
-    authority: Authority, *, secure: bool
-) -> None:
+def test_an_unresolvable_proxy_is_a_proxy_failure(authority: Authority, *, secure: bool) -> None:
     gone = detour(
         forwards(),
         says(GOOD),
@@ -105,7 +103,7 @@ def test_a_proxy_whose_name_does_not_resolve_is_the_proxys_failure(
     assert gone.resolved == ["no-such-proxy.example"]
 
 
-def test_a_proxy_that_says_nothing_to_a_request_for_a_tunnel_is_a_timeout_of_the_network(
+def test_a_proxy_that_does_not_answer_connect_is_a_timeout_of_the_network(
     authority: Authority,
 ) -> None:
     gone = detour(then_an_hour_passes(says(b"")), says(GOOD), authority=authority)

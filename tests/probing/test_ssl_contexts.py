@@ -6,12 +6,14 @@ import errno
 import json
 import shutil
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives import serialization
-from harness.certificates import Authority
+from harness.certificates import Authority, Certificate
 from probing.examples import a_flow, a_target
 from probing.loopback import answer, says
 from probing.visit import visit, wants_a_client_certificate
@@ -63,7 +65,7 @@ def test_a_client_certificate_is_shown_to_a_server_that_demands_one(
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_client_certificate_of_somebody_else_is_refused_and_told_as_tls(
+def test_a_wrong_client_certificate_is_rejected_with_reason_tls(
     version: ssl.TLSVersion, authority: Authority, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -115,13 +117,37 @@ def test_certificates_and_names_are_always_checked(authority: Authority) -> None
         assert context.check_hostname
 
 
+def test_certificate_checks_are_the_same_on_every_python(authority: Authority) -> None:
+    """Python 3.13 switched both on: strict checks refuse private authorities that others accept."""
+    for target in (a_target(), a_target(ca_file=authority.ca_file)):
+        flags = SSLContexts([target])(target).verify_flags
+        assert not flags & ssl.VerifyFlags.VERIFY_X509_STRICT
+        assert flags & ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+
+
+def test_an_intermediate_authority_alone_can_be_trusted(tmp_path: Path) -> None:
+    root = trustme.CA()
+    intermediate = root.create_child_ca()
+    (tmp_path / "intermediate.pem").write_bytes(intermediate.cert_pem.bytes())
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    intermediate.issue_cert("idp.example").configure_cert(server)
+    target = a_target(ca_file=tmp_path / "intermediate.pem")
+    visited = visit(
+        says(answer(json.dumps(a_flow()).encode())),
+        certificate=Certificate(tls=server, not_before=datetime.now(UTC), not_after=datetime.now(UTC)),
+        trust=SSLContexts([target]),
+        ca_file=target.ca_file,
+    )
+    assert visited.finding == ("ok", "none", "transfer")
+
+
 def test_the_systems_authorities_are_there_even_when_every_target_has_its_own(authority: Authority) -> None:
     # The warm-up walks a target of its own, without a CA_FILE.
     context = SSLContexts([a_target(ca_file=authority.ca_file)])(a_target())
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
-def test_a_ca_file_that_is_gone_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_a_missing_ca_file_is_reported_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SSLContexts([a_target(ca_file=tmp_path / "gone.pem")])
 
@@ -163,7 +189,7 @@ def test_an_empty_file_of_authorities_is_none(system: System) -> None:
     assert system_has_no_authorities()
 
 
-def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
+def test_an_unlistable_directory_does_not_prevent_the_start(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # OpenSSL opens its files by name, for which it needs no list of them.
@@ -177,7 +203,7 @@ def test_a_directory_that_may_not_be_listed_is_no_reason_not_to_start(
 # Renewal
 
 
-def test_a_file_that_holds_another_authority_now_is_read_anew(tmp_path: Path) -> None:
+def test_a_changed_authority_file_is_reloaded(tmp_path: Path) -> None:
     target = a_target(ca_file=Authority(tmp_path).ca_file)
     trust = SSLContexts([target])
     Authority(tmp_path)  # in the place of the one before

@@ -60,7 +60,7 @@ def test_the_first_probe_after_it_imports_nothing_more() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_it_walks_the_whole_way_in_the_clear_and_into_a_handshake_without_a_word(
+def test_it_covers_a_plain_exchange_and_a_handshake_without_logging(
     authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
     walked: list[Outcome] = []
@@ -81,7 +81,7 @@ def test_it_walks_the_whole_way_in_the_clear_and_into_a_handshake_without_a_word
     assert not caplog.records
 
 
-def test_where_loopback_is_closed_it_says_so_and_goes_on(
+def test_a_closed_loopback_is_logged_and_not_fatal(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_: object) -> NoReturn:

@@ -65,7 +65,7 @@ def test_half_of_the_share_of_one_address_is_near_the_limit(count: int, near: bo
     assert load.is_near_the_limit is near
 
 
-def test_no_targets_are_no_load() -> None:
+def test_no_targets_mean_no_load() -> None:
     assert (first_probes([]), loads([], lambda _: "here")) == ([], [])
 
 

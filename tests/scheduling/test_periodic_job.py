@@ -100,7 +100,7 @@ def test_a_call_that_takes_longer_than_the_interval_is_not_joined_by_another() -
     assert work.most_running == 1
 
 
-def test_what_was_due_while_the_loop_stood_still_is_done_once() -> None:
+def test_runs_due_during_a_stall_are_done_once() -> None:
     work = worked(100.0, event=(29.0, lambda time: time.loop.stall(50.0)))
     assert work.begun == pytest.approx([0.0, 15.0, 79.0, 90.0], abs=EXACT)
 
@@ -148,7 +148,7 @@ def test_it_is_not_counted_as_a_probe_and_does_not_wait_for_one() -> None:
     assert record.skips == []
 
 
-def test_a_schedule_whose_jobs_run_but_whose_probes_do_not_is_unhealthy() -> None:
+def test_a_schedule_that_runs_jobs_but_no_probes_is_unhealthy() -> None:
     targets = (make_target("hog", host="a", interval=86_400.0), make_target("t", host="b", interval=4.0))
 
     async def scenario(record: Recorder, time: VirtualTime) -> None:

@@ -21,7 +21,7 @@ def test_an_offset_lies_within_the_period(name: str, interval: float) -> None:
 
 
 @given(names, intervals)
-def test_an_offset_is_the_same_each_time_it_is_asked_for(name: str, interval: float) -> None:
+def test_an_offset_is_always_the_same(name: str, interval: float) -> None:
     assert phase_offset(name, Journey.AUTHORIZE, interval) == phase_offset(name, Journey.AUTHORIZE, interval)
 
 

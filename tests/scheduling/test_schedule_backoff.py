@@ -39,7 +39,9 @@ def assert_backed_off(record: Recorder, target: Target, due: list[float], since:
         pytest.param(3600.0, 300.0, id="five minutes at most"),
     ],
 )
-def test_a_limited_target_backs_off_and_goes_on_in_its_phase(retry_after: float | None, lasts: float) -> None:
+def test_a_limited_target_backs_off_and_continues_in_its_phase(
+    retry_after: float | None, lasts: float
+) -> None:
     target = make_target("t", interval=10.0)
     record = run_schedule([target], 400.0, script=limited_once("t", retry_after))
     assert_backed_off(record, target, due_runs(target, 400.0), 1.0, 1.0 + lasts)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from scheduling.recorder import EXACT, Probe, due_runs, make_target, run_schedule
+from scheduling.recorder import EXACT, Probe, due_runs, make_target, run_schedule, simulate
 
 from exporter.outcome import Observer, Outcome, SkipCause
 
@@ -49,7 +50,7 @@ def test_a_run_that_waits_longer_than_the_grace_is_missed() -> None:
     assert missed[0].at == pytest.approx(LONG / 2, abs=EXACT)
 
 
-def test_a_run_whose_turn_comes_too_late_is_missed() -> None:
+def test_a_run_that_waits_too_long_is_missed() -> None:
     """The loop may stall after the probe before has ended."""
 
     def blocking(record: Recorder) -> list[Observer]:
@@ -128,3 +129,24 @@ def test_an_outage_beyond_the_limit_delays_others_but_does_not_stop_them() -> No
         due_runs(fine, 400.0)
     )
     assert len(record.starts("fine")) > 10
+
+
+@pytest.mark.parametrize("limit", [4, 40])
+def test_a_lagging_event_loop_has_fewer_concurrent_probes_until_it_has_recovered(limit: int) -> None:
+    """However much it lags, some are started; and never more than the limit."""
+    targets = [make_target(name, host=name, interval=10.0) for name in names(60)]
+    peaks = []
+
+    async def scenario(record: Recorder, _: VirtualTime) -> None:
+        schedule = record.schedule(targets, limit=limit)
+        schedule.start()
+        for lag in (0.2, 5.0, 0.0):
+            for _sample in range(100):
+                schedule.adapt(lag)
+            record.max_in_flight = 0
+            await asyncio.sleep(20.0)
+            peaks.append(record.max_in_flight)
+        await schedule.stop(grace=1e6)
+
+    simulate(scenario, lambda *_: Probe(lasts=3.0))
+    assert peaks == [limit, min(limit, 10), limit]

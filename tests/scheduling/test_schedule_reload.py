@@ -68,7 +68,7 @@ def test_every_field_of_a_target_is_relevant_or_not() -> None:
 
 
 @pytest.mark.parametrize("field", IRRELEVANT)
-def test_a_running_probe_goes_on_if_only_irrelevant_fields_change(field: str) -> None:
+def test_a_running_probe_continues_if_only_irrelevant_fields_change(field: str) -> None:
     target = make_target("t", interval=LONG)
     after = replace(target, **{field: IRRELEVANT[field]})
     record = reloaded([target], (3.0, [after]), until=6.0, script=lambda *_: Probe(lasts=5.0))

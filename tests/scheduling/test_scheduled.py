@@ -76,7 +76,7 @@ def test_times_are_by_the_wall_clock_even_if_it_was_set() -> None:
     assert after == pytest.approx(before + 3600.0, abs=EXACT)
 
 
-def test_one_target_can_be_asked_for_by_its_name() -> None:
+def test_one_target_can_be_selected_by_name() -> None:
     found: list[str] = []
 
     async def scenario(record: Recorder, _: VirtualTime) -> None:

@@ -71,7 +71,7 @@ def test_every_file_but_the_index_has_a_page() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_a_runbook_is_a_page_whose_links_lead_to_the_overview_and_to_runbooks(alert: str) -> None:
+def test_a_runbook_links_to_the_overview_and_to_runbooks(alert: str) -> None:
     text = page(f"/runbooks/{alert}")
     assert f"<h1>{alert}</h1>" in text
     assert [tag for tag in Document(text).open if tag not in {"br", "hr"}] == []

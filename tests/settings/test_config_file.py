@@ -83,7 +83,7 @@ def test_a_list_may_replace_commas(tmp_path: Path) -> None:
     assert config.web.health_listen_addresses == (ListenAddress("127.0.0.1", 3),)
 
 
-def test_null_is_no_value_of_a_setting_and_an_empty_group(tmp_path: Path) -> None:
+def test_null_unsets_a_setting_and_empties_a_group(tmp_path: Path) -> None:
     config = loaded(
         tmp_path,
         "defaults:\n  prompt: login\n  labels: {tier: gold}\nweb:\nlog: ~\n"
@@ -238,7 +238,7 @@ def test_what_is_missing_is_reported_at_the_target(tmp_path: Path) -> None:
     ]
 
 
-def test_an_error_in_it_is_reported_beside_those_of_variables(tmp_path: Path) -> None:
+def test_an_error_in_it_is_reported_with_those_of_variables(tmp_path: Path) -> None:
     text = f"{EMEA}    pkce: maybe\nnonsense: 1\nlog: loud\n"
     assert reported(tmp_path, text, {"FLOW_EXPORTER_LOG__LEVEL": "loud", f"{T}NONSENSE": "1"}) == [
         "FLOW_EXPORTER_LOG__LEVEL: expected debug, info, warning or error",

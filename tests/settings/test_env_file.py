@@ -31,7 +31,7 @@ def test_a_virtual_environment_of_that_name_is_ignored(tmp_path: Path) -> None:
     assert load(EMEA, tmp_path).targets
 
 
-def test_a_working_directory_that_is_a_file_is_no_error(tmp_path: Path) -> None:
+def test_a_working_directory_that_is_a_file_is_not_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert load(EMEA, tmp_path / "file").targets
 

@@ -114,7 +114,7 @@ def test_two_locations_in_the_defaults_are_reported_once_even_if_no_target_uses_
     ]
 
 
-def test_an_invalid_location_beside_another_is_reported_as_both() -> None:
+def test_an_invalid_location_next_to_another_is_reported_as_both() -> None:
     assert reported({f"{T}REGION": "MOON", f"{T}AUTH_URL": "http://a"}) == [
         f"{T}REGION: REGION and AUTH_URL are mutually exclusive",
         f"{T}REGION: unknown region; use NA, CA, EU, AU, SG or AP",

@@ -73,7 +73,7 @@ def test_files_of_others_and_of_kubernetes_are_ignored(mount: Mount) -> None:
     assert loaded(mount.directory).log.level == "debug"
 
 
-def test_an_empty_directory_is_no_error(tmp_path: Path) -> None:
+def test_an_empty_directory_is_not_an_error(tmp_path: Path) -> None:
     assert loaded(tmp_path).targets
 
 

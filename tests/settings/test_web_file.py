@@ -452,7 +452,7 @@ basic_auth_users:
     ]
 
 
-def test_an_encrypted_key_is_rejected_and_no_passphrase_asked_for(pems: Path) -> None:
+def test_an_encrypted_key_is_rejected_without_a_passphrase_prompt(pems: Path) -> None:
     done = subprocess.run(
         ["openssl", "ec", "-aes256", "-passout", "pass:x", "-in", pems / "server.key"],
         capture_output=True,

@@ -74,9 +74,7 @@ def test_another_environment_is_not_found(client: Client) -> None:
         ("DELETE", f"/{ENVIRONMENT_ID}/as/jwks"),
     ],
 )
-def test_a_path_or_method_that_does_not_exist_is_refused_as_by_the_edge(
-    client: Client, method: str, path: str
-) -> None:
+def test_an_unknown_path_or_method_is_rejected_as_by_the_edge(client: Client, method: str, path: str) -> None:
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     received = exchange(client.environment.port, head.encode())
     assert received.startswith(b"HTTP/1.1 403 Forbidden\r\n")

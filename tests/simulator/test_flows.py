@@ -143,7 +143,7 @@ def test_the_right_password_completes_the_flow_and_sets_the_cookie(client: Clien
         ({"username": "ada", "password": 1}, "INVALID_VALUE", "password"),
     ],
 )
-def test_wrong_credentials_are_refused_and_the_flow_stays(
+def test_wrong_credentials_are_rejected_and_the_flow_stays(
     client: Client, body: object, code: str, target: str
 ) -> None:
     href = begin(client)
@@ -160,7 +160,7 @@ def test_an_action_that_the_flow_does_not_offer_is_the_wrong_media_type(client: 
     assert (response.status_code, response.json()["code"]) == (415, "INVALID_REQUEST")
 
 
-def test_a_body_that_is_too_long_is_refused(client: Client) -> None:
+def test_a_body_that_is_too_long_is_rejected(client: Client) -> None:
     assert client.post(begin(client), b" " * 70_000, CHECK).status_code == 413
 
 

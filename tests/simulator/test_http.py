@@ -47,7 +47,7 @@ def test_a_body_is_read_whole(client: Client, framing: bytes, parts: tuple[bytes
     assert exchange(client.environment.port, POST + framing + b"\r\n\r\n", *parts).startswith(NOT_FOUND)
 
 
-def test_a_body_over_the_limit_is_refused_and_an_endless_one_before_its_end(client: Client) -> None:
+def test_a_body_over_the_limit_is_rejected_and_an_endless_one_before_its_end(client: Client) -> None:
     received = exchange(client.environment.port, POST + b"Content-Length: 65537\r\n\r\n", b"x" * 65_537)
     assert received.startswith(b"HTTP/1.1 413 ")
     with connect(client.environment.port) as endless:
@@ -72,7 +72,7 @@ def test_a_client_that_waits_for_100_continue_gets_it(client: Client) -> None:
         (b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: magic\r\n\r\n", 400),
     ],
 )
-def test_anything_but_http_is_refused_and_is_not_a_request(client: Client, sent: bytes, status: int) -> None:
+def test_anything_but_http_is_rejected_and_not_a_request(client: Client, sent: bytes, status: int) -> None:
     before = client.environment.stats.requests
     with connect(client.environment.port) as speaker:
         speaker.sendall(sent)

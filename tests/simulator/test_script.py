@@ -126,7 +126,7 @@ def test_an_error_has_its_line(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "s", "1", "1s1m", "-1s", "1.5s", "1 s", "٣s", "true", "null"])
-def test_an_invalid_duration_is_refused(text: str) -> None:
+def test_an_invalid_duration_is_rejected(text: str) -> None:
     with pytest.raises(ScriptError, match="after: invalid duration"):
         read_script(f"- {{after: {text or repr('')}, environment: emea, weather: slow}}")
 

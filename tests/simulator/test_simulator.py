@@ -67,7 +67,7 @@ def refusal(*environments: Environment, script: Script | None = None) -> str:
         ({"applications": (APPLICATION, APPLICATION)}, "two applications have the same client_id"),
     ],
 )
-def test_an_invalid_environment_is_refused(changes: dict[str, object], text: str) -> None:
+def test_an_invalid_environment_is_rejected(changes: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         emea(**changes)
 
@@ -78,7 +78,7 @@ def test_an_application_needs_a_redirect_uri_and_a_user_keeps_the_password() -> 
     assert "hunter2" not in repr(User(username="ada", password="hunter2"))
 
 
-def test_environments_that_do_not_fit_together_are_refused_with_every_error() -> None:
+def test_conflicting_environments_are_rejected_with_every_error() -> None:
     text = refusal(
         emea(port=8080), emea(port=8080), emea(name="b", weather=parse_weather({"weather": "tls_expired"}))
     )
@@ -91,7 +91,7 @@ def test_environments_that_do_not_fit_together_are_refused_with_every_error() ->
     assert refusal() == "there must be at least one environment"
 
 
-def test_a_script_that_does_not_fit_is_refused() -> None:
+def test_a_script_that_does_not_fit_is_rejected() -> None:
     assert refusal(emea(name="b"), script=LATER) == "no environment has the name or id emea"
 
 

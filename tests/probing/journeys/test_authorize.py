@@ -102,7 +102,7 @@ def test_the_challenge_is_that_of_rfc_7636_appendix_b() -> None:
     assert s256(VERIFIER) == CHALLENGE
 
 
-def test_nonce_and_state_are_fresh_on_every_walk_and_differ() -> None:
+def test_nonce_and_state_are_fresh_for_every_probe_and_differ() -> None:
     seen: set[str] = set()
     for _ in range(50):
         sent = dict(parameters(next(authorize(a_target(pkce=True), fresh_token))))
@@ -137,7 +137,7 @@ def test_the_journey_has_one_step_and_ends_when_it_was_judged_good() -> None:
         ((STATUS, "DAVINCI"), (("X-Requested-With", "ping-sdk"),)),
     ],
 )
-def test_where_davinci_is_expected_the_sdks_form_is_asked_for(
+def test_if_davinci_is_expected_the_sdk_form_is_requested(
     statuses: tuple[str, ...], headers: tuple[tuple[str, str], ...]
 ) -> None:
     assert first_step(a_target(expected_statuses=statuses), "n", "s").request.headers == headers
@@ -146,11 +146,11 @@ def test_where_davinci_is_expected_the_sdks_form_is_asked_for(
 @pytest.mark.parametrize(
     ("prompt", "forbidden"), [(None, False), ("login", False), ("none", True), ("login none", True)]
 )
-def test_the_judge_is_told_that_any_prompt_was_forbidden(prompt: str | None, *, forbidden: bool) -> None:
+def test_the_judge_knows_that_prompts_are_forbidden(prompt: str | None, *, forbidden: bool) -> None:
     assert first_step(a_target(prompt=prompt), "n", "s").expectation.prompt_none is forbidden
 
 
-def test_every_journey_that_can_be_configured_can_be_walked() -> None:
+def test_every_journey_can_be_run() -> None:
     assert set(JOURNEYS) == set(Journey)
 
 
