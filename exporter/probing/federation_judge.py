@@ -14,7 +14,7 @@ from typing import Any
 from exporter.outcome import DAVINCI, FAILED
 from exporter.probing.errors import codes_in_document, codes_in_location, parse_object
 from exporter.probing.judge import flow_status, judge, judge_json
-from exporter.probing.links import FLOW_ID, Environment, Link, parse_link
+from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
 
@@ -49,12 +49,12 @@ def is_redirect(answer: Answer) -> bool:
 # destination_authorize, destination_lookup
 
 
-def judge_begin(answer: Answer, *, destination: Environment, url: str) -> Verdict:
+def judge_begin(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
     """Judge the destination's flow before `destination_lookup`, which does not name a provider yet."""
     return _judge_any_flow(answer, destination, url)
 
 
-def judge_offer(answer: Answer, *, destination: Environment, url: str, provider: str | None) -> Verdict:
+def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: str | None) -> Verdict:
     """Judge a flow of the destination that must offer the identity provider.
 
     Args:
@@ -121,7 +121,7 @@ def _is_named(entry: Mapping[str, Any], provider: str | None) -> bool:
     return entry.get("name") == provider or (identifier or "").lower() == provider.lower()
 
 
-def _judge_any_flow(answer: Answer, environment: Environment, url: str) -> Verdict:
+def _judge_any_flow(answer: Answer, environment: Endpoints, url: str) -> Verdict:
     """Judge a flow of an environment, whatever its status; a DaVinci flow is not one of these."""
     status = flow_status(judge_json(answer).flow)
     verdict = judge(
@@ -148,7 +148,7 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 # sign_on
 
 
-def judge_sign_on(answer: Answer, *, source: Environment, url: str) -> Verdict:
+def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
     verdict = judge(answer, Expectation(source.environment_id, url, ("COMPLETED",)))
     if verdict.reason is Reason.OK:
@@ -167,7 +167,7 @@ def judge_sign_on(answer: Answer, *, source: Environment, url: str) -> Verdict:
     )
 
 
-def _with_resume_url(verdict: Verdict, source: Environment, url: str) -> Verdict:
+def _with_resume_url(verdict: Verdict, source: Endpoints, url: str) -> Verdict:
     """Add the URL to go on with; every field of a flow is optional, so it may have to be built."""
     href = verdict.flow.get("resumeUrl")
     if href is None:
@@ -322,7 +322,7 @@ def rejected_exchange(verdict: Verdict) -> Verdict:
     return verdict
 
 
-def judge_completion(answer: Answer, *, destination: Environment, url: str) -> Verdict:
+def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
     verdict = judge(answer, Expectation(destination.environment_id, url, ("COMPLETED",)))
     if verdict.reason is Reason.FLOW_FAILED:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from exporter.probing.errors import codes_in_location
 from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, is_redirect
 from exporter.probing.judge import judge, judge_json
-from exporter.probing.links import Environment, Link, environment, is_pingone, is_safe_scheme, parse_link
+from exporter.probing.links import Endpoints, Link, endpoints, is_pingone, is_safe_scheme, parse_link
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind, SourceKind, Target
@@ -33,7 +33,7 @@ class ProviderRequest:
 
     link: Link
     kind: ProviderKind
-    source: Environment | None = None
+    source: Endpoints | None = None
     redirect_uri: str | None = None
     state: str | None = None
     prompt_none: bool = False
@@ -49,7 +49,7 @@ def has_request_object(link: Link) -> bool:
     return bool({"request", "request_uri"} & {name for name, _ in link.parameters()})
 
 
-def judge_initiate(answer: Answer, *, target: Target, destination: Environment, url: str) -> Verdict:
+def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, url: str) -> Verdict:
     """Judge where the destination sends a user; good is an allowed authorize URL that is complete.
 
     Returns:
@@ -88,7 +88,7 @@ def _link_only(target: Target, kind: ProviderKind) -> Verdict:
     return Verdict(Reason.OK, Fault.NONE, kind=kind)
 
 
-def read_request(target: Target, destination: Environment, link: Link) -> ProviderRequest | None:
+def read_request(target: Target, destination: Endpoints, link: Link) -> ProviderRequest | None:
     """Return what an authorize URL asks of which provider; None if it leads where it must not.
 
     Args:
@@ -117,10 +117,10 @@ def read_request(target: Target, destination: Environment, link: Link) -> Provid
     )
 
 
-def _source(target: Target, destination: Environment, link: Link) -> Environment | None:
+def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | None:
     """Return the PingOne environment that an authorize URL leads to, if it is the one of the settings."""
     if target.source_url:
-        configured = environment(target.source_url, target.source_environment_id)
+        configured = endpoints(target.source_url, target.source_environment_id)
         return configured if configured.has(link, _AUTHORIZE_PATH) else None
     if target.user is not None:
         return None  # a password goes nowhere but to the source of the settings
@@ -130,10 +130,10 @@ def _source(target: Target, destination: Environment, link: Link) -> Environment
         return None
     base = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
     named = _ENVIRONMENT_PATH.fullmatch(link.path)
-    return Environment("" if named is None else named[1].lower(), (base,))
+    return Endpoints("" if named is None else named[1].lower(), (base,))
 
 
-def _is_complete(request: ProviderRequest, destination: Environment) -> bool:
+def _is_complete(request: ProviderRequest, destination: Endpoints) -> bool:
     """Return True if an authorize URL has all that the next steps need."""
     if request.link.parameter("client_id") is None:
         return False

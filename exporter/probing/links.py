@@ -142,7 +142,7 @@ def with_parameter(url: str, name: str, value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class Endpoints:
     """Where one PingOne environment answers.
 
     Args:
@@ -174,7 +174,7 @@ class Environment:
 
 
 @lru_cache(maxsize=8192)
-def environment(url: str, environment_id: str) -> Environment:
+def endpoints(url: str, environment_id: str) -> Endpoints:
     """Return where an environment answers.
 
     Args:
@@ -182,8 +182,8 @@ def environment(url: str, environment_id: str) -> Environment:
         environment_id: lower case.
     """
     if url.endswith(f"/{environment_id}"):
-        return Environment(environment_id, (url,))
-    return Environment(
+        return Endpoints(environment_id, (url,))
+    return Endpoints(
         environment_id,
         (url, *(f"https://auth.pingone.{tld}/{environment_id}" for tld in PINGONE_TOP_LEVEL_DOMAINS)),
     )

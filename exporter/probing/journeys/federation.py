@@ -37,14 +37,22 @@ from exporter.probing.federation_judge import (
     judge_offer,
     judge_sign_on,
 )
-from exporter.probing.foreign import judge_prompt_none
+from exporter.probing.foreign import judge_prompt_none, prompt_none_url
 from exporter.probing.id_token import TokenExpectation, judge_keys, judge_token, usable_keys
 from exporter.probing.initiate import ProviderRequest, judge_initiate, read_request
 from exporter.probing.journeys.authorize import SDK_HEADERS, s256
 from exporter.probing.judge import judge
-from exporter.probing.links import Environment, environment, parse_link, with_parameter
+from exporter.probing.links import Endpoints, endpoints, parse_link, with_parameter
 from exporter.probing.messages import Expectation, Request, Step, Steps, Verdict
-from exporter.target import ClientAuth, DestinationApplication, Journey, ProviderKind, SyntheticUser, Target
+from exporter.target import (
+    ClientAuth,
+    DestinationApplication,
+    Journey,
+    ProviderKind,
+    ReadyBy,
+    SyntheticUser,
+    Target,
+)
 
 MAX_FLOW_BYTES = 2 * 1024 * 1024
 """A destination may offer hundreds of identity providers."""
@@ -63,19 +71,19 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
         raise ValueError("a target of the journey federation has a destination application")
     last = target.last_step(Journey.FEDERATION)
     application = target.application
-    destination = environment(target.destination_url, target.destination_environment_id)
+    destination = endpoints(target.destination_url, target.destination_environment_id)
     nonce, state, verifier = token(), token(), token()
     offer = yield from _begin(target, application, destination, (nonce, state, verifier))
     request = yield from _initiate(target, destination, offer)
     if request is None:
         return
     if request.source is None:
-        yield from _foreign_provider(request)
+        yield from _foreign_provider(target, request)
         return
     flow = yield from _source_authorize(target, request, request.source)
     if last == "source_authorize" or target.user is None:
         return
-    source = environment(target.source_url, target.source_environment_id)
+    source = endpoints(target.source_url, target.source_environment_id)
     code = yield from _sign_on(target.user, source, request, flow)
     callback = _callback_url(request, code)
     returned = yield Step(
@@ -90,7 +98,7 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
 def _begin(
     target: Target,
     application: DestinationApplication,
-    destination: Environment,
+    destination: Endpoints,
     fresh: tuple[str, str, str],
 ) -> Generator[Step, Verdict, Verdict]:
     """Begin a sign-on at the destination; return the verdict on the flow that offers the provider."""
@@ -131,7 +139,7 @@ def _begin(
 
 
 def _initiate(
-    target: Target, destination: Environment, offer: Verdict
+    target: Target, destination: Endpoints, offer: Verdict
 ) -> Generator[Step, Verdict, ProviderRequest | None]:
     """Follow the provider's own link; return the authorize request that it leads to, if that goes on."""
     url = offer.location or ""
@@ -146,24 +154,22 @@ def _initiate(
     return read_request(target, destination, link)
 
 
-def _foreign_provider(request: ProviderRequest) -> Steps:
-    """Check a provider that is not PingOne by `prompt=none`.
+def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
+    """Check that a provider that is not PingOne is ready to sign users on.
 
     READY_BY=login_page belongs here: further steps named `source_authorize`.
     """
-    url = request.link.url
-    if not request.has_request_object:
-        url = with_parameter(url, "prompt", "none")
-    yield Step(
-        name="source_authorize",
-        request=Request("GET", url),
-        judge=partial(judge_prompt_none, url=url, redirect_uri=request.redirect_uri, state=request.state),
-        foreign=True,
-    )
+    if target.ready_by is ReadyBy.PROMPT_NONE:
+        yield Step(
+            name="source_authorize",
+            request=Request("GET", prompt_none_url(request)),
+            judge=partial(judge_prompt_none, request=request),
+            foreign=True,
+        )
 
 
 def _source_authorize(
-    target: Target, request: ProviderRequest, source: Environment
+    target: Target, request: ProviderRequest, source: Endpoints
 ) -> Generator[Step, Verdict, Verdict]:
     """Begin a sign-on at the source with the destination's own request; return the verdict on its flow."""
     judge_flow = partial(
@@ -198,7 +204,7 @@ def _source_authorize(
 
 
 def _sign_on(
-    user: SyntheticUser, source: Environment, request: ProviderRequest, flow: Verdict
+    user: SyntheticUser, source: Endpoints, request: ProviderRequest, flow: Verdict
 ) -> Generator[Step, Verdict, Verdict]:
     """Sign the user on at the source; return the verdict with the code for the destination."""
     credentials = {"username": user.username, "password": user.password}
@@ -232,7 +238,7 @@ def _callback_url(request: ProviderRequest, code: Verdict) -> str:
 
 
 def _complete(
-    destination: Environment, flow_id: str, state: str, application: DestinationApplication
+    destination: Endpoints, flow_id: str, state: str, application: DestinationApplication
 ) -> Generator[Step, Verdict, Verdict]:
     """Complete the destination's flow; return the verdict with the code for its application."""
     yield Step(
@@ -251,7 +257,7 @@ def _complete(
 
 
 def _redeem(
-    destination: Environment, application: DestinationApplication, code: str, fresh: tuple[str, str]
+    destination: Endpoints, application: DestinationApplication, code: str, fresh: tuple[str, str]
 ) -> Steps:
     """Redeem the code for an ID token, and verify that with keys fetched just before."""
     nonce, verifier = fresh
@@ -293,7 +299,7 @@ def _basic(client_id: str, secret: str) -> str:
     return f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}"
 
 
-def _action(at: Environment, flow: Verdict, action: str, fields: dict[str, str]) -> Request:
+def _action(at: Endpoints, flow: Verdict, action: str, fields: dict[str, str]) -> Request:
     """Return the request that does something to a flow; its URL is built from the settings and the id."""
     return Request(
         "POST",
