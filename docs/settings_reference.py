@@ -18,7 +18,7 @@ _NO_DEFAULT = "–"  # noqa: RUF001  a dash in a table's empty cell
 _INTRODUCTION = """\
 # Settings
 
-<!-- Generated from exporter/settings/schema.py by `make docs`. -->
+<!-- Generated from exporter/settings/target_settings.py and schema.py by `make docs`. -->
 
 Settings come from these sources; the first that has a setting wins: environment variables, variables in a
 file `.env` in the working directory, secret files, a configuration file. Names are case-insensitive. The name
@@ -30,6 +30,12 @@ One of `REGION`, `AUTH_URL` and `CUSTOM_DOMAIN` sets where an environment is; an
 overrides all of them in the defaults. The destination is where the source is, unless one of its own three is
 set. A custom domain belongs to one environment, so a source with one needs the destination's location. A host
 name may end in a dot: it is then resolved without search domains, and used without the dot otherwise.
+
+`JOURNEYS` of a target are what its probes do, each at its own interval: `authorize` asks the source to start
+a sign-on; `federation` follows a whole sign-on as far as its settings go: to the source's answer, with a test
+user to the destination's code, with the application's secret to a verified ID token
+([pingone-setup.md](pingone-setup.md)). `PASSWORD`, `DESTINATION_CLIENT_SECRET` and a `PROXY_URL` with a
+password are errors in a configuration file.
 
 In `.env`, `${NAME}` in a value is replaced, except in single quotes, and an undefined name is an error. In an
 environment variable, quotes around the value are an error: `docker --env-file` does not remove them.

@@ -5,8 +5,9 @@ Joins settings and scheduling, and starts nothing: no request is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from io import StringIO
 from urllib.parse import urlsplit
@@ -17,9 +18,9 @@ from rich.table import Table
 from exporter.durations import format_duration
 from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
-from exporter.scheduling import ENVIRONMENT_RATE, ONE_SOURCE, Load, first_probes, loads
+from exporter.scheduling import ENVIRONMENT_RATE, ONE_SOURCE, first_probes, loads
 from exporter.settings import Config
-from exporter.target import IpFamily, Target
+from exporter.target import IpFamily, Journey, Side, Target
 from exporter.tls import WebSecurity
 
 _MAX_ROWS = 20
@@ -62,27 +63,37 @@ def check_config(config: Config) -> ConfigReport:
         *_objective_warnings(config.targets),
         *_status_warnings(config.targets),
         *_prompt_warnings(config.targets),
+        *_federation_warnings(config.targets),
     ]
     return ConfigReport("\n\n".join(blocks), tuple(warnings))
 
 
 def _load_tables(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
     sharded = bool(config.shard.elsewhere)
-    groupings: tuple[tuple[str, Callable[[Target], str]], ...] = (
-        ("auth host", lambda target: target.auth_host),
-        ("source environment", lambda target: target.source_environment_id),
-    )
+    several = any(len(target.steps(journey)) > 1 for target in config.targets for journey in target.journeys)
+    groupings = (("auth host", _host), ("environment", _environment))
     for title, where in groupings:
         own = {load.where: load for load in loads(config.targets, where)}
         found = [(own[load.where], load) for load in loads(all_targets, where) if load.where in own]
-        columns = [title, "targets", "probes/min", *(["all shards"] if sharded else []), "open flows"]
+        columns = [title, "targets", "probes/min", *(["all shards"] if sharded else [])]
+        columns += [*(["requests/min"] if several else []), "open flows"]
         rows = []
         for here, total in found[:_MAX_ROWS]:
             shards = [_number(total.probes * 60)] if sharded else []
-            rows.append([here.where, str(here.targets), _per_minute(here), *shards, _number(here.flows)])
+            requests = [_number(total.requests * 60)] if several else []
+            flows = _number(here.flows)
+            rows.append([here.where, str(here.targets), _number(here.probes * 60), *shards, *requests, flows])
         if rows:
             more = len(found) - _MAX_ROWS
             yield _table(columns, rows) + (f"\nand {more} more, with fewer probes" if more > 0 else "")
+
+
+def _host(target: Target, side: Side) -> str | None:
+    return (target.auth_host if side is Side.SOURCE else target.destination_auth_host) or None
+
+
+def _environment(target: Target, side: Side) -> str | None:
+    return target.source_environment_id if side is Side.SOURCE else target.destination_environment_id
 
 
 def _first_probes_table(config: Config) -> Iterator[str]:
@@ -91,18 +102,30 @@ def _first_probes_table(config: Config) -> Iterator[str]:
             first.target.name,
             first.journey.value,
             f"after {format_duration(first.delay)}" if first.delay else "immediately",
-            format_duration(first.target.interval),
+            format_duration(first.target.timing(first.journey).interval),
+            str(len(first.target.steps(first.journey))),
         ]
         for first in first_probes(config.targets)
     ]
     if rows:
-        yield _table(["target", "journey", "first probe", "interval"], rows)
+        columns = ["target", "journey", "first probe", "interval", "requests"]
+        if all(row[-1] == "1" for row in rows):
+            columns, rows = columns[:-1], [row[:-1] for row in rows]
+        yield _table(columns, rows)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
-        number = name in {"targets", "probes/min", "all shards", "open flows", "interval"}
+        number = name in {
+            "targets",
+            "probes/min",
+            "all shards",
+            "open flows",
+            "interval",
+            "requests/min",
+            "requests",
+        }
         table.add_column(name, justify="right" if number else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
@@ -117,10 +140,38 @@ def _block(title: str, rows: Iterator[tuple[str, str]]) -> str:
 
 
 def _target_rows(target: Target) -> Iterator[tuple[str, str]]:
-    yield "authorize URL", f"{target.source_url}/as/authorize"
-    yield "source environment", target.source_environment_id
+    if target.source_url is not None:
+        yield "authorize URL", f"{target.source_url}/as/authorize"
+    yield "source environment", target.source_environment_id or "not set: the destination leads to it"
     yield "destination environment", target.destination_environment_id
-    yield "client id", target.client_id
+    if target.client_id is not None:
+        yield "client id", target.client_id
+    if Journey.AUTHORIZE in target.journeys:
+        yield from _authorize_rows(target)
+    yield "expected statuses", ", ".join(target.expected_statuses)
+    if Journey.FEDERATION in target.journeys:
+        yield from _federation_rows(target)
+    for journey in target.journeys:
+        timing = target.timing(journey)
+        every, timeout, objective = map(
+            format_duration, (timing.interval, timing.timeout, timing.latency_objective)
+        )
+        last = f", ends after {target.last_step(journey)}" if len(journey.steps) > 1 else ""
+        yield f"journey {journey}", f"every {every}, timeout {timeout}, latency objective {objective}{last}"
+    if target.secret_expires is not None:
+        yield "secret expires", datetime.fromtimestamp(target.secret_expires, UTC).isoformat(" ", "seconds")
+    yield "trusted authorities", "the system's" if target.ca_file is None else str(target.ca_file)
+    if target.client_certificate_file is not None:
+        yield "client certificate", str(target.client_certificate_file)
+    if target.client_key_file is not None:
+        yield "client key", str(target.client_key_file)
+    yield "IP family", _IP_FAMILIES[target.ip_family]
+    yield "proxy", _NONE if target.proxy_url is None else _without_user(target.proxy_url)
+    if target.labels:
+        yield "labels", ", ".join(f"{name}={value}" for name, value in target.labels)
+
+
+def _authorize_rows(target: Target) -> Iterator[tuple[str, str]]:
     yield "redirect URI", _without_query(target.redirect_uri)
     yield "scope", target.scope
     if target.prompt is not None:
@@ -132,20 +183,26 @@ def _target_rows(target: Target) -> Iterator[tuple[str, str]]:
     if target.max_age is not None:
         yield "max age", f"{target.max_age} seconds"
     yield "PKCE", "yes" if target.pkce else "no"
-    yield "expected statuses", ", ".join(target.expected_statuses)
-    yield "journey", ", ".join(target.journeys)
-    yield "interval", format_duration(target.interval)
-    yield "timeout", format_duration(target.timeout)
-    yield "latency objective", format_duration(target.latency_objective)
-    yield "trusted authorities", "the system's" if target.ca_file is None else str(target.ca_file)
-    if target.client_certificate_file is not None:
-        yield "client certificate", str(target.client_certificate_file)
-    if target.client_key_file is not None:
-        yield "client key", str(target.client_key_file)
-    yield "IP family", _IP_FAMILIES[target.ip_family]
-    yield "proxy", _NONE if target.proxy_url is None else _without_user(target.proxy_url)
-    if target.labels:
-        yield "labels", ", ".join(f"{name}={value}" for name, value in target.labels)
+
+
+def _federation_rows(target: Target) -> Iterator[tuple[str, str]]:
+    yield "destination URL", f"{target.destination_url}/as/authorize"
+    if (application := target.application) is not None:
+        yield "destination client id", application.client_id
+        yield "destination redirect", _without_query(application.redirect_uri)
+        yield "destination scope", application.scope
+        if application.acr_values is not None:
+            yield "destination ACR values", application.acr_values
+        if application.login_hint is not None:
+            yield "destination login hint", _HIDDEN
+        if application.lookup_username is not None:
+            yield "lookup user name", _HIDDEN
+        if application.client_secret is not None:
+            yield "destination secret", f"{_HIDDEN}, sent by {application.client_auth}"
+        elif application.redeems_code:
+            yield "destination secret", "none, public client"
+    yield "identity provider", target.provider_id or "the only one that the destination offers"
+    yield "synthetic user", _NONE if target.user is None else _HIDDEN
 
 
 def _exporter_rows(config: Config) -> Iterator[tuple[str, str]]:
@@ -166,6 +223,9 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str]]:
     yield "concurrent probes", f"at most {config.max_concurrent_probes}"
     yield "shutdown grace", format_duration(config.shutdown_grace)
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in config.duration_buckets)
+    if any(Journey.FEDERATION in target.journeys for target in config.targets):
+        bounds = config.federation_duration_buckets
+        yield "federation buckets", ", ".join(f"{bound:g}" for bound in bounds)
     yield "egress check", _NONE if config.egress_check is None else _without_query(config.egress_check.url)
     yield "log", f"{config.log.format}, from level {config.log.level}"
 
@@ -185,22 +245,28 @@ def _security(security: WebSecurity) -> Iterator[str]:
 
 
 def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
-    own = {target.source_environment_id for target in config.targets}
+    own = {load.where for load in loads(config.targets, _environment)}
     shards = " from all shards together" if config.shard.elsewhere else ""
     limit = f"{_number(ONE_SOURCE * ENVIRONMENT_RATE)}/s ({ONE_SOURCE:.0%} of about {ENVIRONMENT_RATE:g}/s)"
-    for load in loads(all_targets, lambda target: target.source_environment_id):
+    for load in loads(all_targets, _environment):
         if load.is_near_the_limit and load.where in own:
             yield (
-                f"source environment {load.where} gets {_number(load.requests)} requests/s{shards}; "
+                f"environment {load.where} gets {_number(load.requests)} requests/s{shards}; "
                 f"PingOne is reported to limit one source address to {limit}; increase INTERVAL"
             )
 
 
 def _objective_warnings(targets: Iterable[Target]) -> Iterator[str]:
-    names = [target.name for target in targets if target.latency_objective >= target.timeout]
-    if names:
+    found: dict[Journey, list[str]] = {}
+    for target in targets:
+        for journey in target.journeys:
+            timing = target.timing(journey)
+            if timing.latency_objective >= timing.timeout:
+                found.setdefault(journey, []).append(target.name)
+    for journey, names in found.items():
+        prefix = "" if journey is Journey.AUTHORIZE else f"{journey.upper()}_"
         yield (
-            "LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow: "
+            f"{prefix}LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow: "
             f"{_some(names)}; decrease it"
         )
 
@@ -219,11 +285,58 @@ def _status_warnings(targets: Iterable[Target]) -> Iterator[str]:
 
 
 def _prompt_warnings(targets: Iterable[Target]) -> Iterator[str]:
-    names = [target.name for target in targets if target.prompt == "none"]
+    names = [
+        target.name for target in targets if target.prompt == "none" and Journey.AUTHORIZE in target.journeys
+    ]
     if names:
         yield (
             "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "
             f"fails: {_some(names)}; remove it"
+        )
+
+
+def _federation_warnings(targets: Sequence[Target]) -> Iterator[str]:
+    """Warn of federations that end early although the settings hint at more, and of unused settings."""
+    runs = [target for target in targets if Journey.FEDERATION in target.journeys]
+    rest = [target for target in targets if Journey.FEDERATION not in target.journeys]
+    applications = [(target, target.application) for target in runs if target.application is not None]
+    unredeemed = [
+        target.name for target, own in applications if target.user is not None and not own.redeems_code
+    ]
+    if unredeemed:
+        yield (
+            "USERNAME and PASSWORD are set, but DESTINATION_CLIENT_SECRET is not, so the code is never "
+            f"redeemed and no ID token is checked: {_some(unredeemed)}; set it, or "
+            "DESTINATION_CLIENT_AUTH=none for a public client"
+        )
+    unused = [
+        target.name for target, own in applications if own.client_secret is not None and target.user is None
+    ]
+    if unused:
+        yield (
+            "DESTINATION_CLIENT_SECRET is set, but USERNAME and PASSWORD are not, so probes end after "
+            f"source_authorize and never use it: {_some(unused)}; set all of them"
+        )
+    not_openid = [
+        target.name
+        for target, own in applications
+        if target.last_step(Journey.FEDERATION) == "token" and "openid" not in own.scope.split()
+    ]
+    if not_openid:
+        yield (
+            "DESTINATION_SCOPE does not contain openid, so there is no ID token and every probe fails: "
+            f"{_some(not_openid)}; add it"
+        )
+    idle = [
+        target.name
+        for target in rest
+        if target.user is not None
+        or (target.application is not None and target.application.client_secret is not None)
+    ]
+    if idle:
+        yield (
+            f"USERNAME, PASSWORD and DESTINATION_CLIENT_SECRET are used by the journey federation only: "
+            f"{_some(idle)}; add federation to JOURNEYS, or remove them"
         )
 
 
@@ -234,10 +347,6 @@ def _some(names: Sequence[str]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _per_minute(load: Load) -> str:
-    return _number(load.probes * 60)
 
 
 def _number(value: float) -> str:

@@ -21,6 +21,7 @@ NEEDS_RESTART: Mapping[str, Callable[[Config], object]] = {
     "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": lambda config: config.web.listen_addresses,
     "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": lambda config: config.web.health_listen_addresses,
     "FLOW_EXPORTER_DURATION_BUCKETS": lambda config: config.duration_buckets,
+    "FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS": lambda config: config.federation_duration_buckets,
     "FLOW_EXPORTER_LOG__FORMAT": lambda config: config.log.format,
 }
 """Settings that stay what they were at the start."""

@@ -113,7 +113,11 @@ class Daemon:
         self._started_with = config
         self._files = ConfigFiles(config, load or (lambda: config))
 
-        self._metrics = Metrics(config.targets, buckets=config.duration_buckets)
+        self._metrics = Metrics(
+            config.targets,
+            buckets=config.duration_buckets,
+            federation_buckets=config.federation_duration_buckets,
+        )
         self._metrics.set_shard(config.shard.index, config.shard.count)
         self._history, self._outcome_log = History(), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._observe_loop_lag)

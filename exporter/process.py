@@ -123,7 +123,11 @@ def pin_malloc_threshold() -> None:
 
 def environment_warnings(targets: Iterable[Target], max_concurrent_probes: int) -> list[str]:
     """Return what this system lacks to run the configuration, a sentence each."""
-    https = [target for target in targets if target.source_url.startswith("https:")]
+    https = [
+        target
+        for target in targets
+        if any((url or "").startswith("https:") for url in (target.source_url, target.destination_url))
+    ]
     warnings = []
     if any(target.ca_file is None for target in https) and system_has_no_authorities():
         warnings.append("no certificate authorities on this system: install ca-certificates or set CA_FILE")

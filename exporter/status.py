@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from exporter.outcome import Outcome
-from exporter.target import Journey, Target
+from exporter.target import Journey, JourneyTiming, Target
 
 Point: TypeAlias = tuple[float | None, str]
 """A probe in a sparkline: its duration in seconds, None if the exporter stalled meanwhile, and its fault."""
@@ -46,12 +46,22 @@ class TargetStatus:
     backoff_until: float | None = None
 
     @property
+    def timing(self) -> JourneyTiming:
+        """When the journey runs and how long it may take."""
+        return self.target.timing(self.journey)
+
+    @property
+    def host(self) -> str:
+        """Where the source answers, or the destination if the settings do not name the source."""
+        return self.target.auth_host or self.target.destination_auth_host
+
+    @property
     def slow(self) -> bool:
         """Whether the last probe succeeded, but took longer than the latency objective."""
         last = self.last
         if last is None or not last.success or last.stalled:
             return False
-        return last.duration > self.target.latency_objective
+        return last.duration > self.timing.latency_objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,11 @@ class Journey(StrEnum):
         """The steps that a probe may take, in order; values of the metric label `step`."""
         return _STEPS[self]
 
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The environments that a probe may send requests to."""
+        return tuple(dict.fromkeys(map(side_of, self.steps)))
+
 
 _STEPS: Mapping[Journey, tuple[str, ...]] = {
     Journey.AUTHORIZE: ("authorize",),
@@ -47,10 +52,6 @@ _STEPS: Mapping[Journey, tuple[str, ...]] = {
     ),
     Journey.DISCOVERY: ("metadata", "jwks"),
 }
-
-
-ANY_REQUIRED = "*_REQUIRED"
-"""Among the expected statuses: any status that ends in `_REQUIRED` is a success."""
 
 
 class Side(StrEnum):
@@ -196,12 +197,13 @@ class Target:
 
     Args:
         name: the metric label `target`; `[a-z0-9]+(_[a-z0-9]+)*`, at most 63 characters.
-        source_environment_id: UUID of the identity provider's environment, lower case.
+        source_environment_id: UUID of the identity provider's environment, lower case; may be None if the
+            target only runs `federation`, which finds the source by itself.
         destination_environment_id: UUID of the relying party's environment, lower case.
-        client_id: the source application.
-        source_url: where the source environment answers, without a trailing slash; its endpoints
-            are appended as `/as/authorize`. It ends in the environment's id, except on a custom
-            domain.
+        client_id: the source application; may be None as well.
+        source_url: where the source environment answers, without a trailing slash; its endpoints are appended
+            as `/as/authorize`. It ends in the environment's id, except on a custom domain. None if the
+            environment's id is not known.
         redirect_uri: the destination's return entry point.
         absolute_host: the host of `source_url` was written with a trailing dot, which that URL does not have:
             resolve it without search domains.
@@ -238,11 +240,11 @@ class Target:
     """
 
     name: str
-    source_environment_id: str
     destination_environment_id: str
-    client_id: str
-    source_url: str
     redirect_uri: str
+    source_environment_id: str | None = None
+    client_id: str | None = None
+    source_url: str | None = None
     scope: str = "openid"
     prompt: str | None = None
     acr_values: str | None = None
@@ -294,6 +296,13 @@ class Target:
             return "destination_resume"
         return "token"
 
+    def steps(self, journey: Journey) -> tuple[str, ...]:
+        """Return the steps that a successful probe takes, in order."""
+        steps = journey.steps[: journey.steps.index(self.last_step(journey)) + 1]
+        if self.application is None or self.application.lookup_username is None:
+            steps = tuple(step for step in steps if step != "destination_lookup")
+        return steps
+
     @property
     def destination_auth_host(self) -> str:
         """Host of the destination, with its port if it has one; empty if unknown."""
@@ -301,13 +310,22 @@ class Target:
 
     @property
     def auth_host(self) -> str:
-        """Where the source answers: its host, with the port where it has one."""
-        return _authority(self.source_url)
+        """Where the source answers: its host, with the port where it has one; empty if unknown."""
+        return _authority(self.source_url or "")
 
-    @property
-    def rate_scope(self) -> tuple[str, str]:
-        """What a rate limit counts for: one environment on one host."""
-        return self.auth_host, self.source_environment_id
+    def first_host(self, journey: Journey) -> str:
+        """Return the host of a journey's first request, with its port if it has one."""
+        first = side_of(journey.steps[0])
+        return self.auth_host if first is Side.SOURCE else self.destination_auth_host
+
+    def rate_scope(self, side: Side) -> tuple[str, str]:
+        """Return what a rate limit counts for: one environment on one host.
+
+        A source that the settings do not name counts for this target alone.
+        """
+        if side is Side.DESTINATION:
+            return self.destination_auth_host, self.destination_environment_id
+        return self.auth_host, self.source_environment_id or self.name
 
 
 @lru_cache(maxsize=8192)

@@ -45,7 +45,7 @@ auth host         targets  probes/min  open flows
 auth.pingone.eu         1          60         900
 auth.pingone.com        2           2          30
 
-source environment                    targets  probes/min  open flows
+environment                           targets  probes/min  open flows
 14e3268d-847d-47aa-a45e-1ef8dd8f4df0        1          60         900
 94e3268d-847d-47aa-a45e-1ef8dd8f4df0        2           2          30
 
@@ -97,14 +97,14 @@ def test_a_load_near_the_providers_limit_is_warned_of() -> None:
     often = {f"{D}INTERVAL": "100ms", f"{D}LATENCY_OBJECTIVE": "10ms"}
     assert checked({**environ(*"ABCDE"), **often}).warnings == ()
     assert checked({**environ(*"ABCDEF"), **often}).warnings == (
-        f"source environment {SOURCE} gets 60 requests/s; {LIMIT}",
+        f"environment {SOURCE} gets 60 requests/s; {LIMIT}",
     )
 
 
 def test_the_load_of_all_shards_together_is_warned_of() -> None:
     often = {f"{D}INTERVAL": "100ms", f"{D}LATENCY_OBJECTIVE": "10ms", f"{P}SHARD__COUNT": "2"}
     assert checked({**environ(*"ABCDEF"), **often}).warnings == (
-        (f"source environment {SOURCE} gets 60 requests/s from all shards together; {LIMIT}"),
+        (f"environment {SOURCE} gets 60 requests/s from all shards together; {LIMIT}"),
     )
 
 

@@ -30,10 +30,7 @@ target emea
   scope                   openid
   PKCE                    no
   expected statuses       USERNAME_PASSWORD_REQUIRED
-  journey                 authorize
-  interval                1m
-  timeout                 10s
-  latency objective       2s
+  journey authorize       every 1m, timeout 10s, latency objective 2s
   trusted authorities     the system's
   IP family               any
   proxy                   none

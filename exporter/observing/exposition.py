@@ -90,7 +90,7 @@ class Exposition:
     def render_ahead(self, target: TargetMetrics) -> None:
         """Render a target that changed before the next scrape does, unless that is probably in vain."""
         text = self._texts.get(target)
-        if text is not None and text.scraped and target.target.interval >= _MIN_INTERVAL_AHEAD:
+        if text is not None and text.scraped and target.interval >= _MIN_INTERVAL_AHEAD:
             self._update(target)
 
     def _is_outdated(self, target: TargetMetrics) -> bool:

@@ -34,6 +34,7 @@ class Metrics(Collector):
     Args:
         targets: what is probed; their series exist from the start.
         buckets: upper bounds of the duration histogram, in seconds.
+        federation_buckets: the same for the journey `federation`; empty for the same as `buckets`.
         wall: seconds since the epoch.
         clock: monotonic seconds, for work that yields.
     """
@@ -43,6 +44,7 @@ class Metrics(Collector):
         targets: Sequence[Target],
         *,
         buckets: Sequence[float],
+        federation_buckets: Sequence[float] = (),
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -50,9 +52,9 @@ class Metrics(Collector):
         """Updated by the prober."""
         self._wall = wall
         self._clock = clock
-        self._buckets = buckets
+        self._buckets = dict.fromkeys(Journey, buckets) | {Journey.FEDERATION: federation_buckets or buckets}
         self._targets = {
-            (target.name, journey): TargetMetrics(target, journey, buckets)
+            (target.name, journey): TargetMetrics(target, journey, self._buckets[journey])
             for target in targets
             for journey in target.journeys
         }
@@ -151,7 +153,7 @@ class Metrics(Collector):
         for target in targets:
             for journey in target.journeys:
                 key = target.name, journey
-                kept[key] = self._targets.get(key) or TargetMetrics(target, journey, self._buckets)
+                kept[key] = self._targets.get(key) or TargetMetrics(target, journey, self._buckets[journey])
                 await yielder.yield_if_due()
         # No await from here on: a scrape sees all of it, or nothing.
         self._targets = kept

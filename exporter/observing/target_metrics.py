@@ -27,7 +27,7 @@ from prometheus_client.utils import floatToGoString
 from exporter.observing.history import Streak
 from exporter.outcome import FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, SkipCause, StepRecord
 from exporter.reasons import pairs_of
-from exporter.target import Journey, Target
+from exporter.target import Journey, JourneyTiming, Target
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
 """Present at 0 from the start: `increase()` does not see a counter that appears at 1."""
@@ -137,7 +137,7 @@ class TargetMetrics(Collector):
             if not outcome.stalled:
                 probe = TracedProbe(outcome.transaction_id, outcome.duration, outcome.ended_at)
                 self._durations.observe(outcome.duration, probe)
-                self._slow += outcome.duration > self.target.latency_objective
+                self._slow += outcome.duration > self._timing.latency_objective
         self._streak.observe(outcome)
         for record in outcome.steps:
             self._observe_step(record, stalled=outcome.stalled)
@@ -164,13 +164,22 @@ class TargetMetrics(Collector):
         if before == target:
             return
         self.version += 1
-        if before.rate_scope != target.rate_scope:
+        if _rate_scopes(before, self._journey) != _rate_scopes(target, self._journey):
             self._backoff_until = None  # the provider that asked for it is no longer probed
-        if before.auth_host != target.auth_host:
+        if before.auth_host != target.auth_host or before.destination_url != target.destination_url:
             self._certificate_expiry.clear()
         # Statuses that were expected but never seen go, or many reloads would add up.
         seen = {key: count for key, count in self._statuses.items() if count}
         self._statuses = self._initial_statuses() | seen
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two probes."""
+        return self._timing.interval
+
+    @property
+    def _timing(self) -> JourneyTiming:
+        return self.target.timing(self._journey)
 
     def _initial_statuses(self) -> dict[LabelValues, int]:
         statuses = (*self.target.expected_statuses, FAILED, UNKNOWN)
@@ -387,27 +396,31 @@ class TargetMetrics(Collector):
             labels=(*_INFO, *own_labels),
         )
         if self._journey == target.journeys[0]:  # one per target, however many journeys it has
-            environments = target.source_environment_id, target.destination_environment_id
+            environments = target.source_environment_id or "", target.destination_environment_id
             info.add_metric((target.name, *environments, target.auth_host, *own_labels.values()), 1)
         yield info
         yield self._gauge(
-            "pingone_flow_target_interval_seconds", "Seconds between two probes.", {(): target.interval}
+            "pingone_flow_target_interval_seconds", "Seconds between two probes.", {(): self._timing.interval}
         )
         yield self._gauge(
             "pingone_flow_target_timeout_seconds",
             "Seconds that a whole probe may take.",
-            {(): target.timeout},
+            {(): self._timing.timeout},
         )
         yield self._gauge(
             "pingone_flow_target_latency_objective_seconds",
             "Seconds above which a successful probe counts as slow.",
-            {(): target.latency_objective},
+            {(): self._timing.latency_objective},
         )
         yield self._gauge(
             "pingone_flow_backoff_until_timestamp_seconds",
             "Unix time until which probes are paused after a rate limit; absent if they are not.",
             _known(self._backoff_until),
         )
+
+
+def _rate_scopes(target: Target, journey: Journey) -> list[tuple[str, str]]:
+    return [target.rate_scope(side) for side in journey.sides]
 
 
 def _known(value: float | None) -> dict[LabelValues, float]:

@@ -130,7 +130,8 @@ async def run_probes(
 
     async def run_all() -> None:
         async with asyncio.TaskGroup() as group:
-            for run, delay in zip(runs, start_delays([run.target for run in runs]), strict=True):
+            delays = start_delays([(run.target, run.journey) for run in runs])
+            for run, delay in zip(runs, delays, strict=True):
                 group.create_task(run_one(run, delay))
 
     async with stop_signals() as stopping:
@@ -145,9 +146,9 @@ async def run_probes(
             work.result()  # raises if there is a bug in the exporter
 
 
-def start_delays(targets: Sequence[Target]) -> list[float]:
+def start_delays(planned: Sequence[tuple[Target, Journey]]) -> list[float]:
     """Return the delay of each probe: on one auth host as far apart as the daemon's, any two a little."""
-    by_host = first_delays(target.auth_host for target in targets)
+    by_host = first_delays(target.first_host(journey) for target, journey in planned)
     return [max(delay, number * _SPACING) for number, delay in enumerate(by_host)]
 
 

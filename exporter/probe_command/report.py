@@ -107,7 +107,7 @@ def result(run: ProbeRun) -> str:
         return reason_text(outcome.reason, outcome.fault)
     if outcome.stalled:
         return "ok, not timed"  # the exporter's event loop stalled meanwhile
-    return "ok, slow" if outcome.duration > run.target.latency_objective else "ok"
+    return "ok, slow" if outcome.duration > run.target.timing(run.journey).latency_objective else "ok"
 
 
 def _table(runs: Sequence[ProbeRun], width: int) -> Table:

@@ -1,7 +1,8 @@
-"""Which targets back off because their provider limits the rate of requests.
+"""Which probes back off because a provider limits the rate of requests.
 
-A rate limit counts for one environment on one host, so that all its targets back off together: for as long
-as the provider asks, else for two intervals of the target that was limited. Their due runs are skipped
+A rate limit counts for one environment on one host, so that all probes that send requests there back off
+together: for as long as the provider asks, else for two intervals of the probe that was limited. A probe of
+`federation` sends requests to two environments, and backs off if either limits it. Due runs are skipped
 meanwhile, and afterwards they go on in their phase.
 
     probe: 429, Retry-After: 45 ──> runs due within 45 s are skipped (backoff) ──> next regular run
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from exporter.target import Target
+from exporter.target import Journey, Side, Target
 
 MAX_BACKOFF_SECONDS = 300.0
 """A provider that asks for an hour would leave its users without a watch for that long."""
@@ -31,29 +32,33 @@ class Backoff:
         self._clock = clock
         self._until: dict[tuple[str, str], float] = {}
 
-    def start(self, target: Target, retry_after: float | None) -> float:
-        """Back off since `target` was rate-limited, and return until when.
+    def start(self, target: Target, journey: Journey, side: Side, retry_after: float | None) -> None:
+        """Back off since a probe was rate-limited.
 
         A backoff that ends later is not shortened: both probes may have been on their way at the same time.
 
         Args:
             target: the target that was limited.
+            journey: the journey that was limited.
+            side: which of the target's environments limited it.
             retry_after: the seconds that the provider asked for; None if it did not.
         """
-        wanted = DEFAULT_BACKOFF_INTERVALS * target.interval if retry_after is None else retry_after
+        interval, scope = target.timing(journey).interval, target.rate_scope(side)
+        wanted = DEFAULT_BACKOFF_INTERVALS * interval if retry_after is None else retry_after
         until = self._clock() + min(wanted, MAX_BACKOFF_SECONDS)
-        until = max(until, self._until.get(target.rate_scope, until))
-        self._until[target.rate_scope] = until
-        return until
+        self._until[scope] = max(until, self._until.get(scope, until))
 
-    def includes(self, target: Target) -> bool:
-        """Return whether `target` is backing off."""
-        return self.until(target) is not None
+    def includes(self, target: Target, journey: Journey) -> bool:
+        """Return whether a target's probes of a journey back off."""
+        return self.until(target, journey) is not None
 
-    def until(self, target: Target) -> float | None:
-        """Return when the backoff of `target` ends; None if it is not backing off."""
-        until = self._until.get(target.rate_scope)
-        return until if until is not None and self._clock() < until else None
+    def until(self, target: Target, journey: Journey) -> float | None:
+        """Return when the backoff ends; None if there is none."""
+        if not self._until:
+            return None
+        ends = (self._until.get(target.rate_scope(side), 0.0) for side in journey.sides)
+        until = max(ends)
+        return until if self._clock() < until else None
 
     def drop_expired(self) -> None:
         """Drop what is over: many reloads may leave many former targets."""

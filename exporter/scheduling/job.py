@@ -95,10 +95,15 @@ class ProbeJob:
         """The job's id in APScheduler."""
         return job_id(self.target, self.journey)
 
+    @property
+    def interval(self) -> float:
+        """Seconds between two regular runs."""
+        return self.target.timing(self.journey).interval
+
     def first_run_after(self, moment: float) -> float:
         """Return the first regular run after `moment`."""
-        periods = math.floor((moment - self.start) / self.target.interval) + 1
-        return self.start + max(0, periods) * self.target.interval
+        periods = math.floor((moment - self.start) / self.interval) + 1
+        return self.start + max(0, periods) * self.interval
 
 
 def job_id(target: Target, journey: Journey) -> str:
@@ -136,11 +141,11 @@ def phase_offset(target: str, journey: Journey, interval: float) -> float:
     return min(share * interval, interval * (1 - 2**-53))
 
 
-def first_delays(auth_hosts: Iterable[str]) -> list[float]:
-    """Return the delay of each first probe after the start, given the probes' auth hosts in order."""
+def first_delays(hosts: Iterable[str]) -> list[float]:
+    """Return the delay of each first probe after the start, given the probes' first hosts in order."""
     seen: Counter[str] = Counter()
     delays = []
-    for host in auth_hosts:
+    for host in hosts:
         delays.append(seen[host] * FIRST_PROBE_SPACING)
         seen[host] += 1
     return delays
@@ -148,12 +153,13 @@ def first_delays(auth_hosts: Iterable[str]) -> list[float]:
 
 def new_jobs(planned: Sequence[tuple[Target, Journey]], now: float) -> list[ProbeJob]:
     """Create jobs with first probes from `now` on, spaced per auth host."""
-    delays = first_delays(target.auth_host for target, _ in planned)
+    delays = first_delays(target.first_host(journey) for target, journey in planned)
     jobs = []
     for (target, journey), delay in zip(planned, delays, strict=True):
-        first, interval = now + delay, target.interval
+        timing, first = target.timing(journey), now + delay
+        interval = timing.interval
         offset = phase_offset(target.name, journey, interval)
-        start = offset + math.ceil((first + target.timeout - offset) / interval) * interval
+        start = offset + math.ceil((first + timing.timeout - offset) / interval) * interval
         jobs.append(ProbeJob(target, journey, first, start, grace=max(MIN_GRACE_SECONDS, interval / 2)))
     return jobs
 
@@ -182,6 +188,12 @@ def job_changes(
 def _probed_alike(before: Target, after: Target) -> bool:
     """Return whether the two differ at most in what does not matter to a probe."""
     comparable = replace(
-        after, journeys=before.journeys, labels=before.labels, latency_objective=before.latency_objective
+        after,
+        journeys=before.journeys,
+        labels=before.labels,
+        secret_expires=before.secret_expires,
+        latency_objective=before.latency_objective,
+        federation=replace(after.federation, latency_objective=before.federation.latency_objective),
+        discovery=replace(after.discovery, latency_objective=before.discovery.latency_objective),
     )
     return before == comparable

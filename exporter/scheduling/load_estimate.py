@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from exporter.scheduling.job import first_delays
-from exporter.target import Journey, Target
+from exporter.target import Journey, Side, Target, side_of
 
 ENVIRONMENT_RATE = 300.0
 """Authentication requests per second that one environment is reported to accept; licenses differ."""
@@ -16,7 +16,7 @@ ONE_SOURCE = 0.35
 """Share of it that one source address gets (PingOne Platform API, "Rate limiting")."""
 
 FLOW_SECONDS = 15 * 60.0
-"""Lifetime of a flow that is left alone. Each probe leaves one."""
+"""Lifetime of a flow that is left alone. Each probe leaves one in each environment, unless it signs on."""
 
 _WARNING_SHARE = 0.5
 
@@ -38,13 +38,13 @@ class FirstProbe:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load on one auth host or source environment.
+    """The load on one auth host or environment.
 
     Args:
         where: the host or environment.
-        targets: how many targets are there.
-        probes: per second.
-        requests: per second, if every journey runs to its end.
+        targets: how many targets send requests there.
+        probes: that do, per second.
+        requests: per second, if every probe takes all steps that its target's settings ask for.
     """
 
     where: str
@@ -66,26 +66,30 @@ class Load:
 def first_probes(targets: Iterable[Target]) -> list[FirstProbe]:
     """Return the first probes after a start, in the order of the targets."""
     planned = [(target, journey) for target in targets for journey in target.journeys]
-    delays = first_delays(target.auth_host for target, _ in planned)
+    delays = first_delays(target.first_host(journey) for target, journey in planned)
     return [
         FirstProbe(target, journey, delay) for (target, journey), delay in zip(planned, delays, strict=True)
     ]
 
 
-def loads(targets: Iterable[Target], where: Callable[[Target], str]) -> list[Load]:
-    """Return the load at each place that `where` maps targets to, heaviest first."""
-    found: defaultdict[str, list[Target]] = defaultdict(list)
+def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]) -> list[Load]:
+    """Return the load at each host or environment, the one with the most requests first.
+
+    Args:
+        targets: what is probed.
+        where: maps a side of a target to its host or environment; None if that is unknown.
+    """
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    probes: defaultdict[str, float] = defaultdict(float)
+    requests: defaultdict[str, float] = defaultdict(float)
     for target in targets:
-        found[where(target)].append(target)
-    return sorted((_load(*group) for group in found.items()), key=lambda load: (-load.requests, load.where))
-
-
-def _load(where: str, targets: Sequence[Target]) -> Load:
-    return Load(
-        where,
-        len(targets),
-        probes=sum(len(target.journeys) / target.interval for target in targets),
-        requests=sum(
-            len(journey.steps) / target.interval for target in targets for journey in target.journeys
-        ),
-    )
+        for journey in target.journeys:
+            rate = 1 / target.timing(journey).interval
+            counts = Counter(where(target, side_of(step)) for step in target.steps(journey))
+            for place, steps in counts.items():
+                if place is not None:
+                    names[place].add(target.name)
+                    probes[place] += rate
+                    requests[place] += steps * rate
+    found = (Load(place, len(names[place]), probes[place], requests[place]) for place in names)
+    return sorted(found, key=lambda load: (-load.requests, load.where))

@@ -133,7 +133,7 @@ class Schedule:
         self._periodic_tasks: set[asyncio.Task[None] | None] = set()
         self._backoff = Backoff(self._clock)
         self._running = False
-        self._watchdog = Watchdog(self._clock, (target.interval for target in targets))
+        self._watchdog = Watchdog(self._clock, _intervals(targets))
 
     def adapt(self, loop_lag: float) -> None:
         """Run fewer probes at once while the event loop lags, so that the web port still answers.
@@ -204,7 +204,7 @@ class Schedule:
             # Waited for, so that no target is probed twice at once.
             await asyncio.wait(cancelled, timeout=_CANCEL_SECONDS)
         self._backoff.drop_expired()
-        self._watchdog.expect(target.interval for target in targets)
+        self._watchdog.expect(_intervals(targets))
         for job in new_jobs(added, self._clock()):
             if self._running:
                 self._add(job)
@@ -248,7 +248,7 @@ class Schedule:
 
     def _scheduled(self, job: ProbeJob) -> ScheduledProbe:
         step, next_run = self._clock.step(), None
-        backoff_until = self._backoff.until(job.target)
+        backoff_until = self._backoff.until(job.target, job.journey)
         if self._running:
             next_run = self._scheduler.get_job(job.id).next_run_time.timestamp()
             if backoff_until is not None and next_run <= backoff_until:
@@ -262,13 +262,11 @@ class Schedule:
 
     def _add(self, job: ProbeJob) -> None:
         self._jobs[job.id] = job
-        trigger = PhaseTrigger(job.target.interval, job.start, self._zone)
+        trigger = PhaseTrigger(job.interval, job.start, self._zone)
         self._scheduler.add_job(
             self._run, trigger, [job], id=job.id, next_run_time=self._zone.moment(job.first)
         )
-        until = self._backoff.until(job.target)
-        if until is not None:
-            self._notify_of_backoff(job, until)
+        self._notify_of_backoff(job)
 
     def _remove(self, job: ProbeJob) -> None:
         self._close(job)
@@ -323,7 +321,7 @@ class Schedule:
             job.task, job.probing = None, False
 
     async def _probe_or_skip(self, job: ProbeJob, run: float) -> None:
-        if self._backoff.includes(job.target):
+        if self._backoff.includes(job.target, job.journey):
             self._skip(job, SkipCause.BACKOFF)
             return
         if not await self._acquire_limiter(run + job.grace):
@@ -333,7 +331,7 @@ class Schedule:
             if self._clock() > run + job.grace:  # the event loop stalled
                 self._skip(job, SkipCause.MISSED)
                 return
-            if self._backoff.includes(job.target):  # another target was rate-limited meanwhile
+            if self._backoff.includes(job.target, job.journey):  # another target was rate-limited meanwhile
                 self._skip(job, SkipCause.BACKOFF)
                 return
             outcome = await self._probe_now(job, run)
@@ -367,21 +365,24 @@ class Schedule:
             self._skip(job, SkipCause.CANCELLED)
             return
         if outcome.reason is Reason.RATE_LIMITED:
-            self._back_off(job.target, outcome.retry_after)
+            self._back_off(job, outcome)
         for observer in self._observers:
             try:
                 observer.observe(outcome)
             except Exception:  # noqa: BLE001  one observer's bug must not cost the others the outcome
                 _log.exception("observer failed: a bug in the exporter", extra={"target": job.target.name})
 
-    def _back_off(self, target: Target, retry_after: float | None) -> None:
-        until = self._backoff.start(target, retry_after)
+    def _back_off(self, limited: ProbeJob, outcome: Outcome) -> None:
+        self._backoff.start(limited.target, limited.journey, outcome.side, outcome.retry_after)
+        scope = limited.target.rate_scope(outcome.side)
         for job in self._jobs.values():
-            if job.target.rate_scope == target.rate_scope:
-                self._notify_of_backoff(job, until)
+            if any(job.target.rate_scope(side) == scope for side in job.journey.sides):
+                self._notify_of_backoff(job)
 
-    def _notify_of_backoff(self, job: ProbeJob, until: float) -> None:
-        self._listener.backoff_until(job.target.name, job.journey, until + self._clock.step())
+    def _notify_of_backoff(self, job: ProbeJob) -> None:
+        until = self._backoff.until(job.target, job.journey)
+        if until is not None:
+            self._listener.backoff_until(job.target.name, job.journey, until + self._clock.step())
 
     def _skip(self, job: ProbeJob, cause: SkipCause, count: int = 1) -> None:
         if not count:
@@ -403,3 +404,7 @@ class Schedule:
             _log.exception("periodic job failed: a bug in the exporter", extra={"job": job.name})
         finally:
             self._periodic_tasks.discard(task)
+
+
+def _intervals(targets: Iterable[Target]) -> Iterator[float]:
+    return (target.timing(journey).interval for target in targets for journey in target.journeys)

@@ -91,7 +91,7 @@ def _errors(
     """Return number of targets and description of each kind of error, the most frequent first."""
     groups: defaultdict[tuple[str, str], list[TargetStatus]] = defaultdict(list)
     for status in failing:
-        groups[describe_status(status, with_address=False), status.target.auth_host].append(status)
+        groups[describe_status(status, with_address=False), status.host].append(status)
     if len(groups) > 1 and len({text for text, _ in groups}) == 1:
         return [(len(_names(failing)), _error(f"{len(groups)} hosts", failing, statuses, now))]
     found = [(len(_names(group)), _error(host, group, statuses, now)) for (_, host), group in groups.items()]
@@ -101,7 +101,7 @@ def _errors(
 def _error(where: str, failing: Sequence[TargetStatus], statuses: Sequence[TargetStatus], now: float) -> str:
     """Describe one kind of error; one target is named, several are counted."""
     hosts, names = _hosts(failing), _names(failing)
-    there = len(_names(status for status in statuses if status.target.auth_host in hosts))
+    there = len(_names(status for status in statuses if status.host in hosts))
     share = ""
     if len(names) == 1:
         where = next(iter(names))
@@ -143,7 +143,7 @@ def _names(statuses: Iterable[TargetStatus]) -> set[str]:
 
 
 def _hosts(statuses: Iterable[TargetStatus]) -> set[str]:
-    return {status.target.auth_host for status in statuses}
+    return {status.host for status in statuses}
 
 
 def _since(failing: Iterable[TargetStatus], now: float) -> str:

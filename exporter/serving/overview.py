@@ -105,7 +105,7 @@ class Overview:
         key = status.target.name, status.journey
         points, image = self._sparklines.get(key, (None, None))
         if image is None or points != status.points:
-            image = sparkline(status.points, status.target.interval)
+            image = sparkline(status.points, status.timing.interval)
             self._sparklines[key] = status.points, image
         return image
 

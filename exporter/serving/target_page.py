@@ -149,7 +149,7 @@ def advice(status: TargetStatus, now: float) -> tuple[Advice, ...]:
 
 def _journey(history: TargetHistory, now: float, egress: EgressStatus | None) -> JourneyView:
     status = history.status
-    interval = status.target.interval
+    interval = status.timing.interval
     return JourneyView(
         status=status,
         cause=_likely_cause(status, now, egress),

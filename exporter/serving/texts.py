@@ -192,7 +192,7 @@ def is_stale(status: TargetStatus, now: float) -> bool:
     last = status.last
     if last is None or status.backoff_until is not None:
         return False
-    return now - last.ended_at > _MAX_BACKOFF_SECONDS + 3 * status.target.interval
+    return now - last.ended_at > _MAX_BACKOFF_SECONDS + 3 * status.timing.interval
 
 
 def is_old_failure(status: TargetStatus, now: float) -> bool:
@@ -232,7 +232,7 @@ def summarize(status: TargetStatus, now: float) -> Summary:
     if status.failing:
         after += f": {why}"
     elif status.slow:
-        objective = latency(status.target.latency_objective)
+        objective = latency(status.timing.latency_objective)
         after += f"; last probe took {latency(last.duration)}, objective {objective}"
     if last is not decisive:
         after += f"; {_pause(last)} since {clock(decisive.ended_at, now)}"

@@ -3,7 +3,8 @@
 environment    variables, .env and the JSON of targets  ─┐
 secret_files   a mounted Secret                          ├─> provenance   RawSettings: path -> value, location
 yaml_file      YAML                                     ─┘
-schema         Settings: names, types, defaults, rules       values, addresses   types of single settings
+schema         Settings: names, types, defaults              values, addresses   types of single settings
+target_settings  those of targets, and their rules           section    what all groups of settings share
 explain        pydantic's errors at their locations          web_file       Prometheus' web configuration file
 load           all of it, in order                           config         the result
 """
@@ -13,7 +14,8 @@ from exporter.settings.addresses import REGIONS, ListenAddress
 from exporter.settings.config import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
 from exporter.settings.load import load, shard_of
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
-from exporter.settings.schema import REQUIRED, Settings, TargetSettings
+from exporter.settings.schema import Settings
+from exporter.settings.target_settings import REQUIRED, TargetSettings
 from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS
 from exporter.settings.web_file import TlsServerConfig
 

@@ -6,9 +6,10 @@ A password may be in any of them, even where none belongs, so no message repeats
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from urllib.parse import unquote_to_bytes
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
+from urllib.parse import unquote_to_bytes, urlsplit
 
 REGIONS = {"NA": "com", "CA": "ca", "EU": "eu", "AU": "com.au", "SG": "sg", "AP": "asia"}
 """Top-level domains of PingOne's regions (PingOne Platform API, "PingOne API domains")."""
@@ -51,6 +52,14 @@ class AuthServer:
     url: str
     custom_domain: bool = False
     absolute: bool = False
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host is this machine: `localhost`, or a loopback address."""
+        host = urlsplit(self.url).hostname or ""
+        with suppress(ValueError):
+            return ip_address(host).is_loopback
+        return host == "localhost" or host.endswith(".localhost")  # RFC 6761, section 6.3
 
     def environment_url(self, environment_id: str) -> str:
         """Return the URL that the endpoints of an environment are appended to."""

@@ -83,6 +83,7 @@ class Config:
         max_concurrent_probes: probes that may be under way at once.
         shutdown_grace: seconds that probes under way may take to end.
         duration_buckets: upper bounds in seconds, increasing, without +Inf.
+        federation_duration_buckets: the same for the journey `federation`.
         egress_check: what shows that the exporter itself reaches the network; None for no such check.
         log: what to log, and how.
         shard: which share of the targets this is.
@@ -95,6 +96,7 @@ class Config:
     max_concurrent_probes: int
     shutdown_grace: float
     duration_buckets: tuple[float, ...]
+    federation_duration_buckets: tuple[float, ...]
     egress_check: EgressConfig | None
     log: LogConfig
     shard: ShardConfig = ShardConfig()

@@ -22,7 +22,7 @@ from exporter.settings.provenance import (
     RawSettings,
     fold,
 )
-from exporter.settings.schema import REQUIRED, TargetDefaults
+from exporter.settings.target_settings import NO_DEFAULTS, REQUIRED, TargetDefaults, TargetSettings
 from exporter.settings.values import TARGET_NAME
 
 if TYPE_CHECKING:
@@ -130,6 +130,12 @@ class _Explainer:
         kind, context = each["type"], each.get("ctx", {})
         if kind == "missing":
             return self._missing(path)
+        if (
+            kind == "extra_forbidden"
+            and path[0] == DEFAULTS
+            and path[1:] in {(name,) for name in NO_DEFAULTS}
+        ):
+            return f"cannot be a default; set {path[1].upper()} of each target"
         if kind == "extra_forbidden":
             return self._unknown(path, location)
         if kind in _MAPPING_EXPECTED:
@@ -149,7 +155,7 @@ class _Explainer:
             example = f"{PREFIX}{TARGETS.upper()}{DELIMITER}EXAMPLE{DELIMITER}"
             names = (f"{example}{name.upper()}" for name in REQUIRED)
             return f"no targets; for a first one, of any name, set {', '.join(names)}"
-        meaning = TargetDefaults.model_fields[path[-1]].description
+        meaning, *_ = (TargetSettings.model_fields[path[-1]].description or "").split(";")
         return f"missing; set it to the {meaning}"
 
     def _unknown(self, path: Keys, location: Location) -> str:
@@ -199,7 +205,7 @@ class _Explainer:
 
 def _guess_target_setting(text: str) -> Keys | None:
     """Find the target in a name with one underscore where two belong, such as EMEA_CLIENT_ID."""
-    names = [name for name in TargetDefaults.model_fields if text.endswith(f"_{name}")]
+    names = [name for name in TargetSettings.model_fields if text.endswith(f"_{name}")]
     if not names:
         return None
     name = max(names, key=len)  # DESTINATION_REGION, not REGION

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -32,12 +32,13 @@ from exporter.settings.provenance import (
     RawValue,
     fold,
 )
-from exporter.settings.schema import CLIENT_CERTIFICATE, Settings, TargetSettings
+from exporter.settings.schema import Settings
 from exporter.settings.secret_files import read_secret_files
+from exporter.settings.target_settings import CLIENT_CERTIFICATE, SECRETS, TargetSettings
 from exporter.settings.values import clean, parse_path
 from exporter.settings.web_file import read_web_file
 from exporter.settings.yaml_file import read_yaml_file
-from exporter.target import Target
+from exporter.target import DestinationApplication, Journey, JourneyTiming, SyntheticUser, Target
 from exporter.tls import KEY, TlsFileError, WebSecurity, check_authorities, check_client_certificate
 
 MAX_CONFIG_FILE_BYTES = 8 * 1024 * 1024
@@ -48,6 +49,7 @@ SECRETS_DIR = ("secrets_dir",)
 
 _COPIED = {field.name for field in fields(Target)} & TargetSettings.model_fields.keys()
 _MAX_DEFAULT_TIMEOUT = 10.0
+_MAX_DEFAULT_FEDERATION_TIMEOUT = 30.0
 _MIN_DEFAULT_SLOTS = 100
 _SPARE_SLOTS = 1.5
 
@@ -93,6 +95,7 @@ def _read_sources(environ: Mapping[str, str], directory: Path) -> tuple[list[Raw
             read = read_yaml_file(path, MAX_CONFIG_FILE_BYTES, fold)
         except ValueError as error:
             read = RawSettings(errors=[raw.location.error(str(error))])
+        read.errors += _secrets_in_file(read)
         sources += _without([read], "a configuration file", CONFIG_FILE, SECRETS_DIR)
         files.append(path)
     return sources, files
@@ -125,6 +128,16 @@ def _without(sources: list[RawSettings], kind: str, *paths: Keys) -> list[RawSet
                 variable = f"{PREFIX}{path[0].upper()}"
                 source.error(raw.location, f"not allowed in {kind}; set {variable} in the environment")
     return sources
+
+
+def _secrets_in_file(source: RawSettings) -> Iterator[InvalidSetting]:
+    """Yield an error for each secret in a configuration file, which many may read."""
+    for path, raw in source.values.items():
+        in_proxy_url = path[-1] == "proxy_url" and "@" in str(raw.value)
+        if path[0] in {TARGETS, DEFAULTS} and raw.value and (path[-1] in SECRETS or in_proxy_url):
+            yield raw.location.error(
+                f"secret in a configuration file; set it by a variable or in {PREFIX}SECRETS_DIR"
+            )
 
 
 def _merge(sources: Sequence[RawSettings]) -> RawSettings:
@@ -228,6 +241,7 @@ def _config(
         max_concurrent_probes=settings.max_concurrent_probes or _default_slots(own),
         shutdown_grace=settings.shutdown_grace,
         duration_buckets=settings.duration_buckets,
+        federation_duration_buckets=settings.federation_duration_buckets,
         egress_check=None
         if egress_url is None
         else EgressConfig(url=egress_url, proxy_url=defaults.proxy_url, ip_family=defaults.ip_family),
@@ -248,22 +262,50 @@ def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
         or settings.destination_region
         or source
     )
-    callback = f"{destination.environment_url(destination_id)}/rp/callback/openid_connect"
+    destination_url = destination.environment_url(destination_id)
+    interval = settings.federation_interval
     resolved = {
-        "source_url": source.environment_url(source_id),
+        "source_url": source.environment_url(source_id) if source_id else None,
         "absolute_host": source.absolute,
-        "redirect_uri": settings.redirect_uri or callback,
+        "destination_url": destination_url,
+        "redirect_uri": settings.redirect_uri or f"{destination_url}/rp/callback/openid_connect",
         "labels": tuple(sorted((label, value) for label, value in settings.labels.items() if value)),
-        "journeys": (settings.journey,),
+        "journeys": settings.journeys or settings.journey or (Journey.AUTHORIZE,),
         "timeout": settings.timeout or min(_MAX_DEFAULT_TIMEOUT, settings.interval / 2),
+        "federation": JourneyTiming(
+            interval=interval,
+            timeout=settings.federation_timeout or min(_MAX_DEFAULT_FEDERATION_TIMEOUT, interval / 2),
+            latency_objective=settings.federation_latency_objective,
+        ),
+        "application": _application(settings),
+        "user": SyntheticUser(username=settings.username, password=settings.password)
+        if settings.username and settings.password
+        else None,
         **{field: directory / value for field, value in copied.items() if isinstance(value, Path)},
     }
     return Target(name=name, **(copied | resolved))
 
 
+def _application(settings: TargetSettings) -> DestinationApplication | None:
+    """Return the destination's application; None if the settings do not name one."""
+    if settings.destination_client_id is None or settings.destination_redirect_uri is None:
+        return None
+    return DestinationApplication(
+        client_id=settings.destination_client_id,
+        redirect_uri=settings.destination_redirect_uri,
+        scope=settings.destination_scope,
+        acr_values=settings.destination_acr_values,
+        login_hint=settings.destination_login_hint,
+        lookup_username=settings.lookup_username,
+        client_secret=settings.destination_client_secret,
+        client_auth=settings.destination_client_auth,
+    )
+
+
 def _default_slots(targets: Iterable[Target]) -> int:
     """Return enough slots for all probes that can run at once when each of them takes its whole timeout."""
-    busy = math.fsum(target.timeout / target.interval for target in targets)
+    timings = (target.timing(journey) for target in targets for journey in target.journeys)
+    busy = math.fsum(timing.timeout / timing.interval for timing in timings)
     # Rounded first: a sum such as 100.00000000000001 must not cost a slot.
     return max(_MIN_DEFAULT_SLOTS, math.ceil(round(_SPARE_SLOTS * busy, 6)))
 

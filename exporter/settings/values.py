@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +19,7 @@ from exporter.durations import INVALID_DURATION, format_duration, parse_duration
 from exporter.outcome import FAILED
 from exporter.settings import addresses
 from exporter.settings.addresses import AuthServer, ListenAddress
-from exporter.target import IpFamily, Journey
+from exporter.target import ClientAuth, IpFamily, Journey
 
 MAX_NAME_LENGTH = 63
 """Characters of a target's name, and of a label's."""
@@ -27,6 +28,7 @@ RESERVED_LABELS = frozenset({
     # labels of our own metrics
     "target", "journey", "step", "phase", "reason", "fault", "code", "status", "check", "cause", "version",
     "python_version", "shard", "source_environment_id", "destination_environment_id", "auth_host",
+    "side", "destination_auth_host", "destination", "provider", "provider_id", "kind",
     # labels that the exposition format or Prometheus attaches
     "le", "quantile", "job", "instance",
     # labels by which alerts join the owner: on target_info alone they would break the join
@@ -49,6 +51,11 @@ _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,256}")  # RFC 6749, appendix A.1, withou
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _STATUS = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _DECIMAL = re.compile(r"(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(
+    _DATE.pattern + r"[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_JOURNEYS = ("authorize", "federation")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _SHARD = re.compile(r"(?:[a-z0-9][-a-z0-9.]{0,251}-)?([0-9]{1,9})")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -158,6 +165,37 @@ def _shard_index(text: str) -> int:
     return int(match[1])
 
 
+def _journey(text: str) -> Journey:
+    if text.lower() not in _JOURNEYS:
+        raise ValueError(f"unknown journey; use {' or '.join(_JOURNEYS)}, or both, comma-separated")
+    return Journey(text.lower())
+
+
+def _journeys(journeys: tuple[Journey, ...]) -> tuple[Journey, ...]:
+    """Remove repetitions; the order in which they are written means nothing."""
+    if not journeys:
+        raise ValueError(f"expected at least one journey; use {' or '.join(_JOURNEYS)}")
+    return tuple(journey for journey in Journey if journey in journeys)
+
+
+def _secret(value: object) -> object:
+    """Strip line breaks only: a password may begin or end with a space."""
+    text = check_characters(value.strip("\r\n")) if isinstance(value, str) else value
+    return None if text == "" else text
+
+
+def _moment(text: str) -> float:
+    """Parse a date, or a time with its offset (RFC 3339, section 5.6), to seconds since the epoch."""
+    try:
+        if _DATE.fullmatch(text):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+        if _TIME.fullmatch(text):
+            return datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("invalid date; use e.g. 2027-03-31 or 2027-03-31T12:00:00Z")
+
+
 def _ip_family(value: object) -> object:
     """Accept the numbers that JSON may hold."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _clean_lower(value)
@@ -258,7 +296,12 @@ Scope = Annotated[Text, AfterValidator(_scope)]
 Statuses = Annotated[
     tuple[Annotated[Text, AfterValidator(_status)], ...], AfterValidator(_statuses), BeforeValidator(_split)
 ]
-JourneyName = Annotated[Journey, BeforeValidator(_clean_lower)]
+Journeys = Annotated[
+    tuple[Annotated[Journey, _parsed(_journey)], ...], AfterValidator(_journeys), BeforeValidator(_split)
+]
+ClientAuthentication = Annotated[ClientAuth, BeforeValidator(_clean_lower)]
+Secret = Annotated[str | None, Field(max_length=_MAX_TEXT_LENGTH), BeforeValidator(_secret)]
+OptionalMoment = Annotated[Annotated[float, _parsed(_moment)] | None, _EMPTY_IS_NONE]
 AddressFamily = Annotated[IpFamily, BeforeValidator(_ip_family)]
 
 Region = Annotated[AuthServer, _parsed(addresses.parse_region)]

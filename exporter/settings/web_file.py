@@ -24,7 +24,7 @@ from pydantic import (
 
 from exporter.settings.explain import explain
 from exporter.settings.provenance import InvalidSetting, RawSettings
-from exporter.settings.schema import Section, conflict, exclusive
+from exporter.settings.section import Section, conflict, exclusive
 from exporter.settings.values import Duration, WholeNumber, check_characters
 from exporter.settings.yaml_file import read_yaml_file
 from exporter.tls import (

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from exporter.probing.judge import judge
 from exporter.probing.messages import Expectation
 from exporter.target import Target
 
@@ -18,7 +16,6 @@ STATUS = "USERNAME_PASSWORD_REQUIRED"
 SOURCE_URL = f"https://auth.pingone.com/{SOURCE}"
 
 EXPECTATION = Expectation(SOURCE, SOURCE_URL, (STATUS,))
-JUDGE = partial(judge, expectation=EXPECTATION)
 
 
 def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target

@@ -42,7 +42,7 @@ def test_loads_are_summed_per_host_or_environment_heaviest_first() -> None:
         a_target("c"),
         a_target("d", source_url=US.replace("com", "ca")),
     ]
-    found = loads(targets, lambda target: target.auth_host)
+    found = loads(targets, lambda target, _: target.auth_host)
     assert [
         (load.where, load.targets, round(load.probes * 60, 9), round(load.requests * 60, 9)) for load in found
     ] == [
@@ -53,7 +53,7 @@ def test_loads_are_summed_per_host_or_environment_heaviest_first() -> None:
 
 
 def test_each_probe_leaves_a_flow_for_15_minutes() -> None:
-    (load,) = loads([a_target("a")], lambda _: "here")
+    (load,) = loads([a_target("a")], lambda *_: "here")
     assert load.flows == pytest.approx(15)
 
 
@@ -61,12 +61,12 @@ def test_each_probe_leaves_a_flow_for_15_minutes() -> None:
 def test_half_of_the_share_of_one_address_is_near_the_limit(count: int, near: bool) -> None:  # noqa: FBT001  a column
     # 10 probes a second each; 35 % of 300 a second are 105.
     targets = [a_target(f"t{number}", interval=0.1) for number in range(count)]
-    (load,) = loads(targets, lambda target: target.source_environment_id)
+    (load,) = loads(targets, lambda target, _: target.source_environment_id)
     assert load.is_near_the_limit is near
 
 
 def test_no_targets_mean_no_load() -> None:
-    assert (first_probes([]), loads([], lambda _: "here")) == ([], [])
+    assert (first_probes([]), loads([], lambda *_: "here")) == ([], [])
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 86_400)), max_size=20))
@@ -75,6 +75,6 @@ def test_the_loads_of_all_environments_are_the_whole_load(written: list[tuple[st
         a_target(f"t{number}", source_environment_id=environment, interval=interval)
         for number, (environment, interval) in enumerate(written)
     ]
-    found = loads(targets, lambda target: target.source_environment_id)
+    found = loads(targets, lambda target, _: target.source_environment_id)
     assert sum(load.targets for load in found) == len(targets)
     assert sum(load.probes for load in found) == pytest.approx(sum(1 / target.interval for target in targets))

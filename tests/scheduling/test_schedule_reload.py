@@ -17,7 +17,17 @@ from scheduling.virtual_time import EPOCH
 
 from exporter.outcome import Outcome, SkipCause
 from exporter.reasons import Reason
-from exporter.target import IpFamily, Journey, Target
+from exporter.target import (
+    DestinationApplication,
+    IpFamily,
+    Journey,
+    JourneyTiming,
+    ListedProvider,
+    ReadyBy,
+    SourceKind,
+    SyntheticUser,
+    Target,
+)
 
 if TYPE_CHECKING:
     from scheduling.virtual_time import VirtualTime
@@ -33,7 +43,11 @@ def test_an_unchanged_target_keeps_its_phase_and_is_not_probed_again() -> None:
     assert record.skips == []
 
 
-IRRELEVANT: dict[str, Any] = {"labels": (("owner", "identity"),), "latency_objective": 0.5}
+IRRELEVANT: dict[str, Any] = {
+    "labels": (("owner", "identity"),),
+    "latency_objective": 0.5,
+    "secret_expires": 1.8e9,
+}
 """Fields of a target that make no difference to a probe, with other values."""
 
 RELEVANT: dict[str, Any] = {
@@ -58,6 +72,17 @@ RELEVANT: dict[str, Any] = {
     "proxy_url": "http://proxy.example:3128",
     "absolute_host": True,
     "journeys": (),
+    "federation": JourneyTiming(interval=30.0, timeout=5.0, latency_objective=1.0),
+    "discovery": JourneyTiming(interval=30.0, timeout=5.0, latency_objective=1.0),
+    "destination_url": "https://other.example/b",
+    "application": DestinationApplication(client_id="c", redirect_uri="https://rp.example/"),
+    "provider_id": "partner",
+    "user": SyntheticUser(username="probe", password="p"),
+    "source_kind": SourceKind.AUTO,
+    "issuer": "https://issuer.example",
+    "ready_by": ReadyBy.LOGIN_PAGE,
+    "login_hosts": ("login.example",),
+    "listed": ListedProvider(destination="d", provider_id="p", name="Partner", slug="partner"),
 }
 """Fields of a target that make a difference to a probe, or to when it is due."""
 

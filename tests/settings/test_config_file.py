@@ -58,7 +58,7 @@ def test_a_value_without_quotes_means_the_same_as_in_a_variable(tmp_path: Path) 
         "PROMPT": "none",
         "ACR_VALUES": "1e3",
         "REDIRECT_URI": "https://app.example.com/callback",
-        "PROXY_URL": "http://user:pass@proxy.example:3128",
+        "PROXY_URL": "http://proxy.example:3128",
         "EXPECTED_STATUSES": "OTP_REQUIRED,DAVINCI",
     }
     lines = [f"{name.lower()}: {value}" for name, value in written.items() if "__" not in name]

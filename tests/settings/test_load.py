@@ -10,7 +10,15 @@ import pytest
 from settings.example import DESTINATION, EMEA, NOWHERE, SOURCE, D, T, only_target
 
 from exporter.settings import Config, ListenAddress, LogConfig, WebConfig, load
-from exporter.target import IpFamily, Journey, Target
+from exporter.target import (
+    ClientAuth,
+    DestinationApplication,
+    IpFamily,
+    Journey,
+    JourneyTiming,
+    SyntheticUser,
+    Target,
+)
 
 TT = "FLOW_EXPORTER_TARGETS__"
 CALLBACK = "rp/callback/openid_connect"
@@ -25,6 +33,7 @@ def test_three_variables_are_a_whole_configuration() -> None:
                 destination_environment_id=DESTINATION,
                 client_id="client",
                 source_url=f"https://auth.pingone.com/{SOURCE}",
+                destination_url=f"https://auth.pingone.com/{DESTINATION}",
                 redirect_uri=f"https://auth.pingone.com/{DESTINATION}/{CALLBACK}",
             ),
         ),
@@ -33,6 +42,7 @@ def test_three_variables_are_a_whole_configuration() -> None:
         max_concurrent_probes=100,
         shutdown_grace=15.0,
         duration_buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
+        federation_duration_buckets=(0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60),
         egress_check=None,
         log=LogConfig(level="info", format="logfmt"),
         files=(NOWHERE / ".env",),
@@ -53,13 +63,28 @@ def test_every_field_of_a_target_reaches_it(certificate: Path) -> None:
         "LOGIN_HINT": "probe@example.com",
         "MAX_AGE": "0",
         "PKCE": "Yes",
-        "EXPECTED_STATUSES": "OTP_REQUIRED, DAVINCI,OTP_REQUIRED",
+        "EXPECTED_STATUSES": "OTP_REQUIRED, USERNAME_PASSWORD_REQUIRED,OTP_REQUIRED",
         "LATENCY_OBJECTIVE": "750ms",
         "LABELS__TIER": "gold",
         "LABELS__OWNER": " identity team\n",
-        "JOURNEY": "Authorize",
+        "JOURNEYS": "federation, Authorize,federation",
         "INTERVAL": "100ms",
         "TIMEOUT": "99ms",
+        "FEDERATION_INTERVAL": "1m",
+        "FEDERATION_TIMEOUT": "20s",
+        "FEDERATION_LATENCY_OBJECTIVE": "7s",
+        "DESTINATION_CLIENT_ID": "rp!",
+        "DESTINATION_REDIRECT_URI": "https://rp.example.com/Callback",
+        "DESTINATION_SCOPE": " openid   email ",
+        "DESTINATION_ACR_VALUES": "Federated",
+        "DESTINATION_LOGIN_HINT": "hint",
+        "LOOKUP_USERNAME": "probe@partner.example.com",
+        "DESTINATION_CLIENT_SECRET": " s3cr3t ",
+        "DESTINATION_CLIENT_AUTH": "Post",
+        "PROVIDER_ID": "Partner PingOne",
+        "USERNAME": " probe ",
+        "PASSWORD": " p w\n",
+        "SECRET_EXPIRES": "2027-03-31",
         "CA_FILE": certificate.name,
         "IP_FAMILY": "4",
         "PROXY_URL": " HTTP://User:p%40ss@Proxy.example:80/ ",
@@ -82,12 +107,27 @@ def test_every_field_of_a_target_reaches_it(certificate: Path) -> None:
             login_hint="probe@example.com",
             max_age=0,
             pkce=True,
-            expected_statuses=("OTP_REQUIRED", "DAVINCI"),
+            expected_statuses=("OTP_REQUIRED", "USERNAME_PASSWORD_REQUIRED"),
             latency_objective=0.75,
             labels=(("owner", "identity team"), ("tier", "gold")),
-            journeys=(Journey.AUTHORIZE,),
+            journeys=(Journey.AUTHORIZE, Journey.FEDERATION),
             interval=0.1,
             timeout=0.099,
+            federation=JourneyTiming(interval=60.0, timeout=20.0, latency_objective=7.0),
+            destination_url=f"http://localhost:9000/base/{DESTINATION}",
+            application=DestinationApplication(
+                client_id="rp!",
+                redirect_uri="https://rp.example.com/Callback",
+                scope="openid email",
+                acr_values="Federated",
+                login_hint="hint",
+                lookup_username="probe@partner.example.com",
+                client_secret=" s3cr3t ",
+                client_auth=ClientAuth.POST,
+            ),
+            provider_id="Partner PingOne",
+            user=SyntheticUser(username="probe", password=" p w"),
+            secret_expires=1_806_451_200.0,
             ca_file=certificate,
             ip_family=IpFamily.V4,
             proxy_url="HTTP://User:p%40ss@Proxy.example:80/",
@@ -104,6 +144,7 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
             "FLOW_EXPORTER_MAX_CONCURRENT_PROBES": "1",
             "FLOW_EXPORTER_SHUTDOWN_GRACE": "0",
             "FLOW_EXPORTER_DURATION_BUCKETS": "1e-1, .5,1.",
+            "FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS": "1,2",
             "FLOW_EXPORTER_EGRESS_CHECK_URL": "https://www.example.com/generate_204?x=1",
             "FLOW_EXPORTER_LOG__LEVEL": "WARNING",
             "FLOW_EXPORTER_LOG__FORMAT": "Json",
@@ -117,6 +158,7 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
     assert settings.max_concurrent_probes == 1
     assert settings.shutdown_grace == 0.0
     assert settings.duration_buckets == (0.1, 0.5, 1.0)
+    assert settings.federation_duration_buckets == (1.0, 2.0)
     assert settings.egress_check is not None
     assert settings.egress_check.url == "https://www.example.com/generate_204?x=1"
     assert settings.log == LogConfig(level="warning", format="json")

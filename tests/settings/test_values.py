@@ -23,6 +23,8 @@ WHOLE = "expected a whole number"
 BOOLEAN = "expected true or false"
 STRING = "expected a string"
 IP_FAMILY = "expected any, 4 or 6"
+JOURNEY = "unknown journey; use authorize or federation, or both, comma-separated"
+MOMENT = "invalid date; use e.g. 2027-03-31 or 2027-03-31T12:00:00Z"
 INTERVAL = "must be between 100ms and 1d"
 CONTROL = "contains a control character, such as a line break"
 TARGET_NAME = (
@@ -86,6 +88,20 @@ def test_a_journey_is_named_in_any_case() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2027-03-31", 1_806_451_200.0),
+        ("2027-03-31T00:00:00Z", 1_806_451_200.0),
+        ("2027-03-31t02:30:00.5+02:30", 1_806_451_200.5),
+        (" 2027-03-31 00:00:00z ", 1_806_451_200.0),
+        ("", None),
+    ],
+)
+def test_a_secret_expires_at_a_date_or_time(text: str, moment: float | None) -> None:
+    assert only_target({f"{T}SECRET_EXPIRES": text}).secret_expires == moment
+
+
+@pytest.mark.parametrize(
     ("name", "value", "result"),
     [
         ("SHUTDOWN_GRACE", "0", 0.0),
@@ -146,8 +162,18 @@ def test_a_valid_value_reaches_the_configuration(name: str, value: str, result: 
             "UNKNOWN",
             "UNKNOWN is not a status of PingOne, but stands for all that are not listed",
         ),
-        ("JOURNEY", "federation", "expected authorize"),
-        ("JOURNEY", "authorize,authorize", "expected authorize"),
+        ("JOURNEYS", "discovery", JOURNEY),
+        ("JOURNEYS", "authorize,", JOURNEY),
+        ("JOURNEY", ["federate"], JOURNEY),
+        ("JOURNEYS", [], "expected at least one journey; use authorize or federation"),
+        ("JOURNEYS", 1, "expected a list"),
+        ("DESTINATION_CLIENT_AUTH", "jwt", "expected basic, post or none"),
+        ("DESTINATION_CLIENT_ID", "a b", CLIENT_ID),
+        ("FEDERATION_INTERVAL", "2d", INTERVAL),
+        ("SECRET_EXPIRES", "31.3.2027", MOMENT),
+        ("SECRET_EXPIRES", "2027-02-30", MOMENT),
+        ("SECRET_EXPIRES", "2027-03-31T12:00:00", MOMENT),
+        ("SECRET_EXPIRES", "2027-03-31T25:00:00Z", MOMENT),
         ("IP_FAMILY", "", IP_FAMILY),
         ("IP_FAMILY", "IPv6", IP_FAMILY),
         ("IP_FAMILY", "04", IP_FAMILY),

@@ -13,16 +13,15 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from exporter.outcome import DAVINCI
-from exporter.probing.judge import judge
-from exporter.probing.messages import Expectation, Judge, Request, Step, Steps
+from exporter.probing.messages import Expectation, Request, Step, Steps
 from exporter.target import Target
 
-SDK_HEADERS = (("X-Requested-With", "ping-sdk"),)
+_SDK_HEADERS = (("X-Requested-With", "ping-sdk"),)
 """Sent by the vendor's SDKs; a DaVinci flow has its links only then."""
 
 
@@ -42,9 +41,8 @@ def authorize(target: Target, token: Callable[[], str]) -> Steps:
         request=Request(
             "GET", f"{fixed.before}&nonce={nonce}&state={state}{fixed.after}{challenge}", fixed.headers
         ),
-        judge=fixed.judge,
+        expectation=fixed.expectation,
         secrets=(nonce, state) if verifier is None else (nonce, state, verifier),
-        statuses=target.expected_statuses,
     )
 
 
@@ -55,13 +53,13 @@ class _FixedParts(NamedTuple):
         before: the URL before nonce and state.
         after: the parameters behind them.
         headers: those of this journey.
-        judge: judges the answer.
+        expectation: what the answer must be.
     """
 
     before: str
     after: str
     headers: tuple[tuple[str, str], ...]
-    judge: Judge
+    expectation: Expectation
 
 
 @lru_cache(maxsize=8192)
@@ -70,7 +68,7 @@ def _fixed_parts(target: Target) -> _FixedParts:
         "response_type": "code",
         "redirect_uri": target.redirect_uri,
         "scope": target.scope,
-        "client_id": target.client_id,
+        "client_id": target.client_id or "",
     }
     after = {
         "response_mode": "pi.flow",
@@ -82,15 +80,12 @@ def _fixed_parts(target: Target) -> _FixedParts:
     return _FixedParts(
         before=f"{target.source_url}/as/authorize?{_encode(before)}",
         after=f"&{_encode({name: value for name, value in after.items() if value is not None})}",
-        headers=SDK_HEADERS if DAVINCI in target.expected_statuses else (),
-        judge=partial(
-            judge,
-            expectation=Expectation(
-                target.source_environment_id,
-                target.source_url,
-                target.expected_statuses,
-                prompt_none="none" in (target.prompt or "").split(),
-            ),
+        headers=_SDK_HEADERS if DAVINCI in target.expected_statuses else (),
+        expectation=Expectation(
+            target.source_environment_id or "",
+            target.source_url or "",
+            target.expected_statuses,
+            prompt_none="none" in (target.prompt or "").split(),
         ),
     )
 

@@ -1,0 +1,341 @@
+"""The settings of a target, and of the defaults of all targets, with the rules that join them.
+
+To add a setting, add a field; names, suggestions, errors and docs/settings.md follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails
+
+from exporter.durations import format_duration
+from exporter.outcome import DAVINCI
+from exporter.settings import values
+from exporter.settings.addresses import ENDS_IN_ENVIRONMENT, AuthServer
+from exporter.settings.section import Section, conflict, exclusive, setting
+from exporter.target import ClientAuth, IpFamily, Journey
+
+MAX_LABELS = 20
+REQUIRED = ("source_environment_id", "destination_environment_id", "client_id")
+REQUIRED_FOR_FEDERATION = ("destination_environment_id", "destination_client_id", "destination_redirect_uri")
+CREDENTIALS = ("username", "password")
+SECRETS = ("password", "destination_client_secret")
+"""Must not be in a configuration file."""
+NO_DEFAULTS = (*CREDENTIALS, "destination_client_secret")
+"""One account, or one application, is never meant for all targets."""
+MIN_SIGN_ON_INTERVAL = 30.0
+"""Seconds between two sign-ons of a test account."""
+
+SOURCE_LOCATION = ("auth_url", "custom_domain", "region")
+DESTINATION_LOCATION = ("destination_auth_url", "destination_custom_domain", "destination_region")
+CLIENT_CERTIFICATE = ("client_certificate_file", "client_key_file")
+JOURNEYS = ("journeys", "journey")
+_FROM_ONE_LEVEL = (SOURCE_LOCATION, DESTINATION_LOCATION, CLIENT_CERTIFICATE, JOURNEYS)
+"""Settings that belong together: a target that sets one of them takes none from DEFAULTS."""
+
+_NEEDS_TLS = "is sent over https only; plain http is allowed only to localhost and loopback addresses"
+
+
+class TargetDefaults(Section):
+    """The settings of a target, each of which may also be a default of all targets."""
+
+    source_environment_id: values.EnvironmentId | None = setting(
+        None,
+        "UUID of the environment that signs users on (the identity provider); not needed for a target that "
+        "only runs `federation` and has no user",
+    )
+    destination_environment_id: values.EnvironmentId | None = setting(
+        None, "UUID of the environment that users are signed on for (the relying party)"
+    )
+    client_id: values.ClientId | None = setting(
+        None, "client ID of the source application; not needed for a target that only runs `federation`"
+    )
+    region: values.Region | None = setting(
+        None, "region of the source: NA, CA, EU, AU, SG or AP", shown="`NA`"
+    )
+    auth_url: values.AuthUrl | None = setting(
+        None, "base URL of the source, instead of a region: any http or https URL"
+    )
+    custom_domain: values.CustomDomain | None = setting(
+        None, "custom domain of the source, instead of a region, with a port if needed"
+    )
+    destination_region: values.Region | None = setting(
+        None, "region of the destination", shown="as the source, unless that has a custom domain"
+    )
+    destination_auth_url: values.AuthUrl | None = setting(None, "base URL of the destination")
+    destination_custom_domain: values.CustomDomain | None = setting(None, "custom domain of the destination")
+    redirect_uri: values.RedirectUri | None = setting(
+        None,
+        "where the source redirects to, byte for byte",
+        shown="`{destination auth}/{destination id}/rp/callback/openid_connect`, "
+        "without the id on a custom domain",
+    )
+    scope: values.Scope = setting("openid", "OAuth scopes, separated by spaces")
+    prompt: values.OptionalText = setting(None, "OIDC `prompt`; empty for none")
+    acr_values: values.OptionalText = setting(
+        None, "OIDC `acr_values`, e.g. the name of a sign-on policy; empty for none"
+    )
+    login_hint: values.OptionalText = setting(None, "OIDC `login_hint`; empty for none; never printed")
+    max_age: values.OptionalNumber = setting(None, "OIDC `max_age` in seconds; empty for none")
+    pkce: values.Flag = setting(default=False, meaning="send a fresh S256 challenge with each probe")
+    expected_statuses: values.Statuses = setting(
+        ("USERNAME_PASSWORD_REQUIRED",),
+        "flow statuses that are a success, comma-separated, at most 20; `DAVINCI` stands for the body of a "
+        "DaVinci flow, which has no status",
+    )
+    latency_objective: values.PositiveDuration = setting(2.0, "slower successes count as slow", shown="`2s`")
+    labels: dict[values.LabelName, values.LabelValue] = Field(
+        default_factory=dict,
+        description="label on `pingone_flow_target_info`, for routing (`owner` and `tier` reach alerts); "
+        "at most 20; empty for none",
+    )
+    journeys: values.Journeys | None = setting(
+        None,
+        "what probes do, comma-separated: `authorize`, the one request that starts a sign-on at the source; "
+        "`federation`, the whole sign-on from the destination through the source and back",
+        shown="`authorize`",
+    )
+    journey: values.Journeys | None = setting(None, "the same as `JOURNEYS`")
+    interval: values.Interval = setting(
+        60.0, "time between two probes of `authorize`; 100ms to 1d", shown="`60s`"
+    )
+    timeout: values.PositiveDuration | None = setting(
+        None,
+        "limit of a whole probe; must be shorter than the interval",
+        shown="min(`10s`, half the interval)",
+    )
+    federation_interval: values.Interval = setting(
+        300.0,
+        "time between two probes of `federation`; 100ms to 1d, at least 30s for a target with a password",
+        shown="`5m`",
+    )
+    federation_timeout: values.PositiveDuration | None = setting(
+        None,
+        "limit of a whole probe of `federation`; must be shorter than its interval",
+        shown="min(`30s`, half the interval)",
+    )
+    federation_latency_objective: values.PositiveDuration = setting(
+        10.0, "slower successes of `federation` count as slow", shown="`10s`"
+    )
+    destination_client_id: values.ClientId | None = setting(
+        None, "client ID of the destination's application; needed for `federation`"
+    )
+    destination_redirect_uri: values.RedirectUri | None = setting(
+        None,
+        "redirect URI of the destination's application, byte for byte; never requested; needed for "
+        "`federation`",
+    )
+    destination_scope: values.Scope = setting(
+        "openid", "OAuth scopes at the destination, separated by spaces"
+    )
+    destination_acr_values: values.OptionalText = setting(
+        None, "OIDC `acr_values` at the destination, e.g. the name of a sign-on policy; empty for none"
+    )
+    destination_login_hint: values.OptionalText = setting(
+        None, "OIDC `login_hint` at the destination; empty for none; never printed"
+    )
+    lookup_username: values.OptionalText = setting(
+        None,
+        "user name that an identifier-first policy of the destination leads to the identity provider; "
+        "empty for none; never printed",
+    )
+    destination_client_auth: values.ClientAuthentication = setting(
+        ClientAuth.BASIC,
+        "how the destination's application authenticates at the token endpoint: `basic`, `post`, or `none` "
+        "for a public client",
+    )
+    provider_id: values.OptionalText = setting(
+        None,
+        "ID or name of the identity provider in the destination; empty for none",
+        shown="the only one that the destination offers",
+    )
+    secret_expires: values.OptionalMoment = setting(
+        None,
+        "when the client secret of the federation expires: a date, which stands for 00:00 UTC, or an "
+        "RFC 3339 time, e.g. `2027-03-31` or `2027-03-31T12:00:00Z`; empty if unknown",
+    )
+    ca_file: values.FilePath | None = setting(
+        None,
+        "PEM file of trusted certificate authorities, relative to the working directory",
+        shown="the system's certificates",
+    )
+    client_certificate_file: values.OptionalPath = setting(
+        None,
+        "PEM file of the client certificate for providers that request one, followed by its issuers, "
+        "relative to the working directory; empty for none",
+    )
+    client_key_file: values.OptionalPath = setting(
+        None,
+        "PEM file of its unencrypted private key, set on the same level",
+        shown="`CLIENT_CERTIFICATE_FILE`",
+    )
+    ip_family: values.AddressFamily = setting(
+        IpFamily.ANY, "addresses to connect to: `any`, `4` for IPv4 only or `6` for IPv6 only"
+    )
+    proxy_url: values.ProxyUrl = setting(
+        None,
+        "forward proxy, `http://[user:password@]host:port`, user and password percent-encoded and never "
+        "printed; empty for none; no other variable sets one",
+    )
+    enabled: values.Flag = setting(default=True, meaning="probe the target")
+
+    @classmethod
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+        """Yield the errors of settings that cannot be combined on one level."""
+        yield from exclusive(written, SOURCE_LOCATION)
+        yield from exclusive(written, DESTINATION_LOCATION)
+        yield from exclusive(written, JOURNEYS)
+        if written.get("client_key_file") and not written.get("client_certificate_file"):
+            yield conflict("client_key_file", "requires CLIENT_CERTIFICATE_FILE on the same level")
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _no_labels(cls, labels: object) -> object:
+        return {} if labels is None else labels
+
+
+class TargetSettings(TargetDefaults):
+    """The settings of one target, DEFAULTS included, and those that cannot be defaults."""
+
+    username: values.OptionalText = setting(
+        None,
+        "user name of the test account at the source; `federation` ends after `source_authorize` without "
+        "one; cannot be a default; empty for none; never printed",
+    )
+    password: values.Secret = setting(
+        None, "its password; cannot be a default, nor be in a configuration file; empty for none"
+    )
+    destination_client_secret: values.Secret = setting(
+        None,
+        "client secret of the destination's application; `federation` ends after `destination_resume` "
+        "without one, unless the client is public; cannot be a default, nor be in a configuration file; "
+        "empty for none",
+    )
+
+    @classmethod
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+        """Yield what is missing and what cannot be combined."""
+        yield from super().conflicts(written)
+        for name in _required(written):
+            if written.get(name) is None:
+                yield InitErrorDetails(type="missing", loc=(name,), input=None)
+        yield from _sign_on_conflicts(written)
+        if written.get("custom_domain") is not None and not any(
+            written.get(name) is not None for name in DESTINATION_LOCATION
+        ):
+            yield conflict(
+                "custom_domain",
+                "requires DESTINATION_REGION, DESTINATION_AUTH_URL or DESTINATION_CUSTOM_DOMAIN",
+            )
+
+    @field_validator("timeout", "federation_timeout")
+    @classmethod
+    def _check_timeout(cls, timeout: float | None, info: ValidationInfo) -> float | None:
+        name = (info.field_name or "").replace("timeout", "interval")
+        interval = info.data.get(name)
+        if timeout is not None and interval is not None and timeout >= interval:
+            raise ValueError(f"must be shorter than {name.upper()}, which is {format_duration(interval)}")
+        return timeout
+
+    @field_validator("auth_url")
+    @classmethod
+    def _check_auth_url(cls, server: AuthServer | None, info: ValidationInfo) -> AuthServer | None:
+        environment_id = info.data.get("source_environment_id")
+        if server is not None and environment_id and environment_id in server.url.lower():
+            raise ValueError(ENDS_IN_ENVIRONMENT)
+        return server
+
+    @field_validator("labels")
+    @classmethod
+    def _check_labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        if sum(map(bool, labels.values())) > MAX_LABELS:
+            raise ValueError(f"more than {MAX_LABELS} labels, DEFAULTS included")
+        return labels
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    info = TargetSettings.model_fields[name]
+    annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    return TypeAdapter(annotation)
+
+
+def _value(written: Mapping[str, object], name: str) -> Any:  # noqa: ANN401  the type of the setting
+    """Return the value of a target's setting, or its default; None if it is invalid."""
+    if written.get(name) is None:
+        return TargetSettings.model_fields[name].default
+    try:
+        return _adapter(name).validate_python(written[name])
+    except ValidationError:
+        return None
+
+
+def _required(written: Mapping[str, object]) -> Iterator[str]:
+    """Yield the settings that a target needs for its journeys; few if these are invalid."""
+    named = any(written.get(name) is not None for name in JOURNEYS)
+    journeys = _value(written, "journeys") or _value(written, "journey")
+    journeys = journeys or (() if named else (Journey.AUTHORIZE,))
+    signs_on = any(_value(written, name) is not None for name in CREDENTIALS)
+    needed = {"destination_environment_id"}
+    if Journey.AUTHORIZE in journeys:
+        needed |= set(REQUIRED)
+    if Journey.FEDERATION in journeys:
+        needed |= set(REQUIRED_FOR_FEDERATION)
+    if signs_on:
+        needed.add("source_environment_id")
+    yield from (name for name in TargetSettings.model_fields if name in needed)
+
+
+def _sign_on_conflicts(written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+    """Yield what makes secrets of a target dangerous or useless."""
+    user, password, secret = (_value(written, name) for name in NO_DEFAULTS)
+    if user is not None and not written.get("password"):
+        yield conflict("username", "requires PASSWORD")
+    if password is not None and not written.get("username"):
+        yield conflict("password", "requires USERNAME")
+    if secret is not None and _value(written, "destination_client_auth") is ClientAuth.NONE:
+        yield conflict("destination_client_auth", "none means a client without a secret; use basic or post")
+    source = next((name for name in SOURCE_LOCATION if written.get(name) is not None), None)
+    if user is not None or password is not None:
+        if source is None:
+            yield conflict(
+                "password" if password is not None else "username",
+                "requires REGION, AUTH_URL or CUSTOM_DOMAIN, which says where the password may be sent",
+            )
+        interval = _value(written, "federation_interval")
+        if interval is not None and interval < MIN_SIGN_ON_INTERVAL:
+            shortest = format_duration(MIN_SIGN_ON_INTERVAL)
+            yield conflict("federation_interval", f"must be at least {shortest} for a target with a password")
+        if DAVINCI in (_value(written, "expected_statuses") or ()):
+            yield conflict(
+                "expected_statuses",
+                "DAVINCI and PASSWORD are mutually exclusive; the exporter cannot sign on to a DaVinci flow",
+            )
+        if source == "auth_url" and _in_the_clear(_value(written, source)):
+            yield conflict("auth_url", f"PASSWORD {_NEEDS_TLS}")
+    if secret is not None:
+        own = next((name for name in DESTINATION_LOCATION if written.get(name) is not None), source)
+        if own in {"auth_url", "destination_auth_url"} and _in_the_clear(_value(written, own)):
+            yield conflict(own, f"DESTINATION_CLIENT_SECRET {_NEEDS_TLS}")
+
+
+def _in_the_clear(server: AuthServer | None) -> bool:
+    return server is not None and server.url.startswith("http:") and not server.is_loopback
+
+
+def with_defaults(own: object, defaults: Mapping[str, Any]) -> object:
+    """Merge the defaults into what is written of a target."""
+    if not isinstance(own, dict):
+        return own
+    merged = {**{name: value for name, value in defaults.items() if name not in NO_DEFAULTS}, **own}
+    for names in _FROM_ONE_LEVEL:
+        if not own.keys().isdisjoint(names):
+            merged = {name: value for name, value in merged.items() if name in own or name not in names}
+    default_labels, labels = defaults.get("labels"), own.get("labels") or {}
+    if isinstance(default_labels, dict) and isinstance(labels, dict):
+        merged["labels"] = default_labels | labels
+    return merged
