@@ -50,11 +50,11 @@ MAX_REPORTED_ERRORS = 100
 """Of a configuration; a file for another program may have thousands."""
 
 REPEAT_SECONDS = 10.0
-"""Before the same errors are logged again: clients of the port may request one reload after the other."""
+"""Before the same errors are logged again."""
 
-COOLDOWN_FACTOR, MAX_COOLDOWN_SECONDS = 4.0, 2.0
-"""The next reload starts after so many times the duration of the last one: reading the configuration takes
-CPU from running probes. A person waits no longer than the maximum."""
+COOLDOWN_SECONDS = 0.5
+"""Between two reloads: reading the configuration takes CPU from running probes, and clients of the port may
+request one reload after the other."""
 
 _log = logging.getLogger(__name__)
 
@@ -198,7 +198,6 @@ class Daemon:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._cooldown_until - loop.time())
         trigger, self._trigger = self._trigger, ""
-        started = loop.time()
         try:
             try:
                 config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
@@ -212,8 +211,7 @@ class Daemon:
             _log.exception("reload failed: a bug in the exporter", extra={"trigger": trigger})
             return ReloadResult(good=False, text="reload failed: a bug in the exporter; see its log")
         finally:
-            took = loop.time() - started
-            self._cooldown_until = loop.time() + min(COOLDOWN_FACTOR * took, MAX_COOLDOWN_SECONDS)
+            self._cooldown_until = loop.time() + COOLDOWN_SECONDS
 
     def _prepare(self) -> tuple[Config, SSLContexts, Callable[[], None]]:
         """Do everything that can fail, in a thread: read the configuration, and load the files of TLS.

@@ -51,8 +51,7 @@ def found(*places: str) -> Iterator[str]:
                         yield f"{file.relative_to(ROOT)}:{number}: {match[0]}"
 
 
-@pytest.mark.parametrize(("places", "limit"), [(PRODUCT, 5), (("tests",), 10)], ids=["product", "tests"])
-def test_words_that_give_away_a_translation_are_not_used(places: tuple[str, ...], limit: int) -> None:
-    words = list(found(*(place for place in places if (ROOT / place).exists())))
-
-    assert len(words) <= limit, "\n".join(["", *words])
+@pytest.mark.parametrize("places", [PRODUCT, ("tests",)], ids=["product", "tests"])
+def test_words_that_give_away_a_translation_are_not_used(places: tuple[str, ...]) -> None:
+    if words := list(found(*places)):
+        pytest.fail("\n".join(["", *words]), pytrace=False)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -38,7 +39,8 @@ _MIN_INTERVAL_AHEAD = 10.0
 
 _EOF = b"# EOF\n"
 
-_number: Callable[[float], str] = floatToGoString
+_number: Callable[[float], str] = lru_cache(maxsize=4096)(floatToGoString)
+"""Remembered: most samples are small counts."""
 
 
 @dataclass(slots=True)
@@ -128,12 +130,7 @@ def sample_lines(family: Metric, *, exemplars: bool) -> bytes:
     """
     lines = []
     for sample in family.samples:
-        labels = ",".join(
-            [
-                f'{name}="{value if value.isalnum() else _escape(value)}"'
-                for name, value in sorted(sample.labels.items())
-            ]
-        )
+        labels = ",".join([f'{name}="{_escape(value)}"' for name, value in sorted(sample.labels.items())])
         line = f"{sample.name}{{{labels}}} {_number(sample.value)}"
         exemplar = sample.exemplar if exemplars else None
         if exemplar is not None:
@@ -143,6 +140,7 @@ def sample_lines(family: Metric, *, exemplars: bool) -> bytes:
     return "\n".join([*lines, ""]).encode()
 
 
+@lru_cache(maxsize=4096)
 def _escape(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 

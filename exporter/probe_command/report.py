@@ -154,6 +154,7 @@ def _details(run: ProbeRun, outcome: Outcome) -> Iterator[Text]:
         "status": step and step.flow_status,
         "error codes": step and ", ".join(step.error_codes),
         "address": step and step.address,
+        "addresses tried": step and ", ".join(step.addresses_tried),
         "certificate": step and _certificate(step, outcome.started_at),
         "correlation id": step and step.correlation_id,
         "transaction id": outcome.transaction_id,

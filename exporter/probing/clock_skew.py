@@ -59,7 +59,7 @@ def date_timestamp(date: str | None) -> Timestamp | None:
 
 
 MAX_CLOCK_AGREEMENT_SECONDS = 60.0
-"""Hosts whose clocks are further ahead of ours than this are evidence that ours is behind."""
+"""If the clocks of several hosts are further ahead of ours than this, ours is behind."""
 
 MIN_HOSTS = 2
 """One host may be wrong itself; several of them are not."""

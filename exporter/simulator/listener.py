@@ -128,6 +128,7 @@ class Listener:
         self._socket.close()
         for connection in self._connections():
             connection.transport.abort()
+        await asyncio.sleep(0)  # the connections take note
         for task in self._state.tasks:
             task.cancel()
         await asyncio.gather(*self._state.tasks, return_exceptions=True)

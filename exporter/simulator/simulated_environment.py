@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from collections import Counter
@@ -217,15 +218,18 @@ class SimulatedEnvironment:
         weather = self.weather
         self.stats.requests += 1
         if isinstance(weather, Slow):
-            await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
+            try:
+                await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
+            except asyncio.CancelledError:  # the simulator stops; uvicorn would log it as an error
+                return
         if isinstance(weather, Reset):
             self.stats.answers["reset"] += 1
             self._listener.reset(request)
+            await until_disconnected(receive)
             return
         if isinstance(weather, Silent):
             self.stats.answers["silence"] += 1
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await until_disconnected(receive)
             return
         response = intercept(weather, self._random)
         if response is None:
@@ -236,6 +240,12 @@ class SimulatedEnvironment:
         self.stats.answers[str(response.status_code)] += 1
         response.headers["Date"] = formatdate(self._clock.time() + clock_skew(weather), usegmt=True)
         await response(scope, receive, send)
+
+
+async def until_disconnected(receive: Receive) -> None:
+    """Return when the connection has ended: uvicorn logs an error if an application returns before."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def intercept(weather: Weather, random: Random) -> Response | None:

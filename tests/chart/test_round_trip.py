@@ -90,7 +90,9 @@ def test_check_config_takes_what_every_shape_of_the_chart_gives_it(path: Path, t
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    # A million concurrent probes, which would be 1e+06 if a template wrote the number, need many open files.
+    warnings = [line for line in done.stderr.splitlines() if " open files, but the limit is " not in line]
+    assert (done.returncode, warnings) == (0, [])
     assert "target emea\n" in done.stdout or path.name == "sharded-values.yaml"
     assert "s3cr3t" not in done.stdout
 

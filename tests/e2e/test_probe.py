@@ -63,9 +63,11 @@ STEP = the_only(
         "checks": {"type": "object", "additionalProperties": {"type": "boolean"}},
         "correlation_id": TEXT,
         "address": TEXT,
+        "addresses_tried": {"type": "array", "items": TEXT, "minItems": 2},
         "tls": the_only(TLS, *TLS),
     },
-    "http_status_code", "flow_status", "error_codes", "checks", "correlation_id", "address", "tls",
+    "http_status_code", "flow_status", "error_codes", "checks", "correlation_id", "address",
+    "addresses_tried", "tls",
 )  # fmt: skip
 OUTCOME = the_only(
     {
@@ -78,9 +80,11 @@ OUTCOME = the_only(
         "phase": {"enum": [phase.value for phase in Phase]},
         "started_at": TIME,
         "duration_seconds": NUMBER,
+        "stalled": {"const": True},
         "transaction_id": TEXT,
         "steps": {"type": "array", "items": STEP},
-    }
+    },
+    "stalled",
 )
 SHAPE = the_only({"outcomes": {"type": "array", "items": OUTCOME}})
 """The list of fields in DESIGN, Commands; what is unknown is absent."""
