@@ -63,6 +63,9 @@ CHECKS: tuple[str, ...] = (
 )
 """The contract checks of a healthy flow; values of the metric label `check`."""
 
+FEDERATION_CHECKS: tuple[str, ...] = ("pkce", "subject")
+"""Further contract checks of the journey `federation`: of `initiate` and of `token`."""
+
 KNOWN_STATUSES: frozenset[str] = frozenset({
     # PingOne's own documentation and SDKs
     "USERNAME_PASSWORD_REQUIRED", "SIGN_ON_REQUIRED", "PASSWORD_REQUIRED", "PASSWORD_EXPIRED",

@@ -54,6 +54,10 @@ _STEPS: Mapping[Journey, tuple[str, ...]] = {
 }
 
 
+ANY_REQUIRED = "*_REQUIRED"
+"""Among the expected statuses: any status that ends in `_REQUIRED` is a success."""
+
+
 class Side(StrEnum):
     """Which environment answers a step; the metric label `side`."""
 

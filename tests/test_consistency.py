@@ -20,7 +20,7 @@ SHOW_SETTINGS = {"settings", "check_config", "preview"}
 """They show every setting, so they do not count as its users."""
 
 
-NOT_YET = {"Target.absolute_host", "WebConfig.config_file"}
+NOT_YET = {"Target.absolute_host", "Target.secret_expires", "WebConfig.config_file"}
 """Settings that nothing uses yet."""
 
 

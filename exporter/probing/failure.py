@@ -26,6 +26,10 @@ class ProxyError(Exception):
     """Our own proxy refused the tunnel."""
 
 
+class AddressNotAllowedError(Exception):
+    """The host resolved to addresses that must not be connected to."""
+
+
 _BEFORE_REQUEST = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
 
 _REASONS = {
@@ -60,6 +64,8 @@ def read_failure(
         proxied: whether it went through a proxy of ours, to which name and connection then belong.
         unacknowledged: whether the peer's system acknowledged nothing of what was sent last.
     """
+    if isinstance(error, AddressNotAllowedError):
+        return Reason.LOCATION_INVALID, Fault.CONFIGURATION
     reason = _reason(error, phase)
     if proxied and reason in {Reason.DNS, Reason.CONNECT}:
         reason = Reason.PROXY

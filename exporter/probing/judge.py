@@ -24,7 +24,7 @@ Decided in this order: signs of an edge in front, the status class, the body of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -39,6 +39,7 @@ from exporter.probing.errors import (
 )
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
+from exporter.target import ANY_REQUIRED
 
 MIN_FINAL_CODE, MAX_CODE = 200, 599
 _NETWORK_AUTHENTICATION_REQUIRED = 511
@@ -49,7 +50,13 @@ _BLOCKED = Verdict(Reason.BLOCKED, Fault.NETWORK)
 
 
 def judge(answer: Answer, expectation: Expectation) -> Verdict:
-    """Judge one answer. Never raises, whatever the provider sent."""
+    """Judge the answer that must be a flow. Never raises, whatever the provider sent."""
+    verdict = judge_json(answer)
+    return verdict if verdict.reason is not Reason.OK else _judge_flow(verdict.flow, expectation)
+
+
+def judge_json(answer: Answer) -> Verdict:
+    """Judge the answer that must be a 2xx with a JSON object, which is then the verdict's `flow`."""
     code = answer.status_code
     if not MIN_FINAL_CODE <= code <= MAX_CODE:
         return Verdict(Reason.PROTOCOL, Fault.PROVIDER)
@@ -57,7 +64,11 @@ def judge(answer: Answer, expectation: Expectation) -> Verdict:
     if _is_of_an_edge(answer, document):
         return _BLOCKED
     if code < HTTPStatus.MULTIPLE_CHOICES:
-        return _judge_success(answer, document, expectation)
+        if answer.too_large:
+            return Verdict(Reason.TOO_LARGE, Fault.PROVIDER)
+        if document is None:
+            return Verdict(Reason.NOT_JSON, Fault.PROVIDER)
+        return Verdict(Reason.OK, Fault.NONE, flow=document)
     codes = tuple(
         dict.fromkeys(
             (*codes_in_location(answer.headers.get("location")), *codes_in_document(document or {}))
@@ -112,21 +123,18 @@ def leads_to_sign_on_page(location: str | None) -> bool:
     return any(_FLOW_ID.search(part) for part in (query, fragment))
 
 
-def _judge_success(answer: Answer, document: dict[str, Any] | None, expectation: Expectation) -> Verdict:
-    """Judge any 2xx by its body."""
-    if answer.too_large:
-        return Verdict(Reason.TOO_LARGE, Fault.PROVIDER)
-    if document is None:
-        return Verdict(Reason.NOT_JSON, Fault.PROVIDER)
+def _judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict:
+    """Judge the JSON object of a 2xx."""
     status = flow_status(document)
     codes = codes_in_document(document)
     # A flow with a status of its own may one day have a field `code`; a DaVinci body has it for errors.
     if status == FAILED or (codes and (status in {None, DAVINCI} or document.get("error"))):
         ours = expectation.prompt_none and "login_required" in codes
-        return Verdict(Reason.FLOW_FAILED, Fault.CONFIGURATION if ours else Fault.PROVIDER, status, codes)
+        fault = Fault.CONFIGURATION if ours else Fault.PROVIDER
+        return Verdict(Reason.FLOW_FAILED, fault, status, codes)
     if status is None or not _is_of_environment(document, status, expectation.environment_id):
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status)
-    if status in expectation.statuses:
+    if is_expected(status, expectation.statuses):
         reason, fault = Reason.OK, Fault.NONE
     else:
         reason, fault = Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION
@@ -152,6 +160,11 @@ def flow_status(document: Mapping[str, Any]) -> str | None:
     return None
 
 
+def is_expected(status: str, statuses: Collection[str]) -> bool:
+    """Return True if a flow status is among those that are a success."""
+    return status in statuses or (ANY_REQUIRED in statuses and status.endswith("_REQUIRED"))
+
+
 def _is_of_environment(document: Mapping[str, Any], status: str, environment_id: str) -> bool:
     """Return True unless a flow names another environment. Every field is optional: absence is tolerated."""
     named = [document.get("companyId")] if status == DAVINCI else []
@@ -160,4 +173,6 @@ def _is_of_environment(document: Mapping[str, Any], status: str, environment_id:
         named.append(environment.get("id"))
     elif environment is not None:
         return False
-    return all(name is None or (isinstance(name, str) and name.lower() == environment_id) for name in named)
+    return all(
+        name is None or (isinstance(name, str) and environment_id in {name.lower(), ""}) for name in named
+    )

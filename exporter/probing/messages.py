@@ -6,13 +6,14 @@ A journey is a generator without I/O. It yields a `Step`; when the answer is jud
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from exporter.outcome import KNOWN_STATUSES, UNKNOWN
+from exporter.outcome import KNOWN_STATUSES, UNKNOWN, DiscoveryFacts
 from exporter.reasons import Fault, Reason
+from exporter.target import ProviderKind
 
 MAX_BODY_BYTES = 256 * 1024
 """Decoded bytes of a body that are read; a flow is about 1 KiB."""
@@ -47,7 +48,7 @@ class Expectation:
     """What a flow must be for its step to succeed.
 
     Args:
-        environment_id: the environment that the flow must belong to, lower case.
+        environment_id: the environment that the flow must belong to, lower case; empty for any.
         source_url: where that environment answers; the flow's links lead there.
         statuses: flow statuses that are a success.
         prompt_none: whether the request forbade any prompt (`prompt=none`).
@@ -57,27 +58,6 @@ class Expectation:
     source_url: str
     statuses: tuple[str, ...]
     prompt_none: bool = False
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Step:
-    """One exchange of a journey.
-
-    Args:
-        name: the metric label `step`.
-        request: what is sent.
-        expectation: what the answer must be.
-        secrets: values made for this step that must never leave the probe.
-    """
-
-    name: str
-    request: Request
-    expectation: Expectation
-    secrets: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        """Show the step without its secrets."""
-        return f"Step({self.name}, {self.request!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +82,14 @@ class Answer:
         body: decoded, at most `MAX_BODY_BYTES`.
         headers: name in lower case -> the first value, decoded as Latin-1.
         too_large: whether the body was longer than `body`.
+        received_at: when the head was complete, by our wall clock; seconds since the epoch.
     """
 
     status_code: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     too_large: bool = False
+    received_at: float = 0.0
 
     def __repr__(self) -> str:
         """Show the code alone: body and headers may hold codes, tokens and cookies."""
@@ -123,10 +105,17 @@ class Verdict:
         fault: which side is at fault.
         flow_status: the flow status of the answer, `DAVINCI` for a DaVinci body.
         error_codes: known OAuth and PingOne codes of the answer, `OTHER` for the rest.
-        flow: the parsed JSON object of a 2xx, for the journey's next step.
+        flow: the parsed JSON object of a good 2xx, for the journey's next step.
+        location: the URL that a good answer leads to, resolved and checked, for the next step.
+        parameters: what a good answer carries for the next step, such as `code` and `state`.
+        secrets: values in the answer that must never leave the probe, such as codes and tokens.
         checks: contract checks of a healthy flow; empty for anything else.
         lifetime: expiresAt minus createdAt of a healthy flow, in seconds.
         created: when the flow was made, by the provider's clock.
+        kind: what the answer shows the identity provider to be.
+        subject: the `sub` of a verified ID token.
+        seconds_until_unlock: how long an account stays locked, if the answer says so.
+        discovery: what good metadata and keys contain.
     """
 
     reason: Reason
@@ -137,11 +126,51 @@ class Verdict:
     checks: Mapping[str, bool] = field(default_factory=dict)
     lifetime: float | None = None
     created: Timestamp | None = None
+    location: str | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = ()
+    kind: ProviderKind | None = None
+    subject: str | None = None
+    seconds_until_unlock: float | None = None
+    discovery: DiscoveryFacts | None = None
 
     def __repr__(self) -> str:
         """Show the finding without the flow, which names sessions and tokens; a status can be an echo."""
         status = self.flow_status if self.flow_status in KNOWN_STATUSES else self.flow_status and UNKNOWN
         return f"Verdict({self.reason}, {self.fault}, {status}, {self.error_codes})"
+
+
+Judge: TypeAlias = Callable[[Answer], Verdict]
+"""Judges one answer without I/O; never raises, whatever the provider sent."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Step:
+    """One exchange of a journey.
+
+    Args:
+        name: the metric label `step`.
+        request: what is sent.
+        judge: judges the answer.
+        secrets: values in the request that must never leave the probe.
+        statuses: flow statuses that the settings name, which are safe to show.
+        foreign: whether the request goes to a provider that is not PingOne, where the destination leads.
+        signs_on: whether the request carries the user's password, so that lock-out protection decides.
+        confidential: whether the request carries a secret of the operator's, which needs TLS.
+    """
+
+    name: str
+    request: Request
+    judge: Judge
+    secrets: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    foreign: bool = False
+    signs_on: bool = False
+    confidential: bool = False
+
+    def __repr__(self) -> str:
+        """Show the step without its secrets."""
+        return f"Step({self.name}, {self.request!r})"
 
 
 Steps: TypeAlias = Generator[Step, Verdict, None]

@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import re
 import secrets
 import ssl
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
+from weakref import WeakValueDictionary
 
 from exporter import __version__
-from exporter.outcome import KNOWN_STATUSES, UNKNOWN, Outcome, Phase, StepRecord, TlsFacts, TransportStats
+from exporter.outcome import Outcome, Phase, StepRecord, TlsFacts, TransportStats
 from exporter.probing.certificate import CertificateFetcher
-from exporter.probing.clock_skew import (
-    ClockEvidence,
-    ClockSkew,
-    clock_skew,
-    date_timestamp,
-    retry_after_seconds,
-)
-from exporter.probing.failure import (
-    is_not_yet_valid,
-    is_refused_certificate,
-    own_shortage,
-    read_failure,
-)
+from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
+from exporter.probing.cookies import CookieJar
+from exporter.probing.failure import is_not_yet_valid, is_refused_certificate
+from exporter.probing.findings import OUR_BUG, evaluate, step_record
 from exporter.probing.journeys import JOURNEYS
-from exporter.probing.judge import judge
+from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
 from exporter.probing.messages import Answer, Step, Steps, Verdict
 from exporter.probing.resolver import Resolve, Resolver
+from exporter.probing.sign_on_guard import Admission, SignOnGuard, UserKey, user_key
 from exporter.probing.timing import Deadline, keep_timestamping_on
 from exporter.probing.transport import Exchange, Network, ProbeTransport, Stalls, StallsSince, split_url
 from exporter.reasons import Fault, Reason
-from exporter.target import Journey, Target
+from exporter.target import Journey, ProviderKind, Target
 
 _log = logging.getLogger(__name__)
 
 MAX_LOST_SHARE = 0.1
 """Of the timeout. Stalls that cost more explain that an answer did not come in time."""
 
-MAX_OWN_DELAY_SECONDS = 1.0
-"""A peer that we kept waiting for longer may hang up because of that."""
-
 CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 
-_OUR_BUG = Verdict(Reason.INTERNAL, Fault.EXPORTER)
+_NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
+_SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
 
 
 def fresh_token() -> str:
@@ -66,9 +56,14 @@ class Prober:
         token: makes nonces, states and verifiers.
         stalls: start and end of each stall of our event loop since a time of its clock.
         stats: counts exchanges that the event loop timed.
+        clock: seconds, never set back; for lock-out protection.
+        one_shot: whether a command probes once and exits: one password per user, without waiting for it.
+
+    Attributes:
+        guard: protects the synthetic users from being locked out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  time, randomness and network are arguments
         self,
         tls: Callable[[Target], ssl.SSLContext],
         *,
@@ -77,6 +72,8 @@ class Prober:
         token: Callable[[], str] = fresh_token,
         stalls: StallsSince = lambda _since: (),
         stats: TransportStats | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        one_shot: bool = False,
     ) -> None:
         self._tls = tls
         self._wall = wall
@@ -85,20 +82,28 @@ class Prober:
         self._certificates = CertificateFetcher()
         self._clock_evidence = ClockEvidence()
         self._clock_warned_at = 0.0
+        self._clock = clock
+        self.guard = SignOnGuard(clock(), one_shot=one_shot)
+        self._sign_ons: WeakValueDictionary[UserKey, asyncio.Lock] = WeakValueDictionary()
+        self._subjects: dict[str, tuple[object, ...]] = {}
         keep_timestamping_on()
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
         """Run `journey` once. Whatever happens becomes an outcome; only cancellation is raised."""
+        timeout = target.timing(journey).timeout
         run = _Run(
             transaction_id=str(uuid.uuid4()),
             started_at=self._wall(),
-            deadline=Deadline(target.timing(journey).timeout),
+            deadline=Deadline(timeout),
+            timeout=timeout,
+            # The one URL of `authorize` is the operator's own.
+            reach=None if journey is Journey.AUTHORIZE else reach_of(target),
         )
         try:
             await self._run(target, journey, run)
         except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
             _log.exception("probe failed because of a bug", extra={"target": target.name})
-            run.verdict = _OUR_BUG
+            run.verdict = OUR_BUG
         finally:
             run.deadline.close()
         last = run.records[-1] if run.records else None
@@ -116,14 +121,16 @@ class Prober:
             steps=tuple(run.records),
             retry_after=run.retry_after,
             stalled=run.stalled,
+            kind=run.kind,
+            discovery=run.verdict.discovery,
         )
 
     def forget(self, target: str, _journey: Journey, /) -> None:
         """Forget a target that is no longer probed."""
         self._certificates.forget(target)
+        self._subjects.pop(target, None)
 
     async def _run(self, target: Target, journey: Journey, run: _Run) -> None:
-        headers = request_headers(run.transaction_id)
         transport = ProbeTransport(
             self._network,
             run.deadline,
@@ -136,26 +143,107 @@ class Prober:
             with closing(JOURNEYS[journey](target, self._token)) as steps:
                 step: Step | None = next(steps)
                 while step is not None:
-                    request = replace(step.request, headers=headers + step.request.headers)
-                    exchange = await transport.exchange(request)
-                    run.duration = run.deadline.elapsed()
-                    run.stalled |= exchange.stalled
-                    run.verdict = self._verdict(target, step, exchange, run.started)
-                    tls = exchange.tls or await self._refused_certificate(target, step, exchange, run)
-                    run.records.append(step_record(exchange, step, run.verdict, run.wall_offset, tls))
-                    self._check_our_clock(target.auth_host, exchange, run.started_at)
-                    if run.verdict.reason is Reason.RATE_LIMITED:
-                        run.retry_after = self._retry_after(exchange.answer)
-                    step = _next(steps, run.verdict)
+                    if step.signs_on:
+                        verdict = await self._sign_on(target, step, transport, run)
+                    else:
+                        verdict = await self._take(target, step, transport, run)
+                    step = None if verdict is None else _next(steps, verdict)
         finally:
             await transport.aclose()
 
-    def _verdict(self, target: Target, step: Step, exchange: Exchange, started: float) -> Verdict:
+    async def _take(self, target: Target, step: Step, transport: ProbeTransport, run: _Run) -> Verdict:
+        """Take one step of a journey: send its request, judge the answer, and keep what is known of it."""
+        run.secrets.update(step.secrets)
+        link = None if run.reach is None else parse_link(step.request.url)
+        if run.reach is not None and not (link and _may_send(run.reach, link, step, target)):
+            return run.refuse(step, _NOT_ALLOWED)
+        exchange = await self._exchange(target, step, transport, run, link)
+        run.duration = run.deadline.elapsed()
+        run.stalled |= exchange.stalled
+        verdict = self._verdict(target, step, exchange, run)
+        if verdict.subject is not None:
+            verdict = replace(verdict, checks=self._subject_check(target, verdict.subject))
+        run.verdict, run.kind = verdict, verdict.kind or run.kind
+        run.secrets.update(verdict.secrets)
+        tls = exchange.tls or await self._refused_certificate(target, step, exchange, run)
+        run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets))
+        host = target.auth_host if link is None else link.host
+        self._check_our_clock(host, exchange, run.started_at)
+        if verdict.reason is Reason.RATE_LIMITED:
+            run.retry_after = self._retry_after(exchange.answer)
+        return verdict
+
+    async def _exchange(
+        self, target: Target, step: Step, transport: ProbeTransport, run: _Run, link: Link | None
+    ) -> Exchange:
+        """Send the request of a step, with what the host may get of the probe: cookies and transaction id."""
+        reach = run.reach
+        if link is None or reach is None:
+            headers = request_headers(run.transaction_id) + step.request.headers
+            return await transport.exchange(replace(step.request, headers=headers))
+        is_own = reach.is_own(link)
+        jar = run.jar if is_own else run.foreign_jar
+        headers = request_headers(run.transaction_id if is_own else None) + step.request.headers
+        cookies = jar.header(link)
+        if cookies is not None:
+            headers += (("Cookie", cookies),)
+
+        def admits(address: str) -> bool:
+            return reach.admits(link, address, on_loopback=run.on_loopback, confidential=step.confidential)
+
+        request = replace(step.request, headers=headers)
+        # A proxy resolves names itself, and its own address says nothing.
+        exchange = await transport.exchange(request, None if target.proxy_url else admits)
+        if not run.records and target.proxy_url is None:
+            run.on_loopback = is_loopback_address(exchange.address)
+        if exchange.answer is not None and exchange.received is not None:
+            received_at = exchange.received + run.wall_offset
+            exchange.answer = replace(exchange.answer, received_at=received_at)
+            jar.store(link, exchange.headers, received_at)
+            run.secrets.update(jar.values())
+        return exchange
+
+    async def _sign_on(
+        self, target: Target, step: Step, transport: ProbeTransport, run: _Run
+    ) -> Verdict | None:
+        """Take the step that sends the password, if lock-out protection allows it; None ends the probe."""
+        lock = self._sign_ons.setdefault(user_key(target), asyncio.Lock())
+        try:
+            async with asyncio.timeout(run.timeout):
+                await lock.acquire()
+        except TimeoutError:
+            return None  # another target's sign-on of the same user does not end
+        try:
+            admission = self.guard.admit(target, self._clock())
+            if admission is Admission.HELD:
+                return None
+            if admission is Admission.SUSPENDED:
+                return run.refuse(step, self.guard.suspension(target) or OUR_BUG)
+            verdict, code, sent = OUR_BUG, None, True
+            try:
+                verdict = await self._take(target, step, transport, run)
+                code, sent = run.records[-1].http_status_code, run.records[-1].phase in _SENT
+                if verdict.reason in {Reason.TIMEOUT, Reason.PROTOCOL, Reason.INTERNAL}:
+                    code = None
+            finally:
+                self.guard.record(target, verdict, code=code, sent=sent, now=self._clock())
+            return verdict
+        finally:
+            lock.release()
+
+    def _subject_check(self, target: Target, subject: str) -> dict[str, bool]:
+        """Return whether the user is the same one at the destination as last time; empty at first."""
+        identity = (target.source_url, target.user, target.destination_environment_id, target.application)
+        known = self._subjects.get(target.name)
+        self._subjects[target.name] = (*identity, subject)
+        return {} if known is None or known[:-1] != identity else {"subject": known[-1] == subject}
+
+    def _verdict(self, target: Target, step: Step, exchange: Exchange, run: _Run) -> Verdict:
         verdict = evaluate(exchange, step, proxied=target.proxy_url is not None)
         if verdict.reason is Reason.TIMEOUT and (exchange.uncertain or exchange.phase is Phase.RESOLVE):
-            stalls = self._network.stalls(started)
-            if explains_timeout(stalls, deadline=started + target.timeout, timeout=target.timeout):
-                return _OUR_BUG  # an answer may have come in time
+            stalls = self._network.stalls(run.started)
+            if explains_timeout(stalls, deadline=run.started + run.timeout, timeout=run.timeout):
+                return OUR_BUG  # an answer may have come in time
         return verdict
 
     async def _refused_certificate(
@@ -195,11 +283,25 @@ class _Run:
     transaction_id: str
     started_at: float
     deadline: Deadline
-    verdict: Verdict = _OUR_BUG
+    timeout: float
+    reach: Reach | None
+    verdict: Verdict = OUR_BUG
     duration: float = 0.0
     retry_after: float | None = None
     stalled: bool = False
     records: list[StepRecord] = field(default_factory=list)
+    kind: ProviderKind | None = None
+    on_loopback: bool = False
+    secrets: set[str] = field(default_factory=set)
+    jar: CookieJar = field(default_factory=CookieJar)
+    foreign_jar: CookieJar = field(default_factory=CookieJar)
+
+    def refuse(self, step: Step, verdict: Verdict) -> Verdict:
+        """Record a step that fails without a request."""
+        self.verdict = verdict
+        record = StepRecord(step=step.name, reason=verdict.reason, phase=Phase.RESOLVE, phases={})
+        self.records.append(record)
+        return verdict
 
     @property
     def started(self) -> float:
@@ -209,6 +311,13 @@ class _Run:
     def wall_offset(self) -> float:
         """Our wall clock minus the event loop's clock when the probe began."""
         return self.started_at - self.started
+
+
+def _may_send(reach: Reach, link: Link, step: Step, target: Target) -> bool:
+    """Return True if a step's request may be sent; which addresses may be used is decided on connecting."""
+    if target.proxy_url is not None and not reach.admits_through_proxy(link, confidential=step.confidential):
+        return False
+    return reach.may_request(link, foreign=step.foreign)
 
 
 def _next(steps: Steps, verdict: Verdict) -> Step | None:
@@ -221,17 +330,22 @@ def _next(steps: Steps, verdict: Verdict) -> Step | None:
         return None
 
 
-def request_headers(transaction_id: str) -> tuple[tuple[str, str], ...]:
+def request_headers(transaction_id: str | None) -> tuple[tuple[str, str], ...]:
     """Return the headers of every request, `Host` apart.
 
-    The transaction id is copied into PingOne's audit events, where the probe can be found by it.
+    The transaction id is copied into PingOne's audit events, where the probe can be found by it. Other
+    providers do not get it.
     """
-    return (
-        ("User-Agent", f"pingone-flow-exporter/{__version__}"),
-        ("Accept", "application/json"),
-        ("Accept-Encoding", "gzip"),
-        ("X-Ping-External-Transaction-Id", transaction_id),
-    )
+    if transaction_id is None:
+        return _HEADERS
+    return (*_HEADERS, ("X-Ping-External-Transaction-Id", transaction_id))
+
+
+_HEADERS = (
+    ("User-Agent", f"pingone-flow-exporter/{__version__}"),
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "gzip"),
+)
 
 
 def explains_timeout(stalls: Stalls, *, deadline: float, timeout: float) -> bool:
@@ -248,102 +362,3 @@ def explains_timeout(stalls: Stalls, *, deadline: float, timeout: float) -> bool
     if any(begun <= deadline <= ended for begun, ended in stalls):
         return True
     return sum(ended - begun for begun, ended in stalls) >= MAX_LOST_SHARE * timeout
-
-
-def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdict:
-    """Return the verdict on an exchange: on its failure, or else on its answer."""
-    answer, error = exchange.answer, exchange.error
-    if error is None and answer is not None:
-        if proxied and answer.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            return Verdict(Reason.PROXY, Fault.NETWORK)
-        return judge(answer, step.expectation)
-    if answer is not None and answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        # The head alone is enough: it also has Retry-After, and further probes would make it worse.
-        return judge(answer, step.expectation)
-    error = error or RuntimeError("an exchange without an answer has an error")
-    reason, fault = read_failure(
-        error, exchange.phase, proxied=proxied, unacknowledged=exchange.unacknowledged
-    )
-    if exchange.hung_up and exchange.own_delay > MAX_OWN_DELAY_SECONDS and not is_refused_certificate(error):
-        return _OUR_BUG  # the peer may have hung up because we kept it waiting
-    if reason is Reason.INTERNAL:
-        _log_internal(error, step)
-    return Verdict(reason, fault)
-
-
-def _log_internal(error: Exception, step: Step) -> None:
-    shortage = own_shortage(error)
-    if shortage is None:
-        _log.error("exchange failed because of a bug", exc_info=error, extra={"step": step.name})
-    else:
-        _log.error("exchange failed: resource exhausted", extra={"step": step.name, "errno": shortage})
-
-
-def step_record(
-    exchange: Exchange, step: Step, verdict: Verdict, wall_offset: float, tls: TlsFacts | None
-) -> StepRecord:
-    """Return what is kept of a step.
-
-    Args:
-        exchange: what happened.
-        step: what was wanted.
-        verdict: what was found.
-        wall_offset: our wall clock minus the event loop's clock, in seconds, when the probe began.
-        tls: the connection's, or what was fetched of a refused certificate.
-    """
-    answer = exchange.answer
-    headers: Mapping[str, str] = {} if answer is None else answer.headers
-    skew = _clock_skew(exchange, verdict, wall_offset)
-    return StepRecord(
-        step=step.name,
-        reason=verdict.reason,
-        phase=exchange.phase,
-        phases=exchange.phases,
-        http_status_code=None if answer is None else answer.status_code,
-        flow_status=sanitize_status(verdict.flow_status, step.expectation.statuses),
-        error_codes=verdict.error_codes,
-        correlation_id=sanitize_id(headers.get("correlation-id"), step.secrets),
-        address=exchange.address,
-        checks=verdict.checks,
-        lifetime=verdict.lifetime,
-        clock_skew=None if skew is None else skew.seconds,
-        clock_skew_error=None if skew is None else skew.error,
-        tls=tls,
-        addresses_tried=exchange.addresses_tried if len(exchange.addresses_tried) > 1 else (),
-    )
-
-
-def _clock_skew(exchange: Exchange, verdict: Verdict, wall_offset: float) -> ClockSkew | None:
-    """Return the provider's clock against ours, if the answer is a healthy flow with a time."""
-    if not verdict.checks or exchange.answer is None or exchange.sent is None or exchange.received is None:
-        return None
-    return clock_skew(
-        (verdict.created, date_timestamp(exchange.answer.headers.get("date"))),
-        sent=exchange.sent + wall_offset,
-        received=max(exchange.sent, exchange.received) + wall_offset,
-    )
-
-
-_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-# Capital words alone: tokens and identifiers have digits or small letters.
-_STATUS = re.compile(r"(?=.{1,64}\Z)[A-Z]+(?:_[A-Z]+)+")
-
-
-def sanitize_id(correlation_id: str | None, own_secrets: Collection[str]) -> str | None:
-    """Return a `Correlation-Id` if it has the shape of one and contains none of the probe's secrets.
-
-    A provider, or something in between, can echo anything anywhere, such as a nonce as a correlation id.
-    """
-    if correlation_id is None or not _CORRELATION_ID.fullmatch(correlation_id):
-        return None
-    return None if any(secret in correlation_id for secret in own_secrets) else correlation_id
-
-
-def sanitize_status(status: str | None, expected: Collection[str]) -> str | None:
-    """Return a flow status that is known, expected or at least looks like one; else `UNKNOWN`.
-
-    The list of statuses is open, and an operator who adds one to `EXPECTED_STATUSES` needs its name.
-    """
-    if status is None or status in KNOWN_STATUSES or status in expected:
-        return status
-    return status if _STATUS.fullmatch(status) else UNKNOWN

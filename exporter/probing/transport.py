@@ -29,7 +29,7 @@ import httpx
 from exporter.outcome import Phase, TlsFacts, TransportStats
 from exporter.probing.body import Body
 from exporter.probing.certificate import tls_facts
-from exporter.probing.failure import ProxyError
+from exporter.probing.failure import AddressNotAllowedError, ProxyError
 from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
 from exporter.probing.resolver import Resolve
 from exporter.probing.stream import Dialer, TcpStream
@@ -46,6 +46,9 @@ header lines, trailers. CloudFront, PingOne's edge, lets through 20 KiB of heade
 
 MAX_EXACT_BYTES = 64 * 1024
 """A longer answer fills the receive window while the event loop is stalled, which slows the sender."""
+
+Admits = Callable[[str], bool]
+"""Whether a connection to an address may carry the request."""
 
 Stalls = Sequence[tuple[float, float]]
 StallsSince = Callable[[float], Stalls]
@@ -201,13 +204,20 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._idle: dict[Origin, _Connection] = {}
         self._open: list[TcpStream | TlsStream] = []
 
-    async def exchange(self, request: Request) -> Exchange:
-        """Send `request` and read its answer; a failure is part of what is returned."""
+    async def exchange(self, request: Request, admits: Admits | None = None) -> Exchange:
+        """Send `request` and read its answer; a failure is part of what is returned.
+
+        Args:
+            request: what is sent.
+            admits: decides which addresses may be connected to, the proxy's where there is one; None for all.
+        """
         exchange = Exchange()
         connection = None
         try:
             origin, target = split_url(request.url)
-            connection = self._reused(origin, exchange) or await self._connection(origin, exchange)
+            connection = self._reused(origin, exchange, admits) or await self._connection(
+                origin, exchange, admits
+            )
             await self._converse(connection, request, (origin, target), exchange)
             if connection.protocol.their_state is h11.DONE and connection.protocol.our_state is h11.DONE:
                 connection.protocol.start_next_cycle()
@@ -254,18 +264,24 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._open.clear()
         self._idle.clear()
 
-    def _reused(self, origin: Origin, exchange: Exchange) -> _Connection | None:
+    def _reused(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> _Connection | None:
         connection = self._idle.pop(origin, None)
         if connection is None or not connection.stream.is_open():
+            return None
+        if admits is not None and not (connection.address and admits(connection.address)):
             return None
         exchange.address, exchange.tls = connection.address, connection.tls
         return connection
 
-    async def _connection(self, origin: Origin, exchange: Exchange) -> _Connection:
+    async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> _Connection:
         proxy = self._proxy
         host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
         absolute = self._absolute_host and proxy is None
         addresses = await self._resolve(f"{host}." if absolute else host, exchange)
+        if admits is not None:
+            resolved, addresses = addresses, [address for address in addresses if admits(address)]
+            if resolved and not addresses:
+                raise AddressNotAllowedError("the host has no address that may be connected to")
         tcp = await self._connect(addresses, port, exchange)
         stream: TcpStream | TlsStream = tcp
         if origin.scheme == "https":

@@ -59,7 +59,7 @@ class AuthServer:
         host = urlsplit(self.url).hostname or ""
         with suppress(ValueError):
             return ip_address(host).is_loopback
-        return host == "localhost" or host.endswith(".localhost")  # RFC 6761, section 6.3
+        return host == "localhost"
 
     def environment_url(self, environment_id: str) -> str:
         """Return the URL that the endpoints of an environment are appended to."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from exporter.probing.judge import judge
 from exporter.probing.messages import Expectation
 from exporter.target import Target
 
@@ -16,6 +18,7 @@ STATUS = "USERNAME_PASSWORD_REQUIRED"
 SOURCE_URL = f"https://auth.pingone.com/{SOURCE}"
 
 EXPECTATION = Expectation(SOURCE, SOURCE_URL, (STATUS,))
+JUDGE = partial(judge, expectation=EXPECTATION)
 
 
 def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target

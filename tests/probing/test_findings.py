@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import json
 import logging
+from functools import partial
 from typing import Any
 
 import pytest
 from probing.examples import EXPECTATION, STATUS, a_flow
 
 from exporter.outcome import CHECKS, Phase, StepRecord, TlsFacts
+from exporter.probing.findings import evaluate, step_record
+from exporter.probing.judge import judge
 from exporter.probing.messages import Answer, Expectation, Request, Step
-from exporter.probing.probe import evaluate, step_record
 from exporter.probing.timing import DeadlineError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Fault, Reason
@@ -26,7 +28,12 @@ TLS = TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", not_after=2e9
 
 
 def a_step(expectation: Expectation = EXPECTATION) -> Step:
-    return Step("authorize", Request("GET", "https://idp.example/"), expectation, (SECRET,))
+    return Step(
+        "authorize",
+        Request("GET", "https://idp.example/"),
+        partial(judge, expectation=expectation),
+        (SECRET,),
+    )
 
 
 def an_answer(document: object, code: int = 200, **head: str) -> Answer:
@@ -44,7 +51,7 @@ def an_exchange(answer: Answer | None = None, **changes: Any) -> Exchange:  # no
 def recorded(answer: Answer, *, offset: float = 0.0) -> StepRecord:
     """Return the record of an answer."""
     exchange, step = an_exchange(answer), a_step()
-    return step_record(exchange, step, evaluate(exchange, step), offset, TLS)
+    return step_record(exchange, step, evaluate(exchange, step), offset, TLS, step.secrets)
 
 
 # Trusted fields

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from probing.examples import EXPECTATION, SOURCE, STATUS, a_flow, a_target
+from probing.examples import JUDGE, SOURCE, STATUS, a_flow, a_target
 from probing.loopback import Behaviour, Talk, answer, listening, loop, no_tls, not_resolving, run, says
 from probing.visit import visit
 
 from exporter.outcome import UNKNOWN, Outcome, Phase, as_json
+from exporter.probing.findings import evaluate
 from exporter.probing.messages import Request, Step
-from exporter.probing.probe import Prober, evaluate
+from exporter.probing.probe import Prober
 from exporter.probing.resolver import ResolvedName
 from exporter.probing.transport import Exchange
 from exporter.target import IpFamily, Journey
@@ -268,6 +269,6 @@ def test_an_absolute_host_is_resolved_without_search_domains(*, absolute: bool) 
 
 
 def test_an_exchange_that_ended_in_nothing_at_all_is_our_bug() -> None:
-    step = Step("authorize", Request("GET", "https://idp.example/"), EXPECTATION, ())
+    step = Step("authorize", Request("GET", "https://idp.example/"), JUDGE, ())
     verdict = evaluate(Exchange(), step)
     assert (verdict.reason, verdict.fault) == ("internal", "exporter")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.outcome import KNOWN_STATUSES, UNKNOWN
-from exporter.probing.probe import sanitize_id, sanitize_status
+from exporter.probing.findings import sanitize_id, sanitize_status
 
 NONCE = "n" * 43
 STATE = "Zm9vYmFyYmF6cXV4LXN0YXRlLXRoYXQtaXMtc2VjcmV0"

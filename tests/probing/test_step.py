@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from probing.examples import EXPECTATION, STATUS, a_flow, a_target
+from probing.examples import JUDGE, STATUS, a_flow, a_target
 
 from exporter.probing.journeys.authorize import authorize
 from exporter.probing.messages import Answer, Request, Step, Verdict
@@ -25,7 +25,7 @@ ANSWER = Answer(
     "value",
     [
         REQUEST,
-        Step("authorize", REQUEST, EXPECTATION, (NONCE, STATE, VERIFIER)),
+        Step("authorize", REQUEST, JUDGE, (NONCE, STATE, VERIFIER)),
         next(authorize(a_target(pkce=True, login_hint=TOKEN), iter([NONCE, STATE, VERIFIER]).__next__)),
         ANSWER,
         Verdict(Reason.OK, Fault.NONE, STATUS, (), a_flow(session={"id": TOKEN})),
@@ -41,7 +41,7 @@ def test_no_secret_shows_in_a_repr(value: object) -> None:
 
 def test_a_repr_says_what_one_looks_for_in_a_log() -> None:
     assert repr(REQUEST) == "Request(GET https://auth.pingone.com/e/as/authorize)"
-    assert repr(Step("authorize", REQUEST, EXPECTATION, (NONCE,))) == f"Step(authorize, {REQUEST!r})"
+    assert repr(Step("authorize", REQUEST, JUDGE, (NONCE,))) == f"Step(authorize, {REQUEST!r})"
     assert repr(Answer(200, json.dumps({}).encode())) == "Answer(200, 2 bytes)"
     verdict = Verdict(Reason.OK, Fault.NONE, STATUS, (), a_flow())
     assert repr(verdict) == "Verdict(ok, none, USERNAME_PASSWORD_REQUIRED, ())"

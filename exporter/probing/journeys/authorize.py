@@ -13,15 +13,16 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from exporter.outcome import DAVINCI
-from exporter.probing.messages import Expectation, Request, Step, Steps
+from exporter.probing.judge import judge
+from exporter.probing.messages import Expectation, Judge, Request, Step, Steps
 from exporter.target import Target
 
-_SDK_HEADERS = (("X-Requested-With", "ping-sdk"),)
+SDK_HEADERS = (("X-Requested-With", "ping-sdk"),)
 """Sent by the vendor's SDKs; a DaVinci flow has its links only then."""
 
 
@@ -41,8 +42,9 @@ def authorize(target: Target, token: Callable[[], str]) -> Steps:
         request=Request(
             "GET", f"{fixed.before}&nonce={nonce}&state={state}{fixed.after}{challenge}", fixed.headers
         ),
-        expectation=fixed.expectation,
+        judge=fixed.judge,
         secrets=(nonce, state) if verifier is None else (nonce, state, verifier),
+        statuses=target.expected_statuses,
     )
 
 
@@ -53,13 +55,13 @@ class _FixedParts(NamedTuple):
         before: the URL before nonce and state.
         after: the parameters behind them.
         headers: those of this journey.
-        expectation: what the answer must be.
+        judge: judges the answer.
     """
 
     before: str
     after: str
     headers: tuple[tuple[str, str], ...]
-    expectation: Expectation
+    judge: Judge
 
 
 @lru_cache(maxsize=8192)
@@ -80,12 +82,15 @@ def _fixed_parts(target: Target) -> _FixedParts:
     return _FixedParts(
         before=f"{target.source_url}/as/authorize?{_encode(before)}",
         after=f"&{_encode({name: value for name, value in after.items() if value is not None})}",
-        headers=_SDK_HEADERS if DAVINCI in target.expected_statuses else (),
-        expectation=Expectation(
-            target.source_environment_id or "",
-            target.source_url or "",
-            target.expected_statuses,
-            prompt_none="none" in (target.prompt or "").split(),
+        headers=SDK_HEADERS if DAVINCI in target.expected_statuses else (),
+        judge=partial(
+            judge,
+            expectation=Expectation(
+                target.source_environment_id or "",
+                target.source_url or "",
+                target.expected_statuses,
+                prompt_none="none" in (target.prompt or "").split(),
+            ),
         ),
     )
 

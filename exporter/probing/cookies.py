@@ -1,0 +1,145 @@
+"""The cookies of one probe (RFC 6265). No I/O.
+
+Source and destination usually share a host, and their session cookies differ by path alone: a jar that
+ignored Path would send the session of one environment to the other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from exporter.probing.clock_skew import http_date
+from exporter.probing.links import Link
+
+MAX_COOKIES = 50
+MAX_COOKIE_BYTES = 4096
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[!-:<-~]*")
+_MAX_AGE = re.compile(r"-?[0-9]{1,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie as it is kept.
+
+    Args:
+        name: case-sensitive.
+        value: as it was sent.
+        host: that set it, or the domain that it is for.
+        subdomains: whether it is also for hosts below `host`.
+        path: it is for this path and those below.
+        secure: whether it is sent over https only.
+    """
+
+    name: str
+    value: str = field(repr=False)
+    host: str
+    subdomains: bool
+    path: str
+    secure: bool
+
+    def is_for(self, link: Link) -> bool:
+        """Return True if a request to `link` carries it."""
+        if self.secure and link.scheme != "https":
+            return False
+        same_host = link.host == self.host or (self.subdomains and _is_below(link.host, self.host))
+        return same_host and _is_within(link.path, self.path)
+
+
+class CookieJar:
+    """Keeps the cookies of one probe; it starts empty."""
+
+    def __init__(self) -> None:
+        self._cookies: dict[tuple[str, str, str], Cookie] = {}
+
+    def store(self, link: Link, headers: Iterable[tuple[bytes, bytes]], now: float) -> None:
+        """Keep, replace or delete what a response sets.
+
+        Args:
+            link: of the request.
+            headers: of the response, names in lower case.
+            now: seconds since the epoch, for `Expires`.
+        """
+        for name, value in headers:
+            if name != b"set-cookie" or len(value) > MAX_COOKIE_BYTES:
+                continue
+            parsed = _parse(value.decode("latin-1"), link, now)
+            if parsed is None:
+                continue
+            cookie, expired = parsed
+            key = cookie.host, cookie.path, cookie.name
+            if expired:
+                self._cookies.pop(key, None)
+            elif key in self._cookies or len(self._cookies) < MAX_COOKIES:
+                self._cookies[key] = cookie
+
+    def header(self, link: Link) -> str | None:
+        """Return the `Cookie` header of a request, longer paths first; None if there are none for it."""
+        fitting = [cookie for cookie in self._cookies.values() if cookie.is_for(link)]
+        fitting.sort(key=lambda cookie: -len(cookie.path))
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting) or None
+
+    def values(self) -> tuple[str, ...]:
+        """Return all values: they must never leave the probe."""
+        return tuple(cookie.value for cookie in self._cookies.values() if cookie.value)
+
+
+def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:
+    """Return a cookie and whether it has expired; None if it is malformed or not for this host."""
+    pair, *fields = header.split(";")
+    name, separator, value = pair.strip().partition("=")
+    name, value = name.strip(), value.strip()
+    if not separator or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+        return None
+    attributes: dict[str, str] = {}
+    for part in fields:
+        key, _, written = part.partition("=")
+        attributes[key.strip().lower()] = written.strip()
+    domain = attributes.get("domain", "").removeprefix(".").lower()
+    if domain and domain != link.host and not _is_below(link.host, domain):
+        return None
+    if "secure" in attributes and link.scheme != "https":
+        return None
+    path = attributes.get("path", "")
+    cookie = Cookie(
+        name,
+        value,
+        host=domain or link.host,
+        subdomains=bool(domain),
+        path=path if path.startswith("/") else _default_path(link.path),
+        secure="secure" in attributes,
+    )
+    return cookie, _has_expired(attributes, now)
+
+
+def _has_expired(attributes: dict[str, str], now: float) -> bool:
+    max_age = attributes.get("max-age")
+    if max_age is not None and _MAX_AGE.fullmatch(max_age):
+        return int(max_age) <= 0
+    expires = http_date(attributes["expires"]) if "expires" in attributes else None
+    return expires is not None and expires <= now
+
+
+def _is_below(host: str, domain: str) -> bool:
+    """Return True if `host` is below `domain`; a domain of one label would be for everybody's hosts."""
+    if "." not in domain or not host.endswith(f".{domain}"):
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+def _is_within(path: str, cookie_path: str) -> bool:
+    if path == cookie_path:
+        return True
+    return path.startswith(cookie_path) and (cookie_path.endswith("/") or path[len(cookie_path)] == "/")
+
+
+def _default_path(path: str) -> str:
+    return path.rpartition("/")[0] or "/"

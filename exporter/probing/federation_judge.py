@@ -1,0 +1,352 @@
+"""Judges of the journey `federation`, one per step. No I/O; total over any bytes.
+
+Shapes that PingOne does not document are taken in every plausible form: an error as JSON, as a redirect with
+`error` in query or fragment, as a FAILED flow, as an HTML page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+from exporter.outcome import DAVINCI, FAILED
+from exporter.probing.errors import codes_in_document, codes_in_location, parse_object
+from exporter.probing.judge import flow_status, judge, judge_json
+from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
+from exporter.probing.messages import Answer, Expectation, Verdict
+from exporter.reasons import Fault, Reason
+
+REDIRECTS = frozenset({HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
+
+MAX_PROVIDERS_READ = 1000
+MAX_DETAILS_READ = 20
+MAX_UNLOCK_SECONDS = 30 * 86_400.0
+
+_MFA = ("OTP_", "DEVICE_", "PUSH_", "ASSERTION_")
+_PASSWORD_EXPIRED = frozenset({"PASSWORD_EXPIRED", "MUST_CHANGE_PASSWORD"})
+_LINKING = frozenset({"ACCOUNT_LINKING_REQUIRED", "ACCOUNT_CONFIRMATION_REQUIRED"})
+_REFUSED_EXCHANGE = frozenset({
+    Reason.OAUTH_ERROR, Reason.CLIENT_ERROR, Reason.FLOW_FAILED, Reason.NOT_A_FLOW, Reason.NOT_JSON,
+    Reason.TOO_LARGE, Reason.UNEXPECTED_STATUS, Reason.REDIRECTED,
+})  # fmt: skip
+
+_OF_THE_ACCOUNT = frozenset({
+    Reason.OAUTH_ERROR, Reason.CLIENT_ERROR, Reason.FLOW_FAILED, Reason.UNEXPECTED_STATUS,
+})  # fmt: skip
+"""What an answer to `sign_on` is before it is known whether the account is the cause."""
+
+NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
+MALFORMED = Verdict(Reason.LOCATION_INVALID, Fault.PROVIDER)
+
+
+def is_redirect(answer: Answer) -> bool:
+    """Return True for the redirects that PingOne uses."""
+    return answer.status_code in REDIRECTS and "location" in answer.headers
+
+
+# destination_authorize, destination_lookup
+
+
+def judge_begin(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
+    """Judge the destination's flow before `destination_lookup`, which does not name a provider yet."""
+    return _judge_any_flow(answer, destination, url)
+
+
+def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: str | None) -> Verdict:
+    """Judge a flow of the destination that must offer the identity provider.
+
+    Args:
+        answer: of `destination_authorize` or `destination_lookup`.
+        destination: where the destination answers.
+        url: of the request.
+        provider: id or name of the provider; None for the only one offered.
+
+    Returns:
+        if good, with the provider's own link as `location`.
+    """
+    verdict = _judge_any_flow(answer, destination, url)
+    if verdict.reason is not Reason.OK:
+        return verdict
+    offered = [entry for entry in providers_in(verdict.flow) if _is_named(entry, provider)]
+    if len(offered) != 1:
+        return replace(verdict, reason=Reason.PROVIDER_MISSING, fault=Fault.CONFIGURATION)
+    href = provider_link(offered[0])
+    if href is None:
+        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION)
+    link = parse_link(href, url)
+    if link is None:
+        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.PROVIDER)
+    if not destination.has(link, "/rp/"):
+        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION)
+    return replace(verdict, location=link.url)
+
+
+def providers_in(flow: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the identity providers that a flow offers."""
+    embedded = flow.get("_embedded")
+    if not isinstance(embedded, dict):
+        return
+    listed = embedded.get("socialProviders")
+    entries = listed[:MAX_PROVIDERS_READ] if isinstance(listed, list) else []
+    seen: set[str] = set()
+    for entry in (*entries, embedded.get("identityProvider")):
+        if isinstance(entry, dict) and (identity := provider_id(entry) or repr(entry)) not in seen:
+            seen.add(identity)
+            yield entry
+
+
+def provider_id(entry: Mapping[str, Any]) -> str | None:
+    """Return the id of an identity provider in a flow; a forced provider has it in its link only."""
+    identifier = entry.get("id")
+    if isinstance(identifier, str) and identifier:
+        return identifier
+    link = parse_link(provider_link(entry), "https://relative.invalid/")
+    return None if link is None else link.parameter("providerId")
+
+
+def provider_link(entry: Mapping[str, Any]) -> str | None:
+    """Return the link that starts the sign-on at an identity provider."""
+    links = entry.get("_links")
+    authenticate = links.get("authenticate") if isinstance(links, dict) else None
+    href = authenticate.get("href") if isinstance(authenticate, dict) else None
+    return href if isinstance(href, str) and href else None
+
+
+def _is_named(entry: Mapping[str, Any], provider: str | None) -> bool:
+    if provider is None:
+        return True
+    identifier = provider_id(entry)
+    return entry.get("name") == provider or (identifier or "").lower() == provider.lower()
+
+
+def _judge_any_flow(answer: Answer, environment: Endpoints, url: str) -> Verdict:
+    """Judge a flow of an environment, whatever its status; a DaVinci flow is not one of these."""
+    status = flow_status(judge_json(answer).flow)
+    verdict = judge(
+        answer, Expectation(environment.environment_id, url, () if status in {None, DAVINCI} else (status,))
+    )
+    return _with_flow_id(verdict)
+
+
+def judge_flow_to_act_on(answer: Answer, *, expectation: Expectation) -> Verdict:
+    """Judge a flow of an expected status that the next step does something to, so that it needs an id."""
+    return _with_flow_id(judge(answer, expectation))
+
+
+def _with_flow_id(verdict: Verdict) -> Verdict:
+    """Refuse a good flow without an id, or with one that would lead elsewhere when it is part of a URL."""
+    if verdict.reason is not Reason.OK:
+        return verdict
+    identifier = verdict.flow.get("id")
+    if not isinstance(identifier, str) or not FLOW_ID.fullmatch(identifier):
+        return replace(verdict, reason=Reason.NOT_A_FLOW, fault=Fault.PROVIDER)
+    return verdict
+
+
+# sign_on
+
+
+def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
+    """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
+    verdict = judge(answer, Expectation(source.environment_id, url, ("COMPLETED",)))
+    if verdict.reason is Reason.OK:
+        return _with_resume_url(verdict, source, url)
+    if verdict.reason not in _OF_THE_ACCOUNT:
+        return verdict
+    document = parse_object(answer.body) or {}
+    reason = _account_problem(verdict.flow_status or "", document)
+    if reason is None:
+        return verdict
+    return replace(
+        verdict,
+        reason=reason,
+        fault=Fault.ACCOUNT,
+        seconds_until_unlock=_seconds_until_unlock(document),
+    )
+
+
+def _with_resume_url(verdict: Verdict, source: Endpoints, url: str) -> Verdict:
+    """Add the URL to go on with; every field of a flow is optional, so it may have to be built."""
+    href = verdict.flow.get("resumeUrl")
+    if href is None:
+        flow_id = url.rpartition("/")[2]
+        return replace(verdict, location=f"{source.url}/as/resume?flowId={flow_id}")
+    link = parse_link(href, url)
+    if link is None:
+        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.PROVIDER)
+    if not source.has(link, "/as/resume"):
+        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION)
+    return replace(verdict, location=link.url)
+
+
+def _account_problem(status: str, document: Mapping[str, Any]) -> Reason | None:
+    """Return what keeps the user from signing on, if that is the account."""
+    codes = set(_all_codes(document))
+    if "PASSWORD_LOCKED_OUT" in codes:
+        return Reason.ACCOUNT_LOCKED
+    if "INVALID_CREDENTIALS" in codes or _rejects_password(document):
+        return Reason.CREDENTIALS_REJECTED
+    if "NO_USABLE_DEVICES" in codes:
+        return Reason.MFA_REQUIRED
+    if status in _PASSWORD_EXPIRED or _PASSWORD_EXPIRED & codes:
+        return Reason.PASSWORD_EXPIRED
+    if status.startswith(_MFA):
+        return Reason.MFA_REQUIRED
+    return Reason.FURTHER_ACTION_REQUIRED if status.endswith("_REQUIRED") else None
+
+
+def _errors_in(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the error of a document and its details; a 400 is one itself, a FAILED flow has it in `error`."""
+    nested = document.get("error")
+    for error in (document, nested if isinstance(nested, dict) else {}):
+        yield error
+        details = error.get("details")
+        for detail in details[:MAX_DETAILS_READ] if isinstance(details, list) else []:
+            if isinstance(detail, dict):
+                yield detail
+
+
+def _all_codes(document: Mapping[str, Any]) -> Iterator[str]:
+    yield from codes_in_document(document)
+    for error in _errors_in(document):
+        code = error.get("code")
+        if isinstance(code, str):
+            yield code
+
+
+def _rejects_password(document: Mapping[str, Any]) -> bool:
+    return any(
+        error.get("code") == "INVALID_VALUE" and error.get("target") == "password"
+        for error in _errors_in(document)
+    )
+
+
+def _seconds_until_unlock(document: Mapping[str, Any]) -> float | None:
+    for error in _errors_in(document):
+        inner = error.get("innerError")
+        for holder in (inner if isinstance(inner, dict) else {}, error):
+            seconds = holder.get("secondsUntilUnlock")
+            if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
+                return min(float(seconds), MAX_UNLOCK_SECONDS)
+    return None
+
+
+# source_resume, destination_resume
+
+
+def judge_code(answer: Answer, *, url: str, state: str | None, redirect_uri: str | None) -> Verdict:
+    """Judge an answer that must carry a code: as `authorizeResponse`, or in a redirect that is not followed.
+
+    Args:
+        answer: of `source_resume` or `destination_resume`.
+        url: of the request.
+        state: that must come back; None if it is not known.
+        redirect_uri: where a redirect must lead, parameters apart; None if it is not known.
+
+    Returns:
+        if good, with all parameters, and the redirect's URL, if it was one, as `location`.
+    """
+    location = answer.headers.get("location")
+    verdict = judge_json(answer)
+    if is_redirect(answer) and verdict.reason is Reason.REDIRECTED:
+        link = parse_link(location, url)
+        if link is None:
+            return MALFORMED
+        if link.parameter("code") is None:
+            return verdict
+        if redirect_uri is not None and not leads_to(link, redirect_uri):
+            return NOT_ALLOWED
+        return _with_code(replace(verdict, location=link.url), link.parameters(), state)
+    if verdict.reason is not Reason.OK:
+        return verdict
+    status, codes = flow_status(verdict.flow), codes_in_document(verdict.flow)
+    if status == FAILED or (codes and (status is None or verdict.flow.get("error"))):
+        return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
+    response = verdict.flow.get("authorizeResponse")
+    fields = response.items() if isinstance(response, dict) else ()
+    parameters = tuple((name, value) for name, value in fields if isinstance(value, str))
+    if not dict(parameters).get("code"):
+        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status)
+    return _with_code(replace(verdict, flow_status=status), parameters, state)
+
+
+def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state: str | None) -> Verdict:
+    first: dict[str, str] = {}
+    for name, value in parameters:
+        first.setdefault(name, value)
+    secrets = tuple(value for name, value in first.items() if name in {"code", "state", "nonce"} and value)
+    if state is not None and first.get("state") != state:
+        return replace(verdict, reason=Reason.STATE_MISMATCH, fault=Fault.PROVIDER, secrets=secrets)
+    return replace(verdict, reason=Reason.OK, fault=Fault.NONE, parameters=parameters, secrets=secrets)
+
+
+def leads_to(link: Link, redirect_uri: str) -> bool:
+    """Return True if a redirect leads to the redirect URI, parameters apart."""
+    wanted = parse_link(redirect_uri)
+    return wanted is not None and (link.origin, link.path) == (wanted.origin, wanted.path)
+
+
+# callback, destination_flow
+
+
+def judge_callback(answer: Answer, *, url: str) -> Verdict:
+    """Judge the redirect by which the destination goes on, once it has redeemed the code.
+
+    Returns:
+        if good, with the id of the destination's flow as the parameter `flowId`.
+    """
+    verdict = judge_json(answer)
+    location = answer.headers.get("location")
+    if is_redirect(answer) and verdict.reason not in {Reason.BLOCKED, Reason.RATE_LIMITED}:
+        codes = codes_in_location(location)
+        if codes:
+            return Verdict(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, error_codes=codes)
+        # Any host: an application may have a sign-on page of its own. The page is never fetched.
+        link = parse_link(location, url)
+        flow_id = None if link is None else link.parameter("flowId")
+        if link is None or (flow_id is not None and not FLOW_ID.fullmatch(flow_id)):
+            return MALFORMED
+        if flow_id is None:
+            return NOT_ALLOWED
+        return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
+    return rejected_exchange(verdict)
+
+
+def rejected_exchange(verdict: Verdict) -> Verdict:
+    """Return the verdict on an answer that is not a redirect: the destination did not accept the code."""
+    if verdict.reason is Reason.OK or verdict.reason in _REFUSED_EXCHANGE:
+        status, codes = flow_status(verdict.flow), codes_in_document(verdict.flow)
+        return Verdict(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, status, verdict.error_codes or codes)
+    return verdict
+
+
+def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
+    """Judge the destination's flow after the callback: it must be COMPLETED."""
+    verdict = judge(answer, Expectation(destination.environment_id, url, ("COMPLETED",)))
+    if verdict.reason is Reason.FLOW_FAILED:
+        return replace(verdict, reason=Reason.EXCHANGE_REJECTED, fault=Fault.CONFIGURATION)
+    if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:
+        return replace(verdict, reason=Reason.ACCOUNT_LINKING_REQUIRED, fault=Fault.CONFIGURATION)
+    return verdict
+
+
+def judge_flow_redirect(answer: Answer, *, url: str) -> Verdict:
+    """Judge the answer to an authorize request that could not ask for pi.flow: a redirect with the flow's id.
+
+    Returns:
+        if good, with that id as the parameter `flowId`.
+    """
+    verdict = judge_json(answer)
+    if not is_redirect(answer) or verdict.reason is not Reason.REDIRECTED:
+        if verdict.reason is Reason.OK:
+            return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, error_codes=codes_in_document(verdict.flow))
+        return verdict
+    link = parse_link(answer.headers.get("location"), url)
+    flow_id = None if link is None else link.parameter("flowId")
+    if link is None or (flow_id is not None and not FLOW_ID.fullmatch(flow_id)):
+        return MALFORMED
+    if flow_id is None:
+        return verdict
+    return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))

@@ -1,0 +1,214 @@
+"""Signing keys and ID tokens (OpenID Connect Core, 3.1.3.7). No I/O.
+
+joserfc, which verifies the signature, is imported when the first token arrives: most targets have none.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeGuard
+
+from exporter.probing.clock_skew import http_date
+from exporter.probing.errors import codes_in_document
+from exporter.probing.judge import judge_json
+from exporter.probing.messages import Answer, Verdict
+from exporter.reasons import Fault, Reason
+
+ALGORITHMS: Mapping[str, frozenset[str]] = {
+    "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
+    "EC": frozenset({"ES256", "ES384", "ES512"}),
+    "OKP": frozenset({"EdDSA", "Ed25519"}),
+}
+"""Signature algorithms by key type; none that a shared secret could sign with."""
+
+MIN_RSA_BITS = 2048
+MAX_KEYS = 100
+MAX_TOKEN_CHARACTERS = 64 * 1024
+LEEWAY_SECONDS = 5.0
+"""On top of the measured clock skew: a `Date` header has a resolution of one second."""
+
+MAX_TIMESTAMP = 1e15
+"""Integers of JSON may be too large to calculate with."""
+
+_CURVES = {"EC": frozenset({"P-256", "P-384", "P-521"}), "OKP": frozenset({"Ed25519"})}
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_MEMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenExpectation:
+    """What an ID token must be.
+
+    Args:
+        issuers: issuers of the destination's environment; one with a custom domain has several.
+        client_id: of the destination's application.
+        nonce: that was sent to `destination_authorize`.
+        keys: usable signing keys of the destination, as JWK.
+    """
+
+    issuers: tuple[str, ...]
+    client_id: str
+    nonce: str = field(repr=False)
+    keys: tuple[Mapping[str, Any], ...] = field(repr=False)
+
+
+def judge_keys(answer: Answer) -> Verdict:
+    """Judge the destination's key set; good if it has a usable signing key."""
+    verdict = judge_json(answer)
+    if verdict.reason is not Reason.OK:
+        return verdict
+    if not usable_keys(verdict.flow):
+        return Verdict(Reason.KEYS_INVALID, Fault.PROVIDER, error_codes=codes_in_document(verdict.flow))
+    return verdict
+
+
+def usable_keys(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return the public keys of a key set that may verify a signature (RFC 7517)."""
+    keys = document.get("keys")
+    found = keys[:MAX_KEYS] if isinstance(keys, list) else []
+    return tuple(key for key in found if isinstance(key, dict) and _is_usable(key))
+
+
+def _is_usable(key: Mapping[str, Any]) -> bool:
+    kind, operations = key.get("kty"), key.get("key_ops")
+    if not isinstance(kind, str) or kind not in ALGORITHMS or not _PRIVATE_MEMBERS.isdisjoint(key):
+        return False
+    if key.get("use", "sig") != "sig" or not isinstance(key.get("kid", ""), str):
+        return False
+    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+        return False
+    algorithm = key.get("alg")
+    if algorithm is not None and not (isinstance(algorithm, str) and algorithm in ALGORITHMS[kind]):
+        return False
+    numbers = [_decoded(key.get(name)) for name in _MEMBERS[kind]]
+    if not all(numbers):
+        return False
+    if kind == "RSA":
+        return int.from_bytes(numbers[0] or b"").bit_length() >= MIN_RSA_BITS
+    return key.get("crv") in _CURVES[kind]
+
+
+def _decoded(value: object) -> bytes | None:
+    """Return the bytes of a base64url value, None for anything else."""
+    if not isinstance(value, str) or not value.isascii():
+        return None
+    try:
+        return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        return None
+
+
+def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:
+    """Judge the answer of the token endpoint; good if its ID token verifies.
+
+    A refusal is the test application's: its client secret or its grant, not the federation.
+    """
+    verdict = judge_json(answer)
+    if verdict.reason in {Reason.OAUTH_ERROR, Reason.CLIENT_ERROR}:
+        refused = answer.status_code >= HTTPStatus.BAD_REQUEST
+        reason, fault = (Reason.TOKEN_REFUSED, Fault.ACCOUNT) if refused else (verdict.reason, verdict.fault)
+        return Verdict(reason, fault, error_codes=verdict.error_codes)
+    if verdict.reason is not Reason.OK:
+        return verdict
+    codes = codes_in_document(verdict.flow)
+    secrets = tuple(
+        value
+        for name in ("id_token", "access_token", "refresh_token")
+        if isinstance(value := verdict.flow.get(name), str) and value
+    )
+    if "id_token" not in verdict.flow and codes:
+        return Verdict(Reason.TOKEN_REFUSED, Fault.ACCOUNT, error_codes=codes, secrets=secrets)
+    claims = verified_claims(verdict.flow.get("id_token"), expectation, provider_time(answer))
+    if claims is None:
+        return Verdict(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, secrets=secrets)
+    return Verdict(Reason.OK, Fault.NONE, secrets=secrets, subject=claims["sub"])
+
+
+def provider_time(answer: Answer) -> float:
+    """Return the provider's own clock when it answered: times in a token are by that clock."""
+    date = answer.headers.get("date")
+    written = None if date is None else http_date(date)
+    return answer.received_at if written is None else written
+
+
+def verified_claims(token: object, expectation: TokenExpectation, now: float) -> Mapping[str, Any] | None:
+    """Return the claims of an ID token, or None if it does not verify.
+
+    Args:
+        token: compact serialization.
+        expectation: what it must be.
+        now: by the provider's clock, seconds since the epoch.
+    """
+    if not isinstance(token, str) or not token.isascii() or len(token) > MAX_TOKEN_CHARACTERS:
+        return None
+    claims = _signed_claims(token, expectation.keys)
+    if claims is None or not _is_for(claims, expectation):
+        return None
+    expires, issued = claims.get("exp"), claims.get("iat")
+    if not _is_number(expires) or not _is_number(issued):
+        return None
+    if not issued - LEEWAY_SECONDS <= now < expires + LEEWAY_SECONDS:
+        return None
+    not_before = claims.get("nbf", issued)
+    return claims if _is_number(not_before) and not_before - LEEWAY_SECONDS <= now else None
+
+
+def _is_for(claims: Mapping[str, Any], expectation: TokenExpectation) -> bool:
+    """Return True if issuer, audience, nonce and subject are right."""
+    audience = claims.get("aud")
+    audiences = [audience] if isinstance(audience, str) else audience
+    if not isinstance(audiences, list) or expectation.client_id not in audiences:
+        return False
+    authorized = claims.get("azp", expectation.client_id if len(audiences) == 1 else None)
+    subject = claims.get("sub")
+    return (
+        claims.get("iss") in expectation.issuers
+        and authorized == expectation.client_id
+        and claims.get("nonce") == expectation.nonce
+        and isinstance(subject, str)
+        and bool(subject)
+    )
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    """Return True for a time as RFC 7519 writes it."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_TIMESTAMP
+
+
+def _signed_claims(token: str, keys: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the claims of a token that one of `keys` signed."""
+    from joserfc import jws, jwt  # noqa: PLC0415  most targets have no token to verify
+    from joserfc.errors import JoseError  # noqa: PLC0415
+    from joserfc.jwk import JWKRegistry  # noqa: PLC0415
+
+    try:
+        lenient = jws.JWSRegistry(strict_check_header=False)
+        header = jws.extract_compact(token.encode("ascii"), None, lenient).headers()
+        key = _key_of(header, keys)
+        if key is None:
+            return None
+        allowed = ALGORITHMS[key["kty"]]
+        algorithms = [name for name in allowed if key.get("alg", name) == name]
+        registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
+        public = {name: key[name] for name in ("kty", "crv", *_MEMBERS[key["kty"]]) if name in key}
+        return jwt.decode(token, JWKRegistry.import_key(public), algorithms, registry).claims
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        return None
+
+
+def _key_of(header: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the only key that a token's header names; without a `kid` there must be one key in all."""
+    kid, algorithm = header.get("kid"), header.get("alg")
+    named = [key for key in keys if kid is None or key.get("kid") == kid]
+    fitting = [
+        key
+        for key in named
+        if isinstance(algorithm, str)
+        and algorithm in ALGORITHMS[key["kty"]]
+        and key.get("alg", algorithm) == algorithm
+    ]
+    return fitting[0] if len(fitting) == 1 else None

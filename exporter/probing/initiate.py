@@ -1,0 +1,145 @@
+"""The step `initiate`: where the destination sends a user, and what that shows about the provider. No I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from exporter.probing.errors import codes_in_location
+from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, is_redirect
+from exporter.probing.judge import judge, judge_json
+from exporter.probing.links import Endpoints, Link, endpoints, is_pingone, is_safe_scheme, parse_link
+from exporter.probing.messages import Answer, Expectation, Verdict
+from exporter.reasons import Fault, Reason
+from exporter.target import ProviderKind, SourceKind, Target
+
+_AUTHORIZE_PATH = "/as/authorize"
+_FORM_POST = re.compile(rb"""name\s*=\s*["']?SAMLRequest\b""", re.IGNORECASE)
+_ENVIRONMENT_PATH = re.compile(r"/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/as/authorize", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ProviderRequest:
+    """The authorize request that the destination makes of its identity provider.
+
+    Args:
+        link: its URL.
+        kind: what it shows the provider to be.
+        source: where the PingOne environment answers; None for another provider.
+        redirect_uri: where the provider must send the user; None if it is inside a request object.
+        state: that must come back; None if it is inside a request object.
+        prompt_none: whether it forbids any prompt.
+    """
+
+    link: Link
+    kind: ProviderKind
+    source: Endpoints | None = None
+    redirect_uri: str | None = None
+    state: str | None = None
+    prompt_none: bool = False
+
+    @property
+    def has_request_object(self) -> bool:
+        """Whether its parameters are signed or were pushed (RFC 9101, 9126): nothing can be added then."""
+        return has_request_object(self.link)
+
+
+def has_request_object(link: Link) -> bool:
+    """Return True if an authorize URL has `request` or `request_uri`."""
+    return bool({"request", "request_uri"} & {name for name, _ in link.parameters()})
+
+
+def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, url: str) -> Verdict:
+    """Judge where the destination sends a user; good is an allowed authorize URL that is complete.
+
+    Returns:
+        if good, with that URL as `location` and what it shows the provider to be as `kind`.
+    """
+    if _FORM_POST.search(answer.body) and judge_json(answer).reason is Reason.NOT_JSON:
+        return _link_only(target, ProviderKind.SAML)
+    if not is_redirect(answer) or codes_in_location(answer.headers.get("location")):
+        return judge(answer, Expectation(destination.environment_id, url, ()))
+    verdict = judge_json(answer)
+    if verdict.reason is Reason.BLOCKED:
+        return verdict
+    link = parse_link(answer.headers.get("location"), url)
+    if link is None:
+        return MALFORMED
+    if "SAMLRequest" in dict(link.parameters()):
+        return _link_only(target, ProviderKind.SAML)
+    request = read_request(target, destination, link)
+    if request is None:
+        return NOT_ALLOWED
+    secrets = tuple(value for name, value in link.parameters() if name in {"state", "nonce"} and value)
+    found = Verdict(Reason.OK, Fault.NONE, location=link.url, kind=request.kind, secrets=secrets)
+    if request.kind is ProviderKind.OAUTH and target.listed is not None:
+        return found
+    if not _is_complete(request, destination):
+        return replace(found, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION)
+    if request.source is not None and not request.has_request_object:
+        return replace(found, checks={"pkce": link.parameter("code_challenge_method") == "S256"})
+    return found
+
+
+def _link_only(target: Target, kind: ProviderKind) -> Verdict:
+    """Return the verdict on a provider of which only the link can be checked: good for listed targets."""
+    if target.listed is None:
+        return replace(NOT_ALLOWED, kind=kind)
+    return Verdict(Reason.OK, Fault.NONE, kind=kind)
+
+
+def read_request(target: Target, destination: Endpoints, link: Link) -> ProviderRequest | None:
+    """Return what an authorize URL asks of which provider; None if it leads where it must not.
+
+    Args:
+        target: whose settings say which provider it is.
+        destination: where the destination answers.
+        link: the URL.
+    """
+    parameters: dict[str, str] = {}
+    for name, value in link.parameters():
+        parameters.setdefault(name, value)
+    source = None if target.source_kind is SourceKind.OIDC else _source(target, destination, link)
+    if source is not None:
+        kind = ProviderKind.PINGONE
+    elif target.source_kind is SourceKind.PINGONE or target.user is not None or not is_safe_scheme(link):
+        return None
+    else:
+        scoped = "scope" not in parameters or "openid" in parameters["scope"].split()
+        kind = ProviderKind.OIDC if scoped or has_request_object(link) else ProviderKind.OAUTH
+    return ProviderRequest(
+        link,
+        kind,
+        source,
+        redirect_uri=parameters.get("redirect_uri") or None,
+        state=parameters.get("state") or None,
+        prompt_none="none" in parameters.get("prompt", "").split(),
+    )
+
+
+def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | None:
+    """Return the PingOne environment that an authorize URL leads to, if it is the one of the settings."""
+    if target.source_url:
+        configured = endpoints(target.source_url, target.source_environment_id or "")
+        return configured if configured.has(link, _AUTHORIZE_PATH) else None
+    if target.user is not None:
+        return None  # a password goes nowhere but to the source of the settings
+    at_destination = parse_link(destination.url)
+    own = at_destination is not None and link.origin == at_destination.origin
+    if not (is_pingone(link) or own) or not link.path.endswith(_AUTHORIZE_PATH):
+        return None
+    base = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
+    named = _ENVIRONMENT_PATH.fullmatch(link.path)
+    return Endpoints("" if named is None else named[1].lower(), (base,))
+
+
+def _is_complete(request: ProviderRequest, destination: Endpoints) -> bool:
+    """Return True if an authorize URL has all that the next steps need."""
+    if request.link.parameter("client_id") is None:
+        return False
+    if request.redirect_uri is None:
+        return request.has_request_object
+    callback = parse_link(request.redirect_uri)
+    if callback is None or not destination.has(callback, "/rp/callback/"):
+        return False
+    return request.state is not None or request.has_request_object

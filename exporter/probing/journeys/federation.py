@@ -1,0 +1,310 @@
+"""The journey `federation`: the whole sign-on, across both environments.
+
+PingOne Platform API, workflow "external identity provider sign-on". D is the destination, S the source:
+
+    destination_authorize   D begins a sign-on and offers the identity provider
+    destination_lookup      identifier first: D is given a user name to choose the provider by
+    initiate                D redirects to S's authorize URL
+    source_authorize        S begins a sign-on
+    sign_on                 S checks user name and password
+    source_resume           S returns a code for D
+    callback                D redeems that code and validates S's ID token
+    destination_flow        D has completed its flow
+    destination_resume      D returns a code for its application
+    destination_keys        D's signing keys
+    token                   D redeems the code for an ID token, which must verify
+
+It goes as far as the settings allow (`Target.last_step`). Every URL is built from the settings, or is checked
+by `exporter.probing.links` before it becomes a request.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Generator
+from functools import partial
+from urllib.parse import quote, quote_plus, urlencode
+
+from exporter.outcome import DAVINCI
+from exporter.probing.federation_judge import (
+    judge_begin,
+    judge_callback,
+    judge_code,
+    judge_completion,
+    judge_flow_redirect,
+    judge_flow_to_act_on,
+    judge_offer,
+    judge_sign_on,
+)
+from exporter.probing.foreign import judge_prompt_none, prompt_none_url
+from exporter.probing.id_token import TokenExpectation, judge_keys, judge_token, usable_keys
+from exporter.probing.initiate import ProviderRequest, judge_initiate, read_request
+from exporter.probing.journeys.authorize import SDK_HEADERS, s256
+from exporter.probing.judge import judge
+from exporter.probing.links import Endpoints, endpoints, parse_link, with_parameter
+from exporter.probing.messages import Expectation, Request, Step, Steps, Verdict
+from exporter.target import (
+    ClientAuth,
+    DestinationApplication,
+    Journey,
+    ProviderKind,
+    ReadyBy,
+    SyntheticUser,
+    Target,
+)
+
+MAX_FLOW_BYTES = 2 * 1024 * 1024
+"""A destination may offer hundreds of identity providers."""
+
+_FORM = ("Content-Type", "application/x-www-form-urlencoded")
+
+
+def federation(target: Target, token: Callable[[], str]) -> Steps:
+    """Sign on to the destination through the source, as far as the settings allow.
+
+    Args:
+        target: the federation.
+        token: makes a fresh unguessable value of at least 128 bits, 43 URL-safe characters.
+    """
+    if target.application is None:
+        raise ValueError("a target of the journey federation has a destination application")
+    last = target.last_step(Journey.FEDERATION)
+    application = target.application
+    destination = endpoints(target.destination_url, target.destination_environment_id)
+    nonce, state, verifier = token(), token(), token()
+    offer = yield from _begin(target, application, destination, (nonce, state, verifier))
+    request = yield from _initiate(target, destination, offer)
+    if request is None:
+        return
+    if request.source is None:
+        yield from _foreign_provider(target, request)
+        return
+    flow = yield from _source_authorize(target, request, request.source)
+    if last == "source_authorize" or target.user is None:
+        return
+    source = endpoints(target.source_url or "", target.source_environment_id or "")
+    code = yield from _sign_on(target.user, source, request, flow)
+    callback = _callback_url(request, code)
+    returned = yield Step(
+        name="callback", request=Request("GET", callback), judge=partial(judge_callback, url=callback)
+    )
+    code = yield from _complete(destination, dict(returned.parameters)["flowId"], state, application)
+    if last == "destination_resume":
+        return
+    yield from _redeem(destination, application, dict(code.parameters)["code"], (nonce, verifier))
+
+
+def _begin(
+    target: Target,
+    application: DestinationApplication,
+    destination: Endpoints,
+    fresh: tuple[str, str, str],
+) -> Generator[Step, Verdict, Verdict]:
+    """Begin a sign-on at the destination; return the verdict on the flow that offers the provider."""
+    nonce, state, verifier = fresh
+    parameters = {
+        "response_type": "code",
+        "redirect_uri": application.redirect_uri,
+        "scope": application.scope,
+        "client_id": application.client_id,
+        "nonce": nonce,
+        "state": state,
+        "response_mode": "pi.flow",
+        "acr_values": application.acr_values,
+        "login_hint": application.login_hint,
+        "code_challenge": s256(verifier),
+        "code_challenge_method": "S256",
+    }
+    given = {name: value for name, value in parameters.items() if value is not None}
+    url = f"{destination.url}/as/authorize?{urlencode(given, quote_via=quote, safe='')}"
+    username = application.lookup_username
+    offers = partial(judge_offer, destination=destination, url=destination.url, provider=target.provider_id)
+    begins = partial(judge_begin, destination=destination, url=destination.url)
+    flow = yield Step(
+        name="destination_authorize",
+        request=Request("GET", url, max_body_bytes=MAX_FLOW_BYTES),
+        judge=offers if username is None else begins,
+        secrets=fresh,
+    )
+    if username is None:
+        return flow
+    return (
+        yield Step(
+            name="destination_lookup",
+            request=_action(destination, flow, "user.lookup", {"username": username}),
+            judge=offers,
+        )
+    )
+
+
+def _initiate(
+    target: Target, destination: Endpoints, offer: Verdict
+) -> Generator[Step, Verdict, ProviderRequest | None]:
+    """Follow the provider's own link; return the authorize request that it leads to, if that goes on."""
+    url = offer.location or ""
+    found = yield Step(
+        name="initiate",
+        request=Request("GET", url),
+        judge=partial(judge_initiate, target=target, destination=destination, url=url),
+    )
+    link = parse_link(found.location)
+    if link is None or found.kind in {ProviderKind.OAUTH, ProviderKind.SAML}:
+        return None
+    return read_request(target, destination, link)
+
+
+def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
+    """Check that a provider that is not PingOne is ready to sign users on.
+
+    READY_BY=login_page belongs here: further steps named `source_authorize`.
+    """
+    if target.ready_by is ReadyBy.PROMPT_NONE:
+        yield Step(
+            name="source_authorize",
+            request=Request("GET", prompt_none_url(request)),
+            judge=partial(judge_prompt_none, request=request),
+            foreign=True,
+        )
+
+
+def _source_authorize(
+    target: Target, request: ProviderRequest, source: Endpoints
+) -> Generator[Step, Verdict, Verdict]:
+    """Begin a sign-on at the source with the destination's own request; return the verdict on its flow."""
+    judge_flow = partial(
+        judge if target.user is None else judge_flow_to_act_on,
+        expectation=Expectation(
+            source.environment_id, source.url, target.expected_statuses, prompt_none=request.prompt_none
+        ),
+    )
+    headers = SDK_HEADERS if DAVINCI in target.expected_statuses else ()
+    url = request.link.url
+    if not request.has_request_object:
+        return (
+            yield Step(
+                name="source_authorize",
+                request=Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers),
+                judge=judge_flow,
+                statuses=target.expected_statuses,
+            )
+        )
+    redirected = yield Step(
+        name="source_authorize", request=Request("GET", url), judge=partial(judge_flow_redirect, url=url)
+    )
+    flow_id = dict(redirected.parameters)["flowId"]
+    return (
+        yield Step(
+            name="source_authorize",
+            request=Request("GET", f"{source.url}/flows/{flow_id}"),
+            judge=judge_flow,
+            statuses=target.expected_statuses,
+        )
+    )
+
+
+def _sign_on(
+    user: SyntheticUser, source: Endpoints, request: ProviderRequest, flow: Verdict
+) -> Generator[Step, Verdict, Verdict]:
+    """Sign the user on at the source; return the verdict with the code for the destination."""
+    credentials = {"username": user.username, "password": user.password}
+    signing_on = _action(source, flow, "usernamePassword.check", credentials)
+    signed_on = yield Step(
+        name="sign_on",
+        request=signing_on,
+        judge=partial(judge_sign_on, source=source, url=signing_on.url),
+        secrets=(user.password,),
+        signs_on=True,
+        confidential=True,
+    )
+    resume = signed_on.location or ""
+    return (
+        yield Step(
+            name="source_resume",
+            request=Request("GET", resume),
+            judge=partial(judge_code, url=resume, state=request.state, redirect_uri=request.redirect_uri),
+        )
+    )
+
+
+def _callback_url(request: ProviderRequest, code: Verdict) -> str:
+    """Return the redirect URI of `initiate` with every parameter that the source returned, unchanged."""
+    if code.location is not None:
+        return code.location
+    redirect_uri = request.redirect_uri or ""
+    address, _, query = redirect_uri.partition("#")[0].partition("?")
+    added = urlencode(code.parameters, quote_via=quote, safe="")
+    return f"{address}?{query}{'&' if query else ''}{added}"
+
+
+def _complete(
+    destination: Endpoints, flow_id: str, state: str, application: DestinationApplication
+) -> Generator[Step, Verdict, Verdict]:
+    """Complete the destination's flow; return the verdict with the code for its application."""
+    yield Step(
+        name="destination_flow",
+        request=Request("GET", f"{destination.url}/flows/{flow_id}", max_body_bytes=MAX_FLOW_BYTES),
+        judge=partial(judge_completion, destination=destination, url=destination.url),
+    )
+    url = f"{destination.url}/as/resume?flowId={flow_id}"
+    return (
+        yield Step(
+            name="destination_resume",
+            request=Request("GET", url),
+            judge=partial(judge_code, url=url, state=state, redirect_uri=application.redirect_uri),
+        )
+    )
+
+
+def _redeem(
+    destination: Endpoints, application: DestinationApplication, code: str, fresh: tuple[str, str]
+) -> Steps:
+    """Redeem the code for an ID token, and verify that with keys fetched just before."""
+    nonce, verifier = fresh
+    keys = yield Step(
+        name="destination_keys", request=Request("GET", f"{destination.url}/as/jwks"), judge=judge_keys
+    )
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": application.redirect_uri,
+        "code_verifier": verifier,
+    }
+    headers: tuple[tuple[str, str], ...] = (_FORM,)
+    secret = application.client_secret or ""
+    if application.client_auth is ClientAuth.BASIC:
+        headers += (("Authorization", _basic(application.client_id, secret)),)
+    else:
+        form["client_id"] = application.client_id
+        if application.client_auth is ClientAuth.POST:
+            form["client_secret"] = secret
+    expectation = TokenExpectation(
+        issuers=tuple(f"{url}/as" for url in destination.urls),
+        client_id=application.client_id,
+        nonce=nonce,
+        keys=usable_keys(keys.flow),
+    )
+    yield Step(
+        name="token",
+        request=Request("POST", f"{destination.url}/as/token", headers, urlencode(form).encode("ascii")),
+        judge=partial(judge_token, expectation=expectation),
+        secrets=(secret,) if secret else (),
+        confidential=True,
+    )
+
+
+def _basic(client_id: str, secret: str) -> str:
+    """Return client credentials as RFC 6749, section 2.3.1, encodes them."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}"
+
+
+def _action(at: Endpoints, flow: Verdict, action: str, fields: dict[str, str]) -> Request:
+    """Return the request that does something to a flow; its URL is built from the settings and the id."""
+    return Request(
+        "POST",
+        f"{at.url}/flows/{flow.flow['id']}",
+        (("Content-Type", f"application/vnd.pingidentity.{action}+json"),),
+        json.dumps(fields).encode("ascii"),
+        MAX_FLOW_BYTES,
+    )

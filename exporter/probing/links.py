@@ -1,0 +1,334 @@
+"""Which URLs a probe may request, whatever the links and redirects of a provider say. No I/O.
+
+    environment        the origin and path of its settings; one with a custom domain also answers at PingOne's
+                       own host, with its id in the path
+    PingOne's hosts    the exact names auth.pingone.<tld>, over https at its usual port
+    another provider   the one https URL that the destination names, http to loopback only, and LOGIN_HOSTS
+    addresses          a host that the operator did not configure must be global, on the address connected to
+
+Text that different programs read differently is refused as malformed: control characters, backslashes,
+spaces, user names, dot segments, anything but ASCII.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
+
+from exporter.target import Target
+
+PINGONE_TOP_LEVEL_DOMAINS = ("com", "ca", "eu", "com.au", "sg", "asia")
+PINGONE_HOSTS = frozenset(f"auth.pingone.{domain}" for domain in PINGONE_TOP_LEVEL_DOMAINS)
+"""Where PingOne answers, by region. Only the exact names: a suffix could be somebody else's domain."""
+
+MAX_URL_CHARACTERS = 16 * 1024
+MAX_PARAMETERS = 200
+
+FLOW_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_DOTS = re.compile(r"\.{1,2}")
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Link(NamedTuple):
+    """A URL that may be read in one way only.
+
+    Args:
+        url: as it was written, resolved against the request's URL, without a fragment.
+        scheme: http or https.
+        host: in lower case, without brackets.
+        port: the URL's, or the scheme's.
+        path: percent-encoded, at least `/`.
+        query: percent-encoded, without `?`.
+        fragment: percent-encoded, without `#`.
+    """
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+    fragment: str
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port."""
+        return self.scheme, self.host, self.port
+
+    def __repr__(self) -> str:
+        """Show host and path alone: codes and states are in the query or the fragment."""
+        return f"Link({self.scheme}://{self.host}:{self.port})"
+
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """Return the decoded parameters of the query, then those of the fragment."""
+        # In a fragment the parameters may follow a path of the page's own.
+        after_path = self.fragment.rpartition("?")[2]
+        found: list[tuple[str, str]] = []
+        for part in (self.query, after_path):
+            try:
+                found += parse_qsl(part, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+            except ValueError:
+                continue
+        return tuple(found)
+
+    def parameter(self, name: str) -> str | None:
+        """Return the first value of a parameter that is not empty."""
+        return next((value for key, value in self.parameters() if key == name and value), None)
+
+
+def parse_link(text: object, base: str | None = None) -> Link | None:
+    """Return a URL, or None if it is malformed.
+
+    Args:
+        text: of a Location header or a flow's link.
+        base: URL of the request, against which a relative reference is resolved.
+    """
+    if not isinstance(text, str) or not 0 < len(text) <= MAX_URL_CHARACTERS or not text.isascii():
+        return None
+    try:
+        url = text if base is None or _URL.match(text) else urljoin(base, text)
+        if not _URL.fullmatch(url) or "\\" in url:
+            return None
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or "@" in parts.netloc or port == 0 or _has_dot_segment(parts.path):
+        return None
+    if not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
+        return None
+    return Link(
+        url=url.partition("#")[0],
+        scheme=parts.scheme,
+        host=host,
+        port=_DEFAULT_PORTS[parts.scheme] if port is None else port,
+        path=parts.path or "/",
+        query=parts.query,
+        fragment=parts.fragment,
+    )
+
+
+def _has_dot_segment(path: str) -> bool:
+    """Return True for a path that a server may resolve to another one."""
+    segments = unquote(path).replace("\\", "/").split("/")
+    return any(_DOTS.fullmatch(segment) for segment in segments)
+
+
+def with_parameter(url: str, name: str, value: str) -> str:
+    """Return a URL with a parameter of its query added, or replaced; everything else stays byte for byte.
+
+    Args:
+        url: absolute, without a fragment.
+        name: needs no encoding.
+        value: likewise.
+    """
+    address, separator, query = url.partition("?")
+    kept = [field for field in query.split("&") if unquote(field.partition("=")[0]) != name]
+    if separator and len(kept) < len(query.split("&")):
+        query = "&".join(kept)
+    return f"{address}?{query}{'&' if query else ''}{name}={value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where one PingOne environment answers.
+
+    Args:
+        environment_id: lower case; empty if unknown.
+        urls: bases of its endpoints, without a trailing slash; the first is the one to build URLs from.
+    """
+
+    environment_id: str
+    urls: tuple[str, ...]
+
+    @property
+    def url(self) -> str:
+        """The base to build URLs from."""
+        return self.urls[0]
+
+    def has(self, link: Link, path: str) -> bool:
+        """Return True if `link` leads to one of this environment's endpoints.
+
+        Args:
+            link: to check.
+            path: what follows the base; a trailing slash admits everything below it.
+        """
+        for base in filter(None, map(parse_link, self.urls)):
+            wanted = f"{base.path.rstrip('/')}{path}"
+            matches = link.path.startswith(wanted) if path.endswith("/") else link.path == wanted
+            if link.origin == base.origin and matches:
+                return True
+        return False
+
+
+@lru_cache(maxsize=8192)
+def endpoints(url: str, environment_id: str) -> Endpoints:
+    """Return where an environment answers.
+
+    Args:
+        url: from the settings; it ends in the environment's id, except on a custom domain.
+        environment_id: lower case.
+    """
+    if url.endswith(f"/{environment_id}"):
+        return Endpoints(environment_id, (url,))
+    return Endpoints(
+        environment_id,
+        (url, *(f"https://auth.pingone.{tld}/{environment_id}" for tld in PINGONE_TOP_LEVEL_DOMAINS)),
+    )
+
+
+def is_pingone(link: Link) -> bool:
+    """Return True for a URL at one of PingOne's own hosts."""
+    return link.scheme == "https" and link.port == _DEFAULT_PORTS["https"] and link.host in PINGONE_HOSTS
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which hosts a probe of one target may reach.
+
+    Args:
+        origins: scheme, host and port of the environments of its settings.
+        login_hosts: further hosts that the operator named.
+        issuer_host: host of the source's issuer; None if there is none.
+        on_loopback: whether the settings name a loopback host for the destination.
+    """
+
+    origins: frozenset[tuple[str, str, int]]
+    login_hosts: frozenset[str]
+    issuer_host: str | None = None
+    on_loopback: bool = False
+
+    def is_own(self, link: Link) -> bool:
+        """Return True for hosts of the two environments: only they get cookies and the transaction id."""
+        return link.origin in self.origins or is_pingone(link)
+
+    def may_request(self, link: Link, *, foreign: bool) -> bool:
+        """Return True if a URL may be requested at all.
+
+        Args:
+            link: of the request.
+            foreign: whether the destination named it as its identity provider.
+        """
+        return self.is_own(link) or link.host == self.issuer_host or (foreign and is_safe_scheme(link))
+
+    def admits(self, link: Link, address: str, *, on_loopback: bool, confidential: bool) -> bool:
+        """Return True if a connection to `address` may carry the request.
+
+        Args:
+            link: of the request.
+            address: that would be connected to.
+            on_loopback: whether the destination itself is on loopback.
+            confidential: whether the request carries a password or a client secret.
+        """
+        parsed = _parse_address(address)
+        if parsed is None:
+            return False
+        if confidential and link.scheme != "https" and not parsed.is_loopback:
+            return False
+        if self._is_configured(link):
+            return True
+        if parsed.is_loopback:
+            return on_loopback
+        return link.scheme == "https" and is_global(parsed)
+
+    def admits_through_proxy(self, link: Link, *, confidential: bool) -> bool:
+        """Return True if a proxy, which resolves names itself, may be given the request.
+
+        Args:
+            link: of the request.
+            confidential: whether the request carries a secret, which the proxy would see.
+        """
+        if confidential and link.scheme != "https":
+            return False
+        if _parse_address(link.host) is None and link.host != "localhost":
+            return True
+        address = "127.0.0.1" if link.host == "localhost" else link.host
+        return self.admits(link, address, on_loopback=self.on_loopback, confidential=confidential)
+
+    def _is_configured(self, link: Link) -> bool:
+        hosts = {host for _, host, _ in self.origins}
+        return link.host in hosts or link.host in self.login_hosts or link.host == self.issuer_host
+
+
+def reach_of(target: Target) -> Reach:
+    """Return which hosts a probe of `target` may reach."""
+    return _reach(target.source_url, target.destination_url, target.issuer, target.login_hosts)
+
+
+@lru_cache(maxsize=8192)
+def _reach(
+    source_url: str | None, destination_url: str, issuer_url: str | None, login_hosts: tuple[str, ...]
+) -> Reach:
+    destination, issuer = parse_link(destination_url), parse_link(issuer_url)
+    configured = (parse_link(source_url), destination)
+    return Reach(
+        origins=frozenset(link.origin for link in configured if link is not None),
+        login_hosts=frozenset(host.lower() for host in login_hosts),
+        issuer_host=None if issuer is None else issuer.host,
+        on_loopback=destination is not None and is_loopback_host(destination.host),
+    )
+
+
+def is_safe_scheme(link: Link) -> bool:
+    """Return True for https, and for http to a host that is loopback by its name or literal address."""
+    return link.scheme == "https" or is_loopback_host(link.host)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Return True for a literal loopback address and for `localhost`."""
+    address = _parse_address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def is_loopback_address(address: str | None) -> bool:
+    """Return True for an address of this machine alone."""
+    parsed = None if address is None else _parse_address(address)
+    return parsed is not None and parsed.is_loopback
+
+
+def is_global(address: Address) -> bool:
+    """Return True for an address of the public Internet.
+
+    An IPv6 address that stands for an IPv4 address (v4-mapped, NAT64, 6to4, Teredo) counts as that one.
+    """
+    return all(
+        part.is_global and not (part.is_multicast or part.is_reserved or part.is_unspecified)
+        for part in _embedded(address)
+    )
+
+
+def _embedded(address: Address) -> Iterator[Address]:
+    """Yield what an address stands for."""
+    if isinstance(address, ipaddress.IPv4Address):
+        yield address
+    elif address.ipv4_mapped is not None:
+        yield address.ipv4_mapped
+    elif address in _NAT64:
+        yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    else:
+        yield address
+        if address.sixtofour is not None:
+            yield address.sixtofour
+        if address.teredo is not None:
+            yield from address.teredo
+
+
+def _parse_address(text: str) -> Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address if mapped is None else mapped

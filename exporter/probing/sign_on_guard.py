@@ -1,0 +1,181 @@
+"""Protects the synthetic users from being locked out. No I/O; time is an argument.
+
+A password that was rejected is not sent again before something has changed:
+
+    start             the first password goes out one interval after start, so that a crash loop sends none
+    rejected          any answer but COMPLETED, 429 and 5xx suspends; so do three unanswered requests in a row
+    while suspended   no password; the probe fails with the reason that suspended it
+    cleared           by another user name, password or source at once; else one attempt after an hour or when
+                      the account is unlocked, or at a reload that was asked for, at most once in 15 minutes
+
+It counts per user (source, environment, user name), for all targets together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from exporter.probing.messages import Verdict
+from exporter.reasons import Fault, Reason
+from exporter.target import Journey, SyntheticUser, Target
+
+MIN_SUSPENSION_SECONDS = 3600.0
+MIN_RELOAD_ATTEMPT_SECONDS = 900.0
+MAX_UNANSWERED = 3
+MAX_USERS = 10_000
+"""Of which something is remembered; the oldest is forgotten first."""
+
+UserKey: TypeAlias = tuple[str, str, str]
+"""Source, environment and user name."""
+
+
+_NOT_OF_THE_ACCOUNT = frozenset({Reason.RATE_LIMITED, Reason.PROXY, Reason.INTERNAL})
+
+
+class Admission(Enum):
+    """Whether a password may be sent now."""
+
+    ALLOWED = "allowed"
+    HELD = "held"
+    """Too early; the probe ends, successfully, before `sign_on`."""
+    SUSPENDED = "suspended"
+
+
+@dataclass(slots=True)
+class _Credentials:
+    """What is known of one user with one password.
+
+    Args:
+        reason: that suspended it; None if it is not suspended.
+        fault: likewise.
+        retry_at: when the next attempt is allowed.
+        unanswered: requests in a row that got no answer.
+    """
+
+    reason: Reason | None = None
+    fault: Fault = Fault.ACCOUNT
+    retry_at: float = 0.0
+    unanswered: int = 0
+
+
+class SignOnGuard:
+    """Decides whether a password may be sent; survives reloads.
+
+    Args:
+        started: when the process started, by the clock of all other times, in seconds.
+        one_shot: allow one password per user, at once: for a command that probes and exits.
+    """
+
+    def __init__(self, started: float, *, one_shot: bool = False) -> None:
+        self._started = started
+        self._one_shot = one_shot
+        self._salt = secrets.token_bytes(16)
+        self._known: dict[tuple[UserKey, bytes], _Credentials] = {}
+        self._signed_on: set[UserKey] = set()
+        self._reload_granted: set[UserKey] = set()
+        self._reload_used_at: dict[UserKey, float] = {}
+
+    def admit(self, target: Target, now: float) -> Admission:
+        """Return whether the password of `target` may be sent now; if so, `record` must follow.
+
+        Raises:
+            ValueError: if the target has no user.
+        """
+        user, known = user_key(target), self._credentials(target)
+        if known.reason is not None:
+            if now < known.retry_at and not self._use_reload(user, now):
+                return Admission.SUSPENDED
+            known.retry_at = now + MIN_SUSPENSION_SECONDS
+        elif self._one_shot:
+            if user in self._signed_on:
+                return Admission.HELD
+            self._signed_on.add(user)
+        elif now < self._started + target.timing(Journey.FEDERATION).interval:
+            return Admission.HELD
+        return Admission.ALLOWED
+
+    def record(self, target: Target, verdict: Verdict, *, code: int | None, sent: bool, now: float) -> None:
+        """Note what became of a password that was admitted.
+
+        Args:
+            target: whose user signed on.
+            verdict: on the answer.
+            code: of the complete answer; None if there was none.
+            sent: whether the request may have reached the provider.
+            now: when the answer came.
+        """
+        known = self._credentials(target)
+        if verdict.flow_status == "COMPLETED" and verdict.reason is not Reason.NOT_A_FLOW:
+            known.reason, known.unanswered = None, 0
+        elif code is None:
+            known.unanswered += sent
+            if known.unanswered >= MAX_UNANSWERED and known.reason is None:
+                self._suspend(known, verdict, now)
+        elif code >= HTTPStatus.INTERNAL_SERVER_ERROR or verdict.reason in _NOT_OF_THE_ACCOUNT:
+            known.unanswered = 0
+        else:
+            self._suspend(known, verdict, now)
+
+    def reload_requested(self) -> None:
+        """Allow each suspended user one attempt, since an operator asked for a reload."""
+        self._reload_granted |= {user for (user, _), known in self._known.items() if known.reason is not None}
+
+    def suspended(self, target: Target) -> Reason | None:
+        """Return the reason that suspended the user of a target; None if it is not suspended."""
+        verdict = self.suspension(target)
+        return None if verdict is None else verdict.reason
+
+    def suspension(self, target: Target) -> Verdict | None:
+        """Return the finding of a probe while the user of its target is suspended."""
+        if target.user is None:
+            return None
+        known = self._known.get((user_key(target), self._digest(target.user)))
+        return None if known is None or known.reason is None else Verdict(known.reason, known.fault)
+
+    def _suspend(self, known: _Credentials, verdict: Verdict, now: float) -> None:
+        known.reason, known.fault = verdict.reason, verdict.fault
+        known.retry_at = now + max(MIN_SUSPENSION_SECONDS, verdict.seconds_until_unlock or 0.0)
+
+    def _use_reload(self, user: UserKey, now: float) -> bool:
+        if user not in self._reload_granted:
+            return False
+        self._reload_granted.discard(user)
+        used_at = self._reload_used_at.get(user)
+        if used_at is not None and now < used_at + MIN_RELOAD_ATTEMPT_SECONDS:
+            return False
+        self._reload_used_at[user] = now
+        return True
+
+    def _credentials(self, target: Target) -> _Credentials:
+        if target.user is None:
+            raise ValueError("a target without a user does not sign on")
+        key = user_key(target), self._digest(target.user)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MAX_USERS:
+                del self._known[next(iter(self._known))]
+            known = self._known[key] = _Credentials()
+        return known
+
+    def _digest(self, user: SyntheticUser) -> bytes:
+        return hashlib.blake2b(user.password.encode(), key=self._salt).digest()
+
+
+def user_key(target: Target) -> UserKey:
+    """Return who signs on where: the same for all targets of one user.
+
+    Raises:
+        ValueError: if the target has no user.
+    """
+    if target.user is None:
+        raise ValueError("a target without a user does not sign on")
+    parts = urlsplit(target.source_url or "")
+    # PingOne does not tell user names apart by case.
+    environment = target.source_environment_id or ""
+    return f"{parts.scheme}://{parts.netloc}", environment, target.user.username.casefold()
