@@ -11,7 +11,7 @@ from exporter.probing.judge import judge, judge_json
 from exporter.probing.links import Endpoints, Link, endpoints, is_pingone, is_safe_scheme, parse_link
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
-from exporter.target import ProviderKind, SourceKind, Target
+from exporter.target import ProviderKind, ReadyBy, SourceKind, Target
 
 _AUTHORIZE_PATH = "/as/authorize"
 _FORM_POST = re.compile(rb"""name\s*=\s*["']?SAMLRequest\b""", re.IGNORECASE)
@@ -72,13 +72,19 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         return NOT_ALLOWED
     secrets = tuple(value for name, value in link.parameters() if name in {"state", "nonce"} and value)
     found = Verdict(Reason.OK, Fault.NONE, location=link.url, kind=request.kind, secrets=secrets)
-    if request.kind is ProviderKind.OAUTH and target.listed is not None:
+    if is_link_only(target, request.kind):
         return found
     if not _is_complete(request, destination):
         return replace(found, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION)
     if request.source is not None and not request.has_request_object:
         return replace(found, checks={"pkce": link.parameter("code_challenge_method") == "S256"})
     return found
+
+
+def is_link_only(target: Target, kind: ProviderKind | None) -> bool:
+    """Return True if nothing but the link to a provider can be checked: without OpenID Connect."""
+    is_listed = target.listed is not None and target.ready_by is not ReadyBy.LOGIN_PAGE
+    return kind is ProviderKind.SAML or (kind is ProviderKind.OAUTH and is_listed)
 
 
 def _link_only(target: Target, kind: ProviderKind) -> Verdict:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import chain, repeat
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -325,6 +326,7 @@ def probe(
     names: Mapping[str, str] | None = None,
     token: Callable[[], str] = fresh_token,
     application: Mapping[str, Any] | None = None,
+    one_shot: bool = True,
     **changes: Any,  # noqa: ANN401  any field of a target
 ) -> Probed:
     """Probe two environments that answer well, but for `answers`; return the last probe.
@@ -336,6 +338,7 @@ def probe(
         names: what host names resolve to.
         token: makes nonces and states.
         application: changes to the destination's application.
+        one_shot: whether the first password goes out at once, and only one; else an interval has passed.
         changes: to the target.
     """
 
@@ -347,7 +350,14 @@ def probe(
             if application is not None and target.application is not None:
                 target = replace(target, application=replace(target.application, **application))
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            prober = Prober(lambda _: context, resolve=resolves(names or {}), token=token, one_shot=True)
+            clock = chain([0.0], repeat(1e6))
+            prober = Prober(
+                lambda _: context,
+                resolve=resolves(names or {}),
+                token=token,
+                clock=clock.__next__,
+                one_shot=one_shot,
+            )
             for _ in range(probes):
                 federation.heard.clear()
                 outcome = await prober(target, Journey.FEDERATION)

@@ -1,13 +1,547 @@
-"""The journey `federation`, played from the first request to the ID token."""
+"""The journey `federation` on the wire: every request byte for byte, how far it goes, and what may vary."""
 
 from __future__ import annotations
 
-from probing.federation import STEPS, probe
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from probing.examples import DESTINATION, FLOW, SOURCE
+from probing.federation import (
+    APP_URI,
+    CLIENT_SECRET,
+    CODE,
+    DESTINATION_CLIENT,
+    DESTINATION_CODE,
+    DESTINATION_FLOW,
+    NONCE,
+    PASSWORD,
+    PROVIDER,
+    STATE,
+    STEPS,
+    USERNAME,
+    Federation,
+    Heard,
+    Play,
+    Response,
+    basic,
+    probe,
+)
+
+from exporter import __version__
+from exporter.probing.journeys.authorize import s256
+from exporter.target import ANY_REQUIRED, ClientAuth, ListedProvider, ReadyBy, SourceKind
 
 FULL = [step for step in STEPS if step != "destination_lookup"]
+TO_SOURCE = ["destination_authorize", "initiate", "source_authorize"]
+LISTED = ListedProvider(destination="hub", provider_id=PROVIDER, name="partner", slug="partner")
+WITHOUT_SOURCE: dict[str, Any] = {
+    "source_url": "",
+    "source_environment_id": "",
+    "client_id": "",
+    "user": None,
+}
+
+
+def query(heard: Heard) -> list[tuple[str, str]]:
+    return parse_qsl(heard.target.partition("?")[2], keep_blank_values=True, strict_parsing=True)
+
+
+# Every request
 
 
 def test_a_federation_that_works_is_probed_to_its_token() -> None:
     probed = probe()
     assert probed.finding == ("token", "ok", "none")
     assert probed.steps == FULL == probed.federation.steps()
+    assert probed.outcome.kind == "pingone"
+
+
+def test_every_request_is_the_documented_one_byte_for_byte() -> None:
+    tokens = iter(["the-nonce", "the-state", "v" * 43])
+    probed = probe(token=tokens.__next__)
+    heard = {request.step: request for request in probed.federation.heard}
+    quoted = probed.federation.redirect_uri.replace(":", "%3A").replace("/", "%2F")
+    lines = {step: request.head.decode().split(" HTTP/1.1\r\n")[0] for step, request in heard.items()}
+    assert lines == {
+        "destination_authorize": (
+            f"GET /{DESTINATION}/as/authorize?response_type=code"
+            "&redirect_uri=https%3A%2F%2Fapp.example%2Fcallback&scope=openid"
+            f"&client_id={DESTINATION_CLIENT}&nonce=the-nonce&state=the-state&response_mode=pi.flow"
+            f"&code_challenge={s256('v' * 43)}&code_challenge_method=S256"
+        ),
+        "initiate": f"GET /{DESTINATION}/rp/authenticate?providerId={PROVIDER}&flowId={DESTINATION_FLOW}",
+        "source_authorize": (
+            f"GET /{SOURCE}/as/authorize?client_id=source-client&scope=openid&redirect_uri={quoted}"
+            f"&response_type=code&state={STATE}&nonce={NONCE}&code_challenge=challenge"
+            "&code_challenge_method=S256&response_mode=pi.flow"
+        ),
+        "sign_on": f"POST /{SOURCE}/flows/{FLOW}",
+        "source_resume": f"GET /{SOURCE}/as/resume?flowId={FLOW}",
+        "callback": (
+            f"GET /{DESTINATION}/rp/callback/openid_connect?code={CODE}&state={STATE}"
+            "&iss=https%3A%2F%2Fsource.example%2Fas"
+        ),
+        "destination_flow": f"GET /{DESTINATION}/flows/{DESTINATION_FLOW}",
+        "destination_resume": f"GET /{DESTINATION}/as/resume?flowId={DESTINATION_FLOW}",
+        "destination_keys": f"GET /{DESTINATION}/as/jwks",
+        "token": f"POST /{DESTINATION}/as/token",
+    }
+    for step, request in heard.items():
+        names = [line.partition(":")[0] for line in request.head.decode().split("\r\n")[1:-2]]
+        assert names[:5] == [
+            "Host",
+            "User-Agent",
+            "Accept",
+            "Accept-Encoding",
+            "X-Ping-External-Transaction-Id",
+        ], step
+        assert request.headers["user-agent"] == f"pingone-flow-exporter/{__version__}"
+        assert request.headers["accept"] == "application/json"
+        assert "referer" not in request.headers
+    assert {request.headers["x-ping-external-transaction-id"] for request in heard.values()} == {
+        probed.outcome.transaction_id
+    }
+
+
+def test_user_name_and_password_are_posted_as_the_documented_media_type() -> None:
+    sign_on = probe().federation.only("sign_on")
+    assert sign_on.headers["content-type"] == "application/vnd.pingidentity.usernamePassword.check+json"
+    assert json.loads(sign_on.body) == {"username": USERNAME, "password": PASSWORD}
+
+
+@pytest.mark.parametrize("auth", ClientAuth)
+def test_the_code_is_redeemed_as_the_application_authenticates(auth: ClientAuth) -> None:
+    secret = None if auth is ClientAuth.NONE else CLIENT_SECRET
+    probed = probe(application={"client_auth": auth, "client_secret": secret})
+    assert probed.finding == ("token", "ok", "none")
+    token = probed.federation.only("token")
+    assert token.headers["content-type"] == "application/x-www-form-urlencoded"
+    form = dict(parse_qsl(token.body.decode(), strict_parsing=True))
+    verifier = form.pop("code_verifier")
+    challenge = probed.federation.only("destination_authorize").query["code_challenge"]
+    assert s256(verifier) == challenge
+    expected = {"grant_type": "authorization_code", "code": DESTINATION_CODE, "redirect_uri": APP_URI}
+    authorization = token.headers.get("authorization")
+    if auth is ClientAuth.BASIC:
+        assert authorization == basic(DESTINATION_CLIENT, CLIENT_SECRET)
+    else:
+        assert authorization is None
+        expected["client_id"] = DESTINATION_CLIENT
+    if auth is ClientAuth.POST:
+        expected["client_secret"] = CLIENT_SECRET
+    assert form == expected
+
+
+def test_what_the_operator_adds_is_sent_to_the_destination() -> None:
+    changes = {"scope": "openid profile", "acr_values": "Single", "login_hint": "jane+doe@example.com"}
+    sent = dict(query(probe(application=changes).federation.only("destination_authorize")))
+    assert {name: sent[name] for name in changes} == changes
+
+
+def test_nonce_state_and_challenge_are_fresh_in_every_probe() -> None:
+    seen = set()
+    for _ in range(3):
+        sent = probe(without=("user",)).federation.only("destination_authorize").query
+        seen |= {sent["nonce"], sent["state"], sent["code_challenge"]}
+    assert len(seen) == 9
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", value) for value in seen)
+
+
+def test_the_requests_of_a_probe_share_one_connection() -> None:
+    assert {heard.connection for heard in probe().federation.heard} == {0}
+
+
+def test_a_connection_that_the_server_closes_is_replaced() -> None:
+    answers = {"initiate": lambda played, _: Response(302, location=played.authorize_url(), headers=CLOSE)}
+    probed = probe(answers)
+    assert probed.finding == ("token", "ok", "none")
+    assert {heard.connection for heard in probed.federation.heard} == {0, 1}
+
+
+CLOSE = ("Connection: close",)
+
+
+def test_the_duration_of_a_probe_is_the_sum_of_its_phases() -> None:
+    outcome = probe().outcome
+    assert outcome.duration == pytest.approx(
+        sum(seconds for record in outcome.steps for seconds in record.phases.values()), abs=1e-9
+    )
+
+
+def test_cookies_go_back_to_the_environment_that_set_them_and_to_no_other() -> None:
+    cookies = {heard.step: heard.headers.get("cookie") for heard in probe().federation.heard}
+    assert cookies == {
+        "destination_authorize": None,
+        "initiate": "DST=d",
+        "source_authorize": None,
+        "sign_on": None,
+        "source_resume": "ST=planted-cookie",
+        "callback": "DST=d",
+        "destination_flow": "DST=d",
+        "destination_resume": "DST=d",
+        "destination_keys": "DST=d",
+        "token": "DST=d",
+    }
+
+
+def test_no_cookie_outlives_its_probe() -> None:
+    heard = probe(probes=2).federation.heard
+    assert heard[0].step == "destination_authorize"
+    assert "cookie" not in heard[0].headers
+
+
+# How far it goes
+
+
+@pytest.mark.parametrize("without", ["user", "user and source"])
+def test_without_a_user_it_ends_after_source_authorize(without: str) -> None:
+    changes = {"user": None} if without == "user" else WITHOUT_SOURCE | {"source_kind": SourceKind.AUTO}
+    probed = probe(**changes)
+    assert probed.finding == ("source_authorize", "ok", "none")
+    assert probed.steps == TO_SOURCE == probed.federation.steps()
+    assert probed.outcome.kind == "pingone"
+
+
+def test_without_a_way_to_redeem_the_code_it_ends_after_destination_resume() -> None:
+    probed = probe(application={"client_secret": None})
+    assert probed.finding == ("destination_resume", "ok", "none")
+    assert probed.steps == FULL[:-2]
+
+
+def test_identifier_first_looks_the_user_up_without_a_password() -> None:
+    answers = {
+        "destination_authorize": lambda played, _: Response(
+            document=played.destination_flow("SIGN_ON_REQUIRED")
+        )
+    }
+    probed = probe(answers, application={"lookup_username": "jane"})
+    assert probed.finding == ("token", "ok", "none")
+    assert probed.steps == list(STEPS)
+    lookup = probed.federation.only("destination_lookup")
+    assert lookup.target == f"/{DESTINATION}/flows/{DESTINATION_FLOW}"
+    assert lookup.headers["content-type"] == "application/vnd.pingidentity.user.lookup+json"
+    assert json.loads(lookup.body) == {"username": "jane"}
+
+
+# Which provider
+
+
+def forced(played: Federation, _: Heard) -> Response:
+    entry = played.provider()
+    del entry["id"]
+    flow = played.destination_flow("EXTERNAL_AUTHENTICATION_REQUIRED")
+    return Response(document=flow | {"_embedded": {"identityProvider": entry}})
+
+
+def three(played: Federation, _: Heard) -> Response:
+    entries = [
+        played.provider(name, f"{PROVIDER[:-1]}{n}") for n, name in enumerate(("one", "partner", "three"))
+    ]
+    flow = played.destination_flow("USERNAME_PASSWORD_REQUIRED")
+    return Response(document=flow | {"_embedded": {"socialProviders": [*entries, None, 7]}})
+
+
+def two_of_one_name(played: Federation, _: Heard) -> Response:
+    entries = [played.provider("same", f"{PROVIDER[:-1]}{n}") for n in range(2)]
+    flow = played.destination_flow("USERNAME_PASSWORD_REQUIRED")
+    return Response(document=flow | {"_embedded": {"socialProviders": entries}})
+
+
+@pytest.mark.parametrize(
+    ("offer", "provider"),
+    [
+        (forced, None),
+        (forced, "partner"),
+        (forced, PROVIDER),
+        (forced, PROVIDER.upper()),
+        (three, "partner"),
+        (three, f"{PROVIDER[:-1]}1"),
+    ],
+)
+def test_the_provider_is_found_by_its_id_or_name_or_because_it_is_the_only_one(
+    offer: Play, provider: str | None
+) -> None:
+    probed = probe({"destination_authorize": offer}, without=("user",), provider_id=provider)
+    assert probed.finding == ("source_authorize", "ok", "none")
+
+
+@pytest.mark.parametrize(
+    ("offer", "provider"),
+    [
+        (three, None),
+        (three, "nobody"),
+        (three, "One"),
+        (forced, "other"),
+        (lambda played, _: Response(document=played.destination_flow("SIGN_ON_REQUIRED")), None),
+        (lambda played, _: Response(document=played.destination_flow("COMPLETED")), None),
+        (two_of_one_name, "same"),
+        (two_of_one_name, None),
+    ],
+)
+def test_a_provider_that_is_not_offered_is_missing(offer: Play, provider: str | None) -> None:
+    probed = probe({"destination_authorize": offer}, provider_id=provider)
+    assert probed.finding == ("destination_authorize", "provider_missing", "configuration")
+
+
+def test_a_destination_may_offer_hundreds_of_providers() -> None:
+    def many(played: Federation, _: Heard) -> Response:
+        entries = [played.provider(f"partner {n}", f"{PROVIDER[:-4]}{n:04}") for n in range(900)]
+        flow = played.destination_flow("USERNAME_PASSWORD_REQUIRED")
+        return Response(document=flow | {"_embedded": {"socialProviders": entries}})
+
+    answers: dict[str, Response | Play] = {"destination_authorize": many}
+    probed = probe(answers, provider_id="partner 899", without=("user",))
+    assert probed.finding == ("source_authorize", "ok", "none")
+
+
+# What may vary in a good answer
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        lambda played: f"/{SOURCE}/as/authorize?client_id=c&state={STATE}&redirect_uri={played.redirect_uri}",
+        lambda played: played.authorize_url(response_mode="query"),
+        lambda played: played.authorize_url() + "#fragment",
+    ],
+    ids=["relative", "another response mode", "fragment"],
+)
+def test_response_mode_is_added_to_the_url_of_initiate_or_replaced(
+    location: Callable[[Federation], str],
+) -> None:
+    probed = probe({"initiate": lambda played, _: Response(303, location=location(played))})
+    assert probed.finding == ("token", "ok", "none")
+    sent = query(probed.federation.only("source_authorize"))
+    assert sent[-1] == ("response_mode", "pi.flow")
+    assert [name for name, _ in sent].count("response_mode") == 1
+
+
+@pytest.mark.parametrize("name", ["request", "request_uri"])
+def test_nothing_is_added_to_a_url_with_a_request_object(name: str) -> None:
+    url: list[str] = []
+
+    def initiate(played: Federation, _: Heard) -> Response:
+        url[:] = [f"{played.source}/as/authorize?client_id=c&{name}=signed"]
+        return Response(302, location=url[0])
+
+    answers: dict[str, Response | Play] = {
+        "initiate": initiate,
+        "source_authorize": Response(
+            302, location=f"https://apps.pingone.com/{SOURCE}/signon/?flowId={FLOW}"
+        ),
+        "source_flow": lambda played, _: Response(document=played.flow()),
+        "source_resume": lambda played, _: Response(
+            302, location=f"{played.redirect_uri}?code={CODE}&state={STATE}&extra=%2F"
+        ),
+    }
+    probed = probe(answers)
+    assert probed.finding == ("token", "ok", "none")
+    assert f"{probed.federation.url}{probed.federation.only('source_authorize').target}" == url[0]
+    assert probed.steps.count("source_authorize") == 2
+    assert probed.federation.only("callback").target == (
+        f"/{DESTINATION}/rp/callback/openid_connect?code={CODE}&state={STATE}&extra=%2F"
+    )
+
+
+def resumed(suffix: str, status: int = 302) -> Play:
+    return lambda played, _: Response(status, location=f"{played.redirect_uri}{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent"),
+    [
+        (resumed(f"?code={CODE}&state={STATE}"), f"code={CODE}&state={STATE}"),
+        (
+            resumed(f"?code={CODE}&state={STATE}&iss=x%3Ay&nonce=", 303),
+            f"code={CODE}&state={STATE}&iss=x%3Ay&nonce=",
+        ),
+        (resumed(f"?state={STATE}&code={CODE}"), f"state={STATE}&code={CODE}"),
+    ],
+)
+def test_the_callback_gets_every_parameter_that_the_source_returned_unchanged(
+    answer: Play, sent: str
+) -> None:
+    probed = probe({"source_resume": answer})
+    assert probed.finding == ("token", "ok", "none")
+    assert probed.federation.only("callback").target.partition("?")[2] == sent
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        f"https://apps.pingone.com/{DESTINATION}/signon/?flowId={DESTINATION_FLOW}",
+        f"/signon/?flowId={DESTINATION_FLOW}",
+        f"https://login.customer.example/?environmentId=x&flowId={DESTINATION_FLOW}",
+        f"https://login.customer.example/#environmentId=x&flowId={DESTINATION_FLOW}",
+        f"https://login.customer.example/#/login?flowId={DESTINATION_FLOW}",
+        f"https://169.254.169.254/?flowId={DESTINATION_FLOW}",
+    ],
+)
+@pytest.mark.parametrize("status", [302, 303])
+def test_the_callback_leads_to_any_page_which_is_never_fetched(location: str, status: int) -> None:
+    probed = probe({"callback": Response(status, location=location)})
+    assert probed.finding == ("token", "ok", "none")
+    assert probed.federation.steps() == FULL
+
+
+@pytest.mark.parametrize("status", [302, 303])
+def test_the_destination_may_return_its_code_in_a_redirect(status: int) -> None:
+    def resume(played: Federation, _: Heard) -> Response:
+        state = played.only("destination_authorize").query["state"]
+        return Response(status, location=f"{APP_URI}?code={DESTINATION_CODE}&state={state}")
+
+    probed = probe({"destination_resume": resume})
+    assert probed.finding == ("token", "ok", "none")
+
+
+def test_a_flow_without_resume_url_is_resumed_by_its_id() -> None:
+    def completed(played: Federation, _: Heard) -> Response:
+        flow = played.flow(status="COMPLETED")
+        del flow["resumeUrl"]
+        return Response(document=flow)
+
+    assert probe({"sign_on": completed}).finding == ("token", "ok", "none")
+
+
+def test_discovered_targets_accept_any_status_that_requires_something() -> None:
+    answers: dict[str, Response | Play] = {
+        "source_authorize": lambda played, _: Response(document=played.flow(status="BRAND_NEW_REQUIRED"))
+    }
+    probed = probe(answers, without=("user",), expected_statuses=(ANY_REQUIRED,))
+    assert probed.finding == ("source_authorize", "ok", "none")
+    assert probed.record("source_authorize").flow_status == "BRAND_NEW_REQUIRED"
+
+
+# Contract checks
+
+
+@pytest.mark.parametrize(
+    ("changes", "passed"),
+    [({}, True), ({"code_challenge_method": None}, False), ({"code_challenge_method": "plain"}, False)],
+)
+def test_the_url_of_initiate_should_carry_s256(changes: dict[str, str | None], *, passed: bool) -> None:
+    answers: dict[str, Response | Play] = {
+        "initiate": lambda played, _: Response(302, location=played.authorize_url(**changes))
+    }
+    probed = probe(answers)
+    assert probed.outcome.success
+    assert probed.record("initiate").checks == {"pkce": passed}
+
+
+def test_another_subject_than_last_time_fails_a_check_and_not_the_probe() -> None:
+    found = []
+    for count in (1, 2, 3):
+        subjects = iter(["first", "first", "second"])
+        answers: dict[str, Response | Play] = {
+            "token": lambda played, _, found=subjects: Response(  # type: ignore[misc]
+                document={"id_token": played.token(sub=next(found))}
+            )
+        }
+        probed = probe(answers, probes=count, one_shot=False)
+        assert probed.outcome.success
+        found.append(probed.record("token").checks)
+    assert found == [{}, {"subject": True}, {"subject": False}]
+
+
+# Providers of other kinds
+
+
+def idp(played: Federation, **changes: str | None) -> str:
+    """Return the authorize URL of a provider that is not PingOne, on the same loopback host."""
+    return played.authorize_url(None, **changes).replace(f"/{SOURCE}/as/authorize", "/realms/fed/auth")
+
+
+def answers_of_provider(answer: Play, **changes: str | None) -> dict[str, Response | Play]:
+    return {
+        "initiate": lambda played, _: Response(302, location=idp(played, **changes)),
+        "/realms/fed/auth": answer,
+    }
+
+
+def none_is_ready(error: str, state: str = STATE, separator: str = "?") -> Play:
+    return lambda played, _: Response(
+        302, location=f"{played.redirect_uri}{separator}error={error}&state={state}"
+    )
+
+
+@pytest.mark.parametrize("separator", ["?", "#"])
+@pytest.mark.parametrize(
+    "error", ["login_required", "interaction_required", "consent_required", "account_selection_required"]
+)
+def test_a_provider_that_would_have_to_ask_its_user_is_ready(error: str, separator: str) -> None:
+    answers = answers_of_provider(none_is_ready(error, separator=separator))
+    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
+    assert probed.finding == ("source_authorize", "ok", "none")
+    assert probed.outcome.kind == "oidc"
+    request = probed.federation.heard[-1]
+    assert request.query["prompt"] == "none"
+    assert "response_mode" not in request.query
+    assert probed.federation.steps()[-1] == "/realms/fed/auth"
+
+
+def test_auto_tells_pingone_from_other_providers_by_its_path() -> None:
+    answers = answers_of_provider(none_is_ready("login_required"))
+    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO)
+    assert probed.outcome.kind == "oidc"
+    assert probed.outcome.success
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "fault"),
+    [
+        (Response(200, raw=b"<html>AADSTS700016</html>"), "login_page_error", "configuration"),
+        (none_is_ready("unauthorized_client"), "oauth_error", "configuration"),
+        (none_is_ready("server_error"), "server_error", "provider"),
+        (none_is_ready("login_required", state="other"), "state_mismatch", "provider"),
+        (
+            Response(302, location=f"https://elsewhere.example/?error=login_required&state={STATE}"),
+            "location_invalid",
+            "configuration",
+        ),
+        (Response(302, location="/login"), "redirected", "provider"),
+        (Response(400, raw=b"<html>redirect_uri</html>"), "client_error", "configuration"),
+        (Response(400, document={"error": "Client not found."}), "oauth_error", "configuration"),
+        (Response(503), "server_error", "provider"),
+        (Response(429), "rate_limited", "quota"),
+    ],
+)
+def test_a_provider_that_is_not_ready_says_why(answer: Response | Play, reason: str, fault: str) -> None:
+    play = answer if not isinstance(answer, Response) else (lambda _, __: answer)
+    probed = probe(answers_of_provider(play), **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
+    assert probed.finding == ("source_authorize", reason, fault)
+
+
+SAML_FORM = Response(200, raw=b'<form method="post"><input name="SAMLRequest" value="x"></form>')
+SAML = Response(302, location="https://idp.example/saml?SAMLRequest=x")
+
+
+@pytest.mark.parametrize("response", [SAML, SAML_FORM])
+@pytest.mark.parametrize("listed", [LISTED, None])
+def test_of_saml_only_the_link_is_checked_for_listed_targets(
+    response: Response, listed: ListedProvider | None
+) -> None:
+    probed = probe({"initiate": response}, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO, listed=listed)
+    assert probed.outcome.kind == "saml"
+    assert probed.federation.steps() == TO_SOURCE[:2]
+    found = ("ok", "none") if listed else ("location_invalid", "configuration")
+    assert probed.finding == ("initiate", *found)
+
+
+@pytest.mark.parametrize("listed", [LISTED, None])
+def test_of_oauth_without_openid_only_the_link_is_checked_for_listed_targets(
+    listed: ListedProvider | None,
+) -> None:
+    answers = answers_of_provider(none_is_ready("login_required"), scope="email")
+    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO, listed=listed)
+    assert probed.outcome.kind == "oauth"
+    assert probed.finding == ("initiate" if listed else "source_authorize", "ok", "none")
+
+
+def test_a_login_page_is_another_way_to_be_ready() -> None:
+    answers = answers_of_provider(none_is_ready("login_required"))
+    changes = WITHOUT_SOURCE | {"source_kind": SourceKind.OIDC, "ready_by": ReadyBy.LOGIN_PAGE}
+    assert probe(answers, **changes).outcome.success

@@ -39,7 +39,7 @@ from exporter.probing.federation_judge import (
 )
 from exporter.probing.foreign import judge_prompt_none, prompt_none_url
 from exporter.probing.id_token import TokenExpectation, judge_keys, judge_token, usable_keys
-from exporter.probing.initiate import ProviderRequest, judge_initiate, read_request
+from exporter.probing.initiate import ProviderRequest, is_link_only, judge_initiate, read_request
 from exporter.probing.journeys.authorize import SDK_HEADERS, s256
 from exporter.probing.judge import judge
 from exporter.probing.links import Endpoints, endpoints, parse_link, with_parameter
@@ -48,7 +48,6 @@ from exporter.target import (
     ClientAuth,
     DestinationApplication,
     Journey,
-    ProviderKind,
     ReadyBy,
     SyntheticUser,
     Target,
@@ -149,7 +148,7 @@ def _initiate(
         judge=partial(judge_initiate, target=target, destination=destination, url=url),
     )
     link = parse_link(found.location)
-    if link is None or found.kind in {ProviderKind.OAUTH, ProviderKind.SAML}:
+    if link is None or is_link_only(target, found.kind):
         return None
     return read_request(target, destination, link)
 

@@ -1,0 +1,258 @@
+"""What goes wrong at each step of `federation`: its reason and fault, and that the probe ends there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from probing.examples import DESTINATION, FLOW, SOURCE
+from probing.federation import (
+    APP_URI,
+    CODE,
+    DESTINATION_FLOW,
+    STATE,
+    STEPS,
+    Federation,
+    Heard,
+    Play,
+    Response,
+    probe,
+)
+
+from exporter.reasons import Fault, Reason, pairs_of
+from exporter.target import Journey
+
+HTML = b"<html><body>Sorry</body></html>"
+FULL = [step for step in STEPS if step != "destination_lookup"]
+Redirect = Callable[[Federation], str]
+
+
+def leads(location: Redirect, status: int = 302) -> Play:
+    return lambda played, _: Response(status, location=location(played))
+
+
+def error(code: str, status: int = 400, *details: Mapping[str, Any]) -> Response:
+    return Response(status, document={"id": "x", "code": code, "details": list(details)})
+
+
+def detail(code: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"code": code} | fields
+
+
+def failed(code: str, **fields: Any) -> Response:  # noqa: ANN401
+    return Response(document={"status": "FAILED", "error": {"code": code} | fields})
+
+
+def source(status: str) -> Play:
+    return lambda played, _: Response(document=played.flow(status=status))
+
+
+def destination(status: str) -> Play:
+    return lambda played, _: Response(document=played.destination_flow(status))
+
+
+def link(href: object) -> Play:
+    """Return a destination's flow with another link to start the provider by."""
+
+    def offer(played: Federation, _: Heard) -> Response:
+        text = href.format(url=played.url, destination=played.destination) if isinstance(href, str) else href
+        entry = played.provider() | {"_links": {"authenticate": {"href": text}}}
+        flow = played.destination_flow("USERNAME_PASSWORD_REQUIRED")
+        return Response(document=flow | {"_embedded": {"socialProviders": [entry]}})
+
+    return offer
+
+
+URL_ENCODED_ERROR = "%7B%22code%22%3A%22INVALID_DATA%22%7D"
+
+Case = tuple[str, Response | Play, Reason, Fault]
+R = Reason
+CONF, PROV, ACCT, QUOTA = Fault.CONFIGURATION, Fault.PROVIDER, Fault.ACCOUNT, Fault.QUOTA
+
+CASES: list[Case] = [
+    # destination_authorize: as for the source's authorize request
+    ("destination_authorize", Response(302, location="https://apps.pingone.com/x/signon/?error=NOT_FOUND"),
+     R.OAUTH_ERROR, CONF),
+    ("destination_authorize", Response(302, location=f"https://apps.pingone.com/x/signon/?flowId={FLOW}"),
+     R.REDIRECTED, CONF),
+    ("destination_authorize", failed("server_error"), R.FLOW_FAILED, PROV),
+    ("destination_authorize", Response(document={"interactionId": "x", "companyId": DESTINATION}),
+     R.UNEXPECTED_STATUS, CONF),
+    ("destination_authorize", source("USERNAME_PASSWORD_REQUIRED"), R.NOT_A_FLOW, PROV),
+    ("destination_authorize", lambda p, _: Response(document=p.offer() | {"id": "../x"}),
+     R.NOT_A_FLOW, PROV),
+    ("destination_authorize", lambda p, _: Response(document=p.offer() | {"_embedded": {}}),
+     R.PROVIDER_MISSING, CONF),
+    ("destination_authorize", lambda p, _: Response(document=p.offer() | {"_embedded": [1]}),
+     R.PROVIDER_MISSING, CONF),
+    ("destination_authorize", link(None), R.LOCATION_INVALID, CONF),
+    ("destination_authorize", link("https://[x"), R.LOCATION_INVALID, PROV),
+    ("destination_authorize", link("https://evil.example/rp/authenticate"),
+     R.LOCATION_INVALID, CONF),
+    ("destination_authorize", link("{destination}/flows/x"), R.LOCATION_INVALID, CONF),
+    ("destination_authorize", link(f"{{url}}/{SOURCE}/rp/authenticate"),
+     R.LOCATION_INVALID, CONF),
+    # initiate
+    ("initiate", leads(lambda p: f"{p.destination}/signon/?error=access_denied"),
+     R.OAUTH_ERROR, CONF),
+    ("initiate", leads(lambda _: f"https://evil.example/?error={URL_ENCODED_ERROR}"),
+     R.OAUTH_ERROR, CONF),
+    ("initiate", leads(lambda _: "https://evil.example/#error=access_denied"),
+     R.OAUTH_ERROR, CONF),
+    ("initiate", leads(lambda _: "https://evil.example/x/as/authorize"), R.LOCATION_INVALID, CONF),
+    ("initiate", leads(lambda p: p.authorize_url(client_id=None)), R.LOCATION_INVALID, CONF),
+    ("initiate", leads(lambda p: p.authorize_url(redirect_uri=None)), R.LOCATION_INVALID, CONF),
+    ("initiate", leads(lambda p: p.authorize_url(redirect_uri="https%3A%2F%2Fevil.example%2Frp%2Fcallback%2Fx")),
+     R.LOCATION_INVALID, CONF),
+    ("initiate", leads(lambda p: p.authorize_url(state=None)), R.LOCATION_INVALID, CONF),
+    ("initiate", leads(lambda p: p.authorize_url(state="")), R.LOCATION_INVALID, CONF),
+    ("initiate", leads(lambda _: "http://[::1"), R.LOCATION_INVALID, PROV),
+    ("initiate", leads(lambda p: p.authorize_url(), 307), R.REDIRECTED, PROV),
+    ("initiate", error("NOT_FOUND", 404), R.OAUTH_ERROR, CONF),
+    ("initiate", Response(404, raw=HTML), R.CLIENT_ERROR, CONF),
+    ("initiate", Response(200, raw=HTML), R.NOT_JSON, PROV),
+    ("initiate", failed("x"), R.FLOW_FAILED, PROV),
+    ("initiate", destination("USERNAME_PASSWORD_REQUIRED"), R.UNEXPECTED_STATUS, CONF),
+    # source_authorize: as the journey `authorize`
+    ("source_authorize", source("SIGN_ON_REQUIRED"), R.UNEXPECTED_STATUS, CONF),
+    ("source_authorize", lambda p, _: Response(document=p.flow() | {"id": "x/../../y"}),
+     R.NOT_A_FLOW, PROV),
+    ("source_authorize", destination("USERNAME_PASSWORD_REQUIRED"), R.NOT_A_FLOW, PROV),
+    ("source_authorize", Response(302, location="https://apps.pingone.com/x/signon/?error=invalid_client"),
+     R.OAUTH_ERROR, CONF),
+    # sign_on
+    ("sign_on", error("INVALID_DATA", 400, detail("INVALID_VALUE", target="password",
+     innerError={"failuresRemaining": 3})), R.CREDENTIALS_REJECTED, ACCT),
+    ("sign_on", error("INVALID_DATA", 400, detail("INVALID_CREDENTIALS")),
+     R.CREDENTIALS_REJECTED, ACCT),
+    ("sign_on", error("INVALID_DATA", 400, detail("INVALID_VALUE", target="username")),
+     R.OAUTH_ERROR, CONF),
+    ("sign_on", error("REQUEST_FAILED", 400, detail("PASSWORD_LOCKED_OUT")), R.ACCOUNT_LOCKED, ACCT),
+    ("sign_on", failed("PASSWORD_LOCKED_OUT"), R.ACCOUNT_LOCKED, ACCT),
+    ("sign_on", failed("NO_USABLE_DEVICES"), R.MFA_REQUIRED, ACCT),
+    ("sign_on", source("OTP_REQUIRED"), R.MFA_REQUIRED, ACCT),
+    ("sign_on", source("DEVICE_SELECTION_REQUIRED"), R.MFA_REQUIRED, ACCT),
+    ("sign_on", source("PUSH_CONFIRMATION_REQUIRED"), R.MFA_REQUIRED, ACCT),
+    ("sign_on", source("ASSERTION_REQUIRED"), R.MFA_REQUIRED, ACCT),
+    ("sign_on", source("PASSWORD_EXPIRED"), R.PASSWORD_EXPIRED, ACCT),
+    ("sign_on", source("MUST_CHANGE_PASSWORD"), R.PASSWORD_EXPIRED, ACCT),
+    ("sign_on", source("AGREEMENT_CONSENT_REQUIRED"), R.FURTHER_ACTION_REQUIRED, ACCT),
+    ("sign_on", source("EXTERNAL_AUTHENTICATION_REQUIRED"), R.FURTHER_ACTION_REQUIRED, ACCT),
+    ("sign_on", source("BRAND_NEW_REQUIRED"), R.FURTHER_ACTION_REQUIRED, ACCT),
+    ("sign_on", source("WAITING"), R.UNEXPECTED_STATUS, CONF),
+    ("sign_on", failed("access_denied"), R.FLOW_FAILED, PROV),
+    ("sign_on", error("NOT_FOUND", 404), R.OAUTH_ERROR, CONF),
+    ("sign_on", error("INVALID_REQUEST", 415), R.OAUTH_ERROR, CONF),
+    ("sign_on", lambda p, _: Response(document=p.flow(status="COMPLETED") | {"resumeUrl": "https://evil.example/"}),
+     R.LOCATION_INVALID, CONF),
+    ("sign_on", lambda p, _: Response(document=p.flow(status="COMPLETED") | {"resumeUrl": 7}),
+     R.LOCATION_INVALID, PROV),
+    # source_resume
+    ("source_resume", leads(lambda p: f"{p.redirect_uri}?code={CODE}&state=other"), R.STATE_MISMATCH, PROV),
+    ("source_resume", leads(lambda p: f"{p.redirect_uri}?code={CODE}"), R.STATE_MISMATCH, PROV),
+    ("source_resume", leads(lambda p: f"{p.redirect_uri}?error=access_denied&state={STATE}"),
+     R.OAUTH_ERROR, CONF),
+    ("source_resume", leads(lambda p: f"{p.redirect_uri}#error={URL_ENCODED_ERROR}"),
+     R.OAUTH_ERROR, CONF),
+    ("source_resume", leads(lambda _: f"https://evil.example/?code={CODE}&state={STATE}"),
+     R.LOCATION_INVALID, CONF),
+    ("source_resume", leads(lambda _: f"https://apps.pingone.com/x/signon/?flowId={FLOW}"),
+     R.REDIRECTED, CONF),
+    ("source_resume", Response(document={"status": "COMPLETED", "authorizeResponse": {"code": CODE, "state": "x"}}),
+     R.STATE_MISMATCH, PROV),
+    ("source_resume", Response(document={"status": "COMPLETED", "authorizeResponse": {"state": STATE}}),
+     R.NOT_A_FLOW, PROV),
+    ("source_resume", failed("access_denied"), R.FLOW_FAILED, PROV),
+    ("source_resume", error("ACCESS_FAILED", 401), R.OAUTH_ERROR, CONF),
+    # callback
+    ("callback", leads(lambda _: "https://apps.pingone.com/x/signon/?error=AuthenticationFailed"),
+     R.EXCHANGE_REJECTED, CONF),
+    ("callback", leads(lambda _: f"https://x.example/?flowId={DESTINATION_FLOW}&error={URL_ENCODED_ERROR}"),
+     R.EXCHANGE_REJECTED, CONF),
+    ("callback", leads(lambda _: f"https://x.example/#flowId={DESTINATION_FLOW}&error=server_error"),
+     R.EXCHANGE_REJECTED, CONF),
+    ("callback", error("INVALID_DATA"), R.EXCHANGE_REJECTED, CONF),
+    ("callback", error("ACCESS_FAILED", 403), R.EXCHANGE_REJECTED, CONF),
+    ("callback", Response(400, raw=HTML), R.EXCHANGE_REJECTED, CONF),
+    ("callback", Response(404), R.EXCHANGE_REJECTED, CONF),
+    ("callback", Response(200, raw=HTML), R.EXCHANGE_REJECTED, CONF),
+    ("callback", failed("x"), R.EXCHANGE_REJECTED, CONF),
+    ("callback", destination("ACCOUNT_LINKING_REQUIRED"), R.EXCHANGE_REJECTED, CONF),
+    ("callback", Response(500, raw=HTML), R.SERVER_ERROR, PROV),
+    ("callback", Response(502, document={"code": "UNEXPECTED_ERROR"}), R.SERVER_ERROR, PROV),
+    ("callback", leads(lambda _: "https://x.example/"), R.LOCATION_INVALID, CONF),
+    ("callback", leads(lambda _: "https://x.example/?flowId=..%2F..%2Fother"), R.LOCATION_INVALID, PROV),
+    ("callback", leads(lambda _: "http://[x/?flowId=1"), R.LOCATION_INVALID, PROV),
+    # destination_flow
+    ("destination_flow", failed("x"), R.EXCHANGE_REJECTED, CONF),
+    ("destination_flow", destination("ACCOUNT_LINKING_REQUIRED"), R.ACCOUNT_LINKING_REQUIRED, CONF),
+    ("destination_flow", destination("ACCOUNT_CONFIRMATION_REQUIRED"),
+     R.ACCOUNT_LINKING_REQUIRED, CONF),
+    ("destination_flow", destination("PROFILE_DATA_REQUIRED"), R.UNEXPECTED_STATUS, CONF),
+    ("destination_flow", source("COMPLETED"), R.NOT_A_FLOW, PROV),
+    ("destination_flow", error("NOT_FOUND", 404), R.OAUTH_ERROR, CONF),
+    # destination_resume
+    ("destination_resume", leads(lambda _: f"{APP_URI}?code=x&state=other"), R.STATE_MISMATCH, PROV),
+    ("destination_resume", leads(lambda _: f"{APP_URI}?error=access_denied"), R.OAUTH_ERROR, CONF),
+    ("destination_resume", leads(lambda _: "https://evil.example/?code=x"), R.LOCATION_INVALID, CONF),
+    ("destination_resume", failed("x"), R.FLOW_FAILED, PROV),
+    # destination_keys
+    ("destination_keys", Response(document={"keys": []}), R.KEYS_INVALID, PROV),
+    ("destination_keys", Response(document={"keys": [{"kty": "oct", "k": "eA"}]}), R.KEYS_INVALID, PROV),
+    ("destination_keys", Response(200, raw=HTML), R.NOT_JSON, PROV),
+    # token
+    ("token", Response(401, document={"error": "invalid_client"}), R.TOKEN_REFUSED, ACCT),
+    ("token", Response(400, document={"error": "invalid_grant"}), R.TOKEN_REFUSED, ACCT),
+    ("token", Response(404), R.TOKEN_REFUSED, ACCT),
+    ("token", Response(document={"access_token": "x"}), R.ID_TOKEN_INVALID, PROV),
+    ("token", Response(document={"error": "invalid_grant"}), R.TOKEN_REFUSED, ACCT),
+    ("token", Response(302, location="/"), R.REDIRECTED, PROV),
+]  # fmt: skip
+
+ANYWHERE: list[tuple[Response, Reason, Fault]] = [
+    (Response(429, headers=("Retry-After: 17",)), Reason.RATE_LIMITED, QUOTA),
+    (error("REQUEST_LIMITED", 403), Reason.RATE_LIMITED, QUOTA),
+    (Response(503, raw=HTML), Reason.SERVER_ERROR, PROV),
+    (Response(408), Reason.SERVER_ERROR, PROV),
+    (Response(403, raw=HTML), Reason.BLOCKED, Fault.NETWORK),
+    (Response(403, document={"message": "Forbidden"}), Reason.BLOCKED, Fault.NETWORK),
+    (Response(202, headers=("x-amzn-waf-action: challenge",)), Reason.BLOCKED, Fault.NETWORK),
+    (Response(raw=b"hang up"), Reason.PROTOCOL, PROV),
+]
+
+
+@pytest.mark.parametrize(("step", "answer", "reason", "fault"), CASES)
+def test_a_fault_is_found_at_its_step(
+    step: str, answer: Response | Play, reason: Reason, fault: Fault
+) -> None:
+    probed = probe({step: answer})
+    assert probed.finding == (step, reason, fault)
+    assert (reason, fault) in pairs_of(Journey.FEDERATION)
+    assert probed.federation.steps() == FULL[: FULL.index(step) + 1]
+    assert all(record.reason is Reason.OK for record in probed.outcome.steps[:-1])
+
+
+@pytest.mark.parametrize("step", FULL)
+@pytest.mark.parametrize(("answer", "reason", "fault"), ANYWHERE)
+def test_what_any_server_may_answer_is_judged_alike_at_every_step(
+    step: str, answer: Response, reason: Reason, fault: Fault
+) -> None:
+    probed = probe({step: answer})
+    assert probed.finding == (step, reason, fault)
+    assert probed.federation.steps()[-1] == step
+    assert probed.outcome.retry_after == (17.0 if answer.status == 429 else None)
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [("destination_authorize", "too_large"), ("token", "too_large"), ("callback", "exchange_rejected")],
+)
+def test_a_body_is_read_within_bounds(step: str, reason: str) -> None:
+    probed = probe({step: Response(raw=b" " * (2 * 1024 * 1024 + 1))})
+    assert probed.finding[:2] == (step, reason)
+
+
+def test_the_side_of_a_failure_is_that_of_its_step() -> None:
+    assert probe({"callback": Response(500)}).outcome.side == "destination"
+    assert probe({"source_resume": Response(500)}).outcome.side == "source"
