@@ -64,6 +64,7 @@ def link(href: object) -> Play:
     return offer
 
 
+EVIL_CALLBACK = "https%3A%2F%2Fevil.example%2Frp%2Fcallback%2Fx"
 URL_ENCODED_ERROR = "%7B%22code%22%3A%22INVALID_DATA%22%7D"
 
 Case = tuple[str, Response | Play, Reason, Fault]
@@ -103,7 +104,7 @@ CASES: list[Case] = [
     ("initiate", leads(lambda _: "https://evil.example/x/as/authorize"), R.LOCATION_INVALID, CONF),
     ("initiate", leads(lambda p: p.authorize_url(client_id=None)), R.LOCATION_INVALID, CONF),
     ("initiate", leads(lambda p: p.authorize_url(redirect_uri=None)), R.LOCATION_INVALID, CONF),
-    ("initiate", leads(lambda p: p.authorize_url(redirect_uri="https%3A%2F%2Fevil.example%2Frp%2Fcallback%2Fx")),
+    ("initiate", leads(lambda p: p.authorize_url(redirect_uri=EVIL_CALLBACK)),
      R.LOCATION_INVALID, CONF),
     ("initiate", leads(lambda p: p.authorize_url(state=None)), R.LOCATION_INVALID, CONF),
     ("initiate", leads(lambda p: p.authorize_url(state="")), R.LOCATION_INVALID, CONF),
@@ -159,7 +160,7 @@ CASES: list[Case] = [
      R.LOCATION_INVALID, CONF),
     ("source_resume", leads(lambda _: f"https://apps.pingone.com/x/signon/?flowId={FLOW}"),
      R.REDIRECTED, CONF),
-    ("source_resume", Response(document={"status": "COMPLETED", "authorizeResponse": {"code": CODE, "state": "x"}}),
+    ("source_resume", Response(document={"authorizeResponse": {"code": CODE, "state": "x"}}),
      R.STATE_MISMATCH, PROV),
     ("source_resume", Response(document={"status": "COMPLETED", "authorizeResponse": {"state": STATE}}),
      R.NOT_A_FLOW, PROV),
