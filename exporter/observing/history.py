@@ -35,7 +35,7 @@ MAX_OUTCOMES = 50
 class Streak:
     """The current run of conclusive outcomes that agree; one rule for metrics and pages.
 
-    Inconclusive outcomes (faults `quota` and `exporter`) neither belong to a streak nor end one.
+    Inconclusive outcomes (faults `quota`, `exporter` and `account`) neither belong to a streak nor end one.
     """
 
     failing: bool | None = None
@@ -160,7 +160,7 @@ class _Record:
         seen = [step.tls.not_after for step in outcome.steps if step.tls and step.tls.not_after is not None]
         known, first = self.certificate_expiry, not (self.last and self.last.reason is Reason.TLS)
         if seen:
-            self.certificate_expiry = seen[-1]
+            self.certificate_expiry = min(seen)  # of a federation: both sides
         elif outcome.reason is Reason.TLS and first and known is not None and known > outcome.ended_at:
             # The certificate that was good is not the one refused now, unless it has expired meanwhile.
             self.certificate_expiry = None

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from logging.handlers import QueueHandler
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
@@ -43,24 +43,26 @@ _log = logging.getLogger(__name__)
 
 
 class LogObserver:
-    """Logs each change of a target's reason, and every probe at level debug."""
+    """Logs each change of a target's reason or failed step, and every probe at level debug."""
 
     def __init__(self) -> None:
-        self._last: dict[tuple[str, Journey], Reason] = {}
+        self._last: dict[tuple[str, Journey], tuple[Reason, str]] = {}
         self._down: set[tuple[str, Journey]] = set()
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Log an outcome if its reason is not the last one's, else only at debug."""
+        """Log an outcome if reason or failed step are not the last one's, else only at debug."""
         key = outcome.target, outcome.journey
-        before = self._last.get(key)
-        self._last[key] = outcome.reason
-        if outcome.reason is before:
+        before, now = self._last.get(key), (outcome.reason, "" if outcome.success else outcome.step)
+        self._last[key] = now
+        if now == before:
             if _log.isEnabledFor(logging.DEBUG):
-                _log.debug("probe completed", extra=as_json(outcome))
+                _log.debug("probe completed", extra=_facts(outcome))
             return
-        facts = as_json(outcome)
+        facts = _facts(outcome)
         if before is not None:
-            facts["previous_reason"] = before.value
+            facts["previous_reason"] = before[0].value
+            if before[1] and before[1] != outcome.step:
+                facts["previous_step"] = before[1]
         if outcome.success:
             _log.info("target recovered" if key in self._down else "target up", extra=facts)
             self._down.discard(key)
@@ -74,6 +76,14 @@ class LogObserver:
         """Forget a target that is no longer probed."""
         self._last.pop((target, journey), None)
         self._down.discard((target, journey))
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    """Return what is logged of an outcome: its JSON, with the side where a journey has two."""
+    facts = as_json(outcome)
+    if outcome.journey is Journey.FEDERATION:
+        facts["side"] = outcome.side.value
+    return facts
 
 
 @contextmanager
@@ -256,9 +266,10 @@ def _ordered(first: list[str]) -> Processor:
 
 
 def _flatten(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace the steps by the facts of the last one."""
-    steps = event.pop("steps", None)
-    for key, value in steps[-1].items() if steps else ():
+    """Replace the steps by the facts of the one in which the probe ended."""
+    steps = event.pop("steps", None) or [{}]
+    ended_in_last = steps[-1].get("step") == event.get("step")  # not if sign-on is suspended
+    for key, value in steps[-1].items() if ended_in_last else ():
         if key == "phases":
             event.update({f"{phase}_seconds": seconds for phase, seconds in value.items()})
         elif key == "error_codes":

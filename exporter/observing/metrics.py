@@ -23,6 +23,7 @@ from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
 from exporter.observing.target_metrics import BucketCounts, TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
+from exporter.reasons import Reason
 from exporter.target import Journey, Target
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -35,6 +36,7 @@ class Metrics(Collector):
         targets: what is probed; their series exist from the start.
         buckets: upper bounds of the duration histogram, in seconds.
         federation_buckets: the same for the journey `federation`; empty for the same as `buckets`.
+        suspended: returns why sign-on of a target is suspended, None if it is not.
         wall: seconds since the epoch.
         clock: monotonic seconds, for work that yields.
     """
@@ -45,6 +47,7 @@ class Metrics(Collector):
         *,
         buckets: Sequence[float],
         federation_buckets: Sequence[float] = (),
+        suspended: Callable[[Target], Reason | None] = lambda _: None,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -53,6 +56,7 @@ class Metrics(Collector):
         self._wall = wall
         self._clock = clock
         self._buckets = dict.fromkeys(Journey, buckets) | {Journey.FEDERATION: federation_buckets or buckets}
+        self._suspended = suspended
         self._targets = {
             (target.name, journey): TargetMetrics(target, journey, self._buckets[journey])
             for target in targets
@@ -72,8 +76,10 @@ class Metrics(Collector):
     async def render(self, openmetrics: bool) -> bytes:  # noqa: FBT001  the one thing there is to choose
         """Return all metrics in OpenMetrics 1.0.0 or in text 0.0.4."""
         targets, now = tuple(self._targets.values()), self._wall()
-        for target in targets:
-            target.expire_backoff(now)
+        for metrics in targets:
+            metrics.expire_backoff(now)
+            if metrics.target.user is not None:
+                metrics.sign_on_suspended(self._suspended(metrics.target) is not None)
         if openmetrics not in self._expositions:  # a format that is never asked for is never rendered
             self._expositions[openmetrics] = Exposition(openmetrics=openmetrics, clock=self._clock)
         return await self._expositions[openmetrics].render(targets, self)

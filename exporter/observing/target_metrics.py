@@ -3,6 +3,7 @@
 To add a metric, keep its state in `TargetMetrics` and yield its family from one of the `_…_families`.
 The number of series is bounded by configuration, whatever a provider sends: steps, phases, reasons and
 statuses are closed sets, and HTTP codes beyond a maximum count as `other`. What was not observed is absent.
+The closed sets of a step appear once a probe has reached it; the first step is always reached.
 """
 
 from __future__ import annotations
@@ -25,22 +26,54 @@ from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
 from exporter.observing.history import Streak
-from exporter.outcome import FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, SkipCause, StepRecord
+from exporter.outcome import (
+    COMPLETED,
+    FAILED,
+    KNOWN_STATUSES,
+    UNKNOWN,
+    Outcome,
+    SkipCause,
+    StepRecord,
+)
 from exporter.reasons import pairs_of
-from exporter.target import Journey, JourneyTiming, Target
+from exporter.target import Journey, JourneyTiming, ProviderKind, Target, side_of
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
 """Present at 0 from the start: `increase()` does not see a counter that appears at 1."""
 _MAX_CODES = 20
 _OTHER_CODE = "other"
+_GOOD_AND_REFUSED = {
+    "destination_authorize": ("200", "400"),
+    "destination_lookup": ("200", "400"),
+    "initiate": ("302", "400"),
+    "source_authorize": ("200", "400"),
+    "sign_on": ("200", "400"),
+    "source_resume": ("200", "302"),
+    "callback": ("302", "400"),
+    "destination_flow": ("200", "404"),
+    "destination_resume": ("302", "400"),
+    "destination_keys": ("200", "503"),
+    "token": ("200", "400"),
+}
+"""The codes of a federation's steps: eleven codes at eleven steps would be half of a target's series."""
 _CODES = {
-    journey: tuple((step, code) for step in journey.steps for code in _INITIAL_CODES) for journey in Journey
+    step: tuple((step, code) for code in _GOOD_AND_REFUSED.get(step, _INITIAL_CODES))
+    for journey in Journey
+    for step in journey.steps
 }
 """Keys that all targets share, so that each does not hold its own copies."""
 
+_FLOW_STATUSES: Mapping[str, tuple[str, ...]] = {
+    "destination_authorize": (FAILED, UNKNOWN),
+    "destination_lookup": (FAILED, UNKNOWN),
+    "sign_on": (COMPLETED, FAILED, UNKNOWN),
+    "destination_flow": (COMPLETED, FAILED, UNKNOWN),
+}
+"""Statuses at steps that do not have the target's own expectation."""
+_EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})
+
 _KEY = ("target", "journey")
 _STEP = (*_KEY, "step")
-_INFO = ("target", "source_environment_id", "destination_environment_id", "auth_host")
 
 LabelValues: TypeAlias = tuple[str, ...]
 
@@ -109,12 +142,20 @@ class TargetMetrics(Collector):
         self._durations = BucketCounts(buckets)
         self._slow = 0
         self._phases: dict[LabelValues, tuple[int, float]] = {}
-        self._responses: dict[LabelValues, int] = dict.fromkeys(_CODES[journey], 0)
+        self._reached = [journey.steps[0]]
+        self._responses: dict[LabelValues, int] = dict.fromkeys(_CODES[journey.steps[0]], 0)
         self._statuses: dict[LabelValues, int] = self._initial_statuses()
         self._error_codes: Counter[LabelValues] = Counter()
         self._certificate_expiry: dict[LabelValues, float] = {}
         self._skipped: dict[LabelValues, int] = {(cause.value,): 0 for cause in SkipCause}
         self._backoff_until: float | None = None
+        self._kind: ProviderKind | None = None
+        self._suspended = False
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two probes."""
+        return self._timing.interval
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family, always all of them and in the same order; empty if nothing was observed."""
@@ -139,8 +180,11 @@ class TargetMetrics(Collector):
                 self._durations.observe(outcome.duration, probe)
                 self._slow += outcome.duration > self._timing.latency_objective
         self._streak.observe(outcome)
+        self._kind = outcome.kind or self._kind
         for record in outcome.steps:
+            self._reach(record.step)
             self._observe_step(record, stalled=outcome.stalled)
+        self._observe_certificates(outcome)
 
     def run_skipped(self, cause: SkipCause, count: int) -> None:
         """Count skipped runs."""
@@ -158,6 +202,12 @@ class TargetMetrics(Collector):
             self.version += 1
             self._backoff_until = None
 
+    def sign_on_suspended(self, suspended: bool) -> None:  # noqa: FBT001  the one thing there is to show
+        """Record whether lock-out protection holds sign-on back."""
+        if suspended is not self._suspended:
+            self.version += 1
+            self._suspended = suspended
+
     def adopt(self, target: Target) -> None:
         """Continue with the reloaded settings of the target; counters and state stay."""
         before, self.target = self.target, target
@@ -168,22 +218,30 @@ class TargetMetrics(Collector):
             self._backoff_until = None  # the provider that asked for it is no longer probed
         if before.auth_host != target.auth_host or before.destination_url != target.destination_url:
             self._certificate_expiry.clear()
+            self._kind = None
         # Statuses that were expected but never seen go, or many reloads would add up.
         seen = {key: count for key, count in self._statuses.items() if count}
         self._statuses = self._initial_statuses() | seen
-
-    @property
-    def interval(self) -> float:
-        """Seconds between two probes."""
-        return self._timing.interval
 
     @property
     def _timing(self) -> JourneyTiming:
         return self.target.timing(self._journey)
 
     def _initial_statuses(self) -> dict[LabelValues, int]:
-        statuses = (*self.target.expected_statuses, FAILED, UNKNOWN)
-        return {(step, status): 0 for step in self._journey.steps for status in statuses}
+        return {(step, status): 0 for step in self._reached for status in self._statuses_of(step)}
+
+    def _statuses_of(self, step: str) -> tuple[str, ...]:
+        if step in _EXPECTING_STEPS:
+            return (*self.target.expected_statuses, FAILED, UNKNOWN)
+        return _FLOW_STATUSES.get(step, ())
+
+    def _reach(self, step: str) -> None:
+        """Show the closed sets of a step from now on."""
+        if step in self._reached:
+            return
+        self._reached.append(step)
+        self._responses.update(dict.fromkeys(_CODES[step], 0))
+        self._statuses.update(dict.fromkeys([(step, status) for status in self._statuses_of(step)], 0))
 
     def _status_label(self, status: str) -> str:
         return status if status in KNOWN_STATUSES or status in self.target.expected_statuses else UNKNOWN
@@ -203,8 +261,19 @@ class TargetMetrics(Collector):
             status = step, self._status_label(record.flow_status)
             self._statuses[status] = self._statuses.get(status, 0) + 1
         self._error_codes.update((step, code) for code in record.error_codes)
-        if record.tls is not None and record.tls.not_after is not None:
-            self._certificate_expiry[step,] = record.tls.not_after
+
+    def _observe_certificates(self, outcome: Outcome) -> None:
+        """Keep the certificates that the last probe saw on each side, once for a connection used again.
+
+        A step that connects only now and then must not show a certificate that was renewed long ago.
+        """
+        seen: dict[tuple[str, float], LabelValues] = {}
+        for record in outcome.steps:
+            if record.tls is not None and record.tls.not_after is not None:
+                seen.setdefault((side_of(record.step), record.tls.not_after), (record.step,))
+        sides = {side for side, _ in seen}
+        kept = {key: value for key, value in self._certificate_expiry.items() if side_of(key[0]) not in sides}
+        self._certificate_expiry = kept | {key: not_after for (_, not_after), key in seen.items()}
 
     def _gauge(
         self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
@@ -272,8 +341,8 @@ class TargetMetrics(Collector):
         yield self._gauge(
             "pingone_flow_probe_last_result_info",
             "Result of the last probe: where it ended, why, and which side is at fault; always 1.",
-            {} if last is None else {(last.step, last.phase, last.reason, last.fault): 1},
-            *("step", "phase", "reason", "fault"),
+            {} if last is None else {(last.step, last.phase, last.reason, last.fault, last.side): 1},
+            *("step", "phase", "reason", "fault", "side"),
         )
         yield self._gauge(
             "pingone_flow_probe_last_run_timestamp_seconds",
@@ -287,7 +356,7 @@ class TargetMetrics(Collector):
         )
         yield self._gauge(
             "pingone_flow_probe_consecutive_failures",
-            "Failed probes since the last success; those with fault quota or exporter do not count.",
+            "Failed probes since the last success; those with fault quota, exporter or account do not count.",
             {} if streak.failing is None else {(): streak.length if streak.failing else 0},
         )
         yield self._gauge(
@@ -389,16 +458,19 @@ class TargetMetrics(Collector):
 
     def _target_families(self) -> Iterator[Metric]:
         target = self.target
-        own_labels = dict(target.labels)
+        labels = self._info_labels() if self._describes_target else {}
         info = GaugeMetricFamily(
             "pingone_flow_target_info",
-            "Environments and auth host of the target, with your own labels; always 1.",
-            labels=(*_INFO, *own_labels),
+            "Environments, hosts and identity provider of the target, with your own labels; always 1.",
+            labels=tuple(labels),
         )
-        if self._journey == target.journeys[0]:  # one per target, however many journeys it has
-            environments = target.source_environment_id or "", target.destination_environment_id
-            info.add_metric((target.name, *environments, target.auth_host, *own_labels.values()), 1)
         yield info
+        yield self._gauge(
+            "pingone_flow_target_last_step_info",
+            "Last step that the settings of the target ask for; always 1.",
+            {(target.last_step(self._journey),): 1},
+            "step",
+        )
         yield self._gauge(
             "pingone_flow_target_interval_seconds", "Seconds between two probes.", {(): self._timing.interval}
         )
@@ -412,11 +484,50 @@ class TargetMetrics(Collector):
             "Seconds above which a successful probe counts as slow.",
             {(): self._timing.latency_objective},
         )
+        signs_on = self._journey is Journey.FEDERATION and target.user is not None
+        suspended = GaugeMetricFamily(
+            "pingone_flow_sign_on_suspended",
+            "Whether lock-out protection suspends sign-on: 1 or 0; absent without a test account.",
+            labels=("target",),
+        )
+        if signs_on:
+            suspended.add_metric((target.name,), self._suspended)
+        yield suspended
+        secret = GaugeMetricFamily(
+            "pingone_flow_secret_expiry_timestamp_seconds",
+            "Unix time at which the client secret of the federation expires, by the settings.",
+            labels=("target",),
+        )
+        if self._describes_target and target.secret_expires is not None:
+            secret.add_metric((target.name,), target.secret_expires)
+        yield secret
         yield self._gauge(
             "pingone_flow_backoff_until_timestamp_seconds",
             "Unix time until which probes are paused after a rate limit; absent if they are not.",
             _known(self._backoff_until),
         )
+
+    @property
+    def _describes_target(self) -> bool:
+        """Whether this journey shows what is there once per target; only `federation` knows the provider."""
+        journeys = self.target.journeys
+        return self._journey is (Journey.FEDERATION if Journey.FEDERATION in journeys else journeys[0])
+
+    def _info_labels(self) -> dict[str, str]:
+        target, listed = self.target, self.target.listed
+        labels = {
+            "target": target.name,
+            "source_environment_id": target.source_environment_id,
+            "destination_environment_id": target.destination_environment_id,
+            "auth_host": target.auth_host,
+            "destination_auth_host": target.destination_auth_host,
+            "destination": None if listed is None else listed.destination,
+            "provider": None if listed is None else listed.slug,
+            "provider_id": target.provider_id if listed is None else listed.provider_id,
+            "kind": None if self._kind is None else self._kind.value,
+            **dict(target.labels),
+        }
+        return {name: value for name, value in labels.items() if value}
 
 
 def _rate_scopes(target: Target, journey: Journey) -> list[tuple[str, str]]:
