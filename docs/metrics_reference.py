@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
-from exporter.target import Journey, Target
+from exporter.target import Journey, ListedProvider, ProviderKind, SyntheticUser, Target
 
 _INTRODUCTION = """\
 # Metrics
@@ -25,7 +25,9 @@ configuration, whatever a provider sends.
 _TARGETS = """
 ## About targets
 
-`pingone_flow_target_info` also carries the target's own labels.
+`pingone_flow_target_info` also carries the target's own labels; labels with unknown values are absent.
+The series of a step appear once a probe has reached it. A target with the journey `federation` only has at
+most 250 series.
 
 """
 _EXPORTER = """
@@ -41,7 +43,8 @@ _NONE = "\N{EN DASH}"
 _PREFIX = "pingone_flow_"
 _LABELS = (
     *("target", "journey", "step", "phase", "reason", "fault", "code", "status", "check", "cause"),
-    *("source_environment_id", "destination_environment_id", "auth_host", "version", "python_version"),
+    *("side", "source_environment_id", "destination_environment_id", "auth_host", "destination_auth_host"),
+    *("destination", "provider", "provider_id", "kind", "version", "python_version"),
 )
 """In the order in which a reader expects them."""
 
@@ -101,14 +104,19 @@ def _example() -> Metrics:
     """Return metrics in which every family has a sample."""
     target = Target(
         name="emea",
-        source_environment_id="",
-        destination_environment_id="",
+        source_environment_id="id",
+        destination_environment_id="id",
         client_id="",
         source_url="https://auth.pingone.eu/id",
         redirect_uri="",
+        destination_url="https://auth.pingone.eu/id",
+        journeys=(Journey.FEDERATION,),
+        user=SyntheticUser(username="", password=""),
+        secret_expires=1.8e9,
+        listed=ListedProvider(destination="hub", provider_id="id", name="", slug="emea"),
     )
     record = StepRecord(
-        step="authorize",
+        step="source_authorize",
         reason=Reason.OK,
         phase=Phase.TRANSFER,
         phases=dict.fromkeys(Phase, 0.1),
@@ -125,7 +133,7 @@ def _example() -> Metrics:
     metrics.observe(
         Outcome(
             target=target.name,
-            journey=Journey.AUTHORIZE,
+            journey=Journey.FEDERATION,
             reason=Reason.OK,
             fault=Fault.NONE,
             step=record.step,
@@ -135,9 +143,10 @@ def _example() -> Metrics:
             duration=0.5,
             transaction_id="",
             steps=(record,),
+            kind=ProviderKind.PINGONE,
         )
     )
-    metrics.backoff_until(target.name, Journey.AUTHORIZE, float("inf"))
+    metrics.backoff_until(target.name, Journey.FEDERATION, float("inf"))
     metrics.transport.kernel_timestamps = True
     metrics.egress(True)  # noqa: FBT003  it got a response
     return metrics

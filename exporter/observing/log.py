@@ -266,10 +266,9 @@ def _ordered(first: list[str]) -> Processor:
 
 
 def _flatten(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace the steps by the facts of the one in which the probe ended."""
-    steps = event.pop("steps", None) or [{}]
-    ended_in_last = steps[-1].get("step") == event.get("step")  # not if sign-on is suspended
-    for key, value in steps[-1].items() if ended_in_last else ():
+    """Replace the steps by the facts of the last one."""
+    steps = event.pop("steps", None)
+    for key, value in steps[-1].items() if steps else ():
         if key == "phases":
             event.update({f"{phase}_seconds": seconds for phase, seconds in value.items()})
         elif key == "error_codes":

@@ -14,6 +14,8 @@ from exporter.observing import Metrics
 each = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 KEY = ("target", "journey")
 STEP = (*KEY, "step")
+HOSTS = ("auth_host", "destination_auth_host")
+PROVIDER = ("destination", "provider", "provider_id", "kind")
 ENVIRONMENTS = ("source_environment_id", "destination_environment_id")
 ROW = re.compile(r"\| `(?P<name>[a-z_]+)` \| (?P<kind>[a-z]+) \| (?P<labels>[^|]+) \| (?P<help>[^|]+) \|")
 
@@ -26,7 +28,7 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("probes_slow_total", "counter", *KEY),
         ("probe_consecutive_failures", "gauge", *KEY),
         ("probe_state_change_timestamp_seconds", "gauge", *KEY),
-        ("probe_last_result_info", "gauge", *STEP, "phase", "reason", "fault"),
+        ("probe_last_result_info", "gauge", *STEP, "phase", "reason", "fault", "side"),
         ("probe_last_run_timestamp_seconds", "gauge", *KEY),
         ("probe_last_success_timestamp_seconds", "gauge", *KEY),
         ("step_duration_seconds", "summary", *STEP, "phase"),
@@ -42,7 +44,10 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("clock_skew_error_seconds", "gauge", *STEP),
         ("tls_certificate_expiry_timestamp_seconds", "gauge", *STEP),
         ("backoff_until_timestamp_seconds", "gauge", *KEY),
-        ("target_info", "gauge", "target", *ENVIRONMENTS, "auth_host"),
+        ("target_info", "gauge", "target", *ENVIRONMENTS, *HOSTS, *PROVIDER),
+        ("target_last_step_info", "gauge", *STEP),
+        ("sign_on_suspended", "gauge", "target"),
+        ("secret_expiry_timestamp_seconds", "gauge", "target"),
         ("target_interval_seconds", "gauge", *KEY),
         ("target_timeout_seconds", "gauge", *KEY),
         ("target_latency_objective_seconds", "gauge", *KEY),

@@ -34,7 +34,7 @@ from observing.strategies import sequences
 from exporter.observing import History, Metrics
 from exporter.outcome import CHECKS, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause
 from exporter.probing.errors import KNOWN_CODES, codes_in_document
-from exporter.reasons import FAULTS, Fault, Reason
+from exporter.reasons import Fault, Reason, pairs_of
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def test_before_the_first_outcome_there_are_settings_and_counters() -> None:
         "http_responses",
         "statuses",
         "target_info",
+        "target_last_step_info",
         "target_interval_seconds",
         "target_timeout_seconds",
         "target_latency_objective_seconds",
@@ -88,7 +89,7 @@ def test_before_the_first_outcome_there_are_settings_and_counters() -> None:
 
 def test_counters_over_closed_sets_start_at_0() -> None:
     metrics = observed(expected=("A", "FAILED"))
-    pairs = [(reason, fault) for reason, faults in FAULTS.items() for fault in faults]
+    pairs = pairs_of(Journey.AUTHORIZE)
     assert len(pairs) == 24
     assert shown(metrics, "probes_total") == [
         ({**KEY, "reason": reason, "fault": fault}, 0) for reason, fault in pairs
@@ -152,7 +153,7 @@ def test_a_success_is_shown_whole() -> None:
     assert shown(metrics, "probe_state_change_timestamp_seconds") == [(KEY, START + 0.3)]
     assert shown(metrics, "probe_consecutive_failures") == [(KEY, 0)]
     assert shown(metrics, "probe_last_result_info") == [
-        ({**STEP, "phase": "transfer", "reason": "ok", "fault": "none"}, 1)
+        ({**STEP, "phase": "transfer", "reason": "ok", "fault": "none", "side": "source"}, 1)
     ]
     assert shown(metrics, "http_status_code") == [(STEP, 200)]
     assert shown(metrics, "step_last_duration_seconds") == [
@@ -167,7 +168,7 @@ def test_a_failure_replaces_the_success_before_it() -> None:
     assert shown(metrics, "probe_last_run_timestamp_seconds") == [(KEY, START + 60)]
     assert shown(metrics, "probe_last_success_timestamp_seconds") == [(KEY, START)]
     assert shown(metrics, "probe_last_result_info") == [
-        ({**STEP, "phase": "connect", "reason": "connect", "fault": "network"}, 1)
+        ({**STEP, "phase": "connect", "reason": "connect", "fault": "network", "side": "source"}, 1)
     ]
 
 

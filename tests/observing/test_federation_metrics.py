@@ -1,0 +1,254 @@
+"""The metrics of the journey `federation`: steps that were reached, sides, and a bounded number of series."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from observing.examples import (
+    BUCKETS,
+    DESTINATION,
+    PHASES,
+    SOURCE,
+    START,
+    a_certificate,
+    a_step,
+    a_success,
+    a_target,
+    page,
+    shown,
+)
+
+from exporter.observing import History, Metrics
+from exporter.outcome import CHECKS, Outcome, Phase, StepRecord
+from exporter.reasons import Fault, Reason, pairs_of
+from exporter.target import (
+    DestinationApplication,
+    Journey,
+    JourneyTiming,
+    ListedProvider,
+    ProviderKind,
+    SyntheticUser,
+    Target,
+)
+
+FEDERATION_BUCKETS = (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60)
+STEPS = Journey.FEDERATION.steps
+KEY = {"target": "emea", "journey": "federation"}
+FLOWS = {
+    "destination_authorize": "SIGN_ON_REQUIRED",
+    "destination_lookup": "EXTERNAL_AUTHENTICATION_REQUIRED",
+    "source_authorize": "USERNAME_PASSWORD_REQUIRED",
+    "sign_on": "COMPLETED",
+    "source_resume": "COMPLETED",
+    "destination_flow": "COMPLETED",
+}
+CHECKED = {
+    "initiate": ("pkce",),
+    "source_authorize": CHECKS,
+    "token": ("subject",),
+}
+REDIRECTS = ("initiate", "callback", "destination_resume")
+CONNECTING = ("destination_authorize", "source_authorize")
+
+
+def a_federation(**changes: object) -> Target:
+    """Return a target whose settings ask for every step."""
+    target = a_target(
+        journeys=(Journey.FEDERATION,),
+        destination_url="https://sso.example.com:8443",
+        application=DestinationApplication(client_id="app", redirect_uri="https://x", client_secret="secret"),
+        user=SyntheticUser(username="user", password="secret"),
+        secret_expires=START + 90 * 86_400,
+    )
+    return replace(target, **changes)  # type: ignore[arg-type]
+
+
+def a_federation_step(step: str, **changes: object) -> StepRecord:
+    """Return the record of a step of a healthy federation: two connections, each used again."""
+    connects = step in CONNECTING
+    checks = dict.fromkeys(CHECKED.get(step, ()), True)
+    record = a_step(
+        step=step,
+        phases=PHASES if connects else {Phase.PROCESSING: 0.2, Phase.TRANSFER: 0.1},
+        http_status_code=302 if step in REDIRECTS else 200,
+        flow_status=FLOWS.get(step),
+        checks=checks,
+        lifetime=900.0 if len(checks) > 1 else None,
+        clock_skew=0.1 if checks else None,
+        clock_skew_error=0.1 if checks else None,
+        tls=a_certificate(START + (50 if step in CONNECTING else 60) * 86_400),
+    )
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+def a_sign_on(reached: int = len(STEPS), **changes: object) -> Outcome:
+    """Return a success of the first steps, with the changes given."""
+    records = tuple(a_federation_step(step) for step in STEPS[:reached])
+    outcome = a_success(
+        journey=Journey.FEDERATION,
+        step=STEPS[reached - 1],
+        steps=records,
+        duration=2.5,
+        kind=ProviderKind.PINGONE,
+    )
+    return replace(outcome, **changes)  # type: ignore[arg-type]
+
+
+def observed(*outcomes: Outcome, **changes: object) -> Metrics:
+    """Return the metrics of one federation after these outcomes."""
+    metrics = Metrics([a_federation(**changes)], buckets=BUCKETS, federation_buckets=FEDERATION_BUCKETS)
+    for outcome in outcomes:
+        metrics.observe(outcome)
+    return metrics
+
+
+def steps_of(metrics: Metrics, family: str) -> set[str]:
+    return {labels["step"] for labels, _ in shown(metrics, family)}
+
+
+def test_a_full_federation_has_at_most_250_series() -> None:
+    failures = [
+        a_sign_on(7, reason=reason, fault=fault, step="callback")
+        for reason, fault in (
+            (Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION),
+            (Reason.TIMEOUT, Fault.PROVIDER),
+        )
+    ]
+    metrics = observed(*failures, a_sign_on())
+    metrics.backoff_until("emea", Journey.FEDERATION, float("inf"))
+    series = [s for family in page(metrics).families for s in family.samples if "target" in s.labels]
+    assert steps_of(metrics, "http_status_code") == set(STEPS)
+    assert len(series) <= 250
+    assert len({(s.name, *sorted(s.labels.items())) for s in series}) == len(series)
+
+
+def test_the_closed_sets_of_a_step_appear_once_it_was_reached() -> None:
+    metrics = observed()
+    assert steps_of(metrics, "http_responses_total") == {"destination_authorize"}
+    metrics.observe(a_sign_on(4))
+    assert steps_of(metrics, "http_responses_total") == {*STEPS[:4]}
+    assert steps_of(metrics, "statuses_total") == {
+        "destination_authorize",
+        "destination_lookup",
+        "source_authorize",
+    }
+    statuses = [
+        labels["status"] for labels, _ in shown(metrics, "statuses_total") if labels["step"] == STEPS[3]
+    ]
+    assert statuses == ["USERNAME_PASSWORD_REQUIRED", "FAILED", "UNKNOWN"]
+    metrics.observe(a_sign_on(1))
+    assert steps_of(metrics, "http_responses_total") == {*STEPS[:4]}, "counters stay"
+
+
+def test_reasons_and_buckets_are_those_of_the_journey() -> None:
+    metrics = observed(a_sign_on())
+    found = [(labels["reason"], labels["fault"]) for labels, _ in shown(metrics, "probes_total")]
+    assert found == [(reason.value, fault.value) for reason, fault in pairs_of(Journey.FEDERATION)]
+    bounds = [labels["le"] for labels, _ in shown(metrics, "probe_duration_seconds") if "le" in labels]
+    assert bounds == [*(str(float(bound)) for bound in FEDERATION_BUCKETS), "+Inf"]
+
+
+def test_the_last_result_names_step_and_side() -> None:
+    metrics = observed(a_sign_on(5, reason=Reason.ACCOUNT_LOCKED, fault=Fault.ACCOUNT))
+    result = {"phase": "transfer", "reason": "account_locked", "fault": "account"}
+    expected = {**KEY, "step": "sign_on", **result, "side": "source"}
+    assert shown(metrics, "probe_last_result_info") == [(expected, 1)]
+    metrics.observe(a_sign_on(7, reason=Reason.EXCHANGE_REJECTED, fault=Fault.CONFIGURATION))
+    ((labels, _),) = shown(metrics, "probe_last_result_info")
+    assert (labels["step"], labels["side"]) == ("callback", "destination")
+
+
+def test_an_account_fault_leaves_consecutive_failures_alone() -> None:
+    metrics = observed(a_sign_on(), a_sign_on(5, reason=Reason.MFA_REQUIRED, fault=Fault.ACCOUNT))
+    assert shown(metrics, "probe_success") == [(KEY, 0)]
+    assert shown(metrics, "probe_consecutive_failures") == [(KEY, 0)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "step"),
+    [
+        ({}, "token"),
+        ({"user": None}, "source_authorize"),
+        (
+            {"application": DestinationApplication(client_id="app", redirect_uri="https://x")},
+            "destination_resume",
+        ),
+    ],
+)
+def test_how_far_the_settings_ask_is_shown(changes: dict[str, object], step: str) -> None:
+    assert shown(observed(**changes), "target_last_step_info") == [({**KEY, "step": step}, 1)]
+
+
+def test_each_journey_has_its_own_timing() -> None:
+    federation = JourneyTiming(interval=300, timeout=25, latency_objective=2)
+    metrics = observed(
+        a_sign_on(), journeys=(Journey.AUTHORIZE, Journey.FEDERATION), interval=30.0, federation=federation
+    )
+    for family, values in (("interval", [30, 300]), ("timeout", [10, 25]), ("latency_objective", [2, 2])):
+        assert [value for _, value in shown(metrics, f"target_{family}_seconds")] == values
+    assert [value for _, value in shown(metrics, "probes_slow_total")] == [0, 1]
+
+
+def test_target_info_has_what_is_known_of_destination_and_provider() -> None:
+    info = {
+        "target": "emea",
+        "source_environment_id": SOURCE,
+        "destination_environment_id": DESTINATION,
+        "auth_host": "auth.pingone.eu",
+        "destination_auth_host": "sso.example.com:8443",
+        "provider_id": "emea-idp",
+    }
+    metrics = observed(journeys=(Journey.AUTHORIZE, Journey.FEDERATION), provider_id="emea-idp")
+    assert shown(metrics, "target_info") == [(info, 1)]
+    metrics.observe(a_sign_on())
+    assert shown(metrics, "target_info") == [({**info, "kind": "pingone"}, 1)]
+    metrics.observe(a_sign_on(1, kind=None))
+    assert shown(metrics, "target_info") == [({**info, "kind": "pingone"}, 1)], "the kind stays"
+
+
+def test_target_info_of_a_discovered_target_names_destination_and_provider() -> None:
+    listed = ListedProvider(destination="hub", provider_id="3f2a", name="Old-One", slug="old_one")
+    ((labels, _),) = shown(observed(listed=listed, source_url="", source_environment_id=""), "target_info")
+    assert (labels["destination"], labels["provider"], labels["provider_id"]) == ("hub", "old_one", "3f2a")
+    assert not {"auth_host", "source_environment_id", "kind"} & set(labels)
+
+
+def test_a_suspended_sign_on_is_shown_as_soon_as_it_is_and_as_long() -> None:
+    suspended: dict[str, Reason] = {}
+    metrics = Metrics(
+        [a_federation(), a_federation(name="apac", user=None)],
+        buckets=BUCKETS,
+        suspended=lambda target: suspended.get(target.name),
+    )
+    assert shown(metrics, "sign_on_suspended") == [({"target": "emea"}, 0)]
+    suspended["emea"] = Reason.CREDENTIALS_REJECTED
+    assert shown(metrics, "sign_on_suspended") == [({"target": "emea"}, 1)]
+    suspended.clear()
+    assert shown(metrics, "sign_on_suspended") == [({"target": "emea"}, 0)]
+
+
+def test_the_expiry_of_the_client_secret_is_shown_once_per_target() -> None:
+    both = (Journey.AUTHORIZE, Journey.FEDERATION)
+    family = "secret_expiry_timestamp_seconds"
+    assert shown(observed(journeys=both), family) == [({"target": "emea"}, START + 90 * 86_400)]
+    assert shown(observed(secret_expires=None), family) == []
+
+
+def test_each_side_shows_the_certificates_of_the_last_probe_only() -> None:
+    """Otherwise a step that seldom connects would show a certificate that was renewed long ago."""
+    family = "tls_certificate_expiry_timestamp_seconds"
+    old = a_federation_step("callback", tls=a_certificate(START + 5))
+    metrics = observed(a_sign_on(7, steps=(a_federation_step("source_authorize"), old)))
+    assert steps_of(metrics, family) == {"source_authorize", "callback"}
+    metrics.observe(a_sign_on(1))
+    assert steps_of(metrics, family) == {"source_authorize", "destination_authorize"}
+
+
+def test_history_keeps_whole_federations_and_the_certificate_that_expires_first() -> None:
+    history, outcome = History(), a_sign_on()
+    history.observe(outcome)
+    status = history.status(a_federation(), Journey.FEDERATION)
+    assert history.history(status).recent == (outcome,)
+    assert status.certificate_expiry == START + 50 * 86_400
+    assert not status.slow
