@@ -117,6 +117,7 @@ class Daemon:
             config.targets,
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
+            suspended=lambda target: self._prober.guard.suspended(target),
         )
         self._metrics.set_shard(config.shard.index, config.shard.count)
         self._history, self._outcome_log = History(), LogObserver()
