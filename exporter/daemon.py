@@ -35,6 +35,7 @@ from exporter.process import (
     run_in_thread,
     stop_signals,
 )
+from exporter.reasons import Reason
 from exporter.scheduling import PeriodicJob, Schedule, ScheduledProbe
 from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting, ListenAddress
@@ -117,7 +118,7 @@ class Daemon:
             config.targets,
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
-            suspended=lambda target: self._prober.guard.suspended(target),
+            suspended=self._sign_on_suspension,
         )
         self._metrics.set_shard(config.shard.index, config.shard.count)
         self._history, self._outcome_log = History(), LogObserver()
@@ -317,6 +318,9 @@ class Daemon:
             family=config.ip_family,
             stalls=self._loop_watch.stalls,
         )
+
+    def _sign_on_suspension(self, target: Target) -> Reason | None:
+        return self._prober.guard.suspended(target)
 
     def _ssl_context(self, target: Target) -> ssl.SSLContext:
         return self._ssl_contexts(target)

@@ -21,7 +21,8 @@ from prometheus_client.registry import Collector
 from exporter import __version__
 from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
-from exporter.observing.target_metrics import BucketCounts, TargetMetrics
+from exporter.observing.histogram import BucketCounts
+from exporter.observing.target_metrics import TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
 from exporter.reasons import Reason
 from exporter.target import Journey, Target

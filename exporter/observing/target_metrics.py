@@ -8,11 +8,9 @@ The closed sets of a step appear once a probe has reached it; the first step is 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -22,9 +20,8 @@ from prometheus_client.metrics_core import (
     SummaryMetricFamily,
 )
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
-from prometheus_client.utils import floatToGoString
 
+from exporter.observing.histogram import BucketCounts, TracedProbe
 from exporter.observing.history import Streak
 from exporter.outcome import (
     COMPLETED,
@@ -76,47 +73,6 @@ _KEY = ("target", "journey")
 _STEP = (*_KEY, "step")
 
 LabelValues: TypeAlias = tuple[str, ...]
-
-
-class TracedProbe(NamedTuple):
-    """The probe behind a sample, for an exemplar that leads to PingOne's audit log."""
-
-    transaction_id: str
-    value: float
-    ended_at: float
-
-    def exemplar(self) -> Exemplar:
-        """Return it as prometheus-client wants it."""
-        return Exemplar({"transaction_id": self.transaction_id}, self.value, self.ended_at)
-
-
-class BucketCounts:
-    """The state of a histogram: counts per bucket, and the last probe in each.
-
-    Args:
-        bounds: upper bounds, increasing, without +Inf.
-    """
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = tuple(bounds)
-        self._counts = [0] * (len(self._bounds) + 1)
-        self._probes: list[TracedProbe | None] = [None] * len(self._counts)
-        self.sum = 0.0
-
-    def observe(self, value: float, probe: TracedProbe | None = None) -> None:
-        """Count a value into the first bucket with a bound that is not below it."""
-        bucket = bisect_left(self._bounds, value)
-        self._counts[bucket] += 1
-        self._probes[bucket] = probe
-        self.sum += value
-
-    def buckets(self) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
-        """Return the buckets as HistogramMetricFamily wants them: bound, cumulative count, exemplar."""
-        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
-        return [
-            (bound, count) if probe is None else (bound, count, probe.exemplar())
-            for bound, count, probe in zip(bounds, accumulate(self._counts), self._probes, strict=True)
-        ]
 
 
 class TargetMetrics(Collector):
@@ -464,6 +420,8 @@ class TargetMetrics(Collector):
             "Environments, hosts and identity provider of the target, with your own labels; always 1.",
             labels=tuple(labels),
         )
+        if labels:
+            info.add_metric(tuple(labels.values()), 1)
         yield info
         yield self._gauge(
             "pingone_flow_target_last_step_info",
