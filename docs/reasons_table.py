@@ -33,15 +33,33 @@ GROUPS: Mapping[str, tuple[Reason, ...]] = {
         Reason.OAUTH_ERROR,
         Reason.BLOCKED,
         Reason.CLIENT_ERROR,
+        Reason.PROVIDER_MISSING,
+        Reason.EXCHANGE_REJECTED,
+        Reason.ACCOUNT_LINKING_REQUIRED,
+        Reason.LOGIN_PAGE_ERROR,
     ),
-    "Wrong response": (
+    "Wrong answer": (
         Reason.TOO_LARGE,
         Reason.NOT_JSON,
         Reason.FLOW_FAILED,
         Reason.NOT_A_FLOW,
         Reason.UNEXPECTED_STATUS,
+        Reason.LOCATION_INVALID,
+        Reason.STATE_MISMATCH,
+        Reason.ID_TOKEN_INVALID,
+        Reason.ISSUER_MISMATCH,
+        Reason.METADATA_INVALID,
+        Reason.KEYS_INVALID,
     ),
-    "Our own": (Reason.INTERNAL,),
+    "Test account": (
+        Reason.CREDENTIALS_REJECTED,
+        Reason.ACCOUNT_LOCKED,
+        Reason.PASSWORD_EXPIRED,
+        Reason.MFA_REQUIRED,
+        Reason.FURTHER_ACTION_REQUIRED,
+        Reason.TOKEN_REFUSED,
+    ),
+    "Ours": (Reason.INTERNAL,),
 }
 
 ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
@@ -127,6 +145,74 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
     (Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION): (
         "a different first screen",
         "the sign-on policy was changed; if intended, update `EXPECTED_STATUSES`",
+    ),
+    (Reason.PROVIDER_MISSING, Fault.CONFIGURATION): (
+        "the identity provider is not offered at sign-on",
+        "the destination's sign-on policy: was the provider disabled or removed? `PROVIDER_ID`",
+    ),
+    (Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION): (
+        "sign-on fails after the password",
+        "the client secret in the destination's provider entry, and its keys; the destination's audit log",
+    ),
+    (Reason.ACCOUNT_LINKING_REQUIRED, Fault.CONFIGURATION): (
+        "users without a link cannot sign on",
+        "the test user's link at the destination; was it deleted, or did the subject change?",
+    ),
+    (Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION): (
+        "an error instead of the sign-on page",
+        "the destination's application at the identity provider: client ID and redirect URI",
+    ),
+    (Reason.LOCATION_INVALID, Fault.CONFIGURATION): (
+        "sign-on leads to a wrong place",
+        "the provider entry in the destination: issuer, authorization endpoint; `LOGIN_HOSTS`",
+    ),
+    (Reason.LOCATION_INVALID, Fault.PROVIDER): (
+        "sign-on ends with an error",
+        "a malformed link or redirect: open a support case with the correlation ID from the log",
+    ),
+    (Reason.STATE_MISMATCH, Fault.PROVIDER): (
+        "sign-on ends with an error",
+        "a cache or gateway in front of the environment; open a support case",
+    ),
+    (Reason.ID_TOKEN_INVALID, Fault.PROVIDER): (
+        "applications reject the sign-on",
+        "the destination's signing keys, its issuer, and `pingone_flow_clock_skew_seconds`",
+    ),
+    (Reason.ISSUER_MISMATCH, Fault.CONFIGURATION): (
+        "destinations reject the ID token",
+        "`ISSUER`; was a custom domain added or removed?",
+    ),
+    (Reason.METADATA_INVALID, Fault.PROVIDER): (
+        "none, until a destination reads the metadata again",
+        "`/.well-known/openid-configuration` of the source",
+    ),
+    (Reason.KEYS_INVALID, Fault.PROVIDER): (
+        "ID tokens cannot be verified",
+        "the JWKS of the environment: is there a signing key of an advertised algorithm?",
+    ),
+    (Reason.CREDENTIALS_REJECTED, Fault.ACCOUNT): (
+        "none: only the test account",
+        "`USERNAME` and `PASSWORD`; sign-on is suspended until they change",
+    ),
+    (Reason.ACCOUNT_LOCKED, Fault.ACCOUNT): (
+        "none: only the test account",
+        "unlock the user; who else signs on with it?",
+    ),
+    (Reason.PASSWORD_EXPIRED, Fault.ACCOUNT): (
+        "none: only the test account",
+        "a password policy without expiry for the test user; set `PASSWORD` again",
+    ),
+    (Reason.MFA_REQUIRED, Fault.ACCOUNT): (
+        "none: only the test account",
+        "the sign-on policy: exclude the test user from MFA",
+    ),
+    (Reason.FURTHER_ACTION_REQUIRED, Fault.ACCOUNT): (
+        "none: only the test account",
+        "sign on as the test user once: a consent, a profile field or an agreement is missing",
+    ),
+    (Reason.TOKEN_REFUSED, Fault.ACCOUNT): (
+        "none: only our own test application",
+        "`DESTINATION_CLIENT_SECRET` and `DESTINATION_CLIENT_AUTH` of the test application",
     ),
     (Reason.INTERNAL, Fault.EXPORTER): (
         "none",
