@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import get_args
 
-from exporter.simulator import KINDS, ExpectedOutcome, Weather, demo_environments, parameters
+from exporter.simulator import KINDS, Endpoint, ExpectedOutcome, Weather, demo_environments, parameters
+from exporter.target import side_of
 
 _PAGE = """\
 # Simulator
@@ -42,6 +43,34 @@ It exits with status 0 on a signal, 2 for an invalid option and 1 if a port is i
 {rows}
 
 {tls} need an environment that is served over https, of which the demo has {https}.
+With `endpoint`, only requests to that endpoint are affected: {endpoints}.
+`sign_on` is a POST to a flow, `flow` a GET. A destination that redeems a code meets the weather of its
+source's `token`, although no connection is made.
+
+## Weather of a federation
+
+A destination has an identity provider that leads to another environment. What the journey `federation`
+reports, with this weather at the environment that answers the step and default parameters:
+
+| kind | parameters | what it does | at | what an exporter reports |
+|---|---|---|---|---|
+{federation}
+
+Above, `authorize` and `discovery` are not affected. In the source environment, `token_refused` and
+`id_token_invalid` fail the destination's callback; in the destination, `state_lost` is reported at
+`destination_resume`.
+
+## The workflow
+
+Both environments serve it all, and refuse a request as the provider does, for example for a missing cookie
+(`ST`, with `Secure`: clients need https, or to treat loopback as secure), another state, a used code, or a
+wrong `code_verifier`. Not documented by the vendor, and therefore inferred:
+
+- that a policy with an identity provider alone answers EXTERNAL_AUTHENTICATION_REQUIRED, and that
+  `user.lookup` at a destination does;
+- all forms in which `/rp/authenticate` and the callback fail, and the cookie that the callback sets;
+- how long a code may be redeemed (ten minutes), and an access token that is not a JWT;
+- that a flow that is completed, but not in this session, is refused with 400.
 
 ## Control API
 
@@ -81,22 +110,37 @@ def reference() -> str:
     return _PAGE.format(
         size=len(environments),
         names=", ".join(f"`{environment.name}`" for environment in environments),
-        rows="\n".join(_row(name, kind) for name, kind in KINDS.items()),
+        rows="\n".join(_row(name, kind) for name, kind in KINDS.items() if kind.in_federation is None),
+        federation="\n".join(
+            _federation_row(name, kind, kind.in_federation)
+            for name, kind in KINDS.items()
+            if kind.in_federation is not None
+        ),
+        endpoints=", ".join(f"`{name}`" for name in get_args(Endpoint)),
         tls=" and ".join(f"`{name}`" for name, kind in KINDS.items() if kind.needs_tls),
         https=" and ".join(f"`{environment.name}`" for environment in environments if environment.https),
     )
 
 
 def _row(name: str, kind: type[Weather]) -> str:
-    listed = "; ".join(_parameters(kind))
     reports = " or ".join(_outcome(expected) for expected in kind.expected)
     with_note = f"{reports}; {kind.note}" if kind.note else reports
-    return f"| `{name}` | {listed or 'none'} | {kind.__doc__} | {with_note} |"
+    return f"| `{name}` | {_parameters(kind)} | {kind.__doc__} | {with_note} |"
 
 
-def _parameters(kind: type[Weather]) -> Iterator[str]:
-    for name, values, default in parameters(kind):
-        yield f"`{name}`: {values}" + ("" if default is None else f", by default {default:g}")
+def _federation_row(name: str, kind: type[Weather], reported: ExpectedOutcome) -> str:
+    where = f"the {side_of(reported.step)}"
+    reports = f"step `{reported.step}`: {_outcome(reported)}"
+    return f"| `{name}` | {_parameters(kind)} | {kind.__doc__} | {where} | {reports} |"
+
+
+def _parameters(kind: type[Weather]) -> str:
+    listed = [
+        f"`{name}`: {values}" + ("" if default is None else f", by default {default}")
+        for name, values, default in parameters(kind)
+        if name != "endpoint"
+    ]
+    return "; ".join([*listed, *(["`endpoint`"] if "endpoint" in kind.model_fields else [])]) or "none"
 
 
 def _outcome(expected: ExpectedOutcome) -> str:

@@ -50,7 +50,7 @@ def simulate(
     Args:
         host: where to listen.
         control_port: of the control API; 0 means any free one.
-        environments: how many healthy ones; None means the demo's eight, in their weather.
+        environments: how many healthy ones; None means the demo's, in their weather.
         weather: `NAME=KIND[,PARAMETER=VALUE…]`, at the start.
         script: a file of weather over time.
 

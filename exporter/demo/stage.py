@@ -63,7 +63,7 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         variables = running.exporter_variables() | SETTINGS
         variables["FLOW_EXPORTER_WEB__LISTEN_ADDRESS"] = address
         read = partial(load, variables, Path(folder))
-        board = Board(console, {name: partial(_weather, running, name) for name in running.environments})
+        board = Board(console, {name: partial(_weather, running, name) for name in running.sources()})
         urls = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
         if prometheus is not None:
             try:

@@ -4,7 +4,9 @@
     control API ────┼─> weather ─┐
                     │            v
     client ──> listener ──> simulated environment ──> provider (authorize, flows, metadata)
-                 (port, TLS, HTTP/1.1)    (edge)
+                 (port, TLS, HTTP/1.1)    (edge)          ├─> accounts         (passwords)
+                                                          ├─> relying party    (a destination's /rp/…)
+                                                          └─> token endpoint
 
 Each environment has a port of its own, so that faults of a listener are possible; the control API has another
 one, which no weather reaches. The provider does no I/O: time, chance and weather are arguments.
@@ -14,6 +16,7 @@ from exporter.simulator.demo_environments import demo_environments, demo_script,
 from exporter.simulator.environments import (
     Application,
     Environment,
+    IdentityProvider,
     SignOnPolicy,
     SimulationError,
     TLSRequiredError,
@@ -25,6 +28,7 @@ from exporter.simulator.simulated_environment import RequestStats, SimulatedEnvi
 from exporter.simulator.weather import (
     EXPECTED_OUTCOMES,
     KINDS,
+    Endpoint,
     ExpectedOutcome,
     Weather,
     WeatherError,
@@ -39,8 +43,10 @@ __all__ = [
     "Application",
     "Change",
     "Clock",
+    "Endpoint",
     "Environment",
     "ExpectedOutcome",
+    "IdentityProvider",
     "RequestStats",
     "Script",
     "ScriptError",

@@ -48,6 +48,8 @@ class AuthorizeRequest:
         pi_flow: whether the client wants the flow as JSON.
         prompts: the words of `prompt`.
         state: the client's own.
+        nonce: the client's, for its ID token.
+        challenge: code challenge and its method.
     """
 
     application: Application
@@ -55,6 +57,8 @@ class AuthorizeRequest:
     pi_flow: bool
     prompts: frozenset[str] = frozenset()
     state: str | None = field(default=None, repr=False)
+    nonce: str | None = field(default=None, repr=False)
+    challenge: tuple[str, str] | None = field(default=None, repr=False)
 
 
 def read_authorize(query: str, applications: Iterable[Application]) -> AuthorizeRequest:
@@ -87,7 +91,7 @@ def _check(
     )
     _demand_one_of(given.get("response_mode", "query"), "response_mode", RESPONSE_MODES)
     _demand("openid" in _required(given, "scope").split(" "), "scope", "Must contain openid.")
-    _check_pkce(given, application)
+    challenge = _check_pkce(given, application)
     whole = re.fullmatch(r"[0-9]{1,10}", given.get("max_age", "0")) is not None
     _demand(whole, "max_age", "Must be a whole number of seconds.")
     prompts = frozenset(given.get("prompt", "").split())
@@ -100,6 +104,8 @@ def _check(
         pi_flow=pi_flow,
         prompts=prompts,
         state=given.get("state"),
+        nonce=given.get("nonce"),
+        challenge=challenge,
     )
 
 
@@ -126,12 +132,13 @@ def _demand_one_of(value: str, target: str, allowed: Iterable[str]) -> None:
     _demand(value in set(allowed), target, f"Must be one of {', '.join(allowed)}.")
 
 
-def _check_pkce(given: Mapping[str, str], application: Application) -> None:
+def _check_pkce(given: Mapping[str, str], application: Application) -> tuple[str, str] | None:
     if "code_challenge" not in given:
         if "code_challenge_method" in given or application.pkce_required:
             raise RefusedError(required_value("code_challenge"))
-        return
-    method = given.get("code_challenge_method", "plain")
+        return None
+    challenge, method = given["code_challenge"], given.get("code_challenge_method", "plain")
     _demand_one_of(method, "code_challenge_method", _CHALLENGES)
-    valid = _CHALLENGES[method].fullmatch(given["code_challenge"]) is not None
+    valid = _CHALLENGES[method].fullmatch(challenge) is not None
     _demand(valid, "code_challenge", "Does not have the form that its method prescribes.")
+    return challenge, method

@@ -1,14 +1,19 @@
-"""The demo's eight environments, and a minute in which every kind of weather passes over them."""
+"""The demo's environments, and a minute of weather over them.
+
+Eight are watched by the authorize request; `uk_partners` signs users on for `uk_hub`, the whole way.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import NAMESPACE_URL, uuid5
 
-from exporter.simulator.environments import Application, Environment, SignOnPolicy, User
+from exporter.simulator.environments import Application, Environment, IdentityProvider, SignOnPolicy, User
 from exporter.simulator.script import Change, Script
 from exporter.simulator.weather import Flaky, Healthy, Slow, Weather, parse_weather
 
 _SEED = "https://simulator.example/"
+_SECRET = "demo"  # noqa: S105  of made-up applications
 
 
 def demo_environments() -> tuple[Environment, ...]:
@@ -22,7 +27,21 @@ def demo_environments() -> tuple[Environment, ...]:
         _environment("sg_contractors", policy=SignOnPolicy.IDENTIFIER_FIRST),
         _environment("latam_franchise", policy=SignOnPolicy.DAVINCI),
         _environment("nordics_workforce", custom_domain=True, pkce=True),
+        *demo_federation(),
     )
+
+
+def demo_federation() -> tuple[Environment, Environment]:
+    """Return a source and its destination, with all that a sign-on needs."""
+    source = _environment("uk_partners", https=True, pkce=True)
+    provider = IdentityProvider(
+        id=_id("uk_hub/provider"),
+        name="Partners",
+        source=source.name,
+        client_id=source.applications[0].client_id,
+        client_secret=_SECRET,
+    )
+    return source, replace(_environment("uk_hub", https=True), providers=(provider,))
 
 
 def plain_environments(number: int) -> tuple[Environment, ...]:
@@ -47,6 +66,8 @@ def demo_script() -> Script:
             "latam_franchise", (0, "healthy"), (15, "refused"), (25, "silent"), (40, "reset"), (50, "healthy")
         ),
         *_story("nordics_workforce", (0, "healthy"), (20, "error_html", {"code": 502}), (30, "maintenance")),
+        *_story("uk_partners", (0, "healthy")),
+        *_story("uk_hub", (0, "healthy"), (15, "secret_expired"), (45, "healthy")),
         *_story("nordics_workforce", (40, "flow_failed"), (50, "redirect_uri_removed")),
     ]
     return Script(changes=tuple(sorted(changes, key=lambda change: change.after)), repeat=60.0)
@@ -68,6 +89,7 @@ def _environment(
         name=name.replace("_", " ").title(),
         sign_on_policy=policy,
         pkce_required=pkce,
+        client_secret=_SECRET,
     )
     return Environment(
         name=name,

@@ -1,9 +1,10 @@
 """What the simulator simulates: environments, their applications and users, and the URLs of their endpoints.
 
-    Environment         on a port of its own
-      ├─ Application    identified by a client_id
-      ├─ User           can sign on
-      └─ Weather        what is wrong at the start
+    Environment              on a port of its own
+      ├─ Application         identified by a client_id
+      ├─ User                can sign on
+      ├─ IdentityProvider    lets users of another environment sign on here
+      └─ Weather             what is wrong at the start
 
     https://auth.pingone.com/{environment}/as/authorize     the provider's own domain
     https://login.example.com/as/authorize                  a custom domain: the id is dropped
@@ -23,6 +24,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic import dataclasses as checked
 
 from exporter.simulator.weather import Healthy, Weather
+from exporter.target import ClientAuth
 
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 Uuid = Annotated[str, Field(pattern=rf"^{UUID_PATTERN}$")]
@@ -35,6 +37,8 @@ class SignOnPolicy(StrEnum):
     LOGIN = "login"
     IDENTIFIER_FIRST = "identifier_first"
     DAVINCI = "davinci"
+    IDENTITY_PROVIDER = "identity_provider"
+    """No page of its own: the first identity provider signs the user on."""
 
 
 @checked.dataclass(frozen=True, slots=True, kw_only=True, config=_QUIET)
@@ -47,6 +51,8 @@ class Application:
         name: as in the flow's `_embedded.application.name`.
         sign_on_policy: decides the first status of its flows.
         pkce_required: whether an authorize request without `code_challenge` is refused.
+        client_secret: authenticates it at the token endpoint.
+        client_auth: how it authenticates there; `none` for a public client.
     """
 
     client_id: Uuid
@@ -54,6 +60,8 @@ class Application:
     name: str = "SourceApp"
     sign_on_policy: SignOnPolicy = SignOnPolicy.LOGIN
     pkce_required: bool = False
+    client_secret: str = Field(default="", repr=False)
+    client_auth: ClientAuth = ClientAuth.BASIC
 
 
 @checked.dataclass(frozen=True, slots=True, kw_only=True, config=_QUIET)
@@ -65,6 +73,29 @@ class User:
 
 
 @checked.dataclass(frozen=True, slots=True, kw_only=True, config=_QUIET)
+class IdentityProvider:
+    """An entry in a destination: lets users of another environment of the simulator sign on here.
+
+    Args:
+        id: its UUID.
+        source: name of the environment that signs users on.
+        client_id: the application there; that its redirect URI is registered there goes without saying.
+        name: as users see it.
+        client_secret: the destination's copy of that application's secret.
+        client_auth: how the destination sends it.
+        pkce: whether the destination sends a code challenge.
+    """
+
+    id: Uuid
+    source: str
+    client_id: Uuid
+    name: str = "Simulated source"
+    client_secret: str = Field(default="", repr=False)
+    client_auth: ClientAuth = ClientAuth.BASIC
+    pkce: bool = True
+
+
+@checked.dataclass(frozen=True, slots=True, kw_only=True, config=_QUIET)
 class Environment:
     """A PingOne environment.
 
@@ -73,6 +104,7 @@ class Environment:
         id: its UUID, lower case.
         applications: those that clients may ask for.
         users: those who can sign on.
+        providers: identity providers that its applications offer; one with any is a destination.
         https: whether its port speaks TLS.
         custom_domain: whether paths lack the environment's id; such a domain is always served over https.
         port: 0 means any free one.
@@ -86,6 +118,7 @@ class Environment:
     id: Uuid
     applications: Annotated[tuple[Application, ...], Field(min_length=1)]
     users: tuple[User, ...] = ()
+    providers: tuple[IdentityProvider, ...] = ()
     https: bool = False
     custom_domain: bool = False
     port: int = 0
@@ -117,7 +150,13 @@ def check_environments(environments: Iterable[Environment]) -> tuple[Environment
         values = [getattr(environment, field) for environment in given]
         duplicates = sorted({value for value in values if value and values.count(value) > 1})
         errors += [f"two environments have the {field} {value}" for value in duplicates]
+    clients = {(each.name, application.client_id) for each in given for application in each.applications}
     for environment in given:
+        errors += [
+            f"{environment.name}: there is no environment {each.source} with the application {each.client_id}"
+            for each in environment.providers
+            if (each.source, each.client_id) not in clients
+        ]
         try:
             check_weather(environment, environment.weather)
         except TLSRequiredError as error:
@@ -158,6 +197,20 @@ class Urls:
     def sign_on_page(self) -> str:
         """Where browsers sign on."""
         return f"{self.root}/signon/"
+
+    @property
+    def issuer(self) -> str:
+        """What its tokens name as `iss`."""
+        return f"{self.root}/as"
+
+    @property
+    def callback(self) -> str:
+        """Where identity providers send users back to."""
+        return f"{self.root}/rp/callback/openid_connect"
+
+    def authenticate(self, provider_id: str, flow_id: str) -> str:
+        """Return the link to an identity provider in a flow."""
+        return f"{self.root}/rp/authenticate?providerId={provider_id}&flowId={flow_id}"
 
     def flow(self, flow_id: str) -> str:
         """Return a flow's self link, which its actions are posted to."""

@@ -28,19 +28,22 @@ class ErrorAnswer:
         code: the error's code.
         message: for people.
         detail: code, target and message of the one detail, if there is one.
+        inner: the detail's `innerError`.
     """
 
     status: int
     code: str
     message: str
     detail: tuple[str, str, str] | None = None
+    inner: tuple[str, int] | None = None
 
     def document(self) -> dict[str, Any]:
         """Return PingOne's error object, with an id of its own."""
         document: dict[str, Any] = {"id": str(uuid4()), "code": self.code, "message": self.message}
         if self.detail is not None:
             code, target, message = self.detail
-            document["details"] = [{"code": code, "target": target, "message": message}]
+            inner = {} if self.inner is None else {"innerError": dict([self.inner])}
+            document["details"] = [{"code": code, "target": target, "message": message, **inner}]
         return document
 
     def as_json(self, **headers: str) -> Response:
@@ -87,9 +90,21 @@ def invalid_request(target: str, message: str) -> ErrorAnswer:
     return ErrorAnswer(400, "INVALID_REQUEST", summary, ("INVALID_PARAMETER", target, message))
 
 
-def _invalid_data(code: str, target: str, message: str) -> ErrorAnswer:
+def wrong_password(remaining: int) -> ErrorAnswer:
+    """Return the error for a wrong password that may be followed by so many more."""
+    message = "The provided password did not match provisioned password"
+    return _invalid_data("INVALID_VALUE", "password", message, ("failuresRemaining", remaining))
+
+
+def locked_out(seconds: int) -> ErrorAnswer:
+    """Return the error for a user who is locked for so many more seconds."""
+    message = "Too many unsuccessful sign-on attempts. Your account is locked."
+    return _invalid_data("PASSWORD_LOCKED_OUT", "password", message, ("secondsUntilUnlock", seconds))
+
+
+def _invalid_data(code: str, target: str, message: str, inner: tuple[str, int] | None = None) -> ErrorAnswer:
     summary = "The request could not be completed. One or more validation errors were in the request."
-    return ErrorAnswer(400, "INVALID_DATA", summary, (code, target, message))
+    return ErrorAnswer(400, "INVALID_DATA", summary, (code, target, message), inner)
 
 
 def unexpected_error(status: int) -> ErrorAnswer:
@@ -98,7 +113,6 @@ def unexpected_error(status: int) -> ErrorAnswer:
 
 
 UNKNOWN_CLIENT = invalid_value("client_id", "There is no application with this client_id in the environment.")
-WRONG_PASSWORD = invalid_value("password", "The provided password did not match provisioned password")
 TOO_LONG = ErrorAnswer(413, "INVALID_REQUEST", "The request's body is too long.")
 NOT_FOUND = ErrorAnswer(404, "NOT_FOUND", "The requested resource was not found.")
 WRONG_MEDIA_TYPE = ErrorAnswer(

@@ -1,40 +1,36 @@
-"""Flows: what an authorize request creates, how users sign on to it, and what it yields. No I/O.
+"""Flows: what an authorize request creates, the actions that are posted to it, and its documents. No I/O.
 
     POST /flows/{id}   user.lookup             SIGN_ON_REQUIRED → USERNAME_PASSWORD_REQUIRED
+                                               or, at a destination, → EXTERNAL_AUTHENTICATION_REQUIRED
     POST /flows/{id}   usernamePassword.check  …PASSWORD_REQUIRED → COMPLETED, and the cookie ST
-    GET  /as/resume                            → 302 with code and state, or 200 with authorizeResponse
 
 An ordinary flow has exactly the members of the documented response. A flow of a DaVinci policy has no status:
 with `X-Requested-With: ping-sdk` it has `_links.next`, as in the vendor's SDKs; without, it was recorded with
 `_links.self` alone or without `_links`. Media types, the wrong password's error and the cookie's attributes
 are the vendor's. That identifier first leads to SIGN_ON_REQUIRED, what an action gets that the flow does not
-offer (415), and a resume without the session (400), are inferred. A flow expires after 15 minutes and is then
-404; the simulator counts them from its creation.
+offer (415), a resume without the session (400), the members of an identity provider in a flow other than its
+name and its link, and that an identity provider's policy answers an authorize request with
+EXTERNAL_AUTHENTICATION_REQUIRED, are inferred. A flow expires after 15 minutes and is then 404; the simulator
+counts them from its creation.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
-import secrets
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from starlette.responses import JSONResponse, Response
-
 from exporter.outcome import DAVINCI, FAILED, rfc3339
-from exporter.simulator.environments import Application, SignOnPolicy, Urls, User
+from exporter.simulator.environments import Application, IdentityProvider, SignOnPolicy, Urls
 from exporter.simulator.error_answers import (
     WRONG_MEDIA_TYPE,
-    WRONG_PASSWORD,
     RefusedError,
     invalid_request,
     invalid_value,
-    redirect,
     required_value,
 )
 from exporter.simulator.weather import PolicyChanged, Weather
@@ -51,12 +47,14 @@ SESSION_SECONDS = 86_400.0
 MAX_KEPT = 10_000
 
 COMPLETED = "COMPLETED"
+EXTERNAL = "EXTERNAL_AUTHENTICATION_REQUIRED"
 LOGIN_REQUIRED = "login_required"
 
 FIRST_STATUS: Mapping[SignOnPolicy, str] = {
     SignOnPolicy.LOGIN: "USERNAME_PASSWORD_REQUIRED",
     SignOnPolicy.IDENTIFIER_FIRST: "SIGN_ON_REQUIRED",
     SignOnPolicy.DAVINCI: DAVINCI,
+    SignOnPolicy.IDENTITY_PROVIDER: EXTERNAL,
 }
 """What each policy asks of a user without a session."""
 
@@ -89,7 +87,12 @@ class Flow:
         shown_at: the same by the provider's clock, which may be wrong.
         redirect_uri: where its result goes.
         state: the client's, returned to it.
+        nonce: the client's, for its ID token.
+        challenge: code challenge and its method, if there is one.
         pi_flow: whether the client reads JSON.
+        providers: the identity providers it offers.
+        subject: the user who signed on; empty before that.
+        error: code and message of one that is FAILED.
     """
 
     application: Application
@@ -98,7 +101,12 @@ class Flow:
     shown_at: float
     redirect_uri: str
     state: str | None = field(default=None, repr=False)
+    nonce: str | None = field(default=None, repr=False)
+    challenge: tuple[str, str] | None = field(default=None, repr=False)
     pi_flow: bool = True
+    providers: tuple[IdentityProvider, ...] = ()
+    subject: str = ""
+    error: tuple[str, str] | None = None
     id: str = field(default_factory=lambda: str(uuid4()))
 
 
@@ -120,14 +128,31 @@ def flow_document(flow: Flow, urls: Urls) -> dict[str, Any]:
     links = dict.fromkeys((*ACTIONS.get(flow.status, ()), "self"), href)
     return {
         "_links": {**links, "signOnPage": {"href": f"{urls.sign_on_page}?flowId={flow.id}"}},
-        "_embedded": {"application": {"name": flow.application.name}},
+        "_embedded": {"application": {"name": flow.application.name}, **_offered(flow, urls)},
         "id": flow.id,
         "environment": {"id": urls.environment_id},
         "resumeUrl": urls.resume(flow.id),
         "status": flow.status,
         "createdAt": rfc3339(flow.shown_at),
         "expiresAt": rfc3339(flow.shown_at + LIFETIME_SECONDS),
+        **({} if flow.error is None else {"error": dict(zip(("code", "message"), flow.error, strict=True))}),
     }
+
+
+def _offered(flow: Flow, urls: Urls) -> dict[str, Any]:
+    """Return the identity providers in `_embedded`: all of them beside a login, else the first."""
+    listed = [
+        {
+            "id": provider.id,
+            "name": provider.name,
+            "type": "OPENID_CONNECT",
+            "_links": {"authenticate": {"href": urls.authenticate(provider.id, flow.id)}},
+        }
+        for provider in flow.providers
+    ]
+    if not listed or flow.status not in {EXTERNAL, FIRST_STATUS[SignOnPolicy.LOGIN]}:
+        return {}
+    return {"identityProvider": listed[0]} if flow.status == EXTERNAL else {"socialProviders": listed}
 
 
 def davinci_document(flow: Flow, urls: Urls, links: Iterable[str]) -> dict[str, Any]:
@@ -165,6 +190,12 @@ class Recent(Generic[T]):
         while len(self._values) > MAX_KEPT:
             self._values.popitem(last=False)
 
+    def pop(self, key: str, now: float) -> T | None:
+        """Return the value as `get` does, and forget it."""
+        value = self.get(key, now)
+        self._values.pop(key, None)
+        return value
+
     def get(self, key: str, now: float) -> T | None:
         """Return the value, unless it is unknown or has expired by `now`."""
         expires_at, value = self._values.get(key, (now, None))
@@ -187,31 +218,27 @@ def session_tokens(request: Request) -> list[str]:
     return [token for name, _, token in pairs if name == "ST"]
 
 
-def act(flow: Flow, media_type: str, body: bytes, users: Iterable[User]) -> Flow:
+def act(flow: Flow, media_type: str, body: bytes, check: Callable[[Flow, str, str], Flow]) -> Flow:
     """Apply the action that was posted to `flow` and return its new state.
 
+    Args:
+        flow: the flow.
+        media_type: of the request; names the action.
+        body: its parameters.
+        check: signs a user on by name and password.
+
     Raises:
-        RefusedError: the flow does not offer that action, or the credentials are wrong.
+        RefusedError: the flow does not offer that action, or `check` refuses the user.
     """
     media_type = media_type.partition(";")[0].strip().lower()
     offered = {MEDIA_TYPE.format(name).lower(): name for name in ACTIONS.get(flow.status, ())}
     action = offered.get(media_type)
     if action == "user.lookup":
         _text(body, "username")
-        return replace(flow, status="USERNAME_PASSWORD_REQUIRED")
+        return replace(flow, status=EXTERNAL if flow.providers else FIRST_STATUS[SignOnPolicy.LOGIN])
     if action == "usernamePassword.check":
-        username, password = _text(body, "username"), _text(body, "password")
-        known = {user.username: user.password for user in users}
-        # An unknown user takes as long and gets the same text as a wrong password.
-        right = hmac.compare_digest(_bytes(known.get(username, "")), _bytes(password))
-        if not right or username not in known:
-            raise RefusedError(WRONG_PASSWORD)
-        return replace(flow, status=COMPLETED)
+        return check(flow, _text(body, "username"), _text(body, "password"))
     raise RefusedError(WRONG_MEDIA_TYPE)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # JSON can hold half a surrogate pair
 
 
 def _text(body: bytes, name: str) -> str:
@@ -227,16 +254,6 @@ def _text(body: bytes, name: str) -> str:
     if not isinstance(value, str):
         raise RefusedError(invalid_value(name, "Must be a string."))
     return value
-
-
-def resume(flow: Flow, urls: Urls, *, signed_on: bool) -> Response:
-    """Return what a flow yields; raises `RefusedError` if it is not completed in this session."""
-    if flow.status != COMPLETED or not signed_on:
-        raise RefusedError(invalid_request("flowId", "The flow is not completed in this session."))
-    result = {"code": secrets.token_urlsafe(24)} | ({} if flow.state is None else {"state": flow.state})
-    if flow.pi_flow:
-        return JSONResponse({**flow_document(flow, urls), "authorizeResponse": result})
-    return redirect(with_query(flow.redirect_uri, result))
 
 
 def with_query(url: str, parameters: Mapping[str, str]) -> str:

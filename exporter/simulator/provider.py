@@ -8,31 +8,38 @@ document as a whole.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.outcome import DAVINCI
+from exporter.simulator.accounts import Accounts
 from exporter.simulator.authorize_endpoint import (
     CHALLENGE_METHODS,
+    MAX_FIELDS,
     RESPONSE_MODES,
     AuthorizeRequest,
     read_authorize,
 )
 from exporter.simulator.environments import UUID_PATTERN, Application, Environment, Urls
-from exporter.simulator.error_answers import NOT_FOUND, TOO_LONG, RefusedError, redirect
+from exporter.simulator.error_answers import (
+    NOT_FOUND,
+    TOO_LONG,
+    WRONG_MEDIA_TYPE,
+    RefusedError,
+    invalid_request,
+    redirect,
+)
 from exporter.simulator.flow import (
     COMPLETED,
+    EXTERNAL,
     LIFETIME_SECONDS,
     LOGIN_REQUIRED,
     SESSION_SECONDS,
@@ -43,17 +50,26 @@ from exporter.simulator.flow import (
     failed_document,
     first_status,
     flow_document,
-    resume,
     session_cookie,
     session_tokens,
     with_query,
 )
-from exporter.simulator.weather import ClientDeleted, ClockSkewed, FlowFailed, RedirectUriRemoved, Weather
+from exporter.simulator.relying_party import RelyingParty, Source
+from exporter.simulator.token_endpoint import TokenEndpoint
+from exporter.simulator.tokens import KeyRing
+from exporter.simulator.weather import (
+    ClientDeleted,
+    ClockSkewed,
+    FlowFailed,
+    ProviderMissing,
+    RedirectUriRemoved,
+    StateLost,
+    Weather,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-RSA_BITS = 2048
 MAX_BODY_BYTES = 64 * 1024
 SDK = "ping-sdk"
 """What the vendor's SDKs send as X-Requested-With."""
@@ -61,6 +77,14 @@ SDK = "ping-sdk"
 DETAILED_LINKS = ((), ("self",))
 """Both were recorded for a DaVinci flow without that header."""
 
+_ENDPOINTS: Mapping[str, str] = {
+    "/as/authorize": "authorize",
+    "/rp/authenticate": "initiate",
+    "/rp/callback/openid_connect": "callback",
+    "/as/resume": "resume",
+    "/as/jwks": "keys",
+    "/as/token": "token",
+}
 _FLOW_PATH = re.compile(rf"/flows/({UUID_PATTERN})")
 _PATH_WITH_ID = re.compile(rf"/({UUID_PATTERN})(/.*)")
 
@@ -75,7 +99,8 @@ class Provider:
     Args:
         environment: its applications and users.
         urls: its URLs.
-        key: the JWK its tokens would be signed with.
+        keys: sign its tokens.
+        sources: the simulator's environments by name, for a destination.
         clock: seconds since the epoch.
         random: chooses between the two detailed forms of a DaVinci flow.
     """
@@ -84,13 +109,18 @@ class Provider:
         self,
         environment: Environment,
         urls: Urls,
-        key: Mapping[str, str],
+        keys: KeyRing,
+        sources: Mapping[str, Source],
         clock: Callable[[], float],
         random: Random,
     ) -> None:
         self._environment = environment
         self._urls = urls
-        self._key = key
+        self._keys = keys
+        self._accounts = Accounts(environment.users)
+        self._relying_party = RelyingParty(urls, sources)
+        self._token_endpoint = TokenEndpoint(environment, urls, keys)
+        self._sources = sources
         self._clock = clock
         self._random = random
         self._flows: Recent[Flow] = Recent()
@@ -119,19 +149,29 @@ class Provider:
             case "GET", "/as/authorize":
                 return self._authorize(request, weather)
             case "GET", "/as/resume":
-                return self._resume(request)
+                return self._resume(request, weather)
+            case "GET", "/rp/authenticate":
+                return self._initiate(request, weather)
+            case "GET", "/rp/callback/openid_connect":
+                return await self._callback(request, weather)
+            case "POST", "/as/token":
+                return await self._token(request, weather)
+        flow = _FLOW_PATH.fullmatch(path)
+        if flow is not None and method == "POST":
+            body = await read_body(request, MAX_BODY_BYTES)
+            return self._act(self._known_flow(flow[1]), request, body, weather)
+        if flow is not None and method == "GET":
+            return JSONResponse(self._document(self._known_flow(flow[1]), request))
+        return self._page(method, path)
+
+    def _page(self, method: str, path: str) -> Response:
+        match method, path:
             case "GET", "/as/.well-known/openid-configuration":
                 return JSONResponse(discovery_document(self._urls))
             case "GET", "/as/jwks":
-                return JSONResponse({"keys": [dict(self._key)]})
+                return JSONResponse({"keys": self._keys.published()})
             case "GET", "/signon/":
                 return HTMLResponse(_SIGN_ON_HTML)
-        flow = _FLOW_PATH.fullmatch(path)
-        if flow is not None and method == "GET":
-            return JSONResponse(self._document(self._known_flow(flow[1]), request))
-        if flow is not None and method == "POST":
-            body = await read_body(request, MAX_BODY_BYTES)
-            return self._act(self._known_flow(flow[1]), request, body)
         # The edge's answer to a path that does not exist; that a wrong method gets it too is inferred.
         return JSONResponse({"message": "Missing Authentication Token"}, 403)
 
@@ -151,10 +191,15 @@ class Provider:
             shown_at=now + clock_skew(weather),
             redirect_uri=authorize.redirect_uri,
             state=authorize.state,
+            nonce=authorize.nonce,
+            challenge=authorize.challenge,
             pi_flow=authorize.pi_flow,
+            providers=() if isinstance(weather, ProviderMissing) else self._environment.providers,
         )
-        self._flows.put(flow.id, flow, now + LIFETIME_SECONDS)
+        self._keep(flow)
         if not authorize.pi_flow:
+            if flow.status == EXTERNAL and flow.providers:
+                return redirect(self._urls.authenticate(flow.providers[0].id, flow.id))
             return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
         return JSONResponse(self._document(flow, request))
 
@@ -166,14 +211,55 @@ class Provider:
         state = {} if authorize.state is None else {"state": authorize.state}
         return redirect(with_query(authorize.redirect_uri, {**error, **state}))
 
-    def _act(self, flow: Flow, request: Request, body: bytes) -> Response:
-        flow = act(flow, request.headers.get("content-type", ""), body, self._environment.users)
-        self._flows.put(flow.id, flow, flow.created_at + LIFETIME_SECONDS)
+    def _act(self, flow: Flow, request: Request, body: bytes, weather: Weather) -> Response:
+        def sign_on(flow: Flow, username: str, password: str) -> Flow:
+            return self._accounts.sign_on(flow, username, password, weather, self._clock())
+
+        flow = act(flow, request.headers.get("content-type", ""), body, sign_on)
+        self._keep(flow)
         response = JSONResponse(flow_document(flow, self._urls))
-        if flow.status == COMPLETED:
-            token = secrets.token_urlsafe(32)
-            self._sessions.put(token, True, self._clock() + SESSION_SECONDS)  # noqa: FBT003  its key counts
-            response.headers["Set-Cookie"] = session_cookie(token, self._urls)
+        return self._with_session(response) if flow.status == COMPLETED else response
+
+    def _initiate(self, request: Request, weather: Weather) -> Response:
+        flow = self._known_flow(request.query_params.get("flowId", ""))
+        offered = flow.status in {EXTERNAL, "USERNAME_PASSWORD_REQUIRED"}
+        provider_id = request.query_params.get("providerId", "") if offered else ""
+        return self._relying_party.initiate(flow, provider_id, weather, self._clock())
+
+    async def _callback(self, request: Request, weather: Weather) -> Response:
+        query, now = request.query_params, self._clock()
+        sent = self._relying_party.returned(query.get("state", ""), now)
+        flow = await self._relying_party.exchange(self._known_flow(sent.flow_id), sent, query, weather, now)
+        self._keep(flow)
+        response = redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
+        return self._with_session(response) if flow.status == COMPLETED else response
+
+    async def _token(self, request: Request, weather: Weather) -> Response:
+        body = await read_body(request, MAX_BODY_BYTES)
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/x-www-form-urlencoded":
+            raise RefusedError(WRONG_MEDIA_TYPE)
+        try:
+            pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        except ValueError:
+            raise RefusedError(invalid_request("body", "The body could not be decoded.")) from None
+        status, document = self.redeem(dict(pairs), request.headers.get("authorization", ""), weather)
+        return JSONResponse(document, status)
+
+    def redeem(
+        self, form: Mapping[str, str], authorization: str, weather: Weather
+    ) -> tuple[int, dict[str, Any]]:
+        """Return status and body of a token request."""
+        now = self._clock()
+        return self._token_endpoint.answer(form, authorization, weather, now, now + clock_skew(weather))
+
+    def _keep(self, flow: Flow) -> None:
+        self._flows.put(flow.id, flow, flow.created_at + LIFETIME_SECONDS)
+
+    def _with_session(self, response: Response) -> Response:
+        token = secrets.token_urlsafe(32)
+        self._sessions.put(token, True, self._clock() + SESSION_SECONDS)  # noqa: FBT003  its key counts
+        response.headers["Set-Cookie"] = session_cookie(token, self._urls)
         return response
 
     def _signed_on(self, request: Request, now: float) -> bool:
@@ -186,10 +272,19 @@ class Provider:
         links = ("next",) if sdk else self._random.choice(DETAILED_LINKS)
         return davinci_document(flow, self._urls, links)
 
-    def _resume(self, request: Request) -> Response:
+    def _resume(self, request: Request, weather: Weather) -> Response:
         flow_ids = request.query_params.getlist("flowId")
         flow = self._known_flow(flow_ids[0] if len(flow_ids) == 1 else "")
-        return resume(flow, self._urls, signed_on=self._signed_on(request, self._clock()))
+        now = self._clock()
+        if flow.status != COMPLETED or not self._signed_on(request, now):
+            message = "The flow is not completed in this session."
+            raise RefusedError(invalid_request("flowId", message))
+        result = {"code": self._token_endpoint.grant(flow, now)}
+        if flow.state is not None:
+            result["state"] = str(uuid4()) if isinstance(weather, StateLost) else flow.state
+        if flow.pi_flow:
+            return JSONResponse({**flow_document(flow, self._urls), "authorizeResponse": result})
+        return redirect(with_query(flow.redirect_uri, result))
 
     def _known_flow(self, flow_id: str) -> Flow:
         flow = self._flows.get(flow_id, self._clock())
@@ -205,7 +300,17 @@ class Provider:
                 removed = ("https://removed.example/",)
                 return tuple(replace(each, redirect_uris=removed) for each in self._environment.applications)
             case _:
-                return self._environment.applications
+                return tuple(self._with_callbacks(each) for each in self._environment.applications)
+
+    def _with_callbacks(self, application: Application) -> Application:
+        """Return an application with the callbacks of the destinations that it signs users on for."""
+        here = (self._environment.name, application.client_id)
+        callbacks = (
+            destination.urls.callback
+            for destination in self._sources.values()
+            if here in {(each.source, each.client_id) for each in destination.environment.providers}
+        )
+        return replace(application, redirect_uris=(*application.redirect_uris, *callbacks))
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -229,21 +334,18 @@ def clock_skew(weather: Weather) -> float:
     return weather.seconds if isinstance(weather, ClockSkewed) else 0.0
 
 
-def signing_key() -> dict[str, str]:
-    """Make a fresh RSA key and return its public half as a JWK; takes some tens of milliseconds.
-
-    The private half is not kept: nothing is signed yet.
-    """
-    numbers = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS).public_key().public_numbers()
-    public = {"e": _number(numbers.e), "kty": "RSA", "n": _number(numbers.n)}
-    # RFC 7638, 3: the thumbprint of the required members, in this order and without spaces.
-    thumbprint = hashlib.sha256(json.dumps(public, separators=(",", ":")).encode()).digest()
-    return {**public, "use": "sig", "alg": "RS256", "kid": _base64url(thumbprint)}
+def endpoint_of(method: str, path: str) -> str | None:
+    """Return what a request asks for, by the name that weather uses; None is any other path."""
+    match = _PATH_WITH_ID.fullmatch(path)
+    path = path if match is None else match[2]
+    if _FLOW_PATH.fullmatch(path):
+        return "sign_on" if method == "POST" else "flow"
+    return _ENDPOINTS.get(path)
 
 
 def discovery_document(urls: Urls) -> dict[str, Any]:
     """Return the OIDC metadata of an environment (OIDC Discovery, 3)."""
-    issuer = f"{urls.root}/as"
+    issuer = urls.issuer
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -260,14 +362,6 @@ def discovery_document(urls: Urls) -> dict[str, Any]:
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "code_challenge_methods_supported": list(CHALLENGE_METHODS),
     }
-
-
-def _number(value: int) -> str:
-    return _base64url(value.to_bytes((value.bit_length() + 7) // 8, "big"))
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

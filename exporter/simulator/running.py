@@ -24,7 +24,6 @@ import trustme
 from exporter.simulator.control import control_app
 from exporter.simulator.environments import Environment, check_environments
 from exporter.simulator.listener import Listener
-from exporter.simulator.provider import signing_key
 from exporter.simulator.script import Clock, Script, check_script, play
 from exporter.simulator.simulated_environment import ServerCertificates, SimulatedEnvironment
 from exporter.simulator.weather import Weather
@@ -63,11 +62,15 @@ class Simulator:
                 return
         raise LookupError(f"no environment has the name or id {environment}")
 
+    def sources(self) -> dict[str, SimulatedEnvironment]:
+        """Return the environments that are targets, by name: those without identity providers."""
+        return {name: each for name, each in self.environments.items() if not each.environment.providers}
+
     def exporter_variables(self) -> dict[str, str]:
-        """Return the `FLOW_EXPORTER_…` variables with which an exporter watches every environment."""
+        """Return the `FLOW_EXPORTER_…` variables with which an exporter watches every source."""
         return {
             f"FLOW_EXPORTER_TARGETS__{name.upper()}__{setting}": value
-            for name, simulated in self.environments.items()
+            for name, simulated in self.sources().items()
             for setting, value in simulated.exporter_settings(self.ca_file).items()
         }
 
@@ -115,8 +118,6 @@ async def simulator(
             authority.cert_pem.write_to_path(str(ca_file))
         simulated: dict[str, SimulatedEnvironment] = {}
         for environment in checked:
-            # In a thread: long enough to be felt by an exporter in the same loop.
-            key = await asyncio.to_thread(signing_key)
             certificates = None
             if authority is not None and environment.https:
                 names = sorted({public_host, host, "localhost"})
@@ -125,7 +126,7 @@ async def simulator(
                 environment,
                 host=host,
                 public_host=_in_url(public_host),
-                key=key,
+                sources=simulated,
                 certificates=certificates,
                 clock=clock,
                 random=random,

@@ -29,12 +29,15 @@ from exporter.simulator.environments import (
 from exporter.simulator.error_answers import REQUEST_LIMITED, unexpected_error
 from exporter.simulator.flow import FIRST_STATUS
 from exporter.simulator.listener import Listener
-from exporter.simulator.provider import Provider, clock_skew
+from exporter.simulator.provider import Provider, clock_skew, endpoint_of
+from exporter.simulator.relying_party import Source
 from exporter.simulator.script import Clock
+from exporter.simulator.tokens import KeyRing
 from exporter.simulator.weather import (
     ErrorHtml,
     ErrorJson,
     Flaky,
+    KeysRotated,
     Maintenance,
     RateLimited,
     Refused,
@@ -95,14 +98,16 @@ class SimulatedEnvironment:
         environment: what is simulated.
         host: where it listens.
         public_host: host in its URLs, in brackets if it is an IPv6 address.
-        key: the public JWK it publishes.
+        sources: the simulator's environments by name.
         certificates: what it shows to TLS clients; None for http.
         clock: time.
         random: decides about the share of `flaky` and the jitter of `slow`.
 
     Attributes:
         environment: what is simulated.
+        keys: sign its tokens.
         stats: what it received so far.
+        urls: its URLs.
         weather: what is wrong now; change it by `set_weather`.
         base_url: scheme, host and port, without a trailing slash.
 
@@ -116,12 +121,13 @@ class SimulatedEnvironment:
         *,
         host: str,
         public_host: str,
-        key: Mapping[str, str],
+        sources: Mapping[str, Source],
         certificates: ServerCertificates | None,
         clock: Clock,
         random: Random,
     ) -> None:
         self.environment = environment
+        self.keys = KeyRing()
         self.stats = RequestStats()
         self.weather: Weather = environment.weather
         self._certificates = certificates
@@ -131,13 +137,13 @@ class SimulatedEnvironment:
         self._listener = Listener(host, environment.port, self, tls)
         scheme = "http" if certificates is None else "https"
         self.base_url = f"{scheme}://{public_host}:{self._listener.port}"
-        self._urls = Urls(self.base_url, environment.id, environment.custom_domain)
-        self._provider = Provider(environment, self._urls, key, clock.time, random)
+        self.urls = Urls(self.base_url, environment.id, environment.custom_domain)
+        self._provider = Provider(environment, self.urls, self.keys, sources, clock.time, random)
 
     @property
     def source_url(self) -> str:
         """What every endpoint's URL starts with: the base URL and, unless on a custom domain, the id."""
-        return self._urls.root
+        return self.urls.root
 
     @property
     def port(self) -> int:
@@ -151,6 +157,8 @@ class SimulatedEnvironment:
 
     async def start(self) -> None:
         """Start to listen, unless the weather is `refused`."""
+        # In a thread: long enough to be felt by an exporter in the same loop.
+        await asyncio.to_thread(self.keys.rotate)
         await self.set_weather(self.weather)
 
     async def set_weather(self, weather: Weather) -> None:
@@ -168,7 +176,19 @@ class SimulatedEnvironment:
             self._listener.close()
         else:
             await self._listener.open()
+        if isinstance(weather, KeysRotated):
+            await asyncio.to_thread(self.keys.rotate)
         self.weather = weather
+
+    async def redeem(self, form: Mapping[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
+        """Answer a destination's token request, which comes without a connection, in today's weather."""
+        weather = self.weather.at("token")
+        if isinstance(weather, Slow):
+            await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
+        response = intercept(weather, self._random)
+        if response is not None or weather.needs_tls or isinstance(weather, Refused | Reset | Silent):
+            return 503 if response is None else response.status_code, {}
+        return self._provider.redeem(form, authorization, weather)
 
     async def stop(self) -> None:
         """Close its port and every connection."""
@@ -215,7 +235,7 @@ class SimulatedEnvironment:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or do to it what the weather does; the signature of ASGI."""
         request = Request(scope, receive)
-        weather = self.weather
+        weather = self.weather.at(endpoint_of(request.method, request.url.path))
         self.stats.requests += 1
         if isinstance(weather, Slow):
             try:

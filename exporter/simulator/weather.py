@@ -3,9 +3,10 @@
     {"weather": "slow", "ms": 800, "jitter": 200}
      └ the kind ──────┘ └ its parameters; each has a default
 
-To add a kind, add a class here: its docstring says what it does, its fields are the parameters, `expected` is
-what an exporter reports. What happens is in `simulated_environment.intercept` if the edge does it, else in
-`provider`.
+To add a kind, add a class here and to `AnyWeather`: its docstring says what it does, its fields are the
+parameters, `expected` is what an exporter reports. What happens is in `simulated_environment.intercept` if
+the edge does it, else where its endpoint is served: in `provider`, `accounts`, `relying_party` or
+`token_endpoint`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -26,6 +27,9 @@ MAX_SHOWN_CHARACTERS = 60
 
 EXAMPLE = '{"weather": "slow", "ms": 800}'
 
+Endpoint = Literal["authorize", "initiate", "sign_on", "flow", "resume", "callback", "keys", "token"]
+"""What a request asks for; `sign_on` is a POST to a flow."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExpectedOutcome:
@@ -36,12 +40,14 @@ class ExpectedOutcome:
         fault: the probe's fault.
         code: HTTP status, with default parameters; None without a response.
         phase: where the probe ended.
+        step: the step of the journey `federation` in which it ended; empty for `authorize`.
     """
 
     reason: Reason
     fault: Fault
     code: int | None
     phase: Phase = Phase.TRANSFER
+    step: str = ""
 
 
 OK = ExpectedOutcome(Reason.OK, Fault.NONE, 200)
@@ -62,17 +68,26 @@ class Weather(BaseModel):
             changed; several outcomes where chance decides.
         note: more about what an exporter reports.
         needs_tls: whether only an environment with https can have it.
+        in_federation: what an exporter reports of the journey `federation`, if `authorize` is not affected
+            and this is the weather of the environment that answers the step.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     expected: ClassVar[tuple[ExpectedOutcome, ...]] = (OK,)
     note: ClassVar[str] = ""
     needs_tls: ClassVar[bool] = False
+    in_federation: ClassVar[ExpectedOutcome | None] = None
     weather: str
+
+    def at(self, endpoint: str | None) -> Weather:
+        """Return the weather for requests to an endpoint; None is any other path."""
+        del endpoint
+        return self
 
     def as_json(self) -> dict[str, Any]:
         """Return the form that `parse_weather` reads, with every parameter."""
-        return self.model_dump(exclude_none=True)
+        document = self.model_dump(exclude_none=True)
+        return {"weather": document.pop("weather"), **document}
 
 
 class Healthy(Weather):
@@ -81,7 +96,17 @@ class Healthy(Weather):
     weather: Literal["healthy"] = "healthy"
 
 
-class Slow(Weather):
+class EndpointWeather(Weather):
+    """Weather of the whole environment or of one of its endpoints."""
+
+    endpoint: Endpoint | None = Field(None, description=f"one of {', '.join(get_args(Endpoint))}")
+
+    def at(self, endpoint: str | None) -> Weather:
+        """Return the weather for requests to an endpoint; None is any other path."""
+        return self if self.endpoint in {None, endpoint} else Healthy()
+
+
+class Slow(EndpointWeather):
     """Each response is delayed by `ms` plus a random part of `jitter`, both in milliseconds."""
 
     note = "counted as slow beyond the latency objective"
@@ -90,7 +115,7 @@ class Slow(Weather):
     jitter: int = Field(0, ge=0, le=MAX_DELAY_MS)
 
 
-class Flaky(Weather):
+class Flaky(EndpointWeather):
     """The share `ratio` of the requests gets 503 and a JSON error."""
 
     expected = (OK, ERROR)
@@ -98,7 +123,7 @@ class Flaky(Weather):
     ratio: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
 
 
-class RateLimited(Weather):
+class RateLimited(EndpointWeather):
     """429 with `Retry-After: retry_after`, in seconds."""
 
     expected = (ExpectedOutcome(Reason.RATE_LIMITED, Fault.QUOTA, 429),)
@@ -106,7 +131,7 @@ class RateLimited(Weather):
     retry_after: int = Field(30, ge=0, le=DAY_SECONDS)
 
 
-class ErrorJson(Weather):
+class ErrorJson(EndpointWeather):
     """Status `code` with PingOne's JSON error."""
 
     expected = (ERROR,)
@@ -114,7 +139,7 @@ class ErrorJson(Weather):
     code: int = Field(503, ge=500, le=599)
 
 
-class ErrorHtml(Weather):
+class ErrorHtml(EndpointWeather):
     """Status `code` with an HTML page, as from the edge."""
 
     expected = (ERROR,)
@@ -122,7 +147,7 @@ class ErrorHtml(Weather):
     code: int = Field(503, ge=500, le=599)
 
 
-class Silent(Weather):
+class Silent(EndpointWeather):
     """The request is read and never answered."""
 
     expected = (ExpectedOutcome(Reason.TIMEOUT, Fault.PROVIDER, None, Phase.PROCESSING),)
@@ -136,7 +161,7 @@ class Refused(Weather):
     weather: Literal["refused"] = "refused"
 
 
-class Reset(Weather):
+class Reset(EndpointWeather):
     """The request is read and the connection reset."""
 
     expected = (ExpectedOutcome(Reason.PROTOCOL, Fault.PROVIDER, None, Phase.PROCESSING),)
@@ -213,22 +238,140 @@ class ClockSkewed(Weather):
     seconds: int = Field(300, ge=-DAY_SECONDS, le=DAY_SECONDS)
 
 
+class KeysRotated(Weather):
+    """A fresh key signs, each time that this is set; the one before stays published."""
+
+    note = "shown by `pingone_flow_signing_keys_hash`"
+    weather: Literal["keys_rotated"] = "keys_rotated"
+
+
+# Of a federation. They leave the authorize request alone, unless it offers providers.
+
+
+def _account(reason: Reason, code: int = 200) -> ExpectedOutcome:
+    return ExpectedOutcome(reason, Fault.ACCOUNT, code, step="sign_on")
+
+
+def _configuration(reason: Reason, step: str, code: int = 302) -> ExpectedOutcome:
+    return ExpectedOutcome(reason, Fault.CONFIGURATION, code, step=step)
+
+
+def _status(default: str) -> Any:  # noqa: ANN401  pydantic's own
+    return Field(default, pattern="^[A-Z][A-Z_]{0,62}$", description="a flow status")
+
+
+class PasswordChanged(Weather):
+    """Every password is wrong: 400 with `failuresRemaining`; the fifth locks the user for a while."""
+
+    in_federation = _account(Reason.CREDENTIALS_REJECTED, 400)
+    weather: Literal["password_changed"] = "password_changed"
+
+
+class AccountLocked(Weather):
+    """The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it."""
+
+    in_federation = _account(Reason.ACCOUNT_LOCKED, 400)
+    weather: Literal["account_locked"] = "account_locked"
+    answer: Literal["error", "flow"] = Field("error", description="error or flow")
+
+
+class MfaRequired(Weather):
+    """The right password leads to `status`; NO_USABLE_DEVICES is an error of a flow that is FAILED."""
+
+    in_federation = _account(Reason.MFA_REQUIRED)
+    weather: Literal["mfa_required"] = "mfa_required"
+    status: str = _status("OTP_REQUIRED")
+
+
+class PasswordExpired(Weather):
+    """The right password leads to `status`."""
+
+    in_federation = _account(Reason.PASSWORD_EXPIRED)
+    weather: Literal["password_expired"] = "password_expired"
+    status: str = _status("PASSWORD_EXPIRED")
+
+
+class FurtherAction(Weather):
+    """The right password leads to `status`."""
+
+    in_federation = _account(Reason.FURTHER_ACTION_REQUIRED)
+    weather: Literal["further_action"] = "further_action"
+    status: str = _status("AGREEMENT_CONSENT_REQUIRED")
+
+
+class ProviderMissing(Weather):
+    """The destination's flows offer no identity provider."""
+
+    in_federation = _configuration(Reason.PROVIDER_MISSING, "destination_authorize", 200)
+    weather: Literal["provider_missing"] = "provider_missing"
+
+
+class ProviderDisabled(Weather):
+    """The destination still offers its identity providers, and refuses to lead to them."""
+
+    in_federation = _configuration(Reason.OAUTH_ERROR, "initiate")
+    weather: Literal["provider_disabled"] = "provider_disabled"
+
+
+class SecretExpired(Weather):
+    """The destination's client secret expired: its callback leads to an error or a FAILED flow."""
+
+    in_federation = _configuration(Reason.EXCHANGE_REJECTED, "callback")
+    weather: Literal["secret_expired"] = "secret_expired"
+    answer: Literal["redirect", "json", "flow"] = Field("redirect", description="redirect, json or flow")
+
+
+class LinkingRequired(Weather):
+    """The user's link at the destination is gone."""
+
+    in_federation = _configuration(Reason.ACCOUNT_LINKING_REQUIRED, "destination_flow", 200)
+    weather: Literal["linking_required"] = "linking_required"
+
+
+class StateLost(Weather):
+    """What a flow yields has another state than the client's."""
+
+    in_federation = ExpectedOutcome(Reason.STATE_MISMATCH, Fault.PROVIDER, 200, step="source_resume")
+    weather: Literal["state_lost"] = "state_lost"
+
+
+class TokenRefused(Weather):
+    """The token endpoint refuses every client; at the source, that fails the destination's callback."""
+
+    in_federation = ExpectedOutcome(Reason.TOKEN_REFUSED, Fault.ACCOUNT, 401, step="token")
+    weather: Literal["token_refused"] = "token_refused"
+
+
+class IdTokenInvalid(Weather):
+    """One thing is wrong with ID tokens; at the source, that fails the destination's callback."""
+
+    in_federation = ExpectedOutcome(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, 200, step="token")
+    weather: Literal["id_token_invalid"] = "id_token_invalid"
+    wrong: Literal["iss", "aud", "nonce", "exp", "kid", "signature"] = Field(
+        "signature", description="iss, aud, nonce, exp, kid or signature"
+    )
+
+
+AnyWeather = Annotated[
+    Healthy | Slow | Flaky | RateLimited | ErrorJson | ErrorHtml | Silent | Refused | Reset
+    | TlsExpired | TlsWrongName | FlowFailed | PolicyChanged | Maintenance
+    | ClientDeleted | RedirectUriRemoved | ClockSkewed | KeysRotated
+    | PasswordChanged | AccountLocked | MfaRequired | PasswordExpired | FurtherAction
+    | ProviderMissing | ProviderDisabled | SecretExpired | LinkingRequired
+    | StateLost | TokenRefused | IdTokenInvalid,
+    Field(discriminator="weather"),
+]  # fmt: skip
+
 KINDS: Mapping[str, type[Weather]] = {
-    kind.model_fields["weather"].default: kind for kind in Weather.__subclasses__()
+    kind.model_fields["weather"].default: kind for kind in get_args(get_args(AnyWeather)[0])
 }
 """Every kind by its name."""
 
 EXPECTED_OUTCOMES: Mapping[str, tuple[ExpectedOutcome, ...]] = {
     name: kind.expected for name, kind in KINDS.items()
 }
-"""What an exporter reports of each kind. A test runs both and holds this table."""
+"""What an exporter reports of each kind in the journey `authorize`. A test runs both and holds this table."""
 
-AnyWeather = Annotated[
-    Healthy | Slow | Flaky | RateLimited | ErrorJson | ErrorHtml | Silent | Refused | Reset
-    | TlsExpired | TlsWrongName | FlowFailed | PolicyChanged | Maintenance
-    | ClientDeleted | RedirectUriRemoved | ClockSkewed,
-    Field(discriminator="weather"),
-]  # fmt: skip
 _ANY: TypeAdapter[AnyWeather] = TypeAdapter(AnyWeather)
 
 
@@ -266,7 +409,8 @@ def parse_weather_text(text: str) -> Weather:
 def parameters(kind: type[Weather]) -> Iterator[tuple[str, str, Any]]:
     """Yield each parameter's name, valid values in words, and default."""
     properties = kind.model_json_schema()["properties"]
-    for name, schema in properties.items():
+    for name in sorted(properties, key="endpoint".__eq__):  # it is the last one
+        schema = properties[name]
         if name == "weather":
             continue
         number = "a whole number" if schema.get("type") == "integer" else "a number"

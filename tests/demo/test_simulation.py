@@ -9,17 +9,14 @@ from typing import Any
 
 import pytest
 
+from exporter import simulator
 from exporter.demo import DemoError, UnavailableError, simulate
 
 NAMES = (
     "emea_workforce, us_retail, apac_partners, ca_customers, au_suppliers, sg_contractors, "
-    "latam_franchise, nordics_workforce"
+    "latam_franchise, nordics_workforce, uk_partners, uk_hub"
 )
-KINDS = (
-    "healthy, slow, flaky, rate_limited, error_json, error_html, silent, refused, reset, tls_expired, "
-    "tls_wrong_name, flow_failed, policy_changed, maintenance, client_deleted, redirect_uri_removed, "
-    "clock_skewed"
-)
+KINDS = ", ".join(simulator.KINDS)
 
 
 def error_of(**options: Any) -> DemoError:  # noqa: ANN401  any option
@@ -45,8 +42,8 @@ def test_there_must_be_an_environment(number: int) -> None:
         ("us_retail=", f'unknown weather ""; use one of {KINDS}'),
         ("us_retail=rain", f'unknown weather "rain"; use one of {KINDS}'),
         ("us_retail=slow,ms=-1", 'ms of slow must be a whole number from 0 to 600000, not "-1"'),
-        ("us_retail=slow,s=1", 'slow has no parameter "s"; it has ms, jitter'),
-        ("us_retail=reset,ms=1", 'reset has no parameter "ms"; it has none'),
+        ("us_retail=slow,s=1", 'slow has no parameter "s"; it has ms, jitter, endpoint'),
+        ("us_retail=reset,ms=1", 'reset has no parameter "ms"; it has endpoint'),
         ("us_retail=slow,800", 'invalid parameter "800"; use e.g. slow,ms=800'),
         ("us_retail=slow,ms=1,ms=2", 'duplicate parameter "ms"'),
     ],

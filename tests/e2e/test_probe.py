@@ -104,10 +104,9 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
 @pytest.fixture
 def names(simulated: Simulated) -> list[str]:
     """Clear the weather, and return all targets' names."""
-    found = [environment.name for environment in demo_environments()]
-    for name in found:
-        simulated.put(name, {"weather": "healthy"})
-    return sorted(found)
+    for environment in demo_environments():
+        simulated.put(environment.name, {"weather": "healthy"})
+    return sorted(simulated.running.sources())
 
 
 def probe(

