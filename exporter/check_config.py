@@ -20,7 +20,7 @@ from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
 from exporter.scheduling import ENVIRONMENT_RATE, ONE_SOURCE, first_probes, loads
 from exporter.settings import Config
-from exporter.target import IpFamily, Journey, Side, Target
+from exporter.target import IpFamily, Journey, Side, SourceKind, Target
 from exporter.tls import WebSecurity
 
 _MAX_ROWS = 20
@@ -80,7 +80,7 @@ def _load_tables(config: Config, all_targets: Sequence[Target]) -> Iterator[str]
         rows = []
         for here, total in found[:_MAX_ROWS]:
             shards = [_number(total.probes * 60)] if sharded else []
-            requests = [_number(total.requests * 60)] if several else []
+            requests = [_number(here.requests * 60)] if several else []
             flows = _number(here.flows)
             rows.append([here.where, str(here.targets), _number(here.probes * 60), *shards, *requests, flows])
         if rows:
@@ -202,6 +202,8 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str]]:
         elif application.redeems_code:
             yield "destination secret", "none, public client"
     yield "identity provider", target.provider_id or "the only one that the destination offers"
+    if target.source_kind is not SourceKind.PINGONE:
+        yield "source kind", target.source_kind
     yield "synthetic user", _NONE if target.user is None else _HIDDEN
 
 

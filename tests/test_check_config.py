@@ -151,6 +151,110 @@ def test_what_the_system_lacks_is_warned_of_as_by_the_daemon(monkeypatch: pytest
     assert open_files.startswith("100 concurrent probes may need 850 open files, but the limit is 64")
 
 
+FEDERATION = {
+    f"{D}JOURNEYS": "federation",
+    f"{D}DESTINATION_CLIENT_ID": "rp",
+    f"{D}DESTINATION_REDIRECT_URI": "https://rp.example.com/callback?k=s3cr3t",
+    f"{D}REGION": "EU",
+}
+USER = {"A__USERNAME": "pr0be", "A__PASSWORD": "s3cr3t"}
+
+
+def test_each_journey_is_shown_with_its_load_and_how_far_it_goes() -> None:
+    extra = {"A__DESTINATION_CLIENT_SECRET": "s3cr3t", "A__JOURNEYS": "authorize,federation", **USER}
+    extra |= {"A__SECRET_EXPIRES": "2027-03-31", "A__PROVIDER_ID": "Partner", "A__LOOKUP_USERNAME": "s3cr3t"}
+    found = checked({**environ("A", "B", **extra), **FEDERATION})
+    assert found.text.startswith(
+        f"""\
+auth host        targets  probes/min  requests/min  open flows
+auth.pingone.eu        2         1.4           3.8          21
+
+environment                           targets  probes/min  requests/min  open flows
+{OTHER}        2         0.4             2           6
+{SOURCE}        2         1.4           1.8          21
+
+target  journey     first probe  interval  requests
+a       authorize   immediately        1m         1
+a       federation  after 50ms         5m        11
+b       federation  after 100ms        5m         3
+
+target a
+"""
+    )
+    for row in (
+        "destination URL         https://auth.pingone.eu/14e3268d-847d-47aa-a45e-1ef8dd8f4df0/as/authorize",
+        "destination client id   rp",
+        "destination redirect    https://rp.example.com/callback?(set)",
+        "destination scope       openid",
+        "lookup user name        (set)",
+        "destination secret      (set), sent by basic",
+        "identity provider       Partner",
+        "synthetic user          (set)",
+        "journey authorize       every 1m, timeout 10s, latency objective 2s",
+        "journey federation      every 5m, timeout 30s, latency objective 10s, ends after token",
+        "journey federation      every 5m, timeout 30s, latency objective 10s, ends after source_authorize",
+        "secret expires          2027-03-31 00:00:00+00:00",
+        "federation buckets      0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60",
+    ):
+        assert f"  {row}\n" in found.text
+    assert "s3cr3t" not in found.text
+    assert "pr0be" not in found.text
+    assert found.warnings == ()
+
+
+def test_a_source_that_is_not_configured_is_shown_as_such() -> None:
+    target = {f"{P}TARGETS__A__DESTINATION_ENVIRONMENT_ID": OTHER}
+    text = checked({**target, **FEDERATION}).text
+    assert "  source environment      not set: the destination leads to it\n" in text
+    assert "authorize URL" not in text
+    assert "client id   " in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "warning"),
+    [
+        (
+            USER,
+            (
+                "USERNAME and PASSWORD are set, but DESTINATION_CLIENT_SECRET is not, so the code is never "
+                "redeemed and no ID token is checked: a; set it, or DESTINATION_CLIENT_AUTH=none for a "
+                "public client"
+            ),
+        ),
+        (
+            {"A__DESTINATION_CLIENT_SECRET": "s3cr3t"},
+            (
+                "DESTINATION_CLIENT_SECRET is set, but USERNAME and PASSWORD are not, so probes end after "
+                "source_authorize and never use it: a; set all of them"
+            ),
+        ),
+        (
+            {**USER, "A__DESTINATION_CLIENT_AUTH": "none", "A__DESTINATION_SCOPE": "profile"},
+            (
+                "DESTINATION_SCOPE does not contain openid, so there is no ID token and every probe fails: "
+                "a; add it"
+            ),
+        ),
+        (
+            {**USER, "A__JOURNEYS": "authorize"},
+            (
+                "USERNAME, PASSWORD and DESTINATION_CLIENT_SECRET are used by the journey federation only: "
+                "a; add federation to JOURNEYS, or remove them"
+            ),
+        ),
+        (
+            {"A__FEDERATION_LATENCY_OBJECTIVE": "30s"},
+            (
+                "FEDERATION_LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as "
+                "slow: a; decrease it"
+            ),
+        ),
+    ],
+)
+def test_a_federation_that_looks_like_an_error_is_warned_of(fields: dict[str, str], warning: str) -> None:
+    assert checked({**environ("A", **fields), **FEDERATION}).warnings == (warning,)
+
+
 @pytest.mark.e2e
 def test_warnings_go_to_standard_error_and_do_not_fail(tmp_path: Path) -> None:
     variables = environ("A", A__LATENCY_OBJECTIVE="10s")

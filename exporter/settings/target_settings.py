@@ -17,7 +17,7 @@ from exporter.outcome import DAVINCI
 from exporter.settings import values
 from exporter.settings.addresses import ENDS_IN_ENVIRONMENT, AuthServer
 from exporter.settings.section import Section, conflict, exclusive, setting
-from exporter.target import ClientAuth, IpFamily, Journey
+from exporter.target import ClientAuth, IpFamily, Journey, SourceKind
 
 MAX_LABELS = 20
 REQUIRED = ("source_environment_id", "destination_environment_id", "client_id")
@@ -152,6 +152,11 @@ class TargetDefaults(Section):
         None,
         "ID or name of the identity provider in the destination; empty for none",
         shown="the only one that the destination offers",
+    )
+    source_kind: values.ProviderType = setting(
+        SourceKind.PINGONE,
+        "what the identity provider is: `pingone`; `oidc` for one that is not PingOne, which is only asked "
+        "whether it is ready (`prompt=none`); `auto` to decide by its URL",
     )
     secret_expires: values.OptionalMoment = setting(
         None,
@@ -314,6 +319,10 @@ def _sign_on_conflicts(written: Mapping[str, object]) -> Iterator[InitErrorDetai
             yield conflict(
                 "expected_statuses",
                 "DAVINCI and PASSWORD are mutually exclusive; the exporter cannot sign on to a DaVinci flow",
+            )
+        if _value(written, "source_kind") is SourceKind.OIDC:
+            yield conflict(
+                "source_kind", "oidc and PASSWORD are mutually exclusive; passwords are for PingOne only"
             )
         if source == "auth_url" and _in_the_clear(_value(written, source)):
             yield conflict("auth_url", f"PASSWORD {_NEEDS_TLS}")

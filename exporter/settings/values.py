@@ -19,7 +19,7 @@ from exporter.durations import INVALID_DURATION, format_duration, parse_duration
 from exporter.outcome import FAILED
 from exporter.settings import addresses
 from exporter.settings.addresses import AuthServer, ListenAddress
-from exporter.target import ClientAuth, IpFamily, Journey
+from exporter.target import ClientAuth, IpFamily, Journey, SourceKind
 
 MAX_NAME_LENGTH = 63
 """Characters of a target's name, and of a label's."""
@@ -300,6 +300,7 @@ Journeys = Annotated[
     tuple[Annotated[Journey, _parsed(_journey)], ...], AfterValidator(_journeys), BeforeValidator(_split)
 ]
 ClientAuthentication = Annotated[ClientAuth, BeforeValidator(_clean_lower)]
+ProviderType = Annotated[SourceKind, BeforeValidator(_clean_lower)]
 Secret = Annotated[str | None, Field(max_length=_MAX_TEXT_LENGTH), BeforeValidator(_secret)]
 OptionalMoment = Annotated[Annotated[float, _parsed(_moment)] | None, _EMPTY_IS_NONE]
 AddressFamily = Annotated[IpFamily, BeforeValidator(_ip_family)]

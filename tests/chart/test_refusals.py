@@ -84,7 +84,14 @@ def refused(values: Values) -> str:
         (emea(labels={"Owner": "a"}), "invalid propertyName 'Owner'"),
         (emea(labels={"owner": 1}), "at '/targets/emea/labels/owner'"),
         (emea(ipFamily=5), "at '/targets/emea/ipFamily'"),
-        (emea(journey="federation"), "at '/targets/emea/journey'"),
+        (emea(journey="discovery"), "at '/targets/emea/journey'"),
+        (emea(journeys=["federate"]), "at '/targets/emea/journeys/0'"),
+        (emea(journeys=[]), "at '/targets/emea/journeys'"),
+        (emea(journeys="federation"), "at '/targets/emea/journeys'"),
+        (emea(federationInterval="5 m"), "at '/targets/emea/federationInterval'"),
+        (emea(destinationClientAuth="jwt"), "at '/targets/emea/destinationClientAuth'"),
+        (emea(secretExpires="31.3.2027"), "at '/targets/emea/secretExpires'"),
+        (ONE | {"federationDurationBuckets": ["soon"]}, "at '/federationDurationBuckets/0'"),
         (emea(maxAge=-1), "at '/targets/emea/maxAge'"),
         ({"targets": {"EMEA": TARGET}}, "invalid propertyName 'EMEA'"),
         ({"targets": {"em-ea": TARGET}}, "invalid propertyName 'em-ea'"),
@@ -130,6 +137,18 @@ def test_the_schema_rejects_it_and_reports_where(values: Values, where: str) -> 
             "defaults: region and authUrl are mutually exclusive",
         ),
         (ONE | {"shards": 2, "replicaCount": 2}, "replicaCount: must be 1 if shards is greater than 1"),
+        (emea(journeys=["federation"]), "targets.emea.destinationClientId: required"),
+        (
+            {"targets": {"emea": {"journey": "federation"}}},
+            (
+                "targets.emea.destinationEnvironmentId: required\n"
+                "targets.emea.destinationClientId: required\ntargets.emea.destinationRedirectUri: required"
+            ),
+        ),
+        (
+            emea(journeys=["authorize"], journey="authorize"),
+            "targets.emea: journeys and journey are mutually exclusive",
+        ),
         (
             ONE | {"podMonitor": {"enabled": True}},
             "podMonitor.enabled: mutually exclusive with serviceMonitor.enabled",
@@ -168,6 +187,52 @@ def test_a_password_is_rejected_and_not_repeated(level: Values, variable: str) -
     assert "s3cr3t" not in error
 
 
+@pytest.mark.parametrize("name", ["username", "password", "destinationClientSecret"])
+@pytest.mark.parametrize("level", ["targets", "defaults"])
+def test_a_credential_in_the_values_is_rejected_and_not_repeated(level: str, name: str) -> None:
+    error = refused(ONE | {"defaults": {name: "s3cr3t"}} if level == "defaults" else emea(**{name: "s3cr3t"}))
+    assert f"additional properties '{name}' not allowed" in error
+    assert "s3cr3t" not in error
+
+
+PASSWORD = "FLOW_EXPORTER_TARGETS__EMEA__PASSWORD"
+
+
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        ({"secretVariables": {PASSWORD: "s3cr3t"}}, "secretVariables"),
+        ({"secretVariables": {"FLOW_EXPORTER_TARGETS": '{"emea": {"password": "a"}}'}}, "secretVariables"),
+        ({"extraEnv": [{"name": PASSWORD, "valueFrom": {"secretKeyRef": {"name": "a"}}}]}, "extraEnv"),
+        ({"existingSecret": "a", "defaults": {"journeys": ["federation"]}}, "existingSecret"),
+    ],
+)
+def test_several_replicas_that_sign_on_are_rejected(values: Values, where: str) -> None:
+    assert (
+        f"replicaCount: must be 1 if targets sign on ({where} may hold their USERNAME and PASSWORD); several "
+        "pods would sign one test account on at the same time, and might lock it out"
+    ) in refused(ONE | values | {"replicaCount": 2})
+    assert render(ONE | values).one("Deployment")
+
+
+def test_several_replicas_that_do_not_sign_on_are_accepted() -> None:
+    assert render(ONE | {"replicaCount": 2, "existingSecret": "a"}).one("Deployment")
+    federation = {"journey": "federation", "destinationClientId": "a", "destinationRedirectUri": "a:b"}
+    assert render(ONE | {"replicaCount": 2, "defaults": federation}).one("Deployment")
+
+
+def test_a_password_as_a_value_of_a_variable_is_rejected_and_not_repeated() -> None:
+    error = refused(ONE | {"extraEnv": [{"name": PASSWORD, "value": "s3cr3t"}]})
+    assert f"extraEnv: {PASSWORD} must not have a value, which would be readable in the pod" in error
+    assert "s3cr3t" not in error
+
+
+def test_a_target_that_only_runs_federation_needs_no_source() -> None:
+    fields = {"journey": "federation", "destinationClientId": "a", "destinationRedirectUri": "a:b"}
+    source = {"destinationEnvironmentId": TARGET["destinationEnvironmentId"]}
+    assert render({"targets": {"emea": source | fields}}).one("Deployment")
+
+
 def test_a_password_in_the_egress_check_is_rejected_and_not_repeated() -> None:
     error = refused(ONE | {"egressCheckUrl": "https://u53r:s3cr3t@a.example/"})
     assert "egressCheckUrl: must not contain a user or password" in error
@@ -202,7 +267,10 @@ def camel(name: str) -> str:
 
 
 def test_the_schema_has_exactly_the_exporters_fields_of_a_target() -> None:
-    assert set(DEFINITIONS["target"]["properties"]) == {camel(name) for name in TargetSettings.model_fields}
+    secrets = {"username", "password", "destinationClientSecret"}
+    fields = {camel(name) for name in TargetSettings.model_fields}
+    assert secrets < fields
+    assert set(DEFINITIONS["target"]["properties"]) == fields - secrets
 
 
 def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:

@@ -20,7 +20,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.settings import Config, LogConfig, load
-from exporter.target import IpFamily, Target
+from exporter.target import (
+    ClientAuth,
+    DestinationApplication,
+    IpFamily,
+    Journey,
+    JourneyTiming,
+    SourceKind,
+    SyntheticUser,
+    Target,
+)
 
 if TYPE_CHECKING:
     from chart.rendering import Values
@@ -107,6 +116,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
         destination_environment_id="1b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
         client_id="12345",
         source_url="https://login.example.com:8443",
+        destination_url="https://proxy.example.com/pingone/1b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
         redirect_uri="com.example.app:/callback?x=%2F",
         labels=(("owner", "identity"), ("tier", "silver")),
         interval=90.0,
@@ -117,6 +127,21 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
         destination_environment_id="0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
         client_id="8d2ab5ea-0ad6-4f0a-a2a0-6f1d8a5f9e11",
         source_url="https://auth.pingone.eu/94e3268d-847d-47aa-a45e-1ef8dd8f4df0",
+        destination_url="https://auth.pingone.ca/0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
+        journeys=(Journey.AUTHORIZE, Journey.FEDERATION),
+        federation=JourneyTiming(interval=600.0, timeout=25.0, latency_objective=8.0),
+        application=DestinationApplication(
+            client_id="7c2ab5ea-0ad6-4f0a-a2a0-6f1d8a5f9e11",
+            redirect_uri="https://probe.example.com/callback",
+            scope="openid profile",
+            acr_values="Federated_Sign_On",
+            login_hint="probe@example.com",
+            lookup_username="probe@partner.example.com",
+            client_auth=ClientAuth.POST,
+        ),
+        provider_id="Partner PingOne",
+        source_kind=SourceKind.AUTO,
+        secret_expires=1_806_451_200.0,
         redirect_uri="https://auth.pingone.ca/0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11/rp/callback/openid_connect",
         scope="openid profile",
         prompt="login",
@@ -138,6 +163,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
     assert settings.max_concurrent_probes == 1_000_000
     assert settings.shutdown_grace == 90.5
     assert settings.duration_buckets == (0.05, 0.5, 1.0, 2.5, 10.0)
+    assert settings.federation_duration_buckets == (1.0, 2.5, 10.0)
     assert settings.egress_check is not None
     assert settings.egress_check.url == "https://www.example.com/generate_204"
     assert settings.log == LogConfig(level="debug", format="json")
@@ -155,6 +181,27 @@ def test_a_secret_reaches_its_target(mode: str, tmp_path: Path) -> None:
     values = ONE | {"existingSecret": "pingone-flow-exporter-proxy", "defaults": {"proxyUrl": "http://a:1"}}
     (target,) = Pod(values | {"configMode": mode}, tmp_path).settings().targets
     assert target.proxy_url == "http://user:s3cr3t@proxy.example.com:3128"
+
+
+@pytest.mark.parametrize("mode", ["env", "file"])
+def test_the_credentials_of_a_federation_come_from_a_secret(mode: str, tmp_path: Path) -> None:
+    names = {"USERNAME": "probe", "PASSWORD": "s3cr3t", "DESTINATION_CLIENT_SECRET": "t0k3n"}
+    values = {
+        "configMode": mode,
+        "targets": {
+            "emea": TARGET
+            | {"journey": "federation", "region": "EU"}
+            | {"destinationClientId": "rp", "destinationRedirectUri": "https://rp.example.com/"}
+        },
+        "secretVariables": {f"FLOW_EXPORTER_TARGETS__EMEA__{name}": text for name, text in names.items()},
+    }
+    pod = Pod(values, tmp_path)
+    (target,) = pod.settings().targets
+    assert target.user == SyntheticUser(username="probe", password="s3cr3t")
+    assert target.application is not None
+    assert target.application.client_secret == "t0k3n"
+    assert target.last_step(Journey.FEDERATION) == "token"
+    assert not any(secret in text for secret in names.values() for text in pod.environ.values())
 
 
 def test_an_existing_secret_takes_precedence_over_the_charts_and_the_file(tmp_path: Path) -> None:

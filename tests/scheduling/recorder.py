@@ -52,6 +52,7 @@ class Probe:
         lasts: seconds.
         blocks: seconds for which it backoffs up the whole loop first.
         reason: how it ends.
+        step: the step in which it ends.
         retry_after: what the provider asks for.
         error: raised in place of an outcome.
     """
@@ -59,6 +60,7 @@ class Probe:
     lasts: float = 0.1
     blocks: float = 0.0
     reason: Reason = Reason.OK
+    step: str = "authorize"
     retry_after: float | None = None
     error: Exception | None = None
 
@@ -120,13 +122,11 @@ class Recorder:
     def probe_ended(self) -> None:
         self.in_flight -= 1
 
-    def run_skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
-        assert journey is Journey.AUTHORIZE
+    def run_skipped(self, target: str, _journey: Journey, cause: SkipCause, count: int, /) -> None:
         assert count > 0
         self.skips.append(Skip(self.time(), target, cause, count))
 
-    def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
-        assert journey is Journey.AUTHORIZE
+    def backoff_until(self, target: str, _journey: Journey, timestamp: float, /) -> None:
         self.backoffs.append(BackoffStart(self.time(), target, timestamp))
 
     def observe(self, outcome: Outcome, /) -> None:
@@ -184,7 +184,7 @@ def make_outcome(name: str, journey: Journey, act: Probe) -> Outcome:
         journey=journey,
         reason=act.reason,
         fault=FAULTS[act.reason][0],
-        step="authorize",
+        step=act.step,
         phase=Phase.TRANSFER,
         started_at=0.0,
         ended_at=0.0,

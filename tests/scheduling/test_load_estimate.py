@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.scheduling import first_probes, loads
-from exporter.target import Target
+from exporter.target import DestinationApplication, Journey, Side, SyntheticUser, Target
 
 EU, US = "https://auth.pingone.eu/a", "https://auth.pingone.com/a"
 
@@ -78,3 +79,50 @@ def test_the_loads_of_all_environments_are_the_whole_load(written: list[tuple[st
     found = loads(targets, lambda target, _: target.source_environment_id)
     assert sum(load.targets for load in found) == len(targets)
     assert sum(load.probes for load in found) == pytest.approx(sum(1 / target.interval for target in targets))
+
+
+APPLICATION = DestinationApplication(client_id="rp", redirect_uri="https://rp.example.com/")
+USER = SyntheticUser(username="probe", password="p")
+
+
+@pytest.mark.parametrize(
+    ("fields", "source", "destination"),
+    [
+        ({}, 1, 2),
+        ({"application": replace(APPLICATION, lookup_username="probe")}, 1, 3),
+        ({"user": USER}, 3, 5),
+        ({"user": USER, "application": replace(APPLICATION, client_secret="s")}, 3, 7),
+    ],
+)
+def test_a_federation_counts_the_requests_of_each_side_as_far_as_it_goes(
+    fields: dict[str, Any], source: int, destination: int
+) -> None:
+    fields = {"application": APPLICATION, "destination_url": US, **fields}
+    target = a_target("t", journeys=(Journey.FEDERATION,), **fields)
+    found = loads([target], lambda target, side: target.rate_scope(side)[1])
+    assert {load.where: round(load.requests * 300, 9) for load in found} == {"a": source, "b": destination}
+    assert [round(load.probes * 300, 9) for load in found] == [1.0, 1.0]
+
+
+def test_an_unknown_source_has_no_load() -> None:
+    target = a_target("t", journeys=(Journey.FEDERATION,), source_environment_id=None, source_url=None)
+    assert [load.where for load in loads([target], lambda target, side: ENVIRONMENT[side](target))] == ["b"]
+
+
+ENVIRONMENT = {
+    Side.SOURCE: lambda target: target.source_environment_id,
+    Side.DESTINATION: lambda target: target.destination_environment_id,
+}
+
+
+def test_first_probes_of_a_federation_are_spread_over_its_destinations_host() -> None:
+    targets = [
+        a_target("a", journeys=(Journey.AUTHORIZE, Journey.FEDERATION), destination_url=US),
+        a_target("b", source_url=US),
+    ]
+    found = first_probes(targets)
+    assert [(start.target.name, start.journey.value, start.delay) for start in found] == [
+        ("a", "authorize", 0.0),
+        ("a", "federation", 0.0),
+        ("b", "authorize", 0.05),
+    ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from scheduling.recorder import EXACT, Probe, due_runs, make_target, run_schedule
@@ -11,7 +12,7 @@ from scheduling.virtual_time import EPOCH
 
 from exporter.outcome import SkipCause
 from exporter.reasons import Reason
-from exporter.target import Target
+from exporter.target import Journey, JourneyTiming, Target
 
 if TYPE_CHECKING:
     from scheduling.recorder import Recorder
@@ -157,3 +158,50 @@ def test_setting_the_wall_clock_does_not_change_a_backoff(step: float) -> None:
     skipped = [run for run in due_runs(target, 200.0) if 1.0 < run < 96.0]
     assert record.skipped_count(SkipCause.BACKOFF) == len(skipped)
     assert len(record.begun) == len(due_runs(target, 200.0)) - len(skipped)
+
+
+@pytest.mark.parametrize(
+    ("step", "paused"),
+    [
+        ("callback", {"federation", "into_destination", "same_destination"}),
+        ("sign_on", {"federation", "at_source", "same_source"}),
+    ],
+)
+def test_a_federation_backs_off_the_side_that_limits_it_and_itself(step: str, paused: set[str]) -> None:
+    timing = JourneyTiming(interval=10.0, timeout=5.0, latency_objective=5.0)
+    federation: dict[str, Any] = {"journeys": (Journey.FEDERATION,), "federation": timing}
+    there: dict[str, Any] = {"destination_url": "https://d.example/d", "destination_environment_id": "d"}
+    elsewhere: dict[str, Any] = {"destination_url": "https://d.example/e", "destination_environment_id": "e"}
+    targets = [
+        replace(make_target("federation", host="s", environment="s", interval=10.0), **federation, **there),
+        make_target("at_source", host="s", environment="s", interval=10.0),
+        make_target("into_destination", host="d.example", environment="d", interval=10.0),
+        replace(make_target("same_destination", host="t", environment="t"), **federation, **there),
+        replace(make_target("same_source", host="s", environment="s"), **federation, **elsewhere),
+        replace(make_target("neither", host="t", environment="t"), **federation, **elsewhere),
+    ]
+    limit = Probe(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=45.0, step=step)
+    record = run_schedule(
+        targets, 60.0, script=lambda name, n: limit if (name, n) == ("federation", 0) else Probe()
+    )
+    assert {skip.target for skip in record.skips} == paused
+    assert {start.target for start in record.backoffs} == paused
+    assert {skip.cause for skip in record.skips} == {SkipCause.BACKOFF}
+
+
+def test_a_source_that_is_not_configured_backs_off_its_own_target_only() -> None:
+    timing = JourneyTiming(interval=10.0, timeout=5.0, latency_objective=5.0)
+    fields: dict[str, Any] = {"journeys": (Journey.FEDERATION,), "federation": timing, "source_url": None}
+    targets = [
+        replace(
+            make_target(name),
+            **fields,
+            source_environment_id=None,
+            destination_url=f"https://d.example/{name}",
+            destination_environment_id=name,
+        )
+        for name in ("a", "b")
+    ]
+    limit = Probe(reason=Reason.RATE_LIMITED, retry_after=45.0, step="source_authorize")
+    record = run_schedule(targets, 60.0, script=lambda name, n: limit if (name, n) == ("a", 0) else Probe())
+    assert {skip.target for skip in record.skips} == {"a"}

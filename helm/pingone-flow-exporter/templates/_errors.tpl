@@ -1,3 +1,13 @@
+{{/* The journeys of a target, as a JSON list: (list target defaults). */}}
+{{- define "pingone-flow-exporter.journeys" -}}
+{{- $journeys := list "authorize" -}}
+{{- range $fields := list (index . 1) (index . 0) -}}
+{{- with get $fields "journeys" }}{{ $journeys = . }}{{ end -}}
+{{- with get $fields "journey" }}{{ $journeys = list . }}{{ end -}}
+{{- end -}}
+{{- toJson $journeys -}}
+{{- end -}}
+
 {{/* Errors that a schema cannot express, or only unclearly: reports all of them, without repeating a value. */}}
 {{- define "pingone-flow-exporter.errors" -}}
 {{- $errors := list -}}
@@ -13,7 +23,11 @@
 {{- range $name, $fields := .Values.targets -}}
 {{- $_ := set $levels (printf "targets.%s" $name) $fields -}}
 {{- if not $otherSources -}}
-{{- range $field := list "sourceEnvironmentId" "destinationEnvironmentId" "clientId" -}}
+{{- $journeys := include "pingone-flow-exporter.journeys" (list $fields $.Values.defaults) | fromJsonArray -}}
+{{- $required := list "destinationEnvironmentId" -}}
+{{- if has "authorize" $journeys }}{{ $required = concat $required (list "sourceEnvironmentId" "clientId") }}{{ end -}}
+{{- if has "federation" $journeys }}{{ $required = concat $required (list "destinationClientId" "destinationRedirectUri") }}{{ end -}}
+{{- range $field := $required -}}
 {{- if not (or (hasKey $fields $field) (hasKey $.Values.defaults $field)) -}}
 {{- $errors = append $errors (printf "targets.%s.%s: required" $name $field) -}}
 {{- end -}}
@@ -21,7 +35,7 @@
 {{- end -}}
 {{- end -}}
 {{- range $level, $fields := $levels -}}
-{{- range $locators := list (list "region" "authUrl" "customDomain") (list "destinationRegion" "destinationAuthUrl" "destinationCustomDomain") -}}
+{{- range $locators := list (list "journeys" "journey") (list "region" "authUrl" "customDomain") (list "destinationRegion" "destinationAuthUrl" "destinationCustomDomain") -}}
 {{- $set := list -}}
 {{- range $locators }}{{ if hasKey $fields . }}{{ $set = append $set . }}{{ end }}{{ end -}}
 {{- if gt (len $set) 1 -}}
@@ -38,6 +52,22 @@
 {{- end -}}
 {{- if and (gt (int .Values.shards) 1) (ne (int .Values.replicaCount) 1) -}}
 {{- $errors = append $errors "replicaCount: must be 1 if shards is greater than 1; each shard is one pod" -}}
+{{- end -}}
+{{- if gt (int .Values.replicaCount) 1 -}}
+{{- $signsOn := "" -}}
+{{- range $name, $text := .Values.secretVariables }}{{ if or (regexMatch "__(USERNAME|PASSWORD)$" (upper $name)) (and (eq (upper $name) "FLOW_EXPORTER_TARGETS") (contains "\"password\"" (lower $text))) }}{{ $signsOn = "secretVariables" }}{{ end }}{{ end -}}
+{{- range .Values.extraEnv }}{{ if regexMatch "__(USERNAME|PASSWORD)$" (upper .name) }}{{ $signsOn = "extraEnv" }}{{ end }}{{ end -}}
+{{- if .Values.existingSecret -}}
+{{- range $fields := .Values.targets }}{{ if has "federation" (include "pingone-flow-exporter.journeys" (list $fields $.Values.defaults) | fromJsonArray) }}{{ $signsOn = "existingSecret" }}{{ end }}{{ end -}}
+{{- end -}}
+{{- with $signsOn -}}
+{{- $errors = append $errors (printf "replicaCount: must be 1 if targets sign on (%s may hold their USERNAME and PASSWORD); several pods would sign one test account on at the same time, and might lock it out" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if and .value (regexMatch "__(PASSWORD|DESTINATION_CLIENT_SECRET)$" (upper .name)) -}}
+{{- $errors = append $errors (printf "extraEnv: %s must not have a value, which would be readable in the pod; put it into a Secret and set existingSecret" .name) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- $errors = append $errors "podMonitor.enabled: mutually exclusive with serviceMonitor.enabled, or every pod is scraped twice" -}}

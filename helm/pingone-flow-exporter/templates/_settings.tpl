@@ -83,6 +83,9 @@ FLOW_EXPORTER_SHUTDOWN_GRACE: {{ .Values.shutdownGrace | quote }}
 {{- with .Values.durationBuckets }}
 FLOW_EXPORTER_DURATION_BUCKETS: {{ include "pingone-flow-exporter.text" . | quote }}
 {{- end }}
+{{- with .Values.federationDurationBuckets }}
+FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS: {{ include "pingone-flow-exporter.text" . | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* The configuration file: everything that a reload can change. */}}
