@@ -15,7 +15,7 @@ from exporter.target import ProviderKind, ReadyBy, SourceKind, Target
 
 _AUTHORIZE_PATH = "/as/authorize"
 _FORM_POST = re.compile(rb"""name\s*=\s*["']?SAMLRequest\b""", re.IGNORECASE)
-_ENVIRONMENT_PATH = re.compile(r"/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/as/authorize", re.IGNORECASE)
+_ENVIRONMENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -130,13 +130,34 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
         return configured if configured.has(link, _AUTHORIZE_PATH) else None
     if target.user is not None:
         return None  # a password goes nowhere but to the source of the settings
-    at_destination = parse_link(destination.url)
-    own = at_destination is not None and link.origin == at_destination.origin
-    if not (is_pingone(link) or own) or not link.path.endswith(_AUTHORIZE_PATH):
+    base = link.path.removesuffix(_AUTHORIZE_PATH)
+    before, _, environment_id = base.rpartition("/")
+    if base == link.path or not _is_beside(destination, link, before, base):
         return None
-    base = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
-    named = _ENVIRONMENT_PATH.fullmatch(link.path)
-    return Endpoints("" if named is None else named[1].lower(), (base,))
+    named = _ENVIRONMENT_ID.fullmatch(environment_id)
+    url = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
+    return Endpoints("" if named is None else environment_id.lower(), (url,))
+
+
+def _is_beside(destination: Endpoints, link: Link, before: str, base: str) -> bool:
+    """Return True if a URL is of an environment at PingOne's own host or at the destination's.
+
+    Args:
+        destination: where the destination answers.
+        link: the URL.
+        before: its path before the environment's id.
+        base: its path before the endpoint.
+    """
+    has_id = _ENVIRONMENT_ID.fullmatch(base.rpartition("/")[2]) is not None
+    if is_pingone(link):
+        return has_id and not before
+    own = parse_link(destination.url)
+    if own is None or link.origin != own.origin:
+        return False
+    path = own.path.rstrip("/")
+    if path.endswith(f"/{destination.environment_id}"):
+        return has_id and before == path.removesuffix(f"/{destination.environment_id}")
+    return base == path or (has_id and before == path)
 
 
 def _is_complete(request: ProviderRequest, destination: Endpoints) -> bool:

@@ -33,7 +33,7 @@ FLOW_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f]*:[0-9a-f:.]*\]")
 _DOTS = re.compile(r"\.{1,2}")
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -107,7 +107,7 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
         return None
     if not host or "@" in parts.netloc or port == 0 or _has_dot_segment(parts.path):
         return None
-    if not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
+    if not _HOST.fullmatch(f"[{host}]" if "[" in parts.netloc else host):
         return None
     return Link(
         url=url.partition("#")[0],
