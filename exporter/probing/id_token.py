@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -182,20 +183,21 @@ def _is_number(value: object) -> TypeGuard[float]:
 def _signed_claims(token: str, keys: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the claims of a token that one of `keys` signed."""
     from joserfc import jws, jwt  # noqa: PLC0415  most targets have no token to verify
-    from joserfc.errors import JoseError  # noqa: PLC0415
+    from joserfc.errors import JoseError, SecurityWarning  # noqa: PLC0415
     from joserfc.jwk import JWKRegistry  # noqa: PLC0415
 
     try:
-        lenient = jws.JWSRegistry(strict_check_header=False)
-        header = jws.extract_compact(token.encode("ascii"), None, lenient).headers()
-        key = _key_of(header, keys)
-        if key is None:
-            return None
-        allowed = ALGORITHMS[key["kty"]]
-        algorithms = [name for name in allowed if key.get("alg", name) == name]
-        registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
-        public = {name: key[name] for name in ("kty", "crv", *_MEMBERS[key["kty"]]) if name in key}
-        return jwt.decode(token, JWKRegistry.import_key(public), algorithms, registry).claims
+        # It warns of algorithms with a newer name, which providers still use.
+        with warnings.catch_warnings(action="ignore", category=SecurityWarning):
+            lenient = jws.JWSRegistry(strict_check_header=False)
+            key = _key_of(jws.extract_compact(token.encode("ascii"), None, lenient).headers(), keys)
+            if key is None:
+                return None
+            kind = key["kty"]
+            algorithms = [name for name in ALGORITHMS[kind] if key.get("alg", name) == name]
+            registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
+            public = {name: key[name] for name in ("kty", "crv", *_MEMBERS[kind]) if name in key}
+            return jwt.decode(token, JWKRegistry.import_key(public), algorithms, registry).claims
     except (JoseError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None
 
