@@ -67,6 +67,15 @@ CHECKS: tuple[str, ...] = (
 FEDERATION_CHECKS: tuple[str, ...] = ("pkce", "subject")
 """Further contract checks of the journey `federation`: of `initiate` and of `token`."""
 
+DISCOVERY_CHECKS: tuple[str, ...] = (
+    "pkce_advertised",
+    "key_ids",
+    "key_overlap",
+    "certificates_match",
+    "certificates_valid",
+)
+"""The contract checks of the journey `discovery`: the first of `metadata`, the others of `jwks`."""
+
 KNOWN_STATUSES: frozenset[str] = frozenset({
     # PingOne's own documentation and SDKs
     "USERNAME_PASSWORD_REQUIRED", "SIGN_ON_REQUIRED", "PASSWORD_REQUIRED", "PASSWORD_EXPIRED",
@@ -271,7 +280,15 @@ def _step_as_json(step: StepRecord) -> dict[str, Any]:
 
 def _tls_as_json(tls: TlsFacts) -> dict[str, Any]:
     not_after = None if tls.not_after is None else rfc3339(tls.not_after)
-    return _known({"version": tls.version, "cipher": tls.cipher, "not_after": not_after})
+    chain_not_after = None if tls.chain_not_after is None else rfc3339(tls.chain_not_after)
+    return _known(
+        {
+            "version": tls.version,
+            "cipher": tls.cipher,
+            "not_after": not_after,
+            "chain_not_after": chain_not_after,
+        }
+    )
 
 
 def _known(facts: dict[str, Any]) -> dict[str, Any]:

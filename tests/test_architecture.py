@@ -63,7 +63,7 @@ MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 80
 MIN_SEPARATE_FILE_LINES = 60
 MAX_FILES = 125
-MAX_LINES = 20_000
+MAX_LINES = 22_000
 MIN_AVERAGE_LINES = 120
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 

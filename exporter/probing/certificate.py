@@ -25,7 +25,16 @@ def tls_facts(session: ssl.SSLObject) -> TlsFacts:
         version=session.version(),
         cipher=None if cipher is None else cipher[0],
         not_after=not_after(session.getpeercert(binary_form=True)),
+        chain_not_after=_chain_not_after(session),
     )
+
+
+def _chain_not_after(session: ssl.SSLObject) -> float | None:
+    """Return when the first certificate of the chain that was sent expires; None before Python 3.13."""
+    get_chain = getattr(session, "get_unverified_chain", None)
+    if get_chain is None:
+        return None
+    return min((at for at in map(not_after, get_chain()) if at is not None), default=None)
 
 
 @lru_cache(maxsize=256)

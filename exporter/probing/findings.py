@@ -13,6 +13,7 @@ from exporter.probing.failure import is_refused_certificate, own_shortage, read_
 from exporter.probing.messages import Step, Verdict
 from exporter.probing.transport import Exchange
 from exporter.reasons import Fault, Reason
+from exporter.target import Journey
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def step_record(
     """
     answer = exchange.answer
     headers: Mapping[str, str] = {} if answer is None else answer.headers
-    skew = _clock_skew(exchange, verdict, wall_offset)
+    skew = _clock_skew(exchange, step, verdict, wall_offset)
     return StepRecord(
         step=step.name,
         reason=verdict.reason,
@@ -91,8 +92,10 @@ def step_record(
     )
 
 
-def _clock_skew(exchange: Exchange, verdict: Verdict, wall_offset: float) -> ClockSkew | None:
+def _clock_skew(exchange: Exchange, step: Step, verdict: Verdict, wall_offset: float) -> ClockSkew | None:
     """Return the provider's clock against ours, if the answer is a healthy flow with a time."""
+    if step.name in Journey.DISCOVERY.steps:
+        return None  # the answer may come from a cache, together with its time
     if not verdict.checks or exchange.answer is None or exchange.sent is None or exchange.received is None:
         return None
     return clock_skew(

@@ -37,7 +37,7 @@ MAX_TIMESTAMP = 1e15
 
 _CURVES = {"EC": frozenset({"P-256", "P-384", "P-521"}), "OKP": frozenset({"Ed25519"})}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-_MEMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
+KEY_MEMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,14 @@ def usable_keys(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     return tuple(key for key in found if isinstance(key, dict) and _is_usable(key))
 
 
+def has_private_member(key: Mapping[str, Any]) -> bool:
+    """Return True for a key with a member that only its owner may know."""
+    return not _PRIVATE_MEMBERS.isdisjoint(key)
+
+
 def _is_usable(key: Mapping[str, Any]) -> bool:
     kind, operations = key.get("kty"), key.get("key_ops")
-    if not isinstance(kind, str) or kind not in ALGORITHMS or not _PRIVATE_MEMBERS.isdisjoint(key):
+    if not isinstance(kind, str) or kind not in ALGORITHMS or has_private_member(key):
         return False
     if key.get("use", "sig") != "sig" or not isinstance(key.get("kid", ""), str):
         return False
@@ -85,15 +90,16 @@ def _is_usable(key: Mapping[str, Any]) -> bool:
     algorithm = key.get("alg")
     if algorithm is not None and not (isinstance(algorithm, str) and algorithm in ALGORITHMS[kind]):
         return False
-    numbers = [_decoded(key.get(name)) for name in _MEMBERS[kind]]
+    numbers = [decoded_member(key.get(name)) for name in KEY_MEMBERS[kind]]
     if not all(numbers):
         return False
     if kind == "RSA":
         return int.from_bytes(numbers[0] or b"").bit_length() >= MIN_RSA_BITS
-    return key.get("crv") in _CURVES[kind]
+    curve = key.get("crv")
+    return isinstance(curve, str) and curve in _CURVES[kind]
 
 
-def _decoded(value: object) -> bytes | None:
+def decoded_member(value: object) -> bytes | None:
     """Return the bytes of a base64url value, None for anything else."""
     if not isinstance(value, str) or not value.isascii():
         return None
@@ -196,7 +202,7 @@ def _signed_claims(token: str, keys: Sequence[Mapping[str, Any]]) -> Mapping[str
             kind = key["kty"]
             algorithms = [name for name in ALGORITHMS[kind] if key.get("alg", name) == name]
             registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
-            public = {name: key[name] for name in ("kty", "crv", *_MEMBERS[kind]) if name in key}
+            public = {name: key[name] for name in ("kty", "crv", *KEY_MEMBERS[kind]) if name in key}
             return jwt.decode(token, JWKRegistry.import_key(public), algorithms, registry).claims
     except (JoseError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None

@@ -116,6 +116,7 @@ class Verdict:
         subject: the `sub` of a verified ID token.
         seconds_until_unlock: how long an account stays locked, if the answer says so.
         discovery: what good metadata and keys contain.
+        signing_keys: 48 bits for each usable signing key, to compare with those of the last probe.
     """
 
     reason: Reason
@@ -133,6 +134,7 @@ class Verdict:
     subject: str | None = None
     seconds_until_unlock: float | None = None
     discovery: DiscoveryFacts | None = None
+    signing_keys: frozenset[int] = frozenset()
 
     def __repr__(self) -> str:
         """Show the finding without the flow, which names sessions and tokens; a status can be an echo."""

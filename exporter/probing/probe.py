@@ -86,6 +86,7 @@ class Prober:
         self.guard = SignOnGuard(clock(), one_shot=one_shot)
         self._sign_ons: WeakValueDictionary[UserKey, asyncio.Lock] = WeakValueDictionary()
         self._subjects: dict[str, tuple[object, ...]] = {}
+        self._signing_keys: dict[str, tuple[tuple[str | None, str | None], frozenset[int]]] = {}
         keep_timestamping_on()
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
@@ -129,6 +130,7 @@ class Prober:
         """Forget a target that is no longer probed."""
         self._certificates.forget(target)
         self._subjects.pop(target, None)
+        self._signing_keys.pop(target, None)
 
     async def _run(self, target: Target, journey: Journey, run: _Run) -> None:
         transport = ProbeTransport(
@@ -163,6 +165,8 @@ class Prober:
         verdict = self._verdict(target, step, exchange, run)
         if verdict.subject is not None:
             verdict = replace(verdict, checks=self._subject_check(target, verdict.subject))
+        if verdict.signing_keys:
+            verdict = replace(verdict, checks={**verdict.checks, **self._overlap_check(target, verdict)})
         run.verdict, run.kind = verdict, verdict.kind or run.kind
         run.secrets.update(verdict.secrets)
         tls = exchange.tls or await self._refused_certificate(target, step, exchange, run)
@@ -237,6 +241,15 @@ class Prober:
         known = self._subjects.get(target.name)
         self._subjects[target.name] = (*identity, subject)
         return {} if known is None or known[:-1] != identity else {"subject": known[-1] == subject}
+
+    def _overlap_check(self, target: Target, verdict: Verdict) -> dict[str, bool]:
+        """Return whether a signing key of the last good probe is still published; empty at first."""
+        issuer = (target.source_url, target.issuer)
+        known_issuer, known = self._signing_keys.get(target.name, (issuer, frozenset[int]()))
+        self._signing_keys[target.name] = issuer, verdict.signing_keys
+        if known_issuer != issuer or not known:
+            return {}
+        return {"key_overlap": not known.isdisjoint(verdict.signing_keys)}
 
     def _verdict(self, target: Target, step: Step, exchange: Exchange, run: _Run) -> Verdict:
         verdict = evaluate(exchange, step, proxied=target.proxy_url is not None)

@@ -6,7 +6,8 @@ import json
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
 
 import pytest
 import trustme
@@ -31,7 +32,7 @@ from probing.loopback import (
 from probing.visit import NAME, visit
 
 from exporter.outcome import Phase
-from exporter.probing.certificate import FETCH_INTERVAL_SECONDS, CertificateFetcher, not_after
+from exporter.probing.certificate import FETCH_INTERVAL_SECONDS, CertificateFetcher, not_after, tls_facts
 from exporter.probing.timing import Deadline
 
 if TYPE_CHECKING:
@@ -259,3 +260,39 @@ def test_a_look_at_a_server_that_went_mute_ends_with_the_probes_deadline_and_lea
     assert visited.step.tls is None
     assert len(visited.peer.talks) == 2
     assert visited.outcome.duration < HOUR, "nor of the time"
+
+
+# The chain that was sent
+
+
+class _Session:
+    """A connection of Python 3.13, which shows the chain that the peer sent."""
+
+    def __init__(self, chain: list[bytes]) -> None:
+        self._chain = chain
+
+    def cipher(self) -> None:
+        return None
+
+    def version(self) -> str:
+        return "TLSv1.3"
+
+    def getpeercert(self, *, binary_form: bool) -> bytes:
+        assert binary_form
+        return self._chain[0]
+
+    def get_unverified_chain(self) -> list[bytes]:
+        return self._chain
+
+
+def test_the_first_certificate_of_the_chain_to_expire_counts() -> None:
+    leaf, intermediate = (
+        x509.load_pem_x509_certificate(
+            trustme.CA().issue_cert(NAME, not_after=end).cert_chain_pems[0].bytes()
+        )
+        for end in (datetime(2031, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
+    )
+    chain = [certificate.public_bytes(Encoding.DER) for certificate in (leaf, intermediate)]
+    facts = tls_facts(cast("ssl.SSLObject", _Session([*chain, b"not a certificate"])))
+    assert facts.not_after == datetime(2031, 1, 1, tzinfo=UTC).timestamp()
+    assert facts.chain_not_after == datetime(2030, 1, 1, tzinfo=UTC).timestamp()

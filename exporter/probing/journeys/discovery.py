@@ -1,0 +1,48 @@
+"""The journey `discovery`: the metadata of the source's issuer, and its signing keys.
+
+    metadata    GET {issuer}/.well-known/openid-configuration
+    jwks        GET its jwks_uri
+
+OpenID Connect Discovery 1.0, section 4; RFC 7517. Neither request has a body, a cookie or a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from exporter.probing.messages import Request, Step, Steps
+from exporter.probing.metadata import (
+    issuer_expectation,
+    judge_metadata,
+    metadata_hash,
+    signing_algorithms,
+)
+from exporter.probing.signing_keys import judge_signing_keys
+from exporter.target import Target
+
+
+def discovery(target: Target, _token: Callable[[], str]) -> Steps:
+    """Read the metadata of the source's issuer, then its keys.
+
+    Args:
+        target: the federation; its issuer follows from `source_url` if it has none.
+    """
+    expectation = issuer_expectation(target)
+    metadata = yield Step(
+        name="metadata",
+        request=Request("GET", expectation.metadata_url),
+        judge=partial(judge_metadata, expectation=expectation),
+    )
+    if metadata.location is None:  # a good verdict has it
+        return
+    yield Step(
+        name="jwks",
+        request=Request("GET", metadata.location),
+        judge=partial(
+            judge_signing_keys,
+            algorithms=signing_algorithms(metadata.flow),
+            metadata_hash=metadata_hash(metadata.flow),
+        ),
+        foreign=True,  # the judge of the metadata admits configured hosts alone
+    )

@@ -1,0 +1,151 @@
+"""The judge of a provider's metadata (OpenID Connect Discovery 1.0, sections 3 and 4.3). No I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.probing.judge import judge_json
+from exporter.probing.links import Link, is_pingone, is_safe_scheme, parse_link
+from exporter.probing.messages import Answer, Verdict
+from exporter.reasons import Fault, Reason
+from exporter.target import SourceKind, Target
+
+WELL_KNOWN_PATH = "/.well-known/openid-configuration"
+
+HASHED_MEMBERS = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+"""Destinations keep copies of them."""
+
+_HASH_BYTES = 6
+"""48 bits: a gauge is a float, which holds 53."""
+
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+_LISTS = ("response_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported")
+_TENANT = "{tenantid}"
+_TENANT_ALIASES = frozenset({"common", "organizations"})
+"""Entra's issuers for all tenants: their metadata has a template in place of the tenant."""
+
+_INVALID = Verdict(Reason.METADATA_INVALID, Fault.PROVIDER)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerExpectation:
+    """What metadata must be.
+
+    Args:
+        issuer: that the settings name, or that follows from them.
+        source_kind: what the operator says the provider is.
+        pkce: whether probes send a challenge.
+        login_hosts: further hosts that the provider may use.
+    """
+
+    issuer: str
+    source_kind: SourceKind = SourceKind.PINGONE
+    pkce: bool = False
+    login_hosts: tuple[str, ...] = ()
+
+    @property
+    def metadata_url(self) -> str:
+        """Where the metadata is; one slash at the issuer's end is left out (section 4)."""
+        return f"{self.issuer.removesuffix('/')}{WELL_KNOWN_PATH}"
+
+
+def issuer_expectation(target: Target) -> IssuerExpectation:
+    """Return what the metadata of a target must be; PingOne's issuer follows from where it answers."""
+    return IssuerExpectation(
+        issuer=target.issuer or f"{target.source_url}/as",
+        source_kind=target.source_kind,
+        pkce=target.pkce,
+        login_hosts=target.login_hosts,
+    )
+
+
+def judge_metadata(answer: Answer, *, expectation: IssuerExpectation) -> Verdict:
+    """Judge metadata; good metadata has the URL of the keys as `location`."""
+    verdict = judge_json(answer)
+    if verdict.reason is not Reason.OK:
+        return verdict
+    document, issuer = verdict.flow, verdict.flow.get("issuer")
+    if not isinstance(issuer, str):
+        return _INVALID
+    if not _is_issuer(issuer, expectation):
+        return Verdict(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION)
+    base = parse_link(expectation.metadata_url)
+    if base is None or not _has_required_members(document) or not _fits(document, expectation, base):
+        return _INVALID
+    keys = parse_link(document["jwks_uri"])
+    if keys is None:
+        return Verdict(Reason.LOCATION_INVALID, Fault.PROVIDER)
+    if not _may_use(keys, base, expectation.login_hosts):
+        return Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
+    checks = {}
+    if expectation.pkce or expectation.source_kind is SourceKind.PINGONE:
+        checks["pkce_advertised"] = "S256" in _words(document, "code_challenge_methods_supported")
+    return Verdict(Reason.OK, Fault.NONE, flow=document, location=keys.url, checks=checks)
+
+
+def signing_algorithms(document: Mapping[str, Any]) -> frozenset[str]:
+    """Return the algorithms that good metadata advertises for ID tokens."""
+    return _words(document, "id_token_signing_alg_values_supported")
+
+
+def metadata_hash(document: Mapping[str, Any]) -> int:
+    """Return 48 bits over the members of good metadata of which destinations keep copies."""
+    return hash_48_bits([document.get(name) for name in HASHED_MEMBERS])
+
+
+def hash_48_bits(value: object) -> int:
+    """Return a hash of JSON that is the same in every process."""
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode("ascii")).digest()[:_HASH_BYTES])
+
+
+def _is_issuer(issuer: str, expectation: IssuerExpectation) -> bool:
+    """Return True if the issuers are equal byte for byte, or Entra's template stands for the tenant."""
+    if issuer == expectation.issuer:
+        return True
+    before, template, after = issuer.partition(_TENANT)
+    if not template or expectation.source_kind is not SourceKind.OIDC:
+        return False
+    return any(f"{before}{alias}{after}" == expectation.issuer for alias in _TENANT_ALIASES)
+
+
+def _has_required_members(document: Mapping[str, Any]) -> bool:
+    endpoints = all(isinstance(document.get(name), str) and document[name] for name in _ENDPOINTS)
+    return endpoints and all(_words(document, name) for name in _LISTS)
+
+
+def _fits(document: Mapping[str, Any], expectation: IssuerExpectation, base: Link) -> bool:
+    """Return True if a sign-on as the federation makes it is supported."""
+    for name in ("authorization_endpoint", "token_endpoint"):
+        endpoint = parse_link(document[name])
+        if endpoint is None or not (is_safe_scheme(endpoint) or endpoint.origin == base.origin):
+            return False
+    if "code" not in _words(document, "response_types_supported"):
+        return False
+    kind = expectation.source_kind
+    if kind is SourceKind.PINGONE or (kind is SourceKind.AUTO and is_pingone(base)):
+        return "pi.flow" in _words(document, "response_modes_supported")
+    return True
+
+
+def _may_use(keys: Link, base: Link, login_hosts: tuple[str, ...]) -> bool:
+    """Return True for keys at the issuer's host or a configured one.
+
+    Plain http is for loopback; an operator who configured it for the issuer gets it for the same origin.
+    """
+    if keys.origin == base.origin:
+        return True
+    hosts = {base.host, *(host.lower() for host in login_hosts)}
+    return keys.host in hosts and is_safe_scheme(keys)
+
+
+def _words(document: Mapping[str, Any], name: str) -> frozenset[str]:
+    """Return the strings of a list; empty for anything else."""
+    values = document.get(name)
+    if not isinstance(values, list):
+        return frozenset()
+    return frozenset(value for value in values if isinstance(value, str))

@@ -1,0 +1,166 @@
+"""The judge of a provider's signing keys (RFC 7517, RFC 7518). No I/O.
+
+cryptography is imported when the first key with a certificate arrives.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from exporter.outcome import DiscoveryFacts
+from exporter.probing.id_token import (
+    ALGORITHMS,
+    KEY_MEMBERS,
+    MAX_KEYS,
+    MIN_RSA_BITS,
+    decoded_member,
+    has_private_member,
+    usable_keys,
+)
+from exporter.probing.judge import judge_json
+from exporter.probing.messages import Answer, Verdict
+from exporter.probing.metadata import hash_48_bits
+from exporter.reasons import Fault, Reason
+
+_CURVE_ALGORITHMS = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+_SECRET_KEY_TYPES = frozenset({"RSA", "EC", "OKP", "oct"})
+
+
+def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_hash: int) -> Verdict:
+    """Judge a key set; a good one has the facts of the journey as `discovery`.
+
+    Args:
+        answer: of the URL that the metadata names.
+        algorithms: that the metadata advertises for ID tokens.
+        metadata_hash: of the metadata; becomes part of the facts.
+    """
+    verdict = judge_json(answer)
+    if verdict.reason is not Reason.OK:
+        return verdict
+    found = verdict.flow.get("keys")
+    published = [key for key in found if isinstance(key, dict)] if isinstance(found, list) else []
+    keys = [key for key in usable_keys(verdict.flow) if _algorithms_of(key) & algorithms]
+    if not keys or len(published) > MAX_KEYS or any(map(_is_dangerous, published)):
+        return Verdict(Reason.KEYS_INVALID, Fault.PROVIDER)
+    certificates = [_certificate_of(key) for key in keys]
+    expiries = [found.not_after for found in certificates if found and found.not_after is not None]
+    identities = sorted(map(_identity, keys))
+    return Verdict(
+        Reason.OK,
+        Fault.NONE,
+        flow=verdict.flow,
+        checks=_checks(keys, certificates, answer.received_at),
+        signing_keys=frozenset(identities),
+        discovery=DiscoveryFacts(
+            signing_keys=len(keys),
+            signing_keys_hash=hash_48_bits(identities),
+            metadata_hash=metadata_hash,
+            certificate_expiry=max(expiries, default=None),
+        ),
+    )
+
+
+class _Certificate(NamedTuple):
+    """The first certificate of a key.
+
+    Args:
+        matches: whether it is for that key.
+        not_after: seconds since the epoch; None if it cannot be read.
+    """
+
+    matches: bool
+    not_after: float | None
+
+
+def _checks(
+    keys: Sequence[Mapping[str, Any]], certificates: Sequence[_Certificate | None], now: float
+) -> dict[str, bool]:
+    """Return what is reported but fails nothing; without certificates, nothing about these."""
+    kids = [key.get("kid") for key in keys]
+    checks = {"key_ids": len(keys) == 1 or (all(kids) and len(set(kids)) == len(kids))}
+    known = [certificate for certificate in certificates if certificate is not None]
+    if known:
+        checks["certificates_match"] = all(certificate.matches for certificate in known)
+    expiries = [certificate.not_after for certificate in known if certificate.not_after is not None]
+    if expiries:
+        # Of several keys an old one may have an expired certificate: it signs no more.
+        checks["certificates_valid"] = len(expiries) < len(keys) or max(expiries) > now
+    return checks
+
+
+def _algorithms_of(key: Mapping[str, Any]) -> frozenset[str]:
+    """Return the algorithms that a usable key may sign with."""
+    if key.get("alg") is not None:
+        return frozenset({key["alg"]})
+    possible = ALGORITHMS[key["kty"]]
+    if key["kty"] == "EC":
+        return possible & {_CURVE_ALGORITHMS.get(key["crv"], "")}
+    return possible
+
+
+def _is_dangerous(key: Mapping[str, Any]) -> bool:
+    """Return True for a key that is secret, or that signs and is too short."""
+    kind = key.get("kty")
+    if not isinstance(kind, str):
+        return False
+    if kind in _SECRET_KEY_TYPES and has_private_member(key):
+        return True
+    if kind != "RSA" or key.get("use", "sig") != "sig":
+        return False
+    modulus = decoded_member(key.get("n"))
+    return bool(modulus) and int.from_bytes(modulus or b"").bit_length() < MIN_RSA_BITS
+
+
+def _identity(key: Mapping[str, Any]) -> int:
+    """Return 48 bits that stand for a usable key: its id and its public members."""
+    return hash_48_bits([key.get(name) for name in ("kid", "kty", "crv", *KEY_MEMBERS[key["kty"]])])
+
+
+def _certificate_of(key: Mapping[str, Any]) -> _Certificate | None:
+    """Return the facts of a key's certificate; None for a key without one."""
+    chain = key.get("x5c")
+    if chain is None or chain == []:
+        return None
+    first = chain[0] if isinstance(chain, list) else None
+    if not isinstance(first, str):
+        return _Certificate(matches=False, not_after=None)
+    public = tuple(decoded_member(key.get(name)) or b"" for name in KEY_MEMBERS[key["kty"]])
+    return _read_certificate(first, key["kty"], key.get("crv"), public)
+
+
+@lru_cache(maxsize=256)
+def _read_certificate(text: str, kind: str, curve: str | None, public: tuple[bytes, ...]) -> _Certificate:
+    """Read a certificate and compare its key with the public members of a JWK."""
+    from cryptography import x509  # noqa: PLC0415  many providers publish no certificate
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+
+    try:
+        certificate = x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
+        not_after = certificate.not_valid_after_utc.timestamp()
+    except (ValueError, binascii.Error, x509.InvalidVersion):
+        return _Certificate(matches=False, not_after=None)
+    try:
+        matches = _is_key_of(certificate.public_key(), kind, curve, public)
+    except (ValueError, UnsupportedAlgorithm):
+        matches = False
+    return _Certificate(matches, not_after)
+
+
+def _is_key_of(key: object, kind: str, curve: str | None, public: tuple[bytes, ...]) -> bool:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
+
+    numbers = tuple(map(int.from_bytes, public))
+    if isinstance(key, rsa.RSAPublicKey):
+        found = key.public_numbers()
+        return kind == "RSA" and numbers == (found.n, found.e)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        point = key.public_numbers()
+        names = {"P-256": "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1"}
+        return kind == "EC" and names.get(curve or "") == key.curve.name and numbers == (point.x, point.y)
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return kind == "OKP" and public == (key.public_bytes_raw(),)
+    return False
