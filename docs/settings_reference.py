@@ -34,7 +34,8 @@ name may end in a dot: it is then resolved without search domains, and used with
 `JOURNEYS` of a target are what its probes do, each at its own interval: `authorize` asks the source to start
 a sign-on; `federation` follows a whole sign-on as far as its settings go: to the source's answer, with a test
 user to the destination's code, with the application's secret to a verified ID token
-([pingone-setup.md](pingone-setup.md)). `PASSWORD`, `DESTINATION_CLIENT_SECRET` and a `PROXY_URL` with a
+([pingone-setup.md](pingone-setup.md)); `discovery` reads the source's OpenID metadata and signing keys, and
+needs `SOURCE_ENVIRONMENT_ID` or `ISSUER`. `PASSWORD`, `DESTINATION_CLIENT_SECRET` and a `PROXY_URL` with a
 password are errors in a configuration file.
 
 In `.env`, `${NAME}` in a value is replaced, except in single quotes, and an undefined name is an error. In an

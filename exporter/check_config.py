@@ -151,6 +151,8 @@ def _target_rows(target: Target) -> Iterator[tuple[str, str]]:
     yield "expected statuses", ", ".join(target.expected_statuses)
     if Journey.FEDERATION in target.journeys:
         yield from _federation_rows(target)
+    if Journey.DISCOVERY in target.journeys:
+        yield "issuer", target.issuer or f"{target.source_url}/as"
     for journey in target.journeys:
         timing = target.timing(journey)
         every, timeout, objective = map(

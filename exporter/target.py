@@ -319,6 +319,8 @@ class Target:
 
     def first_host(self, journey: Journey) -> str:
         """Return the host of a journey's first request, with its port if it has one."""
+        if journey is Journey.DISCOVERY and self.issuer is not None:
+            return _authority(self.issuer)
         first = side_of(journey.steps[0])
         return self.auth_host if first is Side.SOURCE else self.destination_auth_host
 

@@ -105,6 +105,18 @@ def parse_external_url(text: str) -> str:
     return _parse_base_url(text, "https://flows.example.com")[0]
 
 
+def check_issuer(text: str) -> str:
+    """Check an issuer, which is compared byte for byte (OpenID Connect Discovery, section 4.3)."""
+    _parse_base_url(text, "https://auth.pingone.eu/94e3268d-847d-47aa-a45e-1ef8dd8f4df0/as")
+    return text
+
+
+def parse_host(text: str) -> str:
+    """Parse a host without a port, IPv6 in brackets; in lower case, without brackets."""
+    invalid = "invalid host; use a name without scheme, port and path, e.g. login.example.com"
+    return _parse_host(text, invalid).strip("[]")
+
+
 def _parse_base_url(text: str, example: str) -> tuple[str, bool]:
     invalid = f"invalid base URL; use e.g. {example}"
     match = _URL.fullmatch(text)

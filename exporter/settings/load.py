@@ -277,6 +277,11 @@ def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
             timeout=settings.federation_timeout or min(_MAX_DEFAULT_FEDERATION_TIMEOUT, interval / 2),
             latency_objective=settings.federation_latency_objective,
         ),
+        "discovery": JourneyTiming(
+            interval=settings.discovery_interval,
+            timeout=settings.discovery_timeout or min(_MAX_DEFAULT_TIMEOUT, settings.discovery_interval / 2),
+            latency_objective=settings.discovery_latency_objective,
+        ),
         "application": _application(settings),
         "user": SyntheticUser(username=settings.username, password=settings.password)
         if settings.username and settings.password

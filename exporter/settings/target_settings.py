@@ -96,7 +96,8 @@ class TargetDefaults(Section):
     journeys: values.Journeys | None = setting(
         None,
         "what probes do, comma-separated: `authorize`, the one request that starts a sign-on at the source; "
-        "`federation`, the whole sign-on from the destination through the source and back",
+        "`federation`, the whole sign-on from the destination through the source and back; `discovery`, the "
+        "source's OpenID metadata and signing keys",
         shown="`authorize`",
     )
     journey: values.Journeys | None = setting(None, "the same as `JOURNEYS`")
@@ -120,6 +121,17 @@ class TargetDefaults(Section):
     )
     federation_latency_objective: values.PositiveDuration = setting(
         10.0, "slower successes of `federation` count as slow", shown="`10s`"
+    )
+    discovery_interval: values.Interval = setting(
+        600.0, "time between two probes of `discovery`; 100ms to 1d", shown="`10m`"
+    )
+    discovery_timeout: values.PositiveDuration | None = setting(
+        None,
+        "limit of a whole probe of `discovery`; must be shorter than its interval",
+        shown="min(`10s`, half the interval)",
+    )
+    discovery_latency_objective: values.PositiveDuration = setting(
+        2.0, "slower successes of `discovery` count as slow", shown="`2s`"
     )
     destination_client_id: values.ClientId | None = setting(
         None, "client ID of the destination's application; needed for `federation`"
@@ -157,6 +169,17 @@ class TargetDefaults(Section):
         SourceKind.PINGONE,
         "what the identity provider is: `pingone`; `oidc` for one that is not PingOne, which is only asked "
         "whether it is ready (`prompt=none`); `auto` to decide by its URL",
+    )
+    issuer: values.Issuer = setting(
+        None,
+        "issuer of the source for `discovery`, byte for byte; needed if `SOURCE_KIND` is not `pingone`; "
+        "empty for PingOne's own",
+        shown="`{source auth}/{source id}/as`, without the id on a custom domain",
+    )
+    login_hosts: values.Hosts = setting(
+        (),
+        "further hosts, comma-separated, at most 20, that a provider which is not PingOne may use: also for "
+        "its signing keys",
     )
     secret_expires: values.OptionalMoment = setting(
         None,
@@ -237,7 +260,7 @@ class TargetSettings(TargetDefaults):
                 "requires DESTINATION_REGION, DESTINATION_AUTH_URL or DESTINATION_CUSTOM_DOMAIN",
             )
 
-    @field_validator("timeout", "federation_timeout")
+    @field_validator("timeout", "federation_timeout", "discovery_timeout")
     @classmethod
     def _check_timeout(cls, timeout: float | None, info: ValidationInfo) -> float | None:
         name = (info.field_name or "").replace("timeout", "interval")
@@ -292,6 +315,9 @@ def _required(written: Mapping[str, object]) -> Iterator[str]:
         needed |= set(REQUIRED_FOR_FEDERATION)
     if signs_on:
         needed.add("source_environment_id")
+    if Journey.DISCOVERY in journeys and _value(written, "issuer") is None:
+        is_pingone = _value(written, "source_kind") is SourceKind.PINGONE
+        needed.add("source_environment_id" if is_pingone else "issuer")
     yield from (name for name in TargetSettings.model_fields if name in needed)
 
 

@@ -55,7 +55,9 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(
     _DATE.pattern + r"[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_JOURNEYS = ("authorize", "federation")
+_JOURNEYS = tuple(journey.value for journey in Journey)
+_USE_JOURNEYS = f"use {', '.join(_JOURNEYS)}, comma-separated"
+_MAX_HOSTS = 20
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _SHARD = re.compile(r"(?:[a-z0-9][-a-z0-9.]{0,251}-)?([0-9]{1,9})")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -167,15 +169,21 @@ def _shard_index(text: str) -> int:
 
 def _journey(text: str) -> Journey:
     if text.lower() not in _JOURNEYS:
-        raise ValueError(f"unknown journey; use {' or '.join(_JOURNEYS)}, or both, comma-separated")
+        raise ValueError(f"unknown journey; {_USE_JOURNEYS}")
     return Journey(text.lower())
 
 
 def _journeys(journeys: tuple[Journey, ...]) -> tuple[Journey, ...]:
     """Remove repetitions; the order in which they are written means nothing."""
     if not journeys:
-        raise ValueError(f"expected at least one journey; use {' or '.join(_JOURNEYS)}")
+        raise ValueError(f"expected at least one journey; {_USE_JOURNEYS}")
     return tuple(journey for journey in Journey if journey in journeys)
+
+
+def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(hosts) > _MAX_HOSTS:
+        raise ValueError(f"more than {_MAX_HOSTS} hosts")
+    return tuple(dict.fromkeys(hosts))
 
 
 def _secret(value: object) -> object:
@@ -310,6 +318,10 @@ AuthUrl = Annotated[AuthServer, _parsed(addresses.parse_auth_url)]
 CustomDomain = Annotated[AuthServer, _parsed(addresses.parse_custom_domain)]
 RedirectUri = Annotated[str, AfterValidator(addresses.check_redirect_uri), BeforeValidator(check_characters)]
 ProxyUrl = Annotated[Annotated[str, _parsed(addresses.check_proxy_url)] | None, _EMPTY_IS_NONE]
+Issuer = Annotated[Annotated[str, _parsed(addresses.check_issuer)] | None, _EMPTY_IS_NONE]
+Hosts = Annotated[
+    tuple[Annotated[str, _parsed(addresses.parse_host)], ...], AfterValidator(_hosts), BeforeValidator(_split)
+]
 EgressUrl = Annotated[Annotated[str, _parsed(addresses.check_egress_url)] | None, _EMPTY_IS_NONE]
 ExternalUrl = Annotated[Annotated[str, _parsed(addresses.parse_external_url)] | None, _EMPTY_IS_NONE]
 ListenAddresses = Annotated[

@@ -84,7 +84,7 @@ def refused(values: Values) -> str:
         (emea(labels={"Owner": "a"}), "invalid propertyName 'Owner'"),
         (emea(labels={"owner": 1}), "at '/targets/emea/labels/owner'"),
         (emea(ipFamily=5), "at '/targets/emea/ipFamily'"),
-        (emea(journey="discovery"), "at '/targets/emea/journey'"),
+        (emea(journey="discover"), "at '/targets/emea/journey'"),
         (emea(journeys=["federate"]), "at '/targets/emea/journeys/0'"),
         (emea(journeys=[]), "at '/targets/emea/journeys'"),
         (emea(journeys="federation"), "at '/targets/emea/journeys'"),

@@ -128,8 +128,11 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
         client_id="8d2ab5ea-0ad6-4f0a-a2a0-6f1d8a5f9e11",
         source_url="https://auth.pingone.eu/94e3268d-847d-47aa-a45e-1ef8dd8f4df0",
         destination_url="https://auth.pingone.ca/0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
-        journeys=(Journey.AUTHORIZE, Journey.FEDERATION),
+        journeys=(Journey.AUTHORIZE, Journey.FEDERATION, Journey.DISCOVERY),
         federation=JourneyTiming(interval=600.0, timeout=25.0, latency_objective=8.0),
+        discovery=JourneyTiming(interval=900.0, timeout=5.0, latency_objective=1.0),
+        issuer="https://login.partner.example.com/as/",
+        login_hosts=("keys.partner.example.com", "www.partner.example.com"),
         application=DestinationApplication(
             client_id="7c2ab5ea-0ad6-4f0a-a2a0-6f1d8a5f9e11",
             redirect_uri="https://probe.example.com/callback",

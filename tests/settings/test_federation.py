@@ -116,7 +116,7 @@ def test_authorize_needs_the_source_beside_a_federation() -> None:
 def test_an_invalid_journey_reports_nothing_else_as_missing() -> None:
     invalid = {**FEDERATION, f"{T}JOURNEYS": "federate"}
     assert errors(invalid) == [
-        f"{T}JOURNEYS: unknown journey; use authorize or federation, or both, comma-separated"
+        f"{T}JOURNEYS: unknown journey; use authorize, federation, discovery, comma-separated"
     ]
 
 

@@ -23,7 +23,7 @@ WHOLE = "expected a whole number"
 BOOLEAN = "expected true or false"
 STRING = "expected a string"
 IP_FAMILY = "expected any, 4 or 6"
-JOURNEY = "unknown journey; use authorize or federation, or both, comma-separated"
+JOURNEY = "unknown journey; use authorize, federation, discovery, comma-separated"
 MOMENT = "invalid date; use e.g. 2027-03-31 or 2027-03-31T12:00:00Z"
 INTERVAL = "must be between 100ms and 1d"
 CONTROL = "contains a control character, such as a line break"
@@ -162,10 +162,14 @@ def test_a_valid_value_reaches_the_configuration(name: str, value: str, result: 
             "UNKNOWN",
             "UNKNOWN is not a status of PingOne, but stands for all that are not listed",
         ),
-        ("JOURNEYS", "discovery", JOURNEY),
+        ("JOURNEYS", "discover", JOURNEY),
         ("JOURNEYS", "authorize,", JOURNEY),
         ("JOURNEY", ["federate"], JOURNEY),
-        ("JOURNEYS", [], "expected at least one journey; use authorize or federation"),
+        (
+            "JOURNEYS",
+            [],
+            "expected at least one journey; use authorize, federation, discovery, comma-separated",
+        ),
         ("JOURNEYS", 1, "expected a list"),
         ("DESTINATION_CLIENT_AUTH", "jwt", "expected basic, post or none"),
         ("DESTINATION_CLIENT_ID", "a b", CLIENT_ID),

@@ -27,6 +27,7 @@
 {{- $required := list "destinationEnvironmentId" -}}
 {{- if has "authorize" $journeys }}{{ $required = concat $required (list "sourceEnvironmentId" "clientId") }}{{ end -}}
 {{- if has "federation" $journeys }}{{ $required = concat $required (list "destinationClientId" "destinationRedirectUri") }}{{ end -}}
+{{- if and (has "discovery" $journeys) (not (or (hasKey $fields "issuer") (hasKey $.Values.defaults "issuer"))) }}{{ $required = append $required "sourceEnvironmentId" | uniq }}{{ end -}}
 {{- range $field := $required -}}
 {{- if not (or (hasKey $fields $field) (hasKey $.Values.defaults $field)) -}}
 {{- $errors = append $errors (printf "targets.%s.%s: required" $name $field) -}}
