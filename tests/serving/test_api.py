@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from serving.examples import api as all_of
 from exporter.outcome import Outcome, Phase, as_json
 from exporter.reasons import FAULTS, Fault, Reason, reason_text
 from exporter.status import EgressStatus, TargetHistory
+from exporter.target import Journey, JourneyTiming
 
 
 def one(*histories: TargetHistory, **facts: Any) -> dict[str, Any]:  # noqa: ANN401  arguments of a_source
@@ -95,6 +97,21 @@ def test_what_is_unknown_is_absent() -> None:
         "expected_statuses",
         "standing",
     }
+
+
+def test_a_federation_has_its_own_times_and_no_source_that_is_unknown() -> None:
+    timing = JourneyTiming(interval=300.0, timeout=30.0, latency_objective=10.0)
+    target = replace(
+        a_target(journeys=(Journey.FEDERATION,), federation=timing, destination_url="https://d.example/d"),
+        source_environment_id=None,
+        source_url=None,
+        client_id=None,
+    )
+    (found,) = all_of(good(target=target, journey=Journey.FEDERATION))["targets"]
+    assert found.keys().isdisjoint({"source_environment_id", "client_id", "auth_host"})
+    assert found["interval_seconds"] == 300.0
+    assert found["timeout_seconds"] == 30.0
+    assert found["latency_objective_seconds"] == 10.0
 
 
 def test_without_targets_the_list_is_empty() -> None:

@@ -15,6 +15,7 @@ from serving.examples import target_page as page
 from exporter.outcome import CHECKS, Outcome, Phase
 from exporter.reasons import Fault, Reason
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
+from exporter.target import Journey
 
 DAY = 86_400.0
 
@@ -63,6 +64,20 @@ def test_it_shows_how_the_target_is_probed_and_its_labels() -> None:
         "Label owner identity",
     ):
         assert fact in text
+
+
+def test_a_federation_is_shown_with_its_own_times_and_where_its_destination_is() -> None:
+    target = replace(
+        a_target(journeys=(Journey.FEDERATION,), destination_url="https://auth.pingone.ca/d"),
+        source_environment_id=None,
+        source_url=None,
+        client_id=None,
+    )
+    text = page(a_history(target=target, journey=Journey.FEDERATION)).text
+    for fact in ("Host auth.pingone.ca", "Interval, timeout 5m, 30s", "Latency objective 10s"):
+        assert fact in text
+    for unknown in ("Source environment", "Client ID"):
+        assert unknown not in text
 
 
 def test_login_hint_and_proxy_credentials_are_not_shown() -> None:
