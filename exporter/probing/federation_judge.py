@@ -13,7 +13,7 @@ from typing import Any
 
 from exporter.outcome import DAVINCI, FAILED
 from exporter.probing.errors import codes_in_document, codes_in_location, parse_object
-from exporter.probing.judge import flow_status, judge, judge_json
+from exporter.probing.judge import flow_status, judge, judge_flow, judge_json
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
@@ -123,11 +123,12 @@ def _is_named(entry: Mapping[str, Any], provider: str | None) -> bool:
 
 def _judge_any_flow(answer: Answer, environment: Endpoints, url: str) -> Verdict:
     """Judge a flow of an environment, whatever its status; a DaVinci flow is not one of these."""
-    status = flow_status(judge_json(answer).flow)
-    verdict = judge(
-        answer, Expectation(environment.environment_id, url, () if status in {None, DAVINCI} else (status,))
-    )
-    return _with_flow_id(verdict)
+    verdict = judge_json(answer)
+    if verdict.reason is not Reason.OK:
+        return verdict
+    status = flow_status(verdict.flow)
+    statuses = () if status in {None, DAVINCI} else (status,)
+    return _with_flow_id(judge_flow(verdict.flow, Expectation(environment.environment_id, url, statuses)))
 
 
 def judge_flow_to_act_on(answer: Answer, *, expectation: Expectation) -> Verdict:
@@ -236,7 +237,14 @@ def _seconds_until_unlock(document: Mapping[str, Any]) -> float | None:
 # source_resume, destination_resume
 
 
-def judge_code(answer: Answer, *, url: str, state: str | None, redirect_uri: str | None) -> Verdict:
+def judge_code(
+    answer: Answer,
+    *,
+    url: str,
+    state: str | None,
+    redirect_uri: str | None,
+    destination: Endpoints | None = None,
+) -> Verdict:
     """Judge an answer that must carry a code: as `authorizeResponse`, or in a redirect that is not followed.
 
     Args:
@@ -244,6 +252,7 @@ def judge_code(answer: Answer, *, url: str, state: str | None, redirect_uri: str
         url: of the request.
         state: that must come back; None if it is not known.
         redirect_uri: where a redirect must lead, parameters apart; None if it is not known.
+        destination: to whose callback a redirect must lead then.
 
     Returns:
         if good, with all parameters, and the redirect's URL, if it was one, as `location`.
@@ -256,7 +265,11 @@ def judge_code(answer: Answer, *, url: str, state: str | None, redirect_uri: str
             return MALFORMED
         if link.parameter("code") is None:
             return verdict
-        if redirect_uri is not None and not leads_to(link, redirect_uri):
+        if redirect_uri is not None:
+            is_right = leads_to(link, redirect_uri)
+        else:
+            is_right = destination is not None and destination.has(link, "/rp/callback/")
+        if not is_right:
             return NOT_ALLOWED
         return _with_code(replace(verdict, location=link.url), link.parameters(), state)
     if verdict.reason is not Reason.OK:

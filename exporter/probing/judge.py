@@ -52,7 +52,7 @@ _BLOCKED = Verdict(Reason.BLOCKED, Fault.NETWORK)
 def judge(answer: Answer, expectation: Expectation) -> Verdict:
     """Judge the answer that must be a flow. Never raises, whatever the provider sent."""
     verdict = judge_json(answer)
-    return verdict if verdict.reason is not Reason.OK else _judge_flow(verdict.flow, expectation)
+    return verdict if verdict.reason is not Reason.OK else judge_flow(verdict.flow, expectation)
 
 
 def judge_json(answer: Answer) -> Verdict:
@@ -123,7 +123,7 @@ def leads_to_sign_on_page(location: str | None) -> bool:
     return any(_FLOW_ID.search(part) for part in (query, fragment))
 
 
-def _judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict:
+def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict:
     """Judge the JSON object of a 2xx."""
     status = flow_status(document)
     codes = codes_in_document(document)

@@ -83,7 +83,7 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     if last == "source_authorize" or target.user is None:
         return
     source = endpoints(target.source_url or "", target.source_environment_id or "")
-    code = yield from _sign_on(target.user, source, request, flow)
+    code = yield from _sign_on(target.user, source, destination, request, flow)
     callback = _callback_url(request, code)
     returned = yield Step(
         name="callback", request=Request("GET", callback), judge=partial(judge_callback, url=callback)
@@ -203,7 +203,11 @@ def _source_authorize(
 
 
 def _sign_on(
-    user: SyntheticUser, source: Endpoints, request: ProviderRequest, flow: Verdict
+    user: SyntheticUser,
+    source: Endpoints,
+    destination: Endpoints,
+    request: ProviderRequest,
+    flow: Verdict,
 ) -> Generator[Step, Verdict, Verdict]:
     """Sign the user on at the source; return the verdict with the code for the destination."""
     credentials = {"username": user.username, "password": user.password}
@@ -221,7 +225,13 @@ def _sign_on(
         yield Step(
             name="source_resume",
             request=Request("GET", resume),
-            judge=partial(judge_code, url=resume, state=request.state, redirect_uri=request.redirect_uri),
+            judge=partial(
+                judge_code,
+                url=resume,
+                state=request.state,
+                redirect_uri=request.redirect_uri,
+                destination=destination,
+            ),
         )
     )
 
