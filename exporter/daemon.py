@@ -53,6 +53,8 @@ MAX_REPORTED_ERRORS = 100
 REPEAT_SECONDS = 10.0
 """Before the same errors are logged again."""
 
+CHANGE_ON_DISK = "change on disk"
+
 COOLDOWN_SECONDS = 0.5
 """Between two reloads: reading the configuration takes CPU from running probes, and clients of the port may
 request one reload after the other."""
@@ -207,6 +209,8 @@ class Daemon:
                 return self._refuse(error.errors, trigger)
             before = self.config
             await self._apply(config, ssl_contexts, apply_security)
+            if trigger != CHANGE_ON_DISK:
+                self._prober.guard.reload_requested()
             return self._report(trigger, before)
         except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
             self._metrics.config_loaded(good=False)
@@ -292,7 +296,7 @@ class Daemon:
     async def _watch_files(self) -> None:
         await self._security.renew_certificate()
         if await self._files.changed(self.config):
-            await self.reload("change on disk")
+            await self.reload(CHANGE_ON_DISK)
 
     def _observe_loop_lag(self, seconds: float) -> None:
         self._metrics.loop_lag(seconds)

@@ -94,7 +94,7 @@ def _explain(name: str, enabled: Iterable[str], disabled: Sequence[str]) -> str:
 
 async def _probe(runs: Sequence[ProbeRun], max_concurrent_probes: int, advance: Callable[[], None]) -> None:
     watch = LoopWatch(asyncio.get_running_loop().time, lambda _lag: None)
-    prober = Prober(SSLContexts([run.target for run in runs]), stalls=watch.stalls)
+    prober = Prober(SSLContexts([run.target for run in runs]), stalls=watch.stalls, one_shot=True)
     await warm_up(prober)
     freeze_gc()
     watching = asyncio.create_task(watch.run())

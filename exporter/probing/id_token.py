@@ -29,8 +29,11 @@ ALGORITHMS: Mapping[str, frozenset[str]] = {
 MIN_RSA_BITS = 2048
 MAX_KEYS = 100
 MAX_TOKEN_CHARACTERS = 64 * 1024
-LEEWAY_SECONDS = 5.0
-"""On top of the measured clock skew: a `Date` header has a resolution of one second."""
+DATE_LEEWAY_SECONDS = 5.0
+"""A token may be a little younger than the provider's `Date`, which has a resolution of one second."""
+
+CLOCK_LEEWAY_SECONDS = 60.0
+"""Without a `Date` our own clock counts, which may differ from the provider's."""
 
 MAX_TIMESTAMP = 1e15
 """Integers of JSON may be too large to calculate with."""
@@ -129,26 +132,34 @@ def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:
     )
     if "id_token" not in verdict.flow and codes:
         return Verdict(Reason.TOKEN_REFUSED, Fault.ACCOUNT, error_codes=codes, secrets=secrets)
-    claims = verified_claims(verdict.flow.get("id_token"), expectation, provider_time(answer))
+    claims = verified_claims(verdict.flow.get("id_token"), expectation, *valid_between(answer))
     if claims is None:
         return Verdict(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, secrets=secrets)
     return Verdict(Reason.OK, Fault.NONE, secrets=secrets, subject=claims["sub"])
 
 
-def provider_time(answer: Answer) -> float:
-    """Return the provider's own clock when it answered: times in a token are by that clock."""
+def valid_between(answer: Answer) -> tuple[float, float]:
+    """Return until when a token must be valid at least, and when it must have been issued at the latest.
+
+    Both are by the provider's own clock, as its `Date` header shows it, so that the clock skew cancels out.
+    """
     date = answer.headers.get("date")
     written = None if date is None else http_date(date)
-    return answer.received_at if written is None else written
+    if written is None:
+        return answer.received_at - CLOCK_LEEWAY_SECONDS, answer.received_at + CLOCK_LEEWAY_SECONDS
+    return written, written + DATE_LEEWAY_SECONDS
 
 
-def verified_claims(token: object, expectation: TokenExpectation, now: float) -> Mapping[str, Any] | None:
+def verified_claims(
+    token: object, expectation: TokenExpectation, earliest: float, latest: float
+) -> Mapping[str, Any] | None:
     """Return the claims of an ID token, or None if it does not verify.
 
     Args:
         token: compact serialization.
         expectation: what it must be.
-        now: by the provider's clock, seconds since the epoch.
+        earliest: it must expire later; seconds since the epoch.
+        latest: it must have been issued earlier; likewise.
     """
     if not isinstance(token, str) or not token.isascii() or len(token) > MAX_TOKEN_CHARACTERS:
         return None
@@ -158,10 +169,10 @@ def verified_claims(token: object, expectation: TokenExpectation, now: float) ->
     expires, issued = claims.get("exp"), claims.get("iat")
     if not _is_number(expires) or not _is_number(issued):
         return None
-    if not issued - LEEWAY_SECONDS <= now < expires + LEEWAY_SECONDS:
-        return None
     not_before = claims.get("nbf", issued)
-    return claims if _is_number(not_before) and not_before - LEEWAY_SECONDS <= now else None
+    if not _is_number(not_before) or max(issued, not_before) > latest:
+        return None
+    return claims if expires > max(earliest, issued) else None
 
 
 def _is_for(claims: Mapping[str, Any], expectation: TokenExpectation) -> bool:
