@@ -68,10 +68,15 @@ class Simulator:
 
     def exporter_variables(self) -> dict[str, str]:
         """Return the `FLOW_EXPORTER_…` variables with which an exporter watches every source."""
+        settings = {name: each.exporter_settings(self.ca_file) for name, each in self.sources().items()}
+        for each in self.environments.values():
+            for provider in each.environment.providers:
+                source = self.environments[provider.source].environment
+                settings[source.name] |= each.federation_settings(provider, source)
         return {
             f"FLOW_EXPORTER_TARGETS__{name.upper()}__{setting}": value
-            for name, simulated in self.sources().items()
-            for setting, value in simulated.exporter_settings(self.ca_file).items()
+            for name, of_target in settings.items()
+            for setting, value in of_target.items()
         }
 
 

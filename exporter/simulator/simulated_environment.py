@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, Response
 from exporter.simulator.environments import (
     UUID_PATTERN,
     Environment,
+    IdentityProvider,
     SignOnPolicy,
     Urls,
     check_weather,
@@ -46,6 +47,7 @@ from exporter.simulator.weather import (
     Slow,
     Weather,
 )
+from exporter.target import Journey
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -231,6 +233,25 @@ class SimulatedEnvironment:
         if self.environment.https and ca_file is not None:
             settings["CA_FILE"] = str(ca_file)
         return settings
+
+    def federation_settings(self, provider: IdentityProvider, source: Environment) -> dict[str, str]:
+        """Return the further settings of a target that signs users on by `provider`, the whole way."""
+        application = self.environment.applications[0]
+        settings = {
+            "JOURNEYS": Journey.FEDERATION.value,
+            "FEDERATION_INTERVAL": "30s",  # the shortest with a password
+            "DESTINATION_ENVIRONMENT_ID": self.environment.id,
+            "DESTINATION_CLIENT_ID": application.client_id,
+            "DESTINATION_REDIRECT_URI": application.redirect_uris[0],
+            "DESTINATION_CLIENT_AUTH": application.client_auth.value,
+            "DESTINATION_CLIENT_SECRET": application.client_secret,
+            "PROVIDER_ID": provider.id,
+            "USERNAME": source.users[0].username,
+            "PASSWORD": source.users[0].password,
+        }
+        if self.environment.custom_domain:
+            return settings | {"DESTINATION_CUSTOM_DOMAIN": urlsplit(self.base_url).netloc}
+        return settings | {"DESTINATION_AUTH_URL": self.base_url}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or do to it what the weather does; the signature of ASGI."""

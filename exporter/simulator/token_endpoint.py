@@ -77,7 +77,11 @@ class TokenEndpoint:
         access_token = secrets.token_urlsafe(32)
         wrong = weather.wrong if isinstance(weather, IdTokenInvalid) else None
         claims = self._claims(flow, access_token, int(shown))
-        claims |= {wrong: claims["iat"] - 1 if wrong == "exp" else str(uuid4())} if wrong in claims else {}
+        claims |= (
+            {wrong: claims["iat"] - TOKEN_SECONDS if wrong == "exp" else str(uuid4())}
+            if wrong in claims
+            else {}
+        )
         return 200, {
             "access_token": access_token,
             "token_type": "Bearer",
