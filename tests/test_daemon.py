@@ -418,7 +418,7 @@ def test_requests_while_a_reload_reads_share_the_next_one(tmp_path: Path) -> Non
 
     async def scene(daemon: Daemon, first: asyncio.Task[ReloadResult]) -> None:
         others = [asyncio.create_task(daemon.reload("other")) for _ in range(50)]
-        daemon.request_reload("SIGHUP")
+        daemon.reload_soon("SIGHUP")
         await asyncio.to_thread(lambda: None)
         assert loading.calls == 1
         loading.may_end.set()
@@ -463,7 +463,7 @@ def test_a_reload_that_reads_while_the_daemon_stops_is_not_applied(tmp_path: Pat
             False,
             "stopping: the configuration is not reloaded any more",
         )
-        daemon.request_reload("late")
+        daemon.reload_soon("late")
         assert daemon.config is before
 
     asyncio.run(main())
