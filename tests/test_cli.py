@@ -16,7 +16,7 @@ from harness.variables import target_variables
 import exporter.daemon
 import exporter.demo
 import exporter.probe_command
-from exporter import __version__, cli
+from exporter import cli
 from exporter.demo import DemoError
 from exporter.serving import ListenError
 from exporter.settings import Config
@@ -159,13 +159,6 @@ def test_an_unknown_target_is_an_invalid_argument(capsys: pytest.CaptureFixture[
     assert cli.main(["probe", "emae"]) == 2
     complaint = 'unknown target "emae"; did you mean emea?\n'
     assert capsys.readouterr() == ("", complaint)
-
-
-def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        cli.main(["--version"])
-    assert end.value.code == 0
-    assert capsys.readouterr().out == f"pingone-flow-exporter {__version__}\n"
 
 
 @pytest.mark.parametrize(
