@@ -154,17 +154,6 @@ def test_a_client_that_does_not_read_its_response_is_cut_off_at_shutdown() -> No
     run(scenario())
 
 
-def test_an_exception_in_the_block_stops_the_server_and_propagates() -> None:
-    async def scenario() -> None:
-        sockets = local()
-        with pytest.raises(LookupError):
-            async with serve(app(), sockets):
-                raise LookupError
-        assert sockets[0].fileno() == -1
-
-    run(scenario())
-
-
 def test_a_server_that_cannot_start_raises_and_leaves_nothing_behind() -> None:
     async def scenario() -> None:
         sockets = [*local(), *local(), *local()]
@@ -218,22 +207,6 @@ def test_idle_connections_make_room_for_a_new_one() -> None:
                     scraper = await scrapers.enter_async_context(connected(sockets))
                     assert (await scraper.ask()).status == 200
                     assert await gone.closed()
-
-    run(scenario())
-
-
-def test_the_connection_that_was_idle_longest_is_closed_first() -> None:
-    async def scenario() -> None:
-        sockets = local()
-        async with (
-            serve(app(), sockets, grace=UNHURRIED, max_connections=2),
-            connected(sockets) as scraper,
-            connected(sockets) as silent,
-        ):
-            assert (await scraper.ask()).status == 200
-            async with connected(sockets):
-                assert await silent.closed()
-                assert (await scraper.ask()).status == 200
 
     run(scenario())
 
