@@ -26,18 +26,12 @@ MAX_PORT = 65_535
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status."""
     options = _parser().parse_args(arguments)
-    commands: dict[str, Callable[[argparse.Namespace], int]] = {
-        "run": _run,
-        "check-config": _check_config,
-        "probe": _probe,
-        "demo": _demo,
-        "simulate": _simulate,
-    }
+    command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return commands[options.command](options)
+        return command(options)
     except ConfigurationError as error:
         _report(error, EXIT_INVALID)
-        if options.command == "check-config":
+        if command is _check_config:
             count = len(error.errors)
             print(f"{count} error{'' if count == 1 else 's'}", file=sys.stderr)  # noqa: T201  there is no log yet
         return EXIT_INVALID
@@ -144,9 +138,11 @@ def _parser() -> argparse.ArgumentParser:
         "Exit status: 0 ok, 1 runtime failure, 2 invalid configuration or arguments.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    parser.set_defaults(command=_run)
+    commands = parser.add_subparsers(metavar="COMMAND")
     commands.add_parser("run", help="probe on a schedule and serve metrics (the default)")
-    commands.add_parser("check-config", help="validate offline; print what would run, or every error")
+    check = commands.add_parser("check-config", help="validate offline; print what would run, or every error")
+    check.set_defaults(command=_check_config)
     probe = commands.add_parser(
         "probe",
         help="probe each target once and exit",
@@ -154,23 +150,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     probe.add_argument("targets", nargs="*", metavar="TARGET", help="default: all enabled targets")
     probe.add_argument("--json", action="store_true", help="print JSON, in the format of the API")
+    probe.set_defaults(command=_probe)
     demo = commands.add_parser("demo", help="run exporter and simulator together; needs no configuration")
     demo.add_argument("--duration", type=_duration, metavar="30s", help="stop after this duration")
     demo.add_argument("--prometheus", action="store_true", help="also start a Prometheus that scrapes it")
+    demo.set_defaults(command=_demo)
     simulate = commands.add_parser("simulate", help="run the simulator alone, and print settings to probe it")
     simulate.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     simulate.add_argument(
-        "--control-port",
-        type=_port,
-        default=0,
-        metavar="PORT",
-        help="of the control API (default: any free)",
+        "--control-port", type=_port, default=0, metavar="PORT", help="of the control API (default: any free)"
     )
     simulate.add_argument(
-        "--environments",
-        type=int,
-        metavar="N",
-        help="number of healthy environments, not the demo's",
+        "--environments", type=int, metavar="N", help="number of healthy environments, not the demo's"
     )
     simulate.add_argument(
         "--weather",
@@ -180,5 +171,5 @@ def _parser() -> argparse.ArgumentParser:
         help="weather at the start; may be repeated",
     )
     simulate.add_argument("--script", type=Path, metavar="weather.yaml", help="weather over time")
-    parser.set_defaults(command="run")  # last: a default set before its action would not reach it
+    simulate.set_defaults(command=_simulate)
     return parser

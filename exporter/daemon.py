@@ -11,11 +11,11 @@ import asyncio
 import logging
 import signal
 import socket
-import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from exporter import __version__
 from exporter.config_files import (
@@ -45,19 +45,19 @@ from exporter.target import Target
 from exporter.tls import TlsFileError
 
 FILE_WATCH_INTERVAL = 5.0
-"""Seconds between two looks at the files of the configuration and of the web port's certificate."""
+"""How often the files of the configuration and of the web port's certificate are checked for changes."""
 
 MAX_REPORTED_ERRORS = 100
-"""Of a configuration; a file for another program may have thousands."""
+"""A reload reports no more errors than this: a file meant for another program may have thousands."""
 
 REPEAT_SECONDS = 10.0
-"""Before the same errors are logged again."""
+"""The same errors are not logged again sooner."""
 
 CHANGE_ON_DISK = "change on disk"
 
 COOLDOWN_SECONDS = 0.5
-"""Between two reloads: reading the configuration takes CPU from running probes, and clients of the port may
-request one reload after the other."""
+"""A reload waits this long after the last one: reading the configuration takes CPU from running probes, and
+clients of the port may request many reloads in a row."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def run(config: Config, load: Callable[[], Config] | None = None) -> None:
 
     Args:
         config: the configuration to start with.
-        load: reads the configuration again, for a reload; without it there is none.
+        load: reads the configuration again; None to have each reload apply `config` again.
 
     Raises:
         ListenError: an address cannot be listened on.
@@ -77,10 +77,10 @@ def run(config: Config, load: Callable[[], Config] | None = None) -> None:
         _addresses(config.web.health_listen_addresses), setting="FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
     )
     with log_to(sys.stderr, level=config.log.level, style=config.log.format):
-        asyncio.run(_run(config, sockets, health_sockets, load))
+        asyncio.run(_run_until_signal(config, sockets, health_sockets, load))
 
 
-async def _run(
+async def _run_until_signal(
     config: Config,
     sockets: Sequence[socket.socket],
     health_sockets: Sequence[socket.socket],
@@ -89,10 +89,24 @@ async def _run(
     async with stop_signals() as stopping:
         daemon = Daemon(config, load=load)
         async with daemon.running(sockets, health_sockets):
-            # Ignored until here: the configuration has just been read.
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.request_reload, "SIGHUP")
+            # SIGHUP was ignored while the daemon started: the configuration had just been read.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.reload_soon, "SIGHUP")
             await stopping.wait()
     _log.info("stopped")
+
+
+class Prepared(NamedTuple):
+    """A configuration that can be put in force without any further error.
+
+    Args:
+        config: the configuration.
+        ssl_contexts: the TLS contexts of its targets.
+        apply_security: puts the security of the web port in force.
+    """
+
+    config: Config
+    ssl_contexts: SSLContexts
+    apply_security: Callable[[], None]
 
 
 class Daemon:
@@ -100,7 +114,8 @@ class Daemon:
 
     Args:
         config: the configuration to start with.
-        load: reads the configuration again; raises ConfigurationError.
+        load: reads the configuration again, or raises ConfigurationError; None to have each reload apply
+            `config` again.
         observers: receive each outcome, too.
     """
 
@@ -112,7 +127,7 @@ class Daemon:
         observers: Sequence[Observer] = (),
     ) -> None:
         self.config = config
-        """In force."""
+        """The configuration in force."""
         self._started_with = config
         self._files = ConfigFiles(config, load or (lambda: config))
 
@@ -124,11 +139,13 @@ class Daemon:
         )
         self._metrics.set_shard(config.shard.index, config.shard.count)
         self._history, self._outcome_log = History(), LogObserver()
-        self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._observe_loop_lag)
+        self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag)
 
         self._ssl_contexts = SSLContexts(config.targets)
         self._prober = Prober(
-            self._ssl_context, stalls=self._loop_watch.stalls, stats=self._metrics.transport
+            lambda target: self._ssl_contexts(target),  # noqa: PLW0108  a reload replaces the contexts
+            stalls=self._loop_watch.stalls,
+            stats=self._metrics.transport,
         )
         self._egress_check = self._new_egress_check(config.egress_check)
         self._egress: EgressStatus | None = None
@@ -147,8 +164,7 @@ class Daemon:
         )
         self._security = PortSecurity(config.web.security)
 
-        self._reloads = SingleFlight(self._reload)
-        self._trigger = ""
+        self._single_reload = SingleFlight(self._reload_once)
         self._cooldown_until = 0.0
         self._logged_errors: Sequence[InvalidSetting] = ()
         self._logged_errors_at = 0.0
@@ -177,7 +193,7 @@ class Daemon:
                 yield
             finally:
                 self._stopping = True
-                await self._reloads.cancel()
+                await self._single_reload.cancel()
                 await self._schedule.stop(self.config.shutdown_grace)
                 loop_watch.cancel()
 
@@ -189,26 +205,23 @@ class Daemon:
         """
         if self._stopping:
             return ReloadResult(good=False, text="stopping: the configuration is not reloaded any more")
-        self._trigger = self._trigger or trigger
-        return await self._reloads()
+        return await self._single_reload(trigger)
 
-    def request_reload(self, trigger: str) -> None:
-        """Reload soon, without waiting for it."""
+    def reload_soon(self, trigger: str) -> None:
+        """Start a reload without waiting for its end."""
         if not self._stopping:
-            self._trigger = self._trigger or trigger
-            self._reloads.start()
+            self._single_reload.start(trigger)
 
-    async def _reload(self) -> ReloadResult:
+    async def _reload_once(self, trigger: str) -> ReloadResult:
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._cooldown_until - loop.time())
-        trigger, self._trigger = self._trigger, ""
+        await asyncio.sleep(max(0.0, self._cooldown_until - loop.time()))
         try:
             try:
-                config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
+                prepared = await run_in_thread(self._prepare)
             except ConfigurationError as error:
                 return self._refuse(error.errors, trigger)
             before = self.config
-            await self._apply(config, ssl_contexts, apply_security)
+            await self._apply(prepared)
             if trigger != CHANGE_ON_DISK:
                 self._prober.guard.reload_requested()
             return self._report(trigger, before)
@@ -219,7 +232,7 @@ class Daemon:
         finally:
             self._cooldown_until = loop.time() + COOLDOWN_SECONDS
 
-    def _prepare(self) -> tuple[Config, SSLContexts, Callable[[], None]]:
+    def _prepare(self) -> Prepared:
         """Do everything that can fail, in a thread: read the configuration, and load the files of TLS.
 
         Raises:
@@ -238,13 +251,14 @@ class Daemon:
             message = f"cannot load the {error.part} any more; reload again"
             wrong = InvalidSetting("FLOW_EXPORTER_WEB__CONFIG_FILE", message)
             raise ConfigurationError([wrong], files=config.files) from None
-        return config, ssl_contexts, apply_security
+        return Prepared(config, ssl_contexts, apply_security)
 
-    async def _apply(
-        self, config: Config, ssl_contexts: SSLContexts, apply_security: Callable[[], None]
-    ) -> None:
-        """Put a configuration in force: what probes need before the schedule, what they leave after it."""
-        before, self._ssl_contexts = self.config, ssl_contexts
+    async def _apply(self, prepared: Prepared) -> None:
+        """Put a configuration in force."""
+        before, config = self.config, prepared.config
+        # Order matters: TLS contexts and metrics of new targets exist before the schedule starts their
+        # probes; those of removed targets are forgotten after it stopped them.
+        self._ssl_contexts = prepared.ssl_contexts
         await self._metrics.reconfigure(config.targets)
         self._metrics.set_shard(config.shard.index, config.shard.count)
         await self._schedule.reconfigure(config.targets, max_concurrent_probes=config.max_concurrent_probes)
@@ -258,7 +272,7 @@ class Daemon:
         if self._egress_check is None:
             self._metrics.egress(None)
             self._egress = None
-        apply_security()
+        prepared.apply_security()
         self.config = config
 
     def _report(self, trigger: str, before: Config) -> ReloadResult:
@@ -298,7 +312,8 @@ class Daemon:
         if await self._files.changed(self.config):
             await self.reload(CHANGE_ON_DISK)
 
-    def _observe_loop_lag(self, seconds: float) -> None:
+    def _on_loop_lag(self, seconds: float) -> None:
+        """Record how late the event loop ran, and reduce concurrent probes while it is overloaded."""
         self._metrics.loop_lag(seconds)
         self._schedule.adapt(seconds)
 
@@ -325,9 +340,6 @@ class Daemon:
 
     def _sign_on_suspension(self, target: Target) -> Reason | None:
         return self._prober.guard.suspended(target)
-
-    def _ssl_context(self, target: Target) -> ssl.SSLContext:
-        return self._ssl_contexts(target)
 
     def _web_app(self) -> WebApp:
         return create_app(

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ _KUBERNETES_INTERNAL = ".."
 """Prefix of names under which Kubernetes keeps the content of a mount; the other names link to it."""
 
 _MAX_SHOWN_CHARACTERS = 200
-_stalled: list[Thread] = []
+_stalled: list[Future[Any]] = []
 
 
 class FileError(ValueError):
@@ -93,25 +93,31 @@ def call_with_timeout(call: Callable[[], T]) -> T:
     Raises:
         TimeoutError: it did not return in time.
     """
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001  raised by the caller's thread
-            future.set_exception(error)
-
-    _stalled[:] = [thread for thread in _stalled if thread.is_alive()]
+    _stalled[:] = [read for read in _stalled if not read.done()]
     if len(_stalled) >= _MAX_STALLED_READS:
         raise TimeoutError
-    thread = Thread(target=run, name="file-read", daemon=True)
-    thread.start()
+    future = start_thread(call)
     try:
         return future.result(_STALLED_READ_TIMEOUT_SECONDS if _stalled else READ_TIMEOUT_SECONDS)
     except TimeoutError:
         if not future.done():
-            _stalled.append(thread)
+            _stalled.append(future)
         raise
+
+
+def start_thread(call: Callable[[], T]) -> Future[T]:
+    """Run a blocking call in a daemon thread, which does not delay the exit of the process if it hangs."""
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # from now on it cannot be cancelled, only left
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001  raised where the result is read
+            future.set_exception(error)
+
+    Thread(target=run, name="blocking call", daemon=True).start()
+    return future
 
 
 def printable(name: str) -> str:

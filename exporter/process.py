@@ -11,11 +11,10 @@ import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
-from threading import Thread
 from typing import Any, TypeVar
 
+from exporter.files import start_thread
 from exporter.target import Target
 from exporter.tls import system_has_no_authorities
 
@@ -141,17 +140,7 @@ async def run_in_thread(call: Callable[[], T]) -> T:
     Unlike `asyncio.to_thread`, a call that hangs, on a dead network file system for example, does not delay
     the exit of the process.
     """
-    future: Future[T] = Future()
-    future.set_running_or_notify_cancel()  # from now on it cannot be cancelled, only left
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001  raised where it is awaited
-            future.set_exception(error)
-
-    Thread(target=run, name="blocking call", daemon=True).start()
-    return await asyncio.wrap_future(future)
+    return await asyncio.wrap_future(start_thread(call))
 
 
 @asynccontextmanager

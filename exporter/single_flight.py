@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class SingleFlight(Generic[T]):
+class SingleFlight(Generic[P, T]):
     """Computes a value for every caller, one computation at a time.
 
     A caller who asks while one is under way may know of something that this one has not seen. It gets the
     next one, together with all others who ask before that starts. A caller who is cancelled ends none.
 
     Args:
-        compute: computes the value; its exception reaches every caller.
+        compute: computes the value; its exception reaches every caller. It gets the arguments of the first
+            caller of those who share it.
     """
 
-    def __init__(self, compute: Callable[[], Awaitable[T]]) -> None:
+    def __init__(self, compute: Callable[P, Awaitable[T]]) -> None:
         self._compute = compute
         self._one_at_a_time = asyncio.Lock()
         self._next: asyncio.Task[T] | None = None
         self._tasks: set[asyncio.Task[T]] = set()
 
-    async def __call__(self) -> T:
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return a value computed no earlier than now."""
-        return await asyncio.shield(self.start())
+        return await asyncio.shield(self.start(*args, **kwargs))
 
-    def start(self) -> asyncio.Task[T]:
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> asyncio.Task[T]:
         """Start a computation, or join the one that has not started yet; do not wait for it."""
         if self._next is None:
-            self._next = asyncio.get_running_loop().create_task(self._run())
+            self._next = asyncio.get_running_loop().create_task(self._run(*args, **kwargs))
             self._tasks.add(self._next)
             self._next.add_done_callback(self._tasks.discard)
         return self._next
@@ -45,12 +47,12 @@ class SingleFlight(Generic[T]):
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _run(self) -> T:
+    async def _run(self, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             await self._one_at_a_time.acquire()
         finally:
             self._next = None
         try:
-            return await self._compute()
+            return await self._compute(*args, **kwargs)
         finally:
             self._one_at_a_time.release()

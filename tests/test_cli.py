@@ -16,7 +16,7 @@ from harness.variables import target_variables
 import exporter.daemon
 import exporter.demo
 import exporter.probe_command
-from exporter import __version__, cli
+from exporter import cli
 from exporter.demo import DemoError
 from exporter.serving import ListenError
 from exporter.settings import Config
@@ -102,20 +102,6 @@ def test_an_invalid_configuration_is_reported_and_nothing_is_started(
     ]
 
 
-def test_check_config_reads_the_environment_and_the_env_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    variables = list(target_variables("emea", "http://127.0.0.1:1", interval="7s").items())
-    (tmp_path / ".env").write_text(f"{variables[0][0]}={variables[0][1]}\n", encoding="utf-8")
-    for name, value in variables[1:]:
-        monkeypatch.setenv(name, value)
-    assert cli.main(["check-config"]) == 0
-    out, err = capsys.readouterr()
-    assert out.startswith("auth host ")
-    assert "interval                7s\n" in out
-    assert err == ""
-
-
 def test_check_config_does_not_import_the_daemon(tmp_path: Path) -> None:
     """A check in a pipeline is to answer at once, and must not fail where a library of the daemon would."""
     script = "import sys, exporter.cli; exporter.cli.main(['check-config']); print(*sorted(sys.modules))"
@@ -159,13 +145,6 @@ def test_an_unknown_target_is_an_invalid_argument(capsys: pytest.CaptureFixture[
     assert cli.main(["probe", "emae"]) == 2
     complaint = 'unknown target "emae"; did you mean emea?\n'
     assert capsys.readouterr() == ("", complaint)
-
-
-def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        cli.main(["--version"])
-    assert end.value.code == 0
-    assert capsys.readouterr().out == f"pingone-flow-exporter {__version__}\n"
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,9 @@ import gc
 import io
 import json
 import logging
-import os
-import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,25 +180,6 @@ def test_a_shard_without_targets_is_ready_and_healthy_and_logs_why(
     assert server.connections == 0
     last = written.getvalue().splitlines()[-1]
     assert 'level=info msg="this shard has no targets" shard=1 shards=3 elsewhere=1' in last
-
-
-def test_the_daemon_runs_until_a_signal_and_logs_it(
-    http_server: Factory[..., HttpServer], tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    server = http_server()
-    settings = settings_for(server, tmp_path, web__listen_address="127.0.0.1:0", log__format="json")
-
-    def request_stop() -> None:
-        server.wait_for_requests(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    with ThreadPoolExecutor(1) as other:
-        asked = other.submit(request_stop)
-        run(settings)
-        asked.result()
-    logged = [json.loads(line)["msg"] for line in capfd.readouterr().err.splitlines()]
-    assert logged[:2] == ["listening", "started"]
-    assert logged[-1] == "stopped"
 
 
 def test_a_port_in_use_is_known_before_anything_is_started(
@@ -418,7 +396,7 @@ def test_requests_while_a_reload_reads_share_the_next_one(tmp_path: Path) -> Non
 
     async def scene(daemon: Daemon, first: asyncio.Task[ReloadResult]) -> None:
         others = [asyncio.create_task(daemon.reload("other")) for _ in range(50)]
-        daemon.request_reload("SIGHUP")
+        daemon.reload_soon("SIGHUP")
         await asyncio.to_thread(lambda: None)
         assert loading.calls == 1
         loading.may_end.set()
@@ -463,7 +441,7 @@ def test_a_reload_that_reads_while_the_daemon_stops_is_not_applied(tmp_path: Pat
             False,
             "stopping: the configuration is not reloaded any more",
         )
-        daemon.request_reload("late")
+        daemon.reload_soon("late")
         assert daemon.config is before
 
     asyncio.run(main())

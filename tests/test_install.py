@@ -10,6 +10,7 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
+import pydantic
 import pytest
 from harness.daemon import COMMAND, Daemon, run_command
 from harness.variables import target_variables
@@ -175,7 +176,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     subprocess.run([*pip, "--python", str(python), "install", *offline, str(built)], check=True)
     own = sysconfig.get_path("purelib", vars={"base": str(directory / "venv")})
     # What is named in such a file is found, and its own such files are not: the checkout stays unknown.
-    (Path(own) / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    libraries = Path(pydantic.__file__).parents[1]
+    (Path(own) / "libraries.pth").write_text(f"{libraries}\n", encoding="utf-8")
     return (str(python.with_name("pingone-flow-exporter")),)
 
 

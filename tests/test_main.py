@@ -238,16 +238,6 @@ def test_a_terminal_that_is_closed_during_the_start_ends_all_but_the_daemon(
     assert ended.returncode == status, ended.stderr
 
 
-@pytest.mark.e2e
-@pytest.mark.parametrize("arguments", [["-m", "exporter", "--version"], [COMMAND[0], "--version"]])
-def test_it_is_one_command_by_either_name(arguments: list[str], tmp_path: Path) -> None:
-    said = subprocess.run(
-        [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (said.returncode, said.stderr) == (0, "")
-    assert said.stdout.startswith("pingone-flow-exporter ")
-
-
 def test_the_exit_status_is_the_commands_and_both_signals_are_handled_before_it_begins(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],  # its streams are the test's own, whatever is done to them

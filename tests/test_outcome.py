@@ -52,7 +52,7 @@ REASONS = """
 """
 
 
-def test_every_reason_has_its_faults_and_they_make_23_pairs() -> None:
+def test_every_reason_has_its_faults_and_they_make_24_pairs() -> None:
     assert set(FAULTS) == set(Reason)
     assert sum(len(faults) for faults in FAULTS.values()) == 24
     assert all(len(set(faults)) == len(faults) > 0 for faults in FAULTS.values())

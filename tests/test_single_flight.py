@@ -63,6 +63,18 @@ def test_callers_share_a_computation_and_later_callers_share_the_next() -> None:
     run(scenario())
 
 
+def test_those_who_share_a_computation_get_the_one_with_the_arguments_of_the_first() -> None:
+    async def echo(text: str) -> str:
+        return text
+
+    async def scenario() -> None:
+        flight = SingleFlight(echo)
+        assert await asyncio.gather(*map(flight, "ab")) == ["a", "a"]
+        assert await flight("c") == "c"
+
+    run(scenario())
+
+
 def test_a_cancelled_caller_does_not_affect_the_others() -> None:
     async def scenario() -> None:
         compute = Computing()

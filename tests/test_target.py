@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import replace
 
 import pytest
 
-from exporter.target import Journey, Target
+from exporter.target import Target
 
 TARGET = Target(
     name="corporate",
@@ -32,19 +32,3 @@ def test_the_auth_host_is_where_the_source_answers_with_its_port_if_it_has_one(
     source_url: str, host: str
 ) -> None:
     assert replace(TARGET, source_url=source_url).auth_host == host
-
-
-def test_the_defaults_are_the_documented_ones() -> None:
-    assert TARGET.scope == "openid"
-    assert TARGET.expected_statuses == ("USERNAME_PASSWORD_REQUIRED",)
-    assert TARGET.journeys == (Journey.AUTHORIZE,)
-    assert (TARGET.interval, TARGET.timeout, TARGET.latency_objective) == (60.0, 10.0, 2.0)
-    assert not TARGET.pkce
-    optional = (TARGET.prompt, TARGET.acr_values, TARGET.login_hint, TARGET.max_age, TARGET.ca_file)
-    assert optional == (None,) * 5
-
-
-def test_targets_are_values_that_compare_hash_and_stay() -> None:
-    assert {TARGET, replace(TARGET)} == {TARGET}
-    with pytest.raises(FrozenInstanceError):
-        TARGET.name = "other"  # type: ignore[misc]

@@ -3,7 +3,7 @@
 stage.py        the demo: simulator and exporter in one event loop
 board.py        what it shows: a live table on a terminal, plain lines elsewhere
 prometheus.py   a Prometheus that scrapes it, if one is installed
-simulate.py     the simulator alone
+simulation.py   the simulator alone
 """
 
 from exporter.demo.simulation import DemoError, UnavailableError, simulate

@@ -83,11 +83,7 @@ class Board:
             yield
             self._print_sums()
             return
-        with Live(
-            console=self._console,
-            refresh_per_second=REDRAWS_PER_SECOND,
-            get_renderable=self.table,
-        ):
+        with Live(console=self._console, refresh_per_second=REDRAWS_PER_SECOND, get_renderable=self.table):
             yield
 
     def table(self) -> Table:

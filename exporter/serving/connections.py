@@ -1,7 +1,8 @@
 """Bounds on connections: how many, how long each may wait for its client, how much unread data they hold.
 
-    accept ── handshake ── request head ── response ── next request head ── …
-              └── 10 s ──┘ └── 10 s ───┘   └── 75 s to read it, 75 s idle, then 10 s from the first byte
+    handshake       10 s
+    request head    10 s from the connection, or from the first byte of a later request
+    client idle     75 s while it has a response to read, and 75 s until the next request begins
 
 uvicorn parses HTTP and calls the application; everything here works on the asyncio protocol around it and on
 the ASGI application inside it, so it needs nothing of uvicorn's internals.
@@ -14,6 +15,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -72,7 +74,10 @@ class ConnectionLimiter:
         self.empty.clear()
 
     def set_active(self, connection: Connection) -> bool:
-        """Note that a request is being answered; return False if too many are."""
+        """Note that a request is being answered; return False if too many are.
+
+        Of a connection that was lost meanwhile, nothing is noted.
+        """
         if len(self._active) >= self.max_connections:
             return False
         if connection in self._idle:
@@ -81,7 +86,7 @@ class ConnectionLimiter:
         return True
 
     def set_idle(self, connection: Connection) -> None:
-        """Note that the connection waits for its client."""
+        """Note that the connection waits for its client; close idle connections with too much unread data."""
         if connection in self._active:
             self._active.discard(connection)
             self._idle[connection] = None
@@ -95,26 +100,33 @@ class ConnectionLimiter:
         if not len(self):
             self.empty.set()
 
-    def hold(self, connection: Connection, body: bytes) -> None:
-        """Count a response body until `release`."""
+    def add_unread(self, connection: Connection, body: bytes) -> None:
+        """Count a response body until `remove_unread`; close idle connections with too much unread data."""
         self._unread[connection] = body
         self._drop_unread()
 
-    def release(self, connection: Connection) -> None:
+    def remove_unread(self, connection: Connection) -> None:
         """Note that a response was written."""
         self._unread.pop(connection, None)
 
     def _drop_unread(self) -> None:
-        """Close connections that hold too much unread data together, the longest unread first."""
-        # By identity: clients that asked at the same moment share one body.
-        sizes = {id(body): len(body) for body in self._unread.values()}
-        for connection in list(self._unread):
+        """Close idle connections while all hold too much unread data together, the longest unread first."""
+        for connection in [connection for connection in self._unread if connection in self._idle]:
+            # By identity: clients that asked at the same moment share one body.
+            sizes = {id(body): len(body) for body in self._unread.values()}
             if sum(sizes.values()) <= MAX_UNREAD_BYTES:
                 return
-            if connection in self._idle:
-                self.remove(connection)
-                connection.abort()
-                sizes = {id(body): len(body) for body in self._unread.values()}
+            self.remove(connection)
+            connection.abort()
+
+
+class _State(Enum):
+    AWAITS_HEAD = auto()
+    """Until the end of the request's head, `HEAD_TIMEOUT_SECONDS`."""
+    RESPONDING = auto()
+    """No deadline, except while the client does not read."""
+    IDLE = auto()
+    """Until the first byte of the next request, `IDLE_TIMEOUT_SECONDS`."""
 
 
 class Connection(asyncio.Protocol):
@@ -136,17 +148,16 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._deadline: asyncio.TimerHandle | None = None
-        self._awaits_head = False
-        self._responding = False
+        self._state = _State.IDLE
         self.lost = False
 
     def start(self, connecting: asyncio.Task[None], sock: socket.socket) -> None:
         """Note the task that connects the socket, and does the TLS handshake if there is one."""
         self._handshake = connecting
-        connecting.add_done_callback(partial(self._connected, sock))
+        connecting.add_done_callback(partial(self._connecting_ended, sock))
 
-    def _connected(self, sock: socket.socket, _: asyncio.Task[None]) -> None:
-        if self._transport is None:
+    def _connecting_ended(self, sock: socket.socket, _: asyncio.Task[None]) -> None:
+        if self._transport is None:  # it failed
             sock.close()
             self._limiter.remove(self)
 
@@ -160,7 +171,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass data to uvicorn; a later request has a deadline from its first byte."""
-        if not self._responding and not self._awaits_head:
+        if self._state is _State.IDLE:
             self._await_head()
         self._http.data_received(data)
 
@@ -172,7 +183,7 @@ class Connection(asyncio.Protocol):
         """Wait for the client to read."""
         self._http.pause_writing()
         self._writable.clear()
-        if self._responding and self._deadline is None:
+        if self._state is _State.RESPONDING and self._deadline is None:
             self._set_deadline(IDLE_TIMEOUT_SECONDS)
         self._limiter.set_idle(self)
 
@@ -180,7 +191,7 @@ class Connection(asyncio.Protocol):
         """Go on writing."""
         self._http.resume_writing()
         self._writable.set()
-        if self._responding:
+        if self._state is _State.RESPONDING:
             self._limiter.set_active(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the protocol's signature
@@ -200,15 +211,14 @@ class Connection(asyncio.Protocol):
             False if too many requests are in progress.
         """
         await self._writable.wait()
-        self._responding = True
-        self._awaits_head = False
+        self._state = _State.RESPONDING
         self._set_deadline(None)
         return self._limiter.set_active(self)
 
     def end_response(self) -> None:
         """Wait for the client to read the rest of the response, and for its next request."""
-        self._responding = False
-        self._limiter.release(self)
+        self._state = _State.IDLE
+        self._limiter.remove_unread(self)
         if not self.lost:
             self._limiter.set_idle(self)
             self._set_deadline(IDLE_TIMEOUT_SECONDS)
@@ -216,7 +226,7 @@ class Connection(asyncio.Protocol):
     async def send_body(self, message: Message, send: Send) -> None:
         """Send a response body in pieces, each after the client has read enough of the one before."""
         body = message.get("body", b"")
-        self._limiter.hold(self, body)
+        self._limiter.add_unread(self, body)
         for start in range(0, len(body) or 1, CHUNK_BYTES):
             last = start + CHUNK_BYTES >= len(body)
             piece = body[start : start + CHUNK_BYTES]
@@ -241,7 +251,7 @@ class Connection(asyncio.Protocol):
             self._handshake.cancel()
 
     def _await_head(self) -> None:
-        self._awaits_head = True
+        self._state = _State.AWAITS_HEAD
         self._set_deadline(HEAD_TIMEOUT_SECONDS)
 
     def _set_deadline(self, seconds: float | None) -> None:
@@ -252,8 +262,8 @@ class Connection(asyncio.Protocol):
     def _expire(self) -> None:
         transport = self._transport
         assert transport is not None  # noqa: S101  deadlines begin with the connection
-        if self._awaits_head or transport.is_closing() or transport.get_write_buffer_size():
-            transport.abort()
+        if self._state is _State.AWAITS_HEAD or transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()  # close() would wait for a client that has just missed its deadline
         else:
             transport.close()
 
@@ -276,10 +286,11 @@ class ConnectionMiddleware:
             for name, value in scope["headers"]
         )
 
-        async def send_bounded(message: Message) -> None:
+        async def send_response(message: Message) -> None:
             if message["type"] == "http.response.body":
                 await connection.send_body(message, send)
                 return
+            # uvicorn adds a date only in its own accept loop.
             headers = [*message["headers"], (b"date", formatdate(usegmt=True).encode())]
             if has_body:  # no route reads it: a client that keeps sending must not hold the connection
                 headers.append((b"connection", b"close"))
@@ -287,7 +298,7 @@ class ConnectionMiddleware:
 
         app = self._app if await connection.begin_response() else _OVERLOADED
         try:
-            await app(scope, receive, send_bounded)
+            await app(scope, receive, send_response)
         finally:
             connection.end_response()
 

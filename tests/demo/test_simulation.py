@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +73,6 @@ def test_a_host_is_one_of_this_machine() -> None:
     error = error_of(host="192.0.2.1", environments=1)
     assert str(error) == "--host 192.0.2.1: not an address of this machine"
     assert not isinstance(error, UnavailableError)
-
-
-def test_a_control_port_in_use_is_not_an_invalid_option() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        error = error_of(control_port=port, environments=1)
-    assert str(error) == f"--control-port {port}: address already in use; 0 means any free one"
-    assert isinstance(error, UnavailableError)
 
 
 def test_any_other_refusal_of_the_system_is_not_an_invalid_option(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
 
-from exporter.demo import DemoError, demo, stage
+from exporter.demo import stage
 
 
 @pytest.fixture
@@ -19,13 +18,6 @@ def taken() -> Iterator[int]:
     """A port in use."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
-
-
-def test_a_missing_prometheus_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(DemoError) as error:
-        demo(duration=None, prometheus=True)
-    assert str(error.value) == "prometheus is not on PATH; on Debian: apt-get install prometheus"
 
 
 def test_the_exporter_listens_on_the_usual_port_or_any_other(taken: int) -> None:
@@ -36,16 +28,6 @@ def test_the_exporter_listens_on_the_usual_port_or_any_other(taken: int) -> None
     (wanted,) = stage._bind(free)  # noqa: SLF001  likewise
     with wanted:
         assert wanted.getsockname() == ("127.0.0.1", free)
-
-
-def test_the_control_listens_on_the_usual_port_or_any_other(taken: int) -> None:
-    async def scenario() -> str:
-        async with AsyncExitStack() as stack:
-            return (await stage._start_simulator(stack, taken)).control_url  # noqa: SLF001  likewise
-
-    url = asyncio.run(scenario())
-    assert url.startswith("http://127.0.0.1:")
-    assert not url.endswith(f":{taken}")
 
 
 def test_any_other_refusal_of_the_system_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

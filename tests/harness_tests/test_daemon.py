@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,14 +57,6 @@ def alive(pid: int) -> bool:
     return True
 
 
-def test_it_is_found_at_the_port_it_chose(daemon: Factory[..., Daemon]) -> None:
-    running = daemon({}, command=python(STAND_IN), arguments=["run"])
-    assert running.metrics().value("pingone_flow_scrapes", target="x") == 1.0
-    assert running.url.startswith("http://127.0.0.1:")
-    assert not running.url.endswith(":0")
-    assert "arguments=['run']" in running.log()
-
-
 def test_it_sees_only_the_variables_it_was_given(daemon: Factory[..., Daemon], tmp_path: Path) -> None:
     script = (
         f"import json, os; json.dump(dict(os.environ), open({str(tmp_path / 'seen')!r}, 'w'))\n" + STAND_IN
@@ -80,25 +71,6 @@ def test_it_sees_only_the_variables_it_was_given(daemon: Factory[..., Daemon], t
     assert ours == {"PATH", "HOME", "FLOW_EXPORTER_A", "FLOW_EXPORTER_WEB__LISTEN_ADDRESS"}
     assert seen["HOME"] == str(running.directory)
     assert list(running.directory.iterdir()) == []
-
-
-def test_stopping_returns_the_exit_code(daemon: Factory[..., Daemon]) -> None:
-    running = daemon({}, command=python(STAND_IN))
-    assert running.exit_code is None
-    assert running.stop() == 7
-    assert running.stop() == 7
-
-
-def test_a_signal_is_passed_on(daemon: Factory[..., Daemon]) -> None:
-    running = daemon({}, command=python(STAND_IN))
-    running.signal(signal.SIGKILL)
-    assert running.wait() == -9
-
-
-def test_waiting_returns_the_page_that_was_good(daemon: Factory[..., Daemon]) -> None:
-    running = daemon({}, command=python(STAND_IN))
-    page = running.wait_until(lambda seen: seen.total("pingone_flow_scrapes") >= 3, what="three scrapes")
-    assert page.value("pingone_flow_scrapes") == 3.0
 
 
 def test_waiting_in_vain_shows_the_last_page_and_the_log(daemon: Factory[..., Daemon]) -> None:
@@ -148,12 +120,6 @@ def test_an_error_in_the_block_leaves_no_process_behind(tmp_path: Path) -> None:
     assert not alive(running.pid)
 
 
-def test_nothing_can_be_asked_before_the_start(tmp_path: Path) -> None:
-    unstarted = Daemon({}, directory=tmp_path / "d", logs=tmp_path / "logs")
-    with pytest.raises(RuntimeError, match="was not started"):
-        unstarted.stop()
-
-
 @pytest.mark.parametrize(
     ("line", "host", "port"),
     [
@@ -167,12 +133,6 @@ def test_the_listening_line_is_known_in_every_log_format(line: str, host: str, p
     match = LISTENING.search(f"event=probe address=10.0.0.1:443\n{line}\n")
     assert match is not None
     assert (match["host"], match["port"]) == (host, port)
-
-
-def test_a_command_is_run_once_with_a_clean_environment(tmp_path: Path) -> None:
-    script = "import os, sys; print(os.environ['A'], os.getcwd()); print('err', file=sys.stderr); sys.exit(2)"
-    done = run_command(cwd=tmp_path, env={"A": "1"}, command=python(script))
-    assert (done.returncode, done.stdout, done.stderr) == (2, f"1 {tmp_path}\n", "err\n")
 
 
 def test_a_command_that_does_not_end_is_killed(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import threading
 import time
 from contextlib import suppress
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from harness import http_messages as messages
-from harness.http_messages import Answer, Behavior, Request, drip, flood, json_answer, resets, sends
-from harness.http_server import FullBacklog, HttpServer
+from harness.http_messages import Answer, Request, json_answer, resets, sends
+from harness.http_server import HttpServer
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -51,12 +49,6 @@ def test_an_answer_is_exactly_its_bytes(http_server: Factory[..., HttpServer]) -
         exchange(server, REQUEST)
 
 
-def test_head_and_body_arrive_apart_when_there_is_a_pause(http_server: Factory[..., HttpServer]) -> None:
-    server = http_server(Answer(headers=(("Content-Length", "2"),), body=b"{}", pause=3600.0))
-    with httpx.Client(trust_env=False) as client, client.stream("GET", server.base_url) as response:
-        assert response.status_code == 200  # the head alone; the body would come in an hour
-
-
 def test_a_request_is_recorded_as_it_was_sent(http_server: Factory[..., HttpServer]) -> None:
     server = http_server(Answer(close=True))
     head = b"POST /a%2Fb?x=1&x=%20 HTTP/1.1\r\nHost: h\r\nb: 2\r\nB:3 \r\ncontent-length: 3\r\n\r\n"
@@ -87,16 +79,6 @@ def test_queued_scripts_are_used_once_and_connections_are_numbered(
         httpx.get(server.base_url, trust_env=False)
     assert [request.connection for request in server.requests] == [1, 1, 1, 1, 1, 2]
     assert server.connections == 2
-
-
-def test_by_default_it_answers_with_a_fresh_flow_of_the_environment(
-    http_server: Factory[..., HttpServer],
-) -> None:
-    server = http_server(host="::1")
-    flows = [httpx.get(f"{server.base_url}/{ENVIRONMENT}/as/authorize", trust_env=False).json() for _ in "ab"]
-    url = f"http://[::1]:{server.port}/{ENVIRONMENT}/flows/{flows[0]['id']}"
-    assert (flows[0]["environment"]["id"], flows[0]["_links"]["self"]["href"]) == (ENVIRONMENT, url)
-    assert flows[0]["id"] != flows[1]["id"]
 
 
 def test_a_stopped_server_refuses_and_a_started_one_has_the_same_port(
@@ -141,22 +123,6 @@ def test_waiting_for_requests_in_vain_reports_how_many_came(http_server: Factory
         server.wait_for_requests(2, timeout=0.01)
 
 
-def test_a_dripped_answer_is_whole_in_the_end(http_server: Factory[..., HttpServer]) -> None:
-    answer = json_answer({"a": 1})
-    server = http_server(drip(answer.head() + answer.body, every=0.0, at_once=10))
-    assert httpx.get(server.base_url, trust_env=False).json() == {"a": 1}
-
-
-def test_a_flood_lasts_until_the_client_disconnects(http_server: Factory[..., HttpServer]) -> None:
-    server = http_server(flood(b"HTTP/1.1 103 Early Hints\r\n\r\n", first=b"HTTP/1.1 100 Continue\r\n\r\n"))
-    with connect(server) as client:
-        client.sendall(REQUEST)
-        seen = 0
-        while seen < 1_000_000:
-            seen += len(client.recv(65536))
-    assert server.requests[0].answered_at is None
-
-
 async def broken(_: Request, __: asyncio.StreamWriter) -> None:
     raise ValueError("an error in the test")
 
@@ -177,17 +143,6 @@ def test_a_broken_script_or_request_is_reported_at_the_end(sent: bytes, failure:
         server.__exit__(None, None, None)
 
 
-def test_https_is_spoken_with_a_certificate(
-    http_server: Factory[..., HttpServer], authority: Authority
-) -> None:
-    server = http_server(tls=authority.good().tls, name="localhost")
-    trust = ssl.create_default_context(cafile=authority.ca_file)
-    with httpx.Client(verify=trust, trust_env=False) as client:
-        response = client.get(f"{server.base_url}/{ENVIRONMENT}/as/authorize")
-    assert response.json()["status"] == "USERNAME_PASSWORD_REQUIRED"
-    assert server.server_names == ["localhost"]
-
-
 def test_it_runs_in_the_test_s_own_loop_and_knows_when_its_clients_have_left() -> None:
     async def main() -> None:
         async with HttpServer(json_answer({"a": 1})) as server:
@@ -202,78 +157,8 @@ def test_it_runs_in_the_test_s_own_loop_and_knows_when_its_clients_have_left() -
 # Below HTTP
 
 
-def ending(server: HttpServer, sent: bytes) -> str:
-    """Return how the server ends a connection, which must not be before `sent` is."""
-    try:
-        with connect(server) as client:
-            if sent:
-                client.settimeout(A_MOMENT)
-                with pytest.raises(TimeoutError):
-                    client.recv(1)
-                client.settimeout(10)
-                client.sendall(sent)
-            return "closed" if client.recv(1) == b"" else "answered"
-    except ConnectionResetError:  # may overtake the client at any of the calls
-        return "reset"
-
-
-@pytest.mark.parametrize(
-    ("behavior", "sent", "expected"),
-    [
-        (messages.close_at_once, b"", "closed"),
-        (messages.close_after_request, REQUEST, "closed"),
-        (messages.reset_at_once, b"", "reset"),
-        (messages.reset_after_request, REQUEST, "reset"),
-    ],
-)
-def test_connections_are_closed_or_reset_at_once_or_after_the_request(
-    behavior: Behavior, sent: bytes, expected: str, http_server: Factory[..., HttpServer]
-) -> None:
-    assert ending(http_server(behavior=behavior), sent) == expected
-
-
-@pytest.mark.parametrize("behavior", [messages.silent, messages.mute])
-def test_silence_lasts_until_the_server_stops_also_in_a_handshake(
-    behavior: Behavior, http_server: Factory[..., HttpServer]
-) -> None:
-    server = http_server(behavior=behavior)
-    with connect(server) as client, connect(server) as secure:
-        client.sendall(REQUEST)
-        client.settimeout(A_MOMENT)
-        with pytest.raises(TimeoutError):
-            client.recv(1)
-        secure.settimeout(A_MOMENT)
-        with pytest.raises(TimeoutError):
-            ssl.create_default_context().wrap_socket(secure, server_hostname="localhost")
-        server.stop()
-        with pytest.raises(ConnectionRefusedError):
-            connect(server)
-
-
 def test_garbage_is_sent_whole_and_a_behavior_can_be_changed(http_server: Factory[..., HttpServer]) -> None:
     server = http_server(behavior=sends(b"\x00\xff" * 100_000, after_request=False))
     assert exchange(server, REQUEST) == b"\x00\xff" * 100_000
     server.behavior = sends(b"hello")
     assert exchange(server, REQUEST) == b"hello"
-
-
-@pytest.mark.parametrize(
-    ("sent", "found"),
-    [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE"),
-        (messages.HANDSHAKE_FAILURE, "HANDSHAKE_FAILURE"),
-    ],
-)
-def test_a_tls_client_recognizes_plaintext_and_refusal(
-    sent: bytes, found: str, http_server: Factory[..., HttpServer]
-) -> None:
-    with connect(http_server(behavior=sends(sent))) as client, pytest.raises(ssl.SSLError, match=found):
-        ssl.create_default_context().wrap_socket(client, server_hostname="localhost")
-
-
-def test_a_full_backlog_neither_accepts_nor_refuses(full_backlog: FullBacklog) -> None:
-    with pytest.raises(TimeoutError):
-        socket.create_connection((full_backlog.host, full_backlog.port), timeout=A_MOMENT)
-    full_backlog.stop()
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((full_backlog.host, full_backlog.port), timeout=10)

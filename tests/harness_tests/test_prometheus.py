@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
-from harness.http_messages import body_answer
 from harness.prometheus import need_tool, promtool_check_metrics
 
 if TYPE_CHECKING:
     from harness.factory import Factory
-    from harness.http_server import HttpServer
     from harness.prometheus import Prometheus
 
 PAGE = b'# HELP a_value Something.\n# TYPE a_value gauge\na_value{target="x"} 42\n'
-
-
-@pytest.mark.e2e
-def test_what_a_server_shows_is_read_back_by_a_query(
-    http_server: Factory[..., HttpServer], prometheus: Factory[..., Prometheus]
-) -> None:
-    server = http_server(body_answer(PAGE, content_type="text/plain; version=0.0.4"))
-    address = f"127.0.0.1:{server.port}"
-    running = prometheus(address)
-    ((labels, value),) = running.wait_for("a_value", bool)
-    assert (labels["__name__"], labels["target"], labels["instance"], value) == (
-        "a_value",
-        "x",
-        address,
-        42.0,
-    )
-    assert [target["health"] for target in running.targets()] == ["up"]
-
-
-@pytest.mark.e2e
-def test_what_was_is_remembered_and_what_was_not_yet_is_not(
-    http_server: Factory[..., HttpServer], prometheus: Factory[..., Prometheus]
-) -> None:
-    before = time.time()
-    server = http_server(body_answer(PAGE, content_type="text/plain; version=0.0.4"))
-    running = prometheus(f"127.0.0.1:{server.port}")
-    ((_, moment),) = running.wait_for("timestamp(a_value)", bool)
-    assert len(running.query("a_value", moment)) == 1
-    assert running.query("a_value", before) == []
-    assert running.values("a_value", start=moment, end=moment + 1, step=1)[0] == 42.0
-    assert running.label_values("target", "a_value") == ["x"]
 
 
 @pytest.mark.e2e

@@ -17,34 +17,12 @@ URL = f"http://{PEER}:8080"
 TIMEOUT = 1.5
 
 
-def test_no_answer_to_a_syn_is_the_networks_timeout(wire: Wire) -> None:
-    outcome = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms").outcome()
-    assert verdict(outcome) == ("timeout", "network")
-    assert outcome["phase"] == "connect"
-
-
-def test_an_acknowledged_request_without_an_answer_is_the_providers_timeout(wire: Wire) -> None:
-    probe = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms")
-    wire.accept().request()
-    outcome = probe.outcome()
-    assert verdict(outcome) == ("timeout", "provider")
-    assert outcome["phase"] == "processing"
-
-
 def test_a_request_that_nothing_comes_back_for_is_the_networks_timeout(wire: Wire) -> None:
     probe = wire.probe(URL, timeout=f"{TIMEOUT * 1000:.0f}ms")
     wire.accept().request(acknowledge=False)
     outcome = probe.outcome()
     assert verdict(outcome) == ("timeout", "network")
     assert outcome["phase"] == "processing"
-
-
-def test_a_reset_after_the_request_is_the_providers_error(wire: Wire) -> None:
-    probe = wire.probe(URL)
-    connection = wire.accept()
-    connection.request()
-    connection.reset()
-    assert verdict(probe.outcome()) == ("protocol", "provider")
 
 
 STOPS = [

@@ -12,7 +12,7 @@ from serving.pairs import LOCAL, Pair
 from serving.wire import app, connected, is_refused, local, run
 
 from exporter.serving import BasicAuth, PortSecurity, serve
-from exporter.tls import RateLimit, TlsFileError, TlsServer, WebSecurity
+from exporter.tls import RateLimit, TlsFileError, WebSecurity
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 LOGIN = "Authorization: Basic YW5uOnNlY3JldA==\r\n"  # ann:secret
@@ -27,11 +27,6 @@ def pair(tmp_path: Path) -> Pair:
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what the package logged, without asyncio's debug messages."""
     return [record.getMessage() for record in caplog.records if record.name == "exporter.serving"]
-
-
-def test_a_certificate_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TlsFileError, match="file not found"):
-        PortSecurity(WebSecurity(tls=TlsServer(certificate=tmp_path / "a", key=tmp_path / "b")))
 
 
 def test_users_headers_and_limits_change_for_open_connections() -> None:

@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import gzip
 import logging
-import signal
 import socket
 
 import pytest
 from serving.wire import app, connected, local, rendered, run
 
-from exporter.serving import bind, serve
+from exporter.serving import serve
 from exporter.serving import server as server_module
 
 UNHURRIED = 3600
@@ -41,27 +40,6 @@ def test_connections_are_accepted_while_the_block_runs() -> None:
     run(scenario())
 
 
-def test_every_socket_is_served() -> None:
-    async def scenario() -> None:
-        sockets = bind([("127.0.0.1", 0), ("127.0.0.2", 0)])
-        async with serve(app(), sockets):
-            for sock in sockets:
-                async with connected([sock]) as client:
-                    assert (await client.ask()).status == 200
-
-    run(scenario())
-
-
-def test_one_connection_serves_one_scrape_after_another() -> None:
-    async def scenario() -> None:
-        sockets = local()
-        async with serve(app(), sockets), connected(sockets) as client:
-            for _ in range(3):
-                assert (await client.ask()).status == 200
-
-    run(scenario())
-
-
 def test_head_has_the_length_of_get_and_no_body() -> None:
     async def scenario() -> None:
         sockets = local()
@@ -84,25 +62,6 @@ def test_the_server_does_not_name_its_software() -> None:
         sockets = local()
         async with serve(app(), sockets), connected(sockets) as client:
             assert "server" not in (await client.ask()).headers
-
-    run(scenario())
-
-
-def test_signal_handlers_are_left_alone() -> None:
-    async def scenario() -> None:
-        before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-        async with serve(app(), local()):
-            assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
-
-    run(scenario())
-
-
-def test_environment_variables_of_uvicorn_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEB_CONCURRENCY", "many")
-
-    async def scenario() -> None:
-        async with serve(app(), local()):
-            pass
 
     run(scenario())
 
@@ -195,17 +154,6 @@ def test_a_client_that_does_not_read_its_response_is_cut_off_at_shutdown() -> No
     run(scenario())
 
 
-def test_an_exception_in_the_block_stops_the_server_and_propagates() -> None:
-    async def scenario() -> None:
-        sockets = local()
-        with pytest.raises(LookupError):
-            async with serve(app(), sockets):
-                raise LookupError
-        assert sockets[0].fileno() == -1
-
-    run(scenario())
-
-
 def test_a_server_that_cannot_start_raises_and_leaves_nothing_behind() -> None:
     async def scenario() -> None:
         sockets = [*local(), *local(), *local()]
@@ -259,37 +207,6 @@ def test_idle_connections_make_room_for_a_new_one() -> None:
                     scraper = await scrapers.enter_async_context(connected(sockets))
                     assert (await scraper.ask()).status == 200
                     assert await gone.closed()
-
-    run(scenario())
-
-
-def test_the_connection_that_was_idle_longest_is_closed_first() -> None:
-    async def scenario() -> None:
-        sockets = local()
-        async with (
-            serve(app(), sockets, grace=UNHURRIED, max_connections=2),
-            connected(sockets) as scraper,
-            connected(sockets) as silent,
-        ):
-            assert (await scraper.ask()).status == 200
-            async with connected(sockets):
-                assert await silent.closed()
-                assert (await scraper.ask()).status == 200
-
-    run(scenario())
-
-
-def test_a_flood_of_silent_connections_does_not_keep_a_scraper_out() -> None:
-    async def scenario() -> None:
-        sockets = local()
-        async with (
-            serve(app(), sockets, grace=UNHURRIED, max_connections=3),
-            contextlib.AsyncExitStack() as attack,
-        ):
-            for _ in range(20):
-                await attack.enter_async_context(connected(sockets))
-            async with connected(sockets) as scraper:
-                assert (await scraper.ask()).status == 200
 
     run(scenario())
 

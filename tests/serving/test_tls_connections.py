@@ -36,19 +36,6 @@ def security_of(tls: TlsServer) -> PortSecurity:
     return PortSecurity(WebSecurity(tls=tls))
 
 
-def test_two_scrapes_on_one_tls_connection(pair: Pair) -> None:
-    async def scenario() -> None:
-        sockets = local()
-        async with (
-            serve(app(), sockets, security=security_of(pair.tls())),
-            connected(sockets, pair.client()) as client,
-        ):
-            for _ in range(2):
-                assert (await client.ask()).status == 200
-
-    run(scenario())
-
-
 def test_http_1_1_is_negotiated_with_a_client_that_prefers_http_2(pair: Pair) -> None:
     async def scenario() -> None:
         sockets, tls = local(), pair.client()
@@ -106,21 +93,6 @@ def test_cipher_suites_their_order_and_the_curve_are_as_configured(pair: Pair) -
             async with connected(sockets, client_likes) as client:
                 assert client.writer.get_extra_info("cipher")[0] == "ECDHE-ECDSA-AES128-GCM-SHA256"
             assert await is_refused(sockets, other_curve)
-
-    run(scenario())
-
-
-def test_mutual_tls_accepts_certificates_of_the_authority_only(
-    pair: Pair, client_authority: trustme.CA, tmp_path: Path
-) -> None:
-    async def scenario() -> None:
-        sockets = local()
-        async with serve(app(), sockets, security=security_of(pair.tls(tmp_path / "clients.crt"))):
-            assert not await is_refused(
-                sockets, pair.client(client_authority.issue_cert("prometheus@example.com"))
-            )
-            assert await is_refused(sockets, pair.client(trustme.CA().issue_cert("prometheus@example.com")))
-            assert await is_refused(sockets, pair.client())
 
     run(scenario())
 
