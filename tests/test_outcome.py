@@ -18,7 +18,7 @@ from exporter.outcome import (
     as_json,
     rfc3339,
 )
-from exporter.reasons import FAULTS, Fault, Reason, reason_text
+from exporter.reasons import FAULTS, Fault, Reason, pairs_of, reason_text
 from exporter.target import Journey
 
 BARE = StepRecord(step="authorize", reason=Reason.DNS, phase=Phase.RESOLVE, phases={})
@@ -48,13 +48,20 @@ OUTCOME = Outcome(
 )
 REASONS = """
     ok dns connect proxy tls timeout protocol rate_limited server_error redirected oauth_error blocked
-    client_error too_large not_json flow_failed not_a_flow unexpected_status internal
+    client_error too_large not_json flow_failed not_a_flow unexpected_status
+    provider_missing location_invalid credentials_rejected account_locked password_expired mfa_required
+    further_action_required exchange_rejected account_linking_required login_page_error state_mismatch
+    id_token_invalid token_refused issuer_mismatch metadata_invalid keys_invalid internal
 """
 
 
-def test_every_reason_has_its_faults_and_they_make_24_pairs() -> None:
+def test_every_reason_has_its_faults_and_each_journey_its_pairs() -> None:
     assert set(FAULTS) == set(Reason)
-    assert sum(len(faults) for faults in FAULTS.values()) == 24
+    assert {journey.value: len(pairs_of(journey)) for journey in Journey} == {
+        "authorize": 24,
+        "federation": 39,
+        "discovery": 25,
+    }
     assert all(len(set(faults)) == len(faults) > 0 for faults in FAULTS.values())
 
 
@@ -67,9 +74,9 @@ def test_every_fault_has_a_reason_and_only_ok_has_none() -> None:
     ("members", "words"),
     [
         (Phase, "resolve connect tls processing transfer"),
-        (Fault, "none network provider configuration quota exporter"),
+        (Fault, "none network provider configuration quota exporter account"),
         (SkipCause, "overrun missed backoff cancelled"),
-        (Journey, "authorize"),
+        (Journey, "authorize federation discovery"),
         (Reason, REASONS),
     ],
 )
