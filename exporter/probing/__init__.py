@@ -4,7 +4,11 @@ journeys/      what to request, step by step, without I/O
 probe.py       runs a journey: one exchange and one verdict per step
 transport.py   one exchange, over stream.py and tls_stream.py, timed by timing.py
 failure.py     exceptions into reasons
-judge.py       answers into verdicts
+judge.py       answers into verdicts; federation_judge.py, initiate.py, id_token.py, foreign.py and
+               signing_keys.py do so for single steps
+links.py       which URLs may be requested, whatever links and redirects say
+sign_on_guard.py
+               protects the synthetic users from being locked out
 """
 
 from exporter.probing.egress_check import EgressCheck

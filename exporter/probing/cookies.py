@@ -16,6 +16,8 @@ from exporter.probing.links import Link
 
 MAX_COOKIES = 50
 MAX_COOKIE_BYTES = 4096
+MIN_SECRET_CHARACTERS = 8
+"""A shorter value is a setting or a counter, which occurs in any text."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[!-:<-~]*")
@@ -84,8 +86,9 @@ class CookieJar:
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting) or None
 
     def values(self) -> tuple[str, ...]:
-        """Return all values: they must never leave the probe."""
-        return tuple(cookie.value for cookie in self._cookies.values() if cookie.value)
+        """Return all values that may be secret: they must never leave the probe."""
+        values = (cookie.value for cookie in self._cookies.values())
+        return tuple(value for value in values if len(value) >= MIN_SECRET_CHARACTERS)
 
 
 def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:

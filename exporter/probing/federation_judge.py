@@ -153,7 +153,8 @@ def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
     verdict = judge(answer, Expectation(source.environment_id, url, ("COMPLETED",)))
     if verdict.reason is Reason.OK:
-        return _with_resume_url(verdict, source, url)
+        # The contract checks are for a flow that begins.
+        return _with_resume_url(replace(verdict, checks={}), source, url)
     if verdict.reason not in _OF_THE_ACCOUNT:
         return verdict
     document = parse_object(answer.body) or {}
@@ -342,7 +343,7 @@ def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Ver
         return replace(verdict, reason=Reason.EXCHANGE_REJECTED, fault=Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:
         return replace(verdict, reason=Reason.ACCOUNT_LINKING_REQUIRED, fault=Fault.CONFIGURATION)
-    return verdict
+    return replace(verdict, checks={})
 
 
 def judge_flow_redirect(answer: Answer, *, url: str) -> Verdict:

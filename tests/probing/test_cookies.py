@@ -90,12 +90,13 @@ def test_longer_paths_come_first_and_a_cookie_replaces_or_deletes_its_predecesso
     assert jar.header(url) == "b=2; a=3; a=1"
     store(b"a=4; Path=/x", b"b=; Path=/x; Max-Age=0")
     assert jar.header(url) == "a=4; a=1"
-    assert set(jar.values()) == {"4", "1"}
+    store(b"session=planted-value; Path=/")
+    assert jar.values() == ("planted-value",)
 
 
 def test_a_jar_is_bounded() -> None:
     jar, url = CookieJar(), link("https://a.example/")
-    jar.store(url, [(b"set-cookie", f"n{number}=v".encode()) for number in range(1000)], NOW)
+    jar.store(url, [(b"set-cookie", f"n{number}=planted-value".encode()) for number in range(1000)], NOW)
     assert len(jar.values()) == MAX_COOKIES
 
 
