@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from settings.example import EMEA, P, errors
 from settings_reference import reference
 
 from exporter.settings import load
+from exporter.target import DestinationApplication, JourneyTiming, SyntheticUser, Target
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 ROW = re.compile(r"\| `([^`]+)` \| (.+?) \| (.+) \|")
 
@@ -58,3 +65,16 @@ def test_the_example_of_a_configuration_file_is_a_right_one(tmp_path: Path) -> N
     (tmp_path / "flows.yaml").write_text(reference().split("```yaml\n")[1].split("```")[0])
     (target,) = load({"FLOW_EXPORTER_CONFIG_FILE": "flows.yaml"}, tmp_path).targets
     assert target.labels == (("tier", "1"),)
+
+
+PACKAGES = Path(__file__).resolve().parents[2] / "exporter"
+READERS = ("probing", "scheduling", "observing", "serving")
+
+
+@pytest.mark.parametrize("kind", [Target, DestinationApplication, SyntheticUser, JourneyTiming])
+def test_every_field_that_settings_become_is_read(kind: type[DataclassInstance]) -> None:
+    files = [
+        path for name in READERS for path in (PACKAGES / name).rglob("*") if path.suffix in {".py", ".html"}
+    ]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    assert [field.name for field in fields(kind) if not re.search(rf"\.{field.name}\b", code)] == []
