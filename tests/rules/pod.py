@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, Outcome, Phase, SkipCause, StepRecord, TlsFacts
 from exporter.reasons import FAULTS, Fault, Reason
-from exporter.target import Journey, Target
+from exporter.target import Journey, JourneyTiming, Target
 
 MINUTE = 60.0
 DAY = 86_400.0
@@ -37,6 +38,8 @@ class Sky:
         skipped: the probe is not done at all, for this cause.
         lag: seconds that it begins late.
         silent: nothing happens at all, nor is it counted: the schedule is dead.
+        step: of a federation that fails.
+        suspends: sign-on is suspended from now on.
     """
 
     reason: Reason = Reason.OK
@@ -50,6 +53,8 @@ class Sky:
     skipped: SkipCause | None = None
     lag: float = 0.001
     silent: bool = False
+    step: str = "callback"
+    suspends: bool = False
 
 
 FAIR = Sky()
@@ -83,6 +88,9 @@ class Watched:
         timeout: seconds.
         phase: seconds into the interval at which it is probed.
         past: probes before the story: minutes (negative) and what they found.
+        journey: what is probed; two entries with one name are one target with two journeys.
+        destination: the destination's auth host.
+        settings: further fields of the target.
     """
 
     name: str
@@ -93,10 +101,13 @@ class Watched:
     timeout: float = 10.0
     phase: float = 5.0
     past: Weather = field(default_factory=dict)
+    journey: Journey = Journey.AUTHORIZE
+    destination: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def target(self) -> Target:
-        """As the exporter knows it."""
+    def target(self, journeys: tuple[Journey, ...]) -> Target:
+        """Return it as the exporter knows it."""
+        timing = JourneyTiming(interval=self.interval, timeout=self.timeout, latency_objective=10.0)
         return Target(
             name=self.name,
             source_environment_id=SOURCE,
@@ -107,6 +118,10 @@ class Watched:
             labels=tuple(self.labels.items()),
             interval=self.interval,
             timeout=self.timeout,
+            federation=timing,
+            journeys=journeys,
+            destination_url=self.destination and f"https://{self.destination}",
+            **self.settings,
         )
 
     def sky(self, seconds: float) -> Sky:
@@ -168,12 +183,25 @@ class _Life:
         self._pod = pod
         self._families = families
         self._now = 0.0
+        self._suspended: set[str] = set()
+        journeys: dict[str, list[Journey]] = {}
+        for watched in pod.watched:
+            journeys.setdefault(watched.name, []).append(watched.journey)
+        targets: dict[str, Target] = {}
+        for watched in pod.watched:
+            target = watched.target(tuple(journeys[watched.name]))
+            if (first := targets.get(watched.name)) is not None:
+                target = replace(target, interval=first.interval, timeout=first.timeout)
+            targets[watched.name] = target
         self._metrics = Metrics(
-            [watched.target for watched in pod.watched], buckets=_BUCKETS, wall=lambda: self._now
+            list(targets.values()),
+            buckets=_BUCKETS,
+            suspended=lambda target: Reason.ACCOUNT_LOCKED if target.name in self._suspended else None,
+            wall=lambda: self._now,
         )
         self._metrics.set_shard(*pod.shard)
         self._held: dict[str, float] = {}
-        self._due = {watched.name: self._first(watched) for watched in pod.watched}
+        self._due = {(watched.name, watched.journey): self._first(watched) for watched in pod.watched}
         self._checks = sorted(pod.egress.items())
         self._reloads = sorted(pod.reloads.items())
         for watched in pod.watched:
@@ -209,9 +237,9 @@ class _Life:
         while self._reloads and self._reloads[0][0] * MINUTE <= self._now:
             self._metrics.config_loaded(good=self._reloads.pop(0)[1])
         for watched in self._pod.watched:
-            while (due := self._due[watched.name]) + watched.sky(due).duration <= self._now:
+            while (due := self._due[watched.name, watched.journey]) + watched.sky(due).duration <= self._now:
                 self._probe(watched, due)
-                self._due[watched.name] += watched.interval
+                self._due[watched.name, watched.journey] += watched.interval
 
     def _probe(self, watched: Watched, due: float) -> None:
         sky = watched.sky(due)
@@ -219,16 +247,17 @@ class _Life:
         if sky.silent:
             return
         if cause is not None:
-            self._metrics.run_skipped(watched.name, Journey.AUTHORIZE, cause, 1)
+            self._metrics.run_skipped(watched.name, watched.journey, cause, 1)
             return
         self._metrics.probe_started(sky.lag)
         self._metrics.observe(_outcome(watched, sky, due))
         self._metrics.probe_ended()
+        (self._suspended.add if sky.suspends else self._suspended.discard)(watched.name)
         if sky.reason is Reason.RATE_LIMITED:
             self._held[watched.host] = due + min(2 * watched.interval, 300.0)
             for other in self._pod.watched:
                 if other.host == watched.host:
-                    self._metrics.backoff_until(other.name, Journey.AUTHORIZE, self._held[watched.host])
+                    self._metrics.backoff_until(other.name, other.journey, self._held[watched.host])
 
 
 def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
@@ -236,8 +265,9 @@ def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
     tls = None
     if sky.certificate_days is not None:
         tls = TlsFacts(version="TLSv1.3", cipher="x", not_after=sky.certificate_days * DAY)
+    last = watched.journey.steps[-1] if good or watched.journey is Journey.AUTHORIZE else sky.step
     record = StepRecord(
-        step="authorize",
+        step=last,
         reason=sky.reason,
         phase=sky.phase,
         phases={Phase.PROCESSING: sky.duration},
@@ -248,10 +278,10 @@ def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
     )
     return Outcome(
         target=watched.name,
-        journey=Journey.AUTHORIZE,
+        journey=watched.journey,
         reason=sky.reason,
         fault=sky.fault or FAULTS[sky.reason][0],
-        step="authorize",
+        step=last,
         phase=sky.phase,
         started_at=begun,
         ended_at=begun + sky.duration,

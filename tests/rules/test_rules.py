@@ -33,7 +33,7 @@ ABOUT_THE_EXPORTER = {
     "PingOneEgressDown",
     "PingOneConfigReloadFailed",
 }
-OF_MANY_OWNERS = {"PingOneAuthHostOutage"}
+OF_MANY_OWNERS = {"PingOneAuthHostOutage", "PingOneDestinationOutage"}
 FLEETING = {"reason", "fault", "step", "phase"}
 """Labels that change while an alert is pending, and would begin it anew."""
 

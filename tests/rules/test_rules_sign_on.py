@@ -1,0 +1,164 @@
+"""The journey `federation`: one page per outage, the side that failed, test account and client secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rules.pod import DAY, FAIR, MINUTE, TIMEOUT, Pod, Sky, Watched, Weather
+from rules.story import Story, always
+
+from exporter.outcome import Phase
+from exporter.reasons import Fault, Reason
+from exporter.target import DestinationApplication, Journey, SyntheticUser
+
+LATER = frozenset({"PingOneErrorBudgetBurnSlow", "PingOneErrorBudgetBurnFast"})
+HUB = "hub.example.com"
+APPLICATION = DestinationApplication(client_id="a", redirect_uri="https://a", client_secret="s")
+FULL: Mapping[str, Any] = {"application": APPLICATION, "user": SyntheticUser(username="u", password="p")}
+REJECTED = Sky(reason=Reason.EXCHANGE_REJECTED, duration=2.0)
+SOURCE_ERROR = Sky(reason=Reason.SERVER_ERROR, step="source_authorize")
+AT_DESTINATION = Sky(
+    reason=Reason.TIMEOUT, fault=Fault.PROVIDER, phase=Phase.PROCESSING, step="destination_authorize"
+)
+LOCKED = Sky(reason=Reason.ACCOUNT_LOCKED, step="sign_on", suspends=True)
+REFUSED = Sky(reason=Reason.TOKEN_REFUSED, step="token")
+DOWN = "PingOneFederationDown emea"
+OUTAGE = f"PingOneDestinationOutage {HUB}"
+
+
+def a_federation(name: str = "emea", weather: Weather | None = None, **facts: Any) -> Watched:  # noqa: ANN401
+    """Return a federation that is probed every minute, so that stories stay short."""
+    known: dict[str, Any] = {
+        "host": f"{name}.example",
+        "destination": HUB,
+        "settings": FULL,
+        "journey": Journey.FEDERATION,
+    }
+    return Watched(name=name, weather=weather or {}, **known | facts)
+
+
+def an_authorize(name: str = "emea", weather: Weather | None = None, **facts: Any) -> Watched:  # noqa: ANN401
+    return Watched(name=name, weather=weather or {}, host=f"{name}.example", **facts)
+
+
+def verify(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: Any) -> None:  # noqa: ANN401
+    known: dict[str, Any] = {"without": LATER, "until": max(firing)}
+    Story(pods=pods, firing=firing, **known | facts).verify(directory)
+
+
+def test_a_federation_that_breaks_at_callback_pages_alone(tmp_path: Path) -> None:
+    pod = Pod(watched=[an_authorize(), a_federation(weather={5: REJECTED, 20: FAIR}, phase=9)])
+    verify(tmp_path, pod, firing=always(0, 8) | always(10, 25, DOWN) | always(28, 32))
+
+
+@pytest.mark.parametrize("first", [Journey.AUTHORIZE, Journey.FEDERATION])
+def test_one_outage_of_a_target_is_one_page(first: Journey, tmp_path: Path) -> None:
+    """Whichever journey notices it first."""
+    early = first is Journey.AUTHORIZE
+    authorize: Weather = {5 if early else 5.5: TIMEOUT}
+    federation: Weather = {5.5 if early else 5: SOURCE_ERROR}
+    pod = Pod(watched=[an_authorize(weather=authorize), a_federation(weather=federation, phase=35)])
+    verify(tmp_path, pod, firing=always(11, 40, DOWN))
+
+
+def test_federation_pages_if_authorize_has_not_worked_for_a_day(tmp_path: Path) -> None:
+    pod = Pod(watched=[an_authorize(weather={0: TIMEOUT}), a_federation(weather={5: REJECTED}, phase=35)])
+    firing = always(11, 15, DOWN) | always(21, 25, DOWN, "PingOneFederationNoSuccess emea")
+    verify(tmp_path, pod, firing=firing)
+
+
+def test_an_outage_of_the_destination_names_the_destination(tmp_path: Path) -> None:
+    watched = [
+        watched
+        for number, name in enumerate(("emea", "apac", "amer"))
+        for watched in (
+            an_authorize(name),
+            a_federation(name, {5: REJECTED, 20: FAIR}, phase=10 + 13 * number),
+        )
+    ]
+    ever = 'count(present_over_time(ALERTS{alertname="PingOneFederationDown",alertstate="firing"}[1h]))'
+    firing = always(0, 6) | always(10, 25, OUTAGE) | always(28, 32)
+    verify(tmp_path, Pod(watched=watched), firing=firing, shown={32: (ever, None)})
+
+
+def test_an_outage_of_a_source_names_the_source(tmp_path: Path) -> None:
+    watched = [
+        a_federation(name, {5: SOURCE_ERROR}, phase=10 + 13 * number, host="idp.example")
+        for number, name in enumerate(("emea", "apac"))
+    ]
+    verify(tmp_path, Pod(watched=watched), firing=always(10, 20, "PingOneAuthHostOutage idp.example"))
+
+
+def test_an_outage_of_a_shared_host_is_one_page(tmp_path: Path) -> None:
+    watched = [
+        watched
+        for number, name in enumerate(("emea", "apac"))
+        for watched in (
+            Watched(name=name, weather={5: TIMEOUT}, host=HUB, phase=3 + number),
+            a_federation(name, {5: AT_DESTINATION}, phase=30 + number, host=HUB),
+        )
+    ]
+    verify(tmp_path, Pod(watched=watched), firing=always(10, 40, f"PingOneAuthHostOutage {HUB}"))
+
+
+def test_half_of_the_federations_of_a_destination_are_not_an_outage(tmp_path: Path) -> None:
+    watched = [
+        a_federation("emea", {5: REJECTED}),
+        *(a_federation(name, phase=20) for name in ("apac", "amer")),
+    ]
+    verify(tmp_path, Pod(watched=watched), firing=always(0, 8) | always(10, 20, DOWN))
+
+
+def test_a_suspended_sign_on_is_a_ticket_and_never_a_page(tmp_path: Path) -> None:
+    pod = Pod(watched=[an_authorize(), a_federation(weather={5: LOCKED, 30: FAIR}, phase=20)])
+    firing = always(0, 10) | always(11.5, 34, "PingOneSignOnSuspended emea") | always(37, 40)
+    verify(tmp_path, pod, firing=firing, without=frozenset())
+
+
+def test_a_refused_test_application_is_a_ticket(tmp_path: Path) -> None:
+    pod = Pod(watched=[an_authorize(), a_federation(weather={5: REFUSED, 40: FAIR}, phase=20)])
+    firing = always(0, 20) | always(21.5, 44, "PingOneTestAccountFailing emea") | always(47, 50)
+    verify(tmp_path, pod, firing=firing, without=frozenset())
+
+
+def test_a_journey_that_becomes_shorter_is_a_ticket(tmp_path: Path) -> None:
+    before = Pod(watched=[a_federation()], until=10)
+    after = Pod(
+        watched=[a_federation(settings={"application": APPLICATION})], instance="10.0.0.2:9988", since=10
+    )
+    verify(tmp_path, before, after, firing=always(0, 19) | always(26, 40, "PingOneJourneyShortened emea"))
+
+
+def test_a_journey_that_becomes_longer_fires_nothing(tmp_path: Path) -> None:
+    before = Pod(watched=[a_federation(settings={"application": APPLICATION})], until=10)
+    after = Pod(watched=[a_federation()], instance="10.0.0.2:9988", since=10)
+    verify(tmp_path, before, after, firing=always(0, 40))
+
+
+@pytest.mark.parametrize(
+    ("days", "alerts"),
+    [
+        (31, set()),
+        (29, {"PingOneClientSecretExpiresSoon emea"}),
+        (6, {"PingOneClientSecretExpiresSoon emea", "PingOneClientSecretExpiresNow emea"}),
+        (-1, {"PingOneClientSecretExpiresSoon emea", "PingOneClientSecretExpiresNow emea"}),
+    ],
+)
+def test_a_client_secret_that_expires_is_a_ticket_and_then_a_page(
+    days: float, alerts: set[str], tmp_path: Path
+) -> None:
+    settings = {**FULL, "secret_expires": days * DAY}
+    pod = Pod(watched=[a_federation(settings=settings)])
+    verify(tmp_path, pod, firing={10: set(), 65: alerts}, scrape=MINUTE)
+
+
+def test_a_federation_every_five_minutes_burns_its_budget_in_the_long_windows(tmp_path: Path) -> None:
+    rejected: Weather = {
+        minute: sky for start in (60, 90, 120) for minute, sky in ((start, REJECTED), (start + 5, FAIR))
+    }
+    pod = Pod(watched=[a_federation(weather=rejected, interval=300.0)])
+    firing = {59.0: set[str](), 125.0: {"PingOneErrorBudgetBurnFast emea"}, 180.0: set[str]()}
+    verify(tmp_path, pod, firing=firing, without=frozenset({"PingOneErrorBudgetBurnSlow"}))
