@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.observing import Metrics
-from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
+from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey, ListedProvider, ProviderKind, SyntheticUser, Target
 
@@ -127,7 +127,7 @@ def _example() -> Metrics:
         lifetime=900.0,
         clock_skew=0.0,
         clock_skew_error=0.1,
-        tls=TlsFacts(version=None, cipher=None, not_after=1.8e9),
+        tls=TlsFacts(version=None, cipher=None, not_after=1.8e9, chain_not_after=1.8e9),
     )
     metrics = Metrics([target], buckets=(1.0,))
     metrics.observe(
@@ -144,6 +144,9 @@ def _example() -> Metrics:
             transaction_id="",
             steps=(record,),
             kind=ProviderKind.PINGONE,
+            discovery=DiscoveryFacts(
+                signing_keys=1, signing_keys_hash=1, metadata_hash=1, certificate_expiry=1.8e9
+            ),
         )
     )
     metrics.backoff_until(target.name, Journey.FEDERATION, float("inf"))

@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from exporter.observing.certificate_metrics import CertificateFacts, signing_key_families
 from exporter.observing.histogram import BucketCounts, TracedProbe
 from exporter.observing.history import Streak
 from exporter.outcome import (
@@ -33,7 +34,7 @@ from exporter.outcome import (
     StepRecord,
 )
 from exporter.reasons import pairs_of
-from exporter.target import Journey, JourneyTiming, ProviderKind, Target, side_of
+from exporter.target import Journey, JourneyTiming, ProviderKind, Target
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
 """Present at 0 from the start: `increase()` does not see a counter that appears at 1."""
@@ -102,7 +103,7 @@ class TargetMetrics(Collector):
         self._responses: dict[LabelValues, int] = dict.fromkeys(_CODES[journey.steps[0]], 0)
         self._statuses: dict[LabelValues, int] = self._initial_statuses()
         self._error_codes: Counter[LabelValues] = Counter()
-        self._certificate_expiry: dict[LabelValues, float] = {}
+        self._certificates = CertificateFacts()
         self._skipped: dict[LabelValues, int] = {(cause.value,): 0 for cause in SkipCause}
         self._backoff_until: float | None = None
         self._kind: ProviderKind | None = None
@@ -140,7 +141,7 @@ class TargetMetrics(Collector):
         for record in outcome.steps:
             self._reach(record.step)
             self._observe_step(record, stalled=outcome.stalled)
-        self._observe_certificates(outcome)
+        self._certificates.observe(outcome)
 
     def run_skipped(self, cause: SkipCause, count: int) -> None:
         """Count skipped runs."""
@@ -172,8 +173,8 @@ class TargetMetrics(Collector):
         self.version += 1
         if _rate_scopes(before, self._journey) != _rate_scopes(target, self._journey):
             self._backoff_until = None  # the provider that asked for it is no longer probed
-        if before.auth_host != target.auth_host or before.destination_url != target.destination_url:
-            self._certificate_expiry.clear()
+        if _endpoints(before) != _endpoints(target):
+            self._certificates.forget()
             self._kind = None
         # Statuses that were expected but never seen go, or many reloads would add up.
         seen = {key: count for key, count in self._statuses.items() if count}
@@ -217,19 +218,6 @@ class TargetMetrics(Collector):
             status = step, self._status_label(record.flow_status)
             self._statuses[status] = self._statuses.get(status, 0) + 1
         self._error_codes.update((step, code) for code in record.error_codes)
-
-    def _observe_certificates(self, outcome: Outcome) -> None:
-        """Keep the certificates that the last probe saw on each side, once for a connection used again.
-
-        A step that connects only now and then must not show a certificate that was renewed long ago.
-        """
-        seen: dict[tuple[str, float], LabelValues] = {}
-        for record in outcome.steps:
-            if record.tls is not None and record.tls.not_after is not None:
-                seen.setdefault((side_of(record.step), record.tls.not_after), (record.step,))
-        sides = {side for side, _ in seen}
-        kept = {key: value for key, value in self._certificate_expiry.items() if side_of(key[0]) not in sides}
-        self._certificate_expiry = kept | {key: not_after for (_, not_after), key in seen.items()}
 
     def _gauge(
         self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
@@ -359,7 +347,13 @@ class TargetMetrics(Collector):
         yield self._gauge(
             "pingone_flow_tls_certificate_expiry_timestamp_seconds",
             "Unix time at which the provider's leaf certificate expires; as last seen, even if refused.",
-            self._certificate_expiry,
+            self._certificates.leaf,
+            "step",
+        )
+        yield self._gauge(
+            "pingone_flow_tls_chain_expiry_timestamp_seconds",
+            "Unix time at which the first certificate of the chain that was sent expires; absent if unknown.",
+            self._certificates.chain,
             "step",
         )
 
@@ -459,6 +453,7 @@ class TargetMetrics(Collector):
         if self._describes_target and target.secret_expires is not None:
             secret.add_metric((target.name,), target.secret_expires)
         yield secret
+        yield from signing_key_families(target.name, self._certificates.discovery)
         yield self._gauge(
             "pingone_flow_backoff_until_timestamp_seconds",
             "Unix time until which probes are paused after a rate limit; absent if they are not.",
@@ -486,6 +481,10 @@ class TargetMetrics(Collector):
             **dict(target.labels),
         }
         return {name: value for name, value in labels.items() if value}
+
+
+def _endpoints(target: Target) -> tuple[str | None, ...]:
+    return target.auth_host, target.destination_url, target.issuer
 
 
 def _rate_scopes(target: Target, journey: Journey) -> list[tuple[str, str]]:
