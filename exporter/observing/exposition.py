@@ -129,15 +129,33 @@ def sample_lines(family: Metric, *, exemplars: bool) -> bytes:
     It checks every name and escapes every value of every line; our names are valid, and few values need it.
     """
     lines = []
-    for sample in family.samples:
-        labels = ",".join([f'{name}="{_escape(value)}"' for name, value in sorted(sample.labels.items())])
-        line = f"{sample.name}{{{labels}}} {_number(sample.value)}"
-        exemplar = sample.exemplar if exemplars else None
-        if exemplar is not None:
-            labels = ",".join([f'{name}="{_escape(value)}"' for name, value in exemplar.labels.items()])
-            line += f" # {{{labels}}} {_number(exemplar.value)} {exemplar.timestamp}"
+    for name, labels, value, _, exemplar, *_ in family.samples:
+        first, *others = labels.values()
+        before, after = _around_first_value(name, tuple(labels), tuple(others))
+        line = f"{before}{_escape(first)}{after}{_number(value)}"
+        if exemplar is not None and exemplars:
+            text = ",".join([f'{label}="{_escape(of)}"' for label, of in exemplar.labels.items()])
+            line += f" # {{{text}}} {_number(exemplar.value)} {exemplar.timestamp}"
         lines.append(line)
     return "\n".join([*lines, ""]).encode()
+
+
+@lru_cache(maxsize=4096)
+def _around_first_value(name: str, labels: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, str]:
+    """Return a sample's line up to its value, without the value of its first label.
+
+    That is the target, so that all targets share what is remembered.
+
+    Args:
+        name: of the sample.
+        labels: names, the first label's included.
+        others: values of all labels but the first.
+    """
+    texts = {label: f'{label}="{_escape(value)}"' for label, value in zip(labels[1:], others, strict=True)}
+    first = f'{labels[0]}="'
+    before = [f"{texts[label]}," for label in sorted(texts) if label < labels[0]]
+    after = [f",{texts[label]}" for label in sorted(texts) if label > labels[0]]
+    return f"{name}{{{''.join(before)}{first}", f'"{"".join(after)}}} '
 
 
 @lru_cache(maxsize=4096)
