@@ -24,12 +24,14 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.utils import floatToGoString
 
 from exporter.observing.event_loop import Yielder
+from exporter.observing.series import SeriesFamily
 from exporter.observing.target_metrics import TargetMetrics
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import Collector
+    from prometheus_client.samples import Exemplar
 
 MAX_RENDERING_SECONDS = 2.0
 """A scraper waits 10 s by default, and on an overloaded loop each await of the response takes long."""
@@ -128,16 +130,31 @@ def sample_lines(family: Metric, *, exemplars: bool) -> bytes:
 
     It checks every name and escapes every value of every line; our names are valid, and few values need it.
     """
+    if isinstance(family, SeriesFamily):
+        return _series_lines(family, exemplars=exemplars)
     lines = []
     for name, labels, value, _, exemplar, *_ in family.samples:
         first, *others = labels.values()
         before, after = _around_first_value(name, tuple(labels), tuple(others))
-        line = f"{before}{_escape(first)}{after}{_number(value)}"
-        if exemplar is not None and exemplars:
-            text = ",".join([f'{label}="{_escape(of)}"' for label, of in exemplar.labels.items()])
-            line += f" # {{{text}}} {_number(exemplar.value)} {exemplar.timestamp}"
-        lines.append(line)
-    return "\n".join([*lines, ""]).encode()
+        text = _exemplar_text(exemplar) if exemplar is not None and exemplars else ""
+        lines.append(f"{before}{_escape(first)}{after}{_number(value)}{text}\n")
+    return "".join(lines).encode()
+
+
+def _series_lines(family: SeriesFamily, *, exemplars: bool) -> bytes:
+    name, labels, (target, *shared) = family.series_name, family.labels, family.key
+    target, traced = _escape(target), family.exemplars if exemplars else {}
+    lines = []
+    for further, value in family.values.items():
+        before, after = _around_first_value(name, labels, (*shared, *further))
+        text = _exemplar_text(traced[further]) if traced and further in traced else ""
+        lines.append(f"{before}{target}{after}{_number(value)}{text}\n")
+    return "".join(lines).encode()
+
+
+def _exemplar_text(exemplar: Exemplar) -> str:
+    labels = ",".join([f'{label}="{_escape(value)}"' for label, value in exemplar.labels.items()])
+    return f" # {{{labels}}} {_number(exemplar.value)} {exemplar.timestamp}"
 
 
 @lru_cache(maxsize=4096)

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
 
 from prometheus_client.metrics_core import (
-    CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     Metric,
@@ -24,6 +22,7 @@ from prometheus_client.registry import Collector
 from exporter.observing.certificate_metrics import CertificateFacts, signing_key_families
 from exporter.observing.histogram import BucketCounts, TracedProbe
 from exporter.observing.history import Streak
+from exporter.observing.series import LabelValues, SeriesFamily
 from exporter.outcome import (
     COMPLETED,
     FAILED,
@@ -72,8 +71,6 @@ _EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})
 
 _KEY = ("target", "journey")
 _STEP = (*_KEY, "step")
-
-LabelValues: TypeAlias = tuple[str, ...]
 
 
 class TargetMetrics(Collector):
@@ -221,7 +218,7 @@ class TargetMetrics(Collector):
 
     def _gauge(
         self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
-    ) -> GaugeMetricFamily:
+    ) -> Metric:
         """Return a gauge of this target and journey.
 
         Args:
@@ -230,32 +227,23 @@ class TargetMetrics(Collector):
             values: values of the further labels -> value of the series.
             labels: names of the further labels.
         """
-        family = GaugeMetricFamily(name, documentation, labels=(*_KEY, *labels))
-        for further, value in values.items():
-            family.add_metric((*self._key, *further), value)
-        return family
+        return SeriesFamily(name, documentation, "gauge", (*_KEY, *labels), (self._key, values))
 
     def _counter(
         self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
-    ) -> CounterMetricFamily:
+    ) -> Metric:
         """Return a counter of this target and journey; arguments as for `_gauge`."""
-        family = CounterMetricFamily(name, documentation, labels=(*_KEY, *labels))
-        for further, value in values.items():
-            family.add_metric((*self._key, *further), value)
-        return family
+        return SeriesFamily(name, documentation, "counter", (*_KEY, *labels), (self._key, values))
 
     def _probe_families(self) -> Iterator[Metric]:
-        probes = CounterMetricFamily(
+        yield SeriesFamily(
             "pingone_flow_probes_total",
             "Probes completed, by reason and fault.",
-            labels=(*_KEY, "reason", "fault"),
+            "counter",
+            (*_KEY, "reason", "fault"),
+            (self._key, self._probes),
+            {pair: failure.exemplar() for pair, failure in self._failures.items()},
         )
-        for pair, count in self._probes.items():
-            failure = self._failures.get(pair)
-            probes.add_metric(
-                (*self._key, *pair), count, exemplar=None if failure is None else failure.exemplar()
-            )
-        yield probes
         durations = HistogramMetricFamily(
             "pingone_flow_probe_duration_seconds",
             "Duration of successful probes in seconds.",
