@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exporter.observing import Metrics
-from exporter.outcome import CHECKS, Outcome, Phase, SkipCause, StepRecord, TlsFacts
+from exporter.outcome import CHECKS, DISCOVERY_CHECKS, Outcome, Phase, SkipCause, StepRecord, TlsFacts
 from exporter.reasons import FAULTS, Fault, Reason
 from exporter.target import Journey, JourneyTiming, Target
 
@@ -119,6 +119,7 @@ class Watched:
             interval=self.interval,
             timeout=self.timeout,
             federation=timing,
+            discovery=timing,
             journeys=journeys,
             destination_url=self.destination and f"https://{self.destination}",
             **self.settings,
@@ -265,13 +266,14 @@ def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
     tls = None
     if sky.certificate_days is not None:
         tls = TlsFacts(version="TLSv1.3", cipher="x", not_after=sky.certificate_days * DAY)
+    checks = DISCOVERY_CHECKS if watched.journey is Journey.DISCOVERY else CHECKS
     last = watched.journey.steps[-1] if good or watched.journey is Journey.AUTHORIZE else sky.step
     record = StepRecord(
         step=last,
         reason=sky.reason,
         phase=sky.phase,
         phases={Phase.PROCESSING: sky.duration},
-        checks={check: check not in sky.failed_checks for check in CHECKS} if good else {},
+        checks={check: check not in sky.failed_checks for check in checks} if good else {},
         clock_skew=sky.skew if good else None,
         clock_skew_error=0.5 if good else None,
         tls=tls,

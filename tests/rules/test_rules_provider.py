@@ -10,6 +10,10 @@ import pytest
 from rules.pod import DELETED, FAIR, LIMITED, TIMEOUT, Pod, Sky, Watched, now_and_then
 from rules.story import Story, Text, always
 
+from exporter.outcome import DISCOVERY_CHECKS
+from exporter.reasons import Reason
+from exporter.target import Journey
+
 if TYPE_CHECKING:
     from rules.pod import Weather
 
@@ -20,6 +24,7 @@ SOON = "PingOneCertificateExpiresSoon auth.pingone.eu"
 NOW = "PingOneCertificateExpiresNow auth.pingone.eu"
 SKEW = "PingOneClockSkew auth.pingone.eu"
 CONTRACT = "PingOneContractCheckFailing emea"
+KEYS = "PingOneSigningKeysChanged emea"
 LATER = frozenset({"PingOneErrorBudgetBurnSlow", "PingOneErrorBudgetBurnFast"})
 
 
@@ -289,3 +294,53 @@ def test_the_ticket_names_the_failing_checks_even_if_the_last_probe_got_no_flow(
     pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",)), 19: TIMEOUT})])
 
     Story(pods=[pod], until=20, texts={20: text}).verify(tmp_path)
+
+
+# --- signing keys
+
+OTHER_KEYS = Sky(failed_checks=("key_overlap",))
+
+
+def discovery(weather: Weather, **facts: object) -> Watched:
+    return emea(weather, journey=Journey.DISCOVERY, **facts)
+
+
+def test_keys_that_all_changed_at_once_are_a_ticket_for_an_hour(tmp_path: Path) -> None:
+    pod = Pod(watched=[discovery({10: OTHER_KEYS, 11: FAIR})])
+
+    tell(tmp_path, pod, firing=always(0, 10) | always(13, 69, KEYS) | always(73, 76))
+
+
+def test_keys_that_changed_are_not_a_failing_check_whatever_the_interval(tmp_path: Path) -> None:
+    pod = Pod(watched=[discovery({10: OTHER_KEYS, 40: FAIR}, interval=1800.0)])
+
+    tell(tmp_path, pod, firing=always(0, 29) | always(34, 55, KEYS))
+
+
+def test_other_checks_of_the_keys_are_a_ticket_like_those_of_flows(tmp_path: Path) -> None:
+    failed = tuple(check for check in DISCOVERY_CHECKS if check != "key_overlap")
+    pod = Pod(watched=[discovery({0: Sky(failed_checks=failed)})])
+
+    tell(tmp_path, pod, firing=always(0, 14) | always(17, 20, CONTRACT))
+
+
+def test_the_ticket_of_changed_keys_names_the_target_and_where_to_look(tmp_path: Path) -> None:
+    text = Text(
+        alert="PingOneSigningKeysChanged",
+        labels={**HOST, "target": "emea", "owner": "iam"},
+        description="All signing keys of the source of emea changed within an interval; destinations that "
+        "keep copies of the old ones reject its tokens. To investigate, run: "
+        "curl -s http://pingone-flow-exporter:9988/metrics | grep 'signing_key.*target=\"emea\"'",
+    )
+    pod = Pod(watched=[discovery({0: OTHER_KEYS}, labels={"owner": "iam"})])
+
+    Story(pods=[pod], until=20, texts={10: text}).verify(tmp_path)
+
+
+def test_unusable_keys_page_unless_the_target_fails_anyway(tmp_path: Path) -> None:
+    weak = Sky(reason=Reason.KEYS_INVALID, step="jwks")
+    alone = Pod(watched=[discovery({5: weak})])
+    both = Pod(watched=[emea({5: DELETED}), discovery({5: weak})])
+
+    tell(tmp_path, alone, firing={20: {"PingOneFederationDown emea"}})
+    tell(tmp_path, both, firing={20: {"PingOneFederationDown emea"}})
