@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from faults.codes import CODES
 from faults.content import CONTENT
+from faults.federation import FAULTS as FEDERATION_FAULTS
 from faults.fields import fields
 from faults.framing import HTTP
 from faults.names import NAMES
@@ -46,6 +47,14 @@ The [README](../README.md#reasons) explains the reasons. The phase is where the 
 response was complete. An empty code or status was not received, or not in a valid form.
 """
 
+FEDERATION = """\
+## Federation
+
+By step; all steps before are good, and the probe ends here. `probe --json` plays all rows, with a sign-on
+each.
+"""
+
+FEDERATION_HEADS = ("step", "what the environment does", "reason", "fault", "phase")
 HEADS = ("name", "what the provider does", "reason", "fault", "phase", "code", "status", "error codes")
 
 
@@ -62,6 +71,12 @@ def _sections() -> Iterator[str]:
         for case in cases:
             yield _line([f"`{case.name}`", case.says, *_found(case.found)])
         yield ""
+    yield FEDERATION
+    yield _line(FEDERATION_HEADS)
+    yield _line(["---"] * len(FEDERATION_HEADS))
+    for row in FEDERATION_FAULTS:
+        yield _line([f"`{row.step}`", row.says, row.reason, row.fault, row.phase])
+    yield ""
 
 
 def _found(found: Found) -> Iterator[str]:

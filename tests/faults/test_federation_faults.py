@@ -1,0 +1,92 @@
+"""Each fault of a federation, played to the command, is reported at its step; nothing secret is shown."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+from faults.federation import CLIENT, CLIENT_SECRET, FAULTS, PLANTED, STEPS, environments, name_of
+from harness.certificates import Authority
+from harness.daemon import run_command
+
+from exporter.reasons import Reason, pairs_of
+from exporter.target import Journey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """All that the command printed.
+
+    Args:
+        outcomes: by target.
+        texts: by format.
+    """
+
+    outcomes: dict[str, dict[str, Any]]
+    texts: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> Probed:
+    directory: Path = tmp_path_factory.mktemp("federation")
+    texts = {}
+    with environments(Authority(directory)) as variables:
+        for option in ("--json", None):
+            done = run_command(
+                "probe",
+                *([option] if option else []),
+                cwd=directory,
+                env=variables | {"FLOW_EXPORTER_LOG__LEVEL": "debug"},
+                timeout=120,
+            )
+            texts[str(option)] = done.stdout
+            texts[f"errors of {option}"] = done.stderr
+    document = json.loads(texts["--json"])
+    return Probed({outcome["target"]: outcome for outcome in document["outcomes"]}, texts)
+
+
+@pytest.mark.parametrize("number", range(len(FAULTS)), ids=name_of)
+def test_a_fault_is_reported_at_its_step(probed: Probed, number: int) -> None:
+    row, outcome = FAULTS[number], probed.outcomes[name_of(number)]
+    found = [outcome[name] for name in ("step", "reason", "fault", "phase")]
+    assert found == [row.step, row.reason, row.fault, row.phase], row.says
+    assert [step["step"] for step in outcome["steps"]] == list(STEPS[: STEPS.index(row.step) + 1])
+    assert {step["reason"] for step in outcome["steps"][:-1]} <= {"ok"}
+    assert (row.reason, row.fault) in pairs_of(Journey.FEDERATION)
+
+
+def test_a_healthy_federation_among_broken_ones_takes_every_step(probed: Probed) -> None:
+    outcome = probed.outcomes["healthy"]
+    assert outcome["reason"] == Reason.OK
+    assert [step["step"] for step in outcome["steps"]] == list(STEPS)
+
+
+def test_nothing_secret_is_shown(probed: Probed) -> None:
+    basic = base64.b64encode(f"{CLIENT}:{quote(CLIENT_SECRET, safe='')}".encode()).decode()
+    plain = base64.b64encode(f"{CLIENT}:{CLIENT_SECRET}".encode()).decode()
+    secrets = {
+        form for word in PLANTED for form in (word, quote(word), quote(word, safe=""), repr(word)[1:-1])
+    }
+    secrets |= {basic, plain, "eyJ", "code_verifier", "Set-Cookie"}
+    assert {where: [each for each in secrets if each in text] for where, text in probed.texts.items()} == {
+        where: [] for where in probed.texts
+    }
+    assert name_of(len(FAULTS) - 1) in probed.texts["None"]
+
+
+def test_the_table_has_every_reason_that_only_a_federation_can_have() -> None:
+    only = {reason for reason, _ in pairs_of(Journey.FEDERATION)} - {
+        reason for reason, _ in pairs_of(Journey.AUTHORIZE)
+    }
+    assert only - {row.reason for row in FAULTS} == {
+        Reason.LOGIN_PAGE_ERROR
+    }  # of other providers than PingOne
