@@ -286,11 +286,6 @@ async def close_at_once(_: Connection) -> None:
     """Accept and close (FIN)."""
 
 
-async def reset_at_once(connection: Connection) -> None:
-    """Accept and reset (RST)."""
-    connection.reset()
-
-
 async def close_after_request(connection: Connection) -> None:
     """Read what the client sends first, a request or a TLS hello, then close."""
     await connection.reader.read(READ_BYTES)
