@@ -86,6 +86,7 @@ def reload(running: Daemon) -> str:
     return response.text.removesuffix("\n")
 
 
+@pytest.mark.timeout(300)  # a hundred cooldowns take 50 s by themselves
 def test_a_hundred_reloads_under_load_neither_lose_nor_double_a_probe(
     started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
 ) -> None:

@@ -2,7 +2,7 @@
 
 A *script* answers one request; a *behavior* handles a whole connection, below HTTP if it wants to. Both are
 `async` callables. `Answer`, `json_answer`, `body_answer`, `drip` and `flood` are scripts; `sends`,
-`close_at_once`, `mute` and the like are behaviors.
+`close_after_request`, `mute` and the like are behaviors.
 """
 
 from __future__ import annotations
@@ -280,15 +280,6 @@ def sends(raw: bytes, *, after_request: bool = True) -> Behavior:
             await connection.read_to_end()
 
     return behave
-
-
-async def close_at_once(_: Connection) -> None:
-    """Accept and close (FIN)."""
-
-
-async def reset_at_once(connection: Connection) -> None:
-    """Accept and reset (RST)."""
-    connection.reset()
 
 
 async def close_after_request(connection: Connection) -> None:

@@ -21,7 +21,6 @@ def seed_flow(
     flow_id: str | None = None,
     status: str = "USERNAME_PASSWORD_REQUIRED",
     now: datetime | None = None,
-    custom_domain: bool = False,
 ) -> dict[str, Any]:
     """Return a flow as the source environment answers it.
 
@@ -31,11 +30,10 @@ def seed_flow(
         flow_id: a fresh one when not given.
         status: its flow status.
         now: when it is created; the wall clock when not given.
-        custom_domain: whether the environment's id is left out of its URLs.
     """
     flow_id = flow_id or str(uuid4())
     now = now or datetime.now(UTC)
-    environment_url = base_url if custom_domain else f"{base_url}/{environment_id}"
+    environment_url = f"{base_url}/{environment_id}"
     self_link = {"href": f"{environment_url}/flows/{flow_id}"}
     return {
         "_links": {

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from harness.certificates import Authority
     from harness.factory import Factory
 
-ENVIRONMENT = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
 REQUEST = b"GET / HTTP/1.1\r\n\r\n"
-A_MOMENT = 0.05
-"""Seconds in which nothing must arrive; a shorter time only weakens the test."""
 
 
 def connect(server: HttpServer) -> socket.socket:
@@ -152,9 +149,6 @@ def test_it_runs_in_the_test_s_own_loop_and_knows_when_its_clients_have_left() -
             assert len(server.requests) == 1
 
     asyncio.run(main())
-
-
-# Below HTTP
 
 
 def test_garbage_is_sent_whole_and_a_behavior_can_be_changed(http_server: Factory[..., HttpServer]) -> None:
