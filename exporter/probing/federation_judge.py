@@ -253,7 +253,7 @@ def judge_code(
         url: of the request.
         state: that must come back; None if it is not known.
         redirect_uri: where a redirect must lead, parameters apart; None if it is not known.
-        destination: to whose callback a redirect must lead then.
+        destination: a redirect must lead to its callback then.
 
     Returns:
         if good, with all parameters, and the redirect's URL, if it was one, as `location`.

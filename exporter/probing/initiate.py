@@ -98,7 +98,7 @@ def read_request(target: Target, destination: Endpoints, link: Link) -> Provider
     """Return what an authorize URL asks of which provider; None if it leads where it must not.
 
     Args:
-        target: whose settings say which provider it is.
+        target: its settings say which provider it is.
         destination: where the destination answers.
         link: the URL.
     """

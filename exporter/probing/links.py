@@ -24,7 +24,7 @@ from exporter.target import Target
 
 PINGONE_TOP_LEVEL_DOMAINS = ("com", "ca", "eu", "com.au", "sg", "asia")
 PINGONE_HOSTS = frozenset(f"auth.pingone.{domain}" for domain in PINGONE_TOP_LEVEL_DOMAINS)
-"""Where PingOne answers, by region. Only the exact names: a suffix could be somebody else's domain."""
+"""Where PingOne answers, by region. Only the exact names: a suffix could be a stranger's domain."""
 
 MAX_URL_CHARACTERS = 16 * 1024
 MAX_PARAMETERS = 200

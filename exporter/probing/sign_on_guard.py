@@ -104,7 +104,7 @@ class SignOnGuard:
         """Note what became of a password that was admitted.
 
         Args:
-            target: whose user signed on.
+            target: the target of that user.
             verdict: on the answer.
             code: of the complete answer; None if there was none.
             sent: whether the request may have reached the provider.

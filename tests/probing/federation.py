@@ -292,7 +292,7 @@ class Probed:
 
 
 def a_federation_target(url: str, **changes: Any) -> Target:  # noqa: ANN401  any field of a target
-    """Return a target whose settings ask for all steps."""
+    """Return a target with settings that ask for all steps."""
     application = DestinationApplication(
         client_id=DESTINATION_CLIENT, redirect_uri=APP_URI, client_secret=CLIENT_SECRET
     )

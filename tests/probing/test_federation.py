@@ -273,7 +273,7 @@ def test_the_provider_is_found_by_its_id_or_name_or_because_it_is_the_only_one(
     ("offer", "provider"),
     [
         (three, None),
-        (three, "nobody"),
+        (three, "unknown"),
         (three, "One"),
         (forced, "other"),
         (lambda played, _: Response(document=played.destination_flow("SIGN_ON_REQUIRED")), None),

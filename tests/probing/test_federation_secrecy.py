@@ -32,7 +32,7 @@ TOKENS = ("planted-own-nonce", "planted-own-state", "planted-own-verifier" + "x"
 
 
 def said(probed: Probed, log: str) -> str:
-    """Return all that anybody may see of a probe."""
+    """Return all that is visible of a probe."""
     return "".join((repr(probed.outcome), json.dumps(as_json(probed.outcome)), log))
 
 
