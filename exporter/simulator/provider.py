@@ -61,6 +61,8 @@ from exporter.simulator.weather import (
     ClientDeleted,
     ClockSkewed,
     FlowFailed,
+    KeysInvalid,
+    MetadataInvalid,
     ProviderMissing,
     RedirectUriRemoved,
     StateLost,
@@ -162,14 +164,14 @@ class Provider:
             return self._act(self._known_flow(flow[1]), request, body, weather)
         if flow is not None and method == "GET":
             return JSONResponse(self._document(self._known_flow(flow[1]), request))
-        return self._page(method, path)
+        return self._page(method, path, weather)
 
-    def _page(self, method: str, path: str) -> Response:
+    def _page(self, method: str, path: str, weather: Weather) -> Response:
         match method, path:
             case "GET", "/as/.well-known/openid-configuration":
-                return JSONResponse(discovery_document(self._urls))
+                return _metadata(self._urls, weather)
             case "GET", "/as/jwks":
-                return JSONResponse({"keys": self._keys.published()})
+                return JSONResponse({"keys": _published(self._keys, weather)})
             case "GET", "/signon/":
                 return HTMLResponse(_SIGN_ON_HTML)
         # The edge's answer to a path that does not exist; that a wrong method gets it too is inferred.
@@ -341,6 +343,33 @@ def endpoint_of(method: str, path: str) -> str | None:
     if _FLOW_PATH.fullmatch(path):
         return "sign_on" if method == "POST" else "flow"
     return _ENDPOINTS.get(path)
+
+
+def _metadata(urls: Urls, weather: Weather) -> Response:
+    document = discovery_document(urls)
+    if isinstance(weather, MetadataInvalid):
+        match weather.wrong:
+            case "json":
+                return HTMLResponse("<!doctype html><title>Maintenance</title>")
+            case "issuer":
+                document["issuer"] = f"{urls.issuer}/"
+            case "member":
+                del document["token_endpoint"]
+    return JSONResponse(document)
+
+
+def _published(keys: KeyRing, weather: Weather) -> list[dict[str, str]]:
+    """Return an environment's keys as JWKs; a private member that is published is not the real one."""
+    published = keys.published()
+    if isinstance(weather, KeysInvalid):
+        match weather.wrong:
+            case "missing":
+                return []
+            case "weak":
+                return [{**key, "n": key["n"][:171]} for key in published]  # of 342 characters
+            case "private":
+                return [{**key, "d": key["n"]} for key in published]
+    return published
 
 
 def discovery_document(urls: Urls) -> dict[str, Any]:

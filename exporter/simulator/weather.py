@@ -70,6 +70,7 @@ class Weather(BaseModel):
         needs_tls: whether only an environment with https can have it.
         in_federation: what an exporter reports of the journey `federation`, if `authorize` is not affected
             and this is the weather of the environment that answers the step.
+        in_discovery: what an exporter reports of the journey `discovery`, if `authorize` is not affected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +78,7 @@ class Weather(BaseModel):
     note: ClassVar[str] = ""
     needs_tls: ClassVar[bool] = False
     in_federation: ClassVar[ExpectedOutcome | None] = None
+    in_discovery: ClassVar[ExpectedOutcome | None] = None
     weather: str
 
     def at(self, endpoint: str | None) -> Weather:
@@ -245,6 +247,24 @@ class KeysRotated(Weather):
     weather: Literal["keys_rotated"] = "keys_rotated"
 
 
+class MetadataInvalid(Weather):
+    """One thing is wrong with the OpenID metadata; sign-ons are not affected."""
+
+    in_discovery = ExpectedOutcome(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, 200, step="metadata")
+    note = "`discovery` reports `issuer_mismatch`, `not_json` or `metadata_invalid`"
+    weather: Literal["metadata_invalid"] = "metadata_invalid"
+    wrong: Literal["issuer", "json", "member"] = Field("issuer", description="issuer, json or member")
+
+
+class KeysInvalid(Weather):
+    """One thing is wrong with the published keys; what signs stays the same."""
+
+    in_discovery = ExpectedOutcome(Reason.KEYS_INVALID, Fault.PROVIDER, 200, step="jwks")
+    note = "`discovery` reports `keys_invalid`; so does `federation` at `destination_keys`"
+    weather: Literal["keys_invalid"] = "keys_invalid"
+    wrong: Literal["missing", "weak", "private"] = Field("missing", description="missing, weak or private")
+
+
 # Of a federation. They leave the authorize request alone, unless it offers providers.
 
 
@@ -355,7 +375,7 @@ class IdTokenInvalid(Weather):
 AnyWeather = Annotated[
     Healthy | Slow | Flaky | RateLimited | ErrorJson | ErrorHtml | Silent | Refused | Reset
     | TlsExpired | TlsWrongName | FlowFailed | PolicyChanged | Maintenance
-    | ClientDeleted | RedirectUriRemoved | ClockSkewed | KeysRotated
+    | ClientDeleted | RedirectUriRemoved | ClockSkewed | KeysRotated | MetadataInvalid | KeysInvalid
     | PasswordChanged | AccountLocked | MfaRequired | PasswordExpired | FurtherAction
     | ProviderMissing | ProviderDisabled | SecretExpired | LinkingRequired
     | StateLost | TokenRefused | IdTokenInvalid,

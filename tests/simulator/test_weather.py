@@ -176,6 +176,7 @@ def test_only_harmless_weather_is_ok() -> None:
     harmless = {
         kind
         for kind, outcomes in EXPECTED_OUTCOMES.items()
-        if {expected.reason for expected in outcomes} == {Reason.OK} and KINDS[kind].in_federation is None
+        if {expected.reason for expected in outcomes} == {Reason.OK}
+        and not (KINDS[kind].in_federation or KINDS[kind].in_discovery)
     }
     assert harmless == {"healthy", "slow", "clock_skewed", "keys_rotated"}

@@ -1,0 +1,80 @@
+"""The journey `discovery` against the simulator: every fault of metadata and keys, and a rotation."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import pytest
+from simulator.examples import emea
+
+from exporter.outcome import Outcome
+from exporter.probing.probe import Prober
+from exporter.simulator import KINDS, parse_weather_text, simulator
+from exporter.target import Journey, Target
+
+SOURCE = emea(https=True)
+WRONG = {
+    "metadata_invalid": ("metadata", "issuer_mismatch", "configuration"),
+    "metadata_invalid,wrong=json": ("metadata", "not_json", "provider"),
+    "metadata_invalid,wrong=member": ("metadata", "metadata_invalid", "provider"),
+    "keys_invalid": ("jwks", "keys_invalid", "provider"),
+    "keys_invalid,wrong=weak": ("jwks", "keys_invalid", "provider"),
+    "keys_invalid,wrong=private": ("jwks", "keys_invalid", "provider"),
+}
+
+
+def probes(*weathers: str, journey: Journey = Journey.DISCOVERY) -> list[Outcome]:
+    """Probe a simulated source once in each of these weathers."""
+
+    async def main() -> list[Outcome]:
+        async with simulator([SOURCE]) as running:
+            target = Target(
+                name="corporate",
+                source_environment_id=SOURCE.id,
+                destination_environment_id=SOURCE.id,
+                source_url=f"{running.environments[SOURCE.name].base_url}/{SOURCE.id}",
+                redirect_uri="",
+                journeys=(journey,),
+            )
+            prober = Prober(lambda _: ssl.create_default_context(cafile=running.ca_file))
+            found = []
+            for weather in weathers:
+                await running.set_weather(SOURCE.name, parse_weather_text(weather))
+                found.append(await prober(target, journey))
+            return found
+
+    return asyncio.run(main())
+
+
+def finding(outcome: Outcome) -> tuple[str, str, str]:
+    return outcome.step, outcome.reason.value, outcome.fault.value
+
+
+def test_metadata_and_keys_of_the_simulator_pass_every_check_also_after_a_rotation() -> None:
+    outcomes = probes("healthy", "keys_rotated")
+    assert [finding(outcome) for outcome in outcomes] == [("jwks", "ok", "none")] * 2
+    checks = [{**each.steps[0].checks, **each.steps[1].checks} for each in outcomes]
+    assert checks == [
+        {"pkce_advertised": True, "key_ids": True},
+        {"pkce_advertised": True, "key_ids": True, "key_overlap": True},
+    ]
+    first, second = (outcome.discovery for outcome in outcomes)
+    assert first is not None
+    assert second is not None
+    assert (first.signing_keys, second.signing_keys) == (1, 2)
+    assert first.signing_keys_hash != second.signing_keys_hash
+    assert first.metadata_hash == second.metadata_hash
+
+
+def test_every_fault_of_metadata_and_keys_is_found() -> None:
+    assert [finding(outcome) for outcome in probes(*WRONG)] == list(WRONG.values())
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.in_discovery])
+def test_the_table_of_the_simulator_is_right(kind: str) -> None:
+    expected = KINDS[kind].in_discovery
+    assert expected is not None
+    (outcome,) = probes(kind)
+    assert finding(outcome) == (expected.step, expected.reason.value, expected.fault.value)
+    assert outcome.steps[-1].http_status_code == expected.code
