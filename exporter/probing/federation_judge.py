@@ -272,7 +272,10 @@ def judge_code(
             is_right = destination is not None and destination.has(link, "/rp/callback/")
         if not is_right:
             return NOT_ALLOWED
-        return _with_code(replace(verdict, location=link.url), link.parameters(), state)
+        # A fragment is not sent: its parameters are then added to the redirect URI, as from JSON.
+        in_query = link._replace(fragment="").parameter("code") is not None
+        location = link.url if in_query else None
+        return _with_code(replace(verdict, location=location), link.parameters(), state)
     if verdict.reason is not Reason.OK:
         return verdict
     status, codes = flow_status(verdict.flow), codes_in_document(verdict.flow)

@@ -360,6 +360,7 @@ def resumed(suffix: str, status: int = 302) -> Play:
             f"code={CODE}&state={STATE}&iss=x%3Ay&nonce=",
         ),
         (resumed(f"?state={STATE}&code={CODE}"), f"state={STATE}&code={CODE}"),
+        (resumed(f"#code={CODE}&state={STATE}&iss=x%3Ay"), f"code={CODE}&state={STATE}&iss=x%3Ay"),
     ],
 )
 def test_the_callback_gets_every_parameter_that_the_source_returned_unchanged(
