@@ -354,6 +354,7 @@ class Daemon:
                 start_work=lambda: Yielder().yield_if_due,
                 external_url=lambda: self.config.web.external_url,
                 egress=lambda: self._egress,
+                suspended=self._sign_on_suspension,
             ),
             reload=lambda: self.reload("POST /-/reload"),
             security=self._security,

@@ -111,7 +111,10 @@ def result(run: ProbeRun) -> str:
 
 
 def _table(runs: Sequence[ProbeRun], width: int) -> Table:
-    rows = [_cells(run) for run in runs]
+    several = any(run.journey is not Journey.AUTHORIZE for run in runs)
+    rows = [
+        {"target": run.target.name, "journey": run.journey.value * several, **_cells(run)} for run in runs
+    ]
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
     for names in _OPTIONAL_COLUMNS:
@@ -132,24 +135,28 @@ def _cells(run: ProbeRun) -> dict[str, str]:
     outcome, step = run.outcome, _last(run.outcome)
     timed = outcome is not None and not outcome.stalled
     return {
-        "target": run.target.name,
         "result": result(run),
+        "step": outcome.step if outcome is not None and run.journey is Journey.FEDERATION else "",
         "status": (step and step.flow_status) or "",
         "code": str(step.http_status_code) if step and step.http_status_code is not None else "",
-        **{phase.value: _seconds(step.phases.get(phase)) if step and timed else "" for phase in Phase},
+        **{phase.value: _seconds(_total(outcome, phase)) if outcome and timed else "" for phase in Phase},
         "total": _seconds(outcome.duration) if outcome is not None and timed else "",
         "address": (step and step.address) or "",
     }
 
 
 def _details(run: ProbeRun, outcome: Outcome) -> Iterator[Text]:
-    yield Text.assemble((run.target.name, "bold"), ": ", (result(run), _style(run)))
+    multi = run.journey is not Journey.AUTHORIZE
+    name = f"{run.target.name} {run.journey}" if multi else run.target.name
+    yield Text.assemble((name, "bold"), ": ", (result(run), _style(run)))
     step = _last(outcome)
     facts = {
         "reason": outcome.reason.value,
         "fault": outcome.fault.value,
         "step": outcome.step,
+        "side": outcome.side.value if multi else None,
         "phase": outcome.phase.value,
+        "steps": ", ".join(_timed_steps(outcome)) if multi else None,
         "code": step and step.http_status_code,
         "status": step and step.flow_status,
         "error codes": step and ", ".join(step.error_codes),
@@ -163,6 +170,19 @@ def _details(run: ProbeRun, outcome: Outcome) -> Iterator[Text]:
     for name, fact in facts.items():
         if fact:
             yield Text(f"  {name:<16}{fact}")
+
+
+def _timed_steps(outcome: Outcome) -> Iterator[str]:
+    """Yield each step with its completed phases in total: where the time went."""
+    for step in outcome.steps:
+        seconds = sum(step.phases.values()) if step.phases and not outcome.stalled else None
+        yield f"{step.step} {_seconds(seconds)}".rstrip()
+
+
+def _total(outcome: Outcome, phase: Phase) -> float | None:
+    """Return the seconds of a phase over all steps; None if it never completed."""
+    seconds = [step.phases[phase] for step in outcome.steps if phase in step.phases]
+    return sum(seconds) if seconds else None
 
 
 def _certificate(step: StepRecord, seen_at: float) -> str:

@@ -11,6 +11,7 @@ from exporter.serving.headline import headline
 from exporter.serving.overview import StatusSource, YieldIfDue, pop_all, worst_first
 from exporter.serving.texts import describe_outcome, health
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
+from exporter.target import Journey
 
 _COMPACT = (",", ":")
 
@@ -22,20 +23,19 @@ async def targets_as_json(source: StatusSource) -> bytes:
     egress = source.egress()
     head = {"generated_at": rfc3339(now), "headline": headline(statuses, now, egress), **_egress(egress)}
     await yield_if_due()
-    url = source.external_url()
     body = _open(head, "targets")
-    await _append_array(body, (_status(status, now, url) for status in pop_all(statuses)), yield_if_due)
+    await _append_array(body, (_status(status, now, source) for status in pop_all(statuses)), yield_if_due)
     return bytes(body + b"}\n")
 
 
 async def target_as_json(histories: Sequence[TargetHistory], source: StatusSource) -> bytes:
     """Return one target: the status, last outcomes and last failures of each journey."""
-    now, yield_if_due, url = source.now(), source.start_work(), source.external_url()
+    now, yield_if_due = source.now(), source.start_work()
     name = histories[0].status.target.name
     body = _open({"generated_at": rfc3339(now), **_egress(source.egress()), "target": name}, "journeys")
     for number, history in enumerate(histories):
         body += b"," if number else b"["
-        body += _open(_status(history.status, now, url), "recent")
+        body += _open(_status(history.status, now, source), "recent")
         await _append_array(body, map(as_json, history.recent), yield_if_due)
         body += b',"failures":'
         await _append_array(body, map(as_json, history.failures), yield_if_due)
@@ -63,7 +63,9 @@ def _egress(egress: EgressStatus | None) -> dict[str, Any]:
     return {} if egress is None else {"egress": {"up": egress.up, "since": rfc3339(egress.since)}}
 
 
-def _status(status: TargetStatus, now: float, external_url: str | None) -> dict[str, Any]:
+def _status(status: TargetStatus, now: float, source: StatusSource) -> dict[str, Any]:
+    external_url = source.external_url()
+    suspended = source.suspended(status.target) if status.journey is Journey.FEDERATION else None
     target, cause = status.target, status.decisive if status.failing else None
     members = {
         "target": target.name,
@@ -88,6 +90,7 @@ def _status(status: TargetStatus, now: float, external_url: str | None) -> dict[
         "finding": None
         if cause is None
         else describe_outcome(cause, target.expected_statuses, status.certificate_expiry),
+        "sign_on_suspended": None if suspended is None else suspended.value,
         "next_run": _time(status.next_run),
         "held_until": _time(status.backoff_until),
         "certificate_not_after": _time(status.certificate_expiry),

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from exporter.reasons import Fault
 from exporter.serving.texts import FAULT_LABELS, Health, clock, describe_status, health, is_old_failure
 from exporter.status import EgressStatus, TargetStatus
+from exporter.target import Side
 
 _MAX_NAMED_ERRORS = 2
 
@@ -91,7 +92,7 @@ def _errors(
     """Return number of targets and description of each kind of error, the most frequent first."""
     groups: defaultdict[tuple[str, str], list[TargetStatus]] = defaultdict(list)
     for status in failing:
-        groups[describe_status(status, with_address=False), status.host].append(status)
+        groups[describe_status(status, with_address=False), _host(status)].append(status)
     if len(groups) > 1 and len({text for text, _ in groups}) == 1:
         return [(len(_names(failing)), _error(f"{len(groups)} hosts", failing, statuses, now))]
     found = [(len(_names(group)), _error(host, group, statuses, now)) for (_, host), group in groups.items()]
@@ -101,7 +102,7 @@ def _errors(
 def _error(where: str, failing: Sequence[TargetStatus], statuses: Sequence[TargetStatus], now: float) -> str:
     """Describe one kind of error; one target is named, several are counted."""
     hosts, names = _hosts(failing), _names(failing)
-    there = len(_names(status for status in statuses if status.host in hosts))
+    there = len(_names(status for status in statuses if {status.host, _host(status)} & hosts))
     share = ""
     if len(names) == 1:
         where = next(iter(names))
@@ -129,6 +130,7 @@ def _no_failure(statuses: Sequence[TargetStatus], now: float, total: int) -> str
 _UNKNOWN = {
     Health.NEW: "not probed yet",
     Health.PAUSED: "paused (rate-limited)",
+    Health.ACCOUNT: "with a failing test account",
     Health.INCONCLUSIVE: "inconclusive because of the exporter itself",
 }
 """Not healthy, not failing: these may have failed in the meantime."""
@@ -143,7 +145,14 @@ def _names(statuses: Iterable[TargetStatus]) -> set[str]:
 
 
 def _hosts(statuses: Iterable[TargetStatus]) -> set[str]:
-    return {status.host for status in statuses}
+    return {_host(status) for status in statuses}
+
+
+def _host(status: TargetStatus) -> str:
+    """Return the host of the side that explains a status."""
+    if status.decisive is not None and status.decisive.side is Side.DESTINATION and status.failing:
+        return status.target.destination_auth_host or status.host
+    return status.host
 
 
 def _since(failing: Iterable[TargetStatus], now: float) -> str:

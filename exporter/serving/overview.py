@@ -10,12 +10,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
+from exporter.reasons import Reason
 from exporter.serving.headline import headline
 from exporter.serving.html import render, sparkline
 from exporter.serving.texts import Health, health, severity
 from exporter.single_flight import SingleFlight
 from exporter.status import EgressStatus, Point, TargetHistory, TargetStatus
-from exporter.target import Journey
+from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -37,6 +38,7 @@ class StatusSource:
             lets the event loop run when the computation has held it for long enough.
         external_url: returns the base URL of links; None if it is not set.
         egress: returns the result of the egress check; None without one, and before the first.
+        suspended: returns why sign-on of a target is suspended; None if it is not.
     """
 
     version: str
@@ -46,6 +48,7 @@ class StatusSource:
     start_work: Callable[[], YieldIfDue]
     external_url: Callable[[], str | None]
     egress: Callable[[], EgressStatus | None]
+    suspended: Callable[[Target], Reason | None] = lambda _: None
 
 
 class Group(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.outcome import Outcome, Phase, StepRecord
+from exporter.reasons import Fault, Reason
 from exporter.serving.headline import has_no_network
 from exporter.serving.html import render, sparkline
 from exporter.serving.overview import StatusSource, root_path
@@ -22,6 +23,7 @@ from exporter.serving.texts import (
     relative,
 )
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
+from exporter.target import Journey, Side, side_of
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -30,6 +32,8 @@ BAR_WIDTH = 100
 _MIN_BAR_WIDTH = 0.5
 _EXPIRES_SOON_SECONDS = 14 * 86_400.0
 _EXPIRES_NOW_SECONDS = 3 * 86_400.0
+_SECRET_EXPIRES_SOON_SECONDS = 30 * 86_400.0
+_SECRET_EXPIRES_NOW_SECONDS = 7 * 86_400.0
 
 
 class Bar(NamedTuple):
@@ -43,10 +47,14 @@ class Bar(NamedTuple):
 
 
 class StepRow(NamedTuple):
-    """A step as shown."""
+    """A step as shown: its seconds, and where in the probe it starts and how wide it is."""
 
     record: StepRecord
     bars: tuple[Bar, ...]
+    side: Side
+    seconds: float
+    start: float
+    width: float
 
 
 class Probe(NamedTuple):
@@ -99,7 +107,7 @@ async def target_page(histories: Sequence[TargetHistory], source: StatusSource) 
         version=source.version,
         now=now,
         target=target,
-        journeys=[_journey(history, now, source.egress()) for history in histories],
+        journeys=[_journey(history, now, source) for history in histories],
         width=BAR_WIDTH,
     )
 
@@ -125,9 +133,30 @@ def bars(record: StepRecord, remaining: float) -> tuple[Bar, ...]:
     return tuple(found)
 
 
-def advice(status: TargetStatus, now: float) -> tuple[Advice, ...]:
-    """Return the runbooks that belong to a target's status."""
+def advice(status: TargetStatus, now: float, suspended: Reason | None = None) -> tuple[Advice, ...]:
+    """Return the runbooks that belong to a target's status.
+
+    Args:
+        status: of a target and journey.
+        now: seconds since the epoch.
+        suspended: why sign-on is suspended, if it is.
+    """
     found = []
+    if suspended is not None:
+        why = f"sign-on is suspended ({suspended}) so that the test account is not locked out"
+        found.append(
+            Advice("PingOneSignOnSuspended", f"{why}: fix the account, then change PASSWORD or reload")
+        )
+    elif status.last is not None and status.last.fault is Fault.ACCOUNT:
+        found.append(
+            Advice("PingOneTestAccountFailing", "the test account or test application does not work")
+        )
+    secret = status.target.secret_expires
+    if secret is not None and secret - now < _SECRET_EXPIRES_SOON_SECONDS:
+        soon = secret - now >= _SECRET_EXPIRES_NOW_SECONDS
+        name = "PingOneClientSecretExpiresSoon" if soon else "PingOneClientSecretExpiresNow"
+        verb = "expired" if secret <= now else "expires"
+        found.append(Advice(name, f"the client secret {verb} {relative(secret, now)}"))
     if status.failing and status.consecutive >= CONFIRMED_FAILURES:
         found.append(Advice("PingOneFederationDown", f"{status.consecutive} consecutive failures"))
     if health(status, now) is Health.PAUSED or status.backoff_until is not None:
@@ -147,8 +176,9 @@ def advice(status: TargetStatus, now: float) -> tuple[Advice, ...]:
     return tuple(found)
 
 
-def _journey(history: TargetHistory, now: float, egress: EgressStatus | None) -> JourneyView:
-    status = history.status
+def _journey(history: TargetHistory, now: float, source: StatusSource) -> JourneyView:
+    status, egress = history.status, source.egress()
+    suspended = source.suspended(status.target) if status.journey is Journey.FEDERATION else None
     interval = status.timing.interval
     return JourneyView(
         status=status,
@@ -156,7 +186,7 @@ def _journey(history: TargetHistory, now: float, egress: EgressStatus | None) ->
         announcement=announce(status, now),
         sparkline=sparkline(status.points, interval),
         points=describe_points(status.points, interval),
-        advice=advice(status, now),
+        advice=advice(status, now, suspended),
         recent=(_probe("p", outcome, status) for outcome in history.recent),
         recent_count=len(history.recent),
         failures=(_probe("f", outcome, status) for outcome in history.failures),
@@ -181,5 +211,19 @@ def _probe(prefix: str, outcome: Outcome, status: TargetStatus) -> Probe:
         text=describe_response(outcome)
         if outcome.success
         else describe_outcome(outcome, status.target.expected_statuses),
-        steps=tuple(StepRow(record, bars(record, outcome.duration - completed)) for record in outcome.steps),
+        steps=tuple(_steps(outcome, max(outcome.duration - completed, 0.0))),
     )
+
+
+def _steps(outcome: Outcome, remaining: float) -> Iterator[StepRow]:
+    """Yield the steps of a probe, one after the other, in proportion to their times."""
+    start, total = 0.0, outcome.duration or 1.0
+    for record in outcome.steps:
+        seconds = sum(record.phases.values())
+        if record.phase not in record.phases:
+            seconds += remaining
+        left = min(start / total * BAR_WIDTH, BAR_WIDTH - _MIN_BAR_WIDTH)
+        width = max(seconds / total * BAR_WIDTH, _MIN_BAR_WIDTH)
+        side = side_of(record.step)
+        yield StepRow(record, bars(record, remaining), side, seconds, round(left, 2), round(width, 2))
+        start += seconds

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason, reason_text
 from exporter.status import TargetStatus
+from exporter.target import Journey
 
 CONFIRMED_FAILURES = 3
 """Consecutive failures that raise an alert."""
@@ -25,6 +26,7 @@ FAULT_LABELS: Mapping[Fault, str] = {
     Fault.CONFIGURATION: "configuration",
     Fault.QUOTA: "rate limit",
     Fault.EXPORTER: "the exporter itself",
+    Fault.ACCOUNT: "the test account",
     Fault.NONE: "none",
 }
 
@@ -114,10 +116,13 @@ def describe_outcome(
         with_address: whether to include the remote address.
     """
     text = reason_text(outcome.reason, outcome.fault)
-    details = _details(outcome, expected, certificate_expiry)
+    expects = outcome.step in {"authorize", "source_authorize"}
+    details = _details(outcome, expected if expects else (), certificate_expiry)
     record = outcome.steps[-1] if outcome.steps else None
     if with_address and outcome.reason is Reason.CONNECT and record and record.address:
         details = record.address
+    if outcome.journey is Journey.FEDERATION and not outcome.success:
+        details = f"step {outcome.step}, {details}" if details else f"step {outcome.step}"
     return f"{text} ({details})" if details else text
 
 
@@ -143,7 +148,15 @@ def _details(outcome: Outcome, expected: Sequence[str], certificate_expiry: floa
 
 
 _WITH_RESPONSE = frozenset(
-    {Reason.SERVER_ERROR, Reason.CLIENT_ERROR, Reason.OAUTH_ERROR, Reason.BLOCKED, Reason.FLOW_FAILED}
+    {
+        *(Reason.SERVER_ERROR, Reason.CLIENT_ERROR, Reason.OAUTH_ERROR, Reason.BLOCKED, Reason.FLOW_FAILED),
+        *(
+            Reason.EXCHANGE_REJECTED,
+            Reason.TOKEN_REFUSED,
+            Reason.CREDENTIALS_REJECTED,
+            Reason.LOGIN_PAGE_ERROR,
+        ),
+    }
 )
 """Reasons for which HTTP status and error codes say more."""
 
@@ -159,6 +172,7 @@ class Health(Enum):
 
     FAILING = ("Failing", "failing", "failing")
     PAUSED = ("Paused (rate-limited)", "paused", "held")
+    ACCOUNT = ("Test account failing", "account", "account")
     INCONCLUSIVE = ("Inconclusive", "inconclusive", "unclear")
     SLOW = ("Slow", "slow", "slow")
     NEW = ("Not probed yet", "new", "unknown")
@@ -182,6 +196,8 @@ def health(status: TargetStatus, now: float) -> Health:
         return Health.PAUSED
     if last is None:
         return Health.NEW
+    if last.fault is Fault.ACCOUNT:
+        return Health.ACCOUNT
     if last.fault is Fault.EXPORTER or is_stale(status, now):
         return Health.INCONCLUSIVE
     return Health.SLOW if status.slow else Health.HEALTHY

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from observing.examples import START, a_failure, a_step, a_success, a_target
+from observing.federation import STEPS, a_federation, a_federation_step, a_sign_on
 
 from exporter.outcome import Outcome, Phase, TlsFacts, as_json
 from exporter.probe_command.report import ProbeRun, result, summary, to_json, to_text
@@ -194,3 +195,27 @@ def test_any_duration_any_phases_and_any_width_make_a_table(
     assert text.endswith("\n\n1 of 1 ok")
     assert "..." not in text
     assert "…" not in text
+
+
+# Federations
+
+
+def test_each_journey_is_a_row_with_the_step_it_ended_in() -> None:
+    steps = (*(a_federation_step(step) for step in STEPS[:6]), a_federation_step("callback"))
+    rejected = a_sign_on(7, reason=Reason.EXCHANGE_REJECTED, fault=Fault.CONFIGURATION, steps=steps)
+    target = a_federation(journeys=(Journey.AUTHORIZE, Journey.FEDERATION))
+    text = rendered(
+        ProbeRun(target, Journey.AUTHORIZE, a_success()), ProbeRun(target, Journey.FEDERATION, rejected)
+    )
+    table, _, details = text.partition("\n\n")
+    header, authorize, federation = (line.split() for line in table.splitlines())
+    assert header[:4] == ["target", "journey", "result", "step"]
+    assert authorize[:4] == ["emea", "authorize", "ok", "USERNAME_PASSWORD_REQUIRED"]
+    assert federation[:2] == ["emea", "federation"]
+    assert "callback" in federation
+    assert details.startswith("emea federation: destination rejected the provider's response\n")
+    assert "  side            destination\n" in details
+    assert (
+        "  steps           destination_authorize 300 ms, destination_lookup 300 ms, initiate 300 ms"
+        in details
+    )
