@@ -53,7 +53,14 @@ def target() -> Dashboard:
         {
             "Now": [*_figures(), _last_result(), _facts()],
             "History": [_timeline(), shared.results(), _codes()],
-            "Latency": [shared.latency_cells(), _quantiles(), shared.phases(), _last_phases(), _slow()],
+            "Latency": [
+                shared.latency_cells(),
+                _quantiles(),
+                shared.phases(),
+                _steps(),
+                _last_phases(),
+                _slow(),
+            ],
             "Responses": [shared.statuses(), _errors(), _checks(), _skew(), _lifetime(), _skipped()],
         },
     )
@@ -85,7 +92,8 @@ def _figures() -> list[Panel]:
             small(
                 title="Consecutive failures",
                 description="Failed probes since the last success, for the pod with the most. "
-                "Red: PingOneFederationDown pages. Rate limits and faults of the exporter do not count.",
+                "Red: PingOneFederationDown pages. Rate limits and faults of exporter or test account "
+                "do not count.",
             ),
             "none",
             worst(series("pingone_flow_probe_consecutive_failures")),
@@ -125,11 +133,11 @@ def _figures() -> list[Panel]:
 
 
 def _last_result() -> Panel:
-    labels = ("step", "phase", "reason", "fault")
+    labels = ("step", "side", "phase", "reason", "fault")
     layout = Layout(
         title="Last probe",
-        description="Step, phase, reason and fault of the last probe, and the HTTP status code of its last "
-        "response. Several rows if pods disagree. No code: there was no response.",
+        description="Step, side, phase, reason and fault of the last probe, and the HTTP status code of its "
+        "last response. Several rows if pods disagree. No code: there was no response.",
         width=HALF,
         height=5,
     )
@@ -146,6 +154,7 @@ def _last_result() -> Panel:
 def _facts() -> Panel:
     labels = {
         "auth_host": "host",
+        "destination_auth_host": "destination host",
         "source_environment_id": "source environment",
         "destination_environment_id": "destination environment",
         "owner": "owner",
@@ -210,6 +219,17 @@ def _quantiles() -> Panel:
         Query(objective, "objective"),
         dashed="objective",
     )
+
+
+def _steps() -> Panel:
+    layout = Layout(
+        title="Steps of the last probe",
+        description="Duration of each step of the last probe at each scrape, for the slowest pod: where the "
+        "time goes. The journey authorize has one step.",
+        width=WIDE,
+    )
+    last = worst(series("pingone_flow_step_last_duration_seconds"), "journey, step, phase")
+    return lines(layout, "s", Query(f"sum by (step) ({last})", "{{step}}"), stacked="lines")
 
 
 def _last_phases() -> Panel:

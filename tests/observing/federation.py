@@ -28,7 +28,7 @@ CONNECTING = ("destination_authorize", "source_authorize")
 
 
 def a_federation(**changes: object) -> Target:
-    """Return a target whose settings ask for every step."""
+    """Return a target with settings that ask for every step."""
     target = a_target(
         journeys=(Journey.FEDERATION,),
         destination_url="https://sso.example.com:8443",

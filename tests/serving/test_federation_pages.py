@@ -103,7 +103,8 @@ def test_the_headline_names_the_destination_that_rejects_several() -> None:
     healthy = a_status(a_success(), target=a_target(name="amer"))
     assert headline(*failing, healthy) == (
         "2 of 3 federations failing. Likely cause: configuration. sso.example.com:8443: "
-        "destination rejected the provider's response (step callback, 302, invalid_client) since 14:00 UTC (2 of its 2 federations)."
+        "destination rejected the provider's response (step callback, 302, invalid_client) "
+        "since 14:00 UTC (2 of its 2 federations)."
     )
 
 
