@@ -108,7 +108,14 @@ def _print_urls(console: Console, urls: dict[str, str], running: Simulator) -> N
     console.print()
 
 
-def _weather(running: Simulator, environment: str) -> str:
-    weather = running.environments[environment].weather.as_json()
+def _weather(running: Simulator, target: str) -> str:
+    """Return the weather of a target's source or, if that is healthy, of its destination."""
+    documents = [running.environments[target].weather.as_json()]
+    documents += [
+        each.weather.as_json()
+        for each in running.environments.values()
+        if target in {provider.source for provider in each.environment.providers}
+    ]
+    weather = next((each for each in documents if each != {"weather": "healthy"}), documents[0])
     kind = str(weather.pop("weather"))
     return " ".join([kind, *(f"{name}={value}" for name, value in weather.items())])

@@ -332,8 +332,8 @@ def step_of(request: Request, path: str) -> str:
 
 
 @contextmanager
-def environments(authority: Authority) -> Iterator[dict[str, str]]:
-    """Play all rows and a healthy target; yields the variables of an exporter that probes them."""
+def environments(authority: Authority, names: frozenset[str] | None = None) -> Iterator[dict[str, str]]:
+    """Play all rows, or those of these names, and a healthy target; yields an exporter's variables."""
     worlds: dict[str, World] = {}
     plays = {name_of(number): {row.step: row.play} for number, row in enumerate(FAULTS)} | {"healthy": {}}
 
@@ -353,6 +353,8 @@ def environments(authority: Authority) -> Iterator[dict[str, str]]:
         variables = {"FLOW_EXPORTER_DEFAULTS__CA_FILE": str(authority.ca_file)}
         rows = {name_of(number): row.fields for number, row in enumerate(FAULTS)} | {"healthy": {}}
         for name, fields in rows.items():
+            if names is not None and name not in {*names, "healthy"}:
+                continue
             settings = {**SETTINGS, "username": f"{USERNAME}-{name}", **fields}  # one password per user
             variables |= target_variables(name, worlds[name].url, **settings)
         yield variables
@@ -360,7 +362,7 @@ def environments(authority: Authority) -> Iterator[dict[str, str]]:
 
 SETTINGS = {
     "journeys": "federation",
-    "federation_timeout": "60s",
+    "federation_timeout": "29s",
     "destination_client_id": CLIENT,
     "destination_redirect_uri": APP_URI,
     "destination_client_secret": CLIENT_SECRET,

@@ -11,13 +11,16 @@ from urllib.parse import quote
 import pytest
 from faults.federation import CLIENT, CLIENT_SECRET, FAULTS, PLANTED, STEPS, environments, name_of
 from harness.certificates import Authority
-from harness.daemon import run_command
+from harness.daemon import Daemon, run_command
 
 from exporter.reasons import Reason, pairs_of
 from exporter.target import Journey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from harness.samples import Samples
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -70,17 +73,56 @@ def test_a_healthy_federation_among_broken_ones_takes_every_step(probed: Probed)
     assert [step["step"] for step in outcome["steps"]] == list(STEPS)
 
 
-def test_nothing_secret_is_shown(probed: Probed) -> None:
+def leaks(texts: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the secrets in each text that has any."""
     basic = base64.b64encode(f"{CLIENT}:{quote(CLIENT_SECRET, safe='')}".encode()).decode()
     plain = base64.b64encode(f"{CLIENT}:{CLIENT_SECRET}".encode()).decode()
     secrets = {
         form for word in PLANTED for form in (word, quote(word), quote(word, safe=""), repr(word)[1:-1])
     }
     secrets |= {basic, plain, "eyJ", "code_verifier", "Set-Cookie"}
-    assert {where: [each for each in secrets if each in text] for where, text in probed.texts.items()} == {
-        where: [] for where in probed.texts
-    }
+    found = {where: [each for each in secrets if each in text] for where, text in texts.items()}
+    return {where: words for where, words in found.items() if words}
+
+
+def test_the_command_shows_nothing_secret(probed: Probed) -> None:
+    assert leaks(probed.texts) == {}
     assert name_of(len(FAULTS) - 1) in probed.texts["None"]
+
+
+def test_a_daemon_shows_nothing_secret_once_it_has_signed_on(tmp_path: Path) -> None:
+    """It signs on one interval after start, which is half a minute at least."""
+    # A rate limit would pause all of them: they share host and environment.
+    rows = {
+        name_of(number): row for number, row in enumerate(FAULTS) if row.reason is not Reason.RATE_LIMITED
+    }
+    awaited = {name: row.step for name, row in rows.items()} | {"healthy": "token"}
+    texts = {}
+    with environments(Authority(tmp_path), frozenset(rows)) as variables:
+        settings = {
+            **variables,
+            "FLOW_EXPORTER_DEFAULTS__FEDERATION_INTERVAL": "30s",
+            "FLOW_EXPORTER_LOG__LEVEL": "debug",
+            "FLOW_EXPORTER_LOG__FORMAT": "json",
+        }
+        with Daemon(settings, directory=tmp_path / "work", logs=tmp_path / "logs") as daemon:
+            daemon.wait_until(
+                lambda page: awaited.items() <= reached(page), what="every fault at its step", timeout=120
+            )
+            for path in ("/", "/metrics", "/api/v1/targets"):
+                texts[path] = daemon.get(path).text
+            for name in rows:
+                for place in ("/targets", "/api/v1/targets"):
+                    texts[f"{place}/{name}"] = daemon.get(f"{place}/{name}").text
+            assert daemon.stop() == 0
+            texts["log"] = daemon.log()
+    assert leaks(texts) == {}
+
+
+def reached(page: Samples) -> set[tuple[str, str]]:
+    """Return each target and the step in which its last probe ended."""
+    series = page.series("pingone_flow_probe_last_result_info")
+    return {(labels["target"], labels["step"]) for labels, _ in series}
 
 
 def test_the_table_has_every_reason_that_only_a_federation_can_have() -> None:
