@@ -1,7 +1,7 @@
 """The state of a federation as a number, with its name, color and sentence.
 
-Higher is worse; the worst pod and journey counts. As in the alerts, faults of the exporter and rate limits
-are not failures of the federation.
+Higher is worse; the worst pod and journey counts. As in the alerts, faults of the exporter, of the test
+account, and rate limits are not failures of the federation.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ FAULT_COLORS = {
     Fault.NONE: "green",
     Fault.QUOTA: "blue",
     Fault.EXPORTER: "purple",
+    Fault.ACCOUNT: "super-light-blue",
     Fault.CONFIGURATION: "yellow",
     Fault.NETWORK: "orange",
     Fault.PROVIDER: "red",
@@ -46,6 +47,12 @@ STATES: tuple[State, ...] = (
     State("rate-limited", FAULT_COLORS[Fault.QUOTA], "rate-limited, so probe less often", Fault.QUOTA),
     State(
         "exporter fault", FAULT_COLORS[Fault.EXPORTER], "unknown, because the exporter failed", Fault.EXPORTER
+    ),
+    State(
+        "test account",
+        FAULT_COLORS[Fault.ACCOUNT],
+        "not fully checked, because the test account fails",
+        Fault.ACCOUNT,
     ),
     State("not probed", _GRAY, "not being probed, so check the exporter"),
     State(

@@ -68,6 +68,7 @@ _ROLES = {
     "text",
     "dark-red",
     "super-light-yellow",
+    "super-light-blue",
     "#808080",
 }
 

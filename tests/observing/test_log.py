@@ -7,6 +7,7 @@ import json
 import pytest
 from observing import logfmt
 from observing.examples import START, a_failure, a_step, a_success
+from observing.federation import a_sign_on
 from observing.logs import written
 
 from exporter.observing import LogObserver
@@ -143,3 +144,19 @@ def test_a_forgotten_target_is_logged_as_a_new_one() -> None:
 
     lines = [logfmt.read(line) for line in written(observe)]
     assert [(line["msg"], line.get("previous_reason")) for line in lines] == [("target down", None)] * 2
+
+
+# Federations
+
+
+def test_a_federation_is_logged_with_step_and_side_and_again_when_another_step_fails() -> None:
+    def rejected(reached: int) -> Outcome:
+        return a_sign_on(reached, reason=Reason.TIMEOUT, fault=Fault.PROVIDER)
+
+    lines = logged(a_sign_on(4), a_sign_on(), rejected(7), rejected(7), rejected(11), a_sign_on())
+    assert [(line["msg"], line["step"], line["side"], line.get("previous_step")) for line in lines] == [
+        ("target up", "source_authorize", "source", None),
+        ("target down", "callback", "destination", None),
+        ("target down", "token", "destination", "callback"),
+        ("target recovered", "token", "destination", None),
+    ]
