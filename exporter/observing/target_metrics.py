@@ -41,15 +41,15 @@ _MAX_CODES = 20
 _OTHER_CODE = "other"
 _GOOD_AND_REFUSED = {
     "destination_authorize": ("200", "400"),
-    "destination_lookup": ("200", "400"),
-    "initiate": ("302", "400"),
+    "destination_lookup": ("200",),
+    "initiate": ("302",),
     "source_authorize": ("200", "400"),
     "sign_on": ("200", "400"),
     "source_resume": ("200", "302"),
     "callback": ("302", "400"),
-    "destination_flow": ("200", "404"),
-    "destination_resume": ("302", "400"),
-    "destination_keys": ("200", "503"),
+    "destination_flow": ("200",),
+    "destination_resume": ("200", "302"),
+    "destination_keys": ("200",),
     "token": ("200", "400"),
 }
 """The codes of a federation's steps: eleven codes at eleven steps would be half of a target's series."""
@@ -61,8 +61,6 @@ _CODES = {
 """Keys that all targets share, so that each does not hold its own copies."""
 
 _FLOW_STATUSES: Mapping[str, tuple[str, ...]] = {
-    "destination_authorize": (FAILED, UNKNOWN),
-    "destination_lookup": (FAILED, UNKNOWN),
     "sign_on": (COMPLETED, FAILED, UNKNOWN),
     "destination_flow": (COMPLETED, FAILED, UNKNOWN),
 }

@@ -19,6 +19,8 @@ FLOWS = {
     "destination_flow": "COMPLETED",
 }
 CHECKED = {
+    "destination_authorize": CHECKS,
+    "destination_lookup": CHECKS,
     "initiate": ("pkce",),
     "source_authorize": CHECKS,
     "token": ("subject",),
