@@ -275,7 +275,7 @@ def test_the_schema_has_exactly_the_exporters_fields_of_a_target() -> None:
 
 def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:
     rules = "".join(path.read_text(encoding="utf-8") for path in (CHART / "files" / "rules").glob("*.yaml"))
-    joins = re.findall(r"\bon \(([^)]+)\)\s+(?:present_over_time\()?ALERTS", rules)
+    joins = re.findall(r"\bon \(([^)]+)\)\s+(?:present_over_time\(|label_replace\(\s+)?ALERTS", rules)
     assert len(joins) == rules.count("ALERTS{")
     names = {name for join in joins for name in join.split(", ")}
     assert names < set(DEFINITIONS["alertLabels"]["propertyNames"]["not"]["enum"])
