@@ -12,7 +12,7 @@ LabelValues: TypeAlias = tuple[str, ...]
 
 
 class SeriesFamily(Metric):
-    """A gauge or counter of one target whose samples are made only if they are asked for.
+    """A gauge or counter of one target that makes samples only if they are asked for.
 
     The text is written from `key` and `values`: prometheus-client's samples take most of the time otherwise.
     It checks nothing, for our names are valid.
