@@ -304,7 +304,9 @@ def is_global(address: Address) -> bool:
     An IPv6 address that stands for an IPv4 address (v4-mapped, NAT64, 6to4, Teredo) counts as that one.
     """
     return all(
-        part.is_global and not (part.is_multicast or part.is_reserved or part.is_unspecified)
+        part.is_global
+        and not (part.is_multicast or part.is_reserved or part.is_unspecified)
+        and not (isinstance(part, ipaddress.IPv6Address) and part.is_site_local)
         for part in _embedded(address)
     )
 

@@ -215,8 +215,9 @@ class Prober:
         try:
             async with asyncio.timeout(run.timeout):
                 await lock.acquire()
-        except TimeoutError:
-            return None  # another target's sign-on of the same user does not end
+        except TimeoutError:  # another target's sign-on of the same user does not end
+            suspension = self.guard.suspension(target)
+            return None if suspension is None else run.refuse(step, suspension)
         try:
             admission = self.guard.admit(target, self._clock())
             if admission is Admission.HELD:
@@ -289,7 +290,7 @@ class Prober:
         return retry_after_seconds(value, date=date, now=self._wall())
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Run:
     """What is known of a probe while it runs."""
 

@@ -56,12 +56,14 @@ class _Credentials:
         fault: likewise.
         retry_at: when the next attempt is allowed.
         unanswered: requests in a row that got no answer.
+        reload_granted: whether a reload since it was suspended allows an attempt.
     """
 
     reason: Reason | None = None
     fault: Fault = Fault.ACCOUNT
     retry_at: float = 0.0
     unanswered: int = 0
+    reload_granted: bool = False
 
 
 class SignOnGuard:
@@ -78,7 +80,6 @@ class SignOnGuard:
         self._salt = secrets.token_bytes(16)
         self._known: dict[tuple[UserKey, bytes], _Credentials] = {}
         self._signed_on: set[UserKey] = set()
-        self._reload_granted: set[UserKey] = set()
         self._reload_used_at: dict[UserKey, float] = {}
 
     def admit(self, target: Target, now: float) -> Admission:
@@ -89,7 +90,9 @@ class SignOnGuard:
         """
         user, known = user_key(target), self._credentials(target)
         if known.reason is not None:
-            if now < known.retry_at and not self._use_reload(user, now):
+            # A reload counts once, and for what was suspended before it: not for a rejection that follows.
+            granted, known.reload_granted = known.reload_granted, False
+            if now < known.retry_at and not (granted and self._use_reload(user, now)):
                 return Admission.SUSPENDED
             known.retry_at = now + MIN_SUSPENSION_SECONDS
         elif self._one_shot:
@@ -124,7 +127,8 @@ class SignOnGuard:
 
     def reload_requested(self) -> None:
         """Allow each suspended user one attempt, since an operator asked for a reload."""
-        self._reload_granted |= {user for (user, _), known in self._known.items() if known.reason is not None}
+        for known in self._known.values():
+            known.reload_granted = known.reason is not None
 
     def suspended(self, target: Target) -> Reason | None:
         """Return the reason that suspended the user of a target; None if it is not suspended."""
@@ -143,9 +147,6 @@ class SignOnGuard:
         known.retry_at = now + max(MIN_SUSPENSION_SECONDS, verdict.seconds_until_unlock or 0.0)
 
     def _use_reload(self, user: UserKey, now: float) -> bool:
-        if user not in self._reload_granted:
-            return False
-        self._reload_granted.discard(user)
         used_at = self._reload_used_at.get(user)
         if used_at is not None and now < used_at + MIN_RELOAD_ATTEMPT_SECONDS:
             return False

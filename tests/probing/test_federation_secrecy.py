@@ -14,6 +14,7 @@ from probing.federation import (
     CLIENT_SECRET,
     PASSWORD,
     STEPS,
+    USERNAME,
     Federation,
     Heard,
     Play,
@@ -47,6 +48,7 @@ def with_header(step: str, value: str) -> dict[str, Response | Play]:
 
 
 PLANTED = [
+    USERNAME,
     PASSWORD,
     CLIENT_SECRET,
     *TOKENS,

@@ -88,6 +88,29 @@ def test_while_suspended_a_probe_fails_at_sign_on_without_a_request() -> None:
     play(main)
 
 
+def test_a_probe_that_waits_in_vain_for_the_attempt_of_a_suspended_user_fails_as_suspended() -> None:
+    async def main(federation: Federation, prober: Prober, clock: Clock, target: Target) -> None:
+        federation.answers["sign_on"] = REJECTED
+        clock.now = 1000.0
+        await prober(target, Journey.FEDERATION)
+        clock.now += HOUR
+        attempted = asyncio.Event()
+
+        def silent(_: Federation, __: Heard) -> Response:
+            attempted.set()
+            return Response(102)
+
+        federation.answers["sign_on"] = silent
+        attempt = asyncio.create_task(prober(target, Journey.FEDERATION))
+        await attempted.wait()
+        timing = replace(target.timing(Journey.FEDERATION), timeout=0.5)
+        second = await prober(replace(target, name="second", federation=timing), Journey.FEDERATION)
+        attempt.cancel()
+        assert finding(second) == ("sign_on", "credentials_rejected", "account")
+
+    play(main)
+
+
 def test_forty_targets_of_one_user_at_once_send_a_rejected_password_once() -> None:
     async def main(federation: Federation, prober: Prober, clock: Clock, target: Target) -> None:
         federation.answers["sign_on"] = REJECTED

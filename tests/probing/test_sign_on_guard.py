@@ -134,6 +134,32 @@ def test_a_reload_that_was_asked_for_allows_one_attempt_in_15_minutes() -> None:
     assert sent == [0, 900]
 
 
+def test_a_reload_allows_nothing_for_a_password_that_is_rejected_after_it() -> None:
+    guard, provider = SignOnGuard(0.0), Provider()
+    provider.sign_on(guard, a_target(password="old"), INTERVAL)
+    guard.reload_requested()  # the reload that brings the new password
+    rounds(guard, provider, [a_target(password="new")], INTERVAL + 60, 5)
+    assert provider.passwords == ["old", "new"]
+
+
+def test_a_reload_allows_nothing_for_a_password_that_another_one_replaced() -> None:
+    guard, provider = SignOnGuard(0.0), Provider(right="new")
+    provider.sign_on(guard, a_target(password="old"), INTERVAL)
+    provider.sign_on(guard, a_target(password="new"), 2 * INTERVAL)
+    guard.reload_requested()
+    provider.right = None  # the new password expires, long after
+    rounds(guard, provider, [a_target(password="new")], 100 * HOUR, 5)
+    assert provider.passwords == ["old", "new", "new"]
+
+
+def test_a_reload_counts_for_the_attempt_that_was_due_anyway() -> None:
+    guard, provider = SignOnGuard(0.0), Provider()
+    provider.sign_on(guard, a_target(), INTERVAL)
+    guard.reload_requested()
+    rounds(guard, provider, [a_target()], INTERVAL + HOUR, 5)
+    assert provider.passwords == ["pw", "pw"]
+
+
 def test_reloads_of_a_user_who_is_not_suspended_change_nothing() -> None:
     guard, provider = SignOnGuard(0.0), Provider()
     guard.reload_requested()

@@ -133,6 +133,7 @@ def _begin(
             name="destination_lookup",
             request=_action(destination, flow, "user.lookup", {"username": username}),
             judge=offers,
+            secrets=(username,),
         )
     )
 
@@ -216,7 +217,7 @@ def _sign_on(
         name="sign_on",
         request=signing_on,
         judge=partial(judge_sign_on, source=source, url=signing_on.url),
-        secrets=(user.password,),
+        secrets=(user.username, user.password),
         signs_on=True,
         confidential=True,
     )
