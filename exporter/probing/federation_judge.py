@@ -261,13 +261,14 @@ def judge_code(
     location = answer.headers.get("location")
     verdict = judge_json(answer)
     if is_redirect(answer) and verdict.reason is Reason.REDIRECTED:
-        link = parse_link(location, url)
+        own = _at_own_scheme(location, redirect_uri)
+        link = own or parse_link(location, url)
         if link is None:
             return MALFORMED
         if link.parameter("code") is None:
             return verdict
         if redirect_uri is not None:
-            is_right = leads_to(link, redirect_uri)
+            is_right = own is not None or leads_to(link, redirect_uri)
         else:
             is_right = destination is not None and destination.has(link, "/rp/callback/")
         if not is_right:
@@ -282,9 +283,13 @@ def judge_code(
     if status == FAILED or (codes and (status is None or verdict.flow.get("error"))):
         return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
     response = verdict.flow.get("authorizeResponse")
-    fields = response.items() if isinstance(response, dict) else ()
-    parameters = tuple((name, value) for name, value in fields if isinstance(value, str))
+    fields = response if isinstance(response, dict) else {}
+    parameters = tuple((name, value) for name, value in fields.items() if isinstance(value, str))
     if not dict(parameters).get("code"):
+        if codes := codes_in_document({"error": fields.get("error")}):
+            return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
+        if status not in {None, "COMPLETED"}:
+            return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status)
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status)
     return _with_code(replace(verdict, flow_status=status), parameters, state)
 
@@ -297,6 +302,19 @@ def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state:
     if state is not None and first.get("state") != state:
         return replace(verdict, reason=Reason.STATE_MISMATCH, fault=Fault.PROVIDER, secrets=secrets)
     return replace(verdict, reason=Reason.OK, fault=Fault.NONE, parameters=parameters, secrets=secrets)
+
+
+def _at_own_scheme(location: str | None, redirect_uri: str | None) -> Link | None:
+    """Return where a redirect leads if that is the redirect URI of a native app, `com.example.app:/callback`.
+
+    The link has its parameters alone; it is never followed.
+    """
+    if location is None or redirect_uri is None or parse_link(redirect_uri) is not None:
+        return None
+    returned = location.removeprefix(redirect_uri)
+    if returned == location or returned[:1] not in {"?", "&", "#"}:
+        return None
+    return parse_link(f"https://native-app.invalid/{'#' if returned[0] == '#' else '?'}{returned[1:]}")
 
 
 def leads_to(link: Link, redirect_uri: str) -> bool:

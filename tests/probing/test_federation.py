@@ -399,6 +399,30 @@ def test_the_destination_may_return_its_code_in_a_redirect(status: int) -> None:
     assert probed.finding == ("token", "ok", "none")
 
 
+@pytest.mark.parametrize(
+    ("app_uri", "separator"),
+    [
+        ("com.example.app:/callback", "?"),
+        ("com.example.app://callback", "#"),
+        ("com.example.app://callback?tenant=1", "&"),
+    ],
+)
+def test_the_redirect_uri_of_a_native_app_may_have_a_scheme_of_its_own(app_uri: str, separator: str) -> None:
+    def resume(played: Federation, _: Heard) -> Response:
+        state = played.only("destination_authorize").query["state"]
+        return Response(302, location=f"{app_uri}{separator}code={DESTINATION_CODE}&state={state}")
+
+    changed = {"redirect_uri": app_uri}
+    assert probe({"destination_resume": resume}, application=changed).finding == ("token", "ok", "none")
+
+
+@pytest.mark.parametrize("location", ["com.example.apple:/?code=x", "com.example.app:/callback2?code=x"])
+def test_a_code_for_another_native_app_is_refused(location: str) -> None:
+    answers = {"destination_resume": Response(302, location=location)}
+    probed = probe(answers, application={"redirect_uri": "com.example.app:/callback"})
+    assert probed.finding == ("destination_resume", "location_invalid", "provider")
+
+
 def test_a_flow_without_resume_url_is_resumed_by_its_id() -> None:
     def completed(played: Federation, _: Heard) -> Response:
         flow = played.flow(status="COMPLETED")
