@@ -165,7 +165,8 @@ CASES: list[Case] = [
     ("source_resume", Response(document={"status": "COMPLETED", "authorizeResponse": {"state": STATE}}),
      R.NOT_A_FLOW, PROV),
     ("source_resume", failed("access_denied"), R.FLOW_FAILED, PROV),
-    ("source_resume", Response(document={"authorizeResponse": {"error": "access_denied"}}), R.FLOW_FAILED, PROV),
+    ("source_resume", Response(document={"authorizeResponse": {"error": "access_denied"}}),
+     R.FLOW_FAILED, PROV),
     ("source_resume", Response(document={"status": "AGREEMENT_CONSENT_REQUIRED"}), R.UNEXPECTED_STATUS, CONF),
     ("source_resume", error("ACCESS_FAILED", 401), R.OAUTH_ERROR, CONF),
     # callback
