@@ -1,8 +1,7 @@
 """The HTTP transport of a probe: h11 over a stream with times from the kernel.
 
 `ProbeTransport` is httpx's extension point. A journey of one request calls `exchange`; one that needs cookies
-uses `httpx.AsyncClient(transport=ProbeTransport(…))`, and finds the record of each exchange in the response's
-extensions.
+uses `httpx.AsyncClient(transport=ProbeTransport(…))`, and finds its record in the response's extensions.
 
     direct                 name -> addresses -> connection; TLS for the URL's host
     proxy, http URL        connection to the proxy, which gets the absolute URL (RFC 9112, 3.2.2)
@@ -46,6 +45,8 @@ header lines, trailers. CloudFront, PingOne's edge, lets through 20 KiB of heade
 
 MAX_EXACT_BYTES = 64 * 1024
 """A longer answer fills the receive window while the event loop is stalled, which slows the sender."""
+
+MAX_CROSSING_SECONDS = 1.0  # a round trip; a connection that ends later is the server's own failure
 
 Admits = Callable[[str], bool]
 """Whether a connection to an address may carry the request."""
@@ -212,17 +213,18 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             admits: decides which addresses may be connected to, the proxy's where there is one; None for all.
         """
         exchange = Exchange()
-        connection = None
+        connection = reused = None
         try:
             origin, target = split_url(request.url)
-            connection = self._reused(origin, exchange, admits) or await self._connection(
-                origin, exchange, admits
-            )
+            reused = self._reused(origin, exchange, admits)
+            connection = reused or await self._connection(origin, exchange, admits)
             await self._converse(connection, request, (origin, target), exchange)
             if connection.protocol.their_state is h11.DONE and connection.protocol.our_state is h11.DONE:
                 connection.protocol.start_next_cycle()
                 self._idle[origin] = connection
         except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
+            if reused is not None and request.method == "GET" and self._crossed(reused, exchange, error):
+                return await self.exchange(request, admits)
             exchange.error = error
         if self._open:
             self._note_end(exchange, self._open[-1].tcp if connection is None else connection.tcp)
@@ -272,6 +274,12 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             return None
         exchange.address, exchange.tls = connection.address, connection.tls
         return connection
+
+    def _crossed(self, reused: _Connection, exchange: Exchange, error: Exception) -> bool:
+        """Return True if a request and the end of its kept connection may have crossed (RFC 9110, 9.2.2)."""
+        is_closed = isinstance(error, ConnectionError | ssl.SSLEOFError | h11.RemoteProtocolError)
+        is_unanswered = exchange.answer is None and not reused.protocol.trailing_data[0]
+        return is_closed and is_unanswered and self._now() - (exchange.sent or 0.0) < MAX_CROSSING_SECONDS
 
     async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> _Connection:
         proxy = self._proxy

@@ -16,7 +16,7 @@ from probing.loopback import Behaviour, Talk, answer, listening, loop, no_tls, r
 from exporter.outcome import Phase, TransportStats
 from exporter.probing import ProbeTransport
 from exporter.probing.timing import Deadline
-from exporter.probing.transport import Exchange, ExchangeError, Network
+from exporter.probing.transport import MAX_CROSSING_SECONDS, Exchange, ExchangeError, Network
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -82,6 +82,44 @@ def test_one_connection_serves_several_requests_with_cookies(*, secure: bool, au
             assert (exchange(again).tls is not None) is secure
             assert stats.kernel_timestamps is True
             assert stats.loop_timed_exchanges == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize(("method", "late"), [("GET", False), ("POST", False), ("GET", True)])
+def test_a_connection_that_the_server_closes_while_a_request_is_on_its_way_is_replaced(
+    method: str, *, late: bool, is_reset: bool
+) -> None:
+    """Not for a POST, which may have had its effect; nor when the request has been at work for a while."""
+    seen: list[Talk] = []
+
+    async def behave(talk: Talk) -> None:
+        seen.append(talk)
+        await talk.hear()
+        await talk.say(answer())
+        await talk.hear()
+        if talk is not seen[0]:
+            return
+        if late:
+            loop().skip(MAX_CROSSING_SECONDS)
+        if is_reset:
+            talk.reset()
+        else:
+            talk.writer.close()
+
+    async def main() -> None:
+        async with client(behave) as (http, peer, _):
+            await http.get("/1")
+            if method == "POST" or late:
+                with pytest.raises(ExchangeError):
+                    await http.request(method, "/2")
+                assert len(peer.talks) == 1
+            else:
+                again = exchange(await http.request(method, "/2"))
+                assert len(peer.talks) == 2
+                assert again.error is None
+                assert Phase.CONNECT in again.phases
 
     run(main())
 
