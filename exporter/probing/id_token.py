@@ -74,12 +74,18 @@ def usable_keys(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """Return the public keys of a key set that may verify a signature (RFC 7517)."""
     keys = document.get("keys")
     found = keys[:MAX_KEYS] if isinstance(keys, list) else []
-    return tuple(key for key in found if isinstance(key, dict) and _is_usable(key))
+    # Some providers write members that a key does not have as null.
+    given = [_without_nulls(key) for key in found if isinstance(key, dict)]
+    return tuple(key for key in given if _is_usable(key))
+
+
+def _without_nulls(key: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in key.items() if value is not None}
 
 
 def has_private_member(key: Mapping[str, Any]) -> bool:
     """Return True for a key with a member that only its owner may know."""
-    return not _PRIVATE_MEMBERS.isdisjoint(key)
+    return any(key.get(name) is not None for name in _PRIVATE_MEMBERS)
 
 
 def _is_usable(key: Mapping[str, Any]) -> bool:

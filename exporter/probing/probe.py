@@ -219,6 +219,7 @@ class Prober:
             suspension = self.guard.suspension(target)
             return None if suspension is None else run.refuse(step, suspension)
         try:
+            run.deadline.go_on()
             admission = self.guard.admit(target, self._clock())
             if admission is Admission.HELD:
                 return None

@@ -37,6 +37,9 @@ UserKey: TypeAlias = tuple[str, str, str]
 
 _NOT_OF_THE_ACCOUNT = frozenset({Reason.RATE_LIMITED, Reason.PROXY, Reason.INTERNAL})
 
+_SIGNED_ON = frozenset({Reason.OK, Reason.LOCATION_INVALID})
+"""Of a flow that is COMPLETED; with an error in it, or of another environment, it says nothing good."""
+
 
 class Admission(Enum):
     """Whether a password may be sent now."""
@@ -114,7 +117,7 @@ class SignOnGuard:
             now: when the answer came.
         """
         known = self._credentials(target)
-        if verdict.flow_status == "COMPLETED" and verdict.reason is not Reason.NOT_A_FLOW:
+        if verdict.flow_status == "COMPLETED" and verdict.reason in _SIGNED_ON:
             known.reason, known.unanswered = None, 0
         elif code is None:
             known.unanswered += sent

@@ -109,7 +109,8 @@ def _is_dangerous(key: Mapping[str, Any]) -> bool:
         return False
     if kind in _SECRET_KEY_TYPES and has_private_member(key):
         return True
-    if kind != "RSA" or key.get("use", "sig") != "sig":
+    use = key.get("use")
+    if kind != "RSA" or (use is not None and use != "sig"):
         return False
     modulus = decoded_member(key.get("n"))
     return bool(modulus) and int.from_bytes(modulus or b"").bit_length() < MIN_RSA_BITS

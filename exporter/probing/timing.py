@@ -168,6 +168,10 @@ class Deadline:
         self.own_delay = max(self.own_delay, at - self._ended)
         self._since = at
 
+    def go_on(self) -> None:
+        """Go on after a wait that kept no peer waiting: it is not a delay of our own."""
+        self._ended = self._loop.time()
+
     def end(self, at: float) -> float:
         """Stop the time of the peer at `at`; return the seconds since `begin`, at least `MIN_PHASE_SECONDS`.
 

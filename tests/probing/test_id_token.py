@@ -87,6 +87,12 @@ def test_a_token_that_a_published_key_signed_verifies(kind: str, algorithm: str)
     assert is_good(token, expectation(public("RSA", 2), public(kind), public("EC", 2)))
 
 
+def test_members_that_are_null_are_absent() -> None:
+    absent = dict.fromkeys(("alg", "use", "key_ops", "x5c", "d", "p", "q", "dp", "dq", "qi", "oth", "k"))
+    assert is_good(signed(), expectation(absent | public()))
+    assert is_good(signed(kid=None), expectation(public() | {"kid": None, "alg": None, "use": None}))
+
+
 def test_the_key_id_chooses_the_key() -> None:
     keys = expectation(public("RSA", 1), public("RSA", 2))
     assert is_good(signed(number=2), keys)

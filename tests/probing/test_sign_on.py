@@ -19,7 +19,9 @@ from probing.federation import (
 from probing.loopback import HOUR, listening, loop, run
 
 from exporter.outcome import Outcome, Phase
+from exporter.probing.findings import MAX_OWN_DELAY_SECONDS
 from exporter.probing.probe import Prober
+from exporter.probing.timing import Deadline
 from exporter.reasons import Reason
 from exporter.target import Journey, Target
 
@@ -223,3 +225,19 @@ def test_one_deadline_bounds_the_whole_probe() -> None:
         assert outcome.duration <= target.timing(Journey.FEDERATION).timeout
 
     play(main)
+
+
+def test_the_wait_for_another_sign_on_of_the_user_is_not_a_delay_that_explains_a_hang_up() -> None:
+    async def main() -> None:
+        deadline = Deadline(60.0)
+        loop().skip(5.0)
+        deadline.go_on()
+        deadline.begin(loop().time())
+        assert deadline.own_delay < MAX_OWN_DELAY_SECONDS
+        loop().skip(5.0)
+        deadline.end(loop().time())
+        loop().skip(5.0)
+        deadline.begin(loop().time())
+        assert deadline.own_delay >= 5.0
+
+    run(main())

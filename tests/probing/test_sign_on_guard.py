@@ -238,6 +238,14 @@ def test_what_says_nothing_about_the_account_does_not_suspend(verdict: Verdict, 
     assert guard.suspended(a_target()) is None
 
 
+@pytest.mark.parametrize("reason", [Reason.ACCOUNT_LOCKED, Reason.FLOW_FAILED, Reason.NOT_A_FLOW])
+def test_a_completed_flow_with_an_error_in_it_suspends(reason: Reason) -> None:
+    guard, provider = SignOnGuard(0.0), Provider(Verdict(reason, FAULTS[reason][0], "COMPLETED"), 200)
+    rounds(guard, provider, [a_target()], INTERVAL, 5)
+    assert len(provider.passwords) == 1
+    assert guard.suspended(a_target()) is reason
+
+
 INCONCLUSIVE = {Reason.OK, Reason.RATE_LIMITED, Reason.PROXY, Reason.INTERNAL}
 
 
