@@ -29,6 +29,7 @@ class Request:
         headers: all headers but `Host` and `Content-Length`, in the order in which they are sent.
         body: sent together with the head.
         max_body_bytes: decoded bytes of the response's body that are read.
+        repeatable: whether it may be sent again if the server closed a kept connection as it was sent.
     """
 
     method: str
@@ -36,6 +37,7 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     max_body_bytes: int = MAX_BODY_BYTES
+    repeatable: bool = True
 
     def __repr__(self) -> str:
         """Show where it goes, without the query, which carries nonce and state."""

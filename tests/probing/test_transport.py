@@ -15,6 +15,7 @@ from probing.loopback import Behaviour, Talk, answer, listening, loop, no_tls, r
 
 from exporter.outcome import Phase, TransportStats
 from exporter.probing import ProbeTransport
+from exporter.probing.messages import Request
 from exporter.probing.timing import Deadline
 from exporter.probing.transport import MAX_CROSSING_SECONDS, Exchange, ExchangeError, Network
 
@@ -120,6 +121,30 @@ def test_a_connection_that_the_server_closes_while_a_request_is_on_its_way_is_re
                 assert len(peer.talks) == 2
                 assert again.error is None
                 assert Phase.CONNECT in again.phases
+
+    run(main())
+
+
+def test_a_request_that_spends_a_code_is_never_sent_twice() -> None:
+    """The first one may have been redeemed before its connection ended."""
+
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(answer())
+        await talk.hear()
+        talk.writer.close()
+
+    async def main() -> None:
+        async with listening(behave) as peer:
+            deadline = Deadline(60.0)
+            network = Network(resolving("127.0.0.1"), TransportStats(), lambda _: ())
+            async with ProbeTransport(network, deadline, no_tls()) as transport:
+                url = f"http://idp.example:{peer.port}/rp/callback"
+                assert (await transport.exchange(Request("GET", url))).error is None
+                assert (await transport.exchange(Request("GET", url, repeatable=False))).error is not None
+            deadline.close()
+            await peer.left_alone()
+            assert len(peer.talks) == 1
 
     run(main())
 

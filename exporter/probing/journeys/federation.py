@@ -86,7 +86,9 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     code = yield from _sign_on(target.user, source, destination, request, flow)
     callback = _callback_url(request, code)
     returned = yield Step(
-        name="callback", request=Request("GET", callback), judge=partial(judge_callback, url=callback)
+        name="callback",
+        request=Request("GET", callback, repeatable=False),
+        judge=partial(judge_callback, url=callback),
     )
     code = yield from _complete(destination, dict(returned.parameters)["flowId"], state, application)
     if last == "destination_resume":
@@ -225,7 +227,7 @@ def _sign_on(
     return (
         yield Step(
             name="source_resume",
-            request=Request("GET", resume),
+            request=Request("GET", resume, repeatable=False),
             judge=partial(
                 judge_code,
                 url=resume,
@@ -260,7 +262,7 @@ def _complete(
     return (
         yield Step(
             name="destination_resume",
-            request=Request("GET", url),
+            request=Request("GET", url, repeatable=False),  # a code that was used once is refused
             judge=partial(judge_code, url=url, state=state, redirect_uri=application.redirect_uri),
         )
     )
