@@ -1,4 +1,4 @@
-"""Take docs/status-page.png: the overview of the demo's eight federations when most of them fail.
+"""Take docs/status-page.png: the overview of the demo's nine federations when most of them fail.
 
     .venv/bin/python docs/screenshot.py
 

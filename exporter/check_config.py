@@ -206,7 +206,7 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str]]:
     yield "identity provider", target.provider_id or "the only one that the destination offers"
     if target.source_kind is not SourceKind.PINGONE:
         yield "source kind", target.source_kind
-    yield "synthetic user", _NONE if target.user is None else _HIDDEN
+    yield "test account", _NONE if target.user is None else _HIDDEN
 
 
 def _exporter_rows(config: Config) -> Iterator[tuple[str, str]]:

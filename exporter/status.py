@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from exporter.outcome import Outcome
-from exporter.target import Journey, JourneyTiming, Target
+from exporter.target import Journey, JourneyTiming, Side, Target
 
 Point: TypeAlias = tuple[float | None, str]
 """A probe in a sparkline: its duration in seconds, None if the exporter stalled meanwhile, and its fault."""
@@ -54,6 +54,13 @@ class TargetStatus:
     def host(self) -> str:
         """Where the source answers, or the destination if the settings do not name the source."""
         return self.target.auth_host or self.target.destination_auth_host
+
+    @property
+    def relevant_host(self) -> str:
+        """Host of the side that answers the failing step; if the target is not failing, `host`."""
+        if self.failing and self.decisive is not None and self.decisive.side is Side.DESTINATION:
+            return self.target.destination_auth_host or self.host
+        return self.host
 
     @property
     def slow(self) -> bool:

@@ -189,7 +189,7 @@ target a
         "lookup user name        (set)",
         "destination secret      (set), sent by basic",
         "identity provider       Partner",
-        "synthetic user          (set)",
+        "test account            (set)",
         "journey authorize       every 1m, timeout 10s, latency objective 2s",
         "journey federation      every 5m, timeout 30s, latency objective 10s, ends after token",
         "journey federation      every 5m, timeout 30s, latency objective 10s, ends after source_authorize",

@@ -29,7 +29,7 @@ COLUMNS = {
     "ok": 5,
     "failed": 6,
 }
-"""Headings in their order, with widths that hold everything that the demo shows."""
+"""Headings in their order, with their widths. A weather with several parameters may be cut."""
 NUMBERS = frozenset({"since", "latency", "ok", "failed"})
 SHRINKABLE = ("status", "weather")
 """Cut when there is too little room, the first one first."""

@@ -8,7 +8,7 @@ judge.py       answers into verdicts; federation_judge.py, initiate.py, id_token
                signing_keys.py do so for single steps
 links.py       which URLs may be requested, whatever links and redirects say
 sign_on_guard.py
-               protects the synthetic users from being locked out
+               protects the test accounts from being locked out
 """
 
 from exporter.probing.egress_check import EgressCheck

@@ -60,7 +60,7 @@ class Prober:
         one_shot: whether a command probes once and exits: one password per user, without waiting for it.
 
     Attributes:
-        guard: protects the synthetic users from being locked out.
+        guard: protects the test accounts from being locked out.
     """
 
     def __init__(  # noqa: PLR0913  time, randomness and network are arguments

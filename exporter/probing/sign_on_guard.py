@@ -1,4 +1,4 @@
-"""Protects the synthetic users from being locked out. No I/O; time is an argument.
+"""Protects the test accounts from being locked out. No I/O; time is an argument.
 
 A password that was rejected is not sent again before something has changed:
 

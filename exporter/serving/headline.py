@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from exporter.reasons import Fault
 from exporter.serving.texts import FAULT_LABELS, Health, clock, describe_status, health, is_old_failure
 from exporter.status import EgressStatus, TargetStatus
-from exporter.target import Side
 
 _MAX_NAMED_ERRORS = 2
 
@@ -92,7 +91,7 @@ def _errors(
     """Return number of targets and description of each kind of error, the most frequent first."""
     groups: defaultdict[tuple[str, str], list[TargetStatus]] = defaultdict(list)
     for status in failing:
-        groups[describe_status(status, with_address=False), _host(status)].append(status)
+        groups[describe_status(status, with_address=False), status.relevant_host].append(status)
     if len(groups) > 1 and len({text for text, _ in groups}) == 1:
         return [(len(_names(failing)), _error(f"{len(groups)} hosts", failing, statuses, now))]
     found = [(len(_names(group)), _error(host, group, statuses, now)) for (_, host), group in groups.items()]
@@ -102,7 +101,7 @@ def _errors(
 def _error(where: str, failing: Sequence[TargetStatus], statuses: Sequence[TargetStatus], now: float) -> str:
     """Describe one kind of error; one target is named, several are counted."""
     hosts, names = _hosts(failing), _names(failing)
-    there = len(_names(status for status in statuses if {status.host, _host(status)} & hosts))
+    there = len(_names(status for status in statuses if {status.host, status.relevant_host} & hosts))
     share = ""
     if len(names) == 1:
         where = next(iter(names))
@@ -145,14 +144,7 @@ def _names(statuses: Iterable[TargetStatus]) -> set[str]:
 
 
 def _hosts(statuses: Iterable[TargetStatus]) -> set[str]:
-    return {_host(status) for status in statuses}
-
-
-def _host(status: TargetStatus) -> str:
-    """Return the host of the side that explains a status."""
-    if status.decisive is not None and status.decisive.side is Side.DESTINATION and status.failing:
-        return status.target.destination_auth_host or status.host
-    return status.host
+    return {status.relevant_host for status in statuses}
 
 
 def _since(failing: Iterable[TargetStatus], now: float) -> str:

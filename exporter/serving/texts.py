@@ -122,7 +122,8 @@ def describe_outcome(
     if with_address and outcome.reason is Reason.CONNECT and record and record.address:
         details = record.address
     if outcome.journey is Journey.FEDERATION and not outcome.success:
-        details = f"step {outcome.step}, {details}" if details else f"step {outcome.step}"
+        step = f"step {outcome.step} at the {outcome.side}"
+        details = f"{step}, {details}" if details else step
     return f"{text} ({details})" if details else text
 
 
@@ -162,8 +163,10 @@ _WITH_RESPONSE = frozenset(
 
 
 def describe_response(outcome: Outcome) -> str:
-    """Return HTTP status and flow status of the last response, as far as there are any."""
+    """Return HTTP status and flow status of the last response, or why there is none."""
     parts = [part for record in outcome.steps[-1:] for part in (record.http_status_code, record.flow_status)]
+    if outcome.fault is Fault.ACCOUNT and not any(parts):
+        return "sign-on suspended, password not sent"
     return " ".join(str(part) for part in parts if part is not None) or "no response"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from observing.examples import START, a_success, a_target
 from observing.federation import STEPS, a_federation, a_federation_step, a_sign_on
 from serving.examples import NOW, a_source, a_status, api, ask, headline, overview, web_app
@@ -64,11 +66,13 @@ def test_the_page_shows_each_journey_of_a_target() -> None:
 
 def test_a_failed_federation_names_the_step_and_its_side() -> None:
     text = page_of(a_federation_status(at_callback()))
-    rejected = "destination rejected the provider's response (step callback, 302, invalid_client)"
+    where = "step callback at the destination, 302, invalid_client"
+    rejected = f"destination rejected the provider's response ({where})"
     assert f"failing since 14:00 UTC (3 min ago), 1 probe: {rejected}" in text
     assert "callback 300 ms, destination - failed here" in text
     assert "sign_on 300 ms, source" in text
     assert "Side destination" in text
+    assert "callback - failed here" in text
 
 
 def test_a_suspended_sign_on_says_what_to_do() -> None:
@@ -79,6 +83,10 @@ def test_a_suspended_sign_on_says_what_to_do() -> None:
         "is not locked out: fix the account, then change PASSWORD or reload"
     ) in text
     assert "PingOneSignOnSuspended" not in page_of(status)
+    suspended = replace(
+        locked(), steps=(replace(locked().steps[-1], http_status_code=None, flow_status=None),)
+    )
+    assert "Last response sign-on suspended, password not sent" in page_of(a_federation_status(suspended))
     assert "PingOneTestAccountFailing" in page_of(status)
 
 
@@ -91,7 +99,7 @@ def test_a_client_secret_that_expires_has_its_runbook() -> None:
 def test_a_failing_test_account_is_neither_a_failure_nor_healthy() -> None:
     status = a_federation_status(a_sign_on(), locked())
     assert headline(status) == "0 of 1 federations healthy, 1 with a failing test account."
-    assert "account locked (step sign_on); last ok at 14:00 UTC" in overview(status).text
+    assert "account locked (step sign_on at the source); last ok at 14:00 UTC" in overview(status).text
     assert api(status)["targets"][0]["standing"] == "account"
 
 
@@ -103,8 +111,8 @@ def test_the_headline_names_the_destination_that_rejects_several() -> None:
     healthy = a_status(a_success(), target=a_target(name="amer"))
     assert headline(*failing, healthy) == (
         "2 of 3 federations failing. Likely cause: configuration. sso.example.com:8443: "
-        "destination rejected the provider's response (step callback, 302, invalid_client) "
-        "since 14:00 UTC (2 of its 2 federations)."
+        "destination rejected the provider's response "
+        "(step callback at the destination, 302, invalid_client) since 14:00 UTC (2 of its 2 federations)."
     )
 
 

@@ -74,7 +74,7 @@ def test_a_federation_is_shown_with_its_own_times_and_where_its_destination_is()
         client_id=None,
     )
     text = page(a_history(target=target, journey=Journey.FEDERATION)).text
-    for fact in ("Host auth.pingone.ca", "Interval, timeout 5m, 30s", "Latency objective 10s"):
+    for fact in ("Destination host auth.pingone.ca", "Interval, timeout 5m, 30s", "Latency objective 10s"):
         assert fact in text
     for unknown in ("Source environment", "Client ID"):
         assert unknown not in text
