@@ -36,6 +36,8 @@ _NUMBERS = frozenset({"code", "total", *Phase})
 _OPTIONAL_COLUMNS = (("address",), ("status",), ("code",), tuple(Phase))
 """Columns left out on a narrow terminal, in this order; the details of a failure have them all."""
 
+_NAME_WIDTH = 16
+_STEPS_PER_LINE = 3
 _GAP = 2
 _MAX_WIDTH = 100_000
 
@@ -156,7 +158,7 @@ def _details(run: ProbeRun, outcome: Outcome) -> Iterator[Text]:
         "step": outcome.step,
         "side": outcome.side.value if multi else None,
         "phase": outcome.phase.value,
-        "steps": ", ".join(_timed_steps(outcome)) if multi else None,
+        "steps": _timed_steps(outcome) if multi else None,
         "code": step and step.http_status_code,
         "status": step and step.flow_status,
         "error codes": step and ", ".join(step.error_codes),
@@ -169,14 +171,17 @@ def _details(run: ProbeRun, outcome: Outcome) -> Iterator[Text]:
     }
     for name, fact in facts.items():
         if fact:
-            yield Text(f"  {name:<16}{fact}")
+            yield Text(f"  {name:<{_NAME_WIDTH}}{fact}")
 
 
-def _timed_steps(outcome: Outcome) -> Iterator[str]:
-    """Yield each step with its completed phases in total: where the time went."""
+def _timed_steps(outcome: Outcome) -> str:
+    """Return each step with its completed phases in total: where the time went; a few steps per line."""
+    texts = []
     for step in outcome.steps:
         seconds = sum(step.phases.values()) if step.phases and not outcome.stalled else None
-        yield f"{step.step} {_seconds(seconds)}".rstrip()
+        texts.append(f"{step.step} {_seconds(seconds)}".rstrip())
+    lines = [", ".join(texts[at : at + _STEPS_PER_LINE]) for at in range(0, len(texts), _STEPS_PER_LINE)]
+    return f",\n{'':<{_NAME_WIDTH + 2}}".join(lines)
 
 
 def _total(outcome: Outcome, phase: Phase) -> float | None:

@@ -216,6 +216,6 @@ def test_each_journey_is_a_row_with_the_step_it_ended_in() -> None:
     assert details.startswith("emea federation: destination rejected the provider's response\n")
     assert "  side            destination\n" in details
     assert (
-        "  steps           destination_authorize 300 ms, destination_lookup 300 ms, initiate 300 ms"
-        in details
-    )
+        "  steps           destination_authorize 300 ms, destination_lookup 300 ms, initiate 300 ms,\n"
+        "                  source_authorize 300 ms, "
+    ) in details
