@@ -39,6 +39,11 @@ class Request:
     max_body_bytes: int = MAX_BODY_BYTES
     repeatable: bool = True
 
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether sending it twice has the effect of sending it once (RFC 9110, section 9.2.2)."""
+        return self.method == "GET" and self.repeatable
+
     def __repr__(self) -> str:
         """Show where it goes, without the query, which carries nonce and state."""
         parts = urlsplit(self.url)

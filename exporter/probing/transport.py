@@ -223,8 +223,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
                 connection.protocol.start_next_cycle()
                 self._idle[origin] = connection
         except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
-            repeatable = request.method == "GET" and request.repeatable
-            if reused is not None and repeatable and self._crossed(reused, exchange, error):
+            if reused is not None and request.may_be_repeated and self._crossed(reused, exchange, error):
                 return await self.exchange(request, admits)
             exchange.error = error
         if self._open:

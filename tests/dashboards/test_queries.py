@@ -199,11 +199,11 @@ def test_a_state_shows_the_fault(day: Day) -> None:
         "steady east": 0,
         "crawling east": 1,
         "limited east": 2,
-        "edited east": 5,
-        "deleted east": 5,
-        "unplugged east": 6,
-        "expired east": 7,
-        "broken east": 7,
+        "edited east": 6,
+        "deleted east": 6,
+        "unplugged east": 7,
+        "expired east": 8,
+        "broken east": 8,
     }
 
 

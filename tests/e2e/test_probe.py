@@ -139,11 +139,11 @@ def test_if_all_targets_are_healthy_table_and_exit_status_show_it(
     heading, *found = rows(done).items()
     assert heading[0] == "target"
     assert heading[1] == [
-        "result", "status", "code", *(phase.value for phase in Phase), "total", "address",
+        "journey", "result", "step", "status", "code", *(phase.value for phase in Phase), "total", "address",
     ]  # fmt: skip
     assert [name for name, _ in found] == names
-    assert {cells[0] for _, cells in found} <= {"ok", "ok, slow", "ok, not timed"}
-    assert {cells[2] for name, cells in found if name != "uk_partners"} == {"200"}  # a token has no status
+    assert {cells[1] for _, cells in found} <= {"ok", "ok, slow", "ok, not timed"}
+    assert {cells[4] for name, cells in found if name != "uk_partners"} == {"200"}  # a token has no status
     assert done.stdout.endswith(f"\n\n{len(names)} of {len(names)} ok\n")
     assert "\x1b" not in done.stdout
 
@@ -156,7 +156,7 @@ def test_failures_are_shown_in_detail_and_the_others_are_ok(
     simulated.put(refused, REFUSED)
     done = probe(cwd=tmp_path, env=simulated.variables)
     assert (done.returncode, done.stderr) == (1, "")
-    results = {name: cells[0] for name, cells in rows(done).items()}
+    results = {name: cells[1] for name, cells in rows(done).items()}
     assert (results[broken], results[refused]) == ("server error", "connection failed")
     details = dict(re.findall(r"^(\w+): .*\n((?:  .*\n)+)", done.stdout, re.MULTILINE))
     assert details.keys() == {broken, refused}
