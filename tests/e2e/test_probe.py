@@ -143,7 +143,7 @@ def test_if_all_targets_are_healthy_table_and_exit_status_show_it(
     ]  # fmt: skip
     assert [name for name, _ in found] == names
     assert {cells[1] for _, cells in found} <= {"ok", "ok, slow", "ok, not timed"}
-    assert {cells[4] for name, cells in found if name != "uk_partners"} == {"200"}  # a token has no status
+    assert {cells[3] for name, cells in found if name != "uk_partners"} == {"200"}  # a token has no status
     assert done.stdout.endswith(f"\n\n{len(names)} of {len(names)} ok\n")
     assert "\x1b" not in done.stdout
 
