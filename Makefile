@@ -50,8 +50,8 @@ $(STAMP): $(RUNS) requirements-dev.txt
 demo: venv ## run simulator and exporter together, no configuration; Ctrl-C stops it
 	@$(BIN)/pingone-flow-exporter demo $(DEMO)
 
-# All cores, up to four. One file per worker, because a file's fixtures start servers.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Four workers, for on two cores they wait most of the time. One file per worker: its fixtures start servers.
+PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup ## run all tests; coverage of exporter/ must be at least 95 %
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
