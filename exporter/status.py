@@ -11,6 +11,9 @@ from typing import TypeAlias
 from exporter.outcome import Outcome
 from exporter.target import Journey, JourneyTiming, Side, Target
 
+MAX_BACKOFF_SECONDS = 300.0
+"""A provider that asks for an hour would leave its users without a watch for that long."""
+
 Point: TypeAlias = tuple[float | None, str]
 """A probe in a sparkline: its duration in seconds, None if the exporter stalled meanwhile, and its fault."""
 

@@ -1,7 +1,7 @@
 """The HTTP transport of a probe: h11 over a stream with times from the kernel.
 
-`ProbeTransport` is httpx's extension point. A journey of one request calls `exchange`; one that needs cookies
-uses `httpx.AsyncClient(transport=ProbeTransport(…))`, and finds its record in the response's extensions.
+The prober calls `exchange`, which returns a record with the times. It is an httpx transport, too:
+`httpx.AsyncClient(transport=ProbeTransport(…))` works, with the record in the response's extensions.
 
     direct                 name -> addresses -> connection; TLS for the URL's host
     proxy, http URL        connection to the proxy, which gets the absolute URL (RFC 9112, 3.2.2)

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import Journey, Side, Target
-
-MAX_BACKOFF_SECONDS = 300.0
-"""A provider that asks for an hour would leave its users without a watch for that long."""
 
 DEFAULT_BACKOFF_INTERVALS = 2
 """When the provider does not say how long."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason, reason_text
-from exporter.status import TargetStatus
+from exporter.status import MAX_BACKOFF_SECONDS, TargetStatus
 from exporter.target import Journey
 
 CONFIRMED_FAILURES = 3
@@ -18,7 +18,6 @@ NO_VALUE = "-"
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MAX_BACKOFF_SECONDS = 300.0
 
 FAULT_LABELS: Mapping[Fault, str] = {
     Fault.PROVIDER: "provider",
@@ -211,7 +210,7 @@ def is_stale(status: TargetStatus, now: float) -> bool:
     last = status.last
     if last is None or status.backoff_until is not None:
         return False
-    return now - last.ended_at > _MAX_BACKOFF_SECONDS + 3 * status.timing.interval
+    return now - last.ended_at > MAX_BACKOFF_SECONDS + 3 * status.timing.interval
 
 
 def is_old_failure(status: TargetStatus, now: float) -> bool:
