@@ -135,6 +135,8 @@ class StepRecord:
     Args:
         step: its name; the metric label `step`.
         reason: how it ended; `ok` if it was judged good.
+        host: where the request went to, `host:port`; None if there was no valid URL.
+        detail: one sentence with the exact cause of a failure; None if it was judged good.
         phase: the phase in which it ended; `transfer` when all went well.
         phases: seconds of each completed phase, in the order of time; the others are absent.
         http_status_code: the response's code, if there was a response.
@@ -154,6 +156,8 @@ class StepRecord:
     reason: Reason
     phase: Phase
     phases: Mapping[Phase, float]
+    host: str | None = None
+    detail: str | None = None
     http_status_code: int | None = None
     flow_status: str | None = None
     error_codes: tuple[str, ...] = ()
@@ -211,6 +215,11 @@ class Outcome:
         return side_of(self.step)
 
     @property
+    def detail(self) -> str | None:
+        """The exact cause of a failure: that of the step in which the probe ended."""
+        return self.steps[-1].detail if self.steps else None
+
+    @property
     def success(self) -> bool:
         """Whether every step was good."""
         return self.reason is Reason.OK
@@ -265,6 +274,8 @@ def _step_as_json(step: StepRecord) -> dict[str, Any]:
     facts = {
         "step": step.step,
         "reason": step.reason.value,
+        "detail": step.detail,
+        "host": step.host,
         "phases": {phase.value: round(seconds, 6) for phase, seconds in step.phases.items()},
         "http_status_code": step.http_status_code,
         "flow_status": step.flow_status,

@@ -27,6 +27,8 @@ FULL = StepRecord(
     reason=Reason.OAUTH_ERROR,
     phase=Phase.TRANSFER,
     phases={Phase.RESOLVE: 0.00123449, Phase.CONNECT: 0.25, Phase.TRANSFER: 1e-9},
+    host="auth.pingone.eu:443",
+    detail="400 with error INVALID_DATA, INVALID_VALUE from auth.pingone.eu:443",
     http_status_code=400,
     flow_status="FAILED",
     error_codes=("INVALID_DATA", "INVALID_VALUE"),
@@ -122,6 +124,8 @@ def test_the_public_json_shape_is_this_one_and_what_is_unknown_is_absent() -> No
             {
                 "step": "authorize",
                 "reason": "oauth_error",
+                "detail": "400 with error INVALID_DATA, INVALID_VALUE from auth.pingone.eu:443",
+                "host": "auth.pingone.eu:443",
                 "phases": {"resolve": 0.001234, "connect": 0.25, "transfer": 0.0},
                 "http_status_code": 400,
                 "flow_status": "FAILED",
@@ -131,6 +135,12 @@ def test_the_public_json_shape_is_this_one_and_what_is_unknown_is_absent() -> No
             },
         ],
     }
+
+
+def test_the_detail_of_an_outcome_is_that_of_the_step_in_which_it_ended() -> None:
+    assert OUTCOME.detail == FULL.detail
+    assert replace(OUTCOME, steps=(FULL, BARE)).detail is None
+    assert replace(OUTCOME, steps=()).detail is None
 
 
 def test_unreliable_durations_are_marked() -> None:

@@ -211,6 +211,7 @@ _DICTIONARY = _pickle(
                 reason=Reason.OK,
                 phase=Phase.TRANSFER,
                 phases=dict.fromkeys(Phase, 0.1),
+                host="auth.pingone.eu:443",
                 http_status_code=200,
                 flow_status="USERNAME_PASSWORD_REQUIRED",
                 checks=dict.fromkeys(CHECKS, True),
