@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from exporter.outcome import Outcome
+from exporter.outcome import DiscoveryFacts, Outcome
 from exporter.target import Journey, JourneyTiming, Side, Target
 
 MAX_BACKOFF_SECONDS = 300.0
@@ -30,7 +30,11 @@ class TargetStatus:
         consecutive: conclusive probes in that run.
         last: the last outcome; None before the first.
         decisive: the last conclusive outcome, which explains `failing`.
-        certificate_expiry: expiry of the last certificate seen; None if none was.
+        certificate_expiry: when the first of the servers' certificates expires; None if none was seen.
+        chain_expiry: the same of all certificates that they sent; None if unknown.
+        leaf_expiries: when the server's certificate that a step saw expires, one per side.
+        chain_expiries: the same of the first certificate of the chain.
+        discovery: what the last good `discovery` found.
         points: the last 60 probes, oldest first.
         next_run: when the next probe is due; None if none is scheduled.
         backoff_until: end of the pause after a rate limit; None if not paused.
@@ -44,6 +48,10 @@ class TargetStatus:
     last: Outcome | None = None
     decisive: Outcome | None = None
     certificate_expiry: float | None = None
+    chain_expiry: float | None = None
+    leaf_expiries: tuple[tuple[str, float], ...] = ()
+    chain_expiries: tuple[tuple[str, float], ...] = ()
+    discovery: DiscoveryFacts | None = None
     points: tuple[Point, ...] = ()
     next_run: float | None = None
     backoff_until: float | None = None
@@ -100,3 +108,75 @@ class EgressStatus:
 
     up: bool
     since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusComponent:
+    """A component of the vendor's status page.
+
+    Args:
+        name: as the settings name it.
+        status: `operational`, `degraded_performance`, `partial_outage`, `major_outage`, `under_maintenance`;
+            `unknown` for any other, and for a component that the page does not have.
+        since: when that status began, by the page; None if unknown.
+    """
+
+    name: str
+    status: str
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusIncident:
+    """An open incident of the vendor's status page.
+
+    Args:
+        name: the page's own text: untrusted, at most 200 characters.
+        impact: `none`, `minor`, `major`, `critical`; `unknown` for any other.
+        since: when it began, by the page; None if unknown.
+    """
+
+    name: str
+    impact: str
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusMaintenance:
+    """A maintenance on the vendor's status page that is not over.
+
+    Args:
+        name: the page's own text: untrusted, at most 200 characters.
+        state: `scheduled`, `in_progress`, `verifying`; `unknown` for any other.
+        since: when it began or begins, by the page; None if unknown.
+    """
+
+    name: str
+    state: str
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPageReport:
+    """The vendor's status page, as last read. It annotates; it never changes a verdict.
+
+    Args:
+        page: host of the page, with its port if it has one.
+        fetched_ok: whether the last fetch returned a summary.
+        last_success: end of the last such fetch, seconds since the epoch; None before the first.
+        updated: when the page last changed, by the page.
+        components: the configured components, in the order of the settings; empty before the first success.
+        incidents: open incidents, of all components.
+        maintenances: scheduled and current maintenances, of all components.
+        findings: what the operator should correct, one sentence each: a component that the page does not
+            have, or a URL that is no summary.
+    """
+
+    page: str
+    fetched_ok: bool
+    last_success: float | None = None
+    updated: float | None = None
+    components: tuple[StatusComponent, ...] = ()
+    incidents: tuple[StatusIncident, ...] = ()
+    maintenances: tuple[StatusMaintenance, ...] = ()
+    findings: tuple[str, ...] = ()

@@ -19,7 +19,18 @@ from harness.imports import imports, module_name, sources
 
 EXPORTER = Path(__file__).parent.parent / "exporter"
 
-GROUND = {"target", "outcome", "reasons", "status", "durations", "files", "tls", "single_flight", "process"}
+GROUND = {
+    "target",
+    "outcome",
+    "reasons",
+    "status",
+    "expiry",
+    "durations",
+    "files",
+    "tls",
+    "single_flight",
+    "process",
+}
 PACKAGES = {"settings", "scheduling", "probing", "observing", "serving", "simulator"}
 DAEMON = {"daemon", "config_files"}
 COMMANDS = {"demo", "probe_command", "check_config"}

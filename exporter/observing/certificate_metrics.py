@@ -32,6 +32,12 @@ class CertificateFacts:
         """Forget everything: the target is at another provider."""
         self.leaf, self.chain, self.discovery = {}, {}, None
 
+    def forget_valid(self, side: Side, now: float) -> None:
+        """Forget a side's certificates that have not expired."""
+        for expiries in self.leaf, self.chain:
+            for key in [key for key, at in expiries.items() if side_of(key[0]) is side and at > now]:
+                del expiries[key]
+
     def observe(self, outcome: Outcome) -> None:
         """Keep the certificates that the last probe saw on each side, once for a connection used again.
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from types import MappingProxyType
 
+from exporter.observing.certificate_metrics import CertificateFacts, Expiries
 from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
 from exporter.status import Point, TargetHistory, TargetStatus
@@ -99,7 +100,11 @@ class History:
             consecutive=record.streak.length,
             last=record.last,
             decisive=record.decisive,
-            certificate_expiry=record.certificate_expiry,
+            certificate_expiry=_first(record.certificates.leaf),
+            chain_expiry=_first(record.certificates.chain),
+            leaf_expiries=_by_step(record.certificates.leaf),
+            chain_expiries=_by_step(record.certificates.chain),
+            discovery=record.certificates.discovery,
             points=record.points(),
             next_run=next_run,
             backoff_until=backoff_until,
@@ -125,7 +130,7 @@ class _Record:
     failures: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_OUTCOMES))
     last: Outcome | None = None
     decisive: Outcome | None = None
-    certificate_expiry: float | None = None
+    certificates: CertificateFacts = field(default_factory=CertificateFacts)
     streak: Streak = field(default_factory=Streak)
     durations: array[float] = field(default_factory=lambda: array("d"))
     """Of the last probes, in seconds; not a number where the exporter stalled."""
@@ -156,14 +161,21 @@ class _Record:
         )
 
     def _observe_certificate(self, outcome: Outcome) -> None:
-        """Keep the expiry of the certificate seen last; a refused one is fetched only once an hour."""
-        seen = [step.tls.not_after for step in outcome.steps if step.tls and step.tls.not_after is not None]
-        known, first = self.certificate_expiry, not (self.last and self.last.reason is Reason.TLS)
-        if seen:
-            self.certificate_expiry = min(seen)  # of a federation: both sides
-        elif outcome.reason is Reason.TLS and first and known is not None and known > outcome.ended_at:
+        """Keep the expiry of the certificates seen last; a refused one is fetched only once an hour."""
+        facts, first = self.certificates, not (self.last and self.last.reason is Reason.TLS)
+        facts.observe(outcome)
+        seen = any(step.tls is not None and step.tls.not_after is not None for step in outcome.steps)
+        if outcome.reason is Reason.TLS and first and not seen:
             # The certificate that was good is not the one refused now, unless it has expired meanwhile.
-            self.certificate_expiry = None
+            facts.forget_valid(outcome.side, outcome.ended_at)
+
+
+def _first(expiries: Expiries) -> float | None:
+    return min(expiries.values(), default=None)
+
+
+def _by_step(expiries: Expiries) -> tuple[tuple[str, float], ...]:
+    return tuple([(step[0], at) for step, at in expiries.items()])
 
 
 _EMPTY = _Record()

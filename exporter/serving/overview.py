@@ -15,7 +15,7 @@ from exporter.serving.headline import headline
 from exporter.serving.html import render, sparkline
 from exporter.serving.texts import Health, health, severity
 from exporter.single_flight import SingleFlight
-from exporter.status import EgressStatus, Point, TargetHistory, TargetStatus
+from exporter.status import EgressStatus, Point, StatusPageReport, TargetHistory, TargetStatus
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class StatusSource:
         external_url: returns the base URL of links; None if it is not set.
         egress: returns the result of the egress check; None without one, and before the first.
         suspended: returns why sign-on of a target is suspended; None if it is not.
+        status_page: returns the vendor's status page as last read; None without one, and before the first.
     """
 
     version: str
@@ -49,6 +50,7 @@ class StatusSource:
     external_url: Callable[[], str | None]
     egress: Callable[[], EgressStatus | None]
     suspended: Callable[[Target], Reason | None] = lambda _: None
+    status_page: Callable[[], StatusPageReport | None] = lambda: None
 
 
 class Group(NamedTuple):

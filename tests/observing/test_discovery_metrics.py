@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
-from observing.examples import BUCKETS, START, a_certificate, a_step, a_success, a_target, page, shown
+from observing.discovery import FACTS, a_discovery
+from observing.examples import BUCKETS, START, a_certificate, a_step, a_target, page, shown
 
 from exporter.observing import Metrics
-from exporter.outcome import DISCOVERY_CHECKS, DiscoveryFacts, Outcome
+from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason, pairs_of
 from exporter.target import Journey
 
-FACTS = DiscoveryFacts(
-    signing_keys=2, signing_keys_hash=2**48 - 1, metadata_hash=2**47 + 1, certificate_expiry=START + 86_400
-)
 TARGET = {"target": "emea"}
 FAMILIES = {
     "signing_keys": 2,
@@ -23,17 +20,6 @@ FAMILIES = {
     "metadata_hash": 2**47 + 1,
     "signing_key_certificate_expiry_timestamp_seconds": START + 86_400,
 }
-
-
-def a_discovery(**changes: Any) -> Outcome:  # noqa: ANN401  any field of an outcome
-    """Return a good probe; its steps passed every check."""
-    chain = replace(a_certificate(START + 90 * 86_400), chain_not_after=START + 20 * 86_400)
-    steps = tuple(
-        a_step(step=step, checks=dict.fromkeys(DISCOVERY_CHECKS, True), flow_status=None, tls=chain)
-        for step in Journey.DISCOVERY.steps
-    )
-    known = {"journey": Journey.DISCOVERY, "step": "jwks", "steps": steps, "discovery": FACTS}
-    return a_success(**known | changes)
 
 
 def metrics_after(*outcomes: Outcome) -> Metrics:

@@ -1,0 +1,80 @@
+"""What expires next: client secrets, certificates and signing keys, soonest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from exporter.status import TargetStatus
+from exporter.target import Journey, Side, side_of
+
+
+class Expiring(StrEnum):
+    """The kinds of things that expire."""
+
+    CLIENT_SECRET = "client_secret"  # noqa: S105  no secret: a name
+    """The federation's client secret, by `SECRET_EXPIRES`."""
+    CERTIFICATE = "certificate"
+    """A server's own certificate."""
+    CHAIN = "chain"
+    """A certificate above it that the server sent, if it expires earlier."""
+    SIGNING_KEY = "signing_key"
+    """The last certificate of the source's signing keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """One thing that expires.
+
+    Args:
+        target: name of the target that it belongs to, the first one if it belongs to several.
+        what: its kind.
+        step: the step that saw it; None for a client secret.
+        at: when it expires, seconds since the epoch; may be past.
+        host: the server that it belongs to, with its port if it has one; empty if unknown.
+        others: number of further targets that it belongs to.
+    """
+
+    target: str
+    what: Expiring
+    step: str | None
+    at: float
+    host: str = ""
+    others: int = 0
+
+
+def expiries(statuses: Iterable[TargetStatus]) -> tuple[Expiry, ...]:
+    """Return everything that expires, soonest first; what targets of one host share is there once."""
+    found: dict[tuple[object, ...], Expiry] = {}
+    targets: dict[tuple[object, ...], set[str]] = {}
+    for status in statuses:
+        for expiry in _expiries_of(status):
+            key = expiry.what, expiry.at, expiry.host or expiry.target
+            targets.setdefault(key, set()).add(expiry.target)
+            if key not in found or expiry.target < found[key].target:
+                found[key] = expiry
+    counted = (replace(expiry, others=len(targets[key]) - 1) for key, expiry in found.items())
+    return tuple(sorted(counted, key=lambda expiry: (expiry.at, expiry.target, expiry.what)))
+
+
+def _expiries_of(status: TargetStatus) -> Iterator[Expiry]:
+    target, leaves = status.target, dict(status.leaf_expiries)
+    if target.secret_expires is not None:
+        yield Expiry(target=target.name, what=Expiring.CLIENT_SECRET, step=None, at=target.secret_expires)
+    for step, at in leaves.items():
+        yield _of_server(status, Expiring.CERTIFICATE, step, at)
+    for step, at in status.chain_expiries:
+        if at < leaves.get(step, float("inf")):  # the chain includes the leaf
+            yield _of_server(status, Expiring.CHAIN, step, at)
+    if status.discovery is not None and status.discovery.certificate_expiry is not None:
+        yield _of_server(status, Expiring.SIGNING_KEY, "jwks", status.discovery.certificate_expiry)
+
+
+def _of_server(status: TargetStatus, what: Expiring, step: str, at: float) -> Expiry:
+    target = status.target
+    if status.journey is Journey.DISCOVERY:
+        host = target.first_host(status.journey)
+    else:
+        host = target.auth_host if side_of(step) is Side.SOURCE else target.destination_auth_host
+    return Expiry(target=target.name, what=what, step=step, at=at, host=host)
