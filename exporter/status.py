@@ -5,9 +5,11 @@ All times are seconds since the epoch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from exporter.destinations import ProviderState
 from exporter.outcome import DiscoveryFacts, Outcome
 from exporter.target import Journey, JourneyTiming, Side, Target
 
@@ -180,3 +182,24 @@ class StatusPageReport:
     incidents: tuple[StatusIncident, ...] = ()
     maintenances: tuple[StatusMaintenance, ...] = ()
     findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationStatus:
+    """What is known of a destination whose identity providers are listed.
+
+    Args:
+        name: of the destination in the settings.
+        auth_host: where it answers.
+        counts: identity providers in each state.
+        refresh_ok: whether the last listing succeeded; None before the first.
+        last_success: when the last good listing was; None before that.
+        missing: names of the targets whose provider is missing.
+    """
+
+    name: str
+    auth_host: str
+    counts: Mapping[ProviderState, int]
+    refresh_ok: bool | None = None
+    last_success: float | None = None
+    missing: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ GROUND = {
     "reasons",
     "status",
     "expiry",
+    "destinations",
     "durations",
     "files",
     "tls",

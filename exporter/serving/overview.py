@@ -15,7 +15,14 @@ from exporter.serving.headline import headline
 from exporter.serving.html import render, sparkline
 from exporter.serving.texts import Health, health, severity
 from exporter.single_flight import SingleFlight
-from exporter.status import EgressStatus, Point, StatusPageReport, TargetHistory, TargetStatus
+from exporter.status import (
+    DestinationStatus,
+    EgressStatus,
+    Point,
+    StatusPageReport,
+    TargetHistory,
+    TargetStatus,
+)
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ class StatusSource:
         egress: returns the result of the egress check; None without one, and before the first.
         suspended: returns why sign-on of a target is suspended; None if it is not.
         status_page: returns the vendor's status page as last read; None without one, and before the first.
+        destinations: returns those whose identity providers are listed, by name.
     """
 
     version: str
@@ -51,6 +59,7 @@ class StatusSource:
     egress: Callable[[], EgressStatus | None]
     suspended: Callable[[Target], Reason | None] = lambda _: None
     status_page: Callable[[], StatusPageReport | None] = lambda: None
+    destinations: Callable[[], tuple[DestinationStatus, ...]] = tuple
 
 
 class Group(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporter.destinations import Destination
 from exporter.settings.addresses import ListenAddress
 from exporter.target import IpFamily, Target
 from exporter.tls import WebSecurity
@@ -87,6 +88,7 @@ class Config:
         egress_check: what shows that the exporter itself reaches the network; None for no such check.
         log: what to log, and how.
         shard: which share of the targets this is.
+        destinations: whose identity providers become targets, by name.
         files: files and directories that all of this was read from, or would have been, were they there.
     """
 
@@ -100,4 +102,5 @@ class Config:
     egress_check: EgressConfig | None
     log: LogConfig
     shard: ShardConfig = ShardConfig()
+    destinations: tuple[Destination, ...] = ()
     files: tuple[Path, ...] = ()

@@ -1,0 +1,375 @@
+"""Destinations: which targets the identity providers become that one application of each offers. No I/O.
+
+    listing ──> after_listing ──> Known ──> plan ──> targets, states
+                       ^            │
+                       └────────────┘       a reload: after_reload
+
+Identity is the provider's id. Names, ids and their order are untrusted text, of which every shard makes the
+same targets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from exporter.target import DestinationApplication, ListedProvider, Target
+
+MISSING_AFTER_LISTINGS = 2
+"""A provider is missing once it was absent from so many listings in a row."""
+
+FORGET_SECONDS = 24 * 3600.0
+"""The target of a provider that is missing, and that EXPECT does not list, goes after this time."""
+
+MAX_SLUG_LENGTH = 30
+MAX_TARGET_NAME_LENGTH = 63
+MAX_DESTINATION_NAME_LENGTH = 27
+"""So that a target's name has room for a slug and four characters of the id."""
+MAX_PROVIDER_NAME_LENGTH = 256
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ID_CHARACTERS = 4
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_OTHER_CHARACTERS = re.compile(r"[^a-z0-9]+")
+
+
+class ProviderState(StrEnum):
+    """What the exporter does about a provider; the metric label `state`. A provider has one of them."""
+
+    WATCHED = "watched"
+    FILTERED = "filtered"
+    """`INCLUDE` or `EXCLUDE` leaves it out."""
+    OVER_LIMIT = "over_limit"
+    """`MAX_PROVIDERS` leaves it out."""
+    LINK_ONLY = "link_only"
+    """Watched, but nothing behind the link that leads to it can be checked."""
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """One application of a destination, whose identity providers become targets.
+
+    Args:
+        name: in the settings; at most 27 characters, so that the targets' names fit.
+        template: what its targets inherit, and how it is listed: a target without a provider.
+        include: on the provider's name, anywhere in it; None for all.
+        exclude: likewise; None for none.
+        expect: names or ids of providers that must be there; ids in lower case.
+        max_providers: that are watched, those of `expect` first, then by sorted id.
+        refresh_interval: seconds between two listings.
+    """
+
+    name: str
+    template: Target
+    include: re.Pattern[str] | None = None
+    exclude: re.Pattern[str] | None = None
+    expect: frozenset[str] = frozenset()
+    max_providers: int = 200
+    refresh_interval: float = 300.0
+
+    @property
+    def environment_id(self) -> str:
+        """UUID of the destination's environment, lower case."""
+        return self.template.destination_environment_id
+
+    @property
+    def url(self) -> str:
+        """Where the destination answers."""
+        return self.template.destination_url
+
+    @property
+    def application(self) -> DestinationApplication | None:
+        """The application whose flow lists the providers."""
+        return self.template.application
+
+    @property
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """The operator's own labels of its targets."""
+        return self.template.labels
+
+    def expects(self, provider: OfferedProvider) -> bool:
+        """Return whether EXPECT lists a provider, by id or by name."""
+        return provider.name in self.expect or provider.id.lower() in self.expect
+
+    def selects(self, provider: OfferedProvider) -> bool:
+        """Return whether the settings ask for a provider; EXPECT wins over INCLUDE and EXCLUDE."""
+        if self.expects(provider):
+            return True
+        if self.include is not None and not self.include.search(provider.name):
+            return False
+        return self.exclude is None or not self.exclude.search(provider.name)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OfferedProvider:
+    """An identity provider in a destination's flow; compared by id first.
+
+    Args:
+        id: in the destination; empty for an entry of EXPECT that has not been offered yet.
+        name: untrusted text, cut to `MAX_PROVIDER_NAME_LENGTH`.
+    """
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownProvider:
+    """What is known of one provider.
+
+    Args:
+        provider: as it was last offered.
+        state: watched, filtered, over_limit or missing.
+        target: name of its target; empty for none.
+        slug: the part of that name that stands for the provider.
+        absent: listings in a row without it.
+        absent_since: when the first of these was, seconds since the epoch; None while it is offered.
+    """
+
+    provider: OfferedProvider
+    state: ProviderState
+    target: str = ""
+    slug: str = ""
+    absent: int = 0
+    absent_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the listings of one destination have shown so far.
+
+    Args:
+        providers: by id; entries of EXPECT that were never offered first.
+    """
+
+    providers: tuple[KnownProvider, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be probed for one destination.
+
+    Args:
+        targets: by name.
+        counts: providers in each state.
+        missing: names of the targets whose provider is missing.
+    """
+
+    targets: tuple[Target, ...]
+    counts: Mapping[ProviderState, int]
+    missing: tuple[str, ...]
+
+
+def offered_provider(identifier: object, name: object) -> OfferedProvider | None:
+    """Return a provider of a flow; None without an id that can be a label."""
+    if not isinstance(identifier, str) or not _ID.fullmatch(identifier):
+        return None
+    return OfferedProvider(identifier, name[:MAX_PROVIDER_NAME_LENGTH] if isinstance(name, str) else "")
+
+
+def after_listing(
+    destination: Destination,
+    known: Known,
+    offered: Iterable[OfferedProvider],
+    *,
+    now: float,
+    taken: Collection[str] = (),
+) -> Known:
+    """Return what is known after a listing.
+
+    Args:
+        destination: that was listed.
+        known: before the listing.
+        offered: the providers in it.
+        now: seconds since the epoch.
+        taken: names of targets that are not this destination's.
+    """
+    present = {provider.id: provider for provider in offered}
+    absent = [_absent(each, now) for each in known.providers if each.provider.id not in present]
+    names = {each.provider.id: (each.target, each.slug) for each in known.providers if each.provider.id}
+    return _arranged(destination, present.values(), absent, now=now, names=names, taken=taken)
+
+
+def after_reload(
+    before: Destination, destination: Destination, known: Known, *, now: float, taken: Collection[str] = ()
+) -> Known:
+    """Return what is known after a reload: targets are named anew; nothing if it is another application.
+
+    Args:
+        before: the destination of the same name in the settings before.
+        destination: the one in the settings now.
+        known: before the reload.
+        now: seconds since the epoch.
+        taken: names of targets that are not this destination's.
+    """
+    if (before.url, before.application) != (destination.url, destination.application):
+        return Known()
+    present = [each.provider for each in known.providers if not each.absent]
+    absent = [each for each in known.providers if each.absent]
+    return _arranged(destination, present, absent, now=now, names={}, taken=taken)
+
+
+def _absent(known: KnownProvider, now: float) -> KnownProvider:
+    since = now if known.absent_since is None else known.absent_since
+    return replace(known, absent=known.absent + 1, absent_since=since)
+
+
+def _arranged(
+    destination: Destination,
+    present: Iterable[OfferedProvider],
+    absent: Iterable[KnownProvider],
+    *,
+    now: float,
+    names: Mapping[str, tuple[str, str]],
+    taken: Collection[str],
+) -> Known:
+    """Return what is known, with the state of each provider and the name of each target."""
+    states = dict(_states(destination, sorted(present)))  # the last state of each
+    missing = _still_missing(destination, absent, now)
+    awaited = _awaited(destination, [*states, *(each.provider for each in missing)], absent, now)
+    found = [KnownProvider(provider=provider, state=state) for provider, state in states.items()]
+    found += [*missing, *awaited]
+    used = {*taken, *(target for target, _ in names.values() if target)}
+    named = []
+    for each in sorted(found, key=lambda each: each.provider):
+        target, slug = names.get(each.provider.id, ("", ""))
+        if each.state not in {ProviderState.FILTERED, ProviderState.OVER_LIMIT} and not target:
+            target, slug = _new_name(destination.name, each.provider, used)
+        used.add(target)
+        named.append(replace(each, target=target, slug=slug))
+    return Known(tuple(named))
+
+
+def _states(
+    destination: Destination, present: Sequence[OfferedProvider]
+) -> Iterator[tuple[OfferedProvider, ProviderState]]:
+    selected = [provider for provider in present if destination.selects(provider)]
+    yield from dict.fromkeys(present, ProviderState.FILTERED).items()
+    yield from dict.fromkeys(selected, ProviderState.OVER_LIMIT).items()
+    selected.sort(key=lambda provider: not destination.expects(provider))
+    yield from dict.fromkeys(selected[: destination.max_providers], ProviderState.WATCHED).items()
+
+
+def _still_missing(
+    destination: Destination, absent: Iterable[KnownProvider], now: float
+) -> list[KnownProvider]:
+    """Return the absent providers that keep their targets, each with its state."""
+    kept = []
+    for each in absent:
+        provider, since = each.provider, now if each.absent_since is None else each.absent_since
+        if not (provider.id and each.target and destination.selects(provider)):
+            continue
+        if destination.expects(provider) or now - since < FORGET_SECONDS:
+            state = ProviderState.MISSING if each.absent >= MISSING_AFTER_LISTINGS else ProviderState.WATCHED
+            kept.append(replace(each, state=state))
+    # A destination whose providers get other ids all the time must not fill the exporter with targets.
+    kept.sort(key=lambda each: (not destination.expects(each.provider), -(each.absent_since or now)))
+    return kept[: destination.max_providers]
+
+
+def _awaited(
+    destination: Destination,
+    known: Collection[OfferedProvider],
+    absent: Iterable[KnownProvider],
+    now: float,
+) -> Iterator[KnownProvider]:
+    """Yield the entries of EXPECT that no listing has offered, after a restart for example."""
+    waiting = {each.provider.name: each for each in absent if not each.provider.id}
+    found = {provider.id.lower() for provider in known} | {provider.name for provider in known}
+    for entry in destination.expect - found:
+        before = waiting.get(entry)
+        each = KnownProvider(
+            provider=OfferedProvider("", entry),
+            state=ProviderState.WATCHED,
+            absent=1 if before is None else before.absent,
+            absent_since=now if before is None else before.absent_since,
+        )
+        if each.absent >= MISSING_AFTER_LISTINGS:
+            each = replace(each, state=ProviderState.MISSING)
+        yield each
+
+
+def _new_name(destination: str, provider: OfferedProvider, used: Collection[str]) -> tuple[str, str]:
+    """Return a free name for a provider's target, and the slug in it."""
+    # An entry of EXPECT that has not been offered is a name or an id; of a name, no id is known.
+    identifier = provider.id or (provider.name if _UUID.fullmatch(provider.name) else "")
+    digest = hashlib.sha256((identifier or provider.name).encode(errors="replace")).hexdigest()
+    slug = _slug("" if identifier == provider.name else provider.name) or _slug(identifier) or digest[:8]
+    start = _OTHER_CHARACTERS.sub("", identifier.lower())[:_ID_CHARACTERS]
+    for suffix in (start, *(digest[:length] for length in range(8, len(digest)))):
+        room = MAX_TARGET_NAME_LENGTH - len(destination) - len(suffix) - 2
+        parts = (destination, slug[:room].strip("_"), suffix)
+        name = "_".join(filter(None, parts))
+        if name not in used:
+            break
+    return name, slug
+
+
+def _slug(text: str) -> str:
+    return _OTHER_CHARACTERS.sub("_", text.lower()).strip("_")[:MAX_SLUG_LENGTH].strip("_")
+
+
+def plan(
+    destination: Destination,
+    known: Known,
+    *,
+    explicit: Iterable[Target] = (),
+    link_only: Collection[str] = (),
+) -> Plan:
+    """Return what is to be probed.
+
+    Args:
+        destination: with the settings in force.
+        known: of its listings.
+        explicit: targets in the settings; one with the same PROVIDER_ID replaces the discovered one.
+        link_only: names of targets whose probes succeed with `initiate`, since no more can be checked.
+    """
+    by_name = {
+        target.provider_id: target.name
+        for target in explicit
+        if target.provider_id and target.destination_environment_id == destination.environment_id
+    }
+    by_id = {provider_id.lower(): name for provider_id, name in by_name.items()}
+    targets, missing, counts = [], [], dict.fromkeys(ProviderState, 0)
+    for each in known.providers:
+        provider = each.provider
+        own = by_id.get(provider.id.lower()) or by_name.get(provider.name)
+        name, state = own or each.target, each.state
+        if state is ProviderState.WATCHED and not provider.id:
+            continue  # EXPECT waits for it; one listing without it may be chance
+        if state is ProviderState.WATCHED and name in link_only:
+            state = ProviderState.LINK_ONLY
+        if state in {ProviderState.FILTERED, ProviderState.OVER_LIMIT} and own:
+            state = ProviderState.WATCHED
+        counts[state] += 1
+        if state is ProviderState.MISSING:
+            missing.append(name)
+        if not own and each.target and state not in {ProviderState.FILTERED, ProviderState.OVER_LIMIT}:
+            targets.append(_target(destination, each))
+    return Plan(
+        targets=tuple(sorted(targets, key=lambda target: target.name)),
+        counts=counts,
+        missing=tuple(sorted(missing)),
+    )
+
+
+def _target(destination: Destination, known: KnownProvider) -> Target:
+    provider = known.provider
+    identifier = provider.id or provider.name
+    return replace(
+        destination.template,
+        name=known.target,
+        provider_id=identifier,
+        listed=ListedProvider(
+            destination=destination.name,
+            provider_id=identifier,
+            name=provider.name,
+            slug=known.slug,
+            expected=not provider.id or destination.expects(provider),
+            missing_since=known.absent_since if known.state is ProviderState.MISSING else None,
+        ),
+    )
