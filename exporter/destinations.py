@@ -4,8 +4,7 @@
                        ^            │
                        └────────────┘       a reload: after_reload
 
-Identity is the provider's id. Names, ids and their order are untrusted text, of which every shard makes the
-same targets.
+Identity is the provider's id. Every shard makes the same targets of the same listing.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ class ProviderState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """One application of a destination, whose identity providers become targets.
+    """One application of a destination. Its identity providers become targets.
 
     Args:
         name: in the settings; at most 27 characters, so that the targets' names fit.
@@ -83,7 +82,7 @@ class Destination:
 
     @property
     def application(self) -> DestinationApplication | None:
-        """The application whose flow lists the providers."""
+        """The application that lists the providers in its flow."""
         return self.template.application
 
     @property
@@ -156,7 +155,7 @@ class Plan:
     Args:
         targets: by name.
         counts: providers in each state.
-        missing: names of the targets whose provider is missing.
+        missing: names of the targets with a missing provider.
     """
 
     targets: tuple[Target, ...]
@@ -266,7 +265,7 @@ def _still_missing(
         if destination.expects(provider) or now - since < FORGET_SECONDS:
             state = ProviderState.MISSING if each.absent >= MISSING_AFTER_LISTINGS else ProviderState.WATCHED
             kept.append(replace(each, state=state))
-    # A destination whose providers get other ids all the time must not fill the exporter with targets.
+    # Providers that get other ids all the time must not fill the exporter with targets.
     kept.sort(key=lambda each: (not destination.expects(each.provider), -(each.absent_since or now)))
     return kept[: destination.max_providers]
 
@@ -326,7 +325,7 @@ def plan(
         destination: with the settings in force.
         known: of its listings.
         explicit: targets in the settings; one with the same PROVIDER_ID replaces the discovered one.
-        link_only: names of targets whose probes succeed with `initiate`, since no more can be checked.
+        link_only: names of targets with probes that succeed with `initiate`: no more can be checked.
     """
     by_name = {
         target.provider_id: target.name

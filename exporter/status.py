@@ -186,7 +186,7 @@ class StatusPageReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationStatus:
-    """What is known of a destination whose identity providers are listed.
+    """What is known of a destination and of the identity providers that it lists.
 
     Args:
         name: of the destination in the settings.
@@ -194,7 +194,7 @@ class DestinationStatus:
         counts: identity providers in each state.
         refresh_ok: whether the last listing succeeded; None before the first.
         last_success: when the last good listing was; None before that.
-        missing: names of the targets whose provider is missing.
+        missing: names of the targets with a missing provider.
     """
 
     name: str

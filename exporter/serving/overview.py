@@ -47,7 +47,7 @@ class StatusSource:
         egress: returns the result of the egress check; None without one, and before the first.
         suspended: returns why sign-on of a target is suspended; None if it is not.
         status_page: returns the vendor's status page as last read; None without one, and before the first.
-        destinations: returns those whose identity providers are listed, by name.
+        destinations: returns the destinations that list their identity providers, by name.
     """
 
     version: str

@@ -88,7 +88,7 @@ class Config:
         egress_check: what shows that the exporter itself reaches the network; None for no such check.
         log: what to log, and how.
         shard: which share of the targets this is.
-        destinations: whose identity providers become targets, by name.
+        destinations: their identity providers become targets; by name.
         files: files and directories that all of this was read from, or would have been, were they there.
     """
 
