@@ -35,11 +35,13 @@ def table(values: str) -> str:
     Raises:
         CommentMissingError: if a value has no comment above it.
     """
-    rows = (f"| `{name}` | {default} | {meaning} |\n" for name, default, meaning in _rows(values))
-    return _HEADER + "".join(rows)
+    return _HEADER + "".join(
+        f"| `{name}` | {default} | {meaning} |\n" for name, default, meaning in rows(values)
+    )
 
 
-def _rows(values: str) -> Iterator[tuple[str, str, str]]:
+def rows(values: str) -> Iterator[tuple[str, str, str]]:
+    """Return path, default and comment of each value."""
     tree = yaml.safe_load(values)
     path: list[str] = []
     comment: list[str] = []

@@ -13,6 +13,7 @@ import chart_values
 import dashboards
 import metrics_reference
 import reasons_table
+import rule_files
 import settings_reference
 import simulator_reference
 
@@ -28,6 +29,8 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "simulator.md": simulator_reference.reference,
     DOCS / "faults.md": faults_reference,
     chart_values.CHART / "README.md": chart_values.readme,
+    rule_files.RULES / "thresholds.yaml": rule_files.thresholds_file,
+    rule_files.INDEX: rule_files.index,
     reasons_table.README: reasons_table.readme,
     **dashboards.FILES,
 }

@@ -3,7 +3,7 @@
     overview.py, target.py, exporter.py     the panels of each dashboard
     frame.py                                uid, variables, links, rows
     panels.py, tables.py, looks.py          kinds of panels
-    promql.py, states.py, thresholds.py     queries, and the thresholds of the alert rules
+    promql.py, states.py                    queries
 
 `make docs` writes them into the chart; tests/dashboards/ runs every query against a real Prometheus.
 """

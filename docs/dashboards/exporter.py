@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rule_files import THRESHOLDS
+
 from dashboards.frame import INSTANCE, SCOPE, dashboard
 from dashboards.looks import HALF, PER_MINUTE, RELOADS, UP, WIDE
 from dashboards.panels import Layout, Query, cells, lines, timeline
 from dashboards.promql import POD, RATE, SHARE_WINDOW, of_pods, per_minute, quantile, scraped, share
 from dashboards.promql import cells as counted
 from dashboards.tables import Column, rows
-from dashboards.thresholds import THRESHOLDS
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard, Panel

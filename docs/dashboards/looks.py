@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
+from rule_files import THRESHOLDS
 
 from dashboards.states import FAULT_COLORS, STATES
-from dashboards.thresholds import THRESHOLDS
 
 TARGET_UID = "pingone-flow-target"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rule_files import THRESHOLDS
+
 from dashboards import shared
 from dashboards.frame import JOURNEY, SCOPE, TARGETS, dashboard
 from dashboards.looks import BUDGET, CERTIFICATE, HALF, SENTENCE_COLORS, STATE_WORDS, TARGET_UID, WIDE
@@ -23,7 +25,6 @@ from dashboards.promql import (
 )
 from dashboards.states import absent, all_well, missing, not_well, state, unreachable, unscraped
 from dashboards.tables import Column, rows
-from dashboards.thresholds import THRESHOLDS
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard, Panel

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metrics_reference import FAMILIES
-
-from dashboards.thresholds import THRESHOLDS
+from rule_files import THRESHOLDS
 
 KEY = "cluster, namespace, job, target"
 """What makes a federation, here as in the rules; journeys are folded, and may be chosen by the variable."""

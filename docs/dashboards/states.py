@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rule_files import THRESHOLDS
+
 from dashboards.promql import KEY, in_scope, scraped, series
-from dashboards.thresholds import THRESHOLDS
 from exporter.reasons import Fault
 
 

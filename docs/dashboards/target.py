@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rule_files import THRESHOLDS
+
 from dashboards import shared
 from dashboards.frame import JOURNEY, SCOPE, TARGET, dashboard
 from dashboards.looks import (
@@ -33,7 +35,6 @@ from dashboards.promql import (
 )
 from dashboards.states import state
 from dashboards.tables import Column, rows
-from dashboards.thresholds import THRESHOLDS
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard, Panel

@@ -24,8 +24,12 @@ RULES = {
             "name": "thresholds",
             "interval": "1m",
             "rules": [
-                {"record": "pingone_flow:threshold:slow_ratio", "expr": "vector(0.1)"},
-                {"record": "pingone_flow:threshold:skew_seconds", "expr": "vector(30)", "labels": {"a": "b"}},
+                {"record": "pingone_flow:threshold:slow_share", "expr": "vector(0.25)"},
+                {
+                    "record": "pingone_flow:threshold:clock_skew_seconds",
+                    "expr": "vector(30)",
+                    "labels": {"a": "b"},
+                },
                 {"record": "target:probes:rate5m", "expr": "rate(pingone_flow_probes_total[5m])"},
             ],
         },
@@ -89,7 +93,7 @@ def test_rules_are_unchanged_except_for_the_runbook_url(chart: Path) -> None:
 @operator_schemas.needed
 def test_rules_with_every_change_match_the_operators_schema(chart: Path) -> None:
     own = {"for": "0", "keepFiringFor": "1h", "severity": "info", "labels": {"a": "b"}}
-    changes = {"alerts": {"PingOneDown": own}, "thresholds": {"slow_ratio": 1}, "labels": {"c": "d"}}
+    changes = {"alerts": {"PingOneDown": own}, "thresholds": {"slow_share": 1}, "labels": {"c": "d"}}
     operator_schemas.check(render(ONE | {"rules": changes}, chart=chart).one("PrometheusRule"))
 
 
@@ -121,9 +125,9 @@ def test_a_disabled_alert_is_left_out_and_so_is_an_empty_group(chart: Path) -> N
 
 
 def test_a_threshold_sets_its_recorded_series_and_no_other(chart: Path) -> None:
-    recorded = groups(chart, thresholds={"slow_ratio": 0.25, "skew_seconds": 3000000})["thresholds"]
+    recorded = groups(chart, thresholds={"slow_share": 0.5, "clock_skew_seconds": 3000000})["thresholds"]
     assert [rule["expr"] for rule in recorded] == [
-        "vector(0.25)",
+        "vector(0.5)",
         "vector(3000000)",
         "rate(pingone_flow_probes_total[5m])",
     ]
@@ -139,7 +143,7 @@ def test_a_threshold_sets_its_recorded_series_and_no_other(chart: Path) -> None:
         ),
         (
             {"thresholds": {"slow": 1}},
-            "rules.thresholds.slow: unknown threshold; known thresholds: slow_ratio",
+            "at '/rules/thresholds': additional properties 'slow' not allowed",
         ),
     ],
 )

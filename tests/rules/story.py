@@ -76,6 +76,7 @@ class Story:
         evaluation: seconds between two evaluations.
         thresholds: name -> another value, as the chart would set it.
         without: alerts that are switched off, as the chart would.
+        others: series that another Prometheus recorded, and their values.
     """
 
     pods: Sequence[Pod]
@@ -87,6 +88,7 @@ class Story:
     evaluation: float = 30.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
+    others: Mapping[str, float] = field(default_factory=dict)
 
     def verify(self, directory: Path) -> None:
         """Let promtool judge it; the test fails with its words."""
@@ -129,7 +131,8 @@ class Story:
         return {**rule, "expr": f"vector({self.thresholds[name]})"} if name in self.thresholds else rule
 
     def _test(self) -> dict[str, Any]:
-        series = {}
+        steps = round(self.until * 60 / self.scrape)
+        series = {name: f"{value:g}x{steps}" for name, value in self.others.items()}
         for pod in self.pods:
             lived = pod.scrapes(until=self.until, every=self.scrape, families=FAMILIES)
             for name, values in lived.items():

@@ -144,10 +144,12 @@ def test_every_threshold_is_a_number_of_its_own() -> None:
     assert all(re.fullmatch(r"vector\(\d+(\.\d+)?\)", expression) for expression in thresholds.values())
 
 
-def test_the_index_lists_every_threshold_with_its_default() -> None:
-    index = (RUNBOOKS / "README.md").read_text(encoding="utf-8").partition("## Thresholds")[2]
+@pytest.mark.parametrize(("name", "text"), TEXTS, ids=[name for name, _ in TEXTS])
+def test_a_second_series_of_a_threshold_never_silences_a_rule(name: str, text: str) -> None:
+    """A bare scalar() of two series is NaN."""
+    used = re.findall(r"(\S*)pingone_flow:threshold:\w+", text)
 
-    assert dict(re.findall(r"^\| `(\w+)` \| ([\d.]+) \|", index, re.MULTILINE)) == THRESHOLDS
+    assert all(re.search(r"scalar\((min|max)\($", before) for before in used), name
 
 
 @pytest.mark.parametrize("alert", ALERTS)

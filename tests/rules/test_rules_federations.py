@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from rule_files import THRESHOLDS
 from rules.pod import DELETED, FAIR, LIMITED, OUR_BUG, TIMEOUT, Pod, Sky, Watched, Weather
 from rules.story import Story, Text, always
 
@@ -164,6 +165,32 @@ def test_the_number_of_failures_is_a_threshold(tmp_path: Path) -> None:
     firing = always(0, 20) | always(22, 25, DOWN)
 
     tell(tmp_path, pod, firing=firing, thresholds={"down_failures": 6}, without=LATER | {FAST})
+
+
+def test_the_thresholds_of_a_second_cluster_silence_nothing(tmp_path: Path) -> None:
+    """As in a global ruler, which has the series that the rules of each cluster recorded."""
+    others = {
+        f'pingone_flow:threshold:{name}{{cluster="{cluster}"}}': value
+        for cluster in ("east", "west")
+        for name, value in THRESHOLDS.items()
+    }
+    east = Pod(watched=[emea({5: TIMEOUT, 20: FAIR})], labels={"cluster": "east"})
+    west = Pod(
+        watched=[
+            Watched(name=name, host="w.example", weather={5: TIMEOUT, 20: FAIR}) for name in ("apac", "amer")
+        ],
+        labels={"cluster": "west"},
+    )
+    firing = always(0, 6) | always(10, 25, DOWN, "PingOneAuthHostOutage w.example") | always(28, 30)
+
+    tell(tmp_path, east, west, firing=firing, others=others)
+
+
+def test_the_strictest_threshold_of_several_clusters_applies(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({5: TIMEOUT})])
+    others = {'pingone_flow:threshold:down_failures{cluster="west"}': 6.0}
+
+    tell(tmp_path, pod, firing=always(10, 15, DOWN), others=others)
 
 
 def test_the_page_has_the_target_the_reason_and_a_command(tmp_path: Path) -> None:

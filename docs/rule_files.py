@@ -1,0 +1,93 @@
+"""Parts of the rule files that have one source: thresholds from values.yaml, and the URLs in annotations.
+
+Run as a program by `make rules`: writes the rule files for a Prometheus without Helm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+import chart_values
+import yaml
+
+RULES = chart_values.CHART / "files" / "rules"
+INDEX = Path(__file__).resolve().parent / "runbooks" / "README.md"
+EXPORTER, GRAFANA = "http://pingone-flow-exporter:9988", "http://grafana:3000"
+"""What URLs in the rule files start with, until `make rules` or the chart replaces it."""
+
+_BEGIN = "<!-- Thresholds: generated from values.yaml by `make docs`. -->\n"
+_END = "<!-- End of thresholds. -->\n"
+_VALUES = (chart_values.CHART / "values.yaml").read_text(encoding="utf-8")
+
+THRESHOLDS: dict[str, float] = yaml.safe_load(_VALUES)["rules"]["thresholds"]
+"""Name after `pingone_flow:threshold:` -> the default."""
+
+
+def thresholds_file() -> str:
+    """Return the rule file that records every threshold as a series."""
+    rules = "".join(
+        f"      - record: pingone_flow:threshold:{name}\n        expr: vector({value:g})\n"
+        for name, value in THRESHOLDS.items()
+    )
+    return (
+        "# Generated from rules.thresholds in values.yaml by `make docs`; docs/runbooks/README.md\n"
+        "# explains them. Without Helm, edit the numbers here.\n"
+        "groups:\n  - name: pingone-flow-thresholds\n    interval: 30s\n    rules:\n" + rules
+    )
+
+
+def index() -> str:
+    """Return the index of the runbooks with its table of thresholds regenerated."""
+    before, _, rest = INDEX.read_text(encoding="utf-8").partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}{_table()}{_END}{after}"
+
+
+def _table() -> str:
+    prefix = "rules.thresholds."
+    rows = (row for row in chart_values.rows(_VALUES) if row[0].startswith(prefix))
+    return "| `pingone_flow:threshold:…` | default | |\n|---|---|---|\n" + "".join(
+        f"| `{name.removeprefix(prefix)}` | {default.strip('`')} | {meaning} |\n"
+        for name, default, meaning in rows
+    )
+
+
+def rendered(text: str, *, external_url: str, dashboard_url: str) -> str:
+    """Return a rule file with URLs of one installation.
+
+    Args:
+        text: the file.
+        external_url: where people open the exporter.
+        dashboard_url: where people open Grafana; empty: without links to it.
+    """
+    if not dashboard_url:
+        text = re.sub(rf"^ +dashboard_url: {re.escape(GRAFANA)}.*\n", "", text, flags=re.MULTILINE)
+    text = text.replace(GRAFANA, dashboard_url.rstrip("/"))
+    return text.replace(EXPORTER, external_url.rstrip("/"))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the rule files into a directory."""
+    parser = argparse.ArgumentParser(description="Write the rule files for a Prometheus without Helm.")
+    parser.add_argument("--external-url", required=True, metavar="URL", help="where people open the exporter")
+    parser.add_argument("--dashboard-url", default="", metavar="URL", help="where people open Grafana")
+    parser.add_argument("directory", type=Path)
+    options: Any = parser.parse_args(arguments)
+    for url in filter(None, (options.external_url, options.dashboard_url)):
+        if not re.fullmatch(r"https?://[^\s?#'\"{}]+", url):
+            parser.error("a URL must start with http:// or https://, without a query")
+    options.directory.mkdir(parents=True, exist_ok=True)
+    for path in sorted(RULES.glob("*.yaml")):
+        text = rendered(
+            path.read_text(encoding="utf-8"),
+            external_url=options.external_url,
+            dashboard_url=options.dashboard_url,
+        )
+        (options.directory / path.name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
