@@ -33,6 +33,7 @@ pytestmark = pytest.mark.e2e
 
 PROBES = "pingone_flow_probes_total"
 SKIPPED = "pingone_flow_exporter_probes_skipped_total"
+IN_FLIGHT = "pingone_flow_exporter_probes_in_flight"
 GOOD = "pingone_flow_exporter_config_last_reload_successful"
 EXPIRY = "pingone_flow_tls_certificate_expiry_timestamp_seconds"
 WRITTEN_AT = "pingone_flow_exporter_config_last_reload_success_timestamp_seconds"
@@ -109,6 +110,7 @@ def test_a_hundred_reloads_under_load_neither_lose_nor_double_a_probe(
             **targets(changing, server, interval=interval),
             **targets(coming if number % 2 else [], server),
             **targets(["labelled"], server, labels__round=f"r{number}"),
+            "FLOW_EXPORTER_SHUTDOWN_GRACE": "60s",
         }
 
     running = started(round_of(0))
@@ -120,8 +122,7 @@ def test_a_hundred_reloads_under_load_neither_lose_nor_double_a_probe(
         assert shown == (coming if number % 2 else [])
         assert page.has("pingone_flow_target_info", target="labelled", round=f"r{number}")
 
-    server.always(server.answer_flow)  # rest comes sooner
-    page, requests = at_rest(running, server)
+    page, requests = at_rest(running, server, file, round_of(RELOADS))
     asked = {name: of_target(name, requests) for name in (*steady, *changing, "labelled")}
     cancelled = 0.0
     for name in (*steady, "labelled"):
@@ -143,21 +144,33 @@ def test_a_hundred_reloads_under_load_neither_lose_nor_double_a_probe(
     assert "level=error" not in running.log()
 
 
-def at_rest(running: Daemon, server: HttpServer) -> tuple[Samples, tuple[Request, ...]]:
-    """Return a page of a moment in which no probe was under way, and what had been asked until then."""
+def at_rest(
+    running: Daemon, server: HttpServer, file: Path, settings: Mapping[str, str]
+) -> tuple[Samples, tuple[Request, ...]]:
+    """Return a page of a moment in which no probe was running, and the requests until then.
 
-    def look() -> tuple[tuple[Request, ...], Samples, int]:
-        return server.requests, running.metrics(), len(server.requests)
+    A daemon that stops starts no probe, but serves metrics until its last one has ended: that one is held.
+    """
+    held = source("held")
 
-    def quiet(seen: tuple[tuple[Request, ...], Samples, int]) -> bool:
-        before, page, after = seen
-        return len(before) == after and page.value("pingone_flow_exporter_probes_in_flight") == 0.0
+    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+        if held in request.path:
+            await asyncio.Event().wait()  # until the server stops
+        await server.answer_flow(request, writer)
 
-    def describe(seen: tuple[tuple[Request, ...], Samples, int]) -> str:
-        return seen[1].digest()
-
-    seen = poll(look, quiet, timeout=120.0, what="a moment of rest", describe=describe)
-    return seen[1], seen[0]
+    server.always(answer)
+    write(file, {**settings, **targets(["held"], server, interval="2m", timeout="60s")})
+    reload(running)
+    poll(lambda: of_target("held", server.requests), bool, timeout=NOTICED, what="the held probe")
+    running.signal(signal.SIGTERM)
+    page = running.wait_until(
+        lambda page: page.value(IN_FLIGHT) == 1.0, timeout=NOTICED, what="the end of the other probes"
+    )
+    requests = server.requests
+    server.stop()
+    assert running.wait() == 0
+    assert len(of_target("held", requests)) == 1
+    return page, requests
 
 
 def of_target(name: str, requests: Iterable[Request]) -> list[Request]:

@@ -108,7 +108,8 @@ def test_a_healthy_target_among_sick_ones_has_right_numbers(scraped: Scraped) ->
     assert set(durations) == {*PHASES, "all"}
     assert all(good - samples.total(STALLED) <= count <= good for count in durations.values())
     skipped = {labels["cause"]: value for labels, value in samples.series(SKIPPED, target=HEALTHY)}
-    assert skipped == dict.fromkeys(skipped, 0.0)
+    # A busy machine misses a run now and then; what happens to other targets never pauses or ends this one's.
+    assert (skipped["backoff"], skipped["cancelled"]) == (0.0, 0.0)
 
 
 def test_the_table_names_each_fault_once_and_holds_every_reason_but_our_own() -> None:
