@@ -23,7 +23,7 @@ class BodyError(Exception):
 
 
 class ProxyError(Exception):
-    """Our own proxy refused the tunnel."""
+    """Our own proxy refused the tunnel; the argument is the code of its answer."""
 
 
 class AddressNotAllowedError(Exception):

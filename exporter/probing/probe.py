@@ -23,10 +23,11 @@ from exporter.probing.findings import OUR_BUG, evaluate, step_record
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
 from exporter.probing.messages import Answer, Step, Steps, Verdict
+from exporter.probing.origin import split_url
 from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.sign_on_guard import Admission, SignOnGuard, UserKey, user_key
 from exporter.probing.timing import Deadline, keep_timestamping_on
-from exporter.probing.transport import Exchange, Network, ProbeTransport, Stalls, StallsSince, split_url
+from exporter.probing.transport import Exchange, Network, ProbeTransport, Stalls, StallsSince
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey, ProviderKind, Target
 

@@ -288,7 +288,7 @@ class Dialer:
             if code:
                 self._pending.remove(attempt)
                 self._abandon(attempt)
-                self._failed(OSError(code, os.strerror(code)))
+                self._failed(OSError(code, os.strerror(code), attempt.address))
             elif _is_connected(attempt.sock):
                 self._pending.remove(attempt)
                 self._loop.remove_writer(attempt.sock.fileno())
@@ -328,8 +328,9 @@ def _begin_connecting(address: str, port: int) -> socket.socket:
     """Return a non-blocking socket that connects to `address`.
 
     Raises:
-        OSError: if that fails at once. `EADDRNOTAVAIL` means that this machine has no address of that family;
-            if it has none of its local ports left, the error is `EADDRINUSE`.
+        OSError: if that fails at once; its `filename` is the address. `EADDRNOTAVAIL` means that this
+            machine has no address of that family; if it has none of its local ports left, the error is
+            `EADDRINUSE`.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -346,7 +347,7 @@ def _begin_connecting(address: str, port: int) -> socket.socket:
     if code in {0, errno.EINPROGRESS}:
         return sock
     sock.close()
-    raise OSError(code, os.strerror(code))
+    raise OSError(code, os.strerror(code), address)
 
 
 def _has_source_address(family: socket.AddressFamily, address: str) -> bool:

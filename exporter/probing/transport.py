@@ -30,6 +30,7 @@ from exporter.probing.body import Body
 from exporter.probing.certificate import tls_facts
 from exporter.probing.failure import AddressNotAllowedError, ProxyError
 from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
+from exporter.probing.origin import Origin, split_url
 from exporter.probing.resolver import Resolve
 from exporter.probing.stream import Dialer, TcpStream
 from exporter.probing.timing import Deadline
@@ -56,45 +57,14 @@ StallsSince = Callable[[float], Stalls]
 """Start and end of each stall of the event loop since a time of its clock."""
 
 
-class Origin(NamedTuple):
-    """Where a URL leads, before its path.
-
-    Args:
-        scheme: http or https.
-        host: in ASCII, without brackets.
-        port: the URL's, or the scheme's.
-        authority: as in the `Host` header.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    authority: str
-
-
-@lru_cache(maxsize=8192)
-def parse_origin(origin: str) -> Origin:
-    """Parse `scheme://host[:port]`; remembered, since each target has one for all its probes."""
-    url = httpx.URL(origin)
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError("not an http or https URL")
-    port = url.port or (443 if url.scheme == "https" else 80)
-    return Origin(url.scheme, url.raw_host.decode("ascii"), port, url.netloc.decode("ascii"))
-
-
-def split_url(url: str) -> tuple[Origin, str]:
-    """Return the origin of an absolute URL, and the rest of it without the fragment."""
-    scheme, separator, rest = url.partition("://")
-    end = next((index for index, character in enumerate(rest) if character in "/?#"), len(rest))
-    path = rest[end:].partition("#")[0]
-    return parse_origin(f"{scheme}{separator}{rest[:end]}"), path if path.startswith("/") else f"/{path}"
-
-
 @dataclass(slots=True, repr=False)
 class Exchange:
     """What happened in one request and its response.
 
     Args:
+        origin: where the request's URL leads; None if that is invalid.
+        peer: host and port connected to: those of the URL, or of the proxy.
+        tunneling: whether the proxy was asked for a tunnel and has not granted it.
         phase: the phase that was reached.
         phases: seconds of each completed phase, in order of time.
         headers: of the response, names in lower case.
@@ -112,6 +82,9 @@ class Exchange:
         stalled: whether a stall of our own made a phase inexact.
     """
 
+    origin: Origin | None = None
+    peer: tuple[str, int] | None = None
+    tunneling: bool = False
     phase: Phase = Phase.RESOLVE
     phases: dict[Phase, float] = field(default_factory=dict)
     headers: Sequence[tuple[bytes, bytes]] = ()
@@ -216,6 +189,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         connection = reused = None
         try:
             origin, target = split_url(request.url)
+            exchange.origin = origin
             reused = self._reused(origin, exchange, admits)
             connection = reused or await self._connection(origin, exchange, admits)
             await self._converse(connection, request, (origin, target), exchange)
@@ -283,7 +257,8 @@ class ProbeTransport(httpx.AsyncBaseTransport):
 
     async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> _Connection:
         proxy = self._proxy
-        host, port = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        exchange.peer = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
+        host, port = exchange.peer
         absolute = self._absolute_host and proxy is None
         addresses = await self._resolve(f"{host}." if absolute else host, exchange)
         if admits is not None:
@@ -337,15 +312,16 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         """Ask the proxy for a tunnel; the time that it takes is part of connecting."""
         connecting = exchange.phases.pop(Phase.CONNECT)  # not complete without the tunnel
         protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-        host = f"[{origin.host}]" if ":" in origin.host else origin.host
-        target = f"{host}:{origin.port}"
+        exchange.tunneling = True
+        target = origin.endpoint
         head = h11.Request(
             method="CONNECT", target=target, headers=[("Host", target), ("Accept", "*/*"), *proxy.headers]
         )
         await tcp.send((protocol.send(head) or b"") + (protocol.send(h11.EndOfMessage()) or b""))
         response = await _read_head(tcp, protocol)
         if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-            raise ProxyError("the proxy refused the tunnel")
+            raise ProxyError(response.status_code)
+        exchange.tunneling = False
         exchange.phases[Phase.CONNECT] = connecting + self._deadline.end(tcp.arrived)
 
     async def _converse(

@@ -86,7 +86,7 @@ def test_a_passed_deadline_is_a_timeout_and_the_providers_once_the_request_is_ou
         (h11.RemoteProtocolError("not HTTP"), Phase.PROCESSING, Reason.PROTOCOL, Fault.PROVIDER),
         (h11.RemoteProtocolError("early"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
         (ConnectionResetError(errno.ECONNRESET, "reset"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
-        (ProxyError("refused"), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
+        (ProxyError(407), Phase.CONNECT, Reason.CONNECT, Fault.NETWORK),
         (BodyError("broken gzip"), Phase.TRANSFER, Reason.PROTOCOL, Fault.PROVIDER),
     ],
 )

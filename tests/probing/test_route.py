@@ -12,7 +12,7 @@ from probing.loopback import Talk, answer, loop, says
 from probing.visit import NAME, visit
 
 from exporter.outcome import Phase
-from exporter.probing.transport import split_url
+from exporter.probing.origin import split_url
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -150,19 +150,27 @@ def test_a_provider_that_thinks_behind_a_tunnel_makes_processing_slow(authority:
 @pytest.mark.parametrize(
     ("url", "origin", "path"),
     [
-        ("https://idp.example", ("https", "idp.example", 443, "idp.example"), "/"),
-        ("http://idp.example:8080/a?b=%2F#c", ("http", "idp.example", 8080, "idp.example:8080"), "/a?b=%2F"),
-        ("https://idp.example:443?x", ("https", "idp.example", 443, "idp.example"), "/?x"),
-        ("https://[2001:db8::1]:8443/", ("https", "2001:db8::1", 8443, "[2001:db8::1]:8443"), "/"),
+        ("https://idp.example", ("https", "idp.example", 443, "idp.example", "idp.example:443"), "/"),
+        (
+            "http://idp.example:8080/a?b=%2F#c",
+            ("http", "idp.example", 8080, "idp.example:8080", "idp.example:8080"),
+            "/a?b=%2F",
+        ),
+        ("https://idp.example:443?x", ("https", "idp.example", 443, "idp.example", "idp.example:443"), "/?x"),
+        (
+            "https://[2001:db8::1]:8443/",
+            ("https", "2001:db8::1", 8443, "[2001:db8::1]:8443", "[2001:db8::1]:8443"),
+            "/",
+        ),
         (
             "https://b\u00fccher.example/",
-            ("https", BUECHER, 443, BUECHER),
+            ("https", BUECHER, 443, BUECHER, f"{BUECHER}:443"),
             "/",
         ),
     ],
 )
 def test_a_url_is_where_to_connect_and_what_to_ask_there(
-    url: str, origin: tuple[str, str, int, str], path: str
+    url: str, origin: tuple[str, str, int, str, str], path: str
 ) -> None:
     assert split_url(url) == (origin, path)
 
