@@ -82,14 +82,16 @@ def reference() -> str:
 
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:
-    for name, info in model.model_fields.items():
+    # The schema has the destinations first, since the rules of targets depend on them.
+    for name, info in sorted(model.model_fields.items(), key=lambda field: field[0] == "destinations"):
         variable, meaning = f"{prefix}{name.upper()}", info.description or ""
         named = get_origin(info.annotation) is dict
         kind = get_args(info.annotation)[1] if named else info.annotation
         group = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
         if group and named:
             yield from _rows(group, f"{variable}__<NAME>__")
-            yield f"`{variable}`", _NO_DEFAULT, meaning
+            if meaning:
+                yield f"`{variable}`", _NO_DEFAULT, meaning
         elif group and meaning:  # it has the settings of another group
             yield f"`{variable}__<FIELD>`", _NO_DEFAULT, meaning
         elif group:
@@ -97,7 +99,11 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]
         elif named:
             yield f"`{variable}__<KEY>`", _NO_DEFAULT, meaning
         else:
-            yield f"`{variable}`", "required" if name in REQUIRED else _default(info), meaning
+            yield (
+                f"`{variable}`",
+                "required" if info.is_required() or name in REQUIRED else _default(info),
+                meaning,
+            )
 
 
 def _default(info: FieldInfo) -> str:

@@ -21,6 +21,7 @@ from dotenv.variables import Variable, parse_variables
 from exporter.files import call_with_timeout, describe_os_error, read_file
 from exporter.settings.provenance import (
     DELIMITER,
+    DESTINATIONS,
     PREFIX,
     TARGETS,
     InvalidSetting,
@@ -142,7 +143,7 @@ def read_variables(variables: Iterable[tuple[str, str]], file: str = "") -> list
         The single variables, then the weaker JSON of FLOW_EXPORTER_TARGETS.
     """
     settings = RawSettings()
-    targets: dict[str, dict[str, Location]] = {}
+    named: dict[Keys, dict[str, Location]] = {}
     for name, value in variables:
         if not is_setting(name):
             continue
@@ -150,16 +151,16 @@ def read_variables(variables: Iterable[tuple[str, str]], file: str = "") -> list
         parts = name[len(PREFIX) :].split(DELIMITER)
         path = tuple(map(fold, parts))
         settings.add(path, value, location)
-        if path[0] == TARGETS and len(path) > 2:  # noqa: PLR2004  targets, a name, a setting
-            spellings = targets.setdefault(path[1], {})
+        if path[0] in {TARGETS, DESTINATIONS} and len(path) > 2:  # noqa: PLR2004  targets, a name, a setting
+            spellings = named.setdefault(path[:2], {})
             if spellings and parts[1] not in spellings:
-                first = next(iter(spellings.values()))
-                settings.error(location, f"spells its target differently from {first}; use one spelling")
+                first, what = next(iter(spellings.values())), path[0].removesuffix("s")
+                settings.error(location, f"spells its {what} differently from {first}; use one spelling")
             spellings.setdefault(parts[1], location)
-    for target, spellings in targets.items():
+    for group, spellings in named.items():
         spelling, location = next(iter(spellings.items()))
-        end = len(f"{PREFIX}{TARGETS}{DELIMITER}{spelling}")
-        settings.groups[TARGETS, target] = replace(location, variable=location.variable[:end])
+        end = len(f"{PREFIX}{group[0]}{DELIMITER}{spelling}")
+        settings.groups[group] = replace(location, variable=location.variable[:end])
     document = settings.values.pop((TARGETS,), None)
     return [settings] if document is None else [settings, _read_json(document)]
 

@@ -155,7 +155,9 @@ class _Explainer:
             example = f"{PREFIX}{TARGETS.upper()}{DELIMITER}EXAMPLE{DELIMITER}"
             names = (f"{example}{name.upper()}" for name in REQUIRED)
             return f"no targets; for a first one, of any name, set {', '.join(names)}"
-        meaning, *_ = (TargetSettings.model_fields[path[-1]].description or "").split(";")
+        fields = _find(self._model, path[:-1])
+        model = fields if isinstance(fields, type) and issubclass(fields, BaseModel) else TargetSettings
+        meaning, *_ = re.split("[;:]", model.model_fields[path[-1]].description or "")
         return f"missing; set it to the {meaning}"
 
     def _unknown(self, path: Keys, location: Location) -> str:
@@ -175,8 +177,11 @@ class _Explainer:
             return "expected a JSON object"
         if meant := self._guess(path):
             return f"not a single setting; did you mean {_spell(meant, location)}?"
-        members = _members(_find(self._model, path))
+        node = _find(self._model, path)
+        named = get_origin(node) is dict
+        members = _members(get_args(node)[1] if named else node)
         example = next(iter(members)).upper() if members else "OWNER"
+        example = f"EXAMPLE{DELIMITER}{example}" if named and members else example
         return f"not a single setting; use e.g. {printable(f'{location.variable}{DELIMITER}{example}')}"
 
     def _guess(self, path: Keys) -> Keys | None:

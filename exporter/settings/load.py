@@ -19,10 +19,12 @@ from pydantic import ValidationError
 
 from exporter.settings.addresses import parse_region
 from exporter.settings.config import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
+from exporter.settings.destination_settings import MAX_DEFAULT_FEDERATION_TIMEOUT, resolve_destination
 from exporter.settings.environment import ENV_FILE, read_env_file, read_environment
 from exporter.settings.explain import explain
 from exporter.settings.provenance import (
     DEFAULTS,
+    DESTINATIONS,
     PREFIX,
     TARGETS,
     ConfigurationError,
@@ -49,7 +51,7 @@ SECRETS_DIR = ("secrets_dir",)
 
 _COPIED = {field.name for field in fields(Target)} & TargetSettings.model_fields.keys()
 _MAX_DEFAULT_TIMEOUT = 10.0
-_MAX_DEFAULT_FEDERATION_TIMEOUT = 30.0
+_WITH_SECRETS = {TARGETS, DEFAULTS, DESTINATIONS}
 _MIN_DEFAULT_SLOTS = 100
 _SPARE_SLOTS = 1.5
 
@@ -134,7 +136,7 @@ def _secrets_in_file(source: RawSettings) -> Iterator[InvalidSetting]:
     """Yield an error for each secret in a configuration file, which many may read."""
     for path, raw in source.values.items():
         in_proxy_url = path[-1] == "proxy_url" and "@" in str(raw.value)
-        if path[0] in {TARGETS, DEFAULTS} and raw.value and (path[-1] in SECRETS or in_proxy_url):
+        if path[0] in _WITH_SECRETS and raw.value and (path[-1] in SECRETS or in_proxy_url):
             yield raw.location.error(
                 f"secret in a configuration file; set it by a variable or in {PREFIX}SECRETS_DIR"
             )
@@ -172,7 +174,7 @@ class _FileChecker:
 
     def check(self) -> WebSecurity | None:
         """Check all files; return the content of the web configuration file."""
-        levels = {path[:-1] for path in self._raw.values if path[0] in {TARGETS, DEFAULTS}}
+        levels = {path[:-1] for path in self._raw.values if path[0] in _WITH_SECRETS}
         for level in sorted(levels):
             self._check((*level, "ca_file"), None, check_authorities)
             certificate, key = ((*level, name) for name in CLIENT_CERTIFICATE)
@@ -247,6 +249,10 @@ def _config(
         else EgressConfig(url=egress_url, proxy_url=defaults.proxy_url, ip_family=defaults.ip_family),
         log=LogConfig(level=settings.log.level, format=settings.log.format),
         shard=ShardConfig(index=index, count=count, elsewhere=tuple(elsewhere)),
+        destinations=tuple(
+            resolve_destination(name, destination, defaults, directory)
+            for name, destination in sorted(settings.destinations.items())
+        ),
         files=files,
     )
 
@@ -274,7 +280,7 @@ def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
         "timeout": settings.timeout or min(_MAX_DEFAULT_TIMEOUT, settings.interval / 2),
         "federation": JourneyTiming(
             interval=interval,
-            timeout=settings.federation_timeout or min(_MAX_DEFAULT_FEDERATION_TIMEOUT, interval / 2),
+            timeout=settings.federation_timeout or min(MAX_DEFAULT_FEDERATION_TIMEOUT, interval / 2),
             latency_objective=settings.federation_latency_objective,
         ),
         "discovery": JourneyTiming(

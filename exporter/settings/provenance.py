@@ -18,6 +18,7 @@ PREFIX = "FLOW_EXPORTER_"
 DELIMITER = "__"
 TARGETS = "targets"
 DEFAULTS = "defaults"
+DESTINATIONS = "destinations"
 
 Keys = tuple[str, ...]
 """Path of a setting: folded names from the top of the schema down."""

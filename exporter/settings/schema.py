@@ -3,6 +3,7 @@
     Settings
       ├─ targets      dict of name -> TargetSettings
       ├─ defaults     TargetDefaults, merged into each target before it is validated
+      ├─ destinations dict of name -> DestinationSettings
       ├─ web, shard, log
       └─ the rest     single settings
 
@@ -21,6 +22,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from exporter.settings import values
 from exporter.settings.addresses import ListenAddress
+from exporter.settings.destination_settings import DestinationSettings
 from exporter.settings.provenance import DEFAULTS, TARGETS, RawSettings
 from exporter.settings.section import Section, setting
 from exporter.settings.target_settings import TargetDefaults, TargetSettings, with_defaults
@@ -33,6 +35,7 @@ logging.getLogger("pydantic_settings").setLevel(logging.INFO)
 
 MAX_TARGETS = 10_000
 """More targets are more likely an error of the program that generates the configuration."""
+MAX_DESTINATIONS = 100
 
 
 class WebSettings(Section):
@@ -118,6 +121,10 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False
     )
 
+    # First, since the rules of `targets` depend on it.
+    destinations: dict[values.DestinationName, DestinationSettings] = Field(
+        default_factory=dict, max_length=MAX_DESTINATIONS
+    )
     targets: dict[values.TargetName, TargetSettings] = Field(
         default_factory=dict,
         max_length=MAX_TARGETS,
@@ -188,9 +195,18 @@ class Settings(BaseSettings):
         merged = {name: with_defaults({} if own is None else own, defaults) for name, own in targets.items()}
         return {**data, TARGETS: merged}
 
+    @field_validator("destinations", mode="before")
+    @classmethod
+    def _no_destinations(cls, destinations: object) -> object:
+        return {} if destinations is None else destinations
+
     @field_validator("targets")
     @classmethod
-    def _check_targets(cls, targets: dict[str, TargetSettings]) -> dict[str, TargetSettings]:
+    def _check_targets(
+        cls, targets: dict[str, TargetSettings], info: ValidationInfo
+    ) -> dict[str, TargetSettings]:
+        if info.data.get("destinations", True):  # they bring targets, or are invalid, which is reported
+            return targets
         if not targets:
             raise PydanticKnownError("missing")
         if not any(target.enabled for target in targets.values()):

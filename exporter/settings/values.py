@@ -15,11 +15,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from exporter.destinations import MAX_DESTINATION_NAME_LENGTH
 from exporter.durations import INVALID_DURATION, format_duration, parse_duration
 from exporter.outcome import FAILED
 from exporter.settings import addresses
 from exporter.settings.addresses import AuthServer, ListenAddress
-from exporter.target import ClientAuth, IpFamily, Journey, SourceKind
+from exporter.target import ClientAuth, IpFamily, Journey, ReadyBy, SourceKind
 
 MAX_NAME_LENGTH = 63
 """Characters of a target's name, and of a label's."""
@@ -28,7 +29,7 @@ RESERVED_LABELS = frozenset({
     # labels of our own metrics
     "target", "journey", "step", "phase", "reason", "fault", "code", "status", "check", "cause", "version",
     "python_version", "shard", "source_environment_id", "destination_environment_id", "auth_host",
-    "side", "destination_auth_host", "destination", "provider", "provider_id", "kind",
+    "side", "destination_auth_host", "destination", "provider", "provider_id", "kind", "expected",
     # labels that the exposition format or Prometheus attaches
     "le", "quantile", "job", "instance",
     # labels by which alerts join the owner: on target_info alone they would break the join
@@ -58,6 +59,8 @@ _TIME = re.compile(
 _JOURNEYS = tuple(journey.value for journey in Journey)
 _USE_JOURNEYS = f"use {', '.join(_JOURNEYS)}, comma-separated"
 _MAX_HOSTS = 20
+_MAX_EXPECTED_PROVIDERS = 200
+_MAX_PROVIDERS = 1000
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _SHARD = re.compile(r"(?:[a-z0-9][-a-z0-9.]{0,251}-)?([0-9]{1,9})")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -87,6 +90,11 @@ def _clean_or_none(value: object) -> object:
 def _clean_lower(value: object) -> object:
     cleaned = clean(value)
     return cleaned.lower() if isinstance(cleaned, str) else cleaned
+
+
+def _split_names(value: object) -> object:
+    """Split names that may contain spaces; none in an empty value."""
+    return () if clean(value) in ("", None) else _split(value)
 
 
 def _split(value: object) -> object:
@@ -186,6 +194,26 @@ def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
+def _pattern(text: str) -> re.Pattern[str]:
+    if len(text) > _MAX_TEXT_LENGTH:
+        raise ValueError(f"must have at most {_MAX_TEXT_LENGTH} characters")
+    try:
+        return re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        cause = error.msg if isinstance(error, re.error) else "too large"
+        raise ValueError(f"invalid regular expression: {cause}") from None
+
+
+def _provider_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names, and ids in lower case."""
+    if len(names) > _MAX_EXPECTED_PROVIDERS:
+        raise ValueError(f"more than {_MAX_EXPECTED_PROVIDERS} providers")
+    if not all(names):
+        raise ValueError("contains an empty name")
+    lower = (name.lower() if _UUID.fullmatch(name.lower()) else name for name in names)
+    return tuple(dict.fromkeys(lower))
+
+
 def _secret(value: object) -> object:
     """Strip line breaks only: a password may begin or end with a space."""
     text = check_characters(value.strip("\r\n")) if isinstance(value, str) else value
@@ -281,6 +309,14 @@ TargetName = Annotated[
         f"at most {MAX_NAME_LENGTH} characters",
     ),
 ]
+DestinationName = Annotated[
+    str,
+    Field(max_length=MAX_DESTINATION_NAME_LENGTH),
+    _matching(
+        TARGET_NAME,
+        "invalid destination name; use letters and digits in groups joined by single underscores",
+    ),
+]
 LabelName = Annotated[
     str,
     _matching(
@@ -309,6 +345,14 @@ Journeys = Annotated[
 ]
 ClientAuthentication = Annotated[ClientAuth, BeforeValidator(_clean_lower)]
 ProviderType = Annotated[SourceKind, BeforeValidator(_clean_lower)]
+Readiness = Annotated[ReadyBy, BeforeValidator(_clean_lower)]
+OptionalPattern = Annotated[Annotated[re.Pattern[str], _parsed(_pattern)] | None, _EMPTY_IS_NONE]
+ProviderNames = Annotated[
+    tuple[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)], ...],
+    AfterValidator(_provider_names),
+    BeforeValidator(_split_names),
+]
+ProviderLimit = Annotated[WholeNumber, Field(ge=1, le=_MAX_PROVIDERS)]
 Secret = Annotated[str | None, Field(max_length=_MAX_TEXT_LENGTH), BeforeValidator(_secret)]
 OptionalMoment = Annotated[Annotated[float, _parsed(_moment)] | None, _EMPTY_IS_NONE]
 AddressFamily = Annotated[IpFamily, BeforeValidator(_ip_family)]
