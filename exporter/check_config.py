@@ -224,6 +224,9 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str]]:
         yield "health addresses", ", ".join(map(str, web.health_listen_addresses))
     if web.external_url is not None:
         yield "external URL", web.external_url
+    for name, template in (("Grafana URL", web.grafana_url), ("Prometheus URL", web.prometheus_url)):
+        if template is not None:
+            yield name, template
     yield "concurrent probes", f"at most {config.max_concurrent_probes}"
     yield "shutdown grace", format_duration(config.shutdown_grace)
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in config.duration_buckets)

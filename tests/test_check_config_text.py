@@ -126,6 +126,16 @@ def test_the_external_url_is_shown_if_there_is_one() -> None:
     assert "  external URL            https://flows.example.com\n" in text
 
 
+def test_the_links_of_the_pages_are_shown_if_there_are_some() -> None:
+    links = {
+        "FLOW_EXPORTER_WEB__GRAFANA_URL": "https://g.example/d/flows?var-target={target}",
+        "FLOW_EXPORTER_WEB__PROMETHEUS_URL": "https://p.example/graph?g0.expr={target}",
+    }
+    text = describe(load({**EMEA, **links}, NOWHERE))
+    assert "  Grafana URL             https://g.example/d/flows?var-target={target}\n" in text
+    assert "  Prometheus URL          https://p.example/graph?g0.expr={target}\n" in text
+
+
 def test_ipv4_only_is_shown() -> None:
     assert "  IP family               IPv4 only\n" in describe(load({**EMEA, f"{T}IP_FAMILY": "4"}, NOWHERE))
 

@@ -16,6 +16,8 @@ REGIONS = {"NA": "com", "CA": "ca", "EU": "eu", "AU": "com.au", "SG": "sg", "AP"
 
 ENDS_IN_ENVIRONMENT = "must end before the environment ID; use e.g. https://auth.pingone.eu"
 
+TARGET_PLACEHOLDER = "{target}"
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_PORT = 65535
 _MAX_HOST_LENGTH = 253
@@ -25,6 +27,8 @@ _URL = re.compile(
     r"(?P<scheme>https?)://(?P<authority>[^/?#\\]*)(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.ASCII
 )
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_LINK = re.compile(r"[!#-;=?-\[\]_a-~]*")
+"""Printable ASCII but space, quotes, angle brackets, backslash, caret and backtick."""
 _QUERY = re.compile(r"(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:/?-]|%[0-9A-Fa-f]{2})*)?")
 _CREDENTIALS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*")
 _URI = re.compile(
@@ -103,6 +107,21 @@ def parse_auth_url(text: str) -> AuthServer:
 def parse_external_url(text: str) -> str:
     """Parse the base URL of links to the exporter, in the same form."""
     return _parse_base_url(text, "https://flows.example.com")[0]
+
+
+def check_link_template(text: str) -> str:
+    """Check the URL template of a link, in which `{target}` stands for a target's name; it is kept as it is."""
+    example = "https://grafana.example.com/d/flows?var-target={target}"
+    invalid = f"invalid URL template; use e.g. {example}"
+    match = _URL.fullmatch(text)
+    if match is None or not _LINK.fullmatch(match["path"] + match["rest"]):
+        raise ValueError(invalid)
+    if "@" in match["authority"]:
+        raise ValueError(f"must not contain a user or password; use e.g. {example}")
+    _parse_authority(match["authority"], match["scheme"].lower(), invalid)
+    if TARGET_PLACEHOLDER not in match["path"] + match["rest"]:
+        raise ValueError(f"must contain {TARGET_PLACEHOLDER}, which stands for the target's name")
+    return text
 
 
 def check_issuer(text: str) -> str:

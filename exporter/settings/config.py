@@ -21,6 +21,8 @@ class WebConfig:
         security: what that file says; None when there is none.
         health_listen_addresses: where health endpoints alone are served in the clear; may be empty.
         external_url: base of links to the exporter, without a trailing slash; None if not set.
+        grafana_url: link to a target's dashboard, with `{target}` for its name; None if not set.
+        prometheus_url: the same to Prometheus.
     """
 
     listen_addresses: tuple[ListenAddress, ...]
@@ -28,6 +30,8 @@ class WebConfig:
     security: WebSecurity | None = None
     health_listen_addresses: tuple[ListenAddress, ...] = ()
     external_url: str | None = None
+    grafana_url: str | None = None
+    prometheus_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -239,6 +239,8 @@ def _config(
             security=security,
             health_listen_addresses=web.health_listen_address or (),
             external_url=web.external_url,
+            grafana_url=web.grafana_url,
+            prometheus_url=web.prometheus_url,
         ),
         max_concurrent_probes=settings.max_concurrent_probes or _default_slots(own),
         shutdown_grace=settings.shutdown_grace,

@@ -60,6 +60,14 @@ class WebSettings(Section):
     external_url: values.ExternalUrl = setting(
         None, "http or https base URL of links to the exporter; empty for none"
     )
+    grafana_url: values.LinkTemplate = setting(
+        None,
+        "URL of a target's dashboard, with `{target}` for its name, e.g. "
+        "`https://grafana.example.com/d/flows?var-target={target}`; linked from the pages; empty for none",
+    )
+    prometheus_url: values.LinkTemplate = setting(
+        None, "the same for a query in Prometheus; write the braces of a selector as `%7B` and `%7D`"
+    )
 
     @field_validator("health_listen_address")
     @classmethod

@@ -368,6 +368,7 @@ Hosts = Annotated[
 ]
 EgressUrl = Annotated[Annotated[str, _parsed(addresses.check_egress_url)] | None, _EMPTY_IS_NONE]
 ExternalUrl = Annotated[Annotated[str, _parsed(addresses.parse_external_url)] | None, _EMPTY_IS_NONE]
+LinkTemplate = Annotated[Annotated[str, _parsed(addresses.check_link_template)] | None, _EMPTY_IS_NONE]
 ListenAddresses = Annotated[
     tuple[Annotated[ListenAddress, _parsed(addresses.parse_listen_address)], ...],
     AfterValidator(_listen_addresses),

@@ -103,6 +103,8 @@ def refused(values: Values) -> str:
         (ONE | {"shards": MAX_SHARDS + 1}, "at '/shards'"),
         (ONE | {"port": 80}, "at '/port'"),
         (ONE | {"externalUrl": "https://flows.example.com/?a=b"}, "at '/externalUrl'"),
+        (ONE | {"grafanaUrl": "https://grafana.example.com/d/flows"}, "at '/grafanaUrl'"),
+        (ONE | {"prometheusUrl": "prometheus:9090/graph?{target}"}, "at '/prometheusUrl'"),
         (ONE | {"secretVariables": {"PROXY_URL": "a"}}, "invalid propertyName 'PROXY_URL'"),
         (ONE | {"image": {"digest": "latest"}}, "at '/image/digest'"),
         (ONE | {"fullnameOverride": "Flows"}, "at '/fullnameOverride'"),

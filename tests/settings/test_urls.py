@@ -409,3 +409,42 @@ def test_the_url_of_the_egress_check_is_kept_byte_for_byte(text: str) -> None:
 )
 def test_an_invalid_url_of_the_egress_check_is_reported(text: str, wrong: str) -> None:
     assert message(EGRESS, text) == wrong
+
+
+# Links to Grafana and Prometheus
+
+
+@pytest.mark.parametrize("name", ["GRAFANA_URL", "PROMETHEUS_URL"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://grafana.example.com/d/flows?var-target={target}",
+        "http://localhost:9090/graph?g0.expr=pingone_flow_probe_success{target=%22{target}%22}#x",
+        "HTTPS://Grafana.Example.com:3000/{target}",
+    ],
+)
+def test_a_link_template_is_kept_as_it_is(name: str, text: str) -> None:
+    web = load({**EMEA, f"{P}WEB__{name}": text}, NOWHERE).web
+    assert {"GRAFANA_URL": web.grafana_url, "PROMETHEUS_URL": web.prometheus_url}[name] == text
+
+
+LINK = "https://grafana.example.com/d/flows?var-target={target}"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("grafana.example.com/{target}", f"invalid URL template; use e.g. {LINK}"),
+        ("javascript:alert(1)//{target}", f"invalid URL template; use e.g. {LINK}"),
+        ("https://{target}.example.com/{target}", f"invalid URL template; use e.g. {LINK}"),
+        ("https://g.example/a b/{target}", f"invalid URL template; use e.g. {LINK}"),
+        ('https://g.example/"/{target}', f"invalid URL template; use e.g. {LINK}"),
+        ("https://u53r:s3cr3t@g.example/{target}", f"must not contain a user or password; use e.g. {LINK}"),
+        (
+            "https://g.example/d/flows?var-target=target",
+            "must contain {target}, which stands for the target's name",
+        ),
+    ],
+)
+def test_an_invalid_link_template_is_reported_with_a_valid_one(text: str, wrong: str) -> None:
+    assert message(f"{P}WEB__GRAFANA_URL", text) == wrong

@@ -78,6 +78,12 @@ FLOW_EXPORTER_SECRETS_DIR: {{ include "pingone-flow-exporter.directory" "secrets
 {{- with .Values.externalUrl }}
 FLOW_EXPORTER_WEB__EXTERNAL_URL: {{ . | quote }}
 {{- end }}
+{{- with .Values.grafanaUrl }}
+FLOW_EXPORTER_WEB__GRAFANA_URL: {{ . | quote }}
+{{- end }}
+{{- with .Values.prometheusUrl }}
+FLOW_EXPORTER_WEB__PROMETHEUS_URL: {{ . | quote }}
+{{- end }}
 FLOW_EXPORTER_LOG__FORMAT: {{ .Values.log.format | quote }}
 FLOW_EXPORTER_SHUTDOWN_GRACE: {{ .Values.shutdownGrace | quote }}
 {{- with .Values.durationBuckets }}
