@@ -110,7 +110,7 @@ def parse_external_url(text: str) -> str:
 
 
 def check_link_template(text: str) -> str:
-    """Check the URL template of a link, in which `{target}` stands for a target's name; it is kept as it is."""
+    """Check a URL template of links, where `{target}` stands for a target's name; it is kept as it is."""
     example = "https://grafana.example.com/d/flows?var-target={target}"
     invalid = f"invalid URL template; use e.g. {example}"
     match = _URL.fullmatch(text)
