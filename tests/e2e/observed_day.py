@@ -211,5 +211,5 @@ def _moment(prometheus: Prometheus, signs: Mapping[str, float]) -> Moment:
         at, values = seen
         return at > since and all(values[sign] == [value] for sign, value in signs.items())
 
-    at, _ = poll(look, accept, timeout=90, what="the weather to show")
+    at, _ = poll(look, accept, what="the weather to show")
     return Moment(at, since)

@@ -11,9 +11,8 @@ from pathlib import Path
 import httpx
 from harness.daemon import COMMAND
 from harness.process import Process
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
-START_TIMEOUT = 60.0
 PRINTED = re.compile(r"^# weather: curl (\S+)\n", re.MULTILINE)
 """The last line that `simulate` prints: where its weather is changed."""
 
@@ -58,7 +57,7 @@ class Shown(Process):
             assert pattern.search(written) or not ended, f"no {pattern.pattern}: {written}{self.tail()}"
             return written
 
-        return poll(look, pattern.search, timeout=START_TIMEOUT, what=pattern.pattern)
+        return poll(look, pattern.search, what=pattern.pattern)
 
     def places(self) -> dict[str, str]:
         """Return what the demo says about where everything is, as soon as it has."""
@@ -75,7 +74,7 @@ def get(url: str) -> str:
     Raises:
         AssertionError: it is no success.
     """
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
         response = client.get(url)
     assert response.status_code == httpx.codes.OK, response.text
     return response.text

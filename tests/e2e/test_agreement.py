@@ -28,7 +28,6 @@ PACE = {
     "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "200ms",
 }
 ONE, TWO = "environment_1", "environment_2"
-PATIENCE = 60.0
 MILLISECOND = 0.001
 EGRESS = "pingone_flow_exporter_egress_up"
 
@@ -64,7 +63,7 @@ def everything(daemon: Daemon) -> tuple[dict[str, Any], Samples, str, str]:
         return before, api(), *seen
 
     _, status, metrics, overview, of_one = poll(
-        look, lambda seen: ids(seen[0]) == ids(seen[1]), timeout=PATIENCE, what="a moment between two probes"
+        look, lambda seen: ids(seen[0]) == ids(seen[1]), what="a moment between two probes"
     )
     return status, metrics, overview, of_one
 
@@ -75,7 +74,6 @@ def put(simulated: Simulated, daemon: Daemon, weather: str, reason: str, **param
     poll(
         lambda: daemon.get(f"/api/v1/targets/{TWO}").json()["journeys"][0].get("last", {}),
         lambda last: last.get("reason") == reason,
-        timeout=PATIENCE,
         what=f"{reason} under {weather}",
     )
 
@@ -156,7 +154,6 @@ def test_without_network_access_no_provider_is_blamed(simulated: Simulated, tmp_
             lambda status: (
                 "egress" in status and {one.get("state") for one in status["targets"]} == {"failing"}
             ),
-            timeout=PATIENCE,
             what="failures, and an egress check",
         )
         assert daemon.metrics().value(EGRESS) == status["egress"]["up"] == 0
@@ -173,6 +170,5 @@ def test_without_network_access_no_provider_is_blamed(simulated: Simulated, tmp_
         poll(
             lambda: daemon.get("/api/v1/targets").json()["headline"],
             lambda headline: headline.startswith("1 of 2 federations failing. Likely cause: provider. "),
-            timeout=PATIENCE,
             what="a successful check",
         )

@@ -55,7 +55,6 @@ def test_page_metrics_and_control_respond_at_the_printed_addresses(tmp_path: Pat
         page = poll(
             lambda: Samples(get(places["metrics"])),
             lambda page: len(page.series("pingone_flow_probe_success")) == len(NAMES),
-            timeout=30,
             what="a probe of every environment",
         )
         intervals = {value for _, value in page.series("pingone_flow_target_interval_seconds")}
@@ -112,7 +111,6 @@ def test_the_demos_prometheus_scrapes_every_environment(tmp_path: Path) -> None:
         stored = poll(
             lambda: json.loads(get(f"{places['Prometheus']}/api/v1/query?query=pingone_flow_probe_success")),
             lambda answer: len(answer["data"]["result"]) == len(NAMES),
-            timeout=60,
             what="a sample of every environment",
         )
         labels = [entry["metric"] for entry in stored["data"]["result"]]

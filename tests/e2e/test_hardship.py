@@ -21,7 +21,7 @@ from harness.daemon import COMMAND, LISTENING
 from harness.process import clean_environment
 from harness.samples import Samples
 from harness.variables import target_variables
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 if TYPE_CHECKING:
     from harness.daemon import Daemon
@@ -70,7 +70,7 @@ def test_runs_due_during_a_stop_are_accounted_for(
     first = look(running)
     running.signal(signal.SIGSTOP)
     stopped_at = time.monotonic()
-    poll(time.monotonic, lambda now: now > stopped_at + STOPPED_FOR, timeout=60.0, what="time to pass")
+    poll(time.monotonic, lambda now: now > stopped_at + STOPPED_FOR, what="time to pass")
     running.signal(signal.SIGCONT)
     done = first.page.total("pingone_flow_probes_total")
     running.wait_until(
@@ -150,10 +150,10 @@ def test_an_unread_log_delays_neither_probes_nor_scrapes_nor_shutdown(
             daemon.reader.close()
             daemon.writer.close()
         else:
-            poll(daemon.has_room, lambda room: not room, timeout=30.0, what="a full pipe")
+            poll(daemon.has_room, lambda room: not room, what="a full pipe")
         server.wait_for_requests(len(server.requests) + 200)
         assert gone or not daemon.has_room()
         page = Samples(httpx.get(f"{daemon.url}/metrics", trust_env=False).text)
         assert page.total("pingone_flow_probes_total") >= 100
         daemon.process.send_signal(signal.SIGTERM)
-        assert daemon.process.wait(timeout=30.0) == 0
+        assert daemon.process.wait(timeout=PATIENCE) == 0

@@ -64,7 +64,9 @@ def probing(daemon: Factory[..., Daemon], gate: Gate, **settings: str) -> Daemon
 
 def wait_until_not_ready(running: Daemon) -> None:
     poll(
-        lambda: running.get("/-/ready").status_code, lambda code: code == 503, timeout=30.0, what="not ready"
+        lambda: running.get("/-/ready").status_code,
+        lambda code: code == 503,
+        what="not ready",
     )
 
 
@@ -108,7 +110,7 @@ def test_a_second_signal_exits_at_once(
 ) -> None:
     running = probing(daemon, gate, FLOW_EXPORTER_SHUTDOWN_GRACE="40s")
     running.signal(signal.SIGTERM)
-    running.wait_for_log(STOPPING, timeout=30.0, what="stopping")
+    running.wait_for_log(STOPPING, what="stopping")
     assert running.exit_code is None
     running.signal(number)
     assert running.wait(timeout=AT_ONCE) == 1
@@ -161,7 +163,8 @@ def test_it_listens_on_all_configured_addresses(daemon: Factory[..., Daemon], ga
         }
     )
     addresses = running.wait_for_log(
-        re.compile(r'"(127\.0\.0\.1:\d+)"(?:.|\n)*"(127\.0\.0\.2:\d+)"'), timeout=30.0, what="both addresses"
+        re.compile(r'"(127\.0\.0\.1:\d+)"(?:.|\n)*"(127\.0\.0\.2:\d+)"'),
+        what="both addresses",
     )
     for address in addresses.groups():
         assert httpx.get(f"http://{address}/-/ready", trust_env=False).status_code == 200

@@ -22,7 +22,7 @@ from harness.http_server import HttpServer
 from harness.process import Process, clean_environment
 from harness.simulated import Simulated
 from harness.variables import PREFIX, target_variables
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 from exporter.outcome import Phase
 from exporter.reasons import FAULTS, Reason
@@ -114,7 +114,7 @@ def probe(
 ) -> subprocess.CompletedProcess[str]:
     # Longer than any machine needs, whatever the weather.
     defaults = {f"{PREFIX}DEFAULTS__INTERVAL": "120s", f"{PREFIX}DEFAULTS__TIMEOUT": "50s"}
-    return run_command("probe", *arguments, cwd=cwd, env=defaults | dict(env), timeout=100, command=command)
+    return run_command("probe", *arguments, cwd=cwd, env=defaults | dict(env), command=command)
 
 
 def rows(done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
@@ -359,9 +359,9 @@ def test_when_stopped_it_prints_the_results_so_far(
             },
         )
         with process:
-            poll(lambda: hanging.connections, bool, timeout=60, what="the one that hangs")
+            poll(lambda: hanging.connections, bool, what="the one that hangs")
             process.signal(number)
-            assert process.wait(timeout=30) == 1
+            assert process.wait(timeout=PATIENCE) == 1
         written = process.stdout.read_text(encoding="utf-8")
         if arguments:
             assert [outcome["target"] for outcome in json.loads(written)["outcomes"]] == ["good"]
@@ -383,7 +383,7 @@ def test_a_reader_that_closes_early_causes_no_failure_and_no_traceback(tmp_path:
             stdin=subprocess.DEVNULL,
             stdout=writing,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         os.close(writing)
@@ -401,7 +401,7 @@ def test_a_result_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
             stdout=full,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
     assert (done.returncode, done.stderr) == (1, "cannot write the outcomes: No space left on device\n")

@@ -40,8 +40,6 @@ WRITTEN_AT = "pingone_flow_exporter_config_last_reload_success_timestamp_seconds
 INTERVAL = 2.0
 PACE = {"interval": "2s", "timeout": "900ms"}
 RELOADS = 100
-NOTICED = 60.0
-"""Seconds in which a change on disk is noticed, also on a busy machine; it takes about 6."""
 
 
 def source(name: str) -> str:
@@ -87,7 +85,6 @@ def reload(running: Daemon) -> str:
     return response.text.removesuffix("\n")
 
 
-@pytest.mark.timeout(300)  # a hundred cooldowns take 50 s by themselves
 def test_a_hundred_reloads_under_load_neither_lose_nor_double_a_probe(
     started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
 ) -> None:
@@ -161,11 +158,9 @@ def at_rest(
     server.always(answer)
     write(file, {**settings, **targets(["held"], server, interval="2m", timeout="60s")})
     reload(running)
-    poll(lambda: of_target("held", server.requests), bool, timeout=NOTICED, what="the held probe")
+    poll(lambda: of_target("held", server.requests), bool, what="the held probe")
     running.signal(signal.SIGTERM)
-    page = running.wait_until(
-        lambda page: page.value(IN_FLIGHT) == 1.0, timeout=NOTICED, what="the end of the other probes"
-    )
+    page = running.wait_until(lambda page: page.value(IN_FLIGHT) == 1.0, what="the end of the other probes")
     requests = server.requests
     server.stop()
     assert running.wait() == 0
@@ -256,7 +251,7 @@ def test_sighup_reloads(
     running.wait_until(lambda page: page.total(PROBES), what="a probe")
     write(file, targets(["apac"], server))
     running.signal(signal.SIGHUP)
-    running.wait_for_log(re.compile("msg=reloaded trigger=SIGHUP"), timeout=30.0, what="a reload")
+    running.wait_for_log(re.compile("msg=reloaded trigger=SIGHUP"), what="a reload")
     page = running.metrics()
     assert page.has(PROBES, target="apac")
     assert not page.has(PROBES, target="emea")
@@ -279,9 +274,7 @@ def test_what_cannot_change_is_reported_and_the_rest_takes_effect(
     assert 'level=warning msg="change takes effect after a restart" variable=FLOW_EXPORTER_LOG__FORMAT' in (
         running.log()
     )
-    running.wait_for_log(
-        re.compile('level=debug msg="probe completed"'), timeout=30.0, what="a line at debug"
-    )
+    running.wait_for_log(re.compile('level=debug msg="probe completed"'), what="a line at debug")
 
 
 def test_a_swapped_kubernetes_mount_is_reloaded(
@@ -294,12 +287,12 @@ def test_a_swapped_kubernetes_mount_is_reloaded(
     running = daemon({"FLOW_EXPORTER_CONFIG_FILE": str(mount.directory / "flows.yaml")})
     assert running.metrics().has(PROBES, target="emea")
     mount.put({"flows.yaml": yaml(["emea", "apac"], server)})
-    running.wait_until(lambda page: page.has(PROBES, target="apac"), timeout=NOTICED, what="the new target")
+    running.wait_until(lambda page: page.has(PROBES, target="apac"), what="the new target")
     assert 'msg=reloaded trigger="change on disk" added=1 removed=0 changed=0 unchanged=1' in running.log()
     mount.put({"flows.yaml": "no_such: 1\n"})
-    running.wait_until(lambda page: page.value(GOOD) == 0.0, timeout=NOTICED, what="the error")
+    running.wait_until(lambda page: page.value(GOOD) == 0.0, what="the error")
     mount.put({"flows.yaml": yaml(["emea"], server)})
-    running.wait_until(lambda page: page.value(GOOD) == 1.0, timeout=NOTICED, what="the way back")
+    running.wait_until(lambda page: page.value(GOOD) == 1.0, what="the way back")
     assert running.log().count('msg="reload failed, keeping the running configuration"') == 1
 
 
@@ -318,7 +311,6 @@ def test_a_renewed_mounted_secret_is_reloaded(
     poll(
         lambda: {dict(request.query)["client_id"] for request in server.requests},
         lambda seen: seen == {"before", "after"},
-        timeout=NOTICED,
         what="the new client",
     )
     assert running.metrics().total(PROBES, reason="ok") >= 1.0  # its counters were kept
@@ -344,9 +336,7 @@ def test_a_renewed_authority_file_is_reloaded(
     running = started(targets(["emea"], server, ca_file=str(old.ca_file)))
     running.wait_until(lambda page: page.total(PROBES, reason="tls"), what="a refusal")
     new.ca_file.replace(old.ca_file)
-    page = running.wait_until(
-        lambda page: page.total(PROBES, reason="ok"), timeout=NOTICED, what="a probe that trusts it"
-    )
+    page = running.wait_until(lambda page: page.total(PROBES, reason="ok"), what="a probe that trusts it")
     assert page.total(PROBES, reason="internal") == 0.0
     assert running.log().count("msg=reloaded") == 1
 

@@ -12,7 +12,7 @@ from harness.daemon import COMMAND, run_command
 from harness.http_messages import Answer
 from harness.process import clean_environment
 from harness.variables import target_variables
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 if TYPE_CHECKING:
     from harness.daemon import Daemon
@@ -35,7 +35,6 @@ os.stat = stat
 """
 """A `sitecustomize` with which a file hangs, as on a dead network file system, once a marker exists."""
 
-TIMEOUT = 60.0
 PROBES = "pingone_flow_probes_total"
 
 
@@ -52,7 +51,7 @@ def test_a_file_that_hangs_does_not_delay_the_exit(
         | {"FLOW_EXPORTER_CONFIG_FILE": str(file), "PYTHONPATH": str(tmp_path)}
     )
     marker.symlink_to("anywhere")
-    poll(hung.exists, bool, timeout=TIMEOUT, what="a look at the file")
+    poll(hung.exists, bool, what="a look at the file")
     assert running.stop(timeout=15.0) == 0
     assert "Traceback" not in running.log()
 
@@ -69,7 +68,6 @@ def test_an_outage_of_more_targets_than_the_soft_limit_of_open_files_is_seen_by_
     running = daemon(environment, command=limited)
     page = running.wait_until(
         lambda page: all(page.total(PROBES, target=name) for name in names),
-        timeout=TIMEOUT,
         what="an outcome each",
     )
     assert page.total(PROBES, reason="timeout") == page.total(PROBES)
@@ -104,7 +102,7 @@ def test_closed_standard_streams_change_no_exit_status(
         ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *COMMAND, *arguments],
         cwd=tmp_path,
         env=clean_environment(tmp_path, {}),
-        timeout=TIMEOUT,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == status
@@ -119,7 +117,7 @@ def test_a_working_directory_that_was_deleted_is_one_sentence(tmp_path: Path) ->
         env=clean_environment(tmp_path, {}),
         capture_output=True,
         text=True,
-        timeout=TIMEOUT,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, "the working directory does not exist\n")

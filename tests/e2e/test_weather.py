@@ -132,7 +132,7 @@ def spell(simulated: Simulated, daemon: Daemon, weather: Mapping[str, str]) -> S
         # As many as are expected, whichever they are: a wrong one fails its own test.
         return all(len(found[name]) >= len(EXPECTED_OUTCOMES[kind]) for name, kind in weather.items())
 
-    poll(seen, enough, timeout=90, what="a probe of every target in its weather")
+    poll(seen, enough, what="a probe of every target in its weather")
     page = daemon.wait_until(
         # A success that a stall of ours delayed is not counted as slow.
         lambda page: not_stalled(page) and all(counted_as_slow(page, name) for name in slow),

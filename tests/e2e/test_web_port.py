@@ -21,7 +21,7 @@ from harness.process import Process
 from harness.prometheus import Prometheus, need_tool
 from harness.samples import Samples
 from harness.variables import target_variables
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 pytestmark = pytest.mark.e2e
 
@@ -82,7 +82,7 @@ class WebApp:
             verify=self.trust(own),
             auth=(USER, PASSWORD) if known else None,
             trust_env=False,
-            timeout=30,
+            timeout=PATIENCE,
         )
 
 
@@ -203,10 +203,10 @@ def test_a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_no
 
     assert status() == 200
     site.renew()
-    poll(status, lambda seen: seen == 200, timeout=60, what="the renewed certificate")
+    poll(status, lambda seen: seen == 200, what="the renewed certificate")
 
     (site.directory / "tls" / "server.key").write_text("nonsense")
-    poll(daemon.log, lambda log: "TLS certificate not renewed" in log, timeout=60, what="a warning")
+    poll(daemon.log, lambda log: "TLS certificate not renewed" in log, what="a warning")
     assert status() == 200
 
 
@@ -234,7 +234,6 @@ def test_changed_users_take_effect_and_an_error_changes_nothing(
         poll(
             lambda: known.get("/metrics").status_code,
             lambda status: status == 401,
-            timeout=60,
             what="the new users at the door",
         )
         assert stranger.get("/metrics", auth=("someone", PASSWORD)).status_code == 200
@@ -257,13 +256,13 @@ class Attack:
     def __enter__(self) -> None:
         """Begin."""
         for _ in range(self._each):
-            self._held.append(socket.create_connection(self._where, timeout=30))
-            halfway = socket.create_connection(self._where, timeout=30)
+            self._held.append(socket.create_connection(self._where, timeout=PATIENCE))
+            halfway = socket.create_connection(self._where, timeout=PATIENCE)
             halfway.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
             self._held.append(halfway)
         for _ in range(self._each):
             slow = self._tls.wrap_socket(
-                socket.create_connection(self._where, timeout=30), server_hostname="localhost"
+                socket.create_connection(self._where, timeout=PATIENCE), server_hostname="localhost"
             )
             slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: exporter\r\nX-Slow: ")
             self._slow.append(slow)
@@ -296,7 +295,6 @@ def scrape_times(site: WebApp, address: str, count: int) -> list[float]:
     return times
 
 
-@pytest.mark.timeout(300)
 def test_silent_slow_and_half_connected_clients_do_not_delay_a_scrape(
     site: WebApp, started: Callable[..., Daemon]
 ) -> None:
@@ -308,7 +306,6 @@ def test_silent_slow_and_half_connected_clients_do_not_delay_a_scrape(
     assert "Traceback" not in daemon.log()
 
 
-@pytest.mark.timeout(300)
 def test_more_silent_clients_than_the_limit_do_not_lock_out_a_scraper(
     site: WebApp, started: Callable[..., Daemon]
 ) -> None:
@@ -317,7 +314,7 @@ def test_more_silent_clients_than_the_limit_do_not_lock_out_a_scraper(
     with ExitStack() as held, site.client(daemon.address) as scraper:
         assert scraper.get("/metrics").status_code == 200
         for _ in range(700):
-            held.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            held.enter_context(socket.create_connection((host, int(port)), timeout=PATIENCE))
         assert scraper.get("/metrics").status_code == 200
         assert len(scrape_times(site, daemon.address, 3)) == 3
         open_files = Samples(scraper.get("/metrics").text).total("process_open_fds")
@@ -396,7 +393,7 @@ def test_it_works_behind_nginx_with_tls_and_a_path(
             return None
 
     with front, site.client(f"127.0.0.1:{port}") as client:
-        seen = poll(answer, bool, timeout=30, what="nginx", describe=lambda _: front.tail())
+        seen = poll(answer, bool, what="nginx", describe=lambda _: front.tail())
         assert seen is not None
         assert "pingone_flow_target_info" in seen.text
         page = client.get("/flows/")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from harness.samples import Samples
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,6 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Probed:
                 *([option] if option else []),
                 cwd=directory,
                 env=variables | {"FLOW_EXPORTER_LOG__LEVEL": "debug"},
-                timeout=120,
             )
             texts[str(option)] = done.stdout
             texts[f"errors of {option}"] = done.stderr
@@ -107,7 +106,8 @@ def test_a_daemon_shows_nothing_secret_once_it_has_signed_on(tmp_path: Path) -> 
         }
         with Daemon(settings, directory=tmp_path / "work", logs=tmp_path / "logs") as daemon:
             daemon.wait_until(
-                lambda page: awaited.items() <= reached(page), what="every fault at its step", timeout=120
+                lambda page: awaited.items() <= reached(page),
+                what="every fault at its step",
             )
             for path in ("/", "/metrics", "/api/v1/targets"):
                 texts[path] = daemon.get(path).text

@@ -46,7 +46,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
         with Daemon(
             environment, directory=directory / "work", logs=directory / "logs", command=command
         ) as daemon:
-            samples = daemon.wait_until(all_seen, timeout=60.0, what="probes of all names")
+            samples = daemon.wait_until(all_seen, what="probes of all names")
             pytestconfig.stash.setdefault(FOUND, []).append(samples)
             yield samples
 

@@ -16,8 +16,9 @@ from faults.run import variables, wait_for_all
 from faults.stage import Stage
 from faults.table import CASES
 from faults.telltale import PLANTED, TALES, echoing, secrets_of
-from harness.daemon import REQUEST_TIMEOUT, TEXT_FORMAT, Daemon
+from harness.daemon import TEXT_FORMAT, Daemon
 from harness.variables import target_variables
+from harness.waiting import PATIENCE
 
 from exporter.reasons import Reason, pairs_of
 from exporter.target import Journey
@@ -25,10 +26,7 @@ from exporter.target import Journey
 if TYPE_CHECKING:
     from harness.http_messages import Request
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.timeout(240),  # hundreds of targets: on a busy machine some are probed again
-]
+pytestmark = pytest.mark.e2e
 
 USER, PASSWORD = "planted-user", "planted+pass/word"
 HINT = "jane.planted+hint@example.com"
@@ -114,7 +112,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Output]:
 
 def pages(daemon: Daemon, place: str) -> str:
     """Return the page of each target, over one connection: there are hundreds of them."""
-    with httpx.Client(base_url=daemon.url, timeout=REQUEST_TIMEOUT, trust_env=False) as client:
+    with httpx.Client(base_url=daemon.url, timeout=PATIENCE, trust_env=False) as client:
         return "\n".join(client.get(f"{place}/{name}").raise_for_status().text for name in sorted(TARGETS))
 
 

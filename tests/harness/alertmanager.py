@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from harness.process import Process
-from harness.prometheus import LISTENING, START_TIMEOUT, need_tool
+from harness.prometheus import LISTENING, need_tool
 
 
 class Alertmanager(Process):
@@ -39,7 +39,7 @@ class Alertmanager(Process):
         """
         super().start()
         try:
-            match = self.wait_for_log(LISTENING, timeout=START_TIMEOUT, what="Alertmanager that listens")
+            match = self.wait_for_log(LISTENING, what="Alertmanager that listens")
         except BaseException:
             self.kill()
             raise

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from harness.prometheus import need_tool
+from harness.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -25,8 +26,6 @@ FLAGS = (
     "--disable-quic",
     "--no-first-run",
 )
-PATIENCE = 60.0
-"""Seconds for whatever is waited for; only a failure takes that long."""
 DESK = (1280, 800)
 PHONE = (390, 844)
 

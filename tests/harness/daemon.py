@@ -12,7 +12,7 @@ import httpx
 
 from harness.process import Process, clean_environment
 from harness.samples import Samples
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 COMMAND = (str(Path(sys.executable).with_name("pingone-flow-exporter")),)
 """The console script as it was installed, beside the interpreter that runs the tests."""
@@ -23,8 +23,6 @@ LISTENING = re.compile(
 """The start-up line with the address of the web port: `… listening … address=HOST:PORT`, or as JSON."""
 
 ANY_HOST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  compared with, never bound
-START_TIMEOUT = 30.0
-REQUEST_TIMEOUT = 30.0
 TEXT_FORMAT = "text/plain;version=0.0.4"
 
 
@@ -69,7 +67,7 @@ class Daemon(Process):
         written = len(self.log())  # a second start writes to the same file
         super().start()
         try:
-            match = self.wait_for_log(LISTENING, timeout=START_TIMEOUT, what="listening line", skip=written)
+            match = self.wait_for_log(LISTENING, what="listening line", skip=written)
         except BaseException:
             self.kill()
             raise
@@ -83,7 +81,7 @@ class Daemon(Process):
             AssertionError: no answer; the text has the end of its log.
         """
         try:
-            with httpx.Client(base_url=self.url, timeout=REQUEST_TIMEOUT, trust_env=False) as client:
+            with httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False) as client:
                 return client.request(method, path, headers=headers)
         except httpx.TransportError as error:
             raise AssertionError(f"{method} {self.url}{path}: {error!r}; {self.tail()}") from error
@@ -100,7 +98,7 @@ class Daemon(Process):
         return Samples(response.text)
 
     def wait_until(
-        self, predicate: Callable[[Samples], object], *, timeout: float = 30.0, what: str
+        self, predicate: Callable[[Samples], object], *, timeout: float = PATIENCE, what: str
     ) -> Samples:
         """Scrape until `predicate` holds of the page, and return that page.
 
@@ -119,7 +117,7 @@ def run_command(
     *arguments: str,
     cwd: Path,
     env: Mapping[str, str] | None = None,
-    timeout: float = 30.0,
+    timeout: float = PATIENCE,
     command: Sequence[str] = COMMAND,
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end with a clean environment, and return its output and exit code.

@@ -31,13 +31,12 @@ from typing import Any, Self
 
 from harness.http_messages import Behavior, Connection, Request, Script, answers, json_answer
 from harness.seed import seed_flow
+from harness.waiting import PATIENCE
 
 BACKLOG = 1024
 """More than any test opens at once, so that the kernel never drops a connection."""
 
 MAX_HEAD_BYTES = 64 * 1024
-TIMEOUT = 30.0
-"""Seconds after which a test fails rather than hangs."""
 
 FILLERS = 8
 """One connection fills a backlog of 0; the others keep it full should the kernel round up."""
@@ -106,7 +105,7 @@ class HttpServer:
         with self._changed:
             return tuple(self._requests)
 
-    def wait_for_requests(self, count: int, *, timeout: float = TIMEOUT) -> tuple[Request, ...]:
+    def wait_for_requests(self, count: int, *, timeout: float = PATIENCE) -> tuple[Request, ...]:
         """Return all requests as soon as there are `count` of them.
 
         Raises:
@@ -123,7 +122,7 @@ class HttpServer:
         Raises:
             TimeoutError: one is missing or still open.
         """
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(PATIENCE):
             while self.connections < connections:  # noqa: ASYNC110  accepted in the next rounds of the loop
                 await asyncio.sleep(0)
             await asyncio.gather(*self._tasks, return_exceptions=True)

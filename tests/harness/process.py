@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 TAIL_LINES = 40
-STOP_TIMEOUT = 30.0
 
 
 def clean_environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -85,7 +84,7 @@ class Process:
         return "\n".join([f"{self.command[0]} {state}; the end of its log:", *lines])
 
     def wait_for_log(
-        self, pattern: re.Pattern[str], *, timeout: float, what: str, skip: int = 0
+        self, pattern: re.Pattern[str], *, timeout: float = PATIENCE, what: str, skip: int = 0
     ) -> re.Match[str]:
         """Return the first match in what it wrote to standard error, after the first `skip` characters.
 
@@ -107,7 +106,7 @@ class Process:
         """Send a signal."""
         self._started().send_signal(number)
 
-    def wait(self, *, timeout: float = STOP_TIMEOUT) -> int:
+    def wait(self, *, timeout: float = PATIENCE) -> int:
         """Return its exit code as soon as it ends by itself.
 
         Raises:
@@ -118,7 +117,7 @@ class Process:
         except subprocess.TimeoutExpired as error:
             raise AssertionError(f"still there after {timeout} s: {self.tail()}") from error
 
-    def stop(self, *, timeout: float = STOP_TIMEOUT) -> int:
+    def stop(self, *, timeout: float = PATIENCE) -> int:
         """Send SIGTERM, unless it has ended, and return its exit code.
 
         Raises:

@@ -16,13 +16,11 @@ import httpx
 import pytest
 
 from harness.process import Process
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 LISTENING = re.compile(r'msg="Listening on" address=(?P<address>\S+:\d+)')
 READY = re.compile(r"Server is ready to receive web requests")
-START_TIMEOUT = 60.0
 RETENTION = "1h"
-QUERY_TIMEOUT = 30.0
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """A client makes its own otherwise, and reads all authorities: 20 ms for a query that takes 3."""
@@ -90,8 +88,8 @@ class Prometheus(Process):
         """
         super().start()
         try:
-            match = self.wait_for_log(LISTENING, timeout=START_TIMEOUT, what="Prometheus that listens")
-            self.wait_for_log(READY, timeout=START_TIMEOUT, what="Prometheus that is ready")
+            match = self.wait_for_log(LISTENING, what="Prometheus that listens")
+            self.wait_for_log(READY, what="Prometheus that is ready")
         except BaseException:
             self.kill()
             raise
@@ -114,7 +112,7 @@ class Prometheus(Process):
         return values
 
     def wait_for(
-        self, promql: str, predicate: Callable[[Vector], object], *, timeout: float = 30.0
+        self, promql: str, predicate: Callable[[Vector], object], *, timeout: float = PATIENCE
     ) -> Vector:
         """Query until `predicate` holds of the answer, and return that answer.
 
@@ -133,9 +131,7 @@ class Prometheus(Process):
         return active
 
     def _ask(self, endpoint: str, **parameters: str) -> Any:  # noqa: ANN401  whatever the API returns
-        with httpx.Client(
-            timeout=QUERY_TIMEOUT, trust_env=False, **{"verify": _NO_TLS, **self._access}
-        ) as client:
+        with httpx.Client(timeout=PATIENCE, trust_env=False, **{"verify": _NO_TLS, **self._access}) as client:
             response = client.get(f"{self._scheme}://{self.address}/api/v1/{endpoint}", params=parameters)
         document = response.json()
         if document["status"] != "success":
@@ -150,7 +146,7 @@ def promtool_check_metrics(text: str) -> tuple[int, str]:
         input=text,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

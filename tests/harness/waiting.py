@@ -8,6 +8,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE = 240.0
+"""Seconds after which a test fails rather than hangs. What is waited for takes a small part of it on an idle
+machine; a busy one, with several programs on each core, has taken a minute and more."""
+
 BETWEEN_LOOKS = 0.05
 """Seconds. Short beside what is waited for, long beside what a look costs."""
 
@@ -16,7 +20,7 @@ def poll(
     look: Callable[[], T],
     accept: Callable[[T], object],
     *,
-    timeout: float,
+    timeout: float = PATIENCE,
     what: str,
     describe: Callable[[T], str] = repr,
 ) -> T:

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from harness.process import Process
 from harness.prometheus import need_tool
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "localhost/base:test"
@@ -183,7 +183,7 @@ class Container:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         return done.returncode, done.stdout, done.stderr
@@ -194,7 +194,7 @@ class Contained(Process):
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
-        os.kill(poll(self._innermost, bool, timeout=60, what="the process in the container"), number)
+        os.kill(poll(self._innermost, bool, what="the process in the container"), number)
 
     def _innermost(self) -> int:
         number = self.pid

@@ -11,7 +11,7 @@ import pytest
 from e2e.showing import PRINTED, sourced
 from harness.daemon import LISTENING
 from harness.samples import Samples
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 from image.building import BASE, Container, built, need_builder
 
 from exporter import __version__
@@ -62,7 +62,7 @@ def simulated(container: Container, tmp_path_factory: pytest.TempPathFactory) ->
             assert simulator.exit_code is None, simulator.tail()
             return simulator.stdout.read_text(encoding="utf-8")
 
-        printed = poll(look, PRINTED.search, timeout=60, what="a simulator")
+        printed = poll(look, PRINTED.search, what="a simulator")
         yield sourced(printed, directory)
 
 
@@ -71,15 +71,17 @@ def watch(container: Container, simulated: dict[str, str], tmp_path_factory: pyt
     """Run the exporter until it has probed both targets, and end it."""
     listen = {"FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0"}
     with container.start(environment=simulated | listen, logs=tmp_path_factory.mktemp("run")) as run:
-        found = run.wait_for_log(LISTENING, timeout=60, what="listening line")
+        found = run.wait_for_log(LISTENING, what="listening line")
         url = f"http://{found['host']}:{found['port']}/metrics"
 
         def look() -> Samples:
-            with httpx.Client(trust_env=False, timeout=30) as client:
+            with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
                 return Samples(client.get(url).text)
 
         page = poll(
-            look, lambda seen: seen.total("pingone_flow_probes_total") >= 2, timeout=60, what="two probes"
+            look,
+            lambda seen: seen.total("pingone_flow_probes_total") >= 2,
+            what="two probes",
         )
         return Watch(page=page, exit_code=run.stop(), log=run.log())
 

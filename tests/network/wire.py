@@ -30,6 +30,7 @@ from typing import Any
 from harness.daemon import COMMAND
 from harness.process import clean_environment
 from harness.variables import target_variables
+from harness.waiting import PATIENCE
 from network.segments import ACK, FIN, PSH, RST, SYN, Segment, unpack
 
 PEER = "10.99.0.1"
@@ -37,8 +38,6 @@ OTHER_PEER = "10.99.0.5"
 PROBER = "10.99.0.2"
 NAME = "provider.example"
 """Resolves to `PEER` and `OTHER_PEER` inside the namespace."""
-PATIENCE = 20.0
-"""Seconds after which a test fails rather than hangs."""
 
 _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 1, 0x1000

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from harness.prometheus import need_tool
+from harness.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from rules.pod import Pod
@@ -105,7 +106,7 @@ class Story:
             env={"GOGC": "400"},  # a story is short: collecting its garbage less often saves a quarter
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         if done.returncode:

@@ -13,6 +13,7 @@ import pytest
 from chart.rendering import ONE, render
 from harness.prometheus import need_tool
 from harness.variables import target_variables
+from harness.waiting import PATIENCE
 from metrics_reference import FAMILIES
 from rules.story import ALERTS, DOCUMENTS, ENTRIES, FILES, RECORDED
 
@@ -110,7 +111,7 @@ TEXTS = [(name, text) for name, rule in ALL for text in (str(rule["expr"]), *que
 def test_promtool_finds_nothing_wrong(path: Path) -> None:
     command = [need_tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(path)]
 
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
 

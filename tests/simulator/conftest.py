@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from harness.simulated import Simulated
+from harness.waiting import PATIENCE
 from simulator.examples import ENVIRONMENTS, NOW, FakeClock, query
 
 
@@ -31,7 +32,7 @@ class Client:
 
     def request(self, method: str, url: str, **options: Any) -> httpx.Response:  # noqa: ANN401  httpx's own
         """Send a request to a path below the environment's root, or to a URL."""
-        with httpx.Client(verify=self._trust, trust_env=False, timeout=30) as client:
+        with httpx.Client(verify=self._trust, trust_env=False, timeout=PATIENCE) as client:
             url = url if url.startswith("http") else self.root + url
             return client.request(method, url, **options)
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from harness.waiting import PATIENCE
+
 from exporter.simulator import Application, Clock, Environment, SignOnPolicy, User
 
 ENVIRONMENT_ID = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
@@ -94,7 +96,7 @@ class FakeClock(Clock):
 
 
 def connect(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=30)
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
 
 
 def exchange(port: int, *parts: bytes, half_close: bool = False) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from harness.simulated import Simulated
+from harness.waiting import PATIENCE
 from simulator.examples import ENVIRONMENT_ID, emea
 
 from exporter.simulator import KINDS
@@ -21,7 +22,7 @@ EXAMPLE = 'the body must be JSON such as {"weather": "slow", "ms": 800}'
 @pytest.fixture
 def control(simulated: Simulated, client: Client) -> httpx.Client:  # noqa: ARG001  it makes emea healthy
     """A client of the control API, while emea is healthy."""
-    return httpx.Client(base_url=simulated.control_url, trust_env=False, timeout=30, verify=False)  # noqa: S501  plain http
+    return httpx.Client(base_url=simulated.control_url, trust_env=False, timeout=PATIENCE, verify=False)  # noqa: S501  plain http
 
 
 def test_weather_is_listed_for_all_and_for_one(control: httpx.Client, client: Client) -> None:

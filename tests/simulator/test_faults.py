@@ -110,7 +110,11 @@ def test_silent_weather_reads_the_request_and_never_answers(client: Client) -> N
     before = answers(client).get("silence", 0)
     with connect(client.environment.port) as waiting:
         waiting.sendall(GET)
-        poll(lambda: answers(client).get("silence"), lambda n: n == before + 1, timeout=30, what="silence")
+        poll(
+            lambda: answers(client).get("silence"),
+            lambda n: n == before + 1,
+            what="silence",
+        )
         client.put_weather("healthy")
         assert client.authorize().status_code == 200  # others are answered meanwhile
         waiting.shutdown(1)
@@ -204,7 +208,11 @@ def test_a_request_under_way_is_still_answered_when_the_port_closes() -> None:
         client = Client(simulated, "emea")
         with connect(client.environment.port) as busy:
             busy.sendall(GET)
-            poll(lambda: client.environment.stats.requests, lambda n: n == 1, timeout=30, what="the request")
+            poll(
+                lambda: client.environment.stats.requests,
+                lambda n: n == 1,
+                what="the request",
+            )
             client.put_weather("refused")
             received = b"".join(iter(lambda: busy.recv(65536), b""))
         assert received.startswith(b"HTTP/1.1 403 ")

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256
 from harness.simulated import Simulated
+from harness.waiting import PATIENCE
 from simulator.conftest import Client
 from simulator.examples import NOW, FakeClock, emea, other_id
 
@@ -77,7 +78,7 @@ class User(httpx.Client):
 
     def __init__(self, simulated: Simulated) -> None:
         self.source, self.destination = Client(simulated, "emea"), Client(simulated, "hub")
-        super().__init__(verify=self.source._trust, trust_env=False, timeout=30)  # noqa: SLF001  the same trust
+        super().__init__(verify=self.source._trust, trust_env=False, timeout=PATIENCE)  # noqa: SLF001  the same trust
         self.verifier = secrets.token_urlsafe(48)
         self.nonce, self.state = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self.steps: dict[str, httpx.Response] = {}

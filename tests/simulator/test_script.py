@@ -235,7 +235,6 @@ def test_a_script_that_has_ended_lets_the_simulator_run() -> None:
         kind = poll(
             lambda: simulated.environment("emea").weather.weather,
             lambda kind: kind == "error_json",
-            timeout=30,
             what="the change",
         )
         assert kind == "error_json"

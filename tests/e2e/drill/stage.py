@@ -36,6 +36,7 @@ from harness.http_server import HttpServer
 from harness.process import clean_environment
 from harness.prometheus import Prometheus, need_tool
 from harness.variables import PREFIX, target_variables
+from harness.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from e2e.drill.webhook import Alert, Notification
@@ -75,8 +76,6 @@ FOUL: Mapping[str, Mapping[str, Any]] = {
     "au_suppliers": {"weather": "tls_expired"},
     "sg_contractors": {"weather": "policy_changed"},
 }
-PATIENCE = 150.0
-"""Seconds for what takes twenty on a machine that has nothing else to do."""
 
 T = TypeVar("T")
 
@@ -265,10 +264,10 @@ class _Stage:
         assert response.is_success, response.text
 
     def _see(self, promql: str) -> None:
-        self.prometheus.wait_for(promql, bool, timeout=PATIENCE)
+        self.prometheus.wait_for(promql, bool)
 
     def _hear(self, status: str, *alerts: Alert) -> None:
-        self.webhook.wait_for(status, *alerts, timeout=PATIENCE)
+        self.webhook.wait_for(status, *alerts)
         if status == "firing":
             self._looks |= dict(self._look_closer(alerts))
 
@@ -288,7 +287,7 @@ class _Stage:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 encoding="utf-8",
-                timeout=60,
+                timeout=PATIENCE,
                 check=False,
             )
             yield notification.alert, Look(command=command, exit_code=done.returncode, output=done.stdout)

@@ -55,7 +55,7 @@ class Webhook(HttpServer):
         """Return the last status of every alert that ever arrived."""
         return {notification.alert: notification.status for notification in self.notifications}
 
-    def wait_for(self, status: str, *alerts: Alert, timeout: float) -> None:
+    def wait_for(self, status: str, *alerts: Alert) -> None:
         """Return when each of these alerts last arrived with this status.
 
         Raises:
@@ -65,7 +65,7 @@ class Webhook(HttpServer):
         def good(standing: Mapping[Alert, str]) -> bool:
             return all(standing.get(alert) == status for alert in alerts)
 
-        poll(self.standing, good, timeout=timeout, what=f"{status}: {sorted(alerts)}")
+        poll(self.standing, good, what=f"{status}: {sorted(alerts)}")
 
 
 def _notification(alert: dict[str, Any]) -> Notification:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness.browser import PATIENCE, Visit, browsing
+from harness.browser import Visit, browsing
 from harness.daemon import Daemon
 from harness.simulated import Simulated
 from harness.waiting import poll
@@ -44,7 +44,6 @@ class Scene:
         poll(
             states,
             lambda found: all(found[name] == wanted for name in names),
-            timeout=PATIENCE,
             what=f"{names} {wanted}",
         )
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from e2e.pages.conftest import NAMES
-from harness.browser import EVERY, PATIENCE
+from harness.browser import EVERY
+from harness.waiting import PATIENCE
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def test_only_a_changed_headline_is_announced(timed: Callable[[str], Visit], sce
 def test_one_more_probe_is_not_announced_on_the_page_of_a_target(timed: Callable[[str], Visit]) -> None:
     looking = timed("/targets/environment_2")
     newest = looking.page.locator("details").first.get_attribute("id")
-    for _ in range(int(PATIENCE)):
+    for _ in range(60):
         looking.refresh()
         if looking.page.locator("details").first.get_attribute("id") != newest:
             break
