@@ -20,7 +20,7 @@ from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
 from exporter.scheduling import ENVIRONMENT_RATE, ONE_SOURCE, first_probes, loads
 from exporter.settings import Config
-from exporter.target import IpFamily, Journey, Side, SourceKind, Target
+from exporter.target import IpFamily, Journey, ReadyBy, Side, SourceKind, Target
 from exporter.tls import WebSecurity
 
 _MAX_ROWS = 20
@@ -206,6 +206,8 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str]]:
     yield "identity provider", target.provider_id or "the only one that the destination offers"
     if target.source_kind is not SourceKind.PINGONE:
         yield "source kind", target.source_kind
+        yield "ready by", target.ready_by
+        yield "login hosts", ", ".join(target.login_hosts) or _NONE
     yield "test account", _NONE if target.user is None else _HIDDEN
 
 
@@ -333,6 +335,16 @@ def _federation_warnings(targets: Sequence[Target]) -> Iterator[str]:
         yield (
             "DESTINATION_SCOPE does not contain openid, so there is no ID token and every probe fails: "
             f"{_some(not_openid)}; add it"
+        )
+    unasked = [
+        target.name
+        for target in runs
+        if target.ready_by is ReadyBy.LOGIN_PAGE and target.source_kind is SourceKind.PINGONE
+    ]
+    if unasked:
+        yield (
+            "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone: "
+            f"{_some(unasked)}; set SOURCE_KIND to oidc or auto"
         )
     idle = [
         target.name

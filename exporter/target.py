@@ -209,8 +209,8 @@ class Target:
             as `/as/authorize`. It ends in the environment's id, except on a custom domain. None if the
             environment's id is not known.
         redirect_uri: the destination's return entry point.
-        absolute_host: the host of `source_url` was written with a trailing dot, which that URL does not have:
-            resolve it without search domains.
+        absolute_hosts: hosts of the two URLs that were written with a trailing dot, which is not in the URLs:
+            they are resolved without search domains.
         scope: OAuth scopes, separated by spaces.
         prompt: OIDC `prompt`, as it is sent.
         acr_values: OIDC `acr_values`, as it is sent.
@@ -266,7 +266,7 @@ class Target:
     client_key_file: Path | None = None
     ip_family: IpFamily = IpFamily.ANY
     proxy_url: str | None = field(default=None, repr=False)
-    absolute_host: bool = False
+    absolute_hosts: tuple[str, ...] = ()
     federation: JourneyTiming = JourneyTiming(interval=300.0, timeout=30.0, latency_objective=10.0)
     discovery: JourneyTiming = JourneyTiming(interval=600.0, timeout=10.0, latency_objective=2.0)
     destination_url: str = ""

@@ -210,6 +210,23 @@ def test_a_source_that_is_not_configured_is_shown_as_such() -> None:
     assert "client id   " in text
 
 
+def test_a_provider_that_is_not_pingone_is_shown_with_what_it_must_do() -> None:
+    kind = {"A__SOURCE_KIND": "auto", "B__SOURCE_KIND": "oidc", "B__READY_BY": "Login_Page"}
+    hosts = {"B__LOGIN_HOSTS": "login.partner.example,sso.partner.example"}
+    text = checked({**environ("A", "B", **kind, **hosts), **FEDERATION}).text
+    rows = [
+        line for line in text.splitlines() if line.startswith(("  source kind", "  ready by", "  login h"))
+    ]
+    assert rows == [
+        "  source kind             auto",
+        "  ready by                prompt_none",
+        "  login hosts             none",
+        "  source kind             oidc",
+        "  ready by                login_page",
+        "  login hosts             login.partner.example, sso.partner.example",
+    ]
+
+
 @pytest.mark.parametrize(
     ("fields", "warning"),
     [
@@ -233,6 +250,13 @@ def test_a_source_that_is_not_configured_is_shown_as_such() -> None:
             (
                 "DESTINATION_SCOPE does not contain openid, so there is no ID token and every probe fails: "
                 "a; add it"
+            ),
+        ),
+        (
+            {"A__READY_BY": "login_page", "B__READY_BY": "login_page", "B__SOURCE_KIND": "auto"},
+            (
+                "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone: a; "
+                "set SOURCE_KIND to oidc or auto"
             ),
         ),
         (

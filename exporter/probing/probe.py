@@ -140,7 +140,7 @@ class Prober:
             self._tls(target),
             target.ip_family,
             target.proxy_url,
-            absolute_host=target.absolute_host,
+            absolute_hosts=target.absolute_hosts,
         )
         try:
             with closing(JOURNEYS[journey](target, self._token)) as steps:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -155,7 +155,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         tls: decides which certificates are trusted.
         family: which addresses are tried.
         proxy_url: `http://[user:password@]host:port` of a forward proxy, or None.
-        absolute_host: resolve names without search domains.
+        absolute_hosts: are resolved without search domains.
     """
 
     def __init__(
@@ -166,13 +166,13 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         family: IpFamily = IpFamily.ANY,
         proxy_url: str | None = None,
         *,
-        absolute_host: bool = False,
+        absolute_hosts: Collection[str] = (),
     ) -> None:
         self._network = network
         self._deadline = deadline
         self._tls = tls
         self._family = family
-        self._absolute_host = absolute_host
+        self._absolute_hosts = absolute_hosts
         self._proxy = None if proxy_url is None else _parse_proxy(proxy_url)
         self._now = asyncio.get_running_loop().time
         self._idle: dict[Origin, _Connection] = {}
@@ -259,7 +259,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         proxy = self._proxy
         exchange.peer = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
         host, port = exchange.peer
-        absolute = self._absolute_host and proxy is None
+        absolute = proxy is None and host in self._absolute_hosts
         addresses = await self._resolve(f"{host}." if absolute else host, exchange)
         if admits is not None:
             resolved, addresses = addresses, [address for address in addresses if admits(address)]

@@ -70,6 +70,11 @@ class AuthServer:
         return self.url if self.custom_domain else f"{self.url}/{environment_id}"
 
 
+def absolute_hosts(*servers: AuthServer) -> tuple[str, ...]:
+    """Return the hosts of `servers` that were written with a trailing dot, each once."""
+    return tuple(sorted({urlsplit(server.url).hostname or "" for server in servers if server.absolute}))
+
+
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
     """A socket to listen on.

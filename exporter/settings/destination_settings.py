@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from exporter.destinations import Destination
 from exporter.settings import values
-from exporter.settings.addresses import AuthServer, parse_region
+from exporter.settings.addresses import AuthServer, absolute_hosts, parse_region
 from exporter.settings.section import Section, exclusive, setting
 from exporter.settings.target_settings import SOURCE_LOCATION, TargetDefaults
 from exporter.target import (
@@ -146,7 +146,7 @@ def resolve_destination(
         destination_environment_id=settings.environment_id,
         destination_url=url,
         redirect_uri=f"{url}/rp/callback/openid_connect",
-        absolute_host=server.absolute,
+        absolute_hosts=absolute_hosts(server),
         labels=tuple(sorted((label, value) for label, value in labels.items() if value)),
         journeys=(Journey.FEDERATION,),
         application=DestinationApplication(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from exporter.settings.addresses import parse_region
+from exporter.settings.addresses import absolute_hosts, parse_region
 from exporter.settings.config import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
 from exporter.settings.destination_settings import MAX_DEFAULT_FEDERATION_TIMEOUT, resolve_destination
 from exporter.settings.environment import ENV_FILE, read_env_file, read_environment
@@ -274,7 +274,7 @@ def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
     interval = settings.federation_interval
     resolved = {
         "source_url": source.environment_url(source_id) if source_id else None,
-        "absolute_host": source.absolute,
+        "absolute_hosts": absolute_hosts(source, destination),
         "destination_url": destination_url,
         "redirect_uri": settings.redirect_uri or f"{destination_url}/rp/callback/openid_connect",
         "labels": tuple(sorted((label, value) for label, value in settings.labels.items() if value)),

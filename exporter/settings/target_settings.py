@@ -17,7 +17,7 @@ from exporter.outcome import DAVINCI
 from exporter.settings import values
 from exporter.settings.addresses import ENDS_IN_ENVIRONMENT, AuthServer
 from exporter.settings.section import Section, conflict, exclusive, setting
-from exporter.target import ClientAuth, IpFamily, Journey, SourceKind
+from exporter.target import ClientAuth, IpFamily, Journey, ReadyBy, SourceKind
 
 MAX_LABELS = 20
 REQUIRED = ("source_environment_id", "destination_environment_id", "client_id")
@@ -168,7 +168,13 @@ class TargetDefaults(Section):
     source_kind: values.ProviderType = setting(
         SourceKind.PINGONE,
         "what the identity provider is: `pingone`; `oidc` for one that is not PingOne, which is only asked "
-        "whether it is ready (`prompt=none`); `auto` to decide by its URL",
+        "whether it is ready (`READY_BY`); `auto` to decide by its URL",
+    )
+    ready_by: values.Readiness = setting(
+        ReadyBy.PROMPT_NONE,
+        "what shows that a provider which is not PingOne is ready: `prompt_none`, that it answers "
+        "`prompt=none` with `login_required` or the like; `login_page`, that it shows a login form, after at "
+        "most five redirects within its own host and `LOGIN_HOSTS`",
     )
     issuer: values.Issuer = setting(
         None,
@@ -178,8 +184,8 @@ class TargetDefaults(Section):
     )
     login_hosts: values.Hosts = setting(
         (),
-        "further hosts, comma-separated, at most 20, that a provider which is not PingOne may use: also for "
-        "its signing keys",
+        "further hosts, comma-separated, at most 20, that a provider which is not PingOne may use, for its "
+        "login page and its signing keys: exact names, no wildcards; these may have private addresses",
     )
     secret_expires: values.OptionalMoment = setting(
         None,

@@ -252,8 +252,8 @@ def test_a_failure_of_the_target_is_a_value_and_not_a_log_line(caplog: pytest.Lo
     assert not caplog.records
 
 
-@pytest.mark.parametrize("absolute", [True, False])
-def test_an_absolute_host_is_resolved_without_search_domains(*, absolute: bool) -> None:
+@pytest.mark.parametrize("absolute", ["idp.example", "rp.example"])
+def test_only_a_host_that_is_absolute_is_resolved_without_search_domains(absolute: str) -> None:
     resolved: list[str] = []
 
     def resolve(name: str, family: IpFamily) -> asyncio.Future[ResolvedName]:
@@ -261,11 +261,11 @@ def test_an_absolute_host_is_resolved_without_search_domains(*, absolute: bool) 
         return not_resolving(name, family)
 
     async def main() -> Outcome:
-        target = a_target(source_url="https://idp.example/x", absolute_host=absolute)
+        target = a_target(source_url="https://idp.example/x", absolute_hosts=(absolute,))
         return await Prober(no_tls, resolve=resolve)(target, Journey.AUTHORIZE)
 
     run(main())
-    assert resolved == ["idp.example." if absolute else "idp.example"]
+    assert resolved == ["idp.example." if absolute == "idp.example" else "idp.example"]
 
 
 def test_an_exchange_that_ended_in_nothing_at_all_is_our_bug() -> None:

@@ -70,7 +70,7 @@ RELEVANT: dict[str, Any] = {
     "client_key_file": Path("/client.key"),
     "ip_family": IpFamily.V6,
     "proxy_url": "http://proxy.example:3128",
-    "absolute_host": True,
+    "absolute_hosts": ("source.example",),
     "journeys": (),
     "federation": JourneyTiming(interval=30.0, timeout=5.0, latency_objective=1.0),
     "discovery": JourneyTiming(interval=30.0, timeout=5.0, latency_objective=1.0),

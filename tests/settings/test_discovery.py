@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from settings.example import DESTINATION, EMEA, NOWHERE, SOURCE, T, errors, only_target
+from settings.example import DESTINATION, EMEA, NOWHERE, SOURCE, D, T, errors, only_target
 
 from exporter.settings import load
-from exporter.target import Journey, JourneyTiming
+from exporter.target import Journey, JourneyTiming, ReadyBy
 
 DISCOVERY = {f"{T}JOURNEYS": "discovery"}
 ALONE = {**DISCOVERY, f"{T}DESTINATION_ENVIRONMENT_ID": DESTINATION}
@@ -55,9 +55,18 @@ URL = "use e.g. https://auth.pingone.eu/94e3268d-847d-47aa-a45e-1ef8dd8f4df0/as"
 HOST = "invalid host; use a name without scheme, port and path, e.g. login.example.com"
 
 
+def test_a_provider_shows_that_it_is_ready_in_one_of_two_ways() -> None:
+    assert only_target({}).ready_by is ReadyBy.PROMPT_NONE
+    assert only_target({f"{T}READY_BY": " Login_Page"}).ready_by is ReadyBy.LOGIN_PAGE
+    assert only_target({f"{D}READY_BY": "login_page"}).ready_by is ReadyBy.LOGIN_PAGE
+
+
 @pytest.mark.parametrize(
     ("setting", "error"),
     [
+        ({"READY_BY": "page"}, "READY_BY: expected prompt_none or login_page"),
+        ({"READY_BY": ""}, "READY_BY: expected prompt_none or login_page"),
+        ({"LOGIN_HOSTS": "*.partner.example"}, f"LOGIN_HOSTS: {HOST}"),
         ({"ISSUER": "login.example"}, f"ISSUER: invalid base URL; {URL}"),
         ({"ISSUER": "https://u:p@login.example"}, f"ISSUER: must not contain a user or password; {URL}"),
         ({"ISSUER": "https://login.example?a=b"}, f"ISSUER: must not contain a query or fragment; {URL}"),

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from settings.example import EMEA, NOWHERE, SOURCE, P, T, errors, only_target
+from settings.example import DESTINATION, EMEA, NOWHERE, SOURCE, P, T, errors, only_target
 
 from exporter.settings import ConfigurationError, ListenAddress, load
 
@@ -81,20 +81,34 @@ def test_a_base_url_has_one_normal_form(text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "url"),
+    ("name", "value", "url", "host"),
     [
-        (AUTH_URL, "https://Auth.PingOne.eu.", f"https://auth.pingone.eu/{SOURCE}"),
-        (AUTH_URL, "https://auth.pingone.eu.:8443/a/", f"https://auth.pingone.eu:8443/a/{SOURCE}"),
-        (CUSTOM_DOMAIN, "login.example.com.", "https://login.example.com"),
+        (AUTH_URL, "https://Auth.PingOne.eu.", f"https://auth.pingone.eu/{SOURCE}", "auth.pingone.eu"),
+        (
+            AUTH_URL,
+            "https://auth.pingone.eu.:8443/a/",
+            f"https://auth.pingone.eu:8443/a/{SOURCE}",
+            "auth.pingone.eu",
+        ),
+        (CUSTOM_DOMAIN, "login.example.com.", "https://login.example.com", "login.example.com"),
     ],
 )
 def test_a_host_with_a_trailing_dot_is_absolute_and_used_without_the_dot(
-    name: str, value: str, url: str
+    name: str, value: str, url: str, host: str
 ) -> None:
     extra = {f"{T}DESTINATION_REGION": "EU"}
     assert only_target({name: value, **extra}).source_url == url
-    assert only_target({name: value, **extra}).absolute_host
-    assert not only_target({name: value.replace(".:", ":").rstrip("."), **extra}).absolute_host
+    assert only_target({name: value, **extra}).absolute_hosts == (host,)
+    assert only_target({name: value.replace(".:", ":").rstrip("."), **extra}).absolute_hosts == ()
+
+
+def test_each_of_source_and_destination_is_absolute_or_not() -> None:
+    own = {AUTH_URL: "https://idp.example", f"{T}DESTINATION_AUTH_URL": "https://RP.example.:8443"}
+    target = only_target(own)
+    assert target.absolute_hosts == ("rp.example",)
+    assert target.destination_url == f"https://rp.example:8443/{DESTINATION}"
+    both = {AUTH_URL: "https://idp.example.", f"{T}DESTINATION_AUTH_URL": "https://rp.example."}
+    assert only_target(both).absolute_hosts == ("idp.example", "rp.example")
 
 
 def test_a_trailing_dot_is_dropped_from_the_egress_check_and_kept_for_a_proxy() -> None:
