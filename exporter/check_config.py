@@ -52,7 +52,7 @@ def check_config(config: Config) -> ConfigReport:
     A login hint may name a person, a query may hold anything, and a proxy URL has a user and a password: of
     these the text only shows that they are set.
     """
-    all_targets = (*config.targets, *config.shard.elsewhere)
+    all_targets = (*config.targets, *config.elsewhere)
     blocks = [*_load_tables(config, all_targets), *_first_probes_table(config)]
     blocks += [_block(f"target {target.name}", _target_rows(target)) for target in config.targets]
     blocks.append(_block("exporter", _exporter_rows(config)))
@@ -69,7 +69,7 @@ def check_config(config: Config) -> ConfigReport:
 
 
 def _load_tables(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
-    sharded = bool(config.shard.elsewhere)
+    sharded = bool(config.elsewhere)
     several = any(len(target.steps(journey)) > 1 for target in config.targets for journey in target.journeys)
     groupings = (("auth host", _host), ("environment", _environment))
     for title, where in groupings:
@@ -215,15 +215,15 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str]]:
     web, shard, own = config.web, config.shard, len(config.targets)
     yield "targets", str(own)
     if shard.count > 1:
-        total = own + len(shard.elsewhere)
+        total = own + len(config.elsewhere)
         yield "shard", f"{shard.index} of 0 to {shard.count - 1}, with {own} of {total} targets"
     if config.disabled:
         yield "disabled targets", ", ".join(config.disabled)
-    yield "listen addresses", ", ".join(map(str, web.listen_addresses))
-    if web.security is not None:
-        yield "web security", ", ".join(_security(web.security))
-    if web.health_listen_addresses:
-        yield "health addresses", ", ".join(map(str, web.health_listen_addresses))
+    yield "listen addresses", ", ".join(map(str, web.listen_address))
+    if config.security is not None:
+        yield "web security", ", ".join(_security(config.security))
+    if web.health_listen_address:
+        yield "health addresses", ", ".join(map(str, web.health_listen_address))
     if web.external_url is not None:
         yield "external URL", web.external_url
     for name, template in (("Grafana URL", web.grafana_url), ("Prometheus URL", web.prometheus_url)):
@@ -255,7 +255,7 @@ def _security(security: WebSecurity) -> Iterator[str]:
 
 def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
     own = {load.where for load in loads(config.targets, _environment)}
-    shards = " from all shards together" if config.shard.elsewhere else ""
+    shards = " from all shards together" if config.elsewhere else ""
     limit = f"{_number(ONE_SOURCE * ENVIRONMENT_RATE)}/s ({ONE_SOURCE:.0%} of about {ENVIRONMENT_RATE:g}/s)"
     for load in loads(all_targets, _environment):
         if load.is_near_the_limit and load.where in own:

@@ -18,8 +18,8 @@ SETTLE_SECONDS = 1.0
 """A change on disk must stay as it is for so long: a file may be half written, or missing for a moment."""
 
 NEEDS_RESTART: Mapping[str, Callable[[Config], object]] = {
-    "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": lambda config: config.web.listen_addresses,
-    "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": lambda config: config.web.health_listen_addresses,
+    "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": lambda config: config.web.listen_address,
+    "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": lambda config: config.web.health_listen_address,
     "FLOW_EXPORTER_DURATION_BUCKETS": lambda config: config.duration_buckets,
     "FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS": lambda config: config.federation_duration_buckets,
     "FLOW_EXPORTER_LOG__FORMAT": lambda config: config.log.format,

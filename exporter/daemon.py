@@ -72,9 +72,9 @@ def run(config: Config, load: Callable[[], Config] | None = None) -> None:
     Raises:
         ListenError: an address cannot be listened on.
     """
-    sockets = bind(_addresses(config.web.listen_addresses))
+    sockets = bind(_addresses(config.web.listen_address))
     health_sockets = bind(
-        _addresses(config.web.health_listen_addresses), setting="FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
+        _addresses(config.web.health_listen_address or ()), setting="FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
     )
     with log_to(sys.stderr, level=config.log.level, style=config.log.format):
         asyncio.run(_run_until_signal(config, sockets, health_sockets, load))
@@ -162,7 +162,7 @@ class Daemon:
                 ),
             ],
         )
-        self._security = PortSecurity(config.web.security)
+        self._security = PortSecurity(config.security)
 
         self._single_reload = SingleFlight(self._reload_once)
         self._cooldown_until = 0.0
@@ -246,7 +246,7 @@ class Daemon:
             wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
             raise ConfigurationError([wrong], files=config.files) from None
         try:
-            apply_security = self._security.prepare(config.web.security)
+            apply_security = self._security.prepare(config.security)
         except TlsFileError as error:  # likewise
             message = f"cannot load the {error.part} any more; reload again"
             wrong = InvalidSetting("FLOW_EXPORTER_WEB__CONFIG_FILE", message)
@@ -382,7 +382,7 @@ def _log_start(
     if not config.targets:
         _log.info(
             "this shard has no targets",
-            extra={"shard": shard.index, "shards": shard.count, "elsewhere": len(shard.elsewhere)},
+            extra={"shard": shard.index, "shards": shard.count, "elsewhere": len(config.elsewhere)},
         )
 
 

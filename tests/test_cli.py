@@ -19,7 +19,7 @@ import exporter.probe_command
 from exporter import cli
 from exporter.demo import DemoError
 from exporter.serving import ListenError
-from exporter.settings import Config
+from exporter.settings import Config, LogSettings
 
 Calls = list[dict[str, Any]]
 
@@ -59,7 +59,7 @@ def test_run_is_the_default_command(
     ((settings, load),) = ran
     assert [target.name for target in settings.targets] == ["emea"]
     (tmp_path / ".env").write_text("FLOW_EXPORTER_LOG__LEVEL=debug\n", encoding="utf-8")
-    assert load() == replace(settings, log=replace(settings.log, level="debug"))
+    assert load() == replace(settings, log=LogSettings(level="debug"))
 
 
 @pytest.mark.usefixtures("configured")

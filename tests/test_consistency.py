@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from exporter import target
-from exporter.settings import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
+from exporter.settings import Config, EgressConfig, LogSettings, ShardSettings, WebSettings
 from exporter.target import Journey, Target
 
 EXPORTER = Path(target.__file__).parent
@@ -20,7 +20,7 @@ SHOW_SETTINGS = {"settings", "check_config"}
 """They show every setting, so they do not count as its users."""
 
 
-NOT_USED = {"WebConfig.config_file"}
+NOT_USED = {"WebSettings.config_file"}
 """Only settings read it."""
 
 
@@ -52,9 +52,16 @@ def test_a_journey_yields_exactly_the_steps_that_its_metrics_know(journey: Journ
 @pytest.mark.parametrize(
     "setting",
     [
-        f"{kind.__name__}.{field.name}"
-        for kind in (Target, Config, WebConfig, LogConfig, ShardConfig, EgressConfig)
-        for field in dataclasses.fields(kind)
+        *(
+            f"{kind.__name__}.{field.name}"
+            for kind in (Target, Config, EgressConfig)
+            for field in fields(kind)
+        ),
+        *(
+            f"{kind.__name__}.{name}"
+            for kind in (WebSettings, LogSettings, ShardSettings)
+            for name in kind.model_fields
+        ),
     ],
 )
 def test_every_setting_is_used(setting: str) -> None:

@@ -30,7 +30,7 @@ from exporter.outcome import Outcome
 from exporter.probing import SSLContexts
 from exporter.reasons import Reason
 from exporter.serving import ListenError, bind
-from exporter.settings import Config, ConfigurationError, InvalidSetting, load
+from exporter.settings import Config, ConfigurationError, InvalidSetting, ShardSettings, load
 from exporter.tls import TlsServer, WebSecurity
 
 if TYPE_CHECKING:
@@ -282,8 +282,8 @@ def test_a_tls_file_that_has_gone_since_the_settings_were_read_changes_nothing(
     before = config(tmp_path)
     target = replace(before.targets[0], ca_file=tmp_path / "gone.pem")
     tls = TlsServer(certificate=tmp_path / "gone.pem", key=tmp_path / "gone.pem")
-    web = replace(before.web, security=WebSecurity(tls=tls))
-    results, _ = reloaded(before, replace(before, targets=(target,)), replace(before, web=web))
+    secured = replace(before, security=WebSecurity(tls=tls))
+    results, _ = reloaded(before, replace(before, targets=(target,)), secured)
     assert [result.text.splitlines()[1].partition(": ") for result in results] == [
         (
             "FLOW_EXPORTER_TARGETS",
@@ -492,7 +492,7 @@ def test_a_reload_reaches_every_part_and_drops_what_is_removed(
     after = targets(
         "stays", "comes", egress_check_url=egress.base_url, web__external_url="https://new.example"
     )
-    after = replace(after, shard=replace(after.shard, index=1, count=2))
+    after = replace(after, shard=ShardSettings(index="1", count=2))
     own = logging.getLogger("exporter")
 
     async def main() -> list[str]:

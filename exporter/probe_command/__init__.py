@@ -70,7 +70,7 @@ def choose(names: Sequence[str], config: Config) -> tuple[Target, ...]:
     Raises:
         UnknownTargetError: a name is not that of an enabled target.
     """
-    targets = sorted((*config.targets, *config.shard.elsewhere), key=lambda target: target.name)
+    targets = sorted((*config.targets, *config.elsewhere), key=lambda target: target.name)
     enabled = {target.name: target for target in targets}
     if not names:
         return tuple(targets)

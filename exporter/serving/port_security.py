@@ -1,6 +1,6 @@
 """TLS, users, headers and rate limit of the web port, as configured now; a reload replaces them in place.
 
-security = PortSecurity(config.web.security)
+security = PortSecurity(config.security)
 create_app(…, security=security)         users, headers and rate limit apply to the next request
 serve(app, sockets, security=security)   TLS applies to the next connection
 security.prepare(other)()                another configuration, while the port stays open

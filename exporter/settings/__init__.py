@@ -11,10 +11,10 @@ load           all of it, in order                           config         the 
 
 from exporter.files import file_digests, printable
 from exporter.settings.addresses import REGIONS, ListenAddress
-from exporter.settings.config import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
+from exporter.settings.config import Config, EgressConfig
 from exporter.settings.load import load, shard_of
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
-from exporter.settings.schema import Settings
+from exporter.settings.schema import LogSettings, Settings, ShardSettings, WebSettings
 from exporter.settings.target_settings import REQUIRED, TargetSettings
 from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS
 from exporter.settings.web_file import TlsServerConfig
@@ -30,12 +30,12 @@ __all__ = [
     "EgressConfig",
     "InvalidSetting",
     "ListenAddress",
-    "LogConfig",
+    "LogSettings",
     "Settings",
-    "ShardConfig",
+    "ShardSettings",
     "TargetSettings",
     "TlsServerConfig",
-    "WebConfig",
+    "WebSettings",
     "file_digests",
     "load",
     "printable",

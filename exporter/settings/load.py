@@ -13,12 +13,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from exporter.settings.addresses import absolute_hosts, parse_region
-from exporter.settings.config import Config, EgressConfig, LogConfig, ShardConfig, WebConfig
+from exporter.settings.config import Config, EgressConfig
 from exporter.settings.destination_settings import MAX_DEFAULT_FEDERATION_TIMEOUT, resolve_destination
 from exporter.settings.environment import ENV_FILE, read_env_file, read_environment
 from exporter.settings.explain import explain
@@ -49,11 +50,13 @@ MAX_CONFIG_FILE_BYTES = 8 * 1024 * 1024
 CONFIG_FILE = ("config_file",)
 SECRETS_DIR = ("secrets_dir",)
 
-_COPIED = {field.name for field in fields(Target)} & TargetSettings.model_fields.keys()
+_COPIED_TO_CONFIG = {field.name for field in fields(Config)} & Settings.model_fields.keys()
+_COPIED_TO_TARGET = {field.name for field in fields(Target)} & TargetSettings.model_fields.keys()
 _MAX_DEFAULT_TIMEOUT = 10.0
 _WITH_SECRETS = {TARGETS, DEFAULTS, DESTINATIONS}
 _MIN_DEFAULT_SLOTS = 100
-_SPARE_SLOTS = 1.5
+_SLOTS_PER_BUSY_PROBE = 1.5
+"""So that probes that all take their whole timeout leave a third of the slots free."""
 
 
 def load(environ: Mapping[str, str], directory: Path) -> Config:
@@ -103,16 +106,18 @@ def _read_sources(environ: Mapping[str, str], directory: Path) -> tuple[list[Raw
     return sources, files
 
 
-def _named_path(sources: Sequence[RawSettings], path: Keys, directory: Path) -> tuple[RawValue, Path] | None:
+def _named_path(
+    sources: Sequence[RawSettings], setting: Keys, directory: Path
+) -> tuple[RawValue, Path] | None:
     """Return the strongest value of a setting that names a file or directory, and its path."""
-    raw = next((source.values[path] for source in sources if path in source.values), None)
+    raw = next((source.values[setting] for source in sources if setting in source.values), None)
     with suppress(ValueError):  # reported by the schema
-        if raw and (named := _path(raw, directory)):
-            return raw, named
+        if raw and (path := _file_path(raw, directory)):
+            return raw, path
     return None
 
 
-def _path(raw: RawValue, directory: Path) -> Path | None:
+def _file_path(raw: RawValue, directory: Path) -> Path | None:
     """Return the path in a setting, None if it is empty.
 
     Raises:
@@ -122,12 +127,12 @@ def _path(raw: RawValue, directory: Path) -> Path | None:
     return directory / parse_path(text) if isinstance(text, str) and text else None
 
 
-def _without(sources: list[RawSettings], kind: str, *paths: Keys) -> list[RawSettings]:
+def _without(sources: list[RawSettings], kind: str, *settings: Keys) -> list[RawSettings]:
     """Remove settings that cannot be in a source, since they name it or a stronger one."""
     for source in sources:
-        for path in paths:
-            if raw := source.values.pop(path, None):
-                variable = f"{PREFIX}{path[0].upper()}"
+        for keys in settings:
+            if raw := source.values.pop(keys, None):
+                variable = f"{PREFIX}{keys[0].upper()}"
                 source.error(raw.location, f"not allowed in {kind}; set {variable} in the environment")
     return sources
 
@@ -170,52 +175,51 @@ class _FileChecker:
         """Certificates of the web port; serving watches them, unless they are why it cannot start."""
         self._raw = raw
         self._directory = directory
-        self._problems: dict[object, TlsFileError | None] = {}
+        self._problem = cache(_tls_problem)
 
     def check(self) -> WebSecurity | None:
         """Check all files; return the content of the web configuration file."""
         levels = {path[:-1] for path in self._raw.values if path[0] in _WITH_SECRETS}
         for level in sorted(levels):
-            self._check((*level, "ca_file"), None, check_authorities)
-            certificate, key = ((*level, name) for name in CLIENT_CERTIFICATE)
-            self._check(certificate, key, check_client_certificate)
+            self._check_tls(check_authorities, (*level, "ca_file"))
+            self._check_tls(check_client_certificate, *((*level, name) for name in CLIENT_CERTIFICATE))
         return self._read_web_file(("web", "config_file"))
 
-    def _check(self, first: Keys, second: Keys | None, check: Callable[..., None]) -> None:
-        """Check the file or the pair of files that settings name, if they are paths."""
+    def _check_tls(self, check: Callable[..., None], *settings: Keys) -> None:
+        """Check the files that settings name together; the first setting is the one that needs the others."""
         try:
-            paths = [self._path_at(keys) for keys in (first, second) if keys]
+            paths = [self._path_at(keys) for keys in settings]
         except ValueError:  # not a path, which the schema reports
             return
         if paths[0] is None:
             return
         self.files += filter(None, paths)
-        if tuple(paths) not in self._problems:
-            try:
-                check(*paths)
-                self._problems[tuple(paths)] = None
-            except TlsFileError as error:
-                self._problems[tuple(paths)] = error
-        if problem := self._problems[tuple(paths)]:
-            keys = second if second and problem.part == KEY else first
+        if problem := self._problem(check, *paths):
+            keys = settings[-1 if problem.part == KEY else 0]
             self.errors.append(self._raw.values[keys].location.error(str(problem)))
 
-    def _path_at(self, keys: Keys) -> Path | None:
-        return _path(self._raw.values[keys], self._directory) if keys in self._raw.values else None
-
     def _read_web_file(self, keys: Keys) -> WebSecurity | None:
-        path = None
         with suppress(ValueError):  # not a path, which the schema reports
-            path = self._path_at(keys)
-        if path is None:
-            return None
-        self.files.append(path)
-        try:
-            security, errors, self.tls_files = read_web_file(path)
-        except ValueError as error:
-            security, errors = None, [self._raw.values[keys].location.error(str(error))]
-        self.errors += errors
-        return security
+            if path := self._path_at(keys):
+                self.files.append(path)
+                try:
+                    security, errors, self.tls_files = read_web_file(path)
+                except ValueError as error:
+                    security, errors = None, [self._raw.values[keys].location.error(str(error))]
+                self.errors += errors
+                return security
+        return None
+
+    def _path_at(self, keys: Keys) -> Path | None:
+        return _file_path(self._raw.values[keys], self._directory) if keys in self._raw.values else None
+
+
+def _tls_problem(check: Callable[..., None], *paths: Path | None) -> TlsFileError | None:
+    try:
+        check(*paths)
+    except TlsFileError as error:
+        return error
+    return None
 
 
 def _config(
@@ -229,39 +233,29 @@ def _config(
         if target.enabled:
             share = own if count == 1 or shard_of(name, count) == index else elsewhere
             share.append(_target(name, target, directory))
-    egress_url, defaults, web = settings.egress_check_url, settings.defaults, settings.web
-    return Config(
-        targets=tuple(own),
-        disabled=tuple(sorted(name for name, target in settings.targets.items() if not target.enabled)),
-        web=WebConfig(
-            listen_addresses=web.listen_address,
-            config_file=directory / web.config_file if web.config_file else None,
-            security=security,
-            health_listen_addresses=web.health_listen_address or (),
-            external_url=web.external_url,
-            grafana_url=web.grafana_url,
-            prometheus_url=web.prometheus_url,
-        ),
-        max_concurrent_probes=settings.max_concurrent_probes or _default_slots(own),
-        shutdown_grace=settings.shutdown_grace,
-        duration_buckets=settings.duration_buckets,
-        federation_duration_buckets=settings.federation_duration_buckets,
-        egress_check=None
+    egress_url, defaults = settings.egress_check_url, settings.defaults
+    copied = {name: getattr(settings, name) for name in _COPIED_TO_CONFIG}
+    resolved = {
+        "targets": tuple(own),
+        "elsewhere": tuple(elsewhere),
+        "disabled": tuple(sorted(name for name, target in settings.targets.items() if not target.enabled)),
+        "security": security,
+        "max_concurrent_probes": settings.max_concurrent_probes or _default_slots(own),
+        "egress_check": None
         if egress_url is None
         else EgressConfig(url=egress_url, proxy_url=defaults.proxy_url, ip_family=defaults.ip_family),
-        log=LogConfig(level=settings.log.level, format=settings.log.format),
-        shard=ShardConfig(index=index, count=count, elsewhere=tuple(elsewhere)),
-        destinations=tuple(
+        "destinations": tuple(
             resolve_destination(name, destination, defaults, directory)
             for name, destination in sorted(settings.destinations.items())
         ),
-        files=files,
-    )
+        "files": files,
+    }
+    return Config(**(copied | resolved))
 
 
 def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
     """Resolve one target; settings with the same name as a field of `Target` are copied."""
-    copied = {field: getattr(settings, field) for field in _COPIED}
+    copied = {field: getattr(settings, field) for field in _COPIED_TO_TARGET}
     source_id, destination_id = copied["source_environment_id"], copied["destination_environment_id"]
     source = settings.auth_url or settings.custom_domain or settings.region or parse_region("NA")
     destination = (
@@ -271,7 +265,6 @@ def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
         or source
     )
     destination_url = destination.environment_url(destination_id)
-    interval = settings.federation_interval
     resolved = {
         "source_url": source.environment_url(source_id) if source_id else None,
         "absolute_hosts": absolute_hosts(source, destination),
@@ -279,17 +272,9 @@ def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
         "redirect_uri": settings.redirect_uri or f"{destination_url}/rp/callback/openid_connect",
         "labels": tuple(sorted((label, value) for label, value in settings.labels.items() if value)),
         "journeys": settings.journeys or settings.journey or (Journey.AUTHORIZE,),
-        "timeout": settings.timeout or min(_MAX_DEFAULT_TIMEOUT, settings.interval / 2),
-        "federation": JourneyTiming(
-            interval=interval,
-            timeout=settings.federation_timeout or min(MAX_DEFAULT_FEDERATION_TIMEOUT, interval / 2),
-            latency_objective=settings.federation_latency_objective,
-        ),
-        "discovery": JourneyTiming(
-            interval=settings.discovery_interval,
-            timeout=settings.discovery_timeout or min(_MAX_DEFAULT_TIMEOUT, settings.discovery_interval / 2),
-            latency_objective=settings.discovery_latency_objective,
-        ),
+        "timeout": _timing(settings, Journey.AUTHORIZE).timeout,
+        "federation": _timing(settings, Journey.FEDERATION),
+        "discovery": _timing(settings, Journey.DISCOVERY),
         "application": _application(settings),
         "user": SyntheticUser(username=settings.username, password=settings.password)
         if settings.username and settings.password
@@ -297,6 +282,14 @@ def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
         **{field: directory / value for field, value in copied.items() if isinstance(value, Path)},
     }
     return Target(name=name, **(copied | resolved))
+
+
+def _timing(settings: TargetSettings, journey: Journey) -> JourneyTiming:
+    prefix = "" if journey is Journey.AUTHORIZE else f"{journey}_"
+    values = {field.name: getattr(settings, prefix + field.name) for field in fields(JourneyTiming)}
+    longest = MAX_DEFAULT_FEDERATION_TIMEOUT if journey is Journey.FEDERATION else _MAX_DEFAULT_TIMEOUT
+    values["timeout"] = values["timeout"] or min(longest, values["interval"] / 2)
+    return JourneyTiming(**values)
 
 
 def _application(settings: TargetSettings) -> DestinationApplication | None:
@@ -320,7 +313,7 @@ def _default_slots(targets: Iterable[Target]) -> int:
     timings = (target.timing(journey) for target in targets for journey in target.journeys)
     busy = math.fsum(timing.timeout / timing.interval for timing in timings)
     # Rounded first: a sum such as 100.00000000000001 must not cost a slot.
-    return max(_MIN_DEFAULT_SLOTS, math.ceil(round(_SPARE_SLOTS * busy, 6)))
+    return max(_MIN_DEFAULT_SLOTS, math.ceil(round(_SLOTS_PER_BUSY_PROBE * busy, 6)))
 
 
 def shard_of(target: str, count: int) -> int:

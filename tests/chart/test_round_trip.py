@@ -19,7 +19,7 @@ from harness.process import clean_environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.settings import Config, LogConfig, load
+from exporter.settings import Config, LogSettings, load
 from exporter.target import (
     ClientAuth,
     DestinationApplication,
@@ -85,7 +85,7 @@ class Pod:
 
 def without_files(settings: Config) -> Config:
     """Leave out which files were read: that is the way, not what came by it."""
-    web = replace(settings.web, config_file=None)
+    web = settings.web.model_copy(update={"config_file": None})
     return replace(settings, files=(), web=web)
 
 
@@ -163,7 +163,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
         proxy_url="http://proxy.example.com:3128",
     )
     assert settings.disabled == ("retired",)
-    assert [str(address) for address in settings.web.listen_addresses] == [":9100"]
+    assert [str(address) for address in settings.web.listen_address] == [":9100"]
     assert settings.web.external_url == "https://flows.example.com/pingone"
     assert settings.web.grafana_url == "https://grafana.example.com/d/flows?var-target={target}"
     assert settings.max_concurrent_probes == 1_000_000
@@ -172,7 +172,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
     assert settings.federation_duration_buckets == (1.0, 2.5, 10.0)
     assert settings.egress_check is not None
     assert settings.egress_check.url == "https://www.example.com/generate_204"
-    assert settings.log == LogConfig(level="debug", format="json")
+    assert settings.log == LogSettings(level="debug", format="json")
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])
@@ -226,18 +226,19 @@ def test_an_existing_secret_takes_precedence_over_the_charts_and_the_file(tmp_pa
 
 
 def test_the_web_port_follows_the_values(tmp_path: Path) -> None:
-    web = Pod(shape("web-mutual"), tmp_path / "mutual").settings().web
-    assert web.config_file == tmp_path / "mutual/etc/pingone-flow-exporter/web/web.yaml"
-    assert web.security is not None
-    assert web.security.tls is not None
-    assert web.security.tls.certificate_required
-    assert web.security.tls.authorities == web.config_file.with_name("ca.crt")
-    assert [str(address) for address in web.health_listen_addresses] == [":9989"]
-    web = Pod(shape("web-tls"), tmp_path / "tls").settings().web
-    assert web.security is not None
-    assert web.security.tls is not None
-    assert web.security.users == shape("web-tls")["web"]["config"]["basic_auth_users"]
-    assert web.health_listen_addresses == ()
+    config = Pod(shape("web-mutual"), tmp_path / "mutual").settings()
+    file = tmp_path / "mutual/etc/pingone-flow-exporter/web/web.yaml"
+    assert config.web.config_file == file
+    assert config.security is not None
+    assert config.security.tls is not None
+    assert config.security.tls.certificate_required
+    assert config.security.tls.authorities == file.with_name("ca.crt")
+    assert list(map(str, config.web.health_listen_address or ())) == [":9989"]
+    config = Pod(shape("web-tls"), tmp_path / "tls").settings()
+    assert config.security is not None
+    assert config.security.tls is not None
+    assert config.security.users == shape("web-tls")["web"]["config"]["basic_auth_users"]
+    assert config.web.health_listen_address is None
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])

@@ -79,8 +79,8 @@ def test_a_list_may_replace_commas(tmp_path: Path) -> None:
     )
     assert config.targets[0].expected_statuses == ("OTP_REQUIRED", "DAVINCI")
     assert config.duration_buckets == (0.1, 1.0)
-    assert config.web.listen_addresses == (ListenAddress("::1", 1), ListenAddress("", 2))
-    assert config.web.health_listen_addresses == (ListenAddress("127.0.0.1", 3),)
+    assert config.web.listen_address == (ListenAddress("::1", 1), ListenAddress("", 2))
+    assert config.web.health_listen_address == (ListenAddress("127.0.0.1", 3),)
 
 
 def test_null_unsets_a_setting_and_empties_a_group(tmp_path: Path) -> None:

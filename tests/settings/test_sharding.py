@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from settings.example import EMEA, NOWHERE, errors, targets
 
-from exporter.settings import MAX_SHARDS, ShardConfig, load, shard_of
+from exporter.settings import MAX_SHARDS, ShardSettings, load, shard_of
 
 INDEX, COUNT = "FLOW_EXPORTER_SHARD__INDEX", "FLOW_EXPORTER_SHARD__COUNT"
 NAMES = [f"target_{number}" for number in range(1000)]
@@ -53,7 +53,7 @@ def test_every_target_is_probed_by_exactly_one_shard(own: set[str], count: int) 
     probed = []
     for index in range(count):
         config = load({**targets(*own), INDEX: f"exporter-{index}", COUNT: str(count)}, NOWHERE)
-        assert len(config.targets) + len(config.shard.elsewhere) == len(own)
+        assert len(config.targets) + len(config.elsewhere) == len(own)
         probed += [target.name for target in config.targets]
     assert sorted(probed) == sorted(own)
 
@@ -77,7 +77,8 @@ def test_any_other_index_is_an_error(written: str) -> None:
 
 def test_there_is_one_shard_unless_said_otherwise() -> None:
     settings = load(EMEA, NOWHERE)
-    assert settings.shard == ShardConfig(index=0, count=1, elsewhere=())
+    assert settings.shard == ShardSettings(index="0", count=1)
+    assert settings.elsewhere == ()
     assert len(settings.targets) == 1
 
 

@@ -260,7 +260,7 @@ def test_an_invalid_redirect_uri_is_reported(text: str, wrong: str) -> None:
     ],
 )
 def test_listen_addresses_keep_their_order(text: str, addresses: tuple[ListenAddress, ...]) -> None:
-    assert load({**EMEA, LISTEN: text}, NOWHERE).web.listen_addresses == addresses
+    assert load({**EMEA, LISTEN: text}, NOWHERE).web.listen_address == addresses
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_a_socket_cannot_be_listened_on_twice() -> None:
 
 @pytest.mark.parametrize("text", [":9988", "[::1]:9988", "localhost:0"])
 def test_a_listen_address_is_shown_as_it_is_written(text: str) -> None:
-    assert str(load({**EMEA, LISTEN: text}, NOWHERE).web.listen_addresses[0]) == text
+    assert str(load({**EMEA, LISTEN: text}, NOWHERE).web.listen_address[0]) == text
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(directory: Path, text: str) -> WebSecurity:
     (directory / "web.yml").write_text(text)
-    security = load(EMEA | VARIABLE, directory).web.security
+    security = load(EMEA | VARIABLE, directory).security
     assert security is not None
     return security
 
