@@ -47,6 +47,8 @@ header lines, trailers. CloudFront, PingOne's edge, lets through 20 KiB of heade
 MAX_EXACT_BYTES = 64 * 1024
 """A longer answer fills the receive window while the event loop is stalled, which slows the sender."""
 
+MAX_CLOSING_ORIGINS = 10_000  # remembered; a provider that is not PingOne can name any
+
 MAX_CROSSING_SECONDS = 1.0  # a round trip; a connection that ends later is the server's own failure
 
 Admits = Callable[[str], bool]
@@ -114,18 +116,22 @@ class ExchangeError(httpx.TransportError):
         self.exchange = exchange
 
 
-class Network(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Network:
     """What all probes share to reach their targets.
 
     Args:
         resolve: name and family to addresses.
         stats: counts exchanges that the event loop timed.
         stalls: the stalls of the event loop.
+        closing: origins that closed a kept connection just as a request came; the next request that must
+            not be sent twice gets a new one there.
     """
 
     resolve: Resolve
     stats: TransportStats
     stalls: StallsSince
+    closing: set[Origin] = field(default_factory=set)
 
 
 class _Connection(NamedTuple):
@@ -190,15 +196,19 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         try:
             origin, target = split_url(request.url)
             exchange.origin = origin
-            reused = self._reused(origin, exchange, admits)
+            if request.may_be_repeated or origin not in self._network.closing:
+                reused = self._reused(origin, exchange, admits)
             connection = reused or await self._connection(origin, exchange, admits)
             await self._converse(connection, request, (origin, target), exchange)
             if connection.protocol.their_state is h11.DONE and connection.protocol.our_state is h11.DONE:
                 connection.protocol.start_next_cycle()
                 self._idle[origin] = connection
         except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
-            if reused is not None and request.may_be_repeated and self._crossed(reused, exchange, error):
-                return await self.exchange(request, admits)
+            if reused is not None and self._crossed(reused, exchange, error):
+                if len(self._network.closing) < MAX_CLOSING_ORIGINS:
+                    self._network.closing.add(origin)
+                if request.may_be_repeated:
+                    return await self.exchange(request, admits)
             exchange.error = error
         if self._open:
             self._note_end(exchange, self._open[-1].tcp if connection is None else connection.tcp)

@@ -50,6 +50,36 @@ def query(heard: Heard) -> list[tuple[str, str]]:
     return parse_qsl(heard.target.partition("?")[2], keep_blank_values=True, strict_parsing=True)
 
 
+def closes_kept_connections(step: str) -> dict[str, Response | Play]:
+    """Close a connection instead of answering its second request, from a step on."""
+
+    def play(federation: Federation, heard: Heard) -> Response:
+        earlier = [each for each in federation.heard[:-1] if each.connection == heard.connection]
+        return Response(raw=b"hang up") if earlier else federation.good(heard)
+
+    return dict.fromkeys(STEPS[STEPS.index(step) :], play)
+
+
+def test_a_request_that_must_not_be_sent_twice_gets_a_new_connection_once_a_server_closed_a_kept_one() -> (
+    None
+):
+    probed = probe(closes_kept_connections("initiate"))
+    assert probed.finding == ("token", "ok", "none")
+    for step in ("sign_on", "source_resume", "callback", "destination_resume", "token"):
+        number = probed.federation.only(step).connection
+        first = next(each for each in probed.federation.heard if each.connection == number)
+        assert first.step == step
+
+
+@pytest.mark.parametrize("step", ["sign_on", "source_resume", "callback", "destination_resume", "token"])
+def test_such_a_request_fails_once_at_most_and_the_next_probe_knows_better(step: str) -> None:
+    first = probe(closes_kept_connections(step))
+    assert first.finding == (step, "protocol", "provider")
+    assert first.federation.steps().count(step) == 1
+    second = probe(closes_kept_connections(step), probes=2, one_shot=False)
+    assert second.finding == ("token", "ok", "none")
+
+
 # Every request
 
 
