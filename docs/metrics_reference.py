@@ -11,6 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
+from exporter.status import UNKNOWN, StatusComponent, StatusPageReport
 from exporter.target import Journey, ListedProvider, ProviderKind, SyntheticUser, Target
 
 _INTRODUCTION = """\
@@ -39,12 +40,22 @@ In addition, prometheus-client exposes metrics about the process (`process_cpu_s
 `process_max_fds`, `process_open_fds`, `process_resident_memory_bytes`, `process_start_time_seconds`,
 `process_virtual_memory_bytes`; on Linux only) and about Python (`python_info`).
 """
+_VENDOR = """
+## About the vendor's status page
+
+With `FLOW_EXPORTER_STATUS_PAGE__URL` only, and with several shards from shard 0 only. `page` is the host of
+the page, `component` is what the settings name; no text of the page is a label. The page lags behind what it
+reports: it annotates the exporter's own findings and changes none of them.
+
+"""
 _NONE = "\N{EN DASH}"
-_PREFIX = "pingone_flow_"
+_PREFIXES = ("pingone_flow_", "pingone_status_")
 _LABELS = (
+    *("page", "component", "impact"),
     *("target", "journey", "step", "phase", "reason", "fault", "code", "status", "check", "cause"),
     *("side", "source_environment_id", "destination_environment_id", "auth_host", "destination_auth_host"),
     *("destination", "provider", "provider_id", "kind", "version", "python_version"),
+    "state",
 )
 """In the order in which a reader expects them."""
 
@@ -69,8 +80,14 @@ class Family:
 def reference() -> str:
     """Return docs/metrics.md."""
     targets = [family for family in FAMILIES if "target" in family.labels]
-    exporter = [family for family in FAMILIES if "target" not in family.labels]
-    return "".join((_INTRODUCTION, _TARGETS, *_table(targets), _EXPORTER, *_table(exporter), _OTHERS))
+    vendor = [family for family in FAMILIES if "page" in family.labels]
+    exporter = [family for family in FAMILIES if not {"target", "page"} & set(family.labels)]
+    return "".join(
+        (
+            *(_INTRODUCTION, _TARGETS, *_table(targets), _EXPORTER, *_table(exporter), _OTHERS),
+            *(_VENDOR, *_table(vendor)),
+        )
+    )
 
 
 def _table(families: Iterable[Family]) -> Iterator[str]:
@@ -89,7 +106,7 @@ def _families() -> tuple[Family, ...]:
     found = []
     page = asyncio.run(_example().render(True)).decode()  # noqa: FBT003  in OpenMetrics
     for metric in text_string_to_metric_families(page):  # type: ignore[no-untyped-call]
-        if not metric.name.startswith(_PREFIX):
+        if not metric.name.startswith(_PREFIXES):
             continue
         if not metric.samples:
             raise ValueError(f"{metric.name} has no sample")
@@ -152,6 +169,15 @@ def _example() -> Metrics:
     metrics.backoff_until(target.name, Journey.FEDERATION, float("inf"))
     metrics.transport.kernel_timestamps = True
     metrics.egress(True)  # noqa: FBT003  it got a response
+    metrics.status_page(
+        StatusPageReport(
+            page="status.example.com",
+            fetched_ok=True,
+            last_success=1.8e9,
+            updated=1.8e9,
+            components=(StatusComponent("", UNKNOWN),),
+        )
+    )
     return metrics
 
 

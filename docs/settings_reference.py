@@ -111,7 +111,7 @@ def _default(info: FieldInfo) -> str:
     if shown:
         return str(shown)
     match info.default:
-        case None:
+        case None | ():
             return _NO_DEFAULT
         case bool():
             return f"`{str(info.default).lower()}`"

@@ -236,6 +236,9 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str]]:
         bounds = config.federation_duration_buckets
         yield "federation buckets", ", ".join(f"{bound:g}" for bound in bounds)
     yield "egress check", _NONE if config.egress_check is None else _without_query(config.egress_check.url)
+    if (page := config.status_page) is not None:
+        yield "status page", f"{_without_query(page.url)}, every {format_duration(page.interval)}"
+        yield "status components", ", ".join(page.components) or _NONE
     yield "log", f"{config.log.format}, from level {config.log.level}"
 
 

@@ -27,7 +27,7 @@ from exporter.config_files import (
 )
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
 from exporter.outcome import Observer
-from exporter.probing import EgressCheck, Prober, SSLContexts, warm_up
+from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, warm_up
 from exporter.process import (
     environment_warnings,
     freeze_gc,
@@ -49,6 +49,9 @@ FILE_WATCH_INTERVAL = 5.0
 
 MAX_REPORTED_ERRORS = 100
 """A reload reports no more errors than this: a file meant for another program may have thousands."""
+
+STATUS_PAGE_TICK = 5.0
+"""How often it is checked whether the status page is due: a reload may change its interval."""
 
 REPEAT_SECONDS = 10.0
 """The same errors are not logged again sooner."""
@@ -149,6 +152,8 @@ class Daemon:
         )
         self._egress_check = self._new_egress_check(config.egress_check)
         self._egress: EgressStatus | None = None
+        self._status_page = _status_page(config)
+        self._status_page_due = 0.0
         self._schedule = Schedule(
             config.targets,
             self._prober,
@@ -157,6 +162,7 @@ class Daemon:
             max_concurrent_probes=config.max_concurrent_probes,
             jobs=[
                 PeriodicJob("egress check", EgressCheck.INTERVAL, self._check_egress),
+                PeriodicJob("status page", STATUS_PAGE_TICK, self._read_status_page),
                 PeriodicJob(
                     "file watch", FILE_WATCH_INTERVAL, self._watch_files, first_after=FILE_WATCH_INTERVAL
                 ),
@@ -272,6 +278,11 @@ class Daemon:
         if self._egress_check is None:
             self._metrics.egress(None)
             self._egress = None
+        if (config.status_page, config.shard.index) != (before.status_page, before.shard.index):
+            self._status_page, self._status_page_due = _status_page(config), 0.0
+            self._metrics.status_page(None)
+        elif self._status_page is not None:
+            self._status_page.read_authorities_again()
         prepared.apply_security()
         self.config = config
 
@@ -338,6 +349,15 @@ class Daemon:
             stalls=self._loop_watch.stalls,
         )
 
+    async def _read_status_page(self) -> None:
+        page, config, now = self._status_page, self.config.status_page, asyncio.get_running_loop().time()
+        if page is None or config is None or now < self._status_page_due:
+            return
+        self._status_page_due = now + config.interval
+        report = await page.refresh()
+        if page is self._status_page:
+            self._metrics.status_page(report)
+
     def _sign_on_suspension(self, target: Target) -> Reason | None:
         return self._prober.guard.suspended(target)
 
@@ -355,6 +375,7 @@ class Daemon:
                 external_url=lambda: self.config.web.external_url,
                 egress=lambda: self._egress,
                 suspended=self._sign_on_suspension,
+                status_page=lambda: None if self._status_page is None else self._status_page.report,
             ),
             reload=lambda: self.reload("POST /-/reload"),
             security=self._security,
@@ -367,6 +388,20 @@ class Daemon:
 
     def _target_history(self, name: str) -> tuple[TargetHistory, ...]:
         return tuple(self._history.history(self._status(probe)) for probe in self._schedule.scheduled(name))
+
+
+def _status_page(config: Config) -> StatusPage | None:
+    """Return the reader of the vendor's status page; shard 0 alone has one."""
+    page = config.status_page
+    if page is None or config.shard.index != 0:
+        return None
+    return StatusPage(
+        page.url,
+        page.components,
+        ca_file=page.ca_file,
+        proxy_url=page.proxy_url,
+        family=page.ip_family,
+    )
 
 
 def _log_start(

@@ -112,14 +112,25 @@ class EgressStatus:
     since: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+UNKNOWN = "unknown"
+"""On the vendor's status page: any value outside the known ones, and a component that it does not have."""
+
+COMPONENT_STATUSES = (
+    *("operational", "degraded_performance", "partial_outage", "major_outage", "under_maintenance"),
+    UNKNOWN,
+)
+INCIDENT_IMPACTS = ("none", "minor", "major", "critical", "maintenance", UNKNOWN)
+MAINTENANCE_STATES = ("scheduled", "in_progress", "verifying", UNKNOWN)
+"""Statuspage's public API, version 2. Further values of a label must come from these."""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusComponent:
     """A component of the vendor's status page.
 
     Args:
         name: as the settings name it.
-        status: `operational`, `degraded_performance`, `partial_outage`, `major_outage`, `under_maintenance`;
-            `unknown` for any other, and for a component that the page does not have.
+        status: one of `COMPONENT_STATUSES`.
         since: when that status began, by the page; None if unknown.
     """
 
@@ -128,13 +139,13 @@ class StatusComponent:
     since: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class StatusIncident:
     """An open incident of the vendor's status page.
 
     Args:
         name: the page's own text: untrusted, at most 200 characters.
-        impact: `none`, `minor`, `major`, `critical`; `unknown` for any other.
+        impact: one of `INCIDENT_IMPACTS`.
         since: when it began, by the page; None if unknown.
     """
 
@@ -143,13 +154,13 @@ class StatusIncident:
     since: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class StatusMaintenance:
     """A maintenance on the vendor's status page that is not over.
 
     Args:
         name: the page's own text: untrusted, at most 200 characters.
-        state: `scheduled`, `in_progress`, `verifying`; `unknown` for any other.
+        state: one of `MAINTENANCE_STATES`.
         since: when it began or begins, by the page; None if unknown.
     """
 

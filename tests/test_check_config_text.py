@@ -85,6 +85,8 @@ def test_optional_settings_are_shown_if_they_are_set(certificate: Path) -> None:
         "FLOW_EXPORTER_TARGETS__APAC__ENABLED": "false",
         "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "[::1]:1,localhost:2",
         "FLOW_EXPORTER_EGRESS_CHECK_URL": "https://www.example.com/generate_204",
+        "FLOW_EXPORTER_STATUS_PAGE__URL": "https://status.example.com/summary.json?a=planted",
+        "FLOW_EXPORTER_STATUS_PAGE__COMPONENTS": "k3tm8hjrxdt1,Europe / SSO",
     }
     lines = describe(load(environ, certificate.parent)).split("\n")
     assert {
@@ -98,6 +100,8 @@ def test_optional_settings_are_shown_if_they_are_set(certificate: Path) -> None:
         "  IP family               IPv6 only",
         "  proxy                   proxy.example.com:3128",
         "  egress check            https://www.example.com/generate_204",
+        "  status page             https://status.example.com/summary.json?(set), every 2m",
+        "  status components       k3tm8hjrxdt1, Europe / SSO",
         "  disabled targets        apac",
         "  listen addresses        [::1]:1, localhost:2",
     } <= set(lines)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from harness.http_messages import Answer
+from harness.http_messages import Answer, json_answer
 from harness.variables import target_variables
 from observing import logfmt
 from observing.logs import written
@@ -553,3 +553,50 @@ def test_the_result_of_an_egress_check_that_a_reload_has_replaced_is_not_shown(
             return (await get(f"{url}/metrics")).text
 
     assert "pingone_flow_exporter_egress_up" not in asyncio.run(main())
+
+
+def summary(status: str) -> dict[str, object]:
+    return {"page": {}, "components": [{"id": "sso", "name": "SSO", "status": status}]}
+
+
+def test_the_status_page_is_read_at_the_start_and_again_when_a_reload_names_another(
+    http_server: Factory[..., HttpServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporter.daemon, "STATUS_PAGE_TICK", 0.05)
+    server = http_server()
+    pages = [http_server(json_answer(summary(status))) for status in ("partial_outage", "operational")]
+    urls = [f"{page.base_url}/api/v2/summary.json" for page in pages]
+    before, after, other_shard = (
+        settings_for(server, tmp_path, status_page__url=url, status_page__components="sso")
+        for url in (*urls, urls[0])
+    )
+    other_shard = replace(other_shard, shard=ShardSettings(index="1", count=2))
+    without = settings_for(server, tmp_path)
+
+    async def shown(url: str, status: str, page: HttpServer) -> str:
+        line = f'component="sso",page="127.0.0.1:{page.port}",status="{status}"}} 1.0\n'
+        async with asyncio.timeout(LATER):
+            while True:
+                text = (await get(f"{url}/metrics")).text
+                if line in text:
+                    return text
+
+    async def main() -> list[str]:
+        sockets, url = listening()
+        daemon = Daemon(before, load=Loading(after, other_shard, without))
+        async with daemon.running(sockets):
+            first = await shown(url, "partial_outage", pages[0])
+            assert (await daemon.reload("test")).good
+            second = await shown(url, "operational", pages[1])
+            texts = [first, second]
+            for _ in range(2):
+                assert (await daemon.reload("test")).good
+                texts.append((await get(f"{url}/metrics")).text)
+            return texts
+
+    first, second, *absent = asyncio.run(main())
+    assert 'pingone_status_fetch_success{page="127.0.0.1' in first
+    assert f'page="127.0.0.1:{pages[0].port}"' not in second
+    for text in absent:
+        assert "pingone_status_" not in text
+    assert [len(page.requests) for page in pages] == [1, 1]

@@ -22,9 +22,11 @@ from exporter import __version__
 from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
 from exporter.observing.histogram import BucketCounts
+from exporter.observing.status_page_metrics import status_page_families
 from exporter.observing.target_metrics import TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
 from exporter.reasons import Reason
+from exporter.status import StatusPageReport
 from exporter.target import Journey, Target
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -71,6 +73,7 @@ class Metrics(Collector):
         self._schedule_lag = BucketCounts(_LAG_BUCKETS)
         self._event_loop_lag = BucketCounts(_LAG_BUCKETS)
         self._egress_up: bool | None = None
+        self._status_page: StatusPageReport | None = None
         self._config_good = True
         self._config_loaded_at = wall()
 
@@ -145,6 +148,8 @@ class Metrics(Collector):
                 "Whether the last egress check got a response: 1 or 0; absent if none is configured.",
                 self._egress_up,
             )
+        if self._status_page is not None:
+            yield from status_page_families(self._status_page)
         for collector in self._others:
             yield from collector.collect()
 
@@ -204,6 +209,10 @@ class Metrics(Collector):
     def egress(self, up: bool | None, /) -> None:  # noqa: FBT001  the one thing there is to say
         """Show the result of the egress check; None if there is no such check."""
         self._egress_up = up
+
+    def status_page(self, report: StatusPageReport | None, /) -> None:
+        """Show the vendor's status page; None if there is no such page."""
+        self._status_page = report
 
     def set_shard(self, index: int, count: int, /) -> None:
         """Show this exporter's index, from 0, and the number of shards."""

@@ -46,6 +46,15 @@ class SSLContexts:
         return self._earlier[setting] if context is None else context
 
 
+def verified_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts the given authorities alone, or else the system's.
+
+    Raises:
+        OSError: the file cannot be read, or is not a certificate.
+    """
+    return _context(_Setting(ca_file))
+
+
 class _Setting(NamedTuple):
     """All of a target that its context depends on."""
 
@@ -59,7 +68,6 @@ def _setting(target: Target) -> _Setting:
 
 
 def _context(setting: _Setting) -> ssl.SSLContext:
-    """Trust the given authorities alone, or else the system's."""
     context = ssl.create_default_context(cafile=setting.ca_file)
     # The same on every Python: 3.13 switched both on by default. Strict checks refuse private authorities
     # that lack what RFC 5280 asks of public ones; any trusted certificate ends a chain, self-signed or not.

@@ -11,7 +11,7 @@ load           all of it, in order                           config         the 
 
 from exporter.files import file_digests, printable
 from exporter.settings.addresses import REGIONS, ListenAddress
-from exporter.settings.config import Config, EgressConfig
+from exporter.settings.config import Config, EgressConfig, StatusPageConfig
 from exporter.settings.load import load, shard_of
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
 from exporter.settings.schema import LogSettings, Settings, ShardSettings, WebSettings
@@ -33,6 +33,7 @@ __all__ = [
     "LogSettings",
     "Settings",
     "ShardSettings",
+    "StatusPageConfig",
     "TargetSettings",
     "TlsServerConfig",
     "WebSettings",

@@ -27,6 +27,27 @@ class EgressConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPageConfig:
+    """The vendor's status page, by the way out that the defaults give.
+
+    Args:
+        url: of its `summary.json`; its query may hold anything, so it is never printed.
+        components: that are shown, by id or as `group / name`.
+        interval: seconds between two requests.
+        ca_file: authorities to trust instead of the system's.
+        proxy_url: a forward proxy; may hold a password.
+        ip_family: which addresses are tried.
+    """
+
+    url: str = field(repr=False)
+    components: tuple[str, ...]
+    interval: float
+    ca_file: Path | None
+    proxy_url: str | None = field(repr=False)
+    ip_family: IpFamily
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that was configured; fields that are not described here are settings as they are written.
 
@@ -40,6 +61,7 @@ class Config:
         duration_buckets: upper bounds in seconds, increasing, without +Inf.
         federation_duration_buckets: the same for the journey `federation`.
         egress_check: what shows that the exporter itself reaches the network; None for no such check.
+        status_page: the vendor's status page; None for none.
         destinations: their identity providers become targets; by name.
         files: files and directories that all of this was read from, or would have been, were they there.
     """
@@ -56,5 +78,6 @@ class Config:
     egress_check: EgressConfig | None = None
     log: LogSettings = field(default_factory=LogSettings)
     shard: ShardSettings = field(default_factory=ShardSettings)
+    status_page: StatusPageConfig | None = None
     destinations: tuple[Destination, ...] = ()
     files: tuple[Path, ...] = ()

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from exporter.settings.addresses import absolute_hosts, parse_region
-from exporter.settings.config import Config, EgressConfig
+from exporter.settings.config import Config, EgressConfig, StatusPageConfig
 from exporter.settings.destination_settings import MAX_DEFAULT_FEDERATION_TIMEOUT, resolve_destination
 from exporter.settings.environment import ENV_FILE, read_env_file, read_environment
 from exporter.settings.explain import explain
@@ -244,6 +244,7 @@ def _config(
         "egress_check": None
         if egress_url is None
         else EgressConfig(url=egress_url, proxy_url=defaults.proxy_url, ip_family=defaults.ip_family),
+        "status_page": _status_page(settings, directory),
         "destinations": tuple(
             resolve_destination(name, destination, defaults, directory)
             for name, destination in sorted(settings.destinations.items())
@@ -251,6 +252,20 @@ def _config(
         "files": files,
     }
     return Config(**(copied | resolved))
+
+
+def _status_page(settings: Settings, directory: Path) -> StatusPageConfig | None:
+    page, defaults = settings.status_page, settings.defaults
+    if page.url is None:
+        return None
+    return StatusPageConfig(
+        url=page.url,
+        components=page.components,
+        interval=page.interval,
+        ca_file=directory / defaults.ca_file if defaults.ca_file else None,
+        proxy_url=defaults.proxy_url,
+        ip_family=defaults.ip_family,
+    )
 
 
 def _target(name: str, settings: TargetSettings, directory: Path) -> Target:

@@ -4,7 +4,7 @@
       ├─ targets      dict of name -> TargetSettings
       ├─ defaults     TargetDefaults, merged into each target before it is validated
       ├─ destinations dict of name -> DestinationSettings
-      ├─ web, shard, log
+      ├─ web, status_page, shard, log
       └─ the rest     single settings
 
 To add a setting, add a field; names, suggestions, errors and docs/settings.md follow from it.
@@ -13,18 +13,18 @@ To add a setting, add a field; names, suggestions, errors and docs/settings.md f
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticKnownError
+from pydantic_core import InitErrorDetails, PydanticKnownError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from exporter.settings import values
 from exporter.settings.addresses import ListenAddress
 from exporter.settings.destination_settings import DestinationSettings
 from exporter.settings.provenance import DEFAULTS, TARGETS, RawSettings
-from exporter.settings.section import Section, setting
+from exporter.settings.section import Section, conflict, setting
 from exporter.settings.target_settings import TargetDefaults, TargetSettings, with_defaults
 
 if TYPE_CHECKING:
@@ -78,6 +78,31 @@ class WebSettings(Section):
         if any(address.port and address in web for address in health or ()):
             raise ValueError("already used by WEB__LISTEN_ADDRESS; use another port")
         return health
+
+
+class StatusPageSettings(Section):
+    """The vendor's status page."""
+
+    url: values.CheckUrl = setting(
+        None,
+        "http or https URL of the `summary.json` of the vendor's status page (Statuspage), e.g. "
+        "`https://status.example.com/api/v2/summary.json`; its content is shown beside the exporter's own "
+        "findings; empty for none; its query is never printed",
+    )
+    components: values.Components = setting(
+        (),
+        "components of that page to show, each by its id or as `group / name`, comma-separated; a component "
+        "without a group by its name",
+    )
+    interval: values.PollInterval = setting(
+        120.0, "time between two requests for that page, 1m to 1d", shown="`2m`"
+    )
+
+    @classmethod
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+        """Yield an error for components of no page."""
+        if values.clean(written.get("components")) and not values.clean(written.get("url")):
+            yield conflict("components", "requires STATUS_PAGE__URL")
 
 
 class ShardSettings(Section):
@@ -173,11 +198,12 @@ class Settings(BaseSettings):
         "the same for the journey `federation`",
         shown="`.5,1,2,3,4,5,6,8,10,15,20,30,60`",
     )
-    egress_check_url: values.EgressUrl = setting(
+    egress_check_url: values.CheckUrl = setting(
         None,
         "http or https URL that shows whether the exporter itself reaches the network; empty for none; "
         "its query is never printed",
     )
+    status_page: StatusPageSettings = Field(default_factory=StatusPageSettings)
     shard: ShardSettings = Field(default_factory=ShardSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 

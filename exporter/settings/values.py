@@ -61,6 +61,8 @@ _USE_JOURNEYS = f"use {', '.join(_JOURNEYS)}, comma-separated"
 _MAX_HOSTS = 20
 _MAX_EXPECTED_PROVIDERS = 200
 _MAX_PROVIDERS = 1000
+_MAX_COMPONENTS = 50
+_MAX_COMPONENT_LENGTH = 200
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _SHARD = re.compile(r"(?:[a-z0-9][-a-z0-9.]{0,251}-)?([0-9]{1,9})")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -99,6 +101,10 @@ def _split_names(value: object) -> object:
 
 def _split(value: object) -> object:
     return value.split(",") if isinstance(value, str) else value
+
+
+def _split_or_none(value: object) -> object:
+    return () if clean(value) == "" else _split(value)
 
 
 def _parsed(parse: Callable[[str], object]) -> PlainValidator:
@@ -212,6 +218,18 @@ def _provider_names(names: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError("contains an empty name")
     lower = (name.lower() if _UUID.fullmatch(name.lower()) else name for name in names)
     return tuple(dict.fromkeys(lower))
+
+
+def _component(text: str) -> str:
+    if not 0 < len(text) <= _MAX_COMPONENT_LENGTH:
+        raise ValueError("invalid component; use its id, or group / name, comma-separated")
+    return text
+
+
+def _components(components: tuple[str, ...]) -> tuple[str, ...]:
+    if len(components) > _MAX_COMPONENTS:
+        raise ValueError(f"more than {_MAX_COMPONENTS} components")
+    return tuple(dict.fromkeys(components))
 
 
 def _secret(value: object) -> object:
@@ -366,7 +384,12 @@ Issuer = Annotated[Annotated[str, _parsed(addresses.check_issuer)] | None, _EMPT
 Hosts = Annotated[
     tuple[Annotated[str, _parsed(addresses.parse_host)], ...], AfterValidator(_hosts), BeforeValidator(_split)
 ]
-EgressUrl = Annotated[Annotated[str, _parsed(addresses.check_egress_url)] | None, _EMPTY_IS_NONE]
+Components = Annotated[
+    tuple[Annotated[Text, AfterValidator(_component)], ...],
+    AfterValidator(_components),
+    BeforeValidator(_split_or_none),
+]
+CheckUrl = Annotated[Annotated[str, _parsed(addresses.check_egress_url)] | None, _EMPTY_IS_NONE]
 ExternalUrl = Annotated[Annotated[str, _parsed(addresses.parse_external_url)] | None, _EMPTY_IS_NONE]
 LinkTemplate = Annotated[Annotated[str, _parsed(addresses.check_link_template)] | None, _EMPTY_IS_NONE]
 ListenAddresses = Annotated[
@@ -379,6 +402,7 @@ OptionalListenAddresses = Annotated[ListenAddresses | None, _EMPTY_IS_NONE]
 Duration = Annotated[float, BeforeValidator(_duration)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Interval = Annotated[Duration, _between(0.1, _DAY)]
+PollInterval = Annotated[Duration, _between(60.0, _DAY)]
 ShutdownGrace = Annotated[Duration, _between(0.0, 600.0)]
 Buckets = Annotated[
     tuple[Annotated[float, _parsed(_bucket)], ...], AfterValidator(_buckets), BeforeValidator(_split)

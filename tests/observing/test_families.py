@@ -68,6 +68,12 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("exporter_config_last_reload_successful", "gauge"),
         ("exporter_config_last_reload_success_timestamp_seconds", "gauge"),
         ("exporter_egress_up", "gauge"),
+        ("pingone_status_component", "gauge", "page", "component", "status"),
+        ("pingone_status_incidents", "gauge", "page", "impact"),
+        ("pingone_status_maintenances", "gauge", "page", "state"),
+        ("pingone_status_page_updated_timestamp_seconds", "gauge", "page"),
+        ("pingone_status_fetch_success", "gauge", "page"),
+        ("pingone_status_last_success_timestamp_seconds", "gauge", "page"),
     }
     found = [(family.name.removeprefix("pingone_flow_"), family.kind, *family.labels) for family in FAMILIES]
     assert set(found) == names
@@ -76,7 +82,7 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
 
 @each
 def test_a_name_and_its_help_follow_the_conventions(family: Family) -> None:
-    assert family.name.startswith("pingone_flow_")
+    assert family.name.startswith(("pingone_flow_", "pingone_status_"))
     assert family.name.endswith("_total") == (family.kind == "counter")
     assert re.fullmatch(r"[A-Z][^\n|\\]+\.", family.help)
     if family.name.endswith("_timestamp_seconds"):

@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,10 +26,29 @@ from observing.examples import (
 from exporter import __version__
 from exporter.observing import Metrics
 from exporter.outcome import SkipCause
+from exporter.status import (
+    COMPONENT_STATUSES,
+    INCIDENT_IMPACTS,
+    StatusComponent,
+    StatusIncident,
+    StatusMaintenance,
+    StatusPageReport,
+)
 from exporter.target import Journey
 
 if TYPE_CHECKING:
     from harness.samples import Samples
+
+
+STATUS_PAGE = StatusPageReport(
+    page="status.example.com",
+    fetched_ok=True,
+    last_success=START + 60,
+    updated=START,
+    components=(StatusComponent("Europe / SSO", "partial_outage", START),),
+    incidents=(StatusIncident("planted", "major", START), StatusIncident("planted", "major", START)),
+    maintenances=(StatusMaintenance("planted", "scheduled", START),),
+)
 
 
 def some_metrics(*names: str, wall: Callable[[], float] = lambda: START) -> Metrics:
@@ -59,6 +79,7 @@ def busy_metrics() -> Metrics:
     metrics.loop_lag(0.02)
     metrics.transport.kernel_timestamps = True
     metrics.egress(True)  # noqa: FBT003  it got a response
+    metrics.status_page(STATUS_PAGE)
     return metrics
 
 
@@ -82,6 +103,7 @@ def test_both_formats_have_the_same_samples() -> None:
 @pytest.mark.parametrize("openmetrics", [False, True])
 def test_every_family_has_its_help_and_type_once(*, openmetrics: bool) -> None:
     absent = {"pingone_flow_exporter_egress_up", "pingone_flow_exporter_kernel_timestamps"}
+    absent |= {family.name for family in FAMILIES if family.name.startswith("pingone_status_")}
     for metrics, families in (
         (busy_metrics(), FAMILIES),
         (Metrics([], buckets=BUCKETS), [family for family in FAMILIES if family.name not in absent]),
@@ -190,6 +212,36 @@ def test_egress_is_shown_from_the_first_check_on(*, openmetrics: bool) -> None:
     for up, value in ((True, 1), (False, 0), (False, 0), (True, 1)):
         metrics.egress(up)
         assert page(metrics, openmetrics=openmetrics).series(checked) == [({}, value)]
+
+
+def test_a_status_page_is_one_hot_over_closed_sets_and_no_text_of_it_is_a_label() -> None:
+    metrics = some_metrics()
+    metrics.status_page(STATUS_PAGE)
+    shown = page(metrics)
+    own = {"page": "status.example.com"}
+    statuses = dict.fromkeys(COMPONENT_STATUSES, 0) | {"partial_outage": 1}
+    assert shown.series("pingone_status_component") == [
+        ({**own, "component": "Europe / SSO", "status": status}, value) for status, value in statuses.items()
+    ]
+    impacts = dict.fromkeys(INCIDENT_IMPACTS, 0) | {"major": 2}
+    assert shown.series("pingone_status_incidents") == [
+        ({**own, "impact": impact}, value) for impact, value in impacts.items()
+    ]
+    assert shown.value("pingone_status_maintenances", state="scheduled") == 1
+    assert shown.value("pingone_status_maintenances", state="in_progress") == 0
+    assert shown.value("pingone_status_page_updated_timestamp_seconds") == START
+    assert shown.value("pingone_status_last_success_timestamp_seconds") == START + 60
+    assert "planted" not in shown.text
+
+
+def test_what_was_never_read_of_a_status_page_is_absent_and_what_was_read_stays() -> None:
+    metrics = some_metrics()
+    metrics.status_page(StatusPageReport(page="status.example.com", fetched_ok=False))
+    read = {family.name for family in FAMILIES if family.name.startswith("pingone_status_")}
+    assert {name for name in read if page(metrics).has(name)} == {"pingone_status_fetch_success"}
+    metrics.status_page(replace(STATUS_PAGE, fetched_ok=False))
+    assert page(metrics).value("pingone_status_fetch_success") == 0
+    assert page(metrics).has("pingone_status_component")
 
 
 def test_the_source_of_times_is_shown_from_the_first_exchange_on() -> None:

@@ -1,0 +1,238 @@
+"""The vendor's status page: a Statuspage summary is requested, and reduced to what the settings ask for.
+
+What the page says is untrusted, and late: it is shown beside our own findings and changes none of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from exporter import __version__
+from exporter.outcome import TransportStats
+from exporter.probing.contract import parse_timestamp
+from exporter.probing.failure import read_failure
+from exporter.probing.judge import judge_json
+from exporter.probing.messages import Request
+from exporter.probing.origin import split_url
+from exporter.probing.resolver import Resolver
+from exporter.probing.ssl_contexts import verified_context
+from exporter.probing.timing import Deadline
+from exporter.probing.transport import Exchange, Network, ProbeTransport
+from exporter.process import run_in_thread
+from exporter.reasons import Reason
+from exporter.status import (
+    COMPONENT_STATUSES,
+    INCIDENT_IMPACTS,
+    MAINTENANCE_STATES,
+    UNKNOWN,
+    StatusComponent,
+    StatusIncident,
+    StatusMaintenance,
+    StatusPageReport,
+)
+from exporter.target import IpFamily
+
+TIMEOUT_SECONDS = 10.0
+MAX_SUMMARY_BYTES = 1024 * 1024
+MAX_TEXT_LENGTH = 200
+"""Of a name of the page."""
+MAX_INCIDENTS = 100
+"""That are read of the page, and maintenances."""
+
+NO_SUMMARY = "the status page did not return a summary; set STATUS_PAGE__URL to the URL of its summary.json"
+
+_OVER = ("resolved", "postmortem", "completed")
+_log = logging.getLogger(__name__)
+
+
+class StatusPage:
+    """Reads the vendor's status page.
+
+    Args:
+        url: http or https, of its `summary.json`; requested as it is, redirects are not followed.
+        components: that are shown, by id or as `group / name`.
+        ca_file: authorities to trust instead of the system's.
+        proxy_url: a forward proxy, or None.
+        family: which addresses are tried.
+        wall: seconds since the epoch.
+
+    Attributes:
+        report: what is known of it; None before the first request ended.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        components: Sequence[str] = (),
+        *,
+        ca_file: Path | None = None,
+        proxy_url: str | None = None,
+        family: IpFamily = IpFamily.ANY,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        headers = (
+            ("User-Agent", f"pingone-flow-exporter/{__version__}"),
+            ("Accept", "application/json"),
+            ("Accept-Encoding", "gzip"),
+        )
+        self.report: StatusPageReport | None = None
+        self._page = split_url(url)[0].authority
+        self._components = components
+        self._request = Request("GET", url, headers, max_body_bytes=MAX_SUMMARY_BYTES)
+        self._network = Network(Resolver(), TransportStats(), lambda _since: ())
+        self._ca_file = ca_file
+        self._tls: ssl.SSLContext | None = None
+        self._proxy_url = proxy_url
+        self._family = family
+        self._wall = wall
+        self._last: Reason | None = None
+
+    async def refresh(self) -> StatusPageReport:
+        """Request the page once; a failure keeps what was known of it."""
+        known = self.report or StatusPageReport(page=self._page, fetched_ok=False)
+        reason, finding, summary = Reason.INTERNAL, "", None
+        try:
+            reason, finding, summary = self._judge(await self._exchange())
+        except OSError as error:  # of CA_FILE, which was readable when the settings were read
+            _log.warning("cannot read CA_FILE for the status page", extra={"errno": error.errno})
+        if summary is None:
+            findings = (finding,) if finding else known.findings
+            report = replace(known, fetched_ok=False, findings=findings)
+        else:
+            report = replace(summary, last_success=self._wall())
+        self._log_changes(reason, known.findings, report.findings)
+        self.report = report
+        return report
+
+    def read_authorities_again(self) -> None:
+        """Read CA_FILE again before the next request."""
+        self._tls = None
+
+    async def _exchange(self) -> Exchange:
+        if self._tls is None:
+            self._tls = await run_in_thread(partial(verified_context, self._ca_file))
+        deadline = Deadline(TIMEOUT_SECONDS)
+        transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
+        try:
+            return await transport.exchange(self._request)
+        finally:
+            deadline.close()
+            await transport.aclose()
+
+    def _judge(self, exchange: Exchange) -> tuple[Reason, str, StatusPageReport | None]:
+        """Return why the request ended as it did, what the operator should correct, and the summary."""
+        if exchange.answer is None or exchange.error is not None:
+            error = exchange.error or RuntimeError("an exchange without an answer has an error")
+            reason, _ = read_failure(error, exchange.phase, proxied=self._proxy_url is not None)
+            return reason, "", None
+        verdict = judge_json(exchange.answer)
+        if verdict.reason is Reason.OK:
+            summary = read_summary(verdict.flow, page=self._page, components=self._components)
+            return (Reason.OK, "", summary) if summary else (Reason.NOT_JSON, NO_SUMMARY, None)
+        code = exchange.answer.status_code
+        if code < HTTPStatus.MULTIPLE_CHOICES:
+            return verdict.reason, NO_SUMMARY, None
+        temporary = verdict.reason in {Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.BLOCKED}
+        return verdict.reason, "" if temporary else f"HTTP {code}: {NO_SUMMARY}", None
+
+    def _log_changes(self, reason: Reason, before: Iterable[str], findings: Iterable[str]) -> None:
+        if reason is not self._last:
+            level = logging.INFO if reason is Reason.OK else logging.WARNING
+            _log.log(level, "status page", extra={"page": self._page, "reason": reason.value})
+        self._last = reason
+        for finding in findings:
+            if finding not in before:
+                _log.warning("status page: %s", finding, extra={"page": self._page})
+
+
+def read_summary(
+    document: Mapping[str, Any], *, page: str, components: Sequence[str]
+) -> StatusPageReport | None:
+    """Return what a summary says of the components; None if it is no summary. Never raises. No I/O.
+
+    Args:
+        document: the JSON object of `/api/v2/summary.json` (Statuspage's public API, version 2).
+        page: host of the page.
+        components: that the settings name.
+    """
+    about, listed = document.get("page"), document.get("components")
+    if not isinstance(about, dict) or not isinstance(listed, list):
+        return None
+    index, findings = _component_index(listed), []
+    shown = []
+    for name in components:
+        found = index.get(name, index.get(_folded(name), ()))
+        if len(found) != 1:
+            shown.append(StatusComponent(name, UNKNOWN))
+            findings.append(
+                f'the status page has several components "{name}"; use the id of one'
+                if found
+                else f'the status page has no component "{name}"; use an id, or group / name'
+            )
+            continue
+        status = _one_of(found[0].get("status"), COMPONENT_STATUSES)
+        shown.append(StatusComponent(name, status, _time(found[0], "updated_at")))
+    return StatusPageReport(
+        page=page,
+        fetched_ok=True,
+        updated=_time(about, "updated_at"),
+        components=tuple(shown),
+        incidents=tuple(
+            StatusIncident(_text(each), _one_of(each.get("impact"), INCIDENT_IMPACTS), since)
+            for each, since in _open(document.get("incidents"), "started_at", "created_at")
+        ),
+        maintenances=tuple(
+            StatusMaintenance(_text(each), _one_of(each.get("status"), MAINTENANCE_STATES), since)
+            for each, since in _open(document.get("scheduled_maintenances"), "scheduled_for", "created_at")
+        ),
+        findings=tuple(findings),
+    )
+
+
+def _component_index(listed: Sequence[object]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the components by id, and by folded path; ids win, since they are not folded."""
+    known = [each for each in listed if isinstance(each, dict) and isinstance(each.get("name"), str)]
+    by_id = {each["id"]: each for each in known if isinstance(each.get("id"), str)}
+    index: dict[str, list[Mapping[str, Any]]] = {}
+    for each in known:
+        group = by_id.get(each["group_id"]) if isinstance(each.get("group_id"), str) else None
+        path = each["name"] if group is None else f"{group['name']} / {each['name']}"
+        index.setdefault(_folded(path), []).append(each)
+    return index | {identity: [each] for identity, each in by_id.items()}
+
+
+def _folded(path: str) -> str:
+    """Return a path as it is compared: pages are written by hand, with spaces and capitals as they come."""
+    return " / ".join(" ".join(part.split()) for part in path.casefold().split("/"))
+
+
+def _open(listed: object, *times: str) -> Iterator[tuple[Mapping[str, Any], float | None]]:
+    """Yield the incidents or maintenances that are not over, each with the first of the times that it has."""
+    for each in listed[:MAX_INCIDENTS] if isinstance(listed, list) else ():
+        if isinstance(each, dict) and each.get("status") not in _OVER:
+            found = (_time(each, name) for name in times)
+            yield each, next((time for time in found if time is not None), None)
+
+
+def _time(document: Mapping[str, Any], name: str) -> float | None:
+    written = parse_timestamp(document.get(name))
+    return None if written is None else written.at
+
+
+def _one_of(value: object, known: Sequence[str]) -> str:
+    return value if isinstance(value, str) and value in known else UNKNOWN
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    """Return a name of the page as one line that any output can encode."""
+    name = document.get("name")
+    text = " ".join(name.split()) if isinstance(name, str) else ""
+    return "".join(character for character in text if character.isprintable())[:MAX_TEXT_LENGTH]
