@@ -26,7 +26,6 @@ from exporter.simulator.running import Simulator, simulator
 from exporter.simulator.script import Change, Clock, Script, ScriptError, check_script, read_script
 from exporter.simulator.simulated_environment import RequestStats, SimulatedEnvironment
 from exporter.simulator.weather import (
-    EXPECTED_OUTCOMES,
     KINDS,
     Endpoint,
     ExpectedOutcome,
@@ -38,7 +37,6 @@ from exporter.simulator.weather import (
 )
 
 __all__ = [
-    "EXPECTED_OUTCOMES",
     "KINDS",
     "Application",
     "Change",

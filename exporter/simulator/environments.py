@@ -170,7 +170,7 @@ def check_weather(environment: Environment, weather: Weather) -> None:
     """Raise `TLSRequiredError` if `environment` cannot have such weather."""
     if weather.needs_tls and not environment.https:
         raise TLSRequiredError(
-            f"{environment.name} is served over http; {weather.weather} needs an environment with https"
+            f"{environment.name} is served over http; {weather.kind} needs an environment with https"
         )
 
 

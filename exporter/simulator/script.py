@@ -216,4 +216,4 @@ async def play(script: Script, set_weather: Callable[[str, Weather], Awaitable[N
         try:
             await set_weather(change.environment, change.weather)
         except OSError as error:  # another program took its port; the next change may find it free
-            logger.error("simulator: %s: %s: %s", change.environment, change.weather.weather, error)  # noqa: TRY400  the text is the cause, not our stack
+            logger.error("simulator: %s: %s: %s", change.environment, change.weather.kind, error)  # noqa: TRY400  the text is the cause, not our stack

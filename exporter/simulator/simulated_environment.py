@@ -171,8 +171,8 @@ class SimulatedEnvironment:
             OSError: another program took its port while it was closed.
         """
         check_weather(self.environment, weather)
-        if self._certificates is not None and self._certificates.kind != weather.weather:
-            self._certificates.kind = weather.weather
+        if self._certificates is not None and self._certificates.kind != weather.kind:
+            self._certificates.kind = weather.kind
             self._listener.close_idle_connections()
         if isinstance(weather, Refused):
             self._listener.close()

@@ -3,20 +3,21 @@
     {"weather": "slow", "ms": 800, "jitter": 200}
      └ the kind ──────┘ └ its parameters; each has a default
 
-To add a kind, add a class here and to `AnyWeather`: its docstring says what it does, its fields are the
-parameters, `expected` is what an exporter reports. What happens is in `simulated_environment.intercept` if
-the edge does it, else where its endpoint is served: in `provider`, `accounts`, `relying_party` or
+To add a kind, add a class: its name in snake case is the kind, its docstring says what it does, its fields
+are the parameters, `expected` is what an exporter reports. What happens is in `simulated_environment` if the
+edge does it, else where its endpoint is served: in `provider`, `accounts`, `relying_party` or
 `token_endpoint`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from exporter.outcome import FAILED, Phase
 from exporter.reasons import Fault, Reason
@@ -59,11 +60,15 @@ class WeatherError(ValueError):
     """Invalid weather; the text says what would be right."""
 
 
+KINDS: dict[str, type[Weather]] = {}
+"""Every kind by its name."""
+
+
 class Weather(BaseModel):
     """One kind of weather with its parameters; the subclasses below are the closed set.
 
     Attributes:
-        weather: the kind.
+        kind: its name.
         expected: what an exporter reports, if the application expects what it got before the weather
             changed; several outcomes where chance decides.
         note: more about what an exporter reports.
@@ -74,12 +79,19 @@ class Weather(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str]
     expected: ClassVar[tuple[ExpectedOutcome, ...]] = (OK,)
     note: ClassVar[str] = ""
     needs_tls: ClassVar[bool] = False
     in_federation: ClassVar[ExpectedOutcome | None] = None
     in_discovery: ClassVar[ExpectedOutcome | None] = None
-    weather: str
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:  # noqa: ANN401  pydantic's own
+        """Add a kind to `KINDS`; classes named `…Weather` are what several kinds share."""
+        if not cls.__name__.endswith("Weather"):
+            cls.kind = re.sub("(?<=.)(?=[A-Z])", "_", cls.__name__).lower()
+            KINDS[cls.kind] = cls
 
     def at(self, endpoint: str | None) -> Weather:
         """Return the weather for requests to an endpoint; None is any other path."""
@@ -88,14 +100,11 @@ class Weather(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """Return the form that `parse_weather` reads, with every parameter."""
-        document = self.model_dump(exclude_none=True)
-        return {"weather": document.pop("weather"), **document}
+        return {"weather": self.kind, **self.model_dump(exclude_none=True)}
 
 
 class Healthy(Weather):
     """Nothing is wrong."""
-
-    weather: Literal["healthy"] = "healthy"
 
 
 class EndpointWeather(Weather):
@@ -112,7 +121,6 @@ class Slow(EndpointWeather):
     """Each response is delayed by `ms` plus a random part of `jitter`, both in milliseconds."""
 
     note = "counted as slow beyond the latency objective"
-    weather: Literal["slow"] = "slow"
     ms: int = Field(1000, ge=0, le=MAX_DELAY_MS)
     jitter: int = Field(0, ge=0, le=MAX_DELAY_MS)
 
@@ -121,7 +129,6 @@ class Flaky(EndpointWeather):
     """The share `ratio` of the requests gets 503 and a JSON error."""
 
     expected = (OK, ERROR)
-    weather: Literal["flaky"] = "flaky"
     ratio: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
 
 
@@ -129,7 +136,6 @@ class RateLimited(EndpointWeather):
     """429 with `Retry-After: retry_after`, in seconds."""
 
     expected = (ExpectedOutcome(Reason.RATE_LIMITED, Fault.QUOTA, 429),)
-    weather: Literal["rate_limited"] = "rate_limited"
     retry_after: int = Field(30, ge=0, le=DAY_SECONDS)
 
 
@@ -137,7 +143,6 @@ class ErrorJson(EndpointWeather):
     """Status `code` with PingOne's JSON error."""
 
     expected = (ERROR,)
-    weather: Literal["error_json"] = "error_json"
     code: int = Field(503, ge=500, le=599)
 
 
@@ -145,7 +150,6 @@ class ErrorHtml(EndpointWeather):
     """Status `code` with an HTML page, as from the edge."""
 
     expected = (ERROR,)
-    weather: Literal["error_html"] = "error_html"
     code: int = Field(503, ge=500, le=599)
 
 
@@ -153,21 +157,18 @@ class Silent(EndpointWeather):
     """The request is read and never answered."""
 
     expected = (ExpectedOutcome(Reason.TIMEOUT, Fault.PROVIDER, None, Phase.PROCESSING),)
-    weather: Literal["silent"] = "silent"
 
 
 class Refused(Weather):
     """The port is closed."""
 
     expected = (ExpectedOutcome(Reason.CONNECT, Fault.NETWORK, None, Phase.CONNECT),)
-    weather: Literal["refused"] = "refused"
 
 
 class Reset(EndpointWeather):
     """The request is read and the connection reset."""
 
     expected = (ExpectedOutcome(Reason.PROTOCOL, Fault.PROVIDER, None, Phase.PROCESSING),)
-    weather: Literal["reset"] = "reset"
 
 
 class TlsExpired(Weather):
@@ -175,7 +176,6 @@ class TlsExpired(Weather):
 
     expected = (BAD_CERTIFICATE,)
     needs_tls = True
-    weather: Literal["tls_expired"] = "tls_expired"
 
 
 class TlsWrongName(Weather):
@@ -183,14 +183,12 @@ class TlsWrongName(Weather):
 
     expected = (BAD_CERTIFICATE,)
     needs_tls = True
-    weather: Literal["tls_wrong_name"] = "tls_wrong_name"
 
 
 class FlowFailed(Weather):
     """200 with a flow with status FAILED."""
 
     expected = (ExpectedOutcome(Reason.FLOW_FAILED, Fault.PROVIDER, 200),)
-    weather: Literal["flow_failed"] = "flow_failed"
 
 
 def _not_failed(status: str) -> str:
@@ -203,7 +201,6 @@ class PolicyChanged(Weather):
     """The flow has another status than before: `status`, or one of another sign-on policy."""
 
     expected = (ExpectedOutcome(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, 200),)
-    weather: Literal["policy_changed"] = "policy_changed"
     status: Annotated[str, AfterValidator(_not_failed)] | None = Field(
         None,
         pattern="^[A-Z][A-Z_]{0,62}$",
@@ -215,28 +212,24 @@ class Maintenance(Weather):
     """302 to a page elsewhere."""
 
     expected = (ExpectedOutcome(Reason.REDIRECTED, Fault.PROVIDER, 302),)
-    weather: Literal["maintenance"] = "maintenance"
 
 
 class ClientDeleted(Weather):
     """The application is gone: 302 to the sign-on page with an error."""
 
     expected = (ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 302),)
-    weather: Literal["client_deleted"] = "client_deleted"
 
 
 class RedirectUriRemoved(Weather):
     """The redirect URI is not registered any more."""
 
     expected = (ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 400),)
-    weather: Literal["redirect_uri_removed"] = "redirect_uri_removed"
 
 
 class ClockSkewed(Weather):
     """The provider's clock is `seconds` ahead; negative: behind."""
 
     note = "shown by `pingone_flow_clock_skew_seconds`"
-    weather: Literal["clock_skewed"] = "clock_skewed"
     seconds: int = Field(300, ge=-DAY_SECONDS, le=DAY_SECONDS)
 
 
@@ -244,7 +237,6 @@ class KeysRotated(Weather):
     """A fresh key signs, each time that this is set; the one before stays published."""
 
     note = "shown by `pingone_flow_signing_keys_hash`"
-    weather: Literal["keys_rotated"] = "keys_rotated"
 
 
 class MetadataInvalid(Weather):
@@ -252,7 +244,6 @@ class MetadataInvalid(Weather):
 
     in_discovery = ExpectedOutcome(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, 200, step="metadata")
     note = "`discovery` reports `issuer_mismatch`, `not_json` or `metadata_invalid`"
-    weather: Literal["metadata_invalid"] = "metadata_invalid"
     wrong: Literal["issuer", "json", "member"] = Field("issuer", description="issuer, json or member")
 
 
@@ -261,7 +252,6 @@ class KeysInvalid(Weather):
 
     in_discovery = ExpectedOutcome(Reason.KEYS_INVALID, Fault.PROVIDER, 200, step="jwks")
     note = "`discovery` reports `keys_invalid`; so does `federation` at `destination_keys`"
-    weather: Literal["keys_invalid"] = "keys_invalid"
     wrong: Literal["missing", "weak", "private"] = Field("missing", description="missing, weak or private")
 
 
@@ -284,14 +274,12 @@ class PasswordChanged(Weather):
     """Every password is wrong: 400 with `failuresRemaining`; the fifth locks the user for a while."""
 
     in_federation = _account(Reason.CREDENTIALS_REJECTED, 400)
-    weather: Literal["password_changed"] = "password_changed"
 
 
 class AccountLocked(Weather):
     """The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it."""
 
     in_federation = _account(Reason.ACCOUNT_LOCKED, 400)
-    weather: Literal["account_locked"] = "account_locked"
     answer: Literal["error", "flow"] = Field("error", description="error or flow")
 
 
@@ -299,7 +287,6 @@ class MfaRequired(Weather):
     """The right password leads to `status`; NO_USABLE_DEVICES is an error of a flow that is FAILED."""
 
     in_federation = _account(Reason.MFA_REQUIRED)
-    weather: Literal["mfa_required"] = "mfa_required"
     status: str = _status("OTP_REQUIRED")
 
 
@@ -307,7 +294,6 @@ class PasswordExpired(Weather):
     """The right password leads to `status`."""
 
     in_federation = _account(Reason.PASSWORD_EXPIRED)
-    weather: Literal["password_expired"] = "password_expired"
     status: str = _status("PASSWORD_EXPIRED")
 
 
@@ -315,7 +301,6 @@ class FurtherAction(Weather):
     """The right password leads to `status`."""
 
     in_federation = _account(Reason.FURTHER_ACTION_REQUIRED)
-    weather: Literal["further_action"] = "further_action"
     status: str = _status("AGREEMENT_CONSENT_REQUIRED")
 
 
@@ -323,21 +308,18 @@ class ProviderMissing(Weather):
     """The destination's flows offer no identity provider."""
 
     in_federation = _configuration(Reason.PROVIDER_MISSING, "destination_authorize", 200)
-    weather: Literal["provider_missing"] = "provider_missing"
 
 
 class ProviderDisabled(Weather):
     """The destination still offers its identity providers, and refuses to lead to them."""
 
     in_federation = _configuration(Reason.OAUTH_ERROR, "initiate")
-    weather: Literal["provider_disabled"] = "provider_disabled"
 
 
 class SecretExpired(Weather):
     """The destination's client secret expired: its callback leads to an error or a FAILED flow."""
 
     in_federation = _configuration(Reason.EXCHANGE_REJECTED, "callback")
-    weather: Literal["secret_expired"] = "secret_expired"
     answer: Literal["redirect", "json", "flow"] = Field("redirect", description="redirect, json or flow")
 
 
@@ -345,54 +327,27 @@ class LinkingRequired(Weather):
     """The user's link at the destination is gone."""
 
     in_federation = _configuration(Reason.ACCOUNT_LINKING_REQUIRED, "destination_flow", 200)
-    weather: Literal["linking_required"] = "linking_required"
 
 
 class StateLost(Weather):
     """What a flow yields has another state than the client's."""
 
     in_federation = ExpectedOutcome(Reason.STATE_MISMATCH, Fault.PROVIDER, 200, step="source_resume")
-    weather: Literal["state_lost"] = "state_lost"
 
 
 class TokenRefused(Weather):
     """The token endpoint refuses every client; at the source, that fails the destination's callback."""
 
     in_federation = ExpectedOutcome(Reason.TOKEN_REFUSED, Fault.ACCOUNT, 401, step="token")
-    weather: Literal["token_refused"] = "token_refused"
 
 
 class IdTokenInvalid(Weather):
     """One thing is wrong with ID tokens; at the source, that fails the destination's callback."""
 
     in_federation = ExpectedOutcome(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, 200, step="token")
-    weather: Literal["id_token_invalid"] = "id_token_invalid"
     wrong: Literal["iss", "aud", "nonce", "exp", "kid", "signature"] = Field(
         "signature", description="iss, aud, nonce, exp, kid or signature"
     )
-
-
-AnyWeather = Annotated[
-    Healthy | Slow | Flaky | RateLimited | ErrorJson | ErrorHtml | Silent | Refused | Reset
-    | TlsExpired | TlsWrongName | FlowFailed | PolicyChanged | Maintenance
-    | ClientDeleted | RedirectUriRemoved | ClockSkewed | KeysRotated | MetadataInvalid | KeysInvalid
-    | PasswordChanged | AccountLocked | MfaRequired | PasswordExpired | FurtherAction
-    | ProviderMissing | ProviderDisabled | SecretExpired | LinkingRequired
-    | StateLost | TokenRefused | IdTokenInvalid,
-    Field(discriminator="weather"),
-]  # fmt: skip
-
-KINDS: Mapping[str, type[Weather]] = {
-    kind.model_fields["weather"].default: kind for kind in get_args(get_args(AnyWeather)[0])
-}
-"""Every kind by its name."""
-
-EXPECTED_OUTCOMES: Mapping[str, tuple[ExpectedOutcome, ...]] = {
-    name: kind.expected for name, kind in KINDS.items()
-}
-"""What an exporter reports of each kind in the journey `authorize`. A test runs both and holds this table."""
-
-_ANY: TypeAdapter[AnyWeather] = TypeAdapter(AnyWeather)
 
 
 def parse_weather(document: object, *, strict: bool = True) -> Weather:
@@ -405,11 +360,20 @@ def parse_weather(document: object, *, strict: bool = True) -> Weather:
     Raises:
         WeatherError: the text has every error, and what would be right.
     """
+    if not isinstance(document, dict):
+        raise WeatherError(f"invalid weather; use an object such as {EXAMPLE}")
+    if "weather" not in document:
+        raise WeatherError('missing member "weather", the kind; use e.g. "slow"')
+    given = {name: value for name, value in document.items() if name != "weather"}
+    name = document["weather"]
+    kind = KINDS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise WeatherError(f"unknown weather {_shown(name)}; use one of {', '.join(KINDS)}")
     try:
-        return _ANY.validate_python(document, strict=strict)
+        return kind.model_validate(given, strict=strict)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise WeatherError("; ".join(_explain(each) for each in details)) from None
+        raise WeatherError("; ".join(_explain(kind, each) for each in details)) from None
 
 
 def parse_weather_text(text: str) -> Weather:
@@ -431,26 +395,18 @@ def parameters(kind: type[Weather]) -> Iterator[tuple[str, str, Any]]:
     properties = kind.model_json_schema()["properties"]
     for name in sorted(properties, key="endpoint".__eq__):  # it is the last one
         schema = properties[name]
-        if name == "weather":
-            continue
         number = "a whole number" if schema.get("type") == "integer" else "a number"
         bounds = f"{number} from {schema.get('minimum')} to {schema.get('maximum')}"
         yield name, schema.get("description", bounds), schema.get("default")
 
 
-def _explain(error: Mapping[str, Any]) -> str:
-    if error["type"] == "union_tag_not_found":
-        return 'missing member "weather", the kind; use e.g. "slow"'
-    if error["type"] == "union_tag_invalid":
-        return f"unknown weather {_shown(error['input'].get('weather'))}; use one of {', '.join(KINDS)}"
-    if not error["loc"]:
-        return f"invalid weather; use an object such as {EXAMPLE}"
-    kind, name = str(error["loc"][0]), str(error["loc"][1])
-    valid = {parameter: values for parameter, values, _ in parameters(KINDS[kind])}
+def _explain(kind: type[Weather], error: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0])
+    valid = {parameter: values for parameter, values, _ in parameters(kind)}
     if name not in valid:
         known = f"it has {', '.join(valid)}" if valid else "it has none"
-        return f"{kind} has no parameter {_shown(name)}; {known}"
-    return f"{name} of {kind} must be {valid[name]}, not {_shown(error['input'])}"
+        return f"{kind.kind} has no parameter {_shown(name)}; {known}"
+    return f"{name} of {kind.kind} must be {valid[name]}, not {_shown(error['input'])}"
 
 
 def _shown(value: object) -> str:

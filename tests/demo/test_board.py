@@ -127,7 +127,7 @@ def test_a_row_is_weather_and_the_last_probe_and_since_when() -> None:
 
 @pytest.mark.parametrize("width", [80, 100, 104, 105, 110, 133, 200])
 def test_no_reason_that_the_demo_plays_and_no_fault_or_number_is_ever_cut(width: int) -> None:
-    kinds = {KINDS[change.weather.weather] for change in demo_script().changes}
+    kinds = {KINDS[change.weather.kind] for change in demo_script().changes}
     played = [each.reason for kind in kinds for each in (*kind.expected, kind.in_federation) if each]
     longest = max(played, key=len)
     show = Show(width=width)

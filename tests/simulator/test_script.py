@@ -191,7 +191,7 @@ def test_changes_are_made_when_they_are_due_by_the_given_clock_over_and_over() -
         async with simulator([emea()], script=script, clock=clock) as running:
             await clock.asleep.wait()
             for _ in range(4):
-                seen.append((clock.now, running.environments["emea"].weather.weather))
+                seen.append((clock.now, running.environments["emea"].weather.kind))
                 await clock.step()
         return seen
 
@@ -224,7 +224,7 @@ def test_a_script_that_is_late_catches_up_in_order_without_drifting() -> None:
         changes = (change(10, "slow"), change(20, "reset"), change(40, "healthy"))
         async with simulator([emea()], script=Script(changes=changes), clock=clock) as running:
             await clock.step()
-            return clock.slept, running.environments["emea"].weather.weather
+            return clock.slept, running.environments["emea"].weather.kind
 
     assert asyncio.run(scenario()) == ([10.0], "reset")
 
@@ -233,7 +233,7 @@ def test_a_script_that_has_ended_lets_the_simulator_run() -> None:
     script = Script(changes=(change(0, "error_json"),))
     with Simulated([emea()], script=script) as simulated:
         kind = poll(
-            lambda: simulated.environment("emea").weather.weather,
+            lambda: simulated.environment("emea").weather.kind,
             lambda kind: kind == "error_json",
             what="the change",
         )

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from exporter.outcome import Phase
 from exporter.reasons import FAULTS, Reason
 from exporter.simulator import (
-    EXPECTED_OUTCOMES,
     KINDS,
     WeatherError,
     parameters,
@@ -30,7 +29,7 @@ def test_parameters_have_defaults() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_can_be_used_alone_and_reads_what_it_writes(kind: str) -> None:
     weather = parse_weather({"weather": kind})
-    assert weather.weather == kind
+    assert weather.kind == kind
     assert parse_weather(json.loads(json.dumps(weather.as_json()))) == weather
     assert parse_weather_text(kind) == weather
 
@@ -166,8 +165,8 @@ def test_parameters_are_listed_with_valid_values_and_default() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_expected_outcomes_are_possible_ones(kind: str) -> None:
-    assert EXPECTED_OUTCOMES[kind]
-    for expected in EXPECTED_OUTCOMES[kind]:
+    assert KINDS[kind].expected
+    for expected in KINDS[kind].expected:
         assert expected.fault in FAULTS[expected.reason]
         assert (expected.code is not None) is (expected.phase is Phase.TRANSFER)
 
@@ -175,8 +174,8 @@ def test_expected_outcomes_are_possible_ones(kind: str) -> None:
 def test_only_harmless_weather_is_ok() -> None:
     harmless = {
         kind
-        for kind, outcomes in EXPECTED_OUTCOMES.items()
-        if {expected.reason for expected in outcomes} == {Reason.OK}
-        and not (KINDS[kind].in_federation or KINDS[kind].in_discovery)
+        for kind, weather in KINDS.items()
+        if {expected.reason for expected in weather.expected} == {Reason.OK}
+        and not (weather.in_federation or weather.in_discovery)
     }
     assert harmless == {"healthy", "slow", "clock_skewed", "keys_rotated"}
