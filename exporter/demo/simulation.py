@@ -18,9 +18,10 @@ from exporter.simulator import (
     Environment,
     Script,
     ScriptError,
-    SimulationError,
     Simulator,
+    TLSRequiredError,
     WeatherError,
+    check_weather,
     demo_environments,
     parse_weather_text,
     plain_environments,
@@ -78,8 +79,6 @@ async def _simulate(environments: Sequence[Environment], script: Script | None, 
             running = await stack.enter_async_context(
                 simulator(environments, host=host, control_port=port, script=script),
             )
-        except SimulationError as error:
-            raise DemoError(str(error)) from error
         except OSError as error:
             raise _unavailable(error, host, port) from error
         _print_variables(running)
@@ -103,7 +102,16 @@ def _with_weather(environments: Sequence[Environment], weather: Sequence[str]) -
             by_name[name] = replace(by_name[name], weather=parse_weather_text(kind))
         except WeatherError as error:
             raise DemoError(f"--weather {text}: {error}") from error
-    return tuple(by_name.values())
+    chosen = tuple(by_name.values())
+    errors = []
+    for environment in chosen:
+        try:
+            check_weather(environment, environment.weather)
+        except TLSRequiredError as error:
+            errors.append(str(error))
+    if errors:
+        raise DemoError("\n".join(errors))
+    return chosen
 
 
 def _read_script(path: Path) -> Script:

@@ -18,9 +18,9 @@ from exporter.simulator.environments import (
     Environment,
     IdentityProvider,
     SignOnPolicy,
-    SimulationError,
     TLSRequiredError,
     User,
+    check_weather,
 )
 from exporter.simulator.running import Simulator, simulator
 from exporter.simulator.script import Change, Clock, Script, ScriptError, check_script, read_script
@@ -50,13 +50,13 @@ __all__ = [
     "ScriptError",
     "SignOnPolicy",
     "SimulatedEnvironment",
-    "SimulationError",
     "Simulator",
     "TLSRequiredError",
     "User",
     "Weather",
     "WeatherError",
     "check_script",
+    "check_weather",
     "demo_environments",
     "demo_script",
     "parameters",

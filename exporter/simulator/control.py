@@ -96,7 +96,7 @@ def _explanation(environments: Mapping[str, SimulatedEnvironment]) -> str:
     for name, kind in KINDS.items():
         described = "; ".join(f"{parameter}: {values}" for parameter, values, _ in parameters(kind))
         kinds.append(f"  {name:<22}{described}".rstrip())
-    listed = [f"  {name:<22}{environment.source_url}" for name, environment in environments.items()]
+    listed = [f"  {name:<22}{environment.urls.root}" for name, environment in environments.items()]
     return "\n".join([
         "A simulated PingOne; this is the control API of its weather.",
         "",

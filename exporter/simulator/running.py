@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import trustme
 
 from exporter.simulator.control import control_app
-from exporter.simulator.environments import Environment, check_environments
+from exporter.simulator.environments import Environment
 from exporter.simulator.listener import Listener
 from exporter.simulator.script import Clock, Script, check_script, play
 from exporter.simulator.simulated_environment import ServerCertificates, SimulatedEnvironment
@@ -105,24 +105,24 @@ async def simulator(
             temporary files. Unused without https environments.
 
     Raises:
-        SimulationError: the environments do not fit together.
+        TLSRequiredError: an environment without https starts with weather that needs it.
         ScriptError: the script does not fit the environments.
         OSError: a port is in use, or the host is not an address of this machine.
     """
-    checked = check_environments(environments)
+    environments = tuple(environments)
     if script is not None:
-        check_script(script, checked)
+        check_script(script, environments)
     clock, random = clock or Clock(), random or Random()
     public_host = _reachable(host)
     async with AsyncExitStack() as stack:
         authority, ca_file = None, None
-        if any(environment.https for environment in checked):
+        if any(environment.https for environment in environments):
             folder = stack.enter_context(TemporaryDirectory(prefix="pingone-simulator-", dir=directory))
             ca_file = Path(folder) / "ca.pem"
             authority = trustme.CA()
             authority.cert_pem.write_to_path(str(ca_file))
         simulated: dict[str, SimulatedEnvironment] = {}
-        for environment in checked:
+        for environment in environments:
             certificates = None
             if authority is not None and environment.https:
                 names = sorted({public_host, host, "localhost"})

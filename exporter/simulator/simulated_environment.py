@@ -65,7 +65,7 @@ class RequestStats:
 
     Args:
         requests: how many, whatever the weather.
-        answers: how many per status code, and per `silence` and `reset`.
+        answers: how many per status code, and per `silent` and `reset`.
     """
 
     requests: int = 0
@@ -112,9 +112,6 @@ class SimulatedEnvironment:
         urls: its URLs.
         weather: what is wrong now; change it by `set_weather`.
         base_url: scheme, host and port, without a trailing slash.
-
-    Raises:
-        OSError: its port is in use.
     """
 
     def __init__(
@@ -136,16 +133,11 @@ class SimulatedEnvironment:
         self._clock = clock
         self._random = random
         tls = None if certificates is None else certificates.context
-        self._listener = Listener(host, environment.port, self, tls)
+        self._listener = Listener(host, 0, self, tls)
         scheme = "http" if certificates is None else "https"
         self.base_url = f"{scheme}://{public_host}:{self._listener.port}"
         self.urls = Urls(self.base_url, environment.id, environment.custom_domain)
         self._provider = Provider(environment, self.urls, self.keys, sources, clock.time, random)
-
-    @property
-    def source_url(self) -> str:
-        """What every endpoint's URL starts with: the base URL and, unless on a custom domain, the id."""
-        return self.urls.root
 
     @property
     def port(self) -> int:
@@ -185,8 +177,7 @@ class SimulatedEnvironment:
     async def redeem(self, form: Mapping[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
         """Answer a destination's token request, which comes without a connection, in today's weather."""
         weather = self.weather.at("token")
-        if isinstance(weather, Slow):
-            await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
+        await self._delay(weather)
         response = intercept(weather, self._random)
         if response is not None or weather.needs_tls or isinstance(weather, Refused | Reset | Silent):
             return 503 if response is None else response.status_code, {}
@@ -201,7 +192,7 @@ class SimulatedEnvironment:
         return {
             "environment": self.environment.name,
             "id": self.environment.id,
-            "url": self.source_url,
+            "url": self.urls.root,
             **self.weather.as_json(),
         }
 
@@ -219,13 +210,10 @@ class SimulatedEnvironment:
             "DESTINATION_ENVIRONMENT_ID": _DESTINATION if callback is None else callback[2],
             "CLIENT_ID": application.client_id,
             "DESTINATION_AUTH_URL": self.base_url if callback is None else callback[1],
+            **self._location(),
         }
         if callback is None:
             settings["REDIRECT_URI"] = redirect_uri
-        if self.environment.custom_domain:
-            settings["CUSTOM_DOMAIN"] = urlsplit(self.base_url).netloc
-        else:
-            settings["AUTH_URL"] = self.base_url
         if application.sign_on_policy is not SignOnPolicy.LOGIN:
             settings["EXPECTED_STATUSES"] = FIRST_STATUS[application.sign_on_policy]
         if application.pkce_required:
@@ -237,7 +225,7 @@ class SimulatedEnvironment:
     def federation_settings(self, provider: IdentityProvider, source: Environment) -> dict[str, str]:
         """Return the further settings of a target that signs users on by `provider`, the whole way."""
         application = self.environment.applications[0]
-        settings = {
+        return {
             "JOURNEYS": Journey.FEDERATION.value,
             "FEDERATION_INTERVAL": "30s",  # the shortest with a password
             "DESTINATION_ENVIRONMENT_ID": self.environment.id,
@@ -248,45 +236,38 @@ class SimulatedEnvironment:
             "PROVIDER_ID": provider.id,
             "USERNAME": source.users[0].username,
             "PASSWORD": source.users[0].password,
+            **self._location("DESTINATION_"),
         }
+
+    def _location(self, prefix: str = "") -> dict[str, str]:
         if self.environment.custom_domain:
-            return settings | {"DESTINATION_CUSTOM_DOMAIN": urlsplit(self.base_url).netloc}
-        return settings | {"DESTINATION_AUTH_URL": self.base_url}
+            return {f"{prefix}CUSTOM_DOMAIN": urlsplit(self.base_url).netloc}
+        return {f"{prefix}AUTH_URL": self.base_url}
+
+    async def _delay(self, weather: Weather) -> None:
+        if isinstance(weather, Slow):
+            await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or do to it what the weather does; the signature of ASGI."""
         request = Request(scope, receive)
         weather = self.weather.at(endpoint_of(request.method, request.url.path))
         self.stats.requests += 1
-        if isinstance(weather, Slow):
-            try:
-                await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
-            except asyncio.CancelledError:  # the simulator stops; uvicorn would log it as an error
+        try:
+            await self._delay(weather)
+            if isinstance(weather, Reset | Silent):
+                self.stats.answers[weather.kind] += 1
+                if isinstance(weather, Reset):
+                    self._listener.reset(request)
+                while (await receive())["type"] != "http.disconnect":
+                    pass
                 return
-        if isinstance(weather, Reset):
-            self.stats.answers["reset"] += 1
-            self._listener.reset(request)
-            await until_disconnected(receive)
-            return
-        if isinstance(weather, Silent):
-            self.stats.answers["silence"] += 1
-            await until_disconnected(receive)
-            return
-        response = intercept(weather, self._random)
-        if response is None:
-            try:
-                response = await self._provider.answer(request, weather)
-            except ClientDisconnect:  # within its request's body
-                return
+            response = intercept(weather, self._random) or await self._provider.answer(request, weather)
+        except (asyncio.CancelledError, ClientDisconnect):
+            return  # the simulator stops, which uvicorn would log as an error; or the client left
         self.stats.answers[str(response.status_code)] += 1
         response.headers["Date"] = formatdate(self._clock.time() + clock_skew(weather), usegmt=True)
         await response(scope, receive, send)
-
-
-async def until_disconnected(receive: Receive) -> None:
-    """Return when the connection has ended: uvicorn logs an error if an application returns before."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def intercept(weather: Weather, random: Random) -> Response | None:

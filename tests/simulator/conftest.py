@@ -24,7 +24,7 @@ class Client:
 
     def __init__(self, simulated: Simulated, name: str) -> None:
         self.environment = simulated.environment(name)
-        self.root = self.environment.source_url
+        self.root = self.environment.urls.root
         self.base_url = self.environment.base_url
         self._simulated = simulated
         self.ca_file = simulated.running.ca_file

@@ -102,7 +102,7 @@ def test_a_port_that_another_program_took_while_it_was_closed_can_be_opened_late
             text = "its port could not be opened or closed: Address already in use"
             assert response.json() == {"error": text}
         assert client.put(url, json={"weather": "healthy"}).status_code == 200
-        assert client.get(simulated.environment("emea").source_url).status_code == 403
+        assert client.get(simulated.environment("emea").urls.root).status_code == 403
 
 
 def test_a_refusing_port_stays_its_own(control: httpx.Client, client: Client) -> None:

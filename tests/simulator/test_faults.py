@@ -107,13 +107,13 @@ def test_the_date_is_the_given_clock_s_and_shifts_with_a_skewed_one(client: Clie
 
 def test_silent_weather_reads_the_request_and_never_answers(client: Client) -> None:
     client.put_weather("silent")
-    before = answers(client).get("silence", 0)
+    before = answers(client).get("silent", 0)
     with connect(client.environment.port) as waiting:
         waiting.sendall(GET)
         poll(
-            lambda: answers(client).get("silence"),
+            lambda: answers(client).get("silent"),
             lambda n: n == before + 1,
-            what="silence",
+            what="silent",
         )
         client.put_weather("healthy")
         assert client.authorize().status_code == 200  # others are answered meanwhile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -28,9 +27,7 @@ from exporter.simulator import (
     Environment,
     IdentityProvider,
     SignOnPolicy,
-    SimulationError,
     parse_weather_text,
-    simulator,
 )
 from exporter.target import ClientAuth, Journey, Side, side_of
 
@@ -519,18 +516,6 @@ def test_a_lost_state_is_another_one(user: User) -> None:
 
 
 # How environments fit together
-
-
-def test_a_provider_s_application_must_exist() -> None:
-    environments = (replace(SOURCE, applications=(application(APP),)), destination())
-    with pytest.raises(SimulationError) as caught:
-        asyncio.run(simulate(environments))
-    assert str(caught.value) == f"hub: there is no environment emea with the application {S_APP}"
-
-
-async def simulate(environments: tuple[Environment, ...]) -> None:
-    async with simulator(environments):
-        pass
 
 
 @pytest.mark.parametrize(

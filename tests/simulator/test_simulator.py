@@ -25,13 +25,12 @@ from simulator.examples import (
 )
 
 from exporter.simulator import (
-    Application,
     Change,
     Environment,
     Script,
     ScriptError,
     SignOnPolicy,
-    SimulationError,
+    TLSRequiredError,
     User,
     parse_weather,
     simulator,
@@ -47,7 +46,7 @@ def refusal(*environments: Environment, script: Script | None = None) -> str:
         async with simulator(environments, script=script):
             pytest.fail("it must not start")
 
-    with pytest.raises((SimulationError, ScriptError)) as caught:
+    with pytest.raises((TLSRequiredError, ScriptError)) as caught:
         asyncio.run(scenario())
     return str(caught.value)
 
@@ -55,40 +54,13 @@ def refusal(*environments: Environment, script: Script | None = None) -> str:
 # What it refuses
 
 
-@pytest.mark.parametrize(
-    ("changes", "text"),
-    [
-        ({"name": "EMEA"}, "name"),
-        ({"name": "a__b"}, "name"),
-        ({"name": "a" * 64}, "name"),
-        ({"id": ENVIRONMENT_ID.upper()}, "id"),
-        ({"custom_domain": True}, "a custom domain needs https"),
-        ({"applications": ()}, "applications"),
-        ({"applications": (APPLICATION, APPLICATION)}, "two applications have the same client_id"),
-    ],
-)
-def test_an_invalid_environment_is_rejected(changes: dict[str, object], text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        emea(**changes)
-
-
-def test_an_application_needs_a_redirect_uri_and_a_user_keeps_the_password() -> None:
-    with pytest.raises(ValueError, match="redirect_uris"):
-        Application(client_id=CLIENT_ID, redirect_uris=())
+def test_secrets_are_not_in_a_repr() -> None:
     assert "hunter2" not in repr(User(username="ada", password="hunter2"))
 
 
-def test_conflicting_environments_are_rejected_with_every_error() -> None:
-    text = refusal(
-        emea(port=8080), emea(port=8080), emea(name="b", weather=parse_weather({"weather": "tls_expired"}))
-    )
-    assert text.splitlines() == [
-        "two environments have the name emea",
-        f"two environments have the id {ENVIRONMENT_ID}",
-        "two environments have the port 8080",
-        "b is served over http; tls_expired needs an environment with https",
-    ]
-    assert refusal() == "there must be at least one environment"
+def test_weather_of_certificates_needs_https() -> None:
+    text = refusal(emea(weather=parse_weather({"weather": "tls_expired"})))
+    assert text == "emea is served over http; tls_expired needs an environment with https"
 
 
 def test_a_script_that_does_not_fit_is_rejected() -> None:
@@ -96,19 +68,14 @@ def test_a_script_that_does_not_fit_is_rejected() -> None:
 
 
 def test_a_port_in_use_is_an_error_and_what_was_opened_is_closed_again() -> None:
-    async def start(environments: list[Environment], control_port: int) -> None:
-        async with simulator(environments, control_port=control_port):
+    async def start(control_port: int) -> None:
+        async with simulator([emea()], control_port=control_port):
             pytest.fail("it must not start")
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        taken = server.getsockname()[1]
         before = descriptors()
-        for environments, control_port in (
-            ([emea()], taken),
-            ([emea(), emea(name="b", id=other_id(9), port=taken)], 0),
-        ):
-            with pytest.raises(OSError, match="in use"):
-                asyncio.run(start(environments, control_port))
+        with pytest.raises(OSError, match="in use"):
+            asyncio.run(start(server.getsockname()[1]))
         assert descriptors() == before
 
 
@@ -141,12 +108,11 @@ def test_urls_and_certificates_have_a_host_that_can_be_connected_to(host: str, b
         assert httpx.get(f"{simulated.control_url}/weather", trust_env=False).status_code == 200
 
 
-def test_a_port_may_be_fixed_for_an_environment_and_for_control() -> None:
+def test_the_control_port_may_be_fixed() -> None:
     with Simulated([emea()]) as first:
-        ports = first.environment("emea").port, int(first.control_url.rpartition(":")[2])
-    with Simulated([emea(port=ports[0])], control_port=ports[1]) as second:
-        assert second.environment("emea").port == ports[0]
-        assert second.control_url == f"http://127.0.0.1:{ports[1]}"
+        port = int(first.control_url.rpartition(":")[2])
+    with Simulated([emea()], control_port=port) as second:
+        assert second.control_url == f"http://127.0.0.1:{port}"
 
 
 def test_the_authority_is_a_file_while_the_simulator_runs_and_no_key_is_left(tmp_path: Path) -> None:
