@@ -80,15 +80,24 @@ class Weather(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[str]
-    expected: ClassVar[tuple[ExpectedOutcome, ...]] = (OK,)
-    note: ClassVar[str] = ""
-    needs_tls: ClassVar[bool] = False
-    in_federation: ClassVar[ExpectedOutcome | None] = None
-    in_discovery: ClassVar[ExpectedOutcome | None] = None
+    expected: ClassVar[tuple[ExpectedOutcome, ...]]
+    note: ClassVar[str]
+    needs_tls: ClassVar[bool]
+    in_federation: ClassVar[ExpectedOutcome | None]
+    in_discovery: ClassVar[ExpectedOutcome | None]
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:  # noqa: ANN401  pydantic's own
-        """Add a kind to `KINDS`; classes named `…Weather` are what several kinds share."""
+    def __init_subclass__(
+        cls,
+        *,
+        expected: tuple[ExpectedOutcome, ...] = (OK,),
+        note: str = "",
+        needs_tls: bool = False,
+        in_federation: ExpectedOutcome | None = None,
+        in_discovery: ExpectedOutcome | None = None,
+    ) -> None:
+        """Take the class arguments; add a kind to `KINDS`, unless it is what several share (`…Weather`)."""
+        cls.expected, cls.note, cls.needs_tls = expected, note, needs_tls
+        cls.in_federation, cls.in_discovery = in_federation, in_discovery
         if not cls.__name__.endswith("Weather"):
             cls.kind = re.sub("(?<=.)(?=[A-Z])", "_", cls.__name__).lower()
             KINDS[cls.kind] = cls
@@ -117,78 +126,63 @@ class EndpointWeather(Weather):
         return self if self.endpoint in {None, endpoint} else Healthy()
 
 
-class Slow(EndpointWeather):
+class Slow(EndpointWeather, note="counted as slow beyond the latency objective"):
     """Each response is delayed by `ms` plus a random part of `jitter`, both in milliseconds."""
 
-    note = "counted as slow beyond the latency objective"
     ms: int = Field(1000, ge=0, le=MAX_DELAY_MS)
     jitter: int = Field(0, ge=0, le=MAX_DELAY_MS)
 
 
-class Flaky(EndpointWeather):
+class Flaky(EndpointWeather, expected=(OK, ERROR)):
     """The share `ratio` of the requests gets 503 and a JSON error."""
 
-    expected = (OK, ERROR)
     ratio: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
 
 
-class RateLimited(EndpointWeather):
+class RateLimited(EndpointWeather, expected=(ExpectedOutcome(Reason.RATE_LIMITED, Fault.QUOTA, 429),)):
     """429 with `Retry-After: retry_after`, in seconds."""
 
-    expected = (ExpectedOutcome(Reason.RATE_LIMITED, Fault.QUOTA, 429),)
     retry_after: int = Field(30, ge=0, le=DAY_SECONDS)
 
 
-class ErrorJson(EndpointWeather):
+class ErrorJson(EndpointWeather, expected=(ERROR,)):
     """Status `code` with PingOne's JSON error."""
 
-    expected = (ERROR,)
     code: int = Field(503, ge=500, le=599)
 
 
-class ErrorHtml(EndpointWeather):
+class ErrorHtml(EndpointWeather, expected=(ERROR,)):
     """Status `code` with an HTML page, as from the edge."""
 
-    expected = (ERROR,)
     code: int = Field(503, ge=500, le=599)
 
 
-class Silent(EndpointWeather):
+class Silent(
+    EndpointWeather, expected=(ExpectedOutcome(Reason.TIMEOUT, Fault.PROVIDER, None, Phase.PROCESSING),)
+):
     """The request is read and never answered."""
 
-    expected = (ExpectedOutcome(Reason.TIMEOUT, Fault.PROVIDER, None, Phase.PROCESSING),)
 
-
-class Refused(Weather):
+class Refused(Weather, expected=(ExpectedOutcome(Reason.CONNECT, Fault.NETWORK, None, Phase.CONNECT),)):
     """The port is closed."""
 
-    expected = (ExpectedOutcome(Reason.CONNECT, Fault.NETWORK, None, Phase.CONNECT),)
 
-
-class Reset(EndpointWeather):
+class Reset(
+    EndpointWeather, expected=(ExpectedOutcome(Reason.PROTOCOL, Fault.PROVIDER, None, Phase.PROCESSING),)
+):
     """The request is read and the connection reset."""
 
-    expected = (ExpectedOutcome(Reason.PROTOCOL, Fault.PROVIDER, None, Phase.PROCESSING),)
 
-
-class TlsExpired(Weather):
+class TlsExpired(Weather, expected=(BAD_CERTIFICATE,), needs_tls=True):
     """The certificate has expired."""
 
-    expected = (BAD_CERTIFICATE,)
-    needs_tls = True
 
-
-class TlsWrongName(Weather):
+class TlsWrongName(Weather, expected=(BAD_CERTIFICATE,), needs_tls=True):
     """The certificate is for another name."""
 
-    expected = (BAD_CERTIFICATE,)
-    needs_tls = True
 
-
-class FlowFailed(Weather):
+class FlowFailed(Weather, expected=(ExpectedOutcome(Reason.FLOW_FAILED, Fault.PROVIDER, 200),)):
     """200 with a flow with status FAILED."""
-
-    expected = (ExpectedOutcome(Reason.FLOW_FAILED, Fault.PROVIDER, 200),)
 
 
 def _not_failed(status: str) -> str:
@@ -197,10 +191,9 @@ def _not_failed(status: str) -> str:
     return status
 
 
-class PolicyChanged(Weather):
+class PolicyChanged(Weather, expected=(ExpectedOutcome(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, 200),)):
     """The flow has another status than before: `status`, or one of another sign-on policy."""
 
-    expected = (ExpectedOutcome(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, 200),)
     status: Annotated[str, AfterValidator(_not_failed)] | None = Field(
         None,
         pattern="^[A-Z][A-Z_]{0,62}$",
@@ -208,50 +201,45 @@ class PolicyChanged(Weather):
     )
 
 
-class Maintenance(Weather):
+class Maintenance(Weather, expected=(ExpectedOutcome(Reason.REDIRECTED, Fault.PROVIDER, 302),)):
     """302 to a page elsewhere."""
 
-    expected = (ExpectedOutcome(Reason.REDIRECTED, Fault.PROVIDER, 302),)
 
-
-class ClientDeleted(Weather):
+class ClientDeleted(Weather, expected=(ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 302),)):
     """The application is gone: 302 to the sign-on page with an error."""
 
-    expected = (ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 302),)
 
-
-class RedirectUriRemoved(Weather):
+class RedirectUriRemoved(Weather, expected=(ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 400),)):
     """The redirect URI is not registered any more."""
 
-    expected = (ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 400),)
 
-
-class ClockSkewed(Weather):
+class ClockSkewed(Weather, note="shown by `pingone_flow_clock_skew_seconds`"):
     """The provider's clock is `seconds` ahead; negative: behind."""
 
-    note = "shown by `pingone_flow_clock_skew_seconds`"
     seconds: int = Field(300, ge=-DAY_SECONDS, le=DAY_SECONDS)
 
 
-class KeysRotated(Weather):
+class KeysRotated(Weather, note="shown by `pingone_flow_signing_keys_hash`"):
     """A fresh key signs, each time that this is set; the one before stays published."""
 
-    note = "shown by `pingone_flow_signing_keys_hash`"
 
-
-class MetadataInvalid(Weather):
+class MetadataInvalid(
+    Weather,
+    note="`discovery` reports `issuer_mismatch`, `not_json` or `metadata_invalid`",
+    in_discovery=ExpectedOutcome(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, 200, step="metadata"),
+):
     """One thing is wrong with the OpenID metadata; sign-ons are not affected."""
 
-    in_discovery = ExpectedOutcome(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, 200, step="metadata")
-    note = "`discovery` reports `issuer_mismatch`, `not_json` or `metadata_invalid`"
     wrong: Literal["issuer", "json", "member"] = Field("issuer", description="issuer, json or member")
 
 
-class KeysInvalid(Weather):
+class KeysInvalid(
+    Weather,
+    note="`discovery` reports `keys_invalid`; so does `federation` at `destination_keys`",
+    in_discovery=ExpectedOutcome(Reason.KEYS_INVALID, Fault.PROVIDER, 200, step="jwks"),
+):
     """One thing is wrong with the published keys; what signs stays the same."""
 
-    in_discovery = ExpectedOutcome(Reason.KEYS_INVALID, Fault.PROVIDER, 200, step="jwks")
-    note = "`discovery` reports `keys_invalid`; so does `federation` at `destination_keys`"
     wrong: Literal["missing", "weak", "private"] = Field("missing", description="missing, weak or private")
 
 
@@ -270,81 +258,73 @@ def _status(default: str) -> Any:  # noqa: ANN401  pydantic's own
     return Field(default, pattern="^[A-Z][A-Z_]{0,62}$", description="a flow status")
 
 
-class PasswordChanged(Weather):
+class PasswordChanged(Weather, in_federation=_account(Reason.CREDENTIALS_REJECTED, 400)):
     """Every password is wrong: 400 with `failuresRemaining`; the fifth locks the user for a while."""
 
-    in_federation = _account(Reason.CREDENTIALS_REJECTED, 400)
 
-
-class AccountLocked(Weather):
+class AccountLocked(Weather, in_federation=_account(Reason.ACCOUNT_LOCKED, 400)):
     """The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it."""
 
-    in_federation = _account(Reason.ACCOUNT_LOCKED, 400)
     answer: Literal["error", "flow"] = Field("error", description="error or flow")
 
 
-class MfaRequired(Weather):
+class MfaRequired(Weather, in_federation=_account(Reason.MFA_REQUIRED)):
     """The right password leads to `status`; NO_USABLE_DEVICES is an error of a flow that is FAILED."""
 
-    in_federation = _account(Reason.MFA_REQUIRED)
     status: str = _status("OTP_REQUIRED")
 
 
-class PasswordExpired(Weather):
+class PasswordExpired(Weather, in_federation=_account(Reason.PASSWORD_EXPIRED)):
     """The right password leads to `status`."""
 
-    in_federation = _account(Reason.PASSWORD_EXPIRED)
     status: str = _status("PASSWORD_EXPIRED")
 
 
-class FurtherAction(Weather):
+class FurtherAction(Weather, in_federation=_account(Reason.FURTHER_ACTION_REQUIRED)):
     """The right password leads to `status`."""
 
-    in_federation = _account(Reason.FURTHER_ACTION_REQUIRED)
     status: str = _status("AGREEMENT_CONSENT_REQUIRED")
 
 
-class ProviderMissing(Weather):
+class ProviderMissing(
+    Weather, in_federation=_configuration(Reason.PROVIDER_MISSING, "destination_authorize", 200)
+):
     """The destination's flows offer no identity provider."""
 
-    in_federation = _configuration(Reason.PROVIDER_MISSING, "destination_authorize", 200)
 
-
-class ProviderDisabled(Weather):
+class ProviderDisabled(Weather, in_federation=_configuration(Reason.OAUTH_ERROR, "initiate")):
     """The destination still offers its identity providers, and refuses to lead to them."""
 
-    in_federation = _configuration(Reason.OAUTH_ERROR, "initiate")
 
-
-class SecretExpired(Weather):
+class SecretExpired(Weather, in_federation=_configuration(Reason.EXCHANGE_REJECTED, "callback")):
     """The destination's client secret expired: its callback leads to an error or a FAILED flow."""
 
-    in_federation = _configuration(Reason.EXCHANGE_REJECTED, "callback")
     answer: Literal["redirect", "json", "flow"] = Field("redirect", description="redirect, json or flow")
 
 
-class LinkingRequired(Weather):
+class LinkingRequired(
+    Weather, in_federation=_configuration(Reason.ACCOUNT_LINKING_REQUIRED, "destination_flow", 200)
+):
     """The user's link at the destination is gone."""
 
-    in_federation = _configuration(Reason.ACCOUNT_LINKING_REQUIRED, "destination_flow", 200)
 
-
-class StateLost(Weather):
+class StateLost(
+    Weather, in_federation=ExpectedOutcome(Reason.STATE_MISMATCH, Fault.PROVIDER, 200, step="source_resume")
+):
     """What a flow yields has another state than the client's."""
 
-    in_federation = ExpectedOutcome(Reason.STATE_MISMATCH, Fault.PROVIDER, 200, step="source_resume")
 
-
-class TokenRefused(Weather):
+class TokenRefused(
+    Weather, in_federation=ExpectedOutcome(Reason.TOKEN_REFUSED, Fault.ACCOUNT, 401, step="token")
+):
     """The token endpoint refuses every client; at the source, that fails the destination's callback."""
 
-    in_federation = ExpectedOutcome(Reason.TOKEN_REFUSED, Fault.ACCOUNT, 401, step="token")
 
-
-class IdTokenInvalid(Weather):
+class IdTokenInvalid(
+    Weather, in_federation=ExpectedOutcome(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, 200, step="token")
+):
     """One thing is wrong with ID tokens; at the source, that fails the destination's callback."""
 
-    in_federation = ExpectedOutcome(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, 200, step="token")
     wrong: Literal["iss", "aud", "nonce", "exp", "kid", "signature"] = Field(
         "signature", description="iss, aud, nonce, exp, kid or signature"
     )
