@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from exporter.destinations import ProviderState
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
-from exporter.status import UNKNOWN, StatusComponent, StatusPageReport
+from exporter.status import UNKNOWN, DestinationStatus, StatusComponent, StatusPageReport
 from exporter.target import Journey, ListedProvider, ProviderKind, SyntheticUser, Target
 
 _INTRODUCTION = """\
@@ -54,7 +55,7 @@ _LABELS = (
     *("page", "component", "impact"),
     *("target", "journey", "step", "phase", "reason", "fault", "code", "status", "check", "cause"),
     *("side", "source_environment_id", "destination_environment_id", "auth_host", "destination_auth_host"),
-    *("destination", "provider", "provider_id", "kind", "version", "python_version"),
+    *("destination", "provider", "provider_id", "kind", "expected", "version", "python_version"),
     "state",
 )
 """In the order in which a reader expects them."""
@@ -130,7 +131,7 @@ def _example() -> Metrics:
         journeys=(Journey.FEDERATION,),
         user=SyntheticUser(username="", password=""),
         secret_expires=1.8e9,
-        listed=ListedProvider(destination="hub", provider_id="id", name="", slug="emea"),
+        listed=ListedProvider(destination="hub", provider_id="id", name="", slug="emea", expected=True),
     )
     record = StepRecord(
         step="source_authorize",
@@ -146,7 +147,10 @@ def _example() -> Metrics:
         clock_skew_error=0.1,
         tls=TlsFacts(version=None, cipher=None, not_after=1.8e9, chain_not_after=1.8e9),
     )
-    metrics = Metrics([target], buckets=(1.0,))
+    destination = DestinationStatus(
+        name="hub", auth_host="", counts={ProviderState.WATCHED: 1}, refresh_ok=True, last_success=0.5
+    )
+    metrics = Metrics([target], buckets=(1.0,), destinations=lambda: (destination,))
     metrics.observe(
         Outcome(
             target=target.name,

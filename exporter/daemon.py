@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 from exporter import __version__
@@ -25,9 +26,18 @@ from exporter.config_files import (
     removed_probes,
     waiting_for_restart,
 )
+from exporter.listings import Listings
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
 from exporter.outcome import Observer
-from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, warm_up
+from exporter.probing import (
+    EgressCheck,
+    Listing,
+    Prober,
+    SSLContexts,
+    StatusPage,
+    list_providers,
+    warm_up,
+)
 from exporter.process import (
     environment_warnings,
     freeze_gc,
@@ -36,7 +46,7 @@ from exporter.process import (
     stop_signals,
 )
 from exporter.reasons import Reason
-from exporter.scheduling import PeriodicJob, Schedule, ScheduledProbe
+from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule, ScheduledProbe
 from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
@@ -134,17 +144,23 @@ class Daemon:
         self._started_with = config
         self._files = ConfigFiles(config, load or (lambda: config))
 
+        self._listings = Listings(config)
+        self._targets = config.targets
+        """What is probed: the configured targets, and those of the listings."""
+        self._retargeting = asyncio.Lock()
         self._metrics = Metrics(
             config.targets,
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
             suspended=self._sign_on_suspension,
+            # Every shard lists each destination, and one reports it.
+            destinations=lambda: () if self.config.shard.index else self._listings.statuses(),
         )
         self._metrics.set_shard(config.shard.index, config.shard.count)
         self._history, self._outcome_log = History(), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag)
 
-        self._ssl_contexts = SSLContexts(config.targets)
+        self._ssl_contexts = SSLContexts(_with_templates(config))
         self._prober = Prober(
             lambda target: self._ssl_contexts(target),  # noqa: PLW0108  a reload replaces the contexts
             stalls=self._loop_watch.stalls,
@@ -157,19 +173,14 @@ class Daemon:
         self._schedule = Schedule(
             config.targets,
             self._prober,
-            observers=(self._metrics, self._history, self._outcome_log, *observers),
+            observers=(self._metrics, self._history, self._outcome_log, self._listings, *observers),
             listener=self._metrics,
             max_concurrent_probes=config.max_concurrent_probes,
-            jobs=[
-                PeriodicJob("egress check", EgressCheck.INTERVAL, self._check_egress),
-                PeriodicJob("status page", STATUS_PAGE_TICK, self._read_status_page),
-                PeriodicJob(
-                    "file watch", FILE_WATCH_INTERVAL, self._watch_files, first_after=FILE_WATCH_INTERVAL
-                ),
-            ],
+            jobs=self._jobs(config),
         )
         self._security = PortSecurity(config.security)
 
+        self._listing_failures: dict[str, str | None] = {}
         self._single_reload = SingleFlight(self._reload_once)
         self._cooldown_until = 0.0
         self._logged_errors: Sequence[InvalidSetting] = ()
@@ -200,6 +211,8 @@ class Daemon:
             finally:
                 self._stopping = True
                 await self._single_reload.cancel()
+                async with self._retargeting:
+                    pass  # the schedule must not change while it stops
                 await self._schedule.stop(self.config.shutdown_grace)
                 loop_watch.cancel()
 
@@ -226,7 +239,7 @@ class Daemon:
                 prepared = await run_in_thread(self._prepare)
             except ConfigurationError as error:
                 return self._refuse(error.errors, trigger)
-            before = self.config
+            before = self._targets
             await self._apply(prepared)
             if trigger != CHANGE_ON_DISK:
                 self._prober.guard.reload_requested()
@@ -246,7 +259,7 @@ class Daemon:
         """
         config = self._files.read()
         try:
-            ssl_contexts = self._ssl_contexts.renewed(config.targets)
+            ssl_contexts = self._ssl_contexts.renewed(_with_templates(config))
         except OSError as error:  # the files were checked when the settings were read, a moment ago
             message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
             wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
@@ -265,13 +278,11 @@ class Daemon:
         # Order matters: TLS contexts and metrics of new targets exist before the schedule starts their
         # probes; those of removed targets are forgotten after it stopped them.
         self._ssl_contexts = prepared.ssl_contexts
-        await self._metrics.reconfigure(config.targets)
+        async with self._retargeting:
+            self._listings.reload(config, time.time())
+            await self._retarget(config)
         self._metrics.set_shard(config.shard.index, config.shard.count)
-        await self._schedule.reconfigure(config.targets, max_concurrent_probes=config.max_concurrent_probes)
-        for name, journey in removed_probes(before.targets, config.targets):
-            self._history.forget(name, journey)
-            self._outcome_log.forget(name, journey)
-            self._prober.forget(name, journey)
+        self._schedule.replace_jobs(self._jobs(config))
         set_log_level(config.log.level)
         if config.egress_check != before.egress_check:
             self._egress_check = self._new_egress_check(config.egress_check)
@@ -286,10 +297,70 @@ class Daemon:
         prepared.apply_security()
         self.config = config
 
-    def _report(self, trigger: str, before: Config) -> ReloadResult:
+    async def _retarget(self, config: Config) -> None:
+        """Probe the targets of a configuration and of the listings from now on."""
+        before, targets = self._targets, self._listings.targets()
+        await self._metrics.reconfigure(targets)
+        await self._schedule.reconfigure(targets, max_concurrent_probes=config.max_concurrent_probes)
+        self._targets = targets
+        for name, journey in removed_probes(before, targets):
+            self._history.forget(name, journey)
+            self._outcome_log.forget(name, journey)
+            self._prober.forget(name, journey)
+
+    async def _list_providers(self, name: str) -> None:
+        """List the identity providers of a destination, and probe those that there are."""
+        destination = self._listings.destination(name)
+        if destination is None:
+            return
+        listing = await list_providers(self._prober, destination)
+        async with self._retargeting:
+            now = self._listings.destination(name)
+            if self._stopping or now is None or not now.is_listed_as(destination):
+                return
+            self._log_listing(name, listing)
+            self._listings.listed(name, listing.providers if listing.outcome.success else None, time.time())
+            targets = self._listings.targets()
+            if targets != self._targets:
+                changes = count_changes(self._targets, targets)
+                await self._retarget(self.config)
+                _log.info("targets of a destination changed", extra={"destination": name, **changes})
+
+    def _log_listing(self, name: str, listing: Listing) -> None:
+        """Log a listing that fails for another reason than the last one, or that is good again."""
+        outcome = listing.outcome
+        cause = None if outcome.success else f"{outcome.reason}: {outcome.detail}"
+        if cause != self._listing_failures.get(name):
+            extra = {"destination": name, "reason": outcome.reason.value, "detail": outcome.detail}
+            if cause is None:
+                _log.info("listing of identity providers recovered", extra={"destination": name})
+            else:
+                _log.warning("listing of identity providers failed", extra=extra)
+        self._listing_failures[name] = cause
+
+    def _jobs(self, config: Config) -> list[PeriodicJob]:
+        """Return what is done periodically beside the probes."""
+        return [
+            PeriodicJob("egress check", EgressCheck.INTERVAL, self._check_egress),
+            PeriodicJob("status page", STATUS_PAGE_TICK, self._read_status_page),
+            PeriodicJob(
+                "file watch", FILE_WATCH_INTERVAL, self._watch_files, first_after=FILE_WATCH_INTERVAL
+            ),
+            *(
+                PeriodicJob(
+                    f"listing of {destination.name} for {destination.client_id} at {destination.url}",
+                    destination.refresh_interval,
+                    partial(self._list_providers, destination.name),
+                    first_after=number * FIRST_PROBE_SPACING,
+                )
+                for number, destination in enumerate(config.destinations)
+            ),
+        ]
+
+    def _report(self, trigger: str, before: Iterable[Target]) -> ReloadResult:
         """Log a reload that has succeeded, and return its result."""
         self._metrics.config_loaded(good=True)
-        changes = count_changes(before.targets, self.config.targets)
+        changes = count_changes(before, self._targets)
         _log.info("reloaded", extra={"trigger": trigger, **changes})
         _log_warnings(self.config)
         lines = [f"reloaded: {', '.join(f'{count} {what}' for what, count in changes.items())}"]
@@ -376,6 +447,7 @@ class Daemon:
                 egress=lambda: self._egress,
                 suspended=self._sign_on_suspension,
                 status_page=lambda: None if self._status_page is None else self._status_page.report,
+                destinations=self._listings.statuses,
             ),
             reload=lambda: self.reload("POST /-/reload"),
             security=self._security,
@@ -404,6 +476,11 @@ def _status_page(config: Config) -> StatusPage | None:
     )
 
 
+def _with_templates(config: Config) -> list[Target]:
+    """Return the configured targets, and the templates of those that listings bring."""
+    return [*config.targets, *(destination.template for destination in config.destinations)]
+
+
 def _log_start(
     config: Config, sockets: Iterable[socket.socket], health_sockets: Iterable[socket.socket]
 ) -> None:
@@ -411,10 +488,11 @@ def _log_start(
         _log.info("listening", extra={"address": _address(sock)})
     for sock in health_sockets:
         _log.info("listening for health checks", extra={"address": _address(sock)})
-    _log.info("started", extra={"version": __version__, "targets": len(config.targets)})
+    destinations = {"destinations": len(config.destinations)} if config.destinations else {}
+    _log.info("started", extra={"version": __version__, "targets": len(config.targets), **destinations})
     _log_warnings(config)
     shard = config.shard
-    if not config.targets:
+    if not config.targets and shard.count > 1:
         _log.info(
             "this shard has no targets",
             extra={"shard": shard.index, "shards": shard.count, "elsewhere": len(config.elsewhere)},
@@ -422,7 +500,7 @@ def _log_start(
 
 
 def _log_warnings(config: Config) -> None:
-    for warning in environment_warnings(config.targets, config.max_concurrent_probes):
+    for warning in environment_warnings(_with_templates(config), config.max_concurrent_probes):
         _log.warning(warning)
 
 

@@ -48,6 +48,9 @@ class ProviderState(StrEnum):
     MISSING = "missing"
 
 
+_LEFT_OUT = frozenset({ProviderState.FILTERED, ProviderState.OVER_LIMIT})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
     """One application of a destination. Its identity providers become targets.
@@ -86,9 +89,18 @@ class Destination:
         return self.template.application
 
     @property
+    def client_id(self) -> str:
+        """Client id of that application."""
+        return "" if self.application is None else self.application.client_id
+
+    @property
     def labels(self) -> tuple[tuple[str, str], ...]:
         """The operator's own labels of its targets."""
         return self.template.labels
+
+    def is_listed_as(self, other: Destination) -> bool:
+        """Return whether both list the same application."""
+        return (self.url, self.application) == (other.url, other.application)
 
     def expects(self, provider: OfferedProvider) -> bool:
         """Return whether EXPECT lists a provider, by id or by name."""
@@ -154,13 +166,28 @@ class Plan:
 
     Args:
         targets: by name.
-        counts: providers in each state.
-        missing: names of the targets with a missing provider.
+        states: of each provider, and the name of the target that watches it, if one does.
     """
 
-    targets: tuple[Target, ...]
-    counts: Mapping[ProviderState, int]
-    missing: tuple[str, ...]
+    targets: tuple[Target, ...] = ()
+    states: tuple[tuple[ProviderState, str], ...] = ()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the targets with a missing provider."""
+        return tuple(sorted(name for state, name in self.states if state is ProviderState.MISSING))
+
+    def counts(self, link_only: Collection[str] = ()) -> Mapping[ProviderState, int]:
+        """Return how many providers are in each state.
+
+        Args:
+            link_only: names of targets with probes that succeed with `initiate`: no more can be checked.
+        """
+        counts = dict.fromkeys(ProviderState, 0)
+        for state, name in self.states:
+            is_link = state is ProviderState.WATCHED and name in link_only
+            counts[ProviderState.LINK_ONLY if is_link else state] += 1
+        return counts
 
 
 def offered_provider(identifier: object, name: object) -> OfferedProvider | None:
@@ -193,20 +220,15 @@ def after_listing(
     return _arranged(destination, present.values(), absent, now=now, names=names, taken=taken)
 
 
-def after_reload(
-    before: Destination, destination: Destination, known: Known, *, now: float, taken: Collection[str] = ()
-) -> Known:
-    """Return what is known after a reload: targets are named anew; nothing if it is another application.
+def after_reload(destination: Destination, known: Known, *, now: float, taken: Collection[str] = ()) -> Known:
+    """Return what is known after a reload, which chooses and names the targets anew.
 
     Args:
-        before: the destination of the same name in the settings before.
-        destination: the one in the settings now.
+        destination: by the settings of now.
         known: before the reload.
         now: seconds since the epoch.
         taken: names of targets that are not this destination's.
     """
-    if (before.url, before.application) != (destination.url, destination.application):
-        return Known()
     present = [each.provider for each in known.providers if not each.absent]
     absent = [each for each in known.providers if each.absent]
     return _arranged(destination, present, absent, now=now, names={}, taken=taken)
@@ -236,7 +258,7 @@ def _arranged(
     named = []
     for each in sorted(found, key=lambda each: each.provider):
         target, slug = names.get(each.provider.id, ("", ""))
-        if each.state not in {ProviderState.FILTERED, ProviderState.OVER_LIMIT} and not target:
+        if each.state not in _LEFT_OUT and not target:
             target, slug = _new_name(destination.name, each.provider, used)
         used.add(target)
         named.append(replace(each, target=target, slug=slug))
@@ -312,20 +334,13 @@ def _slug(text: str) -> str:
     return _OTHER_CHARACTERS.sub("_", text.lower()).strip("_")[:MAX_SLUG_LENGTH].strip("_")
 
 
-def plan(
-    destination: Destination,
-    known: Known,
-    *,
-    explicit: Iterable[Target] = (),
-    link_only: Collection[str] = (),
-) -> Plan:
+def plan(destination: Destination, known: Known, *, explicit: Iterable[Target] = ()) -> Plan:
     """Return what is to be probed.
 
     Args:
-        destination: with the settings in force.
+        destination: by the settings in force.
         known: of its listings.
         explicit: targets in the settings; one with the same PROVIDER_ID replaces the discovered one.
-        link_only: names of targets with probes that succeed with `initiate`: no more can be checked.
     """
     by_name = {
         target.provider_id: target.name
@@ -333,27 +348,19 @@ def plan(
         if target.provider_id and target.destination_environment_id == destination.environment_id
     }
     by_id = {provider_id.lower(): name for provider_id, name in by_name.items()}
-    targets, missing, counts = [], [], dict.fromkeys(ProviderState, 0)
+    targets, states = [], []
     for each in known.providers:
-        provider = each.provider
+        state, provider = each.state, each.provider
         own = by_id.get(provider.id.lower()) or by_name.get(provider.name)
-        name, state = own or each.target, each.state
         if state is ProviderState.WATCHED and not provider.id:
             continue  # EXPECT waits for it; one listing without it may be chance
-        if state is ProviderState.WATCHED and name in link_only:
-            state = ProviderState.LINK_ONLY
-        if state in {ProviderState.FILTERED, ProviderState.OVER_LIMIT} and own:
+        if own is not None and state in _LEFT_OUT:
             state = ProviderState.WATCHED
-        counts[state] += 1
-        if state is ProviderState.MISSING:
-            missing.append(name)
-        if not own and each.target and state not in {ProviderState.FILTERED, ProviderState.OVER_LIMIT}:
+        elif own is None and state not in _LEFT_OUT:
             targets.append(_target(destination, each))
-    return Plan(
-        targets=tuple(sorted(targets, key=lambda target: target.name)),
-        counts=counts,
-        missing=tuple(sorted(missing)),
-    )
+        states.append((state, own or each.target))
+    targets.sort(key=lambda target: target.name)
+    return Plan(targets=tuple(targets), states=tuple(states))
 
 
 def _target(destination: Destination, known: KnownProvider) -> Target:

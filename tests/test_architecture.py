@@ -33,7 +33,7 @@ GROUND = {
     "process",
 }
 PACKAGES = {"settings", "scheduling", "probing", "observing", "serving", "simulator"}
-DAEMON = {"daemon", "config_files"}
+DAEMON = {"daemon", "config_files", "listings"}
 COMMANDS = {"demo", "probe_command", "check_config"}
 
 MAY_IMPORT: dict[str, set[str]] = {

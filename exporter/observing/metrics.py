@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from exporter import __version__
+from exporter.observing.destination_metrics import destination_families
 from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
 from exporter.observing.histogram import BucketCounts
@@ -26,7 +27,7 @@ from exporter.observing.status_page_metrics import status_page_families
 from exporter.observing.target_metrics import TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
 from exporter.reasons import Reason
-from exporter.status import StatusPageReport
+from exporter.status import DestinationStatus, StatusPageReport
 from exporter.target import Journey, Target
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -40,6 +41,7 @@ class Metrics(Collector):
         buckets: upper bounds of the duration histogram, in seconds.
         federation_buckets: the same for the journey `federation`; empty for the same as `buckets`.
         suspended: returns why sign-on of a target is suspended, None if it is not.
+        destinations: returns what is known of the destinations that this exporter reports.
         wall: seconds since the epoch.
         clock: monotonic seconds, for work that yields.
     """
@@ -51,6 +53,7 @@ class Metrics(Collector):
         buckets: Sequence[float],
         federation_buckets: Sequence[float] = (),
         suspended: Callable[[Target], Reason | None] = lambda _: None,
+        destinations: Callable[[], Sequence[DestinationStatus]] = tuple,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -60,6 +63,7 @@ class Metrics(Collector):
         self._clock = clock
         self._buckets = dict.fromkeys(Journey, buckets) | {Journey.FEDERATION: federation_buckets or buckets}
         self._suspended = suspended
+        self._destinations = destinations
         self._targets = {
             (target.name, journey): TargetMetrics(target, journey, self._buckets[journey])
             for target in targets
@@ -150,6 +154,7 @@ class Metrics(Collector):
             )
         if self._status_page is not None:
             yield from status_page_families(self._status_page)
+        yield from destination_families(self._destinations())
         for collector in self._others:
             yield from collector.collect()
 

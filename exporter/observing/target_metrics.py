@@ -464,6 +464,7 @@ class TargetMetrics(Collector):
             "provider": None if listed is None else listed.slug,
             "provider_id": target.provider_id if listed is None else listed.provider_id,
             "kind": None if self._kind is None else self._kind.value,
+            "expected": "true" if listed is not None and listed.expected else None,
             **dict(target.labels),
         }
         return {name: value for name, value in labels.items() if value}

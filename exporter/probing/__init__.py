@@ -12,10 +12,20 @@ sign_on_guard.py
 """
 
 from exporter.probing.egress_check import EgressCheck
+from exporter.probing.listing import Listing, list_providers
 from exporter.probing.probe import Prober
 from exporter.probing.ssl_contexts import SSLContexts
 from exporter.probing.status_page import StatusPage
 from exporter.probing.transport import ProbeTransport
 from exporter.probing.warm_up import warm_up
 
-__all__ = ["EgressCheck", "ProbeTransport", "Prober", "SSLContexts", "StatusPage", "warm_up"]
+__all__ = [
+    "EgressCheck",
+    "Listing",
+    "ProbeTransport",
+    "Prober",
+    "SSLContexts",
+    "StatusPage",
+    "list_providers",
+    "warm_up",
+]

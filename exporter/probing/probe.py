@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from exporter import __version__
@@ -37,6 +38,9 @@ MAX_LOST_SHARE = 0.1
 """Of the timeout. Stalls that cost more explain that an answer did not come in time."""
 
 CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
+
+Walk: TypeAlias = Callable[[Target, Callable[[], str]], Steps]
+"""Yields the steps of a probe, given its target and what makes fresh tokens."""
 
 _NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
 _SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
@@ -92,6 +96,17 @@ class Prober:
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
         """Run `journey` once. Whatever happens becomes an outcome; only cancellation is raised."""
+        outcome, _ = await self.walk(target, journey, JOURNEYS[journey])
+        return outcome
+
+    async def walk(self, target: Target, journey: Journey, steps: Walk) -> tuple[Outcome, Verdict]:
+        """Take the steps of a journey, or only some of them; return also the verdict on the last one.
+
+        Args:
+            target: what is probed.
+            journey: that the steps are of.
+            steps: yields them, given the target and what makes fresh tokens.
+        """
         timeout = target.timing(journey).timeout
         run = _Run(
             transaction_id=str(uuid.uuid4()),
@@ -102,14 +117,14 @@ class Prober:
             reach=None if journey is Journey.AUTHORIZE else reach_of(target),
         )
         try:
-            await self._run(target, journey, run)
+            await self._run(target, steps(target, self._token), run)
         except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
             _log.exception("probe failed because of a bug", extra={"target": target.name})
             run.verdict = OUR_BUG
         finally:
             run.deadline.close()
         last = run.records[-1] if run.records else None
-        return Outcome(
+        outcome = Outcome(
             target=target.name,
             journey=journey,
             reason=run.verdict.reason,
@@ -126,6 +141,7 @@ class Prober:
             kind=run.kind,
             discovery=run.verdict.discovery,
         )
+        return outcome, run.verdict
 
     def forget(self, target: str, _journey: Journey, /) -> None:
         """Forget a target that is no longer probed."""
@@ -133,7 +149,7 @@ class Prober:
         self._subjects.pop(target, None)
         self._signing_keys.pop(target, None)
 
-    async def _run(self, target: Target, journey: Journey, run: _Run) -> None:
+    async def _run(self, target: Target, walk: Steps, run: _Run) -> None:
         transport = ProbeTransport(
             self._network,
             run.deadline,
@@ -143,7 +159,7 @@ class Prober:
             absolute_hosts=target.absolute_hosts,
         )
         try:
-            with closing(JOURNEYS[journey](target, self._token)) as steps:
+            with closing(walk) as steps:
                 step: Step | None = next(steps)
                 while step is not None:
                     if step.signs_on:

@@ -1,7 +1,13 @@
 """Scheduling: starts each target's probes when they are due. The only package that uses APScheduler."""
 
 from exporter.scheduling.clock import SteadyClock
-from exporter.scheduling.job import PeriodicJob, ScheduledProbe, first_delays, phase_offset
+from exporter.scheduling.job import (
+    FIRST_PROBE_SPACING,
+    PeriodicJob,
+    ScheduledProbe,
+    first_delays,
+    phase_offset,
+)
 from exporter.scheduling.load_estimate import (
     ENVIRONMENT_RATE,
     ONE_SOURCE,
@@ -14,6 +20,7 @@ from exporter.scheduling.schedule import Schedule, ScheduleListener
 
 __all__ = [
     "ENVIRONMENT_RATE",
+    "FIRST_PROBE_SPACING",
     "ONE_SOURCE",
     "FirstProbe",
     "Load",

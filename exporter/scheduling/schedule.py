@@ -129,7 +129,7 @@ class Schedule:
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._scheduler.add_listener(self._on_submission, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         self._jobs: dict[str, ProbeJob] = {}
-        self._periodic_jobs = jobs
+        self._periodic_jobs = {job.name: job for job in jobs}
         self._periodic_tasks: set[asyncio.Task[None] | None] = set()
         self._backoff = Backoff(self._clock)
         self._running = False
@@ -166,16 +166,8 @@ class Schedule:
         self._watchdog.feed()
         self._scheduler.start(paused=True)  # until all jobs are added
         now = self._clock()
-        for job in self._periodic_jobs:
-            first = now + job.first_after
-            self._scheduler.add_job(
-                self._run_periodic,
-                PhaseTrigger(job.interval, first, self._zone),
-                [job],
-                id=f"periodic {job.name}",
-                next_run_time=self._zone.moment(first),
-                coalesce=True,
-            )
+        for job in self._periodic_jobs.values():
+            self._add_periodic(job)
         _, _, added = job_changes({}, self._targets)
         for probe_job in new_jobs(added, now):
             self._add(probe_job)
@@ -209,6 +201,25 @@ class Schedule:
             if self._running:
                 self._add(job)
             await asyncio.sleep(0)
+
+    def replace_jobs(self, jobs: Sequence[PeriodicJob]) -> None:
+        """Do other things periodically from now on; a job of the same name and interval goes on.
+
+        Args:
+            jobs: all that there are from now on. A call that runs is not interrupted.
+        """
+        before, self._periodic_jobs = self._periodic_jobs, {job.name: job for job in jobs}
+        if not self._running:
+            return
+        for name, job in before.items():
+            now = self._periodic_jobs.get(name)
+            if now is not None and now.interval == job.interval:
+                self._periodic_jobs[name] = job
+            else:
+                self._scheduler.remove_job(_periodic_id(job))
+        for name, job in self._periodic_jobs.items():
+            if before.get(name) is not job:
+                self._add_periodic(job)
 
     async def stop(self, grace: float) -> None:
         """Start no more probes, let running ones end within `grace` seconds, cancel the others.
@@ -267,6 +278,17 @@ class Schedule:
             self._run, trigger, [job], id=job.id, next_run_time=self._zone.moment(job.first)
         )
         self._notify_of_backoff(job)
+
+    def _add_periodic(self, job: PeriodicJob) -> None:
+        first = self._clock() + job.first_after
+        self._scheduler.add_job(
+            self._run_periodic,
+            PhaseTrigger(job.interval, first, self._zone),
+            [job],
+            id=_periodic_id(job),
+            next_run_time=self._zone.moment(first),
+            coalesce=True,
+        )
 
     def _remove(self, job: ProbeJob) -> None:
         self._close(job)
@@ -404,6 +426,10 @@ class Schedule:
             _log.exception("periodic job failed: a bug in the exporter", extra={"job": job.name})
         finally:
             self._periodic_tasks.discard(task)
+
+
+def _periodic_id(job: PeriodicJob) -> str:
+    return f"periodic {job.name}"
 
 
 def _intervals(targets: Iterable[Target]) -> Iterator[float]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from exporter.destinations import Destination
 from exporter.settings.addresses import absolute_hosts, parse_region
 from exporter.settings.config import Config, EgressConfig, StatusPageConfig
 from exporter.settings.destination_settings import MAX_DEFAULT_FEDERATION_TIMEOUT, resolve_destination
@@ -233,6 +234,10 @@ def _config(
         if target.enabled:
             share = own if count == 1 or shard_of(name, count) == index else elsewhere
             share.append(_target(name, target, directory))
+    destinations = tuple(
+        resolve_destination(name, destination, settings.defaults, directory)
+        for name, destination in sorted(settings.destinations.items())
+    )
     egress_url, defaults = settings.egress_check_url, settings.defaults
     copied = {name: getattr(settings, name) for name in _COPIED_TO_CONFIG}
     resolved = {
@@ -240,15 +245,13 @@ def _config(
         "elsewhere": tuple(elsewhere),
         "disabled": tuple(sorted(name for name, target in settings.targets.items() if not target.enabled)),
         "security": security,
-        "max_concurrent_probes": settings.max_concurrent_probes or _default_slots(own),
+        "max_concurrent_probes": settings.max_concurrent_probes
+        or _default_slots([*own, *_discovered(destinations, count)]),
         "egress_check": None
         if egress_url is None
         else EgressConfig(url=egress_url, proxy_url=defaults.proxy_url, ip_family=defaults.ip_family),
         "status_page": _status_page(settings, directory),
-        "destinations": tuple(
-            resolve_destination(name, destination, defaults, directory)
-            for name, destination in sorted(settings.destinations.items())
-        ),
+        "destinations": destinations,
         "files": files,
     }
     return Config(**(copied | resolved))
@@ -321,6 +324,12 @@ def _application(settings: TargetSettings) -> DestinationApplication | None:
         client_secret=settings.destination_client_secret,
         client_auth=settings.destination_client_auth,
     )
+
+
+def _discovered(destinations: Iterable[Destination], shards: int) -> Iterator[Target]:
+    """Yield as many targets as one shard of several may find at the destinations."""
+    for destination in destinations:
+        yield from [destination.template] * math.ceil(destination.max_providers / shards)
 
 
 def _default_slots(targets: Iterable[Target]) -> int:

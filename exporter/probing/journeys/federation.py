@@ -43,7 +43,7 @@ from exporter.probing.initiate import ProviderRequest, is_link_only, judge_initi
 from exporter.probing.journeys.authorize import SDK_HEADERS, s256
 from exporter.probing.judge import judge
 from exporter.probing.links import Endpoints, endpoints, parse_link, with_parameter
-from exporter.probing.messages import Expectation, Request, Step, Steps, Verdict
+from exporter.probing.messages import Expectation, Judge, Request, Step, Steps, Verdict
 from exporter.target import (
     ClientAuth,
     DestinationApplication,
@@ -72,7 +72,8 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     application = target.application
     destination = endpoints(target.destination_url, target.destination_environment_id)
     nonce, state, verifier = token(), token(), token()
-    offer = yield from _begin(target, application, destination, (nonce, state, verifier))
+    offers = partial(judge_offer, destination=destination, url=destination.url, provider=target.provider_id)
+    offer = yield from begin(application, destination, (nonce, state, verifier), offers=offers)
     request = yield from _initiate(target, destination, offer)
     if request is None:
         return
@@ -96,13 +97,21 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     yield from _redeem(destination, application, dict(code.parameters)["code"], (nonce, verifier))
 
 
-def _begin(
-    target: Target,
+def begin(
     application: DestinationApplication,
     destination: Endpoints,
     fresh: tuple[str, str, str],
+    *,
+    offers: Judge,
 ) -> Generator[Step, Verdict, Verdict]:
-    """Begin a sign-on at the destination; return the verdict on the flow that offers the provider."""
+    """Begin a sign-on at the destination; return the verdict on the flow that offers the provider.
+
+    Args:
+        application: of the destination.
+        destination: where it answers.
+        fresh: nonce, state and verifier.
+        offers: judges that flow.
+    """
     nonce, state, verifier = fresh
     parameters = {
         "response_type": "code",
@@ -120,7 +129,6 @@ def _begin(
     given = {name: value for name, value in parameters.items() if value is not None}
     url = f"{destination.url}/as/authorize?{urlencode(given, quote_via=quote, safe='')}"
     username = application.lookup_username
-    offers = partial(judge_offer, destination=destination, url=destination.url, provider=target.provider_id)
     begins = partial(judge_begin, destination=destination, url=destination.url)
     flow = yield Step(
         name="destination_authorize",

@@ -1,0 +1,124 @@
+"""The listings of all destinations: what they have shown, and which targets follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from exporter.destinations import (
+    Destination,
+    Known,
+    OfferedProvider,
+    Plan,
+    after_listing,
+    after_reload,
+    plan,
+)
+from exporter.outcome import Outcome
+from exporter.settings import Config, shard_of
+from exporter.status import DestinationStatus
+from exporter.target import Target
+
+
+@dataclass(slots=True)
+class _Listed:
+    """What is known of one destination."""
+
+    destination: Destination
+    known: Known = field(default_factory=Known)
+    refresh_ok: bool | None = None
+    last_success: float | None = None
+    plan: Plan = field(default_factory=Plan)
+
+
+class Listings:
+    """Keeps what the listings have shown. An observer of outcomes, since these show what can be checked.
+
+    Args:
+        config: the configuration in force.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._listed = {each.name: _Listed(each) for each in config.destinations}
+        self._link_only: set[str] = set()
+
+    def destination(self, name: str) -> Destination | None:
+        """Return a destination of the configuration in force."""
+        listed = self._listed.get(name)
+        return None if listed is None else listed.destination
+
+    def listed(self, name: str, providers: Iterable[OfferedProvider] | None, now: float) -> None:
+        """Record a listing.
+
+        Args:
+            name: of the destination; ignored if a reload has removed it.
+            providers: in the listing; None if it failed, which changes nothing else.
+            now: seconds since the epoch.
+        """
+        listed = self._listed.get(name)
+        if listed is None:
+            return
+        listed.refresh_ok = providers is not None
+        if providers is not None:
+            listed.last_success = now
+            listed.known = after_listing(
+                listed.destination, listed.known, providers, now=now, taken=self._names_beside(name)
+            )
+            self._plan(listed)
+
+    def reload(self, config: Config, now: float) -> None:
+        """Follow other settings, and keep what is known of the destinations that are still there."""
+        before, self._config = self._listed, config
+        self._listed = {each.name: _Listed(each) for each in config.destinations}
+        for name, listed in self._listed.items():
+            old = before.get(name)
+            if old is not None and old.destination.is_listed_as(listed.destination):
+                listed.refresh_ok, listed.last_success = old.refresh_ok, old.last_success
+                taken = self._names_beside(name)
+                listed.known = after_reload(listed.destination, old.known, now=now, taken=taken)
+                self._plan(listed)
+
+    def targets(self) -> tuple[Target, ...]:
+        """Return this shard's targets: the configured ones, then the discovered ones."""
+        index, count = self._config.shard.index, self._config.shard.count
+        discovered = (target for listed in self._listed.values() for target in listed.plan.targets)
+        own = (target for target in discovered if shard_of(target.provider_id or "", count) == index)
+        return (*self._config.targets, *own)
+
+    def statuses(self) -> tuple[DestinationStatus, ...]:
+        """Return what is known of each destination."""
+        return tuple(
+            DestinationStatus(
+                name=name,
+                auth_host=listed.destination.template.destination_auth_host,
+                counts=listed.plan.counts(self._link_only),
+                refresh_ok=listed.refresh_ok,
+                last_success=listed.last_success,
+                missing=listed.plan.missing,
+            )
+            for name, listed in self._listed.items()
+        )
+
+    def observe(self, outcome: Outcome, /) -> None:
+        """Note whether the probes of a target succeed with the link to its provider, and go no further."""
+        if outcome.success and outcome.step == "initiate":
+            self._link_only.add(outcome.target)
+        elif outcome.success:
+            self._link_only.discard(outcome.target)
+
+    def _plan(self, listed: _Listed) -> None:
+        explicit = (*self._config.targets, *self._config.elsewhere)
+        listed.plan = plan(listed.destination, listed.known, explicit=explicit)
+        # Names of targets that are gone go with them.
+        self._link_only &= {name for each in self._listed.values() for _, name in each.plan.states}
+
+    def _names_beside(self, name: str) -> Collection[str]:
+        """Return the names of targets that are not of the named destination."""
+        explicit = (*self._config.targets, *self._config.elsewhere)
+        others = (listed for other, listed in self._listed.items() if other != name)
+        return {
+            *(target.name for target in explicit),
+            *self._config.disabled,
+            *(provider.target for listed in others for provider in listed.known.providers),
+        }
