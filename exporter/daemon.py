@@ -26,12 +26,11 @@ from exporter.config_files import (
     removed_probes,
     waiting_for_restart,
 )
-from exporter.listings import Listings
+from exporter.listings import Listings, with_templates
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
 from exporter.outcome import Observer
 from exporter.probing import (
     EgressCheck,
-    Listing,
     Prober,
     SSLContexts,
     StatusPage,
@@ -160,7 +159,7 @@ class Daemon:
         self._history, self._outcome_log = History(), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag)
 
-        self._ssl_contexts = SSLContexts(_with_templates(config))
+        self._ssl_contexts = SSLContexts(with_templates(config))
         self._prober = Prober(
             lambda target: self._ssl_contexts(target),  # noqa: PLW0108  a reload replaces the contexts
             stalls=self._loop_watch.stalls,
@@ -180,7 +179,6 @@ class Daemon:
         )
         self._security = PortSecurity(config.security)
 
-        self._listing_failures: dict[str, str | None] = {}
         self._single_reload = SingleFlight(self._reload_once)
         self._cooldown_until = 0.0
         self._logged_errors: Sequence[InvalidSetting] = ()
@@ -259,7 +257,7 @@ class Daemon:
         """
         config = self._files.read()
         try:
-            ssl_contexts = self._ssl_contexts.renewed(_with_templates(config))
+            ssl_contexts = self._ssl_contexts.renewed(with_templates(config))
         except OSError as error:  # the files were checked when the settings were read, a moment ago
             message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
             wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
@@ -318,25 +316,12 @@ class Daemon:
             now = self._listings.destination(name)
             if self._stopping or now is None or not now.is_listed_as(destination):
                 return
-            self._log_listing(name, listing)
-            self._listings.listed(name, listing.providers if listing.outcome.success else None, time.time())
+            self._listings.listed(name, listing, time.time())
             targets = self._listings.targets()
             if targets != self._targets:
                 changes = count_changes(self._targets, targets)
                 await self._retarget(self.config)
                 _log.info("targets of a destination changed", extra={"destination": name, **changes})
-
-    def _log_listing(self, name: str, listing: Listing) -> None:
-        """Log a listing that fails for another reason than the last one, or that is good again."""
-        outcome = listing.outcome
-        cause = None if outcome.success else f"{outcome.reason}: {outcome.detail}"
-        if cause != self._listing_failures.get(name):
-            extra = {"destination": name, "reason": outcome.reason.value, "detail": outcome.detail}
-            if cause is None:
-                _log.info("listing of identity providers recovered", extra={"destination": name})
-            else:
-                _log.warning("listing of identity providers failed", extra=extra)
-        self._listing_failures[name] = cause
 
     def _jobs(self, config: Config) -> list[PeriodicJob]:
         """Return what is done periodically beside the probes."""
@@ -476,11 +461,6 @@ def _status_page(config: Config) -> StatusPage | None:
     )
 
 
-def _with_templates(config: Config) -> list[Target]:
-    """Return the configured targets, and the templates of those that listings bring."""
-    return [*config.targets, *(destination.template for destination in config.destinations)]
-
-
 def _log_start(
     config: Config, sockets: Iterable[socket.socket], health_sockets: Iterable[socket.socket]
 ) -> None:
@@ -500,7 +480,7 @@ def _log_start(
 
 
 def _log_warnings(config: Config) -> None:
-    for warning in environment_warnings(_with_templates(config), config.max_concurrent_probes):
+    for warning in environment_warnings(with_templates(config), config.max_concurrent_probes):
         _log.warning(warning)
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from exporter.destinations import (
     Destination,
     Known,
-    OfferedProvider,
     Plan,
     after_listing,
     after_reload,
     plan,
 )
 from exporter.outcome import Outcome
+from exporter.probing import Listing
 from exporter.settings import Config, shard_of
 from exporter.status import DestinationStatus
 from exporter.target import Target
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -28,7 +31,13 @@ class _Listed:
     known: Known = field(default_factory=Known)
     refresh_ok: bool | None = None
     last_success: float | None = None
+    failure: str | None = None
     plan: Plan = field(default_factory=Plan)
+
+
+def with_templates(config: Config) -> list[Target]:
+    """Return the configured targets, and the templates of those that listings bring."""
+    return [*config.targets, *(destination.template for destination in config.destinations)]
 
 
 class Listings:
@@ -48,23 +57,28 @@ class Listings:
         listed = self._listed.get(name)
         return None if listed is None else listed.destination
 
-    def listed(self, name: str, providers: Iterable[OfferedProvider] | None, now: float) -> None:
-        """Record a listing.
+    def listed(self, name: str, listing: Listing, now: float) -> None:
+        """Record a listing; one that failed changes nothing of what is known.
 
         Args:
-            name: of the destination; ignored if a reload has removed it.
-            providers: in the listing; None if it failed, which changes nothing else.
+            name: of a destination.
+            listing: of its providers.
             now: seconds since the epoch.
         """
-        listed = self._listed.get(name)
-        if listed is None:
-            return
-        listed.refresh_ok = providers is not None
-        if providers is not None:
-            listed.last_success = now
+        listed, outcome = self._listed[name], listing.outcome
+        failure = None if outcome.success else f"{outcome.reason}: {outcome.detail}"
+        if failure is not None and failure != listed.failure:
+            extra = {"destination": name, "reason": outcome.reason.value, "detail": outcome.detail}
+            _log.warning("listing of identity providers failed", extra=extra)
+        elif failure is None and listed.failure is not None:
+            _log.info("listing of identity providers recovered", extra={"destination": name})
+        listed.refresh_ok, listed.failure = outcome.success, failure
+        if outcome.success:
+            taken = self._names_beside(name)
             listed.known = after_listing(
-                listed.destination, listed.known, providers, now=now, taken=self._names_beside(name)
+                listed.destination, listed.known, listing.providers, now=now, taken=taken
             )
+            listed.last_success = now
             self._plan(listed)
 
     def reload(self, config: Config, now: float) -> None:
@@ -75,6 +89,7 @@ class Listings:
             old = before.get(name)
             if old is not None and old.destination.is_listed_as(listed.destination):
                 listed.refresh_ok, listed.last_success = old.refresh_ok, old.last_success
+                listed.failure = old.failure
                 taken = self._names_beside(name)
                 listed.known = after_reload(listed.destination, old.known, now=now, taken=taken)
                 self._plan(listed)

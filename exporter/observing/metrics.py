@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.metrics_core import (
@@ -19,7 +19,6 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.observing.destination_metrics import destination_families
 from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
 from exporter.observing.histogram import BucketCounts
@@ -154,7 +153,7 @@ class Metrics(Collector):
             )
         if self._status_page is not None:
             yield from status_page_families(self._status_page)
-        yield from destination_families(self._destinations())
+        yield from _destination_families(self._destinations())
         for collector in self._others:
             yield from collector.collect()
 
@@ -228,6 +227,33 @@ class Metrics(Collector):
         self._config_good = good
         if good:
             self._config_loaded_at = self._wall()
+
+
+def _destination_families(destinations: Iterable[DestinationStatus]) -> Iterator[Metric]:
+    """Yield the families about destinations; what was not observed yet is absent."""
+    providers = GaugeMetricFamily(
+        "pingone_flow_destination_providers",
+        "Identity providers that the destination lists, by what the exporter does about them.",
+        labels=("destination", "state"),
+    )
+    success = GaugeMetricFamily(
+        "pingone_flow_destination_refresh_success",
+        "Whether the last listing of the destination's identity providers succeeded: 1 or 0.",
+        labels=("destination",),
+    )
+    last_success = GaugeMetricFamily(
+        "pingone_flow_destination_last_refresh_success_timestamp_seconds",
+        "Unix time of the last successful listing of the destination's identity providers.",
+        labels=("destination",),
+    )
+    for destination in destinations:
+        if destination.refresh_ok is not None:
+            success.add_metric((destination.name,), destination.refresh_ok)
+        if destination.last_success is not None:
+            last_success.add_metric((destination.name,), destination.last_success)
+            for state, count in destination.counts.items():
+                providers.add_metric((destination.name, state.value), count)
+    yield from (providers, success, last_success)
 
 
 def _gauge(
