@@ -49,12 +49,7 @@ class _Tally:
 
 
 class Board:
-    """Observes outcomes and shows them.
-
-    Args:
-        console: where it is shown.
-        weather: target name -> a function that returns its source environment's weather.
-    """
+    """Observes outcomes and shows them; `weather` returns that of each target's source."""
 
     def __init__(self, console: Console, weather: Mapping[str, Callable[[], str]]) -> None:
         self._console = console

@@ -111,14 +111,7 @@ _OWN = {field.name for field in fields(Target)} & DestinationSettings.model_fiel
 def resolve_destination(
     name: str, settings: DestinationSettings, defaults: TargetDefaults, directory: Path
 ) -> Destination:
-    """Resolve one destination; what it does not set its targets have from the defaults.
-
-    Args:
-        name: of the destination.
-        settings: of the destination.
-        defaults: of all targets.
-        directory: where relative paths start.
-    """
+    """Resolve one destination; what it does not set its targets have from the defaults."""
     server = _server(settings, defaults)
     url = server.environment_url(settings.environment_id)
     interval = settings.federation_interval or defaults.federation_interval

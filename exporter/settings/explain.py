@@ -57,13 +57,7 @@ _IN_SERVICE_LINK = "looks like a Kubernetes service link; set enableServiceLinks
 
 
 def explain(error: ValidationError, raw: RawSettings, model: type[BaseModel]) -> list[InvalidSetting]:
-    """Return pydantic's errors at the locations where the settings are written.
-
-    Args:
-        error: from validating `raw`.
-        raw: what was validated.
-        model: the schema that it was validated by.
-    """
+    """Return pydantic's errors of `raw`, validated by `model`, at the locations where they are written."""
     explainer = _Explainer(raw, model)
     return explainer.explain(error.errors(include_url=False, include_input=False))
 

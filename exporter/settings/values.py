@@ -94,26 +94,22 @@ def _clean_lower(value: object) -> object:
     return cleaned.lower() if isinstance(cleaned, str) else cleaned
 
 
-def _split_names(value: object) -> object:
-    """Split names that may contain spaces; none in an empty value."""
-    return () if clean(value) in ("", None) else _split(value)
-
-
 def _split(value: object) -> object:
     return value.split(",") if isinstance(value, str) else value
 
 
 def _split_or_none(value: object) -> object:
-    return () if clean(value) == "" else _split(value)
+    """Split what may be empty: then there are no items."""
+    return () if clean(value) in ("", None) else _split(value)
 
 
-def _parsed(parse: Callable[[str], object]) -> PlainValidator:
-    """Make a validator of a function that parses a string."""
+def _parsed(parse: Callable[[str], object], no_string: str = "expected a string") -> PlainValidator:
+    """Make a validator of a function that parses a string; anything else is the error `no_string`."""
 
     def validate(value: object) -> object:
         cleaned = clean(value)
         if not isinstance(cleaned, str):
-            raise ValueError("expected a string")  # noqa: TRY004  pydantic collects ValueErrors only
+            raise ValueError(no_string)  # noqa: TRY004  pydantic collects ValueErrors only
         return parse(cleaned)
 
     return PlainValidator(validate)
@@ -194,10 +190,15 @@ def _journeys(journeys: tuple[Journey, ...]) -> tuple[Journey, ...]:
     return tuple(journey for journey in Journey if journey in journeys)
 
 
-def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
-    if len(hosts) > _MAX_HOSTS:
-        raise ValueError(f"more than {_MAX_HOSTS} hosts")
-    return tuple(dict.fromkeys(hosts))
+def _at_most(limit: int, noun: str) -> AfterValidator:
+    """Make a validator of a list that removes repetitions."""
+
+    def check(items: tuple[str, ...]) -> tuple[str, ...]:
+        if len(items) > limit:
+            raise ValueError(f"more than {limit} {noun}")
+        return tuple(dict.fromkeys(items))
+
+    return AfterValidator(check)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -212,24 +213,15 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def _provider_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return names, and ids in lower case."""
-    if len(names) > _MAX_EXPECTED_PROVIDERS:
-        raise ValueError(f"more than {_MAX_EXPECTED_PROVIDERS} providers")
     if not all(names):
         raise ValueError("contains an empty name")
-    lower = (name.lower() if _UUID.fullmatch(name.lower()) else name for name in names)
-    return tuple(dict.fromkeys(lower))
+    return tuple(name.lower() if _UUID.fullmatch(name.lower()) else name for name in names)
 
 
 def _component(text: str) -> str:
     if not 0 < len(text) <= _MAX_COMPONENT_LENGTH:
         raise ValueError("invalid component; use its id, or group / name, comma-separated")
     return text
-
-
-def _components(components: tuple[str, ...]) -> tuple[str, ...]:
-    if len(components) > _MAX_COMPONENTS:
-        raise ValueError(f"more than {_MAX_COMPONENTS} components")
-    return tuple(dict.fromkeys(components))
 
 
 def _secret(value: object) -> object:
@@ -253,13 +245,6 @@ def _moment(text: str) -> float:
 def _ip_family(value: object) -> object:
     """Accept the numbers that JSON may hold."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _clean_lower(value)
-
-
-def _duration(value: object) -> float:
-    cleaned = clean(value)
-    if not isinstance(cleaned, str):
-        raise ValueError(INVALID_DURATION)  # noqa: TRY004  pydantic collects ValueErrors only
-    return parse_duration(cleaned)
 
 
 def _between(low: float, high: float) -> AfterValidator:
@@ -368,7 +353,8 @@ OptionalPattern = Annotated[Annotated[re.Pattern[str], _parsed(_pattern)] | None
 ProviderNames = Annotated[
     tuple[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)], ...],
     AfterValidator(_provider_names),
-    BeforeValidator(_split_names),
+    _at_most(_MAX_EXPECTED_PROVIDERS, "providers"),
+    BeforeValidator(_split_or_none),
 ]
 ProviderLimit = Annotated[WholeNumber, Field(ge=1, le=_MAX_PROVIDERS)]
 Secret = Annotated[str | None, Field(max_length=_MAX_TEXT_LENGTH), BeforeValidator(_secret)]
@@ -382,11 +368,13 @@ RedirectUri = Annotated[str, AfterValidator(addresses.check_redirect_uri), Befor
 ProxyUrl = Annotated[Annotated[str, _parsed(addresses.check_proxy_url)] | None, _EMPTY_IS_NONE]
 Issuer = Annotated[Annotated[str, _parsed(addresses.check_issuer)] | None, _EMPTY_IS_NONE]
 Hosts = Annotated[
-    tuple[Annotated[str, _parsed(addresses.parse_host)], ...], AfterValidator(_hosts), BeforeValidator(_split)
+    tuple[Annotated[str, _parsed(addresses.parse_host)], ...],
+    _at_most(_MAX_HOSTS, "hosts"),
+    BeforeValidator(_split),
 ]
 Components = Annotated[
     tuple[Annotated[Text, AfterValidator(_component)], ...],
-    AfterValidator(_components),
+    _at_most(_MAX_COMPONENTS, "components"),
     BeforeValidator(_split_or_none),
 ]
 CheckUrl = Annotated[Annotated[str, _parsed(addresses.check_egress_url)] | None, _EMPTY_IS_NONE]
@@ -399,7 +387,7 @@ ListenAddresses = Annotated[
 ]
 OptionalListenAddresses = Annotated[ListenAddresses | None, _EMPTY_IS_NONE]
 
-Duration = Annotated[float, BeforeValidator(_duration)]
+Duration = Annotated[float, _parsed(parse_duration, INVALID_DURATION)]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Interval = Annotated[Duration, _between(0.1, _DAY)]
 PollInterval = Annotated[Duration, _between(60.0, _DAY)]

@@ -41,12 +41,7 @@ _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 
 def read_yaml_file(path: Path, max_bytes: int, fold: Callable[[str], str] = encodable) -> RawSettings:
-    """Read a file that holds one mapping.
-
-    Args:
-        path: the file; locations show its last part.
-        max_bytes: the largest acceptable size.
-        fold: maps a key to the name in the path of a setting.
+    """Read a file that holds one mapping; `fold` maps a key to the name in the path of a setting.
 
     Raises:
         ValueError: the file cannot be read; the message names the path.

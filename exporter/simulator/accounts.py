@@ -30,11 +30,7 @@ NO_DEVICES = "NO_USABLE_DEVICES"
 
 @dataclass(slots=True)
 class Accounts:
-    """The users of one environment.
-
-    Args:
-        users: those who can sign on.
-    """
+    """The users of one environment."""
 
     users: Iterable[User]
     _failures: Recent[int] = field(default_factory=Recent)

@@ -40,17 +40,7 @@ CHALLENGE_METHODS = tuple(_CHALLENGES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:
-    """A valid authorize request.
-
-    Args:
-        application: the application of the client_id.
-        redirect_uri: where the result goes in the end.
-        pi_flow: whether the client wants the flow as JSON.
-        prompts: the words of `prompt`.
-        state: the client's own.
-        nonce: the client's, for its ID token.
-        challenge: code challenge and its method.
-    """
+    """A valid authorize request; `challenge` is the code challenge and its method."""
 
     application: Application
     redirect_uri: str

@@ -39,7 +39,6 @@ class Application:
     """An OIDC application.
 
     Args:
-        client_id: its UUID.
         redirect_uris: where it may be sent back to, compared as exact strings.
         name: as in the flow's `_embedded.application.name`.
         sign_on_policy: decides the first status of its flows.
@@ -70,10 +69,8 @@ class IdentityProvider:
     """An entry in a destination: lets users of another environment of the simulator sign on here.
 
     Args:
-        id: its UUID.
         source: name of the environment that signs users on.
         client_id: the application there; that its redirect URI is registered there goes without saying.
-        name: as users see it.
         client_secret: the destination's copy of that application's secret.
         client_auth: how the destination sends it.
         pkce: whether the destination sends a code challenge.
@@ -95,10 +92,7 @@ class Environment:
     Args:
         name: for people and for the control API; valid as the name of a target.
         id: its UUID, lower case.
-        applications: those that clients may ask for.
-        users: those who can sign on.
         providers: identity providers that its applications offer; one with any is a destination.
-        https: whether its port speaks TLS.
         custom_domain: whether paths lack the environment's id; such a domain is always served over https.
         weather: what it starts with.
     """
@@ -126,13 +120,7 @@ def check_weather(environment: Environment, weather: Weather) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """The URLs of one environment.
-
-    Args:
-        base_url: scheme, host and port, without a trailing slash.
-        environment_id: the environment's.
-        custom_domain: whether the id is left out of paths.
-    """
+    """The URLs of one environment; `base_url` is scheme, host and port, without a trailing slash."""
 
     base_url: str
     environment_id: str

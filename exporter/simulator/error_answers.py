@@ -21,15 +21,7 @@ from starlette.responses import JSONResponse, Response
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
-    """One of PingOne's errors.
-
-    Args:
-        status: the HTTP status it is sent with.
-        code: the error's code.
-        message: for people.
-        detail: code, target and message of the one detail, if there is one.
-        inner: the detail's `innerError`.
-    """
+    """One of PingOne's errors; `detail` is code, target and message of its one detail."""
 
     status: int
     code: str
@@ -61,12 +53,7 @@ def redirect(location: str) -> Response:
 
 
 class RefusedError(Exception):
-    """A request that the provider refuses.
-
-    Args:
-        answer: the error to answer.
-        to_browser: whether it is sent as a redirect.
-    """
+    """A request that the provider refuses; to a browser, the answer is sent as a redirect."""
 
     def __init__(self, answer: ErrorAnswer, *, to_browser: bool = False) -> None:
         super().__init__(answer.code)

@@ -80,17 +80,11 @@ class Flow:
     """A sign-on that was started.
 
     Args:
-        id: its UUID.
-        application: the application it is for.
         status: its status; `DAVINCI` for one that has none.
         created_at: by the simulator's clock, seconds since the epoch.
         shown_at: the same by the provider's clock, which may be wrong.
-        redirect_uri: where its result goes.
-        state: the client's, returned to it.
-        nonce: the client's, for its ID token.
         challenge: code challenge and its method, if there is one.
         pi_flow: whether the client reads JSON.
-        providers: the identity providers it offers.
         subject: the user who signed on; empty before that.
         error: code and message of one that is FAILED.
     """
@@ -221,11 +215,7 @@ def session_tokens(request: Request) -> list[str]:
 def act(flow: Flow, media_type: str, body: bytes, check: Callable[[Flow, str, str], Flow]) -> Flow:
     """Apply the action that was posted to `flow` and return its new state.
 
-    Args:
-        flow: the flow.
-        media_type: of the request; names the action.
-        body: its parameters.
-        check: signs a user on by name and password.
+    The media type names the action; `check` signs a user on by name and password.
 
     Raises:
         RefusedError: the flow does not offer that action, or `check` refuses the user.

@@ -96,16 +96,7 @@ _SIGN_ON_HTML = (
 
 
 class Provider:
-    """Answers for one environment.
-
-    Args:
-        environment: its applications and users.
-        urls: its URLs.
-        keys: sign its tokens.
-        sources: the simulator's environments by name, for a destination.
-        clock: seconds since the epoch.
-        random: chooses between the two detailed forms of a DaVinci flow.
-    """
+    """Answers for one environment; `random` chooses between the two detailed forms of a DaVinci flow."""
 
     def __init__(
         self,

@@ -41,13 +41,7 @@ REJECTED = "The identity provider's response was rejected: {}"
 
 
 class Source(Protocol):
-    """What environments need of each other.
-
-    Attributes:
-        environment: what is simulated.
-        urls: its URLs.
-        keys: verify its tokens.
-    """
+    """What environments need of each other; `keys` verify its tokens."""
 
     environment: Environment
     urls: Urls
@@ -69,12 +63,7 @@ class _Sent:
 
 @dataclass(slots=True)
 class RelyingParty:
-    """The federations of one destination.
-
-    Args:
-        urls: its URLs.
-        sources: the simulator's environments by name.
-    """
+    """The federations of one destination; `sources` are the simulator's environments by name."""
 
     urls: Urls
     sources: Mapping[str, Source]

@@ -57,14 +57,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change of weather.
-
-    Args:
-        after: seconds from the start of the script.
-        environment: the name or id of the environment that changes.
-        weather: the new weather.
-        place: the place in the file, for messages.
-    """
+    """One change of weather, `after` seconds from the start of the script; `place` is for messages."""
 
     after: float
     environment: str
@@ -74,12 +67,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """Changes in the order of time.
-
-    Args:
-        changes: sorted by `after`.
-        repeat: seconds after which the script starts again; None means that it ends.
-    """
+    """Changes sorted by `after`; starts again after `repeat` seconds, if that is not None."""
 
     changes: tuple[Change, ...]
     repeat: float | None = None
@@ -202,13 +190,7 @@ def check_script(script: Script, environments: Iterable[Environment]) -> None:
 
 
 async def play(script: Script, set_weather: Callable[[str, Weather], Awaitable[None]], clock: Clock) -> None:
-    """Make the script's changes when they are due; ends with the script, and never if it repeats.
-
-    Args:
-        script: the script.
-        set_weather: changes the weather of the environment of that name or id.
-        clock: time.
-    """
+    """Make the script's changes when they are due; ends with the script, and never if it repeats."""
     start = clock.monotonic()
     for at, change in script.over_time():
         while (remaining := start + at - clock.monotonic()) > 0:

@@ -61,12 +61,7 @@ _DESTINATION = "00000000-0000-4000-8000-000000000000"
 
 @dataclass(slots=True)
 class RequestStats:
-    """What an environment received and how it answered.
-
-    Args:
-        requests: how many, whatever the weather.
-        answers: how many per status code, and per `silent` and `reset`.
-    """
+    """How many requests an environment received; `answers` per status code, and per `silent` and `reset`."""
 
     requests: int = 0
     answers: Counter[str] = field(default_factory=Counter)
@@ -74,9 +69,6 @@ class RequestStats:
 
 class ServerCertificates:
     """A TLS server's context that chooses the certificate of each handshake.
-
-    Args:
-        contexts: a context for every kind of weather that has a certificate of its own, and for `healthy`.
 
     Attributes:
         context: what a server listens with.
@@ -97,19 +89,13 @@ class SimulatedEnvironment:
     """One environment on its port.
 
     Args:
-        environment: what is simulated.
-        host: where it listens.
         public_host: host in its URLs, in brackets if it is an IPv6 address.
         sources: the simulator's environments by name.
         certificates: what it shows to TLS clients; None for http.
-        clock: time.
         random: decides about the share of `flaky` and the jitter of `slow`.
 
     Attributes:
-        environment: what is simulated.
-        keys: sign its tokens.
         stats: what it received so far.
-        urls: its URLs.
         weather: what is wrong now; change it by `set_weather`.
         base_url: scheme, host and port, without a trailing slash.
     """

@@ -38,13 +38,7 @@ class _RefusedTokenError(Exception):
 
 @dataclass(slots=True)
 class TokenEndpoint:
-    """The codes of one environment and the tokens they are redeemed for.
-
-    Args:
-        environment: its applications.
-        urls: its URLs.
-        keys: sign ID tokens.
-    """
+    """The codes of one environment and the tokens they are redeemed for."""
 
     environment: Environment
     urls: Urls
@@ -60,15 +54,7 @@ class TokenEndpoint:
     def answer(
         self, form: Mapping[str, str], authorization: str, weather: Weather, now: float, shown: float
     ) -> tuple[int, dict[str, Any]]:
-        """Return status and body of a token request.
-
-        Args:
-            form: its body.
-            authorization: its header.
-            weather: what is wrong.
-            now: seconds since the epoch.
-            shown: the same by the provider's clock, which may be wrong.
-        """
+        """Return status and body; `shown` is `now` by the provider's clock, which may be wrong."""
         try:
             application = self._authenticate(form, authorization, weather)
             flow = self._redeem(form, application, now)

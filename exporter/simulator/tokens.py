@@ -98,13 +98,7 @@ class KeyRing:
 
 
 def check_claims(claims: Mapping[str, Any], expected: Mapping[str, Any], now: float) -> None:
-    """Check a provider's ID token (OIDC Core, 3.1.3.7); raises `TokenError`.
-
-    Args:
-        claims: of the token.
-        expected: issuer, audience and nonce as claims.
-        now: seconds since the epoch.
-    """
+    """Check a provider's ID token (OIDC Core, 3.1.3.7); raises `TokenError`."""
     wrong: Iterable[str] = [name for name, value in expected.items() if claims.get(name) != value]
     if wrong:
         raise TokenError(f"wrong {', '.join(wrong)}")

@@ -37,8 +37,6 @@ class ExpectedOutcome:
     """What an exporter reports of a probe.
 
     Args:
-        reason: the probe's reason.
-        fault: the probe's fault.
         code: HTTP status, with default parameters; None without a response.
         phase: where the probe ended.
         step: the step of the journey `federation` in which it ended; empty for `authorize`.
