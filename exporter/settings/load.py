@@ -314,16 +314,9 @@ def _application(settings: TargetSettings) -> DestinationApplication | None:
     """Return the destination's application; None if the settings do not name one."""
     if settings.destination_client_id is None or settings.destination_redirect_uri is None:
         return None
-    return DestinationApplication(
-        client_id=settings.destination_client_id,
-        redirect_uri=settings.destination_redirect_uri,
-        scope=settings.destination_scope,
-        acr_values=settings.destination_acr_values,
-        login_hint=settings.destination_login_hint,
-        lookup_username=settings.lookup_username,
-        client_secret=settings.destination_client_secret,
-        client_auth=settings.destination_client_auth,
-    )
+    names = {field.name: f"destination_{field.name}" for field in fields(DestinationApplication)}
+    names["lookup_username"] = "lookup_username"
+    return DestinationApplication(**{field: getattr(settings, name) for field, name in names.items()})
 
 
 def _discovered(destinations: Iterable[Destination], shards: int) -> Iterator[Target]:
