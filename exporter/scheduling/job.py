@@ -192,6 +192,8 @@ def _probed_alike(before: Target, after: Target) -> bool:
         journeys=before.journeys,
         labels=before.labels,
         secret_expires=before.secret_expires,
+        # What a listing says of the same provider: its name, or that it is missing.
+        listed=before.listed if before.listed and after.listed else after.listed,
         latency_objective=before.latency_objective,
         federation=replace(after.federation, latency_objective=before.federation.latency_objective),
         discovery=replace(after.discovery, latency_objective=before.discovery.latency_objective),

@@ -110,6 +110,14 @@ def test_a_running_probe_is_cancelled_if_a_relevant_field_changes(field: str) ->
     assert len(record.begun) == (1 if field == "journeys" else 2)
 
 
+def test_a_running_probe_continues_if_a_listing_shows_its_provider_as_missing() -> None:
+    listed = ListedProvider(destination="d", provider_id="p", name="Partner", slug="partner")
+    target = replace(make_target("t", interval=LONG), listed=listed)
+    after = replace(target, listed=replace(listed, name="Renamed", missing_since=1.0))
+    record = reloaded([target], (3.0, [after]), until=6.0, script=lambda *_: Probe(lasts=5.0))
+    assert [at for at, _ in record.outcomes] == pytest.approx([5.0], abs=EXACT)
+
+
 def test_the_next_probe_is_one_of_the_target_as_reloaded() -> None:
     seen: list[Target] = []
 
