@@ -1,4 +1,4 @@
-"""The table of values in the chart's README, generated from the comments in values.yaml."""
+"""The chart's README from the comments in values.yaml, and its checks of settings from their types."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import yaml
+
+from exporter.settings import TargetSettings
 
 CHART = Path(__file__).resolve().parents[1] / "helm" / "pingone-flow-exporter"
 
@@ -18,8 +20,51 @@ _END = "<!-- End of values. -->\n"
 _HEADER = "| value | default | meaning |\n|---|---|---|\n"
 
 
+_IN_A_SECRET = {"username", "password", "destination_client_secret"}
+
+
 class CommentMissingError(Exception):
     """A value without a comment."""
+
+
+def schema() -> str:
+    """Return values.schema.json with every setting of a target: a new one is checked as another of its type.
+
+    Raises:
+        LookupError: a setting is the first one of its type; write its check by hand.
+    """
+    document = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    target = document["definitions"]["target"]
+    types = {
+        name: _type_of(hint) for name, hint in get_type_hints(TargetSettings, include_extras=True).items()
+    }
+    names = [name for name in TargetSettings.model_fields if name not in _IN_A_SECRET]
+    written = {
+        name: target["properties"][_camel_case(name)]
+        for name in names
+        if _camel_case(name) in target["properties"]
+    }
+    for name in names:
+        if name not in written:
+            alike = next((other for other in written if types[other] is types[name]), None)
+            if alike is None:
+                raise LookupError(
+                    f"{name} is the first setting of its type; add {_camel_case(name)} to values.schema.json"
+                )
+            written[name] = written[alike]
+    target["properties"] = {_camel_case(name): written[name] for name in names}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _type_of(hint: Any) -> object:  # noqa: ANN401  any annotation
+    """Return the type of a setting, without None where it may be left out."""
+    named = [each for each in get_args(hint) if each is not type(None)]
+    return named[0] if type(None) in get_args(hint) else hint
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 def readme() -> str:

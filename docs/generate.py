@@ -29,6 +29,7 @@ PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "simulator.md": simulator_reference.reference,
     DOCS / "faults.md": faults_reference,
     chart_values.CHART / "README.md": chart_values.readme,
+    chart_values.CHART / "values.schema.json": chart_values.schema,
     rule_files.RULES / "thresholds.yaml": rule_files.thresholds_file,
     rule_files.INDEX: rule_files.index,
     reasons_table.README: reasons_table.readme,
