@@ -5,7 +5,7 @@ Joins settings and scheduling, and starts nothing: no request is sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -26,6 +26,7 @@ from exporter.tls import WebSecurity
 _MAX_ROWS = 20
 """Of a table of loads; the heaviest come first."""
 
+_NUMBERS = {"targets", "probes/min", "all shards", "open flows", "interval", "requests/min", "requests"}
 _MAX_NAMES = 5
 _MAX_WIDTH = 100_000
 _HIDDEN = "(set)"
@@ -60,32 +61,30 @@ def check_config(config: Config) -> ConfigReport:
     warnings = [
         *environment_warnings(config.targets, config.max_concurrent_probes),
         *_rate_warnings(config, all_targets),
-        *_objective_warnings(config.targets),
-        *_status_warnings(config.targets),
-        *_prompt_warnings(config.targets),
-        *_federation_warnings(config.targets),
+        *_target_warnings(config.targets),
     ]
     return ConfigReport("\n\n".join(blocks), tuple(warnings))
 
 
 def _load_tables(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
-    sharded = bool(config.elsewhere)
     several = any(len(target.steps(journey)) > 1 for target in config.targets for journey in target.journeys)
-    groupings = (("auth host", _host), ("environment", _environment))
-    for title, where in groupings:
+    for title, where in (("auth host", _host), ("environment", _environment)):
         own = {load.where: load for load in loads(config.targets, where)}
         found = [(own[load.where], load) for load in loads(all_targets, where) if load.where in own]
-        columns = [title, "targets", "probes/min", *(["all shards"] if sharded else [])]
-        columns += [*(["requests/min"] if several else []), "open flows"]
-        rows = []
-        for here, total in found[:_MAX_ROWS]:
-            shards = [_number(total.probes * 60)] if sharded else []
-            requests = [_number(here.requests * 60)] if several else []
-            flows = _number(here.flows)
-            rows.append([here.where, str(here.targets), _number(here.probes * 60), *shards, *requests, flows])
+        rows = [
+            {
+                title: here.where,
+                "targets": str(here.targets),
+                "probes/min": _number(here.probes * 60),
+                **({"all shards": _number(total.probes * 60)} if config.elsewhere else {}),
+                **({"requests/min": _number(here.requests * 60)} if several else {}),
+                "open flows": _number(here.flows),
+            }
+            for here, total in found[:_MAX_ROWS]
+        ]
         if rows:
             more = len(found) - _MAX_ROWS
-            yield _table(columns, rows) + (f"\nand {more} more, with fewer probes" if more > 0 else "")
+            yield _table(rows) + (f"\nand {more} more, with fewer probes" if more > 0 else "")
 
 
 def _host(target: Target, side: Side) -> str | None:
@@ -97,57 +96,53 @@ def _environment(target: Target, side: Side) -> str | None:
 
 
 def _first_probes_table(config: Config) -> Iterator[str]:
+    firsts = [(first, len(first.target.steps(first.journey))) for first in first_probes(config.targets)]
+    several = any(requests > 1 for _, requests in firsts)
     rows = [
-        [
-            first.target.name,
-            first.journey.value,
-            f"after {format_duration(first.delay)}" if first.delay else "immediately",
-            format_duration(first.target.timing(first.journey).interval),
-            str(len(first.target.steps(first.journey))),
-        ]
-        for first in first_probes(config.targets)
+        {
+            "target": first.target.name,
+            "journey": first.journey.value,
+            "first probe": f"after {format_duration(first.delay)}" if first.delay else "immediately",
+            "interval": format_duration(first.target.timing(first.journey).interval),
+            **({"requests": str(requests)} if several else {}),
+        }
+        for first, requests in firsts
     ]
     if rows:
-        columns = ["target", "journey", "first probe", "interval", "requests"]
-        if all(row[-1] == "1" for row in rows):
-            columns, rows = columns[:-1], [row[:-1] for row in rows]
-        yield _table(columns, rows)
+        yield _table(rows)
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Format rows of one shape, at least one; their keys are the headings."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in columns:
-        number = name in {
-            "targets",
-            "probes/min",
-            "all shards",
-            "open flows",
-            "interval",
-            "requests/min",
-            "requests",
-        }
-        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for name in rows[0]:
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*row.values())
     console = Console(file=StringIO(), width=_MAX_WIDTH, force_terminal=False, markup=False, highlight=False)
     with console.capture() as capture:
         console.print(table)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def _block(title: str, rows: Iterator[tuple[str, str]]) -> str:
-    return "\n".join([title, *(f"  {name:<24}{value}" for name, value in rows)])
+def _block(title: str, rows: Iterable[tuple[str, str | None]]) -> str:
+    """Format rows; one without a value is left out."""
+    return "\n".join([title, *(f"  {name:<24}{value}" for name, value in rows if value)])
 
 
-def _target_rows(target: Target) -> Iterator[tuple[str, str]]:
-    if target.source_url is not None:
-        yield "authorize URL", f"{target.source_url}/as/authorize"
+def _target_rows(target: Target) -> Iterator[tuple[str, str | None]]:
+    yield "authorize URL", target.source_url and f"{target.source_url}/as/authorize"
     yield "source environment", target.source_environment_id or "not set: the destination leads to it"
     yield "destination environment", target.destination_environment_id
-    if target.client_id is not None:
-        yield "client id", target.client_id
+    yield "client id", target.client_id
     if Journey.AUTHORIZE in target.journeys:
-        yield from _authorize_rows(target)
+        yield "redirect URI", _without_query(target.redirect_uri)
+        yield "scope", target.scope
+        yield "prompt", target.prompt
+        yield "ACR values", target.acr_values
+        yield "login hint", target.login_hint and _HIDDEN
+        yield "max age", None if target.max_age is None else f"{target.max_age} seconds"
+        yield "PKCE", "yes" if target.pkce else "no"
     yield "expected statuses", ", ".join(target.expected_statuses)
     if Journey.FEDERATION in target.journeys:
         yield from _federation_rows(target)
@@ -162,43 +157,23 @@ def _target_rows(target: Target) -> Iterator[tuple[str, str]]:
         yield f"journey {journey}", f"every {every}, timeout {timeout}, latency objective {objective}{last}"
     if target.secret_expires is not None:
         yield "secret expires", datetime.fromtimestamp(target.secret_expires, UTC).isoformat(" ", "seconds")
-    yield "trusted authorities", "the system's" if target.ca_file is None else str(target.ca_file)
-    if target.client_certificate_file is not None:
-        yield "client certificate", str(target.client_certificate_file)
-    if target.client_key_file is not None:
-        yield "client key", str(target.client_key_file)
+    yield "trusted authorities", str(target.ca_file or "the system's")
+    yield "client certificate", str(target.client_certificate_file or "")
+    yield "client key", str(target.client_key_file or "")
     yield "IP family", _IP_FAMILIES[target.ip_family]
     yield "proxy", _NONE if target.proxy_url is None else _without_user(target.proxy_url)
-    if target.labels:
-        yield "labels", ", ".join(f"{name}={value}" for name, value in target.labels)
+    yield "labels", ", ".join(f"{name}={value}" for name, value in target.labels)
 
 
-def _authorize_rows(target: Target) -> Iterator[tuple[str, str]]:
-    yield "redirect URI", _without_query(target.redirect_uri)
-    yield "scope", target.scope
-    if target.prompt is not None:
-        yield "prompt", target.prompt
-    if target.acr_values is not None:
-        yield "ACR values", target.acr_values
-    if target.login_hint is not None:
-        yield "login hint", _HIDDEN
-    if target.max_age is not None:
-        yield "max age", f"{target.max_age} seconds"
-    yield "PKCE", "yes" if target.pkce else "no"
-
-
-def _federation_rows(target: Target) -> Iterator[tuple[str, str]]:
+def _federation_rows(target: Target) -> Iterator[tuple[str, str | None]]:
     yield "destination URL", f"{target.destination_url}/as/authorize"
     if (application := target.application) is not None:
         yield "destination client id", application.client_id
         yield "destination redirect", _without_query(application.redirect_uri)
         yield "destination scope", application.scope
-        if application.acr_values is not None:
-            yield "destination ACR values", application.acr_values
-        if application.login_hint is not None:
-            yield "destination login hint", _HIDDEN
-        if application.lookup_username is not None:
-            yield "lookup user name", _HIDDEN
+        yield "destination ACR values", application.acr_values
+        yield "destination login hint", application.login_hint and _HIDDEN
+        yield "lookup user name", application.lookup_username and _HIDDEN
         if application.client_secret is not None:
             yield "destination secret", f"{_HIDDEN}, sent by {application.client_auth}"
         elif application.redeems_code:
@@ -211,24 +186,19 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str]]:
     yield "test account", _NONE if target.user is None else _HIDDEN
 
 
-def _exporter_rows(config: Config) -> Iterator[tuple[str, str]]:
+def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
     web, shard, own = config.web, config.shard, len(config.targets)
     yield "targets", str(own)
     if shard.count > 1:
         total = own + len(config.elsewhere)
         yield "shard", f"{shard.index} of 0 to {shard.count - 1}, with {own} of {total} targets"
-    if config.disabled:
-        yield "disabled targets", ", ".join(config.disabled)
+    yield "disabled targets", ", ".join(config.disabled)
     yield "listen addresses", ", ".join(map(str, web.listen_address))
-    if config.security is not None:
-        yield "web security", ", ".join(_security(config.security))
-    if web.health_listen_address:
-        yield "health addresses", ", ".join(map(str, web.health_listen_address))
-    if web.external_url is not None:
-        yield "external URL", web.external_url
-    for name, template in (("Grafana URL", web.grafana_url), ("Prometheus URL", web.prometheus_url)):
-        if template is not None:
-            yield name, template
+    yield "web security", None if config.security is None else ", ".join(_security(config.security))
+    yield "health addresses", ", ".join(map(str, web.health_listen_address or ()))
+    yield "external URL", web.external_url
+    yield "Grafana URL", web.grafana_url
+    yield "Prometheus URL", web.prometheus_url
     yield "concurrent probes", f"at most {config.max_concurrent_probes}"
     yield "shutdown grace", format_duration(config.shutdown_grace)
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in config.duration_buckets)
@@ -268,103 +238,71 @@ def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[st
             )
 
 
-def _objective_warnings(targets: Iterable[Target]) -> Iterator[str]:
-    found: dict[Journey, list[str]] = {}
-    for target in targets:
-        for journey in target.journeys:
-            timing = target.timing(journey)
-            if timing.latency_objective >= timing.timeout:
-                found.setdefault(journey, []).append(target.name)
-    for journey, names in found.items():
-        prefix = "" if journey is Journey.AUTHORIZE else f"{journey.upper()}_"
-        yield (
-            f"{prefix}LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow: "
-            f"{_some(names)}; decrease it"
-        )
-
-
-def _status_warnings(targets: Iterable[Target]) -> Iterator[str]:
-    """Warn of unknown statuses: a new one is right, a misspelled one fails every probe."""
+def _target_warnings(targets: Iterable[Target]) -> Iterator[str]:
+    """Yield each warning once, with the targets that it is about."""
     found: dict[str, list[str]] = {}
     for target in targets:
-        for status in target.expected_statuses:
-            if status not in KNOWN_STATUSES:
-                found.setdefault(status, []).append(target.name)
-    for status, names in sorted(found.items()):
+        for warning in (*_warnings(target), *_federation_warnings(target)):
+            found.setdefault(warning, []).append(target.name)
+    for warning, names in found.items():
+        more = len(names) - _MAX_NAMES
+        yield warning.format(f"{', '.join(names[:_MAX_NAMES])}{f' and {more} more' if more > 0 else ''}")
+
+
+def _warnings(target: Target) -> Iterator[str]:
+    """Yield warnings of a target's settings, with `{}` for the names of targets."""
+    for journey in target.journeys:
+        timing = target.timing(journey)
+        if timing.latency_objective >= timing.timeout:
+            prefix = "" if journey is Journey.AUTHORIZE else f"{journey.upper()}_"
+            yield (
+                f"{prefix}LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as "
+                "slow: {}; decrease it"
+            )
+    for status in sorted(set(target.expected_statuses) - KNOWN_STATUSES):  # new to us, or misspelled
         similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
         hint = f"did you mean {similar[0]}?" if similar else "check the spelling"
-        yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return: {_some(names)}; {hint}"
-
-
-def _prompt_warnings(targets: Iterable[Target]) -> Iterator[str]:
-    names = [
-        target.name for target in targets if target.prompt == "none" and Journey.AUTHORIZE in target.journeys
-    ]
-    if names:
+        yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return: {{}}; {hint}"
+    if target.prompt == "none" and Journey.AUTHORIZE in target.journeys:
         yield (
             "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "
-            f"fails: {_some(names)}; remove it"
+            "fails: {}; remove it"
         )
 
 
-def _federation_warnings(targets: Sequence[Target]) -> Iterator[str]:
-    """Warn of federations that end early although the settings hint at more, and of unused settings."""
-    runs = [target for target in targets if Journey.FEDERATION in target.journeys]
-    rest = [target for target in targets if Journey.FEDERATION not in target.journeys]
-    applications = [(target, target.application) for target in runs if target.application is not None]
-    unredeemed = [
-        target.name for target, own in applications if target.user is not None and not own.redeems_code
-    ]
-    if unredeemed:
+def _federation_warnings(target: Target) -> Iterator[str]:
+    """Yield warnings of federations that end early although more is set, and of settings without use."""
+    application, signs_on = target.application, target.user is not None
+    has_secret = application is not None and application.client_secret is not None
+    if Journey.FEDERATION not in target.journeys:
+        if signs_on or has_secret:
+            yield (
+                "USERNAME, PASSWORD and DESTINATION_CLIENT_SECRET are used by the journey federation only: "
+                "{}; add federation to JOURNEYS, or remove them"
+            )
+        return
+    if application is not None and signs_on and not application.redeems_code:
         yield (
             "USERNAME and PASSWORD are set, but DESTINATION_CLIENT_SECRET is not, so the code is never "
-            f"redeemed and no ID token is checked: {_some(unredeemed)}; set it, or "
-            "DESTINATION_CLIENT_AUTH=none for a public client"
+            "redeemed and no ID token is checked: {}; set it, or DESTINATION_CLIENT_AUTH=none for a public "
+            "client"
         )
-    unused = [
-        target.name for target, own in applications if own.client_secret is not None and target.user is None
-    ]
-    if unused:
+    if has_secret and not signs_on:
         yield (
             "DESTINATION_CLIENT_SECRET is set, but USERNAME and PASSWORD are not, so probes end after "
-            f"source_authorize and never use it: {_some(unused)}; set all of them"
+            "source_authorize and never use it: {}; set all of them"
         )
-    not_openid = [
-        target.name
-        for target, own in applications
-        if target.last_step(Journey.FEDERATION) == "token" and "openid" not in own.scope.split()
-    ]
-    if not_openid:
+    redeems = target.last_step(Journey.FEDERATION) == "token"
+    if application is not None and redeems and "openid" not in application.scope.split():
         yield (
             "DESTINATION_SCOPE does not contain openid, so there is no ID token and every probe fails: "
-            f"{_some(not_openid)}; add it"
+            "{}; add it"
         )
-    unasked = [
-        target.name
-        for target in runs
-        if target.ready_by is ReadyBy.LOGIN_PAGE and target.source_kind is SourceKind.PINGONE
-    ]
-    if unasked:
+    if target.ready_by is ReadyBy.LOGIN_PAGE and target.source_kind is SourceKind.PINGONE:
         yield (
-            "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone: "
-            f"{_some(unasked)}; set SOURCE_KIND to oidc or auto"
+            "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone: {}; "
+            "set SOURCE_KIND to oidc or auto"
         )
-    idle = [
-        target.name
-        for target in rest
-        if target.user is not None
-        or (target.application is not None and target.application.client_secret is not None)
-    ]
-    if idle:
-        yield (
-            f"USERNAME, PASSWORD and DESTINATION_CLIENT_SECRET are used by the journey federation only: "
-            f"{_some(idle)}; add federation to JOURNEYS, or remove them"
-        )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _MAX_NAMES
-    return f"{', '.join(names[:_MAX_NAMES])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _count(number: int, noun: str) -> str:
