@@ -33,7 +33,6 @@ STEPS = {
 """Each step and the endpoint that it requests; the demo's policy needs no lookup."""
 
 FEDERATION = {name: kind.in_federation for name, kind in KINDS.items() if kind.in_federation is not None}
-ID_TOKEN = ("iss", "aud", "nonce", "exp", "kid", "signature")
 
 
 @pytest.fixture(scope="module")
@@ -80,24 +79,6 @@ def test_a_fault_is_reported_at_its_step(healthy: Simulated, kind: str) -> None:
     expected = FEDERATION[kind]
     healthy.put(ENVIRONMENTS[side_of(expected.step)], {"weather": kind})
     assert facts(probe(healthy)) == expected
-
-
-@pytest.mark.parametrize("wrong", ID_TOKEN)
-def test_an_invalid_token_is_the_destination_s_at_token_and_rejected_at_the_callback(
-    healthy: Simulated, wrong: str
-) -> None:
-    weather = {"weather": "id_token_invalid", "wrong": wrong}
-    healthy.put("uk_hub", weather)
-    assert facts(probe(healthy)) == KINDS["id_token_invalid"].in_federation
-    healthy.put("uk_hub", {"weather": "healthy"})
-    healthy.put(TARGET, weather)
-    assert facts(probe(healthy)) == KINDS["secret_expired"].in_federation
-
-
-@pytest.mark.parametrize("answer", ["json", "flow"])
-def test_a_rejected_exchange_is_recognized_in_other_forms(healthy: Simulated, answer: str) -> None:
-    healthy.put("uk_hub", {"weather": "secret_expired", "answer": answer})
-    assert facts(probe(healthy)).reason is Reason.EXCHANGE_REJECTED
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -24,15 +24,13 @@ from simulator.test_federation import (
 
 from exporter.outcome import Outcome
 from exporter.probing.probe import Prober
-from exporter.simulator import KINDS, Environment, Simulator, parse_weather_text, simulator
+from exporter.simulator import Environment, Simulator, parse_weather_text, simulator
 from exporter.target import (
     ClientAuth,
     DestinationApplication,
     Journey,
-    Side,
     SyntheticUser,
     Target,
-    side_of,
 )
 
 HUB = destination()
@@ -114,19 +112,6 @@ def test_environments_with_custom_domains_are_probed_likewise() -> None:
 def test_without_a_user_it_ends_after_source_authorize() -> None:
     outcome = probe(change=lambda target: replace(target, user=None))
     assert finding(outcome) == ("source_authorize", "ok", "none")
-
-
-FEDERATION = {name: kind.in_federation for name, kind in KINDS.items() if kind.in_federation is not None}
-
-
-@pytest.mark.parametrize("kind", FEDERATION)
-def test_each_kind_of_weather_is_found_as_the_simulator_says(kind: str) -> None:
-    expected = FEDERATION[kind]
-    at_source = side_of(expected.step) is Side.SOURCE
-    outcome = probe(kind if at_source else "sunny", "sunny" if at_source else kind)
-    assert finding(outcome) == (expected.step, expected.reason, expected.fault)
-    assert outcome.steps[-1].http_status_code == expected.code
-    assert outcome.phase is expected.phase
 
 
 @pytest.mark.parametrize(

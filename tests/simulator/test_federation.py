@@ -22,14 +22,13 @@ from simulator.conftest import Client
 from simulator.examples import NOW, FakeClock, emea, other_id
 
 from exporter.simulator import (
-    KINDS,
     Application,
     Environment,
     IdentityProvider,
     SignOnPolicy,
     parse_weather_text,
 )
-from exporter.target import ClientAuth, Journey, Side, side_of
+from exporter.target import ClientAuth, Side
 
 APP = "0d9ff6b8-45f1-4b7e-9d0f-0000000000aa"
 FIRST_APP = "0d9ff6b8-45f1-4b7e-9d0f-0000000000ab"
@@ -408,18 +407,6 @@ def last_answer(user: User) -> httpx.Response:
     return list(user.steps.values())[-1]
 
 
-FEDERATION = {name: kind.in_federation for name, kind in KINDS.items() if kind.in_federation is not None}
-
-
-@pytest.mark.parametrize("kind", FEDERATION)
-def test_each_fault_of_a_federation_shows_at_its_step_with_its_status(user: User, kind: str) -> None:
-    expected = FEDERATION[kind]
-    user.put_weather(side_of(expected.step), kind)
-    last_answer(user)
-    assert expected.step in Journey.FEDERATION.steps
-    assert user.steps[expected.step].status_code == expected.code
-
-
 @pytest.mark.parametrize(
     ("text", "status", "codes"),
     [
@@ -447,18 +434,6 @@ def test_a_user_who_cannot_sign_on_gets_no_session(
     assert "set-cookie" not in user.steps["sign_on"].headers
 
 
-def test_an_expired_secret_shows_as_redirect_as_json_or_as_a_flow(user: User) -> None:
-    answers = {}
-    for answer in ("redirect", "json", "flow"):
-        user.put_weather(Side.DESTINATION, f"secret_expired,answer={answer}")
-        callback = user.sign_on(offered(user.begin().json()))
-        answers[answer] = user.get(callback)
-    assert "?error=%7B" in answers["redirect"].headers["location"]
-    assert (answers["json"].status_code, answers["json"].json()["code"]) == (400, "REQUEST_FAILED")
-    flow_id = parse_qs(urlsplit(answers["flow"].headers["location"]).query)["flowId"][0]
-    assert user.get(f"{user.destination.root}/flows/{flow_id}").json()["status"] == "FAILED"
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -482,30 +457,6 @@ def test_one_claim_of_an_invalid_token_is_wrong(user: User, wrong: str) -> None:
     bad = claims_of(user.redeem(user.code()).json()["id_token"])
     fresh = {"at_hash", "sid", "iat", "auth_time"}
     assert {name for name in good if name not in fresh and good[name] != bad[name]} == {wrong}
-
-
-ENDPOINTS = {
-    "authorize": "destination_authorize",
-    "initiate": "initiate",
-    "sign_on": "sign_on",
-    "flow": "destination_flow",
-    "resume": "source_resume",
-    "callback": "callback",
-    "keys": "destination_keys",
-    "token": "token",
-}
-
-
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
-@pytest.mark.parametrize(("kind", "status"), [("error_json", 503), ("rate_limited", 429)])
-def test_weather_of_one_endpoint_leaves_the_others_alone(
-    user: User, kind: str, status: int, endpoint: str
-) -> None:
-    step = ENDPOINTS[endpoint]
-    user.put_weather(side_of(step), f"{kind},endpoint={endpoint}")
-    last_answer(user)
-    failed = {name for name, response in user.steps.items() if response.status_code == status}
-    assert failed == {step}
 
 
 def test_a_lost_state_is_another_one(user: User) -> None:
