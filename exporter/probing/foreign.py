@@ -7,24 +7,51 @@ accepted, without a page to judge. The redirect is never followed.
     Keycloak, oidc-provider     302, 303 with `error=login_required` and the state
     Google, Auth0, Azure B2C    likewise, or `interaction_required`, `consent_required`
     Entra ID                    an error of client or redirect URI is a page with status 200
+
+`login_page`: redirects within the provider's hosts are followed as a browser does, to a page with a login
+form. An error comes back to the redirect URI in a query, a fragment, a form that posts itself, or inside a
+JWT (JARM); or it is a page of its own, whatever its status.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 
-from exporter.probing.errors import codes_in_location
-from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, is_redirect, leads_to
+from exporter.probing.errors import PROVIDER_FAILED, codes_in_document, codes_in_location, parse_object
+from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to
 from exporter.probing.initiate import ProviderRequest
 from exporter.probing.judge import judge_json
-from exporter.probing.links import parse_link, with_parameter
+from exporter.probing.links import Link, is_safe_scheme, parse_link, with_parameter
+from exporter.probing.login_page import Page, read_page
 from exporter.probing.messages import Answer, Verdict
 from exporter.reasons import Fault, Reason
+
+MAX_REDIRECTS = 5
+"""That are followed to a login page."""
+
+MAX_PAGE_BYTES = 1024 * 1024
+
+AS_BROWSER = (("Accept", "text/html, application/json;q=0.9, */*;q=0.5"),)
+"""Some providers answer JSON instead of their page to a client that prefers it."""
 
 READY = frozenset({
     "login_required", "interaction_required", "consent_required", "account_selection_required",
 })  # fmt: skip
 """Errors that say: without a session, this user would have to be asked."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEP_METHOD = frozenset({307, 308})
+_DECIDED = frozenset({Reason.PROTOCOL, Reason.RATE_LIMITED})
+_PAGE = frozenset({Reason.NOT_JSON, Reason.TOO_LARGE})
+"""What a 2xx with a page is to the judge of JSON."""
+_ERROR_PAGE = frozenset({Reason.CLIENT_ERROR, Reason.BLOCKED})
+"""What an error page with a 4xx is to it; without JSON, a 401 or 403 may be an edge's."""
+_RETURNED = frozenset({"error", "response", "code"})
+_OK = Verdict(Reason.OK, Fault.NONE)
 
 
 def prompt_none_url(request: ProviderRequest) -> str:
@@ -43,19 +70,132 @@ def judge_prompt_none(answer: Answer, *, request: ProviderRequest) -> Verdict:
         request: that the destination makes of its provider.
     """
     verdict = judge_json(answer)
-    if request.has_request_object and is_redirect(answer) and verdict.reason is Reason.REDIRECTED:
-        return Verdict(Reason.OK, Fault.NONE)
-    if verdict.reason in {Reason.OK, Reason.NOT_JSON, Reason.TOO_LARGE}:
-        # A page although none may be shown: some providers show errors so, with status 200.
-        return Verdict(Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION, error_codes=verdict.error_codes)
-    codes = codes_in_location(answer.headers.get("location"))
-    if not is_redirect(answer) or verdict.reason is not Reason.OAUTH_ERROR or not READY.intersection(codes):
+    if verdict.reason in _DECIDED or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return verdict
-    link = parse_link(answer.headers.get("location"), request.link.url)
-    if link is None:
-        return replace(MALFORMED, error_codes=codes)
-    if request.redirect_uri is not None and not leads_to(link, request.redirect_uri):
-        return replace(NOT_ALLOWED, error_codes=codes)
-    if request.state is not None and link.parameter("state") != request.state:
+    page = _page(answer)
+    link = _location(answer, request.link.url)
+    returned = _returned(link, page, request)
+    codes = _codes(returned) or codes_in_location(answer.headers.get("location"))
+    if not codes:
+        is_redirect = verdict.reason is Reason.REDIRECTED
+        if request.has_request_object and is_redirect:
+            return _OK
+        return _judge_page(verdict, page, frozenset({Reason.BLOCKED}))
+    if not READY.intersection(codes):
+        return _refused(codes)
+    if returned is None:
+        return replace(MALFORMED if link is None else NOT_ALLOWED, error_codes=codes)
+    if request.state is not None and returned.get("state") != request.state:
         return Verdict(Reason.STATE_MISMATCH, Fault.PROVIDER, error_codes=codes)
-    return Verdict(Reason.OK, Fault.NONE, error_codes=codes)
+    return replace(_OK, error_codes=codes)
+
+
+def judge_login_page(
+    answer: Answer, *, request: ProviderRequest, url: str, hosts: Collection[str], may_follow: bool
+) -> Verdict:
+    """Judge the answer that must be a login page, or lead to one.
+
+    Args:
+        answer: of a step `source_authorize`.
+        request: that the destination makes of its provider.
+        url: of this step.
+        hosts: that the operator named, besides the provider's own origin.
+        may_follow: whether another redirect is followed.
+
+    Returns:
+        if good, with the URL of the next step as `location`; without one if this is the login page.
+    """
+    verdict = judge_json(answer)
+    if verdict.reason in _DECIDED or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return verdict
+    page, link = _page(answer), _location(answer, url)
+    returned = _returned(link, page, request)
+    if codes := _codes(returned) or codes_in_location(answer.headers.get("location")):
+        return _refused(codes)
+    if verdict.reason is not Reason.REDIRECTED:
+        # Where Kerberos is offered first, the form is on the page of a 401.
+        is_shown = verdict.reason in _PAGE or answer.status_code == HTTPStatus.UNAUTHORIZED
+        shows_form = is_shown and page.has_login_form and not page.has_error
+        return _OK if shows_form else _judge_page(verdict, page, _ERROR_PAGE)
+    if link is None:
+        return MALFORMED
+    is_first_post = bool(request.form) and url == request.link.url
+    if returned or (is_first_post and answer.status_code in _KEEP_METHOD):
+        return verdict
+    if not is_safe_scheme(link) or not (link.origin == request.link.origin or link.host in hosts):
+        return NOT_ALLOWED
+    return replace(_OK, location=link.url) if may_follow else replace(verdict, fault=Fault.PROVIDER)
+
+
+def _judge_page(verdict: Verdict, page: Page, inexact: Collection[Reason]) -> Verdict:
+    """Return the verdict on an answer that is not good.
+
+    Args:
+        verdict: of the judge of JSON.
+        page: what the answer shows.
+        inexact: reasons than which an error that the page shows is more exact.
+    """
+    is_page = verdict.reason is Reason.OK or verdict.reason in _PAGE
+    if not is_page and not (page.has_error and verdict.reason in inexact):
+        return verdict
+    codes = codes_in_document(verdict.flow) or page.error_codes
+    return Verdict(Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION, error_codes=codes)
+
+
+def _refused(codes: tuple[str, ...]) -> Verdict:
+    if PROVIDER_FAILED.isdisjoint(codes):
+        return Verdict(Reason.OAUTH_ERROR, Fault.CONFIGURATION, error_codes=codes)
+    return Verdict(Reason.SERVER_ERROR, Fault.PROVIDER, error_codes=codes)
+
+
+def _location(answer: Answer, url: str) -> Link | None:
+    return parse_link(answer.headers.get("location"), url) if answer.status_code in _REDIRECTS else None
+
+
+def _page(answer: Answer) -> Page:
+    """Return what the body shows; one of a redirect is not shown to users."""
+    return read_page(b"" if answer.status_code in _REDIRECTS else answer.body)
+
+
+def _returned(link: Link | None, page: Page, request: ProviderRequest) -> Mapping[str, str] | None:
+    """Return what an answer sends back to the destination, by name; None if it leads elsewhere."""
+    if link is not None:
+        pairs = link.parameters()
+        if request.redirect_uri is not None:
+            is_returned = leads_to(link, request.redirect_uri)
+        else:  # inside a request object
+            is_returned = request.has_request_object and not _RETURNED.isdisjoint(name for name, _ in pairs)
+        if not is_returned:
+            return None
+    else:
+        posted = (form for form in page.forms if _posts_to(form.action, request.redirect_uri))
+        form = next(posted, None)
+        if form is None:
+            return None
+        pairs = form.fields
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if value:
+            found.setdefault(name, value)
+    return found | _claims(found.get("response", ""))
+
+
+def _posts_to(action: str | None, redirect_uri: str | None) -> bool:
+    link = parse_link(action)
+    return link is not None and redirect_uri is not None and leads_to(link, redirect_uri)
+
+
+def _claims(token: str) -> dict[str, str]:
+    """Return the texts in the payload of a JWT (JARM, section 2.1), unverified."""
+    parts = token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004  header, payload, signature; encrypted ones have five
+        return {}
+    try:
+        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+    except (binascii.Error, ValueError):
+        return {}
+    return {name: value for name, value in (parse_object(payload) or {}).items() if isinstance(value, str)}
+
+
+def _codes(returned: Mapping[str, str] | None) -> tuple[str, ...]:
+    return codes_in_document({"error": (returned or {}).get("error")})

@@ -9,12 +9,14 @@ from exporter.probing.errors import codes_in_location
 from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, is_redirect
 from exporter.probing.judge import judge, judge_json
 from exporter.probing.links import Endpoints, Link, endpoints, is_pingone, is_safe_scheme, parse_link
+from exporter.probing.login_page import read_page
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind, ReadyBy, SourceKind, Target
 
 _AUTHORIZE_PATH = "/as/authorize"
-_FORM_POST = re.compile(rb"""name\s*=\s*["']?SAMLRequest\b""", re.IGNORECASE)
+_SAML_REQUEST = "SAMLRequest"
+_SAML_NOT_ALLOWED = replace(NOT_ALLOWED, kind=ProviderKind.SAML)
 _ENVIRONMENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -29,6 +31,7 @@ class ProviderRequest:
         redirect_uri: where the provider must send the user; None if it is inside a request object.
         state: that must come back; None if it is inside a request object.
         prompt_none: whether it forbids any prompt.
+        form: fields that are posted to the URL; empty if that is requested by GET.
     """
 
     link: Link
@@ -37,6 +40,7 @@ class ProviderRequest:
     redirect_uri: str | None = None
     state: str | None = None
     prompt_none: bool = False
+    form: tuple[tuple[str, str], ...] = ()
 
     @property
     def has_request_object(self) -> bool:
@@ -53,10 +57,13 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     """Judge where the destination sends a user; good is an allowed authorize URL that is complete.
 
     Returns:
-        if good, with that URL as `location` and what it shows the provider to be as `kind`.
+        if good, with that URL as `location`, what it shows the provider to be as `kind`, and the fields of a
+        form that leads there as `parameters`.
     """
-    if _FORM_POST.search(answer.body) and judge_json(answer).reason is Reason.NOT_JSON:
-        return _link_only(target, ProviderKind.SAML)
+    if judge_json(answer).reason is Reason.NOT_JSON:
+        forms = (form for form in read_page(answer.body).forms if _SAML_REQUEST in dict(form.fields))
+        if (form := next(forms, None)) is not None:
+            return _judge_saml(target, parse_link(form.action, url), form.fields)
     if not is_redirect(answer) or codes_in_location(answer.headers.get("location")):
         return judge(answer, Expectation(destination.environment_id, url, ()))
     verdict = judge_json(answer)
@@ -65,8 +72,8 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     link = parse_link(answer.headers.get("location"), url)
     if link is None:
         return MALFORMED
-    if "SAMLRequest" in dict(link.parameters()):
-        return _link_only(target, ProviderKind.SAML)
+    if _SAML_REQUEST in dict(link.parameters()):
+        return _judge_saml(target, link, ())
     request = read_request(target, destination, link)
     if request is None:
         return NOT_ALLOWED
@@ -82,16 +89,31 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
 
 
 def is_link_only(target: Target, kind: ProviderKind | None) -> bool:
-    """Return True if nothing but the link to a provider can be checked: without OpenID Connect."""
-    is_listed = target.listed is not None and target.ready_by is not ReadyBy.LOGIN_PAGE
-    return kind is ProviderKind.SAML or (kind is ProviderKind.OAUTH and is_listed)
+    """Return True if nothing but the link to a provider is checked, which has no OpenID Connect then."""
+    if kind is ProviderKind.SAML:
+        return not _is_followed(target)
+    return kind is ProviderKind.OAUTH and target.listed is not None and not _is_followed(target)
 
 
-def _link_only(target: Target, kind: ProviderKind) -> Verdict:
-    """Return the verdict on a provider of which only the link can be checked: good for listed targets."""
-    if target.listed is None:
-        return replace(NOT_ALLOWED, kind=kind)
-    return Verdict(Reason.OK, Fault.NONE, kind=kind)
+def _is_followed(target: Target) -> bool:
+    """Return True if the settings ask for the login page of whatever provider there is."""
+    is_other = target.source_kind is not SourceKind.PINGONE and target.user is None
+    return is_other and target.ready_by is ReadyBy.LOGIN_PAGE
+
+
+def _judge_saml(target: Target, link: Link | None, form: tuple[tuple[str, str], ...]) -> Verdict:
+    """Judge a SAML request, in a URL or in a form that posts itself; only for listed targets is it enough."""
+    if not _is_followed(target):
+        is_good = target.listed is not None
+        return Verdict(Reason.OK, Fault.NONE, kind=ProviderKind.SAML) if is_good else _SAML_NOT_ALLOWED
+    if link is None:
+        return replace(MALFORMED, kind=ProviderKind.SAML)
+    if not is_safe_scheme(link):
+        return _SAML_NOT_ALLOWED
+    sent = dict(form or link.parameters())
+    secrets = tuple(value for name, value in sent.items() if name in {_SAML_REQUEST, "RelayState"} and value)
+    kind = ProviderKind.SAML
+    return Verdict(Reason.OK, Fault.NONE, location=link.url, kind=kind, parameters=form, secrets=secrets)
 
 
 def read_request(target: Target, destination: Endpoints, link: Link) -> ProviderRequest | None:

@@ -7,7 +7,7 @@
     addresses          a host that the operator did not configure must be global, on the address connected to
 
 Text that different programs read differently is refused as malformed: control characters, backslashes,
-spaces, user names, dot segments, anything but ASCII.
+spaces, user names, dot segments, short forms of addresses, anything but ASCII.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ FLOW_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f]*:[0-9a-f:.]*\]")
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f]*:[0-9a-f:.]*\]")
+_NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _DOTS = re.compile(r"\.{1,2}")
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -47,7 +48,7 @@ class Link(NamedTuple):
     Args:
         url: as it was written, resolved against the request's URL, without a fragment.
         scheme: http or https.
-        host: in lower case, without brackets.
+        host: in lower case, without brackets, nor the trailing dot of an absolute name.
         port: the URL's, or the scheme's.
         path: percent-encoded, at least `/`.
         query: percent-encoded, without `?`.
@@ -102,13 +103,15 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
         if not _URL.fullmatch(url) or "\\" in url:
             return None
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         return None
     if not host or "@" in parts.netloc or port == 0 or _has_dot_segment(parts.path):
         return None
     if not _HOST.fullmatch(f"[{host}]" if "[" in parts.netloc else host):
         return None
+    if _NUMERIC_HOST.fullmatch(host) and _parse_address(host) is None:
+        return None  # 127.1, 2130706433 and 0x7f000001 are addresses to some programs
     return Link(
         url=url.partition("#")[0],
         scheme=parts.scheme,
@@ -252,9 +255,10 @@ class Reach:
         """
         if confidential and link.scheme != "https":
             return False
-        if _parse_address(link.host) is None and link.host != "localhost":
+        is_localhost = link.host == "localhost" or link.host.endswith(".localhost")  # RFC 6761, 6.3
+        if _parse_address(link.host) is None and not is_localhost:
             return True
-        address = "127.0.0.1" if link.host == "localhost" else link.host
+        address = "127.0.0.1" if is_localhost else link.host
         return self.admits(link, address, on_loopback=self.on_loopback, confidential=confidential)
 
     def _is_configured(self, link: Link) -> bool:

@@ -150,33 +150,42 @@ class Prober:
         self._signing_keys.pop(target, None)
 
     async def _run(self, target: Target, walk: Steps, run: _Run) -> None:
-        transport = ProbeTransport(
-            self._network,
-            run.deadline,
-            self._tls(target),
-            target.ip_family,
-            target.proxy_url,
-            absolute_hosts=target.absolute_hosts,
-        )
         try:
             with closing(walk) as steps:
                 step: Step | None = next(steps)
                 while step is not None:
                     if step.signs_on:
-                        verdict = await self._sign_on(target, step, transport, run)
+                        verdict = await self._sign_on(target, step, run)
                     else:
-                        verdict = await self._take(target, step, transport, run)
+                        verdict = await self._take(target, step, run)
                     step = None if verdict is None else _next(steps, verdict)
         finally:
-            await transport.aclose()
+            for transport in run.transports.values():
+                await transport.aclose()
 
-    async def _take(self, target: Target, step: Step, transport: ProbeTransport, run: _Run) -> Verdict:
+    def _transport(self, target: Target, run: _Run, *, is_own: bool) -> ProbeTransport:
+        """Return what sends requests to the two environments, or to other hosts: they share no connection."""
+        transport = run.transports.get(is_own)
+        if transport is None:
+            # The client certificate says who we are: it is for the operator's own environments.
+            shown = target if is_own else replace(target, client_certificate_file=None, client_key_file=None)
+            transport = run.transports[is_own] = ProbeTransport(
+                self._network,
+                run.deadline,
+                self._tls(shown),
+                target.ip_family,
+                target.proxy_url,
+                absolute_hosts=target.absolute_hosts,
+            )
+        return transport
+
+    async def _take(self, target: Target, step: Step, run: _Run) -> Verdict:
         """Take one step of a journey: send its request, judge the answer, and keep what is known of it."""
         run.secrets.update(step.secrets)
         link = None if run.reach is None else parse_link(step.request.url)
         if run.reach is not None and not (link and _may_send(run.reach, link, step, target)):
             return run.refuse(step, _NOT_ALLOWED)
-        exchange = await self._exchange(target, step, transport, run, link)
+        exchange = await self._exchange(target, step, run, link)
         run.duration = run.deadline.elapsed()
         run.stalled |= exchange.stalled
         verdict = self._verdict(target, step, exchange, run)
@@ -194,17 +203,16 @@ class Prober:
             run.retry_after = self._retry_after(exchange.answer)
         return verdict
 
-    async def _exchange(
-        self, target: Target, step: Step, transport: ProbeTransport, run: _Run, link: Link | None
-    ) -> Exchange:
-        """Send the request of a step, with what the host may get of the probe: cookies and transaction id."""
+    async def _exchange(self, target: Target, step: Step, run: _Run, link: Link | None) -> Exchange:
+        """Send the request of a step, with what the host may get: cookies, transaction id, certificate."""
         reach = run.reach
         if link is None or reach is None:
-            headers = request_headers(run.transaction_id) + step.request.headers
+            headers = request_headers(step.request.headers, run.transaction_id)
+            transport = self._transport(target, run, is_own=True)
             return await transport.exchange(replace(step.request, headers=headers))
-        is_own = reach.is_own(link)
+        is_own = reach.is_own(link) and not step.foreign
         jar = run.jar if is_own else run.foreign_jar
-        headers = request_headers(run.transaction_id if is_own else None) + step.request.headers
+        headers = request_headers(step.request.headers, run.transaction_id if is_own else None)
         cookies = jar.header(link)
         if cookies is not None:
             headers += (("Cookie", cookies),)
@@ -214,6 +222,7 @@ class Prober:
 
         request = replace(step.request, headers=headers)
         # A proxy resolves names itself, and its own address says nothing.
+        transport = self._transport(target, run, is_own=is_own)
         exchange = await transport.exchange(request, None if target.proxy_url else admits)
         if not run.records and target.proxy_url is None:
             run.on_loopback = is_loopback_address(exchange.address)
@@ -224,17 +233,16 @@ class Prober:
             run.secrets.update(jar.values())
         return exchange
 
-    async def _sign_on(
-        self, target: Target, step: Step, transport: ProbeTransport, run: _Run
-    ) -> Verdict | None:
+    async def _sign_on(self, target: Target, step: Step, run: _Run) -> Verdict | None:
         """Take the step that sends the password, if lock-out protection allows it; None ends the probe."""
         lock = self._sign_ons.setdefault(user_key(target), asyncio.Lock())
         try:
             async with asyncio.timeout(run.timeout):
                 await lock.acquire()
-        except TimeoutError:  # another target's sign-on of the same user does not end
-            suspension = self.guard.suspension(target)
-            return None if suspension is None else run.refuse(step, suspension)
+        except TimeoutError:
+            # Another target's sign-on of the same user does not end. Nothing was seen of this target's own,
+            # which is neither good nor the provider's failure. The other probe reports what it waited for.
+            return run.refuse(step, self.guard.suspension(target) or OUR_BUG)
         try:
             run.deadline.go_on()
             admission = self.guard.admit(target, self._clock())
@@ -244,7 +252,7 @@ class Prober:
                 return run.refuse(step, self.guard.suspension(target) or OUR_BUG)
             verdict, code, sent = OUR_BUG, None, True
             try:
-                verdict = await self._take(target, step, transport, run)
+                verdict = await self._take(target, step, run)
                 code, sent = run.records[-1].http_status_code, run.records[-1].phase in _SENT
                 if verdict.reason in {Reason.TIMEOUT, Reason.PROTOCOL, Reason.INTERNAL}:
                     code = None
@@ -325,6 +333,7 @@ class _Run:
     kind: ProviderKind | None = None
     on_loopback: bool = False
     secrets: set[str] = field(default_factory=set)
+    transports: dict[bool, ProbeTransport] = field(default_factory=dict)
     jar: CookieJar = field(default_factory=CookieJar)
     foreign_jar: CookieJar = field(default_factory=CookieJar)
 
@@ -362,15 +371,22 @@ def _next(steps: Steps, verdict: Verdict) -> Step | None:
         return None
 
 
-def request_headers(transaction_id: str | None) -> tuple[tuple[str, str], ...]:
-    """Return the headers of every request, `Host` apart.
+def request_headers(
+    own: tuple[tuple[str, str], ...], transaction_id: str | None
+) -> tuple[tuple[str, str], ...]:
+    """Return the headers of a request, `Host` apart.
 
     The transaction id is copied into PingOne's audit events, where the probe can be found by it. Other
     providers do not get it.
+
+    Args:
+        own: the step's headers; one of them may replace a header of every request.
+        transaction_id: of the probe; None for other providers.
     """
-    if transaction_id is None:
-        return _HEADERS
-    return (*_HEADERS, ("X-Ping-External-Transaction-Id", transaction_id))
+    names = {name for name, _ in own}
+    headers = tuple(header for header in _HEADERS if header[0] not in names)
+    traced = () if transaction_id is None else (("X-Ping-External-Transaction-Id", transaction_id),)
+    return headers + traced + own
 
 
 _HEADERS = (

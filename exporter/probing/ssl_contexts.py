@@ -26,7 +26,7 @@ class SSLContexts:
 
     def __init__(self, targets: Iterable[Target]) -> None:
         # The system's, even when every target has a file: the warm-up's own target has none.
-        settings = {_Setting(), *map(_setting, targets)}
+        settings = {_Setting(), *(each for target in targets for each in _settings(target))}
         self._contexts = {setting: _context(setting) for setting in settings}
         self._earlier: Mapping[_Setting, ssl.SSLContext] = {}
 
@@ -65,6 +65,11 @@ class _Setting(NamedTuple):
 
 def _setting(target: Target) -> _Setting:
     return _Setting(target.ca_file, target.client_certificate_file, target.client_key_file)
+
+
+def _settings(target: Target) -> tuple[_Setting, _Setting]:
+    """Return what a target needs: for its environments, and without its certificate for any other host."""
+    return _setting(target), _Setting(target.ca_file)
 
 
 def _context(setting: _Setting) -> ssl.SSLContext:

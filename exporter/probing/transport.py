@@ -281,7 +281,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             if proxy is not None:
                 await self._tunnel(tcp, proxy, origin, exchange)
             exchange.phase = Phase.TLS
-            self._open[-1] = stream = TlsStream(tcp, self._tls, origin.host)
+            self._open[-1] = stream = TlsStream(tcp, self._tls, origin.host.removesuffix("."))
             exchange.phases[Phase.TLS] = await stream.handshake(self._deadline)
             exchange.tls = tls_facts(stream.session)
         return _Connection(

@@ -33,11 +33,10 @@ from probing.federation import (
 
 from exporter import __version__
 from exporter.probing.journeys.authorize import s256
-from exporter.target import ANY_REQUIRED, ClientAuth, ListedProvider, ReadyBy, SourceKind
+from exporter.target import ANY_REQUIRED, ClientAuth, SourceKind
 
 FULL = [step for step in STEPS if step != "destination_lookup"]
 TO_SOURCE = ["destination_authorize", "initiate", "source_authorize"]
-LISTED = ListedProvider(destination="hub", provider_id=PROVIDER, name="partner", slug="partner")
 WITHOUT_SOURCE: dict[str, Any] = {
     "source_url": "",
     "source_environment_id": "",
@@ -500,103 +499,3 @@ def test_another_subject_than_last_time_fails_a_check_and_not_the_probe() -> Non
         assert probed.outcome.success
         found.append(probed.record("token").checks)
     assert found == [{}, {"subject": True}, {"subject": False}]
-
-
-# Providers of other kinds
-
-
-def idp(played: Federation, **changes: str | None) -> str:
-    """Return the authorize URL of a provider that is not PingOne, on the same loopback host."""
-    return played.authorize_url(None, **changes).replace(f"/{SOURCE}/as/authorize", "/realms/fed/auth")
-
-
-def answers_of_provider(answer: Play, **changes: str | None) -> dict[str, Response | Play]:
-    return {
-        "initiate": lambda played, _: Response(302, location=idp(played, **changes)),
-        "/realms/fed/auth": answer,
-    }
-
-
-def none_is_ready(error: str, state: str = STATE, separator: str = "?") -> Play:
-    return lambda played, _: Response(
-        302, location=f"{played.redirect_uri}{separator}error={error}&state={state}"
-    )
-
-
-@pytest.mark.parametrize("separator", ["?", "#"])
-@pytest.mark.parametrize(
-    "error", ["login_required", "interaction_required", "consent_required", "account_selection_required"]
-)
-def test_a_provider_that_would_have_to_ask_its_user_is_ready(error: str, separator: str) -> None:
-    answers = answers_of_provider(none_is_ready(error, separator=separator))
-    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
-    assert probed.finding == ("source_authorize", "ok", "none")
-    assert probed.outcome.kind == "oidc"
-    request = probed.federation.heard[-1]
-    assert request.query["prompt"] == "none"
-    assert "response_mode" not in request.query
-    assert probed.federation.steps()[-1] == "/realms/fed/auth"
-
-
-def test_auto_tells_pingone_from_other_providers_by_its_path() -> None:
-    answers = answers_of_provider(none_is_ready("login_required"))
-    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO)
-    assert probed.outcome.kind == "oidc"
-    assert probed.outcome.success
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason", "fault"),
-    [
-        (Response(200, raw=b"<html>AADSTS700016</html>"), "login_page_error", "configuration"),
-        (none_is_ready("unauthorized_client"), "oauth_error", "configuration"),
-        (none_is_ready("server_error"), "server_error", "provider"),
-        (none_is_ready("login_required", state="other"), "state_mismatch", "provider"),
-        (
-            Response(302, location=f"https://elsewhere.example/?error=login_required&state={STATE}"),
-            "location_invalid",
-            "configuration",
-        ),
-        (Response(302, location="/login"), "redirected", "provider"),
-        (Response(400, raw=b"<html>redirect_uri</html>"), "client_error", "configuration"),
-        (Response(400, document={"error": "Client not found."}), "oauth_error", "configuration"),
-        (Response(503), "server_error", "provider"),
-        (Response(429), "rate_limited", "quota"),
-    ],
-)
-def test_a_provider_that_is_not_ready_says_why(answer: Response | Play, reason: str, fault: str) -> None:
-    play = answer if not isinstance(answer, Response) else (lambda _, __: answer)
-    probed = probe(answers_of_provider(play), **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
-    assert probed.finding == ("source_authorize", reason, fault)
-
-
-SAML_FORM = Response(200, raw=b'<form method="post"><input name="SAMLRequest" value="x"></form>')
-SAML = Response(302, location="https://idp.example/saml?SAMLRequest=x")
-
-
-@pytest.mark.parametrize("response", [SAML, SAML_FORM])
-@pytest.mark.parametrize("listed", [LISTED, None])
-def test_of_saml_only_the_link_is_checked_for_listed_targets(
-    response: Response, listed: ListedProvider | None
-) -> None:
-    probed = probe({"initiate": response}, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO, listed=listed)
-    assert probed.outcome.kind == "saml"
-    assert probed.federation.steps() == TO_SOURCE[:2]
-    found = ("ok", "none") if listed else ("location_invalid", "configuration")
-    assert probed.finding == ("initiate", *found)
-
-
-@pytest.mark.parametrize("listed", [LISTED, None])
-def test_of_oauth_without_openid_only_the_link_is_checked_for_listed_targets(
-    listed: ListedProvider | None,
-) -> None:
-    answers = answers_of_provider(none_is_ready("login_required"), scope="email")
-    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO, listed=listed)
-    assert probed.outcome.kind == "oauth"
-    assert probed.finding == ("initiate" if listed else "source_authorize", "ok", "none")
-
-
-def test_a_login_page_is_another_way_to_be_ready() -> None:
-    answers = answers_of_provider(none_is_ready("login_required"))
-    changes = WITHOUT_SOURCE | {"source_kind": SourceKind.OIDC, "ready_by": ReadyBy.LOGIN_PAGE}
-    assert probe(answers, **changes).outcome.success

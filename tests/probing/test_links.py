@@ -333,6 +333,14 @@ def test_a_url_stays_byte_for_byte_without_its_fragment(text: str, base: str | N
         "https://a.example/ x",
         "https://a.example\\@b.example/",
         "https://a%2eexample/",
+        "https://a..example/",
+        "https://a.example../",
+        "https://./",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://a.example.0x7f./",
+        "https://0177.0.0.1/",
         "https://ä.example/",
         "https://[::1/",
         "https://[v1.x]/",
@@ -378,8 +386,8 @@ def test_an_address_is_judged_without_failing(address: Any) -> None:  # noqa: AN
         ("http://auth.pingone.com/x", False),
         ("https://auth.pingone.com:8443/x", False),
         ("https://api.pingone.com/x", False),
-        ("https://auth.pingone.com./x", False),
         ("https://auth.pingone.org/x", False),
+        ("https://auth.pingone.com./x", True),  # the same host, without search domains
     ],
 )
 def test_pingone_answers_at_its_exact_hosts(url: str, *, is_one: bool) -> None:

@@ -90,6 +90,30 @@ def test_while_suspended_a_probe_fails_at_sign_on_without_a_request() -> None:
     play(main)
 
 
+def test_a_probe_that_waits_in_vain_for_the_sign_on_of_another_target_is_neither_good_nor_a_failure() -> None:
+    """It saw nothing of its own sign-on; the other probe reports the silence."""
+
+    async def main(federation: Federation, prober: Prober, clock: Clock, target: Target) -> None:
+        clock.now = 1000.0
+        attempted = asyncio.Event()
+
+        def silent(_: Federation, __: Heard) -> Response:
+            attempted.set()
+            return Response(102)
+
+        federation.answers["sign_on"] = silent
+        first = asyncio.create_task(prober(target, Journey.FEDERATION))
+        await attempted.wait()
+        timing = replace(target.federation, timeout=2.0)
+        second = await prober(replace(target, name="second", federation=timing), Journey.FEDERATION)
+        first.cancel()
+        assert finding(second) == ("sign_on", "internal", "exporter")
+        assert second.steps[-1].http_status_code is None
+        assert federation.steps().count("sign_on") == 1
+
+    play(main)
+
+
 def test_a_probe_that_waits_in_vain_for_the_attempt_of_a_suspended_user_fails_as_suspended() -> None:
     async def main(federation: Federation, prober: Prober, clock: Clock, target: Target) -> None:
         federation.answers["sign_on"] = REJECTED

@@ -23,6 +23,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -37,7 +38,14 @@ from exporter.probing.federation_judge import (
     judge_offer,
     judge_sign_on,
 )
-from exporter.probing.foreign import judge_prompt_none, prompt_none_url
+from exporter.probing.foreign import (
+    AS_BROWSER,
+    MAX_PAGE_BYTES,
+    MAX_REDIRECTS,
+    judge_login_page,
+    judge_prompt_none,
+    prompt_none_url,
+)
 from exporter.probing.id_token import TokenExpectation, judge_keys, judge_token, usable_keys
 from exporter.probing.initiate import ProviderRequest, is_link_only, judge_initiate, read_request
 from exporter.probing.journeys.authorize import SDK_HEADERS, s256
@@ -48,6 +56,7 @@ from exporter.target import (
     ClientAuth,
     DestinationApplication,
     Journey,
+    ProviderKind,
     ReadyBy,
     SyntheticUser,
     Target,
@@ -161,14 +170,14 @@ def _initiate(
     link = parse_link(found.location)
     if link is None or is_link_only(target, found.kind):
         return None
-    return read_request(target, destination, link)
+    request = read_request(target, destination, link)
+    if request is None or found.kind is not ProviderKind.SAML:
+        return request
+    return replace(request, kind=found.kind, source=None, form=found.parameters)
 
 
 def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
-    """Check that a provider that is not PingOne is ready to sign users on.
-
-    READY_BY=login_page belongs here: further steps named `source_authorize`.
-    """
+    """Check that a provider that is not PingOne is ready to sign users on."""
     if target.ready_by is ReadyBy.PROMPT_NONE:
         yield Step(
             name="source_authorize",
@@ -176,6 +185,29 @@ def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
             judge=partial(judge_prompt_none, request=request),
             foreign=True,
         )
+        return
+    url = request.link.url
+    sent = Request("GET", url, AS_BROWSER, max_body_bytes=MAX_PAGE_BYTES)
+    if request.form:
+        form = urlencode(request.form).encode("ascii")
+        sent = replace(sent, method="POST", headers=(*AS_BROWSER, _FORM), body=form)
+    for redirects in range(MAX_REDIRECTS + 1):
+        answered = yield Step(
+            name="source_authorize",
+            request=sent,
+            judge=partial(
+                judge_login_page,
+                request=request,
+                url=url,
+                hosts=target.login_hosts,
+                may_follow=redirects < MAX_REDIRECTS,
+            ),
+            foreign=True,
+        )
+        if answered.location is None:
+            return
+        url = answered.location
+        sent = Request("GET", url, AS_BROWSER, max_body_bytes=MAX_PAGE_BYTES)
 
 
 def _source_authorize(

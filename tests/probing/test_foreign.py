@@ -1,0 +1,349 @@
+"""Identity providers that are not PingOne, on the wire: what they are asked, and what they get of us."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from probing.examples import DESTINATION, SOURCE
+from probing.federation import (
+    PROVIDER,
+    STATE,
+    Federation,
+    Heard,
+    Play,
+    Probed,
+    Response,
+    a_federation_target,
+    converse,
+    probe,
+    resolves,
+)
+from probing.loopback import listening, run
+
+from exporter.probing.probe import Prober
+from exporter.target import Journey, ListedProvider, ReadyBy, SourceKind
+
+TO_SOURCE = ["destination_authorize", "initiate", "source_authorize"]
+LISTED = ListedProvider(destination="hub", provider_id=PROVIDER, name="partner", slug="partner")
+WITHOUT_SOURCE: dict[str, Any] = {
+    "source_url": "",
+    "source_environment_id": "",
+    "client_id": "",
+    "user": None,
+}
+
+
+def idp(played: Federation, **changes: str | None) -> str:
+    """Return the authorize URL of a provider that is not PingOne, on the same loopback host."""
+    return played.authorize_url(None, **changes).replace(f"/{SOURCE}/as/authorize", "/realms/fed/auth")
+
+
+def answers_of_provider(answer: Play, **changes: str | None) -> dict[str, Response | Play]:
+    return {
+        "initiate": lambda played, _: Response(302, location=idp(played, **changes)),
+        "/realms/fed/auth": answer,
+    }
+
+
+def none_is_ready(error: str, state: str = STATE, separator: str = "?") -> Play:
+    return lambda played, _: Response(
+        302, location=f"{played.redirect_uri}{separator}error={error}&state={state}"
+    )
+
+
+@pytest.mark.parametrize("separator", ["?", "#"])
+@pytest.mark.parametrize(
+    "error", ["login_required", "interaction_required", "consent_required", "account_selection_required"]
+)
+def test_a_provider_that_would_have_to_ask_its_user_is_ready(error: str, separator: str) -> None:
+    answers = answers_of_provider(none_is_ready(error, separator=separator))
+    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
+    assert probed.finding == ("source_authorize", "ok", "none")
+    assert probed.outcome.kind == "oidc"
+    request = probed.federation.heard[-1]
+    assert request.query["prompt"] == "none"
+    assert "response_mode" not in request.query
+    assert probed.federation.steps()[-1] == "/realms/fed/auth"
+
+
+def test_auto_tells_pingone_from_other_providers_by_its_path() -> None:
+    answers = answers_of_provider(none_is_ready("login_required"))
+    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO)
+    assert probed.outcome.kind == "oidc"
+    assert probed.outcome.success
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "fault"),
+    [
+        (Response(200, raw=b"<html>AADSTS700016</html>"), "login_page_error", "configuration"),
+        (none_is_ready("unauthorized_client"), "oauth_error", "configuration"),
+        (none_is_ready("server_error"), "server_error", "provider"),
+        (none_is_ready("login_required", state="other"), "state_mismatch", "provider"),
+        (
+            Response(302, location=f"https://elsewhere.example/?error=login_required&state={STATE}"),
+            "location_invalid",
+            "configuration",
+        ),
+        (Response(302, location="/login"), "redirected", "provider"),
+        (Response(400, raw=b"<html>redirect_uri</html>"), "client_error", "configuration"),
+        (Response(400, document={"error": "Client not found."}), "oauth_error", "configuration"),
+        (Response(503), "server_error", "provider"),
+        (Response(429), "rate_limited", "quota"),
+    ],
+)
+def test_a_provider_that_is_not_ready_says_why(answer: Response | Play, reason: str, fault: str) -> None:
+    play = answer if not isinstance(answer, Response) else (lambda _, __: answer)
+    probed = probe(answers_of_provider(play), **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
+    assert probed.finding == ("source_authorize", reason, fault)
+
+
+SAML_FORM = Response(200, raw=b'<form method="post"><input name="SAMLRequest" value="x"></form>')
+SAML = Response(302, location="https://idp.example/saml?SAMLRequest=x")
+
+
+@pytest.mark.parametrize("response", [SAML, SAML_FORM])
+@pytest.mark.parametrize("listed", [LISTED, None])
+def test_of_saml_only_the_link_is_checked_for_listed_targets(
+    response: Response, listed: ListedProvider | None
+) -> None:
+    probed = probe({"initiate": response}, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO, listed=listed)
+    assert probed.outcome.kind == "saml"
+    assert probed.federation.steps() == TO_SOURCE[:2]
+    found = ("ok", "none") if listed else ("location_invalid", "configuration")
+    assert probed.finding == ("initiate", *found)
+
+
+@pytest.mark.parametrize("listed", [LISTED, None])
+def test_of_oauth_without_openid_only_the_link_is_checked_for_listed_targets(
+    listed: ListedProvider | None,
+) -> None:
+    answers = answers_of_provider(none_is_ready("login_required"), scope="email")
+    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO, listed=listed)
+    assert probed.outcome.kind == "oauth"
+    assert probed.finding == ("initiate" if listed else "source_authorize", "ok", "none")
+
+
+# To the login page
+
+FOLLOWED = WITHOUT_SOURCE | {"source_kind": SourceKind.OIDC, "ready_by": ReadyBy.LOGIN_PAGE}
+FORM = (
+    b'<form method="post" action="/check"><input name="login"><input name="password" type="password"></form>'
+)
+LOGIN = Response(200, raw=b"<html><title>Sign in</title>" + FORM + b"</html>")
+
+
+def at_localhost(played: Federation) -> str:
+    """Return the authorize URL of a provider on another host than the destination's."""
+    return idp(played).replace("127.0.0.1", "localhost", 1)
+
+
+def follow(answers: dict[str, Response | Play], **changes: Any) -> Probed:  # noqa: ANN401  any field of a target
+    """Probe a provider on a host of its own, which answers so at its paths."""
+    cookies = ("Set-Cookie: session=planted; Path=/", f"Set-Cookie: DST=d; Path=/{DESTINATION}")
+    good: dict[str, Response | Play] = {
+        "destination_authorize": lambda played, _: Response(document=played.offer(), headers=cookies),
+        "initiate": lambda played, _: Response(302, location=at_localhost(played)),
+    }
+    return probe(good | answers, **FOLLOWED | changes)
+
+
+def leads(location: str, *cookies: str, status: int = 302) -> Response:
+    return Response(status, location=location, headers=tuple(f"Set-Cookie: {each}" for each in cookies))
+
+
+def test_redirects_are_followed_to_the_login_form_with_the_cookies_of_the_chain() -> None:
+    """As oidc-provider does it: 303, a relative Location, cookies by path."""
+    probed = follow({
+        "/realms/fed/auth": leads(
+            "/interaction/uid?x=1#y", "_interaction=i; path=/interaction/uid; httponly",
+            "_interaction_resume=r; path=/auth/uid; httponly", "lost=l; Path=/; Secure", status=303,
+        ),
+        "/interaction/uid": leads("form", "seen=s; Path=/"),
+        "/interaction/form": LOGIN,
+    })  # fmt: skip
+    assert probed.finding == ("source_authorize", "ok", "none")
+    assert probed.steps == [*TO_SOURCE, "source_authorize", "source_authorize"]
+    assert probed.outcome.kind == "oidc"
+    asked, *chain = probed.federation.heard[2:]
+    assert asked.query == dict(parse_qsl(urlsplit(at_localhost(probed.federation)).query))
+    assert [each.target for each in chain] == ["/interaction/uid?x=1", "/interaction/form"]
+    assert [each.headers.get("cookie") for each in (asked, *chain)] == [None, "_interaction=i", "seen=s"]
+
+
+def test_a_provider_gets_nothing_of_ours() -> None:
+    """Not even at a host that is the destination's own, and listed as a login host."""
+    probed = follow(
+        {
+            "/realms/fed/auth": lambda played, _: leads(f"{played.url}/{DESTINATION}/login"),
+            "login": LOGIN,
+            f"/{DESTINATION}/login": LOGIN,
+        },
+        login_hosts=("127.0.0.1",),
+    )
+    assert probed.finding == ("source_authorize", "ok", "none")
+    for heard in probed.federation.heard[2:]:
+        assert set(heard.headers) == {"host", "user-agent", "accept", "accept-encoding"}
+        assert heard.headers["accept"].startswith("text/html")
+        assert probed.outcome.transaction_id.encode() not in heard.head
+        assert b"planted" not in heard.head.replace(STATE.encode(), b"").replace(b"planted-nonce", b"")
+    own = {heard.connection for heard in probed.federation.heard[:2]}
+    assert own.isdisjoint(heard.connection for heard in probed.federation.heard[2:])
+
+
+def test_at_most_five_redirects_are_followed() -> None:
+    def chain(length: int) -> Probed:
+        steps: dict[str, Response | Play] = {f"/{n}": leads(f"/{n + 1}") for n in range(1, length)}
+        return follow({"/realms/fed/auth": leads("/1"), **steps, f"/{length}": LOGIN})
+
+    assert chain(5).finding == ("source_authorize", "ok", "none")
+    longer = chain(6)
+    assert longer.finding == ("source_authorize", "redirected", "provider")
+    assert longer.federation.steps()[-2:] == ["/4", "/5"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://elsewhere.example/login",
+        "{url}/{destination}/as/authorize",
+        "http://localhost:1/login",
+        "http://169.254.169.254/latest/meta-data",
+        "https://[::1]/login",
+        "https://localhost.evil.example/login",
+    ],
+)
+def test_the_chain_leaves_the_allowed_hosts_for_no_request(location: str) -> None:
+    def play(played: Federation, _: Heard) -> Response:
+        return leads(location.format(url=played.url, destination=DESTINATION))
+
+    probed = follow({"/realms/fed/auth": play}, login_hosts=("login.example",))
+    assert probed.finding == ("source_authorize", "location_invalid", "configuration")
+    assert probed.federation.steps()[2:] == ["/realms/fed/auth"]
+
+
+class Rebinding(dict[str, str]):
+    """A name server that answers the second question for a name with another address."""
+
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401  as of a dict
+        address = super().get(name, default)
+        if name == "localhost":
+            self[name] = "10.0.0.1"
+        return address
+
+
+def test_a_name_that_is_rebound_to_a_private_address_is_not_connected_to() -> None:
+    closes = Response(302, location="/login", headers=("Connection: close",))
+    probed = follow({"/realms/fed/auth": closes, "/login": LOGIN}, names=Rebinding(localhost="127.0.0.1"))
+    assert probed.finding == ("source_authorize", "location_invalid", "configuration")
+    assert probed.steps[2:] == ["source_authorize", "source_authorize"]
+    assert probed.federation.steps()[2:] == ["/realms/fed/auth"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Response(200, raw=b"<html><title>Sign in</title>Welcome</html>"), "login_page_error"),
+        (Response(200, raw=FORM + b'<script>$Config={"pgid":"ConvergedError"}</script>'), "login_page_error"),
+        (Response(200, raw=FORM + b"AADSTS50011: The redirect URI"), "login_page_error"),
+        (Response(403, raw=b"<html>Callback URL mismatch</html>"), "login_page_error"),
+        (Response(403, raw=b"<html>Forbidden</html>"), "blocked"),
+        (Response(404, raw=b"<html>Not found</html>"), "client_error"),
+        (Response(400, document={"error": "invalid_request"}), "oauth_error"),
+        (Response(503, raw=FORM), "server_error"),
+        (Response(429, raw=FORM), "rate_limited"),
+        (Response(200, raw=FORM + b"x" * 2_000_000), "ok"),
+        (none_is_ready("unauthorized_client"), "oauth_error"),
+        (none_is_ready("login_required", separator="#"), "oauth_error"),
+        (none_is_ready("temporarily_unavailable"), "server_error"),
+    ],
+)
+@pytest.mark.parametrize("redirected", [False, True])
+def test_the_page_at_the_end_of_the_chain_is_judged(
+    answer: Response | Play, reason: str, *, redirected: bool
+) -> None:
+    play = answer if not isinstance(answer, Response) else (lambda _, __: answer)
+    answers = {"/realms/fed/auth": leads("/login"), "/login": play}
+    probed = follow(answers if redirected else {"/realms/fed/auth": play})
+    assert (probed.outcome.step, probed.outcome.reason) == ("source_authorize", reason)
+
+
+def test_a_provider_with_login_page_may_be_of_any_kind_and_a_redirect_of_saml_is_followed() -> None:
+    location = "http://localhost:{port}/saml?SAMLRequest=planted-request&RelayState=planted-relay"
+    for listed in (LISTED, None):
+        probed = follow(
+            {
+                "initiate": lambda played, _: leads(location.format(port=urlsplit(played.url).port)),
+                "/saml": leads("/login"),
+                "/login": LOGIN,
+            },
+            listed=listed,
+        )
+        assert probed.finding == ("source_authorize", "ok", "none")
+        assert probed.outcome.kind == "saml"
+        assert probed.federation.heard[2].target.endswith(
+            "SAMLRequest=planted-request&RelayState=planted-relay"
+        )
+
+
+SAML_PAGE = """<html><body onload="document.forms[0].submit()"><form method="post" action="{action}">
+<input type="hidden" name="SAMLRequest" value="PHNhbWw&#43;/w=="><input type="hidden" name="RelayState"
+value="a b"></form></body></html>"""
+
+
+def test_a_form_of_saml_is_posted_as_a_browser_does() -> None:
+    def play(played: Federation, _: Heard) -> Response:
+        action = f"http://localhost:{urlsplit(played.url).port}/sso"
+        return Response(200, raw=SAML_PAGE.format(action=action).encode())
+
+    probed = follow({"initiate": play, "/sso": leads("/login", status=303), "/login": LOGIN})
+    assert probed.finding == ("source_authorize", "ok", "none")
+    posted, shown = probed.federation.heard[2:]
+    assert (posted.method, shown.method, shown.body) == ("POST", "GET", b"")
+    assert posted.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert parse_qsl(posted.body.decode()) == [("SAMLRequest", "PHNhbWw+/w=="), ("RelayState", "a b")]
+
+
+@pytest.mark.parametrize(
+    ("action", "fault"),
+    [("http://idp.example/sso", "configuration"), ("https://u@idp.example/", "provider"), ("", "provider")],
+)
+def test_a_form_of_saml_goes_to_no_unsafe_place(action: str, fault: str) -> None:
+    probed = follow({"initiate": Response(200, raw=SAML_PAGE.format(action=action).encode())})
+    assert probed.finding == ("initiate", "location_invalid", fault)
+
+
+def test_a_saml_response_instead_of_a_login_page_is_an_error() -> None:
+    body = (
+        b'<form method="post" action="https://rp.example/"><input type="hidden" name="SAMLResponse"></form>'
+    )
+    probed = follow({"initiate": leads("/sso?SAMLRequest=x"), "/sso": Response(200, raw=FORM + body)})
+    assert probed.finding == ("source_authorize", "login_page_error", "configuration")
+
+
+def test_the_client_certificate_is_shown_to_the_two_environments_only() -> None:
+    certificates = []
+
+    async def main() -> None:
+        cookie_less: dict[str, Response | Play] = {
+            "initiate": lambda played, _: Response(302, location=at_localhost(played)),
+            "/realms/fed/auth": LOGIN,
+        }
+        federation = Federation(cookie_less)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        async with listening(lambda talk: converse(federation, talk)) as peer:
+            federation.url = f"http://127.0.0.1:{peer.port}"
+            target = a_federation_target(federation.url, **FOLLOWED, client_certificate_file="client.pem")
+
+            def tls(shown: Any) -> ssl.SSLContext:  # noqa: ANN401  a target
+                certificates.append((len(federation.heard), shown.client_certificate_file))
+                return context
+
+            outcome = await Prober(tls, resolve=resolves({}))(target, Journey.FEDERATION)
+            assert outcome.success
+
+    run(main())
+    assert certificates == [(0, "client.pem"), (2, None)]
