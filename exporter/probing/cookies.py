@@ -26,16 +26,7 @@ _MAX_AGE = re.compile(r"-?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """A cookie as it is kept.
-
-    Args:
-        name: case-sensitive.
-        value: as it was sent.
-        host: that set it, or the domain that it is for.
-        subdomains: whether it is also for hosts below `host`.
-        path: it is for this path and those below.
-        secure: whether it is sent over https only.
-    """
+    """A cookie as it is kept; `host` set it, or is the domain that it is for, with all below."""
 
     name: str
     value: str = field(repr=False)

@@ -55,13 +55,7 @@ def judge_begin(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
 
 
 def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: str | None) -> Verdict:
-    """Judge a flow of the destination that must offer the identity provider.
-
-    Args:
-        answer: of `destination_authorize` or `destination_lookup`.
-        destination: where the destination answers.
-        url: of the request.
-        provider: id or name of the provider; None for the only one offered.
+    """Judge a flow of the destination that must offer the identity provider, or just one if that is None.
 
     Returns:
         if good, with the provider's own link as `location`.
@@ -248,12 +242,8 @@ def judge_code(
 ) -> Verdict:
     """Judge an answer that must carry a code: as `authorizeResponse`, or in a redirect that is not followed.
 
-    Args:
-        answer: of `source_resume` or `destination_resume`.
-        url: of the request.
-        state: that must come back; None if it is not known.
-        redirect_uri: where a redirect must lead, parameters apart; None if it is not known.
-        destination: a redirect must lead to its callback then.
+    Where `state` or `redirect_uri` is not known, any will do; a redirect must lead to the callback of
+    `destination` then.
 
     Returns:
         if good, with all parameters, and the redirect's URL, if it was one, as `location`.

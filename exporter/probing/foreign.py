@@ -64,23 +64,14 @@ def judge_prompt_none(answer: Answer, *, request: ProviderRequest) -> Verdict:
     """Judge the answer to an authorize request with `prompt=none`.
 
     With a request object the prompt could not be forbidden: a redirect without an error is good then.
-
-    Args:
-        answer: of `source_authorize`.
-        request: that the destination makes of its provider.
     """
-    verdict = judge_json(answer)
+    verdict, link, page, returned = _read(answer, request, request.link.url)
     if verdict.reason in _DECIDED or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return verdict
-    page = _page(answer)
-    link = _location(answer, request.link.url)
-    returned = _returned(link, page, request)
-    codes = _codes(returned) or codes_in_location(answer.headers.get("location"))
+    codes = _codes(answer, returned)
     if not codes:
-        is_redirect = verdict.reason is Reason.REDIRECTED
-        if request.has_request_object and is_redirect:
-            return _OK
-        return _judge_page(verdict, page, frozenset({Reason.BLOCKED}))
+        is_good = request.has_request_object and verdict.reason is Reason.REDIRECTED
+        return _OK if is_good else _judge_page(verdict, page, frozenset({Reason.BLOCKED}))
     if not READY.intersection(codes):
         return _refused(codes)
     if returned is None:
@@ -105,12 +96,10 @@ def judge_login_page(
     Returns:
         if good, with the URL of the next step as `location`; without one if this is the login page.
     """
-    verdict = judge_json(answer)
+    verdict, link, page, returned = _read(answer, request, url)
     if verdict.reason in _DECIDED or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return verdict
-    page, link = _page(answer), _location(answer, url)
-    returned = _returned(link, page, request)
-    if codes := _codes(returned) or codes_in_location(answer.headers.get("location")):
+    if codes := _codes(answer, returned):
         return _refused(codes)
     if verdict.reason is not Reason.REDIRECTED:
         # Where Kerberos is offered first, the form is on the page of a 401.
@@ -119,8 +108,8 @@ def judge_login_page(
         return _OK if shows_form else _judge_page(verdict, page, _ERROR_PAGE)
     if link is None:
         return MALFORMED
-    is_first_post = bool(request.form) and url == request.link.url
-    if returned or (is_first_post and answer.status_code in _KEEP_METHOD):
+    keeps_form = bool(request.form) and url == request.link.url and answer.status_code in _KEEP_METHOD
+    if returned or keeps_form:
         return verdict
     if not is_safe_scheme(link) or not (link.origin == request.link.origin or link.host in hosts):
         return NOT_ALLOWED
@@ -128,13 +117,7 @@ def judge_login_page(
 
 
 def _judge_page(verdict: Verdict, page: Page, inexact: Collection[Reason]) -> Verdict:
-    """Return the verdict on an answer that is not good.
-
-    Args:
-        verdict: of the judge of JSON.
-        page: what the answer shows.
-        inexact: reasons than which an error that the page shows is more exact.
-    """
+    """Return the verdict on an answer that is not good; an error on its page is more exact than `inexact`."""
     is_page = verdict.reason is Reason.OK or verdict.reason in _PAGE
     if not is_page and not (page.has_error and verdict.reason in inexact):
         return verdict
@@ -148,41 +131,38 @@ def _refused(codes: tuple[str, ...]) -> Verdict:
     return Verdict(Reason.SERVER_ERROR, Fault.PROVIDER, error_codes=codes)
 
 
-def _location(answer: Answer, url: str) -> Link | None:
-    return parse_link(answer.headers.get("location"), url) if answer.status_code in _REDIRECTS else None
+def _read(
+    answer: Answer, request: ProviderRequest, url: str
+) -> tuple[Verdict, Link | None, Page, Mapping[str, str] | None]:
+    """Return the verdict of the judge of JSON, where a redirect leads, and what the page shows.
 
-
-def _page(answer: Answer) -> Page:
-    """Return what the body shows; one of a redirect is not shown to users."""
-    return read_page(b"" if answer.status_code in _REDIRECTS else answer.body)
-
-
-def _returned(link: Link | None, page: Page, request: ProviderRequest) -> Mapping[str, str] | None:
-    """Return what an answer sends back to the destination, by name; None if it leads elsewhere."""
-    if link is not None:
-        pairs = link.parameters()
-        if request.redirect_uri is not None:
-            is_returned = leads_to(link, request.redirect_uri)
-        else:  # inside a request object
-            is_returned = request.has_request_object and not _RETURNED.isdisjoint(name for name, _ in pairs)
-        if not is_returned:
-            return None
-    else:
-        posted = (form for form in page.forms if _posts_to(form.action, request.redirect_uri))
-        form = next(posted, None)
-        if form is None:
-            return None
-        pairs = form.fields
+    The last one is what the answer sends back to the destination, by name; None if it leads elsewhere.
+    """
+    redirects = answer.status_code in _REDIRECTS
+    link = parse_link(answer.headers.get("location"), url) if redirects else None
+    page = read_page(b"" if redirects else answer.body)
+    pairs = None if link is None else link.parameters()
+    if link is None:
+        posted = (form.fields for form in page.forms if _leads_back(parse_link(form.action), request))
+        pairs = next(posted, None)
+    elif not _leads_back(link, request):
+        pairs = None
+    if pairs is None:
+        return judge_json(answer), link, page, None
     found: dict[str, str] = {}
     for name, value in pairs:
         if value:
             found.setdefault(name, value)
-    return found | _claims(found.get("response", ""))
+    return judge_json(answer), link, page, found | _claims(found.get("response", ""))
 
 
-def _posts_to(action: str | None, redirect_uri: str | None) -> bool:
-    link = parse_link(action)
-    return link is not None and redirect_uri is not None and leads_to(link, redirect_uri)
+def _leads_back(link: Link | None, request: ProviderRequest) -> bool:
+    if link is None:
+        return False
+    if request.redirect_uri is not None:
+        return leads_to(link, request.redirect_uri)
+    # It is inside a request object.
+    return request.has_request_object and not _RETURNED.isdisjoint(name for name, _ in link.parameters())
 
 
 def _claims(token: str) -> dict[str, str]:
@@ -197,5 +177,6 @@ def _claims(token: str) -> dict[str, str]:
     return {name: value for name, value in (parse_object(payload) or {}).items() if isinstance(value, str)}
 
 
-def _codes(returned: Mapping[str, str] | None) -> tuple[str, ...]:
-    return codes_in_document({"error": (returned or {}).get("error")})
+def _codes(answer: Answer, returned: Mapping[str, str] | None) -> tuple[str, ...]:
+    codes = codes_in_document({"error": (returned or {}).get("error")})
+    return codes or codes_in_location(answer.headers.get("location"))

@@ -16,6 +16,7 @@ from exporter.target import ProviderKind, ReadyBy, SourceKind, Target
 
 _AUTHORIZE_PATH = "/as/authorize"
 _SAML_REQUEST = "SAMLRequest"
+_SAML_OK = Verdict(Reason.OK, Fault.NONE, kind=ProviderKind.SAML)
 _SAML_NOT_ALLOWED = replace(NOT_ALLOWED, kind=ProviderKind.SAML)
 _ENVIRONMENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -104,26 +105,18 @@ def _is_followed(target: Target) -> bool:
 def _judge_saml(target: Target, link: Link | None, form: tuple[tuple[str, str], ...]) -> Verdict:
     """Judge a SAML request, in a URL or in a form that posts itself; only for listed targets is it enough."""
     if not _is_followed(target):
-        is_good = target.listed is not None
-        return Verdict(Reason.OK, Fault.NONE, kind=ProviderKind.SAML) if is_good else _SAML_NOT_ALLOWED
+        return _SAML_NOT_ALLOWED if target.listed is None else _SAML_OK
     if link is None:
         return replace(MALFORMED, kind=ProviderKind.SAML)
     if not is_safe_scheme(link):
         return _SAML_NOT_ALLOWED
     sent = dict(form or link.parameters())
     secrets = tuple(value for name, value in sent.items() if name in {_SAML_REQUEST, "RelayState"} and value)
-    kind = ProviderKind.SAML
-    return Verdict(Reason.OK, Fault.NONE, location=link.url, kind=kind, parameters=form, secrets=secrets)
+    return replace(_SAML_OK, location=link.url, parameters=form, secrets=secrets)
 
 
 def read_request(target: Target, destination: Endpoints, link: Link) -> ProviderRequest | None:
-    """Return what an authorize URL asks of which provider; None if it leads where it must not.
-
-    Args:
-        target: its settings say which provider it is.
-        destination: where the destination answers.
-        link: the URL.
-    """
+    """Return what an authorize URL asks of which provider; None if it leads where it must not."""
     parameters: dict[str, str] = {}
     for name, value in link.parameters():
         parameters.setdefault(name, value)
@@ -164,11 +157,7 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
 def _is_beside(destination: Endpoints, link: Link, before: str, base: str) -> bool:
     """Return True if a URL is of an environment at PingOne's own host or at the destination's.
 
-    Args:
-        destination: where the destination answers.
-        link: the URL.
-        before: its path before the environment's id.
-        base: its path before the endpoint.
+    `before` is its path before the environment's id, `base` before the endpoint.
     """
     has_id = _ENVIRONMENT_ID.fullmatch(base.rpartition("/")[2]) is not None
     if is_pingone(link):

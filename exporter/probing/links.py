@@ -90,12 +90,7 @@ class Link(NamedTuple):
 
 
 def parse_link(text: object, base: str | None = None) -> Link | None:
-    """Return a URL, or None if it is malformed.
-
-    Args:
-        text: of a Location header or a flow's link.
-        base: URL of the request, against which a relative reference is resolved.
-    """
+    """Return a URL, or None if it is malformed; a relative reference is resolved against `base`."""
     if not isinstance(text, str) or not 0 < len(text) <= MAX_URL_CHARACTERS or not text.isascii():
         return None
     try:
@@ -130,13 +125,7 @@ def _has_dot_segment(path: str) -> bool:
 
 
 def with_parameter(url: str, name: str, value: str) -> str:
-    """Return a URL with a parameter of its query added, or replaced; everything else stays byte for byte.
-
-    Args:
-        url: absolute, without a fragment.
-        name: needs no encoding.
-        value: likewise.
-    """
+    """Return a URL with a parameter of its query added, or replaced; all else stays byte for byte."""
     address, separator, query = url.partition("?")
     kept = [field for field in query.split("&") if unquote(field.partition("=")[0]) != name]
     if separator and len(kept) < len(query.split("&")):
@@ -162,12 +151,7 @@ class Endpoints:
         return self.urls[0]
 
     def has(self, link: Link, path: str) -> bool:
-        """Return True if `link` leads to one of this environment's endpoints.
-
-        Args:
-            link: to check.
-            path: what follows the base; a trailing slash admits everything below it.
-        """
+        """Return True if `link` leads to an endpoint of this environment, or below one that ends in `/`."""
         for base in filter(None, map(parse_link, self.urls)):
             wanted = f"{base.path.rstrip('/')}{path}"
             matches = link.path.startswith(wanted) if path.endswith("/") else link.path == wanted
@@ -178,12 +162,7 @@ class Endpoints:
 
 @lru_cache(maxsize=8192)
 def endpoints(url: str, environment_id: str) -> Endpoints:
-    """Return where an environment answers.
-
-    Args:
-        url: from the settings; it ends in the environment's id, except on a custom domain.
-        environment_id: lower case.
-    """
+    """Return where an environment answers; its URL ends in its id, except on a custom domain."""
     if url.endswith(f"/{environment_id}"):
         return Endpoints(environment_id, (url,))
     return Endpoints(
@@ -218,12 +197,7 @@ class Reach:
         return link.origin in self.origins or is_pingone(link)
 
     def may_request(self, link: Link, *, foreign: bool) -> bool:
-        """Return True if a URL may be requested at all.
-
-        Args:
-            link: of the request.
-            foreign: whether the destination named it as its identity provider.
-        """
+        """Return True if a URL may be requested; `foreign`: the destination named it as its provider."""
         return self.is_own(link) or link.host == self.issuer_host or (foreign and is_safe_scheme(link))
 
     def admits(self, link: Link, address: str, *, on_loopback: bool, confidential: bool) -> bool:
@@ -231,8 +205,8 @@ class Reach:
 
         Args:
             link: of the request.
-            address: that would be connected to.
-            on_loopback: whether the destination itself is on loopback.
+            address: to connect to.
+            on_loopback: whether the destination itself is there.
             confidential: whether the request carries a password or a client secret.
         """
         parsed = _parse_address(address)
@@ -247,12 +221,7 @@ class Reach:
         return link.scheme == "https" and is_global(parsed)
 
     def admits_through_proxy(self, link: Link, *, confidential: bool) -> bool:
-        """Return True if a proxy, which resolves names itself, may be given the request.
-
-        Args:
-            link: of the request.
-            confidential: whether the request carries a secret, which the proxy would see.
-        """
+        """Return True if a proxy, which resolves names itself, may be given the request, secrets included."""
         if confidential and link.scheme != "https":
             return False
         is_localhost = link.host == "localhost" or link.host.endswith(".localhost")  # RFC 6761, 6.3

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from html.parser import HTMLParser
+from typing import NamedTuple
 
 from exporter.probing.errors import KNOWN_CODES
 
@@ -29,7 +29,7 @@ _SCRIPTED_ERROR = re.compile(
     rb'AADSTS[0-9]{4}|MSIS[0-9]{4}|"pgid"\s*:\s*"ConvergedError"|"strServiceExceptionMessage"\s*:\s*"[^"]'
 )
 _LOGIN_ELEMENTS = frozenset({"okta-login-container", "okta-sign-in"})
-_ERROR_ELEMENTS = frozenset({"kc-error-message"})
+_ERROR_ELEMENT = "kc-error-message"
 _USER_NAME = re.compile(
     r"user[-_ ]?(?:name|id|login)|principalname|identifier|loginfmt|login[-_]?(?:id|name)"
     r"|^(?:login|user|upn)$",
@@ -48,29 +48,15 @@ _NOT_READ = frozenset({"title", "noscript", "template"})
 """Elements with text that a user does not see on the page."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Form:
-    """A form of a page, with what it sends without a user.
-
-    Args:
-        action: as it is written; None if it has none.
-        fields: names and values, hidden and visible ones.
-    """
+class Form(NamedTuple):
+    """Where a form is sent, as it is written, and the names and values that are sent without a user."""
 
     action: str | None
     fields: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Page:
-    """What a page shows.
-
-    Args:
-        has_login_form: whether it asks for a user name or a password.
-        has_error: whether it shows an error, or is a SAML response, which there is none of without a user.
-        error_codes: known OAuth codes in its text.
-        forms: those with fields.
-    """
+class Page(NamedTuple):
+    """What a page shows; a SAML response is an error, for there is none without a user."""
 
     has_login_form: bool
     has_error: bool
@@ -127,18 +113,14 @@ class _PageParser(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._count()
-        attributes: dict[str, str] = {}
-        for name, value in attrs:
-            attributes.setdefault(name, value or "")
+        attributes = {name: value or "" for name, value in reversed(attrs)}  # the first of a name counts
         self._not_read += tag in _NOT_READ
-        identifier = attributes.get("id", "")
-        self.has_login_form |= identifier in _LOGIN_ELEMENTS
-        self.has_error |= identifier in _ERROR_ELEMENTS
+        self.has_login_form |= attributes.get("id") in _LOGIN_ELEMENTS
+        self.has_error |= attributes.get("id") == _ERROR_ELEMENT
         if tag == "form":
             if len(self.forms) == MAX_FORMS:
                 raise _EnoughError
-            method = attributes.get("method", "").strip().lower() or "get"
-            self.forms.append((attributes.get("action"), method, []))
+            self.forms.append((attributes.get("action"), attributes.get("method", "").lower(), []))
             self._in_form = True
         elif tag == "input":
             self._input(attributes)
@@ -168,11 +150,9 @@ class _PageParser(HTMLParser):
         if kind in _FIELD_TYPES and name and len(fields) < MAX_FIELDS:
             fields.append((name, attributes.get("value", "")))
             self.has_error |= name == "SAMLResponse"
-        if kind == "password":
-            self.has_login_form = True
-        if kind not in _TEXT_TYPES:
-            return
         names = [name, attributes.get("id", ""), *attributes.get("autocomplete", "").split()]
-        asks_for_email = kind == "email" or any(map(_EMAIL.search, names))
-        # An address alone may be for a newsletter, which is not posted to the provider as a rule.
-        self.has_login_form |= any(map(_USER_NAME.search, names)) or (asks_for_email and method == "post")
+        asks_for_name = any(map(_USER_NAME.search, names))
+        # An address alone may be for a newsletter, which is not posted as a rule.
+        asks_for_email = method == "post" and (kind == "email" or any(map(_EMAIL.search, names)))
+        is_asked = kind in _TEXT_TYPES and (asks_for_name or asks_for_email)
+        self.has_login_form |= kind == "password" or is_asked

@@ -401,11 +401,6 @@ def explains_timeout(stalls: Stalls, *, deadline: float, timeout: float) -> bool
 
     They do if the deadline passed within one, or if they cost more than a tenth of the timeout. Anything more
     generous would let a container that is throttled for 70 ms in each probe hide an outage for good.
-
-    Args:
-        stalls: begin and end of each stall during the probe; the event loop's clock.
-        deadline: when the timeout passed; likewise.
-        timeout: in seconds.
     """
     if any(begun <= deadline <= ended for begun, ended in stalls):
         return True

@@ -191,19 +191,10 @@ def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
     if request.form:
         form = urlencode(request.form).encode("ascii")
         sent = replace(sent, method="POST", headers=(*AS_BROWSER, _FORM), body=form)
+    judge_page = partial(judge_login_page, request=request, hosts=target.login_hosts)
     for redirects in range(MAX_REDIRECTS + 1):
-        answered = yield Step(
-            name="source_authorize",
-            request=sent,
-            judge=partial(
-                judge_login_page,
-                request=request,
-                url=url,
-                hosts=target.login_hosts,
-                may_follow=redirects < MAX_REDIRECTS,
-            ),
-            foreign=True,
-        )
+        judge_answer = partial(judge_page, url=url, may_follow=redirects < MAX_REDIRECTS)
+        answered = yield Step(name="source_authorize", request=sent, judge=judge_answer, foreign=True)
         if answered.location is None:
             return
         url = answered.location
@@ -263,18 +254,12 @@ def _sign_on(
         signs_on=True,
         confidential=True,
     )
-    resume = signed_on.location or ""
+    resume, state, back = signed_on.location or "", request.state, request.redirect_uri
     return (
         yield Step(
             name="source_resume",
             request=Request("GET", resume, repeatable=False),
-            judge=partial(
-                judge_code,
-                url=resume,
-                state=request.state,
-                redirect_uri=request.redirect_uri,
-                destination=destination,
-            ),
+            judge=partial(judge_code, url=resume, state=state, redirect_uri=back, destination=destination),
         )
     )
 
