@@ -25,7 +25,7 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 # Tests that start programs: Prometheus, promtool, Helm, a browser, an image builder, or the installed command.
 WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
 
-.PHONY: help venv setup demo test unit bench lint format image test-tools docs pins clean
+.PHONY: help venv setup demo test unit bench lint format image test-tools docs rules pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -80,6 +80,12 @@ image: ## build the container image; BASE=… sets the base image, TAG=… the n
 
 docs: setup ## regenerate the generated docs
 	$(BIN)/python docs/generate.py
+
+# The exporter's address in links, Grafana's (optional), and a copy of the runbooks (optional).
+rules: setup ## write the rule files for a Prometheus without Helm: EXTERNAL_URL=… [DASHBOARD_URL=…] [RUNBOOK_URL=…]
+	@test -n "$(EXTERNAL_URL)" || { echo "set EXTERNAL_URL to where people open the exporter" >&2; exit 1; }
+	$(BIN)/python docs/rule_files.py --external-url "$(EXTERNAL_URL)" --dashboard-url "$(DASHBOARD_URL)" \
+		--runbook-url "$(RUNBOOK_URL)" dist/rules
 
 test-tools: ## install the programs for the end-to-end tests (Debian, as root)
 	apt-get update -q

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import Any
 
 import chart_values
 import yaml
@@ -55,18 +54,22 @@ def _table() -> str:
     )
 
 
-def rendered(text: str, *, external_url: str, dashboard_url: str) -> str:
-    """Return a rule file with URLs of one installation.
+def rendered(text: str, *, external_url: str, dashboard_url: str = "", runbook_url: str = "") -> str:
+    """Return a rule file with the URLs of one installation.
 
     Args:
         text: the file.
         external_url: where people open the exporter.
         dashboard_url: where people open Grafana; empty: without links to it.
+        runbook_url: where a copy of the runbooks is; empty: on the exporter.
     """
     if not dashboard_url:
         text = re.sub(rf"^ +dashboard_url: {re.escape(GRAFANA)}.*\n", "", text, flags=re.MULTILINE)
-    text = text.replace(GRAFANA, dashboard_url.rstrip("/"))
-    return text.replace(EXPORTER, external_url.rstrip("/"))
+    if runbook_url:
+        text = text.replace(f"{EXPORTER}/runbooks/", f"{runbook_url.rstrip('/')}/")
+    else:
+        text = re.sub(r"^ +#.*\n +runbook_url: .*/PingOneExporterAbsent\n", "", text, flags=re.MULTILINE)
+    return text.replace(GRAFANA, dashboard_url.rstrip("/")).replace(EXPORTER, external_url.rstrip("/"))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -74,19 +77,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Write the rule files for a Prometheus without Helm.")
     parser.add_argument("--external-url", required=True, metavar="URL", help="where people open the exporter")
     parser.add_argument("--dashboard-url", default="", metavar="URL", help="where people open Grafana")
+    parser.add_argument("--runbook-url", default="", metavar="URL", help="where a copy of the runbooks is")
     parser.add_argument("directory", type=Path)
-    options: Any = parser.parse_args(arguments)
-    for url in filter(None, (options.external_url, options.dashboard_url)):
-        if not re.fullmatch(r"https?://[^\s?#'\"{}]+", url):
-            parser.error("a URL must start with http:// or https://, without a query")
-    options.directory.mkdir(parents=True, exist_ok=True)
+    options = vars(parser.parse_args(arguments))
+    directory: Path = options.pop("directory")
+    for name, url in options.items():
+        if url and not re.fullmatch(r"https?://[^\s?#'\"{}]+", url):
+            parser.error(f"--{name.replace('_', '-')}: must start with http:// or https://, without a query")
+    directory.mkdir(parents=True, exist_ok=True)
     for path in sorted(RULES.glob("*.yaml")):
-        text = rendered(
-            path.read_text(encoding="utf-8"),
-            external_url=options.external_url,
-            dashboard_url=options.dashboard_url,
-        )
-        (options.directory / path.name).write_text(text, encoding="utf-8")
+        text = rendered(path.read_text(encoding="utf-8"), **options)
+        (directory / path.name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -192,4 +192,5 @@ def test_a_dashboard_goes_to_the_configured_folder_and_namespace(chart: Path) ->
 
 def test_dashboards_can_be_switched_off(chart: Path) -> None:
     maps = render(ONE | {"dashboards": {"enabled": False}}, chart=chart).all("ConfigMap")
-    assert [item["metadata"]["name"] for item in maps] == ["flows-pingone-flow-exporter"]
+    names = [item["metadata"]["name"] for item in maps]
+    assert names == ["flows-pingone-flow-exporter", "flows-pingone-flow-exporter-new"]

@@ -10,9 +10,12 @@ import jsonschema
 import pytest
 import yaml
 from chart.rendering import CHART, ONE, TARGET, RefusedError, render
+from pydantic import TypeAdapter
 
 from exporter.durations import parse_duration
 from exporter.settings import MAX_NAME_LENGTH, MAX_SHARDS, REGIONS, RESERVED_LABELS, TargetSettings
+from exporter.settings.values import Interval
+from exporter.settings.web_file import HeadersConfig, WebConfigFile
 
 if TYPE_CHECKING:
     from chart.rendering import Values
@@ -58,13 +61,48 @@ def refused(values: Values) -> str:
         (ONE | {"shutdownGrace": "soon"}, "at '/shutdownGrace'"),
         (ONE | {"serviceMonitor": {"interval": "30"}}, "at '/serviceMonitor/interval'"),
         (ONE | {"rules": {"alerts": {"A": {"for": "5"}}}}, "at '/rules/alerts/A/for'"),
-        (ONE | {"rules": {"alerts": {"A": {"severity": "page"}}}}, "at '/rules/alerts/A/severity'"),
+        (ONE | {"rules": {"alerts": {"A": {"severity": "a b"}}}}, "at '/rules/alerts/A/severity'"),
+        (
+            ONE | {"rules": {"alerts": {"A": {"annotations": {"a-b": ""}}}}},
+            "at '/rules/alerts/A/annotations': additional properties 'a-b'",
+        ),
+        (ONE | {"rules": {"runbookUrl": "wiki"}}, "at '/rules/runbookUrl'"),
+        (ONE | {"additionalLabels": {"a b": "c"}}, "at '/additionalLabels': additional properties 'a b'"),
+        (ONE | {"podLabels": {"a/b/c": "d"}}, "at '/podLabels': additional properties 'a/b/c'"),
+        (ONE | {"commonAnnotations": {"-a": "b"}}, "at '/commonAnnotations': additional properties '-a'"),
+        (
+            ONE | {"podAnnotations": {"checksum/config": "a"}},
+            "at '/podAnnotations/checksum~1config': false schema",
+        ),
+        (ONE | {"podAnnotations": {"a b": "a"}}, "at '/podAnnotations'"),
+        (
+            web(tls_server_config={"cert": "a", "certfile": "b"}),
+            "properties 'certfile' not allowed",
+        ),
+        (
+            web(http_server_config={"http3": True}),
+            "at '/web/config/http_server_config': additional",
+        ),
+        (web(http_server_config={"headers": {"Server": "a"}}), "at '/web/config/http_server_config/headers'"),
+        (web(rate_limit={"bust": 1}), "at '/web/config/rate_limit': additional properties 'bust'"),
+        (ONE | {"httpRoute": {"enabled": True, "rules": []}}, "at '/httpRoute/rules'"),
+        (ONE | {"ingress": {"hosts": [{"host": "a"}]}}, "at '/ingress/hosts/0': missing property 'paths'"),
+        (ONE | {"namespaceOverride": "A"}, "at '/namespaceOverride'"),
+        (ONE | {"enabled": "yes"}, "at '/enabled'"),
+        (emea(labels={"__name__": "a"}), "at '/targets/emea/labels': additional properties '__name__'"),
+        (ONE | {"rules": {"labels": {"__a": "b"}}}, "at '/rules/labels': additional properties '__a'"),
         (ONE | {"rules": {"alerts": {"A": {"expr": "1"}}}}, "at '/rules/alerts/A'"),
         (ONE | {"rules": {"thresholds": {"slow_share": "1"}}}, "at '/rules/thresholds/slow_share'"),
         (ONE | {"rules": {"thresholds": {"slow_share": 25}}}, "at '/rules/thresholds/slow_share'"),
-        (ONE | {"rules": {"labels": {"my-team": "a"}}}, "invalid propertyName 'my-team'"),
-        (ONE | {"rules": {"alerts": {"A": {"labels": {"1": "a"}}}}}, "invalid propertyName '1'"),
-        (ONE | {"rules": {"labels": {"cluster": "a"}}}, "invalid propertyName 'cluster'"),
+        (
+            ONE | {"rules": {"labels": {"my-team": "a"}}},
+            "at '/rules/labels': additional properties 'my-team' not allowed",
+        ),
+        (
+            ONE | {"rules": {"alerts": {"A": {"labels": {"1": "a"}}}}},
+            "at '/rules/alerts/A/labels': additional properties '1' not allowed",
+        ),
+        (ONE | {"rules": {"labels": {"cluster": "a"}}}, "at '/rules/labels/cluster': false schema"),
         (ONE | {"additionalLabels": {"release": "a b"}}, "at '/additionalLabels/release'"),
         (ONE | {"additionalLabels": {"release": "a" * 64}}, "at '/additionalLabels/release'"),
         (ONE | {"podLabels": {"a": "b-"}}, "at '/podLabels/a'"),
@@ -81,8 +119,8 @@ def refused(values: Values) -> str:
         (emea(expectedStatuses="OTP_REQUIRED"), "at '/targets/emea/expectedStatuses'"),
         (emea(expectedStatuses=["FAILED"]), "at '/targets/emea/expectedStatuses/0'"),
         (emea(expectedStatuses=[]), "at '/targets/emea/expectedStatuses'"),
-        (emea(labels={"instance": "a"}), "invalid propertyName 'instance'"),
-        (emea(labels={"Owner": "a"}), "invalid propertyName 'Owner'"),
+        (emea(labels={"instance": "a"}), "at '/targets/emea/labels/instance': false schema"),
+        (emea(labels={"Owner": "a"}), "at '/targets/emea/labels': additional properties 'Owner' not allowed"),
         (emea(labels={"owner": 1}), "at '/targets/emea/labels/owner'"),
         (emea(ipFamily=5), "at '/targets/emea/ipFamily'"),
         (emea(journey="discover"), "at '/targets/emea/journey'"),
@@ -94,9 +132,9 @@ def refused(values: Values) -> str:
         (emea(secretExpires="31.3.2027"), "at '/targets/emea/secretExpires'"),
         (ONE | {"federationDurationBuckets": ["soon"]}, "at '/federationDurationBuckets/0'"),
         (emea(maxAge=-1), "at '/targets/emea/maxAge'"),
-        ({"targets": {"EMEA": TARGET}}, "invalid propertyName 'EMEA'"),
-        ({"targets": {"em-ea": TARGET}}, "invalid propertyName 'em-ea'"),
-        ({"targets": {"em__ea": TARGET}}, "invalid propertyName 'em__ea'"),
+        ({"targets": {"EMEA": TARGET}}, "at '/targets': additional properties 'EMEA' not allowed"),
+        ({"targets": {"em-ea": TARGET}}, "at '/targets': additional properties 'em-ea' not allowed"),
+        ({"targets": {"em__ea": TARGET}}, "at '/targets': additional properties 'em__ea' not allowed"),
         ({"targets": {"a" * 64: TARGET}}, "invalid propertyName"),
         ({"targets": [TARGET]}, "at '/targets'"),
         (ONE | {"shards": 0}, "at '/shards'"),
@@ -105,7 +143,10 @@ def refused(values: Values) -> str:
         (ONE | {"externalUrl": "https://flows.example.com/?a=b"}, "at '/externalUrl'"),
         (ONE | {"grafanaUrl": "https://grafana.example.com/d/flows"}, "at '/grafanaUrl'"),
         (ONE | {"prometheusUrl": "prometheus:9090/graph?{target}"}, "at '/prometheusUrl'"),
-        (ONE | {"secretVariables": {"PROXY_URL": "a"}}, "invalid propertyName 'PROXY_URL'"),
+        (
+            ONE | {"secretVariables": {"PROXY_URL": "a"}},
+            "at '/secretVariables': additional properties 'PROXY_URL'",
+        ),
         (ONE | {"image": {"digest": "latest"}}, "at '/image/digest'"),
         (ONE | {"fullnameOverride": "Flows"}, "at '/fullnameOverride'"),
         (ONE | {"configMode": "files"}, "at '/configMode'"),
@@ -168,6 +209,49 @@ def test_the_schema_rejects_it_and_reports_where(values: Values, where: str) -> 
             "web.certificateSecret: not used by any web configuration",
         ),
         (ONE | {"web": {"tls": True}}, "web.tls: requires web.existingSecret"),
+        (emea(timeout="60s"), "targets.emea.timeout: must be shorter than interval, which is 60s"),
+        (
+            emea(interval="10s", timeout="10s"),
+            "targets.emea.timeout: must be shorter than interval",
+        ),
+        (
+            emea(interval="5s") | {"defaults": {"timeout": "9s"}},
+            "targets.emea.timeout: must be shorter than interval, which is 5s",
+        ),
+        (
+            ONE | {"defaults": {"federationTimeout": "5m"}},
+            "defaults.federationTimeout: must be shorter than federationInterval, which is 5m",
+        ),
+        (emea(interval="0"), "targets.emea.interval: must be between 100ms and 1d"),
+        (emea(interval="1ms"), "targets.emea.interval: must be between 100ms and 1d"),
+        (ONE | {"defaults": {"discoveryInterval": "2d"}}, "defaults.discoveryInterval: must be between"),
+        (
+            emea(clientCertificateFile="/a"),
+            "targets.emea.clientKeyFile: required by clientCertificateFile",
+        ),
+        (
+            emea(clientKeyFile="/a"),
+            "targets.emea.clientCertificateFile: required by clientKeyFile",
+        ),
+        (ONE | {"durationBuckets": [1, 0.5]}, "durationBuckets: must increase"),
+        (ONE | {"federationDurationBuckets": [1, 3, 2]}, "federationDurationBuckets: must increase"),
+        (
+            ONE | {"serviceMonitor": {"interval": "30s", "scrapeTimeout": "1m"}},
+            "serviceMonitor.scrapeTimeout: must not exceed serviceMonitor.interval",
+        ),
+        (
+            ONE | {"extraVolumes": [{"name": "web", "emptyDir": {}}]},
+            "extraVolumes: the name web is taken; rename the volume",
+        ),
+        (
+            ONE | {"extraVolumes": [{"name": "a", "emptyDir": {}}] * 2},
+            "extraVolumes: the name a is taken; rename the volume",
+        ),
+        (
+            ONE | {"extraVolumeMounts": [{"name": "a", "mountPath": "/etc/pingone-flow-exporter/config/"}]},
+            "extraVolumeMounts: something is already mounted at /etc/pingone-flow-exporter/config/",
+        ),
+        (ONE | {"httpRoute": {"enabled": True}}, "httpRoute.parentRefs: required; name the Gateway"),
     ],
 )
 def test_what_a_schema_cannot_express_is_reported_by_the_templates(values: Values, words: str) -> None:
@@ -276,18 +360,21 @@ def test_the_schema_has_exactly_the_exporters_fields_of_a_target() -> None:
     assert set(DEFINITIONS["target"]["properties"]) == fields - secrets
 
 
+def refused_names(schema: dict[str, Any]) -> set[str]:
+    return {name for name, allowed in schema["properties"].items() if allowed is False}
+
+
 def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:
     rules = "".join(path.read_text(encoding="utf-8") for path in (CHART / "files" / "rules").glob("*.yaml"))
     joins = re.findall(r"\bon \(([^)]+)\)\s+(?:present_over_time\(|label_replace\(\s+)?ALERTS", rules)
     assert len(joins) == rules.count("ALERTS{")
     names = {name for join in joins for name in join.split(", ")}
-    assert names < set(DEFINITIONS["alertLabels"]["propertyNames"]["not"]["enum"])
+    assert names < refused_names(DEFINITIONS["alertLabels"])
 
 
 def test_the_schema_has_the_exporters_regions_labels_and_shards() -> None:
     assert DEFINITIONS["region"]["enum"] == list(REGIONS)
-    names = DEFINITIONS["target"]["properties"]["labels"]["propertyNames"]
-    assert set(names["not"]["enum"]) == RESERVED_LABELS
+    assert refused_names(DEFINITIONS["target"]["properties"]["labels"]) == RESERVED_LABELS
     assert SCHEMA["properties"]["targets"]["propertyNames"]["maxLength"] == MAX_NAME_LENGTH
     assert SCHEMA["properties"]["shards"]["maximum"] == MAX_SHARDS
 
@@ -311,9 +398,30 @@ def objects(schema: Any, path: str = "") -> list[str]:  # noqa: ANN401  whatever
 def test_the_schema_is_draft_07_and_leaves_no_described_object_open() -> None:
     assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
     jsonschema.Draft7Validator.check_schema(SCHEMA)
-    assert [place for place in objects(SCHEMA) if place not in {"/properties", "/definitions"}] == []
+    opened = {"/properties", "/definitions", "/properties/global", "/properties/podAnnotations"}
+    assert [place for place in objects(SCHEMA) if place not in opened] == []
 
 
 def test_the_schema_and_the_values_have_the_same_keys() -> None:
     tree = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
-    assert set(SCHEMA["properties"]) - {"global"} == set(tree)
+    assert set(SCHEMA["properties"]) - {"global", "enabled"} == set(tree)
+
+
+def test_the_schema_has_exactly_the_exporters_keys_of_a_web_configuration() -> None:
+    config = SCHEMA["properties"]["web"]["properties"]["config"]["properties"]
+    groups: dict[str, Any] = {name: group.annotation for name, group in WebConfigFile.model_fields.items()}
+    assert set(config) == set(groups)
+    for name in ("tls_server_config", "http_server_config", "rate_limit"):
+        assert set(config[name]["properties"]) == set(groups[name].model_fields), name
+    headers = {field.alias for field in HeadersConfig.model_fields.values()}
+    assert set(config["http_server_config"]["properties"]["headers"]["properties"]) == headers
+
+
+@pytest.mark.parametrize("text", ["100ms", "1d"])
+def test_the_shortest_and_longest_interval_of_the_exporter_are_accepted(text: str) -> None:
+    TypeAdapter(Interval).validate_python(text)
+    assert render(emea(interval=text)).one("Deployment")
+
+
+def test_what_a_secret_may_complete_is_not_refused() -> None:
+    assert render(emea(clientCertificateFile="/a") | {"existingSecret": "a"}).one("Deployment")

@@ -73,13 +73,13 @@ def test_everything_selects_the_exporters_pods_and_not_the_test(values: Values) 
     more = {"networkPolicy": {"enabled": True}, "podDisruptionBudget": {"enabled": True}}
     release = render(values | more)
     pods = release.workload["spec"]["template"]["metadata"]["labels"]
-    test = release.one("Pod")["metadata"]["labels"]
+    checks = [pod["metadata"]["labels"] for pod in release.all("Pod")]
     selectors = [release.workload["spec"]["selector"]["matchLabels"]]
     selectors += [service["spec"]["selector"] for service in release.all("Service")]
     selectors += [release.one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"]]
     selectors += [release.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]]
     assert all(selector.items() <= pods.items() for selector in selectors)
-    assert not any(selector.items() <= test.items() for selector in selectors)
+    assert not any(selector.items() <= check.items() for selector in selectors for check in checks)
 
 
 def test_an_operators_label_never_breaks_a_selector() -> None:
@@ -91,7 +91,21 @@ def test_an_operators_label_never_breaks_a_selector() -> None:
 
 def test_an_upgrade_does_not_change_the_selector() -> None:
     more = {"additionalLabels": {"release": "x"}, "image": {"tag": "9.9.9"}, "podLabels": {"a": "b"}}
-    assert render(ONE | more).workload["spec"]["selector"] == render(ONE).workload["spec"]["selector"]
+    named = {"nameOverride": "flows", "fullnameOverride": FULL_NAME, "commonLabels": {"c": "d"}}
+    after = render(ONE | more | named)
+    assert after.workload["spec"]["selector"] == render(ONE).workload["spec"]["selector"]
+    assert after.workload["metadata"]["name"] == FULL_NAME
+
+
+@pytest.mark.parametrize("monitor", ["ServiceMonitor", "PodMonitor"])
+def test_an_upgrade_with_another_name_does_not_rename_the_job(monitor: str) -> None:
+    """Or PingOneExporterAbsent would fire for the old name for a day."""
+    which = {"serviceMonitor": {"enabled": monitor == "ServiceMonitor"}}
+    which["podMonitor"] = {"enabled": monitor == "PodMonitor"}
+    release = render(ONE | which | {"nameOverride": "flows"})
+    label = release.one(monitor)["spec"]["jobLabel"]
+    labelled = release.one("Service") if monitor == "ServiceMonitor" else release.workload["spec"]["template"]
+    assert labelled["metadata"]["labels"][label] == "pingone-flow-exporter"
 
 
 @pytest.mark.parametrize("values", [ONE, SHARDED], ids=["one", "shards"])
@@ -162,7 +176,7 @@ def test_a_change_of_a_secret_or_of_the_web_configuration_restarts_nothing() -> 
 def test_no_secret_is_an_environment_variable() -> None:
     values = secrets("http://u:s3cr3t@a:1") | {"existingSecret": "mine"}
     release = render(values)
-    for pod in release.pods:
+    for pod in (release.pods[0], release.check("check-config")["spec"]):
         (container,) = pod["containers"]
         assert [list(source) for source in container["envFrom"]] == [["configMapRef"]]
         assert "env" not in container
@@ -284,9 +298,14 @@ def test_a_tag_of_any_length_becomes_a_label(tag: str) -> None:
     assert label[-1].isalnum()
 
 
-def test_a_truncated_name_does_not_end_in_a_dash() -> None:
-    name = render(ONE, name="a" * 49 + "-b").workload["metadata"]["name"]
-    assert name == "a" * 49
+def test_two_long_names_that_begin_alike_share_no_object() -> None:
+    names = [
+        {(item["kind"], item["metadata"]["name"]) for item in render(SHARDED, name="a" * 49 + end).manifests}
+        for end in ("-b", "-c")
+    ]
+    assert not names[0] & names[1]
+    short = render(ONE, name="a" * 28).workload["metadata"]["name"]
+    assert short == "a" * 28 + "-pingone-flow-exporter"
 
 
 def test_a_release_named_like_the_chart_is_not_named_twice() -> None:
@@ -306,31 +325,34 @@ def test_texts_that_look_like_numbers_stay_texts() -> None:
         ({}, "pingone-flow-exporter:0.1.0"),
         ({"repository": "r.example.com/a", "tag": "1"}, "r.example.com/a:1"),
         ({"tag": "1", "digest": "sha256:" + "0" * 64}, "pingone-flow-exporter@sha256:" + "0" * 64),
+        ({"registry": "r.example.com", "repository": "a/b", "tag": "1"}, "r.example.com/a/b:1"),
     ],
-    ids=["default", "tag", "digest"],
+    ids=["default", "tag", "digest", "registry"],
 )
 def test_the_test_runs_the_deployed_image(image: Values, reference: str) -> None:
     pods = render(ONE | {"image": image}).pods
-    assert [pod["containers"][0]["image"] for pod in pods] == [reference] * 2
-    assert pods[1]["containers"][0]["args"] == ["check-config"]
+    assert [pod["containers"][0]["image"] for pod in pods] == [reference] * 3
+    assert [pod["containers"][0].get("args") for pod in pods] == [None, ["check-config"], ["check-config"]]
 
 
 @pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
 def test_the_test_reads_the_deployed_settings(path: Path) -> None:
-    exporter, test = render(values_of(path)).pods
+    release = render(values_of(path))
+    exporter, test = release.pods[0], release.check("check-config")["spec"]
     assert test["containers"][0]["envFrom"] == exporter["containers"][0]["envFrom"]
     assert test["containers"][0].get("volumeMounts") == exporter["containers"][0].get("volumeMounts")
     assert test.get("volumes") == exporter.get("volumes")
 
 
 def test_the_tests_pod_is_kept_for_its_logs() -> None:
-    annotations = render(ONE).one("Pod")["metadata"]["annotations"]
+    annotations = render(ONE).check("check-config")["metadata"]["annotations"]
     assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
 
 
 def test_the_test_is_a_hook_and_can_be_disabled() -> None:
-    assert render(ONE).one("Pod")["metadata"]["annotations"]["helm.sh/hook"] == "test"
-    assert render(ONE | {"test": {"enabled": False}}).all("Pod") == []
+    assert render(ONE).check("check-config")["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    off: Values = {"test": {"enabled": False}, "upgradeCheck": {"enabled": False}}
+    assert render(ONE | off).all("Pod") == []
 
 
 def test_secrets_are_not_in_the_configmap() -> None:
@@ -343,11 +365,14 @@ def test_secrets_are_not_in_the_configmap() -> None:
 def test_only_enabled_objects_are_created() -> None:
     (plain,) = (path for path in CI if path.name == "plain-values.yaml")
     kinds = sorted(manifest["kind"] for manifest in render(values_of(plain)).manifests)
-    assert kinds == ["ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"]
+    assert kinds == ["ConfigMap", "ConfigMap", "Deployment", "Pod", "Pod", "Service", "ServiceAccount"]
 
 
 def test_the_notes_show_the_label_that_the_operator_selects() -> None:
-    assert "--set additionalLabels.release=<release of kube-prometheus-stack>" in render(ONE).notes
+    assert (
+        "--reset-then-reuse-values --set additionalLabels.release=<release of kube-prometheus-stack>"
+        in render(ONE).notes
+    )
     labelled = render(ONE | {"additionalLabels": {"release": "kps"}}).notes
     assert "release: kps" in labelled
     assert "--set additionalLabels" not in labelled

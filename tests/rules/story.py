@@ -166,12 +166,18 @@ def _asking(expression: str, minute: float, samples: list[dict[str, Any]]) -> di
 
 def _arrival(minute: float, text: Text) -> dict[str, Any]:
     rule = ALERTS[text.alert]
-    annotations = {**rule["annotations"], "description": text.description}
+    annotations = {name: _filled(written, text.labels) for name, written in rule["annotations"].items()}
+    annotations["description"] = text.description
     return {
         "eval_time": _time(minute),
         "alertname": text.alert,
         "exp_alerts": [{"exp_labels": {**text.labels, **rule["labels"]}, "exp_annotations": annotations}],
     }
+
+
+def _filled(text: str, labels: Mapping[str, str]) -> str:
+    """Fill in the labels that a URL has."""
+    return re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: labels.get(match[1], ""), text)
 
 
 def _samples(alerts: set[str]) -> list[dict[str, Any]]:

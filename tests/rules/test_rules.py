@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import promql_parser as promql
 import pytest
 from chart.rendering import ONE, render
+from dashboards import DIRECTORY
+from harness.grafana import dashboards
 from harness.prometheus import need_tool
 from harness.variables import target_variables
 from harness.waiting import PATIENCE
 from metrics_reference import FAMILIES
+from rule_files import EXPORTER, GRAFANA
 from rules.story import ALERTS, DOCUMENTS, ENTRIES, FILES, RECORDED
 
 from exporter.settings import RESERVED_LABELS
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 RUNBOOKS = Path(__file__).resolve().parents[2] / "docs" / "runbooks"
 PROMETHEUS_OWN = {"ALERTS", "up"}
+UIDS = {dashboard["uid"] for dashboard in dashboards(DIRECTORY).values()}
 SEVERITIES = {"critical", "warning", "info"}
 ABOUT_THE_EXPORTER = {
     "PingOneExporterAbsent",
@@ -183,7 +187,8 @@ def test_an_alert_has_everything_that_an_on_call_engineer_needs(alert: str) -> N
     assert set(rule) - {"keep_firing_for"} == {"alert", "expr", "for", "labels", "annotations"}
     assert set(rule["labels"]) == {"severity"}
     assert rule["labels"]["severity"] in SEVERITIES
-    assert set(annotations) == {"summary", "description", "runbook_url"}
+    urls = {"runbook_url", "dashboard_url", *(["exporter_url"] if alert != "PingOneExporterAbsent" else [])}
+    assert set(annotations) == {"summary", "description"} | urls
     assert "{{" not in annotations["summary"]
     assert annotations["summary"].endswith(".")
     assert annotations["runbook_url"] == f"http://pingone-flow-exporter:9988/runbooks/{alert}"
@@ -220,6 +225,21 @@ def test_labels_that_alerts_join_on_are_reserved() -> None:
     joined = re.findall(r"\bon \(([^)]+)\)", " ".join(str(rule["expr"]) for rule in ENTRIES))
 
     assert {label.strip() for labels in joined for label in labels.split(",")} <= RESERVED_LABELS
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_links_to_where_the_evidence_is(alert: str) -> None:
+    rule = ALERTS[alert]
+    exporter, dashboard = (rule["annotations"].get(name, "") for name in ("exporter_url", "dashboard_url"))
+
+    assert dashboard.startswith(f"{GRAFANA}/d/pingone-flow-")
+    assert dashboard.removeprefix(f"{GRAFANA}/d/").partition("?")[0] in UIDS
+    if alert == "PingOneExporterAbsent":
+        assert not exporter
+    elif "group_left (auth_host, owner, tier)" in rule["expr"] and "target, journey" in rule["expr"]:
+        assert exporter == EXPORTER + "/targets/{{ $labels.target }}"
+    for label in re.findall(r"\$labels\.(\w+)", exporter + dashboard):
+        assert label in rule["expr"]
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
@@ -294,15 +314,18 @@ def test_the_index_agrees_with_the_rules() -> None:
 
 
 @pytest.mark.e2e
-def test_a_running_exporter_answers_every_runbook_url(daemon: Factory[..., Daemon]) -> None:
+def test_a_running_exporter_answers_every_url_of_an_alert(daemon: Factory[..., Daemon]) -> None:
     running = daemon(target_variables("emea", "http://127.0.0.1:9"))
 
     answers = {
-        alert: running.get(
-            rule["annotations"]["runbook_url"].removeprefix("http://pingone-flow-exporter:9988")
-        )
+        alert: running.get(rule["annotations"]["runbook_url"].removeprefix(EXPORTER))
         for alert, rule in ALERTS.items()
     }
 
     assert {alert: answer.status_code for alert, answer in answers.items()} == dict.fromkeys(ALERTS, 200)
     assert all(f"<h1>{alert}</h1>" in answer.text for alert, answer in answers.items())
+    for rule in ALERTS.values():
+        url = rule["annotations"].get("exporter_url", f"{EXPORTER}/").replace("{{ $labels.target }}", "emea")
+        page = running.get(re.sub(r"\{\{.*?\}\}", "127.0.0.1:9", url.removeprefix(EXPORTER)))
+        assert page.status_code == 200
+        assert "emea" in page.text

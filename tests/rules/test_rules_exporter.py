@@ -282,19 +282,19 @@ def test_two_stalls_make_no_ticket(tmp_path: Path) -> None:
         (
             "PingOneScheduleLagging",
             LATE,
-            f"One in ten probes of {HERE} started more than 2.35s late. To investigate, run",
+            f"One in ten probes of {HERE} started more than 2.35s late in the last 30 minutes.",
             "lag_seconds|in_flight|process_cpu",
         ),
         (
             "PingOneProbesSkipped",
             MISSED,
-            f"{HERE} skipped 100% of its scheduled probes, 15 with cause missed. To investigate, run",
+            f"{HERE} skipped 100% of its scheduled probes in the last 15 minutes, 15 with cause missed.",
             "skipped|lag_seconds|in_flight",
         ),
         (
             "PingOneProbesStalled",
             STILL,
-            f"{HERE} stalled for more than 50 ms during 100% of its probes. To investigate, run",
+            f"{HERE} stalled for more than 50 ms during 100% of its probes in the last 15 minutes.",
             "stalled|event_loop_lag|process_cpu",
         ),
     ],
@@ -302,7 +302,7 @@ def test_two_stalls_make_no_ticket(tmp_path: Path) -> None:
 def test_the_tickets_have_the_share_and_the_instance(
     alert: str, sky: Sky, says: str, pattern: str, tmp_path: Path
 ) -> None:
-    description = f"{says}: curl -s http://{HERE}/metrics | grep -E '{pattern}'"
+    description = f"{says} To investigate, run: curl -s http://{HERE}/metrics | grep -E '{pattern}'"
     text = Text(alert=alert, labels=INSTANCE, description=description)
 
     Story(pods=[Pod(watched=[emea({0: sky})])], until=30, texts={30: text}).verify(tmp_path)
@@ -364,8 +364,8 @@ def test_the_page_shows_how_often_the_check_succeeds(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneEgressDown",
         labels=INSTANCE,
-        description=f"The connectivity check of {HERE} succeeds only 50% of the time, so failed probes say "
-        f"nothing about PingOne. To investigate, run: "
+        description=f"The connectivity check of {HERE} succeeded only 50% of the time in the last ten "
+        f"minutes, so failed probes say nothing about PingOne. To investigate, run: "
         f"curl -s http://{HERE}/metrics | grep -E 'egress_up|last_result_info'",
     )
     egress = {0: True} | {10 + step / 2: step % 2 == 1 for step in range(60)}

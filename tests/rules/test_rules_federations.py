@@ -209,7 +209,7 @@ def test_the_page_has_the_target_the_reason_and_a_command(tmp_path: Path) -> Non
             "owner": "iam",
             "tier": "gold",
         },
-        description="emea failed 5 times in a row; last result: timeout, fault provider, step authorize, "
+        description="emea failed 5 times in a row; last failure: timeout, fault provider, step authorize, "
         "phase processing. To investigate, run with the exporter's environment: "
         "pingone-flow-exporter probe emea",
     )
@@ -228,7 +228,7 @@ def test_in_kubernetes_the_command_uses_kubectl(tmp_path: Path) -> None:
             "journey": "authorize",
             "auth_host": "auth.pingone.eu",
         },
-        description="emea failed 5 times in a row; last result: timeout, fault provider, step authorize, "
+        description="emea failed 5 times in a row; last failure: timeout, fault provider, step authorize, "
         "phase processing. To investigate, run: kubectl exec -n monitoring flows-7d9f-x -- "
         "pingone-flow-exporter probe emea",
     )
@@ -267,7 +267,7 @@ def test_the_ticket_has_the_reason_and_a_command(tmp_path: Path) -> None:
             "auth_host": "auth.pingone.eu",
             "owner": "iam",
         },
-        description="emea has not succeeded in 24 hours; last result: oauth_error, fault configuration, "
+        description="emea has not succeeded in 24 hours; last failure: oauth_error, fault configuration, "
         "step authorize, phase transfer. To investigate, run with the exporter's environment: "
         "pingone-flow-exporter probe emea",
     )

@@ -152,8 +152,8 @@ def test_the_page_has_the_share_the_reasons_and_a_command(tmp_path: Path) -> Non
     text = Text(
         alert="PingOneErrorBudgetBurnFast",
         labels=KEY,
-        description="4.839% of the probes of emea failed; in the last hour: 3 with timeout, fault provider. "
-        "To investigate, run: "
+        description="emea failed 4.967% of its probes in the last hour, 4.839% in the last six hours; in the "
+        "last hour: 3 with timeout, fault provider. To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
     )
 
@@ -166,8 +166,8 @@ def test_of_several_reasons_the_most_frequent_comes_first(tmp_path: Path) -> Non
     text = Text(
         alert="PingOneErrorBudgetBurnFast",
         labels=KEY,
-        description="6.452% of the probes of emea failed; in the last hour: 3 with timeout, fault provider, "
-        "1 with connect, fault network. To investigate, run: "
+        description="emea failed 6.623% of its probes in the last hour, 6.452% in the last six hours; in the "
+        "last hour: 3 with timeout, fault provider, 1 with connect, fault network. To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
     )
 
@@ -184,8 +184,8 @@ def test_one_probe_in_fifty_makes_a_ticket_once_there_were_three(tmp_path: Path)
     text = Text(
         alert="PingOneErrorBudgetBurnSlow",
         labels=KEY,
-        description="1.661% of the probes of emea failed; in the last day: 3 with timeout, fault provider. "
-        "To investigate, run: "
+        description="emea failed 1.661% of its probes in the last day, 1.661% in the last three days; in the "
+        "last day: 3 with timeout, fault provider. To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep 'target=\"emea\"'",
     )
 
@@ -238,9 +238,10 @@ def test_the_ticket_has_the_slowest_phase_and_a_command(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneSignOnSlow",
         labels=KEY,
-        description="100% of the successful probes of emea exceeded the latency objective of 2s; the "
-        "slowest part of the last probe was phase processing of step authorize with 3s. To investigate, run "
-        "with the exporter's environment: pingone-flow-exporter probe emea",
+        description="100% of the successful probes of emea in the last 30 minutes exceeded the latency "
+        "objective of 2s; the slowest part of the last probe was phase processing of step "
+        "authorize with 3s. To investigate, run with the exporter's environment: "
+        "pingone-flow-exporter probe emea",
     )
 
     Story(pods=[watching({0: SLOW})], until=20, texts={20: text}).verify(tmp_path)

@@ -148,7 +148,7 @@ def test_the_page_of_an_outage_has_the_reasons_and_a_command(tmp_path: Path) -> 
     text = Text(
         alert="PingOneAuthHostOutage",
         labels={"job": "pingone-flow-exporter", "auth_host": "auth.pingone.eu"},
-        description="100% of the targets on auth.pingone.eu are failing"
+        description="100% of the targets on auth.pingone.eu failed"
         "; 2 with timeout, fault provider, phase processing"
         "; 1 with oauth_error, fault configuration, phase transfer"
         ". To investigate, run with the exporter's environment: pingone-flow-exporter probe emea amer apac",
@@ -190,7 +190,7 @@ def test_in_kubernetes_the_page_of_an_outage_names_a_pod_and_its_failing_targets
     text = Text(
         alert="PingOneAuthHostOutage",
         labels={"namespace": "monitoring", "job": "pingone-flow-exporter", "auth_host": "auth.pingone.eu"},
-        description="100% of the targets on auth.pingone.eu are failing; 5 with timeout, fault provider, "
+        description="100% of the targets on auth.pingone.eu failed; 5 with timeout, fault provider, "
         "phase processing. To investigate, run: kubectl exec -n monitoring flows-1 -- "
         "pingone-flow-exporter probe amer apac anz",
     )

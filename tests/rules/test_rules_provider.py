@@ -67,8 +67,8 @@ def test_the_ticket_of_a_rate_limit_has_the_number_and_the_time_left(tmp_path: P
     text = Text(
         alert="PingOneRateLimited",
         labels={**HOST, "target": "emea", "journey": "authorize", "tier": "gold"},
-        description="6 probes of emea were rejected as too many requests within 30 minutes; it is paused "
-        "for another 1m 5s; it is probed every 1m 0s. To investigate, run: "
+        description="6 probes of emea were rejected as too many requests in the last 30 minutes; it is "
+        "paused for another 1m 5s; it is probed every 1m 0s. To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep -E 'backoff|rate_limited|code=\"429\"'",
     )
     pod = Pod(watched=[emea({10: LIMITED}, labels={"tier": "gold"})])
@@ -276,8 +276,8 @@ def test_the_ticket_names_the_failing_checks(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneContractCheckFailing",
         labels={**HOST, "target": "emea", "journey": "authorize", "owner": "iam"},
-        description="The flows of emea fail check lifetime (step authorize). To investigate, run: "
-        "curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
+        description="In the last ten minutes the flows of emea failed check lifetime (step authorize). To "
+        "investigate, run: curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
     )
     pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",))}, labels={"owner": "iam"})])
 
@@ -288,8 +288,8 @@ def test_the_ticket_names_the_failing_checks_even_if_the_last_probe_got_no_flow(
     text = Text(
         alert="PingOneContractCheckFailing",
         labels={**HOST, "target": "emea", "journey": "authorize"},
-        description="The flows of emea fail check lifetime (step authorize). To investigate, run: "
-        "curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
+        description="In the last ten minutes the flows of emea failed check lifetime (step authorize). To "
+        "investigate, run: curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
     )
     pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",)), 19: TIMEOUT})])
 
@@ -328,8 +328,8 @@ def test_the_ticket_of_changed_keys_names_the_target_and_where_to_look(tmp_path:
     text = Text(
         alert="PingOneSigningKeysChanged",
         labels={**HOST, "target": "emea", "owner": "iam"},
-        description="All signing keys of the source of emea changed within an interval; destinations that "
-        "keep copies of the old ones reject its tokens. To investigate, run: "
+        description="All signing keys of the source of emea changed at once in the last hour; destinations "
+        "that keep copies of the old ones reject its tokens. To investigate, run: "
         "curl -s http://pingone-flow-exporter:9988/metrics | grep 'signing_key.*target=\"emea\"'",
     )
     pod = Pod(watched=[discovery({0: OTHER_KEYS}, labels={"owner": "iam"})])

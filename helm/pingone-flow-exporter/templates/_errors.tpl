@@ -12,7 +12,8 @@
 {{- define "pingone-flow-exporter.errors" -}}
 {{- $errors := list -}}
 {{- $otherSources := or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom -}}
-{{- if not (or .Values.targets $otherSources) -}}
+{{- $targets := include "pingone-flow-exporter.targets" . | fromJson -}}
+{{- if not (or $targets $otherSources (get .Values "destinations")) -}}
 {{- $errors = append $errors "targets: no target configured; set targets.<name>.sourceEnvironmentId, targets.<name>.destinationEnvironmentId and targets.<name>.clientId" -}}
 {{- end -}}
 {{- $name := include "pingone-flow-exporter.fullname" . -}}
@@ -20,7 +21,7 @@
 {{- $errors = append $errors (printf "fullnameOverride: required; the release name yields %s, which is not a valid Service name: it must start with a letter and contain no dots" $name) -}}
 {{- end -}}
 {{- $levels := dict "defaults" .Values.defaults -}}
-{{- range $name, $fields := .Values.targets -}}
+{{- range $name, $fields := $targets -}}
 {{- $_ := set $levels (printf "targets.%s" $name) $fields -}}
 {{- if not $otherSources -}}
 {{- $journeys := include "pingone-flow-exporter.journeys" (list $fields $.Values.defaults) | fromJsonArray -}}
@@ -43,10 +44,42 @@
 {{- $errors = append $errors (printf "%s: %s are mutually exclusive" $level (join " and " $set)) -}}
 {{- end -}}
 {{- end -}}
+{{- $all := mergeOverwrite (deepCopy $.Values.defaults) $fields -}}
+{{- range $journey, $default := dict "interval" "60s" "federationInterval" "5m" "discoveryInterval" "10m" -}}
+{{- $timeout := $journey | replace "interval" "timeout" | replace "Interval" "Timeout" -}}
+{{- $interval := include "pingone-flow-exporter.milliseconds" (get $all $journey | default $default) | int64 -}}
+{{- if and (hasKey $fields $journey) (or (lt $interval 100) (gt $interval 86400000)) -}}
+{{- $errors = append $errors (printf "%s.%s: must be between 100ms and 1d" $level $journey) -}}
+{{- else if and (or (hasKey $fields $journey) (hasKey $fields $timeout)) (hasKey $all $timeout) (ge (include "pingone-flow-exporter.milliseconds" (get $all $timeout) | int64) $interval) -}}
+{{- $errors = append $errors (printf "%s.%s: must be shorter than %s, which is %s" $level $timeout $journey (get $all $journey | default $default)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (not $otherSources) (or (hasKey $fields "clientCertificateFile") (hasKey $fields "clientKeyFile")) (ne (hasKey $all "clientCertificateFile") (hasKey $all "clientKeyFile")) -}}
+{{- $pair := hasKey $all "clientKeyFile" | ternary (list "clientCertificateFile" "clientKeyFile") (list "clientKeyFile" "clientCertificateFile") -}}
+{{- $errors = append $errors (printf "%s.%s: required by %s" $level (first $pair) (last $pair)) -}}
+{{- end -}}
 {{- if contains "@" (toString (get $fields "proxyUrl")) -}}
 {{- $variable := printf "FLOW_EXPORTER_%s__PROXY_URL" ($level | replace "." "__" | upper) -}}
 {{- $errors = append $errors (printf "%s.proxyUrl: must not contain a user or password, which would end up in a ConfigMap; put %s into a Secret and set existingSecret" $level $variable) -}}
 {{- end -}}
+{{- end -}}
+{{- range $name := list "durationBuckets" "federationDurationBuckets" -}}
+{{- $before := 0.0 -}}
+{{- range get $.Values $name -}}
+{{- if le (float64 .) $before }}{{ $errors = append $errors (printf "%s: must increase" $name) }}{{ end -}}
+{{- $before = float64 . -}}
+{{- end -}}
+{{- end -}}
+{{- $volumes := list "config" "secrets" "web" -}}
+{{- range .Values.extraVolumes -}}
+{{- if has .name $volumes }}{{ $errors = append $errors (printf "extraVolumes: the name %s is taken; rename the volume" .name) }}{{ end -}}
+{{- $volumes = append $volumes .name -}}
+{{- end -}}
+{{- $paths := list -}}
+{{- range list "config" "secrets" "web" }}{{ $paths = append $paths (include "pingone-flow-exporter.directory" .) }}{{ end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- if has (trimSuffix "/" .mountPath) $paths }}{{ $errors = append $errors (printf "extraVolumeMounts: something is already mounted at %s" .mountPath) }}{{ end -}}
+{{- $paths = append $paths (trimSuffix "/" .mountPath) -}}
 {{- end -}}
 {{- if contains "@" .Values.egressCheckUrl -}}
 {{- $errors = append $errors "egressCheckUrl: must not contain a user or password" -}}
@@ -59,7 +92,7 @@
 {{- range $name, $text := .Values.secretVariables }}{{ if or (regexMatch "__(USERNAME|PASSWORD)$" (upper $name)) (and (eq (upper $name) "FLOW_EXPORTER_TARGETS") (contains "\"password\"" (lower $text))) }}{{ $signsOn = "secretVariables" }}{{ end }}{{ end -}}
 {{- range .Values.extraEnv }}{{ if regexMatch "__(USERNAME|PASSWORD)$" (upper .name) }}{{ $signsOn = "extraEnv" }}{{ end }}{{ end -}}
 {{- if .Values.existingSecret -}}
-{{- range $fields := .Values.targets }}{{ if has "federation" (include "pingone-flow-exporter.journeys" (list $fields $.Values.defaults) | fromJsonArray) }}{{ $signsOn = "existingSecret" }}{{ end }}{{ end -}}
+{{- range $fields := $targets }}{{ if has "federation" (include "pingone-flow-exporter.journeys" (list $fields $.Values.defaults) | fromJsonArray) }}{{ $signsOn = "existingSecret" }}{{ end }}{{ end -}}
 {{- end -}}
 {{- with $signsOn -}}
 {{- $errors = append $errors (printf "replicaCount: must be 1 if targets sign on (%s may hold their USERNAME and PASSWORD); several pods would sign one test account on at the same time, and might lock it out" .) -}}
@@ -96,10 +129,16 @@
 {{- end -}}
 {{- range $monitor := list "serviceMonitor" "podMonitor" -}}
 {{- with get $.Values $monitor -}}
-{{- if and .enabled (not .basicAuth) $web.config.basic_auth_users -}}
+{{- if and .enabled .interval .scrapeTimeout (gt (include "pingone-flow-exporter.milliseconds" .scrapeTimeout | int64) (include "pingone-flow-exporter.milliseconds" .interval | int64)) -}}
+{{- $errors = append $errors (printf "%s.scrapeTimeout: must not exceed %s.interval" $monitor $monitor) -}}
+{{- end -}}
+{{- if and .enabled (not (or .basicAuth .authorization)) $web.config.basic_auth_users -}}
 {{- $errors = append $errors (printf "%s.basicAuth: required; Prometheus needs one of web.config.basic_auth_users, from a Secret" $monitor) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- $errors = append $errors "httpRoute.parentRefs: required; name the Gateway" -}}
 {{- end -}}
 {{- if $errors -}}
 {{- fail (printf "\n%s" (join "\n" $errors)) -}}

@@ -30,7 +30,7 @@
 
 {{/* Volumes of the exporter and of the test pod. If two sources have the same key, the later one takes precedence. */}}
 {{- define "pingone-flow-exporter.volumes" -}}
-{{- $name := include "pingone-flow-exporter.fullname" . }}
+{{- $name := include "pingone-flow-exporter.held" . }}
 {{- if eq .Values.configMode "file" }}
 - name: config
   configMap:

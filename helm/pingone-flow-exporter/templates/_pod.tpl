@@ -10,12 +10,12 @@ securityContext:
 {{- define "pingone-flow-exporter.pod" -}}
 metadata:
   labels:
-    {{- $labels := mergeOverwrite (dict) .Values.additionalLabels .Values.podLabels (include "pingone-flow-exporter.selectorLabels" . | fromYaml) }}
+    {{- $labels := mergeOverwrite (dict) .Values.commonLabels .Values.additionalLabels .Values.podLabels (include "pingone-flow-exporter.selectorLabels" . | fromYaml) }}
     {{- toYaml $labels | nindent 4 }}
   annotations:
     # Environment variables are read at start only; mounted files are reloaded when they change.
     checksum/config: {{ include "pingone-flow-exporter.settings" . | sha256sum }}
-    {{- with .Values.podAnnotations }}
+    {{- with mergeOverwrite (dict) .Values.commonAnnotations .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
@@ -23,12 +23,12 @@ spec:
   automountServiceAccountToken: false
   # A Service named flow-exporter would inject variables with the exporter's prefix.
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ add 10 (include "pingone-flow-exporter.seconds" .Values.shutdownGrace | int64) }}
+  terminationGracePeriodSeconds: {{ div (add 10999 (include "pingone-flow-exporter.milliseconds" .Values.shutdownGrace | int64)) 1000 }}
   securityContext:
     {{- toYaml .Values.podSecurityContext | nindent 4 }}
-  {{- with .Values.imagePullSecrets }}
+  {{- with include "pingone-flow-exporter.imagePullSecrets" . }}
   imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . | quote }}
@@ -37,13 +37,27 @@ spec:
   hostAliases:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+  {{- if .Values.hostNetwork }}
+  hostNetwork: true
+  {{- end }}
+  {{- with .Values.dnsPolicy | default (.Values.hostNetwork | ternary "ClusterFirstWithHostNet" "") }}
+  dnsPolicy: {{ . }}
+  {{- end }}
   {{- with .Values.dnsConfig }}
   dnsConfig:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.extraInitContainers }}
+  initContainers:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   containers:
     - name: exporter
       {{- include "pingone-flow-exporter.container" . | nindent 6 }}
+      {{- with .Values.extraArgs }}
+      args:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- if or .Values.extraEnv (gt (int .Values.shards) 1) }}
       env:
         {{- if gt (int .Values.shards) 1 }}
@@ -71,6 +85,12 @@ spec:
           containerPort: {{ . }}
           protocol: TCP
         {{- end }}
+      {{- with .Values.startupProbe }}
+      startupProbe:
+        httpGet:
+          {{- include "pingone-flow-exporter.httpGet" (list $ "/-/healthy") | nindent 10 }}
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- with .Values.livenessProbe }}
       livenessProbe:
         httpGet:
@@ -91,6 +111,9 @@ spec:
       volumeMounts:
         {{- . | nindent 8 }}
       {{- end }}
+    {{- with .Values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   {{- with include "pingone-flow-exporter.volumes" . | trim }}
   volumes:
     {{- . | nindent 4 }}
@@ -111,4 +134,55 @@ spec:
   topologySpreadConstraints:
     {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- end -}}
+
+{{/* A pod that validates settings with the image and exits: (list root service-account). */}}
+{{- define "pingone-flow-exporter.check" -}}
+{{- $root := index . 0 -}}
+{{- with $root -}}
+restartPolicy: Never
+serviceAccountName: {{ index $ 1 }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with include "pingone-flow-exporter.imagePullSecrets" . }}
+imagePullSecrets:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with .Values.extraInitContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  - name: check-config
+    {{- include "pingone-flow-exporter.container" . | nindent 4 }}
+    args: [check-config]
+    {{- with .Values.extraEnv }}
+    env:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    envFrom:
+      {{- include "pingone-flow-exporter.envFrom" . | nindent 6 }}
+    {{- with .Values.resources }}
+    resources:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with include "pingone-flow-exporter.volumeMounts" . | trim }}
+    volumeMounts:
+      {{- . | nindent 6 }}
+    {{- end }}
+{{- with include "pingone-flow-exporter.volumes" . | trim }}
+volumes:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
 {{- end -}}

@@ -8,6 +8,13 @@ file        what a reload cannot change          secrets/  web/  config/config.y
 Files are mounted as whole directories, which the kubelet keeps up to date and the exporter watches.
 */}}
 
+{{/* The targets that an overlay has not removed with `null`, as JSON. */}}
+{{- define "pingone-flow-exporter.targets" -}}
+{{- $targets := dict -}}
+{{- range $name, $fields := .Values.targets }}{{ if not (kindIs "invalid" $fields) }}{{ $_ := set $targets $name $fields }}{{ end }}{{ end -}}
+{{- toJson $targets -}}
+{{- end -}}
+
 {{/* A value as text: numbers are never written as 1e+06. */}}
 {{- define "pingone-flow-exporter.text" -}}
 {{- if kindIs "slice" . -}}
@@ -54,7 +61,7 @@ Files are mounted as whole directories, which the kubelet keeps up to date and t
 FLOW_EXPORTER_CONFIG_FILE: {{ include "pingone-flow-exporter.directory" "config" }}/config.yaml
 {{- else }}
 {{- include "pingone-flow-exporter.fields" (list "FLOW_EXPORTER_DEFAULTS" .Values.defaults) }}
-{{- range $name, $fields := .Values.targets }}
+{{- range $name, $fields := include "pingone-flow-exporter.targets" . | fromJson }}
 {{- include "pingone-flow-exporter.fields" (list (printf "FLOW_EXPORTER_TARGETS__%s" (upper $name)) $fields) }}
 {{- end }}
 FLOW_EXPORTER_LOG__LEVEL: {{ .Values.log.level | quote }}
@@ -97,7 +104,7 @@ FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS: {{ include "pingone-flow-exporter.tex
 {{/* The configuration file: everything that a reload can change. */}}
 {{- define "pingone-flow-exporter.file" -}}
 {{- $targets := dict -}}
-{{- range $name, $fields := .Values.targets -}}
+{{- range $name, $fields := include "pingone-flow-exporter.targets" . | fromJson -}}
 {{- $_ := set $targets $name (include "pingone-flow-exporter.mapping" $fields | fromYaml) -}}
 {{- end -}}
 {{- $file := dict "log" (dict "level" .Values.log.level) -}}
@@ -111,7 +118,7 @@ FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS: {{ include "pingone-flow-exporter.tex
 {{/* Sources of a container's variables; later ones take precedence. */}}
 {{- define "pingone-flow-exporter.envFrom" -}}
 - configMapRef:
-    name: {{ include "pingone-flow-exporter.fullname" . }}
+    name: {{ include "pingone-flow-exporter.held" . }}
 {{- with .Values.extraEnvFrom }}
 {{ toYaml . }}
 {{- end }}

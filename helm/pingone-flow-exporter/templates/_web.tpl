@@ -38,7 +38,12 @@ scheme: HTTPS
   {{ $field }}: {{ . }}
   {{- end }}
   {{- end }}
-  {{- range $field := list "tlsConfig" "basicAuth" "relabelings" }}
+  {{- range $field := list "honorLabels" "enableHttp2" "followRedirects" }}
+  {{- if kindIs "bool" (get (index $ 1) $field) }}
+  {{ $field }}: {{ get (index $ 1) $field }}
+  {{- end }}
+  {{- end }}
+  {{- range $field := list "tlsConfig" "basicAuth" "authorization" "relabelings" }}
   {{- with get (index $ 1) $field }}
   {{ $field }}:
     {{- toYaml . | nindent 4 }}

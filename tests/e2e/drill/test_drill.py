@@ -75,13 +75,13 @@ class Tale:
 
 ABOUT_TARGET = ("target", "journey", "auth_host", "owner")
 ABOUT_HOST = ("auth_host", "owner")
-FAILED = r" failed \d+ times in a row; last result: %s, fault %s, step authorize, phase %s"
+FAILED = r" failed \d+ times in a row; last failure: %s, fault %s, step authorize, phase %s"
 TALES = [
     Tale(
         alert="PingOneAuthHostOutage",
         target="emea_workforce",
         labels=("auth_host",),
-        says=r"100% of the targets on 127\.0\.0\.1:\d+ are failing; 2 with server_error, fault provider, "
+        says=r"100% of the targets on 127\.0\.0\.1:\d+ failed; 2 with server_error, fault provider, "
         "phase transfer",
         shows="emea_workforce_2",
         exit_code=1,
@@ -138,7 +138,7 @@ TALES = [
         target="ca_customers",
         severity="warning",
         labels=ABOUT_TARGET,
-        says=r"\d+ probes of ca_customers were rejected as too many requests within 30 minutes"
+        says=r"\d+ probes of ca_customers were rejected as too many requests in the last 30 minutes"
         r"(; it is paused for another [\d.]+m?s)?; it is probed every 2s",
         shows='reason="rate_limited"',
     ),

@@ -1,0 +1,33 @@
+{{/* The port of a URL, or of a host with an optional port. */}}
+{{- define "pingone-flow-exporter.portOf" -}}
+{{- $authority := regexFind "^([A-Za-z]+://)?[^/?#]*" . -}}
+{{- $default := hasPrefix "http://" (lower .) | ternary "80" "443" -}}
+{{- regexFind ":[0-9]+$" $authority | trimPrefix ":" | default $default -}}
+{{- end -}}
+
+{{/* Ports that probes, proxies, the egress check, destinations and the status page need, as a JSON list. */}}
+{{- define "pingone-flow-exporter.egressPorts" -}}
+{{- $ports := list -}}
+{{- range .Values.networkPolicy.egressPorts }}{{ $ports = append $ports (toString (int .)) }}{{ end -}}
+{{- $settings := include "pingone-flow-exporter.targets" . | fromJson | values -}}
+{{- range $_, $fields := get .Values "destinations" | default dict }}{{ if $fields }}{{ $settings = append $settings $fields }}{{ end }}{{ end -}}
+{{- if or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom }}{{ $settings = append $settings dict }}{{ end -}}
+{{- range $fields := $settings -}}
+{{- $all := mergeOverwrite (deepCopy $.Values.defaults) $fields -}}
+{{- if $all.proxyUrl -}}
+{{- $ports = append $ports (include "pingone-flow-exporter.portOf" $all.proxyUrl) -}}
+{{- else -}}
+{{- if or (not (or $all.authUrl $all.customDomain)) $all.destinationRegion }}{{ $ports = append $ports "443" }}{{ end -}}
+{{- range $field := list "authUrl" "customDomain" "destinationAuthUrl" "destinationCustomDomain" "issuer" }}
+{{- with get $all $field }}{{ $ports = append $ports (include "pingone-flow-exporter.portOf" .) }}{{ end -}}
+{{- end -}}
+{{- range $all.loginHosts }}{{ $ports = append $ports (include "pingone-flow-exporter.portOf" .) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- range $url := list .Values.egressCheckUrl (dig "url" "" (get .Values "statusPage" | default dict)) -}}
+{{- with $url }}{{ $ports = append $ports (include "pingone-flow-exporter.portOf" .) }}{{ end -}}
+{{- end -}}
+{{- $numbers := list -}}
+{{- range $ports | uniq }}{{ $numbers = append $numbers (int .) }}{{ end -}}
+{{- toJson $numbers -}}
+{{- end -}}
