@@ -71,9 +71,7 @@ class IdentityProvider:
     Args:
         source: name of the environment that signs users on.
         client_id: the application there; that its redirect URI is registered there goes without saying.
-        client_secret: the destination's copy of that application's secret.
-        client_auth: how the destination sends it.
-        pkce: whether the destination sends a code challenge.
+        client_secret: the destination's copy of that application's secret, sent by HTTP basic authentication.
     """
 
     id: str
@@ -81,8 +79,6 @@ class IdentityProvider:
     client_id: str
     name: str = "Simulated source"
     client_secret: str = field(default="", repr=False)
-    client_auth: ClientAuth = ClientAuth.BASIC
-    pkce: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,7 +222,7 @@ class Provider:
     async def _callback(self, request: Request, weather: Weather) -> Response:
         query, now = request.query_params, self._clock()
         sent = self._relying_party.returned(query.get("state", ""), now)
-        flow = await self._relying_party.exchange(self._known_flow(sent.flow_id), sent, query, weather, now)
+        flow = await self._relying_party.exchange(self._known_flow(sent.flow_id), sent, query, weather)
         self._keep(flow)
         response = redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
         return self._with_session(response) if flow.status == COMPLETED else response

@@ -28,9 +28,14 @@ from exporter.simulator.error_answers import (
     redirect,
 )
 from exporter.simulator.flow import COMPLETED, LIFETIME_SECONDS, Flow, Recent, with_query
-from exporter.simulator.tokens import KeyRing, TokenError, challenge_of, check_claims
-from exporter.simulator.weather import LinkingRequired, ProviderDisabled, SecretExpired, Weather
-from exporter.target import ClientAuth
+from exporter.simulator.tokens import challenge_of, claims_of
+from exporter.simulator.weather import (
+    IdTokenInvalid,
+    LinkingRequired,
+    ProviderDisabled,
+    SecretExpired,
+    Weather,
+)
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -41,11 +46,11 @@ REJECTED = "The identity provider's response was rejected: {}"
 
 
 class Source(Protocol):
-    """What environments need of each other; `keys` verify its tokens."""
+    """What environments need of each other."""
 
     environment: Environment
     urls: Urls
-    keys: KeyRing
+    weather: Weather
 
     async def redeem(self, form: Mapping[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
         """Return status and body of a token request."""
@@ -57,7 +62,6 @@ class _Sent:
 
     flow_id: str
     provider: IdentityProvider
-    nonce: str
     verifier: str
 
 
@@ -78,19 +82,18 @@ class RelyingParty:
             disabled = ErrorAnswer(400, "REQUEST_FAILED", "The identity provider is disabled.")
             raise RefusedError(disabled, to_browser=True)
         state = secrets.token_urlsafe(32)
-        sent = _Sent(flow.id, provider, secrets.token_urlsafe(32), secrets.token_urlsafe(48))
-        self._sent.put(state, sent, now + LIFETIME_SECONDS)
+        verifier = secrets.token_urlsafe(48)
+        self._sent.put(state, _Sent(flow.id, provider, verifier), now + LIFETIME_SECONDS)
         parameters = {
             "client_id": provider.client_id,
             "scope": SCOPE,
             "redirect_uri": self.urls.callback,
             "response_type": "code",
             "state": state,
-            "nonce": sent.nonce,
+            "nonce": secrets.token_urlsafe(32),
+            "code_challenge": challenge_of(verifier, "S256"),
+            "code_challenge_method": "S256",
         }
-        if provider.pkce:
-            challenge = challenge_of(sent.verifier, "S256")
-            parameters |= {"code_challenge": challenge, "code_challenge_method": "S256"}
         return redirect(with_query(f"{self.sources[provider.source].urls.issuer}/authorize", parameters))
 
     def returned(self, state: str, now: float) -> _Sent:
@@ -100,47 +103,34 @@ class RelyingParty:
             raise RefusedError(invalid_value("state", "The state is unknown or expired."), to_browser=True)
         return sent
 
-    async def exchange(
-        self, flow: Flow, sent: _Sent, query: Mapping[str, str], weather: Weather, now: float
-    ) -> Flow:
+    async def exchange(self, flow: Flow, sent: _Sent, query: Mapping[str, str], weather: Weather) -> Flow:
         """Return the flow with what the identity provider's answer makes of it; raises `RefusedError`."""
-        try:
-            claims = await self._redeem(sent, query, weather, now)
-        except TokenError as error:
-            answer = weather.answer if isinstance(weather, SecretExpired) else "redirect"
-            if answer == "flow":
-                return replace(flow, status=FAILED, error=("REQUEST_FAILED", REJECTED.format(error)))
-            failure = ErrorAnswer(400, "REQUEST_FAILED", REJECTED.format(error))
-            raise RefusedError(failure, to_browser=answer == "redirect") from error
-        status = LINKING if isinstance(weather, LinkingRequired) else COMPLETED
-        return replace(flow, status=status, subject=claims["sub"])
+        subject, cause = await self._redeem(sent, query, weather)
+        if not cause:
+            status = LINKING if isinstance(weather, LinkingRequired) else COMPLETED
+            return replace(flow, status=status, subject=subject)
+        answer = weather.answer if isinstance(weather, SecretExpired) else "redirect"
+        if answer == "flow":
+            return replace(flow, status=FAILED, error=("REQUEST_FAILED", REJECTED.format(cause)))
+        failure = ErrorAnswer(400, "REQUEST_FAILED", REJECTED.format(cause))
+        raise RefusedError(failure, to_browser=answer == "redirect")
 
-    async def _redeem(
-        self, sent: _Sent, query: Mapping[str, str], weather: Weather, now: float
-    ) -> dict[str, Any]:
-        """Return the claims about the user; raises `TokenError`."""
+    async def _redeem(self, sent: _Sent, query: Mapping[str, str], weather: Weather) -> tuple[str, str]:
+        """Return the user, or why there is none: an ID token is invalid if its issuer's weather says so."""
         if "code" not in query:
-            raise TokenError(f"error {quote(query.get('error', 'without a code'))}")
+            return "", f"error {quote(query.get('error', 'without a code'))}"
         provider, source = sent.provider, self.sources[sent.provider.source]
         secret = "expired" if isinstance(weather, SecretExpired) else provider.client_secret
         form = {
             "grant_type": "authorization_code",
             "code": query["code"],
             "redirect_uri": self.urls.callback,
+            "code_verifier": sent.verifier,
         }
-        if provider.pkce:
-            form["code_verifier"] = sent.verifier
-        authorization = ""
-        if provider.client_auth is ClientAuth.BASIC:
-            pair = f"{quote_plus(provider.client_id)}:{quote_plus(secret)}"
-            authorization = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        else:
-            form["client_id"] = provider.client_id
-            form |= {"client_secret": secret} if provider.client_auth is ClientAuth.POST else {}
-        status, document = await source.redeem(form, authorization)
+        pair = f"{quote_plus(provider.client_id)}:{quote_plus(secret)}"
+        status, document = await source.redeem(form, f"Basic {base64.b64encode(pair.encode()).decode()}")
         if status != 200:  # noqa: PLR2004  ok
-            raise TokenError(f"the token endpoint answered {status} {document.get('error', '')}".strip())
-        claims = source.keys.verify(document["id_token"])
-        issued = {"iss": source.urls.issuer, "aud": provider.client_id, "nonce": sent.nonce}
-        check_claims(claims, issued, now)
-        return claims
+            return "", f"the token endpoint answered {status} {document.get('error', '')}".strip()
+        if isinstance(source.weather.at("token"), IdTokenInvalid):
+            return "", "the ID token is invalid"
+        return str(claims_of(document["id_token"])["sub"]), ""

@@ -1,7 +1,7 @@
 """Signing keys and the tokens that they sign: RS256 alone, as at PingOne. No I/O.
 
-The tokens are made and checked by hand: a fault of the library that the exporter verifies them with must not
-be hidden by the same fault here. Which claims there are is the vendor's.
+The tokens are made by hand: a fault of the library that the exporter verifies them with must not be hidden by
+the same fault here. Which claims there are is the vendor's.
 """
 
 from __future__ import annotations
@@ -9,23 +9,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from binascii import Error as Base64Error
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 RSA_BITS = 2048
 MAX_KEYS = 3
 """Keys that are published: the one that signs and the ones before it."""
-
-
-class TokenError(ValueError):
-    """A token that does not verify; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +72,12 @@ class KeyRing:
         content = signed.encode() + (b"." if fault == "signature" else b"")
         return f"{signed}.{base64url(key.private.sign(content, padding.PKCS1v15(), SHA256()))}"
 
-    def verify(self, token: str) -> dict[str, Any]:
-        """Return the claims of a token that one of these keys signed; raises `TokenError`."""
-        try:
-            header, claims, signature = (_decoded(part) for part in token.split("."))
-            document: dict[str, Any] = json.loads(claims)
-            kid = json.loads(header)["kid"]
-        except (ValueError, KeyError) as error:
-            raise TokenError("not a token") from error
-        key = next((key for key in self.keys if key.kid == kid), None)
-        if key is None:
-            raise TokenError("signed by an unknown key")
-        signed = token.rpartition(".")[0].encode()
-        try:
-            key.private.public_key().verify(signature, signed, padding.PKCS1v15(), SHA256())
-        except InvalidSignature as error:
-            raise TokenError("the signature is wrong") from error
-        return document
 
-
-def check_claims(claims: Mapping[str, Any], expected: Mapping[str, Any], now: float) -> None:
-    """Check a provider's ID token (OIDC Core, 3.1.3.7); raises `TokenError`."""
-    wrong: Iterable[str] = [name for name, value in expected.items() if claims.get(name) != value]
-    if wrong:
-        raise TokenError(f"wrong {', '.join(wrong)}")
-    if claims["exp"] <= now:
-        raise TokenError("expired")
+def claims_of(token: str) -> dict[str, Any]:
+    """Return the claims of a token of our own, which is not verified."""
+    text = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return claims
 
 
 def challenge_of(verifier: str, method: str) -> str:
@@ -119,13 +93,6 @@ def half_hash(token: str) -> str:
 def base64url(data: bytes) -> str:
     """Encode without padding, as JWS does."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except Base64Error as error:
-        raise TokenError("not base64") from error
 
 
 def _number(value: int) -> str:

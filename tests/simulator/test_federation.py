@@ -47,9 +47,9 @@ def application(client_id: str, **changes: Any) -> Application:  # noqa: ANN401 
     return Application(client_id=client_id, redirect_uris=(BACK,), client_secret=SECRET, **changes)
 
 
-def destination(**changes: Any) -> Environment:  # noqa: ANN401  any field
+def destination() -> Environment:
     provider = IdentityProvider(
-        id=PROVIDER, source="emea", client_id=S_APP, client_secret=SECRET, name="Emea", **changes
+        id=PROVIDER, source="emea", client_id=S_APP, client_secret=SECRET, name="Emea"
     )
     return emea(
         name="hub",
@@ -464,25 +464,6 @@ def test_a_lost_state_is_another_one(user: User) -> None:
     with pytest.raises(AssertionError):
         user.code()
     assert user.steps["destination_resume"].json()["authorizeResponse"]["code"]
-
-
-# How environments fit together
-
-
-@pytest.mark.parametrize(
-    ("changes", "application_changes"),
-    [
-        ({"client_auth": ClientAuth.POST}, {"client_auth": ClientAuth.POST}),
-        ({"client_auth": ClientAuth.NONE}, {"client_auth": ClientAuth.NONE}),
-        ({"pkce": False}, {}),
-    ],
-)
-def test_a_destination_authenticates_as_its_entry_says(
-    changes: dict[str, Any], application_changes: dict[str, Any]
-) -> None:
-    source = replace(SOURCE, applications=(application(S_APP, **application_changes),))
-    with Simulated((source, destination(**changes)), clock=FakeClock()) as simulated, User(simulated) as user:
-        assert user.code()
 
 
 def test_a_custom_domain_can_be_a_destination() -> None:
