@@ -6,14 +6,15 @@ yaml_file      YAML                                     ─┘
 schema         Settings: names, types, defaults              values, addresses   types of single settings
 target_settings  those of targets, and their rules           section    what all groups of settings share
 explain        pydantic's errors at their locations          web_file       Prometheus' web configuration file
-load           all of it, in order                           config         the result
+load           all of it, in order                           resolve        settings -> config
 """
 
 from exporter.files import file_digests, printable
 from exporter.settings.addresses import REGIONS, ListenAddress
 from exporter.settings.config import Config, EgressConfig, StatusPageConfig
-from exporter.settings.load import load, shard_of
+from exporter.settings.load import load
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
+from exporter.settings.resolve import shard_of
 from exporter.settings.schema import LogSettings, Settings, ShardSettings, WebSettings
 from exporter.settings.target_settings import REQUIRED, TargetSettings
 from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS

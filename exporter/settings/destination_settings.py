@@ -1,39 +1,22 @@
-"""The settings of a destination that lists its identity providers, and how they are resolved."""
+"""The settings of a destination that lists its identity providers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
 
-from exporter.destinations import Destination
 from exporter.settings import values
-from exporter.settings.addresses import AuthServer, absolute_hosts, parse_region
 from exporter.settings.section import Section, exclusive, setting
-from exporter.settings.target_settings import SOURCE_LOCATION, TargetDefaults
-from exporter.target import (
-    ANY_REQUIRED,
-    DestinationApplication,
-    Journey,
-    JourneyTiming,
-    SourceKind,
-    Target,
-)
+from exporter.settings.target_settings import SOURCE_LOCATION
 
 if TYPE_CHECKING:
     from pydantic_core import InitErrorDetails
 
-MAX_DEFAULT_FEDERATION_TIMEOUT = 30.0
 REQUIRED = ("environment_id", "client_id", "redirect_uri")
 
 _AS_DEFAULTS = "as `DEFAULTS`"
-_RESOLVED = {"source_environment_id", "client_id", "redirect_uri", "issuer", "provider_id", "labels"}
-_COPIED = ({field.name for field in fields(Target)} & TargetDefaults.model_fields.keys()) - (
-    _RESOLVED | {"destination_environment_id", "journeys", "timeout"}
-)
 
 
 class DestinationSettings(Section):
@@ -103,74 +86,3 @@ class DestinationSettings(Section):
     @classmethod
     def _no_labels(cls, labels: object) -> object:
         return {} if labels is None else labels
-
-
-_OWN = {field.name for field in fields(Target)} & DestinationSettings.model_fields.keys() - _RESOLVED
-
-
-def resolve_destination(
-    name: str, settings: DestinationSettings, defaults: TargetDefaults, directory: Path
-) -> Destination:
-    """Resolve one destination; what it does not set its targets have from the defaults."""
-    server = _server(settings, defaults)
-    url = server.environment_url(settings.environment_id)
-    interval = settings.federation_interval or defaults.federation_interval
-    timeout = min(defaults.federation_timeout or MAX_DEFAULT_FEDERATION_TIMEOUT, interval / 2)
-    written = defaults.model_fields_set
-    inherited = {field: getattr(defaults, field) for field in _COPIED}
-    own = {field: getattr(settings, field) for field in _OWN}
-    copied = inherited | {field: value for field, value in own.items() if value is not None}
-    labels = defaults.labels | settings.labels
-    resolved = {
-        **copied,
-        **{field: directory / value for field, value in copied.items() if isinstance(value, Path)},
-        "source_kind": defaults.source_kind if "source_kind" in written else SourceKind.AUTO,
-        "expected_statuses": defaults.expected_statuses
-        if "expected_statuses" in written
-        else (ANY_REQUIRED,),
-        "federation": JourneyTiming(
-            interval=interval,
-            timeout=timeout,
-            latency_objective=defaults.federation_latency_objective,
-        ),
-    }
-    template = Target(
-        name=name,
-        destination_environment_id=settings.environment_id,
-        destination_url=url,
-        redirect_uri=f"{url}/rp/callback/openid_connect",
-        absolute_hosts=absolute_hosts(server),
-        labels=tuple(sorted((label, value) for label, value in labels.items() if value)),
-        journeys=(Journey.FEDERATION,),
-        application=DestinationApplication(
-            client_id=settings.client_id,
-            redirect_uri=settings.redirect_uri,
-            scope=defaults.destination_scope,
-            acr_values=defaults.destination_acr_values,
-            login_hint=defaults.destination_login_hint,
-            lookup_username=defaults.lookup_username,
-        ),
-        **resolved,
-    )
-    return Destination(
-        name=name,
-        template=template,
-        include=settings.include,
-        exclude=settings.exclude,
-        expect=frozenset(settings.expect),
-        max_providers=settings.max_providers,
-        refresh_interval=settings.refresh_interval,
-    )
-
-
-def _server(settings: DestinationSettings, defaults: TargetDefaults) -> AuthServer:
-    """Return where a destination answers: as for a target, by the defaults if it does not say."""
-    own = settings.auth_url or settings.custom_domain or settings.region
-    usual = (
-        defaults.destination_auth_url
-        or defaults.destination_custom_domain
-        or defaults.destination_region
-        or defaults.auth_url
-        or defaults.region
-    )
-    return own or usual or parse_region("NA")
