@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PINNED := $(PIP) --require-hashes --only-binary :all:
 # Debian packages for the end-to-end tests.
 TEST_TOOLS := prometheus prometheus-alertmanager prometheus-blackbox-exporter chromium nginx-light buildah \
-	debootstrap curl iproute2
+	debootstrap curl iproute2 $(shell command -v npm >/dev/null || echo nodejs npm)
 
 # The image: its base, its name, and the program that builds it (docker only if its daemon runs).
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' exporter/__init__.py)

@@ -40,9 +40,10 @@ _TEXT_TYPES = frozenset({"", "text", "email", "tel"})
 _FIELD_TYPES = _TEXT_TYPES | {"hidden"}
 
 _WORD = re.compile(r"(?<![\w.-])[a-z]+(?:_[a-z]+)+(?![\w-])")
-_ERROR_WORDS = frozenset({"redirect_uri_mismatch", "deleted_client", "origin_mismatch", "redirect_uri"})
+_ERROR_WORDS = frozenset({"redirect_uri_mismatch", "deleted_client", "origin_mismatch"})
 _ERROR_SENTENCES = re.compile(
-    r"callback url mismatch|resulted in an error|client not found|error 4[0-9]{2}: [a-z]", re.IGNORECASE
+    r"callback url mismatch|resulted in an error|client not found|invalid parameter: |error 4[0-9]{2}: [a-z]",
+    re.IGNORECASE,
 )
 _NOT_READ = frozenset({"title", "noscript", "template"})
 """Elements with text that a user does not see on the page."""
