@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from harness.daemon import COMMAND
+from harness.daemon import COMMAND, run_command
 from harness.process import clean_environment
 
 from exporter.check_config import ConfigReport, check_config
@@ -282,14 +282,8 @@ def test_a_federation_that_looks_like_an_error_is_warned_of(fields: dict[str, st
 @pytest.mark.e2e
 def test_warnings_go_to_standard_error_and_do_not_fail(tmp_path: Path) -> None:
     variables = environ("A", A__LATENCY_OBJECTIVE="10s")
-    done = subprocess.run(
-        [*COMMAND, "check-config"],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path, variables),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_command("check-config", cwd=tmp_path, env=variables)
+    assert done.returncode == 0
     assert done.stdout.startswith("auth host ")
     assert done.stderr == (
         "warning: LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow: a; "
@@ -322,14 +316,8 @@ def test_a_configuration_file_and_a_mounted_secret_are_checked_together(tmp_path
     )
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / f"{P}TARGETS__EMEA__PROXY_URL").write_text("socks5://user:s3cr3t@a.example:1")
-    done = subprocess.run(
-        [*COMMAND, "check-config"],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path, {f"{P}CONFIG_FILE": "flows.yaml", f"{P}SECRETS_DIR": "secrets"}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    named = {f"{P}CONFIG_FILE": "flows.yaml", f"{P}SECRETS_DIR": "secrets"}
+    done = run_command("check-config", cwd=tmp_path, env=named)
     assert (done.returncode, done.stdout) == (2, "")
     *errors, count = done.stderr.splitlines()
     assert count == "2 errors"
