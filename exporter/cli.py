@@ -17,6 +17,7 @@ from pathlib import Path
 
 from exporter import __version__
 from exporter.durations import parse_duration
+from exporter.process import CommandError
 from exporter.settings import ConfigurationError, load
 
 EXIT_OK, EXIT_FAILED, EXIT_INVALID = 0, 1, 2
@@ -26,34 +27,34 @@ MAX_PORT = 65_535
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status."""
     options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
+    command: Callable[[argparse.Namespace], int | None] = options.command
     try:
-        return command(options)
+        return command(options) or EXIT_OK
+    except CommandError as error:
+        print(error, file=sys.stderr)  # noqa: T201  there is no log yet
+        return error.exit_status
     except ConfigurationError as error:
-        _report(error, EXIT_INVALID)
+        print(error, file=sys.stderr)  # noqa: T201  likewise
         if command is _check_config:
             count = len(error.errors)
-            print(f"{count} error{'' if count == 1 else 's'}", file=sys.stderr)  # noqa: T201  there is no log yet
+            print(f"{count} error{'' if count == 1 else 's'}", file=sys.stderr)  # noqa: T201  likewise
         return EXIT_INVALID
 
 
-def _run(_options: argparse.Namespace) -> int:
+# Each command imports what it needs itself: errors in the configuration are reported immediately.
+
+
+def _run(_options: argparse.Namespace) -> None:
     read = partial(load, os.environ, _working_directory())
     config = read()
-    # Imported here, so that errors in the configuration are reported immediately.
     from exporter.daemon import run  # noqa: PLC0415
-    from exporter.serving import ListenError  # noqa: PLC0415
 
-    try:
-        run(config, read)
-    except ListenError as error:
-        return _report(error, EXIT_FAILED)
-    return EXIT_OK
+    run(config, read)
 
 
-def _check_config(_options: argparse.Namespace) -> int:
+def _check_config(_options: argparse.Namespace) -> None:
     config = load(os.environ, _working_directory())
-    from exporter.check_config import check_config  # noqa: PLC0415  other commands do not need it
+    from exporter.check_config import check_config  # noqa: PLC0415
 
     report = check_config(config)
     for warning in report.warnings:
@@ -62,46 +63,31 @@ def _check_config(_options: argparse.Namespace) -> int:
         print(report.text, flush=True)  # noqa: T201  the command's output
     except BrokenPipeError:  # the reader has read enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return EXIT_OK
 
 
 def _probe(options: argparse.Namespace) -> int:
     config = load(os.environ, _working_directory())
-    from exporter.probe_command import UnknownTargetError, probe  # noqa: PLC0415  other commands do not need it
+    from exporter.probe_command import probe  # noqa: PLC0415
 
-    try:
-        return EXIT_OK if probe(config, options.targets, as_json=options.json) else EXIT_FAILED
-    except UnknownTargetError as error:
-        return _report(error, EXIT_INVALID)
+    return EXIT_OK if probe(config, options.targets, as_json=options.json) else EXIT_FAILED
 
 
-def _demo(options: argparse.Namespace) -> int:
-    from exporter.demo import DemoError, demo  # noqa: PLC0415  other commands do not need it
+def _demo(options: argparse.Namespace) -> None:
+    from exporter.demo import demo  # noqa: PLC0415
 
-    try:
-        demo(duration=options.duration, prometheus=options.prometheus)
-    except DemoError as error:
-        return _report(error, EXIT_FAILED)
-    return EXIT_OK
+    demo(duration=options.duration, prometheus=options.prometheus)
 
 
-def _simulate(options: argparse.Namespace) -> int:
-    # Imported here, since other commands do not need it.
-    from exporter.demo import DemoError, UnavailableError, simulate  # noqa: PLC0415
+def _simulate(options: argparse.Namespace) -> None:
+    from exporter.demo import simulate  # noqa: PLC0415
 
-    try:
-        simulate(
-            host=options.host,
-            control_port=options.control_port,
-            environments=options.environments,
-            weather=options.weather,
-            script=options.script,
-        )
-    except UnavailableError as error:
-        return _report(error, EXIT_FAILED)
-    except DemoError as error:
-        return _report(error, EXIT_INVALID)
-    return EXIT_OK
+    simulate(
+        host=options.host,
+        control_port=options.control_port,
+        environments=options.environments,
+        weather=options.weather,
+        script=options.script,
+    )
 
 
 def _working_directory() -> Path:
@@ -110,11 +96,6 @@ def _working_directory() -> Path:
         return Path.cwd()
     except FileNotFoundError:
         raise SystemExit("the working directory does not exist") from None
-
-
-def _report(error: Exception, status: int) -> int:
-    print(error, file=sys.stderr)  # noqa: T201  there is no log yet
-    return status
 
 
 def _duration(text: str) -> float:

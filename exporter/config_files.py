@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from exporter.files import file_digests
 from exporter.process import run_in_thread
-from exporter.settings import Config, ConfigurationError, file_digests
+from exporter.settings import Config, ConfigurationError
 from exporter.target import Journey, Target
 
 SETTLE_SECONDS = 1.0

@@ -51,6 +51,12 @@ _MMAP_THRESHOLD_BYTES = 256 * 1024
 _log = logging.getLogger(__name__)
 
 
+class CommandError(Exception):
+    """A command cannot do what is asked; the text is for the operator, one error per line."""
+
+    exit_status = 1
+
+
 def prepare_process() -> None:
     """Make the process independent of how it was started. Call it before prometheus-client is imported."""
     _open_standard_streams()

@@ -17,7 +17,7 @@ import exporter.daemon
 import exporter.demo
 import exporter.probe_command
 from exporter import cli
-from exporter.demo import DemoError
+from exporter.demo import DemoError, UnavailableError
 from exporter.serving import ListenError
 from exporter.settings import Config, LogSettings
 
@@ -176,12 +176,16 @@ def test_the_demo_needs_no_configuration_and_gets_its_options(
     assert calls == [options]
 
 
-@pytest.mark.parametrize(("command", "status"), [("demo", 1), ("simulate", 2)])
+@pytest.mark.parametrize(("error", "status"), [(UnavailableError, 1), (DemoError, 2)])
+@pytest.mark.parametrize("command", ["demo", "simulate"])
 def test_a_demo_that_cannot_start_is_reported_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, status: int
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    error: type[DemoError],
+    status: int,
 ) -> None:
-    """A demo has no options that could be wrong, so it is the machine's doing; a simulation has."""
-    monkeypatch.setattr(exporter.demo, command, recorder([], DemoError("there is none")))
+    monkeypatch.setattr(exporter.demo, command, recorder([], error("there is none")))
     assert cli.main([command]) == status
     assert capsys.readouterr() == ("", "there is none\n")
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from exporter.observing import log_to
-from exporter.process import stop_signals
+from exporter.process import CommandError, stop_signals
 from exporter.simulator import (
     Environment,
     Script,
@@ -30,12 +30,16 @@ from exporter.simulator import (
 )
 
 
-class DemoError(Exception):
+class DemoError(CommandError):
     """An invalid option of `demo` or `simulate`; one error per line."""
+
+    exit_status = 2
 
 
 class UnavailableError(DemoError):
     """The options are valid, but a port or a program is not available right now."""
+
+    exit_status = 1
 
 
 def simulate(

@@ -17,7 +17,7 @@ from rich.console import Console
 from exporter.daemon import Daemon
 from exporter.demo.board import Board
 from exporter.demo.prometheus import PrometheusError, find_prometheus, scraping
-from exporter.demo.simulation import DemoError, UnavailableError
+from exporter.demo.simulation import UnavailableError
 from exporter.observing import log_to
 from exporter.process import stop_signals
 from exporter.serving import ListenError, bind
@@ -38,12 +38,11 @@ def demo(*, duration: float | None, prometheus: bool) -> None:
     """Run simulator and exporter together until a signal, or for `duration` seconds.
 
     Raises:
-        DemoError: a Prometheus is requested and not installed.
-        UnavailableError: Prometheus did not start.
+        UnavailableError: a Prometheus is requested and not installed, or did not start.
     """
     program = find_prometheus() if prometheus else None
     if prometheus and program is None:
-        raise DemoError("prometheus is not on PATH; on Debian: apt-get install prometheus")
+        raise UnavailableError("prometheus is not on PATH; on Debian: apt-get install prometheus")
     with log_to(sys.stderr, level="error", style="logfmt"):
         asyncio.run(_demo(duration, program))
 

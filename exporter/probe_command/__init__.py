@@ -17,13 +17,14 @@ from shutil import get_terminal_size
 from types import FrameType
 from typing import NoReturn, TextIO
 
+from exporter.files import printable
 from exporter.observing import LoopWatch, log_to
 from exporter.outcome import Outcome
 from exporter.probe_command.report import ProbeRun, to_json, to_text
 from exporter.probing import Prober, SSLContexts, warm_up
-from exporter.process import freeze_gc, stop_signals
+from exporter.process import CommandError, freeze_gc, stop_signals
 from exporter.scheduling import first_delays
-from exporter.settings import Config, printable
+from exporter.settings import Config
 from exporter.target import Journey, Target
 
 _SPACING = 0.01
@@ -34,8 +35,10 @@ _MAX_LISTED_NAMES = 20
 _EXIT_FAILED = 1
 
 
-class UnknownTargetError(ValueError):
+class UnknownTargetError(CommandError):
     """Names that are not those of enabled targets; one line per name."""
+
+    exit_status = 2
 
 
 def probe(config: Config, names: Sequence[str], *, as_json: bool) -> bool:

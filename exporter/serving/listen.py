@@ -10,6 +10,8 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from exporter.process import CommandError
+
 SETTING = "FLOW_EXPORTER_WEB__LISTEN_ADDRESS"
 BACKLOG = 128
 """Connections that may wait while the event loop is busy; scrapers and kubelets are few."""
@@ -18,7 +20,7 @@ _ABSENT = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 """The errors of a system without IPv6, or without the address."""
 
 
-class ListenError(Exception):
+class ListenError(CommandError):
     """The exporter cannot listen on an address; the text is one sentence for the operator."""
 
 

@@ -9,7 +9,6 @@ explain        pydantic's errors at their locations          web_file       Prom
 load           all of it, in order                           resolve        settings -> config
 """
 
-from exporter.files import file_digests, printable
 from exporter.settings.addresses import REGIONS, ListenAddress
 from exporter.settings.config import Config, EgressConfig, StatusPageConfig
 from exporter.settings.load import load
@@ -38,8 +37,6 @@ __all__ = [
     "TargetSettings",
     "TlsServerConfig",
     "WebSettings",
-    "file_digests",
     "load",
-    "printable",
     "shard_of",
 ]
