@@ -118,9 +118,8 @@ def check_link_template(text: str) -> str:
     """Check a URL template of links, where `{target}` stands for a target's name; it is kept as it is."""
     example = "https://grafana.example.com/d/flows?var-target={target}"
     invalid = f"invalid URL template; use e.g. {example}"
-    match = _URL.fullmatch(text)
-    if match is None or not _LINK.fullmatch(match["path"] + match["rest"]):
-        raise ValueError(invalid)
+    match = _match(_URL, text, invalid)
+    _match(_LINK, match["path"] + match["rest"], invalid)
     if "@" in match["authority"]:
         raise ValueError(f"must not contain a user or password; use e.g. {example}")
     _parse_authority(match["authority"], match["scheme"].lower(), invalid)
@@ -143,15 +142,12 @@ def parse_host(text: str) -> str:
 
 def _parse_base_url(text: str, example: str) -> tuple[str, bool]:
     invalid = f"invalid base URL; use e.g. {example}"
-    match = _URL.fullmatch(text)
-    if match is None:
-        raise ValueError(invalid)
+    match = _match(_URL, text, invalid)
     if "@" in match["authority"]:
         raise ValueError(f"must not contain a user or password; use e.g. {example}")
     if match["rest"]:
         raise ValueError(f"must not contain a query or fragment; use e.g. {example}")
-    if not _PATH.fullmatch(match["path"]):
-        raise ValueError(invalid)
+    _match(_PATH, match["path"], invalid)
     if {".", ".."} & set(match["path"].split("/")):
         raise ValueError("path must not contain . or .. segments")
     scheme = match["scheme"].lower()
@@ -169,9 +165,7 @@ def check_redirect_uri(text: str) -> str:
     """Check a redirect URI, which is sent byte for byte (RFC 6749, section 3.1.2)."""
     if "#" in text:
         raise ValueError("must not contain a fragment (#)")
-    match = _URI.fullmatch(text)
-    if match is None:
-        raise ValueError(_INVALID_URI)
+    match = _match(_URI, text, _INVALID_URI)
     authority = re.match(r"//([^/?]*)", match["rest"])
     if authority is not None and "@" in authority[1]:
         raise ValueError("must not contain a user or password")
@@ -182,8 +176,8 @@ def check_redirect_uri(text: str) -> str:
 
 def parse_listen_address(text: str) -> ListenAddress:
     """Parse `host:port`; without a host, all addresses."""
-    match = _AUTHORITY.fullmatch(text)
-    if match is None or match["port"] is None or int(match["port"]) > _MAX_PORT:
+    match = _match(_AUTHORITY, text, _INVALID_LISTEN_ADDRESS)
+    if match["port"] is None or int(match["port"]) > _MAX_PORT:
         raise ValueError(_INVALID_LISTEN_ADDRESS)
     host = _parse_host(match["host"], _INVALID_LISTEN_ADDRESS) if match["host"] else ""
     return ListenAddress(host.strip("[]"), int(match["port"]))
@@ -206,9 +200,7 @@ def check_proxy_url(text: str) -> str:
     credentials, at, address = rest.rpartition("@")
     if at:
         _check_credentials(credentials)
-    match = _URL.fullmatch(f"http://{address}")
-    if match is None:
-        raise ValueError(_INVALID_PROXY)
+    match = _match(_URL, f"http://{address}", _INVALID_PROXY)
     if match["path"] not in {"", "/"} or match["rest"]:
         raise ValueError("must not contain a path, query or fragment; use e.g. http://proxy.example.com:3128")
     if _split_authority(match["authority"], _INVALID_PROXY)[1] is None:
@@ -235,19 +227,24 @@ def _check_credentials(text: str) -> None:
 
 def check_egress_url(text: str) -> str:
     """Check the URL of the egress check; only the trailing dot of its host is dropped."""
-    match = _URL.fullmatch(text)
-    if match is None:
-        raise ValueError(_INVALID_CHECK_URL)
+    match = _match(_URL, text, _INVALID_CHECK_URL)
     if "@" in text:
         # Also after a slash: there it may end a password that was not encoded, and paths are shown.
         raise ValueError("must not contain a user or password; write an @ elsewhere as %40")
     if "#" in text:
         raise ValueError("must not contain a fragment (#)")
-    if not (_PATH.fullmatch(match["path"]) and _QUERY.fullmatch(match["rest"])):
-        raise ValueError(_INVALID_CHECK_URL)
+    _match(_PATH, match["path"], _INVALID_CHECK_URL)
+    _match(_QUERY, match["rest"], _INVALID_CHECK_URL)
     authority = match["authority"]
     _split_authority(authority, _INVALID_CHECK_URL)
     return text.replace(authority, re.sub(r"\.(?=:|$)", "", authority), 1)
+
+
+def _match(pattern: re.Pattern[str], text: str, invalid: str) -> re.Match[str]:
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise ValueError(invalid)
+    return match
 
 
 def _parse_authority(text: str, scheme: str, invalid: str) -> tuple[str, bool]:
@@ -262,9 +259,7 @@ def _split_authority(text: str, invalid: str) -> tuple[str, int | None]:
     Raises:
         ValueError: `invalid`, or what is wrong with the host.
     """
-    match = _AUTHORITY.fullmatch(text)
-    if match is None:
-        raise ValueError(invalid)
+    match = _match(_AUTHORITY, text, invalid)
     host = _parse_host(match["host"], invalid)
     if match["port"] is None:
         return host, None

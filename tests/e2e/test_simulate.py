@@ -91,24 +91,10 @@ def test_a_wildcard_address_is_logged_as_a_usable_one(tmp_path: Path) -> None:
         assert "AUTH_URL=http://127.0.0.1:" in printed
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (["--environments", "0"], "--environments 0: must be at least 1"),
-        (
-            ["--weather", "us_retail=slow,s=1"],
-            '--weather us_retail=slow,s=1: slow has no parameter "s"; it has ms, jitter, endpoint',
-        ),
-        (["--host", "a..b"], "--host a..b: the name does not resolve"),
-        (["--script", "none.yaml"], "--script none.yaml: no such file or directory"),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
-)
-def test_impossible_options_are_reported_in_one_line(
-    tmp_path: Path, arguments: list[str], complaint: str
-) -> None:
-    done = run_command("simulate", *arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{complaint}\n")
+def test_an_impossible_option_is_reported_in_one_line(tmp_path: Path) -> None:
+    done = run_command("simulate", "--weather", "us_retail=slow,s=1", cwd=tmp_path)
+    complaint = '--weather us_retail=slow,s=1: slow has no parameter "s"; it has ms, jitter, endpoint\n'
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", complaint)
 
 
 @pytest.mark.parametrize("port", ["-1", "99999"])

@@ -26,32 +26,6 @@ def answers(client: Client) -> dict[str, int]:
     return dict(client.environment.stats.answers)
 
 
-@pytest.mark.parametrize("name", ["emea", "apac"])
-@pytest.mark.parametrize(
-    ("kind", "status"),
-    [
-        ("healthy", 200),
-        ("rate_limited", 429),
-        ("error_json", 503),
-        ("error_html", 503),
-        ("flow_failed", 200),
-        ("policy_changed", 200),
-        ("maintenance", 302),
-        ("client_deleted", 302),
-        ("redirect_uri_removed", 400),
-        ("clock_skewed", 200),
-    ],
-)
-def test_weather_that_answers_has_its_status(
-    client_of: Callable[[str], Client], name: str, kind: str, status: int
-) -> None:
-    client = client_of(name)
-    client.put_weather(kind)
-    before = answers(client).get(str(status), 0)
-    assert client.authorize().status_code == status
-    assert answers(client)[str(status)] == before + 1
-
-
 def test_the_edge_s_errors_look_like_its_own(client: Client) -> None:
     client.put_weather("rate_limited", retry_after=7)
     limited = client.authorize()
