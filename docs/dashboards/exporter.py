@@ -97,7 +97,7 @@ def _lag_cells() -> Panel:
         description="How late probes start, for all selected pods: darker means more probes. Time spent "
         "waiting for the concurrency limit is lag, never part of a duration.",
     )
-    return cells(layout, Query(counted(of_pods(f"{OWN}schedule_lag_seconds_bucket")), "{{le}}"))
+    return cells(layout, Query(counted(of_pods, f"{OWN}schedule_lag_seconds"), "{{le}}"))
 
 
 def _lag() -> Panel:
@@ -106,7 +106,7 @@ def _lag() -> Panel:
         description="One in ten probes starts later than this. PingOneScheduleLagging fires at the "
         "dashed line.",
     )
-    lag = quantile(0.9, of_pods(f"{OWN}schedule_lag_seconds_bucket"), "instance")
+    lag = quantile(0.9, of_pods, f"{OWN}schedule_lag_seconds", "instance")
     return lines(layout, "s", Query(lag, LEGEND), steps=((None, "green"), (THRESHOLDS["lag_seconds"], "red")))
 
 
@@ -163,7 +163,7 @@ def _loop() -> Panel:
         title="Event loop lag",
         description="How late the exporter's event loop runs: p99 of 100 samples per second.",
     )
-    lag = quantile(0.99, of_pods(f"{OWN}event_loop_lag_seconds_bucket"), "instance")
+    lag = quantile(0.99, of_pods, f"{OWN}event_loop_lag_seconds", "instance")
     return lines(layout, "s", Query(lag, LEGEND))
 
 

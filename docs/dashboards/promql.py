@@ -9,7 +9,7 @@ Comparisons drop NaN (a division by zero, a quantile of nothing), so that a pane
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from metrics_reference import FAMILIES
 from rule_files import THRESHOLDS
@@ -19,11 +19,11 @@ KEY = "cluster, namespace, job, target"
 
 POD = "cluster, namespace, job, instance"
 
-SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
+SUFFIXES = {"histogram": ("", "_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 LABELS = {
     family.name + suffix: family.labels for family in FAMILIES for suffix in SUFFIXES.get(family.kind, ("",))
 }
-"""Every series of the catalogue, and its labels."""
+"""Every series of the catalogue, and its labels; a histogram without a suffix is a native one."""
 
 _RECORDED = "target:pingone_flow_probes_"
 _SCOPE = ("cluster", "namespace", "job")
@@ -71,10 +71,12 @@ def per_minute(by: str, selected: str) -> str:
     return f"60 * sum by ({by}) (rate({selected}[{RATE}]))"
 
 
-def quantile(share: float, selected: str, by: str = "") -> str:
-    """Return a quantile of a histogram; no value without observations."""
+def quantile(share: float, select: Callable[[str], str], name: str, by: str = "") -> str:
+    """Return a quantile of a histogram, classic or converted to native; no value without observations."""
     labels = f"le, {by}" if by else "le"
-    return f"histogram_quantile({share:g}, sum by ({labels}) (rate({selected}[{RATE}]))) >= 0"
+    classic = f"histogram_quantile({share:g}, sum by ({labels}) (rate({select(f'{name}_bucket')}[{RATE}])))"
+    native = f"histogram_quantile({share:g}, sum by ({by}) (rate({select(name)}[{RATE}])))"
+    return f"({classic} or {native}) >= 0"
 
 
 def mean(by: str, total: str, count: str) -> str:
@@ -88,9 +90,10 @@ def phase_means() -> str:
     return mean("phase", series(f"{name}_sum"), series(f"{name}_count"))
 
 
-def cells(selected: str) -> str:
-    """Return the increase per bucket, for a heatmap."""
-    return f"sum by (le) (increase({selected}[{RATE}]))"
+def cells(select: Callable[[str], str], name: str) -> str:
+    """Return the increase per bucket of a histogram, classic or converted to native, for a heatmap."""
+    classic, native = (f"increase({select(form)}[{RATE}])" for form in (f"{name}_bucket", name))
+    return f"sum by (le) ({classic}) or sum({native})"
 
 
 def worst(selected: str, by: str = KEY) -> str:
@@ -149,7 +152,7 @@ def burn_rate(window: str) -> str:
 def slow_share(by: str) -> str:
     """Return the share of successful probes over the latency objective."""
     slow = series("pingone_flow_probes_slow_total")
-    good = series("pingone_flow_probe_duration_seconds_count")
+    good = series("pingone_flow_probes_total", 'reason="ok"')
     return share(by, slow, good, SLOW_WINDOW)
 
 

@@ -22,7 +22,7 @@ def latency_cells() -> Panel:
         description="Duration of successful probes: darker means more probes. Failures are left out, "
         "because a quick failure would look like an improvement.",
     )
-    return cells(layout, Query(counted(series(f"{DURATION}_bucket")), "{{le}}"))
+    return cells(layout, Query(counted(series, DURATION), "{{le}}"))
 
 
 def phases() -> Panel:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 import yaml
-from chart.rendering import CHART, CI, NAMESPACE, RELEASE, lint, render, values_of
+from chart.rendering import CHART, CI, NAMESPACE, ONE, RELEASE, lint, render, values_of
 
 from exporter import __version__
 
@@ -36,6 +37,16 @@ def test_the_chart_installs_the_exporter_of_this_repository() -> None:
     assert chart["appVersion"] == __version__
     assert chart["kubeVersion"] == ">=1.25.0-0"
     assert chart["annotations"]["artifacthub.io/license"] == "Apache-2.0"
+    assert chart["version"] == __version__
+
+
+def test_the_package_has_its_license_an_icon_and_the_image_for_a_registry_of_charts() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert (CHART / "LICENSE").read_bytes() == (CHART.parents[1] / "LICENSE").read_bytes()
+    assert b64decode(chart["icon"].removeprefix("data:image/svg+xml;base64,")).startswith(b"<svg ")
+    (image,) = yaml.safe_load(chart["annotations"]["artifacthub.io/images"])
+    assert image["image"] == render(ONE).pods[0]["containers"][0]["image"]
+    assert chart["maintainers"]
 
 
 @pytest.mark.skipif(HELM is None, reason="there is no helm on PATH")

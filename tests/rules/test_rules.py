@@ -55,10 +55,10 @@ _FENCED = re.compile(r"^ *```\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 
 def exposed() -> set[str]:
-    """All series names of the catalogue."""
+    """All series names of the catalogue; a histogram without a suffix is one that was converted to native."""
     names = set()
     for family in FAMILIES:
-        suffixes = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
+        suffixes = {"histogram": ("", "_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
         names |= {family.name + suffix for suffix in suffixes.get(family.kind, ("",))}
     return names
 
