@@ -92,11 +92,19 @@ class Enter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What came of the command at a description's end, while the alert fired."""
+    """What came of an alert's links, and of the command at its description's end, while it fired.
+
+    Args:
+        command: the command.
+        exit_code: with which it ended.
+        output: what it printed.
+        page: what was found at `exporter_url`.
+    """
 
     command: str
     exit_code: int
     output: str
+    page: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,12 +218,17 @@ class _Stage:
         self._see("pingone_flow_exporter_egress_up == 1")
 
     def _configuration(self, alertmanager: Alertmanager) -> dict[str, Any]:
-        values = {"rules": RULES, "externalUrl": self.here.url}
+        rules = {
+            **RULES,
+            "runbookUrl": f"{self.here.url}/runbooks",
+            "dashboardUrl": "https://grafana.example.com",
+        }
+        values = {"rules": rules, "externalUrl": self.here.url}
         groups = render(ONE | values).one("PrometheusRule")["spec"]["groups"]
-        rules = self._directory / "rules.yaml"
-        rules.write_text(json.dumps({"groups": hurried(groups, times=TIMES, narrower=NARROWER)}))
+        file = self._directory / "rules.yaml"
+        file.write_text(json.dumps({"groups": hurried(groups, times=TIMES, narrower=NARROWER)}))
         return {
-            "rule_files": [str(rules)],
+            "rule_files": [str(file)],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager.address]}]}]},
             "scrape_configs": [
                 {"job_name": job, "static_configs": [{"targets": [daemon.address]}]}
@@ -290,7 +303,12 @@ class _Stage:
                 timeout=PATIENCE,
                 check=False,
             )
-            yield notification.alert, Look(command=command, exit_code=done.returncode, output=done.stdout)
+            url = notification.annotations.get("exporter_url")
+            page = get(url) if url else ""
+            yield (
+                notification.alert,
+                Look(command=command, exit_code=done.returncode, output=done.stdout, page=page),
+            )
 
 
 ABSENT: Alert = ("PingOneExporterAbsent", "there")

@@ -213,6 +213,20 @@ def test_its_runbook_url_works(drill: Drill, tale: Tale) -> None:
     assert f"<h1>{tale.alert}</h1>" in drill.runbooks[tale.alert]
 
 
+@EACH
+def test_its_exporter_url_leads_to_what_the_alert_is_about(drill: Drill, tale: Tale) -> None:
+    """One click from the alert to the host and its last error."""
+    began, _ = drill.of(tale.key(drill))
+    page = drill.looks[tale.key(drill)].page
+
+    assert began.annotations["dashboard_url"].startswith("https://grafana.example.com/d/pingone-flow-")
+    if tale.target:
+        assert tale.target in page
+        assert drill.hosts[tale.target] in page
+    if "target" in tale.labels:
+        assert began.annotations["exporter_url"] == f"http://{drill.here}/targets/{tale.target}"
+
+
 def test_an_exporter_without_network_access_blames_no_provider(drill: Drill) -> None:
     alerts = {n.labels["alertname"] for n in drill.notifications if n.labels["job"] == "there"}
 
