@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-
+from exporter.observing.series import SeriesFamily, target_gauge
 from exporter.outcome import DiscoveryFacts, Outcome
 from exporter.target import Side, side_of
 
@@ -64,7 +63,7 @@ def _replaced(known: Expiries, seen: dict[tuple[Side, float], tuple[str, ...]]) 
     return kept | {key: not_after for (_, not_after), key in seen.items()}
 
 
-def signing_key_families(target: str, facts: DiscoveryFacts | None) -> Iterator[Metric]:
+def signing_key_families(target: str, facts: DiscoveryFacts | None) -> Iterator[SeriesFamily]:
     """Yield what a target's journey `discovery` found; empty families for any other journey.
 
     Args:
@@ -80,11 +79,7 @@ def signing_key_families(target: str, facts: DiscoveryFacts | None) -> Iterator[
             "signing_key_certificate_expiry_timestamp_seconds": facts.certificate_expiry,
         }
     for name, documentation in _SIGNING_KEYS.items():
-        family = GaugeMetricFamily(f"pingone_flow_{name}", documentation, labels=("target",))
-        value = found.get(name)
-        if value is not None:
-            family.add_metric((target,), value)
-        yield family
+        yield target_gauge(target, f"pingone_flow_{name}", documentation, found.get(name))
 
 
 _SIGNING_KEYS = {

@@ -1,14 +1,17 @@
-"""The state of a histogram, with an exemplar in each bucket."""
+"""The state of a histogram, with the last probe in each bucket for an exemplar."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
+
+LabelValues: TypeAlias = tuple[str, ...]
 
 
 class TracedProbe(NamedTuple):
@@ -33,20 +36,38 @@ class BucketCounts:
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(self._bounds) + 1)
-        self._probes: list[TracedProbe | None] = [None] * len(self._counts)
+        self._probes: dict[LabelValues, TracedProbe] = {}
         self.sum = 0.0
 
     def observe(self, value: float, probe: TracedProbe | None = None) -> None:
         """Count a value into the first bucket with a bound that is not below it."""
         bucket = bisect_left(self._bounds, value)
         self._counts[bucket] += 1
-        self._probes[bucket] = probe
+        if probe is not None:
+            self._probes[_keys(self._bounds)[bucket]] = probe
         self.sum += value
 
-    def buckets(self) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
-        """Return the buckets as HistogramMetricFamily wants them: bound, cumulative count, exemplar."""
-        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
-        return [
-            (bound, count) if probe is None else (bound, count, probe.exemplar())
-            for bound, count, probe in zip(bounds, accumulate(self._counts), self._probes, strict=True)
-        ]
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return the buckets as HistogramMetricFamily wants them: bound, cumulative count."""
+        bounds = [bound for _, bound in _keys(self._bounds)]
+        return list(zip(bounds, accumulate(self._counts), strict=True))
+
+    def values(self) -> dict[LabelValues, float]:
+        """Return the series as SeriesFamily wants them: suffix and further labels -> value."""
+        values: dict[LabelValues, float] = dict(
+            zip(_keys(self._bounds), accumulate(self._counts), strict=True)
+        )
+        values["_count",] = sum(self._counts)
+        values["_sum",] = self.sum
+        return values
+
+    @property
+    def probes(self) -> dict[LabelValues, TracedProbe]:
+        """The last probe in each bucket, by the bucket's key among `values`."""
+        return self._probes
+
+
+@lru_cache
+def _keys(bounds: tuple[float, ...]) -> tuple[LabelValues, ...]:
+    """Return the keys of the buckets, which all histograms with these bounds share."""
+    return tuple(("_bucket", bound) for bound in (*map(floatToGoString, bounds), "+Inf"))

@@ -11,18 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from prometheus_client.metrics_core import (
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-    SummaryMetricFamily,
-)
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from exporter.observing.certificate_metrics import CertificateFacts, signing_key_families
-from exporter.observing.histogram import BucketCounts, TracedProbe
+from exporter.observing.histogram import BucketCounts, LabelValues, TracedProbe
 from exporter.observing.history import Streak
-from exporter.observing.series import LabelValues, SeriesFamily
+from exporter.observing.series import SeriesFamily, known_values, target_gauge
 from exporter.outcome import (
     COMPLETED,
     FAILED,
@@ -93,7 +88,7 @@ class TargetMetrics(Collector):
         self._failures: dict[LabelValues, TracedProbe] = {}
         self._durations = BucketCounts(buckets)
         self._slow = 0
-        self._phases: dict[LabelValues, tuple[int, float]] = {}
+        self._phases: dict[LabelValues, float] = {}
         self._reached = [journey.steps[0]]
         self._responses: dict[LabelValues, int] = dict.fromkeys(_CODES[journey.steps[0]], 0)
         self._statuses: dict[LabelValues, int] = self._initial_statuses()
@@ -201,8 +196,9 @@ class TargetMetrics(Collector):
     def _observe_step(self, record: StepRecord, *, stalled: bool) -> None:
         step = record.step
         for phase, seconds in () if stalled else record.phases.items():
-            count, total = self._phases.get((step, phase), (0, 0.0))
-            self._phases[step, phase] = count + 1, total + seconds
+            count, total = ("_count", step, phase), ("_sum", step, phase)
+            self._phases[count] = self._phases.get(count, 0) + 1
+            self._phases[total] = self._phases.get(total, 0.0) + seconds
         if record.http_status_code is not None:
             code = str(record.http_status_code)
             if (step, code) not in self._responses:
@@ -225,13 +221,13 @@ class TargetMetrics(Collector):
             values: values of the further labels -> value of the series.
             labels: names of the further labels.
         """
-        return SeriesFamily(name, documentation, "gauge", (*_KEY, *labels), (self._key, values))
+        return SeriesFamily(name, documentation, "gauge", (*_KEY, *labels), self._key, values)
 
     def _counter(
         self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
     ) -> Metric:
         """Return a counter of this target and journey; arguments as for `_gauge`."""
-        return SeriesFamily(name, documentation, "counter", (*_KEY, *labels), (self._key, values))
+        return SeriesFamily(name, documentation, "counter", (*_KEY, *labels), self._key, values)
 
     def _probe_families(self) -> Iterator[Metric]:
         yield SeriesFamily(
@@ -239,16 +235,19 @@ class TargetMetrics(Collector):
             "Probes completed, by reason and fault.",
             "counter",
             (*_KEY, "reason", "fault"),
-            (self._key, self._probes),
-            {pair: failure.exemplar() for pair, failure in self._failures.items()},
+            self._key,
+            self._probes,
+            self._failures,
         )
-        durations = HistogramMetricFamily(
+        yield SeriesFamily(
             "pingone_flow_probe_duration_seconds",
             "Duration of successful probes in seconds.",
-            labels=_KEY,
+            "histogram",
+            (*_KEY, "le"),
+            self._key,
+            self._durations.values(),
+            self._durations.probes,
         )
-        durations.add_metric(self._key, self._durations.buckets(), self._durations.sum)
-        yield durations
         yield self._counter(
             "pingone_flow_probes_slow_total",
             "Successful probes that took longer than the latency objective.",
@@ -277,12 +276,12 @@ class TargetMetrics(Collector):
         yield self._gauge(
             "pingone_flow_probe_last_run_timestamp_seconds",
             "Unix time at which the last probe ended.",
-            _known(None if last is None else last.ended_at),
+            known_values(None if last is None else last.ended_at),
         )
         yield self._gauge(
             "pingone_flow_probe_last_success_timestamp_seconds",
             "Unix time at which the last successful probe ended.",
-            _known(self._last_success),
+            known_values(self._last_success),
         )
         yield self._gauge(
             "pingone_flow_probe_consecutive_failures",
@@ -292,19 +291,19 @@ class TargetMetrics(Collector):
         yield self._gauge(
             "pingone_flow_probe_state_change_timestamp_seconds",
             "Unix time of the last change between succeeding and failing.",
-            _known(streak.since),
+            known_values(streak.since),
         )
 
     def _step_families(self) -> Iterator[Metric]:
         last, records = self._last, () if self._last is None else self._last.steps
-        durations = SummaryMetricFamily(
+        yield SeriesFamily(
             "pingone_flow_step_duration_seconds",
             "Duration of completed phases in seconds, over all probes.",
-            labels=(*_STEP, "phase"),
+            "summary",
+            (*_STEP, "phase"),
+            self._key,
+            self._phases,
         )
-        for step_phase, (count, total) in self._phases.items():
-            durations.add_metric((*self._key, *step_phase), count, total)
-        yield durations
         timed = () if last is None or last.stalled else records
         yield self._gauge(
             "pingone_flow_step_last_duration_seconds",
@@ -423,27 +422,23 @@ class TargetMetrics(Collector):
             {(): self._timing.latency_objective},
         )
         signs_on = self._journey is Journey.FEDERATION and target.user is not None
-        suspended = GaugeMetricFamily(
+        yield target_gauge(
+            target.name,
             "pingone_flow_sign_on_suspended",
             "Whether lock-out protection suspends sign-on: 1 or 0; absent without a test account.",
-            labels=("target",),
+            self._suspended if signs_on else None,
         )
-        if signs_on:
-            suspended.add_metric((target.name,), self._suspended)
-        yield suspended
-        secret = GaugeMetricFamily(
+        yield target_gauge(
+            target.name,
             "pingone_flow_secret_expiry_timestamp_seconds",
             "Unix time at which the client secret of the federation expires, by the settings.",
-            labels=("target",),
+            target.secret_expires if self._describes_target else None,
         )
-        if self._describes_target and target.secret_expires is not None:
-            secret.add_metric((target.name,), target.secret_expires)
-        yield secret
         yield from signing_key_families(target.name, self._certificates.discovery)
         yield self._gauge(
             "pingone_flow_backoff_until_timestamp_seconds",
             "Unix time until which probes are paused after a rate limit; absent if they are not.",
-            _known(self._backoff_until),
+            known_values(self._backoff_until),
         )
 
     @property
@@ -476,8 +471,3 @@ def _endpoints(target: Target) -> tuple[str | None, ...]:
 
 def _rate_scopes(target: Target, journey: Journey) -> list[tuple[str, str]]:
     return [target.rate_scope(side) for side in journey.sides]
-
-
-def _known(value: float | None) -> dict[LabelValues, float]:
-    """Return the one value of a family without further labels; none if it is unknown."""
-    return {} if value is None else {(): value}
