@@ -45,7 +45,8 @@ _EOF = b"# EOF\n"
 _ANY_TARGET = "\0"
 """In place of the target's name, which cannot contain it."""
 
-_count: Callable[[float], str] = lru_cache(maxsize=4096)(floatToGoString)
+_decimal: Callable[[float], str] = floatToGoString
+_count = lru_cache(maxsize=4096)(_decimal)
 """Remembered: most samples are small counts."""
 
 
@@ -144,8 +145,8 @@ def sample_lines(family: Metric, *, exemplars: bool) -> bytes:
         return b""
     target, *shared = family.key
     lines = _lines(family.series_name, family.type, family.labels, tuple(shared), tuple(values))
-    # `_number`, without its call for each of them.
-    numbers = [_count(value) if type(value) is int else floatToGoString(value) for value in values.values()]
+    # `_number`, without a call for each of them.
+    numbers = [_count(value) if type(value) is int else _decimal(value) for value in values.values()]
     if exemplars and family.exemplars:
         for index, key in enumerate(values):
             if key in family.exemplars:
@@ -154,7 +155,7 @@ def sample_lines(family: Metric, *, exemplars: bool) -> bytes:
 
 
 def _number(value: float) -> str:
-    return _count(value) if isinstance(value, int) else floatToGoString(value)
+    return _count(value) if type(value) is int else _decimal(value)
 
 
 def _exemplar_text(probe: TracedProbe) -> str:

@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from exporter.outcome import DAVINCI
 from exporter.probing.messages import Expectation, Timestamp
@@ -48,21 +48,21 @@ STATUS_LINKS: Mapping[str, str] = {
 
 def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
     """Return the checks that apply to a flow, and whether it passes them."""
-    host = _host(expectation.source_url)
+    source = urlsplit(expectation.source_url)
     checks = {"id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id"))}
     if expectation.environment_id and (status != DAVINCI or "environment" in flow):
         checks["environment"] = _is_id(_at(flow, "environment", "id"), expectation.environment_id)
     if status in STATUS_LINKS and not (status == DAVINCI and _is_detailed(flow)):
         link = _at(flow, "_links", STATUS_LINKS[status], "href")
-        checks["status_link"] = _is_on(link, host)
+        checks["status_link"] = _is_on(link, source)
     if status == DAVINCI:
         return checks
     own_link = _at(flow, "_links", "self", "href")
     own_path = f"/flows/{flow['id']}" if checks["id"] else ""
     lifetime = lifetime_seconds(flow)
     checks |= {
-        "self_link": _is_on(own_link, host, ending=own_path),
-        "resume_url": _is_on(flow.get("resumeUrl"), host, ending="/as/resume"),
+        "self_link": _is_on(own_link, source, ending=own_path),
+        "resume_url": _is_on(flow.get("resumeUrl"), source, ending="/as/resume"),
         "lifetime": lifetime is not None and 0 <= lifetime <= MAX_LIFETIME_SECONDS,
         "application_name": _is_text(_at(flow, "_embedded", "application", "name")),
     }
@@ -116,18 +116,20 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _is_on(link: object, host: tuple[str | None, int | None], ending: str = "") -> bool:
+def _is_on(link: object, source: SplitResult, ending: str = "") -> bool:
     # A URL is ASCII (RFC 3986). urlsplit normalises any other, in time that grows with the square of a run
     # of combining marks.
     if not isinstance(link, str) or not link.isascii():
         return False
     try:
-        return _host(link) == host and urlsplit(link).path.rstrip("/").endswith(ending)
+        parts = urlsplit(link)
+        # Most are written alike, and need no closer look.
+        is_there = parts[:2] == source[:2] or _host(parts) == _host(source)
+        return is_there and parts.path.rstrip("/").endswith(ending)
     except ValueError:
         return False
 
 
-def _host(url: str) -> tuple[str | None, int | None]:
-    """Return host and port; raises ValueError for what is not a URL."""
-    parts = urlsplit(url)
+def _host(parts: SplitResult) -> tuple[str | None, int | None]:
+    """Return host and port; raises ValueError for what is not a port."""
     return parts.hostname, _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
