@@ -70,7 +70,7 @@ class EgressCheck:
             return True
         error = exchange.error or RuntimeError("an exchange without an answer has an error")
         reason, _ = read_failure(error, exchange.phase, proxied=self._proxy_url is not None)
-        uncertain = exchange.uncertain or exchange.phase is Phase.RESOLVE
+        uncertain = exchange.timed_by_loop or exchange.phase is Phase.RESOLVE
         if reason is Reason.INTERNAL or (uncertain and self._stalled(deadline.started)):
             return None
         self._log_change(reason)

@@ -280,7 +280,7 @@ class Prober:
 
     def _verdict(self, target: Target, step: Step, exchange: Exchange, run: _Run) -> Verdict:
         verdict = evaluate(exchange, step, proxied=target.proxy_url is not None)
-        if verdict.reason is Reason.TIMEOUT and (exchange.uncertain or exchange.phase is Phase.RESOLVE):
+        if verdict.reason is Reason.TIMEOUT and (exchange.timed_by_loop or exchange.phase is Phase.RESOLVE):
             stalls = self._network.stalls(run.started)
             if explains_timeout(stalls, deadline=run.started + run.timeout, timeout=run.timeout):
                 return OUR_BUG  # an answer may have come in time

@@ -28,21 +28,15 @@ import httpx
 from exporter.outcome import Phase, TlsFacts, TransportStats
 from exporter.probing.body import Body
 from exporter.probing.certificate import tls_facts
+from exporter.probing.connection import Connection
 from exporter.probing.failure import AddressNotAllowedError, ProxyError
 from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
 from exporter.probing.origin import Origin, split_url
 from exporter.probing.resolver import Resolve
 from exporter.probing.stream import Dialer, TcpStream
-from exporter.probing.timing import Deadline
+from exporter.probing.timing import Deadline, TcpInfo
 from exporter.probing.tls_stream import TlsStream
 from exporter.target import IpFamily
-
-READ_BYTES = 2 * 1024
-"""Read at once, before other tasks run: h11 works through the worst of chunks in less than 10 ms."""
-
-MAX_HEAD_BYTES = 32 * 1024
-"""Bytes that may come without completing the head, or without any of the body: informational responses,
-header lines, trailers. CloudFront, PingOne's edge, lets through 20 KiB of headers."""
 
 MAX_EXACT_BYTES = 64 * 1024
 """A longer answer fills the receive window while the event loop is stalled, which slows the sender."""
@@ -80,7 +74,7 @@ class Exchange:
         unacknowledged: whether the peer's system acknowledged nothing of what was sent last.
         hung_up: whether the peer closed or reset the connection.
         own_delay: the longest time that the peer had to wait for us, in seconds.
-        uncertain: whether the event loop took a time in place of the kernel.
+        timed_by_loop: whether the event loop took one of the times, because the kernel did not report it.
         stalled: whether a stall of our own made a phase inexact.
     """
 
@@ -100,7 +94,7 @@ class Exchange:
     unacknowledged: bool = False
     hung_up: bool = False
     own_delay: float = 0.0
-    uncertain: bool = False
+    timed_by_loop: bool = False
     stalled: bool = False
 
 
@@ -134,24 +128,6 @@ class Network:
     closing: set[Origin] = field(default_factory=set)
 
 
-class _Connection(NamedTuple):
-    """An open connection.
-
-    Args:
-        stream: TLS or, for http, TCP.
-        tcp: the connection beneath.
-        protocol: the state of HTTP on it.
-        address: the address connected to.
-        tls: what the handshake agreed on.
-    """
-
-    stream: TcpStream | TlsStream
-    tcp: TcpStream
-    protocol: h11.Connection
-    address: str | None
-    tls: TlsFacts | None
-
-
 class ProbeTransport(httpx.AsyncBaseTransport):
     """Sends the requests of one probe; a connection serves several of them if the server keeps it open.
 
@@ -181,7 +157,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._absolute_hosts = absolute_hosts
         self._proxy = None if proxy_url is None else _parse_proxy(proxy_url)
         self._now = asyncio.get_running_loop().time
-        self._idle: dict[Origin, _Connection] = {}
+        self._idle: dict[Origin, Connection] = {}
         self._open: list[TcpStream | TlsStream] = []
 
     async def exchange(self, request: Request, admits: Admits | None = None) -> Exchange:
@@ -194,14 +170,13 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange = Exchange()
         connection = reused = None
         try:
-            origin, target = split_url(request.url)
+            origin, path = split_url(request.url)
             exchange.origin = origin
             if request.may_be_repeated or origin not in self._network.closing:
                 reused = self._reused(origin, exchange, admits)
             connection = reused or await self._connection(origin, exchange, admits)
-            await self._converse(connection, request, (origin, target), exchange)
-            if connection.protocol.their_state is h11.DONE and connection.protocol.our_state is h11.DONE:
-                connection.protocol.start_next_cycle()
+            await self._converse(connection, request, origin, path, exchange)
+            if connection.renew():
                 self._idle[origin] = connection
         except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
             if reused is not None and self._crossed(reused, exchange, error):
@@ -250,7 +225,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._open.clear()
         self._idle.clear()
 
-    def _reused(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> _Connection | None:
+    def _reused(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> Connection | None:
         connection = self._idle.pop(origin, None)
         if connection is None or not connection.stream.is_open():
             return None
@@ -259,13 +234,13 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.address, exchange.tls = connection.address, connection.tls
         return connection
 
-    def _crossed(self, reused: _Connection, exchange: Exchange, error: Exception) -> bool:
+    def _crossed(self, reused: Connection, exchange: Exchange, error: Exception) -> bool:
         """Return True if a request and the end of its kept connection may have crossed (RFC 9110, 9.2.2)."""
         is_closed = isinstance(error, ConnectionError | ssl.SSLEOFError | h11.RemoteProtocolError)
-        is_unanswered = exchange.answer is None and not reused.protocol.trailing_data[0]
+        is_unanswered = exchange.answer is None and reused.is_unanswered()
         return is_closed and is_unanswered and self._now() - (exchange.sent or 0.0) < MAX_CROSSING_SECONDS
 
-    async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> _Connection:
+    async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> Connection:
         proxy = self._proxy
         exchange.peer = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
         host, port = exchange.peer
@@ -284,13 +259,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             self._open[-1] = stream = TlsStream(tcp, self._tls, origin.host.removesuffix("."))
             exchange.phases[Phase.TLS] = await stream.handshake(self._deadline)
             exchange.tls = tls_facts(stream.session)
-        return _Connection(
-            stream,
-            tcp,
-            h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES),
-            exchange.address,
-            exchange.tls,
-        )
+        return Connection(stream, exchange.address, exchange.tls)
 
     async def _resolve(self, host: str, exchange: Exchange) -> Sequence[str]:
         asked = self._now()
@@ -314,74 +283,67 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._open.append(tcp)
         exchange.phases[Phase.CONNECT] = self._deadline.end(dialer.connected_at)
         if dialer.first_gave_way or dialer.timed_by_loop:
-            exchange.uncertain |= dialer.timed_by_loop
+            exchange.timed_by_loop |= dialer.timed_by_loop
             exchange.stalled |= self._stood_still_since(started)
         return tcp
 
     async def _tunnel(self, tcp: TcpStream, proxy: _Proxy, origin: Origin, exchange: Exchange) -> None:
         """Ask the proxy for a tunnel; the time that it takes is part of connecting."""
         connecting = exchange.phases.pop(Phase.CONNECT)  # not complete without the tunnel
-        protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         exchange.tunneling = True
-        target = origin.endpoint
-        head = h11.Request(
-            method="CONNECT", target=target, headers=[("Host", target), ("Accept", "*/*"), *proxy.headers]
-        )
-        await tcp.send((protocol.send(head) or b"") + (protocol.send(h11.EndOfMessage()) or b""))
-        response = await _read_head(tcp, protocol)
+        connection = Connection(tcp)
+        headers = (("Host", origin.endpoint), ("Accept", "*/*"), *proxy.headers)
+        await connection.send("CONNECT", origin.endpoint, headers)
+        response = await connection.read_head()
         if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
             raise ProxyError(response.status_code)
         exchange.tunneling = False
         exchange.phases[Phase.CONNECT] = connecting + self._deadline.end(tcp.arrived)
 
     async def _converse(
-        self, connection: _Connection, request: Request, where: tuple[Origin, str], exchange: Exchange
+        self, connection: Connection, request: Request, origin: Origin, path: str, exchange: Exchange
     ) -> None:
-        stream, tcp, protocol = connection.stream, connection.tcp, connection.protocol
-        exchange.phase = Phase.PROCESSING
-        data = self._serialize(protocol, request, *where)
-        info = tcp.info()
-        received_before, segments_before = tcp.received, 0 if info is None else info.data_segs_in
+        """Send the request and read its answer."""
+        tcp, exchange.phase = connection.tcp, Phase.PROCESSING
+        request_target, headers = path, (("Host", origin.authority), *request.headers)
+        if self._proxy is not None and origin.scheme == "http":
+            request_target, headers = f"http://{origin.authority}{path}", (*headers, *self._proxy.headers)
+        info, received_before = tcp.info(), tcp.received
         with suppress(ConnectionError):  # the peer may have answered before it closed
-            await stream.send(data)
+            await connection.send(request.method, request_target, headers, request.body)
         exchange.sent = sent = self._deadline.since
-        response = await _read_head(stream, protocol)
+        response = await connection.read_head()
         exchange.received = tcp.arrived
-        exchange.headers = response.headers
-        exchange.answer = answer = _head(response)
-        processing = exchange.phases[Phase.PROCESSING] = self._deadline.end(tcp.arrived)
-        stood_still = self._stood_still_since(sent)
-        info = tcp.info()
-        merged = stood_still and (info is None or info.data_segs_in - segments_before > 1)
-        exchange.phase = Phase.TRANSFER
-        self._deadline.begin(tcp.arrived)
-        body = Body(_first(response.headers, b"content-encoding"), request.max_body_bytes)
-        await _read_body(stream, protocol, body)
-        transfer = self._deadline.end(tcp.arrived)
-        if merged:
-            # The head may have come long before the rest of what was read with it; the sum is exact.
-            exchange.phases[Phase.PROCESSING] = processing + transfer
-        elif not body.too_large:
-            exchange.phases[Phase.TRANSFER] = transfer
+        exchange.headers = tuple(response.headers)
+        exchange.answer = _head(response.status_code, exchange.headers)
+        exchange.phases[Phase.PROCESSING] = self._deadline.end(tcp.arrived)
+        merged = self._stood_still_since(sent) and _has_more_segments(info, tcp.info())
+        await self._read_body(connection, request.max_body_bytes, exchange, merged=merged)
         if merged or tcp.timed_by_loop or tcp.received - received_before > MAX_EXACT_BYTES:
             exchange.stalled |= self._stood_still_since(sent)
-        exchange.answer = replace(answer, body=body.content(), too_large=body.too_large)
 
-    def _serialize(self, protocol: h11.Connection, request: Request, origin: Origin, target: str) -> bytes:
-        """Return the request as it is sent: head and body in one piece."""
-        headers = [("Host", origin.authority), *request.headers]
-        if request.body or request.method not in {"GET", "HEAD"}:
-            headers.append(("Content-Length", str(len(request.body))))
-        if self._proxy is not None and origin.scheme == "http":
-            headers += self._proxy.headers
-            target = f"http://{origin.authority}{target}"
-        events: list[h11.Request | h11.Data | h11.EndOfMessage] = [
-            h11.Request(method=request.method, target=target, headers=headers)
-        ]
-        if request.body:
-            events.append(h11.Data(data=request.body))
-        events.append(h11.EndOfMessage())
-        return b"".join(protocol.send(event) or b"" for event in events)
+    async def _read_body(
+        self, connection: Connection, limit: int, exchange: Exchange, *, merged: bool
+    ) -> None:
+        """Read the body, and complete the answer.
+
+        Args:
+            connection: is used.
+            limit: decoded bytes of the body that are read.
+            exchange: what happened so far.
+            merged: whether the head may have come long before what was read with it.
+        """
+        tcp, exchange.phase = connection.tcp, Phase.TRANSFER
+        self._deadline.begin(tcp.arrived)
+        body = Body(_first(exchange.headers, b"content-encoding"), limit)
+        await connection.read_body(body)
+        transfer = self._deadline.end(tcp.arrived)
+        if merged:
+            exchange.phases[Phase.PROCESSING] += transfer  # only the sum is exact
+        elif not body.too_large:
+            exchange.phases[Phase.TRANSFER] = transfer
+        assert exchange.answer is not None  # noqa: S101  its head was read
+        exchange.answer = replace(exchange.answer, body=body.content(), too_large=body.too_large)
 
     def _stood_still_since(self, since: float) -> bool:
         return bool(self._network.stalls(since))
@@ -389,60 +351,22 @@ class ProbeTransport(httpx.AsyncBaseTransport):
     def _note_end(self, exchange: Exchange, tcp: TcpStream) -> None:
         exchange.own_delay = self._deadline.own_delay
         exchange.hung_up = tcp.ended
-        exchange.uncertain |= tcp.timed_by_loop
+        exchange.timed_by_loop |= tcp.timed_by_loop
         if exchange.error is not None:
             info = tcp.info()
             exchange.unacknowledged = info is not None and info.unacked > 0
         if tcp.received:
             self._network.stats.kernel_timestamps = tcp.has_timestamps
-            self._network.stats.loop_timed_exchanges += exchange.uncertain
+            self._network.stats.loop_timed_exchanges += exchange.timed_by_loop
 
 
 _OWN_HEADERS = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
-async def _read_head(stream: TcpStream | TlsStream, protocol: h11.Connection) -> h11.Response:
-    """Return the response's head, informational responses skipped.
-
-    Raises:
-        h11.RemoteProtocolError: if what came is not HTTP, or too much of it is no head.
-    """
-    received = 0
-    while True:
-        event = protocol.next_event()
-        if isinstance(event, h11.Response):
-            return event
-        if event is h11.NEED_DATA:
-            data = await stream.receive(READ_BYTES)
-            received += len(data)
-            if received > MAX_HEAD_BYTES:
-                raise h11.RemoteProtocolError("no response within the bytes that a head may have")
-            protocol.receive_data(data)
-        elif not isinstance(event, h11.InformationalResponse):
-            raise h11.RemoteProtocolError("no response")
-
-
-async def _read_body(stream: TcpStream | TlsStream, protocol: h11.Connection, body: Body) -> None:
-    """Read the body to its end, or until it is too large.
-
-    Raises:
-        h11.RemoteProtocolError: if it ends early, is framed wrongly, or too much comes that is no body.
-    """
-    received = 0
-    while not body.too_large:
-        event = protocol.next_event()
-        if isinstance(event, h11.Data):
-            body.feed(bytes(event.data))
-            received = 0
-        elif event is h11.NEED_DATA:
-            data = await stream.receive(READ_BYTES)
-            received += len(data)
-            if received > MAX_HEAD_BYTES:
-                raise h11.RemoteProtocolError("no body within the bytes that a head may have")
-            protocol.receive_data(data)
-        else:
-            return  # EndOfMessage
+def _has_more_segments(before: TcpInfo | None, after: TcpInfo | None) -> bool:
+    """Return True if the peer may have sent several segments between the two."""
+    return before is None or after is None or after.data_segs_in - before.data_segs_in > 1
 
 
 _JUDGED_HEADERS = frozenset({
@@ -451,13 +375,13 @@ _JUDGED_HEADERS = frozenset({
 })  # fmt: skip
 
 
-def _head(response: h11.Response) -> Answer:
+def _head(status_code: int, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
     """Return what of the head may be judged; of several headers of one name the first counts."""
-    headers: dict[str, str] = {}
-    for name, value in response.headers:
+    judged: dict[str, str] = {}
+    for name, value in headers:
         if name in _JUDGED_HEADERS:
-            headers.setdefault(name.decode("ascii"), value.decode("latin-1"))
-    return Answer(response.status_code, headers=headers)
+            judged.setdefault(name.decode("ascii"), value.decode("latin-1"))
+    return Answer(status_code, headers=judged)
 
 
 def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:

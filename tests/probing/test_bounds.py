@@ -12,10 +12,11 @@ from probing.loopback import Talk, answer, listening, no_tls, resolving, run, sa
 from probing.visit import visit
 
 from exporter.outcome import Phase, TransportStats
+from exporter.probing.connection import MAX_HEAD_BYTES, READ_BYTES
 from exporter.probing.contract import check_contract
 from exporter.probing.messages import Request
 from exporter.probing.timing import Deadline
-from exporter.probing.transport import MAX_HEAD_BYTES, READ_BYTES, Network, ProbeTransport
+from exporter.probing.transport import Network, ProbeTransport
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
