@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(_options: argparse.Namespace) -> None:
     read = partial(load, os.environ, _working_directory())
     config = read()
+    # httpx and structlog import it, if they can, for command lines of their own: 5 MB.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from exporter.daemon import run  # noqa: PLC0415
 
     run(config, read)
