@@ -19,7 +19,7 @@ MAX_HEAD_BYTES = 32 * 1024
 header lines, trailers. CloudFront, PingOne's edge, lets through 20 KiB of headers."""
 
 
-class Connection:
+class HttpConnection:
     """An open connection.
 
     Args:

@@ -28,7 +28,7 @@ import httpx
 from exporter.outcome import Phase, TlsFacts, TransportStats
 from exporter.probing.body import Body
 from exporter.probing.certificate import tls_facts
-from exporter.probing.connection import Connection
+from exporter.probing.connection import HttpConnection
 from exporter.probing.failure import AddressNotAllowedError, ProxyError
 from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
 from exporter.probing.origin import Origin, split_url
@@ -157,7 +157,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._absolute_hosts = absolute_hosts
         self._proxy = None if proxy_url is None else _parse_proxy(proxy_url)
         self._now = asyncio.get_running_loop().time
-        self._idle: dict[Origin, Connection] = {}
+        self._idle: dict[Origin, HttpConnection] = {}
         self._open: list[TcpStream | TlsStream] = []
 
     async def exchange(self, request: Request, admits: Admits | None = None) -> Exchange:
@@ -225,7 +225,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._open.clear()
         self._idle.clear()
 
-    def _reused(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> Connection | None:
+    def _reused(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> HttpConnection | None:
         connection = self._idle.pop(origin, None)
         if connection is None or not connection.stream.is_open():
             return None
@@ -234,13 +234,13 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.address, exchange.tls = connection.address, connection.tls
         return connection
 
-    def _crossed(self, reused: Connection, exchange: Exchange, error: Exception) -> bool:
+    def _crossed(self, reused: HttpConnection, exchange: Exchange, error: Exception) -> bool:
         """Return True if a request and the end of its kept connection may have crossed (RFC 9110, 9.2.2)."""
         is_closed = isinstance(error, ConnectionError | ssl.SSLEOFError | h11.RemoteProtocolError)
         is_unanswered = exchange.answer is None and reused.is_unanswered()
         return is_closed and is_unanswered and self._now() - (exchange.sent or 0.0) < MAX_CROSSING_SECONDS
 
-    async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> Connection:
+    async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> HttpConnection:
         proxy = self._proxy
         exchange.peer = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
         host, port = exchange.peer
@@ -259,7 +259,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             self._open[-1] = stream = TlsStream(tcp, self._tls, origin.host.removesuffix("."))
             exchange.phases[Phase.TLS] = await stream.handshake(self._deadline)
             exchange.tls = tls_facts(stream.session)
-        return Connection(stream, exchange.address, exchange.tls)
+        return HttpConnection(stream, exchange.address, exchange.tls)
 
     async def _resolve(self, host: str, exchange: Exchange) -> Sequence[str]:
         asked = self._now()
@@ -291,7 +291,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         """Ask the proxy for a tunnel; the time that it takes is part of connecting."""
         connecting = exchange.phases.pop(Phase.CONNECT)  # not complete without the tunnel
         exchange.tunneling = True
-        connection = Connection(tcp)
+        connection = HttpConnection(tcp)
         headers = (("Host", origin.endpoint), ("Accept", "*/*"), *proxy.headers)
         await connection.send("CONNECT", origin.endpoint, headers)
         response = await connection.read_head()
@@ -301,7 +301,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.phases[Phase.CONNECT] = connecting + self._deadline.end(tcp.arrived)
 
     async def _converse(
-        self, connection: Connection, request: Request, origin: Origin, path: str, exchange: Exchange
+        self, connection: HttpConnection, request: Request, origin: Origin, path: str, exchange: Exchange
     ) -> None:
         """Send the request and read its answer."""
         tcp, exchange.phase = connection.tcp, Phase.PROCESSING
@@ -323,7 +323,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             exchange.stalled |= self._stood_still_since(sent)
 
     async def _read_body(
-        self, connection: Connection, limit: int, exchange: Exchange, *, merged: bool
+        self, connection: HttpConnection, limit: int, exchange: Exchange, *, merged: bool
     ) -> None:
         """Read the body, and complete the answer.
 
