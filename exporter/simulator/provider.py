@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -86,8 +86,10 @@ _ENDPOINTS: Mapping[str, str] = {
     "/as/resume": "resume",
     "/as/jwks": "keys",
     "/as/token": "token",
+    "/as/.well-known/openid-configuration": "metadata",
+    "/signon/": "sign_on_page",
 }
-_FLOW_PATH = re.compile(rf"/flows/({UUID_PATTERN})")
+_FLOW_PATH = re.compile(rf"/flows/{UUID_PATTERN}")
 _PATH_WITH_ID = re.compile(rf"/({UUID_PATTERN})(/.*)")
 
 _SIGN_ON_HTML = (
@@ -132,43 +134,31 @@ class Provider:
         return response
 
     async def _route(self, request: Request, weather: Weather) -> Response:
-        path = request.url.path
+        path, known = request.url.path, _PATH_WITH_ID.fullmatch(request.url.path)
         if not self._urls.custom_domain:
-            environment_id, path = _split_path(path)
-            if environment_id not in {None, self._environment.id}:
+            if known is not None and known[1] != self._environment.id:
                 raise RefusedError(NOT_FOUND)
+            path = "" if known is None else known[2]
         method = "GET" if request.method == "HEAD" else request.method
-        match method, path:
-            case "GET", "/as/authorize":
-                return self._authorize(request, weather)
-            case "GET", "/as/resume":
-                return self._resume(request, weather)
-            case "GET", "/rp/authenticate":
-                return self._initiate(request, weather)
-            case "GET", "/rp/callback/openid_connect":
-                return await self._callback(request, weather)
-            case "POST", "/as/token":
-                return await self._token(request, weather)
-        flow = _FLOW_PATH.fullmatch(path)
-        if flow is not None and method == "POST":
-            body = await read_body(request, MAX_BODY_BYTES)
-            return self._act(self._known_flow(flow[1]), request, body, weather)
-        if flow is not None and method == "GET":
-            return JSONResponse(self._document(self._known_flow(flow[1]), request))
-        return self._page(method, path, weather)
+        handlers: Mapping[tuple[str, str | None], Callable[[Request, Weather], Awaitable[Response]]] = {
+            ("GET", "authorize"): self._authorize,
+            ("GET", "initiate"): self._initiate,
+            ("GET", "flow"): self._show,
+            ("POST", "sign_on"): self._act,
+            ("GET", "resume"): self._resume,
+            ("GET", "callback"): self._callback,
+            ("POST", "token"): self._token,
+            ("GET", "metadata"): self._metadata,
+            ("GET", "keys"): self._show_keys,
+            ("GET", "sign_on_page"): self._sign_on_page,
+        }
+        handler = handlers.get((method, _endpoint(method, path)))
+        if handler is None:
+            # The edge's answer to a path that does not exist; that a wrong method gets it too is inferred.
+            return JSONResponse({"message": "Missing Authentication Token"}, 403)
+        return await handler(request, weather)
 
-    def _page(self, method: str, path: str, weather: Weather) -> Response:
-        match method, path:
-            case "GET", "/as/.well-known/openid-configuration":
-                return _metadata(self._urls, weather)
-            case "GET", "/as/jwks":
-                return JSONResponse({"keys": _published(self._keys, weather)})
-            case "GET", "/signon/":
-                return HTMLResponse(_SIGN_ON_HTML)
-        # The edge's answer to a path that does not exist; that a wrong method gets it too is inferred.
-        return JSONResponse({"message": "Missing Authentication Token"}, 403)
-
-    def _authorize(self, request: Request, weather: Weather) -> Response:
+    async def _authorize(self, request: Request, weather: Weather) -> Response:
         authorize = read_authorize(request.url.query, self._applications(weather))
         if isinstance(weather, FlowFailed):
             return self._failed(authorize, "server_error", "The flow could not be started.")
@@ -204,16 +194,21 @@ class Provider:
         state = {} if authorize.state is None else {"state": authorize.state}
         return redirect(with_query(authorize.redirect_uri, {**error, **state}))
 
-    def _act(self, flow: Flow, request: Request, body: bytes, weather: Weather) -> Response:
+    async def _show(self, request: Request, _weather: Weather) -> Response:
+        return JSONResponse(self._document(self._flow_at(request), request))
+
+    async def _act(self, request: Request, weather: Weather) -> Response:
+        body = await read_body(request, MAX_BODY_BYTES)
+
         def sign_on(flow: Flow, username: str, password: str) -> Flow:
             return self._accounts.sign_on(flow, username, password, weather, self._clock())
 
-        flow = act(flow, request.headers.get("content-type", ""), body, sign_on)
+        flow = act(self._flow_at(request), request.headers.get("content-type", ""), body, sign_on)
         self._keep(flow)
         response = JSONResponse(flow_document(flow, self._urls))
         return self._with_session(response) if flow.status == COMPLETED else response
 
-    def _initiate(self, request: Request, weather: Weather) -> Response:
+    async def _initiate(self, request: Request, weather: Weather) -> Response:
         flow = self._known_flow(request.query_params.get("flowId", ""))
         offered = flow.status in {EXTERNAL, "USERNAME_PASSWORD_REQUIRED"}
         provider_id = request.query_params.get("providerId", "") if offered else ""
@@ -265,7 +260,7 @@ class Provider:
         links = ("next",) if sdk else self._random.choice(DETAILED_LINKS)
         return davinci_document(flow, self._urls, links)
 
-    def _resume(self, request: Request, weather: Weather) -> Response:
+    async def _resume(self, request: Request, weather: Weather) -> Response:
         flow_ids = request.query_params.getlist("flowId")
         flow = self._known_flow(flow_ids[0] if len(flow_ids) == 1 else "")
         now = self._clock()
@@ -278,6 +273,37 @@ class Provider:
         if flow.pi_flow:
             return JSONResponse({**flow_document(flow, self._urls), "authorizeResponse": result})
         return redirect(with_query(flow.redirect_uri, result))
+
+    async def _metadata(self, _request: Request, weather: Weather) -> Response:
+        document = discovery_document(self._urls)
+        if isinstance(weather, MetadataInvalid):
+            match weather.wrong:
+                case "json":
+                    return HTMLResponse("<!doctype html><title>Maintenance</title>")
+                case "issuer":
+                    document["issuer"] += "/"
+                case "member":
+                    del document["token_endpoint"]
+        return JSONResponse(document)
+
+    async def _show_keys(self, _request: Request, weather: Weather) -> Response:
+        """Show the keys; a private member that is published is not the real one."""
+        published = self._keys.published()
+        if isinstance(weather, KeysInvalid):
+            match weather.wrong:
+                case "missing":
+                    published = []
+                case "weak":
+                    published = [{**key, "n": key["n"][:171]} for key in published]  # of 342 characters
+                case "private":
+                    published = [{**key, "d": key["n"]} for key in published]
+        return JSONResponse({"keys": published})
+
+    async def _sign_on_page(self, _request: Request, _weather: Weather) -> Response:
+        return HTMLResponse(_SIGN_ON_HTML)
+
+    def _flow_at(self, request: Request) -> Flow:
+        return self._known_flow(request.url.path.rpartition("/")[2])
 
     def _known_flow(self, flow_id: str) -> Flow:
         flow = self._flows.get(flow_id, self._clock())
@@ -316,12 +342,6 @@ async def read_body(request: Request, limit: int) -> bytes:
     return body
 
 
-def _split_path(path: str) -> tuple[str | None, str]:
-    """Return the environment's id and the rest of the path; without an id, a path that does not exist."""
-    match = _PATH_WITH_ID.fullmatch(path)
-    return (None, "") if match is None else (match[1], match[2])
-
-
 def clock_skew(weather: Weather) -> float:
     """Return the seconds by which the provider's clock is ahead."""
     return weather.seconds if isinstance(weather, ClockSkewed) else 0.0
@@ -329,38 +349,14 @@ def clock_skew(weather: Weather) -> float:
 
 def endpoint_of(method: str, path: str) -> str | None:
     """Return what a request asks for, by the name that weather uses; None is any other path."""
-    match = _PATH_WITH_ID.fullmatch(path)
-    path = path if match is None else match[2]
+    known = _PATH_WITH_ID.fullmatch(path)
+    return _endpoint(method, path if known is None else known[2])
+
+
+def _endpoint(method: str, path: str) -> str | None:
     if _FLOW_PATH.fullmatch(path):
         return "sign_on" if method == "POST" else "flow"
     return _ENDPOINTS.get(path)
-
-
-def _metadata(urls: Urls, weather: Weather) -> Response:
-    document = discovery_document(urls)
-    if isinstance(weather, MetadataInvalid):
-        match weather.wrong:
-            case "json":
-                return HTMLResponse("<!doctype html><title>Maintenance</title>")
-            case "issuer":
-                document["issuer"] = f"{urls.issuer}/"
-            case "member":
-                del document["token_endpoint"]
-    return JSONResponse(document)
-
-
-def _published(keys: KeyRing, weather: Weather) -> list[dict[str, str]]:
-    """Return an environment's keys as JWKs; a private member that is published is not the real one."""
-    published = keys.published()
-    if isinstance(weather, KeysInvalid):
-        match weather.wrong:
-            case "missing":
-                return []
-            case "weak":
-                return [{**key, "n": key["n"][:171]} for key in published]  # of 342 characters
-            case "private":
-                return [{**key, "d": key["n"]} for key in published]
-    return published
 
 
 def discovery_document(urls: Urls) -> dict[str, Any]:
