@@ -159,10 +159,7 @@ IN = "in flows.yaml line"
             (f"targets.emea.Client_ID {IN} 6: same setting as targets.emea.client_id; keep one of them"),
         ),
         ("    client_id: x", f"targets.emea.client_id {IN} 6: set twice, first in line 5; keep one of them"),
-        (
-            "    timeout: 2m",
-            f"targets.emea.timeout {IN} 6: must be shorter than INTERVAL, which is 1m",
-        ),
+        ("    timeout: 2m", f"targets.emea.timeout {IN} 6: must be shorter than INTERVAL, which is 1m"),
         (
             "    region: EU\n    auth_url: https://a.example",
             f"targets.emea.region {IN} 6: REGION and AUTH_URL are mutually exclusive",

@@ -85,10 +85,7 @@ def test_other_names_are_ignored_whatever_their_values(tmp_path: Path) -> None:
     [
         (b"\xff\xfe", ".env: not encoded in UTF-8"),
         (b"\n\n" + LEVEL.encode() + b"='s3cr3t\n", ".env line 3: syntax error; use NAME=value"),
-        (
-            b"A=1\nexport " + LEVEL.lower().encode() + b'="x" y\n',
-            ".env line 2: syntax error; use NAME=value",
-        ),
+        (b"A=1\nexport " + LEVEL.lower().encode() + b'="x" y\n', ".env line 2: syntax error; use NAME=value"),
         (LEVEL.encode() + b"\n", ".env line 1: syntax error; use NAME=value"),
         (f"{LEVEL}=info\n{LEVEL}=debug\n".encode(), f"{LEVEL} in .env: set twice; keep one of them"),
         (

@@ -103,12 +103,7 @@ ENCRYPTED = "private key is encrypted; decrypt it"
         (CRT, "encrypted", KEY, ENCRYPTED),
         (CRT, "encrypted of old", KEY, ENCRYPTED),
         ("encrypted both", "", CERTIFICATE, ENCRYPTED),
-        (
-            CRT,
-            "other@example.com.key",
-            KEY,
-            "private key does not match the certificate",
-        ),
+        (CRT, "other@example.com.key", KEY, "private key does not match the certificate"),
         ("", OWN_KEY, KEY, "requires CLIENT_CERTIFICATE_FILE on the same level"),
         (CRT, "a\nb", KEY, "contains a control character, such as a line break"),
     ],

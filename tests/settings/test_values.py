@@ -152,11 +152,7 @@ def test_a_valid_value_reaches_the_configuration(name: str, value: str, result: 
         ("EXPECTED_STATUSES", ["A", 1], STRING),
         ("EXPECTED_STATUSES", None, "expected a list"),
         ("EXPECTED_STATUSES", [f"S{n}" for n in range(21)], STATUSES),
-        (
-            "EXPECTED_STATUSES",
-            "A,FAILED",
-            "FAILED can never be a success (its reason is always flow_failed)",
-        ),
+        ("EXPECTED_STATUSES", "A,FAILED", "FAILED can never be a success (its reason is always flow_failed)"),
         (
             "EXPECTED_STATUSES",
             "UNKNOWN",

@@ -169,22 +169,10 @@ def test_only_suites_of_tls_1_3_disable_tls_1_2(pems: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (
-            "  client_auth_type: RequestClientCert\n",
-            CLIENT_AUTH,
-        ),
-        (
-            "  client_auth_type: RequireAnyClientCert\n",
-            CLIENT_AUTH,
-        ),
-        (
-            "  client_auth_type: Sometimes\n",
-            CLIENT_AUTH,
-        ),
-        (
-            "  client_auth_type: RequireAndVerifyClientCert\n",
-            "client_auth_type @4: requires client_ca_file",
-        ),
+        ("  client_auth_type: RequestClientCert\n", CLIENT_AUTH),
+        ("  client_auth_type: RequireAnyClientCert\n", CLIENT_AUTH),
+        ("  client_auth_type: Sometimes\n", CLIENT_AUTH),
+        ("  client_auth_type: RequireAndVerifyClientCert\n", "client_auth_type @4: requires client_ca_file"),
         (
             "  client_ca_file: ca.crt\n",
             ("client_ca_file @4: requires client_auth_type: RequireAndVerifyClientCert"),
@@ -203,22 +191,10 @@ def test_only_suites_of_tls_1_3_disable_tls_1_2(pems: Path) -> None:
                 "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
             ),
         ),
-        (
-            "  cipher_suites: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n",
-            "cipher_suites @4: expected a list",
-        ),
-        (
-            "  min_version: TLS10\n",
-            "min_version @4: expected TLS12 or TLS13",
-        ),
-        (
-            "  max_version: 1.2\n",
-            "max_version @4: expected TLS12 or TLS13",
-        ),
-        (
-            "  max_version: TLS12\n  min_version: TLS13\n",
-            "min_version @5: must not be above max_version",
-        ),
+        ("  cipher_suites: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n", "cipher_suites @4: expected a list"),
+        ("  min_version: TLS10\n", "min_version @4: expected TLS12 or TLS13"),
+        ("  max_version: 1.2\n", "max_version @4: expected TLS12 or TLS13"),
+        ("  max_version: TLS12\n  min_version: TLS13\n", "min_version @5: must not be above max_version"),
         (
             "  curve_preferences: [X25519, CurveP256]\n",
             "curve_preferences @4: Python's ssl supports one curve only",
@@ -227,18 +203,12 @@ def test_only_suites_of_tls_1_3_disable_tls_1_2(pems: Path) -> None:
             "  curve_preferences: [Curve25519]\n",
             "curve_preferences @4: expected CurveP256, CurveP384, CurveP521 or X25519",
         ),
-        (
-            "  cert: x\n",
-            "cert @4: cert and cert_file are mutually exclusive",
-        ),
+        ("  cert: x\n", "cert @4: cert and cert_file are mutually exclusive"),
         (
             "  prefer_server_cipher_suites: perhaps\n",
             "prefer_server_cipher_suites @4: expected true or false",
         ),
-        (
-            "  min_version: [TLS12]\n",
-            "min_version @4: expected TLS12 or TLS13",
-        ),
+        ("  min_version: [TLS12]\n", "min_version @4: expected TLS12 or TLS13"),
         (
             "  client_ca_fiel: ca.crt\n",
             "client_ca_fiel @4: unknown setting; did you mean tls_server_config.client_ca_file?",
@@ -256,10 +226,7 @@ def test_tls_that_python_cannot_do_is_reported(text: str, error: str, pems: Path
             "{cert_file: absent.crt, key_file: server.key}",
             "cert_file @1: file not found: {directory}/absent.crt",
         ),
-        (
-            "{cert_file: server.crt, key_file: .}",
-            "key_file @1: not a regular file: {directory}",
-        ),
+        ("{cert_file: server.crt, key_file: .}", "key_file @1: not a regular file: {directory}"),
         (
             "{cert_file: server.key, key_file: server.key}",
             "cert_file @1: no readable certificate found; expected PEM certificates",
@@ -279,18 +246,9 @@ def test_tls_that_python_cannot_do_is_reported(text: str, error: str, pems: Path
             ),
             "client_ca_file @1: no readable certificate found; expected PEM certificates",
         ),
-        (
-            "{cert_file: server.crt}",
-            "key_file @1: missing; TLS requires it",
-        ),
-        (
-            "{min_version: TLS13, key_file: server.key}",
-            "cert_file @1: missing; TLS requires it",
-        ),
-        (
-            "yes",
-            "tls_server_config @1: expected a mapping",
-        ),
+        ("{cert_file: server.crt}", "key_file @1: missing; TLS requires it"),
+        ("{min_version: TLS13, key_file: server.key}", "cert_file @1: missing; TLS requires it"),
+        ("yes", "tls_server_config @1: expected a mapping"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_reported_where_it_is_named(text: str, error: str, pems: Path) -> None:
@@ -328,10 +286,7 @@ http_server_config:
             ("x-frame-options @3: unknown setting; did you mean http_server_config.headers.X-Frame-Options?"),
         ),
         ("Server: me", "Server @3: unknown setting"),
-        (
-            "X-Frame-Options: DENY",
-            "X-Frame-Options @3: expected deny or sameorigin",
-        ),
+        ("X-Frame-Options: DENY", "X-Frame-Options @3: expected deny or sameorigin"),
         (
             r'X-XSS-Protection: "0\r\nSet-Cookie: a"',
             "X-XSS-Protection @3: contains a control character, such as a line break",
@@ -416,18 +371,9 @@ def test_a_rate_limit_without_an_interval_is_none(text: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (
-            "{interval: 1s}",
-            "interval @1: requires burst, the number of requests allowed at once",
-        ),
-        (
-            "{interval: 1s, burst: 0}",
-            "burst @1: must be at least 1",
-        ),
-        (
-            "{interval: 1, burst: 1}",
-            "interval @1: invalid duration; use e.g. 500ms, 30s, 1m30s or 2h",
-        ),
+        ("{interval: 1s}", "interval @1: requires burst, the number of requests allowed at once"),
+        ("{interval: 1s, burst: 0}", "burst @1: must be at least 1"),
+        ("{interval: 1, burst: 1}", "interval @1: invalid duration; use e.g. 500ms, 30s, 1m30s or 2h"),
     ],
 )
 def test_an_invalid_rate_limit_is_reported(text: str, error: str, tmp_path: Path) -> None:
