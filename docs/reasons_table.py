@@ -160,11 +160,17 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
     ),
     (Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION): (
         "an error instead of the sign-on page",
-        "the destination's application at the identity provider: client ID and redirect URI",
+        (
+            "the destination's application at the identity provider: client ID and redirect URI; what its "
+            "login page shows in a browser"
+        ),
     ),
     (Reason.LOCATION_INVALID, Fault.CONFIGURATION): (
         "sign-on leads to a wrong place",
-        "the provider entry in the destination: issuer, authorization endpoint; `LOGIN_HOSTS`",
+        (
+            "the provider entry in the destination: issuer, authorization endpoint; `LOGIN_HOSTS`; "
+            "with SAML: `READY_BY`"
+        ),
     ),
     (Reason.LOCATION_INVALID, Fault.PROVIDER): (
         "sign-on ends with an error",

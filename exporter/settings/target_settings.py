@@ -199,8 +199,8 @@ class TargetDefaults(Section):
     )
     client_certificate_file: values.OptionalPath = setting(
         None,
-        "PEM file of the client certificate for providers that request one, followed by its issuers, "
-        "relative to the working directory; empty for none",
+        "PEM file of the client certificate for the two environments if they request one, followed by its "
+        "issuers, relative to the working directory; empty for none",
     )
     client_key_file: values.OptionalPath = setting(
         None,

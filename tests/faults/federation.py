@@ -112,7 +112,8 @@ class Broken:
         reason: and
         fault: of the probe.
         phase: where it ends.
-        fields: further settings of the target.
+        fields: further settings of the target; None is not set.
+        others: answers of other steps, and of paths at a provider that is not PingOne.
     """
 
     step: str
@@ -121,7 +122,8 @@ class Broken:
     reason: Reason
     fault: Fault
     phase: Phase = Phase.TRANSFER
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str | None] = field(default_factory=dict)
+    others: Mapping[str, Play] = field(default_factory=dict)
 
 
 @cache
@@ -316,13 +318,87 @@ FAULTS = (
 )  # fmt: skip
 
 
+PAGE_STATUS = 200
+FORM = "<form method=post><input name=login><input type=password name=password></form>"
+ENTRA_ERROR = '<script>$Config={"pgid":"ConvergedError","strServiceExceptionMessage":"AADSTS50011"}</script>'
+POSTED = "<form method=post action={}><input type=hidden name=error value={}><input name=state value={}>"
+OTHER = {"username": None, "password": None, "destination_client_secret": None, "source_kind": "auto"}
+"""Settings for a provider that is not PingOne, which gets no credentials."""
+
+
+SAML = redirects(lambda world: f"{world.url}/idp/authorize?SAMLRequest={CODE}&RelayState={STATE}")
+
+
+def page(text: str, status: int = PAGE_STATUS) -> Play:
+    return lambda _: html(status, f"<html><title>Sign in</title>{text}</html>".encode())
+
+
+def back(parameters: str) -> Play:
+    """Redirect to the destination's callback with these parameters."""
+    return redirects(lambda world: f"{world.callback}{parameters}&state={STATE}")
+
+
+def at_another(
+    play: Play, says: str, reason: Reason, fault: Fault, *, login_page: bool = False, **others: Play
+) -> Broken:
+    """Return a row of a provider that is not PingOne: what it answers to the destination's request."""
+    leads = redirects(lambda world: world.authorize_url().replace(f"{SOURCE}/as/authorize", "idp/authorize"))
+    asked = "login page: " if login_page else "prompt=none: "
+    return Broken("source_authorize", f"another provider, {asked}{says}", play, reason, fault,
+                  fields=OTHER | ({"ready_by": "login_page"} if login_page else {}),
+                  others={"initiate": leads, **others})  # fmt: skip
+
+
+FAULTS += (
+    at_another(back("?error=login_required"), "`login_required`: it is ready", R.OK, Fault.NONE),
+    at_another(lambda world: html(400, POSTED.format(world.callback, "login_required", STATE).encode()),
+               "`login_required` in a form that posts itself, as with form_post", R.OK, Fault.NONE),
+    at_another(back("?error=unauthorized_client"), "it does not know the client: comes back as an error",
+               R.OAUTH_ERROR, CONF),
+    at_another(back("#error=temporarily_unavailable"), "unavailable: comes back in the fragment",
+               R.SERVER_ERROR, PROV),
+    at_another(page(ENTRA_ERROR), "an error as a page with 200, as Entra ID shows it",
+               R.LOGIN_PAGE_ERROR, CONF),
+    at_another(page(FORM), "a login page although none may be shown", R.LOGIN_PAGE_ERROR, CONF),
+    at_another(page("Callback URL mismatch", 403), "an error as a page with 403, as Auth0 shows it",
+               R.LOGIN_PAGE_ERROR, CONF),
+    at_another(page("Sorry", 400), "an error page with 400", R.CLIENT_ERROR, CONF),
+    at_another(redirects(lambda world: f"{world.callback}?error=login_required&state=other"),
+               "another state", R.STATE_MISMATCH, PROV),
+    at_another(redirects(lambda _: f"https://evil.example/?error=login_required&state={STATE}"),
+               "`login_required` at another URL", R.LOCATION_INVALID, CONF),
+    at_another(page(FORM), "a login form", R.OK, Fault.NONE, login_page=True),
+    at_another(redirects(lambda _: "authorize/login?x=1"), "a login form after a relative redirect",
+               R.OK, Fault.NONE, login_page=True, **{"/login": page(FORM)}),
+    at_another(page(ENTRA_ERROR + FORM), "an error as a page with 200 that has a form",
+               R.LOGIN_PAGE_ERROR, CONF, login_page=True),
+    at_another(page("We are back soon"), "a page without a form", R.LOGIN_PAGE_ERROR, CONF, login_page=True),
+    at_another(page("error: invalid_client", 400), "an error page with 400", R.LOGIN_PAGE_ERROR, CONF,
+               login_page=True),
+    at_another(page("Not found", 404), "a page that does not exist", R.CLIENT_ERROR, CONF, login_page=True),
+    at_another(back("?error=unauthorized_client"), "it does not know the client: comes back as an error",
+               R.OAUTH_ERROR, CONF, login_page=True),
+    at_another(redirects(lambda _: f"https://evil.example/?{STATE}"), "redirects to another host",
+               R.LOCATION_INVALID, CONF, login_page=True),
+    at_another(redirects(lambda _: "authorize"), "redirects without end",
+               R.REDIRECTED, PROV, login_page=True),
+    at_another(page(FORM, 503), "503", R.SERVER_ERROR, PROV, login_page=True),
+    at_another(page(FORM), "a login form, asked for by SAML",
+               R.OK, Fault.NONE, login_page=True, initiate=SAML),
+    Broken("initiate", "leads to a provider with SAML, of which prompt=none cannot be asked",
+           SAML, R.LOCATION_INVALID, CONF, fields=OTHER),
+)  # fmt: skip
+
+
 def name_of(number: int) -> str:
     """Return the name of a row's target."""
     return f"{FAULTS[number].step}_{number}"
 
 
 def step_of(request: Request, path: str) -> str:
-    """Return the step that a request belongs to; `path` starts with the environment's id."""
+    """Return the step that a request belongs to; `path` starts with the environment's id, or with `idp`."""
+    if path.startswith("idp/"):
+        return "source_authorize" if path == "idp/authorize" else f"/{path.rpartition('/')[2]}"
     side = "source" if path.startswith(SOURCE) else "destination"
     rest = path.partition("/")[2]
     if rest.startswith("flows/"):
@@ -335,7 +411,8 @@ def step_of(request: Request, path: str) -> str:
 def environments(authority: Authority, names: frozenset[str] | None = None) -> Iterator[dict[str, str]]:
     """Play all rows, or those of these names, and a healthy target; yields an exporter's variables."""
     worlds: dict[str, World] = {}
-    plays = {name_of(number): {row.step: row.play} for number, row in enumerate(FAULTS)} | {"healthy": {}}
+    plays = {name_of(number): {row.step: row.play, **row.others} for number, row in enumerate(FAULTS)}
+    plays["healthy"] = {}
 
     async def script(request: Request, writer: asyncio.StreamWriter) -> None:
         name, _, path = request.path.removeprefix("/").partition("/")
@@ -345,7 +422,7 @@ def environments(authority: Authority, names: frozenset[str] | None = None) -> I
         if step == "source_resume" and request.header("Cookie") != f"ST={COOKIE}":
             await html(400)(request, writer)
             return
-        play = plays[name].get(step, GOOD[step])
+        play = plays[name].get(step) or GOOD[step]
         await play(worlds[name])(request, writer)
 
     with HttpServer(script, tls=authority.good().tls) as server:
@@ -356,7 +433,8 @@ def environments(authority: Authority, names: frozenset[str] | None = None) -> I
             if names is not None and name not in {*names, "healthy"}:
                 continue
             settings = {**SETTINGS, "username": f"{USERNAME}-{name}", **fields}  # one password per user
-            variables |= target_variables(name, worlds[name].url, **settings)
+            given = {field: value for field, value in settings.items() if value is not None}
+            variables |= target_variables(name, worlds[name].url, **given)
         yield variables
 
 

@@ -61,7 +61,8 @@ def test_a_fault_is_reported_at_its_step(probed: Probed, number: int) -> None:
     row, outcome = FAULTS[number], probed.outcomes[name_of(number)]
     found = [outcome[name] for name in ("step", "reason", "fault", "phase")]
     assert found == [row.step, row.reason, row.fault, row.phase], row.says
-    assert [step["step"] for step in outcome["steps"]] == list(STEPS[: STEPS.index(row.step) + 1])
+    taken = dict.fromkeys(step["step"] for step in outcome["steps"])  # once each: redirects repeat one
+    assert list(taken) == list(STEPS[: STEPS.index(row.step) + 1])
     assert {step["reason"] for step in outcome["steps"][:-1]} <= {"ok"}
     assert (row.reason, row.fault) in pairs_of(Journey.FEDERATION)
 
@@ -129,6 +130,4 @@ def test_the_table_has_every_reason_that_only_a_federation_can_have() -> None:
     only = {reason for reason, _ in pairs_of(Journey.FEDERATION)} - {
         reason for reason, _ in pairs_of(Journey.AUTHORIZE)
     }
-    assert only - {row.reason for row in FAULTS} == {
-        Reason.LOGIN_PAGE_ERROR
-    }  # of other providers than PingOne
+    assert only <= {row.reason for row in FAULTS}
