@@ -104,18 +104,12 @@ def _with_weather(environments: Sequence[Environment], weather: Sequence[str]) -
             raise DemoError(f"--weather {text}: expected NAME=KIND, where NAME is one of {names}")
         try:
             by_name[name] = replace(by_name[name], weather=parse_weather_text(kind))
+            check_weather(by_name[name], by_name[name].weather)
         except WeatherError as error:
             raise DemoError(f"--weather {text}: {error}") from error
-    chosen = tuple(by_name.values())
-    errors = []
-    for environment in chosen:
-        try:
-            check_weather(environment, environment.weather)
         except TLSRequiredError as error:
-            errors.append(str(error))
-    if errors:
-        raise DemoError("\n".join(errors))
-    return chosen
+            raise DemoError(str(error)) from error
+    return tuple(by_name.values())
 
 
 def _read_script(path: Path) -> Script:
