@@ -13,6 +13,7 @@ from typing import Any
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, DISCOVERY_CHECKS, Outcome, Phase, SkipCause, StepRecord, TlsFacts
 from exporter.reasons import FAULTS, Fault, Reason
+from exporter.status import DestinationStatus
 from exporter.target import Journey, JourneyTiming, Target
 
 MINUTE = 60.0
@@ -147,6 +148,7 @@ class Pod:
         egress: from which minute on the own-connectivity check finds what; empty without such a check.
         reloads: at which minute a reload succeeds or fails.
         shard: which share of the targets it has, from 0, and of how many.
+        destinations: from which minute on what is known of the destinations.
         dropped: families that relabeling drops.
         labels: further labels of the scrape.
     """
@@ -159,6 +161,7 @@ class Pod:
     egress: Mapping[float, bool] = field(default_factory=dict)
     reloads: Mapping[float, bool] = field(default_factory=dict)
     shard: tuple[int, int] = (0, 1)
+    destinations: Mapping[float, DestinationStatus] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -198,6 +201,7 @@ class _Life:
             list(targets.values()),
             buckets=_BUCKETS,
             suspended=lambda target: Reason.ACCOUNT_LOCKED if target.name in self._suspended else None,
+            destinations=self._destinations,
             wall=lambda: self._now,
         )
         self._metrics.set_shard(*pod.shard)
@@ -208,6 +212,10 @@ class _Life:
         for watched in pod.watched:
             for minute, sky in watched.past.items():
                 self._metrics.observe(_outcome(watched, sky, minute * MINUTE))
+
+    def _destinations(self) -> list[DestinationStatus]:
+        begun = [known for minute, known in self._pod.destinations.items() if minute * MINUTE <= self._now]
+        return begun[-1:]
 
     def _first(self, watched: Watched) -> float:
         # the first process of a story has been probing for long: it keeps the target's phase from the begin

@@ -43,7 +43,13 @@ FAMILIES = frozenset(
 """Series that expressions and templates ask for, as they stand in the text."""
 
 _SUBJECT = 'ALERTS{alertstate="firing"}'
-for _label in ("auth_host", "destination_auth_host", "instance", "target"):  # the last that there is
+for _label in (
+    "auth_host",
+    "destination_auth_host",
+    "destination",
+    "instance",
+    "target",
+):  # the last that there is
     _SUBJECT = f'label_replace({_SUBJECT}, "subject", "$1", "{_label}", "(.+)")'
 _FIRING = f"count by (alertname, subject) ({_SUBJECT})"
 

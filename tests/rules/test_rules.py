@@ -38,7 +38,12 @@ ABOUT_THE_EXPORTER = {
     "PingOneEgressDown",
     "PingOneConfigReloadFailed",
 }
-OF_MANY_OWNERS = {"PingOneAuthHostOutage", "PingOneDestinationOutage"}
+OF_MANY_OWNERS = {
+    "PingOneAuthHostOutage",
+    "PingOneDestinationOutage",
+    "PingOneDestinationProvidersMissing",
+    "PingOneListingFailing",
+}
 FLEETING = {"reason", "fault", "step", "phase"}
 """Labels that change while an alert is pending, and would begin it anew."""
 
