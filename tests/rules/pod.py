@@ -8,12 +8,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from exporter.observing import Metrics
-from exporter.outcome import CHECKS, DISCOVERY_CHECKS, Outcome, Phase, SkipCause, StepRecord, TlsFacts
+from exporter.outcome import (
+    CHECKS,
+    DISCOVERY_CHECKS,
+    DiscoveryFacts,
+    Outcome,
+    Phase,
+    SkipCause,
+    StepRecord,
+    TlsFacts,
+)
 from exporter.reasons import FAULTS, Fault, Reason
-from exporter.status import DestinationStatus
+from exporter.status import DestinationStatus, StatusPageReport
 from exporter.target import Journey, JourneyTiming, Target
 
 MINUTE = 60.0
@@ -36,6 +46,8 @@ class Sky:
         failed_checks: contract checks that a flow fails.
         skew: the provider's clock minus ours, in seconds.
         certificate_days: until the certificate expires, counted from the story's begin; None without TLS.
+        chain_days: the same of the first certificate of the chain; None if the chain is unknown.
+        keys_days: the same of the last certificate of the signing keys; None if they have none.
         skipped: the probe is not done at all, for this cause.
         lag: seconds that it begins late.
         silent: nothing happens at all, nor is it counted: the schedule is dead.
@@ -51,6 +63,8 @@ class Sky:
     failed_checks: tuple[str, ...] = ()
     skew: float = 0.2
     certificate_days: float | None = 60.0
+    chain_days: float | None = None
+    keys_days: float | None = None
     skipped: SkipCause | None = None
     lag: float = 0.001
     silent: bool = False
@@ -91,6 +105,7 @@ class Watched:
         past: probes before the story: minutes (negative) and what they found.
         journey: what is probed; two entries with one name are one target with two journeys.
         destination: the destination's auth host.
+        destination_environment: id of the destination.
         settings: further fields of the target.
     """
 
@@ -104,6 +119,7 @@ class Watched:
     past: Weather = field(default_factory=dict)
     journey: Journey = Journey.AUTHORIZE
     destination: str = ""
+    destination_environment: str = SOURCE
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def target(self, journeys: tuple[Journey, ...]) -> Target:
@@ -112,7 +128,7 @@ class Watched:
         return Target(
             name=self.name,
             source_environment_id=SOURCE,
-            destination_environment_id=SOURCE,
+            destination_environment_id=self.destination_environment,
             client_id=SOURCE,
             source_url=f"https://{self.host}/{SOURCE}",
             redirect_uri=f"https://{self.host}/{SOURCE}/rp/callback/openid_connect",
@@ -146,6 +162,7 @@ class Pod:
         until: minute of its end, if it ends within the story.
         listed: whether Prometheus still looks for it when it has ended (`up` is then 0), and before it began.
         egress: from which minute on the own-connectivity check finds what; empty without such a check.
+        pages: from which minute on the vendor's status page is known how; empty without one.
         reloads: at which minute a reload succeeds or fails.
         shard: which share of the targets it has, from 0, and of how many.
         destinations: from which minute on what is known of the destinations.
@@ -159,6 +176,7 @@ class Pod:
     until: float = float("inf")
     listed: bool = False
     egress: Mapping[float, bool] = field(default_factory=dict)
+    pages: Mapping[float, StatusPageReport] = field(default_factory=dict)
     reloads: Mapping[float, bool] = field(default_factory=dict)
     shard: tuple[int, int] = (0, 1)
     destinations: Mapping[float, DestinationStatus] = field(default_factory=dict)
@@ -209,6 +227,7 @@ class _Life:
         self._due = {(watched.name, watched.journey): self._first(watched) for watched in pod.watched}
         self._checks = sorted(pod.egress.items())
         self._reloads = sorted(pod.reloads.items())
+        self._pages = sorted(pod.pages.items(), key=itemgetter(0))
         for watched in pod.watched:
             for minute, sky in watched.past.items():
                 self._metrics.observe(_outcome(watched, sky, minute * MINUTE))
@@ -243,6 +262,8 @@ class _Life:
         """Do what has ended since the last scrape."""
         while self._checks and self._checks[0][0] * MINUTE <= self._now:
             self._metrics.egress(self._checks.pop(0)[1])
+        while self._pages and self._pages[0][0] * MINUTE <= self._now:
+            self._metrics.status_page(self._pages.pop(0)[1])
         while self._reloads and self._reloads[0][0] * MINUTE <= self._now:
             self._metrics.config_loaded(good=self._reloads.pop(0)[1])
         for watched in self._pod.watched:
@@ -273,7 +294,10 @@ def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
     good = sky.reason is Reason.OK
     tls = None
     if sky.certificate_days is not None:
-        tls = TlsFacts(version="TLSv1.3", cipher="x", not_after=sky.certificate_days * DAY)
+        chain = None if sky.chain_days is None else sky.chain_days * DAY
+        tls = TlsFacts(
+            version="TLSv1.3", cipher="x", not_after=sky.certificate_days * DAY, chain_not_after=chain
+        )
     checks = DISCOVERY_CHECKS if watched.journey is Journey.DISCOVERY else CHECKS
     last = watched.journey.steps[-1] if good or watched.journey is Journey.AUTHORIZE else sky.step
     record = StepRecord(
@@ -299,7 +323,13 @@ def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
         transaction_id="t",
         steps=(record,),
         stalled=sky.stalled,
+        discovery=_facts(sky) if good and watched.journey is Journey.DISCOVERY else None,
     )
+
+
+def _facts(sky: Sky) -> DiscoveryFacts:
+    expiry = None if sky.keys_days is None else sky.keys_days * DAY
+    return DiscoveryFacts(signing_keys=2, signing_keys_hash=1, metadata_hash=1, certificate_expiry=expiry)
 
 
 def _read(page: str, families: frozenset[str], labels: str) -> Iterator[tuple[str, float]]:

@@ -33,7 +33,7 @@ ENTRIES: Sequence[dict[str, Any]] = [
 ALERTS: Mapping[str, dict[str, Any]] = {rule["alert"]: rule for rule in ENTRIES if "alert" in rule}
 RECORDED = frozenset(rule["record"] for rule in ENTRIES if "record" in rule)
 
-_NAMED = re.compile(r"(?<![a-z_:])pingone_flow_[a-z_]+")
+_NAMED = re.compile(r"(?<![a-z_:])pingone_(?:flow|status)_[a-z_]+")
 FAMILIES = frozenset(
     name
     for rule in ENTRIES
@@ -44,6 +44,8 @@ FAMILIES = frozenset(
 
 _SUBJECT = 'ALERTS{alertstate="firing"}'
 for _label in (
+    "page",
+    "component",
     "auth_host",
     "destination_auth_host",
     "destination",

@@ -37,6 +37,8 @@ ABOUT_THE_EXPORTER = {
     "PingOneProbesStalled",
     "PingOneEgressDown",
     "PingOneConfigReloadFailed",
+    "PingOneVendorReportsProblem",
+    "PingOneStatusPageUnreadable",
 }
 OF_MANY_OWNERS = {
     "PingOneAuthHostOutage",
@@ -48,7 +50,7 @@ FLEETING = {"reason", "fault", "step", "phase"}
 """Labels that change while an alert is pending, and would begin it anew."""
 
 _QUERY = re.compile(r'printf "((?:[^"\\]|\\.)*)"[^|}]*\| query\b')
-_NAMED = re.compile(r"[a-z:]*pingone_flow[a-z0-9_:]+|\bup\b|ALERTS")
+_NAMED = re.compile(r"[a-z:]*pingone_(?:flow|status)[a-z0-9_:]+|\bup\b|ALERTS")
 _SECTIONS = [
     "What it means",
     "User impact",
@@ -207,6 +209,9 @@ def test_an_alert_has_everything_that_an_on_call_engineer_needs(alert: str) -> N
 @pytest.mark.parametrize("alert", sorted(ALERTS.keys() - ABOUT_THE_EXPORTER - OF_MANY_OWNERS))
 def test_owner_and_tier_reach_an_alert_about_a_target(alert: str) -> None:
     expression = ALERTS[alert]["expr"]
+    expression += "".join(
+        rule["expr"] for name, rule in ALL if name.startswith("host:") and name in expression
+    )
 
     assert "group_left (auth_host, owner, tier)\n" in expression
     assert "target:pingone_flow_target_info:one" in expression
@@ -255,10 +260,9 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
 def test_a_runbook_has_every_section_and_three_checks(alert: str) -> None:
     text = (RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8")
     severity = ALERTS[alert]["labels"]["severity"]
+    reaches = {"critical": "a page", "warning": "a ticket", "info": "for information"}[severity]
 
-    assert text.startswith(
-        f"# {alert}\n\nSeverity: {severity}, a {'page' if severity == 'critical' else 'ticket'}"
-    )
+    assert text.startswith(f"# {alert}\n\nSeverity: {severity}, {reaches}")
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == _SECTIONS
     first = text.partition("## Check first")[2].partition("## ")[0]
     assert re.findall(r"^(\d)\. ", first, re.MULTILINE) == ["1", "2", "3"]

@@ -329,8 +329,8 @@ def test_the_ticket_of_changed_keys_names_the_target_and_where_to_look(tmp_path:
         alert="PingOneSigningKeysChanged",
         labels={**HOST, "target": "emea", "owner": "iam"},
         description="All signing keys of the source of emea changed at once in the last hour; destinations "
-        "that keep copies of the old ones reject its tokens. To investigate, run: "
-        "curl -s http://pingone-flow-exporter:9988/metrics | grep 'signing_key.*target=\"emea\"'",
+        "that keep copies of the old ones reject its tokens; keys now: 2. To investigate, run: "
+        "curl -s http://10.0.0.1:9988/metrics | grep 'signing_key.*target=\"emea\"'",
     )
     pod = Pod(watched=[discovery({0: OTHER_KEYS}, labels={"owner": "iam"})])
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rules.pod import DAY, FAIR, MINUTE, TIMEOUT, Pod, Sky, Watched, Weather
-from rules.story import Story, always
+from rules.pod import DAY, FAIR, JOB, MINUTE, TIMEOUT, Pod, Sky, Watched, Weather
+from rules.story import Story, Text, always
 
 from exporter.outcome import Phase
 from exporter.reasons import Fault, Reason
@@ -104,6 +104,25 @@ def test_an_outage_of_a_shared_host_is_one_page(tmp_path: Path) -> None:
     verify(tmp_path, Pod(watched=watched), firing=always(10, 40, f"PingOneAuthHostOutage {HUB}"))
 
 
+def test_environments_that_share_a_host_are_different_destinations(tmp_path: Path) -> None:
+    """PingOne's own hosts are shared: all federations of one environment may be a fifth of a host's."""
+    other = "5d1f4f2c-9c4c-4f0a-8a52-0e0f3d1c7b11"
+    broken = [
+        a_federation(name, {5: REJECTED}, phase=10 + 13 * number, destination_environment=other)
+        for number, name in enumerate(("emea", "apac"))
+    ]
+    healthy = [a_federation(f"fine{number}", phase=40) for number in range(8)]
+    text = Text(
+        alert="PingOneDestinationOutage",
+        labels={"job": JOB, "destination_auth_host": HUB, "destination_environment_id": other},
+        description=f"100% of the targets with destination {HUB}, environment {other}, fail at a step of "
+        "the destination; 2 at step callback with exchange_rejected, fault configuration. To investigate, "
+        "run with the exporter's environment: pingone-flow-exporter probe emea apac",
+    )
+    pod = Pod(watched=[*broken, *healthy])
+    verify(tmp_path, pod, firing=always(0, 6) | always(10, 15, OUTAGE), texts={15: text})
+
+
 def test_half_of_the_federations_of_a_destination_are_not_an_outage(tmp_path: Path) -> None:
     watched = [
         a_federation("emea", {5: REJECTED}),
@@ -136,6 +155,31 @@ def test_a_journey_that_becomes_longer_fires_nothing(tmp_path: Path) -> None:
     before = Pod(watched=[a_federation(settings={"application": APPLICATION})], until=10)
     after = Pod(watched=[a_federation()], instance="10.0.0.2:9988", since=10)
     verify(tmp_path, before, after, firing=always(0, 40))
+
+
+def test_a_target_that_no_longer_runs_federation_is_a_ticket_and_one_that_is_gone_is_none(
+    tmp_path: Path,
+) -> None:
+    before = Pod(
+        watched=[an_authorize(), a_federation(), an_authorize("apac"), a_federation("apac")], until=10
+    )
+    after = Pod(watched=[an_authorize()], instance="10.0.0.2:9988", since=10)
+    text = Text(
+        alert="PingOneJourneyShortened",
+        labels={"job": JOB, "auth_host": "emea.example", "target": "emea", "journey": "federation"},
+        description="The probes of emea go less far than yesterday; the journey federation does not run any "
+        "more. A setting is gone, such as PASSWORD, DESTINATION_CLIENT_SECRET or a part of JOURNEYS. To "
+        "investigate, run with the exporter's environment: pingone-flow-exporter check-config",
+    )
+    firing = always(0, 19) | always(27, 40, "PingOneJourneyShortened emea")
+    verify(tmp_path, before, after, firing=firing, texts={30: text})
+
+
+def test_the_clock_of_a_destination_names_the_destination(tmp_path: Path) -> None:
+    pod = Pod(
+        watched=[a_federation(weather={0: Sky(skew=60)}), a_federation("apac", destination="x.example")]
+    )
+    verify(tmp_path, pod, firing={20: {f"PingOneClockSkew {HUB}"}})
 
 
 @pytest.mark.parametrize(
