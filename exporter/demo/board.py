@@ -13,6 +13,7 @@ from rich.text import Text
 
 from exporter.outcome import Outcome, rfc3339
 from exporter.reasons import FAULT_COLORS
+from exporter.target import Journey
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
@@ -58,7 +59,12 @@ class Board:
         self._tallies = {target: _Tally() for target in weather}
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Record an outcome; without a terminal, print a line when the reason changed."""
+        """Record an outcome; without a terminal, print a line when the reason changed.
+
+        A row shows whether users can sign on: outcomes of `discovery` are on the page alone.
+        """
+        if outcome.journey is Journey.DISCOVERY:
+            return
         tally = self._tallies[outcome.target]
         changed = tally.last is None or tally.last.reason is not outcome.reason
         if changed:

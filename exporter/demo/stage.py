@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +32,11 @@ SETTINGS = {
     "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1900ms",
     "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "500ms",
     "FLOW_EXPORTER_SHUTDOWN_GRACE": "2s",
+    "FLOW_EXPORTER_TARGETS__UK_PARTNERS__JOURNEYS": "federation,discovery",
+    "FLOW_EXPORTER_TARGETS__UK_PARTNERS__DISCOVERY_INTERVAL": "10s",
 }
+SECRET_DAYS = 20
+"""The client secret of that target expires so soon."""
 
 
 def demo(*, duration: float | None, prometheus: bool) -> None:
@@ -55,12 +60,15 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         # A closed terminal would leave Prometheus and temporary files behind.
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
         running = await _start_simulator(stack, CONTROL_PORT)
+        running.status_page.switch("partial_outage")
         sockets = _bind(WEB_PORT)
         address = f"127.0.0.1:{sockets[0].getsockname()[1]}"
         # A directory of its own, so that the demo reads no .env.
         folder = stack.enter_context(TemporaryDirectory(prefix="demo-"))
         variables = running.exporter_variables() | SETTINGS
         variables["FLOW_EXPORTER_WEB__LISTEN_ADDRESS"] = address
+        expires = datetime.now(UTC) + timedelta(days=SECRET_DAYS)
+        variables["FLOW_EXPORTER_TARGETS__UK_PARTNERS__SECRET_EXPIRES"] = expires.date().isoformat()
         read = partial(load, variables, Path(folder))
         board = Board(console, {name: partial(_weather, running, name) for name in running.sources()})
         urls = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}

@@ -26,6 +26,7 @@ from exporter.simulator.environments import Environment
 from exporter.simulator.listener import Listener
 from exporter.simulator.script import Clock, Script, check_script, play
 from exporter.simulator.simulated_environment import ServerCertificates, SimulatedEnvironment
+from exporter.simulator.simulated_status_page import COMPONENT, SimulatedStatusPage
 from exporter.simulator.weather import Weather
 
 DAY = timedelta(days=1)
@@ -40,12 +41,14 @@ class Simulator:
     Args:
         environments: by name, in the order they were given.
         control_url: of the control API, without a trailing slash.
+        status_page: the vendor's, which the control API serves.
         ca_file: the certificate that clients of https environments must trust, for as long as the simulator
             runs; None without such environments.
     """
 
     environments: Mapping[str, SimulatedEnvironment]
     control_url: str
+    status_page: SimulatedStatusPage
     ca_file: Path | None = None
 
     async def set_weather(self, environment: str, weather: Weather) -> None:
@@ -73,10 +76,15 @@ class Simulator:
             for provider in each.environment.providers:
                 source = self.environments[provider.source].environment
                 settings[source.name] |= each.federation_settings(provider, source)
-        return {
+        variables = {
             f"FLOW_EXPORTER_TARGETS__{name.upper()}__{setting}": value
             for name, of_target in settings.items()
             for setting, value in of_target.items()
+        }
+        return variables | {
+            "FLOW_EXPORTER_STATUS_PAGE__URL": f"{self.control_url}/api/v2/summary.json",
+            "FLOW_EXPORTER_STATUS_PAGE__COMPONENTS": COMPONENT,
+            "FLOW_EXPORTER_STATUS_PAGE__INTERVAL": "1m",
         }
 
 
@@ -137,13 +145,15 @@ async def simulator(
                 random=random,
             )
             stack.push_async_callback(running.stop)
-        control = Listener(host, control_port, control_app(simulated))
+        status_page = SimulatedStatusPage(clock.time)
+        control = Listener(host, control_port, control_app(simulated, status_page))
         stack.push_async_callback(control.stop)
         await control.open()
         for running in simulated.values():
             await running.start()
         result = Simulator(
             environments=simulated,
+            status_page=status_page,
             control_url=f"http://{_in_url(public_host)}:{control.port}",
             ca_file=ca_file,
         )

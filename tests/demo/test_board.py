@@ -61,6 +61,12 @@ class Show:
         return captured.get().splitlines()
 
 
+def test_a_row_is_about_sign_on_not_about_discovery() -> None:
+    show = Show()
+    show.board.observe(outcome(Reason.KEYS_INVALID, journey=Journey.DISCOVERY))
+    assert show.written() == ""
+
+
 def test_without_a_terminal_each_change_of_reason_is_a_line() -> None:
     show = Show(width=20)
     show.board.observe(outcome())

@@ -54,11 +54,16 @@ def test_page_metrics_and_control_respond_at_the_printed_addresses(tmp_path: Pat
         assert "emea_workforce" in get(places["page"])
         page = poll(
             lambda: Samples(get(places["metrics"])),
-            lambda page: len(page.series("pingone_flow_probe_success")) == len(NAMES),
-            what="a probe of every environment",
+            lambda page: (
+                len(page.series("pingone_flow_probe_success")) == len(NAMES) + 1
+                and page.has("pingone_status_component")
+            ),
+            what="a probe of every environment and journey, and the status page",
         )
         intervals = {value for _, value in page.series("pingone_flow_target_interval_seconds")}
-        assert intervals == {2.0, 30.0}  # the latter with a password
+        assert intervals == {2.0, 10.0, 30.0}  # of discovery, and with a password
+        assert page.has("pingone_flow_signing_keys", target="uk_partners")
+        assert page.value("pingone_status_component", status="partial_outage") == 1
         listed = json.loads(get(places["weather"]))["environments"]
         assert [environment["environment"] for environment in listed] == ENVIRONMENTS
 
@@ -110,7 +115,7 @@ def test_the_demos_prometheus_scrapes_every_environment(tmp_path: Path) -> None:
         assert list(places)[2] == "Prometheus"
         stored = poll(
             lambda: json.loads(get(f"{places['Prometheus']}/api/v1/query?query=pingone_flow_probe_success")),
-            lambda answer: len(answer["data"]["result"]) == len(NAMES),
+            lambda answer: len(answer["data"]["result"]) == len(NAMES) + 1,
             what="a sample of every environment",
         )
         labels = [entry["metric"] for entry in stored["data"]["result"]]

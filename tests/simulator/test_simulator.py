@@ -177,7 +177,8 @@ def variables(**changes: Any) -> tuple[dict[str, str], str, str]:  # noqa: ANN40
     """Return the variables without their common prefix, the base URL and the authority's file."""
     with Simulated([emea(**changes)]) as simulated:
         prefix = "FLOW_EXPORTER_TARGETS__EMEA__"
-        found = simulated.variables
+        page = "FLOW_EXPORTER_STATUS_PAGE__"
+        found = {name: value for name, value in simulated.variables.items() if not name.startswith(page)}
         assert all(name.startswith(prefix) for name in found)
         short = {name.removeprefix(prefix): value for name, value in found.items()}
         return short, simulated.environment("emea").base_url, str(simulated.running.ca_file)

@@ -1,0 +1,62 @@
+"""The simulator's status page: one switch, by the control API; the exporter reads it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from harness.waiting import PATIENCE
+
+from exporter.probing import StatusPage
+from exporter.simulator.simulated_status_page import COMPONENT, IMPACTS
+from exporter.status import COMPONENT_STATUSES, StatusPageReport
+
+if TYPE_CHECKING:
+    from harness.simulated import Simulated
+
+
+def put(simulated: Simulated, content: str) -> httpx.Response:
+    with httpx.Client(trust_env=False, timeout=PATIENCE, verify=False) as client:  # noqa: S501  plain http
+        return client.put(f"{simulated.control_url}/status-page", content=content)
+
+
+def read(simulated: Simulated) -> StatusPageReport:
+    variables = simulated.variables
+    url = variables["FLOW_EXPORTER_STATUS_PAGE__URL"]
+    page = StatusPage(url, [variables["FLOW_EXPORTER_STATUS_PAGE__COMPONENTS"]])
+    return asyncio.run(page.refresh())
+
+
+@pytest.mark.parametrize(("status", "impact"), IMPACTS.items())
+def test_the_switch_changes_what_an_exporter_reads(
+    simulated: Simulated, status: str, impact: str | None
+) -> None:
+    response = put(simulated, f'{{"status": "{status}"}}')
+    assert (response.status_code, response.json()) == (200, {"component": COMPONENT, "status": status})
+    report = read(simulated)
+    assert report.fetched_ok
+    assert not report.findings
+    assert [(component.name, component.status) for component in report.components] == [(COMPONENT, status)]
+    assert [incident.impact for incident in report.incidents] == ([impact] if impact else [])
+    assert len(report.maintenances) == (status == "under_maintenance")
+    assert report.components[0].since == report.updated
+    assert {incident.since for incident in report.incidents} <= {report.updated}
+    assert {maintenance.since for maintenance in report.maintenances} <= {report.updated}
+
+
+def test_the_switch_has_every_status_of_a_page() -> None:
+    assert {*IMPACTS, "unknown"} == set(COMPONENT_STATUSES)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"status": "on_fire"}', '{"status": []}', "[" * 4000])
+def test_an_error_changes_nothing(simulated: Simulated, content: str) -> None:
+    assert put(simulated, '{"status": "major_outage"}').status_code == 200
+    response = put(simulated, content)
+    assert response.status_code == 400
+    assert response.json()["error"] == (
+        'the body must be JSON such as {"status": "partial_outage"}, with one of operational, '
+        "degraded_performance, partial_outage, major_outage, under_maintenance"
+    )
+    assert read(simulated).components[0].status == "major_outage"
