@@ -89,8 +89,9 @@ A change applies from the next request; the response shows the environment after
 `{{"error": "…"}}`: 400 for invalid weather, 404 for an unknown environment, 409 for a certificate's weather
 without https, 413 for a body that is too long, 503 if another program took the port meanwhile.
 
-The same port serves a vendor's status page, a Statuspage summary at `/api/v2/summary.json`, which the printed variables name.
-Its one component, `Simulated Europe / SSO`, is made up; its status changes by this switch alone, never with the weather:
+The same port serves a vendor's status page, a Statuspage summary at `/api/v2/summary.json`, which the
+printed variables name. Its one component, `Simulated Europe / SSO`, is made up; its status changes by this
+switch alone, never with the weather:
 
 ```sh
 curl -X PUT http://127.0.0.1:9989/status-page -d '{{"status": "partial_outage"}}'

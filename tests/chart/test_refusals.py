@@ -182,6 +182,7 @@ def test_the_schema_rejects_it_and_reports_where(values: Values, where: str) -> 
         ),
         (ONE | {"shards": 2, "replicaCount": 2}, "replicaCount: must be 1 if shards is greater than 1"),
         (emea(journeys=["federation"]), "targets.emea.destinationClientId: required"),
+        (ONE | {"statusPage": {"components": ["a"]}}, "statusPage.components: requires statusPage.url"),
         (
             {"targets": {"emea": {"journey": "federation"}}},
             (
@@ -324,6 +325,29 @@ def test_a_password_in_the_egress_check_is_rejected_and_not_repeated() -> None:
     error = refused(ONE | {"egressCheckUrl": "https://u53r:s3cr3t@a.example/"})
     assert "egressCheckUrl: must not contain a user or password" in error
     assert "s3cr3t" not in error
+
+
+def test_a_password_in_the_url_of_the_status_page_is_rejected_and_not_repeated() -> None:
+    error = refused(ONE | {"statusPage": {"url": "https://u53r:s3cr3t@a.example/"}})
+    assert "statusPage.url: must not contain a user or password" in error
+    assert "s3cr3t" not in error
+
+
+@pytest.mark.parametrize(
+    ("fields", "needed"),
+    [
+        ({}, "sourceEnvironmentId"),
+        ({"sourceKind": "pingone"}, "sourceEnvironmentId"),
+        ({"sourceKind": "oidc"}, "issuer"),
+        ({"sourceKind": "oidc", "sourceEnvironmentId": TARGET["sourceEnvironmentId"]}, "issuer"),
+        ({"sourceKind": "auto"}, "issuer"),
+    ],
+)
+def test_discovery_requires_what_says_where_the_metadata_is(fields: Values, needed: str) -> None:
+    destination = {"destinationEnvironmentId": TARGET["destinationEnvironmentId"]}
+    error = refused({"targets": {"emea": {"journeys": ["discovery"]} | destination | fields}})
+    assert f"targets.emea.{needed}: required" in error
+    assert error.count(": required") == 1
 
 
 def test_a_password_in_plain_text_is_rejected_and_not_repeated() -> None:

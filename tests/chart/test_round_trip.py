@@ -307,3 +307,17 @@ def test_every_text_reaches_the_exporter_byte_for_byte(
         for mode in ("env", "file"):
             values = {"targets": targets, "defaults": defaults, "configMode": mode}
             assert without_files(Pod(values, root / mode).settings()) == meant
+
+
+@pytest.mark.parametrize("mode", ["env", "file"])
+def test_the_status_page_arrives_as_it_is_written(mode: str, tmp_path: Path) -> None:
+    page = {
+        "url": "https://status.example.com/api/v2/summary.json",
+        "components": ["k3tm8hjrxdt1", "North America / SSO"],
+        "interval": "5m",
+    }
+    pod = Pod(ONE | {"configMode": mode, "statusPage": page}, tmp_path)
+    found = load(pod.environ, pod.root).status_page
+    assert found is not None
+    assert (found.url, list(found.components), found.interval) == (page["url"], page["components"], 300.0)
+    assert load(Pod(ONE | {"configMode": mode}, tmp_path / "none").environ, tmp_path).status_page is None

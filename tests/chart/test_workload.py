@@ -135,9 +135,10 @@ def test_a_podmonitor_uses_the_same_port() -> None:
         {"defaults": {"labels": {"owner": "b"}}},
         {"log": {"level": "debug"}},
         {"egressCheckUrl": "https://a.example"},
+        {"statusPage": {"url": "https://a.example/summary.json"}},
         {"maxConcurrentProbes": 7},
     ],
-    ids=["field", "target", "default", "level", "egress", "places"],
+    ids=["field", "target", "default", "level", "egress", "status page", "places"],
 )
 def test_a_change_of_settings_restarts_the_pods_unless_they_are_a_file(change: Values) -> None:
     assert checksum(ONE | change) != checksum(ONE)

@@ -71,7 +71,10 @@ def test_a_destination_s_chain_names_the_destination_and_targets_share_one_ticke
         for name in ("emea", "apac")
     ]
     expected = {"PingOneCertificateChainExpiresNow hub.example.com"}
-    without = frozenset({"PingOneDestinationOutage", "PingOneFederationDown", "PingOneErrorBudgetBurnFast"})
+    without = frozenset(
+        f"PingOne{alert}"
+        for alert in ("DestinationOutage", "FederationDown", "ErrorBudgetBurnFast", "ErrorBudgetBurnSlow")
+    )
     verify(tmp_path, Pod(watched=watched), firing={20: expected}, without=without)
 
 

@@ -28,7 +28,10 @@
 {{- $required := list "destinationEnvironmentId" -}}
 {{- if has "authorize" $journeys }}{{ $required = concat $required (list "sourceEnvironmentId" "clientId") }}{{ end -}}
 {{- if has "federation" $journeys }}{{ $required = concat $required (list "destinationClientId" "destinationRedirectUri") }}{{ end -}}
-{{- if and (has "discovery" $journeys) (not (or (hasKey $fields "issuer") (hasKey $.Values.defaults "issuer"))) }}{{ $required = append $required "sourceEnvironmentId" | uniq }}{{ end -}}
+{{- if and (has "discovery" $journeys) (not (or (hasKey $fields "issuer") (hasKey $.Values.defaults "issuer"))) -}}
+{{- $kind := coalesce (get $fields "sourceKind") (get $.Values.defaults "sourceKind") "pingone" -}}
+{{- $required = append $required (ternary "sourceEnvironmentId" "issuer" (eq (lower $kind) "pingone")) | uniq -}}
+{{- end -}}
 {{- range $field := $required -}}
 {{- if not (or (hasKey $fields $field) (hasKey $.Values.defaults $field)) -}}
 {{- $errors = append $errors (printf "targets.%s.%s: required" $name $field) -}}
@@ -80,6 +83,12 @@
 {{- range .Values.extraVolumeMounts -}}
 {{- if has (trimSuffix "/" .mountPath) $paths }}{{ $errors = append $errors (printf "extraVolumeMounts: something is already mounted at %s" .mountPath) }}{{ end -}}
 {{- $paths = append $paths (trimSuffix "/" .mountPath) -}}
+{{- end -}}
+{{- if contains "@" .Values.statusPage.url -}}
+{{- $errors = append $errors "statusPage.url: must not contain a user or password" -}}
+{{- end -}}
+{{- if and .Values.statusPage.components (not .Values.statusPage.url) -}}
+{{- $errors = append $errors "statusPage.components: requires statusPage.url" -}}
 {{- end -}}
 {{- if contains "@" .Values.egressCheckUrl -}}
 {{- $errors = append $errors "egressCheckUrl: must not contain a user or password" -}}

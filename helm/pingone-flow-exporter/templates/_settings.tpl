@@ -68,6 +68,9 @@ FLOW_EXPORTER_LOG__LEVEL: {{ .Values.log.level | quote }}
 {{- with .Values.egressCheckUrl }}
 FLOW_EXPORTER_EGRESS_CHECK_URL: {{ . | quote }}
 {{- end }}
+{{- if .Values.statusPage.url }}
+{{- include "pingone-flow-exporter.fields" (list "FLOW_EXPORTER_STATUS_PAGE" .Values.statusPage) }}
+{{- end }}
 {{- with .Values.maxConcurrentProbes }}
 FLOW_EXPORTER_MAX_CONCURRENT_PROBES: {{ include "pingone-flow-exporter.text" . | quote }}
 {{- end }}
@@ -111,6 +114,7 @@ FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS: {{ include "pingone-flow-exporter.tex
 {{- with .Values.defaults }}{{ $_ := set $file "defaults" (include "pingone-flow-exporter.mapping" . | fromYaml) }}{{ end -}}
 {{- with $targets }}{{ $_ := set $file "targets" . }}{{ end -}}
 {{- with .Values.egressCheckUrl }}{{ $_ := set $file "egress_check_url" . }}{{ end -}}
+{{- if .Values.statusPage.url }}{{ $_ := set $file "status_page" (include "pingone-flow-exporter.mapping" .Values.statusPage | fromYaml) }}{{ end -}}
 {{- with .Values.maxConcurrentProbes }}{{ $_ := set $file "max_concurrent_probes" (include "pingone-flow-exporter.text" .) }}{{ end -}}
 {{- toYaml $file -}}
 {{- end -}}
