@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from faults.codes import CODES
 from faults.content import CONTENT
+from faults.discovery import FAULTS as DISCOVERY_FAULTS
 from faults.federation import FAULTS as FEDERATION_FAULTS
 from faults.fields import fields
 from faults.framing import HTTP
@@ -54,7 +55,14 @@ By step; all steps before are good, and the probe ends here. `probe --json` play
 each.
 """
 
-FEDERATION_HEADS = ("step", "what the environment does", "reason", "fault", "phase")
+DISCOVERY = """\
+## Discovery
+
+By step; `probe --json` plays all rows. What is published in another form than this is a contract check, which
+fails no probe.
+"""
+
+STEP_HEADS = ("step", "what the environment does", "reason", "fault", "phase")
 HEADS = ("name", "what the provider does", "reason", "fault", "phase", "code", "status", "error codes")
 
 
@@ -71,12 +79,13 @@ def _sections() -> Iterator[str]:
         for case in cases:
             yield _line([f"`{case.name}`", case.says, *_found(case.found)])
         yield ""
-    yield FEDERATION
-    yield _line(FEDERATION_HEADS)
-    yield _line(["---"] * len(FEDERATION_HEADS))
-    for row in FEDERATION_FAULTS:
-        yield _line([f"`{row.step}`", row.says, row.reason, row.fault, row.phase])
-    yield ""
+    for introduction, rows in ((FEDERATION, FEDERATION_FAULTS), (DISCOVERY, DISCOVERY_FAULTS)):
+        yield introduction
+        yield _line(STEP_HEADS)
+        yield _line(["---"] * len(STEP_HEADS))
+        for row in rows:
+            yield _line([f"`{row.step}`", row.says, row.reason, row.fault, row.phase])
+        yield ""
 
 
 def _found(found: Found) -> Iterator[str]:
