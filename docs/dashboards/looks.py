@@ -29,6 +29,11 @@ CERTIFICATE: Thresholds = (
     (THRESHOLDS["certificate_last_days"], "orange"),
     (THRESHOLDS["certificate_days"], "green"),
 )
+EXPIRY: Thresholds = (
+    (None, "red"),
+    (THRESHOLDS["expiry_last_days"], "orange"),
+    (THRESHOLDS["expiry_days"], "green"),
+)
 """In days."""
 
 
@@ -63,8 +68,20 @@ PASSED = words({0: ("fails", "red"), 1: ("passes", "green")})
 RELOADS = words({0: ("failed", "red"), 1: ("ok", "green")})
 LABEL_WORDS = {
     "fault": words({fault.value: (fault.value, color) for fault, color in FAULT_COLORS.items()}),
-    "severity": words({"critical": ("critical", "red"), "warning": ("warning", "orange")}),
-}
+    "severity": words({
+        "critical": ("critical", "red"),
+        "warning": ("warning", "orange"),
+        "info": ("info", "blue"),
+    }),
+    "status": words({
+        "operational": ("operational", "green"),
+        "degraded_performance": ("degraded performance", "yellow"),
+        "partial_outage": ("partial outage", "orange"),
+        "major_outage": ("major outage", "red"),
+        "under_maintenance": ("under maintenance", "blue"),
+        "unknown": ("not found", "purple"),
+    }),
+}  # fmt: skip
 """Labels with colored values."""
 UP = words({0: ("no", "red"), 1: ("yes", "green")})
 

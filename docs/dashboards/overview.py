@@ -8,7 +8,7 @@ from rule_files import THRESHOLDS
 
 from dashboards import shared
 from dashboards.frame import JOURNEY, SCOPE, TARGETS, dashboard
-from dashboards.looks import BUDGET, CERTIFICATE, HALF, SENTENCE_COLORS, STATE_WORDS, TARGET_UID, WIDE
+from dashboards.looks import BUDGET, EXPIRY, HALF, SENTENCE_COLORS, STATE_WORDS, TARGET_UID, WIDE
 from dashboards.panels import Layout, Query, bars, lines, sentences, timeline
 from dashboards.promql import (
     KEY,
@@ -16,7 +16,7 @@ from dashboards.promql import (
     age,
     budget_left,
     burn_rate,
-    certificate_days,
+    expires_next,
     firing,
     quantile,
     series,
@@ -48,7 +48,8 @@ def overview() -> Dashboard:
             "Objectives": [_budget(), _burn(), _slow()],
             "Latency": [shared.latency_cells(), _quantiles(), shared.phases()],
             "Results": [shared.results(), shared.statuses(), _reasons()],
-            "Expiry and freshness": [_certificates(), _freshness()],
+            "What expires next": [_expiry()],
+            "Freshness and the vendor's word": [_freshness(), _vendor()],
         },
     )
 
@@ -192,20 +193,42 @@ def _reasons() -> Panel:
     )
 
 
-def _certificates() -> Panel:
+def _expiry() -> Panel:
     layout = Layout(
-        title="Certificates",
-        description="Days until each host's TLS certificate expires, as last seen, even if it was "
-        "rejected. Orange: ticket. Red: page. Hosts without TLS are not listed.",
+        title="What expires next",
+        description="Days until something expires, the first one on top: a host's TLS certificate as last "
+        "seen, even if it was rejected; a certificate in its chain, if that expires earlier; the last "
+        "certificate of a source's signing keys; a client secret, by SECRET_EXPIRES. Orange: ticket soon. "
+        "Red: page soon. What is not known is not listed.",
+        width=WIDE,
+    )
+    labels = {
+        "what": "what",
+        "auth_host": "host",
+        "destination_auth_host": "destination host",
+        "target": "federation",
+        "cluster": "cluster",
+    }
+    days = Column("days left", expires_next(), "d", steps=EXPIRY)
+    return rows(layout, labels, [days], sort="days left", link=TARGET_UID, none="nothing is known to expire")
+
+
+def _vendor() -> Panel:
+    layout = Layout(
+        title="Vendor's status page",
+        description="What the vendor's own status page shows for the components that the settings name, and "
+        "how long ago it was read. It lags behind what it reports, and changes nothing else here. Empty "
+        "without FLOW_EXPORTER_STATUS_PAGE__URL.",
         width=HALF,
     )
-    days = Column(
-        "days left",
-        certificate_days("cluster, namespace, job, auth_host"),
-        "d",
-        steps=CERTIFICATE,
+    labels = {"component": "component", "status": "status", "page": "page", "cluster": "cluster"}
+    by = ", ".join(labels)
+    read = f"time() - {series('pingone_status_last_success_timestamp_seconds')}"
+    join = "* on (cluster, namespace, job, instance, page) group_left ()"
+    shown = f"({series('pingone_status_component')} == 1) {join} ({read})"
+    return rows(
+        layout, labels, [Column("read", f"min by ({by}) ({shown})", "s")], sort="component", none="none"
     )
-    return rows(layout, {"auth_host": "host", "cluster": "cluster"}, [days], sort="days left")
 
 
 def _freshness() -> Panel:

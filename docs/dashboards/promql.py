@@ -124,6 +124,38 @@ def certificate_days(by: str) -> str:
     return with_host(f"({expiry} - time()) / 86400", by)
 
 
+def expires_next() -> str:
+    """Return the days until anything expires: by what it is, and host or federation."""
+    leaf, chain = (f"pingone_flow_tls_{what}_expiry_timestamp_seconds" for what in ("certificate", "chain"))
+    secret = "pingone_flow_secret_expiry_timestamp_seconds"  # noqa: S105  a metric
+    keys = "pingone_flow_signing_key_certificate_expiry_timestamp_seconds"
+    earlier = f"< {series(leaf)}"
+    found = {
+        "certificate": _days_of_hosts(leaf, ""),
+        "chain": _days_of_hosts(chain, earlier),
+        "client secret": f"min by ({KEY}) ({_days(series(secret))})",
+        "signing keys": f"min by ({KEY}) ({_days(series(keys))})",
+    }
+    return " or ".join(
+        f'label_replace({days}, "what", "{what}", "job", ".*")' for what, days in found.items()
+    )
+
+
+def _days(timestamp: str) -> str:
+    return f"(({timestamp}) - time()) / 86400"
+
+
+def _days_of_hosts(name: str, condition: str) -> str:
+    """Return the lowest days per host: the source's for its steps, else the destination's."""
+    info, found = series("pingone_flow_target_info"), []
+    for operator, host in (("!~", "auth_host"), ("=~", "destination_auth_host")):
+        selected = series(name, f'step{operator}"destination_.+|initiate|callback|token"')
+        join = f"* on (cluster, namespace, job, instance, target) group_left ({host})"
+        days = f"({_days(f'{selected} {condition}')}) {join} {info}"
+        found.append(f"min by (cluster, namespace, job, {host}) ({days})")
+    return f"({' or '.join(found)})"
+
+
 def _probes(recorded: str, fault: str, window: str) -> str:
     """Count probes in a window: as recorded by the rules, else as counted by the exporter."""
     kept = series(f"{_RECORDED}{recorded}:increase30s")

@@ -12,6 +12,7 @@ from dashboards.frame import JOURNEY, SCOPE, TARGET, dashboard
 from dashboards.looks import (
     BUDGET,
     CERTIFICATE,
+    EXPIRY,
     HALF,
     PASSED,
     PER_MINUTE,
@@ -62,6 +63,7 @@ def target() -> Dashboard:
                 _last_phases(),
                 _slow(),
             ],
+            "Discovery": [_discovery()],
             "Responses": [shared.statuses(), _errors(), _checks(), _skew(), _lifetime(), _skipped()],
         },
     )
@@ -276,6 +278,34 @@ def _checks() -> Panel:
     )
     return timeline(
         layout, PASSED, Query(f"min by (check) ({series('pingone_flow_contract_check')})", "{{check}}")
+    )
+
+
+def _discovery() -> Panel:
+    layout = Layout(
+        title="Metadata and signing keys",
+        description="By the last good probe of the journey discovery: usable signing keys of the source, how "
+        "often they changed in the selected time range, how often its endpoints did (destinations keep "
+        "copies of them), and the days until the last certificate of the keys expires. Empty without that "
+        "journey.",
+        width=WIDE,
+        height=5,
+    )
+
+    def changes(name: str) -> str:
+        return worst(f"changes({series(name)}[{RANGE}])")
+
+    expiry = series("pingone_flow_signing_key_certificate_expiry_timestamp_seconds")
+    return rows(
+        layout,
+        {"target": "federation", "cluster": "cluster"},
+        [
+            Column("signing keys", worst(series("pingone_flow_signing_keys"))),
+            Column("key changes", changes("pingone_flow_signing_keys_hash")),
+            Column("endpoint changes", changes("pingone_flow_metadata_hash")),
+            Column("days left", f"min by ({KEY}) (({expiry} - time()) / 86400)", "d", steps=EXPIRY),
+        ],
+        none="the journey discovery does not run",
     )
 
 

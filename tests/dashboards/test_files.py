@@ -229,7 +229,7 @@ def test_the_overview_links_to_its_federations() -> None:
         if list(links(panel["fieldConfig"]))
     ]
 
-    assert titles == ["State of every federation", "Stale probes"]
+    assert titles == ["State of every federation", "What expires next", "Stale probes"]
 
 
 @pytest.mark.parametrize("asked", QUERIES, ids=str)

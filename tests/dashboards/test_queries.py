@@ -31,6 +31,10 @@ SILENT: Mapping[str, tuple[frozenset[str], str]] = {
     "target/Flow statuses/A": (frozenset({FAIR_DAY}), "an application that is deleted gets no flow"),
     "target/Contract checks/A": (frozenset({FAIR_DAY}), "no flow, nothing to check"),
     **{f"target/Clock skew/{ref}": (frozenset({FAIR_DAY}), "no flow, no time stamp in it") for ref in "ABC"},
+    **{
+        f"target/Metadata and signing keys/{ref}": (frozenset(), "no federation of this day runs discovery")
+        for ref in "ABCD"
+    },
     "target/Flow lifetime/A": (frozenset({FAIR_DAY}), "no flow, no lifetime"),
     "target/Latency quantiles/A": (frozenset({FAIR_DAY}), "successes only"),
     "target/Latency quantiles/B": (frozenset({FAIR_DAY}), "successes only"),

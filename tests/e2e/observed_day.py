@@ -187,10 +187,11 @@ def lived(directory: Path) -> Iterator[Day]:
 
 def _pods(simulated: Simulated, directory: Path) -> list[Daemon]:
     canary = simulated.variables[f"FLOW_EXPORTER_TARGETS__{CANARY.upper()}__AUTH_URL"]
+    status_page = {name: value for name, value in simulated.variables.items() if "STATUS_PAGE" in name}
     return [
         Daemon(variables, directory=directory / name, logs=directory / f"{name}-logs")
         for name, variables in (
-            ("first", settings_of(simulated.variables, *FOUL)),
+            ("first", settings_of(simulated.variables, *FOUL) | status_page),
             (
                 "second",
                 settings_of(simulated.variables, *OF_BOTH_PODS) | {"FLOW_EXPORTER_EGRESS_CHECK_URL": canary},
