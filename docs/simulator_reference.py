@@ -94,7 +94,7 @@ printed variables name. Its one component, `Simulated Europe / SSO`, is made up;
 switch alone, never with the weather:
 
 ```sh
-curl -X PUT http://127.0.0.1:9989/status-page -d '{{"status": "partial_outage"}}'
+curl -X PUT http://127.0.0.1:9989/status-page/partial_outage
 ```
 
 ## Script

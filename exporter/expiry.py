@@ -46,16 +46,15 @@ class Expiry:
 
 def expiries(statuses: Iterable[TargetStatus]) -> tuple[Expiry, ...]:
     """Return everything that expires, soonest first; what targets of one host share is there once."""
-    found: dict[tuple[object, ...], Expiry] = {}
-    targets: dict[tuple[object, ...], set[str]] = {}
+    found: dict[tuple[object, ...], list[Expiry]] = {}
     for status in statuses:
         for expiry in _expiries_of(status):
-            key = expiry.what, expiry.at, expiry.host or expiry.target
-            targets.setdefault(key, set()).add(expiry.target)
-            if key not in found or expiry.target < found[key].target:
-                found[key] = expiry
-    counted = (replace(expiry, others=len(targets[key]) - 1) for key, expiry in found.items())
-    return tuple(sorted(counted, key=lambda expiry: (expiry.at, expiry.target, expiry.what)))
+            found.setdefault((expiry.what, expiry.at, expiry.host or expiry.target), []).append(expiry)
+    shared = [
+        replace(min(same, key=lambda one: one.target), others=len({one.target for one in same}) - 1)
+        for same in found.values()
+    ]
+    return tuple(sorted(shared, key=lambda expiry: (expiry.at, expiry.target, expiry.what)))
 
 
 def _expiries_of(status: TargetStatus) -> Iterator[Expiry]:

@@ -121,7 +121,6 @@ COMPONENT_STATUSES = (
 )
 INCIDENT_IMPACTS = ("none", "minor", "major", "critical", "maintenance", UNKNOWN)
 MAINTENANCE_STATES = ("scheduled", "in_progress", "verifying", UNKNOWN)
-"""Statuspage's public API, version 2. Further values of a label must come from these."""
 
 
 @dataclass(frozen=True, slots=True)

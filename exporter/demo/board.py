@@ -59,11 +59,8 @@ class Board:
         self._tallies = {target: _Tally() for target in weather}
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Record an outcome; without a terminal, print a line when the reason changed.
-
-        A row shows whether users can sign on: outcomes of `discovery` are on the page alone.
-        """
-        if outcome.journey is Journey.DISCOVERY:
+        """Record an outcome; without a terminal, print a line when the reason changed."""
+        if outcome.journey is Journey.DISCOVERY:  # a row shows whether users can sign on
             return
         tally = self._tallies[outcome.target]
         changed = tally.last is None or tally.last.reason is not outcome.reason

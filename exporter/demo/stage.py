@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,8 +34,6 @@ SETTINGS = {
     "FLOW_EXPORTER_TARGETS__UK_PARTNERS__JOURNEYS": "federation,discovery",
     "FLOW_EXPORTER_TARGETS__UK_PARTNERS__DISCOVERY_INTERVAL": "10s",
 }
-SECRET_DAYS = 20
-"""The client secret of that target expires so soon."""
 
 
 def demo(*, duration: float | None, prometheus: bool) -> None:
@@ -67,8 +64,6 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         folder = stack.enter_context(TemporaryDirectory(prefix="demo-"))
         variables = running.exporter_variables() | SETTINGS
         variables["FLOW_EXPORTER_WEB__LISTEN_ADDRESS"] = address
-        expires = datetime.now(UTC) + timedelta(days=SECRET_DAYS)
-        variables["FLOW_EXPORTER_TARGETS__UK_PARTNERS__SECRET_EXPIRES"] = expires.date().isoformat()
         read = partial(load, variables, Path(folder))
         board = Board(console, {name: partial(_weather, running, name) for name in running.sources()})
         urls = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}

@@ -64,12 +64,7 @@ def _replaced(known: Expiries, seen: dict[tuple[Side, float], tuple[str, ...]]) 
 
 
 def signing_key_families(target: str, facts: DiscoveryFacts | None) -> Iterator[SeriesFamily]:
-    """Yield what a target's journey `discovery` found; empty families for any other journey.
-
-    Args:
-        target: its name.
-        facts: of its last good probe.
-    """
+    """Yield what a target's last good `discovery` found; empty families for any other journey."""
     found: dict[str, float | None] = {}
     if facts is not None:
         found = {

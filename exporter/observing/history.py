@@ -100,8 +100,8 @@ class History:
             consecutive=record.streak.length,
             last=record.last,
             decisive=record.decisive,
-            certificate_expiry=_first(record.certificates.leaf),
-            chain_expiry=_first(record.certificates.chain),
+            certificate_expiry=min(record.certificates.leaf.values(), default=None),
+            chain_expiry=min(record.certificates.chain.values(), default=None),
             leaf_expiries=_by_step(record.certificates.leaf),
             chain_expiries=_by_step(record.certificates.chain),
             discovery=record.certificates.discovery,
@@ -168,10 +168,6 @@ class _Record:
         if outcome.reason is Reason.TLS and first and not seen:
             # The certificate that was good is not the one refused now, unless it has expired meanwhile.
             facts.forget_valid(outcome.side, outcome.ended_at)
-
-
-def _first(expiries: Expiries) -> float | None:
-    return min(expiries.values(), default=None)
 
 
 def _by_step(expiries: Expiries) -> tuple[tuple[str, float], ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import PlatformCollector, ProcessCollector
@@ -22,14 +23,32 @@ from exporter import __version__
 from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
 from exporter.observing.histogram import BucketCounts
-from exporter.observing.status_page_metrics import status_page_families
 from exporter.observing.target_metrics import TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
 from exporter.reasons import Reason
-from exporter.status import DestinationStatus, StatusPageReport
+from exporter.status import (
+    COMPONENT_STATUSES,
+    INCIDENT_IMPACTS,
+    MAINTENANCE_STATES,
+    DestinationStatus,
+    StatusPageReport,
+)
 from exporter.target import Journey, Target
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_STATUS_PAGE: Mapping[str, tuple[str, ...]] = {
+    "component": (
+        "Whether a component has this status on the vendor's status page: 1 or 0; unknown if not found.",
+        *("component", "status"),
+    ),
+    "incidents": ("Open incidents on the vendor's status page, by impact.", "impact"),
+    "maintenances": ("Scheduled and current maintenances on the vendor's status page, by state.", "state"),
+    "page_updated_timestamp_seconds": ("Unix time at which the vendor's status page last changed.",),
+    "fetch_success": ("Whether the last request for the status page returned a summary: 1 or 0.",),
+    "last_success_timestamp_seconds": ("Unix time at which the vendor's status page was last read.",),
+}
+"""Name -> HELP and further labels. One-hot over closed sets, so that no text of the page is a label."""
 
 
 class Metrics(Collector):
@@ -152,7 +171,7 @@ class Metrics(Collector):
                 self._egress_up,
             )
         if self._status_page is not None:
-            yield from status_page_families(self._status_page)
+            yield from _status_page_families(self._status_page)
         yield from _destination_families(self._destinations())
         for collector in self._others:
             yield from collector.collect()
@@ -262,3 +281,24 @@ def _gauge(
     family = GaugeMetricFamily(name, documentation, labels=tuple(labels or ()))
     family.add_metric(tuple((labels or {}).values()), value)
     return family
+
+
+def _status_page_families(report: StatusPageReport) -> Iterator[Metric]:
+    """Yield what was last read of the vendor's status page; what was never read is absent."""
+    read, components = report.last_success is not None, report.components
+    impacts = Counter(incident.impact for incident in report.incidents)
+    states = Counter(maintenance.state for maintenance in report.maintenances)
+    values: Mapping[str, Mapping[tuple[str, ...], float | None]] = {
+        "component": {(one.name, is_): one.status == is_ for one in components for is_ in COMPONENT_STATUSES},
+        "incidents": {(impact,): impacts[impact] for impact in INCIDENT_IMPACTS if read},
+        "maintenances": {(state,): states[state] for state in MAINTENANCE_STATES if read},
+        "page_updated_timestamp_seconds": {(): report.updated},
+        "fetch_success": {(): report.fetched_ok},
+        "last_success_timestamp_seconds": {(): report.last_success},
+    }
+    for name, (documentation, *labels) in _STATUS_PAGE.items():
+        family = GaugeMetricFamily(f"pingone_status_{name}", documentation, labels=("page", *labels))
+        for further, value in values[name].items():
+            if value is not None:
+                family.add_metric((report.page, *further), value)
+        yield family

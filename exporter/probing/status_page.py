@@ -8,15 +8,14 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from exporter import __version__
-from exporter.outcome import TransportStats
+from exporter.outcome import Phase, TransportStats
 from exporter.probing.contract import parse_timestamp
 from exporter.probing.failure import read_failure
 from exporter.probing.judge import judge_json
@@ -43,13 +42,19 @@ from exporter.target import IpFamily
 TIMEOUT_SECONDS = 10.0
 MAX_SUMMARY_BYTES = 1024 * 1024
 MAX_TEXT_LENGTH = 200
-"""Of a name of the page."""
 MAX_INCIDENTS = 100
-"""That are read of the page, and maintenances."""
 
 NO_SUMMARY = "the status page did not return a summary; set STATUS_PAGE__URL to the URL of its summary.json"
 
+_USE = "an id, or group / name"
 _OVER = ("resolved", "postmortem", "completed")
+_HEADERS = (
+    ("User-Agent", f"pingone-flow-exporter/{__version__}"),
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "gzip"),
+)
+_TEMPORARY = frozenset({Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.BLOCKED})
+_MIN_REFUSAL = 300
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +65,7 @@ class StatusPage:
         url: http or https, of its `summary.json`; requested as it is, redirects are not followed.
         components: that are shown, by id or as `group / name`.
         ca_file: authorities to trust instead of the system's.
-        proxy_url: a forward proxy, or None.
+        proxy_url: a forward proxy.
         family: which addresses are tried.
         wall: seconds since the epoch.
 
@@ -78,15 +83,10 @@ class StatusPage:
         family: IpFamily = IpFamily.ANY,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        headers = (
-            ("User-Agent", f"pingone-flow-exporter/{__version__}"),
-            ("Accept", "application/json"),
-            ("Accept-Encoding", "gzip"),
-        )
         self.report: StatusPageReport | None = None
         self._page = split_url(url)[0].authority
         self._components = components
-        self._request = Request("GET", url, headers, max_body_bytes=MAX_SUMMARY_BYTES)
+        self._request = Request("GET", url, _HEADERS, max_body_bytes=MAX_SUMMARY_BYTES)
         self._network = Network(Resolver(), TransportStats(), lambda _since: ())
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None
@@ -98,27 +98,31 @@ class StatusPage:
     async def refresh(self) -> StatusPageReport:
         """Request the page once; a failure keeps what was known of it."""
         known = self.report or StatusPageReport(page=self._page, fetched_ok=False)
-        reason, finding, summary = Reason.INTERNAL, "", None
-        try:
-            reason, finding, summary = self._judge(await self._exchange())
-        except OSError as error:  # of CA_FILE, which was readable when the settings were read
-            _log.warning("cannot read CA_FILE for the status page", extra={"errno": error.errno})
+        reason, finding, summary = self._judge(await self._exchange())
         if summary is None:
             findings = (finding,) if finding else known.findings
-            report = replace(known, fetched_ok=False, findings=findings)
+            self.report = replace(known, fetched_ok=False, findings=findings)
         else:
-            report = replace(summary, last_success=self._wall())
-        self._log_changes(reason, known.findings, report.findings)
-        self.report = report
-        return report
+            self.report = replace(summary, last_success=self._wall())
+        if reason is not self._last:
+            level = logging.INFO if reason is Reason.OK else logging.WARNING
+            _log.log(level, "status page", extra={"page": self._page, "reason": reason.value})
+        self._last = reason
+        for finding in self.report.findings:
+            if finding not in known.findings:
+                _log.warning("status page: %s", finding, extra={"page": self._page})
+        return self.report
 
     def read_authorities_again(self) -> None:
-        """Read CA_FILE again before the next request."""
+        """Forget what CA_FILE contained."""
         self._tls = None
 
     async def _exchange(self) -> Exchange:
-        if self._tls is None:
-            self._tls = await run_in_thread(partial(verified_context, self._ca_file))
+        try:
+            if self._tls is None:
+                self._tls = await run_in_thread(partial(verified_context, self._ca_file))
+        except OSError as error:  # CA_FILE was readable when the settings were read
+            return Exchange(phase=Phase.TLS, error=error)
         deadline = Deadline(TIMEOUT_SECONDS)
         transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
         try:
@@ -129,40 +133,22 @@ class StatusPage:
 
     def _judge(self, exchange: Exchange) -> tuple[Reason, str, StatusPageReport | None]:
         """Return why the request ended as it did, what the operator should correct, and the summary."""
-        if exchange.answer is None or exchange.error is not None:
+        if exchange.error is not None or exchange.answer is None:
             error = exchange.error or RuntimeError("an exchange without an answer has an error")
-            reason, _ = read_failure(error, exchange.phase, proxied=self._proxy_url is not None)
-            return reason, "", None
-        verdict = judge_json(exchange.answer)
+            return read_failure(error, exchange.phase, proxied=self._proxy_url is not None)[0], "", None
+        code, verdict = exchange.answer.status_code, judge_json(exchange.answer)
         if verdict.reason is Reason.OK:
             summary = read_summary(verdict.flow, page=self._page, components=self._components)
             return (Reason.OK, "", summary) if summary else (Reason.NOT_JSON, NO_SUMMARY, None)
-        code = exchange.answer.status_code
-        if code < HTTPStatus.MULTIPLE_CHOICES:
-            return verdict.reason, NO_SUMMARY, None
-        temporary = verdict.reason in {Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.BLOCKED}
-        return verdict.reason, "" if temporary else f"HTTP {code}: {NO_SUMMARY}", None
-
-    def _log_changes(self, reason: Reason, before: Iterable[str], findings: Iterable[str]) -> None:
-        if reason is not self._last:
-            level = logging.INFO if reason is Reason.OK else logging.WARNING
-            _log.log(level, "status page", extra={"page": self._page, "reason": reason.value})
-        self._last = reason
-        for finding in findings:
-            if finding not in before:
-                _log.warning("status page: %s", finding, extra={"page": self._page})
+        if verdict.reason in _TEMPORARY:
+            return verdict.reason, "", None
+        return verdict.reason, NO_SUMMARY if code < _MIN_REFUSAL else f"HTTP {code}: {NO_SUMMARY}", None
 
 
 def read_summary(
     document: Mapping[str, Any], *, page: str, components: Sequence[str]
 ) -> StatusPageReport | None:
-    """Return what a summary says of the components; None if it is no summary. Never raises. No I/O.
-
-    Args:
-        document: the JSON object of `/api/v2/summary.json` (Statuspage's public API, version 2).
-        page: host of the page.
-        components: that the settings name.
-    """
+    """Return what a summary says (Statuspage's public API, version 2), None for other JSON. Never raises."""
     about, listed = document.get("page"), document.get("components")
     if not isinstance(about, dict) or not isinstance(listed, list):
         return None
@@ -170,16 +156,13 @@ def read_summary(
     shown = []
     for name in components:
         found = index.get(name, index.get(_folded(name), ()))
-        if len(found) != 1:
-            shown.append(StatusComponent(name, UNKNOWN))
-            findings.append(
-                f'the status page has several components "{name}"; use the id of one'
-                if found
-                else f'the status page has no component "{name}"; use an id, or group / name'
-            )
+        if len(found) == 1:
+            status = _one_of(found[0].get("status"), COMPONENT_STATUSES)
+            shown.append(StatusComponent(name, status, _time(found[0], "updated_at")))
             continue
-        status = _one_of(found[0].get("status"), COMPONENT_STATUSES)
-        shown.append(StatusComponent(name, status, _time(found[0], "updated_at")))
+        shown.append(StatusComponent(name, UNKNOWN))
+        wrong, right = ("several components", "the id of one") if found else ("no component", _USE)
+        findings.append(f'the status page has {wrong} "{name}"; use {right}')
     return StatusPageReport(
         page=page,
         fetched_ok=True,

@@ -27,24 +27,18 @@ class EgressConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatusPageConfig:
-    """The vendor's status page, by the way out that the defaults give.
+class StatusPageConfig(EgressConfig):
+    """The vendor's status page, by the same way; `url` is that of its `summary.json`.
 
     Args:
-        url: of its `summary.json`; its query may hold anything, so it is never printed.
         components: that are shown, by id or as `group / name`.
         interval: seconds between two requests.
         ca_file: authorities to trust instead of the system's.
-        proxy_url: a forward proxy; may hold a password.
-        ip_family: which addresses are tried.
     """
 
-    url: str = field(repr=False)
     components: tuple[str, ...]
     interval: float
     ca_file: Path | None
-    proxy_url: str | None = field(repr=False)
-    ip_family: IpFamily
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
-"""The control API: weather and the status page over HTTP, on a port of its own that no weather reaches.
+"""The control API: weather and status page over HTTP, on a port of its own that no weather reaches.
 
 GET /weather                      all environments
 GET /weather/<name or id>         one
 PUT /weather/<name or id>         {"weather": "slow", "ms": 800}
 GET /api/v2/summary.json          the vendor's status page
-PUT /status-page                  {"status": "partial_outage"}
+PUT /status-page/<status>         what it shows from now on
 """
 
 from __future__ import annotations
@@ -33,14 +33,12 @@ MAX_BODY_BYTES = 4096
 """Weather takes less than a hundred."""
 
 DEFAULT_ERRORS = {
-    404: "not found; use /, /weather, /weather/<environment>, /status-page or /api/v2/summary.json",
+    404: "not found; use /, /weather, /weather/<environment> or /status-page/<status>",
     405: "wrong method; use GET, or PUT for one environment",
 }
 
 
-def control_app(
-    environments: Mapping[str, SimulatedEnvironment], status_page: SimulatedStatusPage
-) -> Starlette:
+def control_app(environments: Mapping[str, SimulatedEnvironment], page: SimulatedStatusPage) -> Starlette:
     """Return the control API of these environments, which are given by name, and of the status page."""
 
     def find(request: Request) -> SimulatedEnvironment:
@@ -62,30 +60,31 @@ def control_app(
             await _change(environment, request)
         return JSONResponse(environment.as_json())
 
-    async def summary(_: Request) -> Response:
-        return JSONResponse(status_page.summary())
-
-    async def switch(request: Request) -> Response:
+    async def status_page(request: Request) -> Response:
+        if request.method == "PUT" and request.path_params["status"] not in IMPACTS:
+            raise HTTPException(400, f"unknown status; use {', '.join(IMPACTS)}")
         if request.method == "PUT":
-            await _switch(status_page, request)
-        return JSONResponse({"component": COMPONENT, "status": status_page.status})
+            page.switch(request.path_params["status"])
+        return JSONResponse(page.summary)
 
     return Starlette(
         routes=[
             Route("/", explain),
             Route("/weather", list_all),
             Route("/weather/{environment}", one, methods=["GET", "PUT"]),
-            Route("/api/v2/summary.json", summary),
-            Route("/status-page", switch, methods=["GET", "PUT"]),
+            Route("/api/v2/summary.json", status_page),
+            Route("/status-page/{status}", status_page, methods=["PUT"]),
         ],
         exception_handlers={HTTPException: _error},
     )
 
 
 async def _change(environment: SimulatedEnvironment, request: Request) -> None:
-    body = await _body(request)
     try:
+        body = await read_body(request, MAX_BODY_BYTES)
         await environment.set_weather(parse_weather(json.loads(body)))
+    except RefusedError as error:
+        raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long") from error
     except WeatherError as error:
         raise HTTPException(400, str(error)) from error
     except TLSRequiredError as error:
@@ -95,22 +94,6 @@ async def _change(environment: SimulatedEnvironment, request: Request) -> None:
     except OSError as error:
         text = f"its port could not be opened or closed: {error.strerror or error}"
         raise HTTPException(503, text) from error
-
-
-async def _switch(status_page: SimulatedStatusPage, request: Request) -> None:
-    body = await _body(request)
-    try:
-        status_page.switch(json.loads(body)["status"])
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
-        text = 'the body must be JSON such as {"status": "partial_outage"}, with one of '
-        raise HTTPException(400, f"{text}{', '.join(IMPACTS)}") from error
-
-
-async def _body(request: Request) -> bytes:
-    try:
-        return await read_body(request, MAX_BODY_BYTES)
-    except RefusedError as error:
-        raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long") from error
 
 
 async def _error(_: Request, error: Exception) -> Response:
@@ -133,9 +116,7 @@ def _explanation(environments: Mapping[str, SimulatedEnvironment]) -> str:
         "  GET /weather/<environment>    one, by name or id",
         "  PUT /weather/<environment>    change it, for example:",
         f"    curl -X PUT -d '{EXAMPLE}' URL/weather/{next(iter(environments))}",
-        "  GET /api/v2/summary.json      the vendor's status page",
-        "  PUT /status-page              change what it shows, for example:",
-        "    curl -X PUT -d '{\"status\": \"partial_outage\"}' URL/status-page",
+        f"  PUT /status-page/<status>     what {COMPONENT} is: {', '.join(IMPACTS)}",
         "",
         "Environments:",
         *listed,

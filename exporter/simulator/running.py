@@ -145,7 +145,7 @@ async def simulator(
                 random=random,
             )
             stack.push_async_callback(running.stop)
-        status_page = SimulatedStatusPage(clock.time)
+        status_page = SimulatedStatusPage()
         control = Listener(host, control_port, control_app(simulated, status_page))
         stack.push_async_callback(control.stop)
         await control.open()

@@ -1,71 +1,43 @@
-"""A vendor's status page: a Statuspage summary with one switch, the status of its component.
-
-The names are made up. Nothing that the environments do changes the page: a vendor's page lags, too.
-"""
+"""A vendor's status page with made-up names and one switch; as with a real one, no weather changes it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-COMPONENT = "Simulated Europe / SSO"
-"""As an exporter's settings name it."""
+GROUP, NAME = "Simulated Europe", "SSO"
+COMPONENT = f"{GROUP} / {NAME}"
 
 IMPACTS = {
     "operational": None,
     "degraded_performance": "minor",
     "partial_outage": "major",
     "major_outage": "critical",
-    "under_maintenance": None,
+    "under_maintenance": "maintenance",
 }
 """Status of the component -> impact of the open incident, if there is one."""
 
 
 class SimulatedStatusPage:
-    """The page and its switch.
+    """The page; `switch` changes the status of its component, and thereby what is in `summary`."""
 
-    Args:
-        wall: seconds since the epoch.
-    """
-
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self._wall = wall
+    def __init__(self) -> None:
         self.switch("operational")
 
     def switch(self, status: str) -> None:
-        """Change the status of the component.
-
-        Raises:
-            KeyError: there is no such status.
-        """
-        self._impact = IMPACTS[status]
-        self.status = status
-        self._since = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
-
-    def summary(self) -> dict[str, Any]:
-        """Return the page's summary."""
-        group, name = COMPONENT.split(" / ")
-        event = {"id": "simulated1", "created_at": self._since, "started_at": self._since}
-        incident = {"name": "Sign-on is impaired", "status": "investigating", "impact": self._impact}
-        maintenance = {
-            "name": "Maintenance of sign-on",
-            "status": "in_progress",
-            "impact": "maintenance",
-            "scheduled_for": self._since,
+        """Change the status; KeyError if there is no such status."""
+        impact, now = IMPACTS[status], datetime.now(UTC).isoformat(timespec="milliseconds")
+        incident = {
+            "name": "Sign-on is impaired",
+            "status": "identified",
+            "impact": impact,
+            "started_at": now,
         }
-        maintained = self.status == "under_maintenance"
-        return {
-            "page": {"id": "simulated", "name": "Simulated status", "updated_at": self._since},
-            "status": {"indicator": self._impact or "none", "description": self.status},
-            "components": [
-                self._component("simulatedgrp", group, "operational", None),
-                self._component("simulatedsso", name, self.status, "simulatedgrp"),
-            ],
-            "incidents": [] if self._impact is None else [event | incident],
-            "scheduled_maintenances": [event | maintenance] if maintained else [],
+        group = {"id": "simulatedgrp", "name": GROUP, "status": "operational", "updated_at": now}
+        component = {"id": "simulatedsso", "name": NAME, "status": status, "updated_at": now}
+        self.summary: dict[str, Any] = {
+            "page": {"name": "Simulated status", "updated_at": now},
+            "components": [group, component | {"group_id": group["id"]}],
+            "incidents": [] if impact is None else [incident],
+            "scheduled_maintenances": [],
         }
-
-    def _component(self, identity: str, name: str, status: str, group: str | None) -> dict[str, Any]:
-        changed = {"status": status, "updated_at": self._since}
-        return {"id": identity, "name": name, "group": group is None, "group_id": group, **changed}

@@ -72,7 +72,7 @@ def test_an_error_changes_nothing(control: httpx.Client, body: bytes, status: in
     ("method", "path", "status", "text"),
     [
         ("PUT", "/weather/other", 404, "no environment has this name or id; there are emea, apac, "),
-        ("GET", "/wether", 404, "not found; use /, /weather, /weather/<environment>, /status-page or "),
+        ("GET", "/wether", 404, "not found; use /, /weather, /weather/<environment> or /status-page/"),
         ("GET", "//weather", 404, "not found; "),
         ("POST", "/", 405, "wrong method; use GET, or PUT for one environment"),
         ("PUT", "/weather", 405, "wrong method; "),
