@@ -50,7 +50,8 @@ source's `token`, although no connection is made.
 ## Weather of a federation
 
 A destination has an identity provider that leads to another environment. What the journey `federation`
-reports, with this weather at the environment that answers the step and default parameters:
+reports, with this weather at the environment that answers the step and default parameters
+(`login_page_error`: at the destination of a provider that is not PingOne, which the demo does not have):
 
 | kind | parameters | what it does | at | what an exporter reports |
 |---|---|---|---|---|
@@ -69,6 +70,8 @@ wrong `code_verifier`. Not documented by the vendor, and therefore inferred:
 - that a policy with an identity provider alone answers EXTERNAL_AUTHENTICATION_REQUIRED, and that
   `user.lookup` at a destination does;
 - all forms in which `/rp/authenticate` and the callback fail, and the cookie that the callback sets;
+- a provider with SAML that is not PingOne, and what `login_page_error` does; one with OpenID Connect answers
+  as oidc-provider does; both answer at the destination's port;
 - how long a code may be redeemed (ten minutes), and an access token that is not a JWT;
 - that a flow that is completed, but not in this session, is refused with 400.
 

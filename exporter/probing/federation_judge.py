@@ -50,8 +50,13 @@ def is_redirect(answer: Answer) -> bool:
 
 
 def judge_begin(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
-    """Judge the destination's flow before `destination_lookup`, which does not name a provider yet."""
-    return _judge_any_flow(answer, destination, url)
+    """Judge a flow of the destination, whatever its status; a DaVinci flow is not one of these."""
+    verdict = judge_json(answer)
+    if verdict.reason is not Reason.OK:
+        return verdict
+    status = flow_status(verdict.flow)
+    statuses = () if status in {None, DAVINCI} else (status,)
+    return _with_flow_id(judge_flow(verdict.flow, Expectation(destination.environment_id, url, statuses)))
 
 
 def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: str | None) -> Verdict:
@@ -60,7 +65,7 @@ def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: s
     Returns:
         if good, with the provider's own link as `location`.
     """
-    verdict = _judge_any_flow(answer, destination, url)
+    verdict = judge_begin(answer, destination=destination, url=url)
     if verdict.reason is not Reason.OK:
         return verdict
     offered = [entry for entry in providers_in(verdict.flow) if _is_named(entry, provider)]
@@ -113,16 +118,6 @@ def _is_named(entry: Mapping[str, Any], provider: str | None) -> bool:
         return True
     identifier = provider_id(entry)
     return entry.get("name") == provider or (identifier or "").lower() == provider.lower()
-
-
-def _judge_any_flow(answer: Answer, environment: Endpoints, url: str) -> Verdict:
-    """Judge a flow of an environment, whatever its status; a DaVinci flow is not one of these."""
-    verdict = judge_json(answer)
-    if verdict.reason is not Reason.OK:
-        return verdict
-    status = flow_status(verdict.flow)
-    statuses = () if status in {None, DAVINCI} else (status,)
-    return _with_flow_id(judge_flow(verdict.flow, Expectation(environment.environment_id, url, statuses)))
 
 
 def judge_flow_to_act_on(answer: Answer, *, expectation: Expectation) -> Verdict:
@@ -285,9 +280,7 @@ def judge_code(
 
 
 def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state: str | None) -> Verdict:
-    first: dict[str, str] = {}
-    for name, value in parameters:
-        first.setdefault(name, value)
+    first = dict(reversed(parameters))
     secrets = tuple(value for name, value in first.items() if name in {"code", "state", "nonce"} and value)
     if state is not None and first.get("state") != state:
         return replace(verdict, reason=Reason.STATE_MISMATCH, fault=Fault.PROVIDER, secrets=secrets)
@@ -323,28 +316,25 @@ def judge_callback(answer: Answer, *, url: str) -> Verdict:
         if good, with the id of the destination's flow as the parameter `flowId`.
     """
     verdict = judge_json(answer)
-    location = answer.headers.get("location")
     if is_redirect(answer) and verdict.reason not in {Reason.BLOCKED, Reason.RATE_LIMITED}:
-        codes = codes_in_location(location)
+        codes = codes_in_location(answer.headers.get("location"))
         if codes:
             return Verdict(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, error_codes=codes)
         # Any host: an application may have a sign-on page of its own. The page is never fetched.
-        link = parse_link(location, url)
-        flow_id = None if link is None else link.parameter("flowId")
-        if link is None or (flow_id is not None and not FLOW_ID.fullmatch(flow_id)):
-            return MALFORMED
-        if flow_id is None:
-            return NOT_ALLOWED
-        return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
-    return rejected_exchange(verdict)
-
-
-def rejected_exchange(verdict: Verdict) -> Verdict:
-    """Return the verdict on an answer that is not a redirect: the destination did not accept the code."""
+        return _judge_flow_id(answer, url, NOT_ALLOWED)
     if verdict.reason is Reason.OK or verdict.reason in _REFUSED_EXCHANGE:
         status, codes = flow_status(verdict.flow), codes_in_document(verdict.flow)
         return Verdict(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, status, verdict.error_codes or codes)
     return verdict
+
+
+def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
+    """Judge a redirect that must carry the id of a flow; return `without` if it has none."""
+    link = parse_link(answer.headers.get("location"), url)
+    flow_id = None if link is None else link.parameter("flowId")
+    if link is None or (flow_id is not None and not FLOW_ID.fullmatch(flow_id)):
+        return MALFORMED
+    return without if flow_id is None else Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
 
 
 def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
@@ -368,10 +358,4 @@ def judge_flow_redirect(answer: Answer, *, url: str) -> Verdict:
         if verdict.reason is Reason.OK:
             return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, error_codes=codes_in_document(verdict.flow))
         return verdict
-    link = parse_link(answer.headers.get("location"), url)
-    flow_id = None if link is None else link.parameter("flowId")
-    if link is None or (flow_id is not None and not FLOW_ID.fullmatch(flow_id)):
-        return MALFORMED
-    if flow_id is None:
-        return verdict
-    return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
+    return _judge_flow_id(answer, url, verdict)

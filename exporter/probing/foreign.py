@@ -149,10 +149,7 @@ def _read(
         pairs = None
     if pairs is None:
         return judge_json(answer), link, page, None
-    found: dict[str, str] = {}
-    for name, value in pairs:
-        if value:
-            found.setdefault(name, value)
+    found = {name: value for name, value in reversed(pairs) if value}  # the first of a name counts
     return judge_json(answer), link, page, found | _claims(found.get("response", ""))
 
 

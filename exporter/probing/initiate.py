@@ -117,9 +117,7 @@ def _judge_saml(target: Target, link: Link | None, form: tuple[tuple[str, str], 
 
 def read_request(target: Target, destination: Endpoints, link: Link) -> ProviderRequest | None:
     """Return what an authorize URL asks of which provider; None if it leads where it must not."""
-    parameters: dict[str, str] = {}
-    for name, value in link.parameters():
-        parameters.setdefault(name, value)
+    parameters = dict(reversed(link.parameters()))  # the first of a name counts
     source = None if target.source_kind is SourceKind.OIDC else _source(target, destination, link)
     if source is not None:
         kind = ProviderKind.PINGONE

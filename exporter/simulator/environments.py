@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from exporter.simulator.weather import Healthy, Weather
-from exporter.target import ClientAuth
+from exporter.target import ClientAuth, ProviderKind
 
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -69,9 +69,10 @@ class IdentityProvider:
     """An entry in a destination: lets users of another environment of the simulator sign on here.
 
     Args:
-        source: name of the environment that signs users on.
+        source: name of the environment that signs users on; empty if that is not PingOne.
         client_id: the application there; that its redirect URI is registered there goes without saying.
         client_secret: the destination's copy of that application's secret, sent by HTTP basic authentication.
+        kind: what it is; one that is not PingOne answers at the destination's own port.
     """
 
     id: str
@@ -79,6 +80,7 @@ class IdentityProvider:
     client_id: str
     name: str = "Simulated source"
     client_secret: str = field(default="", repr=False)
+    kind: ProviderKind = ProviderKind.PINGONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,7 @@ from exporter.simulator.flow import (
     session_tokens,
     with_query,
 )
+from exporter.simulator.other_provider import OTHER_PROVIDER, answer_of_other
 from exporter.simulator.relying_party import RelyingParty, Source
 from exporter.simulator.token_endpoint import TokenEndpoint
 from exporter.simulator.tokens import KeyRing
@@ -151,6 +152,7 @@ class Provider:
             ("GET", "metadata"): self._metadata,
             ("GET", "keys"): self._show_keys,
             ("GET", "sign_on_page"): self._sign_on_page,
+            ("GET", "other_provider"): answer_of_other,
         }
         handler = handlers.get((method, _endpoint(method, path)))
         if handler is None:
@@ -356,7 +358,7 @@ def endpoint_of(method: str, path: str) -> str | None:
 def _endpoint(method: str, path: str) -> str | None:
     if _FLOW_PATH.fullmatch(path):
         return "sign_on" if method == "POST" else "flow"
-    return _ENDPOINTS.get(path)
+    return "other_provider" if OTHER_PROVIDER.fullmatch(path) else _ENDPOINTS.get(path)
 
 
 def discovery_document(urls: Urls) -> dict[str, Any]:

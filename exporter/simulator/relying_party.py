@@ -28,6 +28,7 @@ from exporter.simulator.error_answers import (
     redirect,
 )
 from exporter.simulator.flow import COMPLETED, LIFETIME_SECONDS, Flow, Recent, with_query
+from exporter.simulator.other_provider import authorize_url
 from exporter.simulator.tokens import challenge_of, claims_of
 from exporter.simulator.weather import (
     IdTokenInvalid,
@@ -36,6 +37,7 @@ from exporter.simulator.weather import (
     SecretExpired,
     Weather,
 )
+from exporter.target import ProviderKind
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -94,6 +96,8 @@ class RelyingParty:
             "code_challenge": challenge_of(verifier, "S256"),
             "code_challenge_method": "S256",
         }
+        if provider.kind is not ProviderKind.PINGONE:
+            return redirect(authorize_url(self.urls, provider, parameters))
         return redirect(with_query(f"{self.sources[provider.source].urls.issuer}/authorize", parameters))
 
     def returned(self, state: str, now: float) -> _Sent:

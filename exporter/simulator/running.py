@@ -28,6 +28,7 @@ from exporter.simulator.script import Clock, Script, check_script, play
 from exporter.simulator.simulated_environment import ServerCertificates, SimulatedEnvironment
 from exporter.simulator.simulated_status_page import COMPONENT, SimulatedStatusPage
 from exporter.simulator.weather import Weather
+from exporter.target import ProviderKind
 
 DAY = timedelta(days=1)
 VALIDITY = 365 * DAY
@@ -74,6 +75,8 @@ class Simulator:
         settings = {name: each.exporter_settings(self.ca_file) for name, each in self.sources().items()}
         for each in self.environments.values():
             for provider in each.environment.providers:
+                if provider.kind is not ProviderKind.PINGONE:
+                    continue  # it is listed, and no environment
                 source = self.environments[provider.source].environment
                 settings[source.name] |= each.federation_settings(provider, source)
         variables = {

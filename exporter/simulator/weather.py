@@ -294,6 +294,14 @@ class ProviderDisabled(Weather, in_federation=_configuration(Reason.OAUTH_ERROR,
     """The destination still offers its identity providers, and refuses to lead to them."""
 
 
+class LoginPageError(Weather, in_federation=_configuration(Reason.LOGIN_PAGE_ERROR, "source_authorize", 200)):
+    """Providers that are not PingOne: an error with 200, an unknown client, no form, or a host elsewhere."""
+
+    wrong: Literal["error", "client", "form", "host"] = Field(
+        "error", description="error, client, form or host"
+    )
+
+
 class SecretExpired(Weather, in_federation=_configuration(Reason.EXCHANGE_REJECTED, "callback")):
     """The destination's client secret expired: its callback leads to an error or a FAILED flow."""
 

@@ -32,7 +32,13 @@ STEPS = {
 }
 """Each step and the endpoint that it requests; the demo's policy needs no lookup."""
 
-FEDERATION = {name: kind.in_federation for name, kind in KINDS.items() if kind.in_federation is not None}
+OF_OTHERS = "login_page_error"
+"""Of providers that are not PingOne: tests/probing/test_foreign_simulated.py."""
+FEDERATION = {
+    name: kind.in_federation
+    for name, kind in KINDS.items()
+    if kind.in_federation is not None and name != OF_OTHERS
+}
 
 
 @pytest.fixture(scope="module")

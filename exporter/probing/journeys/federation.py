@@ -95,11 +95,8 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     source = endpoints(target.source_url or "", target.source_environment_id or "")
     code = yield from _sign_on(target.user, source, destination, request, flow)
     callback = _callback_url(request, code)
-    returned = yield Step(
-        name="callback",
-        request=Request("GET", callback, repeatable=False),
-        judge=partial(judge_callback, url=callback),
-    )
+    spent = Request("GET", callback, repeatable=False)
+    returned = yield Step("callback", spent, partial(judge_callback, url=callback))
     code = yield from _complete(destination, dict(returned.parameters)["flowId"], state, application)
     if last == "destination_resume":
         return
@@ -107,20 +104,9 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
 
 
 def begin(
-    application: DestinationApplication,
-    destination: Endpoints,
-    fresh: tuple[str, str, str],
-    *,
-    offers: Judge,
+    application: DestinationApplication, destination: Endpoints, fresh: tuple[str, str, str], *, offers: Judge
 ) -> Generator[Step, Verdict, Verdict]:
-    """Begin a sign-on at the destination; return the verdict on the flow that offers the provider.
-
-    Args:
-        application: of the destination.
-        destination: where it answers.
-        fresh: nonce, state and verifier.
-        offers: judges that flow.
-    """
+    """Begin a sign-on at the destination; return the verdict of `offers` on its flow."""
     nonce, state, verifier = fresh
     parameters = {
         "response_type": "code",
@@ -147,14 +133,8 @@ def begin(
     )
     if username is None:
         return flow
-    return (
-        yield Step(
-            name="destination_lookup",
-            request=_action(destination, flow, "user.lookup", {"username": username}),
-            judge=offers,
-            secrets=(username,),
-        )
-    )
+    named = _action(destination, flow, "user.lookup", {"username": username})
+    return (yield Step("destination_lookup", named, offers, secrets=(username,)))
 
 
 def _initiate(
@@ -179,12 +159,8 @@ def _initiate(
 def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
     """Check that a provider that is not PingOne is ready to sign users on."""
     if target.ready_by is ReadyBy.PROMPT_NONE:
-        yield Step(
-            name="source_authorize",
-            request=Request("GET", prompt_none_url(request)),
-            judge=partial(judge_prompt_none, request=request),
-            foreign=True,
-        )
+        judge_answer = partial(judge_prompt_none, request=request)
+        yield Step("source_authorize", Request("GET", prompt_none_url(request)), judge_answer, foreign=True)
         return
     url = request.link.url
     sent = Request("GET", url, AS_BROWSER, max_body_bytes=MAX_PAGE_BYTES)
@@ -211,37 +187,21 @@ def _source_authorize(
             source.environment_id, source.url, target.expected_statuses, prompt_none=request.prompt_none
         ),
     )
-    headers = SDK_HEADERS if DAVINCI in target.expected_statuses else ()
     url = request.link.url
-    if not request.has_request_object:
-        return (
-            yield Step(
-                name="source_authorize",
-                request=Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers),
-                judge=judge_flow,
-                statuses=target.expected_statuses,
-            )
-        )
-    redirected = yield Step(
-        name="source_authorize", request=Request("GET", url), judge=partial(judge_flow_redirect, url=url)
-    )
-    flow_id = dict(redirected.parameters)["flowId"]
-    return (
-        yield Step(
-            name="source_authorize",
-            request=Request("GET", f"{source.url}/flows/{flow_id}"),
-            judge=judge_flow,
-            statuses=target.expected_statuses,
-        )
-    )
+    headers: tuple[tuple[str, str], ...] = ()
+    if request.has_request_object:
+        is_led = partial(judge_flow_redirect, url=url)
+        redirected = yield Step("source_authorize", Request("GET", url), is_led)
+        url = f"{source.url}/flows/{dict(redirected.parameters)['flowId']}"
+    else:
+        url = with_parameter(url, "response_mode", "pi.flow")
+        headers = SDK_HEADERS if DAVINCI in target.expected_statuses else ()
+    sent, statuses = Request("GET", url, headers), target.expected_statuses
+    return (yield Step("source_authorize", sent, judge_flow, statuses=statuses))
 
 
 def _sign_on(
-    user: SyntheticUser,
-    source: Endpoints,
-    destination: Endpoints,
-    request: ProviderRequest,
-    flow: Verdict,
+    user: SyntheticUser, source: Endpoints, destination: Endpoints, request: ProviderRequest, flow: Verdict
 ) -> Generator[Step, Verdict, Verdict]:
     """Sign the user on at the source; return the verdict with the code for the destination."""
     credentials = {"username": user.username, "password": user.password}
@@ -255,13 +215,8 @@ def _sign_on(
         confidential=True,
     )
     resume, state, back = signed_on.location or "", request.state, request.redirect_uri
-    return (
-        yield Step(
-            name="source_resume",
-            request=Request("GET", resume, repeatable=False),
-            judge=partial(judge_code, url=resume, state=state, redirect_uri=back, destination=destination),
-        )
-    )
+    has_code = partial(judge_code, url=resume, state=state, redirect_uri=back, destination=destination)
+    return (yield Step("source_resume", Request("GET", resume, repeatable=False), has_code))
 
 
 def _callback_url(request: ProviderRequest, code: Verdict) -> str:
@@ -278,19 +233,13 @@ def _complete(
     destination: Endpoints, flow_id: str, state: str, application: DestinationApplication
 ) -> Generator[Step, Verdict, Verdict]:
     """Complete the destination's flow; return the verdict with the code for its application."""
-    yield Step(
-        name="destination_flow",
-        request=Request("GET", f"{destination.url}/flows/{flow_id}", max_body_bytes=MAX_FLOW_BYTES),
-        judge=partial(judge_completion, destination=destination, url=destination.url),
-    )
+    asked = Request("GET", f"{destination.url}/flows/{flow_id}", max_body_bytes=MAX_FLOW_BYTES)
+    is_complete = partial(judge_completion, destination=destination, url=destination.url)
+    yield Step("destination_flow", asked, is_complete)
     url = f"{destination.url}/as/resume?flowId={flow_id}"
-    return (
-        yield Step(
-            name="destination_resume",
-            request=Request("GET", url, repeatable=False),  # a code that was used once is refused
-            judge=partial(judge_code, url=url, state=state, redirect_uri=application.redirect_uri),
-        )
-    )
+    has_code = partial(judge_code, url=url, state=state, redirect_uri=application.redirect_uri)
+    # A code that was used once is refused.
+    return (yield Step("destination_resume", Request("GET", url, repeatable=False), has_code))
 
 
 def _redeem(
