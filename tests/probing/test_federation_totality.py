@@ -14,7 +14,7 @@ from exporter.probing.journeys.federation import federation
 from exporter.probing.links import parse_link, reach_of
 from exporter.probing.messages import Answer
 from exporter.reasons import Reason, pairs_of
-from exporter.target import Journey, SourceKind
+from exporter.target import Journey, ReadyBy, SourceKind
 
 BASE = "https://auth.pingone.com"
 CALLBACK = f"{BASE}/{DESTINATION}/rp/callback/openid_connect"
@@ -92,14 +92,22 @@ ANSWERS = st.builds(
 )
 
 
-@given(st.lists(ANSWERS, max_size=12), st.integers(0, len(GOOD)), st.sampled_from(SourceKind), st.booleans())
+@given(
+    st.lists(ANSWERS, max_size=12),
+    st.integers(0, len(GOOD)),
+    st.sampled_from(SourceKind),
+    st.booleans(),
+    st.sampled_from(ReadyBy),
+)
 def test_any_answers_end_in_a_known_reason_and_lead_to_no_other_host(
     answers: list[Answer],
     good: int,
     kind: SourceKind,
     has_user: bool,  # noqa: FBT001
+    ready_by: ReadyBy,
 ) -> None:
-    target = a_federation_target(BASE, source_kind=kind, **({} if has_user else {"user": None}))
+    user: dict[str, Any] = {} if has_user else {"user": None}
+    target = a_federation_target(BASE, source_kind=kind, ready_by=ready_by, **user)
     reach = reach_of(target)
     steps = federation(target, iter(["n", "s", "v" * 43]).__next__)
     step = next(steps)
@@ -119,4 +127,56 @@ def test_any_answers_end_in_a_known_reason_and_lead_to_no_other_host(
             step = steps.send(verdict)
         except StopIteration:
             break
+    steps.close()
+
+
+LOGIN_HOST = "login.example"
+PLACES = st.sampled_from([
+    "/login", "https://idp.example/x", f"https://{LOGIN_HOST}/x", f"https://{LOGIN_HOST}.:8443/",
+    "https://idp.example:8443/", "http://idp.example/", f"https://{LOGIN_HOST}.evil.example/",
+    f"{BASE}/{DESTINATION}/as/authorize", CALLBACK, f"{CALLBACK}?response=a.e30.b", "//evil.example/",
+    "https://idp.example@evil.example/", "https://evil.example#@idp.example/", "\\\\evil.example",
+    "https:evil.example", "https://idp.example\t.evil.example", "https://10.0.0.1/",
+])  # fmt: skip
+CHAIN = st.builds(
+    lambda code, body, place: Answer(code, body, {"location": place}),
+    st.sampled_from([200, 301, 302, 303, 307, 308, 401, 403]),
+    st.sampled_from(
+        [b"", b"<input type=password>", b"AADSTS50011", b'<form><input name=SAMLResponse value="x">']
+    ),
+    PLACES,
+)
+
+
+@given(st.lists(CHAIN | ANSWERS, max_size=10), st.booleans())
+def test_a_chain_to_a_login_page_is_bounded_and_stays_within_its_hosts(
+    answers: list[Answer],
+    saml: bool,  # noqa: FBT001
+) -> None:
+    query = "SAMLRequest=x" if saml else f"client_id=c&state={STATE}&redirect_uri={CALLBACK}"
+    target = a_federation_target(
+        BASE, source_kind=SourceKind.OIDC, ready_by=ReadyBy.LOGIN_PAGE, user=None, login_hosts=(LOGIN_HOST,)
+    )
+    steps = federation(target, iter(["n", "s", "v" * 43]).__next__)
+    step, taken = next(steps), 0
+    for answer in [
+        GOOD[0],
+        Answer(302, headers={"location": f"https://idp.example/authorize?{query}"}),
+        *answers,
+    ]:
+        verdict = step.judge(answer)
+        assert (verdict.reason, verdict.fault) in pairs_of(Journey.FEDERATION)
+        if verdict.reason is not Reason.OK:
+            break
+        try:
+            step = steps.send(verdict)
+        except StopIteration:
+            break
+        link = parse_link(step.request.url)
+        assert link is not None
+        if step.foreign:
+            taken += 1
+            is_own = link.origin == ("https", "idp.example", 443)
+            assert is_own or (link.scheme, link.host) == ("https", LOGIN_HOST)
+    assert taken <= 6
     steps.close()

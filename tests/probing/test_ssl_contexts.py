@@ -6,6 +6,7 @@ import errno
 import json
 import shutil
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -35,6 +36,15 @@ def test_targets_with_one_setting_share_one_context(authority: Authority) -> Non
     assert trust(first) is trust(second)
     assert trust(own) is trust(a_target(name="third", ca_file=authority.ca_file))
     assert trust(own) is not trust(first)
+
+
+def test_a_target_with_a_certificate_has_a_context_without_it_for_other_hosts(authority: Authority) -> None:
+    client = authority.client()
+    target = a_target(ca_file=authority.ca_file, client_certificate_file=client.both)
+    trust = SSLContexts([target])
+    other = trust(replace(target, client_certificate_file=None))
+    assert other is not trust(target)
+    assert [dict(entry)["serialNumber"] for entry in other.get_ca_certs()] == [serial_of(authority.ca_file)]
 
 
 def test_a_ca_file_is_trusted_alone(authority: Authority) -> None:
