@@ -24,10 +24,8 @@ import trustme
 from benchmarks.provider import ENVIRONMENT, HOSTS, Record
 
 COMMAND = Path(sys.executable).with_name("pingone-flow-exporter")
-SCRAPE_HEADERS = {
-    "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3",
-    "Accept-Encoding": "gzip",
-}
+_PAGE_HEADERS = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"}
+SCRAPE_HEADERS = {**_PAGE_HEADERS, "Accept-Encoding": "gzip"}
 """What Prometheus sends."""
 
 _START_SECONDS = 60.0
@@ -67,6 +65,10 @@ class WebProgram(Program):
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> bytes:
         """Fetch a page as it was sent, in a thread. Raises OSError."""
         return await asyncio.to_thread(_get, f"http://{self.address}{path}", headers or {})
+
+    async def page(self) -> str:
+        """Return the page of metrics, in the format of a scrape: the text of each format is kept."""
+        return (await self.get("/metrics", _PAGE_HEADERS)).decode()
 
     async def scrape(self) -> float:
         """Scrape as Prometheus does and return its seconds; infinite without a response."""

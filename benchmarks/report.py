@@ -93,7 +93,7 @@ def by_targets(scales: Sequence[Scale]) -> list[str]:
     rows = (
         ("start until ready", [f"{scale.ready_ms:.0f} ms" for scale in scales]),
         ("scrape, gzip, median", [f"{scale.scrape_ms:.1f} ms" for scale in scales]),
-        ("page, text", [f"{scale.page_bytes / 1e3:.0f} kB" for scale in scales]),
+        ("page", [f"{scale.page_bytes / 1e3:.0f} kB" for scale in scales]),
         ("page, gzip", [f"{scale.gzip_bytes / 1e3:.0f} kB" for scale in scales]),
         ("series", [f"{scale.series}" for scale in scales]),
         ("memory (PSS)", [f"{scale.memory_mb:.1f} MB" for scale in scales]),

@@ -14,7 +14,7 @@ def total(text: str, name: str, **labels: str) -> float:
         if line.startswith((f"{name} ", f"{name}{{")) and all(
             f'{key}="{value}"' in line for key, value in labels.items()
         ):
-            found += float(line.rpartition(" ")[2])
+            found += float(line.partition(" # ")[0].rpartition(" ")[2])
     return found
 
 

@@ -23,7 +23,7 @@ class Scale:
         targets: how many.
         ready_ms: from exec until ready.
         scrape_ms: median time of a scrape, gzip, as Prometheus asks for it.
-        page_bytes: size of the page in the text format.
+        page_bytes: size of the page.
         gzip_bytes: size of a scrape.
         series: samples on the page.
         memory_mb: proportional set size.
@@ -51,7 +51,7 @@ async def measure(probed: Provider, targets: int, seconds: float) -> Scale:
         while probed.count() < answered + targets:  # noqa: ASYNC110  another process
             await asyncio.sleep(0.5)
         await asyncio.sleep(1)
-        before = (await daemon.get("/metrics")).decode()
+        before = await daemon.page()
         await asyncio.sleep(1)
         cpu, started = daemon.cpu_seconds(), time.monotonic()
         beats = every(_SCRAPE_EVERY_SECONDS, started + seconds)
@@ -59,7 +59,7 @@ async def measure(probed: Provider, targets: int, seconds: float) -> Scale:
         await asyncio.sleep(max(0.0, started + seconds - time.monotonic()))
         used = daemon.cpu_seconds() - cpu
         passed = time.monotonic() - started
-        after = (await daemon.get("/metrics")).decode()
+        after = await daemon.page()
         compressed = await daemon.get("/metrics", SCRAPE_HEADERS)
         return Scale(
             targets=targets,

@@ -64,11 +64,15 @@ class Exposition:
     Args:
         openmetrics: whether it is OpenMetrics 1.0.0; else text 0.0.4.
         clock: monotonic seconds.
+
+    Attributes:
+        asked_for_at: when it was last rendered.
     """
 
     def __init__(self, *, openmetrics: bool, clock: Callable[[], float] = time.perf_counter) -> None:
         self._openmetrics = openmetrics
         self._clock = clock
+        self.asked_for_at = clock()
         self._headers = [header for header, _ in self._split(self._generate(_any_target()))]
         # Weak, so that the text of a removed target goes with it, even if a scrape is under way.
         self._texts: WeakKeyDictionary[TargetMetrics, _Text] = WeakKeyDictionary()
@@ -78,6 +82,7 @@ class Exposition:
 
         On an overloaded loop a target may be as of the previous scrape, or absent if it was never rendered.
         """
+        self.asked_for_at = self._clock()
         yielder = Yielder(self._clock)
         for target in sorted(filter(self._is_outdated, targets), key=self._rendered_at):
             self._update(target)

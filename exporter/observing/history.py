@@ -118,7 +118,7 @@ class History:
             return tuple([_deserialize(data) for data in kept])[::-1]
 
         return TargetHistory(
-            status=status, recent=newest_first(record.recent), failures=newest_first(record.failures)
+            status=status, recent=newest_first(record.recent), failures=newest_first(record.failures or ())
         )
 
 
@@ -127,7 +127,7 @@ class _Record:
     """What is kept of one target and journey."""
 
     recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_OUTCOMES))
-    failures: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_OUTCOMES))
+    failures: deque[bytes] | None = None  # even an empty one takes 760 bytes
     last: Outcome | None = None
     decisive: Outcome | None = None
     certificates: CertificateFacts = field(default_factory=CertificateFacts)
@@ -141,6 +141,8 @@ class _Record:
         data = _serialize(outcome)  # one object, even if both deques hold it
         self.recent.append(data)
         if not outcome.success:
+            if self.failures is None:
+                self.failures = deque(maxlen=MAX_OUTCOMES)
             self.failures.append(data)
         if len(self.durations) == MAX_POINTS:
             del self.durations[0], self.faults[0]

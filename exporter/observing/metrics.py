@@ -50,6 +50,9 @@ _STATUS_PAGE: Mapping[str, tuple[str, ...]] = {
 }
 """Name -> HELP and further labels. One-hot over closed sets, so that no text of the page is a label."""
 
+MAX_UNUSED_SECONDS = 600.0
+"""The text of a format that was not asked for since is dropped: it takes 12 kB a target."""
+
 
 class Metrics(Collector):
     """All metrics of the exporter; collects those that are not about a target.
@@ -106,9 +109,13 @@ class Metrics(Collector):
             metrics.expire_backoff(now)
             if metrics.target.user is not None:
                 metrics.sign_on_suspended(self._suspended(metrics.target) is not None)
-        if openmetrics not in self._expositions:  # a format that is never asked for is never rendered
-            self._expositions[openmetrics] = Exposition(openmetrics=openmetrics, clock=self._clock)
-        return await self._expositions[openmetrics].render(targets, self)
+        exposition = self._expositions.get(openmetrics)
+        if exposition is None:  # a format that is never asked for is never rendered
+            exposition = Exposition(openmetrics=openmetrics, clock=self._clock)
+        asked_for, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
+        self._expositions = {form: other for form, other in asked_for.items() if other.asked_for_at > since}
+        self._expositions[openmetrics] = exposition
+        return await exposition.render(targets, self)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families that are not about a target."""

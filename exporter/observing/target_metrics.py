@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -24,6 +25,7 @@ from exporter.outcome import (
     KNOWN_STATUSES,
     UNKNOWN,
     Outcome,
+    Phase,
     SkipCause,
     StepRecord,
 )
@@ -53,6 +55,10 @@ _CODES = {
     for journey in Journey
     for step in journey.steps
 }
+_NO_PROBES: Mapping[Journey, dict[LabelValues, float]] = {
+    journey: dict.fromkeys(pairs_of(journey), 0) for journey in Journey
+}
+_NO_SKIPS: dict[LabelValues, float] = {(cause.value,): 0 for cause in SkipCause}
 """Keys that all targets share, so that each does not hold its own copies."""
 
 _FLOW_STATUSES: Mapping[str, tuple[str, ...]] = {
@@ -84,7 +90,7 @@ class TargetMetrics(Collector):
         self._last: Outcome | None = None
         self._last_success: float | None = None
         self._streak = Streak()
-        self._probes: dict[LabelValues, int] = dict.fromkeys(pairs_of(journey), 0)
+        self._probes: Counter[LabelValues] = Counter()
         self._failures: dict[LabelValues, TracedProbe] = {}
         self._durations = BucketCounts(buckets)
         self._slow = 0
@@ -94,7 +100,7 @@ class TargetMetrics(Collector):
         self._statuses: dict[LabelValues, int] = self._initial_statuses()
         self._error_codes: Counter[LabelValues] = Counter()
         self._certificates = CertificateFacts()
-        self._skipped: dict[LabelValues, int] = {(cause.value,): 0 for cause in SkipCause}
+        self._skipped: Counter[LabelValues] = Counter()
         self._backoff_until: float | None = None
         self._kind: ProviderKind | None = None
         self._suspended = False
@@ -196,7 +202,7 @@ class TargetMetrics(Collector):
     def _observe_step(self, record: StepRecord, *, stalled: bool) -> None:
         step = record.step
         for phase, seconds in () if stalled else record.phases.items():
-            count, total = ("_count", step, phase), ("_sum", step, phase)
+            count, total = _phase_keys(step, phase)
             self._phases[count] = self._phases.get(count, 0) + 1
             self._phases[total] = self._phases.get(total, 0.0) + seconds
         if record.http_status_code is not None:
@@ -236,7 +242,7 @@ class TargetMetrics(Collector):
             "counter",
             (*_KEY, "reason", "fault"),
             self._key,
-            self._probes,
+            {**_NO_PROBES[self._journey], **self._probes},
             self._failures,
         )
         yield SeriesFamily(
@@ -256,7 +262,7 @@ class TargetMetrics(Collector):
         yield self._counter(
             "pingone_flow_exporter_probes_skipped_total",
             "Scheduled probes skipped, by cause.",
-            self._skipped,
+            {**_NO_SKIPS, **self._skipped},
             "cause",
         )
 
@@ -463,6 +469,12 @@ class TargetMetrics(Collector):
             **dict(target.labels),
         }
         return {name: value for name, value in labels.items() if value}
+
+
+@cache
+def _phase_keys(step: str, phase: Phase) -> tuple[LabelValues, LabelValues]:
+    """Return the keys of a phase's two series, which all targets share."""
+    return ("_count", step, phase), ("_sum", step, phase)
 
 
 def _endpoints(target: Target) -> tuple[str | None, ...]:
