@@ -25,7 +25,7 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 # Tests that start programs: Prometheus, promtool, Helm, a browser, an image builder, or the installed command.
 WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
 
-.PHONY: help venv setup demo test unit bench lint format image test-tools docs rules pins clean
+.PHONY: help venv setup demo test test-tls unit bench lint format image test-tools docs rules pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,22 @@ test: setup ## run all tests; coverage of exporter/ must be at least 95 %
 
 unit: setup ## run the unit tests only: those that start no program
 	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=tests/,$(WITH_PROCESSES))
+
+# What Python itself decides about TLS differs from 3.11 to 3.13, the image's. A Python of pyenv's will do.
+IMAGE_PYTHON ?= $(shell for p in python3.13 "$$HOME"/.pyenv/versions/3.13.*/bin/python3.13; do \
+	"$$p" -c 'import ensurepip, venv' 2>/dev/null && { echo "$$p"; break; }; done)
+TLS_VENV := $(VENV)/3.13
+TLS_TESTS := $(addprefix tests/,test_tls.py probing/test_ssl_contexts.py probing/test_certificate.py \
+	probing/test_exchange_failures.py serving/test_tls_connections.py)
+
+test-tls: ## run the TLS tests on the image's Python, 3.13, if it is installed
+	@if test -z "$(IMAGE_PYTHON)"; then echo "skipped: the TLS tests on Python 3.13, which is not installed"; exit; fi; \
+	set -ex; "$(IMAGE_PYTHON)" -m venv --clear $(TLS_VENV); \
+	sed -n 's/^\([a-z0-9-]*\)[^=]*==\([^ ;]*\).*/\1==\2/p' requirements-dev.txt >$(TLS_VENV)/pins.txt; \
+	pip="$(TLS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all:"; \
+	$$pip --require-hashes -r requirements.txt; \
+	$$pip -c $(TLS_VENV)/pins.txt hypothesis pytest pytest-timeout pyyaml trustme; \
+	$(TLS_VENV)/bin/python -m pytest $(TLS_TESTS)
 
 bench: setup ## measure the exporter beside blackbox_exporter (12 minutes; BENCH=--quick takes 2)
 	$(BIN)/python -m benchmarks $(BENCH)
