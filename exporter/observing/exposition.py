@@ -173,14 +173,8 @@ def _lines(
 ) -> str:
     """Return the lines of these series, with a placeholder for each value and for the target.
 
-    Nearly all targets have the same series, so they share what is remembered.
-
-    Args:
-        name: of the family.
-        kind: likewise.
-        labels: names of all labels, that of the target first.
-        shared: values of the labels that follow it and are the same in all series.
-        keys: see `SeriesFamily.values`.
+    Nearly all targets have the same series, so they share what is remembered. Arguments: of `SeriesFamily`;
+    `shared` is its key without the target, `keys` are those of its values.
     """
     family = SeriesFamily(name, "", kind, labels, (_ANY_TARGET, *shared), {})
     return "".join([f"{_series(*family.describe(key))} ".replace("%", "%%") + "%s\n" for key in keys])

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -195,11 +195,10 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         Raises:
             ExchangeError: if there is no complete answer.
         """
-        url = request.url
         exchange = await self.exchange(
             Request(
                 request.method,
-                f"{url.scheme}://{url.netloc.decode('ascii')}{url.raw_path.decode('ascii')}",
+                str(request.url),
                 tuple(
                     (name.decode("ascii"), value.decode("latin-1"))
                     for name, value in request.headers.raw
@@ -325,24 +324,17 @@ class ProbeTransport(httpx.AsyncBaseTransport):
     async def _read_body(
         self, connection: HttpConnection, limit: int, exchange: Exchange, *, merged: bool
     ) -> None:
-        """Read the body, and complete the answer.
-
-        Args:
-            connection: is used.
-            limit: decoded bytes of the body that are read.
-            exchange: what happened so far.
-            merged: whether the head may have come long before what was read with it.
-        """
+        """Read the body, and complete the answer; if `merged`, its head may have come long before."""
         tcp, exchange.phase = connection.tcp, Phase.TRANSFER
         self._deadline.begin(tcp.arrived)
-        body = Body(_first(exchange.headers, b"content-encoding"), limit)
+        assert exchange.answer is not None  # noqa: S101  its head was read
+        body = Body(exchange.answer.headers.get("content-encoding"), limit)
         await connection.read_body(body)
         transfer = self._deadline.end(tcp.arrived)
         if merged:
             exchange.phases[Phase.PROCESSING] += transfer  # only the sum is exact
         elif not body.too_large:
             exchange.phases[Phase.TRANSFER] = transfer
-        assert exchange.answer is not None  # noqa: S101  its head was read
         exchange.answer = replace(exchange.answer, body=body.content(), too_large=body.too_large)
 
     def _stood_still_since(self, since: float) -> bool:
@@ -369,23 +361,19 @@ def _has_more_segments(before: TcpInfo | None, after: TcpInfo | None) -> bool:
     return before is None or after is None or after.data_segs_in - before.data_segs_in > 1
 
 
-_JUDGED_HEADERS = frozenset({
-    b"location", b"retry-after", b"date", b"correlation-id",
+_READ_HEADERS = frozenset({
+    b"location", b"retry-after", b"date", b"correlation-id", b"content-encoding",
     b"x-amzn-waf-action", b"x-amzn-errortype", b"cf-mitigated",
 })  # fmt: skip
 
 
 def _head(status_code: int, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
-    """Return what of the head may be judged; of several headers of one name the first counts."""
-    judged: dict[str, str] = {}
+    """Return what of the head is read; of several headers of one name the first counts."""
+    read: dict[str, str] = {}
     for name, value in headers:
-        if name in _JUDGED_HEADERS:
-            judged.setdefault(name.decode("ascii"), value.decode("latin-1"))
-    return Answer(status_code, headers=judged)
-
-
-def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
-    return next((value.decode("latin-1") for key, value in headers if key == name), None)
+        if name in _READ_HEADERS:
+            read.setdefault(name.decode("ascii"), value.decode("latin-1"))
+    return Answer(status_code, headers=read)
 
 
 class _Proxy(NamedTuple):
