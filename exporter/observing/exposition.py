@@ -143,14 +143,13 @@ def sample_lines(family: Metric, *, exemplars: bool) -> bytes:
     """
     if not isinstance(family, SeriesFamily):
         return "".join(
-            [f"{_series(name, labels)} {_number(value)}\n" for name, labels, value, *_ in family.samples]
+            [f"{_series(name, labels)} {_decimal(value)}\n" for name, labels, value, *_ in family.samples]
         ).encode()
     values = family.values
     if not values:
         return b""
     target, *shared = family.key
     lines = _lines(family.series_name, family.type, family.labels, tuple(shared), tuple(values))
-    # `_number`, without a call for each of them.
     numbers = [_count(value) if type(value) is int else _decimal(value) for value in values.values()]
     if exemplars and family.exemplars:
         for index, key in enumerate(values):
@@ -159,12 +158,8 @@ def sample_lines(family: Metric, *, exemplars: bool) -> bytes:
     return (lines % tuple(numbers)).replace(_ANY_TARGET, _escape(target)).encode()
 
 
-def _number(value: float) -> str:
-    return _count(value) if type(value) is int else _decimal(value)
-
-
 def _exemplar_text(probe: TracedProbe) -> str:
-    return f' # {{transaction_id="{probe.transaction_id}"}} {_number(probe.value)} {probe.ended_at}'
+    return f' # {{transaction_id="{probe.transaction_id}"}} {_decimal(probe.value)} {probe.ended_at}'
 
 
 @lru_cache(maxsize=4096)

@@ -109,11 +109,10 @@ class Metrics(Collector):
             metrics.expire_backoff(now)
             if metrics.target.user is not None:
                 metrics.sign_on_suspended(self._suspended(metrics.target) is not None)
-        exposition = self._expositions.get(openmetrics)
-        if exposition is None:  # a format that is never asked for is never rendered
-            exposition = Exposition(openmetrics=openmetrics, clock=self._clock)
-        asked_for, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
-        self._expositions = {form: other for form, other in asked_for.items() if other.asked_for_at > since}
+        known, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
+        # A format that is never asked for is never rendered.
+        exposition = known.get(openmetrics) or Exposition(openmetrics=openmetrics, clock=self._clock)
+        self._expositions = {form: other for form, other in known.items() if other.asked_for_at > since}
         self._expositions[openmetrics] = exposition
         return await exposition.render(targets, self)
 

@@ -99,11 +99,7 @@ class Exchange:
 
 
 class ExchangeError(httpx.TransportError):
-    """An exchange without a complete answer.
-
-    Args:
-        exchange: what happened.
-    """
+    """An exchange without a complete answer."""
 
     def __init__(self, exchange: Exchange) -> None:
         super().__init__("the exchange failed")
