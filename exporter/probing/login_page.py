@@ -20,7 +20,7 @@ from exporter.probing.errors import KNOWN_CODES
 MAX_MARKUP_BYTES = 128 * 1024
 """Of a page without its scripts and styles. Login pages have 5 to 100 KB."""
 MAX_EVENTS = 2_000
-"""Tags, comments and texts that are read: the worst of pages takes some 40 ms, a login page less than 1."""
+"""Tags, comments and texts that are read: the worst of pages takes some 60 ms, a login page less than 1."""
 MAX_FORMS = 20
 MAX_FIELDS = 50
 

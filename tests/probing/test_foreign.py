@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -21,10 +21,14 @@ from probing.federation import (
     probe,
     resolves,
 )
-from probing.loopback import listening, run
+from probing.loopback import Talk, listening, run
 
 from exporter.probing.probe import Prober
+from exporter.probing.ssl_contexts import SSLContexts
 from exporter.target import Journey, ListedProvider, ReadyBy, SourceKind
+
+if TYPE_CHECKING:
+    from harness.certificates import Authority
 
 TO_SOURCE = ["destination_authorize", "initiate", "source_authorize"]
 LISTED = ListedProvider(destination="hub", provider_id=PROVIDER, name="partner", slug="partner")
@@ -324,26 +328,31 @@ def test_a_saml_response_instead_of_a_login_page_is_an_error() -> None:
     assert probed.finding == ("source_authorize", "login_page_error", "configuration")
 
 
-def test_the_client_certificate_is_shown_to_the_two_environments_only() -> None:
-    certificates = []
+def test_the_client_certificate_is_shown_to_the_two_environments_only(authority: Authority) -> None:
+    """One server that takes a certificate from anyone who shows one, under two names."""
+    server, client = authority.issue("127.0.0.1", "localhost"), authority.client()
+    server.tls.verify_mode = ssl.CERT_OPTIONAL
+    server.tls.load_verify_locations(authority.ca_file)
+    shown: list[bool] = []
 
     async def main() -> None:
-        cookie_less: dict[str, Response | Play] = {
+        federation = Federation({
             "initiate": lambda played, _: Response(302, location=at_localhost(played)),
-            "/realms/fed/auth": LOGIN,
-        }
-        federation = Federation(cookie_less)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        async with listening(lambda talk: converse(federation, talk)) as peer:
-            federation.url = f"http://127.0.0.1:{peer.port}"
-            target = a_federation_target(federation.url, **FOLLOWED, client_certificate_file="client.pem")
+            "/realms/fed/auth": leads("/login"),
+            "/login": LOGIN,
+        })  # fmt: skip
 
-            def tls(shown: Any) -> ssl.SSLContext:  # noqa: ANN401  a target
-                certificates.append((len(federation.heard), shown.client_certificate_file))
-                return context
+        async def behave(talk: Talk) -> None:
+            shown.append(bool(talk.writer.get_extra_info("ssl_object").getpeercert()))
+            await converse(federation, talk)
 
-            outcome = await Prober(tls, resolve=resolves({}))(target, Journey.FEDERATION)
-            assert outcome.success
+        async with listening(behave, tls=server.tls) as peer:
+            federation.url = f"https://127.0.0.1:{peer.port}"
+            files = {"ca_file": authority.ca_file, "client_certificate_file": client.both}
+            target = a_federation_target(federation.url, **FOLLOWED, **files)
+            prober = Prober(SSLContexts([target]), resolve=resolves({}))
+            assert (await prober(target, Journey.FEDERATION)).success
+        assert [heard.connection for heard in federation.heard] == [0, 0, 1, 1]
 
     run(main())
-    assert certificates == [(0, "client.pem"), (2, None)]
+    assert shown == [True, False]
