@@ -81,7 +81,7 @@ class Release:
             pod: the pod's name.
             secrets: Secrets and ConfigMaps of the cluster by their names, as text.
         """
-        (container,) = self.pods[0]["containers"]
+        container, *_ = self.pods[0]["containers"]
         variables: dict[str, str] = {}
         for source in container["envFrom"]:
             ((kind, reference),) = source.items()
@@ -96,7 +96,7 @@ class Release:
         Args:
             secrets: Secrets and ConfigMaps of the cluster by their names, as text.
         """
-        (container,) = self.pods[0]["containers"]
+        container, *_ = self.pods[0]["containers"]
         volumes = {volume["name"]: volume for volume in self.pods[0].get("volumes", [])}
         mounts: dict[str, dict[str, str]] = {}
         for mount in container.get("volumeMounts", []):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,16 @@ for _label in (
 _FIRING = f"count by (alertname, subject) ({_SUBJECT})"
 
 
+def promtool_major() -> int:
+    """Return the major version of promtool; 0 if there is none."""
+    path = shutil.which("promtool")
+    if path is None:
+        return 0
+    done = subprocess.run([path, "--version"], capture_output=True, encoding="utf-8", check=True, timeout=60)
+    found = re.search(r"version (\d+)\.", done.stdout)
+    return int(found[1]) if found else 0
+
+
 def always(first: float, last: float, *alerts: str) -> dict[float, set[str]]:
     """Expect these alerts at every half minute from `first` to `last`, both included."""
     return {first + step / 2: set(alerts) for step in range(int(2 * (last - first)) + 1)}
@@ -85,7 +96,7 @@ class Story:
         evaluation: seconds between two evaluations.
         thresholds: name -> another value, as the chart would set it.
         without: alerts that are switched off, as the chart would.
-        others: series that another Prometheus recorded, and their values.
+        others: further series, and their value, or values as promtool reads them.
     """
 
     pods: Sequence[Pod]
@@ -97,7 +108,7 @@ class Story:
     evaluation: float = 30.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
-    others: Mapping[str, float] = field(default_factory=dict)
+    others: Mapping[str, float | str] = field(default_factory=dict)
 
     def verify(self, directory: Path) -> None:
         """Let promtool judge it; the test fails with its words."""
@@ -141,7 +152,10 @@ class Story:
 
     def _test(self) -> dict[str, Any]:
         steps = round(self.until * 60 / self.scrape)
-        series = {name: f"{value:g}x{steps}" for name, value in self.others.items()}
+        series = {
+            name: value if isinstance(value, str) else f"{value:g}x{steps}"
+            for name, value in self.others.items()
+        }
         for pod in self.pods:
             lived = pod.scrapes(until=self.until, every=self.scrape, families=FAMILIES)
             for name, values in lived.items():

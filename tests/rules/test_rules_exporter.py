@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rules.pod import CUT_OFF, DEAD, FAIR, LIMITED, Pod, Sky, Watched
-from rules.story import Story, Text, always
+from rules.story import Story, Text, always, promtool_major
 
 from exporter.outcome import SkipCause
 
@@ -227,6 +227,19 @@ def test_the_ticket_of_a_stale_target_has_its_age(
 
 
 # --- late, skipping, standing still
+
+
+@pytest.mark.skipif(promtool_major() < 3, reason="promtool 2 does not read native histograms")
+def test_a_histogram_that_prometheus_converted_to_a_native_one_makes_the_same_ticket(tmp_path: Path) -> None:
+    """With `convert_classic_histograms_to_nhcb` there are neither buckets nor a count."""
+    name = "pingone_flow_exporter_schedule_lag_seconds"
+    native = "{{{{schema:-53 sum:{0} count:{0} custom_values:[1 2.5] buckets:[{0}]}}}}"
+    late = native.replace("buckets:[", "buckets:[0 ")
+    values = f"{native.format(0)}+{native.format(1)}x39 {late.format(0)}+{late.format(1)}x60"
+    series = f'{name}{{job="pingone-flow-exporter",instance="{HERE}"}}'
+    pod = Pod(watched=[emea({})], dropped=(f"{name}_bucket", f"{name}_count", f"{name}_sum"))
+
+    tell(tmp_path, pod, firing=always(0, 15) | always(40, 49, LAGGING), others={series: values})
 
 
 def test_an_exporter_that_keeps_starting_probes_late_is_a_ticket(tmp_path: Path) -> None:
