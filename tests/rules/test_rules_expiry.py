@@ -163,3 +163,17 @@ def test_a_component_that_the_page_does_not_have_is_a_ticket(tmp_path: Path) -> 
     pod = Pod(watched=[emea(Sky())], pages={0: page(sso="unknown", other="operational")})
     firing: dict[float, set[str]] = {10: set(), 65: {f"{UNREADABLE} sso"}}
     verify(tmp_path, pod, firing=firing, scrape=MINUTE, evaluation=MINUTE)
+
+
+def test_the_page_of_an_outage_says_what_the_vendor_says(tmp_path: Path) -> None:
+    down = {5.0: Sky(reason=Reason.TIMEOUT, phase=Phase.PROCESSING)}
+    watched = [Watched(name=name, weather=down, phase=5 + 20 * n) for n, name in enumerate(("emea", "apac"))]
+    text = Text(
+        alert="PingOneAuthHostOutage",
+        labels={**JOB, "auth_host": HOST},
+        description=f"100% of the targets on {HOST} failed; 2 with timeout, fault network, phase processing; "
+        "the vendor's status page shows sso as major_outage. To investigate, run with the exporter's "
+        "environment: pingone-flow-exporter probe emea apac",
+    )
+    pod = Pod(watched=watched, pages={0: page(sso="major_outage", other="operational", gone="unknown")})
+    Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
