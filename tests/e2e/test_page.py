@@ -53,7 +53,14 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     directory = tmp_path_factory.mktemp("page")
     refusal = json_answer({"code": "REQUEST_LIMITED"}, status=429, headers=(("Retry-After", "300"),))
     tls = Authority(directory).good().tls
-    with HttpServer() as server, HttpServer(refusal) as limiting, HttpServer(tls=tls) as encrypted:
+    component = {"id": "sso", "name": "SSO", "status": "operational"}
+    vendor = json_answer({"page": {"updated_at": "2026-11-27T12:00:00Z"}, "components": [component]})
+    with (
+        HttpServer() as server,
+        HttpServer(refusal) as limiting,
+        HttpServer(tls=tls) as encrypted,
+        HttpServer(vendor) as status_page,
+    ):
         environment = {
             "FLOW_EXPORTER_DEFAULTS__INTERVAL": "1d",
             "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "30s",
@@ -62,14 +69,18 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
             **target_variables("held", limiting.base_url),
             **target_variables("encrypted", encrypted.base_url, ca_file=directory / "ca.pem"),
             "FLOW_EXPORTER_EGRESS_CHECK_URL": f"{server.base_url}/canary",
+            "FLOW_EXPORTER_STATUS_PAGE__URL": f"{status_page.base_url}/api/v2/summary.json",
+            "FLOW_EXPORTER_STATUS_PAGE__COMPONENTS": "sso",
+            "FLOW_EXPORTER_STATUS_PAGE__INTERVAL": "1d",
         }
         with Daemon(environment, directory=directory / "work", logs=directory / "logs") as running:
             running.wait_until(
                 lambda page: (
                     page.has("pingone_flow_exporter_egress_up")
+                    and page.has("pingone_status_component")
                     and all(page.has("pingone_flow_probe_success", target=name) for name in TARGETS)
                 ),
-                what="a probe of each target, and of the egress",
+                what="a probe of each target, of the egress, and of the status page",
             )
             yield running
 
@@ -148,13 +159,16 @@ OF_OTHER_TARGETS = {
         # of the journey discovery
         "signing_keys", "signing_keys_hash", "metadata_hash",
         "signing_key_certificate_expiry_timestamp_seconds",
+        # of destinations
+        "destination_providers", "destination_refresh_success",
+        "destination_last_refresh_success_timestamp_seconds",
         # of a server with TLS, from Python 3.13 on
         "tls_chain_expiry_timestamp_seconds",
     )
 }  # fmt: skip
 """Families without a sample: what was not observed is absent."""
 
-UNKNOWN_LABELS = {"kind", "destination", "provider", "provider_id"}
+UNKNOWN_LABELS = {"kind", "destination", "provider", "provider_id", "expected"}
 """Labels of `target_info` that only a federation or a listed provider has."""
 
 
@@ -177,8 +191,9 @@ def test_every_documented_family_is_exposed_as_documented(
 def test_every_exposed_family_is_documented(text: Samples) -> None:
     known = {family.name.removesuffix("_total") for family in FAMILIES}
     shown = {family.name.removesuffix("_total") for family in text.families}
-    assert {name for name in shown if name.startswith("pingone_flow_")} == known
-    others = {name for name in shown if not name.startswith("pingone_flow_")}
+    ours = ("pingone_flow_", "pingone_status_")
+    assert {name for name in shown if name.startswith(ours)} == known
+    others = {name for name in shown if not name.startswith(ours)}
     assert {name.split("_")[0] for name in others} == {"process", "python"}
 
 
