@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -111,7 +111,7 @@ def _families() -> tuple[Family, ...]:
             continue
         if not metric.samples:
             raise ValueError(f"{metric.name} has no sample")
-        labels = metric.samples[0].labels.keys() - {"le"}
+        labels = {label for sample in metric.samples for label in sample.labels} - {"le"}
         known = sorted(labels, key=lambda label: _LABELS.index(label) if label in _LABELS else len(_LABELS))
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         found.append(Family(name, metric.type, metric.documentation, tuple(known)))
@@ -131,7 +131,6 @@ def _example() -> Metrics:
         journeys=(Journey.FEDERATION,),
         user=SyntheticUser(username="", password=""),
         secret_expires=1.8e9,
-        listed=ListedProvider(destination="hub", provider_id="id", name="", slug="emea", expected=True),
     )
     record = StepRecord(
         step="source_authorize",
@@ -150,7 +149,9 @@ def _example() -> Metrics:
     destination = DestinationStatus(
         name="hub", auth_host="", counts={ProviderState.WATCHED: 1}, refresh_ok=True, last_success=0.5
     )
-    metrics = Metrics([target], buckets=(1.0,), destinations=lambda: (destination,))
+    provider = ListedProvider(destination="hub", provider_id="id", name="", slug="emea", expected=True)
+    listed = replace(target, name="hub_emea", user=None, listed=provider)
+    metrics = Metrics([target, listed], buckets=(1.0,), destinations=lambda: (destination,))
     metrics.observe(
         Outcome(
             target=target.name,

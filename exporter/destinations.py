@@ -74,11 +74,6 @@ class Destination:
     refresh_interval: float = 300.0
 
     @property
-    def environment_id(self) -> str:
-        """UUID of the destination's environment, lower case."""
-        return self.template.destination_environment_id
-
-    @property
     def url(self) -> str:
         """Where the destination answers."""
         return self.template.destination_url
@@ -92,11 +87,6 @@ class Destination:
     def client_id(self) -> str:
         """Client id of that application."""
         return "" if self.application is None else self.application.client_id
-
-    @property
-    def labels(self) -> tuple[tuple[str, str], ...]:
-        """The operator's own labels of its targets."""
-        return self.template.labels
 
     def is_listed_as(self, other: Destination) -> bool:
         """Return whether both list the same application."""
@@ -205,15 +195,7 @@ def after_listing(
     now: float,
     taken: Collection[str] = (),
 ) -> Known:
-    """Return what is known after a listing.
-
-    Args:
-        destination: that was listed.
-        known: before the listing.
-        offered: the providers in it.
-        now: seconds since the epoch.
-        taken: names of targets that are not this destination's.
-    """
+    """Return what is known after a listing."""
     present = {provider.id: provider for provider in offered}
     absent = [_absent(each, now) for each in known.providers if each.provider.id not in present]
     names = {each.provider.id: (each.target, each.slug) for each in known.providers if each.provider.id}
@@ -221,14 +203,7 @@ def after_listing(
 
 
 def after_reload(destination: Destination, known: Known, *, now: float, taken: Collection[str] = ()) -> Known:
-    """Return what is known after a reload, which chooses and names the targets anew.
-
-    Args:
-        destination: by the settings of now.
-        known: before the reload.
-        now: seconds since the epoch.
-        taken: names of targets that are not this destination's.
-    """
+    """Return what is known after a reload, which chooses and names the targets anew."""
     present = [each.provider for each in known.providers if not each.absent]
     absent = [each for each in known.providers if each.absent]
     return _arranged(destination, present, absent, now=now, names={}, taken=taken)
@@ -335,17 +310,12 @@ def _slug(text: str) -> str:
 
 
 def plan(destination: Destination, known: Known, *, explicit: Iterable[Target] = ()) -> Plan:
-    """Return what is to be probed.
-
-    Args:
-        destination: by the settings in force.
-        known: of its listings.
-        explicit: targets in the settings; one with the same PROVIDER_ID replaces the discovered one.
-    """
+    """Return what is to be probed."""
+    environment = destination.template.destination_environment_id
     by_name = {
         target.provider_id: target.name
         for target in explicit
-        if target.provider_id and target.destination_environment_id == destination.environment_id
+        if target.provider_id and target.destination_environment_id == environment
     }
     by_id = {provider_id.lower(): name for provider_id, name in by_name.items()}
     targets, states = [], []

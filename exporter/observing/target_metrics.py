@@ -29,8 +29,8 @@ from exporter.outcome import (
     SkipCause,
     StepRecord,
 )
-from exporter.reasons import pairs_of
-from exporter.target import Journey, JourneyTiming, ProviderKind, Target
+from exporter.reasons import Reason, pairs_of
+from exporter.target import ANY_REQUIRED, Journey, JourneyTiming, ProviderKind, Side, Target, side_of
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
 """Present at 0 from the start: `increase()` does not see a counter that appears at 1."""
@@ -57,6 +57,15 @@ _CODES = {
 }
 _NO_PROBES: Mapping[Journey, dict[LabelValues, float]] = {
     journey: dict.fromkeys(pairs_of(journey), 0) for journey in Journey
+}
+_OF_SIGN_ON = {
+    *(Reason.CREDENTIALS_REJECTED, Reason.ACCOUNT_LOCKED, Reason.PASSWORD_EXPIRED, Reason.MFA_REQUIRED),
+    *(Reason.FURTHER_ACTION_REQUIRED, Reason.EXCHANGE_REJECTED, Reason.ACCOUNT_LINKING_REQUIRED),
+    *(Reason.ID_TOKEN_INVALID, Reason.TOKEN_REFUSED, Reason.KEYS_INVALID),
+}
+"""Cannot occur without a user who signs on."""
+_NO_LISTED_PROBES: dict[LabelValues, int] = {
+    pair: 0 for pair in pairs_of(Journey.FEDERATION) if pair[0] not in _OF_SIGN_ON
 }
 _NO_SKIPS: dict[LabelValues, float] = {(cause.value,): 0 for cause in SkipCause}
 """Keys that all targets share, so that each does not hold its own copies."""
@@ -91,6 +100,8 @@ class TargetMetrics(Collector):
         self._last_success: float | None = None
         self._streak = Streak()
         self._probes: Counter[LabelValues] = Counter()
+        # A destination may list hundreds of targets, so each of them has only what no other one shows.
+        self._is_listed = target.listed is not None
         self._failures: dict[LabelValues, TracedProbe] = {}
         self._durations = BucketCounts(buckets)
         self._slow = 0
@@ -185,7 +196,8 @@ class TargetMetrics(Collector):
 
     def _statuses_of(self, step: str) -> tuple[str, ...]:
         if step in _EXPECTING_STEPS:
-            return (*self.target.expected_statuses, FAILED, UNKNOWN)
+            expected = (each for each in self.target.expected_statuses if each != ANY_REQUIRED)
+            return (*expected, FAILED, UNKNOWN)
         return _FLOW_STATUSES.get(step, ())
 
     def _reach(self, step: str) -> None:
@@ -201,7 +213,7 @@ class TargetMetrics(Collector):
 
     def _observe_step(self, record: StepRecord, *, stalled: bool) -> None:
         step = record.step
-        for phase, seconds in () if stalled else record.phases.items():
+        for phase, seconds in () if stalled or self._is_listed else record.phases.items():
             count, total = _phase_keys(step, phase)
             self._phases[count] = self._phases.get(count, 0) + 1
             self._phases[total] = self._phases.get(total, 0.0) + seconds
@@ -211,7 +223,7 @@ class TargetMetrics(Collector):
                 known = sum(1 for of_step, _ in self._responses if of_step == step)
                 code = _OTHER_CODE if known >= _MAX_CODES else code
             self._responses[step, code] = self._responses.get((step, code), 0) + 1
-        if record.flow_status is not None:
+        if record.flow_status is not None and not (self._is_listed and side_of(step) is Side.DESTINATION):
             status = step, self._status_label(record.flow_status)
             self._statuses[status] = self._statuses.get(status, 0) + 1
         self._error_codes.update((step, code) for code in record.error_codes)
@@ -242,7 +254,7 @@ class TargetMetrics(Collector):
             "counter",
             (*_KEY, "reason", "fault"),
             self._key,
-            {**_NO_PROBES[self._journey], **self._probes},
+            {**(_NO_LISTED_PROBES if self._is_listed else _NO_PROBES[self._journey]), **self._probes},
             self._failures,
         )
         yield SeriesFamily(
@@ -367,6 +379,8 @@ class TargetMetrics(Collector):
             },
             *("step", "status"),
         )
+        if self._is_listed:
+            records = tuple(r for r in records if side_of(r.step) is Side.SOURCE)
         yield self._gauge(
             "pingone_flow_contract_check",
             "Whether the last probe's flow passed the check: 1 or 0; absent if the check did not apply.",

@@ -18,6 +18,7 @@ from exporter.observing import History, Metrics
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason, pairs_of
 from exporter.target import (
+    ANY_REQUIRED,
     DestinationApplication,
     Journey,
     JourneyTiming,
@@ -185,3 +186,24 @@ def test_history_keeps_whole_federations_and_the_certificate_that_expires_first(
     assert history.history(status).recent == (outcome,)
     assert status.certificate_expiry == START + 50 * 86_400
     assert not status.slow
+
+
+def test_a_discovered_target_has_at_most_100_series() -> None:
+    listed = ListedProvider(destination="hub", provider_id="p", name="Partner", slug="partner", expected=True)
+    steps = tuple(map(a_federation_step, ("destination_authorize", "initiate", "source_authorize")))
+    metrics = observed(
+        a_sign_on(1, reason=Reason.TIMEOUT, fault=Fault.PROVIDER, steps=steps[:1]),
+        a_sign_on(4, steps=steps),
+        listed=listed,
+        provider_id="p",
+        user=None,
+        source_url=None,
+        source_environment_id=None,
+        client_id=None,
+        expected_statuses=(ANY_REQUIRED,),
+    )
+    metrics.backoff_until("emea", Journey.FEDERATION, float("inf"))
+    series = [s for family in page(metrics).families for s in family.samples if "target" in s.labels]
+    assert {s.labels["step"] for s in series if "step" in s.labels} == {step.step for step in steps}
+    assert "*_REQUIRED" not in {s.labels.get("status") for s in series}
+    assert len(series) <= 100
