@@ -40,8 +40,8 @@ PLANTED = (USERNAME, PASSWORD, CLIENT_SECRET, STATE, NONCE, CODE, APP_CODE, COOK
 
 STEPS = tuple(step for step in Journey.FEDERATION.steps if step != "destination_lookup")
 SILENT = Answer(raw=b"", delay=3600)
-TIMEOUT = {"federation_timeout": "4s", "federation_interval": "30s"}
-"""For what only a deadline ends; the steps before must fit in."""
+TIMEOUT = {"federation_timeout": "10s", "federation_interval": "30s"}
+"""For what only a deadline ends: the steps before fit in, and the stalls of a hundred probes explain none."""
 
 
 @dataclass(slots=True)
