@@ -71,7 +71,11 @@ def _probe(options: argparse.Namespace) -> int:
     config = load(os.environ, _working_directory())
     from exporter.probe_command import probe  # noqa: PLC0415
 
-    return EXIT_OK if probe(config, options.targets, as_json=options.json) else EXIT_FAILED
+    return (
+        EXIT_OK
+        if probe(config, options.targets, destinations=options.destination, as_json=options.json)
+        else EXIT_FAILED
+    )
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -132,6 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 all probes ok, 1 some failed, 2 invalid configuration or arguments.",
     )
     probe.add_argument("targets", nargs="*", metavar="TARGET", help="default: all enabled targets")
+    probe.add_argument(
+        "--destination", action="append", default=[], metavar="NAME", help="probe each provider that it lists"
+    )
     probe.add_argument("--json", action="store_true", help="print JSON, in the format of the API")
     probe.set_defaults(command=_probe)
     demo = commands.add_parser("demo", help="run exporter and simulator together; needs no configuration")

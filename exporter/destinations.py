@@ -107,12 +107,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True, order=True)
 class OfferedProvider:
-    """An identity provider in a destination's flow; compared by id first.
-
-    Args:
-        id: in the destination; empty for an entry of EXPECT that has not been offered yet.
-        name: untrusted text, cut to `MAX_PROVIDER_NAME_LENGTH`.
-    """
+    """An identity provider in a destination's flow; compared by id first."""
 
     id: str
     name: str
@@ -141,11 +136,7 @@ class KnownProvider:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the listings of one destination have shown so far.
-
-    Args:
-        providers: by id; entries of EXPECT that were never offered first.
-    """
+    """What the listings of one destination have shown so far."""
 
     providers: tuple[KnownProvider, ...] = ()
 
@@ -168,11 +159,7 @@ class Plan:
         return tuple(sorted(name for state, name in self.states if state is ProviderState.MISSING))
 
     def counts(self, link_only: Collection[str] = ()) -> Mapping[ProviderState, int]:
-        """Return how many providers are in each state.
-
-        Args:
-            link_only: names of targets with probes that succeed with `initiate`: no more can be checked.
-        """
+        """Return how many providers are in each state."""
         counts = dict.fromkeys(ProviderState, 0)
         for state, name in self.states:
             is_link = state is ProviderState.WATCHED and name in link_only
@@ -331,6 +318,16 @@ def plan(destination: Destination, known: Known, *, explicit: Iterable[Target] =
         states.append((state, own or each.target))
     targets.sort(key=lambda target: target.name)
     return Plan(targets=tuple(targets), states=tuple(states))
+
+
+def listed_once(
+    destination: Destination, offered: Collection[OfferedProvider], explicit: Collection[Target]
+) -> tuple[Target, ...]:
+    """Return the targets of a single listing; what EXPECT lists and is not there is missing at once."""
+    known, taken = Known(), {target.name for target in explicit}
+    for _ in range(MISSING_AFTER_LISTINGS):
+        known = after_listing(destination, known, offered, now=0.0, taken=taken)
+    return plan(destination, known, explicit=explicit).targets
 
 
 def _target(destination: Destination, known: KnownProvider) -> Target:

@@ -58,13 +58,7 @@ class Listings:
         return None if listed is None else listed.destination
 
     def listed(self, name: str, listing: Listing, now: float) -> None:
-        """Record a listing; one that failed changes nothing of what is known.
-
-        Args:
-            name: of a destination.
-            listing: of its providers.
-            now: seconds since the epoch.
-        """
+        """Record a listing; one that failed changes nothing of what is known."""
         listed, outcome = self._listed[name], listing.outcome
         failure = None if outcome.success else f"{outcome.reason}: {outcome.detail}"
         if failure is not None and failure != listed.failure:

@@ -134,9 +134,11 @@ def test_probe_gets_its_options_and_its_result_is_the_exit_status(
     monkeypatch.setattr(exporter.probe_command, "probe", probe)
     assert cli.main(["probe"]) == status
     assert cli.main(["probe", "emea", "apac", "--json"]) == status
+    assert cli.main(["probe", "--destination", "hub", "--destination", "west"]) == status
     assert calls == [
-        {"known": ["emea"], "names": [], "as_json": False},
-        {"known": ["emea"], "names": ["emea", "apac"], "as_json": True},
+        {"known": ["emea"], "names": [], "destinations": [], "as_json": False},
+        {"known": ["emea"], "names": ["emea", "apac"], "destinations": [], "as_json": True},
+        {"known": ["emea"], "names": [], "destinations": ["hub", "west"], "as_json": False},
     ]
 
 

@@ -17,11 +17,12 @@ from shutil import get_terminal_size
 from types import FrameType
 from typing import NoReturn, TextIO
 
+from exporter.destinations import Destination, listed_once
 from exporter.files import printable
 from exporter.observing import LoopWatch, log_to
 from exporter.outcome import Outcome
 from exporter.probe_command.report import ProbeRun, to_json, to_text
-from exporter.probing import Prober, SSLContexts, warm_up
+from exporter.probing import Prober, SSLContexts, list_providers, warm_up
 from exporter.process import CommandError, freeze_gc, stop_signals
 from exporter.scheduling import first_delays
 from exporter.settings import Config
@@ -41,24 +42,40 @@ class UnknownTargetError(CommandError):
     exit_status = 2
 
 
-def probe(config: Config, names: Sequence[str], *, as_json: bool) -> bool:
+def probe(config: Config, names: Sequence[str], *, destinations: Sequence[str] = (), as_json: bool) -> bool:
     """Probe each of these targets once, and print the outcomes.
 
     Args:
         config: the configuration.
-        names: names of targets; none means all that are enabled.
+        names: names of targets; none means all that are enabled, unless destinations are named.
+        destinations: names of destinations; each is listed, and its targets are probed.
         as_json: print JSON instead of a table.
 
     Returns:
         Whether every probe succeeded and the outcomes were written.
 
     Raises:
-        UnknownTargetError: a name is not that of an enabled target.
+        UnknownTargetError: a name is not that of an enabled target or of a destination.
     """
-    runs = [ProbeRun(target, journey) for target in choose(names, config) for journey in target.journeys]
+    known = {destination.name: destination for destination in config.destinations}
+    if unknown := [name for name in destinations if name.lower() not in known]:
+        hint = f"known: {', '.join(known)}" if known else "the configuration has none"
+        raise UnknownTargetError(
+            "\n".join(f'unknown destination "{printable(name)}"; {hint}' for name in unknown)
+        )
+    targets = choose(names, config) if names or not destinations else ()
+    wanted = destinations or ([] if names else tuple(known))
+    runs = [ProbeRun(target, journey) for target in targets for journey in target.journeys]
     level = "error" if config.log.level == "error" else "warning"
-    with log_to(sys.stderr, level=level, style=config.log.format), _progress_bar(len(runs)) as advance:
-        asyncio.run(_probe(runs, config.max_concurrent_probes, advance))
+    with log_to(sys.stderr, level=level, style=config.log.format):
+        if wanted:
+            runs += asyncio.run(_listed_runs([known[name.lower()] for name in wanted], config))
+        if not runs:
+            print("nothing to probe: the destination lists no providers", file=sys.stderr)  # noqa: T201  likewise
+            return False
+        to_run = [run for run in runs if run.outcome is None]
+        with _progress_bar(len(to_run)) as advance:
+            asyncio.run(_probe(to_run, config.max_concurrent_probes, advance))
         for number in (signal.SIGTERM, signal.SIGINT):  # a write below may block on the terminal or pipe
             signal.signal(number, _exit)
     written = _write(runs, sys.stdout, as_json=as_json)
@@ -93,6 +110,20 @@ def _explain(name: str, enabled: Iterable[str], disabled: Sequence[str]) -> str:
         more = len(known) - _MAX_LISTED_NAMES
         hint = f"known: {', '.join(known[:_MAX_LISTED_NAMES])}{f' and {more} more' if more > 0 else ''}"
     return f'unknown target "{printable(name)}"; {hint}'
+
+
+async def _listed_runs(destinations: Sequence[Destination], config: Config) -> list[ProbeRun]:
+    """Return a run for each target that the destinations list; a listing that failed is a run by itself."""
+    prober = Prober(SSLContexts([destination.template for destination in destinations]), one_shot=True)
+    explicit, runs = (*config.targets, *config.elsewhere), []
+    for destination in destinations:
+        listing = await list_providers(prober, destination)
+        if listing.outcome.success:
+            targets = listed_once(destination, listing.providers, explicit)
+            runs += [ProbeRun(target, journey) for target in targets for journey in target.journeys]
+        else:
+            runs.append(ProbeRun(destination.template, Journey.FEDERATION, listing.outcome))
+    return runs
 
 
 async def _probe(runs: Sequence[ProbeRun], max_concurrent_probes: int, advance: Callable[[], None]) -> None:

@@ -35,12 +35,7 @@ class Listing:
 
 
 async def list_providers(prober: Prober, destination: Destination) -> Listing:
-    """List the identity providers of a destination once.
-
-    Args:
-        prober: sends the request as it does for a probe.
-        destination: to list.
-    """
+    """List the identity providers of a destination once."""
     outcome, verdict = await prober.walk(destination.template, Journey.FEDERATION, _listing)
     if not outcome.success:
         if outcome.steps and outcome.steps[-1].flow_status == DAVINCI:
