@@ -433,6 +433,10 @@ class Daemon:
                 suspended=self._sign_on_suspension,
                 status_page=lambda: None if self._status_page is None else self._status_page.report,
                 destinations=self._listings.statuses,
+                links=lambda: {
+                    "Grafana": self.config.web.grafana_url,
+                    "Prometheus": self.config.web.prometheus_url,
+                },
             ),
             reload=lambda: self.reload("POST /-/reload"),
             security=self._security,

@@ -11,10 +11,17 @@ from typing import TypeAlias
 
 from exporter.destinations import ProviderState
 from exporter.outcome import DiscoveryFacts, Outcome
+from exporter.reasons import Fault
 from exporter.target import Journey, JourneyTiming, Side, Target
 
 MAX_BACKOFF_SECONDS = 300.0
 """A provider that asks for an hour would leave its users without a watch for that long."""
+
+CONFIRMED_FAILURES = 3
+"""Consecutive failures that raise an alert."""
+
+RECENT_PROBES = 10
+"""Probes that show whether a target is unstable."""
 
 Point: TypeAlias = tuple[float | None, str]
 """A probe in a sparkline: its duration in seconds, None if the exporter stalled meanwhile, and its fault."""
@@ -74,6 +81,20 @@ class TargetStatus:
         if self.failing and self.decisive is not None and self.decisive.side is Side.DESTINATION:
             return self.target.destination_auth_host or self.host
         return self.host
+
+    @property
+    def recent_results(self) -> tuple[int, int]:
+        """Failures and successes among the last ten probes; inconclusive ones are neither."""
+        faults = [Fault(fault) for _, fault in self.points[-RECENT_PROBES:]]
+        successes = faults.count(Fault.NONE)
+        return sum(fault.is_conclusive for fault in faults) - successes, successes
+
+    @property
+    def unstable(self) -> bool:
+        """Whether it fails and succeeds by turns, with fewer failures in a row now than raise an alert."""
+        failures, successes = self.recent_results
+        in_a_row = self.consecutive if self.failing else 0
+        return failures > 1 and successes > 1 and in_a_row < CONFIRMED_FAILURES
 
     @property
     def slow(self) -> bool:

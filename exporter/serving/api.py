@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
+from exporter.expiry import expiries
 from exporter.outcome import Outcome, as_json, rfc3339
 from exporter.serving.headline import headline
-from exporter.serving.overview import StatusSource, YieldIfDue, pop_all, worst_first
-from exporter.serving.texts import describe_outcome, health
+from exporter.serving.health import health
+from exporter.serving.overview import (
+    MAX_EXPIRIES,
+    StatusSource,
+    YieldIfDue,
+    by_target,
+    matching,
+    pop_all,
+    worst_first,
+)
+from exporter.serving.texts import describe_outcome
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
 from exporter.target import Journey
 
 _COMPACT = (",", ":")
 
 
-async def targets_as_json(source: StatusSource) -> bytes:
-    """Return every target and journey with its last outcome, worst first."""
+async def targets_as_json(source: StatusSource, query: str = "") -> bytes:
+    """Return every target and journey with its last outcome, worst first; with a filter those that match it.
+
+    The rest of the document is about all targets, whatever the filter.
+    """
     now, yield_if_due = source.now(), source.start_work()
-    statuses = await worst_first(source, now, yield_if_due)
-    egress = source.egress()
-    head = {"generated_at": rfc3339(now), "headline": headline(statuses, now, egress), **_egress(egress)}
+    statuses, egress = await worst_first(source, now, yield_if_due), source.egress()
+    rows = await by_target(statuses, now, yield_if_due)
+    soonest = expiries(statuses)[:MAX_EXPIRIES]
     await yield_if_due()
+    head = {
+        "generated_at": rfc3339(now),
+        "headline": headline(rows, now, egress),
+        **_egress(egress),
+        "expires_next": [_members(expiry) for expiry in soonest],
+        "destinations": [_members(destination) for destination in source.destinations()],
+        **({} if (report := source.status_page()) is None else {"status_page": _members(report)}),
+    }
+    await yield_if_due()
+    if query:
+        names = {row.status.target.name for row in await matching(rows, query, yield_if_due)}
+        statuses = [status for status in statuses if status.target.name in names]
+    del rows
     body = _open(head, "targets")
     await _append_array(body, (_status(status, now, source) for status in pop_all(statuses)), yield_if_due)
     return bytes(body + b"}\n")
@@ -63,6 +90,21 @@ def _egress(egress: EgressStatus | None) -> dict[str, Any]:
     return {} if egress is None else {"egress": {"up": egress.up, "since": rfc3339(egress.since)}}
 
 
+def _members(value: object) -> dict[str, Any]:
+    """Return the known fields of a dataclass in which every fraction is a time."""
+    found = {}
+    for name in (field.name for field in fields(value)):  # type: ignore[arg-type]  # a dataclass
+        content = getattr(value, name)
+        if isinstance(content, float):
+            content = rfc3339(content)
+        elif isinstance(content, tuple):
+            content = [one if isinstance(one, str) else _members(one) for one in content]
+        elif isinstance(content, Mapping):
+            content = dict(content)
+        found[name] = content
+    return _known(found)
+
+
 def _status(status: TargetStatus, now: float, source: StatusSource) -> dict[str, Any]:
     external_url = source.external_url()
     suspended = source.suspended(status.target) if status.journey is Journey.FEDERATION else None
@@ -75,6 +117,11 @@ def _status(status: TargetStatus, now: float, source: StatusSource) -> dict[str,
         "destination_environment_id": target.destination_environment_id,
         "client_id": target.client_id,
         "auth_host": target.auth_host or None,
+        "destination_auth_host": target.destination_auth_host or None,
+        "kind": None if status.last is None or status.last.kind is None else status.last.kind.value,
+        "destination": None if target.listed is None else target.listed.destination,
+        "provider": None if target.listed is None else target.listed.name,
+        "provider_id": target.provider_id if target.listed is None else target.listed.provider_id,
         "labels": dict(target.labels) or None,
         "interval_seconds": status.timing.interval,
         "timeout_seconds": status.timing.timeout,
@@ -82,6 +129,7 @@ def _status(status: TargetStatus, now: float, source: StatusSource) -> dict[str,
         "expected_statuses": list(target.expected_statuses),
         "standing": health(status, now).api,
         "state": None if status.failing is None else "failing" if status.failing else "succeeding",
+        "unstable": status.unstable or None,
         "since": _time(status.since),
         "in_a_row": status.consecutive or None,
         # Of the state, not of the last probe, which may be inconclusive.
@@ -94,9 +142,16 @@ def _status(status: TargetStatus, now: float, source: StatusSource) -> dict[str,
         "next_run": _time(status.next_run),
         "held_until": _time(status.backoff_until),
         "certificate_not_after": _time(status.certificate_expiry),
+        "chain_not_after": _time(status.chain_expiry),
+        "secret_expires": _time(target.secret_expires),
+        "discovery": None if status.discovery is None else _members(status.discovery),
         **_last_flow(status.last),
         "last": None if status.last is None else as_json(status.last),
     }
+    return _known(members)
+
+
+def _known(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 

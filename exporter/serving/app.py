@@ -16,6 +16,7 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -26,11 +27,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
 from exporter.serving.api import target_as_json, targets_as_json
-from exporter.serving.html import CONTENT_SECURITY_POLICY, warm_up_templates
+from exporter.serving.health import Health
+from exporter.serving.html import CONTENT_SECURITY_POLICY, icon, render_document, warm_up_templates
 from exporter.serving.negotiation import Format, accepts_gzip, choose_format
 from exporter.serving.overview import Overview, StatusSource
 from exporter.serving.port_security import AuthMiddleware, HeadersMiddleware, PortSecurity
 from exporter.serving.runbooks import runbooks
+from exporter.serving.target_filter import MAX_QUERY_LENGTH
 from exporter.serving.target_page import target_page
 from exporter.single_flight import SingleFlight
 
@@ -171,8 +174,8 @@ def _pages(source: StatusSource) -> list[Route]:
     warm_up_templates()
     overview = Overview(source)
 
-    async def overview_html(_: Request) -> Response:
-        return OneTimeResponse(await overview.page(), headers=_HTML)
+    async def overview_html(request: Request) -> Response:
+        return OneTimeResponse(await overview.page(_query(request)), headers=_HTML)
 
     async def target_html(request: Request) -> Response:
         histories = source.history(request.path_params["name"])
@@ -180,14 +183,19 @@ def _pages(source: StatusSource) -> list[Route]:
             raise HTTPException(404)
         return OneTimeResponse(await target_page(histories, source), headers=_HTML)
 
-    async def all_json(_: Request) -> Response:
-        return OneTimeResponse(await targets_as_json(source), media_type="application/json")
+    async def all_json(request: Request) -> Response:
+        return OneTimeResponse(await targets_as_json(source, _query(request)), media_type="application/json")
 
     async def target_json(request: Request) -> Response:
         histories = source.history(request.path_params["name"])
         if not histories:
             return JSONResponse({"error": "unknown target; see api/v1/targets"}, status_code=404)
         return OneTimeResponse(await target_as_json(histories, source), media_type="application/json")
+
+    async def icon_svg(request: Request) -> Response:
+        kinds = {kind.badge: kind for kind in Health}
+        kind = kinds.get(request.url.query) or await overview.worst()
+        return Response(icon(kind), media_type="image/svg+xml")
 
     def runbook_html(page: bytes) -> Endpoint:
         async def endpoint(_: Request) -> Response:
@@ -197,6 +205,7 @@ def _pages(source: StatusSource) -> list[Route]:
 
     return [
         Route("/", overview_html),
+        Route("/favicon.ico", icon_svg),
         Route("/targets/{name}", target_html),
         Route("/api/v1/targets", all_json),
         Route("/api/v1/targets/{name}", target_json),
@@ -204,12 +213,26 @@ def _pages(source: StatusSource) -> list[Route]:
     ]
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+def _query(request: Request) -> str:
+    """Return the filter that a request asks for."""
+    return request.query_params.get("q", "").strip()[:MAX_QUERY_LENGTH]
+
+
+_HINTS = {404: "No page or target has this address. Targets that were removed are no longer shown."}
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
     """Answer a request without a route (404) or with a wrong method (405)."""
     assert isinstance(error, HTTPException)  # noqa: S101  starlette's signature is wider than its use
     headers = dict(error.headers or {})
     if "Allow" in headers:  # starlette joins a set, in random order
         headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+    if "text/html" in request.headers.get("accept", ""):
+        # Relative, since a proxy may have stripped a part of the path.
+        root = "../" * (request.scope["path"].count("/") - 1)
+        body = Markup("<h1>{}</h1>\n<p>{}</p>").format(error.detail, _HINTS.get(error.status_code, ""))
+        page = render_document(error.detail, body, root=root, page="error")
+        return Response(page, status_code=error.status_code, headers=headers | _HTML)
     return PlainTextResponse(error.detail.lower(), status_code=error.status_code, headers=headers)
 
 

@@ -20,9 +20,11 @@ from exporter.durations import format_duration
 from exporter.outcome import rfc3339
 from exporter.reasons import Fault
 from exporter.serving import texts
+from exporter.serving.health import Health, summarize, urgency
+from exporter.serving.target_filter import MAX_QUERY_LENGTH
 from exporter.status import Point
 
-_TEMPLATES = ("base.html", "document.html", "live.html", "overview.html", "target.html")
+_TEMPLATES = ("base.html", "overview.html", "target.html", "document.html", "icon.svg")
 _BUFFERED_PIECES = 8
 """Pieces of a template that are rendered before the event loop may run again."""
 
@@ -48,12 +50,13 @@ CONTENT_SECURITY_POLICY = "; ".join(
         f"style-src {_hash_source(_STYLE)}",
         f"script-src {_hash_source(_SCRIPT)}",
         "connect-src 'self'",
+        "img-src 'self'",
         "base-uri 'none'",
-        "form-action 'none'",
+        "form-action 'self'",
         "frame-ancestors 'none'",
     )
 )
-"""Permits the page's own style sheet and script, and requests to the exporter."""
+"""Permits the page's own style sheet and script, its icon, and requests to the exporter."""
 
 
 def _time(timestamp: float, now: float, *, seconds: bool = False) -> Markup:
@@ -74,17 +77,22 @@ templates.globals |= {
     "style": Markup(_STYLE),  # noqa: S704  our own file
     "script": Markup(_SCRIPT),  # noqa: S704  our own file
     "time": _time,
+    "EXPIRING": texts.EXPIRING,
+    "max_query_length": MAX_QUERY_LENGTH,
 }
 templates.filters |= {
     "clock": texts.clock,
     "duration": format_duration,
-    "health": texts.health,
     "last_latency": texts.last_latency,
-    "last_response": texts.last_response,
     "latency": texts.latency,
     "next_probe": texts.next_probe,
+    "ok_share": texts.ok_share,
     "relative": texts.relative,
-    "summarize": texts.summarize,
+    "result": texts.describe_result,
+    "span": texts.span,
+    "summarize": summarize,
+    "urgency": urgency,
+    "was_not_sent": texts.was_not_sent,
 }
 
 
@@ -92,6 +100,27 @@ def warm_up_templates() -> None:
     """Compile all templates, so that the first page does not hold the event loop for it."""
     for template in _TEMPLATES:
         templates.get_template(template)
+
+
+def render_document(title: str, body: Markup, *, root: str, page: str) -> str:
+    """Render a page without targets.
+
+    Args:
+        title: plain text.
+        body: its content.
+        root: path of the overview, which links start with.
+        page: which page this is, for the navigation.
+    """
+    return templates.get_template("document.html", "icon.svg").render(
+        title=f"{title} · pingone-flow-exporter",
+        body=body,
+        root=root,
+        page=page,
+        badge="",
+        canonical=None,
+        api="",
+        query="",
+    )
 
 
 async def render(
@@ -113,6 +142,11 @@ async def render(
         body += piece.encode()
         await yield_if_due()
     return bytes(body)
+
+
+def icon(kind: Health) -> str:
+    """Return the icon of a page about targets in that health, as SVG."""
+    return templates.get_template("icon.svg").render(badge=kind.badge)
 
 
 def sparkline(points: Sequence[Point], interval: float) -> Markup:

@@ -1,19 +1,22 @@
-"""The overview page: the headline, then every target, worst first."""
+"""The overview page: the headline, what is wrong, what expires next, then every other target."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from exporter.reasons import Reason
+from exporter.expiry import expiries
+from exporter.reasons import Fault, Reason, reason_text
 from exporter.serving.headline import headline
+from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
 from exporter.serving.html import render, sparkline
-from exporter.serving.texts import Health, health, severity
+from exporter.serving.target_filter import SYNTAX, matches, parse_filter
 from exporter.single_flight import SingleFlight
 from exporter.status import (
     DestinationStatus,
@@ -30,6 +33,15 @@ if TYPE_CHECKING:
 
 YieldIfDue: TypeAlias = Callable[[], Awaitable[None]]
 T = TypeVar("T")
+
+MAX_LINES_OF_TROUBLE = 8
+"""Lines about targets that are not well, before the rest is folded: a screen with what surrounds them."""
+MIN_LINES_OF_GROUP = 2
+MIN_TARGETS_OF_HOST = 5
+"""So many targets that fail alike on one host are one line."""
+MAX_EXPIRIES = 5
+
+_ORDINARY = frozenset({Health.NEW, Health.HEALTHY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +60,7 @@ class StatusSource:
         suspended: returns why sign-on of a target is suspended; None if it is not.
         status_page: returns the vendor's status page as last read; None without one, and before the first.
         destinations: returns the destinations that list their identity providers, by name.
+        links: returns the URL template of links from a target to other programs, by their names.
     """
 
     version: str
@@ -60,14 +73,30 @@ class StatusSource:
     suspended: Callable[[Target], Reason | None] = lambda _: None
     status_page: Callable[[], StatusPageReport | None] = lambda: None
     destinations: Callable[[], tuple[DestinationStatus, ...]] = tuple
+    links: Callable[[], Mapping[str, str | None]] = dict
 
 
-class Group(NamedTuple):
-    """Targets with the same health."""
+class HostGroup(NamedTuple):
+    """Targets that fail alike on one host, shown as one line."""
+
+    host: str
+    size: int
+    all: int
+    since: float
+    fault: Fault
+    why: str
+    rows: Iterator[Row]
+
+
+class HealthGroup(NamedTuple):
+    """Targets with the same health: lines that are shown at first, and those that are folded."""
 
     health: Health
     size: int
-    statuses: Iterator[TargetStatus]
+    hosts: list[HostGroup]
+    shown: Iterator[Row]
+    folded: Iterator[Row]
+    folded_size: int
 
 
 class Overview:
@@ -80,40 +109,73 @@ class Overview:
     def __init__(self, source: StatusSource) -> None:
         self._source = source
         self._sparklines: dict[tuple[str, Journey], tuple[tuple[Point, ...], Markup]] = {}
-        self.page = SingleFlight(self._render)
-        """Returns the page; a thousand targets are a megabyte, so concurrent requests share one."""
+        self._all = SingleFlight(self._render)
+        self._one_filter_at_a_time = asyncio.Lock()
 
-    async def _render(self) -> bytes:
+    async def page(self, query: str) -> bytes:
+        """Return the page with the targets that match a filter; all if it is empty.
+
+        A thousand targets are a megabyte, so concurrent requests share one page, or wait for each other.
+        """
+        if not query:
+            return await self._all()
+        async with self._one_filter_at_a_time:
+            return await self._render(query)
+
+    async def worst(self) -> Health:
+        """Return the health of the worst target."""
+        now = self._source.now()
+        statuses = await worst_first(self._source, now, self._source.start_work())
+        return health(statuses[0], now) if statuses else Health.NEW
+
+    async def _render(self, query: str = "") -> bytes:
         source, now, yield_if_due = self._source, self._source.now(), self._source.start_work()
-        statuses = await worst_first(source, now, yield_if_due)
-        known = {(status.target.name, status.journey) for status in statuses}
-        for key in self._sparklines.keys() - known:
-            del self._sparklines[key]
-        text = headline(statuses, now, source.egress())
-        title = _title(statuses)
-        badge = health(statuses[0], now).badge if statuses else Health.NEW.badge
+        rows = await by_target(await worst_first(source, now, yield_if_due), now, yield_if_due)
+        values = {
+            "headline": headline(rows, now, source.egress()),
+            "title": _title(rows),
+            "badge": (rows[0].health if rows else Health.NEW).badge,
+            "counts": Counter(row.health for row in rows),
+            "total": len(rows),
+            "expiries": expiries(row_status for row in rows for row_status in (row.status, *row.others)),
+        }
         await yield_if_due()
-        groups = [
-            Group(kind, len(members := list(group)), pop_all(members))
-            for kind, group in groupby(pop_all(statuses), key=partial(health, now=now))
-        ]
+        self._forget_sparklines(rows)
+        hosts = Counter(host for row in rows for host in {row.status.host, row.status.relevant_host})
+        if query:
+            rows = await matching(rows, query, yield_if_due)
+        await yield_if_due()
+        sections = _sections(rows, hosts, fold=not query)
+        found = len(rows)
+        del rows  # the lists of the sections drop each target once it is rendered
         await yield_if_due()
         url = source.external_url()
         return await render(
             "overview.html",
             yield_if_due,
-            title=title,
+            **values,
+            page="overview",
+            api="",
             canonical=None if url is None else f"{url}/",
             root=root_path(url),
-            is_overview=True,
-            api="",
+            query=query,
+            syntax=SYNTAX,
             version=source.version,
             now=now,
-            headline=text,
-            badge=badge,
-            groups=groups,
+            found=found,
+            sections=sections,
+            max_expiries=MAX_EXPIRIES,
+            destinations=source.destinations(),
+            status_page=source.status_page(),
             sparkline=self._sparkline,
+            warnings=warnings,
+            likely_fault=likely_fault,
         )
+
+    def _forget_sparklines(self, rows: Iterable[Row]) -> None:
+        known = {(row.status.target.name, row.status.journey) for row in rows}
+        for key in self._sparklines.keys() - known:
+            del self._sparklines[key]
 
     def _sparkline(self, status: TargetStatus) -> Markup:
         key = status.target.name, status.journey
@@ -145,6 +207,28 @@ async def worst_first(source: StatusSource, now: float, yield_if_due: YieldIfDue
     return [status for _, status in ranked]
 
 
+async def by_target(statuses: Iterable[TargetStatus], now: float, yield_if_due: YieldIfDue) -> list[Row]:
+    """Return one row for each target, in the order of their first journeys."""
+    journeys: defaultdict[str, list[TargetStatus]] = defaultdict(list)
+    for status in statuses:
+        journeys[status.target.name].append(status)
+    rows = []
+    for worst, *others in journeys.values():
+        rows.append(Row(worst, health(worst, now), tuple(others)))
+        await yield_if_due()
+    return rows
+
+
+async def matching(rows: Iterable[Row], query: str, yield_if_due: YieldIfDue) -> list[Row]:
+    """Return the rows that match a filter."""
+    terms, found = parse_filter(query), []
+    for row in rows:
+        if matches(row, terms):
+            found.append(row)
+        await yield_if_due()
+    return found
+
+
 def pop_all(values: list[T]) -> Iterator[T]:
     """Yield values and drop each one: freeing a thousand at once would hold the event loop."""
     values.reverse()
@@ -152,6 +236,46 @@ def pop_all(values: list[T]) -> Iterator[T]:
         yield values.pop()
 
 
-def _title(statuses: Sequence[TargetStatus]) -> str:
-    failing = len({status.target.name for status in statuses if status.failing})
+def _sections(rows: Iterable[Row], all_of_hosts: Counter[str], *, fold: bool) -> list[HealthGroup]:
+    """Group targets by health; what is wrong takes no more than a screen, the rest of it is folded."""
+    room, sections = MAX_LINES_OF_TROUBLE, []
+    for kind, group in groupby(rows, key=attrgetter("health")):
+        members = list(group)
+        size, hosts = len(members), list[HostGroup]()
+        if fold and kind is Health.FAILING:
+            hosts, members = _by_host(members, all_of_hosts)
+        limit = len(members)
+        if fold and kind not in _ORDINARY:
+            limit = max(room - len(hosts), MIN_LINES_OF_GROUP)
+            limit += len(members) == limit + 1  # to fold a single line would save none
+            room -= len(hosts) + min(limit, len(members))
+        shown, folded = members[:limit], members[limit:]
+        sections.append(HealthGroup(kind, size, hosts, pop_all(shown), pop_all(folded), len(folded)))
+    return sections
+
+
+def _by_host(failing: Sequence[Row], all_of_hosts: Counter[str]) -> tuple[list[HostGroup], list[Row]]:
+    """Return the hosts that explain many failures, and the failing targets that none of them explains."""
+    alike: defaultdict[tuple[str, Reason, Fault, str], list[Row]] = defaultdict(list)
+    for row in failing:
+        alike[_cause(row)].append(row)
+    groups = {key: rows for key, rows in alike.items() if len(rows) >= MIN_TARGETS_OF_HOST}
+    others = [row for row in failing if _cause(row) not in groups]
+    hosts = []
+    for (host, reason, fault, _), rows in groups.items():
+        texts = {describe_status(row.status) for row in rows}
+        why = texts.pop() if len(texts) == 1 else reason_text(reason, fault)
+        since = min(row.status.since or 0.0 for row in rows)
+        hosts.append(HostGroup(host, len(rows), all_of_hosts[host], since, fault, why, pop_all(rows)))
+    return sorted(hosts, key=attrgetter("size"), reverse=True), others
+
+
+def _cause(row: Row) -> tuple[str, Reason, Fault, str]:
+    decisive = row.status.decisive
+    assert decisive is not None  # noqa: S101  it is what made the target failing
+    return row.status.relevant_host, decisive.reason, decisive.fault, decisive.step
+
+
+def _title(rows: Iterable[Row]) -> str:
+    failing = sum(row.health is Health.FAILING for row in rows)
     return f"{failing} failing · pingone-flow-exporter" if failing else "pingone-flow-exporter"

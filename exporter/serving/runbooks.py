@@ -15,16 +15,17 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from exporter.serving.html import templates
+from exporter.serving.html import render_document
 
 _INDEX = "README"
 _SUFFIX = ".md"
-_BACK_LINK = '<p><a href="../">All federations</a></p>'
+_ALERT_ROWS = ("| alert |", "|---|---|---|---|", "| [PingOne")
+"""Of the index, its table of alerts is the page; the rest is for those who install the rules."""
 
 
 @functools.cache
 def runbooks() -> Mapping[str, str]:
-    """Return all runbooks: alert name -> HTML document.
+    """Return all runbooks: alert name -> HTML document; their list has an empty name.
 
     Raises:
         FileNotFoundError: they are neither in the package nor in docs: the package was built incorrectly.
@@ -34,28 +35,36 @@ def runbooks() -> Mapping[str, str]:
         for page in _directory().iterdir()
         if page.name.endswith(_SUFFIX)
     }
-    return {alert: render_runbook(alert, text) for alert, text in sorted(texts.items()) if alert != _INDEX}
+    return {
+        "" if name == _INDEX else name: render_runbook(name, text) for name, text in sorted(texts.items())
+    }
 
 
-def render_runbook(alert: str, text: str) -> str:
+def render_runbook(name: str, text: str) -> str:
     """Render a runbook as an HTML document.
 
     HTML in the Markdown is escaped. Links between the files become links between the pages.
 
     Args:
-        alert: the alert's name, which is the title.
+        name: of the file, without its suffix.
         text: Markdown.
     """
+    if name == _INDEX:
+        table = (line for line in text.splitlines() if line.startswith(_ALERT_ROWS))
+        text = "\n".join(("# Runbooks", "", *table))
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(text)
     for token in tokens:
         for child in token.children or ():
             target = child.attrGet("href")
             if isinstance(target, str) and "/" not in target:
-                child.attrSet("href", target.removesuffix(_SUFFIX))
+                page = target.removesuffix(_SUFFIX)
+                child.attrSet("href", "./" if page == _INDEX else page)
     content = markdown.renderer.render(tokens, markdown.options, {})
-    body = Markup(f"<main>\n{_BACK_LINK}\n{content}</main>")  # noqa: S704  rendered without HTML
-    return templates.get_template("document.html").render(title=alert, body=body)
+    body = Markup(content)  # noqa: S704  rendered without HTML
+    if name == _INDEX:
+        return render_document("Runbooks", body, root="../", page="runbooks")
+    return render_document(name, body, root="../", page="runbook")
 
 
 def _directory() -> Traversable:

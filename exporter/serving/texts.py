@@ -1,32 +1,36 @@
-"""How a target is doing, in words: times, reasons, health and the sentence about it. No I/O; UTC."""
+"""Times, reasons and responses in words. No I/O; UTC."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from enum import Enum
-from typing import NamedTuple
 
+from exporter.expiry import Expiring
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason, reason_text
-from exporter.status import MAX_BACKOFF_SECONDS, TargetStatus
+from exporter.status import Point, TargetStatus
 from exporter.target import Journey
 
-CONFIRMED_FAILURES = 3
-"""Consecutive failures that raise an alert."""
 NO_VALUE = "-"
+
+EXPIRING: Mapping[Expiring, str] = {
+    Expiring.CLIENT_SECRET: "client secret",
+    Expiring.CERTIFICATE: "certificate",
+    Expiring.CHAIN: "certificate chain",
+    Expiring.SIGNING_KEY: "signing keys' last certificate",
+}
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 FAULT_LABELS: Mapping[Fault, str] = {
+    Fault.NONE: "none",
     Fault.PROVIDER: "provider",
     Fault.NETWORK: "network",
     Fault.CONFIGURATION: "configuration",
     Fault.QUOTA: "rate limit",
     Fault.EXPORTER: "the exporter itself",
     Fault.ACCOUNT: "the test account",
-    Fault.NONE: "none",
 }
 
 
@@ -78,7 +82,7 @@ def latency_range(low: float, high: float) -> str:
     return f"{value}-{last}" if last.endswith(f" {unit}") else f"{first}-{last}"
 
 
-def describe_points(points: Sequence[tuple[float | None, str]], interval: float) -> str:
+def describe_points(points: Sequence[Point], interval: float) -> str:
     """Describe the last probes in one line: how many were ok, how fast, how many failed.
 
     Args:
@@ -103,27 +107,24 @@ def describe_outcome(
     outcome: Outcome,
     expected: Sequence[str] = (),
     certificate_expiry: float | None = None,
-    *,
-    with_address: bool = True,
 ) -> str:
-    """Return the reason's text and, in parentheses, what the response or connection adds to it.
+    """Return the reason's text, and the exact cause or what else the response or connection adds to it.
 
     Args:
         outcome: a finished probe.
         expected: flow statuses that the target expects.
         certificate_expiry: when the host's certificate expires, if another probe has seen it.
-        with_address: whether to include the remote address.
     """
     text = reason_text(outcome.reason, outcome.fault)
+    step = f"step {outcome.step} at the {outcome.side}" if outcome.journey is Journey.FEDERATION else ""
+    if outcome.success:
+        step = ""
+    if outcome.detail is not None:
+        return f"{text} ({step}): {outcome.detail}" if step else f"{text}: {outcome.detail}"
     expects = outcome.step in {"authorize", "source_authorize"}
     details = _details(outcome, expected if expects else (), certificate_expiry)
-    record = outcome.steps[-1] if outcome.steps else None
-    if with_address and outcome.reason is Reason.CONNECT and record and record.address:
-        details = record.address
-    if outcome.journey is Journey.FEDERATION and not outcome.success:
-        step = f"step {outcome.step} at the {outcome.side}"
-        details = f"{step}, {details}" if details else step
-    return f"{text} ({details})" if details else text
+    found = ", ".join(filter(None, (step, details)))
+    return f"{text} ({found})" if found else text
 
 
 def _details(outcome: Outcome, expected: Sequence[str], certificate_expiry: float | None) -> str:
@@ -132,6 +133,8 @@ def _details(outcome: Outcome, expected: Sequence[str], certificate_expiry: floa
         return f"in phase {outcome.phase}"
     if record is None:
         return ""
+    if outcome.reason is Reason.CONNECT:
+        return record.address or ""
     if outcome.reason is Reason.TLS and outcome.fault is Fault.PROVIDER:
         own = record.tls.not_after if record.tls else None
         expiry = certificate_expiry if own is None else own
@@ -162,131 +165,30 @@ _WITH_RESPONSE = frozenset(
 
 
 def describe_response(outcome: Outcome) -> str:
-    """Return HTTP status and flow status of the last response, or why there is none."""
+    """Return HTTP status and flow status of the last response."""
     parts = [part for record in outcome.steps[-1:] for part in (record.http_status_code, record.flow_status)]
-    if outcome.fault is Fault.ACCOUNT and not any(parts):
-        return "sign-on suspended, password not sent"
     return " ".join(str(part) for part in parts if part is not None) or "no response"
 
 
-class Health(Enum):
-    """How a target is doing, worst first: heading of its group, badge, value in the API."""
-
-    FAILING = ("Failing", "failing", "failing")
-    PAUSED = ("Paused (rate-limited)", "paused", "held")
-    ACCOUNT = ("Test account failing", "account", "account")
-    INCONCLUSIVE = ("Inconclusive", "inconclusive", "unclear")
-    SLOW = ("Slow", "slow", "slow")
-    NEW = ("Not probed yet", "new", "unknown")
-    HEALTHY = ("Healthy", "ok", "good")
-
-    def __init__(self, heading: str, badge: str, api: str) -> None:
-        self.heading = heading
-        self.badge = badge
-        self.api = api
+def describe_result(outcome: Outcome, status: TargetStatus) -> str:
+    """Return the response of a success, or why a probe failed."""
+    if outcome.success:
+        return describe_response(outcome)
+    return describe_outcome(outcome, status.target.expected_statuses)
 
 
-_SEVERITY = {health: number for number, health in enumerate(Health)}
-
-
-def health(status: TargetStatus, now: float) -> Health:
-    """Return how a target is doing."""
-    last = status.last
-    if status.failing:
-        return Health.FAILING
-    if status.backoff_until is not None or (last is not None and last.fault is Fault.QUOTA):
-        return Health.PAUSED
-    if last is None:
-        return Health.NEW
-    if last.fault is Fault.ACCOUNT:
-        return Health.ACCOUNT
-    if last.fault is Fault.EXPORTER or is_stale(status, now):
-        return Health.INCONCLUSIVE
-    return Health.SLOW if status.slow else Health.HEALTHY
-
-
-def is_stale(status: TargetStatus, now: float) -> bool:
-    """Return whether the last probe is too long ago to say anything about the target now."""
-    last = status.last
-    if last is None or status.backoff_until is not None:
-        return False
-    return now - last.ended_at > MAX_BACKOFF_SECONDS + 3 * status.timing.interval
-
-
-def is_old_failure(status: TargetStatus, now: float) -> bool:
-    """Return whether a target has been failing for more than a day: a ticket, not tonight's incident."""
-    confirmed = bool(status.failing) and status.consecutive >= CONFIRMED_FAILURES
-    return confirmed and now - (status.since or 0.0) > _DAY
-
-
-def severity(status: TargetStatus, now: float) -> tuple[int, int, float, str]:
-    """Return a sort key, worst first: confirmed failures, then unconfirmed ones, then those of days ago."""
-    current = health(status, now)
-    if current is not Health.FAILING:
-        return _SEVERITY[current], 0, 0.0, status.target.name
-    urgency = 2 if is_old_failure(status, now) else int(status.consecutive < CONFIRMED_FAILURES)
-    return _SEVERITY[current], urgency, status.since or 0.0, status.target.name
-
-
-class Summary(NamedTuple):
-    """A sentence with a time in the middle: `failing since` 12:04 UTC `, 14 probes: server error (503)`."""
-
-    before: str
-    since: float | None
-    after: str
-
-
-def summarize(status: TargetStatus, now: float) -> Summary:
-    """Return how a target is doing, since when, and why."""
-    last, decisive = status.last, status.decisive
-    if last is None:
-        return Summary("not probed yet", None, "")
-    why = describe_status(status)
-    if decisive is None:
-        return Summary(f"no conclusive probe yet: {why}", None, "")
-    if last is not decisive and not status.failing:
-        return Summary(f"{_pause(last)}; last ok at", decisive.ended_at, "")
-    after = f", {status.consecutive} probe{'' if status.consecutive == 1 else 's'}"
-    if status.failing:
-        after += f": {why}"
-    elif status.slow:
-        objective = latency(status.timing.latency_objective)
-        after += f"; last probe took {latency(last.duration)}, objective {objective}"
-    if last is not decisive:
-        after += f"; {_pause(last)} since {clock(decisive.ended_at, now)}"
-    elif is_stale(status, now):
-        after += f"; not probed since {clock(last.ended_at, now)}"
-    return Summary("failing since" if status.failing else "healthy since", status.since, after)
-
-
-def describe_status(status: TargetStatus, *, with_address: bool = True) -> str:
-    """Describe the outcome that explains a target's status; empty if it was not probed."""
-    outcome = status.decisive or status.last
-    if outcome is None:
-        return ""
-    return describe_outcome(
-        outcome, status.target.expected_statuses, status.certificate_expiry, with_address=with_address
+def was_not_sent(outcome: Outcome) -> bool:
+    """Return whether the last step made no request, because sign-on was suspended."""
+    return (
+        outcome.fault is Fault.ACCOUNT and bool(outcome.steps) and outcome.steps[-1].http_status_code is None
     )
 
 
-def _pause(inconclusive: Outcome) -> str:
-    """Describe a probe that says nothing about the target."""
-    text = describe_outcome(inconclusive)
-    return f"paused: {text}" if inconclusive.fault is Fault.QUOTA else text
-
-
-def announce(status: TargetStatus, now: float) -> str:
-    """Return a text for screen readers that stays the same from probe to probe unless the status changes."""
-    before, since, _ = summarize(status, now)
-    why = f": {describe_status(status)}" if status.failing and status.decisive else ""
-    when = "" if since is None else f" {clock(since, now)}"
-    return f"{status.target.name} {before}{when}{why}"
-
-
-def last_response(status: TargetStatus, now: float) -> str:
-    """Return the last response and its age; empty before the first probe."""
-    last = status.last
-    return f"{describe_response(last)} - {relative(last.ended_at, now)}" if last else ""
+def ok_share(points: Sequence[Point]) -> str:
+    """Return the share of successes among conclusive probes, rounded down: `98%`; empty without any."""
+    faults = [Fault(fault) for _, fault in points]
+    conclusive = sum(fault.is_conclusive for fault in faults)
+    return f"{100 * faults.count(Fault.NONE) // conclusive}%" if conclusive else ""
 
 
 def last_latency(status: TargetStatus) -> str:

@@ -234,7 +234,7 @@ def test_a_wrong_method_gets_the_allowed_ones(daemon: Daemon, path: str) -> None
         assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
 
 
-@pytest.mark.parametrize("path", ["/metrics/", "/nothing", "/favicon.ico", "/%2Fmetrics", "/%00"])
+@pytest.mark.parametrize("path", ["/metrics/", "/nothing", "/runbooks", "/%2Fmetrics", "/%00"])
 def test_unknown_paths_are_404(daemon: Daemon, path: str) -> None:
     assert daemon.get(path).status_code == 404
 

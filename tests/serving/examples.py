@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from observing.examples import START, a_failure, a_success, a_target
@@ -54,6 +55,11 @@ def slow(name: str = "emea") -> TargetStatus:
     return a_status(a_success(target=name, duration=2.5), target=a_target(name=name))
 
 
+def unstable(name: str = "emea", letters: str = "1n1n1n1n11") -> TargetStatus:
+    """Return the status of a target that fails by turns; it is good now."""
+    return good(name, points=points(letters), consecutive=2)
+
+
 def a_history(*outcomes: Outcome, **changes: Any) -> TargetHistory:  # noqa: ANN401  any field of a status
     """Return the history of `emea` after these outcomes."""
     newest_first = outcomes[::-1]
@@ -71,6 +77,7 @@ def a_source(
     now: float = NOW,
     external_url: str | None = None,
     egress: EgressStatus | None = None,
+    **parts: Any,  # noqa: ANN401  any other part of a source
 ) -> StatusSource:
     """Return a source of these."""
     known = tuple(histories)
@@ -82,6 +89,7 @@ def a_source(
         start_work=lambda: at_once,
         external_url=lambda: external_url,
         egress=lambda: egress,
+        **parts,
     )
 
 
@@ -131,9 +139,9 @@ def ask(
     return asyncio.run(asking(app, path, method, headers))
 
 
-def overview(*statuses: TargetStatus, **facts: Any) -> Document:  # noqa: ANN401  arguments of a_source
+def overview(*statuses: TargetStatus, query: str = "", **facts: Any) -> Document:  # noqa: ANN401  arguments of a_source
     """Return the overview of these."""
-    return Document(ask(web_app(a_source(*statuses, **facts))).text)
+    return Document(ask(web_app(a_source(*statuses, **facts)), f"/?{urlencode({'q': query})}").text)
 
 
 def headline(*statuses: TargetStatus, **facts: Any) -> str:  # noqa: ANN401  arguments of a_source
@@ -154,7 +162,13 @@ def target_page(*histories: TargetHistory, **facts: Any) -> Document:  # noqa: A
 
 def points(text: str) -> tuple[tuple[float | None, str], ...]:
     """Return the points of a sparkline: a digit is a success of so many seconds, a letter a fault."""
-    faults = {"p": Fault.PROVIDER, "n": Fault.NETWORK, "q": Fault.QUOTA, "x": Fault.EXPORTER}
+    faults = {
+        "p": Fault.PROVIDER,
+        "n": Fault.NETWORK,
+        "q": Fault.QUOTA,
+        "x": Fault.EXPORTER,
+        "a": Fault.ACCOUNT,
+    }
     return tuple(
         (float(sign), Fault.NONE.value) if sign.isdigit() else (None, faults[sign].value) for sign in text
     )

@@ -11,13 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
 from observing.strategies import outcomes
-from serving.examples import NOW, a_history, a_source, a_status, ask, bad, good, web_app
+from serving.examples import NOW, a_history, a_source, a_status, ask, bad, good, unstable, web_app
 from serving.examples import api as all_of
 
-from exporter.outcome import Outcome, Phase, as_json
+from exporter.destinations import ProviderState
+from exporter.outcome import DiscoveryFacts, Outcome, Phase, as_json
 from exporter.reasons import FAULTS, Fault, Reason, reason_text
-from exporter.status import EgressStatus, TargetHistory
-from exporter.target import Journey, JourneyTiming
+from exporter.status import (
+    DestinationStatus,
+    EgressStatus,
+    StatusComponent,
+    StatusIncident,
+    StatusMaintenance,
+    StatusPageReport,
+    TargetHistory,
+)
+from exporter.target import Journey, JourneyTiming, ListedProvider, ProviderKind
 
 
 def one(*histories: TargetHistory, **facts: Any) -> dict[str, Any]:  # noqa: ANN401  arguments of a_source
@@ -37,7 +46,7 @@ def test_the_api_is_json() -> None:
 def test_all_targets_come_with_the_headline_and_the_time() -> None:
     document = all_of(bad("a"), good("b"))
     assert document["generated_at"] == "2025-11-22T14:04:00.000Z"
-    assert document["headline"].startswith("1 of 2 federations failing. ")
+    assert document["headline"].startswith("1 of 2 federations failing since ")
     assert [target["target"] for target in document["targets"]] == ["a", "b"]
 
 
@@ -80,6 +89,86 @@ def test_lifetime_and_clock_skew_of_the_last_flow_are_included() -> None:
     found = all_of(a_status(a_success(steps=(step,))))["targets"][0]
     assert (found["lifetime_seconds"], found["clock_skew_seconds"]) == (900.0, -0.25)
     assert found["clock_skew_error_seconds"] == 0.125
+
+
+def test_an_unstable_target_has_its_own_standing() -> None:
+    (found,) = all_of(unstable())["targets"]
+    assert (found["standing"], found["state"], found["unstable"]) == ("unstable", "succeeding", True)
+
+
+def test_a_listed_provider_has_its_destination_and_what_it_is() -> None:
+    listed = ListedProvider(
+        destination="hub", provider_id="3f2a", name="Old-One", slug="old_one", missing_since=START
+    )
+    status = a_status(a_success(kind=ProviderKind.SAML), target=a_target(listed=listed))
+    (found,) = all_of(status)["targets"]
+    assert (found["destination"], found["provider"], found["provider_id"]) == ("hub", "Old-One", "3f2a")
+    assert found["kind"] == "saml"
+
+
+def test_what_discovery_found_and_what_expires_is_included() -> None:
+    facts = DiscoveryFacts(signing_keys=2, signing_keys_hash=255, metadata_hash=1, certificate_expiry=START)
+    status = a_status(
+        a_success(),
+        target=a_target(secret_expires=NOW),
+        discovery=facts,
+        chain_expiry=NOW,
+        leaf_expiries=(("authorize", NOW + 60),),
+    )
+    document = all_of(status)
+    (found,) = document["targets"]
+    assert found["discovery"] == {
+        "signing_keys": 2,
+        "signing_keys_hash": 255,
+        "metadata_hash": 1,
+        "certificate_expiry": "2025-11-22T14:00:00.000Z",
+    }
+    assert found["chain_not_after"] == found["secret_expires"] == "2025-11-22T14:04:00.000Z"
+    source = {"target": "emea", "host": "auth.pingone.eu", "others": 0}
+    assert document["expires_next"] == [
+        {**source, "what": "signing_key", "step": "jwks", "at": "2025-11-22T14:00:00.000Z"},
+        {**source, "what": "client_secret", "host": "", "at": "2025-11-22T14:04:00.000Z"},
+        {**source, "what": "certificate", "step": "authorize", "at": "2025-11-22T14:05:00.000Z"},
+    ]
+
+
+def test_destinations_and_the_vendor_s_status_page_are_included() -> None:
+    hub = DestinationStatus(
+        name="hub",
+        auth_host="auth.pingone.eu",
+        counts={ProviderState.WATCHED: 12},
+        refresh_ok=False,
+        missing=("a",),
+    )
+    report = StatusPageReport(
+        page="status.example",
+        fetched_ok=True,
+        last_success=NOW,
+        components=(StatusComponent(name="PingOne EU", status="operational"),),
+        incidents=(StatusIncident(name="Errors", impact="minor", since=NOW),),
+        maintenances=(StatusMaintenance(name="Upgrade", state="scheduled", since=NOW),),
+    )
+    document = all_of(good(), destinations=lambda: (hub,), status_page=lambda: report)
+    assert document["destinations"] == [
+        {
+            "name": "hub",
+            "auth_host": "auth.pingone.eu",
+            "counts": {"watched": 12},
+            "refresh_ok": False,
+            "missing": ["a"],
+        }
+    ]
+    now = "2025-11-22T14:04:00.000Z"
+    assert document["status_page"] == {
+        "page": "status.example",
+        "fetched_ok": True,
+        "last_success": now,
+        "components": [{"name": "PingOne EU", "status": "operational"}],
+        "incidents": [{"name": "Errors", "impact": "minor", "since": now}],
+        "maintenances": [{"name": "Upgrade", "state": "scheduled", "since": now}],
+        "findings": [],
+    }
+    assert "status_page" not in all_of(good())
 
 
 def test_what_is_unknown_is_absent() -> None:

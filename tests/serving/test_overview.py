@@ -26,14 +26,23 @@ from serving.examples import (
     overview,
     points,
     slow,
+    unstable,
     web_app,
 )
 from serving.html import Document
 
+from exporter.destinations import ProviderState
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason
 from exporter.serving import StatusSource
-from exporter.status import TargetStatus
+from exporter.status import (
+    DestinationStatus,
+    StatusComponent,
+    StatusIncident,
+    StatusPageReport,
+    TargetStatus,
+)
+from exporter.target import Journey
 
 QUOTA = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
 STALLED = a_failure(Reason.INTERNAL, Fault.EXPORTER)
@@ -43,21 +52,30 @@ EXPIRED = a_failure(
 DAY = 86_400.0
 
 
+def names(document: Document) -> list[str]:
+    """Return the targets that have a line, in their order."""
+    links = [str(link["href"]) for link in document.all("a")]
+    return [link.removeprefix("targets/") for link in links if link.startswith("targets/")]
+
+
 def test_the_headline_is_the_heading_and_the_title_counts_failures() -> None:
     document = overview(bad("a"), good("b"))
     assert document.all("h1") == [{"id": "headline"}]
-    assert "1 of 2 federations failing. Likely cause: network. a: connection failed" in document.text
+    assert "1 of 2 federations failing since 14:00 UTC; likely cause: network." in document.text
     assert document.texts[0] == "1 failing · pingone-flow-exporter"
     assert overview(good()).texts[0] == "pingone-flow-exporter"
 
 
 def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
-    document = overview(good("a"), good("b"), bad("c"), slow("d"), a_status(target=a_target(name="e")))
-    assert [heading["id"] for heading in document.all("h2")] == ["failing", "slow", "unknown", "good"]
-    assert "As of 14:04:00 UTC. 1 failing, 1 slow, 1 not probed yet, 2 healthy." in document.text
+    document = overview(
+        good("a"), good("b"), bad("c"), slow("d"), a_status(target=a_target(name="e")), unstable("f")
+    )
+    headings = [heading["id"] for heading in document.all("h2")]
+    assert headings == ["failing", "unstable", "slow", "unknown", "good"]
+    assert "As of 14:04:00 UTC: 1 failing, 1 unstable, 1 slow, 1 not probed yet, 2 healthy." in document.text
     links = [str(link["href"]) for link in document.all("a")]
-    anchors = [link for link in links if link.startswith("#")]
-    assert anchors == ["#main", "#failing", "#slow", "#unknown", "#good"]
+    states = [link.removeprefix("./?q=state:") for link in links if "state:" in link]
+    assert states == ["failing", "unstable", "slow", "new", "ok"]
 
 
 @pytest.mark.parametrize(
@@ -65,34 +83,37 @@ def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
     [
         (
             good(),
-            (
-                "ok emea auth.pingone.eu healthy since 14:00 UTC (3 min ago), 1 probe "
-                "200 USERNAME_PASSWORD_REQUIRED - 3 min ago 300 ms next in 12 s"
-            ),
+            "ok emea auth.pingone.eu since 14:00 UTC (3 min ago) 100% 300 ms",
         ),
         (
             bad(duration=10.0),
             (
-                "failing emea auth.pingone.eu network failing since 14:00 UTC (3 min ago), 1 probe: "
-                "connection failed (192.0.2.7) no response - 3 min ago 10.00 s next in 12 s"
+                "failing emea auth.pingone.eu network since 14:00 UTC (3 min ago), 1 probe: "
+                "connection failed (192.0.2.7) 0% 10.00 s"
             ),
         ),
         (
             a_status(EXPIRED, consecutive=14),
-            "provider failing since 14:00 UTC (3 min ago), 14 probes: certificate not valid (expired)",
+            "provider since 14:00 UTC (3 min ago), 14 probes: certificate not valid (expired)",
+        ),
+        (
+            a_status(a_failure(steps=(replace(a_failure().steps[0], detail="refused by 192.0.2.1"),))),
+            "network since 14:00 UTC (3 min ago), 1 probe: connection failed: refused by 192.0.2.1 0%",
         ),
         (
             slow(),
             (
-                "slow emea auth.pingone.eu healthy since 14:00 UTC (3 min ago), 1 probe; "
+                "slow emea auth.pingone.eu since 14:00 UTC (3 min ago); "
                 "last probe took 2.50 s, objective 2.00 s"
             ),
         ),
         (
             a_status(a_success(), QUOTA, backoff_until=NOW + 60),
-            "paused emea auth.pingone.eu paused: rate-limited; last ok at 14:00 UTC (3 min ago)",
+            (
+                "paused emea auth.pingone.eu paused: rate-limited; last ok at 14:00 UTC (3 min ago); "
+                "paused until 14:05 UTC"
+            ),
         ),
-        (a_status(a_success(), QUOTA, backoff_until=NOW + 60), "paused until 14:05 UTC, next in 12 s"),
         (
             a_status(a_failure(), QUOTA),
             "1 probe: connection failed (192.0.2.7); paused: rate-limited since 14:00 UTC",
@@ -102,19 +123,28 @@ def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
             a_status(a_success(), STALLED),
             "emea auth.pingone.eu inconclusive: exporter stalled or failed; last ok at 14:00 UTC",
         ),
+        (a_status(), "new emea auth.pingone.eu not probed yet -"),
+        (good(since=START - DAY), "since 21 Nov 14:00 UTC (24 h ago)"),
+        (good(since=START - 365 * DAY), "since 22 Nov 2024 14:00 UTC (365 d ago)"),
         (
-            a_status(),
-            "new emea auth.pingone.eu not probed yet source environment abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6",
+            good(target=a_target(labels=(("owner", "identity"), ("tier", "1"), ("region", "eu")))),
+            "ok emea auth.pingone.eu, identity, tier 1 since",
         ),
-        (good(next_run=NOW - 5), "300 ms due now"),
-        (good(next_run=None), "300 ms not scheduled"),
-        (good(since=START - DAY), "healthy since 21 Nov 14:00 UTC (24 h ago)"),
-        (good(since=START - 365 * DAY), "healthy since 22 Nov 2024 14:00 UTC (365 d ago)"),
+        (
+            a_status(a_success(steps=(a_step(checks={"id": True, "lifetime": False}),))),
+            "(3 min ago); failed contract checks: lifetime 100%",
+        ),
+        (good(certificate_expiry=NOW + 9 * DAY), "(3 min ago); certificate expires in 9 d 100%"),
+        (
+            unstable(),
+            (
+                "unstable emea auth.pingone.eu network 4 of the last 10 probes failed, "
+                "ok since 14:00 UTC (3 min ago) 60% 300 ms"
+            ),
+        ),
     ],
 )
-def test_a_row_shows_name_host_status_last_response_latency_and_next_probe(
-    status: TargetStatus, row: str
-) -> None:
+def test_a_row_shows_name_host_owner_status_and_latency(status: TargetStatus, row: str) -> None:
     assert row in overview(status).text
 
 
@@ -132,7 +162,7 @@ def test_a_row_shows_name_host_status_last_response_latency_and_next_probe(
     ],
 )
 def test_ages_are_rounded_down(seconds: float, text: str) -> None:
-    assert f"USERNAME_PASSWORD_REQUIRED - {text} " in overview(good(), now=START + 0.3 + seconds).text
+    assert f"({text})" in overview(good(), now=START + 0.3 + seconds).text
 
 
 @pytest.mark.parametrize(
@@ -140,7 +170,7 @@ def test_ages_are_rounded_down(seconds: float, text: str) -> None:
     [(0.00006, "0.1 ms"), (0.0021, "2.1 ms"), (0.312, "312 ms"), (0.9994, "999 ms"), (1.0, "1.00 s")],
 )
 def test_latencies_are_as_exact_as_it_matters(seconds: float, text: str) -> None:
-    assert f" {text} next in" in overview(a_status(a_success(duration=seconds))).text
+    assert f" 100% {text} Version" in overview(a_status(a_success(duration=seconds))).text
 
 
 @pytest.mark.parametrize(
@@ -154,7 +184,7 @@ def test_a_target_that_is_no_longer_probed_is_not_shown_as_healthy() -> None:
     later = NOW + 500.0
     text = overview(good(), now=later).text
     assert "inconclusive emea" in text
-    assert "1 probe; not probed since 14:00 UTC" in text
+    assert "(12 min ago); not probed since 14:00 UTC" in text
     assert "failing emea" in overview(a_status(a_failure()), now=later).text
     assert "ok emea" in overview(good(target=a_target(interval=3600.0)), now=later).text
     assert "paused emea" in overview(replace(good(), backoff_until=later + 9), now=later).text
@@ -185,10 +215,146 @@ def test_the_worst_comes_first() -> None:
     ]
     shown = [target["target"] for target in api(*wanted[::-1])["targets"]]
     assert shown == [status.target.name for status in wanted]
-    names = [
-        str(link["href"]) for link in overview(*wanted[::-1]).all("a") if "targets/" in str(link["href"])
-    ]
-    assert names == [f"targets/{name}" for name in shown]
+    assert names(overview(*wanted[::-1])) == shown
+
+
+def test_a_target_with_several_journeys_is_one_line_about_the_worst() -> None:
+    target = a_target(journeys=(Journey.AUTHORIZE, Journey.DISCOVERY))
+    fine, failing = good(target=target), a_status(a_failure(), target=target, journey=Journey.DISCOVERY)
+    document = overview(fine, failing)
+    assert names(document) == ["emea"]
+    assert "failing emea discovery auth.pingone.eu" in document.text
+    both = overview(failing, a_status(a_failure(), target=target)).text
+    assert "; discovery is failing, too" in both or "; authorize is failing, too" in both
+
+
+# Many targets
+
+
+def down(number: int, host: str = "auth.pingone.com") -> TargetStatus:
+    return replace(bad(f"t{number}", host), consecutive=3)
+
+
+def test_targets_that_fail_alike_on_one_host_are_one_line() -> None:
+    healthy = good("ok", target=a_target(name="ok", source_url="https://auth.pingone.com/x"))
+    document = overview(*map(down, range(5)), down(6, "other.example"), healthy)
+    assert (
+        "5 failing auth.pingone.com network 5 of its 6 federations since 14:00 UTC (3 min ago): "
+        "connection failed (192.0.2.7) failing t0"
+    ) in document.text
+    assert len(document.all("details")) == 1
+    assert overview(*map(down, range(4))).all("details") == []
+
+
+def test_different_causes_on_one_host_are_apart_and_different_details_are_left_out() -> None:
+    def refused(number: int, reason: Reason = Reason.CONNECT) -> TargetStatus:
+        step = a_step(reason=reason, detail=f"refused by 192.0.2.{number}")
+        return a_status(a_failure(reason, steps=(step,)), target=a_target(name=f"t{number}"))
+
+    document = overview(*map(refused, range(5)), *(refused(number, Reason.DNS) for number in range(5, 9)))
+    assert "5 of its 9 federations since 14:00 UTC (3 min ago): connection failed failing t0" in document.text
+
+
+def test_what_is_wrong_takes_no_more_than_a_screen_and_the_rest_is_folded() -> None:
+    failing = [down(number, f"h{number}.example") for number in range(40)]
+    document = overview(*failing, *(unstable(f"u{number}") for number in range(9)), *map(good, "abc"))
+    assert [details["id"] for details in document.all("details")] == ["more-failing", "more-unstable"]
+    assert "32 more failing" in document.text
+    assert "7 more unstable" in document.text
+    assert len(names(document)) == 52
+
+
+def test_a_filter_shows_what_matches_and_folds_nothing() -> None:
+    document = overview(*map(down, range(30)), good("fine"), query="state:failing")
+    assert "30 of 31 federations match state:failing. Show all" in document.text
+    assert document.all("details") == []
+    assert len(names(document)) == 30
+    assert "30 of 31 federations failing since" in document.text  # the headline is about all
+    (field,) = document.all("input")
+    assert (field["value"], field["maxlength"]) == ("state:failing", "200")
+    assert "0 of 1 federations match nothing" in overview(good(), query="nothing").text
+
+
+def test_the_filter_is_explained_and_sent_to_the_server() -> None:
+    document = overview(good())
+    assert "or one field: state:failing owner:identity" in document.text
+    assert document.all("form") == [{"role": "search", "action": "./"}]
+
+
+def test_a_hostile_filter_stays_text() -> None:
+    document = overview(good(), query=HOSTILE)
+    assert document.all("input")[0]["value"] == HOSTILE
+    assert len(document.all("script")) == 1
+
+
+def test_300_targets_are_at_most_400_kb() -> None:
+    def one(number: int) -> TargetStatus:
+        target = a_target(
+            name=f"a_federation_with_a_long_name_{number}", labels=(("owner", "identity"), ("tier", "1"))
+        )
+        latencies = tuple((0.1 + place * 7 % 60 / 100, "none") for place in range(60))
+        if number % 3:
+            return good(target=target, points=latencies)
+        return a_status(a_failure(), target=target, points=latencies, consecutive=3)
+
+    assert len(ask(web_app(a_source(*map(one, range(300))))).content) < 400_000
+
+
+# What else is known
+
+
+def test_what_expires_next_is_listed_soonest_first() -> None:
+    near = good("near", target=a_target(name="near", secret_expires=NOW + 3 * DAY))
+    seen = good("seen", leaf_expiries=(("authorize", NOW + 90 * DAY),))
+    document = overview(near, seen)
+    assert (
+        "What expires next in 3 d client secret of near 25 Nov 14:04 UTC "
+        "in 90 d certificate of auth.pingone.eu, seen 20 Feb 2026 14:04 UTC"
+    ) in document.text
+    assert "expired 24 h ago certificate of" in overview(good(leaf_expiries=(("authorize", NOW - DAY),))).text
+    assert "What expires next" not in overview(good()).text
+
+
+def test_destinations_show_their_providers_and_the_last_listing() -> None:
+    hub = DestinationStatus(
+        name="hub",
+        auth_host="auth.pingone.eu",
+        counts={ProviderState.WATCHED: 12, ProviderState.LINK_ONLY: 0, ProviderState.MISSING: 1},
+        refresh_ok=True,
+        last_success=NOW - 60,
+        missing=("hub_old_one_3f2a",),
+    )
+    document = overview(good(), destinations=lambda: (hub,))
+    assert (
+        "hub auth.pingone.eu: 12 watched, 1 missing; missing: hub_old_one_3f2a listed 14:03 UTC (1 min ago)"
+    ) in document.text
+    new = DestinationStatus(name="new", auth_host="a.example", counts={}, refresh_ok=False)
+    text = overview(good(), destinations=lambda: (new,)).text
+    assert "new a.example: no identity providers listed; the last listing failed not listed yet" in text
+
+
+def test_the_vendor_s_status_page_annotates_and_stays_text() -> None:
+    report = StatusPageReport(
+        page="status.example",
+        fetched_ok=True,
+        last_success=NOW - 60,
+        components=(
+            StatusComponent(name="PingOne EU", status="partial_outage", since=NOW - 120),
+            StatusComponent(name="PingOne NA", status="operational"),
+        ),
+        incidents=(StatusIncident(name=HOSTILE, impact="major", since=NOW - 120),),
+    )
+    document = overview(good(), status_page=lambda: report)
+    assert (
+        "status.example: PingOne EU partial outage since 14:02 UTC, PingOne NA operational. "
+        f"Incident (major, since 14:02 UTC ): {HOSTILE}. read 1 min ago; the vendor's page often lags"
+    ) in document.text
+    assert len(document.all("script")) == 1
+    failed = replace(report, fetched_ok=False, incidents=(), components=())
+    text = overview(good(), status_page=lambda: failed).text
+    assert "status.example: No open incident. read 1 min ago; the last fetch failed" in text
+    never = replace(failed, last_success=None)
+    assert "status.example: not read yet." in overview(good(), status_page=lambda: never).text
 
 
 # The document
@@ -204,22 +370,28 @@ def test_every_element_is_closed_and_every_id_is_unique() -> None:
 def test_links_are_relative_without_an_external_url() -> None:
     links = [link["href"] for link in overview(good()).all("a")]
     assert links == [
-        "#main", "./", "metrics", "api/v1/targets", "-/healthy", "-/ready", "#good", "targets/emea",
+        "#main", "./", "runbooks/", "metrics", "api/v1/targets", "-/healthy", "-/ready", "./?q=state:ok",
+        "targets/emea",
     ]  # fmt: skip
-    assert overview(good()).all("link") == []
 
 
-def test_the_canonical_link_starts_with_the_external_url() -> None:
+def test_the_icon_shows_the_state_and_the_canonical_link_starts_with_the_external_url() -> None:
+    icon = {"rel": "icon", "href": "favicon.ico?ok"}
+    assert overview(good()).all("link") == [icon]
+    assert overview(good(), bad("b")).all("link") == [icon | {"href": "favicon.ico?failing"}]
     document = overview(good(), external_url="https://exporter.example/pingone")
-    assert document.all("link") == [{"rel": "canonical", "href": "https://exporter.example/pingone/"}]
+    assert document.all("link") == [
+        {"rel": "icon", "href": "/pingone/favicon.ico?ok"},
+        {"rel": "canonical", "href": "https://exporter.example/pingone/"},
+    ]
 
 
 def test_hostile_values_stay_text() -> None:
-    target = a_target(name=HOSTILE, source_url=f"https://h/{HOSTILE}", source_environment_id=HOSTILE)
+    target = a_target(name=HOSTILE, source_url=f"https://h/{HOSTILE}", labels=(("owner", HOSTILE),))
     document = overview(a_status(target=target))
     assert len(document.all("script")) == 1
     assert document.texts.count(HOSTILE) == 1
-    assert f"source environment {HOSTILE}" in document.texts
+    assert f"h, {HOSTILE}" in document.texts
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
@@ -231,91 +403,6 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
 @given(st.lists(outcomes(), max_size=3))
 def test_any_outcomes_make_a_page_of_nested_elements(history: list[Outcome]) -> None:
     assert overview(a_status(*history)).open == []
-
-
-# Sparklines
-
-WIDTH, HEIGHT = 60, 16
-
-
-def drawn(*some: tuple[float | None, str]) -> dict[str | None, dict[int, int]]:
-    """Return the sparkline: fault -> position -> height."""
-    paths = overview(good(points=some)).all("path")
-    return {path["class"]: columns(path["d"] or "") for path in paths}
-
-
-def columns(path: str) -> dict[int, int]:
-    found: dict[int, int] = {}
-    position = height = 0
-    for command, number in re.findall(r"([Mvhz])(-?\d*)", path):
-        if command == "M":
-            position, height = int(number), 0
-        elif command == "v":
-            height -= int(number)
-        elif command == "h":
-            found |= dict.fromkeys(range(position, position + int(number)), height)
-            position += int(number)
-        else:
-            assert height == 0  # an outline ends on the floor where it began
-    return found
-
-
-def test_a_success_is_as_high_as_it_took_long_with_room_above() -> None:
-    assert drawn(*points("124"))["none"] == {57: 3, 58: 6, 59: 12}
-
-
-def test_a_failure_has_the_full_height_and_an_inconclusive_probe_half_of_it() -> None:
-    paths = drawn(*points("1pn1qx"))
-    assert (paths["provider"], paths["network"]) == ({55: HEIGHT}, {56: HEIGHT})
-    assert (paths["quota"], paths["exporter"]) == ({58: HEIGHT // 2}, {59: HEIGHT // 2})
-    assert set(paths["none"]) == {54, 57}
-
-
-def test_neighbors_with_one_fault_are_one_outline_at_the_right_edge() -> None:
-    (path,) = overview(good(points=points("ppp"))).all("path")
-    assert path == {"class": "provider", "d": "M57 16v-16h3v16z"}
-    assert set(drawn(*points("1" * WIDTH))["none"]) == set(range(WIDTH))
-
-
-@pytest.mark.parametrize(
-    ("letters", "text"),
-    [
-        ("", "No probes yet"),
-        ("1", "Last probe (1 min): 1 ok (1.00 s)"),
-        ("12p", "Last 3 probes (3 min): 2 ok (1.00-2.00 s), 1 failed"),
-        ("pqx", "Last 3 probes (3 min): 0 ok, 1 failed, 2 inconclusive"),
-    ],
-)
-def test_a_sparkline_has_a_text(letters: str, text: str) -> None:
-    assert overview(good(points=points(letters))).all("svg")[0]["aria-label"] == text
-
-
-def test_a_range_of_latencies_repeats_the_unit_only_if_it_differs() -> None:
-    some = ((0.0028, "none"), (0.036, "none"))
-    label = overview(good(points=some)).all("svg")[0]["aria-label"]
-    assert label == "Last 2 probes (2 min): 2 ok (2.8-36 ms)"
-    label = overview(good(points=(*some, (1.2, "none")))).all("svg")[0]["aria-label"]
-    assert label == "Last 3 probes (3 min): 3 ok (2.8 ms-1.20 s)"
-
-
-def test_a_sparkline_of_sixty_different_latencies_is_small() -> None:
-    some = tuple((0.1 + number * 7 % 60 / 100, "none") for number in range(WIDTH))
-    plain, whole = (len(ask(web_app(a_source(good(points=each)))).content) for each in ((), some))
-    assert whole - plain < 640
-
-
-some_points = st.lists(
-    st.tuples(st.none() | st.floats(0, 100), st.sampled_from([fault.value for fault in Fault])),
-    max_size=WIDTH,
-)
-
-
-@settings(max_examples=50)
-@given(some_points)
-def test_every_probe_is_drawn_once_within_the_sparkline(some: list[tuple[float | None, str]]) -> None:
-    paths = drawn(*some).values()
-    assert sorted(position for path in paths for position in path) == list(range(WIDTH - len(some), WIDTH))
-    assert all(0 < height <= HEIGHT for path in paths for height in path.values())
 
 
 # Shared and cached
@@ -343,6 +430,8 @@ def test_concurrent_requests_share_a_page_and_a_later_one_gets_a_new_one() -> No
         assert len(calls) == 1
         shown.append(bad("other"))
         assert "1 of 2 federations failing" in (await asking(app, "/")).text
+        filtered = await asyncio.gather(asking(app, "/?q=emea"), asking(app, "/?q=other"))
+        assert [names(Document(page.text)) for page in filtered] == [["emea"], ["other"]]
 
     asyncio.run(scenario())
 
@@ -374,3 +463,21 @@ def test_a_long_page_lets_the_event_loop_run() -> None:
 
     ask(web_app(replace(a_source(*map(good, "abcdef")), start_work=start_work)))
     assert yielded > 6
+
+
+def test_a_page_of_a_thousand_targets_lets_the_event_loop_run_after_every_few() -> None:
+    yields = 0
+
+    def start_work() -> Any:  # noqa: ANN401  a function to await
+        async def yield_if_due() -> None:
+            nonlocal yields
+            yields += 1
+
+        return yield_if_due
+
+    many = [good(f"t{number}") for number in range(1000)]
+    app = web_app(replace(a_source(*many), start_work=start_work))
+    for path, steps in (("/", 2.1), ("/?q=ok", 3.1), ("/api/v1/targets?q=ok", 4)):
+        yields = 0
+        assert ask(app, path).status_code == 200
+        assert yields > steps * 1000, path

@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 import pytest
 from observing.examples import a_failure, a_success
-from serving.examples import a_history, a_source, ask, good, web_app
+from serving.examples import a_history, a_source, ask, bad, good, web_app
 from serving.html import Document
 
 from exporter.serving import runbooks
@@ -46,8 +46,9 @@ def test_the_policy_permits_the_page_s_own_style_sheet_and_script_and_nothing_el
         f"style-src 'sha256-{hash_of(style)}'",
         f"script-src 'sha256-{hash_of(script)}'",
         "connect-src 'self'",
+        "img-src 'self'",
         "base-uri 'none'",
-        "form-action 'none'",
+        "form-action 'self'",
         "frame-ancestors 'none'",
     ]
 
@@ -66,7 +67,7 @@ def test_a_page_shows_the_version_and_that_times_are_utc() -> None:
 
 
 def test_every_file_but_the_index_has_a_page() -> None:
-    assert set(runbooks.runbooks()) == set(FILES)
+    assert set(runbooks.runbooks()) == {*FILES, ""}
     assert FILES
 
 
@@ -76,9 +77,37 @@ def test_a_runbook_links_to_the_overview_and_to_runbooks(alert: str) -> None:
     assert f"<h1>{alert}</h1>" in text
     assert [tag for tag in Document(text).open if tag not in {"br", "hr"}] == []
 
-    back, *links = [str(link["href"]) for link in Document(text).all("a")]
-    assert urljoin(f"http://flows.example/prefix/runbooks/{alert}", back) == "http://flows.example/prefix/"
-    assert set(links) <= set(FILES)
+    base = f"http://flows.example/prefix/runbooks/{alert}"
+    links = {urljoin(base, str(link["href"])) for link in Document(text).all("a")}
+    assert {"http://flows.example/prefix/", "http://flows.example/prefix/runbooks/"} < links
+    own = "http://flows.example/prefix/runbooks/"
+    assert {link.removeprefix(own) for link in links if link.startswith(own)} <= {*FILES, "", f"{alert}#main"}
+
+
+def test_the_list_of_runbooks_links_to_each() -> None:
+    document = Document(page("/runbooks/"))
+    links = [str(link["href"]) for link in document.all("a")]
+    assert set(FILES) <= set(links)
+    assert {"aria-current": "page", "href": "../runbooks/"} in document.all("a")
+
+
+def test_the_icon_shows_the_state_of_a_page_or_of_the_worst_target() -> None:
+    app = web_app(a_source(good(), bad("b")))
+    icons = {query: ask(app, f"/favicon.ico{query}") for query in ("", "?ok", "?failing", "?unknown")}
+    assert {icon.headers["Content-Type"] for icon in icons.values()} == {"image/svg+xml"}
+    assert icons[""].text == icons["?failing"].text == icons["?unknown"].text != icons["?ok"].text
+    assert ask(web_app(), "/favicon.ico").status_code == 200
+
+
+def test_a_browser_that_goes_astray_finds_the_way_back() -> None:
+    for path, overview in (("/nothing", "./"), ("/targets/nothing", "../"), ("/a/b/c", "../../")):
+        response = ask(web_app(), path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert response.status_code == 404
+        assert response.headers["Content-Security-Policy"]
+        document = Document(response.text)
+        assert "Not Found No page or target has this address." in document.text
+        assert [link["href"] for link in document.all("a")][1] == overview
+        assert "nothing" not in response.text
 
 
 def test_markdown_becomes_headings_code_tables_and_links_between_pages() -> None:
@@ -97,7 +126,7 @@ def test_markdown_becomes_headings_code_tables_and_links_between_pages() -> None
 def test_html_in_a_runbook_stays_text() -> None:
     document = Document(runbooks.render_runbook("<b>", "<script>alert(1)</script> and <b>bold</b>"))
 
-    assert document.texts[0] == "<b>"
+    assert document.texts[0] == "<b> · pingone-flow-exporter"
     assert {"script", "b"}.isdisjoint(tag for tag, _ in document.elements)
 
 

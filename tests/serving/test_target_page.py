@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from observing.examples import START, a_checked_step, a_failure, a_step, a_success, a_target
 from observing.strategies import outcomes
-from serving.examples import HOSTILE, NOW, a_history, a_status, bad, good, slow
+from serving.examples import HOSTILE, NOW, a_history, a_status, bad, good, slow, unstable
 from serving.examples import target_page as page
 
-from exporter.outcome import CHECKS, Outcome, Phase
+from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase
 from exporter.reasons import Fault, Reason
-from exporter.status import EgressStatus, TargetHistory, TargetStatus
-from exporter.target import Journey
+from exporter.serving import health, runbooks
+from exporter.status import CONFIRMED_FAILURES, EgressStatus, TargetHistory, TargetStatus
+from exporter.target import Journey, ListedProvider
 
 DAY = 86_400.0
+CHART = Path(__file__).resolve().parents[2] / "helm" / "pingone-flow-exporter"
 
 
 def text_of(*outcomes: Outcome) -> str:
@@ -34,9 +40,9 @@ def test_a_certificate_expires_or_has_expired() -> None:
 
 def test_the_head_shows_name_status_and_likely_cause() -> None:
     document = page(a_history(a_failure(), a_failure()))
-    assert document.texts[0] == "emea · pingone-flow-exporter"
+    assert document.texts[0] == "failing: emea · pingone-flow-exporter"
     assert (
-        "All federations emea failing failing since 14:00 UTC (3 min ago), 2 probes: "
+        "All federations emea failing since 14:00 UTC (3 min ago), 2 probes: "
         "connection failed (192.0.2.7). Likely cause: network."
     ) in document.text
 
@@ -97,19 +103,68 @@ def test_a_target_without_probes() -> None:
 def test_journeys_of_one_target_follow_each_other() -> None:
     first, second = a_history(a_success()), a_history(a_failure(transaction_id="tx-2"))
     document = page(first, second)
+    sections = ("last", "incidents", "recent", "facts")
     assert [heading["id"] for heading in document.all("h2") if "id" in heading] == [
-        "recent1", "failures1", "recent2", "failures2",
-    ]  # fmt: skip
+        *(f"{section}1" for section in sections),
+        *(f"{section}2" for section in sections),
+    ]
     assert document.open == []
+
+
+def test_links_lead_to_other_programs() -> None:
+    links = {"Grafana": "https://g.example/d/x?var-target={target}", "Prometheus": None}
+    document = page(a_history(a_success()), links=lambda: links)
+    assert {"href": "https://g.example/d/x?var-target=emea", "rel": "noreferrer"} in document.all("a")
+    assert "Prometheus" not in document.text
+
+
+def test_the_facts_of_a_listed_provider_and_of_discovery_are_shown() -> None:
+    listed = ListedProvider(destination="hub", provider_id="3f2a", name=HOSTILE, slug="old_one")
+    facts = DiscoveryFacts(signing_keys=2, signing_keys_hash=1, metadata_hash=1, certificate_expiry=NOW + 60)
+    status = a_status(a_success(), target=a_target(listed=listed), discovery=facts, chain_expiry=NOW + 120)
+    document = page(TargetHistory(status=status, recent=(), failures=()))
+    for fact in (
+        "Listed by destination hub",
+        "Provider ID 3f2a",
+        "Signing keys 2",
+        "Last signing key's certificate expires 14:05 UTC",
+        "Certificate chain expires 14:06 UTC",
+    ):
+        assert fact in document.text
+    assert HOSTILE in document.texts
 
 
 # Its probes
 
 
-def test_probes_and_failures_are_collapsed_at_first() -> None:
-    success, failure = a_success(transaction_id="tx-1"), a_failure(transaction_id="tx-2")
-    details = page(a_history(failure, success)).all("details")
-    assert details == [{"id": "p-tx-1"}, {"id": "p-tx-2"}, {"id": "f-tx-2"}]
+def test_the_last_probe_is_open_and_the_others_are_collapsed() -> None:
+    success, failure = a_success(transaction_id="tx-1"), a_failure(transaction_id="tx-2", ended_at=START + 60)
+    document = page(a_history(failure, success, a_success(transaction_id="tx-3")))
+    details = [details["id"] for details in document.all("details")]
+    assert details == [f"i-authorize-{START + 60:.0f}", "f-tx-2", "probes1", "p-tx-1", "p-tx-2"]
+    assert not [details for details in document.all("details") if "open" in details]
+    assert (
+        "Last probe 14:00:00 UTC 3 min ago ok 200 USERNAME_PASSWORD_REQUIRED 300 ms Step 1" in document.text
+    )
+
+
+def test_ids_can_be_copied() -> None:
+    names = {dd["data-copy"] for dd in page(a_history(a_success())).all("dd") if "data-copy" in dd}
+    assert names == {
+        "Correlation ID",
+        "Transaction ID (for PingOne's audit log)",
+        "Source environment",
+        "Destination environment",
+        "Client ID",
+    }
+
+
+def test_the_exact_cause_and_the_host_of_a_step_are_shown() -> None:
+    step = a_step(reason=Reason.CONNECT, detail="connection refused by 192.0.2.7:443", host="a.example:443")
+    text = text_of(a_failure(steps=(step,)))
+    assert "1 probe: connection failed: connection refused by 192.0.2.7:443. Likely cause" in text
+    assert "Step 1: authorize - failed here connection refused by 192.0.2.7:443 " in text
+    assert "Host a.example:443" in text
 
 
 def test_a_probe_shows_time_result_response_and_latency() -> None:
@@ -179,7 +234,10 @@ def test_hostile_values_stay_text() -> None:
 
 def test_only_the_canonical_link_is_absolute() -> None:
     document = page(a_history(a_success()), external_url="https://exporter.example")
-    assert document.all("link") == [{"rel": "canonical", "href": "https://exporter.example/targets/emea"}]
+    assert document.all("link") == [
+        {"rel": "icon", "href": "../favicon.ico?ok"},
+        {"rel": "canonical", "href": "https://exporter.example/targets/emea"},
+    ]
     assert {str(link["href"])[:3] for link in document.all("a")} == {"#ma", "../"}
 
 
@@ -194,7 +252,7 @@ def test_any_outcomes_make_a_page_of_nested_elements(history: list[Outcome]) -> 
 
 def bars(*outcomes_: Outcome) -> list[tuple[str, float, float]]:
     """Return class, position and width of every bar of the last probes."""
-    document = page(TargetHistory(status=a_status(*outcomes_), recent=outcomes_, failures=()))
+    document = page(TargetHistory(status=a_status(*outcomes_), recent=outcomes_[-1:], failures=()))
     return [
         (str(bar["class"]), float(str(bar["x"])), float(str(bar["width"]))) for bar in document.all("rect")
     ]
@@ -221,7 +279,10 @@ def test_the_phase_of_the_failure_takes_the_rest_of_the_probe() -> None:
 @given(outcomes())
 def test_every_bar_is_visible_within_the_picture(outcome: Outcome) -> None:
     found = bars(outcome)
-    assert len(found) == sum(len({*record.phases, record.phase}) for record in outcome.steps)
+    steps = [
+        record for record in outcome.steps if outcome.fault is not Fault.ACCOUNT or record.http_status_code
+    ]
+    assert len(found) >= sum(len({*record.phases, record.phase}) for record in steps)
     assert all(0 <= position < 100 and width > 0 for _, position, width in found)
 
 
@@ -236,14 +297,23 @@ def certified(expires: float) -> TargetStatus:
     ("status", "alerts"),
     [
         (good(), []),
-        (bad(), []),
+        (bad(), [("PingOneFederationDown", "fires after 3 consecutive failures, 1 so far")]),
         (replace(bad(), consecutive=3), [("PingOneFederationDown", "3 consecutive failures")]),
+        (
+            replace(bad(), consecutive=3, since=NOW - 2 * DAY),
+            [("PingOneFederationNoSuccess", "no success for more than a day")],
+        ),
+        (unstable(), [("PingOneErrorBudgetBurnFast", "4 of the last 10 probes failed")]),
         (good(backoff_until=NOW + 9), [("PingOneRateLimited", "the provider rate-limits the probes")]),
         (slow(), [("PingOneSignOnSlow", "the last probe took longer than the latency objective")]),
         (certified(NOW + 90 * DAY), []),
-        (certified(NOW + 9 * DAY), [("PingOneCertificateExpiresSoon", "the certificate expires in 9 d")]),
-        (certified(NOW + 2 * DAY), [("PingOneCertificateExpiresNow", "the certificate expires in 2 d")]),
-        (certified(NOW - 2 * DAY), [("PingOneCertificateExpiresNow", "the certificate expired 2 d ago")]),
+        (certified(NOW + 9 * DAY), [("PingOneCertificateExpiresSoon", "certificate expires in 9 d")]),
+        (certified(NOW + 2 * DAY), [("PingOneCertificateExpiresNow", "certificate expires in 2 d")]),
+        (certified(NOW - 2 * DAY), [("PingOneCertificateExpiresNow", "certificate expired 2 d ago")]),
+        (
+            a_status(a_success(), chain_expiry=NOW + 9 * DAY),
+            [("PingOneCertificateExpiresSoon", "certificate chain expires in 9 d")],
+        ),
         (
             a_status(a_success(steps=(a_step(checks={"id": True, "lifetime": False}),))),
             [("PingOneContractCheckFailing", "failed contract checks: lifetime")],
@@ -253,7 +323,8 @@ def certified(expires: float) -> TargetStatus:
 def test_runbooks_are_linked_when_they_help(status: TargetStatus, alerts: list[tuple[str, str]]) -> None:
     document = page(TargetHistory(status=status, recent=(), failures=()))
     links = [str(link["href"]) for link in document.all("a")]
-    found = [link.removeprefix("../runbooks/") for link in links if "runbooks" in link]
+    found = [link.removeprefix("../runbooks/") for link in links if "runbooks/P" in link]
+    assert set(found) <= set(runbooks.runbooks())
     assert found == [name for name, _ in alerts]
     for name, why in alerts:
         assert f"Runbook {name}: {why}" in document.text
@@ -261,3 +332,111 @@ def test_runbooks_are_linked_when_they_help(status: TargetStatus, alerts: list[t
 
 def test_the_start_of_a_probe_has_seconds() -> None:
     assert "Started 14:00:00 UTC" in text_of(a_success(started_at=START))
+
+
+def test_the_page_warns_when_the_alerts_do() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["rules"]["thresholds"]
+    day = 86_400
+    assert values["certificate_days"] * day == health.EXPIRES_SOON_SECONDS
+    assert values["certificate_last_days"] * day == health.EXPIRES_NOW_SECONDS
+    assert values["secret_days"] * day == health.SECRET_EXPIRES_SOON_SECONDS
+    assert values["secret_last_days"] * day == health.EXPIRES_NOW_SECONDS
+    assert values["down_failures"] == CONFIRMED_FAILURES
+
+
+# Incidents
+
+
+def minutes(letters: str) -> tuple[Outcome, ...]:
+    """Return a probe a minute: `.` is a success, a digit a kind of failure, `q` a rate limit."""
+    found = []
+    for number, letter in enumerate(letters):
+        at = START + 60 * number
+        facts: dict[str, Any] = {"started_at": at - 0.3, "ended_at": at, "transaction_id": f"tx-{number}"}
+        if letter == ".":
+            found.append(a_success(**facts))
+        elif letter == "q":
+            found.append(a_failure(Reason.RATE_LIMITED, Fault.QUOTA, **facts))
+        else:
+            found.append(a_failure((Reason.CONNECT, Reason.DNS)[int(letter)], **facts))
+    return tuple(found)
+
+
+def incidents_of(letters: str, recent: int = 50, **changes: Any) -> list[str]:  # noqa: ANN401  any field of a status
+    """Return the incidents as the page lists them."""
+    history = a_history(*minutes(letters), **changes)
+    text = page(replace(history, recent=history.recent[:recent])).text
+    listed = text.partition(" Incidents ")[2].partition(" Earlier probes ")[0]
+    return re.findall(r"\d\d:\d\d UTC (?:to|until)(?:(?! \d+ probe).)*? \d+ probes?", listed)
+
+
+@pytest.mark.parametrize(
+    ("letters", "expected"),
+    [
+        ("....", []),
+        ("000", ["14:00 UTC until now 4 min network connection failed (192.0.2.7) 3 probes"]),
+        (".00.", ["14:01 UTC to 14:03 UTC 2 min network connection failed (192.0.2.7) 2 probes"]),
+        (
+            "0..1.",
+            [
+                "14:03 UTC to 14:04 UTC 1 min network host name did not resolve 1 probe",
+                "14:00 UTC to 14:01 UTC 1 min network connection failed (192.0.2.7) 1 probe",
+            ],
+        ),
+        (
+            ".0010.",
+            [
+                (
+                    "14:01 UTC to 14:05 UTC 4 min network connection failed (192.0.2.7) (3); "
+                    "host name did not resolve (1) 4 probes"
+                )
+            ],
+        ),
+        (".0q0.", ["14:01 UTC to 14:04 UTC 3 min network connection failed (192.0.2.7) 2 probes"]),
+        (".q.", ["14:01 UTC to 14:02 UTC 1 min quota rate-limited 1 probe"]),
+    ],
+)
+def test_failures_in_a_row_are_one_incident(letters: str, expected: list[str]) -> None:
+    assert incidents_of(letters) == expected
+
+
+def test_old_failures_are_apart_if_the_successes_between_them_are_forgotten() -> None:
+    assert incidents_of("0......00..", recent=2) == [
+        "14:07 UTC to 14:09 UTC 2 min network connection failed (192.0.2.7) 2 probes",
+        "14:00 UTC to 14:00 UTC 0 s network connection failed (192.0.2.7) 1 probe",
+    ]
+
+
+def test_a_long_incident_began_when_the_status_says() -> None:
+    (incident,) = incidents_of("000", since=START - 3600, consecutive=63)
+    assert incident.startswith("13:00 UTC until now 64 min")
+    assert incident.endswith("63 probes")
+
+
+# The strip
+
+
+def test_the_strip_has_a_bar_for_each_probe_with_its_values() -> None:
+    document = page(a_history(*minutes("....0q" * 3)))
+    titles = [text for text in document.texts if re.match(r"14:\d\d:00 UTC: ", text)]
+    assert len(titles) == 18
+    assert titles[0] == "14:00:00 UTC: ok, 200 USERNAME_PASSWORD_REQUIRED, 300 ms"
+    assert titles[4] == "14:04:00 UTC: connection failed (192.0.2.7), 300 ms"
+    bars = [path for path in document.all("path") if path["class"] not in {"slot", "objective"}]
+    heights = {str(bar["class"]): float(str(bar["d"]).rpartition("v")[2].rstrip("z")) for bar in bars}
+    assert heights == {"none": 15, "network": 20, "quota": 10}
+
+
+def test_the_strip_has_a_time_axis_and_a_legend() -> None:
+    text = page(a_history(*minutes("....0q" * 3))).text
+    assert (
+        "14:00 UTC 14:09 UTC 14:17 UTC ok, height is the duration, at most 300 ms failed: network "
+        "inconclusive: rate limit Last probe"
+    ) in text
+
+
+def test_the_latency_objective_is_drawn_if_it_is_near() -> None:
+    near = a_target(latency_objective=0.35)
+    text = page(a_history(*minutes("...."), target=near)).text
+    assert "at most 300 ms latency objective 350ms" in text
+    assert "latency objective 2s" not in page(a_history(*minutes("...."))).text

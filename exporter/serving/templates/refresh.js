@@ -1,5 +1,6 @@
 "use strict";
-// Refreshes the page while it is visible. Without this script the page is complete, and reloads by hand.
+// Refreshes the page while it is visible, and adds copy buttons, values of the strip and local times.
+// Without this script the page is complete, and reloads by hand.
 (() => {
   const EVERY = 10000, PATIENCE = 30000, OLD = 25000;
   const OLD_MARK = "(old) ", SELECTED = "text is selected";
@@ -37,6 +38,50 @@
     if (stale.textContent !== text) stale.textContent = text;
   };
 
+  const copy = (button) => {
+    // The clipboard API needs https; this works with plain http, too.
+    const selection = getSelection(), before = button.textContent;
+    selection.selectAllChildren(button.previousElementSibling);
+    button.textContent = document.execCommand("copy") ? "Copied" : "Press Ctrl+C";
+    if (button.textContent === "Copied") selection.removeAllRanges();
+    announcer.textContent = button.textContent;
+    setTimeout(() => (button.textContent = before), 2000);
+  };
+
+  // Shows a bar of a strip of probes in words.
+  const show = (bar) => {
+    const strip = bar.closest(".strip");
+    strip.querySelector(".at")?.classList.remove("at");
+    bar.classList.add("at");
+    strip.parentElement.querySelector(".value").textContent = bar.querySelector("title").textContent;
+  };
+
+  const step = (event) => {
+    const bars = [...event.target.querySelectorAll("g")], at = bars.findIndex((bar) => bar.matches(".at"));
+    const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: bars.length - 1 }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    show(bars[Math.min(Math.max(next, 0), bars.length - 1)]);
+  };
+
+  // What needs this script is added by it.
+  const enhance = () => {
+    main.querySelectorAll(".strip").forEach((strip) => {
+      strip.tabIndex = 0;
+      strip.setAttribute("role", "group");
+      strip.setAttribute("aria-label", "Single probes: use the left and right arrow keys");
+    });
+    main.querySelectorAll("dd[data-copy]").forEach((place, number) => {
+      const value = document.createElement("span"), button = document.createElement("button");
+      value.append(...place.childNodes);
+      button.textContent = "Copy";
+      button.id = `copy${number}`;
+      button.className = "copy";
+      button.setAttribute("aria-label", `Copy ${place.dataset.copy}`);
+      place.append(value, button);
+    });
+  };
+
   const swap = (page) => {
     const next = page.querySelector("main");
     const before = sentence(main), focus = selectorOf(document.activeElement), { scrollX, scrollY } = window;
@@ -44,7 +89,9 @@
       next.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
     }
     main.replaceChildren(...next.childNodes);
+    enhance();
     document.title = page.title;
+    document.querySelector("link[rel=icon]").href = page.querySelector("link[rel=icon]").getAttribute("href");
     if (focus) main.querySelector(focus)?.focus({ preventScroll: true });
     scrollTo(scrollX, scrollY);
     if (sentence(main) !== before) announcer.textContent = sentence(main);
@@ -52,7 +99,8 @@
 
   // Shows the current page, or returns why not.
   const ask = async () => {
-    const answer = await fetch(location.pathname, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    const address = location.pathname + location.search;
+    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
     const text = await answer.text(); // always read: an unread response keeps one of the browser's few connections busy
     // Asking again would make the browser show its login dialog again and again.
     ended = answer.status === 401;
@@ -85,6 +133,18 @@
     if (!document.hidden && !ended) timer = setTimeout(refresh, EVERY);
   };
 
+  main.addEventListener("click", ({ target }) => target.matches("button.copy") && copy(target));
+  main.addEventListener("pointerover", ({ target }) => {
+    const time = target.closest("time"), bar = target.closest(".strip g");
+    if (time) time.title = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "long" });
+    if (bar) show(bar);
+  });
+  main.addEventListener("focusin", ({ target }) => {
+    const bars = target.matches(".strip") ? target.querySelectorAll("g") : [];
+    if (bars.length && !target.querySelector(".at")) show(bars[bars.length - 1]);
+  });
+  main.addEventListener("keydown", (event) => event.target.matches(".strip") && step(event));
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
+  enhance();
   plan();
 })();

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PACE = {
     "FLOW_EXPORTER_DEFAULTS__INTERVAL": "1s",
     "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "950ms",
+    "FLOW_EXPORTER_DEFAULTS__LABELS__OWNER": "identity",
+    "FLOW_EXPORTER_WEB__GRAFANA_URL": "https://grafana.example.com/d/flows?var-target={target}",
 }
 NAMES = ("environment_1", "environment_2", "environment_3")
 
@@ -35,11 +37,11 @@ class Scene:
         """Change the weather over some, and wait until the exporter reports it."""
         for name in names:
             self.simulated.put(name, {"weather": kind, **parameters})
-        wanted = "succeeding" if kind == "healthy" else "failing"
+        wanted = "good" if kind == "healthy" else "failing"
 
         def states() -> dict[str, str]:
             status = self.daemon.get("/api/v1/targets").json()["targets"]
-            return {target["target"]: target.get("state", "") for target in status}
+            return {target["target"]: target["standing"] for target in status}
 
         poll(
             states,

@@ -1,0 +1,238 @@
+"""How a target is doing: its health, the sentence about it, and the runbooks that help. No I/O; UTC."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from exporter.expiry import Expiring, Expiry
+from exporter.outcome import Outcome
+from exporter.reasons import Fault, Reason
+from exporter.serving.texts import clock, describe_outcome, latency, relative
+from exporter.status import CONFIRMED_FAILURES, MAX_BACKOFF_SECONDS, RECENT_PROBES, TargetStatus
+
+_DAY = 86_400.0
+EXPIRES_SOON_SECONDS = 21 * _DAY
+EXPIRES_NOW_SECONDS = 7 * _DAY
+SECRET_EXPIRES_SOON_SECONDS = 30 * _DAY
+"""The thresholds of the alert rules."""
+
+
+class Health(Enum):
+    """How a target is doing, worst first: heading of its group, badge, value in the API."""
+
+    FAILING = ("Failing", "failing", "failing")
+    UNSTABLE = ("Unstable", "unstable", "unstable")
+    PAUSED = ("Paused (rate-limited)", "paused", "held")
+    ACCOUNT = ("Test account failing", "account", "account")
+    INCONCLUSIVE = ("Inconclusive", "inconclusive", "unclear")
+    SLOW = ("Slow", "slow", "slow")
+    NEW = ("Not probed yet", "new", "unknown")
+    HEALTHY = ("Healthy", "ok", "good")
+
+    def __init__(self, heading: str, badge: str, api: str) -> None:
+        self.heading = heading
+        self.badge = badge
+        self.api = api
+
+
+_SEVERITY = {health: number for number, health in enumerate(Health)}
+
+
+class Row(NamedTuple):
+    """A target as listed: the status and health of its worst journey, and its other journeys."""
+
+    status: TargetStatus
+    health: Health
+    others: tuple[TargetStatus, ...] = ()
+
+
+def health(status: TargetStatus, now: float) -> Health:
+    """Return how a target is doing."""
+    last, (failures, _) = status.last, status.recent_results
+    # In the first probes of an outage, all recent failures are in a row: that is failing, not unstable.
+    if status.failing and (not status.unstable or status.consecutive >= failures):
+        return Health.FAILING
+    if status.unstable:
+        return Health.UNSTABLE
+    if status.backoff_until is not None or (last is not None and last.fault is Fault.QUOTA):
+        return Health.PAUSED
+    if last is None:
+        return Health.NEW
+    if last.fault is Fault.ACCOUNT:
+        return Health.ACCOUNT
+    if last.fault is Fault.EXPORTER or is_stale(status, now):
+        return Health.INCONCLUSIVE
+    return Health.SLOW if status.slow else Health.HEALTHY
+
+
+def is_stale(status: TargetStatus, now: float) -> bool:
+    """Return whether the last probe is too long ago to say anything about the target now."""
+    last = status.last
+    if last is None or status.backoff_until is not None:
+        return False
+    return now - last.ended_at > MAX_BACKOFF_SECONDS + 3 * status.timing.interval
+
+
+def is_old_failure(status: TargetStatus, now: float) -> bool:
+    """Return whether a target has been failing for more than a day: a ticket, not tonight's incident."""
+    confirmed = bool(status.failing) and status.consecutive >= CONFIRMED_FAILURES
+    return confirmed and now - (status.since or 0.0) > _DAY
+
+
+def severity(status: TargetStatus, now: float) -> tuple[int, int, float, str]:
+    """Return a sort key, worst first: confirmed failures, then unconfirmed ones, then those of days ago."""
+    current = health(status, now)
+    if current is not Health.FAILING:
+        return _SEVERITY[current], 0, 0.0, status.target.name
+    urgency = 2 if is_old_failure(status, now) else int(status.consecutive < CONFIRMED_FAILURES)
+    return _SEVERITY[current], urgency, status.since or 0.0, status.target.name
+
+
+def likely_fault(status: TargetStatus) -> Fault | None:
+    """Return the fault of a failing target, or the most frequent one of an unstable target."""
+    if status.failing and status.decisive is not None:
+        return status.decisive.fault
+    faults = [Fault(fault) for _, fault in status.points[-RECENT_PROBES:]]
+    failed = Counter(fault for fault in faults if fault.is_conclusive and fault is not Fault.NONE)
+    return failed.most_common(1)[0][0] if failed else None
+
+
+class Summary(NamedTuple):
+    """A sentence with a time in the middle: `since` 12:04 UTC `, 14 probes: server error (503)`."""
+
+    before: str
+    since: float | None
+    after: str
+
+
+def summarize(status: TargetStatus, now: float) -> Summary:
+    """Return since when a target is doing as its badge shows, and why."""
+    last, decisive = status.last, status.decisive
+    if last is None:
+        return Summary("not probed yet", None, "")
+    why = describe_status(status)
+    if decisive is None:
+        return Summary(f"no conclusive probe yet: {why}", None, "")
+    failures, successes = status.recent_results
+    unstable = health(status, now) is Health.UNSTABLE
+    before = f"{failures} of the last {failures + successes} probes failed, " if unstable else ""
+    if last is not decisive and not status.failing:
+        return Summary(f"{before}{_pause(last)}; last ok at", decisive.ended_at, "")
+    if unstable:
+        before += "failing since" if status.failing else "ok since"
+    after = ""
+    if status.failing:
+        after = f", {status.consecutive} probe{'' if status.consecutive == 1 else 's'}: {why}"
+    elif status.slow:
+        objective = latency(status.timing.latency_objective)
+        after += f"; last probe took {latency(last.duration)}, objective {objective}"
+    if last is not decisive:
+        after += f"; {_pause(last)} since {clock(decisive.ended_at, now)}"
+    elif is_stale(status, now):
+        after += f"; not probed since {clock(last.ended_at, now)}"
+    return Summary(before or "since", status.since, after)
+
+
+def describe_status(status: TargetStatus) -> str:
+    """Describe the outcome that explains a target's status; empty if it was not probed."""
+    outcome = status.decisive or status.last
+    if outcome is None:
+        return ""
+    return describe_outcome(outcome, status.target.expected_statuses, status.certificate_expiry)
+
+
+def _pause(inconclusive: Outcome) -> str:
+    """Describe a probe that says nothing about the target."""
+    text = describe_outcome(inconclusive)
+    return f"paused: {text}" if inconclusive.fault is Fault.QUOTA else text
+
+
+def announce(status: TargetStatus, now: float) -> str:
+    """Return a text for screen readers that stays the same from probe to probe unless the status changes."""
+    current = health(status, now)
+    if current is Health.UNSTABLE:
+        return f"{status.target.name} unstable"
+    before, since, _ = summarize(status, now)
+    why = f": {describe_status(status)}" if status.failing and status.decisive else ""
+    when = "" if since is None else f" {clock(since, now)}"
+    return f"{status.target.name} {current.badge}, {before}{when}{why}"
+
+
+class Advice(NamedTuple):
+    """A runbook that helps, and why."""
+
+    alert: str
+    why: str
+
+
+def advice(status: TargetStatus, now: float, suspended: Reason | None = None) -> tuple[Advice, ...]:
+    """Return the runbooks for a target and journey.
+
+    Args:
+        status: how it is doing.
+        now: seconds since the epoch.
+        suspended: why sign-on is suspended, if it is.
+    """
+    return (*_of_account(status, suspended), *_of_failures(status, now), *warnings(status, now))
+
+
+def warnings(status: TargetStatus, now: float) -> Iterator[Advice]:
+    """Yield what is about to break a target that works: what expires, and contract checks that fail."""
+    secret = status.target.secret_expires
+    if secret is not None and secret - now < SECRET_EXPIRES_SOON_SECONDS:
+        yield _expiry("PingOneClientSecretExpires", "client secret", secret, now)
+    leaf, chain = status.certificate_expiry, status.chain_expiry
+    if leaf is not None and leaf - now < EXPIRES_SOON_SECONDS:
+        yield _expiry("PingOneCertificateExpires", "certificate", leaf, now)
+    elif chain is not None and chain - now < EXPIRES_SOON_SECONDS:
+        yield _expiry("PingOneCertificateExpires", "certificate chain", chain, now)
+    records = status.last.steps if status.last else ()
+    if failed := [check for record in records for check, passed in record.checks.items() if not passed]:
+        yield Advice("PingOneContractCheckFailing", f"failed contract checks: {', '.join(failed)}")
+
+
+def urgency(expiry: Expiry, now: float) -> str:
+    """Return the badge of something that expires: `failing`, `slow`, or none as long as no alert fires."""
+    left, is_secret = expiry.at - now, expiry.what is Expiring.CLIENT_SECRET
+    if left < EXPIRES_NOW_SECONDS:
+        return Health.FAILING.badge
+    return (
+        Health.SLOW.badge
+        if left < (SECRET_EXPIRES_SOON_SECONDS if is_secret else EXPIRES_SOON_SECONDS)
+        else ""
+    )
+
+
+def _expiry(alert: str, what: str, at: float, now: float) -> Advice:
+    when = "Soon" if at - now >= EXPIRES_NOW_SECONDS else "Now"
+    return Advice(f"{alert}{when}", f"{what} {'expired' if at <= now else 'expires'} {relative(at, now)}")
+
+
+def _of_account(status: TargetStatus, suspended: Reason | None) -> Iterator[Advice]:
+    if suspended is not None:
+        why = f"sign-on is suspended ({suspended}) so that the test account is not locked out"
+        yield Advice("PingOneSignOnSuspended", f"{why}: fix the account, then change PASSWORD or reload")
+    elif status.last is not None and status.last.fault is Fault.ACCOUNT:
+        yield Advice("PingOneTestAccountFailing", "the test account or test application does not work")
+
+
+def _of_failures(status: TargetStatus, now: float) -> Iterator[Advice]:
+    current, in_a_row = health(status, now), status.consecutive
+    if is_old_failure(status, now):
+        yield Advice("PingOneFederationNoSuccess", "no success for more than a day")
+    elif current is Health.FAILING and in_a_row >= CONFIRMED_FAILURES:
+        yield Advice("PingOneFederationDown", f"{in_a_row} consecutive failures")
+    elif current is Health.FAILING:
+        left = f"fires after {CONFIRMED_FAILURES} consecutive failures, {in_a_row} so far"
+        yield Advice("PingOneFederationDown", left)
+    faults = [Fault(fault) for _, fault in status.points]
+    failures = sum(fault.is_conclusive and fault is not Fault.NONE for fault in faults)
+    if current is not Health.FAILING and failures > 1:
+        yield Advice("PingOneErrorBudgetBurnFast", f"{failures} of the last {len(faults)} probes failed")
+    if current is Health.PAUSED or status.backoff_until is not None:
+        yield Advice("PingOneRateLimited", "the provider rate-limits the probes")
+    if status.slow:
+        yield Advice("PingOneSignOnSlow", "the last probe took longer than the latency objective")
