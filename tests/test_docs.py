@@ -76,7 +76,7 @@ def test_every_variable_in_the_docs_is_a_setting(page: Path) -> None:
     named = set(re.findall(r"\bFLOW_EXPORTER_[A-Z_]*[A-Z]\b(?!__)", page.read_text(encoding="utf-8")))
 
     for name in named:
-        pattern = re.sub("_(TARGETS)__[A-Z]+__", r"_\1__<NAME>__", name)
+        pattern = re.sub("_(TARGETS|DESTINATIONS)__[A-Z]+__", r"_\1__<NAME>__", name)
         pattern = re.sub("_DEFAULTS__", "_TARGETS__<NAME>__", pattern)
         pattern = re.sub("__LABELS__[A-Z]+$", "__LABELS__<KEY>", pattern)
         assert f"`{pattern}`" in known, name
