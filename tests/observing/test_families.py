@@ -15,7 +15,7 @@ each = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.nam
 KEY = ("target", "journey")
 STEP = (*KEY, "step")
 HOSTS = ("auth_host", "destination_auth_host")
-PROVIDER = ("destination", "provider", "provider_id", "kind")
+PROVIDER = ("destination", "provider", "provider_id", "kind", "expected")
 ENVIRONMENTS = ("source_environment_id", "destination_environment_id")
 ROW = re.compile(r"\| `(?P<name>[a-z_]+)` \| (?P<kind>[a-z]+) \| (?P<labels>[^|]+) \| (?P<help>[^|]+) \|")
 
@@ -68,6 +68,9 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("exporter_config_last_reload_successful", "gauge"),
         ("exporter_config_last_reload_success_timestamp_seconds", "gauge"),
         ("exporter_egress_up", "gauge"),
+        ("destination_providers", "gauge", "destination", "state"),
+        ("destination_refresh_success", "gauge", "destination"),
+        ("destination_last_refresh_success_timestamp_seconds", "gauge", "destination"),
         ("pingone_status_component", "gauge", "page", "component", "status"),
         ("pingone_status_incidents", "gauge", "page", "impact"),
         ("pingone_status_maintenances", "gauge", "page", "state"),
