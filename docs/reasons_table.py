@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from exporter.reasons import FAULTS, Fault, Reason, reason_text
+from exporter.reasons import FAULTS, WHO_ACTS, Fault, Reason, reason_text
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -132,7 +132,7 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
     ),
     (Reason.ACCOUNT_LINKING_REQUIRED, Fault.CONFIGURATION): (
         "users without a link cannot sign on",
-        "the test user's link at the destination; was it deleted, or did the subject change?",
+        "the test account's link at the destination; was it deleted, or did the subject change?",
     ),
     (Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION): (
         "an error instead of the sign-on page",
@@ -182,15 +182,15 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
     ),
     (Reason.PASSWORD_EXPIRED, Fault.ACCOUNT): (
         "none: only the test account",
-        "a password policy without expiry for the test user; set `PASSWORD` again",
+        "a password policy without expiry for the test account; set `PASSWORD` again",
     ),
     (Reason.MFA_REQUIRED, Fault.ACCOUNT): (
         "none: only the test account",
-        "the sign-on policy: exclude the test user from MFA",
+        "the sign-on policy: exclude the test account from MFA",
     ),
     (Reason.FURTHER_ACTION_REQUIRED, Fault.ACCOUNT): (
         "none: only the test account",
-        "sign on as the test user once: a consent, a profile field or an agreement is missing",
+        "sign on as the test account once: a consent, a profile field or an agreement is missing",
     ),
     (Reason.TOKEN_REFUSED, Fault.ACCOUNT): (
         "none: only our own test application",
@@ -218,4 +218,8 @@ def _lines() -> Iterator[str]:
             for fault in FAULTS[reason]:
                 impact, check = ADVICE[reason, fault]
                 yield f"| `{reason}` | {fault} | {reason_text(reason, fault)} | {impact} | {check} |\n"
+    yield "\n**Whom to call**\n\n| fault | who acts |\n|---|---|\n"
+    for fault, who in WHO_ACTS.items():
+        if who:
+            yield f"| {fault} | {who} |\n"
     yield "\n"

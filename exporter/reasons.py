@@ -41,6 +41,18 @@ FAULT_COLORS: Mapping[Fault, str] = {
 """The color of each fault on a terminal."""
 
 
+WHO_ACTS: Mapping[Fault, str] = {
+    Fault.NONE: "",
+    Fault.NETWORK: "the network team: names, routes, firewall, proxy, trusted authorities",
+    Fault.PROVIDER: "PingOne support, or the team that runs the identity provider",
+    Fault.CONFIGURATION: "the team that owns the federation's settings",
+    Fault.QUOTA: "we: probe less often, or ask PingOne for a higher limit",
+    Fault.EXPORTER: "we: the exporter or its machine",
+    Fault.ACCOUNT: "we: the test account or the test application",
+}
+"""Whom to call."""
+
+
 class Reason(StrEnum):
     """Why a probe ended as it did. `ok` is the only success."""
 

@@ -81,6 +81,8 @@ class LogObserver:
 def _facts(outcome: Outcome) -> dict[str, Any]:
     """Return what is logged of an outcome: its JSON, with the side where a journey has two."""
     facts = as_json(outcome)
+    if outcome.detail is not None:
+        facts["detail"] = outcome.detail
     if outcome.journey is Journey.FEDERATION:
         facts["side"] = outcome.side.value
     return facts

@@ -219,7 +219,8 @@ def _write(runs: Sequence[ProbeRun], stream: TextIO, *, as_json: bool) -> bool:
     """Print the outcomes, and return whether they were written, or the reader closed the pipe."""
     terminal = stream.isatty()
     width = get_terminal_size().columns if terminal else None
-    text = to_json(runs) if as_json else to_text(runs, width=width, colors=terminal)
+    colors = terminal and not os.environ.get("NO_COLOR")
+    text = to_json(runs) if as_json else to_text(runs, width=width, colors=colors)
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:  # the reader has read enough, as `head` does

@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.outcome import Outcome, Phase, StepRecord, as_json, rfc3339
-from exporter.reasons import FAULT_COLORS, reason_text
+from exporter.reasons import FAULT_COLORS, WHO_ACTS, reason_text
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ _NAME_WIDTH = 16
 _STEPS_PER_LINE = 3
 _GAP = 2
 _MAX_WIDTH = 100_000
+_MAX_DETAILED = 10
+"""Of more failures each one takes two lines."""
 
 
 @dataclass(slots=True)
@@ -78,13 +80,15 @@ def to_text(runs: Sequence[ProbeRun], *, width: int | None, colors: bool) -> str
     """
     file = StringIO()
     console = Console(file=file, width=width or _MAX_WIDTH, force_terminal=colors)
-    console.print(_table(runs, console.width))
-    for run in runs:
-        if run.outcome is not None and run.failed:
-            console.print()
-            for line in _details(run, run.outcome):
-                console.print(line, soft_wrap=True)
-    lines = [*file.getvalue().splitlines(), "", summary(runs)]
+    table, notes = _table(runs, console.width)
+    console.print(table)
+    failed = [(run, run.outcome) for run in runs if run.outcome is not None and run.failed]
+    for run, outcome in failed:
+        console.print()
+        for line in _details(run, outcome, compact=len(failed) > _MAX_DETAILED):
+            console.print(line, soft_wrap=True)
+    notes += [note for run in runs if (note := _failed_checks(run))]
+    lines = [*file.getvalue().splitlines(), *(["", *notes] if notes else ()), "", summary(runs)]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -112,7 +116,8 @@ def result(run: ProbeRun) -> str:
     return "ok, slow" if outcome.duration > run.target.timing(run.journey).latency_objective else "ok"
 
 
-def _table(runs: Sequence[ProbeRun], width: int) -> Table:
+def _table(runs: Sequence[ProbeRun], width: int) -> tuple[Table, list[str]]:
+    """Return the table, and what explains cells that are empty and columns that are not there."""
     several = any(run.journey is not Journey.AUTHORIZE for run in runs)
     rows = [
         {"target": run.target.name, "journey": run.journey.value * several, **_cells(run)} for run in runs
@@ -124,13 +129,29 @@ def _table(runs: Sequence[ProbeRun], width: int) -> Table:
             break
         for name in names:
             widths.pop(name, None)
+    notes = []
+    if hidden := [name for name in columns if name not in widths]:
+        notes.append(
+            f"columns left out, the terminal is too narrow: {', '.join(hidden)}; --json has everything"
+        )
+    if any(run.outcome is not None and run.outcome.stalled for run in runs):
+        notes.append("probes without times: this machine or the exporter stalled, so they are not exact")
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for name in widths:
         justify: JustifyMethod = "right" if name in _NUMBERS else "left"
         table.add_column(name, justify=justify, overflow="fold", no_wrap=name in _NUMBERS)
     for run, row in zip(runs, rows, strict=True):
         table.add_row(*(Text(row[name], style=_style(run) if name == "result" else "") for name in widths))
-    return table
+    return table, notes
+
+
+def _failed_checks(run: ProbeRun) -> str:
+    """Return the contract checks that a probe found failing, whether it succeeded or not."""
+    steps = run.outcome.steps if run.outcome is not None else ()
+    failed = [
+        f"{check} ({step.step})" for step in steps for check, passed in step.checks.items() if not passed
+    ]
+    return f"{run.target.name} {run.journey}: contract checks failed: {', '.join(failed)}" if failed else ""
 
 
 def _cells(run: ProbeRun) -> dict[str, str]:
@@ -147,14 +168,19 @@ def _cells(run: ProbeRun) -> dict[str, str]:
     }
 
 
-def _details(run: ProbeRun, outcome: Outcome) -> Iterator[Text]:
+def _details(run: ProbeRun, outcome: Outcome, *, compact: bool) -> Iterator[Text]:
     multi = run.journey is not Journey.AUTHORIZE
     name = f"{run.target.name} {run.journey}" if multi else run.target.name
     yield Text.assemble((name, "bold"), ": ", (result(run), _style(run)))
+    if compact:
+        yield Text(f"  {outcome.detail or outcome.transaction_id}")
+        return
     step = _last(outcome)
     facts = {
+        "detail": outcome.detail,
         "reason": outcome.reason.value,
         "fault": outcome.fault.value,
+        "who acts": WHO_ACTS[outcome.fault],
         "step": outcome.step,
         "side": outcome.side.value if multi else None,
         "phase": outcome.phase.value,
@@ -162,6 +188,7 @@ def _details(run: ProbeRun, outcome: Outcome) -> Iterator[Text]:
         "code": step and step.http_status_code,
         "status": step and step.flow_status,
         "error codes": step and ", ".join(step.error_codes),
+        "host": step and step.host,
         "address": step and step.address,
         "addresses tried": step and ", ".join(step.addresses_tried),
         "certificate": step and _certificate(step, outcome.started_at),

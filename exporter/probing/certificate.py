@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 from exporter.outcome import TlsFacts
 from exporter.probing.stream import Dialer, TcpStream
@@ -15,6 +16,25 @@ from exporter.probing.tls_stream import TlsStream
 FETCH_INTERVAL_SECONDS = 3600.0
 """Between two fetches for one target: a refused certificate is seldom replaced within minutes, and each fetch
 is one more connection for the provider."""
+
+Refusal: TypeAlias = tuple[str, int, int | None]
+"""The host that a certificate must be for, the port, and OpenSSL's code of what is wrong with it."""
+
+
+class RefusedCertificate(NamedTuple):
+    """A certificate that was refused; what cannot be read of it is absent.
+
+    Args:
+        facts: of the connection that would have been made.
+        begins: of its validity.
+        ends: likewise.
+        names: host names and addresses that it is for, of any shape.
+    """
+
+    facts: TlsFacts
+    begins: datetime | None = None
+    ends: datetime | None = None
+    names: tuple[str, ...] = ()
 
 
 def tls_facts(session: ssl.SSLObject) -> TlsFacts:
@@ -75,15 +95,36 @@ _VERSION_3 = (0xA0, b"\x02\x01\x02")
 _TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}  # UTCTime, GeneralizedTime
 
 
+def refused_certificate(session: ssl.SSLObject) -> RefusedCertificate:
+    """Return what a connection that verified nothing shows of the certificate."""
+    from cryptography import x509  # noqa: PLC0415  most certificates are good
+
+    found = RefusedCertificate(tls_facts(session))
+    try:
+        certificate = x509.load_der_x509_certificate(session.getpeercert(binary_form=True) or b"")
+        found = found._replace(begins=certificate.not_valid_before_utc, ends=certificate.not_valid_after_utc)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (
+        ValueError,
+        x509.InvalidVersion,
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ):
+        return found
+    addresses = map(str, names.get_values_for_type(x509.IPAddress))
+    return found._replace(names=(*names.get_values_for_type(x509.DNSName), *addresses))
+
+
 class CertificateFetcher:
-    """Fetches certificates that were refused, to learn when they expire.
+    """Fetches certificates that were refused, to learn what is wrong with them.
 
     A failed handshake hides the certificate. It is fetched without verification, on a connection of its own
     that never carries a request.
     """
 
     def __init__(self) -> None:
-        self._fetched: dict[str, tuple[float, tuple[str, int]]] = {}
+        self._fetched: dict[str, tuple[float, Refusal, RefusedCertificate | None]] = {}
         # Without the system's authorities, which verify nothing here: reading them takes some 20 ms.
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._context.check_hostname = False
@@ -95,30 +136,31 @@ class CertificateFetcher:
         self._fetched.pop(target, None)
 
     async def fetch(
-        self, target: str, address: str, origin: tuple[str, int], deadline: Deadline
-    ) -> TlsFacts | None:
-        """Return the facts of the connection that would have been made; None if it was not fetched.
+        self, target: str, address: str, refusal: Refusal, deadline: Deadline
+    ) -> RefusedCertificate | None:
+        """Return the certificate that was refused; None if it was not seen.
 
         Args:
-            target: its name; one fetch an hour each, and one when its origin changes.
+            target: its name; one fetch an hour each, and one when the refusal is another one.
             address: where to connect.
-            origin: the host name that the certificate is for, and the port.
+            refusal: of the probe.
             deadline: of the probe: fetching takes no time that the probe did not have.
         """
         now = asyncio.get_running_loop().time()
-        fetched_at, fetched_from = self._fetched.get(target, (now, None))
-        if fetched_from == origin and now < fetched_at + FETCH_INTERVAL_SECONDS:
-            return None
-        self._fetched[target] = now, origin
+        fetched_at, known, found = self._fetched.get(target, (now, None, None))
+        if known == refusal and now < fetched_at + FETCH_INTERVAL_SECONDS:
+            return found
+        self._fetched[target] = now, refusal, None
         try:
             deadline.begin(now)
-            tcp = TcpStream(await Dialer(deadline).connect([address], origin[1]), deadline)
+            tcp = TcpStream(await Dialer(deadline).connect([address], refusal[1]), deadline)
             try:
-                stream = TlsStream(tcp, self._context, origin[0])
+                stream = TlsStream(tcp, self._context, refusal[0])
                 await stream.handshake(deadline)
-                facts = tls_facts(stream.session)
+                found = refused_certificate(stream.session)
+                self._fetched[target] = now, refusal, found
                 stream.close()
-                return facts
+                return found
             finally:
                 tcp.close()
         except (OSError, DeadlineError, OwnDelayError):

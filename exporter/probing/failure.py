@@ -88,7 +88,7 @@ def is_refused_certificate(error: BaseException | None) -> bool:
 
 def is_not_yet_valid(error: BaseException | None) -> bool:
     """Return True if a certificate was refused because its validity begins later, by our own clock."""
-    return _verify_code(error) == _NOT_YET_VALID
+    return verify_code(error) == _NOT_YET_VALID
 
 
 def own_shortage(error: BaseException | None) -> str | None:
@@ -116,10 +116,11 @@ def _is_alert(error: BaseException) -> bool:
 
 
 def _fault_of_tls(error: BaseException) -> Fault:
-    return Fault.PROVIDER if _verify_code(error) in _PROVIDER_CERTIFICATE_ERRORS else Fault.NETWORK
+    return Fault.PROVIDER if verify_code(error) in _PROVIDER_CERTIFICATE_ERRORS else Fault.NETWORK
 
 
-def _verify_code(error: BaseException | None) -> int | None:
+def verify_code(error: BaseException | None) -> int | None:
+    """Return OpenSSL's code for why a certificate was refused; None for anything else."""
     # Only OpenSSL's own errors have a code; those that Python raises lack the attribute.
     return getattr(error, "verify_code", None) if isinstance(error, ssl.SSLCertVerificationError) else None
 

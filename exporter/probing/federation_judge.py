@@ -12,8 +12,9 @@ from http import HTTPStatus
 from typing import Any
 
 from exporter.outcome import DAVINCI, FAILED
+from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import codes_in_document, codes_in_location, parse_object
-from exporter.probing.judge import flow_status, judge, judge_flow, judge_json
+from exporter.probing.judge import flow_status, judge, judge_flow, judge_json, unexpected
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
@@ -68,18 +69,37 @@ def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: s
     verdict = judge_begin(answer, destination=destination, url=url)
     if verdict.reason is not Reason.OK:
         return verdict
-    offered = [entry for entry in providers_in(verdict.flow) if _is_named(entry, provider)]
+    listed = list(providers_in(verdict.flow))
+    offered = [entry for entry in listed if _is_named(entry, provider)]
     if len(offered) != 1:
-        return replace(verdict, reason=Reason.PROVIDER_MISSING, fault=Fault.CONFIGURATION)
+        cause = Template.SEVERAL_PROVIDERS if offered else Template.OTHER_PROVIDERS
+        detail = Detail(cause if listed else Template.NO_PROVIDER, {"count": len(offered or listed)})
+        return replace(verdict, reason=Reason.PROVIDER_MISSING, fault=Fault.CONFIGURATION, detail=detail)
     href = provider_link(offered[0])
     if href is None:
-        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION)
-    link = parse_link(href, url)
+        return _misleading(verdict, Template.MEMBER_MISSING, "authenticate link")
+    return _leading(verdict, parse_link(href, url), destination, "/rp/", "authenticate link")
+
+
+def _leading(verdict: Verdict, link: Link | None, environment: Endpoints, path: str, member: str) -> Verdict:
+    """Return a good verdict with the URL of a link as `location`, if that leads where it must."""
     if link is None:
-        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.PROVIDER)
-    if not destination.has(link, "/rp/"):
-        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION)
+        return _misleading(verdict, Template.MEMBER_MALFORMED, member, fault=Fault.PROVIDER)
+    if not environment.has(link, path):
+        return _misleading(verdict, Template.MEMBER_ELSEWHERE, member, link)
     return replace(verdict, location=link.url)
+
+
+def _misleading(
+    verdict: Verdict,
+    cause: Template,
+    member: str,
+    link: Link | None = None,
+    fault: Fault = Fault.CONFIGURATION,
+) -> Verdict:
+    origin = "" if link is None else origin_of(link)
+    detail = Detail(cause, {"member": member, "origin": origin})
+    return replace(verdict, reason=Reason.LOCATION_INVALID, fault=fault, detail=detail)
 
 
 def providers_in(flow: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -131,7 +151,8 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
         return verdict
     identifier = verdict.flow.get("id")
     if not isinstance(identifier, str) or not FLOW_ID.fullmatch(identifier):
-        return replace(verdict, reason=Reason.NOT_A_FLOW, fault=Fault.PROVIDER)
+        detail = Detail(Template.NO_FLOW_ID)
+        return replace(verdict, reason=Reason.NOT_A_FLOW, fault=Fault.PROVIDER, detail=detail)
     return verdict
 
 
@@ -164,12 +185,7 @@ def _with_resume_url(verdict: Verdict, source: Endpoints, url: str) -> Verdict:
     if href is None:
         flow_id = url.rpartition("/")[2]
         return replace(verdict, location=f"{source.url}/as/resume?flowId={flow_id}")
-    link = parse_link(href, url)
-    if link is None:
-        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.PROVIDER)
-    if not source.has(link, "/as/resume"):
-        return replace(verdict, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION)
-    return replace(verdict, location=link.url)
+    return _leading(verdict, parse_link(href, url), source, "/as/resume", "resumeUrl")
 
 
 def _account_problem(status: str, document: Mapping[str, Any]) -> Reason | None:
@@ -274,8 +290,10 @@ def judge_code(
         if codes := codes_in_document({"error": fields.get("error")}):
             return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
         if status not in {None, "COMPLETED"}:
-            return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status)
-        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status)
+            detail = unexpected(status or "", ("COMPLETED",))
+            return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status, detail=detail)
+        detail = Detail(Template.MEMBER_MISSING, {"member": "code"})
+        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
     return _with_code(replace(verdict, flow_status=status), parameters, state)
 
 
@@ -283,8 +301,16 @@ def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state:
     first = dict(reversed(parameters))
     secrets = tuple(value for name, value in first.items() if name in {"code", "state", "nonce"} and value)
     if state is not None and first.get("state") != state:
-        return replace(verdict, reason=Reason.STATE_MISMATCH, fault=Fault.PROVIDER, secrets=secrets)
+        detail = of_state(first.get("state"))
+        return replace(
+            verdict, reason=Reason.STATE_MISMATCH, fault=Fault.PROVIDER, secrets=secrets, detail=detail
+        )
     return replace(verdict, reason=Reason.OK, fault=Fault.NONE, parameters=parameters, secrets=secrets)
+
+
+def of_state(returned: str | None) -> Detail:
+    """Return the cause of a failure by a state that is not the one that was sent."""
+    return Detail(Template.OTHER_STATE if returned else Template.NO_STATE)
 
 
 def _at_own_scheme(location: str | None, redirect_uri: str | None) -> Link | None:
@@ -334,7 +360,10 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
     flow_id = None if link is None else link.parameter("flowId")
     if link is None or (flow_id is not None and not FLOW_ID.fullmatch(flow_id)):
         return MALFORMED
-    return without if flow_id is None else Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
+    if flow_id is not None:
+        return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
+    known = {"code": answer.status_code, "origin": origin_of(link), "member": "flowId"}
+    return replace(without, detail=Detail(Template.LOCATION_WITHOUT, known))
 
 
 def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:

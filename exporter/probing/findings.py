@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping
 from http import HTTPStatus
 
 from exporter.outcome import KNOWN_STATUSES, UNKNOWN, StepRecord, TlsFacts
+from exporter.probing.causes import shown_host
 from exporter.probing.clock_skew import ClockSkew, clock_skew, date_timestamp
+from exporter.probing.detail import Detail, Template, contains_any
 from exporter.probing.failure import is_refused_certificate, own_shortage, read_failure
 from exporter.probing.messages import Step, Verdict
 from exporter.probing.transport import Exchange
@@ -21,6 +23,8 @@ MAX_OWN_DELAY_SECONDS = 1.0
 """A peer that we kept waiting for longer may hang up because of that."""
 
 OUR_BUG = Verdict(Reason.INTERNAL, Fault.EXPORTER)
+STALLED = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.STALLED))
+_KEPT_WAITING = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.KEPT_WAITING))
 
 
 def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdict:
@@ -28,7 +32,7 @@ def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdic
     answer, error = exchange.answer, exchange.error
     if error is None and answer is not None:
         if proxied and answer.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-            return Verdict(Reason.PROXY, Fault.NETWORK)
+            return Verdict(Reason.PROXY, Fault.NETWORK, detail=Detail(Template.AUTHENTICATION))
         return step.judge(answer)
     if answer is not None and answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         # The head alone is enough: it also has Retry-After, and further probes would make it worse.
@@ -38,7 +42,7 @@ def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdic
         error, exchange.phase, proxied=proxied, unacknowledged=exchange.unacknowledged
     )
     if exchange.hung_up and exchange.own_delay > MAX_OWN_DELAY_SECONDS and not is_refused_certificate(error):
-        return OUR_BUG  # the peer may have hung up because we kept it waiting
+        return _KEPT_WAITING
     if reason is Reason.INTERNAL:
         _log_internal(error, step)
     return Verdict(reason, fault)
@@ -59,6 +63,7 @@ def step_record(
     wall_offset: float,
     tls: TlsFacts | None,
     own_secrets: Collection[str],
+    detail: str | None = None,
 ) -> StepRecord:
     """Return what is kept of a step.
 
@@ -69,6 +74,7 @@ def step_record(
         wall_offset: our wall clock minus the event loop's clock, in seconds, when the probe began.
         tls: the connection's, or what was fetched of a refused certificate.
         own_secrets: values that must never leave the probe.
+        detail: the exact cause of a failure.
     """
     answer = exchange.answer
     headers: Mapping[str, str] = {} if answer is None else answer.headers
@@ -78,6 +84,8 @@ def step_record(
         reason=verdict.reason,
         phase=exchange.phase,
         phases=exchange.phases,
+        host=shown_host(exchange.origin, step, own_secrets),
+        detail=detail,
         http_status_code=None if answer is None else answer.status_code,
         flow_status=sanitize_status(verdict.flow_status, step.statuses, own_secrets),
         error_codes=verdict.error_codes,
@@ -117,11 +125,7 @@ def sanitize_id(correlation_id: str | None, own_secrets: Collection[str]) -> str
     """
     if correlation_id is None or not _CORRELATION_ID.fullmatch(correlation_id):
         return None
-    return None if _contains_any(correlation_id, own_secrets) else correlation_id
-
-
-def _contains_any(text: str, own_secrets: Collection[str]) -> bool:
-    return any(secret and secret in text for secret in own_secrets)
+    return None if contains_any(correlation_id, own_secrets) else correlation_id
 
 
 def sanitize_status(
@@ -133,4 +137,4 @@ def sanitize_status(
     """
     if status is None or status in KNOWN_STATUSES or status in expected:
         return status
-    return status if _STATUS.fullmatch(status) and not _contains_any(status, own_secrets) else UNKNOWN
+    return status if _STATUS.fullmatch(status) and not contains_any(status, own_secrets) else UNKNOWN

@@ -22,7 +22,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from exporter.probing.errors import PROVIDER_FAILED, codes_in_document, codes_in_location, parse_object
-from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to
+from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to, of_state
 from exporter.probing.initiate import ProviderRequest
 from exporter.probing.judge import judge_json
 from exporter.probing.links import Link, is_safe_scheme, parse_link, with_parameter
@@ -77,7 +77,8 @@ def judge_prompt_none(answer: Answer, *, request: ProviderRequest) -> Verdict:
     if returned is None:
         return replace(MALFORMED if link is None else NOT_ALLOWED, error_codes=codes)
     if request.state is not None and returned.get("state") != request.state:
-        return Verdict(Reason.STATE_MISMATCH, Fault.PROVIDER, error_codes=codes)
+        detail = of_state(returned.get("state"))
+        return Verdict(Reason.STATE_MISMATCH, Fault.PROVIDER, error_codes=codes, detail=detail)
     return replace(_OK, error_codes=codes)
 
 

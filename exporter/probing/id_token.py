@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any, TypeGuard
 
 from exporter.probing.clock_skew import http_date
+from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import codes_in_document
 from exporter.probing.judge import judge_json
 from exporter.probing.messages import Answer, Verdict
@@ -66,8 +67,17 @@ def judge_keys(answer: Answer) -> Verdict:
     if verdict.reason is not Reason.OK:
         return verdict
     if not usable_keys(verdict.flow):
-        return Verdict(Reason.KEYS_INVALID, Fault.PROVIDER, error_codes=codes_in_document(verdict.flow))
+        keys = verdict.flow.get("keys")
+        return no_keys(keys if isinstance(keys, list) else (), error_codes=codes_in_document(verdict.flow))
     return verdict
+
+
+def no_keys(
+    published: Sequence[object], cause: Template = Template.NO_USABLE_KEY, error_codes: tuple[str, ...] = ()
+) -> Verdict:
+    """Return the verdict on a key set that no signature can be verified with."""
+    detail = Detail(cause if published else Template.NO_KEYS, {"count": len(published)})
+    return Verdict(Reason.KEYS_INVALID, Fault.PROVIDER, error_codes=error_codes, detail=detail)
 
 
 def usable_keys(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
@@ -139,8 +149,9 @@ def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:
     if "id_token" not in verdict.flow and codes:
         return Verdict(Reason.TOKEN_REFUSED, Fault.ACCOUNT, error_codes=codes, secrets=secrets)
     claims = verified_claims(verdict.flow.get("id_token"), expectation, *valid_between(answer))
-    if claims is None:
-        return Verdict(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, secrets=secrets)
+    if isinstance(claims, str):
+        detail = Detail(Template.TOKEN, {"claim": claims})
+        return Verdict(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, secrets=secrets, detail=detail)
     return Verdict(Reason.OK, Fault.NONE, secrets=secrets, subject=claims["sub"])
 
 
@@ -158,8 +169,8 @@ def valid_between(answer: Answer) -> tuple[float, float]:
 
 def verified_claims(
     token: object, expectation: TokenExpectation, earliest: float, latest: float
-) -> Mapping[str, Any] | None:
-    """Return the claims of an ID token, or None if it does not verify.
+) -> Mapping[str, Any] | str:
+    """Return the claims of an ID token; if it does not verify, one of `CLAIMS`: what is wrong with it.
 
     Args:
         token: compact serialization.
@@ -167,35 +178,39 @@ def verified_claims(
         earliest: it must expire later; seconds since the epoch.
         latest: it must have been issued earlier; likewise.
     """
-    if not isinstance(token, str) or not token.isascii() or len(token) > MAX_TOKEN_CHARACTERS:
-        return None
+    if not isinstance(token, str) or not token.isascii() or not 0 < len(token) <= MAX_TOKEN_CHARACTERS:
+        return "no ID token"
     claims = _signed_claims(token, expectation.keys)
-    if claims is None or not _is_for(claims, expectation):
-        return None
+    if claims is None:
+        return "not signed by a published key"
+    wrong = _wrong_party(claims, expectation)
+    if wrong is not None:
+        return wrong
     expires, issued = claims.get("exp"), claims.get("iat")
-    if not _is_number(expires) or not _is_number(issued):
-        return None
+    if not _is_number(expires):
+        return "exp"
+    if not _is_number(issued) or issued > latest:
+        return "iat"
     not_before = claims.get("nbf", issued)
-    if not _is_number(not_before) or max(issued, not_before) > latest:
-        return None
-    return claims if expires > max(earliest, issued) else None
+    if not _is_number(not_before) or not_before > latest:
+        return "nbf"
+    return claims if expires > max(earliest, issued) else "exp"
 
 
-def _is_for(claims: Mapping[str, Any], expectation: TokenExpectation) -> bool:
-    """Return True if issuer, audience, nonce and subject are right."""
+def _wrong_party(claims: Mapping[str, Any], expectation: TokenExpectation) -> str | None:
+    """Return the first of issuer, audience, nonce and subject that is wrong; None if all are right."""
     audience = claims.get("aud")
     audiences = [audience] if isinstance(audience, str) else audience
+    if claims.get("iss") not in expectation.issuers:
+        return "iss"
     if not isinstance(audiences, list) or expectation.client_id not in audiences:
-        return False
-    authorized = claims.get("azp", expectation.client_id if len(audiences) == 1 else None)
+        return "aud"
+    if claims.get("azp", expectation.client_id if len(audiences) == 1 else None) != expectation.client_id:
+        return "azp"
+    if claims.get("nonce") != expectation.nonce:
+        return "nonce"
     subject = claims.get("sub")
-    return (
-        claims.get("iss") in expectation.issuers
-        and authorized == expectation.client_id
-        and claims.get("nonce") == expectation.nonce
-        and isinstance(subject, str)
-        and bool(subject)
-    )
+    return None if isinstance(subject, str) and subject else "sub"
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import codes_in_location
 from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, is_redirect
 from exporter.probing.judge import judge, judge_json
@@ -82,8 +83,11 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     found = Verdict(Reason.OK, Fault.NONE, location=link.url, kind=request.kind, secrets=secrets)
     if is_link_only(target, request.kind):
         return found
-    if not _is_complete(request, destination):
-        return replace(found, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION)
+    missing = _missing(request, destination)
+    if missing is not None:
+        known = {"code": answer.status_code, "origin": origin_of(link), "member": missing}
+        detail = Detail(Template.LOCATION_WITHOUT, known)
+        return replace(found, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION, detail=detail)
     if request.source is not None and not request.has_request_object:
         return replace(found, checks={"pkce": link.parameter("code_challenge_method") == "S256"})
     return found
@@ -169,13 +173,12 @@ def _is_beside(destination: Endpoints, link: Link, before: str, base: str) -> bo
     return base == path or (has_id and before == path)
 
 
-def _is_complete(request: ProviderRequest, destination: Endpoints) -> bool:
-    """Return True if an authorize URL has all that the next steps need."""
+def _missing(request: ProviderRequest, destination: Endpoints) -> str | None:
+    """Return the parameter that the next steps need and an authorize URL does not have, or has wrong."""
     if request.link.parameter("client_id") is None:
-        return False
-    if request.redirect_uri is None:
-        return request.has_request_object
+        return "client_id"
     callback = parse_link(request.redirect_uri)
-    if callback is None or not destination.has(callback, "/rp/callback/"):
-        return False
-    return request.state is not None or request.has_request_object
+    is_known = callback is not None and destination.has(callback, "/rp/callback/")
+    if not is_known and (request.redirect_uri is not None or not request.has_request_object):
+        return "redirect_uri"
+    return None if request.state is not None or request.has_request_object else "state"

@@ -24,12 +24,13 @@ Decided in this order: signs of an edge in front, the status class, the body of 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from exporter.outcome import DAVINCI, FAILED
+from exporter.outcome import DAVINCI, FAILED, KNOWN_STATUSES, UNKNOWN
 from exporter.probing.contract import check_contract, lifetime_seconds, parse_timestamp
+from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import (
     PROVIDER_FAILED,
     REQUEST_LIMITED,
@@ -46,7 +47,6 @@ _NETWORK_AUTHENTICATION_REQUIRED = 511
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _API_GATEWAY_FORBIDDEN = {"message": "Forbidden"}
 _FLOW_ID = re.compile(r"(?:^|[?&])flowId=[^&]")
-_BLOCKED = Verdict(Reason.BLOCKED, Fault.NETWORK)
 
 
 def judge(answer: Answer, expectation: Expectation) -> Verdict:
@@ -59,15 +59,16 @@ def judge_json(answer: Answer) -> Verdict:
     """Judge the answer that must be a 2xx with a JSON object, which is then the verdict's `flow`."""
     code = answer.status_code
     if not MIN_FINAL_CODE <= code <= MAX_CODE:
-        return Verdict(Reason.PROTOCOL, Fault.PROVIDER)
+        return _failed(Reason.PROTOCOL, Fault.PROVIDER, Template.CODE_INVALID, answer)
     document = None if answer.too_large else parse_object(answer.body)
-    if _is_of_an_edge(answer, document):
-        return _BLOCKED
+    edge = _edge(answer, document)
+    if edge is not None:
+        return _failed(Reason.BLOCKED, Fault.NETWORK, edge, answer)
     if code < HTTPStatus.MULTIPLE_CHOICES:
         if answer.too_large:
             return Verdict(Reason.TOO_LARGE, Fault.PROVIDER)
         if document is None:
-            return Verdict(Reason.NOT_JSON, Fault.PROVIDER)
+            return _failed(Reason.NOT_JSON, Fault.PROVIDER, _content(answer.body), answer)
         return Verdict(Reason.OK, Fault.NONE, flow=document)
     codes = tuple(
         dict.fromkeys(
@@ -75,7 +76,21 @@ def judge_json(answer: Answer) -> Verdict:
         ),
     )
     reason, fault = _judge_refusal(answer, codes, is_json=document is not None)
+    if reason is Reason.BLOCKED:
+        return _failed(reason, fault, Template.REFUSED_WITHOUT_JSON, answer)
     return Verdict(reason, fault, error_codes=codes)
+
+
+def _failed(reason: Reason, fault: Fault, cause: Template, answer: Answer) -> Verdict:
+    return Verdict(reason, fault, detail=Detail(cause, {"code": answer.status_code}))
+
+
+def _content(body: bytes) -> Template:
+    """Return what a body is that is not a JSON object."""
+    text = body.strip()
+    if not text:
+        return Template.EMPTY
+    return Template.MARKUP if text.startswith(b"<") else Template.NOT_JSON
 
 
 def _judge_refusal(answer: Answer, codes: tuple[str, ...], *, is_json: bool) -> tuple[Reason, Fault]:
@@ -96,15 +111,19 @@ def _judge_refusal(answer: Answer, codes: tuple[str, ...], *, is_json: bool) -> 
     return Reason.CLIENT_ERROR, Fault.CONFIGURATION
 
 
-def _is_of_an_edge(answer: Answer, document: Mapping[str, Any] | None) -> bool:
-    """Return True if a firewall, a captive portal or an API gateway answered in place of PingOne."""
+def _edge(answer: Answer, document: Mapping[str, Any] | None) -> Template | None:
+    """Return what shows that a firewall, a captive portal or an API gateway answered in place of PingOne."""
     headers, code = answer.headers, answer.status_code
-    if code == _NETWORK_AUTHENTICATION_REQUIRED or "x-amzn-waf-action" in headers:
-        return True
+    if code == _NETWORK_AUTHENTICATION_REQUIRED:
+        return Template.PORTAL
+    if "x-amzn-waf-action" in headers:
+        return Template.FIREWALL
     if headers.get("cf-mitigated", "").strip().lower() == "challenge":
-        return True
+        return Template.CHALLENGE
     forbidden = headers.get("x-amzn-errortype", "").startswith("ForbiddenException")
-    return code in _REFUSALS and (forbidden or document == _API_GATEWAY_FORBIDDEN)
+    if code in _REFUSALS and (forbidden or document == _API_GATEWAY_FORBIDDEN):
+        return Template.GATEWAY
+    return None
 
 
 def leads_to_sign_on_page(location: str | None) -> bool:
@@ -133,8 +152,10 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
         fault = Fault.CONFIGURATION if ours else Fault.PROVIDER
         return Verdict(Reason.FLOW_FAILED, fault, status, codes)
     if status is None or not _is_of_environment(document, status, expectation.environment_id):
-        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status)
-    if is_expected(status, expectation.statuses):
+        detail = Detail(Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT)
+        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
+    good = is_expected(status, expectation.statuses)
+    if good:
         reason, fault = Reason.OK, Fault.NONE
     else:
         reason, fault = Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION
@@ -146,7 +167,14 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
         checks=check_contract(document, status, expectation),
         lifetime=lifetime_seconds(document),
         created=parse_timestamp(document.get("createdAt")),
+        detail=None if good else unexpected(status, expectation.statuses),
     )
+
+
+def unexpected(status: str, expected: Sequence[str]) -> Detail:
+    """Return the cause of a failure by a flow status; one that is not known may be anything."""
+    shown = status if status in KNOWN_STATUSES else UNKNOWN
+    return Detail(Template.UNEXPECTED, {"status": shown, "statuses": tuple(expected)})
 
 
 def flow_status(document: Mapping[str, Any]) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from exporter.outcome import KNOWN_STATUSES, UNKNOWN, DiscoveryFacts
+from exporter.probing.detail import Detail
 from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind
 
@@ -124,6 +125,7 @@ class Verdict:
         seconds_until_unlock: how long an account stays locked, if the answer says so.
         discovery: what good metadata and keys contain.
         signing_keys: 48 bits for each usable signing key, to compare with those of the last probe.
+        detail: the exact cause of a failure; None leaves it to what the answer shows of itself.
     """
 
     reason: Reason
@@ -142,6 +144,7 @@ class Verdict:
     seconds_until_unlock: float | None = None
     discovery: DiscoveryFacts | None = None
     signing_keys: frozenset[int] = frozenset()
+    detail: Detail | None = None
 
     def __repr__(self) -> str:
         """Show the finding without the flow, which names sessions and tokens; a status can be an echo."""

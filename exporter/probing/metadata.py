@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.judge import judge_json
 from exporter.probing.links import Link, is_pingone, is_safe_scheme, parse_link
 from exporter.probing.messages import Answer, Verdict
@@ -27,8 +28,6 @@ _LISTS = ("response_types_supported", "subject_types_supported", "id_token_signi
 _TENANT = "{tenantid}"
 _TENANT_ALIASES = frozenset({"common", "organizations"})
 """Entra's issuers for all tenants: their metadata has a template in place of the tenant."""
-
-_INVALID = Verdict(Reason.METADATA_INVALID, Fault.PROVIDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +69,25 @@ def judge_metadata(answer: Answer, *, expectation: IssuerExpectation) -> Verdict
         return verdict
     document, issuer = verdict.flow, verdict.flow.get("issuer")
     if not isinstance(issuer, str):
-        return _INVALID
+        return _invalid("issuer")
     if not _is_issuer(issuer, expectation):
-        return Verdict(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION)
+        link = parse_link(issuer)
+        detail = Detail(Template.OTHER_ISSUER, {"origin": "" if link is None else origin_of(link)})
+        return Verdict(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, detail=detail)
     base = parse_link(expectation.metadata_url)
-    if base is None or not _has_required_members(document) or not _fits(document, expectation, base):
-        return _INVALID
+    invalid = _invalid_member(document, base)
+    if base is None or invalid is not None:
+        return _invalid(invalid or "issuer")
+    lacking = _lacking(document, expectation, base)
+    if lacking is not None:
+        return Verdict(Reason.METADATA_INVALID, Fault.PROVIDER, detail=lacking)
     keys = parse_link(document["jwks_uri"])
     if keys is None:
-        return Verdict(Reason.LOCATION_INVALID, Fault.PROVIDER)
+        detail = Detail(Template.MEMBER_MALFORMED, {"member": "jwks_uri"})
+        return Verdict(Reason.LOCATION_INVALID, Fault.PROVIDER, detail=detail)
     if not _may_use(keys, base, expectation.login_hosts):
-        return Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
+        detail = Detail(Template.MEMBER_ELSEWHERE, {"member": "jwks_uri", "origin": origin_of(keys)})
+        return Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION, detail=detail)
     checks = {}
     if expectation.pkce or expectation.source_kind is SourceKind.PINGONE:
         checks["pkce_advertised"] = "S256" in _words(document, "code_challenge_methods_supported")
@@ -113,23 +120,37 @@ def _is_issuer(issuer: str, expectation: IssuerExpectation) -> bool:
     return any(f"{before}{alias}{after}" == expectation.issuer for alias in _TENANT_ALIASES)
 
 
-def _has_required_members(document: Mapping[str, Any]) -> bool:
-    endpoints = all(isinstance(document.get(name), str) and document[name] for name in _ENDPOINTS)
-    return endpoints and all(_words(document, name) for name in _LISTS)
+def _invalid(member: str) -> Verdict:
+    detail = Detail(Template.METADATA_MEMBER, {"member": member})
+    return Verdict(Reason.METADATA_INVALID, Fault.PROVIDER, detail=detail)
 
 
-def _fits(document: Mapping[str, Any], expectation: IssuerExpectation, base: Link) -> bool:
-    """Return True if a sign-on as the federation makes it is supported."""
+def _invalid_member(document: Mapping[str, Any], base: Link | None) -> str | None:
+    """Return the first required member that is missing or of the wrong form; None if all are good."""
+    for name in _ENDPOINTS:
+        if not isinstance(document.get(name), str) or not document[name]:
+            return name
+    for name in _LISTS:
+        if not _words(document, name):
+            return name
     for name in ("authorization_endpoint", "token_endpoint"):
         endpoint = parse_link(document[name])
-        if endpoint is None or not (is_safe_scheme(endpoint) or endpoint.origin == base.origin):
-            return False
-    if "code" not in _words(document, "response_types_supported"):
-        return False
+        own = endpoint is not None and base is not None and endpoint.origin == base.origin
+        if endpoint is None or not (is_safe_scheme(endpoint) or own):
+            return name
+    return None
+
+
+def _lacking(document: Mapping[str, Any], expectation: IssuerExpectation, base: Link) -> Detail | None:
+    """Return what a sign-on as the federation makes it needs and the metadata does not advertise."""
+    needed = {"response_types_supported": "code"}
     kind = expectation.source_kind
     if kind is SourceKind.PINGONE or (kind is SourceKind.AUTO and is_pingone(base)):
-        return "pi.flow" in _words(document, "response_modes_supported")
-    return True
+        needed["response_modes_supported"] = "pi.flow"
+    for member, value in needed.items():
+        if value not in _words(document, member):
+            return Detail(Template.METADATA_LACKS, {"member": member, "value": value})
+    return None
 
 
 def _may_use(keys: Link, base: Link, login_hosts: tuple[str, ...]) -> bool:

@@ -15,12 +15,14 @@ from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from exporter import __version__
-from exporter.outcome import Outcome, Phase, StepRecord, TlsFacts, TransportStats
-from exporter.probing.certificate import CertificateFetcher
+from exporter.outcome import Outcome, Phase, StepRecord, TransportStats
+from exporter.probing.causes import describe, shown_host
+from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
 from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
-from exporter.probing.failure import is_not_yet_valid, is_refused_certificate
-from exporter.probing.findings import OUR_BUG, evaluate, step_record
+from exporter.probing.detail import Detail, Template, sentence
+from exporter.probing.failure import is_not_yet_valid, is_refused_certificate, verify_code
+from exporter.probing.findings import OUR_BUG, STALLED, evaluate, step_record
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
 from exporter.probing.messages import Answer, Step, Steps, Verdict
@@ -42,7 +44,7 @@ CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 Walk: TypeAlias = Callable[[Target, Callable[[], str]], Steps]
 """Yields the steps of a probe, given its target and what makes fresh tokens."""
 
-_NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
+_NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION, detail=Detail(Template.HOST_NOT_ALLOWED))
 _SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
 
 
@@ -195,8 +197,21 @@ class Prober:
             verdict = replace(verdict, checks={**verdict.checks, **self._overlap_check(target, verdict)})
         run.verdict, run.kind = verdict, verdict.kind or run.kind
         run.secrets.update(verdict.secrets)
-        tls = exchange.tls or await self._refused_certificate(target, step, exchange, run)
-        run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets))
+        tls, detail = exchange.tls, None
+        if verdict.reason is not Reason.OK:
+            refused = await self._refused_certificate(target, exchange, run)
+            tls = tls if refused is None else refused.facts
+            detail = describe(
+                exchange,
+                step,
+                verdict,
+                run.secrets,
+                timeout=run.timeout,
+                proxied=target.proxy_url is not None,
+                refused=refused,
+                at=run.started_at,
+            )
+        run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
         host = target.auth_host if link is None else link.host
         self._check_our_clock(host, exchange, run.started_at)
         if verdict.reason is Reason.RATE_LIMITED:
@@ -283,21 +298,20 @@ class Prober:
         if verdict.reason is Reason.TIMEOUT and (exchange.timed_by_loop or exchange.phase is Phase.RESOLVE):
             stalls = self._network.stalls(run.started)
             if explains_timeout(stalls, deadline=run.started + run.timeout, timeout=run.timeout):
-                return OUR_BUG  # an answer may have come in time
+                return STALLED
         return verdict
 
     async def _refused_certificate(
-        self, target: Target, step: Step, exchange: Exchange, run: _Run
-    ) -> TlsFacts | None:
+        self, target: Target, exchange: Exchange, run: _Run
+    ) -> RefusedCertificate | None:
         """Fetch a certificate that was refused; through a proxy it is not seen."""
-        if target.proxy_url is not None or exchange.address is None:
+        origin, address = exchange.origin, exchange.address
+        if target.proxy_url is not None or origin is None or address is None:
             return None
         if not is_refused_certificate(exchange.error):
             return None
-        origin, _ = split_url(step.request.url)
-        return await self._certificates.fetch(
-            target.name, exchange.address, (origin.host, origin.port), run.deadline
-        )
+        refusal = (origin.host, origin.port, verify_code(exchange.error))
+        return await self._certificates.fetch(target.name, address, refusal, run.deadline)
 
     def _check_our_clock(self, host: str, exchange: Exchange, now: float) -> None:
         """Warn, once an hour, if several hosts agree that our own clock is behind."""
@@ -340,7 +354,17 @@ class _Run:
     def refuse(self, step: Step, verdict: Verdict) -> Verdict:
         """Record a step that fails without a request."""
         self.verdict = verdict
-        record = StepRecord(step=step.name, reason=verdict.reason, phase=Phase.RESOLVE, phases={})
+        detail = verdict.detail or Detail(Template.SUSPENDED, {"reason": verdict.reason})
+        origin, _ = split_url(step.request.url)
+        host = shown_host(origin, step, self.secrets)
+        record = StepRecord(
+            step=step.name,
+            reason=verdict.reason,
+            phase=Phase.RESOLVE,
+            phases={},
+            host=host,
+            detail=sentence(detail, host, self.secrets),
+        )
         self.records.append(record)
         return verdict
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from exporter.outcome import DiscoveryFacts
+from exporter.probing.detail import Template
 from exporter.probing.id_token import (
     ALGORITHMS,
     KEY_MEMBERS,
@@ -19,6 +20,7 @@ from exporter.probing.id_token import (
     MIN_RSA_BITS,
     decoded_member,
     has_private_member,
+    no_keys,
     usable_keys,
 )
 from exporter.probing.judge import judge_json
@@ -44,8 +46,12 @@ def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_h
     found = verdict.flow.get("keys")
     published = [key for key in found if isinstance(key, dict)] if isinstance(found, list) else []
     keys = [key for key in usable_keys(verdict.flow) if _algorithms_of(key) & algorithms]
-    if not keys or len(published) > MAX_KEYS or any(map(_is_dangerous, published)):
-        return Verdict(Reason.KEYS_INVALID, Fault.PROVIDER)
+    if len(published) > MAX_KEYS:
+        return no_keys(published, Template.TOO_MANY_KEYS)
+    if any(map(_is_dangerous, published)):
+        return no_keys(published, Template.DANGEROUS_KEY)
+    if not keys:
+        return no_keys(published)
     certificates = [_certificate_of(key) for key in keys]
     expiries = [found.not_after for found in certificates if found and found.not_after is not None]
     identities = sorted(map(_identity, keys))

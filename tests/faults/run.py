@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from faults.table import CASES
@@ -44,12 +45,14 @@ class Scraped(NamedTuple):
         before: how many requests the healthy target's server had answered before the scrape.
         after: how many it had been asked after it.
         log: what the daemon had written by then.
+        steps: the last step of each target's last probe, as the API shows it.
     """
 
     samples: Samples
     before: int
     after: int
     log: str
+    steps: dict[str, dict[str, Any]]
 
 
 def variables(stage: Stage, credentials: str = "") -> dict[str, str]:
@@ -87,7 +90,9 @@ def running(stage: Stage, directory: Path) -> Iterator[Scraped]:
             wait_for_good_measure(daemon, {HEALTHY, *(case.name for case in CASES)})
             before = sum(request.answered_at is not None for request in healthy.requests)
             samples = daemon.metrics()
-            yield Scraped(samples, before, len(healthy.requests), daemon.log())
+            after, api = len(healthy.requests), json.loads(daemon.get("/api/v1/targets").text)
+            steps = {each["target"]: each["last"]["steps"][-1] for each in api["targets"] if "last" in each}
+            yield Scraped(samples, before, after, daemon.log(), steps)
 
 
 def wait_for_all(daemon: Daemon, targets: AbstractSet[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from faults.codes import CODES
 from faults.content import CONTENT
+from faults.details import DETAILS
 from faults.discovery import FAULTS as DISCOVERY_FAULTS
 from faults.federation import FAULTS as FEDERATION_FAULTS
 from faults.fields import fields
@@ -19,6 +20,8 @@ from faults.tolerated import TOLERATED
 
 if TYPE_CHECKING:
     from faults.case import Case, Found
+    from faults.discovery import Published
+    from faults.federation import Broken
 
 GROUPS: Mapping[str, tuple[Case, ...]] = {
     "Names": (*RESOLUTION, *NAMES),
@@ -45,7 +48,8 @@ Generated from tests/faults/ by `make docs`. `pytest tests/faults` plays all row
 the same time, next to a healthy target that must not be affected, and prints the table as observed.
 
 The [README](../README.md#reasons) explains the reasons. The phase is where the probe ended; `transfer` if the
-response was complete. An empty code or status was not received, or not in a valid form.
+response was complete. An empty code or status was not received, or not in a valid form. The detail is the
+exact cause, as log, pages, JSON and `probe` show it, with `host:port` in place of the real ones.
 """
 
 FEDERATION = """\
@@ -62,8 +66,8 @@ By step; `probe --json` plays all rows. What is published in another form than t
 fails no probe.
 """
 
-STEP_HEADS = ("step", "what the environment does", "reason", "fault", "phase")
-HEADS = ("name", "what the provider does", "reason", "fault", "phase", "code", "status", "error codes")
+STEP_HEADS = ("step", "what the environment does", "reason", "fault", "phase", "detail")
+HEADS = ("name", "what the provider does", *STEP_HEADS[2:5], "code", "status", "error codes", "detail")
 
 
 def reference() -> str:
@@ -77,15 +81,21 @@ def _sections() -> Iterator[str]:
         yield _line(HEADS)
         yield _line(["---"] * len(HEADS))
         for case in cases:
-            yield _line([f"`{case.name}`", case.says, *_found(case.found)])
+            yield _line([f"`{case.name}`", case.says, *_found(case.found), DETAILS.get(case.name, "")])
         yield ""
     for introduction, rows in ((FEDERATION, FEDERATION_FAULTS), (DISCOVERY, DISCOVERY_FAULTS)):
         yield introduction
         yield _line(STEP_HEADS)
         yield _line(["---"] * len(STEP_HEADS))
         for row in rows:
-            yield _line([f"`{row.step}`", row.says, row.reason, row.fault, row.phase])
+            detail = DETAILS.get(detail_key(row), "")
+            yield _line([f"`{row.step}`", row.says, row.reason, row.fault, row.phase, detail])
         yield ""
+
+
+def detail_key(row: Broken | Published) -> str:
+    """Return the name of a step's row in `details.txt`."""
+    return f"{row.step}: {row.says}"
 
 
 def _found(found: Found) -> Iterator[str]:

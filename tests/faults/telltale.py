@@ -166,7 +166,8 @@ TALES: Mapping[str, Scene] = {
         lambda sent: _raw(f"HTTP/1.1 103 {TOKEN}\r\nLink: <{sent['nonce']}>\r\n\r\n", _ok(), "{}")
     ),
     "certificate": presents(lambda _: unknown_issuer(NAME)),
-    "certificate_names": presents(lambda authority: authority.issue(f"{NAME}.example", NAME)),
+    # The host names of a certificate are shown where they are not the right ones; nothing else of it is.
+    "certificate_subject": presents(lambda authority: authority.issue("elsewhere.example", subject=NAME)),
     "over_tls": presents(Authority.good, echoing(json_answer(flow()))),
 }
 """By where a secret is echoed."""

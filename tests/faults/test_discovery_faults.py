@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from faults.details import DETAILS, normalized
 from faults.discovery import FAULTS, name_of, sources
+from faults.table import detail_key
 from harness.daemon import run_command
 
 from exporter.reasons import Reason, pairs_of
@@ -33,6 +35,7 @@ def test_a_fault_is_reported_at_its_step(outcomes: dict[str, dict[str, Any]], nu
     assert found == [row.step, row.reason, row.fault, row.phase], row.says
     assert {step["reason"] for step in outcome["steps"][:-1]} <= {"ok"}
     assert (row.reason, row.fault) in pairs_of(Journey.DISCOVERY)
+    assert normalized(outcome["steps"][-1].get("detail")) == DETAILS.get(detail_key(row))
 
 
 def test_a_healthy_source_among_broken_ones_takes_both_steps(outcomes: dict[str, dict[str, Any]]) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from faults.case import STATUS, Case, Found
+from faults.details import ALIKE, DETAILS, normalized
+from faults.discovery import FAULTS as DISCOVERY_FAULTS
+from faults.federation import FAULTS as FEDERATION_FAULTS
 from faults.run import DURATION_COUNT, HEALTHY
-from faults.table import CASES, GROUPS
+from faults.table import CASES, GROUPS, detail_key
+from harness.details import templates_of
 
 from exporter.outcome import Phase
 from exporter.reasons import FAULTS, Fault, Reason, pairs_of
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
+NAME = re.compile(r"[a-z_0-9]+\.faults\.example|127\.0\.0\.1(?!:)|nowhere\.invalid")
 PHASES = ("resolve", "connect", "processing", "transfer")
 LAST_DURATION = "pingone_flow_step_last_duration_seconds"
 SKIPPED = "pingone_flow_exporter_probes_skipped_total"
@@ -42,6 +48,44 @@ def test_a_fault_is_reported(scraped: Scraped, case: Case) -> None:
     assert min(last.values(), default=1.0) > 0.0
     if last or not samples.total(STALLED):
         assert set(last) == completed(found)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_exact_cause_is_reported_with_host_and_port(scraped: Scraped, case: Case) -> None:
+    step = scraped.steps[case.name]
+    if step["reason"] == Reason.INTERNAL and scraped.samples.total(STALLED):
+        return
+    assert normalized(step.get("detail")) == DETAILS.get(case.name)
+    host, _, port = step["host"].rpartition(":")
+    assert host in {"127.0.0.1", "nowhere.invalid"}
+    assert port.isdecimal()
+    if "detail" in step:
+        assert templates_of(step["detail"])
+        assert re.search(r":\d+|nowhere\.invalid \(|127\.0\.0\.1 has no address", step["detail"])
+    if case.found.reason is Reason.TLS and "certificate" in step.get("detail", "") and case.proxy is None:
+        assert "not_after" in step.get("tls", {}), "a certificate that was seen"
+
+
+def test_no_two_causes_share_a_detail_that_system_or_tls_library_tell_apart() -> None:
+    """Below HTTP; what is equal in `ALIKE` is equal for them as well."""
+    below = [case for heading in ("Names", "Connections", "TLS", "Our own proxy") for case in GROUPS[heading]]
+    shared: dict[tuple[Reason, str], set[str]] = {}
+    for case in below:
+        if case.found.reason is not Reason.OK:
+            cause = re.sub(
+                r"[a-z_0-9]+\.faults\.example|127\.0\.0\.1(?!:)|nowhere\.invalid", "name", DETAILS[case.name]
+            )
+            shared.setdefault((case.found.reason, cause), set()).add(case.name)
+    assert {frozenset(names) for names in shared.values() if len(names) > 1} == set(ALIKE)
+
+
+def test_each_row_that_is_a_fault_has_a_detail() -> None:
+    failing = {case.name for cases in GROUPS.values() for case in cases if case.found.reason is not Reason.OK}
+    steps = {detail_key(row) for row in FEDERATION_FAULTS if row.reason is not Reason.OK}
+    steps |= {detail_key(row) for row in DISCOVERY_FAULTS if row.reason is not Reason.OK}
+    assert DETAILS.keys() == failing | steps
+    assert all(templates_of(detail.replace("host:port", "auth.pingone.eu:443")) or "refused by" in detail
+               or "connection to" in detail for detail in DETAILS.values())  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

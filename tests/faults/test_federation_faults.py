@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from faults.details import DETAILS, normalized
 from faults.federation import CLIENT, CLIENT_SECRET, FAULTS, PLANTED, STEPS, environments, name_of
+from faults.table import detail_key
 from harness.certificates import Authority
 from harness.daemon import Daemon, run_command
+from harness.details import templates_of
 
 from exporter.reasons import Reason, pairs_of
 from exporter.target import Journey
@@ -65,6 +68,12 @@ def test_a_fault_is_reported_at_its_step(probed: Probed, number: int) -> None:
     assert list(taken) == list(STEPS[: STEPS.index(row.step) + 1])
     assert {step["reason"] for step in outcome["steps"][:-1]} <= {"ok"}
     assert (row.reason, row.fault) in pairs_of(Journey.FEDERATION)
+    last = outcome["steps"][-1]
+    assert normalized(last.get("detail")) == DETAILS.get(detail_key(row))
+    if row.reason is not Reason.OK:
+        assert templates_of(last["detail"])
+        assert last["host"] in last["detail"]
+    assert not any("detail" in step for step in outcome["steps"][:-1])
 
 
 def test_a_healthy_federation_among_broken_ones_takes_every_step(probed: Probed) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
+from faults.details import DETAILS
 from faults.name_server import ZONE, NameServer, asking
 from faults.names import NAMES, named
 from faults.run import DURATION_COUNT, FOUND, HEALTHY
@@ -25,12 +27,14 @@ pytestmark = pytest.mark.e2e
 HANGING = 50
 ENOUGH = 6
 """Probes of the healthy target, one a second: each hanging name is asked for three times meanwhile."""
+Seen: TypeAlias = "tuple[Samples, dict[str, str | None]]"
+"""The metrics, and the detail of each target's last probe."""
 LAST_RESULT = "pingone_flow_probe_last_result_info"
 RESOLVE_SUM = "pingone_flow_step_duration_seconds_sum"
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Samples]:
+def seen(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Seen]:
     directory = tmp_path_factory.mktemp("names")
     command = asking(directory / "etc")
     with NameServer(), Stage(directory) as stage:
@@ -48,7 +52,9 @@ def samples(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
         ) as daemon:
             samples = daemon.wait_until(all_seen, what="probes of all names")
             pytestconfig.stash.setdefault(FOUND, []).append(samples)
-            yield samples
+            api = json.loads(daemon.get("/api/v1/targets").text)
+            last = {each["target"]: each["last"]["steps"][-1] for each in api["targets"]}
+            yield samples, {name: step.get("detail") for name, step in last.items()}
 
 
 def all_seen(samples: Samples) -> bool:
@@ -59,6 +65,16 @@ def all_seen(samples: Samples) -> bool:
     }
     wanted = {case.name for case in NAMES} | {f"hanging_{number}" for number in range(HANGING)}
     return wanted <= judged and samples.total("pingone_flow_probes_total", target=HEALTHY) >= ENOUGH
+
+
+@pytest.fixture
+def samples(seen: Seen) -> Samples:
+    return seen[0]
+
+
+@pytest.mark.parametrize("case", NAMES, ids=lambda case: case.name)
+def test_the_exact_cause_of_a_name_is_reported(seen: Seen, case: Case) -> None:
+    assert seen[1][case.name] == DETAILS.get(case.name)
 
 
 @pytest.mark.parametrize("case", NAMES, ids=lambda case: case.name)

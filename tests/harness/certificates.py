@@ -59,9 +59,22 @@ class Authority:
         self.ca_file = directory / "ca.pem"
         self._ca.cert_pem.write_to_path(str(self.ca_file))
 
-    def issue(self, *names: str, starts_in: timedelta = -DAY, ends_in: timedelta = 90 * DAY) -> Certificate:
-        """Return a certificate for `names`; its validity starts and ends so long from now."""
-        return _issue(self._ca, names, starts_in, ends_in)
+    def issue(
+        self,
+        *names: str,
+        starts_in: timedelta = -DAY,
+        ends_in: timedelta = 90 * DAY,
+        subject: str | None = None,
+    ) -> Certificate:
+        """Return a certificate for `names`; its validity starts and ends so long from now.
+
+        Args:
+            names: host names and addresses.
+            starts_in: and
+            ends_in: from now.
+            subject: its organization and common name.
+        """
+        return _issue(self._ca, names, starts_in, ends_in, subject)
 
     def client(self, name: str = "probe@example.com") -> ClientCertificate:
         """Return one for a client, in files beside `ca_file`."""
@@ -94,9 +107,22 @@ def unknown_issuer(organisation: str | None = None) -> Certificate:
     return _issue(trustme.CA(organization_name=organisation), LOCAL_NAMES, -DAY, 90 * DAY)
 
 
-def _issue(ca: trustme.CA, names: tuple[str, ...], starts_in: timedelta, ends_in: timedelta) -> Certificate:
+def _issue(
+    ca: trustme.CA,
+    names: tuple[str, ...],
+    starts_in: timedelta,
+    ends_in: timedelta,
+    subject: str | None = None,
+) -> Certificate:
     now = datetime.now(UTC).replace(microsecond=0)  # a certificate knows whole seconds only
     not_before, not_after = now + starts_in, now + ends_in
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert(*names, not_before=not_before, not_after=not_after).configure_cert(tls)
+    leaf = ca.issue_cert(
+        *names,
+        not_before=not_before,
+        not_after=not_after,
+        organization_name=subject,
+        common_name=subject,
+    )
+    leaf.configure_cert(tls)
     return Certificate(tls=tls, not_before=not_before, not_after=not_after)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from observing.examples import START, a_failure, a_step, a_success, a_target
+from observing.examples import START, a_checked_step, a_failure, a_step, a_success, a_target
 from observing.federation import STEPS, a_federation, a_federation_step, a_sign_on
 
 from exporter.outcome import Outcome, Phase, TlsFacts, as_json
@@ -16,6 +16,7 @@ from exporter.probe_command.report import ProbeRun, result, summary, to_json, to
 from exporter.reasons import FAULTS, Fault, Reason, reason_text
 from exporter.target import Journey
 
+ALL_COLUMNS = "target result status code resolve connect tls processing transfer total address"
 LONG = "a_very_long_name_" * 3 + "x"
 
 
@@ -37,6 +38,8 @@ REFUSED = a_failure(
             http_status_code=503,
             flow_status=None,
             error_codes=("UNEXPECTED_ERROR", "OTHER"),
+            host="auth.pingone.eu:443",
+            detail="503 with error UNEXPECTED_ERROR, OTHER from auth.pingone.eu:443",
             phases={Phase.RESOLVE: 0.0004, Phase.CONNECT: 0.0201, Phase.TLS: 1.2345},
         ),
     ),
@@ -53,12 +56,15 @@ TABLE = (
     " 0.4 ms    20 ms  1.23 s                        300 ms  192.0.2.7\n"
     """
 emea: server error
+  detail          503 with error UNEXPECTED_ERROR, OTHER from auth.pingone.eu:443
   reason          server_error
   fault           provider
+  who acts        PingOne support, or the team that runs the identity provider
   step            authorize
   phase           transfer
   code            503
   error codes     UNEXPECTED_ERROR, OTHER
+  host            auth.pingone.eu:443
   address         192.0.2.7
   correlation id  corr-1
   transaction id  tx-1
@@ -118,8 +124,28 @@ def test_a_narrow_terminal_gets_fewer_columns(width: int, headings: str) -> None
     runs = a_run(a_success(), "apac"), a_run(a_success(duration=1.5))
     lines = rendered(*runs, width=width).splitlines()
     assert lines[0].split() == headings.split()
-    assert len(lines) == 5
-    assert all(len(line) <= width for line in lines)
+    assert len(lines) == (5 if "address" in headings else 7)
+    assert all(len(line) <= width for line in lines[:3])
+    hidden = [name for name in ALL_COLUMNS.split() if name not in headings.split()]
+    note = f"columns left out, the terminal is too narrow: {', '.join(hidden)}; --json has everything"
+    assert lines[4:-2] == ([note] if hidden else [])
+
+
+def test_the_reason_for_missing_times_and_contract_checks_that_fail_are_shown() -> None:
+    step = a_checked_step(checks={"id": True, "lifetime": False, "resume_url": False})
+    text = rendered(a_run(a_success(steps=(step,))), a_run(a_success(stalled=True), "apac"))
+    assert text.endswith(
+        "\n\nprobes without times: this machine or the exporter stalled, so they are not exact\n"
+        "emea authorize: contract checks failed: lifetime (authorize), resume_url (authorize)\n\n2 of 2 ok"
+    )
+
+
+def test_many_failures_take_two_lines_each() -> None:
+    names = [f"target_{number}" for number in range(11)]
+    text = rendered(*(a_run(REFUSED, name) for name in names))
+    blocks = text.split("\n\n")[1:-1]
+    assert blocks == [f"{name}: server error\n  {REFUSED.detail}" for name in names]
+    assert text.endswith("\n\n0 of 11 ok, 11 failed")
 
 
 def test_a_name_wider_than_the_terminal_is_folded() -> None:

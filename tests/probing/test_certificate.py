@@ -21,6 +21,7 @@ from probing.loopback import (
     HOUR,
     PATIENCE,
     Behaviour,
+    Peer,
     Talk,
     answer,
     listening,
@@ -116,12 +117,20 @@ def test_any_bytes_are_a_certificate_or_none(der: bytes) -> None:
 # A refused certificate is fetched
 
 
-async def fetched(fetcher: CertificateFetcher, target: str, port: int) -> bool:
-    deadline = Deadline(PATIENCE)
+EXPIRED, OTHER_NAME = 10, 62
+"""OpenSSL's codes."""
+
+
+async def fetched(fetcher: CertificateFetcher, target: str, peer: Peer, code: int = EXPIRED) -> bool:
+    """Return whether a certificate was fetched; what was fetched before is returned either way."""
+    before, deadline = len(peer.talks), Deadline(PATIENCE)
     try:
-        return await fetcher.fetch(target, "127.0.0.1", (NAME, port), deadline) is not None
+        found = await fetcher.fetch(target, "127.0.0.1", (NAME, peer.port, code), deadline)
     finally:
         deadline.close()
+    assert found is not None
+    assert found.facts.not_after is not None
+    return len(peer.talks) > before
 
 
 @BAD
@@ -213,7 +222,7 @@ def test_a_target_is_looked_at_once_an_hour_by_the_clock_and_another_one_on_its_
             fetcher = CertificateFetcher()
 
             async def at(target: str) -> None:
-                looks.append(await fetched(fetcher, target, peer.port))
+                looks.append(await fetched(fetcher, target, peer))
 
             for passed, target in [
                 (0.0, "one"), (0.0, "one"), (0.0, "two"),
@@ -236,12 +245,12 @@ def test_a_target_that_a_reload_moves_or_restores_is_fetched_again(authority: Au
         async with listening(nothing, tls=expired) as peer, listening(nothing, tls=expired) as elsewhere:
             fetcher = CertificateFetcher()
 
-            async def at(port: int) -> bool:
-                return await fetched(fetcher, "one", port)
+            async def at(where: Peer) -> bool:
+                return await fetched(fetcher, "one", where)
 
-            looks = [await at(port) for port in (peer.port, elsewhere.port, elsewhere.port)]
+            looks = [await at(where) for where in (peer, elsewhere, elsewhere)]
             fetcher.forget("one")
-            looks += [await at(elsewhere.port), await at(elsewhere.port)]
+            looks += [await at(elsewhere), await at(elsewhere)]
             fetcher.forget("one")
             fetcher.forget("unknown")
             await peer.left_alone()
@@ -249,6 +258,24 @@ def test_a_target_that_a_reload_moves_or_restores_is_fetched_again(authority: Au
             return looks
 
     assert run(main()) == [True, True, False, True, False]
+
+
+def test_another_fault_is_looked_at_and_remembered(
+    authority: Authority,
+) -> None:
+    """A renewed certificate may be wrong in another way."""
+
+    async def main() -> list[bool]:
+        async with listening(nothing, tls=authority.expired().tls) as peer:
+            fetcher = CertificateFetcher()
+            looks = [
+                await fetched(fetcher, "one", peer, code)
+                for code in (EXPIRED, EXPIRED, OTHER_NAME, OTHER_NAME, EXPIRED)
+            ]
+            await peer.left_alone()
+            return looks
+
+    assert run(main()) == [True, False, True, False, True]
 
 
 def test_a_look_at_a_server_that_went_mute_ends_with_the_probes_deadline_and_leaves_no_socket(
