@@ -26,7 +26,7 @@ PREFIX = "FLOW_EXPORTER_DESTINATIONS__HUB__"
 
 
 class Hub:
-    """A destination on loopback whose offer may change; the sources behind it are on the same host."""
+    """A destination on loopback that may offer other providers later; its sources are on the same host."""
 
     def __init__(self, server: HttpServer, names: Mapping[str, str]) -> None:
         self.offered = dict(names)
