@@ -39,11 +39,11 @@ def _attributes_read() -> set[str]:
 def test_a_journey_yields_exactly_the_steps_that_its_metrics_know(journey: Journey) -> None:
     tree = ast.parse((EXPORTER / "probing" / "journeys" / f"{journey}.py").read_text(encoding="utf-8"))
     names = {
-        keyword.value.value
+        value.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Step"
-        for keyword in node.keywords
-        if keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
+        for value in (*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "name"))
+        if isinstance(value, ast.Constant)
     }
 
     assert names == set(journey.steps)

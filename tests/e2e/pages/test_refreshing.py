@@ -79,7 +79,7 @@ def test_a_link_that_has_the_focus_keeps_it_wherever_it_moves(
     timed: Callable[[str], Visit], scene: Scene
 ) -> None:
     looking = timed("/")
-    looking.page.get_by_role("link", name="environment_3").focus()
+    looking.page.locator(".targets").get_by_role("link", name="environment_3").focus()
     scene.weather("error_json", "environment_3")
     looking.refresh()
     expect(looking.page.locator(".targets li").first).to_contain_text("environment_3")
