@@ -6,7 +6,7 @@ Joins settings and scheduling, and starts nothing: no request is sent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from io import StringIO
@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
+from exporter.destinations import Destination
 from exporter.durations import format_duration
 from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
 from exporter.scheduling import ENVIRONMENT_RATE, ONE_SOURCE, first_probes, loads
 from exporter.settings import Config
-from exporter.target import IpFamily, Journey, ReadyBy, Side, SourceKind, Target
+from exporter.target import ANY_REQUIRED, IpFamily, Journey, ReadyBy, Side, SourceKind, Target
 from exporter.tls import WebSecurity
 
 _MAX_ROWS = 20
@@ -56,12 +57,14 @@ def check_config(config: Config) -> ConfigReport:
     all_targets = (*config.targets, *config.elsewhere)
     blocks = [*_load_tables(config, all_targets), *_first_probes_table(config)]
     blocks += [_block(f"target {target.name}", _target_rows(target)) for target in config.targets]
+    blocks += [_block(f"destination {each.name}", _destination_rows(each)) for each in config.destinations]
     blocks.append(_block("exporter", _exporter_rows(config)))
-    blocks.append(f"OK: {_count(len(all_targets), 'target')}")
+    counts = {"target": len(all_targets), "destination": len(config.destinations)}
+    blocks.append(f"OK: {', '.join(_count(count, noun) for noun, count in counts.items() if count)}")
     warnings = [
-        *environment_warnings(config.targets, config.max_concurrent_probes),
+        *environment_warnings(config.with_templates, config.max_concurrent_probes),
         *_rate_warnings(config, all_targets),
-        *_target_warnings(config.targets),
+        *_target_warnings(config.with_templates),
     ]
     return ConfigReport("\n\n".join(blocks), tuple(warnings))
 
@@ -143,11 +146,19 @@ def _target_rows(target: Target) -> Iterator[tuple[str, str | None]]:
         yield "login hint", target.login_hint and _HIDDEN
         yield "max age", None if target.max_age is None else f"{target.max_age} seconds"
         yield "PKCE", "yes" if target.pkce else "no"
-    yield "expected statuses", ", ".join(target.expected_statuses)
     if Journey.FEDERATION in target.journeys:
         yield from _federation_rows(target)
     if Journey.DISCOVERY in target.journeys:
         yield "issuer", target.issuer or f"{target.source_url}/as"
+    yield from _common_rows(target)
+
+
+def _common_rows(target: Target) -> Iterator[tuple[str, str | None]]:
+    yield "expected statuses", ", ".join(target.expected_statuses)
+    if Journey.FEDERATION in target.journeys and target.source_kind is not SourceKind.PINGONE:
+        yield "source kind", target.source_kind
+        yield "ready by", target.ready_by
+        yield "login hosts", ", ".join(target.login_hosts) or _NONE
     for journey in target.journeys:
         timing = target.timing(journey)
         every, timeout, objective = map(
@@ -179,11 +190,28 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str | None]]:
         elif application.redeems_code:
             yield "destination secret", "none, public client"
     yield "identity provider", target.provider_id or "the only one that the destination offers"
-    if target.source_kind is not SourceKind.PINGONE:
-        yield "source kind", target.source_kind
-        yield "ready by", target.ready_by
-        yield "login hosts", ", ".join(target.login_hosts) or _NONE
     yield "test account", _NONE if target.user is None else _HIDDEN
+
+
+def _destination_rows(destination: Destination) -> Iterator[tuple[str, str | None]]:
+    yield "authorize URL", f"{destination.url}/as/authorize"
+    if (application := destination.application) is not None:
+        yield "client id", application.client_id
+        yield "redirect URI", _without_query(application.redirect_uri)
+    yield "include", destination.include and destination.include.pattern
+    yield "exclude", destination.exclude and destination.exclude.pattern
+    yield "expect", ", ".join(sorted(destination.expect))
+    yield "identity providers", f"at most {destination.max_providers}"
+    yield "listed", f"every {format_duration(destination.refresh_interval)}"
+    load = loads(_possible_targets(destination), _environment)[0]
+    yield "requests to it", f"at most {_number((load.requests + 1 / destination.refresh_interval) * 60)}/min"
+    yield from _common_rows(destination.template)
+
+
+def _possible_targets(destination: Destination) -> Iterator[Target]:
+    """Yield as many targets as a listing may bring."""
+    for number in range(destination.max_providers):
+        yield replace(destination.template, name=f"{destination.name}_{number}")
 
 
 def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
@@ -227,10 +255,11 @@ def _security(security: WebSecurity) -> Iterator[str]:
 
 
 def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
-    own = {load.where for load in loads(config.targets, _environment)}
-    shards = " from all shards together" if config.elsewhere else ""
+    possible = [target for destination in config.destinations for target in _possible_targets(destination)]
+    own = {load.where for load in loads([*config.targets, *possible], _environment)}
+    shards = " from all shards together" if config.shard.count > 1 else ""
     limit = f"{_number(ONE_SOURCE * ENVIRONMENT_RATE)}/s ({ONE_SOURCE:.0%} of about {ENVIRONMENT_RATE:g}/s)"
-    for load in loads(all_targets, _environment):
+    for load in loads([*all_targets, *possible], _environment):
         if load.is_near_the_limit and load.where in own:
             yield (
                 f"environment {load.where} gets {_number(load.requests)} requests/s{shards}; "
@@ -259,7 +288,9 @@ def _warnings(target: Target) -> Iterator[str]:
                 f"{prefix}LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as "
                 "slow: {}; decrease it"
             )
-    for status in sorted(set(target.expected_statuses) - KNOWN_STATUSES):  # new to us, or misspelled
+    for status in sorted(
+        set(target.expected_statuses) - KNOWN_STATUSES - {ANY_REQUIRED}
+    ):  # new to us, or misspelled
         similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
         hint = f"did you mean {similar[0]}?" if similar else "check the spelling"
         yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return: {{}}; {hint}"

@@ -54,28 +54,32 @@ def _run(_options: argparse.Namespace) -> None:
     run(config, read)
 
 
-def _check_config(_options: argparse.Namespace) -> None:
+def _check_config(options: argparse.Namespace) -> int:
     config = load(os.environ, _working_directory())
-    from exporter.check_config import check_config  # noqa: PLC0415
+    if options.list_providers:
+        from exporter.probe_command import list_now  # noqa: PLC0415
 
-    report = check_config(config)
-    for warning in report.warnings:
-        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  apart from the output
+        text, done = list_now(config)
+    else:
+        from exporter.check_config import check_config  # noqa: PLC0415
+
+        report = check_config(config)
+        text, done = report.text, True
+        for warning in report.warnings:
+            print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  apart from the output
     try:
-        print(report.text, flush=True)  # noqa: T201  the command's output
+        print(text, flush=True)  # noqa: T201  the command's output
     except BrokenPipeError:  # the reader has read enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_OK if done else EXIT_FAILED
 
 
 def _probe(options: argparse.Namespace) -> int:
     config = load(os.environ, _working_directory())
     from exporter.probe_command import probe  # noqa: PLC0415
 
-    return (
-        EXIT_OK
-        if probe(config, options.targets, destinations=options.destination, as_json=options.json)
-        else EXIT_FAILED
-    )
+    done = probe(config, options.targets, destinations=options.destination, as_json=options.json)
+    return EXIT_OK if done else EXIT_FAILED
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -129,13 +133,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND")
     commands.add_parser("run", help="probe on a schedule and serve metrics (the default)")
     check = commands.add_parser("check-config", help="validate offline; print what would run, or every error")
+    check.add_argument("--list-providers", action="store_true", help="list each destination's providers now")
     check.set_defaults(command=_check_config)
     probe = commands.add_parser(
         "probe",
         help="probe each target once and exit",
         epilog="Exit status: 0 all probes ok, 1 some failed, 2 invalid configuration or arguments.",
     )
-    probe.add_argument("targets", nargs="*", metavar="TARGET", help="default: all enabled targets")
+    probe.add_argument("targets", nargs="*", metavar="TARGET", help="default: all, discovered ones too")
     probe.add_argument(
         "--destination", action="append", default=[], metavar="NAME", help="probe each provider that it lists"
     )

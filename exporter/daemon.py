@@ -26,7 +26,7 @@ from exporter.config_files import (
     removed_probes,
     waiting_for_restart,
 )
-from exporter.listings import Listings, with_templates
+from exporter.listings import Listings
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
 from exporter.outcome import Observer
 from exporter.probing import (
@@ -159,7 +159,7 @@ class Daemon:
         self._history, self._outcome_log = History(), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag)
 
-        self._ssl_contexts = SSLContexts(with_templates(config))
+        self._ssl_contexts = SSLContexts(config.with_templates)
         self._prober = Prober(
             lambda target: self._ssl_contexts(target),  # noqa: PLW0108  a reload replaces the contexts
             stalls=self._loop_watch.stalls,
@@ -257,7 +257,7 @@ class Daemon:
         """
         config = self._files.read()
         try:
-            ssl_contexts = self._ssl_contexts.renewed(with_templates(config))
+            ssl_contexts = self._ssl_contexts.renewed(config.with_templates)
         except OSError as error:  # the files were checked when the settings were read, a moment ago
             message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
             wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
@@ -484,7 +484,7 @@ def _log_start(
 
 
 def _log_warnings(config: Config) -> None:
-    for warning in environment_warnings(with_templates(config), config.max_concurrent_probes):
+    for warning in environment_warnings(config.with_templates, config.max_concurrent_probes):
         _log.warning(warning)
 
 

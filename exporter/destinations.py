@@ -322,12 +322,12 @@ def plan(destination: Destination, known: Known, *, explicit: Iterable[Target] =
 
 def listed_once(
     destination: Destination, offered: Collection[OfferedProvider], explicit: Collection[Target]
-) -> tuple[Target, ...]:
-    """Return the targets of a single listing; what EXPECT lists and is not there is missing at once."""
+) -> tuple[Known, Plan]:
+    """Return what a single listing shows; what EXPECT lists and is not there is missing at once."""
     known, taken = Known(), {target.name for target in explicit}
     for _ in range(MISSING_AFTER_LISTINGS):
         known = after_listing(destination, known, offered, now=0.0, taken=taken)
-    return plan(destination, known, explicit=explicit).targets
+    return known, plan(destination, known, explicit=explicit)
 
 
 def _target(destination: Destination, known: KnownProvider) -> Target:

@@ -35,11 +35,6 @@ class _Listed:
     plan: Plan = field(default_factory=Plan)
 
 
-def with_templates(config: Config) -> list[Target]:
-    """Return the configured targets, and the templates of those that listings bring."""
-    return [*config.targets, *(destination.template for destination in config.destinations)]
-
-
 class Listings:
     """Keeps what the listings have shown. An observer of outcomes, since these show what can be checked.
 

@@ -279,6 +279,64 @@ def test_a_federation_that_looks_like_an_error_is_warned_of(fields: dict[str, st
     assert checked({**environ("A", **fields), **FEDERATION}).warnings == (warning,)
 
 
+HUB = {
+    f"{P}DESTINATIONS__HUB__{name}": text
+    for name, text in {
+        "ENVIRONMENT_ID": OTHER,
+        "CLIENT_ID": "rp",
+        "REDIRECT_URI": "https://rp.example.com/callback?k=s3cr3t",
+        "REGION": "EU",
+        "INCLUDE": "^Partner",
+        "EXCLUDE": "(?i)test",
+        "EXPECT": "Partner B,Partner A",
+        "MAX_PROVIDERS": "30",
+        "READY_BY": "login_page",
+        "PROXY_URL": "http://u53r:s3cr3t@proxy.example.com:3128",
+        "LABELS__OWNER": "identity",
+    }.items()
+}
+
+
+def test_a_destination_is_shown_with_the_load_that_it_may_bring() -> None:
+    found = checked(HUB)
+    first, exporter, last = found.text.split("\n\n")
+    assert (
+        first
+        == f"""\
+destination hub
+  authorize URL           https://auth.pingone.eu/{OTHER}/as/authorize
+  client id               rp
+  redirect URI            https://rp.example.com/callback?(set)
+  include                 ^Partner
+  exclude                 (?i)test
+  expect                  Partner A, Partner B
+  identity providers      at most 30
+  listed                  every 5m
+  requests to it          at most 12.2/min
+  expected statuses       *_REQUIRED
+  source kind             auto
+  ready by                login_page
+  login hosts             none
+  journey federation      every 5m, timeout 30s, latency objective 10s, ends after source_authorize
+  trusted authorities     the system's
+  IP family               any
+  proxy                   proxy.example.com:3128, with a user
+  labels                  owner=identity"""
+    )
+    assert exporter.startswith("exporter\n  targets                 0\n")
+    assert last == "OK: 1 destination"
+    assert found.warnings == ()
+    assert checked({**environ("A"), **HUB}).text.endswith("\n\nOK: 1 target, 1 destination")
+
+
+@pytest.mark.parametrize(("shards", "together"), [("1", ""), ("2", " from all shards together")])
+def test_the_load_that_a_destination_may_bring_is_warned_of(shards: str, together: str) -> None:
+    often = {f"{P}DESTINATIONS__HUB__FEDERATION_INTERVAL": "1s", f"{D}FEDERATION_LATENCY_OBJECTIVE": "400ms"}
+    assert checked({**HUB, **often, f"{P}SHARD__COUNT": shards}).warnings == (
+        f"environment {OTHER} gets 60 requests/s{together}; {LIMIT}",
+    )
+
+
 @pytest.mark.e2e
 def test_warnings_go_to_standard_error_and_do_not_fail(tmp_path: Path) -> None:
     variables = environ("A", A__LATENCY_OBJECTIVE="10s")

@@ -143,6 +143,12 @@ def test_probe_gets_its_options_and_its_result_is_the_exit_status(
 
 
 @pytest.mark.usefixtures("configured")
+def test_check_config_lists_no_providers_without_destinations(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check-config", "--list-providers"]) == 0
+    assert capsys.readouterr() == ("no destinations\n", "")
+
+
+@pytest.mark.usefixtures("configured")
 def test_an_unknown_target_is_an_invalid_argument(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["probe", "emae"]) == 2
     complaint = 'unknown target "emae"; did you mean emea?\n'

@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from shutil import get_terminal_size
@@ -21,8 +21,8 @@ from exporter.destinations import Destination, listed_once
 from exporter.files import printable
 from exporter.observing import LoopWatch, log_to
 from exporter.outcome import Outcome
-from exporter.probe_command.report import ProbeRun, to_json, to_text
-from exporter.probing import Prober, SSLContexts, list_providers, warm_up
+from exporter.probe_command.report import ProbeRun, providers_to_text, to_json, to_text
+from exporter.probing import Listing, Prober, SSLContexts, list_providers, warm_up
 from exporter.process import CommandError, freeze_gc, stop_signals
 from exporter.scheduling import first_delays
 from exporter.settings import Config
@@ -47,7 +47,7 @@ def probe(config: Config, names: Sequence[str], *, destinations: Sequence[str] =
 
     Args:
         config: the configuration.
-        names: names of targets; none means all that are enabled, unless destinations are named.
+        names: of targets, discovered ones too; none means all, unless destinations are named.
         destinations: names of destinations; each is listed, and its targets are probed.
         as_json: print JSON instead of a table.
 
@@ -57,19 +57,9 @@ def probe(config: Config, names: Sequence[str], *, destinations: Sequence[str] =
     Raises:
         UnknownTargetError: a name is not that of an enabled target or of a destination.
     """
-    known = {destination.name: destination for destination in config.destinations}
-    if unknown := [name for name in destinations if name.lower() not in known]:
-        hint = f"known: {', '.join(known)}" if known else "the configuration has none"
-        raise UnknownTargetError(
-            "\n".join(f'unknown destination "{printable(name)}"; {hint}' for name in unknown)
-        )
-    targets = choose(names, config) if names or not destinations else ()
-    wanted = destinations or ([] if names else tuple(known))
-    runs = [ProbeRun(target, journey) for target in targets for journey in target.journeys]
     level = "error" if config.log.level == "error" else "warning"
     with log_to(sys.stderr, level=level, style=config.log.format):
-        if wanted:
-            runs += asyncio.run(_listed_runs([known[name.lower()] for name in wanted], config))
+        runs = _runs(names, destinations, config, _list(to_list(names, destinations, config)))
         if not runs:
             print("nothing to probe: the destination lists no providers", file=sys.stderr)  # noqa: T201  likewise
             return False
@@ -82,7 +72,39 @@ def probe(config: Config, names: Sequence[str], *, destinations: Sequence[str] =
     return written and all(run.outcome is not None and run.outcome.success for run in runs)
 
 
-def choose(names: Sequence[str], config: Config) -> tuple[Target, ...]:
+def list_now(config: Config) -> tuple[str, bool]:
+    """List the identity providers of all destinations; return the text, and whether all were listed."""
+    explicit, blocks = (*config.targets, *config.elsewhere), []
+    listings = _list(config.destinations)
+    for each, listing in listings.items():
+        blocks.append(providers_to_text(listing, each.name, *listed_once(each, listing.providers, explicit)))
+    text = "\n\n".join(blocks) or "no destinations"
+    return text, all(listing.outcome.success for listing in listings.values())
+
+
+def to_list(names: Sequence[str], destinations: Sequence[str], config: Config) -> list[Destination]:
+    """Return the destinations with these names, and those that may have these targets; all without names.
+
+    Raises:
+        UnknownTargetError: there is no such destination.
+    """
+    known = {destination.name: destination for destination in config.destinations}
+    if unknown := [name for name in destinations if name.lower() not in known]:
+        hint = f"known: {', '.join(known)}" if known else "the configuration has none"
+        raise UnknownTargetError(
+            "\n".join(f'unknown destination "{printable(name)}"; {hint}' for name in unknown)
+        )
+    wanted = {name.lower() for name in destinations}
+    others = {name.lower() for name in names} - _configured(config)
+    wanted |= {name for name in known if any(other.startswith(f"{name}_") for other in others)}
+    return [each for name, each in known.items() if name in wanted or not (names or destinations)]
+
+
+def _configured(config: Config) -> set[str]:
+    return {target.name for target in (*config.targets, *config.elsewhere)} | set(config.disabled)
+
+
+def choose(names: Sequence[str], config: Config, discovered: Iterable[Target] = ()) -> tuple[Target, ...]:
     """Return the targets with these names, each once and in their order; all that are enabled without names.
 
     Targets of other shards count too, so that the command works in any pod.
@@ -90,7 +112,7 @@ def choose(names: Sequence[str], config: Config) -> tuple[Target, ...]:
     Raises:
         UnknownTargetError: a name is not that of an enabled target.
     """
-    targets = sorted((*config.targets, *config.elsewhere), key=lambda target: target.name)
+    targets = sorted((*config.targets, *config.elsewhere, *discovered), key=lambda target: target.name)
     enabled = {target.name: target for target in targets}
     if not names:
         return tuple(targets)
@@ -112,18 +134,44 @@ def _explain(name: str, enabled: Iterable[str], disabled: Sequence[str]) -> str:
     return f'unknown target "{printable(name)}"; {hint}'
 
 
-async def _listed_runs(destinations: Sequence[Destination], config: Config) -> list[ProbeRun]:
-    """Return a run for each target that the destinations list; a listing that failed is a run by itself."""
-    prober = Prober(SSLContexts([destination.template for destination in destinations]), one_shot=True)
-    explicit, runs = (*config.targets, *config.elsewhere), []
-    for destination in destinations:
-        listing = await list_providers(prober, destination)
-        if listing.outcome.success:
-            targets = listed_once(destination, listing.providers, explicit)
-            runs += [ProbeRun(target, journey) for target in targets for journey in target.journeys]
-        else:
-            runs.append(ProbeRun(destination.template, Journey.FEDERATION, listing.outcome))
-    return runs
+def _list(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
+    """List each destination once, or raise CommandError if a signal ends it."""
+    found: dict[Destination, Listing] = {}
+
+    async def list_all() -> None:
+        prober = Prober(SSLContexts([each.template for each in destinations]), one_shot=True)
+        await warm_up(prober)
+        for each in destinations:
+            found[each] = await list_providers(prober, each)
+
+    if destinations:
+        asyncio.run(_until_stopped(list_all()))
+    if len(found) < len(destinations):
+        raise CommandError("stopped before the identity providers were listed")
+    return found
+
+
+def _runs(
+    names: Sequence[str], destinations: Sequence[str], config: Config, listings: Mapping[Destination, Listing]
+) -> list[ProbeRun]:
+    """Return what to probe; a listing that failed is a run that has ended."""
+    wanted = {name.lower() for name in destinations}
+    failed, discovered, chosen = list[ProbeRun](), dict[str, Target](), dict[str, Target]()
+    for each, listing in listings.items():
+        if not listing.outcome.success:
+            failed.append(ProbeRun(each.template, Journey.FEDERATION, listing.outcome))
+            continue
+        _, found = listed_once(each, listing.providers, (*config.targets, *config.elsewhere))
+        discovered |= {target.name: target for target in found.targets}
+        if each.name in wanted:
+            chosen |= {target.name: target for target in found.targets}
+    # A name that only a listing can explain is not wrong if there is none.
+    unlisted = tuple(f"{run.target.name}_" for run in failed)
+    known = _configured(config) | discovered.keys()
+    named = [name for name in names if name.lower() in known or not name.lower().startswith(unlisted)]
+    if named or not (names or destinations):
+        chosen = {target.name: target for target in choose(named, config, discovered.values())} | chosen
+    return [ProbeRun(target, journey) for target in chosen.values() for journey in target.journeys] + failed
 
 
 async def _probe(runs: Sequence[ProbeRun], max_concurrent_probes: int, advance: Callable[[], None]) -> None:
@@ -168,9 +216,15 @@ async def run_probes(
             for run, delay in zip(runs, delays, strict=True):
                 group.create_task(run_one(run, delay))
 
+    await _until_stopped(run_all())
+
+
+async def _until_stopped(coroutine: Coroutine[None, None, None]) -> None:
+    """Run it until SIGTERM, SIGINT or SIGHUP."""
     async with stop_signals() as stopping:
-        loop.add_signal_handler(signal.SIGHUP, stopping.set)  # the terminal was closed
-        stop, work = asyncio.create_task(stopping.wait()), asyncio.create_task(run_all())
+        # The terminal was closed.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
+        stop, work = asyncio.create_task(stopping.wait()), asyncio.create_task(coroutine)
         await asyncio.wait({stop, work}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         if not work.done():

@@ -24,7 +24,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.destinations import Known, Plan
+from exporter.files import printable
 from exporter.outcome import Outcome, Phase, StepRecord, as_json, rfc3339
+from exporter.probing import Listing
 from exporter.reasons import FAULT_COLORS, WHO_ACTS, reason_text
 from exporter.target import Journey, Target
 
@@ -114,6 +117,24 @@ def result(run: ProbeRun) -> str:
     if outcome.stalled:
         return "ok, not timed"  # the exporter's event loop stalled meanwhile
     return "ok, slow" if outcome.duration > run.target.timing(run.journey).latency_objective else "ok"
+
+
+def providers_to_text(listing: Listing, destination: str, known: Known, found: Plan) -> str:
+    """Return the identity providers that a destination lists, or why there is no listing."""
+    outcome = listing.outcome
+    if not outcome.success:
+        cause = f": {outcome.detail}" if outcome.detail else ""
+        return f"destination {destination}: {reason_text(outcome.reason, outcome.fault)}{cause}"
+    rows = [
+        (state.value, each.provider.id, target, printable(each.provider.name))
+        for each, (state, target) in zip(known.providers, found.states, strict=True)
+    ]
+    number = len(listing.providers)
+    count = f"{number} identity provider{'' if number == 1 else 's'}"
+    rows = [("state", "id", "target", "name"), *rows] if rows else []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([f"destination {destination}: {count}", *lines])
 
 
 def _table(runs: Sequence[ProbeRun], width: int) -> tuple[Table, list[str]]:

@@ -75,3 +75,8 @@ class Config:
     status_page: StatusPageConfig | None = None
     destinations: tuple[Destination, ...] = ()
     files: tuple[Path, ...] = ()
+
+    @property
+    def with_templates(self) -> tuple[Target, ...]:
+        """The targets, and the templates of those that listings bring."""
+        return (*self.targets, *(destination.template for destination in self.destinations))

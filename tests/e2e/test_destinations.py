@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from harness.daemon import run_command
 from harness.http_messages import Answer, Request, json_answer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.daemon import Daemon
     from harness.factory import Factory
     from harness.http_server import HttpServer
@@ -184,3 +188,44 @@ def test_shards_share_the_targets_and_one_reports_the_destination(
     assert infos[0].isdisjoint(infos[1])
     assert first.series("pingone_flow_destination_providers")
     assert not ready[1].series("pingone_flow_destination_providers")
+
+
+def test_check_config_lists_the_providers_now(hub: Hub, tmp_path: Path) -> None:
+    variables = hub.variables(EXCLUDE="SAML|4", EXPECT="Ghost")
+    listed = run_command("check-config", "--list-providers", cwd=tmp_path, env=variables)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert (
+        listed.stdout
+        == f"""\
+destination hub: 5 identity providers
+state     id                                    target              name
+missing                                         hub_ghost           Ghost
+watched   1f2a0000-0000-4000-8000-000000000000  hub_partner_1_1f2a  Partner 1
+watched   2f2a0000-0000-4000-8000-000000000000  hub_partner_2_2f2a  Partner 2
+watched   3f2a0000-0000-4000-8000-000000000000  hub_partner_3_3f2a  Partner 3
+filtered  4f2a0000-0000-4000-8000-000000000000                      Partner 4
+filtered  {SAML}                      Old SAML
+"""
+    )
+    hub.davinci = True
+    failed = run_command("check-config", "--list-providers", cwd=tmp_path, env=variables)
+    assert (failed.returncode, failed.stderr) == (1, "")
+    assert failed.stdout == (
+        "destination hub: unexpected flow status: the application runs a DaVinci flow, which does not list "
+        "identity providers; use an application with a PingOne sign-on policy\n"
+    )
+
+
+def test_a_discovered_target_is_probed_by_its_name(hub: Hub, tmp_path: Path) -> None:
+    def probe(*arguments: str) -> tuple[int, dict[str, str], str]:
+        """Return exit status, the reason of each target's outcome, and errors."""
+        done = run_command("probe", "--json", *arguments, cwd=tmp_path, env=hub.variables())
+        outcomes = json.loads(done.stdout)["outcomes"] if done.stdout else []
+        return done.returncode, {each["target"]: each["reason"] for each in outcomes}, done.stderr
+
+    assert probe("HUB_partner_2_2f2a") == (0, {"hub_partner_2_2f2a": "ok"}, "")
+    assert probe() == (0, dict.fromkeys(ALL, "ok"), "")
+    hint = 'unknown target "hub_old_saml"; did you mean hub_old_saml_5aaa?\n'
+    assert probe("hub_old_saml") == (2, {}, hint)
+    hub.davinci = True
+    assert probe("hub_partner_2_2f2a") == (1, {"hub": "unexpected_status"}, "")

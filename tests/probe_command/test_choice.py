@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from harness.variables import PREFIX, target_variables
 
-from exporter.probe_command import UnknownTargetError, choose
+from exporter.probe_command import UnknownTargetError, choose, to_list
 from exporter.settings import Config, load
 
 
@@ -16,6 +16,17 @@ def settings(*names: str, **more: str) -> Config:
     for name in names:
         variables |= target_variables(name, "https://auth.pingone.example")
     return load(variables, Path("/nowhere"))
+
+
+def with_destinations(*names: str) -> Config:
+    """Return a configuration with the targets apac and hub_own, and these destinations."""
+    fields = {
+        "ENVIRONMENT_ID": "94e3268d-847d-47aa-a45e-1ef8dd8f4df0",
+        "CLIENT_ID": "client",
+        "REDIRECT_URI": "https://app.example/callback",
+    }
+    more = {f"DESTINATIONS__{name}__{field}": text for name in names for field, text in fields.items()}
+    return settings("apac", "hub_own", **more)
 
 
 THREE = settings("apac", "emea", "retired", TARGETS__RETIRED__ENABLED="false")
@@ -67,3 +78,33 @@ def test_a_name_is_printed_without_control_characters() -> None:
     (line,) = errors(THREE, "\x1b[2Jx" + "y" * 1000)
     assert line.isprintable()
     assert len(line) < 300
+
+
+@pytest.mark.parametrize(
+    ("names", "destinations", "listed"),
+    [
+        ([], [], ["hub", "hub_2", "west"]),
+        ([], ["West"], ["west"]),
+        (["apac", "hub_own"], [], []),
+        (["apac"], ["hub_2"], ["hub_2"]),
+        (["WEST_partner_a_3f2a"], [], ["west"]),
+        (["hub_2_partner_a_3f2a"], [], ["hub", "hub_2"]),
+        (["hub_partner_a_3f2a", "typo"], ["west"], ["hub", "west"]),
+    ],
+)
+def test_only_destinations_that_may_have_a_named_target_are_listed(
+    names: list[str], destinations: list[str], listed: list[str]
+) -> None:
+    config = with_destinations("HUB", "HUB_2", "WEST")
+    assert [each.name for each in to_list(names, destinations, config)] == listed
+
+
+def test_every_unknown_destination_is_reported() -> None:
+    with pytest.raises(UnknownTargetError) as caught:
+        to_list([], ["hub", "wets", "x"], with_destinations("HUB", "WEST"))
+    assert str(caught.value).splitlines() == [
+        'unknown destination "wets"; known: hub, west',
+        'unknown destination "x"; known: hub, west',
+    ]
+    with pytest.raises(UnknownTargetError, match=r'^unknown destination "hub"; the configuration has none$'):
+        to_list([], ["hub"], THREE)
