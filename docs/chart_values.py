@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 import yaml
 
 from exporter.settings import TargetSettings
+from exporter.settings.destination_settings import DestinationSettings
 
 CHART = Path(__file__).resolve().parents[1] / "helm" / "pingone-flow-exporter"
 
@@ -28,31 +29,32 @@ class CommentMissingError(Exception):
 
 
 def schema() -> str:
-    """Return values.schema.json with every setting of a target: a new one is checked as another of its type.
+    """Return values.schema.json with every setting of a target and of a destination, checked by its type.
 
     Raises:
         LookupError: a setting is the first one of its type; write its check by hand.
     """
     document = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-    target = document["definitions"]["target"]
-    types = {
-        name: _type_of(hint) for name, hint in get_type_hints(TargetSettings, include_extras=True).items()
-    }
-    names = [name for name in TargetSettings.model_fields if name not in _IN_A_SECRET]
-    written = {
-        name: target["properties"][_camel_case(name)]
-        for name in names
-        if _camel_case(name) in target["properties"]
-    }
-    for name in names:
-        if name not in written:
-            alike = next((other for other in written if types[other] is types[name]), None)
-            if alike is None:
-                raise LookupError(
-                    f"{name} is the first setting of its type; add {_camel_case(name)} to values.schema.json"
-                )
-            written[name] = written[alike]
-    target["properties"] = {_camel_case(name): written[name] for name in names}
+    checks: list[tuple[object, Any]] = []
+    for definition, settings in (("target", TargetSettings), ("destination", DestinationSettings)):
+        hints = get_type_hints(settings, include_extras=True)
+        types = {name: _type_of(hints[name]) for name in settings.model_fields if name not in _IN_A_SECRET}
+        written = document["definitions"][definition]["properties"]
+        checks += [
+            (types[name], written[_camel_case(name)]) for name in types if _camel_case(name) in written
+        ]
+        for name, kind in types.items():
+            if _camel_case(name) not in written:
+                alike = next((check for other, check in checks if other == kind), None)
+                if alike is None:
+                    key = _camel_case(name)
+                    raise LookupError(
+                        f"{name} is the first setting of its type; add {key} to values.schema.json"
+                    )
+                written[_camel_case(name)] = alike
+        document["definitions"][definition]["properties"] = {
+            _camel_case(name): written[_camel_case(name)] for name in types
+        }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

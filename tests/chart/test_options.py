@@ -176,6 +176,9 @@ def test_runbooks_may_be_elsewhere_and_annotations_are_added() -> None:
 # --- network policy
 
 
+HUB = {"environmentId": TARGET["destinationEnvironmentId"], "clientId": "a", "redirectUri": "a:b"}
+
+
 def emea(**fields: Any) -> Values:  # noqa: ANN401  values of any kind
     return {"targets": {"emea": TARGET | fields}}
 
@@ -193,6 +196,8 @@ def emea(**fields: Any) -> Values:  # noqa: ANN401  values of any kind
         (ONE | {"defaults": {"proxyUrl": "http://proxy:3128"}, "existingSecret": "a"}, [3128]),
         (ONE | {"egressCheckUrl": "http://a.example:8080/x"}, [443, 8080]),
         ({"existingSecret": "a"}, [443]),
+        ({"destinations": {"hub": HUB | {"customDomain": "a.example:8443"}}}, [8443]),
+        ({"destinations": {"hub": HUB | {"loginHosts": ["a.example:4443"]}}}, [443, 4443]),
     ],
 )
 def test_a_networkpolicy_opens_the_ports_that_probes_need(values: Values, ports: list[int]) -> None:

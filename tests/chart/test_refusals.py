@@ -12,8 +12,10 @@ import yaml
 from chart.rendering import CHART, ONE, TARGET, RefusedError, render
 from pydantic import TypeAdapter
 
+from exporter.destinations import MAX_DESTINATION_NAME_LENGTH
 from exporter.durations import parse_duration
 from exporter.settings import MAX_NAME_LENGTH, MAX_SHARDS, REGIONS, RESERVED_LABELS, TargetSettings
+from exporter.settings.destination_settings import DestinationSettings
 from exporter.settings.values import Interval
 from exporter.settings.web_file import HeadersConfig, WebConfigFile
 
@@ -26,6 +28,51 @@ DEFINITIONS = SCHEMA["definitions"]
 
 def emea(**fields: Any) -> Values:  # noqa: ANN401  whatever may be wrong
     return {"targets": {"emea": TARGET | fields}}
+
+
+def hub(**fields: Any) -> Values:  # noqa: ANN401  whatever may be wrong
+    application = {"environmentId": TARGET["destinationEnvironmentId"], "clientId": "a", "redirectUri": "a:b"}
+    return {"destinations": {"hub": application | fields}}
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        (hub(providerId="a"), "additional properties 'providerId' not allowed"),
+        (hub(maxProviders=1001), "at '/destinations/hub/maxProviders'"),
+        (hub(expect=["a,b"]), "at '/destinations/hub/expect/0'"),
+        (hub(include="a" * 1025), "at '/destinations/hub/include'"),
+        ({"destinations": {"Hub": {}}}, "additional properties 'Hub' not allowed"),
+        ({"destinations": {"a" * 28: {}}}, "maxLength"),
+        ({"destinations": {"hub": None}}, "targets: no target configured"),
+        (
+            hub(region="EU", customDomain="a.example"),
+            "destinations.hub: region and customDomain are mutually",
+        ),
+        (hub(refreshInterval="50ms"), "destinations.hub.refreshInterval: must be between 100ms and 1d"),
+        (hub(federationInterval="2d"), "destinations.hub.federationInterval: must be between 100ms and 1d"),
+        (
+            hub(proxyUrl="http://user:a@proxy"),
+            (
+                "destinations.hub.proxyUrl: must not contain a user or password, which would end up in a "
+                "ConfigMap; put FLOW_EXPORTER_DESTINATIONS__HUB__PROXY_URL into a Secret and set "
+                "existingSecret"
+            ),
+        ),
+        (
+            {"destinations": {"hub": {"environmentId": TARGET["destinationEnvironmentId"]}}},
+            "destinations.hub.clientId: required\ndestinations.hub.redirectUri: required",
+        ),
+    ],
+)
+def test_a_wrong_destination_is_rejected(values: Values, error: str) -> None:
+    assert error in refused(values)
+
+
+def test_a_destination_needs_no_target_and_its_timeout_follows_its_interval() -> None:
+    assert "the identity providers of 1 destination(s)" in render(hub()).notes
+    often = {"federationInterval": "10m", "federationTimeout": "5m"}
+    assert render(hub(federationInterval="1m") | {"defaults": often}).one("Deployment")
 
 
 BCRYPT = "$2b$12$" + "a" * 53
@@ -382,6 +429,8 @@ def test_the_schema_has_exactly_the_exporters_fields_of_a_target() -> None:
     fields = {camel(name) for name in TargetSettings.model_fields}
     assert secrets < fields
     assert set(DEFINITIONS["target"]["properties"]) == fields - secrets
+    fields = {camel(name) for name in DestinationSettings.model_fields}
+    assert set(DEFINITIONS["destination"]["properties"]) == fields
 
 
 def refused_names(schema: dict[str, Any]) -> set[str]:
@@ -400,6 +449,8 @@ def test_the_schema_has_the_exporters_regions_labels_and_shards() -> None:
     assert DEFINITIONS["region"]["enum"] == list(REGIONS)
     assert refused_names(DEFINITIONS["target"]["properties"]["labels"]) == RESERVED_LABELS
     assert SCHEMA["properties"]["targets"]["propertyNames"]["maxLength"] == MAX_NAME_LENGTH
+    names = SCHEMA["properties"]["destinations"]["propertyNames"]
+    assert names["maxLength"] == MAX_DESTINATION_NAME_LENGTH
     assert SCHEMA["properties"]["shards"]["maximum"] == MAX_SHARDS
 
 

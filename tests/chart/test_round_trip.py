@@ -19,7 +19,9 @@ from harness.process import clean_environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.destinations import Destination
 from exporter.settings import Config, LogSettings, load
+from exporter.settings.destination_settings import DestinationSettings
 from exporter.target import (
     ClientAuth,
     DestinationApplication,
@@ -35,6 +37,7 @@ from exporter.target import (
 if TYPE_CHECKING:
     from chart.rendering import Values
 
+HUB = ("environmentId", "clientId", "redirectUri")
 AUTHORITY = trustme.CA()
 SERVER = AUTHORITY.issue_cert("flows.example.com")
 PEM = {
@@ -103,7 +106,8 @@ def test_check_config_takes_what_every_shape_of_the_chart_gives_it(path: Path, t
     # A million concurrent probes, which would be 1e+06 if a template wrote the number, need many open files.
     warnings = [line for line in done.stderr.splitlines() if " open files, but the limit is " not in line]
     assert (done.returncode, warnings) == (0, [])
-    assert "target emea\n" in done.stdout or path.name == "sharded-values.yaml"
+    block = "destination hub\n" if path.name == "destinations-values.yaml" else "target emea\n"
+    assert block in done.stdout or path.name == "sharded-values.yaml"
     assert "s3cr3t" not in done.stdout
 
 
@@ -173,6 +177,59 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
     assert settings.egress_check is not None
     assert settings.egress_check.url == "https://www.example.com/generate_204"
     assert settings.log == LogSettings(level="debug", format="json")
+
+
+@pytest.mark.parametrize("mode", ["env", "file"])
+def test_every_field_of_a_destination_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
+    values = shape("destinations") | {"configMode": mode}
+    config = Pod(values, tmp_path).settings()
+    assert config.targets == ()
+    (hub,) = config.destinations
+    assert hub == Destination(
+        name="hub",
+        include=re.compile(r"(?i)^partner, \d+"),
+        exclude=re.compile("[Tt]est$"),
+        expect=frozenset({"Partner 1", "3f2a0000-0000-4000-8000-000000000000"}),
+        max_providers=30,
+        refresh_interval=150.0,
+        template=replace(
+            hub.template,
+            name="hub",
+            destination_environment_id="0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
+            destination_url="https://auth.pingone.eu/0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
+            application=DestinationApplication(
+                client_id="12345", redirect_uri="com.example.app:/callback?x=%2F"
+            ),
+            journeys=(Journey.FEDERATION,),
+            federation=JourneyTiming(interval=600.0, timeout=40.0, latency_objective=10.0),
+            ready_by=ReadyBy.LOGIN_PAGE,
+            login_hosts=("login.partner.example.com", "sso.partner.example.com"),
+            labels=(
+                ("note", 'colons: "quotes", # and {{ braces }}'),
+                ("owner", "identity"),
+                ("tier", "gold"),
+            ),
+            ip_family=IpFamily.V6,
+            proxy_url="http://proxy.example.com:3128",
+        ),
+    )
+    written = {snake(name) for name in values["destinations"]["hub"]}
+    assert set(DestinationSettings.model_fields) - written == {"auth_url", "custom_domain", "ca_file"}
+
+
+@pytest.mark.parametrize("mode", ["env", "file"])
+def test_a_destination_elsewhere_and_one_removed_by_an_overlay(mode: str, tmp_path: Path) -> None:
+    application = {name: shape("destinations")["destinations"]["hub"][name] for name in HUB}
+    hubs = {"hub": application | {"customDomain": "id.example.com"}, "west": None}
+    authorities = tmp_path / "ca.crt"
+    authorities.write_text(PEM["ca.crt"], encoding="utf-8")
+    east_2 = {"authUrl": "https://proxy.example.com/pingone", "caFile": str(authorities)}
+    hubs["east_2"] = application | east_2
+    (east, hub) = Pod(ONE | {"configMode": mode, "destinations": hubs}, tmp_path).settings().destinations
+    environment = application["environmentId"].lower()
+    assert (east.name, east.url) == ("east_2", f"https://proxy.example.com/pingone/{environment}")
+    assert east.template.ca_file == authorities
+    assert (hub.name, hub.url) == ("hub", "https://id.example.com")
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])

@@ -127,6 +127,9 @@ def test_a_podmonitor_uses_the_same_port() -> None:
     assert release.all("ServiceMonitor") == []
 
 
+HUB = {"environmentId": TARGET["destinationEnvironmentId"], "clientId": "a", "redirectUri": "a:b"}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -136,9 +139,10 @@ def test_a_podmonitor_uses_the_same_port() -> None:
         {"log": {"level": "debug"}},
         {"egressCheckUrl": "https://a.example"},
         {"statusPage": {"url": "https://a.example/summary.json"}},
+        {"destinations": {"hub": HUB}},
         {"maxConcurrentProbes": 7},
     ],
-    ids=["field", "target", "default", "level", "egress", "status page", "places"],
+    ids=["field", "target", "default", "level", "egress", "status page", "destination", "places"],
 )
 def test_a_change_of_settings_restarts_the_pods_unless_they_are_a_file(change: Values) -> None:
     assert checksum(ONE | change) != checksum(ONE)

@@ -13,7 +13,8 @@
 {{- $errors := list -}}
 {{- $otherSources := or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom -}}
 {{- $targets := include "pingone-flow-exporter.targets" . | fromJson -}}
-{{- if not (or $targets $otherSources (get .Values "destinations")) -}}
+{{- $destinations := include "pingone-flow-exporter.destinations" . | fromJson -}}
+{{- if not (or $targets $otherSources $destinations) -}}
 {{- $errors = append $errors "targets: no target configured; set targets.<name>.sourceEnvironmentId, targets.<name>.destinationEnvironmentId and targets.<name>.clientId" -}}
 {{- end -}}
 {{- $name := include "pingone-flow-exporter.fullname" . -}}
@@ -39,6 +40,14 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- range $name, $fields := $destinations -}}
+{{- $_ := set $levels (printf "destinations.%s" $name) $fields -}}
+{{- range $field := list "environmentId" "clientId" "redirectUri" -}}
+{{- if not (or $otherSources (hasKey $fields $field)) -}}
+{{- $errors = append $errors (printf "destinations.%s.%s: required" $name $field) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- range $level, $fields := $levels -}}
 {{- range $locators := list (list "journeys" "journey") (list "region" "authUrl" "customDomain") (list "destinationRegion" "destinationAuthUrl" "destinationCustomDomain") -}}
 {{- $set := list -}}
@@ -48,12 +57,12 @@
 {{- end -}}
 {{- end -}}
 {{- $all := mergeOverwrite (deepCopy $.Values.defaults) $fields -}}
-{{- range $journey, $default := dict "interval" "60s" "federationInterval" "5m" "discoveryInterval" "10m" -}}
+{{- range $journey, $default := dict "interval" "60s" "federationInterval" "5m" "discoveryInterval" "10m" "refreshInterval" "5m" -}}
 {{- $timeout := $journey | replace "interval" "timeout" | replace "Interval" "Timeout" -}}
 {{- $interval := include "pingone-flow-exporter.milliseconds" (get $all $journey | default $default) | int64 -}}
 {{- if and (hasKey $fields $journey) (or (lt $interval 100) (gt $interval 86400000)) -}}
 {{- $errors = append $errors (printf "%s.%s: must be between 100ms and 1d" $level $journey) -}}
-{{- else if and (or (hasKey $fields $journey) (hasKey $fields $timeout)) (hasKey $all $timeout) (ge (include "pingone-flow-exporter.milliseconds" (get $all $timeout) | int64) $interval) -}}
+{{- else if and (not (hasPrefix "destinations." $level)) (or (hasKey $fields $journey) (hasKey $fields $timeout)) (hasKey $all $timeout) (ge (include "pingone-flow-exporter.milliseconds" (get $all $timeout) | int64) $interval) -}}
 {{- $errors = append $errors (printf "%s.%s: must be shorter than %s, which is %s" $level $timeout $journey (get $all $journey | default $default)) -}}
 {{- end -}}
 {{- end -}}

@@ -8,11 +8,19 @@ file        what a reload cannot change          secrets/  web/  config/config.y
 Files are mounted as whole directories, which the kubelet keeps up to date and the exporter watches.
 */}}
 
-{{/* The targets that an overlay has not removed with `null`, as JSON. */}}
+{{/* What of a map an overlay has not removed with `null`, as JSON. */}}
+{{- define "pingone-flow-exporter.kept" -}}
+{{- $kept := dict -}}
+{{- range $name, $fields := . }}{{ if not (kindIs "invalid" $fields) }}{{ $_ := set $kept $name $fields }}{{ end }}{{ end -}}
+{{- toJson $kept -}}
+{{- end -}}
+
 {{- define "pingone-flow-exporter.targets" -}}
-{{- $targets := dict -}}
-{{- range $name, $fields := .Values.targets }}{{ if not (kindIs "invalid" $fields) }}{{ $_ := set $targets $name $fields }}{{ end }}{{ end -}}
-{{- toJson $targets -}}
+{{- include "pingone-flow-exporter.kept" .Values.targets -}}
+{{- end -}}
+
+{{- define "pingone-flow-exporter.destinations" -}}
+{{- include "pingone-flow-exporter.kept" .Values.destinations -}}
 {{- end -}}
 
 {{/* A value as text: numbers are never written as 1e+06. */}}
@@ -28,7 +36,7 @@ Files are mounted as whole directories, which the kubelet keeps up to date and t
 {{- end -}}
 {{- end -}}
 
-{{/* The fields of a target or of defaults, as variables: (list prefix fields). camelCase becomes UPPER_SNAKE, lists are comma-joined. */}}
+{{/* The fields of a target, of defaults or of a destination, as variables: (list prefix fields). camelCase becomes UPPER_SNAKE, lists are comma-joined. */}}
 {{- define "pingone-flow-exporter.fields" -}}
 {{- $prefix := index . 0 -}}
 {{- range $field, $value := index . 1 }}
@@ -63,6 +71,9 @@ FLOW_EXPORTER_CONFIG_FILE: {{ include "pingone-flow-exporter.directory" "config"
 {{- include "pingone-flow-exporter.fields" (list "FLOW_EXPORTER_DEFAULTS" .Values.defaults) }}
 {{- range $name, $fields := include "pingone-flow-exporter.targets" . | fromJson }}
 {{- include "pingone-flow-exporter.fields" (list (printf "FLOW_EXPORTER_TARGETS__%s" (upper $name)) $fields) }}
+{{- end }}
+{{- range $name, $fields := include "pingone-flow-exporter.destinations" . | fromJson }}
+{{- include "pingone-flow-exporter.fields" (list (printf "FLOW_EXPORTER_DESTINATIONS__%s" (upper $name)) $fields) }}
 {{- end }}
 FLOW_EXPORTER_LOG__LEVEL: {{ .Values.log.level | quote }}
 {{- with .Values.egressCheckUrl }}
@@ -110,9 +121,14 @@ FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS: {{ include "pingone-flow-exporter.tex
 {{- range $name, $fields := include "pingone-flow-exporter.targets" . | fromJson -}}
 {{- $_ := set $targets $name (include "pingone-flow-exporter.mapping" $fields | fromYaml) -}}
 {{- end -}}
+{{- $destinations := dict -}}
+{{- range $name, $fields := include "pingone-flow-exporter.destinations" . | fromJson -}}
+{{- $_ := set $destinations $name (include "pingone-flow-exporter.mapping" $fields | fromYaml) -}}
+{{- end -}}
 {{- $file := dict "log" (dict "level" .Values.log.level) -}}
 {{- with .Values.defaults }}{{ $_ := set $file "defaults" (include "pingone-flow-exporter.mapping" . | fromYaml) }}{{ end -}}
 {{- with $targets }}{{ $_ := set $file "targets" . }}{{ end -}}
+{{- with $destinations }}{{ $_ := set $file "destinations" . }}{{ end -}}
 {{- with .Values.egressCheckUrl }}{{ $_ := set $file "egress_check_url" . }}{{ end -}}
 {{- if .Values.statusPage.url }}{{ $_ := set $file "status_page" (include "pingone-flow-exporter.mapping" .Values.statusPage | fromYaml) }}{{ end -}}
 {{- with .Values.maxConcurrentProbes }}{{ $_ := set $file "max_concurrent_probes" (include "pingone-flow-exporter.text" .) }}{{ end -}}
