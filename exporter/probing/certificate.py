@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -39,11 +40,12 @@ class RefusedCertificate(NamedTuple):
 
 def tls_facts(session: ssl.SSLObject) -> TlsFacts:
     """Return what the handshake agreed on. OpenSSL forgets it with the first alert."""
-    cipher = session.cipher()
+    cipher, leaf = session.cipher(), session.getpeercert() or {}  # empty if nothing was verified
+    ends = leaf.get("notAfter")
     return TlsFacts(
         version=session.version(),
         cipher=None if cipher is None else cipher[0],
-        not_after=not_after(session.getpeercert(binary_form=True)),
+        not_after=float(ssl.cert_time_to_seconds(ends)) if isinstance(ends, str) else None,
         chain_not_after=_chain_not_after(session),
     )
 
@@ -57,42 +59,14 @@ def _chain_not_after(session: ssl.SSLObject) -> float | None:
 
 
 @lru_cache(maxsize=256)
-def not_after(der: bytes | None) -> float | None:
-    """Return when a certificate expires, as seconds since the epoch; None if it cannot be read.
+def not_after(der: bytes) -> float | None:
+    """Return when a certificate expires, as seconds since the epoch; None if it cannot be read."""
+    from cryptography import x509  # noqa: PLC0415  3 MB, for chains and refused certificates only
 
-    The few bytes are read here (RFC 5280, section 4.1), because cryptography takes 3 MB, and most probes need
-    it for nothing else.
-    """
     try:
-        [(_, certificate)] = _elements(der or b"")
-        (_, signed), *_ = _elements(certificate)
-        version, _serial, _algorithm, _issuer, validity, *_ = _elements(signed)
-        _, (kind, expiry) = _elements(validity[1])
-        if version != _VERSION_3:
-            return None
-        return datetime.strptime(expiry.decode("ascii"), _TIMES[kind]).replace(tzinfo=UTC).timestamp()
-    except (ValueError, IndexError, KeyError):
+        return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
+    except (ValueError, x509.InvalidVersion):
         return None
-
-
-def _elements(der: bytes) -> list[tuple[int, bytes]]:
-    """Return tag and content of each element; raises IndexError or ValueError for what is not DER."""
-    elements, at = [], 0
-    while at < len(der):
-        tag, length, at = der[at], der[at + 1], at + 2
-        if length > _MAX_SHORT_LENGTH:
-            size = length - _MAX_SHORT_LENGTH - 1
-            length, at = int.from_bytes(der[at : at + size]), at + size
-        if at + length > len(der):
-            raise ValueError("the content is cut off")
-        elements.append((tag, der[at : at + length]))
-        at += length
-    return elements
-
-
-_MAX_SHORT_LENGTH = 0x7F
-_VERSION_3 = (0xA0, b"\x02\x01\x02")
-_TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}  # UTCTime, GeneralizedTime
 
 
 def refused_certificate(session: ssl.SSLObject) -> RefusedCertificate:
@@ -102,7 +76,8 @@ def refused_certificate(session: ssl.SSLObject) -> RefusedCertificate:
     found = RefusedCertificate(tls_facts(session))
     try:
         certificate = x509.load_der_x509_certificate(session.getpeercert(binary_form=True) or b"")
-        found = found._replace(begins=certificate.not_valid_before_utc, ends=certificate.not_valid_after_utc)
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        found = RefusedCertificate(replace(found.facts, not_after=ends.timestamp()), begins, ends)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (
         ValueError,
