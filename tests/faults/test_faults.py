@@ -10,7 +10,7 @@ from faults.case import STATUS, Case, Found
 from faults.details import ALIKE, DETAILS, normalized
 from faults.discovery import FAULTS as DISCOVERY_FAULTS
 from faults.federation import FAULTS as FEDERATION_FAULTS
-from faults.run import DURATION_COUNT, HEALTHY
+from faults.run import DURATION_COUNT, HEALTHY, LARGE
 from faults.table import CASES, GROUPS, detail_key
 from harness.details import templates_of
 
@@ -108,7 +108,7 @@ def test_the_counters_of_a_target_agree_with_each_other(scraped: Scraped, case: 
         assert set(counted) == expected, name
         assert min(counted.values(), default=probes) >= probes
     summary = phases(samples, DURATION_COUNT, target)
-    assert set(summary) == completed(found)
+    assert set(summary) == completed(found) or (case.name in LARGE and not summary)
     assert all(probes - samples.total(STALLED) <= count <= probes for count in summary.values())
 
 
