@@ -51,6 +51,8 @@ TLS = {"version": TEXT, "cipher": TEXT, "not_after": TIME}
 STEP = the_only(
     {
         "step": TEXT,
+        "host": TEXT,
+        "detail": TEXT,
         "reason": REASON,
         "phases": {
             "type": "object",
@@ -67,7 +69,7 @@ STEP = the_only(
         "tls": the_only(TLS, *TLS),
     },
     "http_status_code", "flow_status", "error_codes", "checks", "correlation_id", "address",
-    "addresses_tried", "tls",
+    "addresses_tried", "tls", "detail",
 )  # fmt: skip
 OUTCOME = the_only(
     {
@@ -162,8 +164,8 @@ def test_failures_are_shown_in_detail_and_the_others_are_ok(
     assert details.keys() == {broken, refused}
     facts = dict(re.findall(r"^  (\w+(?: \w+)*) {2,}(\S.*)$", details[broken], re.MULTILINE))
     assert facts.keys() == {
-        "reason", "fault", "step", "phase", "code", "error codes", "address", "correlation id",
-        "transaction id", "started at",
+        "detail", "reason", "fault", "who acts", "step", "phase", "code", "error codes", "host", "address",
+        "correlation id", "transaction id", "started at",
     }  # fmt: skip
     assert (facts["reason"], facts["fault"], facts["code"]) == ("server_error", "provider", "503")
     assert re.search(r"^  reason +connect\n  fault +network$", details[refused], re.MULTILINE)
