@@ -13,7 +13,11 @@ PATIENCE = 240.0
 machine; a busy one, with several programs on each core, has taken a minute and more."""
 
 BETWEEN_LOOKS = 0.05
-"""Seconds. Short beside what is waited for, long beside what a look costs."""
+"""Seconds. Short beside what is waited for."""
+
+REST = 4
+"""A look is followed by a rest of so many times its length: a page of hundreds of targets, asked for without
+a pause, would be the load that makes a program late."""
 
 
 def poll(
@@ -38,10 +42,11 @@ def poll(
     """
     deadline = time.monotonic() + timeout
     while True:
-        over = time.monotonic() >= deadline
+        began = time.monotonic()
+        over = began >= deadline
         seen = look()
         if accept(seen):
             return seen
         if over:
             raise AssertionError(f"waited {timeout} s for {what}; last seen:\n{describe(seen)}")
-        time.sleep(BETWEEN_LOOKS)
+        time.sleep(max(BETWEEN_LOOKS, REST * (time.monotonic() - began)))
