@@ -13,6 +13,7 @@ from exporter.probing.clock_skew import ClockSkew, clock_skew, date_timestamp
 from exporter.probing.detail import Detail, Template, contains_any
 from exporter.probing.failure import is_refused_certificate, own_shortage, read_failure
 from exporter.probing.messages import Step, Verdict
+from exporter.probing.timing import OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey
@@ -38,6 +39,8 @@ def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdic
         # The head alone is enough: it also has Retry-After, and further probes would make it worse.
         return step.judge(answer)
     error = error or RuntimeError("an exchange without an answer has an error")
+    if isinstance(error, OwnDelayError):
+        return STALLED  # not a bug: this machine is overloaded
     reason, fault = read_failure(
         error, exchange.phase, proxied=proxied, unacknowledged=exchange.unacknowledged
     )

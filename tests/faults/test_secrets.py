@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from exporter.target import Journey
 
 if TYPE_CHECKING:
     from harness.http_messages import Request
+    from harness.samples import Samples
 
 pytestmark = pytest.mark.e2e
 
@@ -95,9 +96,13 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Output]:
             }
             for style, daemon in daemons.items():
                 wait_for_all(daemon, TARGETS)
-                for labels, value in daemon.metrics().series("pingone_flow_probes_total"):
-                    if value:
-                        reasons.setdefault(labels["target"], set()).add(labels["reason"])
+                # A busy daemon answers in time with a page that lacks targets which it never rendered.
+                page = daemon.wait_until(
+                    lambda page: {labels["target"] for labels, _ in judged(page)} == TARGETS,
+                    what="every target on the page",
+                )
+                for labels, _ in judged(page):
+                    reasons.setdefault(labels["target"], set()).add(labels["reason"])
                 texts |= {
                     f"{style} {path} as {accept}": daemon.get(path, {"Accept": accept}).text
                     for path, accept in ASKED
@@ -108,6 +113,11 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Output]:
                 texts[f"the log as {style}"] = daemon.log()
                 texts[f"standard output of {style}"] = daemon.stdout.read_text(encoding="utf-8")
         yield Output(texts, stage.requests, reasons)
+
+
+def judged(page: Samples) -> list[tuple[Mapping[str, str], float]]:
+    """Return the counters of probes that ended."""
+    return [(labels, value) for labels, value in page.series("pingone_flow_probes_total") if value]
 
 
 def pages(daemon: Daemon, place: str) -> str:

@@ -35,13 +35,13 @@ from exporter.probing.detail import (
     sentence,
 )
 from exporter.probing.failure import ResolutionError
-from exporter.probing.findings import evaluate
+from exporter.probing.findings import OUR_BUG, STALLED, evaluate
 from exporter.probing.journeys.federation import federation
 from exporter.probing.judge import judge
 from exporter.probing.links import parse_link
 from exporter.probing.messages import Answer, Expectation, Request, Step, Verdict
 from exporter.probing.origin import split_url
-from exporter.probing.timing import DeadlineError
+from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Reason
 
@@ -375,3 +375,10 @@ def test_whatever_a_certificate_says_a_detail_is_one_of_the_templates(
     refused = RefusedCertificate(replace(TLS, not_after=at), ends, ends, names)
     text = described(exchange, step, evaluate(exchange, step), refused=refused, secrets=(SECRET,))
     assert templates_of(text)
+
+
+def test_our_own_delay_is_told_from_a_bug(caplog: pytest.LogCaptureFixture) -> None:
+    step = Step("authorize", Request("GET", "https://auth.example.com/as/authorize"), judge=lambda _: OUR_BUG)
+    verdict = evaluate(Exchange(error=OwnDelayError()), step)
+    assert verdict == STALLED
+    assert caplog.records == []
