@@ -69,7 +69,7 @@ def variables(stage: Stage, credentials: str = "") -> dict[str, str]:
         credentials: `user:password@` for proxies.
     """
     environment = {
-        "FLOW_EXPORTER_DEFAULTS__INTERVAL": "15s",
+        "FLOW_EXPORTER_DEFAULTS__INTERVAL": "30s",  # hundreds of targets are load enough
         "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "9900ms",
         "FLOW_EXPORTER_DEFAULTS__CA_FILE": str(stage.authority.ca_file),
         "FLOW_EXPORTER_LOG__LEVEL": "debug",

@@ -93,6 +93,8 @@ def test_the_counters_of_a_target_agree_with_each_other(scraped: Scraped, case: 
     samples, target, found = scraped.samples, case.name, case.found
     probes = judged(samples, target)
     assert probes >= 1
+    if case.name in LARGE:  # a busy machine may need more than the timeout to send one
+        probes -= samples.total("pingone_flow_probes_total", target=target, reason=Reason.TIMEOUT)
     assert probes == samples.value(
         "pingone_flow_probes_total", target=target, reason=found.reason, fault=found.fault
     )
