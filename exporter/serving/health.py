@@ -121,7 +121,7 @@ def summarize(status: TargetStatus, now: float) -> Summary:
     before = f"{failures} of the last {failures + successes} probes failed, " if unstable else ""
     if last is not decisive and not status.failing:
         return Summary(f"{before}{_pause(last)}; last ok at", decisive.ended_at, "")
-    if unstable:
+    if unstable or status.slow:  # the badge says something else
         before += "failing since" if status.failing else "ok since"
     after = ""
     if status.failing:
