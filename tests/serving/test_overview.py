@@ -103,7 +103,7 @@ def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
         (
             slow(),
             (
-                "slow emea auth.pingone.eu since 14:00 UTC (3 min ago); "
+                "slow emea auth.pingone.eu ok since 14:00 UTC (3 min ago); "
                 "last probe took 2.50 s, objective 2.00 s"
             ),
         ),
