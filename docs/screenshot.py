@@ -25,7 +25,7 @@ from harness.browser import Visit, browsing  # noqa: E402  found by the line abo
 from harness.daemon import COMMAND  # noqa: E402  likewise
 from harness.waiting import poll  # noqa: E402  likewise
 
-WINDOW = (1280, 990)
+WINDOW = (1280, 870)
 MAX_BYTES = 150_000
 DELAY_SECONDS = 105.0
 """In the demo's second minute most of its federations fail."""
