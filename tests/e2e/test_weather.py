@@ -35,9 +35,9 @@ PARAMETERS: Mapping[str, Mapping[str, float]] = {
 
 OBJECTIVE = 0.25
 PACE = {
-    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "1s",
+    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "3s",
     # Longer than any machine needs; only silence ends at it.
-    "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "950ms",
+    "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "2900ms",
     "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": f"{OBJECTIVE * 1000:.0f}ms",
     "FLOW_EXPORTER_LOG__LEVEL": "debug",
     "FLOW_EXPORTER_LOG__FORMAT": "json",
