@@ -39,9 +39,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
     command = asking(directory / "etc")
     with NameServer(), Stage(directory) as stage:
         environment = {
-            "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
-            "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1s",
-            **target_variables(HEALTHY, named("good")(stage), interval="1s", timeout="900ms"),
+            "FLOW_EXPORTER_DEFAULTS__INTERVAL": "6s",
+            "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "4s",
+            **target_variables(HEALTHY, named("good")(stage), interval="2s", timeout="1900ms"),
         }
         for number in range(HANGING):
             environment |= target_variables(f"hanging_{number}", f"http://hang-{number}.{ZONE}")
