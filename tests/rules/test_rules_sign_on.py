@@ -115,7 +115,7 @@ def test_environments_that_share_a_host_are_different_destinations(tmp_path: Pat
     text = Text(
         alert="PingOneDestinationOutage",
         labels={"job": JOB, "destination_auth_host": HUB, "destination_environment_id": other},
-        description=f"100% of the targets with destination {HUB}, environment {other}, fail at a step of "
+        description=f"100% of the targets with destination {HUB}, environment {other}, failed at a step of "
         "the destination; 2 at step callback with exchange_rejected, fault configuration. To investigate, "
         "run with the exporter's environment: pingone-flow-exporter probe emea apac",
     )
