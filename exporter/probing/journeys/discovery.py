@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from exporter.probing.links import parse_link
 from exporter.probing.messages import Request, Step, Steps
 from exporter.probing.metadata import (
     issuer_expectation,
@@ -34,7 +35,8 @@ def discovery(target: Target, _token: Callable[[], str]) -> Steps:
         request=Request("GET", expectation.metadata_url),
         judge=partial(judge_metadata, expectation=expectation),
     )
-    if metadata.location is None:  # a good verdict has it
+    link, issuer = parse_link(metadata.location), parse_link(expectation.metadata_url)
+    if metadata.location is None or link is None or issuer is None:  # a good verdict has it
         return
     yield Step(
         name="jwks",
@@ -44,5 +46,5 @@ def discovery(target: Target, _token: Callable[[], str]) -> Steps:
             algorithms=signing_algorithms(metadata.flow),
             metadata_hash=metadata_hash(metadata.flow),
         ),
-        foreign=True,  # the judge of the metadata admits configured hosts alone
+        foreign=link.origin != issuer.origin,  # the judge of the metadata admits configured hosts alone
     )
