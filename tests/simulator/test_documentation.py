@@ -18,6 +18,7 @@ from exporter.simulator import (
     parse_weather,
     read_script,
 )
+from exporter.simulator.simulated_status_page import IMPACTS
 
 PAGE = reference()
 CELLS = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+) \|$", re.MULTILINE)
@@ -71,8 +72,16 @@ def test_the_script_can_be_played_in_the_demo() -> None:
 
 def test_the_examples_change_the_weather_of_existing_environments() -> None:
     names = {environment.name for environment in demo_environments()}
-    commands = [shlex.split(line, comments=True) for line in PAGE.splitlines() if "curl -X PUT" in line]
+    commands = [
+        shlex.split(line, comments=True) for line in PAGE.splitlines() if "curl -X PUT $WEATHER" in line
+    ]
     assert len(commands) == 2
     for command in commands:
         assert command[3].rpartition("/")[2] in names
         parse_weather(json.loads(command[command.index("-d") + 1]))  # raises if it is invalid
+
+
+def test_the_examples_switch_the_status_page_to_a_status_that_it_has() -> None:
+    statuses = re.findall(r"curl -X PUT \S+/status-page/(\w+)", PAGE)
+    assert statuses
+    assert set(statuses) <= set(IMPACTS)
