@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 PACE = {
-    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
+    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "4s",  # a look at everything fits between two probes
     "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "900ms",
     "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "200ms",
 }
