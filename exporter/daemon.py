@@ -29,14 +29,7 @@ from exporter.config_files import (
 from exporter.listings import Listings
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
 from exporter.outcome import Observer
-from exporter.probing import (
-    EgressCheck,
-    Prober,
-    SSLContexts,
-    StatusPage,
-    list_providers,
-    warm_up,
-)
+from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, list_providers, warm_up
 from exporter.process import (
     environment_warnings,
     freeze_gc,
@@ -50,7 +43,7 @@ from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_ap
 from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
-from exporter.target import Target
+from exporter.target import Journey, Target
 from exporter.tls import TlsFileError
 
 FILE_WATCH_INTERVAL = 5.0
@@ -309,9 +302,10 @@ class Daemon:
     async def _list_providers(self, name: str) -> None:
         """List the identity providers of a destination, and probe those that there are."""
         destination = self._listings.destination(name)
-        if destination is None:
-            return
+        if destination is None or self._schedule.backs_off(destination.template, Journey.FEDERATION):
+            return  # while its environment limits the rate, what is known stays
         listing = await list_providers(self._prober, destination)
+        self._schedule.back_off(destination.template, Journey.FEDERATION, listing.outcome)
         async with self._retargeting:
             now = self._listings.destination(name)
             if self._stopping or now is None or not now.is_listed_as(destination):

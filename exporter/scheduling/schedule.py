@@ -400,17 +400,26 @@ class Schedule:
         if job.removed:  # it was cancelled, and ended all the same
             self._skip(job, SkipCause.CANCELLED)
             return
-        if outcome.reason is Reason.RATE_LIMITED:
-            self._back_off(job, outcome)
+        self.back_off(job.target, job.journey, outcome)
         for observer in self._observers:
             try:
                 observer.observe(outcome)
             except Exception:  # noqa: BLE001  one observer's bug must not cost the others the outcome
                 _log.exception("observer failed: a bug in the exporter", extra={"target": job.target.name})
 
-    def _back_off(self, limited: ProbeJob, outcome: Outcome) -> None:
-        self._backoff.start(limited.target, limited.journey, outcome.side, outcome.retry_after)
-        scope = limited.target.rate_scope(outcome.side)
+    def backs_off(self, target: Target, journey: Journey) -> bool:
+        """Return whether no requests of a journey are due, since the provider limits their rate."""
+        return self._backoff.includes(target, journey)
+
+    def back_off(self, target: Target, journey: Journey, outcome: Outcome) -> None:
+        """Pause all probes of the environment that has limited the rate of requests, if one has.
+
+        The schedule does so after each of its probes; call it after other requests of a journey.
+        """
+        if outcome.reason is not Reason.RATE_LIMITED:
+            return
+        self._backoff.start(target, journey, outcome.side, outcome.retry_after)
+        scope = target.rate_scope(outcome.side)
         for job in self._jobs.values():
             if any(job.target.rate_scope(side) == scope for side in job.journey.sides):
                 self._notify_of_backoff(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from harness.daemon import run_command
 from harness.http_messages import Answer, Request, json_answer
+from harness.variables import target_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +36,9 @@ class Hub:
 
     def __init__(self, server: HttpServer, names: Mapping[str, str]) -> None:
         self.offered = dict(names)
-        self.davinci = False
+        self.davinci = self.limited = False
+        self.begun = 0
+        """Sign-ons that began while they were limited."""
         self._server = server
         server.always(self.answer)
 
@@ -44,6 +48,10 @@ class Hub:
             provider = parse_qs(urlsplit(request.target).query)["providerId"][0]
             headers = (("Location", self.location(provider)), ("Content-Length", "0"))
             await Answer(status=302, headers=headers)(request, writer)
+        elif path == f"/{HUB}/as/authorize" and self.limited:
+            self.begun += 1
+            headers = (("Retry-After", "200"), ("Content-Length", "0"))
+            await Answer(status=429, headers=headers)(request, writer)
         elif path == f"/{HUB}/as/authorize" and self.davinci:
             document = {"interactionId": "i", "companyId": HUB, "connectionId": "c", "capabilityName": "n"}
             await json_answer(document)(request, writer)
@@ -106,6 +114,11 @@ def reasons(samples: Samples) -> dict[str, str]:
     }
 
 
+def paused(samples: Samples) -> dict[str, float]:
+    series = samples.series("pingone_flow_backoff_until_timestamp_seconds")
+    return {labels["target"]: until for labels, until in series}
+
+
 ALL = {f"hub_partner_{number}_{number}f2a" for number in range(1, 5)} | {"hub_old_saml_5aaa"}
 
 
@@ -165,6 +178,24 @@ def test_a_listing_that_fails_keeps_the_targets(hub: Hub, daemon: Factory[..., D
     assert set(reasons(samples)) == ALL
     cause = re.compile(r"listing of identity providers failed.*DaVinci flow")
     running.wait_for_log(cause, what="the cause in the log")
+
+
+def test_a_listing_that_is_rate_limited_pauses_the_environment_and_itself(
+    hub: Hub, http_server: Factory[..., HttpServer], daemon: Factory[..., Daemon]
+) -> None:
+    beside = http_server()
+    other = target_variables("other", beside.base_url, interval="1s")
+    running = daemon(hub.variables(FEDERATION_INTERVAL="1h") | other)
+    everything = ALL | {"other"}
+    running.wait_until(lambda samples: set(reasons(samples)) == everything, what="all to be probed")
+    before = time.time()
+    hub.limited = True  # no probe is due for an hour: a listing is what meets it
+    samples = running.wait_until(lambda samples: set(paused(samples)) == ALL, what="the environment to pause")
+    assert all(before + 199 < until < time.time() + 201 for until in paused(samples).values())
+    assert samples.value("pingone_flow_destination_refresh_success", destination="hub") == 0
+    listings = hub.begun
+    beside.wait_for_requests(len(beside.requests) + 3)  # as many listings were due meanwhile
+    assert hub.begun == listings
 
 
 def test_shards_share_the_targets_and_one_reports_the_destination(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scheduling.recorder import EXACT, Probe, due_runs, make_target, run_schedule
+from scheduling.recorder import EXACT, Probe, due_runs, make_outcome, make_target, run_schedule, simulate
 from scheduling.virtual_time import EPOCH
 
 from exporter.outcome import SkipCause
@@ -16,6 +17,7 @@ from exporter.target import Journey, JourneyTiming, Target
 
 if TYPE_CHECKING:
     from scheduling.recorder import Recorder
+    from scheduling.virtual_time import VirtualTime
 
 
 def limited_once(name: str, retry_after: float | None, *, number: int = 0) -> Callable[[str, int], Probe]:
@@ -205,3 +207,24 @@ def test_a_source_that_is_not_configured_backs_off_its_own_target_only() -> None
     limit = Probe(reason=Reason.RATE_LIMITED, retry_after=45.0, step="source_authorize")
     record = run_schedule(targets, 60.0, script=lambda name, n: limit if (name, n) == ("a", 0) else Probe())
     assert {skip.target for skip in record.skips} == {"a"}
+
+
+def test_other_requests_that_are_limited_pause_the_probes_of_their_environment() -> None:
+    target, elsewhere = make_target("t", host="h"), make_target("other", host="i")
+    limited = make_outcome("listing", Journey.AUTHORIZE, Probe(reason=Reason.RATE_LIMITED, retry_after=45.0))
+
+    async def scenario(record: Recorder, _: VirtualTime) -> None:
+        schedule = record.schedule([target, elsewhere])
+        schedule.back_off(target, Journey.AUTHORIZE, make_outcome("listing", Journey.AUTHORIZE, Probe()))
+        assert not schedule.backs_off(target, Journey.AUTHORIZE)
+        schedule.start()
+        await asyncio.sleep(1.0)
+        schedule.back_off(target, Journey.AUTHORIZE, limited)
+        assert schedule.backs_off(target, Journey.AUTHORIZE)
+        assert not schedule.backs_off(elsewhere, Journey.AUTHORIZE)
+        assert [(start.target, start.until - EPOCH) for start in record.backoffs] == [("t", 46.0)]
+        await asyncio.sleep(45.0)
+        assert not schedule.backs_off(target, Journey.AUTHORIZE)
+        await schedule.stop(grace=1e6)
+
+    simulate(scenario)
