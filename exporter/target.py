@@ -88,7 +88,7 @@ class ProviderKind(StrEnum):
     PINGONE = "pingone"
     OIDC = "oidc"
     OAUTH = "oauth"
-    """OAuth without `openid` among its scopes: nothing but the link can be checked."""
+    """A social login, or OAuth without `openid` among its scopes: nothing but the link can be checked."""
     SAML = "saml"
 
 

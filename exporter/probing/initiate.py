@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from exporter.probing.detail import Detail, Template, origin_of
@@ -16,6 +17,9 @@ from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind, ReadyBy, SourceKind, Target
 
 _AUTHORIZE_PATH = "/as/authorize"
+_CALLBACK = "/rp/callback/"
+_OAUTH_1 = "oauth_token"
+_SECRETS = frozenset({"state", "nonce", _OAUTH_1})
 _SAML_REQUEST = "SAMLRequest"
 _SAML_OK = Verdict(Reason.OK, Fault.NONE, kind=ProviderKind.SAML)
 _SAML_NOT_ALLOWED = replace(NOT_ALLOWED, kind=ProviderKind.SAML)
@@ -79,7 +83,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     request = read_request(target, destination, link)
     if request is None:
         return NOT_ALLOWED
-    secrets = tuple(value for name, value in link.parameters() if name in {"state", "nonce"} and value)
+    secrets = tuple(value for name, value in link.parameters() if name in _SECRETS and value)
     found = Verdict(Reason.OK, Fault.NONE, location=link.url, kind=request.kind, secrets=secrets)
     if is_link_only(target, request.kind):
         return found
@@ -129,7 +133,8 @@ def read_request(target: Target, destination: Endpoints, link: Link) -> Provider
         return None
     else:
         scoped = "scope" not in parameters or "openid" in parameters["scope"].split()
-        kind = ProviderKind.OIDC if scoped or has_request_object(link) else ProviderKind.OAUTH
+        is_oidc = (scoped or has_request_object(link)) and not _is_social(parameters, destination)
+        kind = ProviderKind.OIDC if is_oidc else ProviderKind.OAUTH
     return ProviderRequest(
         link,
         kind,
@@ -138,6 +143,14 @@ def read_request(target: Target, destination: Endpoints, link: Link) -> Provider
         state=parameters.get("state") or None,
         prompt_none="none" in parameters.get("prompt", "").split(),
     )
+
+
+def _is_social(parameters: Mapping[str, str], destination: Endpoints) -> bool:
+    """Return True for a consumer provider: PingOne has a callback for each (`google`), or it uses OAuth 1."""
+    callback = parse_link(parameters.get("redirect_uri"))
+    is_own = callback is not None and destination.has(callback, _CALLBACK)
+    is_general = callback is not None and callback.path.endswith(f"{_CALLBACK}openid_connect")
+    return _OAUTH_1 in parameters or (is_own and not is_general)
 
 
 def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | None:
@@ -178,7 +191,7 @@ def _missing(request: ProviderRequest, destination: Endpoints) -> str | None:
     if request.link.parameter("client_id") is None:
         return "client_id"
     callback = parse_link(request.redirect_uri)
-    is_known = callback is not None and destination.has(callback, "/rp/callback/")
+    is_known = callback is not None and destination.has(callback, _CALLBACK)
     if not is_known and (request.redirect_uri is not None or not request.has_request_object):
         return "redirect_uri"
     return None if request.state is not None or request.has_request_object else "state"

@@ -131,6 +131,41 @@ def test_of_oauth_without_openid_only_the_link_is_checked_for_listed_targets(
     assert probed.finding == ("initiate" if listed else "source_authorize", "ok", "none")
 
 
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [("google", "initiate"), ("facebook", "initiate"), ("openid_connect", "source_authorize")],
+)
+def test_of_a_listed_social_login_only_the_link_is_checked_whatever_its_scopes(kind: str, step: str) -> None:
+    """PingOne has a callback for each social login, besides that of OpenID Connect in general."""
+
+    def initiate(played: Federation, _: Heard) -> Response:
+        callback = played.redirect_uri.replace("openid_connect", kind)
+        return Response(302, location=idp(played, redirect_uri=callback, scope="openid%20email"))
+
+    probed = probe(
+        {"initiate": initiate, "/realms/fed/auth": none_is_ready("login_required")},
+        **WITHOUT_SOURCE,
+        source_kind=SourceKind.AUTO,
+        listed=LISTED,
+    )
+    assert probed.finding == (step, "ok", "none")
+    assert probed.outcome.kind == ("oidc" if step == "source_authorize" else "oauth")
+
+
+def test_a_callback_of_another_host_makes_no_social_login() -> None:
+    callback = "https://evil.example/rp/callback/google"
+    answers = answers_of_provider(none_is_ready("login_required"), redirect_uri=callback)
+    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO, listed=LISTED)
+    assert probed.finding == ("initiate", "location_invalid", "configuration")
+
+
+def test_of_a_listed_provider_with_oauth_1_only_the_link_is_checked() -> None:
+    location = "https://api.social.example/oauth/authenticate?oauth_token=planted-token"
+    initiate = Response(302, location=location)
+    probed = probe({"initiate": initiate}, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO, listed=LISTED)
+    assert (probed.finding, probed.outcome.kind) == (("initiate", "ok", "none"), "oauth")
+
+
 # To the login page
 
 FOLLOWED = WITHOUT_SOURCE | {"source_kind": SourceKind.OIDC, "ready_by": ReadyBy.LOGIN_PAGE}
