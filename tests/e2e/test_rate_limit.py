@@ -23,12 +23,12 @@ pytestmark = pytest.mark.e2e
 OTHER_SOURCE = "bbbbbbbb-0000-4000-8000-000000000000"
 HELD = ("held_a", "held_b")
 FREE = ("other_environment", "other_host")
-ASKED_FOR = 2.0
+ASKED_FOR = 5.0
 BACKOFF = "pingone_flow_backoff_until_timestamp_seconds"
 SKIPPED = "pingone_flow_exporter_probes_skipped_total"
 
 # By the clock of a provider that is years ahead: a date is to be read by the `Date` beside it.
-DATED = (("Date", "Tue, 01 Jan 2041 00:00:00 GMT"), ("Retry-After", "Tue, 01 Jan 2041 00:00:02 GMT"))
+DATED = (("Date", "Tue, 01 Jan 2041 00:00:00 GMT"), ("Retry-After", "Tue, 01 Jan 2041 00:00:05 GMT"))
 
 
 class Limiting:
@@ -41,10 +41,12 @@ class Limiting:
     def __init__(self, server: HttpServer) -> None:
         self._server = server
         self.refusal: Answer | None = None
+        self.refused_at = 0.0
 
     async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> None:
         if self.refusal is not None and is_of(request, SOURCE):
             refusal, self.refusal = self.refusal, None
+            self.refused_at = request.received_at
             await refusal(request, writer)
         else:
             await self._server.answer_flow(request, writer)
@@ -79,7 +81,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
 
 
 @pytest.mark.parametrize(
-    "headers", [(("Retry-After", "2"),), DATED], ids=["in_seconds", "as_a_date_of_another_clock"]
+    "headers", [(("Retry-After", "5"),), DATED], ids=["in_seconds", "as_a_date_of_another_clock"]
 )
 def test_all_targets_of_the_environment_pause_for_as_long_as_it_asks(
     setting: Setting, headers: tuple[tuple[str, str], ...]
@@ -106,8 +108,9 @@ def test_all_targets_of_the_environment_pause_for_as_long_as_it_asks(
     assert [moment for moment in came if moment >= ends_at - 0.01]
 
     elsewhere = [request for request in setting.host.requests if is_of(request, OTHER_SOURCE)]
+    refused_at = setting.limiting.refused_at  # a busy machine may see the holds only just before they end
     for others in (elsewhere, setting.other_host.requests):
-        assert [request for request in others if silent_from < request.received_at < ends_at]
+        assert [request for request in others if refused_at < request.received_at < ends_at]
     for name in HELD:
         assert skipped(after, name) > skipped(before, name)
         assert after.value("pingone_flow_probe_consecutive_failures", target=name) == 0.0
