@@ -25,7 +25,7 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 # Tests that start programs: Prometheus, promtool, Helm, a browser, an image builder, or the installed command.
 WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
 
-.PHONY: help venv setup demo test test-tls unit bench lint format image test-tools docs rules pins clean
+.PHONY: help venv setup demo test test-busy test-tls unit bench lint format image test-tools docs rules pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,12 @@ PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: setup ## run all tests; coverage of exporter/ must be at least 95 %
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
+
+# No test may depend on the machine's speed.
+BURNERS := 1 2 3 4
+test-busy: setup ## run all tests beside four programs that never rest
+	@pids=; for number in $(BURNERS); do $(BIN)/python -c 'while True: pass' & pids="$$pids $$!"; done; \
+	trap 'kill $$pids' EXIT; $(MAKE) test
 
 unit: setup ## run the unit tests only: those that start no program
 	$(BIN)/python -m pytest $(PARALLEL) $(addprefix --ignore=tests/,$(WITH_PROCESSES))
