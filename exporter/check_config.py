@@ -54,7 +54,7 @@ def check_config(config: Config) -> ConfigReport:
     A login hint may name a person, a query may hold anything, and a proxy URL has a user and a password: of
     these the text only shows that they are set.
     """
-    all_targets = (*config.targets, *config.elsewhere)
+    all_targets = config.enabled
     blocks = [*_load_tables(config, all_targets), *_first_probes_table(config)]
     blocks += [_block(f"target {target.name}", _target_rows(target)) for target in config.targets]
     blocks += [_block(f"destination {each.name}", _destination_rows(each)) for each in config.destinations]
@@ -220,7 +220,7 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
     if shard.count > 1:
         total = own + len(config.elsewhere)
         yield "shard", f"{shard.index} of 0 to {shard.count - 1}, with {own} of {total} targets"
-    yield "disabled targets", ", ".join(config.disabled)
+    yield "disabled targets", ", ".join(target.name for target in config.disabled)
     yield "listen addresses", ", ".join(map(str, web.listen_address))
     yield "web security", None if config.security is None else ", ".join(_security(config.security))
     yield "health addresses", ", ".join(map(str, web.health_listen_address or ()))

@@ -145,8 +145,7 @@ class Daemon:
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
             suspended=self._sign_on_suspension,
-            # Every shard lists each destination, and one reports it.
-            destinations=lambda: () if self.config.shard.index else self._listings.statuses(),
+            destinations=self._listings.statuses,
         )
         self._metrics.set_shard(config.shard.index, config.shard.count)
         self._history, self._outcome_log = History(), LogObserver()

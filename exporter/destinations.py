@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -147,21 +147,21 @@ class Plan:
 
     Args:
         targets: by name.
-        states: of each provider, and the name of the target that watches it, if one does.
+        states: of each provider, with the name of the target that watches it, if one does.
     """
 
     targets: tuple[Target, ...] = ()
-    states: tuple[tuple[ProviderState, str], ...] = ()
+    states: tuple[tuple[ProviderState, str, OfferedProvider], ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Names of the targets with a missing provider."""
-        return tuple(sorted(name for state, name in self.states if state is ProviderState.MISSING))
+        return tuple(sorted(name for state, name, _ in self.states if state is ProviderState.MISSING))
 
     def counts(self, link_only: Collection[str] = ()) -> Mapping[ProviderState, int]:
         """Return how many providers are in each state."""
         counts = dict.fromkeys(ProviderState, 0)
-        for state, name in self.states:
+        for state, name, _ in self.states:
             is_link = state is ProviderState.WATCHED and name in link_only
             counts[ProviderState.LINK_ONLY if is_link else state] += 1
         return counts
@@ -296,43 +296,77 @@ def _slug(text: str) -> str:
     return _OTHER_CHARACTERS.sub("_", text.lower()).strip("_")[:MAX_SLUG_LENGTH].strip("_")
 
 
-def plan(destination: Destination, known: Known, *, explicit: Iterable[Target] = ()) -> Plan:
-    """Return what is to be probed."""
+def plan(
+    destination: Destination,
+    known: Known,
+    *,
+    explicit: Iterable[Target] = (),
+    disabled: Iterable[Target] = (),
+    is_own: Callable[[str], bool] = lambda _: True,
+) -> Plan:
+    """Return what is to be probed.
+
+    Args:
+        destination: as it is configured.
+        known: what its listings have shown.
+        explicit: targets of the settings; one that names a provider replaces the discovered target.
+        disabled: likewise, but switched off: nothing watches the providers that these name.
+        is_own: whether a provider of this id is of this shard; the others are in the plans of theirs.
+    """
     environment = destination.template.destination_environment_id
-    by_name = {
-        target.provider_id: target.name
-        for target in explicit
-        if target.provider_id and target.destination_environment_id == environment
-    }
-    by_id = {provider_id.lower(): name for provider_id, name in by_name.items()}
+    watching, switched_off = _name_of(explicit, environment), _name_of(disabled, environment)
     targets, states = [], []
     for each in known.providers:
-        state, provider = each.state, each.provider
-        own = by_id.get(provider.id.lower()) or by_name.get(provider.name)
+        state, provider, target = each.state, each.provider, each.target
+        if not is_own(_identifier(provider)):
+            continue
         if state is ProviderState.WATCHED and not provider.id:
             continue  # EXPECT waits for it; one listing without it may be chance
-        if own is not None and state in _LEFT_OUT:
-            state = ProviderState.WATCHED
-        elif own is None and state not in _LEFT_OUT:
+        if (own := watching(provider)) is not None:
+            target, state = own, ProviderState.WATCHED if state in _LEFT_OUT else state
+        elif switched_off(provider) is not None:
+            if each.absent:
+                continue
+            target, state = "", ProviderState.FILTERED
+        elif state not in _LEFT_OUT:
             targets.append(_target(destination, each))
-        states.append((state, own or each.target))
+        states.append((state, target, provider))
     targets.sort(key=lambda target: target.name)
     return Plan(targets=tuple(targets), states=tuple(states))
 
 
+def _name_of(targets: Iterable[Target], environment: str) -> Callable[[OfferedProvider], str | None]:
+    """Return what finds the name of the target that names a provider, by id or by name."""
+    by_name = {
+        target.provider_id: target.name
+        for target in targets
+        if target.provider_id and target.destination_environment_id == environment
+    }
+    by_id = {provider_id.lower(): name for provider_id, name in by_name.items()}
+    return lambda provider: by_id.get(provider.id.lower()) or by_name.get(provider.name)
+
+
+def _identifier(provider: OfferedProvider) -> str:
+    """Return the id; of an entry of EXPECT that was never offered, the entry."""
+    return provider.id or provider.name
+
+
 def listed_once(
-    destination: Destination, offered: Collection[OfferedProvider], explicit: Collection[Target]
-) -> tuple[Known, Plan]:
+    destination: Destination,
+    offered: Collection[OfferedProvider],
+    explicit: Collection[Target],
+    disabled: Collection[Target],
+) -> Plan:
     """Return what a single listing shows; what EXPECT lists and is not there is missing at once."""
-    known, taken = Known(), {target.name for target in explicit}
+    known, taken = Known(), {target.name for target in (*explicit, *disabled)}
     for _ in range(MISSING_AFTER_LISTINGS):
         known = after_listing(destination, known, offered, now=0.0, taken=taken)
-    return known, plan(destination, known, explicit=explicit)
+    return plan(destination, known, explicit=explicit, disabled=disabled)
 
 
 def _target(destination: Destination, known: KnownProvider) -> Target:
     provider = known.provider
-    identifier = provider.id or provider.name
+    identifier = _identifier(provider)
     return replace(
         destination.template,
         name=known.target,

@@ -85,13 +85,11 @@ class Listings:
 
     def targets(self) -> tuple[Target, ...]:
         """Return this shard's targets: the configured ones, then the discovered ones."""
-        index, count = self._config.shard.index, self._config.shard.count
         discovered = (target for listed in self._listed.values() for target in listed.plan.targets)
-        own = (target for target in discovered if shard_of(target.provider_id or "", count) == index)
-        return (*self._config.targets, *own)
+        return (*self._config.targets, *discovered)
 
     def statuses(self) -> tuple[DestinationStatus, ...]:
-        """Return what is known of each destination."""
+        """Return what is known of each destination; of its providers, this shard's share."""
         return tuple(
             DestinationStatus(
                 name=name,
@@ -112,17 +110,21 @@ class Listings:
             self._link_only.discard(outcome.target)
 
     def _plan(self, listed: _Listed) -> None:
-        explicit = (*self._config.targets, *self._config.elsewhere)
-        listed.plan = plan(listed.destination, listed.known, explicit=explicit)
+        config, shard = self._config, self._config.shard
+        listed.plan = plan(
+            listed.destination,
+            listed.known,
+            explicit=config.enabled,
+            disabled=config.disabled,
+            is_own=lambda provider: shard_of(provider, shard.count) == shard.index,
+        )
         # Names of targets that are gone go with them.
-        self._link_only &= {name for each in self._listed.values() for _, name in each.plan.states}
+        self._link_only &= {name for each in self._listed.values() for _, name, _ in each.plan.states}
 
     def _names_beside(self, name: str) -> Collection[str]:
         """Return the names of targets that are not of the named destination."""
-        explicit = (*self._config.targets, *self._config.elsewhere)
         others = (listed for other, listed in self._listed.items() if other != name)
         return {
-            *(target.name for target in explicit),
-            *self._config.disabled,
+            *(target.name for target in (*self._config.enabled, *self._config.disabled)),
             *(provider.target for listed in others for provider in listed.known.providers),
         }

@@ -222,10 +222,10 @@ class DestinationStatus:
     Args:
         name: of the destination in the settings.
         auth_host: where it answers.
-        counts: identity providers in each state.
+        counts: this shard's identity providers in each state.
         refresh_ok: whether the last listing succeeded; None before the first.
         last_success: when the last good listing was; None before that.
-        missing: names of the targets with a missing provider.
+        missing: names of this shard's targets with a missing provider.
     """
 
     name: str

@@ -22,9 +22,11 @@ from exporter.destinations import (
     ProviderState,
     after_listing,
     after_reload,
+    listed_once,
     offered_provider,
     plan,
 )
+from exporter.settings import shard_of
 from exporter.target import DestinationApplication, Journey, Target
 
 ENVIRONMENT = "94e3268d-847d-47aa-a45e-1ef8dd8f4df0"
@@ -196,6 +198,47 @@ def test_an_explicit_target_with_the_same_provider_wins() -> None:
     found = plan(hub(), listed(hub(), [A, B, C]), explicit=[by_id, by_name, elsewhere])
     assert names(found) == ["hub_partner_c_cccc"]
     assert counts(found) == {"watched": 3}
+
+
+def test_nothing_watches_a_provider_that_the_settings_switch_off() -> None:
+    off = replace(TEMPLATE, name="off", provider_id="Partner B")
+    destination = hub(expect=frozenset({"Partner B"}))
+    found = plan(destination, listed(destination, [A, B]), disabled=[off])
+    assert names(found) == ["hub_old_one_3f2a"]
+    assert counts(found) == {"watched": 1, "filtered": 1}
+    gone = plan(destination, listed(destination, [A, B], [A], [A]), disabled=[off])
+    assert (names(gone), counts(gone)) == (["hub_old_one_3f2a"], {"watched": 1})
+    assert counts(plan(destination, listed(destination, [A], [A]), disabled=[off])) == {"watched": 1}
+
+
+def test_an_enabled_target_watches_a_provider_that_another_one_switches_off() -> None:
+    off, on = (replace(TEMPLATE, name=name, provider_id=A.id) for name in ("off", "on"))
+    found = plan(hub(), listed(hub(), [A]), explicit=[on], disabled=[off])
+    assert (names(found), found.states) == ([], ((ProviderState.WATCHED, "on", A),))
+
+
+def test_a_single_listing_takes_no_name_of_a_target_that_is_switched_off() -> None:
+    off = replace(TEMPLATE, name="hub_old_one_3f2a", provider_id=B.id)
+    found = listed_once(hub(), [A, B], [], [off])
+    (name,) = names(found)
+    assert re.fullmatch(r"hub_old_one_[0-9a-f]{8}", name)
+    assert counts(found) == {"watched": 1, "filtered": 1}
+
+
+@given(PROVIDERS, PROVIDERS, st.integers(1, 4))
+def test_each_provider_and_each_target_is_in_the_plan_of_one_shard(
+    first: list[OfferedProvider], second: list[OfferedProvider], shards: int
+) -> None:
+    destination = hub(max_providers=5, expect=frozenset({"x", "y"}), exclude=re.compile("[0-9]"))
+    known = listed(destination, first, second, second)
+    whole = plan(destination, known)
+
+    def share(index: int) -> Plan:
+        return plan(destination, known, is_own=lambda provider: shard_of(provider, shards) == index)
+
+    shares = [share(index) for index in range(shards)]
+    assert sorted(state for share in shares for state in share.states) == sorted(whole.states)
+    assert sorted(name for share in shares for name in names(share)) == names(whole)
 
 
 def test_providers_of_which_only_the_link_is_checked_are_counted_apart() -> None:

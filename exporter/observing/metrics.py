@@ -62,7 +62,7 @@ class Metrics(Collector):
         buckets: upper bounds of the duration histogram, in seconds.
         federation_buckets: the same for the journey `federation`; empty for the same as `buckets`.
         suspended: returns why sign-on of a target is suspended, None if it is not.
-        destinations: returns what is known of the destinations that this exporter reports.
+        destinations: returns what is known of each destination.
         wall: seconds since the epoch.
         clock: monotonic seconds, for work that yields.
     """
@@ -178,7 +178,7 @@ class Metrics(Collector):
             )
         if self._status_page is not None:
             yield from _status_page_families(self._status_page)
-        yield from _destination_families(self._destinations())
+        yield from _destination_families(self._destinations(), is_first_shard=self._shard[0] == 0)
         for collector in self._others:
             yield from collector.collect()
 
@@ -254,11 +254,16 @@ class Metrics(Collector):
             self._config_loaded_at = self._wall()
 
 
-def _destination_families(destinations: Iterable[DestinationStatus]) -> Iterator[Metric]:
-    """Yield the families about destinations; what was not observed yet is absent."""
+def _destination_families(
+    destinations: Iterable[DestinationStatus], *, is_first_shard: bool
+) -> Iterator[Metric]:
+    """Yield the families about destinations; what was not observed yet is absent.
+
+    Every shard lists each destination, and counts its share of the providers; one reports the listings.
+    """
     providers = GaugeMetricFamily(
         "pingone_flow_destination_providers",
-        "Identity providers that the destination lists, by what the exporter does about them.",
+        "Identity providers that the destination lists, by what the exporter does about them; of its shard.",
         labels=("destination", "state"),
     )
     success = GaugeMetricFamily(
@@ -272,10 +277,11 @@ def _destination_families(destinations: Iterable[DestinationStatus]) -> Iterator
         labels=("destination",),
     )
     for destination in destinations:
-        if destination.refresh_ok is not None:
+        if destination.refresh_ok is not None and is_first_shard:
             success.add_metric((destination.name,), destination.refresh_ok)
         if destination.last_success is not None:
-            last_success.add_metric((destination.name,), destination.last_success)
+            if is_first_shard:
+                last_success.add_metric((destination.name,), destination.last_success)
             for state, count in destination.counts.items():
                 providers.add_metric((destination.name, state.value), count)
     yield from (providers, success, last_success)

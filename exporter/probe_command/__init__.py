@@ -74,10 +74,13 @@ def probe(config: Config, names: Sequence[str], *, destinations: Sequence[str] =
 
 def list_now(config: Config) -> tuple[str, bool]:
     """List the identity providers of all destinations; return the text, and whether all were listed."""
-    explicit, blocks = (*config.targets, *config.elsewhere), []
     listings = _list(config.destinations)
-    for each, listing in listings.items():
-        blocks.append(providers_to_text(listing, each.name, *listed_once(each, listing.providers, explicit)))
+    blocks = (
+        providers_to_text(
+            listing, each.name, listed_once(each, listing.providers, config.enabled, config.disabled)
+        )
+        for each, listing in listings.items()
+    )
     text = "\n\n".join(blocks) or "no destinations"
     return text, all(listing.outcome.success for listing in listings.values())
 
@@ -101,7 +104,7 @@ def to_list(names: Sequence[str], destinations: Sequence[str], config: Config) -
 
 
 def _configured(config: Config) -> set[str]:
-    return {target.name for target in (*config.targets, *config.elsewhere)} | set(config.disabled)
+    return {target.name for target in (*config.enabled, *config.disabled)}
 
 
 def choose(names: Sequence[str], config: Config, discovered: Iterable[Target] = ()) -> tuple[Target, ...]:
@@ -112,13 +115,14 @@ def choose(names: Sequence[str], config: Config, discovered: Iterable[Target] = 
     Raises:
         UnknownTargetError: a name is not that of an enabled target.
     """
-    targets = sorted((*config.targets, *config.elsewhere, *discovered), key=lambda target: target.name)
+    targets = sorted((*config.enabled, *discovered), key=lambda target: target.name)
     enabled = {target.name: target for target in targets}
     if not names:
         return tuple(targets)
     wanted = dict.fromkeys(name.lower() for name in names)
     if unknown := [name for name in wanted if name not in enabled]:
-        raise UnknownTargetError("\n".join(_explain(name, enabled, config.disabled) for name in unknown))
+        disabled = [target.name for target in config.disabled]
+        raise UnknownTargetError("\n".join(_explain(name, enabled, disabled) for name in unknown))
     return tuple(enabled[name] for name in wanted)
 
 
@@ -161,7 +165,7 @@ def _runs(
         if not listing.outcome.success:
             failed.append(ProbeRun(each.template, Journey.FEDERATION, listing.outcome))
             continue
-        _, found = listed_once(each, listing.providers, (*config.targets, *config.elsewhere))
+        found = listed_once(each, listing.providers, config.enabled, config.disabled)
         discovered |= {target.name: target for target in found.targets}
         if each.name in wanted:
             chosen |= {target.name: target for target in found.targets}

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.destinations import Known, Plan
+from exporter.destinations import Plan
 from exporter.files import printable
 from exporter.outcome import Outcome, Phase, StepRecord, as_json, rfc3339
 from exporter.probing import Listing
@@ -119,15 +119,15 @@ def result(run: ProbeRun) -> str:
     return "ok, slow" if outcome.duration > run.target.timing(run.journey).latency_objective else "ok"
 
 
-def providers_to_text(listing: Listing, destination: str, known: Known, found: Plan) -> str:
+def providers_to_text(listing: Listing, destination: str, found: Plan) -> str:
     """Return the identity providers that a destination lists, or why there is no listing."""
     outcome = listing.outcome
     if not outcome.success:
         cause = f": {outcome.detail}" if outcome.detail else ""
         return f"destination {destination}: {reason_text(outcome.reason, outcome.fault)}{cause}"
     rows = [
-        (state.value, each.provider.id, target, printable(each.provider.name))
-        for each, (state, target) in zip(known.providers, found.states, strict=True)
+        (state.value, provider.id, target, printable(provider.name))
+        for state, target, provider in found.states
     ]
     number = len(listing.providers)
     count = f"{number} identity provider{'' if number == 1 else 's'}"

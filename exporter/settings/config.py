@@ -48,7 +48,7 @@ class Config:
     Args:
         targets: the enabled ones that are this shard's, by name; only with several shards may there be none.
         elsewhere: enabled targets that the other shards probe, by name.
-        disabled: names of the others, by name.
+        disabled: the others, by name.
         security: what the web configuration file says; None when there is none.
         max_concurrent_probes: probes that may be under way at once.
         shutdown_grace: seconds that probes under way may take to end.
@@ -62,7 +62,7 @@ class Config:
 
     targets: tuple[Target, ...]
     elsewhere: tuple[Target, ...] = ()
-    disabled: tuple[str, ...] = ()
+    disabled: tuple[Target, ...] = ()
     web: WebSettings = field(default_factory=WebSettings)
     security: WebSecurity | None = None
     max_concurrent_probes: int
@@ -75,6 +75,11 @@ class Config:
     status_page: StatusPageConfig | None = None
     destinations: tuple[Destination, ...] = ()
     files: tuple[Path, ...] = ()
+
+    @property
+    def enabled(self) -> tuple[Target, ...]:
+        """The targets of all shards."""
+        return (*self.targets, *self.elsewhere)
 
     @property
     def with_templates(self) -> tuple[Target, ...]:

@@ -54,10 +54,11 @@ def resolve(
     index, count = settings.shard.index, settings.shard.count
     own: list[Target] = []
     elsewhere: list[Target] = []
+    disabled: list[Target] = []
     for name, target in sorted(settings.targets.items()):
-        if target.enabled:
-            share = own if count == 1 or shard_of(name, count) == index else elsewhere
-            share.append(_target(name, target, directory))
+        is_own = count == 1 or shard_of(name, count) == index
+        share = disabled if not target.enabled else own if is_own else elsewhere
+        share.append(_target(name, target, directory))
     destinations = tuple(
         _destination(name, destination, settings.defaults, directory)
         for name, destination in sorted(settings.destinations.items())
@@ -67,7 +68,7 @@ def resolve(
     resolved = {
         "targets": tuple(own),
         "elsewhere": tuple(elsewhere),
-        "disabled": tuple(sorted(name for name, target in settings.targets.items() if not target.enabled)),
+        "disabled": tuple(disabled),
         "security": security,
         "max_concurrent_probes": settings.max_concurrent_probes
         or _default_slots([*own, *_discovered(destinations, count)]),

@@ -166,7 +166,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
         ip_family=IpFamily.V6,
         proxy_url="http://proxy.example.com:3128",
     )
-    assert settings.disabled == ("retired",)
+    assert [target.name for target in settings.disabled] == ["retired"]
     assert [str(address) for address in settings.web.listen_address] == [":9100"]
     assert settings.web.external_url == "https://flows.example.com/pingone"
     assert settings.web.grafana_url == "https://grafana.example.com/d/flows?var-target={target}"

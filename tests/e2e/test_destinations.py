@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -14,6 +15,7 @@ import pytest
 from harness.daemon import run_command
 from harness.http_messages import Answer, Request, json_answer
 from harness.variables import target_variables
+from harness.waiting import poll
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,7 +200,7 @@ def test_a_listing_that_is_rate_limited_pauses_the_environment_and_itself(
     assert hub.begun == listings
 
 
-def test_shards_share_the_targets_and_one_reports_the_destination(
+def test_shards_share_the_targets_and_count_each_provider_once(
     hub: Hub, daemon: Factory[..., Daemon]
 ) -> None:
     shards = [
@@ -207,18 +209,17 @@ def test_shards_share_the_targets_and_one_reports_the_destination(
         )
         for index in range(2)
     ]
-    first = shards[0].wait_until(lambda samples: sum(providers(samples).values()) == 5, what="a listing")
-    ready = [
-        shard.wait_until(lambda samples: len(reasons(samples)) > 0, what="the first probes")
-        for shard in shards
-    ]
-    infos = [
-        {labels["target"] for labels, _ in samples.series("pingone_flow_target_info")} for samples in ready
-    ]
+
+    def counts() -> Counter[str]:
+        return sum((Counter(providers(shard.metrics())) for shard in shards), Counter())
+
+    poll(counts, Counter({"watched": 4, "link_only": 1}).__eq__, what="the shards to count all providers")
+    samples = [shard.metrics() for shard in shards]
+    infos = [{labels["target"] for labels, _ in each.series("pingone_flow_target_info")} for each in samples]
     assert infos[0] | infos[1] == ALL
     assert infos[0].isdisjoint(infos[1])
-    assert first.series("pingone_flow_destination_providers")
-    assert not ready[1].series("pingone_flow_destination_providers")
+    refreshes = [each.series("pingone_flow_destination_refresh_success") for each in samples]
+    assert refreshes == [[({"destination": "hub"}, 1.0)], []]
 
 
 def test_check_config_lists_the_providers_now(hub: Hub, tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""What the listings have shown becomes targets, counts and log lines."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scheduling.recorder import Probe, make_outcome
+
+from exporter.destinations import OfferedProvider, ProviderState
+from exporter.listings import Listings
+from exporter.probing import Listing
+from exporter.reasons import Reason
+from exporter.settings import Config, load
+from exporter.target import Journey
+
+if TYPE_CHECKING:
+    import pytest
+
+ENVIRONMENT = "94e3268d-847d-47aa-a45e-1ef8dd8f4df0"
+HUB = {"ENVIRONMENT_ID": ENVIRONMENT, "CLIENT_ID": "client", "REDIRECT_URI": "https://app.example/callback"}
+OFFERED = tuple(OfferedProvider(f"{number}f2a", f"Partner {number}") for number in range(1, 9))
+GOOD = Listing(outcome=make_outcome("hub", Journey.FEDERATION, Probe()), providers=OFFERED)
+
+
+def configured(directory: Path, *, shard: tuple[int, int] = (0, 1), **settings: str) -> Config:
+    given = {"SHARD__INDEX": shard[0], "SHARD__COUNT": shard[1]} | {
+        f"DESTINATIONS__HUB__{name}": value for name, value in (HUB | settings).items()
+    }
+    return load({f"FLOW_EXPORTER_{name}": str(value) for name, value in given.items()}, directory)
+
+
+def failed(reason: Reason) -> Listing:
+    return Listing(outcome=make_outcome("hub", Journey.FEDERATION, Probe(reason=reason, step="initiate")))
+
+
+def counts(listings: Listings) -> Counter[ProviderState]:
+    (status,) = listings.statuses()
+    return +Counter(status.counts)
+
+
+def test_over_all_shards_each_provider_is_counted_once_and_as_link_only_by_the_shard_that_probes_it(
+    tmp_path: Path,
+) -> None:
+    shards = [Listings(configured(tmp_path, shard=(index, 3))) for index in range(3)]
+    linked = {f"hub_partner_{number}_{number}f2a" for number in range(1, 5)}
+    for listings in shards:
+        listings.listed("hub", GOOD, now=0.0)
+        for target in listings.targets():
+            step = "initiate" if target.name in linked else "source_authorize"
+            listings.observe(make_outcome(target.name, Journey.FEDERATION, Probe(step=step)))
+    assert all(len(listings.targets()) == counts(listings).total() for listings in shards)
+    assert sum(map(counts, shards), Counter()) == {ProviderState.WATCHED: 4, ProviderState.LINK_ONLY: 4}
+
+
+def test_a_target_that_goes_beyond_the_link_is_no_longer_link_only(tmp_path: Path) -> None:
+    listings = Listings(configured(tmp_path))
+    listings.listed("hub", GOOD, now=0.0)
+    for step in ("initiate", "source_authorize"):
+        listings.observe(make_outcome("hub_partner_1_1f2a", Journey.FEDERATION, Probe(step=step)))
+    assert counts(listings) == {ProviderState.WATCHED: 8}
+
+
+def test_a_failed_listing_changes_nothing_but_that_it_failed_and_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    listings = Listings(configured(tmp_path))
+    listings.listed("hub", GOOD, now=100.0)
+    before = listings.targets()
+    for reason in (Reason.RATE_LIMITED, Reason.RATE_LIMITED, Reason.TIMEOUT):
+        listings.listed("hub", failed(reason), now=200.0)
+        (status,) = listings.statuses()
+        assert (status.refresh_ok, status.last_success, listings.targets()) == (False, 100.0, before)
+    listings.listed("hub", GOOD, now=300.0)
+    assert [record.getMessage().rpartition(" ")[2] for record in caplog.records] == [
+        "failed",
+        "failed",
+        "recovered",
+    ]
+
+
+def test_a_reload_keeps_what_is_known_of_a_destination_that_is_listed_alike(tmp_path: Path) -> None:
+    listings = Listings(configured(tmp_path))
+    listings.listed("hub", GOOD, now=100.0)
+    listings.reload(configured(tmp_path, INCLUDE="1$"), now=200.0)
+    assert [target.name for target in listings.targets()] == ["hub_partner_1_1f2a"]
+    assert counts(listings) == {ProviderState.WATCHED: 1, ProviderState.FILTERED: 7}
+    listings.reload(configured(tmp_path, CLIENT_ID="other"), now=300.0)
+    assert (listings.targets(), counts(listings)) == ((), {})
+
+
+def test_a_target_that_is_switched_off_keeps_its_name_and_its_provider_for_itself(tmp_path: Path) -> None:
+    off = {
+        "ENABLED": "false",
+        "PROVIDER_ID": "1f2a",
+        "JOURNEYS": "federation",
+        "DESTINATION_ENVIRONMENT_ID": ENVIRONMENT,
+        "DESTINATION_CLIENT_ID": "client",
+        "DESTINATION_REDIRECT_URI": "https://app.example/callback",
+        "DESTINATION_REGION": "NA",
+    }
+    variables = {f"FLOW_EXPORTER_TARGETS__HUB_PARTNER_2_2F2A__{name}": value for name, value in off.items()}
+    variables |= {f"FLOW_EXPORTER_DESTINATIONS__HUB__{name}": value for name, value in HUB.items()}
+    listings = Listings(load(variables, tmp_path))
+    listings.listed("hub", GOOD, now=0.0)
+    names = {target.provider_id: target.name for target in listings.targets()}
+    assert "1f2a" not in names
+    assert names["2f2a"].startswith("hub_partner_2_")
+    assert names["2f2a"] != "hub_partner_2_2f2a"
+    assert counts(listings) == {ProviderState.WATCHED: 7, ProviderState.FILTERED: 1}
