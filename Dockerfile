@@ -2,7 +2,7 @@
 # a virtual environment only works with the interpreter that created it.
 ARG BASE=python:3.13-slim-bookworm
 # The build fails if this is not the version in exporter/__init__.py, so the label is always correct.
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 
 
 # Dependencies, in a stage and layer of their own, which a code change does not invalidate.

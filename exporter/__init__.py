@@ -1,3 +1,3 @@
 """pingone-flow-exporter: watch PingOne federations and export the results to Prometheus."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

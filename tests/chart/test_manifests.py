@@ -12,6 +12,8 @@ import pytest
 from chart import operator_schemas
 from chart.rendering import CHART, CI, ONE, Release, render, values_of
 
+from exporter import __version__
+
 if TYPE_CHECKING:
     from chart.rendering import Manifest
 
@@ -131,7 +133,7 @@ def test_every_object_has_the_standard_labels(path: Path) -> None:
         labels = manifest["metadata"]["labels"]
         assert labels["app.kubernetes.io/instance"] == "flows"
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
-        assert labels["helm.sh/chart"] == "pingone-flow-exporter-0.1.0"
+        assert labels["helm.sh/chart"] == f"pingone-flow-exporter-{__version__}"
         assert manifest["metadata"]["namespace"] == ("watch" if "options" in path.name else "monitoring")
         if "full" in path.name:
             assert labels["release"] == "kube-prometheus-stack"

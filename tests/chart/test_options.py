@@ -13,11 +13,13 @@ from chart.rendering import CHART, FULL_NAME, ONE, TARGET, Release, render, shap
 from rule_files import EXPORTER, GRAFANA
 from rules.story import ALERTS
 
+from exporter import __version__
+
 if TYPE_CHECKING:
     from chart.rendering import Manifest, Values
 
 OPTIONS = render(shape("options"))
-MIRRORED = "mirror.example.com/monitoring/pingone-flow-exporter:0.1.0"
+MIRRORED = f"mirror.example.com/monitoring/pingone-flow-exporter:{__version__}"
 
 
 def test_objects_have_the_namespace_name_labels_and_annotations_of_the_values() -> None:
@@ -254,7 +256,7 @@ def parent(directory: Path, dependency: Values, values: Values) -> Path:
     (chart / "charts").mkdir(parents=True)
     shutil.copytree(CHART, chart / "charts" / "pingone-flow-exporter")
     known: Values = {"apiVersion": "v2", "name": "umbrella", "version": "1.0.0"}
-    needed = {"name": "pingone-flow-exporter", "version": "0.1.0", "repository": ""}
+    needed = {"name": "pingone-flow-exporter", "version": __version__, "repository": ""}
     (chart / "Chart.yaml").write_text(yaml.safe_dump(known | {"dependencies": [needed | dependency]}))
     (chart / "values.yaml").write_text(yaml.safe_dump(values))
     return chart
@@ -269,7 +271,8 @@ def test_a_parent_chart_sets_global_values_a_condition_and_keys_of_its_own(tmp_p
         {"pingone-flow-exporter": own, "global": everywhere},
     )
     release = render({}, chart=chart)
-    assert release.pods[0]["containers"][0]["image"] == "mirror.example.com/pingone-flow-exporter:0.1.0"
+    image = f"mirror.example.com/pingone-flow-exporter:{__version__}"
+    assert release.pods[0]["containers"][0]["image"] == image
     assert release.pods[0]["imagePullSecrets"] == [{"name": "a"}]
     assert len(release.manifests) == len(render(ONE).manifests)
     assert render({"pingone-flow-exporter": {"enabled": False}}, chart=chart).manifests == ()

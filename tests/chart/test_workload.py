@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from chart.rendering import CI, FULL_NAME, ONE, TARGET, Release, render, shape, values_of
 
+from exporter import __version__
+
 if TYPE_CHECKING:
     from chart.rendering import Manifest, Values
 
@@ -327,7 +329,7 @@ def test_texts_that_look_like_numbers_stay_texts() -> None:
 @pytest.mark.parametrize(
     ("image", "reference"),
     [
-        ({}, "pingone-flow-exporter:0.1.0"),
+        ({}, f"pingone-flow-exporter:{__version__}"),
         ({"repository": "r.example.com/a", "tag": "1"}, "r.example.com/a:1"),
         ({"tag": "1", "digest": "sha256:" + "0" * 64}, "pingone-flow-exporter@sha256:" + "0" * 64),
         ({"registry": "r.example.com", "repository": "a/b", "tag": "1"}, "r.example.com/a/b:1"),
