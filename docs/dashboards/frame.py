@@ -10,6 +10,7 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
+from rule_files import EXPORTER
 
 from dashboards.panels import DATASOURCE
 from dashboards.promql import in_scope
@@ -28,7 +29,8 @@ class Variable:
         label: the label, and the variable's name.
         among: a series that has the label.
         several: whether several values, or all, can be selected.
-        everything: the regular expression for all; `.*` includes series without the label.
+        everything: the regular expression for all; `.*` includes series without the label; empty: all
+            values that are offered.
         description: the tooltip.
     """
 
@@ -53,8 +55,32 @@ class Variable:
         )
         if self.several:
             every = models.VariableOption(text="All", value="$__all")
-            variable.multi(self.several).include_all(self.several).all_value(self.everything).current(every)
+            variable.multi(self.several).include_all(self.several).current(every)
+            if self.everything:
+                variable.all_value(self.everything)
         return variable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A variable at the top of a dashboard: a text that its reader may change.
+
+    Args:
+        name: the variable's name.
+        title: the label beside it.
+        value: the text.
+        description: the tooltip.
+    """
+
+    name: str
+    title: str
+    value: str
+    description: str
+
+    def built(self) -> builders.TextBoxVariable:
+        """Return Grafana's form of it."""
+        variable = builders.TextBoxVariable(self.name).label(self.title).description(self.description)
+        return variable.default_value(self.value)
 
 
 _BUILD = "pingone_flow_exporter_build_info"
@@ -70,15 +96,32 @@ SCOPE = (
     Variable(label="namespace", among=_BUILD, everything=".*", description="Empty outside Kubernetes."),
     Variable(label="job", among=_BUILD, description="The scrape job of the exporters."),
 )
+_INFO = "pingone_flow_target_info"
+OWNER, TIER = (
+    Variable(
+        label=label,
+        among=in_scope(_INFO),
+        everything=".*",
+        description=f"Federations by their label {label}, if they have one.",
+    )
+    for label in ("owner", "tier")
+)
 TARGETS = Variable(
     label="target",
-    among=in_scope(_INTERVAL),
+    among=in_scope(_INFO, 'owner=~"$owner"', 'tier=~"$tier"'),
+    everything="",  # only those of the selected owners and tiers
     description="Federations, by target name.",
 )
 TARGET = Variable(
     label="target", among=in_scope(_INTERVAL), several=False, description="The federation to show."
 )
 JOURNEY = Variable(label="journey", among=in_scope(_INTERVAL), description="The journey that is probed.")
+LINKS = Text(
+    name="exporter",
+    title="exporter",
+    value=EXPORTER,
+    description="Where you open the exporter's pages. Links to runbooks and target pages start with it.",
+)
 INSTANCE = Variable(label="instance", among=in_scope(_BUILD), description="The exporter's pods.")
 
 
@@ -86,8 +129,9 @@ def dashboard(
     uid: str,
     title: str,
     description: str,
-    variables: Sequence[Variable],
+    variables: Sequence[Variable | Text],
     panels: Mapping[str, Sequence[models.Panel]],
+    link: builders.DashboardLink | None = None,
 ) -> models.Dashboard:
     """Build a dashboard.
 
@@ -97,6 +141,7 @@ def dashboard(
         description: the question it answers.
         variables: variables, after the data source.
         panels: panels, by row title.
+        link: a further link beside those to our other dashboards.
     """
     built = (
         builders.Dashboard(title)
@@ -112,6 +157,8 @@ def dashboard(
         .link(_others())
         .with_variable(builders.DatasourceVariable("datasource").label("data source").type("prometheus"))
     )
+    if link is not None:
+        built.link(link.placement(""))
     for variable in variables:
         built.with_variable(variable.built())
     number = 0

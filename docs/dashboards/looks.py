@@ -98,9 +98,19 @@ def by_fault() -> dict[str, str]:
     return {rf"/\({fault}\)$/": color for fault, color in FAULT_COLORS.items()}
 
 
+def page_of(target: str) -> builders.DashboardLink:
+    """Link to a target's page on the exporter, which has the exact error."""
+    return builders.DashboardLink("Page of the exporter").url(f"${{exporter}}/targets/{target}")
+
+
+def runbook_of(alert: str) -> builders.DashboardLink:
+    """Link to an alert's runbook on the exporter."""
+    return builders.DashboardLink("Runbook").url(f"${{exporter}}/runbooks/{alert}")
+
+
 def to(uid: str, target: str) -> builders.DashboardLink:
     """Link to a dashboard about one target, with the same variables and time range."""
     kept = "&".join(f"${{{name}:queryparam}}" for name in ("datasource", "cluster", "namespace", "job"))
-    return builders.DashboardLink("Open ${__field.labels.target}" if "labels" in target else "Open").url(
+    return builders.DashboardLink("Open ${__field.labels.target}" if "labels" in target else "Dashboard").url(
         f"/d/{uid}?var-target={target}&{kept}&${{__url_time_range}}"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rule_files import THRESHOLDS
 
 from dashboards import shared
-from dashboards.frame import JOURNEY, SCOPE, TARGETS, dashboard
+from dashboards.frame import JOURNEY, LINKS, OWNER, SCOPE, TARGETS, TIER, dashboard
 from dashboards.looks import BUDGET, EXPIRY, HALF, SENTENCE_COLORS, STATE_WORDS, TARGET_UID, WIDE
 from dashboards.panels import Layout, Query, bars, lines, sentences, timeline
 from dashboards.promql import (
@@ -17,6 +17,7 @@ from dashboards.promql import (
     budget_left,
     burn_rate,
     expires_next,
+    failing_since,
     firing,
     quantile,
     series,
@@ -42,13 +43,12 @@ def overview() -> Dashboard:
         "pingone-flow-overview",
         "PingOne federations",
         "All federations at a glance. Start here when paged.",
-        [*SCOPE, TARGETS, JOURNEY],
+        [*SCOPE, OWNER, TIER, TARGETS, JOURNEY, LINKS],
         {
-            "Now": [_sentence(), _timeline(), _alerts()],
+            "Now": [_sentence(), _failing(), _expiry(), _timeline(), _alerts()],
             "Objectives": [_budget(), _burn(), _slow()],
             "Latency": [shared.latency_cells(), _quantiles(), shared.phases()],
             "Results": [shared.results(), shared.statuses(), _reasons()],
-            "What expires next": [_expiry()],
             "Freshness and the vendor's word": [_freshness(), _vendor()],
         },
     )
@@ -79,6 +79,28 @@ def _sentence() -> Panel:
     )
 
 
+def _failing() -> Panel:
+    layout = Layout(
+        title="What fails, and since when",
+        description="Every federation that failed its last probe: at which step of which journey, which side "
+        "is likely at fault, and for how long, the newest on top. Rate limits and faults of exporter or test "
+        "account are not failures of a federation. Click one for its dashboard, or for its page with the "
+        "exact error.",
+        width=14,
+        height=8,
+    )
+    labels = {
+        "target": "federation",
+        "fault": "fault",
+        "reason": "reason",
+        "step": "step",
+        "journey": "journey",
+        "cluster": "cluster",
+    }
+    since = Column("failing for", failing_since(), "s")
+    return rows(layout, labels, [since], sort="failing for", link=TARGET_UID, none="nothing fails")
+
+
 def _timeline() -> Panel:
     layout = Layout(
         title="State of every federation",
@@ -95,8 +117,8 @@ def _timeline() -> Panel:
 def _alerts() -> Panel:
     layout = Layout(
         title="Firing alerts",
-        description="Empty without the alert rules, which are part of the chart. The exporter serves a "
-        "runbook for each alert at /runbooks/<Alert>.",
+        description="Empty without the alert rules, which are part of the chart. Click an alert for its "
+        "runbook. An alert about targets of several owners is shown whichever owner is selected.",
         height=10,
     )
     labels = {
@@ -107,7 +129,7 @@ def _alerts() -> Panel:
         "instance": "pod",
     }
     since = Column("for", firing(", ".join(labels)), "s")
-    return rows(layout, labels, [since], sort="severity", none="no alert is firing")
+    return rows(layout, labels, [since], sort="severity", link=TARGET_UID, none="no alert is firing")
 
 
 def _budget() -> Panel:
@@ -200,7 +222,8 @@ def _expiry() -> Panel:
         "seen, even if it was rejected; a certificate in its chain, if that expires earlier; the last "
         "certificate of a source's signing keys; a client secret, by SECRET_EXPIRES. Orange: ticket soon. "
         "Red: page soon. What is not known is not listed.",
-        width=WIDE,
+        width=10,
+        height=8,
     )
     labels = {
         "what": "what",

@@ -106,6 +106,15 @@ def age(name: str, by: str = KEY) -> str:
     return f"time() - {worst(series(name), by)}"
 
 
+def failing_since() -> str:
+    """Return the seconds since a federation began to fail, by step, fault and reason of its last probe."""
+    last = series("pingone_flow_probe_last_result_info", 'fault!~"none|quota|exporter|account"')
+    since = series("pingone_flow_probe_state_change_timestamp_seconds")
+    join = f"- on ({KEY}, instance, journey) group_left () {since}"
+    labels = "target, journey, step, fault, reason, namespace, cluster"
+    return f"max by ({labels}) ((time() * {last}) {join})"
+
+
 def with_host(value: str, by: str) -> str:
     """Join a series per target with its auth host, and take the lowest value."""
     info = series("pingone_flow_target_info")
@@ -195,8 +204,8 @@ def share(by: str, part: str, whole: str, window: str) -> str:
 
 
 def firing(by: str) -> str:
-    """Return how long alerts have been firing; one without a job means that no exporter is scraped."""
-    mine = ('alertname=~"PingOne.+"', 'job=~"$job|"')
+    """Return how long alerts have been firing; an alert about several owners' targets has no owner."""
+    mine = ('alertname=~"PingOne.+"', 'job=~"$job|"', 'owner=~"$owner|"', 'tier=~"$tier|"')
     held = f"time() - {_select('ALERTS_FOR_STATE', _SCOPE[:2], mine)}"
     now = _select("ALERTS", _SCOPE[:2], ('alertstate="firing"', *mine))
     return f"max by ({by}) ({held} and ignoring (alertstate) {now})"

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import common, table
+from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.looks import LABEL_WORDS, Thresholds, thresholds, to
+from dashboards.looks import LABEL_WORDS, Thresholds, page_of, runbook_of, thresholds, to
 from dashboards.panels import Layout, Query, build_panel
+
+_CELL = "${__value.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def rows(
         columns: columns, after those of the labels.
         sort: the heading of the column to sort by.
         descending: whether the highest comes first.
-        link: uid of the dashboard that a target links to.
+        link: uid of the dashboard that a target links to, beside its page; an alert links to its runbook.
         none: the text for an empty table.
     """
     queries = [Query(column.expr, column.name, instant=True) for column in columns]
@@ -80,13 +83,16 @@ def rows(
     for label in sorted(labels.keys() & LABEL_WORDS.keys()):
         panel.override_by_name(labels[label], _colored(LABEL_WORDS[label]))
     if link and "target" in labels:
-        panel.override_by_name(
-            labels["target"],
-            [models.DynamicConfigValue(id_val="links", value=[to(link, "${__value.text}").build()])],
-        )
+        panel.override_by_name(labels["target"], _links(to(link, _CELL), page_of(_CELL)))
+    if "alertname" in labels:
+        panel.override_by_name(labels["alertname"], _links(runbook_of(_CELL)))
     if sort:
         panel.sort_by([common.TableSortByFieldState().display_name(sort).desc(descending)])
     return build_panel(layout, panel, queries, PromQueryFormat.TABLE)
+
+
+def _links(*links: builders.DashboardLink) -> list[models.DynamicConfigValue]:
+    return [models.DynamicConfigValue(id_val="links", value=[link.build() for link in links])]
 
 
 def _properties(column: Column) -> list[models.DynamicConfigValue]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rule_files import THRESHOLDS
 
 from dashboards import shared
-from dashboards.frame import JOURNEY, SCOPE, TARGET, dashboard
+from dashboards.frame import JOURNEY, LINKS, SCOPE, TARGET, dashboard
 from dashboards.looks import (
     BUDGET,
     CERTIFICATE,
@@ -20,6 +20,7 @@ from dashboards.looks import (
     STATE_WORDS,
     TARGET_UID,
     WIDE,
+    page_of,
 )
 from dashboards.panels import Layout, Query, figure, lines, timeline
 from dashboards.promql import (
@@ -51,7 +52,7 @@ def target() -> Dashboard:
         TARGET_UID,
         "PingOne federation",
         "One federation in depth.",
-        [*SCOPE, TARGET, JOURNEY],
+        [*SCOPE, TARGET, JOURNEY, LINKS],
         {
             "Now": [*_figures(), _last_result(), _facts()],
             "History": [_timeline(), shared.results(), _codes()],
@@ -66,6 +67,7 @@ def target() -> Dashboard:
             "Discovery": [_discovery()],
             "Responses": [shared.statuses(), _errors(), _checks(), _skew(), _lifetime(), _skipped()],
         },
+        page_of("$target"),
     )
 
 

@@ -18,7 +18,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from harness import grafana
-from rules.story import RECORDED
+from rule_files import EXPORTER
+from rules.story import ALERTS, RECORDED
 from rules.test_rules import exposed, selectors
 
 DASHBOARDS = grafana.dashboards(DIRECTORY)
@@ -28,6 +29,7 @@ PANELS = [
     for name, dashboard in DASHBOARDS.items()
     for panel in grafana.panels(dashboard)
 ]
+ANNOTATIONS = [rule["annotations"] for rule in ALERTS.values()]
 QUERIES = [asked for name, dashboard in DASHBOARDS.items() for asked in grafana.queries(name, dashboard)]
 
 UIDS = {
@@ -56,7 +58,7 @@ FIXED_WINDOWS = {"5m": "slow lately", "15m": "share", "30m": "share", "1h": "bur
 COLUMNS = 24
 PARSED_AS = {
     **dict.fromkeys(("__rate_interval", "__range"), "5m"),
-    **dict.fromkeys(("cluster", "namespace", "job", "target", "journey", "instance"), ".+"),
+    **dict.fromkeys(("cluster", "namespace", "job", "owner", "tier", "target", "journey", "instance"), ".+"),
 }
 _ROLES = {
     "red",
@@ -133,6 +135,8 @@ def test_every_variable_exists_and_uses_the_selected_data_source(name: str) -> N
     assert {"cluster", "namespace", "job"} <= set(variables)
     assert ("instance" if name == "exporter" else "target") in variables
     for variable in variables.values():
+        if variable["type"] == "textbox":
+            continue
         assert variable["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
         assert variable["description"]
         assert variable["definition"] == variable["query"]["query"]
@@ -201,7 +205,7 @@ def test_a_row_of_the_grid_is_filled(name: str) -> None:
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_dashboards_link_to_each_other_with_the_same_variables_and_time(name: str) -> None:
     dashboard = DASHBOARDS[name]
-    (link,) = dashboard["links"]
+    link = dashboard["links"][0]
 
     assert (link["type"], link["includeVars"], link["keepTime"]) == ("dashboards", True, True)
     assert set(link["tags"]) <= set(dashboard["tags"])
@@ -210,6 +214,8 @@ def test_dashboards_link_to_each_other_with_the_same_variables_and_time(name: st
 @pytest.mark.parametrize("panel", PANELS)
 def test_a_click_opens_an_existing_dashboard_with_variables_that_it_has(panel: dict[str, Any]) -> None:
     for url in links(panel["fieldConfig"]):
+        if url.startswith("${exporter}"):
+            continue
         parts = urlsplit(url)
         folder, _, uid = parts.path.rpartition("/")
         (led_to,) = (name for name, known in UIDS.items() if known == uid)
@@ -229,7 +235,48 @@ def test_the_overview_links_to_its_federations() -> None:
         if list(links(panel["fieldConfig"]))
     ]
 
-    assert titles == ["State of every federation", "What expires next", "Stale probes"]
+    assert titles == [
+        "What fails, and since when",
+        "What expires next",
+        "State of every federation",
+        "Firing alerts",
+        "Stale probes",
+    ]
+
+
+def test_a_click_leads_to_the_page_of_a_federation_and_the_runbook_of_an_alert() -> None:
+    (address,) = {grafana.variables(DASHBOARDS[name])["exporter"]["query"] for name in ("overview", "target")}
+    led_to = {
+        (override["matcher"]["options"], url)
+        for panel in grafana.panels(DASHBOARDS["overview"])
+        for override in panel["fieldConfig"]["overrides"]
+        for url in links(override)
+        if url.startswith("${exporter}")
+    }
+
+    assert address == EXPORTER
+    assert led_to == {
+        ("federation", "${exporter}/targets/${__value.text}"),
+        ("alert", "${exporter}/runbooks/${__value.text}"),
+    }
+    assert DASHBOARDS["target"]["links"][1]["url"] == "${exporter}/targets/$target"
+    assert {annotation["runbook_url"].rpartition("/")[0] for annotation in ANNOTATIONS} == {
+        f"{EXPORTER}/runbooks"
+    }
+
+
+def test_the_first_row_says_what_is_wrong_since_when_and_what_expires_next() -> None:
+    row, *panels = DASHBOARDS["overview"]["panels"]
+    until = next(number for number, panel in enumerate(panels) if panel["type"] == "row")
+
+    assert row["type"] == "row"
+    assert [panel["title"] for panel in panels[:until]] == [
+        "Is anything wrong?",
+        "What fails, and since when",
+        "What expires next",
+        "State of every federation",
+        "Firing alerts",
+    ]
 
 
 @pytest.mark.parametrize("asked", QUERIES, ids=str)
@@ -268,7 +315,7 @@ def test_a_rate_covers_more_than_one_probe_and_a_state_keeps_its_resolution(
     assert panel.get("interval", "") == ("2m" if rates else "")
 
 
-def test_the_chart_contains_them_unchanged() -> None:
+def test_the_chart_contains_them_with_its_own_address() -> None:
     maps = [
         item
         for item in render(ONE).all("ConfigMap")
@@ -277,5 +324,6 @@ def test_the_chart_contains_them_unchanged() -> None:
 
     carried = {name: text for item in maps for name, text in item["data"].items()}
     assert all(len(item["data"]) == 1 for item in maps)
-    assert carried == {path.name: path.read_text(encoding="utf-8") for path in FILES}
+    own = "http://flows-pingone-flow-exporter.monitoring.svc:9988"
+    assert carried == {path.name: path.read_text(encoding="utf-8").replace(EXPORTER, own) for path in FILES}
     assert "{{target}}" in carried["overview.json"]

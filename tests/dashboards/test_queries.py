@@ -25,6 +25,7 @@ SILENT: Mapping[str, tuple[frozenset[str], str]] = {
     "overview/Is anything wrong?/D": (frozenset({FAIR_DAY}), "the sentence that all is well"),
     "overview/Is anything wrong?/E": (frozenset({FOUL_DAY}), "the sentences about what is not well"),
     "overview/Is anything wrong?/F": (frozenset(), "the sentence about shards, of which there are none"),
+    "overview/What fails, and since when/A": (frozenset({FOUL_DAY}), "nothing fails in fair weather"),
     "overview/Firing alerts/A": (frozenset({FOUL_DAY}), "nothing fires in fair weather"),
     "overview/Stale probes/C": (frozenset({FOUL_DAY}), "no target is paused in fair weather"),
     "target/Error codes/A": (frozenset({FOUL_DAY}), "no errors in fair weather"),
@@ -44,6 +45,7 @@ answer in fair and foul weather; what they return at night does not matter."""
 
 ABOUT_FAILURES = {
     *(f"overview/Is anything wrong?/{ref}" for ref in "CDE"),
+    "overview/What fails, and since when/A",
     "overview/State of every federation/A",
     "overview/Firing alerts/A",
     "overview/Error budget left/A",
@@ -98,7 +100,7 @@ def text(day: Day, asked: grafana.Asked, moment: str, chosen: Mapping[str, str])
     values = {
         "__rate_interval": WINDOW,
         "__range": f"{max(1, when.at - when.since):.0f}s",
-        "target": IN_DEPTH,
+        "target": IN_DEPTH if asked.dashboard == "target" else "|".join(FOUL),
         **grafana.everything(DASHBOARDS[asked.dashboard]),
         **chosen,
     }
@@ -196,6 +198,36 @@ def test_selecting_some_federations_hides_the_others(day: Day) -> None:
             } or "ALERTS" in asked.expr
 
 
+def test_what_fails_is_listed_with_step_reason_and_fault_since_its_first_failure(day: Day) -> None:
+    found = legends(day, "overview/What fails, and since when/A", FOUL_DAY)
+    foul = day.moments[FOUL_DAY]
+
+    assert {row.split(" | ")[0]: row.split(" | ")[1:5] for row in found} == {
+        "broken": ["provider", "server_error", "authorize", "authorize"],
+        "deleted": ["configuration", "oauth_error", "authorize", "authorize"],
+        "edited": ["configuration", "unexpected_status", "authorize", "authorize"],
+        "expired": ["provider", "tls", "authorize", "authorize"],
+        "unplugged": ["network", "connect", "authorize", "authorize"],
+    }
+    assert all(0 < seconds <= foul.at - foul.since for seconds in found.values())
+
+
+def test_an_owner_sees_the_own_federations_only(day: Day) -> None:
+    (variable,) = (found for name, found in VARIABLES if (name, found["name"]) == ("overview", "target"))
+    match = grafana.LABEL_VALUES.fullmatch(variable["definition"])
+    assert match is not None
+
+    def offered(**chosen: str) -> set[str]:
+        values = grafana.everything(DASHBOARDS["overview"]) | chosen
+        return set(
+            day.prometheus.label_values(match["label"], grafana.substituted(match["selector"], values))
+        )
+
+    assert offered(owner="payments") == {"steady"}
+    assert offered(owner="identity") == set(FOUL) - {"steady"}
+    assert offered(tier="gold") == {"broken"}
+
+
 def test_a_state_shows_the_fault(day: Day) -> None:
     states = legends(day, "overview/State of every federation/A", FOUL_DAY)
 
@@ -254,6 +286,7 @@ def test_a_variable_offers_the_existing_values(day: Day, name: str, variable: di
 
     expected = {"cluster": {"east"}, "namespace": {"monitoring"}, "job": {"pingone-flow-exporter"}}
     expected |= {"target": set(FOUL), "journey": {"authorize"}}
+    expected |= {"owner": {"identity", "payments"}, "tier": {"gold"}}
     assert match["label"] == variable["name"]
     assert set(offered) == expected.get(match["label"], set(offered))
     assert offered

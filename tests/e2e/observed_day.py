@@ -52,6 +52,10 @@ PACE = {
     "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "300ms",
     "FLOW_EXPORTER_DEFAULTS__LABELS__OWNER": "identity",
 }
+LABELS = {
+    "FLOW_EXPORTER_TARGETS__STEADY__LABELS__OWNER": "payments",
+    "FLOW_EXPORTER_TARGETS__BROKEN__LABELS__TIER": "gold",
+}
 WINDOW = "5s"
 """What Grafana would make of $__rate_interval: a few scrapes, and a few probes."""
 
@@ -156,7 +160,9 @@ def configuration(directory: Path, *pods: Daemon) -> dict[str, Any]:
 def settings_of(variables: Mapping[str, str], *targets: str) -> dict[str, str]:
     """Return the variables of these targets alone."""
     prefixes = tuple(f"FLOW_EXPORTER_TARGETS__{target.upper()}__" for target in targets)
-    return PACE | {name: value for name, value in variables.items() if name.startswith(prefixes)}
+    return PACE | {
+        name: value for name, value in {**variables, **LABELS}.items() if name.startswith(prefixes)
+    }
 
 
 @contextmanager

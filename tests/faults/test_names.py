@@ -14,6 +14,7 @@ from faults.run import DURATION_COUNT, FOUND, HEALTHY
 from faults.stage import Stage
 from harness.daemon import Daemon
 from harness.variables import target_variables
+from harness.waiting import poll
 
 from exporter.outcome import Phase
 from exporter.reasons import Reason
@@ -52,9 +53,22 @@ def seen(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
         ) as daemon:
             samples = daemon.wait_until(all_seen, what="probes of all names")
             pytestconfig.stash.setdefault(FOUND, []).append(samples)
-            api = json.loads(daemon.get("/api/v1/targets").text)
-            last = {each["target"]: each["last"]["steps"][-1] for each in api["targets"]}
-            yield samples, {name: step.get("detail") for name, step in last.items()}
+            yield samples, details_of(daemon)
+
+
+def details_of(daemon: Daemon) -> dict[str, str | None]:
+    """Return the cause of each target's last probe that was not spoilt by a stall of the machine."""
+    found: dict[str, str | None] = {}
+
+    def look() -> set[str]:
+        for each in json.loads(daemon.get("/api/v1/targets").text)["targets"]:
+            step = each["last"]["steps"][-1]
+            if step["reason"] != Reason.INTERNAL:
+                found[each["target"]] = step.get("detail")
+        return {case.name for case in NAMES} - found.keys()
+
+    poll(look, lambda missing: not missing, what="a cause for each name")
+    return found
 
 
 def all_seen(samples: Samples) -> bool:

@@ -91,9 +91,9 @@ def substituted(text: str, values: Mapping[str, str]) -> str:
 
 
 def everything(dashboard: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values of all variables at which `All` is chosen."""
+    """Return the values of variables at which `All` is chosen, of those that do not list what they offer."""
     return {
         name: variable["allValue"]
         for name, variable in variables(dashboard).items()
-        if variable.get("includeAll")
+        if "allValue" in variable
     }
