@@ -52,9 +52,6 @@ FILE_WATCH_INTERVAL = 5.0
 MAX_REPORTED_ERRORS = 100
 """A reload reports no more errors than this: a file meant for another program may have thousands."""
 
-STATUS_PAGE_TICK = 5.0
-"""How often it is checked whether the status page is due: a reload may change its interval."""
-
 REPEAT_SECONDS = 10.0
 """The same errors are not logged again sooner."""
 
@@ -160,7 +157,7 @@ class Daemon:
         self._egress_check = self._new_egress_check(config.egress_check)
         self._egress: EgressStatus | None = None
         self._status_page = _status_page(config)
-        self._status_page_due = 0.0
+        self._status_pages = 1
         self._schedule = Schedule(
             config.targets,
             self._prober,
@@ -272,7 +269,6 @@ class Daemon:
             self._listings.reload(config, time.time())
             await self._retarget(config)
         self._metrics.set_shard(config.shard.index, config.shard.count)
-        self._schedule.replace_jobs(self._jobs(config))
         set_log_level(config.log.level)
         if config.egress_check != before.egress_check:
             self._egress_check = self._new_egress_check(config.egress_check)
@@ -280,10 +276,12 @@ class Daemon:
             self._metrics.egress(None)
             self._egress = None
         if (config.status_page, config.shard.index) != (before.status_page, before.shard.index):
-            self._status_page, self._status_page_due = _status_page(config), 0.0
+            self._status_page = _status_page(config)
+            self._status_pages += 1  # so that the job has another name, and the page is read at once
             self._metrics.status_page(None)
         elif self._status_page is not None:
             self._status_page.read_authorities_again()
+        self._schedule.replace_jobs(self._jobs(config))
         prepared.apply_security()
         self.config = config
 
@@ -318,9 +316,8 @@ class Daemon:
 
     def _jobs(self, config: Config) -> list[PeriodicJob]:
         """Return what is done periodically beside the probes."""
-        return [
+        jobs = [
             PeriodicJob("egress check", EgressCheck.INTERVAL, self._check_egress),
-            PeriodicJob("status page", STATUS_PAGE_TICK, self._read_status_page),
             PeriodicJob(
                 "file watch", FILE_WATCH_INTERVAL, self._watch_files, first_after=FILE_WATCH_INTERVAL
             ),
@@ -334,6 +331,10 @@ class Daemon:
                 for number, destination in enumerate(config.destinations)
             ),
         ]
+        if (page := config.status_page) is not None:
+            name = f"status page {self._status_pages}"
+            jobs.append(PeriodicJob(name, page.interval, self._read_status_page))
+        return jobs
 
     def _report(self, trigger: str, before: Iterable[Target]) -> ReloadResult:
         """Log a reload that has succeeded, and return its result."""
@@ -399,10 +400,9 @@ class Daemon:
         )
 
     async def _read_status_page(self) -> None:
-        page, config, now = self._status_page, self.config.status_page, asyncio.get_running_loop().time()
-        if page is None or config is None or now < self._status_page_due:
+        page = self._status_page
+        if page is None:
             return
-        self._status_page_due = now + config.interval
         report = await page.refresh()
         if page is self._status_page:
             self._metrics.status_page(report)

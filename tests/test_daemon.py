@@ -560,9 +560,8 @@ def summary(status: str) -> dict[str, object]:
 
 
 def test_the_status_page_is_read_at_the_start_and_again_when_a_reload_names_another(
-    http_server: Factory[..., HttpServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    http_server: Factory[..., HttpServer], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(exporter.daemon, "STATUS_PAGE_TICK", 0.05)
     server = http_server()
     pages = [http_server(json_answer(summary(status))) for status in ("partial_outage", "operational")]
     urls = [f"{page.base_url}/api/v2/summary.json" for page in pages]
