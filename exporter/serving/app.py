@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -56,6 +57,13 @@ _HTML = {
     "Referrer-Policy": "no-referrer",
 }
 _OWN_SITE = frozenset({"same-origin", "none"})
+_PORT = re.compile(r":\d*$")
+_FIXED = re.compile(r"localhost|[\d.]+|\[[\da-f:.]+\]")
+"""Hosts that no name server resolves."""
+_REBOUND = (
+    "refused: a web page may reload under this host name only if FLOW_EXPORTER_WEB__EXTERNAL_URL has it;"
+    " from elsewhere use curl, SIGHUP, or the IP address"
+)
 
 _log = logging.getLogger("exporter.serving")
 
@@ -84,7 +92,7 @@ def create_app(
         Route("/metrics", _metrics(metrics)),
         Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
         Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
-        Route("/-/reload", _reload(reload), methods=["POST"]),
+        Route("/-/reload", _reload(reload, statuses.external_url), methods=["POST"]),
         *_pages(statuses),
     ]
     app = Starlette(
@@ -139,10 +147,14 @@ def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
     return endpoint
 
 
-def _reload(reload: Callable[[], Awaitable[tuple[bool, str]]]) -> Endpoint:
+def _reload(
+    reload: Callable[[], Awaitable[tuple[bool, str]]], external_url: Callable[[], str | None]
+) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         if is_cross_site(request.headers):
             return PlainTextResponse("refused: cross-site request", status_code=403)
+        if may_be_rebound(request.headers, external_url()):
+            return PlainTextResponse(_REBOUND, status_code=403)
         good, text = await reload()
         return PlainTextResponse(f"{text}\n", status_code=200 if good else 500)
 
@@ -159,6 +171,19 @@ def is_cross_site(headers: Headers) -> bool:
     if any(site not in _OWN_SITE for site in headers.getlist("sec-fetch-site")):
         return True
     return any([_host(origin)] != hosts for origin in headers.getlist("origin"))
+
+
+def may_be_rebound(headers: Headers, external_url: str | None) -> bool:
+    """Return whether a page of a hostile site may have sent this request, to its own name at our address.
+
+    Its name server returns its own address first and ours later (DNS rebinding): the browser cannot see that.
+    Not possible with addresses, localhost, and the host of the external URL.
+    """
+    if "origin" not in headers and "same-origin" not in headers.getlist("sec-fetch-site"):
+        return False
+    own = urlsplit(external_url or "").hostname
+    names = [_PORT.sub("", host.lower()) for host in headers.getlist("host")]
+    return not all(name == own or _FIXED.fullmatch(name) for name in names)
 
 
 def _host(origin: str) -> str | None:

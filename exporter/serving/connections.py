@@ -150,6 +150,8 @@ class Connection(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._state = _State.IDLE
         self.lost = False
+        self.has_body = False
+        """Whether the current request has one. No route reads it: what is still to come is dropped."""
 
     def start(self, connecting: asyncio.Task[None], sock: socket.socket) -> None:
         """Note the task that connects the socket, and does the TLS handshake if there is one."""
@@ -173,7 +175,8 @@ class Connection(asyncio.Protocol):
         """Pass data to uvicorn; a later request has a deadline from its first byte."""
         if self._state is _State.IDLE:
             self._await_head()
-        self._http.data_received(data)
+        if not self.has_body:
+            self._http.data_received(data)
 
     def eof_received(self) -> bool | None:
         """Close the connection."""
@@ -214,6 +217,13 @@ class Connection(asyncio.Protocol):
         self._state = _State.RESPONDING
         self._set_deadline(None)
         return self._limiter.set_active(self)
+
+    def is_refused(self) -> bool:
+        """Return whether uvicorn has answered with 400, as it does when a body is invalid, and closes."""
+        assert self._transport is not None  # noqa: S101  for mypy
+        if self._transport.is_closing() and self._transport.get_write_buffer_size():
+            self._transport.abort()  # close() would wait for a client that does not read
+        return self._transport.is_closing()
 
     def end_response(self) -> None:
         """Wait for the client to read the rest of the response, and for its next request."""
@@ -281,7 +291,7 @@ class ConnectionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         connection: Connection = scope["state"][_STATE_KEY]
-        has_body = any(
+        connection.has_body = any(
             (name == b"content-length" and value != b"0") or name == b"transfer-encoding"
             for name, value in scope["headers"]
         )
@@ -292,13 +302,17 @@ class ConnectionMiddleware:
                 return
             # uvicorn adds a date only in its own accept loop.
             headers = [*message["headers"], (b"date", formatdate(usegmt=True).encode())]
-            if has_body:  # no route reads it: a client that keeps sending must not hold the connection
+            if connection.has_body:  # a client that keeps sending must not hold the connection
                 headers.append((b"connection", b"close"))
             await send({**message, "headers": headers})
 
         app = self._app if await connection.begin_response() else _OVERLOADED
         try:
-            await app(scope, receive, send_response)
+            if connection.is_refused():
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+            else:
+                await app(scope, receive, send_response)
         finally:
             connection.end_response()
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import trustme
 from harness.daemon import Daemon, run_command
-from harness.process import Process
+from harness.nginx import Nginx
 from harness.prometheus import Prometheus, need_tool
 from harness.samples import Samples
 from harness.variables import target_variables
@@ -346,55 +346,14 @@ def test_a_flood_of_wrong_passwords_does_not_lock_out_authenticated_clients(
     assert "guess" not in daemon.log()
 
 
-NGINX = """\
-daemon off;
-pid {directory}/nginx.pid;
-error_log stderr;
-worker_processes 1;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {directory}; proxy_temp_path {directory}; fastcgi_temp_path {directory};
-  uwsgi_temp_path {directory}; scgi_temp_path {directory};
-  server {{
-    listen 127.0.0.1:{port} ssl;
-    ssl_certificate {tls}/server.crt;
-    ssl_certificate_key {tls}/server.key;
-    location /flows/ {{
-      proxy_pass http://{upstream}/;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-    }}
-  }}
-}}
-"""
-
-
 def test_it_works_behind_nginx_with_tls_and_a_path(
     site: WebApp, started: Callable[..., Daemon], tmp_path: Path
 ) -> None:
-    program = need_tool("nginx")
     site.config.write_text(f"basic_auth_users:\n  {USER}: {HASH}\n")
     daemon = started()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    configuration = tmp_path / "nginx.conf"
-    configuration.write_text(
-        NGINX.format(directory=tmp_path, port=port, tls=site.directory / "tls", upstream=daemon.address)
-    )
-    front = Process(
-        [program, "-c", str(configuration)], directory=tmp_path, logs=tmp_path / "nginx-logs", environment={}
-    )
-
-    def answer() -> httpx.Response | None:
-        try:
-            return client.get("/flows/metrics")
-        except httpx.ConnectError:
-            return None
-
-    with front, site.client(f"127.0.0.1:{port}") as client:
-        seen = poll(answer, bool, what="nginx", describe=lambda _: front.tail())
-        assert seen is not None
+    front = Nginx(daemon.address, directory=tmp_path, path="/flows/", tls=site.directory / "tls")
+    with front, site.client(front.address) as client:
+        seen = client.get("/flows/metrics")
         assert "pingone_flow_target_info" in seen.text
         page = client.get("/flows/")
         link = page.text.partition('href="metrics"')[1]

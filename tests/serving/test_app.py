@@ -370,12 +370,17 @@ def test_only_post_reloads(method: str) -> None:
     assert (response.status_code, response.headers["Allow"], reload.calls) == (405, "POST", 0)
 
 
-def reload_status(*headers: tuple[str, str], host: str = "exporter.example:9988") -> int:
-    reload = Reload()
-    response = ask(web_app(reload=reload), "/-/reload", "POST", httpx.Headers([("host", host), *headers]))
-    assert (reload.calls == 1) is (response.status_code == 200)
-    assert response.status_code == 200 or response.text == "refused: cross-site request"
-    return response.status_code
+def reload_result(
+    *headers: tuple[str, str],
+    host: str = "exporter.example:9988",
+    external_url: str | None = "https://exporter.example/flow",
+) -> str:
+    """Return "reloaded", or why not."""
+    reload = Reload(text="reloaded")
+    app = web_app(a_source(external_url=external_url), reload=reload)
+    response = ask(app, "/-/reload", "POST", httpx.Headers([("host", host), *headers]))
+    assert (response.status_code, reload.calls) in {(200, 1), (403, 0)}
+    return response.text.rstrip()
 
 
 @pytest.mark.parametrize(
@@ -392,7 +397,7 @@ def reload_status(*headers: tuple[str, str], host: str = "exporter.example:9988"
     ],
 )
 def test_these_may_reload(headers: list[tuple[str, str]]) -> None:
-    assert reload_status(*headers) == 200
+    assert reload_result(*headers) == "reloaded"
 
 
 @pytest.mark.parametrize(
@@ -419,7 +424,44 @@ def test_these_may_reload(headers: list[tuple[str, str]]) -> None:
     ],
 )
 def test_a_cross_site_request_does_not_reload(headers: list[tuple[str, str]]) -> None:
-    assert reload_status(*headers) == 403
+    assert reload_result(*headers) == "refused: cross-site request"
+
+
+REBOUND = (
+    "refused: a web page may reload under this host name only if FLOW_EXPORTER_WEB__EXTERNAL_URL has it;"
+    " from elsewhere use curl, SIGHUP, or the IP address"
+)
+RELOADS_BY_HOST = {
+    "hostile.example:9988": False,
+    "hostile.example": False,
+    "exporter.example.hostile.example": False,
+    "127.0.0.1.hostile.example": False,
+    "127.0.0.1:9988@hostile.example": False,
+    "": False,
+    "exporter.example": True,
+    "EXPORTER.example:9988": True,
+    "127.0.0.1:9988": True,
+    "[::1]:9988": True,
+    "10.1.2.3": True,
+    "localhost:9988": True,
+}
+"""Whether a page that the browser got from this host, at whatever address that was, may reload."""
+
+
+@pytest.mark.parametrize(("host", "good"), RELOADS_BY_HOST.items())
+def test_a_page_under_a_name_that_its_owner_points_at_us_does_not_reload(host: str, *, good: bool) -> None:
+    """DNS rebinding: to the browser it is the exporter's own page."""
+    for external_url in ("https://exporter.example/flow", None):
+        reloads = good and (external_url is not None or "exporter" not in host.lower())
+        sent = [("sec-fetch-site", "same-origin")] + ([("origin", f"http://{host}")] if host else [])
+        assert reload_result(*sent, host=host, external_url=external_url) == (
+            "reloaded" if reloads else REBOUND
+        )
+
+
+def test_curl_kubectl_and_reloaders_reload_under_every_name() -> None:
+    for host in RELOADS_BY_HOST:
+        assert reload_result(host=host, external_url=None) == "reloaded"
 
 
 # Behind a proxy with a path prefix
