@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args, get_origin
 
 from pydantic import BaseModel
 
-from exporter.settings import REQUIRED, Settings
+from exporter.settings import FLAGS, REQUIRED, Settings
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -20,8 +20,9 @@ _INTRODUCTION = """\
 
 <!-- Generated from exporter/settings/target_settings.py and schema.py by `make docs`. -->
 
-Settings come from these sources; the first that has a setting wins: environment variables, variables in a
-file `.env` in the working directory, secret files, a configuration file. Names are case-insensitive. The name
+Settings come from these sources; the first that has a setting wins: flags of the command line, environment
+variables, variables in a file `.env` in the working directory, secret files, a configuration file. Names of
+settings are case-insensitive. The name
 of a target consists of letters and digits, in groups joined by single underscores, at most 63 characters, and
 is lower-cased. Durations are written as in Prometheus: `500ms`, `30s`, `1m30s`, `2h`. An unknown variable
 with the prefix is an error. `pingone-flow-exporter check-config` reports every error at once.
@@ -41,6 +42,14 @@ password are errors in a configuration file.
 In `.env`, `${NAME}` in a value is replaced, except in single quotes, and an undefined name is an error. In an
 environment variable, quotes around the value are an error: `docker --env-file` does not remove them.
 
+## Flags
+
+The commands `run`, `check-config` and `probe` take these flags, before or after the command. They are named
+as those of Prometheus' own exporters. After a reload they still override everything else.
+
+| flag | variable |
+|---|---|
+{flags}
 ## Configuration file
 
 `FLOW_EXPORTER_CONFIG_FILE` names a YAML file of the same settings, in lower case, nested where a variable has
@@ -78,7 +87,11 @@ subdirectories are ignored.
 
 def reference() -> str:
     """Return the page of all settings, in the order of the schema."""
-    return _INTRODUCTION + "".join(f"| {' | '.join(row)} |\n" for row in _rows(Settings, "FLOW_EXPORTER_"))
+    flags = "".join(
+        f"| `{flag}` | `FLOW_EXPORTER_{'__'.join(keys).upper()}` |\n" for flag, keys in FLAGS.items()
+    )
+    introduction = _INTRODUCTION.replace("{flags}\n", f"{flags}\n")
+    return introduction + "".join(f"| {' | '.join(row)} |\n" for row in _rows(Settings, "FLOW_EXPORTER_"))
 
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str]]:

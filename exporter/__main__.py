@@ -19,13 +19,12 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-_WITH_RESULT = ["check-config"], ["probe"]
-_RELOADS: tuple[list[str], ...] = [], ["run"]
+_WITH_RESULT = {"check-config", "probe"}
 
 
 def main() -> int:
     """Run the command line and return the exit status."""
-    if sys.argv[1:2] in _RELOADS:
+    if _command() == "run":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for number in (signal.SIGINT, signal.SIGTERM):  # a supervisor may send either
         signal.signal(number, _exit)
@@ -37,7 +36,18 @@ def main() -> int:
 
 
 def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
-    os._exit(int(sys.argv[1:2] in _WITH_RESULT))
+    os._exit(int(_command() in _WITH_RESULT))
+
+
+def _command() -> str:
+    """Return the command that is named in the arguments, behind flags that take a value each."""
+    arguments = iter(sys.argv[1:])
+    for argument in arguments:
+        if not argument.startswith("-"):
+            return argument
+        if "=" not in argument:
+            next(arguments, None)
+    return "run"
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ Joins settings and scheduling, and starts nothing: no request is sent.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from io import StringIO
@@ -20,12 +21,12 @@ from exporter.durations import format_duration
 from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
 from exporter.scheduling import ENVIRONMENT_RATE, ONE_SOURCE, first_probes, loads
-from exporter.settings import Config
+from exporter.settings import Config, InvalidSetting
 from exporter.target import ANY_REQUIRED, IpFamily, Journey, ReadyBy, Side, SourceKind, Target
 from exporter.tls import WebSecurity
 
 _MAX_ROWS = 20
-"""Of a table of loads; the heaviest come first."""
+"""Of a table of loads, where the heaviest come first; of more targets each one takes a line."""
 
 _NUMBERS = {"targets", "probes/min", "all shards", "open flows", "interval", "requests/min", "requests"}
 _MAX_NAMES = 5
@@ -41,53 +42,104 @@ class ConfigReport:
 
     Args:
         text: what would run.
+        json: the same, and the warnings, as a JSON object.
         warnings: settings that are valid, but look wrong.
     """
 
     text: str
+    json: str
     warnings: tuple[str, ...]
 
 
-def check_config(config: Config) -> ConfigReport:
+def check_config(config: Config, *, full: bool = False) -> ConfigReport:
     """Return what would run with this configuration, and warnings.
 
     A login hint may name a person, a query may hold anything, and a proxy URL has a user and a password: of
     these the text only shows that they are set.
+
+    Args:
+        config: the configuration.
+        full: whether the text has all settings of each target, however many there are.
     """
     all_targets = config.enabled
-    blocks = [*_load_tables(config, all_targets), *_first_probes_table(config)]
-    blocks += [_block(f"target {target.name}", _target_rows(target)) for target in config.targets]
-    blocks += [_block(f"destination {each.name}", _destination_rows(each)) for each in config.destinations]
-    blocks.append(_block("exporter", _exporter_rows(config)))
-    counts = {"target": len(all_targets), "destination": len(config.destinations)}
-    blocks.append(f"OK: {', '.join(_count(count, noun) for noun, count in counts.items() if count)}")
-    warnings = [
+    loads_by = {title: _load_rows(config, all_targets, title) for title in ("auth host", "environment")}
+    targets = {target.name: [*_target_rows(target)] for target in config.targets}
+    destinations = {each.name: [*_destination_rows(each)] for each in config.destinations}
+    exporter, firsts = [*_exporter_rows(config)], _first_probes(config)
+    warnings = (
         *environment_warnings(config.with_templates, config.max_concurrent_probes),
         *_rate_warnings(config, all_targets),
         *_target_warnings(config.with_templates),
-    ]
-    return ConfigReport("\n\n".join(blocks), tuple(warnings))
+    )
+    short = len(targets) > _MAX_ROWS and not full
+    blocks = [_table(rows, "with fewer probes") for rows in loads_by.values() if rows]
+    blocks += [_table(firsts, "--full shows them" if short else "")] if firsts else []
+    if short:
+        blocks.append(_table([_target_line(target) for target in config.targets]))
+        blocks[-1] += "\n--full shows all settings of each target"
+    else:
+        blocks += [_block(f"target {name}", rows) for name, rows in targets.items()]
+    blocks += [_block(f"destination {name}", rows) for name, rows in destinations.items()]
+    blocks.append(_block("exporter", exporter))
+    counts = {"target": len(all_targets), "destination": len(config.destinations)}
+    blocks.append(f"OK: {', '.join(_count(count, noun) for noun, count in counts.items() if count)}")
+    document = {
+        "targets": {name: _keyed(rows) for name, rows in targets.items()},
+        "destinations": {name: _keyed(rows) for name, rows in destinations.items()},
+        "exporter": _keyed(exporter),
+        "load": {_key(title): [_keyed(row.items()) for row in rows] for title, rows in loads_by.items()},
+        "first_probes": [_keyed(row.items()) for row in firsts],
+    }
+    return ConfigReport("\n\n".join(blocks), _as_json((), warnings, document), warnings)
 
 
-def _load_tables(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
+def errors_to_json(errors: Iterable[InvalidSetting]) -> str:
+    """Return the JSON object for a configuration that is not valid."""
+    return _as_json([asdict(error) for error in errors], (), {})
+
+
+def _as_json(
+    errors: Sequence[Mapping[str, str]], warnings: Sequence[str], document: Mapping[str, object]
+) -> str:
+    return json.dumps({"valid": not errors, "errors": errors, "warnings": warnings, **document}, indent=2)
+
+
+def _keyed(rows: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    return {_key(name): value for name, value in rows if value}
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("/", "_per_").replace(" ", "_")
+
+
+def _target_line(target: Target) -> dict[str, str]:
+    """Return what tells targets apart, where there are too many to show everything."""
+    intervals = {each: format_duration(target.timing(each).interval) for each in target.journeys}
+    return {
+        "target": target.name,
+        "journeys": ", ".join(f"{journey} {interval}" for journey, interval in intervals.items()),
+        "auth host": target.first_host(target.journeys[0]),
+        "source environment": target.source_environment_id or "",
+        "labels": ", ".join(f"{name}={value}" for name, value in target.labels),
+    }
+
+
+def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> list[dict[str, str]]:
     several = any(len(target.steps(journey)) > 1 for target in config.targets for journey in target.journeys)
-    for title, where in (("auth host", _host), ("environment", _environment)):
-        own = {load.where: load for load in loads(config.targets, where)}
-        found = [(own[load.where], load) for load in loads(all_targets, where) if load.where in own]
-        rows = [
-            {
-                title: here.where,
-                "targets": str(here.targets),
-                "probes/min": _number(here.probes * 60),
-                **({"all shards": _number(total.probes * 60)} if config.elsewhere else {}),
-                **({"requests/min": _number(here.requests * 60)} if several else {}),
-                "open flows": _number(here.flows),
-            }
-            for here, total in found[:_MAX_ROWS]
-        ]
-        if rows:
-            more = len(found) - _MAX_ROWS
-            yield _table(rows) + (f"\nand {more} more, with fewer probes" if more > 0 else "")
+    where = _host if title == "auth host" else _environment
+    own = {load.where: load for load in loads(config.targets, where)}
+    found = [(own[load.where], load) for load in loads(all_targets, where) if load.where in own]
+    return [
+        {
+            title: here.where,
+            "targets": str(here.targets),
+            "probes/min": _number(here.probes * 60),
+            **({"all shards": _number(total.probes * 60)} if config.elsewhere else {}),
+            **({"requests/min": _number(here.requests * 60)} if several else {}),
+            "open flows": _number(here.flows),
+        }
+        for here, total in found
+    ]
 
 
 def _host(target: Target, side: Side) -> str | None:
@@ -98,10 +150,10 @@ def _environment(target: Target, side: Side) -> str | None:
     return target.source_environment_id if side is Side.SOURCE else target.destination_environment_id
 
 
-def _first_probes_table(config: Config) -> Iterator[str]:
+def _first_probes(config: Config) -> list[dict[str, str]]:
     firsts = [(first, len(first.target.steps(first.journey))) for first in first_probes(config.targets)]
     several = any(requests > 1 for _, requests in firsts)
-    rows = [
+    return [
         {
             "target": first.target.name,
             "journey": first.journey.value,
@@ -111,12 +163,17 @@ def _first_probes_table(config: Config) -> Iterator[str]:
         }
         for first, requests in firsts
     ]
-    if rows:
-        yield _table(rows)
 
 
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Format rows of one shape, at least one; their keys are the headings."""
+def _table(rows: Sequence[Mapping[str, str]], rest: str = "") -> str:
+    """Format rows of one shape, at least one; their keys are the headings.
+
+    Args:
+        rows: what is shown.
+        rest: about the rows beyond the first ones, which are then left out; empty to show all.
+    """
+    if rest and (more := len(rows) - _MAX_ROWS) > 0:
+        return f"{_table(rows[:_MAX_ROWS])}\nand {more} more, {rest}"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in rows[0]:
         table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True)

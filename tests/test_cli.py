@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,11 @@ import exporter.demo
 import exporter.probe_command
 from exporter import cli
 from exporter.demo import DemoError, UnavailableError
+from exporter.probe_command import Selection
 from exporter.serving import ListenError
 from exporter.settings import Config, LogSettings
 
+COMMANDS = ("run", "check-config", "probe", "demo", "simulate", "completion")
 Calls = list[dict[str, Any]]
 
 
@@ -127,19 +132,158 @@ def test_probe_gets_its_options_and_its_result_is_the_exit_status(
 ) -> None:
     calls: Calls = []
 
-    def probe(settings: Config, names: list[str], **options: Any) -> bool:  # noqa: ANN401  whatever the command hands on
-        calls.append({"known": [target.name for target in settings.targets], "names": names, **options})
+    def probe(settings: Config, selection: Selection, **options: Any) -> bool:  # noqa: ANN401  whatever the command hands on
+        assert [target.name for target in settings.targets] == ["emea"]
+        calls.append({**asdict(selection), **options})
         return good
 
     monkeypatch.setattr(exporter.probe_command, "probe", probe)
     assert cli.main(["probe"]) == status
     assert cli.main(["probe", "emea", "apac", "--json"]) == status
     assert cli.main(["probe", "--destination", "hub", "--destination", "west"]) == status
+    assert cli.main(["probe", "--label", "OWNER=x=y", "--watch", "--full"]) == status
+    assert cli.main(["probe", "--every", "1m"]) == status
+    usual: dict[str, Any] = {"names": [], "destinations": [], "labels": []}
+    usual |= {"watch": False, "every": None, "as_json": False, "full": False}
     assert calls == [
-        {"known": ["emea"], "names": [], "destinations": [], "as_json": False},
-        {"known": ["emea"], "names": ["emea", "apac"], "destinations": [], "as_json": True},
-        {"known": ["emea"], "names": [], "destinations": ["hub", "west"], "as_json": False},
+        usual,
+        usual | {"names": ["emea", "apac"], "as_json": True},
+        usual | {"destinations": ["hub", "west"]},
+        usual | {"labels": [("owner", "x=y")], "watch": True, "full": True},
+        usual | {"watch": True, "every": 60.0},
     ]
+
+
+@pytest.mark.usefixtures("configured")
+def test_labels_select_targets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, owner in (("apac", "a"), ("emea", "b")):
+        monkeypatch.setenv(f"FLOW_EXPORTER_TARGETS__{name.upper()}__LABELS__OWNER", owner)
+    for name, value in target_variables("apac", "http://127.0.0.1:1").items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["probe", "--label", "owner=b", "--json"]) == 1
+    (outcome,) = json.loads(capsys.readouterr().out)["outcomes"]
+    assert outcome["target"] == "emea"
+    assert cli.main(["probe", "--label", "owner=c"]) == 2
+    assert cli.main(["probe", "apac", "--label", "owner=a", "--label", "tier=1"]) == 2
+    assert cli.main(["probe", "apac", "--label", "tier=1"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "no target has the label owner=c; known: owner=a, owner=b",
+        "no target has the labels owner=a, tier=1; known: owner=a",
+        "no target has the label tier=1; none has a label tier",
+    ]
+
+
+@pytest.mark.usefixtures("configured")
+def test_settings_are_flags_before_or_after_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLOW_EXPORTER_LOG__LEVEL", "warning")
+    Path("web.yaml").write_text("basic_auth_users: {}\n", encoding="utf-8")
+    Path("flows.yaml").write_text("log: {format: json}\n", encoding="utf-8")
+    before = ["--log.level=debug", "--web.config.file", "web.yaml"]
+    after = ["--config.file", "flows.yaml", "--web.listen-address=:1", "--web.listen-address=:2"]
+    assert cli.main([*before, "check-config", *after]) == 0
+    shown = capsys.readouterr().out
+    assert "  log                     json, from level debug\n" in shown
+    assert "  listen addresses        :1, :2\n" in shown
+    assert "  web security            no TLS, no login\n" in shown
+    ran: list[Config] = []
+    monkeypatch.setattr(exporter.daemon, "run", lambda config, read: ran.extend([config, read()]))
+    assert cli.main(before) == 0
+    assert [config.log.level for config in ran] == ["debug", "debug"]
+
+
+@pytest.mark.usefixtures("configured")
+def test_an_error_in_a_flag_names_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = ["--config.file=no.yaml", "--web.config.file=no.yaml", "--web.listen-address=x", "--log.format=x"]
+    for arguments in (wrong, ["probe", *wrong]):
+        assert cli.main([*arguments, "--log.level=loud"]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.replace(os.getcwd(), "")) == ("", FLAG_ERRORS)  # noqa: PTH109  as the text has it
+
+
+FLAG_ERRORS = """\
+--config.file: file not found: /no.yaml
+--log.format: expected logfmt or json
+--log.level: expected debug, info, warning or error
+--web.config.file: file not found: /no.yaml
+--web.listen-address: invalid listen address; use host:port, e.g. :9988, 127.0.0.1:9988 or [::1]:9988
+"""
+
+
+def test_commands_without_settings_refuse_their_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--log.level=debug", "--config.file=x", "demo"])
+    assert end.value.code == 2
+    message = (
+        "pingone-flow-exporter: error: only run, check-config and probe take --config.file, --log.level\n"
+    )
+    assert capsys.readouterr().err.endswith(message)
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
+def test_help_has_examples_that_parse_and_the_exit_status(
+    capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main([*command, "--help"])
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"\nexit status: 0 ok, .*2 invalid configuration or arguments\n$", shown)
+    examples = re.findall(r"^  pingone-flow-exporter (.*)$", shown, re.MULTILINE)
+    assert examples
+    for example in examples:
+        if not example.endswith("--help"):
+            cli.parser().parse_args(shlex.split(re.split(r" (?:\||>+) ?", example)[0]))
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_configuration_is_checked_into_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLOW_EXPORTER_DEFAULTS__PROMPT", "none")
+    assert cli.main(["check-config", "--json"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert (document["valid"], document["errors"], err) == (True, [], "")
+    assert [warning.partition("=")[0] for warning in document["warnings"]] == ["PROMPT"]
+    assert document["targets"]["emea"]["prompt"] == "none"
+    assert document["exporter"]["log"] == "logfmt, from level info"
+    assert document["load"]["auth_host"][0] | {"probes_per_min": "", "open_flows": ""} == {
+        "auth_host": "127.0.0.1:1", "targets": "1", "probes_per_min": "", "open_flows": "",
+    }  # fmt: skip
+    assert document["first_probes"][0]["target"] == "emea"
+    assert cli.main(["check-config", "--json", "--log.level=loud"]) == 2
+    error = {"location": "--log.level", "message": "expected debug, info, warning or error"}
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == ({"valid": False, "errors": [error], "warnings": []}, "")
+
+
+COMPLETE = """
+source <(pingone-flow-exporter completion bash)
+complete_words() {
+  COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+  _pingone_flow_exporter
+  echo "${COMPREPLY[@]}"
+}
+complete_words pingone-flow-exporter ch
+complete_words pingone-flow-exporter --log.level debug probe --w
+complete_words pingone-flow-exporter probe em
+complete_words pingone-flow-exporter --log.format ""
+complete_words pingone-flow-exporter --config.file ""
+"""
+
+
+@pytest.mark.e2e
+def test_bash_completes_commands_options_values_and_targets() -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, **target_variables("emea", "http://127.0.0.1:1")}
+    done = subprocess.run(
+        ["bash", "-c", COMPLETE], env=environment, capture_output=True, text=True, check=True
+    )
+    words = [set(line.split()) for line in done.stdout.splitlines()]
+    flags = {"--watch", "--web.config.file", "--web.listen-address"}
+    assert words == [{"check-config"}, flags, {"emea"}, {"logfmt", "json"}, set()]
 
 
 @pytest.mark.usefixtures("configured")
@@ -156,7 +300,17 @@ def test_an_unknown_target_is_an_invalid_argument(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    "arguments", ["prob", "run more", "--verbose", "demo --duration soon", "simulate --control-port x"]
+    "arguments",
+    [
+        "prob",
+        "run more",
+        "--verbose",
+        "demo --duration soon",
+        "simulate --control-port x",
+        "probe --label owner",
+        "probe --every 500ms",
+        "completion tcsh",
+    ],
 )
 def test_an_unknown_command_or_option_is_an_invalid_argument(
     capsys: pytest.CaptureFixture[str], arguments: str

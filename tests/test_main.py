@@ -216,11 +216,12 @@ def test_a_signal_before_slow_imports_ends_it_well(number: signal.Signals, tmp_p
 @pytest.mark.e2e
 @pytest.mark.parametrize(
     ("word", "status"),
-    [("run", 0), ("demo", 0), ("probe", 1), ("check-config", 1)],
+    [("run", 0), ("demo", 0), ("probe", 1), ("check-config", 1), ("--config.file probe", 0),
+     ("--log.level=info --config.file run probe", 1)],
     ids=str,
-)
+)  # fmt: skip
 def test_a_signal_before_the_result_is_known_is_not_a_success(word: str, status: int, tmp_path: Path) -> None:
-    ended = told_before_the_imports(signal.SIGTERM, tmp_path, word)
+    ended = told_before_the_imports(signal.SIGTERM, tmp_path, *word.split())
     assert (ended.returncode, ended.stderr) == (status, "")
 
 

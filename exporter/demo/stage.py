@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 import sys
@@ -51,7 +52,11 @@ def demo(*, duration: float | None, prometheus: bool) -> None:
 
 async def _demo(duration: float | None, prometheus: str | None) -> None:
     # With FORCE_COLOR, rich takes a pipe for a terminal; a table cannot be redrawn there.
-    console = Console(force_interactive=None if sys.stdout.isatty() else False)
+    console = Console(
+        force_interactive=None if sys.stdout.isatty() else False,
+        # rich itself would still write bold and dim text.
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+    )
     async with AsyncExitStack() as stack:
         stopping = await stack.enter_async_context(stop_signals())
         # A closed terminal would leave Prometheus and temporary files behind.

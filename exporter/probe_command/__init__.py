@@ -1,4 +1,4 @@
-"""The command `probe`: probe each target once, then print the outcomes.
+"""The command `probe`: probe each target once, or again and again, and print the outcomes.
 
 Probes are started as the daemon starts them, by the same prober and with the same spacing. Nothing is
 retried, and a rate limit pauses nothing: the user wants each target's outcome.
@@ -7,12 +7,17 @@ retried, and a rate limit pauses nothing: the user wants each target's outcome.
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import os
+import re
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from shutil import get_terminal_size
 from types import FrameType
 from typing import NoReturn, TextIO
@@ -20,7 +25,7 @@ from typing import NoReturn, TextIO
 from exporter.destinations import Destination, listed_once
 from exporter.files import printable
 from exporter.observing import LoopWatch, log_to
-from exporter.outcome import Outcome
+from exporter.outcome import Outcome, rfc3339
 from exporter.probe_command.report import ProbeRun, providers_to_text, to_json, to_text
 from exporter.probing import Listing, Prober, SSLContexts, list_providers, warm_up
 from exporter.process import CommandError, freeze_gc, stop_signals
@@ -37,39 +42,61 @@ _EXIT_FAILED = 1
 
 
 class UnknownTargetError(CommandError):
-    """Names that are not those of enabled targets; one line per name."""
+    """Names, patterns or labels that no enabled target has; one line each."""
 
     exit_status = 2
 
 
-def probe(config: Config, names: Sequence[str], *, destinations: Sequence[str] = (), as_json: bool) -> bool:
-    """Probe each of these targets once, and print the outcomes.
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is probed.
+
+    Args:
+        names: of targets, discovered ones too, or patterns of names; none means all, unless destinations are
+            named.
+        destinations: names of destinations; each is listed, and its targets are probed.
+        labels: names and values of labels; of these targets, only those that have them all.
+    """
+
+    names: Sequence[str] = ()
+    destinations: Sequence[str] = ()
+    labels: Sequence[tuple[str, str]] = ()
+
+
+def probe(
+    config: Config, selection: Selection, *, watch: bool, every: float | None, as_json: bool, full: bool
+) -> bool:
+    """Probe each selected target, and print the outcomes.
 
     Args:
         config: the configuration.
-        names: of targets, discovered ones too; none means all, unless destinations are named.
-        destinations: names of destinations; each is listed, and its targets are probed.
+        selection: the targets.
+        watch: probe again and again, until a signal.
+        every: seconds between the starts of two rounds; None means the shortest interval.
         as_json: print JSON instead of a table.
+        full: print all rows of a long table.
 
     Returns:
-        Whether every probe succeeded and the outcomes were written.
+        Whether every probe of the last complete round succeeded and the outcomes were written.
 
     Raises:
-        UnknownTargetError: a name is not that of an enabled target or of a destination.
+        UnknownTargetError: something is selected that does not exist.
     """
     level = "error" if config.log.level == "error" else "warning"
     with log_to(sys.stderr, level=level, style=config.log.format):
-        runs = _runs(names, destinations, config, _list(to_list(names, destinations, config)))
+        runs = _runs(selection, config, _list(to_list(selection.names, selection.destinations, config)))
         if not runs:
             print("nothing to probe: the destination lists no providers", file=sys.stderr)  # noqa: T201  likewise
             return False
-        to_run = [run for run in runs if run.outcome is None]
-        with _progress_bar(len(to_run)) as advance:
-            asyncio.run(_probe(to_run, config.max_concurrent_probes, advance))
+        if watch:
+            every = every or min(run.target.timing(run.journey).interval for run in runs)
+        session = _Session(runs, every if watch else None, partial(_write, as_json=as_json, full=full))
+        asyncio.run(session.probe(config.max_concurrent_probes))
         for number in (signal.SIGTERM, signal.SIGINT):  # a write below may block on the terminal or pipe
             signal.signal(number, _exit)
-    written = _write(runs, sys.stdout, as_json=as_json)
-    return written and all(run.outcome is not None and run.outcome.success for run in runs)
+    if not session.shown:
+        session.show()
+    return session.written and all(run.outcome is not None and run.outcome.success for run in session.runs)
 
 
 def list_now(config: Config) -> tuple[str, bool]:
@@ -99,8 +126,14 @@ def to_list(names: Sequence[str], destinations: Sequence[str], config: Config) -
         )
     wanted = {name.lower() for name in destinations}
     others = {name.lower() for name in names} - _configured(config)
-    wanted |= {name for name in known if any(other.startswith(f"{name}_") for other in others)}
+    wanted |= {name for name in known if any(_may_be_of(name, other) for other in others)}
     return [each for name, each in known.items() if name in wanted or not (names or destinations)]
+
+
+def _may_be_of(destination: str, name: str) -> bool:
+    """Return whether a destination may list a target of this name, or one that matches this pattern."""
+    prefix, start = f"{destination}_", re.split(r"[*?[]", name)[0]
+    return start.startswith(prefix) or (start != name and prefix.startswith(start))
 
 
 def _configured(config: Config) -> set[str]:
@@ -108,34 +141,61 @@ def _configured(config: Config) -> set[str]:
 
 
 def choose(names: Sequence[str], config: Config, discovered: Iterable[Target] = ()) -> tuple[Target, ...]:
-    """Return the targets with these names, each once and in their order; all that are enabled without names.
+    """Return the targets with these names or patterns, each once and in order; without any, all of them.
 
     Targets of other shards count too, so that the command works in any pod.
 
     Raises:
-        UnknownTargetError: a name is not that of an enabled target.
+        UnknownTargetError: a name is not that of an enabled target, or no name matches a pattern.
     """
     targets = sorted((*config.enabled, *discovered), key=lambda target: target.name)
     enabled = {target.name: target for target in targets}
     if not names:
         return tuple(targets)
-    wanted = dict.fromkeys(name.lower() for name in names)
-    if unknown := [name for name in wanted if name not in enabled]:
+    wanted = {name: fnmatch.filter(enabled, name) for name in (name.lower() for name in names)}
+    if unknown := [name for name, found in wanted.items() if not found]:
         disabled = [target.name for target in config.disabled]
         raise UnknownTargetError("\n".join(_explain(name, enabled, disabled) for name in unknown))
-    return tuple(enabled[name] for name in wanted)
+    return tuple(enabled[name] for name in dict.fromkeys(name for found in wanted.values() for name in found))
 
 
 def _explain(name: str, enabled: Iterable[str], disabled: Sequence[str]) -> str:
     if name in disabled:
         return f'target "{name}" is disabled; set its ENABLED to true'
     known = sorted(enabled)
+    if re.search(r"[*?[]", name):
+        return f'no target matches "{printable(name)}"; {_known(known)}'
     if similar := get_close_matches(name, (*known, *disabled), n=1):
         hint = f"did you mean {similar[0]}?"
     else:
-        more = len(known) - _MAX_LISTED_NAMES
-        hint = f"known: {', '.join(known[:_MAX_LISTED_NAMES])}{f' and {more} more' if more > 0 else ''}"
+        hint = _known(known)
     return f'unknown target "{printable(name)}"; {hint}'
+
+
+def _known(texts: Sequence[str]) -> str:
+    more = len(texts) - _MAX_LISTED_NAMES
+    return f"known: {', '.join(texts[:_MAX_LISTED_NAMES])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _with_labels(targets: Collection[Target], labels: Sequence[tuple[str, str]]) -> list[Target]:
+    """Return the targets that have all these labels.
+
+    Raises:
+        UnknownTargetError: none of them has.
+    """
+    found = [target for target in targets if set(labels) <= set(target.labels)]
+    if targets and not found:
+        names = {name for name, _ in labels}
+        known = sorted(
+            {f"{name}={value}" for each in targets for name, value in each.labels if name in names}
+        )
+        wanted = ", ".join(f"{name}={value}" for name, value in labels)
+        hint = (
+            printable(_known(known)) if known else f"none has a label {printable(' or '.join(sorted(names)))}"
+        )
+        plural = "s" if len(labels) > 1 else ""
+        raise UnknownTargetError(f"no target has the label{plural} {printable(wanted)}; {hint}")
+    return found
 
 
 def _list(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
@@ -155,11 +215,9 @@ def _list(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
     return found
 
 
-def _runs(
-    names: Sequence[str], destinations: Sequence[str], config: Config, listings: Mapping[Destination, Listing]
-) -> list[ProbeRun]:
+def _runs(selection: Selection, config: Config, listings: Mapping[Destination, Listing]) -> list[ProbeRun]:
     """Return what to probe; a listing that failed is a run that has ended."""
-    wanted = {name.lower() for name in destinations}
+    names, wanted = selection.names, {name.lower() for name in selection.destinations}
     failed, discovered, chosen = list[ProbeRun](), dict[str, Target](), dict[str, Target]()
     for each, listing in listings.items():
         if not listing.outcome.success:
@@ -170,24 +228,65 @@ def _runs(
         if each.name in wanted:
             chosen |= {target.name: target for target in found.targets}
     # A name that only a listing can explain is not wrong if there is none.
-    unlisted = tuple(f"{run.target.name}_" for run in failed)
     known = _configured(config) | discovered.keys()
-    named = [name for name in names if name.lower() in known or not name.lower().startswith(unlisted)]
-    if named or not (names or destinations):
+    named = [
+        name
+        for name in map(str.lower, names)
+        if fnmatch.filter(known, name) or not any(_may_be_of(run.target.name, name) for run in failed)
+    ]
+    if named or not (names or wanted):
         chosen = {target.name: target for target in choose(named, config, discovered.values())} | chosen
-    return [ProbeRun(target, journey) for target in chosen.values() for journey in target.journeys] + failed
+    targets = _with_labels(chosen.values(), selection.labels)
+    return [ProbeRun(target, journey) for target in targets for journey in target.journeys] + failed
 
 
-async def _probe(runs: Sequence[ProbeRun], max_concurrent_probes: int, advance: Callable[[], None]) -> None:
-    watch = LoopWatch(asyncio.get_running_loop().time, lambda _lag: None)
-    prober = Prober(SSLContexts([run.target for run in runs]), stalls=watch.stalls, one_shot=True)
-    await warm_up(prober)
-    freeze_gc()
-    watching = asyncio.create_task(watch.run())
-    try:
-        await run_probes(runs, prober, max_concurrent_probes=max_concurrent_probes, advance=advance)
-    finally:
-        watching.cancel()
+class _Session:
+    """One call of the command: a round of probes or, every some seconds, one after the other until a signal.
+
+    Attributes:
+        runs: the last round that has ended, or the first.
+        shown: whether it is written.
+        written: whether all that was to be written is, or the reader closed the pipe.
+    """
+
+    def __init__(
+        self, runs: list[ProbeRun], every: float | None, write: Callable[..., OSError | None]
+    ) -> None:
+        self.runs, self.shown, self.written = runs, False, True
+        self._every = every
+        self._write = write
+
+    def show(self) -> bool:
+        """Write the last round, and return whether more can be written."""
+        error = self._write(self.runs, sys.stdout, several=self._every is not None)
+        self.shown, self.written = True, error is None or isinstance(error, BrokenPipeError)
+        return error is None
+
+    async def probe(self, max_concurrent_probes: int) -> None:
+        """Run all rounds. SIGTERM, SIGINT or SIGHUP ends them."""
+        watch = LoopWatch(asyncio.get_running_loop().time, lambda _lag: None)
+        # One for all rounds: it remembers which passwords were sent.
+        prober = Prober(SSLContexts([run.target for run in self.runs]), stalls=watch.stalls, one_shot=True)
+        await warm_up(prober)
+        freeze_gc()
+        watching = asyncio.create_task(watch.run())
+        try:
+            await _until_stopped(self._rounds(prober, max_concurrent_probes))
+        finally:
+            watching.cancel()
+
+    async def _rounds(self, prober: Prober, max_concurrent_probes: int) -> None:
+        loop, runs = asyncio.get_running_loop(), self.runs
+        while True:
+            started, to_run = loop.time(), [run for run in runs if run.outcome is None]
+            with _progress_bar(len(to_run)) as advance:
+                await _run_all(to_run, prober, max_concurrent_probes, advance)
+            failed_listings, self.runs = runs[len(to_run) :], runs
+            if self._every is None or not self.show():
+                return
+            pauses = [run.outcome.retry_after or 0.0 for run in to_run if run.outcome is not None]
+            await asyncio.sleep(started + max(self._every, *pauses) - loop.time())
+            runs = [ProbeRun(run.target, run.journey) for run in to_run] + failed_listings
 
 
 async def run_probes(
@@ -205,6 +304,15 @@ async def run_probes(
         max_concurrent_probes: that may run at once.
         advance: called after each probe.
     """
+    await _until_stopped(_run_all(runs, prober, max_concurrent_probes, advance))
+
+
+async def _run_all(
+    runs: Sequence[ProbeRun],
+    prober: Callable[[Target, Journey], Awaitable[Outcome]],
+    max_concurrent_probes: int,
+    advance: Callable[[], None],
+) -> None:
     loop = asyncio.get_running_loop()
     free, start = asyncio.Semaphore(max_concurrent_probes), loop.time()
 
@@ -214,13 +322,10 @@ async def run_probes(
             run.outcome = await prober(run.target, run.journey)
         advance()
 
-    async def run_all() -> None:
-        async with asyncio.TaskGroup() as group:
-            delays = start_delays([(run.target, run.journey) for run in runs])
-            for run, delay in zip(runs, delays, strict=True):
-                group.create_task(run_one(run, delay))
-
-    await _until_stopped(run_all())
+    async with asyncio.TaskGroup() as group:
+        delays = start_delays([(run.target, run.journey) for run in runs])
+        for run, delay in zip(runs, delays, strict=True):
+            group.create_task(run_one(run, delay))
 
 
 async def _until_stopped(coroutine: Coroutine[None, None, None]) -> None:
@@ -273,23 +378,36 @@ def _progress_bar(count: int) -> Iterator[Callable[[], None]]:
             progress.stop()
 
 
-def _write(runs: Sequence[ProbeRun], stream: TextIO, *, as_json: bool) -> bool:
-    """Print the outcomes, and return whether they were written, or the reader closed the pipe."""
+def _write(
+    runs: Sequence[ProbeRun], stream: TextIO, *, as_json: bool, full: bool, several: bool
+) -> OSError | None:
+    """Print the outcomes, and return what prevented it.
+
+    Args:
+        runs: the probes.
+        stream: where to print.
+        as_json: JSON instead of a table.
+        full: all rows of a long table, as in a pipe.
+        several: it is one of several rounds.
+    """
     terminal = stream.isatty()
     width = get_terminal_size().columns if terminal else None
     colors = terminal and not os.environ.get("NO_COLOR")
-    text = to_json(runs) if as_json else to_text(runs, width=width, colors=colors)
+    if as_json:
+        text = to_json(runs, indent=None if several else 2)
+    else:
+        text = to_text(runs, width=width, colors=colors, full=full or not terminal)
+        text = f"{rfc3339(time.time())}\n{text}\n" if several else text
     try:
         print(text, file=stream, flush=True)
-    except BrokenPipeError:  # the reader has read enough, as `head` does
-        written = True
     except OSError as error:
-        print(f"cannot write the outcomes: {error.strerror}", file=sys.stderr)  # noqa: T201  the log has ended
-        written = False
-    else:
-        return True
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # the interpreter flushes once more at exit
-    return written
+        if not isinstance(error, BrokenPipeError):  # else the reader has read enough, as `head` does
+            print(f"cannot write the outcomes: {error.strerror}", file=sys.stderr)  # noqa: T201  the log has ended
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), stream.fileno()
+        )  # the interpreter flushes once more at exit
+        return error
+    return None
 
 
 def _exit(_number: int, _frame: FrameType | None) -> NoReturn:

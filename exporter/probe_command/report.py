@@ -43,8 +43,12 @@ _NAME_WIDTH = 16
 _STEPS_PER_LINE = 3
 _GAP = 2
 _MAX_WIDTH = 100_000
+_MAX_ROWS = 40
+"""Of more, only those that are not just ok are in the table."""
+
 _MAX_DETAILED = 10
-"""Of more failures each one takes two lines."""
+"""Of more failures, those with the same cause take two lines."""
+_MAX_NAMES = 10
 
 
 @dataclass(slots=True)
@@ -67,32 +71,39 @@ class ProbeRun:
         return self.outcome is not None and not self.outcome.success
 
 
-def to_json(runs: Iterable[ProbeRun]) -> str:
+def to_json(runs: Iterable[ProbeRun], *, indent: int | None = 2) -> str:
     """Return the JSON of all probes that ended, each in the public shape of an outcome."""
     outcomes = [as_json(run.outcome) for run in runs if run.outcome is not None]
-    return json.dumps({"outcomes": outcomes}, indent=2)
+    return json.dumps({"outcomes": outcomes}, indent=indent)
 
 
-def to_text(runs: Sequence[ProbeRun], *, width: int | None, colors: bool) -> str:
+def to_text(runs: Sequence[ProbeRun], *, width: int | None, colors: bool, full: bool = True) -> str:
     """Return a table of all probes, then the details of each failure, then a summary.
 
     Args:
         runs: at least one.
         width: columns of the terminal; None if nothing has to be folded or left out.
         colors: whether to use escape sequences.
+        full: whether a long table has rows for probes that are just ok, too.
     """
     file = StringIO()
     console = Console(file=file, width=width or _MAX_WIDTH, force_terminal=colors)
-    table, notes = _table(runs, console.width)
-    console.print(table)
-    failed = [(run, run.outcome) for run in runs if run.outcome is not None and run.failed]
-    for run, outcome in failed:
+    short = not full and len(runs) > _MAX_ROWS
+    rows = [run for run in runs if not short or result(run) != "ok"]
+    left_out = len(runs) - len(rows)
+    notes = [f"left out of the table: {left_out} ok; --full shows every probe"] if left_out else []
+    if rows:
+        table, more = _table(rows, console.width)
+        console.print(table)
+        notes += more
+    failed = [run for run in runs if run.failed]
+    for text in _groups(failed) if len(failed) > _MAX_DETAILED else map(_details, failed):
         console.print()
-        for line in _details(run, outcome, compact=len(failed) > _MAX_DETAILED):
+        for line in text:
             console.print(line, soft_wrap=True)
     notes += [note for run in runs if (note := _failed_checks(run))]
     lines = [*file.getvalue().splitlines(), *(["", *notes] if notes else ()), "", summary(runs)]
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(line.rstrip() for line in lines).lstrip("\n")
 
 
 def summary(runs: Sequence[ProbeRun]) -> str:
@@ -189,14 +200,31 @@ def _cells(run: ProbeRun) -> dict[str, str]:
     }
 
 
-def _details(run: ProbeRun, outcome: Outcome, *, compact: bool) -> Iterator[Text]:
-    multi = run.journey is not Journey.AUTHORIZE
-    name = f"{run.target.name} {run.journey}" if multi else run.target.name
-    yield Text.assemble((name, "bold"), ": ", (result(run), _style(run)))
-    if compact:
-        yield Text(f"  {outcome.detail or outcome.transaction_id}")
+def _groups(failed: Iterable[ProbeRun]) -> Iterator[Iterable[Text]]:
+    """Yield the lines about failures that have the same cause."""
+    groups: dict[tuple[str, str], list[ProbeRun]] = {}
+    for run in failed:
+        cause = run.outcome and (run.outcome.detail or run.outcome.transaction_id)
+        groups.setdefault((result(run), cause or ""), []).append(run)
+    for (text, cause), runs in groups.items():
+        names, more = ", ".join(map(_name, runs[:_MAX_NAMES])), len(runs) - _MAX_NAMES
+        yield (
+            Text.assemble(
+                (f"{names}{f' and {more} more' if more > 0 else ''}", "bold"), ": ", (text, _style(runs[0]))
+            ),
+            Text(f"  {cause}"),
+        )
+
+
+def _name(run: ProbeRun) -> str:
+    return run.target.name if run.journey is Journey.AUTHORIZE else f"{run.target.name} {run.journey}"
+
+
+def _details(run: ProbeRun) -> Iterator[Text]:
+    yield Text.assemble((_name(run), "bold"), ": ", (result(run), _style(run)))
+    if (outcome := run.outcome) is None:
         return
-    step = _last(outcome)
+    multi, step = run.journey is not Journey.AUTHORIZE, _last(outcome)
     facts = {
         "detail": outcome.detail,
         "reason": outcome.reason.value,

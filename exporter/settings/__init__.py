@@ -6,12 +6,12 @@ yaml_file      YAML                                     ─┘
 schema         Settings: names, types, defaults              values, addresses   types of single settings
 target_settings  those of targets, and their rules           section    what all groups of settings share
 explain        pydantic's errors at their locations          web_file       Prometheus' web configuration file
-load           all of it, in order                           resolve        settings -> config
+load           flags, and all of it, in order                           resolve        settings -> config
 """
 
 from exporter.settings.addresses import REGIONS, ListenAddress
 from exporter.settings.config import Config, EgressConfig, StatusPageConfig
-from exporter.settings.load import load
+from exporter.settings.load import FLAGS, load
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
 from exporter.settings.resolve import shard_of
 from exporter.settings.schema import LogSettings, Settings, ShardSettings, WebSettings
@@ -20,6 +20,7 @@ from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABEL
 from exporter.settings.web_file import TlsServerConfig
 
 __all__ = [
+    "FLAGS",
     "MAX_NAME_LENGTH",
     "MAX_SHARDS",
     "REGIONS",

@@ -1,6 +1,7 @@
 """Load the configuration: read all sources, and validate them at once.
 
-environment          ─┐
+flags                ─┐
+environment          ─┤
 .env                 ─┤ read             merge          Settings            resolve
 secret files         ─┤ ──> RawSettings ─────> one ───────────────> valid ──────────> Config
 configuration file   ─┘     per source         map                  or every error
@@ -26,6 +27,7 @@ from exporter.settings.provenance import (
     ConfigurationError,
     InvalidSetting,
     Keys,
+    Location,
     RawSettings,
     RawValue,
     fold,
@@ -44,21 +46,32 @@ MAX_CONFIG_FILE_BYTES = 8 * 1024 * 1024
 
 CONFIG_FILE = ("config_file",)
 SECRETS_DIR = ("secrets_dir",)
+WEB_CONFIG_FILE = ("web", "config_file")
+
+FLAGS: Mapping[str, Keys] = {
+    "--config.file": CONFIG_FILE,
+    "--web.listen-address": ("web", "listen_address"),
+    "--web.config.file": WEB_CONFIG_FILE,
+    "--log.level": ("log", "level"),
+    "--log.format": ("log", "format"),
+}
+"""Named as those of Prometheus' own exporters."""
 
 _WITH_SECRETS = {TARGETS, DEFAULTS, DESTINATIONS}
 
 
-def load(environ: Mapping[str, str], directory: Path) -> Config:
+def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] | None = None) -> Config:
     """Load and check the configuration. Reads files: not for the event loop.
 
     Args:
         environ: the environment; variables of other programs are ignored.
         directory: the working directory: where `.env` may be, and where relative paths start.
+        flags: of the command line, by their names in `FLAGS`.
 
     Raises:
         ConfigurationError: with every error that was found.
     """
-    sources, files = _read_sources(environ, directory)
+    sources, files = _read_sources(environ, directory, flags or {})
     raw = _merge(sources)
     errors = list(raw.errors)
     settings: Settings | None = None
@@ -75,9 +88,12 @@ def load(environ: Mapping[str, str], directory: Path) -> Config:
     return resolve(settings, security, directory, tuple(dict.fromkeys(files)))
 
 
-def _read_sources(environ: Mapping[str, str], directory: Path) -> tuple[list[RawSettings], list[Path]]:
+def _read_sources(
+    environ: Mapping[str, str], directory: Path, flags: Mapping[str, str]
+) -> tuple[list[RawSettings], list[Path]]:
     """Read all sources, strongest first; each may name the next ones."""
-    sources = [*read_environment(environ), *read_env_file(directory, environ)]
+    written = {FLAGS[flag]: RawValue(value, Location(flag)) for flag, value in flags.items()}
+    sources = [RawSettings(written), *read_environment(environ), *read_env_file(directory, environ)]
     files = [directory / ENV_FILE]
     if named := _named_path(sources, SECRETS_DIR, directory):
         raw, path = named
@@ -172,7 +188,7 @@ class _FileChecker:
         for level in sorted(levels):
             self._check_tls(check_authorities, (*level, "ca_file"))
             self._check_tls(check_client_certificate, *((*level, name) for name in CLIENT_CERTIFICATE))
-        return self._read_web_file(("web", "config_file"))
+        return self._read_web_file(WEB_CONFIG_FILE)
 
     def _check_tls(self, check: Callable[..., None], *settings: Keys) -> None:
         """Check the files that settings name together; the first setting is the one that needs the others."""

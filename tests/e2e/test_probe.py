@@ -298,6 +298,41 @@ def test_a_terminal_shows_a_progress_bar_and_then_a_table_that_fits(tmp_path: Pa
     assert lines[-1] == "1 of 2 ok, 1 failed"
 
 
+@pytest.mark.parametrize("command", ["probe", "demo --duration 1s"])
+def test_no_color_at_a_terminal_means_no_style_at_all(tmp_path: Path, command: str) -> None:
+    env = {**target_variables("gone", "http://127.0.0.1:1"), "TERM": "xterm-256color"}
+    plain = at_a_terminal(*command.split(), cwd=tmp_path, env=env | {"NO_COLOR": "1"})
+    assert not re.search(r"\x1b\[[0-9;]*m", plain)
+    assert re.search(r"\x1b\[[0-9;]*m", at_a_terminal(*command.split(), cwd=tmp_path, env=env))
+
+
+@pytest.mark.parametrize(("codes", "status"), [((503, 200), 0), ((200, 503), 1)], ids=["good", "bad"])
+def test_watching_probes_again_until_a_signal_and_the_last_round_counts(
+    tmp_path: Path, codes: tuple[int, int], status: int
+) -> None:
+    with HttpServer() as server:
+        answers = {200: server.answer_flow, 503: Answer(status=503)}
+        server.always(answers[codes[1]])
+        server.then(answers[codes[0]])
+        process = Process(
+            [*COMMAND, "probe", "--json", "--every", "1s"],
+            directory=tmp_path / "work",
+            logs=tmp_path / "logs",
+            environment=target_variables("emea", server.base_url),
+        )
+        with process:
+            poll(
+                lambda: process.stdout.read_text(encoding="utf-8").count("\n"),
+                lambda lines: lines >= len(codes),
+                what="second round",
+            )
+            process.signal(signal.SIGINT)
+            assert process.wait(timeout=PATIENCE) == status
+    rounds = [json.loads(line) for line in process.stdout.read_text(encoding="utf-8").splitlines()]
+    assert [each["outcomes"][0]["success"] for each in rounds[:2]] == [code == 200 for code in codes]
+    assert process.log() == ""
+
+
 def at_a_terminal(*arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
     """Run the command with a terminal for all that it writes, and return that."""
     reading, writing = pty.openpty()

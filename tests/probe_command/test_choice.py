@@ -67,6 +67,13 @@ def test_every_wrong_name_is_reported() -> None:
     ]
 
 
+def test_a_pattern_stands_for_all_names_that_match_it() -> None:
+    among = settings("apac", "emea_a", "emea_b", "retired_emea", TARGETS__RETIRED_EMEA__ENABLED="false")
+    assert chosen(among, "EMEA_*") == ["emea_a", "emea_b"]
+    assert chosen(among, "*_[b]", "emea_?", "apac") == ["emea_b", "emea_a", "apac"]
+    assert errors(among, "emea_*", "x*") == ['no target matches "x*"; known: apac, emea_a, emea_b']
+
+
 def test_of_many_targets_the_first_ones_are_listed() -> None:
     many = settings(*(f"t{number:03}" for number in range(200)))
     (line,) = errors(many, "x")
@@ -90,6 +97,8 @@ def test_a_name_is_printed_without_control_characters() -> None:
         (["WEST_partner_a_3f2a"], [], ["west"]),
         (["hub_2_partner_a_3f2a"], [], ["hub", "hub_2"]),
         (["hub_partner_a_3f2a", "typo"], ["west"], ["hub", "west"]),
+        (["hub_2_*", "ap*"], [], ["hub", "hub_2"]),
+        (["*"], [], ["hub", "hub_2", "west"]),
     ],
 )
 def test_only_destinations_that_may_have_a_named_target_are_listed(

@@ -140,12 +140,28 @@ def test_the_reason_for_missing_times_and_contract_checks_that_fail_are_shown() 
     )
 
 
-def test_many_failures_take_two_lines_each() -> None:
-    names = [f"target_{number}" for number in range(11)]
-    text = rendered(*(a_run(REFUSED, name) for name in names))
-    blocks = text.split("\n\n")[1:-1]
-    assert blocks == [f"{name}: server error\n  {REFUSED.detail}" for name in names]
-    assert text.endswith("\n\n0 of 11 ok, 11 failed")
+def test_many_failures_take_two_lines_per_cause() -> None:
+    other = a_run(a_failure(Reason.DNS, Fault.NETWORK, Phase.RESOLVE, steps=()), "other")
+    text = rendered(*(a_run(REFUSED, f"t{number}") for number in range(13)), other)
+    assert text.split("\n\n")[1:] == [
+        f"t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 3 more: server error\n  {REFUSED.detail}",
+        "other: host name did not resolve\n  tx-1",
+        "0 of 14 ok, 14 failed",
+    ]
+
+
+def test_a_short_table_leaves_out_many_probes_that_are_ok() -> None:
+    runs = [a_run(a_success(), f"t{number:02}") for number in range(40)]
+    assert to_text(runs, width=None, colors=False, full=False) == rendered(*runs)
+    runs.append(a_run(REFUSED))
+    table, _, rest = to_text(runs, width=None, colors=False, full=False).partition("\n\n")
+    assert [line.split()[0] for line in table.splitlines()] == ["target", "emea"]
+    assert rest.endswith(
+        "\n\nleft out of the table: 40 ok; --full shows every probe\n\n40 of 41 ok, 1 failed"
+    )
+    runs[-1] = a_run(a_success())
+    text = to_text(runs, width=None, colors=False, full=False)
+    assert text == "left out of the table: 41 ok; --full shows every probe\n\n41 of 41 ok"
 
 
 def test_a_name_wider_than_the_terminal_is_folded() -> None:
