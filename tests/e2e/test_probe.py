@@ -17,7 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 from harness.daemon import COMMAND, run_command
-from harness.http_messages import Answer, silent
+from harness.http_messages import Answer, Script, silent
 from harness.http_server import HttpServer
 from harness.process import Process, clean_environment
 from harness.simulated import Simulated
@@ -311,7 +311,7 @@ def test_watching_probes_again_until_a_signal_and_the_last_round_counts(
     tmp_path: Path, codes: tuple[int, int], status: int
 ) -> None:
     with HttpServer() as server:
-        answers = {200: server.answer_flow, 503: Answer(status=503)}
+        answers: dict[int, Script] = {200: server.answer_flow, 503: Answer(status=503)}
         server.always(answers[codes[1]])
         server.then(answers[codes[0]])
         process = Process(
