@@ -113,7 +113,7 @@ def _key(name: str) -> str:
 
 
 def _target_line(target: Target) -> dict[str, str]:
-    """Return what tells targets apart, where there are too many to show everything."""
+    """Return the line of a target, where there are too many to show everything."""
     intervals = {each: format_duration(target.timing(each).interval) for each in target.journeys}
     return {
         "target": target.name,
