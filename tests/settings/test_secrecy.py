@@ -20,7 +20,7 @@ from exporter.settings import ConfigurationError, load
 SECRET = "q7Zk-s3cr3t-W9x"
 PATHS = ("CONFIG_FILE", "SECRETS_DIR", "CA_FILE", "CLIENT_CERTIFICATE_FILE", "CLIENT_KEY_FILE")
 """Errors about files show their path, unless it looks like a URL or a PEM block."""
-NAMES = sorted(
+EVERY_NAME = sorted(
     {
         line.split("`")[1].replace("<NAME>", "EMEA").replace("<KEY>", "OWNER").replace("<FIELD>", field)
         for line in reference().splitlines()
@@ -28,7 +28,7 @@ NAMES = sorted(
         for field in ("INTERVAL", "AUTH_URL", "LABELS__X")
     }
 )
-NAMES = [name for name in NAMES if not name.endswith(PATHS)]
+NAMES = [name for name in EVERY_NAME if not name.endswith(PATHS)]
 UNKNOWN = [
     "FLOW_EXPORTER_TARGETS__EMEA", "FLOW_EXPORTER_WEB", "FLOW_EXPORTER_PORT", "FLOW_EXPORTER_NONSENSE",
     "FLOW_EXPORTER_TARGETS__a-b__SCOPE", f"{T}CLINT_ID", f"{T}LABELS", f"{T}LABELS__JOB",
