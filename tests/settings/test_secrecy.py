@@ -133,7 +133,9 @@ MAY_BE_SECRET = [
     (f"{T}PROXY_URL", f"http://{SECRET}:password@proxy.example:3128"),
     ("FLOW_EXPORTER_DEFAULTS__PROXY_URL", f"http://user:{SECRET}@[::1]:3128/"),
     ("FLOW_EXPORTER_EGRESS_CHECK_URL", f"https://www.example.com/?key={SECRET}"),
+    ("FLOW_EXPORTER_STATUS_PAGE__URL", f"https://status.example.com/{SECRET}/summary.json?key={SECRET}"),
     (f"{T}LOGIN_HINT", f"{SECRET}@example.com"),
+    (f"{T}DESTINATION_CLIENT_SECRET", SECRET),
 ]
 
 
