@@ -135,9 +135,7 @@ def _status(status: TargetStatus, now: float, source: StatusSource) -> dict[str,
         # Of the state, not of the last probe, which may be inconclusive.
         "reason": None if cause is None else cause.reason.value,
         "fault": None if cause is None else cause.fault.value,
-        "finding": None
-        if cause is None
-        else describe_outcome(cause, target.expected_statuses, status.certificate_expiry),
+        "finding": None if cause is None else describe_outcome(cause),
         "sign_on_suspended": None if suspended is None else suspended.value,
         "next_run": _time(status.next_run),
         "held_until": _time(status.backoff_until),

@@ -139,9 +139,7 @@ def summarize(status: TargetStatus, now: float) -> Summary:
 def describe_status(status: TargetStatus) -> str:
     """Describe the outcome that explains a target's status; empty if it was not probed."""
     outcome = status.decisive or status.last
-    if outcome is None:
-        return ""
-    return describe_outcome(outcome, status.target.expected_statuses, status.certificate_expiry)
+    return "" if outcome is None else describe_outcome(outcome)
 
 
 def _pause(inconclusive: Outcome) -> str:

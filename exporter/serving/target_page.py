@@ -167,9 +167,9 @@ def _runs(history: TargetHistory) -> Iterator[tuple[list[Outcome], float | None]
 
 
 def _incident(run: Sequence[Outcome], end: float | None, history: TargetHistory) -> Incident:
-    status, expected = history.status, history.status.target.expected_statuses
+    status = history.status
     conclusive = [outcome for outcome in run if outcome.counts]
-    found = Counter((outcome.fault, describe_outcome(outcome, expected)) for outcome in conclusive or run)
+    found = Counter((outcome.fault, describe_outcome(outcome)) for outcome in conclusive or run)
     start, probes = run[-1].ended_at, len(conclusive or run)
     if end is None and conclusive and status.failing:
         # The history may have forgotten the first probes of a long incident.

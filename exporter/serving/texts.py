@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from exporter.expiry import Expiring
 from exporter.outcome import Outcome
-from exporter.reasons import Fault, Reason, reason_text
+from exporter.reasons import Fault, reason_text
 from exporter.status import Point, TargetStatus
 from exporter.target import Journey
 
@@ -103,65 +103,12 @@ def describe_points(points: Sequence[Point], interval: float) -> str:
     return f"Last {probes} ({span(len(points) * interval)}): {', '.join(parts)}"
 
 
-def describe_outcome(
-    outcome: Outcome,
-    expected: Sequence[str] = (),
-    certificate_expiry: float | None = None,
-) -> str:
-    """Return the reason's text, and the exact cause or what else the response or connection adds to it.
-
-    Args:
-        outcome: a finished probe.
-        expected: flow statuses that the target expects.
-        certificate_expiry: when the host's certificate expires, if another probe has seen it.
-    """
+def describe_outcome(outcome: Outcome) -> str:
+    """Return the reason's text, the step if there are several, and the exact cause."""
     text = reason_text(outcome.reason, outcome.fault)
-    step = f"step {outcome.step} at the {outcome.side}" if outcome.journey is Journey.FEDERATION else ""
-    if outcome.success:
-        step = ""
-    if outcome.detail is not None:
-        return f"{text} ({step}): {outcome.detail}" if step else f"{text}: {outcome.detail}"
-    expects = outcome.step in {"authorize", "source_authorize"}
-    details = _details(outcome, expected if expects else (), certificate_expiry)
-    found = ", ".join(filter(None, (step, details)))
-    return f"{text} ({found})" if found else text
-
-
-def _details(outcome: Outcome, expected: Sequence[str], certificate_expiry: float | None) -> str:
-    record = outcome.steps[-1] if outcome.steps else None
-    if outcome.reason is Reason.TIMEOUT:
-        return f"in phase {outcome.phase}"
-    if record is None:
-        return ""
-    if outcome.reason is Reason.CONNECT:
-        return record.address or ""
-    if outcome.reason is Reason.TLS and outcome.fault is Fault.PROVIDER:
-        own = record.tls.not_after if record.tls else None
-        expiry = certificate_expiry if own is None else own
-        if expiry is None:
-            return ""
-        return "expired" if expiry <= outcome.ended_at else "not yet valid, or for another name"
-    if outcome.reason is Reason.UNEXPECTED_STATUS:
-        parts = [record.flow_status or "", f"expected {' or '.join(expected)}" if expected else ""]
-    elif outcome.reason in _WITH_RESPONSE:
-        parts = [str(record.http_status_code or ""), *record.error_codes]
-    else:
-        parts = []
-    return ", ".join(filter(None, parts))
-
-
-_WITH_RESPONSE = frozenset(
-    {
-        *(Reason.SERVER_ERROR, Reason.CLIENT_ERROR, Reason.OAUTH_ERROR, Reason.BLOCKED, Reason.FLOW_FAILED),
-        *(
-            Reason.EXCHANGE_REJECTED,
-            Reason.TOKEN_REFUSED,
-            Reason.CREDENTIALS_REJECTED,
-            Reason.LOGIN_PAGE_ERROR,
-        ),
-    }
-)
-"""Reasons for which HTTP status and error codes say more."""
+    if outcome.journey is Journey.FEDERATION and not outcome.success:
+        text = f"{text} (step {outcome.step} at the {outcome.side})"
+    return text if outcome.detail is None else f"{text}: {outcome.detail}"
 
 
 def describe_response(outcome: Outcome) -> str:
@@ -170,11 +117,9 @@ def describe_response(outcome: Outcome) -> str:
     return " ".join(str(part) for part in parts if part is not None) or "no response"
 
 
-def describe_result(outcome: Outcome, status: TargetStatus) -> str:
+def describe_result(outcome: Outcome) -> str:
     """Return the response of a success, or why a probe failed."""
-    if outcome.success:
-        return describe_response(outcome)
-    return describe_outcome(outcome, status.target.expected_statuses)
+    return describe_response(outcome) if outcome.success else describe_outcome(outcome)
 
 
 def was_not_sent(outcome: Outcome) -> bool:

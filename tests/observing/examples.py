@@ -93,6 +93,9 @@ def a_certificate(not_after: float | None) -> TlsFacts:
     return TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", not_after=not_after)
 
 
+REFUSED = "refused by 192.0.2.7"
+
+
 def a_failure(
     reason: Reason = Reason.CONNECT,
     fault: Fault = Fault.NETWORK,
@@ -106,7 +109,13 @@ def a_failure(
         if list(Phase).index(before) < list(Phase).index(phase)
     }
     step = a_step(
-        reason=reason, phase=phase, phases=done, http_status_code=None, flow_status=None, correlation_id=None
+        reason=reason,
+        phase=phase,
+        phases=done,
+        http_status_code=None,
+        flow_status=None,
+        correlation_id=None,
+        detail=REFUSED if reason is Reason.CONNECT else None,
     )
     return a_success(**{"reason": reason, "fault": fault, "phase": phase, "steps": (step,)} | changes)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
+from observing.examples import START, a_failure, a_step, a_success, a_target
 from observing.strategies import outcomes
 from serving.examples import NOW, a_history, a_source, a_status, ask, bad, good, unstable, web_app
 from serving.examples import api as all_of
@@ -275,65 +275,9 @@ def test_a_finding_starts_with_the_text_of_its_reason(reason: Reason, fault: Fau
     assert finding(reason, fault).startswith(reason_text(reason, fault))
 
 
-@pytest.mark.parametrize(
-    ("text", "facts"),
-    [
-        ("connection failed (192.0.2.7)", {"reason": Reason.CONNECT, "fault": Fault.NETWORK}),
-        (
-            "certificate not valid (expired)",
-            {"reason": Reason.TLS, "fault": Fault.PROVIDER, "tls": a_certificate(START - 1)},
-        ),
-        (
-            "certificate not valid (expired)",
-            {"reason": Reason.TLS, "fault": Fault.PROVIDER, "certificate_expiry": START - 1},
-        ),
-        (
-            "certificate not valid (not yet valid, or for another name)",
-            {"reason": Reason.TLS, "fault": Fault.PROVIDER, "tls": a_certificate(START + 1000)},
-        ),
-        ("certificate not valid", {"reason": Reason.TLS, "fault": Fault.PROVIDER}),
-        (
-            "no connection in time (in phase tls)",
-            {"reason": Reason.TIMEOUT, "fault": Fault.NETWORK, "phase": Phase.TLS},
-        ),
-        (
-            "no response in time (in phase transfer)",
-            {"reason": Reason.TIMEOUT, "fault": Fault.PROVIDER, "phase": Phase.TRANSFER},
-        ),
-        (
-            "server error (503)",
-            {"reason": Reason.SERVER_ERROR, "fault": Fault.PROVIDER, "http_status_code": 503},
-        ),
-        (
-            "OAuth error (400, invalid_client)",
-            {
-                "reason": Reason.OAUTH_ERROR,
-                "fault": Fault.CONFIGURATION,
-                "http_status_code": 400,
-                "error_codes": ("invalid_client",),
-            },
-        ),
-        (
-            "blocked by a firewall or allow-list (403)",
-            {"reason": Reason.BLOCKED, "fault": Fault.NETWORK, "http_status_code": 403},
-        ),
-        (
-            "unexpected flow status (COMPLETED, expected USERNAME_PASSWORD_REQUIRED)",
-            {
-                "reason": Reason.UNEXPECTED_STATUS,
-                "fault": Fault.CONFIGURATION,
-                "http_status_code": 200,
-                "flow_status": "COMPLETED",
-            },
-        ),
-        (
-            "response is not a JSON object",
-            {"reason": Reason.NOT_JSON, "fault": Fault.PROVIDER, "http_status_code": 200},
-        ),
-    ],
-)
-def test_a_finding_adds_what_the_response_or_connection_shows(text: str, facts: dict[str, Any]) -> None:
-    assert finding(**facts) == text
+def test_a_finding_adds_the_exact_cause() -> None:
+    exact = finding(Reason.CONNECT, Fault.NETWORK, detail="connection refused by 192.0.2.7:443")
+    assert exact == "connection failed: connection refused by 192.0.2.7:443"
 
 
 @settings(max_examples=30)

@@ -21,7 +21,7 @@ BOTH = (Journey.AUTHORIZE, Journey.FEDERATION)
 
 def at_callback() -> Outcome:
     failed = a_federation_step(
-        "callback", reason=Reason.EXCHANGE_REJECTED, error_codes=("invalid_client",), http_status_code=302
+        "callback", reason=Reason.EXCHANGE_REJECTED, detail="302 with error invalid_client from host:443"
     )
     steps = (*(a_federation_step(step) for step in STEPS[:6]), failed)
     return a_sign_on(7, reason=Reason.EXCHANGE_REJECTED, fault=Fault.CONFIGURATION, steps=steps)
@@ -66,8 +66,10 @@ def test_the_page_shows_each_journey_of_a_target() -> None:
 
 def test_a_failed_federation_names_the_step_and_its_side() -> None:
     text = page_of(a_federation_status(at_callback()))
-    where = "step callback at the destination, 302, invalid_client"
-    rejected = f"destination rejected the provider's response ({where})"
+    rejected = (
+        "destination rejected the provider's response (step callback at the destination): "
+        "302 with error invalid_client from host:443"
+    )
     assert f"failing since 14:00 UTC (3 min ago), 1 probe: {rejected}" in text
     assert "callback 300 ms, destination - failed here" in text
     assert "sign_on 300 ms, source" in text

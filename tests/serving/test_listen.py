@@ -84,9 +84,12 @@ def test_both_unspecified_addresses_can_be_listed_together() -> None:
 
 @needs_ipv6
 def test_an_ipv6_address_leaves_ipv4_alone() -> None:
-    with bound(("::1", 0)) as (sock,):
-        assert answers("::1", port_of(sock))
-        assert not answers("127.0.0.1", port_of(sock))
+    answering = []
+    for _ in range(5):  # on one port, another program may listen
+        with bound(("::1", 0)) as (sock,):
+            assert answers("::1", port_of(sock))
+            answering.append(answers("127.0.0.1", port_of(sock)))
+    assert not all(answering)
 
 
 @pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])

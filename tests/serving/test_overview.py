@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
+from observing.examples import START, a_failure, a_step, a_success, a_target
 from observing.strategies import outcomes
 from serving.examples import (
     HOSTILE,
@@ -47,7 +47,10 @@ from exporter.target import Journey
 QUOTA = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
 STALLED = a_failure(Reason.INTERNAL, Fault.EXPORTER)
 EXPIRED = a_failure(
-    Reason.TLS, Fault.PROVIDER, Phase.TLS, steps=(a_step(reason=Reason.TLS, tls=a_certificate(START - 9)),)
+    Reason.TLS,
+    Fault.PROVIDER,
+    Phase.TLS,
+    steps=(a_step(reason=Reason.TLS, detail="expired 2025-11-22"),),
 )
 DAY = 86_400.0
 
@@ -89,12 +92,12 @@ def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
             bad(duration=10.0),
             (
                 "failing emea auth.pingone.eu network since 14:00 UTC (3 min ago), 1 probe: "
-                "connection failed (192.0.2.7) 0% 10.00 s"
+                "connection failed: refused by 192.0.2.7 0% 10.00 s"
             ),
         ),
         (
             a_status(EXPIRED, consecutive=14),
-            "provider since 14:00 UTC (3 min ago), 14 probes: certificate not valid (expired)",
+            "provider since 14:00 UTC (3 min ago), 14 probes: certificate not valid: expired 2025-11-22",
         ),
         (
             a_status(a_failure(steps=(replace(a_failure().steps[0], detail="refused by 192.0.2.1"),))),
@@ -116,7 +119,7 @@ def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
         ),
         (
             a_status(a_failure(), QUOTA),
-            "1 probe: connection failed (192.0.2.7); paused: rate-limited since 14:00 UTC",
+            "1 probe: connection failed: refused by 192.0.2.7; paused: rate-limited since 14:00 UTC",
         ),
         (a_status(QUOTA), "paused emea auth.pingone.eu no conclusive probe yet: rate-limited"),
         (
@@ -240,7 +243,7 @@ def test_targets_that_fail_alike_on_one_host_are_one_line() -> None:
     document = overview(*map(down, range(5)), down(6, "other.example"), healthy)
     assert (
         "5 failing auth.pingone.com network 5 of its 6 federations since 14:00 UTC (3 min ago): "
-        "connection failed (192.0.2.7) failing t0"
+        "connection failed: refused by 192.0.2.7 failing t0"
     ) in document.text
     assert len(document.all("details")) == 1
     assert overview(*map(down, range(4))).all("details") == []

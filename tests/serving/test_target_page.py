@@ -43,7 +43,7 @@ def test_the_head_shows_name_status_and_likely_cause() -> None:
     assert document.texts[0] == "failing: emea · pingone-flow-exporter"
     assert (
         "All federations emea failing since 14:00 UTC (3 min ago), 2 probes: "
-        "connection failed (192.0.2.7). Likely cause: network."
+        "connection failed: refused by 192.0.2.7. Likely cause: network."
     ) in document.text
 
 
@@ -160,16 +160,18 @@ def test_ids_can_be_copied() -> None:
 
 
 def test_the_exact_cause_and_the_host_of_a_step_are_shown() -> None:
-    step = a_step(reason=Reason.CONNECT, detail="connection refused by 192.0.2.7:443", host="a.example:443")
+    step = a_step(reason=Reason.CONNECT, detail="refused by 192.0.2.7", host="a.example:443")
     text = text_of(a_failure(steps=(step,)))
-    assert "1 probe: connection failed: connection refused by 192.0.2.7:443. Likely cause" in text
+    assert "1 probe: connection failed: refused by 192.0.2.7. Likely cause" in text
     assert "Step 1: authorize - failed here connection refused by 192.0.2.7:443 " in text
     assert "Host a.example:443" in text
 
 
 def test_a_probe_shows_time_result_response_and_latency() -> None:
     assert "14:00:00 UTC 3 min ago ok 200 USERNAME_PASSWORD_REQUIRED 300 ms" in text_of(a_success())
-    assert "14:00:00 UTC 3 min ago network connection failed (192.0.2.7) 300 ms" in text_of(a_failure())
+    assert "14:00:00 UTC 3 min ago network connection failed: refused by 192.0.2.7 300 ms" in text_of(
+        a_failure()
+    )
 
 
 def test_a_step_shows_everything_that_is_known() -> None:
@@ -374,25 +376,34 @@ def incidents_of(letters: str, recent: int = 50, **changes: Any) -> list[str]:  
     ("letters", "expected"),
     [
         ("....", []),
-        ("000", ["14:00 UTC until now 4 min network connection failed (192.0.2.7) 3 probes"]),
-        (".00.", ["14:01 UTC to 14:03 UTC 2 min network connection failed (192.0.2.7) 2 probes"]),
+        (
+            "000",
+            ["14:00 UTC until now 4 min network connection failed: refused by 192.0.2.7 3 probes"],
+        ),
+        (
+            ".00.",
+            ["14:01 UTC to 14:03 UTC 2 min network connection failed: refused by 192.0.2.7 2 probes"],
+        ),
         (
             "0..1.",
             [
                 "14:03 UTC to 14:04 UTC 1 min network host name did not resolve 1 probe",
-                "14:00 UTC to 14:01 UTC 1 min network connection failed (192.0.2.7) 1 probe",
+                "14:00 UTC to 14:01 UTC 1 min network connection failed: refused by 192.0.2.7 1 probe",
             ],
         ),
         (
             ".0010.",
             [
                 (
-                    "14:01 UTC to 14:05 UTC 4 min network connection failed (192.0.2.7) (3); "
+                    "14:01 UTC to 14:05 UTC 4 min network connection failed: refused by 192.0.2.7 (3); "
                     "host name did not resolve (1) 4 probes"
                 )
             ],
         ),
-        (".0q0.", ["14:01 UTC to 14:04 UTC 3 min network connection failed (192.0.2.7) 2 probes"]),
+        (
+            ".0q0.",
+            ["14:01 UTC to 14:04 UTC 3 min network connection failed: refused by 192.0.2.7 2 probes"],
+        ),
         (".q.", ["14:01 UTC to 14:02 UTC 1 min quota rate-limited 1 probe"]),
     ],
 )
@@ -402,8 +413,8 @@ def test_failures_in_a_row_are_one_incident(letters: str, expected: list[str]) -
 
 def test_old_failures_are_apart_if_the_successes_between_them_are_forgotten() -> None:
     assert incidents_of("0......00..", recent=2) == [
-        "14:07 UTC to 14:09 UTC 2 min network connection failed (192.0.2.7) 2 probes",
-        "14:00 UTC to 14:00 UTC 0 s network connection failed (192.0.2.7) 1 probe",
+        "14:07 UTC to 14:09 UTC 2 min network connection failed: refused by 192.0.2.7 2 probes",
+        "14:00 UTC to 14:00 UTC 0 s network connection failed: refused by 192.0.2.7 1 probe",
     ]
 
 
@@ -421,7 +432,7 @@ def test_the_strip_has_a_bar_for_each_probe_with_its_values() -> None:
     titles = [text for text in document.texts if re.match(r"14:\d\d:00 UTC: ", text)]
     assert len(titles) == 18
     assert titles[0] == "14:00:00 UTC: ok, 200 USERNAME_PASSWORD_REQUIRED, 300 ms"
-    assert titles[4] == "14:04:00 UTC: connection failed (192.0.2.7), 300 ms"
+    assert titles[4] == "14:04:00 UTC: connection failed: refused by 192.0.2.7, 300 ms"
     bars = [path for path in document.all("path") if path["class"] not in {"slot", "objective"}]
     heights = {str(bar["class"]): float(str(bar["d"]).rpartition("v")[2].rstrip("z")) for bar in bars}
     assert heights == {"none": 15, "network": 20, "quota": 10}
