@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
+BRISK, CALM = "1s", "1h"
 PACE = {
-    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "4s",  # a look at everything fits between two probes
     "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "900ms",
     "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "200ms",
 }
@@ -42,14 +42,32 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
 
 
 @pytest.fixture(scope="module")
-def daemon(simulated: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("settings") / "config.yaml"
+    path.write_text(f"defaults: {{interval: {BRISK}}}\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def daemon(
+    simulated: Simulated, config_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Daemon]:
     directory = tmp_path_factory.mktemp("agreement")
-    with Daemon(PACE | simulated.variables, directory=directory, logs=directory / "logs") as running:
+    environment = {**PACE, **simulated.variables, "FLOW_EXPORTER_CONFIG_FILE": str(config_file)}
+    with Daemon(environment, directory=directory, logs=directory / "logs") as running:
         yield running
 
 
-def everything(daemon: Daemon) -> tuple[dict[str, Any], Samples, str, str]:
+def probe_every(interval: str, daemon: Daemon, config_file: Path) -> None:
+    """Change the interval of all targets."""
+    config_file.write_text(f"defaults: {{interval: {interval}}}\n")
+    answer = daemon.request("POST", "/-/reload")
+    assert answer.status_code == 200, answer.text
+
+
+def everything(daemon: Daemon, config_file: Path) -> tuple[dict[str, Any], Samples, str, str]:
     """Return the API, the metrics and both pages of one moment: no probe ended while they were asked for."""
+    probe_every(CALM, daemon, config_file)
 
     def api() -> dict[str, Any]:
         status: dict[str, Any] = daemon.get("/api/v1/targets").json()
@@ -99,13 +117,15 @@ def put(simulated: Simulated, daemon: Daemon, weather: str, reason: str, **param
 def test_api_metrics_and_pages_agree_under_any_weather(
     simulated: Simulated,
     daemon: Daemon,
+    config_file: Path,
     weather: str,
     parameters: dict[str, Any],
     reason: str,
     tmp_path: Path,
 ) -> None:
+    probe_every(BRISK, daemon, config_file)
     put(simulated, daemon, weather, reason, **parameters)
-    status, metrics, overview, of_one = everything(daemon)
+    status, metrics, overview, of_one = everything(daemon, config_file)
     assert Document(overview).all("h1") == [{"id": "headline"}]
     assert status["headline"] in Document(overview).text
     for target in status["targets"]:
@@ -148,7 +168,8 @@ def same_as_the_metrics(target: dict[str, Any], metrics: Samples) -> None:
 def test_without_network_access_no_provider_is_blamed(simulated: Simulated, tmp_path: Path) -> None:
     for name in (ONE, TWO):
         simulated.put(name, {"weather": "silent"})
-    environment = {**PACE, **simulated.variables, "FLOW_EXPORTER_EGRESS_CHECK_URL": "http://127.0.0.1:1/"}
+    pace = {**PACE, "FLOW_EXPORTER_DEFAULTS__INTERVAL": BRISK}
+    environment = {**pace, **simulated.variables, "FLOW_EXPORTER_EGRESS_CHECK_URL": "http://127.0.0.1:1/"}
     with Daemon(environment, directory=tmp_path, logs=tmp_path / "logs") as daemon:
         status = poll(
             lambda: daemon.get("/api/v1/targets").json(),
