@@ -22,6 +22,12 @@ pingone-flow-exporter simulate > variables.sh
 . ./variables.sh && FLOW_EXPORTER_DEFAULTS__INTERVAL=5s pingone-flow-exporter
 ```
 
+`hub` lists seven identity providers. Probe each of them once, without an exporter that runs:
+
+```sh
+. ./variables.sh && pingone-flow-exporter probe --destination hub
+```
+
 In a checkout, `make venv && . .venv/bin/activate` puts the command on the PATH.
 
 | option of `simulate` | default | |
@@ -33,6 +39,8 @@ In a checkout, `make venv && . .venv/bin/activate` puts the command on the PATH.
 | `--control-port PORT` | any free one | of the control API |
 
 The demo's environments are {names}.
+Each has a port of its own, except {guests}: they answer at that of
+`hub`, as environments of PingOne share a host. Weather of a port or a certificate is set for `hub`.
 
 It exits with status 0 on a signal, 2 for an invalid option and 1 if a port is in use.
 
@@ -51,7 +59,7 @@ source's `token`, although no connection is made.
 
 A destination has an identity provider that leads to another environment. What the journey `federation`
 reports, with this weather at the environment that answers the step and default parameters
-(`login_page_error`: at the destination of a provider that is not PingOne, which the demo does not have):
+(`login_page_error`: at the destination of a provider that is not PingOne; in the demo, `hub`):
 
 | kind | parameters | what it does | at | what an exporter reports |
 |---|---|---|---|---|
@@ -121,6 +129,7 @@ def reference() -> str:
     return _PAGE.format(
         size=len(environments),
         names=", ".join(f"`{environment.name}`" for environment in environments),
+        guests=", ".join(f"`{environment.name}`" for environment in environments if environment.port_of),
         rows="\n".join(_row(name, kind) for name, kind in KINDS.items() if kind.in_federation is None),
         federation="\n".join(
             _federation_row(name, kind, kind.in_federation)

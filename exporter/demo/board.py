@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,19 +50,26 @@ class _Tally:
 
 
 class Board:
-    """Observes outcomes and shows them; `weather` returns that of each target's source."""
+    """Observes outcomes and shows them.
 
-    def __init__(self, console: Console, weather: Mapping[str, Callable[[], str]]) -> None:
+    Args:
+        console: where.
+        targets: that have a row from the start; below them, those that are discovered follow by name.
+        weather: returns what is wrong for a target.
+    """
+
+    def __init__(self, console: Console, targets: Iterable[str], weather: Callable[[str], str]) -> None:
         self._console = console
         self._weather = weather
         self._live = console.is_interactive
-        self._tallies = {target: _Tally() for target in weather}
+        self._tallies = {target: _Tally() for target in targets}
+        self._discovered: dict[str, _Tally] = {}
 
     def observe(self, outcome: Outcome, /) -> None:
         """Record an outcome; without a terminal, print a line when the reason changed."""
         if outcome.journey is Journey.DISCOVERY:  # a row shows whether users can sign on
             return
-        tally = self._tallies[outcome.target]
+        tally = self._tallies.get(outcome.target) or self._discovered.setdefault(outcome.target, _Tally())
         changed = tally.last is None or tally.last.reason is not outcome.reason
         if changed:
             tally.since = outcome.ended_at
@@ -91,19 +98,23 @@ class Board:
         for heading, width in widths.items():
             justify: JustifyMethod = "right" if heading in NUMBERS else "left"
             table.add_column(heading, justify=justify, no_wrap=True, width=width)
-        for target, tally in self._tallies.items():
-            cells = {"target": Text(target), "weather": Text(self._weather[target]()), **_cells(tally)}
+        for target, tally in self._rows():
+            cells = {"target": Text(target), "weather": Text(self._weather(target)), **_cells(tally)}
             table.add_row(*(cells.get(heading) for heading in widths))
         return table
 
+    def _rows(self) -> Iterator[tuple[str, _Tally]]:
+        yield from self._tallies.items()
+        yield from sorted(self._discovered.items())
+
     def _print_line(self, outcome: Outcome) -> None:
         fault = "" if outcome.success else f" (fault: {outcome.fault})"
-        weather = self._weather[outcome.target]()
+        weather = self._weather(outcome.target)
         line = f"{outcome.target}: {outcome.reason}{fault}, weather {weather}"
         self._print(f"{rfc3339(outcome.ended_at)} {line}")
 
     def _print_sums(self) -> None:
-        for target, tally in self._tallies.items():
+        for target, tally in self._rows():
             self._print(f"{target}: {tally.ok} ok, {tally.failed} failed")
 
     def _print(self, line: str) -> None:

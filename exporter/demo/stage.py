@@ -70,7 +70,7 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         variables = running.exporter_variables() | SETTINGS
         variables["FLOW_EXPORTER_WEB__LISTEN_ADDRESS"] = address
         read = partial(load, variables, Path(folder))
-        board = Board(console, {name: partial(_weather, running, name) for name in running.sources()})
+        board = Board(console, running.sources(), partial(_weather, running))
         urls = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
         if prometheus is not None:
             try:
@@ -117,11 +117,14 @@ def _print_urls(console: Console, urls: dict[str, str], running: Simulator) -> N
 
 def _weather(running: Simulator, target: str) -> str:
     """Return the weather of a target's source or, if that is healthy, of its destination."""
-    documents = [running.environments[target].weather.as_json()]
-    documents += [
-        each.weather.as_json()
-        for each in running.environments.values()
-        if target in {provider.source for provider in each.environment.providers}
+    names = [target]
+    for name, each in running.environments.items():
+        for provider in each.environment.providers:
+            if target in {provider.source, f"{name}_{provider.name.lower()}_{provider.id[:4]}"}:
+                is_meant = getattr(each.weather, "name", None) in {None, provider.name}
+                names += [provider.source, *([name] if is_meant else [])]
+    documents = [
+        running.environments[name].weather.as_json() for name in names if name in running.environments
     ]
     weather = next((each for each in documents if each != {"weather": "healthy"}), documents[0])
     kind = str(weather.pop("weather"))

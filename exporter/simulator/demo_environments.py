@@ -1,6 +1,8 @@
 """The demo's environments, and a minute of weather over them.
 
-Eight are watched by the authorize request; `uk_partners` signs users on for `uk_hub`, the whole way.
+Eight are watched by the authorize request. `uk_partners` signs users on for `uk_hub`, the whole way. `hub`
+lists seven identity providers: four environments at its port, one with SAML, and two with OpenID Connect, one
+of which is missing at times.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from uuid import NAMESPACE_URL, uuid5
 from exporter.simulator.environments import Application, Environment, IdentityProvider, SignOnPolicy, User
 from exporter.simulator.script import Change, Script
 from exporter.simulator.weather import Flaky, Healthy, Slow, Weather, parse_weather
+from exporter.target import ProviderKind
 
 _SEED = "https://simulator.example/"
 _SECRET = "demo"  # noqa: S105  of made-up applications
@@ -28,7 +31,30 @@ def demo_environments() -> tuple[Environment, ...]:
         _environment("latam_franchise", policy=SignOnPolicy.DAVINCI),
         _environment("nordics_workforce", custom_domain=True, pkce=True),
         *demo_federation(),
+        *demo_hub(),
     )
+
+
+def demo_hub() -> tuple[Environment, ...]:
+    """Return a destination that lists seven identity providers, and the four environments among them."""
+    sources = [
+        replace(_environment(name), port_of="hub") for name in ("retail", "finance", "legal", "travel")
+    ]
+    others = {"Partner": ProviderKind.OIDC, "Pilot": ProviderKind.OIDC, "Archive": ProviderKind.SAML}
+    providers = [
+        IdentityProvider(
+            id=_id(f"hub/{each.name}"),
+            name=each.name.title(),
+            source=each.name,
+            client_id=each.applications[0].client_id,
+        )
+        for each in sources
+    ]
+    providers += [
+        IdentityProvider(id=_id(f"hub/{name}"), name=name, source="", client_id=name, kind=kind)
+        for name, kind in others.items()
+    ]
+    return replace(_environment("hub"), providers=tuple(providers)), *sources
 
 
 def demo_federation() -> tuple[Environment, Environment]:
@@ -69,6 +95,9 @@ def demo_script() -> Script:
         *_story("uk_partners", (0, "healthy")),
         *_story("uk_hub", (0, "healthy"), (15, "secret_expired"), (45, "healthy")),
         *_story("nordics_workforce", (40, "flow_failed"), (50, "redirect_uri_removed")),
+        *_story("hub", (0, "healthy"), (20, "provider_missing", {"name": "Pilot"}), (50, "healthy")),
+        *_story("travel", (0, "healthy"), (25, "client_deleted"), (45, "healthy")),
+        *(change for name in ("retail", "finance", "legal") for change in _story(name, (0, "healthy"))),
     ]
     return Script(changes=tuple(sorted(changes, key=lambda change: change.after)), repeat=60.0)
 
@@ -103,7 +132,7 @@ def _environment(
 
 
 def _story(
-    environment: str, *changes: tuple[float, str] | tuple[float, str, dict[str, float]]
+    environment: str, *changes: tuple[float, str] | tuple[float, str, dict[str, float | str]]
 ) -> list[Change]:
     return [
         Change(

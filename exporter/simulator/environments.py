@@ -1,6 +1,6 @@
 """What the simulator simulates: environments, their applications and users, and the URLs of their endpoints.
 
-    Environment              on a port of its own
+    Environment              on a port of its own, or on that of another one, as at PingOne
       ├─ Application         identified by a client_id
       ├─ User                can sign on
       ├─ IdentityProvider    lets users of another environment sign on here
@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from exporter.simulator.weather import Healthy, Weather
+from exporter.simulator.weather import Healthy, Refused, Weather
 from exporter.target import ClientAuth, ProviderKind
 
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -92,6 +92,7 @@ class Environment:
         id: its UUID, lower case.
         providers: identity providers that its applications offer; one with any is a destination.
         custom_domain: whether paths lack the environment's id; such a domain is always served over https.
+        port_of: name of the earlier environment that it shares a port with; empty for a port of its own.
         weather: what it starts with.
     """
 
@@ -102,15 +103,19 @@ class Environment:
     providers: tuple[IdentityProvider, ...] = ()
     https: bool = False
     custom_domain: bool = False
+    port_of: str = ""
     weather: Weather = field(default_factory=Healthy)
 
 
 class TLSRequiredError(ValueError):
-    """Weather that needs https was set for an environment that is served over http."""
+    """Weather that needs https, or a port, was set for an environment without."""
 
 
 def check_weather(environment: Environment, weather: Weather) -> None:
     """Raise `TLSRequiredError` if `environment` cannot have such weather."""
+    if environment.port_of and (weather.needs_tls or isinstance(weather, Refused)):
+        name, host = environment.name, environment.port_of
+        raise TLSRequiredError(f"{name} answers at the port of {host}; set {weather.kind} for {host}")
     if weather.needs_tls and not environment.https:
         name = environment.name
         raise TLSRequiredError(f"{name} is served over http; {weather.kind} needs an environment with https")

@@ -28,7 +28,7 @@ from exporter.simulator.authorize_endpoint import (
     AuthorizeRequest,
     read_authorize,
 )
-from exporter.simulator.environments import UUID_PATTERN, Application, Environment, Urls
+from exporter.simulator.environments import UUID_PATTERN, Application, Environment, IdentityProvider, Urls
 from exporter.simulator.error_answers import (
     NOT_FOUND,
     TOO_LONG,
@@ -179,7 +179,7 @@ class Provider:
             nonce=authorize.nonce,
             challenge=authorize.challenge,
             pi_flow=authorize.pi_flow,
-            providers=() if isinstance(weather, ProviderMissing) else self._environment.providers,
+            providers=tuple(each for each in self._environment.providers if _is_offered(each, weather)),
         )
         self._keep(flow)
         if not authorize.pi_flow:
@@ -332,6 +332,10 @@ class Provider:
             if here in {(each.source, each.client_id) for each in destination.environment.providers}
         )
         return replace(application, redirect_uris=(*application.redirect_uris, *callbacks))
+
+
+def _is_offered(provider: IdentityProvider, weather: Weather) -> bool:
+    return not isinstance(weather, ProviderMissing) or weather.name not in {None, provider.name}
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -67,22 +67,36 @@ class Simulator:
         raise LookupError(f"no environment has the name or id {environment}")
 
     def sources(self) -> dict[str, SimulatedEnvironment]:
-        """Return the environments that are targets, by name: those without identity providers."""
-        return {name: each for name, each in self.environments.items() if not each.environment.providers}
+        """Return the environments that are targets, by name: no destinations, and none that one lists."""
+        return {
+            name: each
+            for name, each in self.environments.items()
+            if not (each.environment.providers or each.environment.port_of)
+        }
 
     def exporter_variables(self) -> dict[str, str]:
-        """Return the `FLOW_EXPORTER_…` variables with which an exporter watches every source."""
+        """Return the `FLOW_EXPORTER_…` variables with which an exporter watches every source.
+
+        A destination with several identity providers is listed; from a single one to its source is a target.
+        """
         settings = {name: each.exporter_settings(self.ca_file) for name, each in self.sources().items()}
-        for each in self.environments.values():
+        listed = {}
+        for name, each in self.environments.items():
+            if len(each.environment.providers) > 1:
+                listed[name] = each.destination_settings(self.ca_file)
             for provider in each.environment.providers:
-                if provider.kind is not ProviderKind.PINGONE:
-                    continue  # it is listed, and no environment
-                source = self.environments[provider.source].environment
-                settings[source.name] |= each.federation_settings(provider, source)
+                if name not in listed and provider.kind is ProviderKind.PINGONE:
+                    source = self.environments[provider.source].environment
+                    settings[source.name] |= each.federation_settings(provider, source)
         variables = {
             f"FLOW_EXPORTER_TARGETS__{name.upper()}__{setting}": value
             for name, of_target in settings.items()
             for setting, value in of_target.items()
+        }
+        variables |= {
+            f"FLOW_EXPORTER_DESTINATIONS__{name.upper()}__{setting}": value
+            for name, of_destination in listed.items()
+            for setting, value in of_destination.items()
         }
         return variables | {
             "FLOW_EXPORTER_STATUS_PAGE__URL": f"{self.control_url}/api/v2/summary.json",
@@ -105,7 +119,7 @@ async def simulator(
     """Run a simulated PingOne in the running event loop.
 
     Args:
-        environments: each gets a port of its own.
+        environments: each gets a port of its own, unless it answers at that of an earlier one.
         host: where all ports listen; URLs and certificates have the loopback address instead of one that
             means all addresses.
         control_port: of the control API; 0 means any free one.
@@ -135,7 +149,7 @@ async def simulator(
         simulated: dict[str, SimulatedEnvironment] = {}
         for environment in environments:
             certificates = None
-            if authority is not None and environment.https:
+            if authority is not None and environment.https and not environment.port_of:
                 names = sorted({public_host, host, "localhost"})
                 certificates = await asyncio.to_thread(make_certificates, authority, names)
             simulated[environment.name] = running = SimulatedEnvironment(

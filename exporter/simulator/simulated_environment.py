@@ -31,7 +31,6 @@ from exporter.simulator.error_answers import REQUEST_LIMITED, unexpected_error
 from exporter.simulator.flow import FIRST_STATUS
 from exporter.simulator.listener import Listener
 from exporter.simulator.provider import Provider, clock_skew, endpoint_of
-from exporter.simulator.relying_party import Source
 from exporter.simulator.script import Clock
 from exporter.simulator.tokens import KeyRing
 from exporter.simulator.weather import (
@@ -90,7 +89,7 @@ class SimulatedEnvironment:
 
     Args:
         public_host: host in its URLs, in brackets if it is an IPv6 address.
-        sources: the simulator's environments by name.
+        sources: the simulator's environments by name; one that it shares a port with is there already.
         certificates: what it shows to TLS clients; None for http.
         random: decides about the share of `flaky` and the jitter of `slow`.
 
@@ -98,6 +97,8 @@ class SimulatedEnvironment:
         stats: what it received so far.
         weather: what is wrong now; change it by `set_weather`.
         base_url: scheme, host and port, without a trailing slash.
+        listener: its port, or the one that it shares.
+        guests: the environments that share its port, by id.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class SimulatedEnvironment:
         *,
         host: str,
         public_host: str,
-        sources: Mapping[str, Source],
+        sources: Mapping[str, SimulatedEnvironment],
         certificates: ServerCertificates | None,
         clock: Clock,
         random: Random,
@@ -118,27 +119,34 @@ class SimulatedEnvironment:
         self._certificates = certificates
         self._clock = clock
         self._random = random
-        tls = None if certificates is None else certificates.context
-        self._listener = Listener(host, 0, self, tls)
-        scheme = "http" if certificates is None else "https"
-        self.base_url = f"{scheme}://{public_host}:{self._listener.port}"
+        self.guests: dict[str, SimulatedEnvironment] = {}
+        if not environment.port_of:
+            tls = None if certificates is None else certificates.context
+            self.listener = Listener(host, 0, self, tls)
+            scheme = "http" if certificates is None else "https"
+            self.base_url = f"{scheme}://{public_host}:{self.listener.port}"
+        else:
+            shared = sources[environment.port_of]
+            self.listener, self.base_url = shared.listener, shared.base_url
+            shared.guests[environment.id] = self
         self.urls = Urls(self.base_url, environment.id, environment.custom_domain)
         self._provider = Provider(environment, self.urls, self.keys, sources, clock.time, random)
 
     @property
     def port(self) -> int:
         """Its port, also while that is closed."""
-        return self._listener.port
+        return self.listener.port
 
     @property
     def connections(self) -> int:
         """How many connections were accepted so far."""
-        return self._listener.accepted
+        return self.listener.accepted
 
     async def start(self) -> None:
         """Start to listen, unless the weather is `refused`."""
-        # In a thread: long enough to be felt by an exporter in the same loop.
-        await asyncio.to_thread(self.keys.rotate)
+        if not self.environment.port_of:
+            # In a thread: long enough to be felt by an exporter in the same loop.
+            await asyncio.to_thread(self.keys.rotate)
         await self.set_weather(self.weather)
 
     async def set_weather(self, weather: Weather) -> None:
@@ -151,11 +159,11 @@ class SimulatedEnvironment:
         check_weather(self.environment, weather)
         if self._certificates is not None and self._certificates.kind != weather.kind:
             self._certificates.kind = weather.kind
-            self._listener.close_idle_connections()
+            self.listener.close_idle_connections()
         if isinstance(weather, Refused):
-            self._listener.close()
-        else:
-            await self._listener.open()
+            self.listener.close()
+        elif not self.environment.port_of:
+            await self.listener.open()
         if isinstance(weather, KeysRotated):
             await asyncio.to_thread(self.keys.rotate)
         self.weather = weather
@@ -170,8 +178,9 @@ class SimulatedEnvironment:
         return self._provider.redeem(form, authorization, weather)
 
     async def stop(self) -> None:
-        """Close its port and every connection."""
-        await self._listener.stop()
+        """Close its port, if it has one, and every connection there."""
+        if not self.environment.port_of:
+            await self.listener.stop()
 
     def as_json(self) -> dict[str, Any]:
         """Return name, id, URL and weather."""
@@ -225,6 +234,23 @@ class SimulatedEnvironment:
             **self._location("DESTINATION_"),
         }
 
+    def destination_settings(self, ca_file: Path | None) -> dict[str, str]:
+        """Return the settings of a destination that lists its identity providers."""
+        application = self.environment.applications[0]
+        settings = {
+            "ENVIRONMENT_ID": self.environment.id,
+            "CLIENT_ID": application.client_id,
+            "REDIRECT_URI": application.redirect_uris[0],
+            "REFRESH_INTERVAL": "5s",
+            "FEDERATION_INTERVAL": "10s",
+            **self._location(),
+        }
+        return (
+            settings
+            if ca_file is None or not self.environment.https
+            else settings | {"CA_FILE": str(ca_file)}
+        )
+
     def _location(self, prefix: str = "") -> dict[str, str]:
         if self.environment.custom_domain:
             return {f"{prefix}CUSTOM_DOMAIN": urlsplit(self.base_url).netloc}
@@ -237,6 +263,9 @@ class SimulatedEnvironment:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or do to it what the weather does; the signature of ASGI."""
         request = Request(scope, receive)
+        if (guest := self.guests.get(request.url.path[1:].partition("/")[0])) is not None:
+            await guest(scope, receive, send)
+            return
         weather = self.weather.at(endpoint_of(request.method, request.url.path))
         self.stats.requests += 1
         try:
@@ -244,7 +273,7 @@ class SimulatedEnvironment:
             if isinstance(weather, Reset | Silent):
                 self.stats.answers[weather.kind] += 1
                 if isinstance(weather, Reset):
-                    self._listener.reset(request)
+                    self.listener.reset(request)
                 while (await receive())["type"] != "http.disconnect":
                     pass
                 return

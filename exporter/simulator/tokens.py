@@ -47,7 +47,7 @@ def signing_key() -> SigningKey:
 
 @dataclass(slots=True)
 class KeyRing:
-    """An environment's signing keys, the one that signs first."""
+    """An environment's signing keys, the one that signs first; without any, it is made when it is needed."""
 
     keys: list[SigningKey] = field(default_factory=list)
 
@@ -57,6 +57,7 @@ class KeyRing:
 
     def published(self) -> list[dict[str, str]]:
         """Return the JWKs of all keys."""
+        self._make_first()
         return [dict(key.jwk) for key in self.keys]
 
     def sign(self, claims: Mapping[str, Any], fault: str | None = None) -> str:
@@ -66,11 +67,16 @@ class KeyRing:
             claims: its content.
             fault: `kid` names a key that is not published; `signature` signs other content.
         """
+        self._make_first()
         key = self.keys[0]
         header = {"alg": "RS256", "kid": str(uuid4()) if fault == "kid" else key.kid}
         signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
         content = signed.encode() + (b"." if fault == "signature" else b"")
         return f"{signed}.{base64url(key.private.sign(content, padding.PKCS1v15(), SHA256()))}"
+
+    def _make_first(self) -> None:
+        if not self.keys:
+            self.rotate()
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -287,7 +287,9 @@ class FurtherAction(Weather, in_federation=_account(Reason.FURTHER_ACTION_REQUIR
 class ProviderMissing(
     Weather, in_federation=_configuration(Reason.PROVIDER_MISSING, "destination_authorize", 200)
 ):
-    """The destination's flows offer no identity provider."""
+    """The destination's flows do not offer the identity provider `name`; without a name, they offer none."""
+
+    name: str | None = Field(None, description="name of an identity provider")
 
 
 class ProviderDisabled(Weather, in_federation=_configuration(Reason.OAUTH_ERROR, "initiate")):

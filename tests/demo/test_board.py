@@ -50,7 +50,11 @@ class Show:
         self._file = io.StringIO()
         self.console = Console(file=self._file, force_terminal=live, width=width, _environ={}, **console)
         self.weather = "healthy"
-        self.board = Board(self.console, {TARGET: lambda: self.weather, "other": lambda: "flaky ratio=0.3"})
+        self.board = Board(
+            self.console,
+            [TARGET, "other"],
+            lambda target: self.weather if target == TARGET else "flaky ratio=0.3",
+        )
 
     def written(self) -> str:
         return self._file.getvalue()
@@ -93,6 +97,13 @@ def test_without_a_terminal_the_sums_are_printed_at_the_end() -> None:
         "nordics_workforce: 1 ok, 2 failed",
         "other: 0 ok, 0 failed",
     ]
+
+
+def test_discovered_targets_follow_by_name() -> None:
+    show = Show()
+    for name in ("hub_z", TARGET, "hub_a"):
+        show.board.observe(outcome(target=name))
+    assert [line.split()[0] for line in show.table()] == ["target", TARGET, "other", "hub_a", "hub_z"]
 
 
 def test_on_a_terminal_the_table_is_live_and_stays_at_the_end() -> None:

@@ -13,7 +13,7 @@ from exporter.demo import DemoError, UnavailableError, simulate
 
 NAMES = (
     "emea_workforce, us_retail, apac_partners, ca_customers, au_suppliers, sg_contractors, "
-    "latam_franchise, nordics_workforce, uk_partners, uk_hub"
+    "latam_franchise, nordics_workforce, uk_partners, uk_hub, hub, retail, finance, legal, travel"
 )
 KINDS = ", ".join(simulator.KINDS)
 

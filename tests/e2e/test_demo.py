@@ -20,6 +20,7 @@ from harness.daemon import COMMAND, run_command
 from harness.process import clean_environment
 from harness.prometheus import need_tool
 from harness.samples import Samples
+from harness.simulated import discovered
 from harness.waiting import poll
 
 from exporter.simulator import demo_environments
@@ -27,7 +28,8 @@ from exporter.simulator import demo_environments
 pytestmark = pytest.mark.e2e
 
 ENVIRONMENTS = [environment.name for environment in demo_environments()]
-NAMES = [environment.name for environment in demo_environments() if not environment.providers]
+SOURCES = [each.name for each in demo_environments() if not (each.providers or each.port_of)]
+NAMES = [*SOURCES, *discovered(demo_environments())]
 CHANGE = re.compile(r"^[0-9-]{10}T[0-9:.]{12}Z (\w+): \w+(?: \(fault: \w+\))?, weather .+$")
 SUM = re.compile(r"^(\w+): ([0-9]+) ok, ([0-9]+) failed$")
 
@@ -61,8 +63,10 @@ def test_page_metrics_and_control_respond_at_the_printed_addresses(tmp_path: Pat
             what="a probe of every environment and journey, and the status page",
         )
         intervals = {value for _, value in page.series("pingone_flow_target_interval_seconds")}
-        assert intervals == {2.0, 10.0, 30.0}  # of discovery, and with a password
+        assert intervals == {2.0, 10.0, 30.0}  # of discovery and the hub's, and with a password
         assert page.has("pingone_flow_signing_keys", target="uk_partners")
+        kinds = {labels["kind"] for labels, _ in page.series("pingone_flow_target_info", destination="hub")}
+        assert kinds == {"pingone", "oidc", "saml"}
         assert page.value("pingone_status_component", status="partial_outage") == 1
         listed = json.loads(get(places["weather"]))["environments"]
         assert [environment["environment"] for environment in listed] == ENVIRONMENTS
@@ -86,7 +90,7 @@ def test_a_signal_ends_it_with_success_and_nothing_is_left(tmp_path: Path, numbe
         assert demo.left_behind() != []
         demo.signal(number)
         assert demo.wait() == 0
-    assert demo.output().splitlines()[-1].startswith(f"{NAMES[-1]}: ")
+    assert SUM.match(demo.output().splitlines()[-1])
     assert demo.log() == ""
     assert demo.left_behind() == []
 

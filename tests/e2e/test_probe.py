@@ -20,7 +20,7 @@ from harness.daemon import COMMAND, run_command
 from harness.http_messages import Answer, Script, silent
 from harness.http_server import HttpServer
 from harness.process import Process, clean_environment
-from harness.simulated import Simulated
+from harness.simulated import Simulated, discovered
 from harness.variables import PREFIX, target_variables
 from harness.waiting import PATIENCE, poll
 
@@ -93,6 +93,7 @@ SHAPE = the_only({"outcomes": {"type": "array", "items": OUTCOME}})
 
 REFUSED = {"weather": "refused"}
 SECRET = "hunter2-planted"
+DISCOVERED = discovered(demo_environments())
 HINT = "jane.planted@example.com"
 
 
@@ -108,7 +109,7 @@ def names(simulated: Simulated) -> list[str]:
     """Clear the weather, and return all targets' names."""
     for environment in demo_environments():
         simulated.put(environment.name, {"weather": "healthy"})
-    return sorted(simulated.running.sources())
+    return sorted([*simulated.running.sources(), *DISCOVERED])
 
 
 def probe(
@@ -145,9 +146,32 @@ def test_if_all_targets_are_healthy_table_and_exit_status_show_it(
     ]  # fmt: skip
     assert [name for name, _ in found] == names
     assert {cells[1] for _, cells in found} <= {"ok", "ok, slow", "ok, not timed"}
-    assert {cells[3] for name, cells in found if name != "uk_partners"} == {"200"}  # a token has no status
+    # A token has no status, and neither have most providers that a destination lists.
+    assert {cells[3] for name, cells in found if name not in {"uk_partners", *DISCOVERED}} == {"200"}
     assert done.stdout.endswith(f"\n\n{len(names)} of {len(names)} ok\n")
     assert "\x1b" not in done.stdout
+
+
+def test_a_destination_is_listed_and_each_of_its_providers_probed_once(
+    tmp_path: Path, simulated: Simulated, names: list[str]
+) -> None:
+    assert set(names) > set(DISCOVERED)
+    done = probe("--destination", "hub", cwd=tmp_path, env=simulated.variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    heading, *found = rows(done).items()
+    assert heading[0] == "target"
+    assert [name for name, _ in found] == DISCOVERED
+    last_steps = {name.split("_")[1]: cells[2] for name, cells in found}
+    beyond = dict.fromkeys(("finance", "legal", "partner", "pilot", "retail", "travel"), "source_authorize")
+    assert last_steps == {"archive": "initiate", **beyond}
+    assert done.stdout.endswith("\n\n7 of 7 ok\n")
+
+    simulated.put("hub", {"weather": "provider_missing", "name": "Pilot"})
+    simulated.put("travel", {"weather": "client_deleted"})
+    done = probe("--destination", "hub", "--json", cwd=tmp_path, env=simulated.variables)
+    reasons = {name.split("_")[1]: outcome["reason"] for name, outcome in outcomes(done).items()}
+    healthy = dict.fromkeys(("archive", "finance", "legal", "partner", "retail"), "ok")
+    assert (done.returncode, reasons) == (1, {**healthy, "travel": "oauth_error"})
 
 
 def test_failures_are_shown_in_detail_and_the_others_are_ok(

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
 from exporter.simulator import Environment, SimulatedEnvironment, Simulator, simulator
+
+
+def discovered(environments: Iterable[Environment]) -> list[str]:
+    """Return the names of the targets that an exporter discovers at their destinations."""
+    return sorted(
+        f"{each.name}_{provider.name.lower()}_{provider.id[:4]}"
+        for each in environments
+        for provider in each.providers
+        if len(each.providers) > 1
+    )
 
 
 class Simulated:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from exporter.simulator import KINDS, check_script, demo_environments, demo_script, plain_environments
+from exporter.target import ProviderKind
 
 
 def test_there_are_environments_of_every_policy_the_same_each_time() -> None:
     environments = demo_environments()
-    assert len(environments) == 10
+    assert len(environments) == 15
     assert environments == demo_environments()
     assert {environment.applications[0].sign_on_policy for environment in environments} == {
         "login",
@@ -42,12 +45,24 @@ def test_each_repetition_begins_with_the_weather_at_the_start() -> None:
 def test_every_kind_of_weather_that_authorize_sees_passes_within_a_minute() -> None:
     seen = {name for name, kind in KINDS.items() if not (kind.in_federation or kind.in_discovery)}
     seen -= {"keys_rotated"}
-    assert {change.weather.kind for change in demo_script().changes} == {*seen, "secret_expired"}
+    seen |= {"secret_expired", "provider_missing"}
+    assert {change.weather.kind for change in demo_script().changes} == seen
 
 
 def test_one_destination_breaks_and_heals() -> None:
-    (hub,) = (environment for environment in demo_environments() if environment.providers)
+    (hub,) = (environment for environment in demo_environments() if len(environment.providers) == 1)
     changes = [change for change in demo_script().changes if change.environment == hub.name]
     assert [change.weather.kind for change in changes] == ["healthy", "secret_expired", "healthy"]
     # Longer than half a minute, the shortest interval with a password: each repetition shows it.
+    assert changes[2].after - changes[1].after >= 30
+
+
+def test_one_destination_lists_seven_providers_of_which_one_disappears_and_comes_back() -> None:
+    (hub,) = (environment for environment in demo_environments() if len(environment.providers) > 1)
+    kinds = Counter(provider.kind for provider in hub.providers)
+    assert kinds == {ProviderKind.PINGONE: 4, ProviderKind.OIDC: 2, ProviderKind.SAML: 1}
+    changes = [change for change in demo_script().changes if change.environment == hub.name]
+    assert [change.weather.kind for change in changes] == ["healthy", "provider_missing", "healthy"]
+    assert changes[1].weather.as_json()["name"] in {provider.name for provider in hub.providers}
+    # Two listings in a row without it, and some time to see it.
     assert changes[2].after - changes[1].after >= 30

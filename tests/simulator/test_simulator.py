@@ -51,6 +51,31 @@ def refusal(*environments: Environment, script: Script | None = None) -> str:
     return str(caught.value)
 
 
+# Environments that share a port
+
+GUESTS = (emea(), emea(name="guest", id=other_id(9), port_of="emea"))
+
+
+def test_an_environment_answers_at_the_port_of_another_one_with_weather_and_keys_of_its_own(
+    tmp_path: Path,
+) -> None:
+    with Simulated(GUESTS, tmp_path) as simulated, httpx.Client(trust_env=False) as client:
+        host, guest = (simulated.environment(name) for name in ("emea", "guest"))
+        simulated.put("guest", {"weather": "error_json", "code": 503})
+        codes = [client.get(f"{each.urls.issuer}/jwks").status_code for each in (host, guest)]
+        simulated.put("guest", {"weather": "healthy"})
+        keys = [client.get(f"{each.urls.issuer}/jwks").json()["keys"][0]["kid"] for each in (host, guest)]
+        assert (host.base_url, codes) == (guest.base_url, [200, 503])
+        assert len(set(keys)) == 2
+        assert (host.stats.requests, guest.stats.requests) == (2, 2)
+        refused = client.put(f"{simulated.control_url}/weather/guest", json={"weather": "refused"})
+        assert refused.status_code == 409
+        assert refused.json() == {"error": "guest answers at the port of emea; set refused for emea"}
+        simulated.put("emea", {"weather": "refused"})
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{guest.urls.issuer}/jwks", trust_env=False)  # on another connection
+
+
 # What it refuses
 
 
