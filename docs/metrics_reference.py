@@ -56,7 +56,7 @@ _LABELS = (
     *("target", "journey", "step", "phase", "reason", "fault", "code", "status", "check", "cause"),
     *("side", "source_environment_id", "destination_environment_id", "auth_host", "destination_auth_host"),
     *("destination", "provider", "provider_id", "kind", "expected", "version", "python_version"),
-    "state",
+    *("state", "part"),
 )
 """In the order in which a reader expects them."""
 

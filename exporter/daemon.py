@@ -26,6 +26,7 @@ from exporter.config_files import (
     removed_probes,
     waiting_for_restart,
 )
+from exporter.internal_errors import Part
 from exporter.listings import Listings
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
 from exporter.outcome import Observer
@@ -145,14 +146,16 @@ class Daemon:
             destinations=self._listings.statuses,
         )
         self._metrics.set_shard(config.shard.index, config.shard.count)
+        self._errors = self._metrics.errors
         self._history, self._outcome_log = History(), LogObserver()
-        self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag)
+        self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag, self._errors)
 
         self._ssl_contexts = SSLContexts(config.with_templates)
         self._prober = Prober(
             lambda target: self._ssl_contexts(target),  # noqa: PLW0108  a reload replaces the contexts
             stalls=self._loop_watch.stalls,
             stats=self._metrics.transport,
+            errors=self._errors,
         )
         self._egress_check = self._new_egress_check(config.egress_check)
         self._egress: EgressStatus | None = None
@@ -165,6 +168,7 @@ class Daemon:
             listener=self._metrics,
             max_concurrent_probes=config.max_concurrent_probes,
             jobs=self._jobs(config),
+            errors=self._errors,
         )
         self._security = PortSecurity(config.security)
 
@@ -189,7 +193,8 @@ class Daemon:
         await warm_up(self._prober)
         freeze_gc()
         pin_malloc_threshold()
-        async with serve(self._web_app(), sockets, security=self._security, health_sockets=health_sockets):
+        app, errors = self._web_app(), self._errors
+        async with serve(app, sockets, security=self._security, health_sockets=health_sockets, errors=errors):
             loop_watch = asyncio.create_task(self._loop_watch.run())
             self._schedule.start()
             _log_start(self.config, sockets, health_sockets)
@@ -231,9 +236,9 @@ class Daemon:
             if trigger != CHANGE_ON_DISK:
                 self._prober.guard.reload_requested()
             return self._report(trigger, before)
-        except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
+        except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
             self._metrics.config_loaded(good=False)
-            _log.exception("reload failed: a bug in the exporter", extra={"trigger": trigger})
+            self._errors.report(Part.RELOAD, "reload failed: a bug in the exporter", error, trigger=trigger)
             return ReloadResult(good=False, text="reload failed: a bug in the exporter; see its log")
         finally:
             self._cooldown_until = loop.time() + COOLDOWN_SECONDS
@@ -403,9 +408,11 @@ class Daemon:
         page = self._status_page
         if page is None:
             return
-        report = await page.refresh()
-        if page is self._status_page:
-            self._metrics.status_page(report)
+        try:
+            await page.refresh()
+        finally:
+            if page is self._status_page:
+                self._metrics.status_page(page.report)
 
     def _sign_on_suspension(self, target: Target) -> Reason | None:
         return self._prober.guard.suspended(target)
@@ -433,6 +440,7 @@ class Daemon:
             ),
             reload=lambda: self.reload("POST /-/reload"),
             security=self._security,
+            errors=self._errors,
         )
 
     def _status(self, probe: ScheduledProbe) -> TargetStatus:

@@ -10,6 +10,7 @@ enters them.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -228,6 +229,23 @@ class Outcome:
     def counts(self) -> bool:
         """Whether this is conclusive about the target."""
         return self.fault.is_conclusive
+
+
+def internal_outcome(target: str, journey: Journey, *, ended_at: float, duration: float) -> Outcome:
+    """Return the outcome of a probe that a bug of ours ended before it had one."""
+    return Outcome(
+        target=target,
+        journey=journey,
+        reason=Reason.INTERNAL,
+        fault=Fault.EXPORTER,
+        step=journey.steps[0],
+        phase=Phase.RESOLVE,
+        started_at=ended_at - duration,
+        ended_at=ended_at,
+        duration=duration,
+        transaction_id=str(uuid.uuid4()),
+        steps=(),
+    )
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ GROUND = {
     "reasons",
     "status",
     "expiry",
+    "internal_errors",
     "destinations",
     "durations",
     "files",
@@ -74,8 +75,8 @@ HOMES: dict[str, set[str]] = {
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 80
 MIN_SEPARATE_FILE_LINES = 60
-MAX_FILES = 132
-MAX_LINES = 24_310
+MAX_FILES = 133
+MAX_LINES = 24_530
 MIN_AVERAGE_LINES = 120
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 

@@ -10,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from exporter.internal_errors import InternalErrors, Part
+
 SAMPLE_INTERVAL = 0.01
 """Seconds between two samples of the lag."""
 
@@ -32,9 +34,16 @@ class LoopWatch:
     Args:
         clock: monotonic seconds, the event loop's clock.
         report: receives each sample, in seconds.
+        errors: counts and logs our own bugs.
     """
 
-    def __init__(self, clock: Callable[[], float], report: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        report: Callable[[float], None],
+        errors: InternalErrors | None = None,
+    ) -> None:
+        self._errors = errors or InternalErrors()
         self._clock = clock
         self._report = report
         self._sampled_at = clock()
@@ -50,7 +59,10 @@ class LoopWatch:
             if lag > MIN_STALL:
                 self._stalls.append((self._sampled_at, now))
             self._sampled_at = now
-            self._report(max(0.0, lag))
+            try:
+                self._report(max(0.0, lag))
+            except Exception as error:  # noqa: BLE001  without samples, each timeout would pass for our stall
+                self._errors.report(Part.OBSERVER, "loop watch failed: a bug in the exporter", error)
 
     def stalls(self, since: float) -> list[tuple[float, float]]:
         """Return start and end of each stall of more than 50 ms after `since`."""

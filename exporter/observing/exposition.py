@@ -24,6 +24,7 @@ from prometheus_client.openmetrics.exposition import ALLOWUTF8
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.utils import floatToGoString
 
+from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
 from exporter.observing.histogram import LabelValues, TracedProbe
 from exporter.observing.series import SeriesFamily
@@ -64,12 +65,20 @@ class Exposition:
     Args:
         openmetrics: whether it is OpenMetrics 1.0.0; else text 0.0.4.
         clock: monotonic seconds.
+        errors: counts and logs our own bugs.
 
     Attributes:
         asked_for_at: when it was last rendered.
     """
 
-    def __init__(self, *, openmetrics: bool, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        *,
+        openmetrics: bool,
+        clock: Callable[[], float] = time.perf_counter,
+        errors: InternalErrors | None = None,
+    ) -> None:
+        self._errors = errors or InternalErrors()
         self._openmetrics = openmetrics
         self._clock = clock
         self.asked_for_at = clock()
@@ -80,7 +89,8 @@ class Exposition:
     async def render(self, targets: Sequence[TargetMetrics], exporter: Collector) -> bytes:
         """Return the metrics of all targets and of the exporter; each target is from one moment.
 
-        On an overloaded loop a target may be as of the previous scrape, or absent if it was never rendered.
+        On an overloaded loop, or if it cannot be rendered because of a bug, a target is as of an earlier
+        scrape, or absent if it was never rendered: alerts on its age then fire, and none resolves.
         """
         self.asked_for_at = self._clock()
         yielder = Yielder(self._clock)
@@ -118,7 +128,13 @@ class Exposition:
         return float("-inf") if text is None else text.rendered_at
 
     def _update(self, target: TargetMetrics) -> None:
-        families = tuple([sample_lines(family, exemplars=self._openmetrics) for family in target.collect()])
+        exemplars = self._openmetrics
+        try:
+            families = tuple([sample_lines(family, exemplars=exemplars) for family in target.collect()])
+        except Exception as error:  # noqa: BLE001  a bug that one target shows must not cost the others theirs
+            message = "cannot render the metrics of a target: a bug in the exporter"
+            self._errors.report(Part.METRICS, message, error, target=target.target.name)
+            return
         self._texts[target] = _Text(target.version, self._clock(), families)
 
     def _generate(self, collector: Collector) -> bytes:

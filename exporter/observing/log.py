@@ -178,11 +178,12 @@ class _Writer:
 
     def _run(self) -> None:
         while (record := self._lines.get()) is not None:
-            try:
-                line = self._formatter.format(record)
-            except Exception:  # noqa: BLE001  one bad record must not cost those after it
-                line = self._formatter.format(_unwritable(record))
-            with suppress(OSError, ValueError):  # the reader is gone or the stream closed
+            # The reader is gone, the disk is full or the stream closed; or there is no memory for a line.
+            with suppress(OSError, ValueError, MemoryError):
+                try:
+                    line = self._formatter.format(record)
+                except Exception:  # noqa: BLE001  one bad record must not cost those after it
+                    line = self._formatter.format(_unwritable(record))
                 self._stream.write(f"{line}\n")
                 self._stream.flush()
 

@@ -20,6 +20,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from exporter import __version__
+from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
 from exporter.observing.histogram import BucketCounts
@@ -80,6 +81,8 @@ class Metrics(Collector):
     ) -> None:
         self.transport = TransportStats()
         """Updated by the prober."""
+        self.errors = InternalErrors()
+        """Reported by every part."""
         self._wall = wall
         self._clock = clock
         self._buckets = dict.fromkeys(Journey, buckets) | {Journey.FEDERATION: federation_buckets or buckets}
@@ -106,18 +109,48 @@ class Metrics(Collector):
         """Return all metrics in OpenMetrics 1.0.0 or in text 0.0.4."""
         targets, now = tuple(self._targets.values()), self._wall()
         for metrics in targets:
-            metrics.expire_backoff(now)
-            if metrics.target.user is not None:
-                metrics.sign_on_suspended(self._suspended(metrics.target) is not None)
+            try:
+                metrics.expire_backoff(now)
+                if metrics.target.user is not None:
+                    metrics.sign_on_suspended(self._suspended(metrics.target) is not None)
+            except Exception as error:  # noqa: BLE001  its bug must not cost the other targets their metrics
+                message = "cannot read the state of a target: a bug in the exporter"
+                self.errors.report(Part.METRICS, message, error, target=metrics.target.name)
         known, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
         # A format that is never asked for is never rendered.
-        exposition = known.get(openmetrics) or Exposition(openmetrics=openmetrics, clock=self._clock)
+        exposition = known.get(openmetrics) or Exposition(
+            openmetrics=openmetrics, clock=self._clock, errors=self.errors
+        )
         self._expositions = {form: other for form, other in known.items() if other.asked_for_at > since}
         self._expositions[openmetrics] = exposition
         return await exposition.render(targets, self)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families that are not about a target."""
+        """Yield the families that are not about a target; those of a part that fails are absent."""
+        parts: tuple[Callable[[], Iterable[Metric]], ...] = (
+            self._own_families,
+            lambda: () if self._status_page is None else _status_page_families(self._status_page),
+            lambda: _destination_families(self._destinations(), is_first_shard=self._shard[0] == 0),
+            *(collector.collect for collector in self._others),
+        )
+        for part in parts:
+            try:
+                families = list(part())
+            except Exception as error:  # noqa: BLE001  a bug of ours must not cost the targets their metrics
+                message = "cannot collect metrics of the exporter: a bug in the exporter"
+                self.errors.report(Part.METRICS, message, error)
+            else:
+                yield from families
+        counted = CounterMetricFamily(
+            "pingone_flow_exporter_internal_errors_total",
+            "Bugs in the exporter, by the part that failed; each is logged with its traceback.",
+            labels=("part",),
+        )
+        for where, count in self.errors.counts.items():
+            counted.add_metric((where.value,), count)
+        yield counted
+
+    def _own_families(self) -> Iterator[Metric]:
         yield _gauge(
             "pingone_flow_exporter_build_info",
             "Version of the exporter and of Python; always 1.",
@@ -176,11 +209,6 @@ class Metrics(Collector):
                 "Whether the last egress check got a response: 1 or 0; absent if none is configured.",
                 self._egress_up,
             )
-        if self._status_page is not None:
-            yield from _status_page_families(self._status_page)
-        yield from _destination_families(self._destinations(), is_first_shard=self._shard[0] == 0)
-        for collector in self._others:
-            yield from collector.collect()
 
     async def reconfigure(self, targets: Sequence[Target]) -> None:
         """Replace the targets, all at once.

@@ -7,7 +7,7 @@ import ssl
 
 from exporter import __version__
 from exporter.outcome import Phase, TransportStats
-from exporter.probing.failure import read_failure
+from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.messages import Request
 from exporter.probing.probe import explains_timeout
 from exporter.probing.resolver import Resolver
@@ -69,6 +69,8 @@ class EgressCheck:
             self._log_change(Reason.OK)
             return True
         error = exchange.error or RuntimeError("an exchange without an answer has an error")
+        if is_bug(error):
+            raise error
         reason, _ = read_failure(error, exchange.phase, proxied=self._proxy_url is not None)
         uncertain = exchange.timed_by_loop or exchange.phase is Phase.RESOLVE
         if reason is Reason.INTERNAL or (uncertain and self._stalled(deadline.started)):

@@ -10,7 +10,7 @@ import h11
 
 from exporter.outcome import Phase
 from exporter.probing.stream import OWN_SHORTAGE
-from exporter.probing.timing import DeadlineError
+from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.reasons import Fault, Reason
 
 
@@ -91,9 +91,18 @@ def is_not_yet_valid(error: BaseException | None) -> bool:
     return verify_code(error) == _NOT_YET_VALID
 
 
+def is_bug(error: BaseException) -> bool:
+    """Return True if an exchange cannot fail like this but for a bug of ours."""
+    if isinstance(error, OwnDelayError) or own_shortage(error) is not None:
+        return False
+    return _reason(error, Phase.RESOLVE) is Reason.INTERNAL
+
+
 def own_shortage(error: BaseException | None) -> str | None:
     """Return the name of the errno if this machine ran out of descriptors, memory or local ports."""
     for link in _chain(error):
+        if isinstance(link, MemoryError):
+            return "ENOMEM"
         if isinstance(link, OSError) and link.errno in OWN_SHORTAGE and not isinstance(link, ssl.SSLError):
             return errno.errorcode[link.errno]
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
@@ -11,14 +10,12 @@ from exporter.outcome import KNOWN_STATUSES, UNKNOWN, StepRecord, TlsFacts
 from exporter.probing.causes import shown_host
 from exporter.probing.clock_skew import ClockSkew, clock_skew, date_timestamp
 from exporter.probing.detail import Detail, Template, contains_any
-from exporter.probing.failure import is_refused_certificate, own_shortage, read_failure
+from exporter.probing.failure import is_refused_certificate, read_failure
 from exporter.probing.messages import Step, Verdict
 from exporter.probing.timing import OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey
-
-_log = logging.getLogger(__name__)
 
 MAX_OWN_DELAY_SECONDS = 1.0
 """A peer that we kept waiting for longer may hang up because of that."""
@@ -46,17 +43,7 @@ def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdic
     )
     if exchange.hung_up and exchange.own_delay > MAX_OWN_DELAY_SECONDS and not is_refused_certificate(error):
         return _KEPT_WAITING
-    if reason is Reason.INTERNAL:
-        _log_internal(error, step)
     return Verdict(reason, fault)
-
-
-def _log_internal(error: Exception, step: Step) -> None:
-    shortage = own_shortage(error)
-    if shortage is None:
-        _log.error("exchange failed because of a bug", exc_info=error, extra={"step": step.name})
-    else:
-        _log.error("exchange failed: resource exhausted", extra={"step": step.name, "errno": shortage})
 
 
 def step_record(

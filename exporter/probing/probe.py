@@ -15,13 +15,14 @@ from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from exporter import __version__
+from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Outcome, Phase, StepRecord, TransportStats
 from exporter.probing.causes import describe, shown_host
 from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
 from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
 from exporter.probing.detail import Detail, Template, sentence
-from exporter.probing.failure import is_not_yet_valid, is_refused_certificate, verify_code
+from exporter.probing.failure import is_not_yet_valid, is_refused_certificate, own_shortage, verify_code
 from exporter.probing.findings import OUR_BUG, STALLED, evaluate, step_record
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
@@ -65,6 +66,7 @@ class Prober:
         stats: counts exchanges that the event loop timed.
         clock: seconds, never set back; for lock-out protection.
         one_shot: whether a command probes once and exits: one password per user, without waiting for it.
+        errors: counts and logs our own bugs.
 
     Attributes:
         guard: protects the test accounts from being locked out.
@@ -81,7 +83,9 @@ class Prober:
         stats: TransportStats | None = None,
         clock: Callable[[], float] = time.monotonic,
         one_shot: bool = False,
+        errors: InternalErrors | None = None,
     ) -> None:
+        self._errors = errors or InternalErrors()
         self._tls = tls
         self._wall = wall
         self._token = token
@@ -120,8 +124,9 @@ class Prober:
         )
         try:
             await self._run(target, steps(target, self._token), run)
-        except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
-            _log.exception("probe failed because of a bug", extra={"target": target.name})
+        except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
+            message = "probe failed because of a bug"
+            self._errors.report(Part.PROBE, message, error, target=target.name, journey=journey)
             run.verdict = OUR_BUG
         finally:
             run.deadline.close()
@@ -299,7 +304,19 @@ class Prober:
             stalls = self._network.stalls(run.started)
             if explains_timeout(stalls, deadline=run.started + run.timeout, timeout=run.timeout):
                 return STALLED
+        if verdict == OUR_BUG:
+            self._report(target, step, exchange.error)
         return verdict
+
+    def _report(self, target: Target, step: Step, error: Exception | None) -> None:
+        """Log why an exchange failed by our own fault: a bug, unless this machine ran out of something."""
+        shortage = own_shortage(error)
+        if shortage is None:
+            error = error or RuntimeError("an exchange without an answer has an error")
+            message = "exchange failed because of a bug"
+            self._errors.report(Part.PROBE, message, error, target=target.name, step=step.name)
+        else:
+            _log.error("exchange failed: resource exhausted", extra={"step": step.name, "errno": shortage})
 
     async def _refused_certificate(
         self, target: Target, exchange: Exchange, run: _Run

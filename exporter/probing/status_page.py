@@ -17,7 +17,7 @@ from typing import Any
 from exporter import __version__
 from exporter.outcome import Phase, TransportStats
 from exporter.probing.contract import parse_timestamp
-from exporter.probing.failure import read_failure
+from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.judge import judge_json
 from exporter.probing.messages import Request
 from exporter.probing.origin import split_url
@@ -96,9 +96,10 @@ class StatusPage:
         self._last: Reason | None = None
 
     async def refresh(self) -> StatusPageReport:
-        """Request the page once; a failure keeps what was known of it."""
+        """Request the page once; a failure keeps what was known of it, and only a bug of ours is raised."""
         known = self.report or StatusPageReport(page=self._page, fetched_ok=False)
-        reason, finding, summary = self._judge(await self._exchange())
+        exchange = await self._exchange()
+        reason, finding, summary = self._judge(exchange)
         if summary is None:
             findings = (finding,) if finding else known.findings
             self.report = replace(known, fetched_ok=False, findings=findings)
@@ -111,6 +112,8 @@ class StatusPage:
         for finding in self.report.findings:
             if finding not in known.findings:
                 _log.warning("status page: %s", finding, extra={"page": self._page})
+        if exchange.error is not None and is_bug(exchange.error):
+            raise exchange.error
         return self.report
 
     def read_authorities_again(self) -> None:

@@ -14,18 +14,21 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ParamSpec, Protocol
 
 from anyio import CapacityLimiter, WouldBlock
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_SUBMITTED, JobSubmissionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from exporter.outcome import Observer, Outcome, SkipCause
+from exporter.internal_errors import InternalErrors, Part
+from exporter.outcome import Observer, Outcome, SkipCause, internal_outcome
 from exporter.reasons import Reason
 from exporter.scheduling.backoff import Backoff
 from exporter.scheduling.clock import SteadyClock, SteadyZone
 from exporter.scheduling.job import PeriodicJob, PhaseTrigger, ProbeJob, ScheduledProbe, job_changes, new_jobs
 from exporter.target import Journey, Target
+
+P = ParamSpec("P")
 
 _log = logging.getLogger(__name__)
 
@@ -112,9 +115,10 @@ class Schedule:
         max_concurrent_probes: how many probes may run at once; waiting for one to end is lag.
         jobs: what else to do periodically.
         clock: the steady clock.
+        errors: counts and logs our own bugs.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  time, probe and observers are arguments
         self,
         targets: Sequence[Target],
         probe: Callable[[Target, Journey], Awaitable[Outcome]],
@@ -124,7 +128,9 @@ class Schedule:
         max_concurrent_probes: int,
         jobs: Sequence[PeriodicJob] = (),
         clock: SteadyClock | None = None,
+        errors: InternalErrors | None = None,
     ) -> None:
+        self._errors = errors or InternalErrors()
         self._targets = targets
         self._probe = probe
         self._observers = observers
@@ -351,8 +357,6 @@ class Schedule:
             await self._probe_or_skip(job, run)
         except asyncio.CancelledError:  # by a stop or a reload; APScheduler would log it as an error
             self._skip(job, SkipCause.CANCELLED)
-        except Exception:  # noqa: BLE001  a bug of ours must not end the schedule
-            _log.exception("probe run failed: a bug in the exporter", extra={"target": job.target.name})
         finally:
             job.task, job.probing = None, False
 
@@ -390,22 +394,37 @@ class Schedule:
     async def _probe_now(self, job: ProbeJob, run: float) -> Outcome:
         job.probing = True
         self._watchdog.feed()
-        self._listener.probe_started(max(0.0, self._clock() - run))
+        self._call(job, self._listener.probe_started, max(0.0, self._clock() - run))
+        began = self._clock()
         try:
             return await self._probe(job.target, job.journey)
+        except Exception as error:  # noqa: BLE001  a bug of ours must not end the schedule
+            message = "probe run failed: a bug in the exporter"
+            self._errors.report(Part.PROBE, message, error, target=job.target.name)
+            return internal_outcome(
+                job.target.name,
+                job.journey,
+                ended_at=self._clock() + self._clock.step(),
+                duration=self._clock() - began,
+            )
         finally:
-            self._listener.probe_ended()
+            self._call(job, self._listener.probe_ended)
 
     def _observe(self, job: ProbeJob, outcome: Outcome) -> None:
         if job.removed:  # it was cancelled, and ended all the same
             self._skip(job, SkipCause.CANCELLED)
             return
-        self.back_off(job.target, job.journey, outcome)
+        self._call(job, self.back_off, job.target, job.journey, outcome)
         for observer in self._observers:
-            try:
-                observer.observe(outcome)
-            except Exception:  # noqa: BLE001  one observer's bug must not cost the others the outcome
-                _log.exception("observer failed: a bug in the exporter", extra={"target": job.target.name})
+            self._call(job, observer.observe, outcome)
+
+    def _call(self, job: ProbeJob, notify: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Notify one of those who observe; its bug must cost neither the others nor the probe anything."""
+        try:
+            notify(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  likewise
+            message = "observer failed: a bug in the exporter"
+            self._errors.report(Part.OBSERVER, message, error, target=job.target.name)
 
     def backs_off(self, target: Target, journey: Journey) -> bool:
         """Return whether no requests of a journey are due, since the provider limits their rate."""
@@ -427,14 +446,15 @@ class Schedule:
     def _notify_of_backoff(self, job: ProbeJob) -> None:
         until = self._backoff.until(job.target, job.journey)
         if until is not None:
-            self._listener.backoff_until(job.target.name, job.journey, until + self._clock.step())
+            shown = until + self._clock.step()
+            self._call(job, self._listener.backoff_until, job.target.name, job.journey, shown)
 
     def _skip(self, job: ProbeJob, cause: SkipCause, count: int = 1) -> None:
         if not count:
             return
         if cause in {SkipCause.OVERRUN, SkipCause.BACKOFF}:
             self._watchdog.feed()
-        self._listener.run_skipped(job.target.name, job.journey, cause, count)
+        self._call(job, self._listener.run_skipped, job.target.name, job.journey, cause, count)
 
     async def _run_periodic(self, job: PeriodicJob) -> None:
         if not self._running:
@@ -445,8 +465,8 @@ class Schedule:
             await job.run()
         except asyncio.CancelledError:  # by `stop`; APScheduler would log it as an error
             return
-        except Exception:  # noqa: BLE001  a bug of ours must not end the daemon
-            _log.exception("periodic job failed: a bug in the exporter", extra={"job": job.name})
+        except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
+            self._errors.report(Part.JOB, "periodic job failed: a bug in the exporter", error, job=job.name)
         finally:
             self._periodic_tasks.discard(task)
 

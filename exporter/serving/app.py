@@ -10,7 +10,6 @@ import asyncio
 import gzip
 import logging
 import re
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import product
@@ -27,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
+from exporter.internal_errors import InternalErrors, Part
 from exporter.serving.api import target_as_json, targets_as_json
 from exporter.serving.health import Health
 from exporter.serving.html import CONTENT_SECURITY_POLICY, icon, render_document, warm_up_templates
@@ -76,6 +76,7 @@ def create_app(
     statuses: StatusSource,
     reload: Callable[[], Awaitable[tuple[bool, str]]],
     security: PortSecurity | None = None,
+    errors: InternalErrors | None = None,
 ) -> WebApp:
     """Build the web application.
 
@@ -86,6 +87,7 @@ def create_app(
         statuses: what the pages and the API show.
         reload: reads the configuration again; returns whether it is in force, and a text for the client.
         security: users, rate limit and headers; None for an open port.
+        errors: counts and logs our own bugs.
     """
     security = security or PortSecurity()
     routes = [
@@ -99,7 +101,7 @@ def create_app(
         routes=routes,
         middleware=[
             Middleware(HeadersMiddleware, security),
-            Middleware(ErrorMiddleware),
+            Middleware(ErrorMiddleware, errors or InternalErrors()),
             Middleware(PrefixMiddleware, routes, statuses.external_url),
             Middleware(AuthMiddleware, security),
             Middleware(
@@ -319,10 +321,12 @@ class ErrorMiddleware:
 
     Args:
         app: the application behind it.
+        errors: counts and logs bugs.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, errors: InternalErrors) -> None:
         self._app = app
+        self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -342,17 +346,8 @@ class ErrorMiddleware:
                 raise
             await PlainTextResponse("shutting down", status_code=503)(scope, receive, send)
         except Exception as error:  # noqa: BLE001  the daemon goes on whatever a callable raises
-            _log.error("cannot answer %s %s: %s", scope["method"], scope["path"], _frames(error))
+            message = "cannot answer a request: a bug in the exporter"
+            request = {"method": scope["method"], "path": scope["path"]}
+            self._errors.report(Part.PAGE, message, error, **request)
             if not started:
                 await PlainTextResponse("internal error", status_code=500)(scope, receive, send)
-
-
-def _frames(error: BaseException) -> str:
-    """Describe an exception and its causes by types and frames alone, innermost frame last."""
-    frames = (
-        f"{frame.f_globals.get('__name__', '?')}:{line} {frame.f_code.co_name}"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-    )
-    text = f"{type(error).__name__} at {' > '.join(frames)}"
-    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return text if earlier is None else f"{text}; after {_frames(earlier)}"

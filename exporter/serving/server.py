@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from exporter.internal_errors import InternalErrors, Part
 from exporter.serving.connections import Connection, ConnectionLimiter, ConnectionMiddleware
 from exporter.serving.port_security import PortSecurity, only_health
 
@@ -54,6 +55,7 @@ async def serve(
     health_sockets: Sequence[socket.socket] = (),
     grace: float = SHUTDOWN_GRACE_SECONDS,
     max_connections: int | None = None,
+    errors: InternalErrors | None = None,
 ) -> AsyncIterator[None]:
     """Serve an application while the block runs; afterwards sockets and connections are closed.
 
@@ -64,14 +66,17 @@ async def serve(
         health_sockets: listening sockets for health checks alone, without TLS.
         grace: seconds for requests in progress at the end.
         max_connections: None for the default.
+        errors: counts and logs our own bugs.
 
     Raises:
         OSError: a socket is closed.
     """
     security = security or PortSecurity()
-    servers = [_Server(app, sockets, security, max_connections)]
+    errors = errors or InternalErrors()
+    servers = [_Server(app, sockets, security, max_connections, errors)]
     if health_sockets:
-        servers.append(_Server(only_health(app), health_sockets, PortSecurity(), MAX_HEALTH_CONNECTIONS))
+        health = only_health(app)
+        servers.append(_Server(health, health_sockets, PortSecurity(), MAX_HEALTH_CONNECTIONS, errors))
     security.on_tls_change = servers[0].close_connections
     try:
         for server in servers:
@@ -90,7 +95,9 @@ class _Server:
         sockets: Sequence[socket.socket],
         security: PortSecurity,
         max_connections: int | None,
+        errors: InternalErrors,
     ) -> None:
+        self._errors = errors
         self._sockets = sockets
         self._security = security
         self._max_connections = max_connections
@@ -150,18 +157,27 @@ class _Server:
         while True:
             try:
                 sock, _ = await loop.sock_accept(listener)
+                self._start(sock)
+                await asyncio.sleep(0)  # a burst of connections must not hold the loop
             except ConnectionAbortedError:
                 continue
             except OSError as error:  # such as no file descriptor left
                 _log.warning("cannot accept connections: %s", error.strerror)
                 await asyncio.sleep(_ACCEPT_RETRY_SECONDS)
-                continue
+            except Exception as error:  # noqa: BLE001  else the port would be dead for good
+                self._errors.report(Part.PAGE, "cannot accept a connection: a bug in the exporter", error)
+                await asyncio.sleep(_ACCEPT_RETRY_SECONDS)
+
+    def _start(self, sock: socket.socket) -> None:
+        """Start a connection that was accepted; close it if that fails."""
+        with contextlib.ExitStack() as on_failure:
+            on_failure.enter_context(sock)
             default = MAX_TLS_CONNECTIONS if self._security.context else MAX_CONNECTIONS
             self._limiter.max_connections = self._max_connections or default
             connection = Connection(self._limiter, self._make_http)
             self._limiter.add(connection)
             connection.start(asyncio.create_task(self._connect(connection, sock)), sock)
-            await asyncio.sleep(0)  # a burst of connections must not hold the loop
+            on_failure.pop_all()
 
     async def _connect(self, connection: Connection, sock: socket.socket) -> None:
         """Connect a socket to its protocol; do the TLS handshake. One that fails is the client's problem."""

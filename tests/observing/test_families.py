@@ -68,6 +68,7 @@ def test_the_families_are_those_that_dashboards_and_alerts_depend_on() -> None:
         ("exporter_config_last_reload_successful", "gauge"),
         ("exporter_config_last_reload_success_timestamp_seconds", "gauge"),
         ("exporter_egress_up", "gauge"),
+        ("exporter_internal_errors_total", "counter", "part"),
         ("destination_providers", "gauge", "destination", "state"),
         ("destination_refresh_success", "gauge", "destination"),
         ("destination_last_refresh_success_timestamp_seconds", "gauge", "destination"),

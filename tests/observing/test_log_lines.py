@@ -256,7 +256,11 @@ def test_own_lines_are_written_from_the_level_on(level: str, levels: list[str]) 
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpcore.http11", "apscheduler.scheduler", "asyncio"])
-def test_lines_of_libraries_are_written_from_warning_on(library: str) -> None:
+def test_lines_of_libraries_are_written_from_warning_on(
+    library: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.NOTSET, logger=library)  # a schedule of another test may have set it
+
     def log() -> None:
         logger = logging.getLogger(library)
         logger.debug("send_request_headers %s", SECRET)

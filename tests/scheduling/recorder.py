@@ -110,7 +110,6 @@ class Recorder:
     in_flight: int = 0
     max_in_flight: int = 0
     twice_at_once: list[str] = field(default_factory=list)
-    raised: Counter[str] = field(default_factory=Counter)
     _running: set[str] = field(default_factory=set)
     _numbers: Counter[str] = field(default_factory=Counter)
 
@@ -146,7 +145,6 @@ class Recorder:
         finally:
             self._running.discard(target.name)
         if act.error is not None:
-            self.raised[target.name] += 1
             raise act.error
         return make_outcome(target.name, journey, act)
 

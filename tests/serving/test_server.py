@@ -5,12 +5,15 @@ import contextlib
 import gzip
 import logging
 import socket
+from typing import Any
 
 import pytest
 from serving.wire import app, connected, local, rendered, run
 
+from exporter.internal_errors import InternalErrors, Part
 from exporter.serving import serve
 from exporter.serving import server as server_module
+from exporter.serving.connections import Connection
 
 UNHURRIED = 3600
 """A grace period that no test outlives: what closes within it was not waited for."""
@@ -249,6 +252,34 @@ def test_a_failing_accept_is_logged_and_tried_again(
 
     run(scenario())
     assert "cannot accept connections: Too many open files" in caplog.messages
+
+
+def test_a_bug_in_accepting_a_connection_costs_only_that_one(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "_ACCEPT_RETRY_SECONDS", 0)
+    usual, bugs = Connection, [ValueError("a bug"), MemoryError()]
+    errors = InternalErrors()
+
+    def failing(*given: Any) -> object:  # noqa: ANN401  stands in for the class
+        if bugs:
+            raise bugs.pop()
+        return usual(*given)
+
+    monkeypatch.setattr(server_module, "Connection", failing)
+
+    async def scenario() -> None:
+        sockets = local()
+        async with serve(app(), sockets, errors=errors):
+            for _ in range(2):
+                async with connected(sockets) as stranger:
+                    assert await stranger.closed()
+            async with connected(sockets) as client:
+                assert (await client.ask()).status == 200
+
+    run(scenario())
+    assert errors.counts[Part.PAGE] == 2
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [MemoryError, ValueError]
 
 
 def test_the_health_port_serves_nothing_else(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,88 @@
+"""Bugs of ours: counted by the part that failed, and logged with their traceback.
+
+A bug that shows with one target must not cost the others anything. So the caller of a part catches what it
+raises, reports it here, and goes on.
+
+    except Exception as error:
+        errors.report(Part.OBSERVER, "observer failed: a bug in the exporter", error, target=target.name)
+
+A bug may show with every probe of a thousand targets: each is logged once, and once an hour while it lasts.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+REPEAT_SECONDS = 3600.0
+"""A bug that goes on is not logged again sooner."""
+
+MAX_REMEMBERED = 256
+"""Bugs by kind and place. Beyond that they are forgotten, and logged again."""
+
+_log = logging.getLogger(__name__)
+
+
+class Part(StrEnum):
+    """Where a bug was noticed; the values of a label."""
+
+    PROBE = "probe"
+    """Journey, transport or judge; the probe's reason is `internal`."""
+    OBSERVER = "observer"
+    """What receives outcomes and events of the schedule: metrics, history, log."""
+    METRICS = "metrics"
+    """The text of the metrics."""
+    PAGE = "page"
+    """Pages, API, health, and connections to the port."""
+    RELOAD = "reload"
+    JOB = "job"
+    """What is done periodically beside the probes."""
+
+
+class InternalErrors:
+    """Counts and logs bugs.
+
+    Args:
+        clock: seconds, never set back.
+
+    Attributes:
+        counts: how many there were, by part.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.counts = dict.fromkeys(Part, 0)
+        self._clock = clock
+        self._logged: dict[tuple[object, ...], tuple[float, int]] = {}
+        """Of each bug, when it was logged, and how often it has shown since."""
+
+    def report(self, part: Part, message: str, error: BaseException, **facts: str) -> None:
+        """Count a bug, and log it unless that was done within the hour.
+
+        Args:
+            part: where it was noticed.
+            message: what failed.
+            error: the exception; its text, which may quote a URL, is not logged.
+            facts: what else to log.
+        """
+        self.counts[part] += 1
+        bug, now = (part, type(error), *_place(error)), self._clock()
+        logged_at, since = self._logged.get(bug, (None, 0))
+        if logged_at is not None and now - logged_at < REPEAT_SECONDS:
+            self._logged[bug] = logged_at, since + 1
+            return
+        if len(self._logged) >= MAX_REMEMBERED:
+            self._logged.clear()
+        self._logged[bug] = now, 0
+        repeated = {"repeated": since} if since else {}
+        _log.error(message, exc_info=error, extra={"part": part.value, **facts, **repeated})
+
+
+def _place(error: BaseException) -> tuple[str, int]:
+    """Return file and line at which an exception was raised."""
+    traceback, place = error.__traceback__, ("", 0)
+    while traceback is not None:
+        place = traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
+        traceback = traceback.tb_next
+    return place
