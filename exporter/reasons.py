@@ -1,7 +1,7 @@
 """Why a probe ended as it did, which side is at fault, and the one text for each pair.
 
-Both sets are closed: dashboards, alerts and routing depend on them. To add a reason, add it to `Reason` and
-to `_TEXTS`, and decide in the judge when it occurs.
+Both sets are closed: dashboards, alerts and routing depend on them. To add a reason, add it to `Reason`, to
+`_TEXTS` and to the journeys in which it occurs (`_REASONS`), and decide in the judge when it does.
 """
 
 from __future__ import annotations
