@@ -70,7 +70,8 @@ class TcpStream:
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`. The peer's time begins immediately before its last byte is sent."""
-        self._offset = wall_clock_offset(self._loop.time)
+        self._offset, info = wall_clock_offset(self._loop.time), self.info()
+        self._reordered = 0 if info is None else info.rcv_ooopack
         while True:
             self._deadline.begin(self._loop.time())
             try:
@@ -173,7 +174,7 @@ class TcpStream:
         """Return when the data reached this machine, by the event loop's clock.
 
         A read carries the timestamp of its last segment. It is not the time of the last arrival if segments
-        came out of order, and the end of a stream has none.
+        came out of order, in this read or waiting since an earlier one, and the end of a stream has none.
         """
         now, info = self._loop.time(), self.info()
         if at_end:
@@ -186,7 +187,7 @@ class TcpStream:
             return now
         reordered = 0 if info is None else info.rcv_ooopack
         in_order = reordered == self._reordered and timestamp >= self._latest_timestamp
-        self._reordered, self._latest_timestamp = reordered, max(timestamp, self._latest_timestamp)
+        self._latest_timestamp = max(timestamp, self._latest_timestamp)
         if info is not None and not in_order:
             return now - info.last_data_recv
         return min(now, timestamp - offset)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from network.wire import Wire, missing
+from network.namespaces import missing
+from network.wire import Wire
 from network.wire import wire as make_wire
 
 REASON = missing()

@@ -1,15 +1,16 @@
-"""TCP segments over IPv4 as bytes (RFC 9293, RFC 791). No I/O."""
+"""TCP segments over IP as bytes (RFC 9293, RFC 791, RFC 8200). No I/O."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 _IP = struct.Struct("!BBHHHBBH4s4s")
 _TCP = struct.Struct("!HHIIBBHHH")
 _TCP_PROTOCOL = 6
+_IPV6_HEADER = 40
 _WINDOW_SCALE = 3
 """Kind of the TCP option (RFC 7323)."""
 
@@ -44,21 +45,26 @@ class Segment:
         fields = (self.source[1], self.destination[1], self.sequence, self.acknowledged, 5 << 4, self.flags)
         header = _TCP.pack(*fields, self.window, 0, 0)
         pseudo = source + destination + struct.pack("!HH", _TCP_PROTOCOL, len(header) + len(self.data))
-        checksum = _checksum(pseudo + header + self.data)
-        header = _TCP.pack(*fields, self.window, checksum, 0)
+        total = checksum(pseudo + header + self.data)
+        header = _TCP.pack(*fields, self.window, total, 0)
         length = _IP.size + len(header) + len(self.data)
         start = (0x45, 0, length, 0, 0, 64, _TCP_PROTOCOL)
         ip = _IP.pack(*start, 0, source, destination)
-        return _IP.pack(*start, _checksum(ip), source, destination) + header + self.data
+        return _IP.pack(*start, checksum(ip), source, destination) + header + self.data
 
 
 def unpack(packet: bytes) -> Segment | None:
     """Return the segment in an IP packet; None if it is another kind of packet."""
-    if len(packet) < _IP.size or packet[0] >> 4 != 4 or packet[9] != _TCP_PROTOCOL:
+    version = packet[0] >> 4 if packet else 0
+    if version == 4 and len(packet) > _IP.size and packet[9] == _TCP_PROTOCOL:
+        tcp = packet[(packet[0] & 15) * 4 : int.from_bytes(packet[2:4], "big")]
+        addresses = packet[12:16], packet[16:20]
+    elif version == 6 and len(packet) > _IPV6_HEADER and packet[6] == _TCP_PROTOCOL:
+        tcp = packet[_IPV6_HEADER:]
+        addresses = packet[8:24], packet[24:40]
+    else:
         return None
-    length = int.from_bytes(packet[2:4], "big")
-    tcp = packet[(packet[0] & 15) * 4 : length]
-    source, destination = (str(IPv4Address(packet[start : start + 4])) for start in (12, 16))
+    source, destination = (str(ip_address(address)) for address in addresses)
     ports = _TCP.unpack_from(tcp)
     header = (ports[4] >> 4) * 4
     return Segment(
@@ -84,7 +90,7 @@ def _window_shift(options: bytes) -> int:
     return 0
 
 
-def _checksum(data: bytes) -> int:
+def checksum(data: bytes) -> int:
     """Return the Internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"

@@ -16,7 +16,8 @@ from network.wire import NAME, PEER, TlsPeer, is_syn, processing
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
-    from network.wire import Captured, Wire
+    from network.namespaces import Captured
+    from network.wire import Wire
 
 URL = f"http://{PEER}:8080"
 APART = 0.3
@@ -77,6 +78,25 @@ def test_headers_that_arrive_after_the_body_end_processing_when_they_arrive(wire
     assert outcome["reason"] == "ok"
     assert processing(outcome) == near(answered)
     assert answered >= APART
+
+
+def test_a_piece_that_is_missing_when_the_headers_are_read_ends_transfer_when_it_arrives(wire: Wire) -> None:
+    head, body = response(URL)
+    probe = wire.probe(URL)
+    connection = wire.accept()
+    connection.request()
+    probe.stop()
+    connection.send(head)
+    # The end of the body is read with its start, but has the time at which it came itself.
+    connection.send_out_of_order(body[:10], body[10:], APART, between=probe.resume)
+    outcome = probe.outcome()
+    completed = wire.seconds(lambda found: carries(head, found), lambda found: carries(body[:10], found))
+    assert outcome["reason"] == "ok"
+    assert (
+        sum(outcome["steps"][0]["phases"].get(phase, 0.0) for phase in ("processing", "transfer"))
+        >= completed
+    )
+    assert completed >= APART
 
 
 def test_the_headers_last_segment_ends_processing_and_the_bodys_ends_transfer(wire: Wire) -> None:

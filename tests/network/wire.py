@@ -6,8 +6,6 @@ the same namespace has the kernel's own time of each segment.
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import json
 import os
 import random
@@ -16,9 +14,7 @@ import shutil
 import signal
 import socket
 import ssl
-import struct
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +27,7 @@ from harness.daemon import COMMAND
 from harness.process import clean_environment
 from harness.variables import target_variables
 from harness.waiting import PATIENCE
+from network.namespaces import Captured, arrivals, inside, open_tun, packet_socket, run
 from network.segments import ACK, FIN, PSH, RST, SYN, Segment, unpack
 
 PEER = "10.99.0.1"
@@ -39,44 +36,10 @@ PROBER = "10.99.0.2"
 NAME = "provider.example"
 """Resolves to `PEER` and `OTHER_PEER` inside the namespace."""
 
-_TUNSETIFF = 0x400454CA
-_IFF_TUN, _IFF_NO_PI = 1, 0x1000
-_CLONE_NEWNET = 0x40000000
-_ETH_P_ALL = 3
-_SO_TIMESTAMPNS = 35
-_OUTGOING = 4
 _MAX_SEGMENT_BYTES = 1400
 _WRAP = 1 << 32
 _QUIET = 0.3
 _numbers = count()
-
-
-def missing() -> str | None:
-    """Return why these tests cannot run here, if they cannot."""
-    if os.geteuid() != 0:
-        return "needs root: it makes a network namespace"
-    if shutil.which("ip") is None:
-        return "needs ip (make test-tools installs iproute2)"
-    if not Path("/dev/net/tun").exists():
-        return "needs /dev/net/tun"
-    made = subprocess.run(["ip", "netns", "add", f"try-{os.getpid()}"], capture_output=True, check=False)
-    subprocess.run(["ip", "netns", "delete", f"try-{os.getpid()}"], capture_output=True, check=False)
-    return "may not make network namespaces" if made.returncode else None
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """A segment as the prober's kernel saw it.
-
-    Args:
-        at: when, seconds since the epoch.
-        sent: whether the prober's side sent it.
-        segment: the segment.
-    """
-
-    at: float
-    sent: bool
-    segment: Segment
 
 
 @dataclass(slots=True)
@@ -131,15 +94,7 @@ class Wire:
 
     def capture(self) -> list[Captured]:
         """Return all segments so far, in the order of time, with the kernel's time of each."""
-        with suppress(BlockingIOError):
-            while True:
-                packet, ancillary, _, address = self._capture.recvmsg(65536, 64)
-                segment = unpack(packet)
-                stamps = [value for _, kind, value in ancillary if kind == _SO_TIMESTAMPNS]
-                if segment is not None and stamps:
-                    seconds, nanoseconds = struct.unpack("qq", stamps[0])
-                    sent = address[2] == _OUTGOING
-                    self.captured.append(Captured(seconds + nanoseconds / 1e9, sent, segment))
+        self.captured += arrivals(self._capture)
         return self.captured
 
     def seconds(self, start: Callable[[Captured], object], end: Callable[[Captured], object]) -> float:
@@ -192,9 +147,12 @@ class Connection:
         self._send(self._sequence, ACK | PSH, data)
         self._sequence += len(data)
 
-    def send_out_of_order(self, first: bytes, second: bytes, delay: float) -> None:
-        """Send the second piece of data, and the first one `delay` seconds later."""
+    def send_out_of_order(
+        self, first: bytes, second: bytes, delay: float, *, between: Callable[[], None] = lambda: None
+    ) -> None:
+        """Send the second piece of data, call `between`, and send the first one `delay` seconds later."""
         self._send(self._sequence + len(first), ACK | PSH, second)
+        between()
         time.sleep(delay)
         self._send(self._sequence, ACK | PSH, first)
         self._sequence += len(first) + len(second)
@@ -333,51 +291,22 @@ def wire() -> Iterator[Wire]:
     """Make the namespace with its device, and remove it."""
     namespace = f"wire-{os.getpid()}-{next(_numbers)}"
     hosts = Path("/etc/netns") / namespace / "hosts"
-    device = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-    _run("ip", "netns", "add", namespace)
+    run("ip", "netns", "add", namespace)
+    device = inside(namespace, lambda: open_tun("wire"))
     try:
         hosts.parent.mkdir(parents=True)
         hosts.write_text(f"127.0.0.1 localhost\n{PEER} {NAME}\n{OTHER_PEER} {NAME}\n")
-        interface = f"w{os.getpid()}"
-        fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", interface.encode(), _IFF_TUN | _IFF_NO_PI))
-        _run("ip", "link", "set", interface, "netns", namespace, "name", "wire")
-        inside = ("ip", "-n", namespace)
-        _run(*inside, "addr", "add", f"{PROBER}/24", "dev", "wire")
-        _run(*inside, "link", "set", "wire", "up")
-        _run(*inside, "link", "set", "lo", "up")
-        with _capture_in(namespace) as capture:
+        run("ip", "-n", namespace, "addr", "add", f"{PROBER}/24", "dev", "wire")
+        for interface in ("wire", "lo"):
+            run("ip", "-n", namespace, "link", "set", interface, "up")
+        with packet_socket(namespace, "wire") as capture:
             yield Wire(namespace, device, capture)
     finally:
         os.close(device)
-        _run("ip", "netns", "delete", namespace)
+        run("ip", "netns", "delete", namespace)
         shutil.rmtree(hosts.parent, ignore_errors=True)
         with suppress(OSError):
             hosts.parent.parent.rmdir()
-
-
-def _capture_in(namespace: str) -> socket.socket:
-    """Open a packet socket inside the namespace; only a thread of its own enters it (setns(2))."""
-    opened: list[socket.socket] = []
-
-    def enter() -> None:
-        with Path("/var/run/netns", namespace).open("rb") as entered:
-            ctypes.CDLL(None, use_errno=True).setns(entered.fileno(), _CLONE_NEWNET)
-        capture = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
-        capture.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        capture.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
-        capture.bind(("wire", 0))
-        capture.settimeout(0)
-        opened.append(capture)
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    return opened[0]
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
 
 
 def processing(outcome: dict[str, Any]) -> float:
