@@ -17,6 +17,7 @@ from faults.network import PROXIES, RESOLUTION, TCP, TLS
 from faults.pingone import PINGONE
 from faults.redirects import REDIRECTS
 from faults.tolerated import TOLERATED
+from network import conditions as network
 
 if TYPE_CHECKING:
     from faults.case import Case, Found
@@ -83,6 +84,11 @@ def _sections() -> Iterator[str]:
         for case in cases:
             yield _line([f"`{case.name}`", case.says, *_found(case.found), DETAILS.get(case.name, "")])
         yield ""
+    yield network.INTRODUCTION
+    yield _line(network.HEADS)
+    yield _line(["---"] * len(network.HEADS))
+    yield from map(_line, network.rows())
+    yield ""
     for introduction, rows in ((FEDERATION, FEDERATION_FAULTS), (DISCOVERY, DISCOVERY_FAULTS)):
         yield introduction
         yield _line(STEP_HEADS)
