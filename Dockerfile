@@ -38,6 +38,7 @@ RUN python3 -m venv --without-pip /opt/build \
     && python3 -m venv --without-pip /opt/exporter
 COPY LICENSE README.md pyproject.toml ./
 COPY docs/runbooks docs/runbooks
+COPY helm/pingone-flow-exporter/files/rules helm/pingone-flow-exporter/files/rules
 COPY exporter exporter
 ARG VERSION
 RUN python3 -m pip --python /opt/build/bin/python wheel --no-index --no-deps --no-build-isolation \

@@ -330,7 +330,11 @@ def _add_demo(add: _Add) -> None:
     epilog = _epilog("1 runtime failure", "demo --duration 30s", "demo --prometheus")
     demo = add("demo", _demo, meaning, epilog)
     demo.add_argument("--duration", type=_duration, metavar="30s", help="stop after this duration")
-    demo.add_argument("--prometheus", action="store_true", help="also start a Prometheus that scrapes it")
+    demo.add_argument(
+        "--prometheus",
+        action="store_true",
+        help="also start Prometheus with the alerts, and Alertmanager if installed",
+    )
 
 
 def _add_simulate(add: _Add) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pydantic
@@ -17,6 +18,7 @@ from harness.variables import target_variables
 from settings_reference import reference
 
 from exporter import __version__
+from exporter.demo.prometheus import rule_files
 from exporter.durations import parse_duration
 from exporter.settings import load
 
@@ -196,6 +198,10 @@ def test_the_wheel_alone_shows_the_demo(installed: tuple[str, ...], tmp_path: Pa
     shown = run_command("demo", "--duration", "1s", cwd=tmp_path, command=installed)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "emea_workforce: " in shown.stdout
+    (built,) = Path(installed[0]).parents[2].glob("*.whl")
+    with zipfile.ZipFile(built) as wheel:
+        rules = {name for name in wheel.namelist() if name.startswith("exporter/demo/rules/")}
+    assert {Path(name).name for name in rules} == {file.name for file in rule_files()}
 
 
 @pytest.mark.e2e

@@ -1,80 +1,132 @@
-"""Runs a Prometheus that scrapes the demo, if one is installed."""
+"""Runs a Prometheus that scrapes the demo and has its alerts, and an Alertmanager, if they are installed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import socket
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 DEFAULT_PORT = 9090
+ALERTMANAGER_PORT = 9093
+ALERTMANAGERS = ("alertmanager", "prometheus-alertmanager")
+"""The second one is Debian's name."""
+
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 QUERY_SECONDS = 1.0
 POLL_SECONDS = 0.05
+
+_WAIT = re.compile(r"^( +(?:interval|for|keep_firing_for): )(\d+)([smh])$", re.MULTILINE)
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_SPEED = 10
+"""The demo's faults last seconds: its alerts wait a tenth as long."""
 
 
 class PrometheusError(Exception):
     """It did not start; the text says why."""
 
 
-def find_prometheus() -> str | None:
-    """Return the path of the program, or None if it is not on PATH."""
-    return shutil.which("prometheus")
+def find_program(*names: str) -> str | None:
+    """Return the path of the first of these programs that is on PATH, or None."""
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 @asynccontextmanager
-async def scraping(program: str, address: str) -> AsyncIterator[str]:
-    """Run a Prometheus that scrapes `address` every second; yield its URL once it answers queries.
+async def scraping(
+    program: str, address: str, alertmanager: str | None = None
+) -> AsyncIterator[dict[str, str]]:
+    """Run a Prometheus that scrapes `address` every second, with the alert rules of the project.
+
+    Args:
+        program: of Prometheus.
+        address: of the exporter.
+        alertmanager: a program that gets the alerts, if there is one.
+
+    Yields:
+        the names and URLs of what answers.
 
     Raises:
-        PrometheusError: it did not start.
+        PrometheusError: a program did not start.
     """
-    port = free_port(DEFAULT_PORT)
-    with TemporaryDirectory(prefix="demo-prometheus-") as directory:
-        configuration, log = Path(directory) / "prometheus.yml", Path(directory) / "log"
-        configuration.write_text(configuration_for(address), encoding="utf-8")
-        # Its log must not appear in the table.
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                program,
-                f"--config.file={configuration}",
-                f"--storage.tsdb.path={directory}/data",
-                f"--web.listen-address=127.0.0.1:{port}",
-                stdout=output,
-                stderr=output,
-                # A session of its own, so that Ctrl-C reaches the demo alone, which then stops it.
-                start_new_session=True,
+    port, urls = free_port(DEFAULT_PORT), dict[str, str]()
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="demo-prometheus-")))
+        receivers = []
+        if alertmanager is not None:
+            # An answer of this one names the directory.
+            receiver = {"route": {"receiver": str(directory)}, "receivers": [{"name": str(directory)}]}
+            (directory / "alertmanager.yml").write_text(json.dumps(receiver), encoding="utf-8")
+            receivers = [f"127.0.0.1:{free_port(ALERTMANAGER_PORT)}"]
+            flags = (
+                f"--config.file={directory}/alertmanager.yml",
+                f"--storage.path={directory}/alertmanager",
+                f"--web.listen-address={receivers[0]}",
+                "--cluster.listen-address=",  # there is no other one
             )
+            urls["Alertmanager"] = f"http://{receivers[0]}/"
+            command = alertmanager, *flags
+            await stack.enter_async_context(_running(command, receivers[0], "/api/v2/status", directory))
+        for rules in rule_files():
+            text = rules_for(rules.read_text(encoding="utf-8"), address)
+            (directory / rules.name).write_text(text, encoding="utf-8")
+        configuration = directory / "prometheus.yml"
+        configuration.write_text(configuration_for(address, receivers, str(directory)), encoding="utf-8")
+        own = f"127.0.0.1:{port}"
+        flags = (
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={directory}/data",
+            f"--web.listen-address={own}",
+            f"--web.external-url=http://{own}/",
+        )
+        await stack.enter_async_context(_running((program, *flags), own, "/api/v1/status/flags", directory))
+        yield {"Prometheus": f"http://{own}", "alerts": f"http://{own}/alerts", **urls}
+
+
+@asynccontextmanager
+async def _running(command: Sequence[str], address: str, path: str, directory: Path) -> AsyncIterator[None]:
+    """Run a program, from when its answer at `path` names its directory."""
+    log = directory / f"{Path(command[0]).name}.log"
+    # Its log must not appear in the table.
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdout=output,
+            stderr=output,
+            # A session of its own, so that Ctrl-C reaches the demo alone, which then stops it.
+            start_new_session=True,
+        )
+    try:
+        await _wait_until_up(process, address, path, str(directory), log)
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
         try:
-            await _wait_until_up(process, port, configuration, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_SECONDS)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
-async def _wait_until_up(process: Process, port: int, configuration: Path, log: Path) -> None:
+async def _wait_until_up(process: Process, address: str, path: str, sign: str, log: Path) -> None:
+    name = log.stem.removeprefix("prometheus-")
     try:
         async with asyncio.timeout(START_SECONDS):
-            while not await _is_up(port, configuration):
+            while not await _is_up(address, path, sign):
                 if process.returncode is not None:
-                    raise PrometheusError(
-                        f"prometheus exited with status {process.returncode}{_last_line(log)}"
-                    )
+                    raise PrometheusError(f"{name} exited with status {process.returncode}{_last_line(log)}")
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError as error:
-        raise PrometheusError(f"prometheus was not ready within {START_SECONDS:g} s") from error
+        raise PrometheusError(f"{name} was not ready within {START_SECONDS:g} s") from error
 
 
 def _last_line(log: Path) -> str:
@@ -82,31 +134,56 @@ def _last_line(log: Path) -> str:
     return f": {lines[-1]}" if lines else ""
 
 
-async def _is_up(port: int, configuration: Path) -> bool:
+async def _is_up(address: str, path: str, sign: str) -> bool:
     """Return whether ours answers: another program may have taken the port first."""
     try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection(*address.split(":"))
     except OSError:
         return False
     try:
-        writer.write(b"GET /api/v1/status/flags HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
-        return str(configuration).encode() in await asyncio.wait_for(reader.read(), QUERY_SECONDS)
+        writer.write(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        return sign.encode() in await asyncio.wait_for(reader.read(), QUERY_SECONDS)
     except (ConnectionError, TimeoutError):
         return False
     finally:
         writer.close()
 
 
-def configuration_for(address: str) -> str:
-    """Return Prometheus' configuration; JSON is YAML."""
+def configuration_for(address: str, alertmanagers: Sequence[str] = (), rules: str = ".") -> str:
+    """Return Prometheus' configuration; JSON is YAML.
+
+    Args:
+        address: of the exporter.
+        alertmanagers: addresses of those that get the alerts.
+        rules: the directory of the rule files.
+    """
     return json.dumps(
         {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [f"{rules}/*.yaml"],
+            "alerting": {
+                "alertmanagers": [{"static_configs": [{"targets": [each]}]} for each in alertmanagers]
+            },
             "scrape_configs": [
                 {"job_name": "pingone-flow-exporter", "static_configs": [{"targets": [address]}]},
             ],
         }
     )
+
+
+def rule_files() -> list[Traversable]:
+    """Return the project's rule files: a wheel has them in exporter/demo/rules."""
+    packaged = resources.files("exporter.demo") / "rules"
+    root = Path(__file__).parents[2] / "helm" / "pingone-flow-exporter" / "files" / "rules"
+    directory = packaged if packaged.is_dir() else root
+    return sorted(directory.iterdir(), key=lambda file: file.name)
+
+
+def rules_for(text: str, address: str) -> str:
+    """Return a rule file with shorter waits, and links to the exporter at `address`; Grafana is not there."""
+    text = re.sub(r"^ +dashboard_url: .*\n", "", text, flags=re.MULTILINE)
+    text = text.replace("http://pingone-flow-exporter:9988", f"http://{address}")
+    return _WAIT.sub(lambda wait: f"{wait[1]}{int(wait[2]) * _UNITS[wait[3]] // _SPEED}s", text)
 
 
 def free_port(wanted: int) -> int:

@@ -12,12 +12,20 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from exporter.daemon import Daemon
 from exporter.demo.board import Board
-from exporter.demo.prometheus import PrometheusError, find_prometheus, scraping
+from exporter.demo.prometheus import (
+    ALERTMANAGER_PORT,
+    ALERTMANAGERS,
+    DEFAULT_PORT,
+    PrometheusError,
+    find_program,
+    scraping,
+)
 from exporter.demo.simulation import UnavailableError
 from exporter.observing import log_to
 from exporter.process import stop_signals
@@ -43,7 +51,7 @@ def demo(*, duration: float | None, prometheus: bool) -> None:
     Raises:
         UnavailableError: a Prometheus is requested and not installed, or did not start.
     """
-    program = find_prometheus() if prometheus else None
+    program = find_program("prometheus") if prometheus else None
     if prometheus and program is None:
         raise UnavailableError("prometheus is not on PATH; on Debian: apt-get install prometheus")
     with log_to(sys.stderr, level="error", style="logfmt"):
@@ -74,7 +82,8 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         urls = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
         if prometheus is not None:
             try:
-                urls["Prometheus"] = await stack.enter_async_context(scraping(prometheus, address))
+                started = scraping(prometheus, address, find_program(*ALERTMANAGERS))
+                urls |= await stack.enter_async_context(started)
             except PrometheusError as error:
                 raise UnavailableError(str(error)) from error
         _print_urls(console, urls, running)
@@ -110,8 +119,19 @@ def _print_urls(console: Console, urls: dict[str, str], running: Simulator) -> N
     environment = next(iter(running.environments))
     change = f'curl -X PUT {running.control_url}/weather/{environment} -d \'{{"weather": "refused"}}\''
     urls |= {"weather": f"{running.control_url}/weather", "change it": change, "end it": "Ctrl-C"}
+    usual = {
+        "page": WEB_PORT,
+        "weather": CONTROL_PORT,
+        "Prometheus": DEFAULT_PORT,
+        "Alertmanager": ALERTMANAGER_PORT,
+    }
+    moved = [
+        str(port) for name, port in usual.items() if urlsplit(urls.get(name, "")).port not in {None, port}
+    ]
+    if moved:
+        urls["in use"] = f"default port {' and '.join(moved)}; the demo uses another one, as above"
     for name, text in urls.items():
-        console.print(f"{name:<11} {text}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{name:<12} {text}", highlight=False, markup=False, soft_wrap=True)
     console.print()
 
 

@@ -1,4 +1,4 @@
-"""A Prometheus beside the demo: its configuration, its port, and that ours answers."""
+"""A Prometheus beside the demo: its configuration, its rules, its port, and that ours answers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from exporter.demo import prometheus
 from exporter.demo.prometheus import (
     PrometheusError,
     configuration_for,
-    find_prometheus,
+    find_program,
     free_port,
+    rule_files,
+    rules_for,
     scraping,
 )
 
@@ -31,28 +33,53 @@ def program(directory: Path, script: str) -> str:
     return str(path)
 
 
-def start(command: str) -> str:
-    """Start it, return its URL, and stop it."""
+def start(command: str) -> dict[str, str]:
+    """Start it, return the URLs, and stop it."""
 
-    async def scenario() -> str:
-        async with scraping(command, "127.0.0.1:9988") as url:
-            return url
+    async def scenario() -> dict[str, str]:
+        async with scraping(command, "127.0.0.1:9988") as urls:
+            return urls
 
     return asyncio.run(scenario())
 
 
 def test_it_scrapes_the_exporter_and_nothing_else_each_second() -> None:
-    assert json.loads(configuration_for("127.0.0.1:1234")) == {
+    assert json.loads(configuration_for("127.0.0.1:1234", ["127.0.0.1:5"], "/rules")) == {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": ["/rules/*.yaml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:5"]}]}]},
         "scrape_configs": [
             {"job_name": "pingone-flow-exporter", "static_configs": [{"targets": ["127.0.0.1:1234"]}]}
         ],
     }
 
 
-def test_promtool_accepts_the_configuration(tmp_path: Path) -> None:
+def test_the_rules_wait_a_tenth_as_long_and_link_to_the_exporter() -> None:
+    rules = """\
+    interval: 30s
+        for: 1h
+        keep_firing_for: 5m
+          exporter_url: http://pingone-flow-exporter:9988/targets/{{ $labels.target }}
+          dashboard_url: http://grafana:3000/d/x
+          description: in use for: 5m
+"""
+    expected = """\
+    interval: 3s
+        for: 360s
+        keep_firing_for: 30s
+          exporter_url: http://127.0.0.1:1234/targets/{{ $labels.target }}
+          description: in use for: 5m
+"""
+    assert rules_for(rules, "127.0.0.1:1234") == expected
+
+
+def test_promtool_accepts_configuration_and_rules(tmp_path: Path) -> None:
     file = tmp_path / "prometheus.yml"
-    file.write_text(configuration_for("127.0.0.1:1234"), encoding="utf-8")
+    file.write_text(configuration_for("127.0.0.1:1234", ["127.0.0.1:5"], str(tmp_path)), encoding="utf-8")
+    for rules in rule_files():
+        text = rules_for(rules.read_text(encoding="utf-8"), "127.0.0.1:1234")
+        (tmp_path / rules.name).write_text(text, encoding="utf-8")
+        assert "//pingone-flow-exporter:9988/" not in text
     command = [need_tool("promtool"), "check", "config", "--lint-fatal", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -84,9 +111,9 @@ def test_no_port_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_is_found_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_prometheus() is None
+    assert find_program("other", "prometheus") is None
     command = program(tmp_path, "exit 0")
-    assert find_prometheus() == command
+    assert find_program("other", "prometheus") == command
 
 
 @pytest.mark.parametrize(("script", "output"), [("exit 3", ""), ("echo one; echo two >&2; exit 3", ": two")])

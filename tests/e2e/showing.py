@@ -16,7 +16,9 @@ from harness.waiting import PATIENCE, poll
 PRINTED = re.compile(r"^# weather: curl (\S+)\n", re.MULTILINE)
 """The last line that `simulate` prints: where its weather is changed."""
 
-PLACE = re.compile(r"^(page|metrics|Prometheus|weather|change it|end it) +(\S.*)$", re.MULTILINE)
+PLACE = re.compile(
+    r"^(page|metrics|Prometheus|alerts|Alertmanager|weather|change it|end it) +(\S.*)$", re.MULTILINE
+)
 
 
 class Shown(Process):

@@ -113,10 +113,11 @@ def test_forced_colors_do_not_make_a_file_a_terminal(tmp_path: Path) -> None:
 
 
 def test_the_demos_prometheus_scrapes_every_environment(tmp_path: Path) -> None:
-    path = f"{Path(need_tool('prometheus')).parent}:/usr/bin:/bin"
+    tools = [Path(need_tool(name)).parent for name in ("prometheus", "prometheus-alertmanager")]
+    path = ":".join(map(str, [*tools, "/usr/bin", "/bin"]))
     with Shown("demo", "--prometheus", directory=tmp_path, environment={"PATH": path}) as demo:
         places = demo.places()
-        assert list(places)[2] == "Prometheus"
+        assert list(places)[2:5] == ["Prometheus", "alerts", "Alertmanager"]
         stored = poll(
             lambda: json.loads(get(f"{places['Prometheus']}/api/v1/query?query=pingone_flow_probe_success")),
             lambda answer: len(answer["data"]["result"]) == len(NAMES) + 1,
@@ -125,6 +126,13 @@ def test_the_demos_prometheus_scrapes_every_environment(tmp_path: Path) -> None:
         labels = [entry["metric"] for entry in stored["data"]["result"]]
         assert {label["target"] for label in labels} == set(NAMES)
         assert {f"http://{label['instance']}/metrics" for label in labels} == {places["metrics"]}
+        alerts = poll(
+            lambda: json.loads(get(f"{places['Alertmanager']}api/v2/alerts")),
+            bool,
+            what="an alert at Alertmanager",
+        )
+        assert get(alerts[0]["annotations"]["runbook_url"])
+        assert alerts[0]["generatorURL"].startswith(f"{places['Prometheus']}/")
     assert demo.exit_code == 0
     assert demo.log() == ""
     assert demo.left_behind() == []
