@@ -100,6 +100,22 @@ image: ## build the container image; BASE=… sets the base image, TAG=… the n
 	set -x; $$builder --build-arg BASE="$(BASE)" --build-arg VERSION="$(VERSION)" \
 		--build-arg REVISION="$$(git rev-parse --verify --quiet HEAD || true)" --tag "$(TAG)" .
 
+# The chart installs the image IMAGE; without it the one that values.yaml names.
+dist: setup ## the files of a release: wheel, sdist, chart, bill of materials, checksums; IMAGE=… is the chart's
+	rm -f dist/pingone* dist/SHA256SUMS
+	SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" $(BIN)/python docs/release_files.py --image "$(IMAGE)" dist
+
+# A Go module, built from source: its packages elsewhere are forks, or download a program when they are installed.
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+lint-workflows: ## actionlint, if it or Go is installed
+	@if command -v actionlint >/dev/null; then set -x; actionlint; \
+	elif command -v go >/dev/null; then set -x; go run $(ACTIONLINT); \
+	else echo "skipped: actionlint, which needs Go" >&2; fi
+
+release-check: setup lint-workflows ## prove that a release can be made, all but publishing it (10 minutes)
+	$(BIN)/python -m pytest tests/release tests/image -m "release or not slow"
+
 docs: setup ## regenerate the generated docs
 	$(BIN)/python docs/generate.py
 

@@ -12,11 +12,18 @@ from exporter import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = re.compile(
-    r"(?:pingone-flow-exporter[:-]|^ARG VERSION=|targetRevision: |--version |^(?:appV|v)ersion: \"?)"
+    r"(?:pingone[-_]flow[-_]exporter[:-]|refs/tags/v|^ARG VERSION=|targetRevision: |--version "
+    r"|^(?:appV|v)ersion: \"?)"
     r"(\d+\.\d+\.\d+)",
     re.MULTILINE,
 )
-TIMES = {"Dockerfile": 1, "README.md": 2, "docs/kubernetes.md": 3, "helm/pingone-flow-exporter/Chart.yaml": 3}
+TIMES = {
+    "Dockerfile": 1,
+    "README.md": 2,
+    "SECURITY.md": 5,
+    "docs/kubernetes.md": 3,
+    "helm/pingone-flow-exporter/Chart.yaml": 3,
+}
 """How often a file names it."""
 
 
@@ -28,7 +35,7 @@ def test_a_file_that_names_the_version_names_the_current_one(name: str, times: i
 
 def test_no_other_text_names_the_version() -> None:
     """A new one is added to the list above, so that the next release does not forget it."""
-    pattern = rf"pingone-flow-exporter[:-]{re.escape(__version__)}"
+    pattern = rf"pingone[-_]flow[-_]exporter[:-]{re.escape(__version__)}"
     done = subprocess.run(
         ["git", "grep", "--files-with-matches", "-E", pattern],
         cwd=ROOT, capture_output=True, encoding="utf-8", check=False,
