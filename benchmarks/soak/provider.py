@@ -1,0 +1,76 @@
+"""Run the simulated provider of a soak: the project's own simulator, which notes each request.
+
+    python -m benchmarks.soak.provider --rate 200 --seen FILE
+
+It prints one line of JSON: the URL of its control API, and the settings of each environment's targets. Each
+request adds a line to the file: the probe's transaction id and the environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from benchmarks.soak.scene import environments
+from exporter.process import raise_open_file_limit, stop_signals
+from exporter.simulator import SimulatedEnvironment, Simulator, simulator
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+_TRANSACTION = b"x-ping-external-transaction-id"
+
+
+def settings_of(running: Simulator) -> dict[str, Mapping[str, str]]:
+    """Return the settings of the targets of each source."""
+    settings = {
+        name: each.exporter_settings(running.ca_file) for name, each in running.sources().items()
+    }
+    for hub in running.environments.values():
+        for provider in hub.environment.providers:
+            source = running.environments[provider.source].environment
+            settings[provider.source] |= hub.federation_settings(provider, source)
+    return settings
+
+
+def note_requests(file: TextIO) -> None:
+    """Have every simulated environment note its requests before it does anything else."""
+    answer = SimulatedEnvironment.__call__
+
+    async def note_and_answer(
+        self: SimulatedEnvironment, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        transaction = dict(scope["headers"]).get(_TRANSACTION, b"-").decode()
+        file.write(f"{transaction} {self.environment.name}\n")
+        await answer(self, scope, receive, send)
+
+    SimulatedEnvironment.__call__ = note_and_answer  # type: ignore[method-assign]  # the simulator has no hook
+
+
+async def serve(rate: int, seen: Path) -> None:
+    """Serve until SIGTERM."""
+    async with stop_signals() as stopping:
+        with seen.open("w", encoding="ascii") as file:
+            note_requests(file)
+            async with simulator(environments(rate)) as running:
+                known = {"control_url": running.control_url, "settings": settings_of(running)}
+                print(json.dumps(known), flush=True)
+                await stopping.wait()
+
+
+def main() -> None:
+    """Serve."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rate", type=int, required=True)
+    parser.add_argument("--seen", type=Path, required=True)
+    options = parser.parse_args()
+    raise_open_file_limit()
+    asyncio.run(serve(options.rate, options.seen))
+
+
+if __name__ == "__main__":
+    main()
