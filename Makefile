@@ -25,7 +25,7 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 # Tests that start programs: Prometheus, promtool, Helm, a browser, an image builder, or the installed command.
 WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
 
-.PHONY: help venv setup demo test test-busy test-tls unit bench lint format image test-tools docs rules pins clean
+.PHONY: help venv setup demo test test-busy test-tls unit bench soak lint format image test-tools docs rules pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,6 +83,9 @@ test-tls: ## run the TLS tests on the image's Python, 3.13, if it is installed
 
 bench: setup ## measure the exporter beside blackbox_exporter (12 minutes; BENCH=--quick takes 2)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+soak: setup ## ten minutes of faults, reloads and hostile clients: nothing is lost, doubled or grows (SOAK="--minutes 2")
+	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 lint: setup ## ruff with all rules, formatting, mypy strict, hadolint
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from exporter.target import Journey
 SLACK_SECONDS = 0.02
 """How far the clocks of two processes, and a line of the log, may be off."""
 GROWTH_SECONDS = 600.0
+FLOOR_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,24 @@ class Probe:
 
 @dataclass(slots=True)
 class Seen:
-    """What the provider saw of a probe: how many requests, and at which environment the first."""
+    """What the provider saw of a probe.
+
+    Args:
+        environment: where its first request came to.
+        path: of its first request.
+        firsts: how many requests like the first there were.
+        requests: how many there were of all.
+    """
 
     environment: str
+    path: str
+    firsts: int = 0
     requests: int = 0
+
+    def add(self, environment: str, path: str) -> None:
+        """Take in one request."""
+        self.requests += 1
+        self.firsts += (environment, path) == (self.environment, self.path)
 
 
 @dataclass(slots=True)
@@ -102,6 +117,8 @@ class Matched:
         seen: requests that the provider saw of the same probes.
         lost: probes with requests that the provider never saw.
         doubled: probes with more requests at the provider than the exporter reports.
+        repeated: later requests of a probe that were sent once more, since the provider had closed the kept
+            connection (RFC 9110, 9.2.2).
         closing: requests that were in a port's queue while it was closed or its certificate changed.
         unreported: probes of each environment that the provider saw and the exporter never reported.
     """
@@ -110,8 +127,12 @@ class Matched:
     seen: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
+    repeated: int = 0
     closing: int = 0
     unreported: dict[str, int] = field(default_factory=dict)
+
+
+_NEVER = Seen("", "")
 
 
 def match(
@@ -130,10 +151,15 @@ def match(
     """
     found = Matched()
     for transaction, probe in probes.items():
-        requests = seen[transaction].requests if transaction in seen else 0
+        one = seen.get(transaction, _NEVER)
+        requests = one.requests
         found.sent += probe.requests
         found.seen += requests
-        if requests > probe.requests:
+        if one.firsts > 1 or requests > probe.requests + 1:
+            found.doubled.append(transaction)
+        elif requests > probe.requests > 1:
+            found.repeated += 1
+        elif requests > probe.requests:
             found.doubled.append(transaction)
         elif requests < probe.requests:
             during = Moment(probe.started_at - SLACK_SECONDS, probe.ended_at + SLACK_SECONDS)
@@ -160,6 +186,19 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     mean_y = math.fsum(y for _, y in points) / len(points)
     spread = math.fsum((x - mean_x) ** 2 for x, _ in points)
     return math.fsum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+def floor(points: Sequence[tuple[float, float]], seconds: float = FLOOR_SECONDS) -> list[tuple[float, float]]:
+    """Return the least point of each so many seconds.
+
+    What comes and goes with the load does not raise it, what is never returned does.
+    """
+    least: dict[int, tuple[float, float]] = {}
+    for x, y in points:
+        part = int((x - points[0][0]) // seconds)
+        if part not in least or y < least[part][1]:
+            least[part] = x, y
+    return list(least.values())
 
 
 def growth(points: Sequence[tuple[float, float]]) -> float:

@@ -1,4 +1,4 @@
-"""The clients of the exporter's web port during a soak: one that scrapes, one that reads pages, hostile ones."""
+"""The clients of the web port during a soak: one that scrapes, one that reads pages, hostile ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import httpx
 
 from benchmarks.processes import SCRAPE_HEADERS, every
 
-USER, PASSWORD = "scraper", "correct horse battery"  # noqa: S105  of this run alone
+USER, PASSWORD = "scraper", "correct horse battery"
 _PATIENCE_SECONDS = 120.0
 _HALF_A_HANDSHAKE = b"\x16\x03\x01\x02\x00\x01\x00"
 _SLOW_HEAD = b"GET /metrics HTTP/1.1\r\nHost: exporter\r\nX-Slow: "
@@ -38,7 +38,7 @@ class Visits:
         scrapes_ms: how long each scrape took.
         answers: status codes of visits and scrapes, and names of errors.
         refusals: status codes of wrong logins, and names of errors.
-        held: connections that each kind of hostile client has held, until the exporter or the client ended them.
+        held: connections that each kind of hostile client has held until one side ended them.
     """
 
     scrapes_ms: list[float] = field(default_factory=list)

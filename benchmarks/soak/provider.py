@@ -3,7 +3,7 @@
     python -m benchmarks.soak.provider --rate 200 --seen FILE
 
 It prints one line of JSON: the URL of its control API, and the settings of each environment's targets. Each
-request adds a line to the file: the probe's transaction id and the environment.
+request adds a line to the file: the probe's transaction id, the environment and the path.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ _TRANSACTION = b"x-ping-external-transaction-id"
 
 def settings_of(running: Simulator) -> dict[str, Mapping[str, str]]:
     """Return the settings of the targets of each source."""
-    settings = {
+    settings: dict[str, Mapping[str, str]] = {
         name: each.exporter_settings(running.ca_file) for name, each in running.sources().items()
     }
     for hub in running.environments.values():
         for provider in hub.environment.providers:
             source = running.environments[provider.source].environment
-            settings[provider.source] |= hub.federation_settings(provider, source)
+            further = hub.federation_settings(provider, source)
+            settings[provider.source] = {**settings[provider.source], **further}
     return settings
 
 
@@ -41,11 +42,9 @@ def note_requests(file: TextIO) -> None:
     """Have every simulated environment note its requests before it does anything else."""
     answer = SimulatedEnvironment.__call__
 
-    async def note_and_answer(
-        self: SimulatedEnvironment, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def note_and_answer(self: SimulatedEnvironment, scope: Scope, receive: Receive, send: Send) -> None:
         transaction = dict(scope["headers"]).get(_TRANSACTION, b"-").decode()
-        file.write(f"{transaction} {self.environment.name}\n")
+        file.write(f"{transaction} {self.environment.name} {scope['path']}\n")
         await answer(self, scope, receive, send)
 
     SimulatedEnvironment.__call__ = note_and_answer  # type: ignore[method-assign]  # the simulator has no hook

@@ -17,11 +17,7 @@ from exporter.outcome import SkipCause
 from exporter.reasons import pairs_of
 
 _PROBED = {"probe completed", "target up", "target down", "target recovered", "probe inconclusive"}
-_EXPECTED = {
-    *("listening", "listening for health checks", "started", "reloaded", "stopping", "stopped"),
-    # Weather of the scene sets the clock of a provider.
-    "this machine's clock may be wrong",
-}
+_EXPECTED = {"listening", "listening for health checks", "started", "reloaded", "stopping", "stopped"}
 _SENT = {"processing", "transfer"}
 """A probe that ends in one of these phases has sent the request of its last step."""
 MAX_SHOWN_LINES = 20
@@ -105,8 +101,10 @@ def read_seen(path: Path) -> dict[str, Seen]:
     found: dict[str, Seen] = {}
     with path.open(encoding="ascii") as file:
         for line in file:
-            transaction, _, environment = line.strip().partition(" ")
-            found.setdefault(transaction, Seen(environment)).requests += 1
+            transaction, environment, requested = line.strip().split(" ", 2)
+            if transaction not in found:
+                found[transaction] = Seen(environment, requested)
+            found[transaction].add(environment, requested)
     return found
 
 
@@ -166,7 +164,8 @@ class Page:
                 ("pingone_flow_target_info", {"1"}),
             ):
                 there = {
-                    labels.get("cause") or ("/".join((labels["reason"], labels["fault"])) if "reason" in labels else "1")
+                    labels.get("cause")
+                    or ("/".join((labels["reason"], labels["fault"])) if "reason" in labels else "1")
                     for name, labels in found
                     if name == closed
                 }

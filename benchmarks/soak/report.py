@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.samples import percentile
-from benchmarks.soak.accounting import Matched, growth, match, runs_due
+from benchmarks.soak.accounting import Matched, floor, growth, match, runs_due
 from benchmarks.soak.readings import MAX_SHOWN_LINES, read_seen
 from benchmarks.soak.run import Soaked, cut_by_reloads, is_cut
 
 MAX_MEMORY_GROWTH_MB = 1.0
 MAX_GROWTH = {"descriptors": 10.0, "tasks": 10.0, "threads": 2.0}
 """In 10 minutes. Connections and probes in flight come and go with the weather."""
+MIN_MEASURED_SECONDS = 300.0
+"""A shorter run shows growth and does not judge it: what the exporter keeps of a target is not full yet."""
 _SHOWN = 5
 
 
@@ -97,7 +99,9 @@ def judge(soaked: Soaked) -> list[Row]:
 
 def _rows_of_load(soaked: Soaked) -> Iterator[Row]:
     probes = len(soaked.log.probes)
-    cpu, provider_cpu = (100 * used / soaked.seconds for used in (soaked.cpu_seconds, soaked.provider_cpu_seconds))
+    cpu, provider_cpu = (
+        100 * used / soaked.seconds for used in (soaked.cpu_seconds, soaked.provider_cpu_seconds)
+    )
     reasons = Counter(probe.reason for probe in soaked.log.probes.values())
     most = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     yield Row("time", f"{soaked.seconds:.0f} s, {soaked.warm_up:.0f} s of it warm-up")
@@ -128,6 +132,7 @@ def _rows_of_requests(soaked: Soaked, matched: Matched) -> Iterator[Row]:
     most = cut_by_reloads(soaked)
     yield Row("requests", f"{matched.sent} sent, {matched.seen} of them seen by the provider")
     yield Row("  in a queue that was closed", str(matched.closing))
+    yield Row("  repeated, connection had ended", str(matched.repeated))
     yield Row("  lost", _texts(_probes(soaked, matched.lost)), not matched.lost)
     yield Row("  doubled", _texts(_probes(soaked, matched.doubled)), not matched.doubled)
     yield Row("  probes cut by a reload", f"{sum(cut.values())} of at most {most}", sum(cut.values()) <= most)
@@ -140,7 +145,11 @@ def _probes(soaked: Soaked, transactions: list[str]) -> list[str]:
 
 def _rows_of_page(soaked: Soaked) -> Iterator[Row]:
     wrong = soaked.page.wrong_series(soaked.at_the_end)
-    yield Row("series", f"{len(soaked.page.samples)} of {len(soaked.at_the_end)} targets; wrong: {_texts(wrong)}", not wrong)
+    yield Row(
+        "series",
+        f"{len(soaked.page.samples)} of {len(soaked.at_the_end)} targets; wrong: {_texts(wrong)}",
+        not wrong,
+    )
 
 
 def _rows_of_process(soaked: Soaked) -> Iterator[Row]:
@@ -151,11 +160,11 @@ def _rows_of_process(soaked: Soaked) -> Iterator[Row]:
     ):
         points = [(each.at, float(getattr(each, name))) for each in readings]
         values = [value for _, value in points]
-        grown = growth(points)
+        grown = growth(floor(points))
         yield Row(
             {"megabytes": "memory (PSS)"}.get(name, name),
-            f"{min(values):.1f} to {max(values):.1f}{unit}, {grown:+.2f}{unit} by least squares",
-            grown <= bound,
+            f"{min(values):.1f} to {max(values):.1f}{unit}, floor {grown:+.2f}{unit} by least squares",
+            grown <= bound if points[-1][0] - points[0][0] >= MIN_MEASURED_SECONDS else None,
         )
 
 
@@ -164,7 +173,9 @@ def _rows_of_clients(soaked: Soaked) -> Iterator[Row]:
     p50, p99, worst = (percentile(visits.scrapes_ms, share) for share in (0.5, 0.99, 1.0))
     yield Row("scrapes", f"{len(visits.scrapes_ms)}; p50 {p50:.0f}, p99 {p99:.0f}, worst {worst:.0f} ms")
     yield Row("answers to scrapes and visits", _counts(visits.answers), not visits.failed)
-    yield Row("answers to wrong passwords", _counts(visits.refusals), not set(visits.refusals) - {"401", "503"})
+    yield Row(
+        "answers to wrong passwords", _counts(visits.refusals), not set(visits.refusals) - {"401", "503"}
+    )
     yield Row("connections held by hostile clients", _counts(visits.held))
     yield Row("reloads", f"{soaked.reloads}; failed: {_texts(soaked.bad_reloads)}", not soaked.bad_reloads)
 

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
+import itertools
 import random
 import signal
-import ssl
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import bcrypt
 import httpx
-import trustme
 
-from benchmarks.processes import SCRAPE_HEADERS, Program, ended, every
+from benchmarks.processes import SCRAPE_HEADERS, ended, every
 from benchmarks.soak.accounting import Life, Moment
-from benchmarks.soak.clients import PASSWORD, USER, Visits, attack, client, flood_logins, scrape, visit
+from benchmarks.soak.clients import Visits, attack, client, flood_logins, scrape, visit
+from benchmarks.soak.programs import Exporter, Provider, Reading, provider
 from benchmarks.soak.readings import Log, Page
 from benchmarks.soak.scene import (
     CHANGING,
@@ -36,36 +30,18 @@ from benchmarks.soak.scene import (
     watched,
     weather_of,
 )
+from exporter.scheduling import FIRST_PROBE_SPACING
 
 RELOAD_SECONDS = 5.0
 FAILING_SECONDS = 60.0
 """At the start every probe fails: the exporter keeps the last 50 failures of a target, and its memory is
 level only when it has them all."""
 MAX_WARM_UP_SECONDS = 180.0
+MAX_FIRST_LAG_SECONDS = 0.1
+"""The most punctual of all first probes was not later than this."""
 _HOLD_SECONDS = 15.0
 """How long one probe keeps the exporter from its end, while the others are counted at rest."""
-_START_SECONDS = 180.0
-_ROOT = Path(__file__).parents[2]
 _IN_FLIGHT = "pingone_flow_exporter_probes_in_flight"
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the system knows of the exporter's process at one moment.
-
-    Args:
-        at: monotonic seconds.
-        megabytes: proportional set size.
-        descriptors: open ones.
-        threads: of the process.
-        tasks: of the event loop.
-    """
-
-    at: float
-    megabytes: float
-    descriptors: int
-    threads: int
-    tasks: int
 
 
 @dataclass(slots=True)
@@ -111,31 +87,6 @@ class Soaked:
     provider_cpu_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Provider(Program):
-    """The provider that runs.
-
-    Args:
-        process: the process.
-        control_url: of its control API.
-        settings: of the targets of each environment.
-    """
-
-    control_url: str
-    settings: Mapping[str, Mapping[str, str]]
-
-
-@contextmanager
-def provider(rate: int, seen: Path) -> Iterator[Provider]:
-    """Run the simulated provider."""
-    module = ["-m", "benchmarks.soak.provider", f"--rate={rate}", f"--seen={seen}"]
-    process = subprocess.Popen([sys.executable, *module], cwd=_ROOT, stdout=subprocess.PIPE)
-    with ended(process):
-        assert process.stdout is not None  # noqa: S101  for the type checker
-        known = json.loads(process.stdout.readline())
-        yield Provider(process, known["control_url"], known["settings"])
-
-
 class Clock:
     """Seconds since the epoch that do not jump: the exporter's schedule goes by the same."""
 
@@ -145,98 +96,6 @@ class Clock:
     def __call__(self) -> float:
         """Return the time."""
         return self._origin + time.monotonic()
-
-
-class Exporter:
-    """The exporter that runs, and its configuration, which it reloads.
-
-    Args:
-        directory: for its files.
-        all_watched: every target there may be.
-        provider: what answers.
-    """
-
-    def __init__(self, directory: Path, all_watched: tuple[Watched, ...], provider: Provider) -> None:
-        self._directory = directory
-        self._watched = all_watched
-        self._provider = provider
-        self._config = directory / "config.yaml"
-        self._tasks = directory / "tasks"
-        self._tasks.write_text("0")
-        authority = trustme.CA()
-        pair = authority.issue_cert("localhost", "127.0.0.1")
-        pair.private_key_and_cert_chain_pem.write_to_path(str(directory / "server.pem"))
-        self.tls = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
-        hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(8)).decode()
-        (directory / "web.yaml").write_text(
-            "tls_server_config: {cert_file: server.pem, key_file: server.pem}\n"
-            f"basic_auth_users: {{{USER}: '{hashed}'}}\n"
-        )
-        self.write(0)
-        with (directory / "log").open("wb") as stderr:
-            process = subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("observed.py"), self._tasks],
-                cwd=directory,
-                env=self._environ(),
-                stderr=stderr,
-            )
-        self.process = process
-        self.program = Program(process)
-        self.address = self.health = ""
-
-    def _environ(self) -> dict[str, str]:
-        environ = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(_ROOT),
-            "FLOW_EXPORTER_CONFIG_FILE": str(self._config),
-            "FLOW_EXPORTER_WEB__CONFIG_FILE": str(self._directory / "web.yaml"),
-            "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0",
-            "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": "127.0.0.1:0",
-            "FLOW_EXPORTER_SHUTDOWN_GRACE": "120s",
-            "FLOW_EXPORTER_LOG__FORMAT": "json",
-            "FLOW_EXPORTER_LOG__LEVEL": "debug",  # a line for each probe
-        }
-        for each in self._watched:
-            given = self._provider.settings[each.environments[0]]
-            if each.role == "signed":  # a password may not be in a file
-                for name, value in each.settings(given, 0).items():
-                    environ[f"FLOW_EXPORTER_TARGETS__{each.name}__{name}".upper()] = str(value)
-        return environ
-
-    def write(self, number: int, *, held: bool = False) -> None:
-        """Write the configuration as it is after a number of reloads."""
-        targets = {
-            name: each.settings(self._provider.settings[each.environments[0]], number)
-            for name, each in configured(self._watched, number, held=held).items()
-            if each.role != "signed"
-        }
-        new = self._config.with_suffix(".new")
-        new.write_text(json.dumps({"targets": targets}))  # JSON is YAML
-        new.replace(self._config)
-
-    async def wait_until_ready(self, log: Log) -> None:
-        """Wait until it probes; exits if it ended instead."""
-        give_up = time.monotonic() + _START_SECONDS
-        while "started" not in log.events:
-            if self.process.poll() is not None or time.monotonic() > give_up:
-                sys.exit(f"the exporter did not start: {log.path.read_text()}")
-            await asyncio.sleep(0.02)
-            log.read()
-        self.address = log.events["listening"]["address"]
-        self.health = log.events["listening for health checks"]["address"]
-
-    def read(self) -> Reading:
-        """Return what the system knows of it (proc(5)), and the tasks it had a moment ago."""
-        proc = Path(f"/proc/{self.process.pid}")
-        tasks = int(self._tasks.read_text() or 0)
-        self.process.send_signal(signal.SIGUSR1)
-        return Reading(
-            at=time.monotonic(),
-            megabytes=self.program.memory_mb(),
-            descriptors=sum(1 for _ in (proc / "fd").iterdir()),
-            threads=sum(1 for _ in (proc / "task").iterdir()),
-            tasks=tasks,
-        )
 
 
 async def soak(directory: Path, rate: int, seconds: float, seed: int) -> Soaked:
@@ -270,14 +129,15 @@ async def soak(directory: Path, rate: int, seconds: float, seed: int) -> Soaked:
                 ):
                     group.create_task(task)
                 reloaded = await _reload(found, exporter, clock, until)
-            number = len(reloaded)
-            exporter.write(number, held=True)
-            reloaded.append(await _reload_once(found, exporter, clock))
-            found.at_the_end = configured(found.targets, number, held=True)
+            found.at_the_end = configured(found.targets, found.reloads, held=True)
+            await _reload_once(found, exporter, clock, held=True)
             await asyncio.sleep(1.0)  # the held probe has begun
             stopped = await _stop(found, exporter, clock)
             found.seconds = stopped.latest - began.latest
-            found.cpu_seconds, found.provider_cpu_seconds = exporter.program.cpu_seconds(), answers.cpu_seconds()
+            found.cpu_seconds, found.provider_cpu_seconds = (
+                exporter.program.cpu_seconds(),
+                answers.cpu_seconds(),
+            )
             found.exit_status = await asyncio.to_thread(exporter.process.wait, 300)
     found.log.read()
     found.lives = lives(found, began, reloaded, stopped)
@@ -286,31 +146,25 @@ async def soak(directory: Path, rate: int, seconds: float, seed: int) -> Soaked:
 
 async def _reload(found: Soaked, exporter: Exporter, clock: Clock, until: float) -> list[Moment]:
     """Reload again and again, and return when each new configuration came into force."""
-    reloaded = []
-    async for at in every(RELOAD_SECONDS, until):
-        if at + RELOAD_SECONDS < until:
-            exporter.write(len(reloaded) + 1)
-            reloaded.append(await _reload_once(found, exporter, clock))
-    return reloaded
+    return [
+        await _reload_once(found, exporter, clock)
+        async for at in every(RELOAD_SECONDS, until)
+        if at + RELOAD_SECONDS < until
+    ]
 
 
-async def _reload_once(found: Soaked, exporter: Exporter, clock: Clock) -> Moment:
-    before = clock()  # the exporter watches the file, so it may be first
+async def _reload_once(found: Soaked, exporter: Exporter, clock: Clock, *, held: bool = False) -> Moment:
+    before = clock()  # the exporter watches the file, too
+    exporter.write(found.reloads + 1 - held, held=held)
     async with client(exporter.address, exporter.tls) as operator:
         response = await operator.post("/-/reload")
     found.reloads += 1
     if response.status_code != httpx.codes.OK:
         found.bad_reloads.append(response.text)
-    return Moment(before - SLACK_OF_WRITING, clock())
+    return Moment(before, clock())
 
 
-SLACK_OF_WRITING = 0.05
-"""Seconds. The file was written just before."""
-
-
-async def _change_weather(
-    found: Soaked, answers: Provider, clock: Clock, until: float, seed: int
-) -> None:
+async def _change_weather(found: Soaked, answers: Provider, clock: Clock, until: float, seed: int) -> None:
     """Change what goes wrong with each environment at moments of its own."""
     failing_until = time.monotonic() + min(FAILING_SECONDS, found.warm_up / 3)
     async with httpx.AsyncClient(base_url=answers.control_url, trust_env=False, timeout=60.0) as control:
@@ -350,65 +204,74 @@ async def _watch(found: Soaked, exporter: Exporter, until: float) -> None:
             found.readings.append(reading)
         if int(at - started) % 10 == 0:
             text = f"{at - started:5.0f} s {reading.megabytes:7.1f} MB {reading.descriptors:4} descriptors"
-            print(f"{text} {reading.tasks:4} tasks {len(found.log.probes):7} probes", file=sys.stderr, flush=True)
+            print(
+                f"{text} {reading.tasks:4} tasks {len(found.log.probes):7} probes",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 async def _stop(found: Soaked, exporter: Exporter, clock: Clock) -> Moment:
     """Stop the exporter and keep its page of metrics of a moment in which one probe runs: the held one."""
     before = clock()
     exporter.process.send_signal(signal.SIGTERM)
-    while (status := await _ready(exporter)) == httpx.codes.OK:
+    while (status := await _ready(exporter)) == httpx.codes.OK:  # noqa: ASYNC110  another process
         await asyncio.sleep(0.01)
     if status is None:
         sys.exit("the exporter ended before its last page was read")
     stopped = Moment(before, clock())
     async with client(exporter.address, exporter.tls) as last:
-        while True:
+
+        async def page() -> Page:
             try:
-                page = Page((await last.get("/metrics", headers=SCRAPE_HEADERS)).text)
+                return Page((await last.get("/metrics", headers=SCRAPE_HEADERS)).text)
             except httpx.TransportError as error:
                 sys.exit(f"the exporter ended before its last page was read: {error!r}")
-            if page.value(_IN_FLIGHT) == 1:
-                break
+
+        while (await page()).value(_IN_FLIGHT) != 1:  # noqa: ASYNC110  likewise
             await asyncio.sleep(0.2)
-    found.page = page
+        # Once more: a page is rendered in pieces, and the number of probes in flight is in the last one.
+        found.page = await page()
     return stopped
 
 
 async def _ready(exporter: Exporter) -> int | None:
-    async with httpx.AsyncClient(base_url=f"http://{exporter.health}", trust_env=False, timeout=60.0) as kubelet:
+    async with httpx.AsyncClient(
+        base_url=f"http://{exporter.health}", trust_env=False, timeout=60.0
+    ) as kubelet:
         try:
             return (await kubelet.get("/-/ready")).status_code
         except httpx.TransportError:
             return None
 
 
-def lives(
-    found: Soaked, began: Moment, reloaded: list[Moment], stopped: Moment
-) -> dict[str, list[Life]]:
+def lives(found: Soaked, began: Moment, reloaded: list[Moment], stopped: Moment) -> dict[str, list[Life]]:
     """Return the lives of each target that was there all the time.
 
-    That a target's first probe started says that it was planned before.
+    A first probe was planned before it started, which says more exactly when the schedule began.
     """
+    steady = [each for each in found.targets if each.lives_all_the_time]
     first: dict[str, float] = {}
     for probe in found.log.probes.values():
         first[probe.target] = min(probe.started_at, first.get(probe.target, probe.started_at))
-    planned = [first[each.name] - each.delay for each in found.targets if each.lives_all_the_time and each.name in first]
+    planned = [first[each.name] - each.delay for each in steady if each.name in first]
     latest = min([began.latest, *planned])
-    began = Moment(max(began.earliest, latest - MAX_LAG_OF_THE_FIRST), latest)
+    began = Moment(max(began.earliest, latest - MAX_FIRST_LAG_SECONDS), latest)
     all_lives = {}
-    for each in found.targets:
-        if not each.lives_all_the_time:
-            continue
+    for each in steady:
         borders = [began, *(reloaded if each.is_restarted else ()), stopped]
+        delays = itertools.chain([each.delay], itertools.repeat(_delay_after_reload(each, steady)))
         all_lives[each.name] = [
-            Life(began=start, ended=end, delay=each.delay) for start, end in zip(borders, borders[1:], strict=False)
+            Life(began=start, ended=end, delay=delay)
+            for (start, end), delay in zip(itertools.pairwise(borders), delays, strict=False)
         ]
     return all_lives
 
 
-MAX_LAG_OF_THE_FIRST = 0.1
-"""Seconds. The most punctual of all first probes was not later than this."""
+def _delay_after_reload(one: Watched, steady: list[Watched]) -> float:
+    """Return how long the first probe after a reload waits for others: only those that are restarted, too."""
+    before = (each for each in steady if each.is_restarted and each.environments == one.environments)
+    return FIRST_PROBE_SPACING * sum(each.name < one.name for each in before)
 
 
 def cut_by_reloads(found: Soaked) -> int:

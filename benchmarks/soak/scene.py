@@ -1,12 +1,12 @@
-"""What a soak watches: environments, targets, what goes wrong with them, and what each reload changes. No I/O.
+"""What a soak watches: environments, targets, what goes wrong with them, and what reloads change. No I/O.
 
-    authorize_1 … (https: every third)    ten targets each, probed once a second
-    discovery_1 …                         likewise
-    federated_1 … hub_1 …                 federations up to the source's sign-on page, likewise
-    signed_1 → hub_9                      two federations with a password: every 30 s, more is not allowed
-    changing_1                            its targets change with each reload: new probes, or only new labels
-    coming_1                              its targets are there after every second reload
-    held_1                                one probe that lasts while the exporter stops
+authorize_1 … (https: every third)    ten targets each, probed once a second
+discovery_1 …                         likewise
+federated_1 … hub_1 …                 federations up to the source's sign-on page, likewise
+signed_1 → hub_9                      two federations with a password: every 30 s, more is not allowed
+changing_1                            its targets change with each reload: new probes, or only new labels
+coming_1                              its targets are there after every second reload
+held_1                                one probe that lasts while the exporter stops
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from exporter.scheduling import FIRST_PROBE_SPACING
 from exporter.simulator import Environment, IdentityProvider, plain_environments
 from exporter.target import Journey
 
@@ -34,12 +35,21 @@ _EVERYWHERE: tuple[Mapping[str, Any], ...] = (
     {"weather": "slow", "ms": 3000},
     {"weather": "flaky"},
     {"weather": "rate_limited", "retry_after": 1},
-    *({"weather": kind} for kind in ("error_json", "error_html", "silent", "refused", "reset", "maintenance")),
+    *(
+        {"weather": kind}
+        for kind in ("error_json", "error_html", "silent", "refused", "reset", "maintenance")
+    ),
 )
 _OF_ROLE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "authorize": tuple(
         {"weather": kind}
-        for kind in ("flow_failed", "policy_changed", "client_deleted", "redirect_uri_removed", "clock_skewed")
+        for kind in (
+            "flow_failed",
+            "policy_changed",
+            "client_deleted",
+            "redirect_uri_removed",
+            "clock_skewed",
+        )
     ),
     "discovery": (
         *({"weather": "metadata_invalid", "wrong": wrong} for wrong in ("issuer", "json", "member")),
@@ -129,18 +139,18 @@ class Watched:
 def watched(rate: int) -> tuple[Watched, ...]:
     """Return every target for about `rate` probes a second."""
     found = [each for role in _SHARES for each in _of_role(role, rate)]
-    for number in range(2):
-        found.append(
-            Watched(
-                name=f"signed_{number}",
-                role="signed",
-                journey=Journey.FEDERATION,
-                environments=("signed_1", "signed_hub_1"),
-                interval=30.0,
-                timeout=8.0,
-                delay=number * 0.05,
-            )
+    found += [
+        Watched(
+            name=f"signed_{number}",
+            role="signed",
+            journey=Journey.FEDERATION,
+            environments=("signed_1", "signed_hub_1"),
+            interval=30.0,
+            timeout=8.0,
+            delay=number * FIRST_PROBE_SPACING,
         )
+        for number in range(2)
+    ]
     found.append(
         Watched(
             name=f"{HELD}_0",
@@ -167,7 +177,7 @@ def _of_role(role: str, rate: int) -> Iterator[Watched]:
             environments=names,
             interval=1.0,
             timeout=0.7,
-            delay=place * 0.05,
+            delay=place * FIRST_PROBE_SPACING,
         )
 
 
@@ -214,9 +224,7 @@ def until_next_weather(chance: random.Random) -> float:
     return chance.uniform(1.0, _MAX_WEATHER_SECONDS)
 
 
-def configured(
-    all_watched: Sequence[Watched], number: int, *, held: bool = False
-) -> dict[str, Watched]:
+def configured(all_watched: Sequence[Watched], number: int, *, held: bool = False) -> dict[str, Watched]:
     """Return the targets that are configured after a number of reloads, by name."""
     return {
         each.name: each
