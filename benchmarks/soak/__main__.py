@@ -26,7 +26,7 @@ from exporter.process import raise_open_file_limit
 def main() -> None:
     """Soak, print the table, write JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=10.0, help="until the stop (default: 10)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="after the warm-up (default: 10)")
     parser.add_argument("--rate", type=int, default=200, help="probes a second (default: 200)")
     parser.add_argument("--seed", type=int, default=1, help="of the weather (default: 1)")
     parser.add_argument("--json", type=Path, default=Path("dist/soak.json"), help="where the figures go")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import math
 import random
 import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -63,36 +64,33 @@ def client(address: str, tls: ssl.SSLContext, password: str = PASSWORD) -> httpx
     )
 
 
-async def scrape(visits: Visits, address: str, tls: ssl.SSLContext, until: float) -> None:
+async def scrape(visits: Visits, address: str, tls: ssl.SSLContext) -> None:
     """Scrape each second, as Prometheus does."""
     async with client(address, tls) as prometheus:
-        async for _ in every(1.0, until):
+        async for _ in every(1.0, math.inf):
             started = time.monotonic()
             await _count(visits.answers, prometheus.get("/metrics", headers=SCRAPE_HEADERS))
             visits.scrapes_ms.append((time.monotonic() - started) * 1000)
 
 
-async def visit(
-    visits: Visits, address: str, tls: ssl.SSLContext, until: float, targets: Sequence[str]
-) -> None:
+async def visit(visits: Visits, address: str, tls: ssl.SSLContext, targets: Sequence[str]) -> None:
     """Read a page or ask the API, each second."""
     pages = ("/", "/api/v1/targets", "/?q=hub", "/runbooks/", "/targets/{}", "/api/v1/targets/{}")
     async with client(address, tls) as browser:
-        beats = every(1.0, until)
-        for page, target in zip(itertools.cycle(pages), itertools.cycle(targets), strict=False):
-            if await anext(beats, None) is None:
-                return
+        choices = zip(itertools.cycle(pages), itertools.cycle(targets), strict=False)
+        async for _ in every(1.0, math.inf):
+            page, target = next(choices)
             await _count(visits.answers, browser.get(page.format(target)))
 
 
-async def flood_logins(visits: Visits, address: str, tls: ssl.SSLContext, until: float) -> None:
+async def flood_logins(visits: Visits, address: str, tls: ssl.SSLContext) -> None:
     """Try many wrong passwords at once, again and again."""
 
     async def guess(number: int) -> None:
         async with client(address, tls, f"guess {number}") as guesser:
             await _count(visits.refusals, guesser.get("/metrics"))
 
-    async for at in every(_FLOOD_SECONDS, until):
+    async for at in every(_FLOOD_SECONDS, math.inf):
         await asyncio.gather(*(guess(int(at) * 100 + number) for number in range(_LOGINS_AT_ONCE)))
 
 
@@ -105,7 +103,7 @@ async def _count(counts: Counter[str], request: Awaitable[httpx.Response]) -> No
         counts[str(response.status_code)] += 1
 
 
-async def attack(visits: Visits, address: str, tls: ssl.SSLContext, until: float) -> None:
+async def attack(visits: Visits, address: str, tls: ssl.SSLContext) -> None:
     """Hold connections open in every way that costs a client nothing."""
     host, port = address.split(":")
 
@@ -119,28 +117,23 @@ async def attack(visits: Visits, address: str, tls: ssl.SSLContext, until: float
             sock=sock, ssl=tls if secure else None, server_hostname=name, limit=4096
         )
 
-    clients: Sequence[tuple[str, int, Callable[[], Awaitable[None]]]] = (
+    clients: Sequence[tuple[str, int, Callable[[], Coroutine[None, None, None]]]] = (
         ("slow headers", _SLOW_CLIENTS, partial(_send_slowly, connect)),
         ("half handshakes", _HALF_CLIENTS, partial(_send_half_a_handshake, connect)),
         ("unread answers", _UNREAD_CLIENTS, partial(_leave_unread, connect)),
     )
-    attackers = [
-        asyncio.create_task(_again_and_again(visits, kind, hold))
-        for kind, count, hold in clients
-        for _ in range(count)
-    ]
-    try:
-        await asyncio.sleep(until - time.monotonic())
-    finally:
-        for attacker in attackers:
-            attacker.cancel()
-        await asyncio.gather(*attackers, return_exceptions=True)
+    async with asyncio.TaskGroup() as attackers:
+        for kind, count, hold in clients:
+            for _ in range(count):
+                attackers.create_task(_again_and_again(visits, kind, hold))
 
 
 _Connect = Callable[..., Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
-async def _again_and_again(visits: Visits, kind: str, hold: Callable[[], Awaitable[None]]) -> None:
+async def _again_and_again(
+    visits: Visits, kind: str, hold: Callable[[], Coroutine[None, None, None]]
+) -> None:
     while True:
         await asyncio.sleep(_REST_SECONDS * (1 + random.random()))
         with suppress(OSError, asyncio.IncompleteReadError):

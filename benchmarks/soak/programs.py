@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bcrypt
+import httpx
 import trustme
 
 from benchmarks.processes import Program, ended
@@ -24,6 +25,7 @@ from benchmarks.soak.readings import Log
 from benchmarks.soak.scene import Watched, configured
 
 _START_SECONDS = 180.0
+_PATIENCE_SECONDS = 60.0
 _ROOT = Path(__file__).parents[2]
 
 
@@ -52,11 +54,11 @@ class Provider(Program):
 
     Args:
         process: the process.
-        control_url: of its control API.
+        control: client of its control API.
         settings: of the targets of each environment.
     """
 
-    control_url: str
+    control: httpx.AsyncClient
     settings: Mapping[str, Mapping[str, str]]
 
 
@@ -68,7 +70,8 @@ def provider(rate: int, seen: Path) -> Iterator[Provider]:
     with ended(process):
         assert process.stdout is not None  # noqa: S101  for the type checker
         known = json.loads(process.stdout.readline())
-        yield Provider(process, known["control_url"], known["settings"])
+        control = httpx.AsyncClient(base_url=known["control_url"], trust_env=False, timeout=_PATIENCE_SECONDS)
+        yield Provider(process, control, known["settings"])
 
 
 class Exporter:

@@ -38,6 +38,7 @@ class Log:
     path: Path
     probes: dict[str, Probe] = field(default_factory=dict)
     targets: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
     lines: int = 0
     unexpected: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
@@ -82,6 +83,7 @@ class Log:
         if transaction in self.probes:
             self.repeated.append(transaction)
         self.targets[facts["target"]] += 1
+        self.failures[facts["target"]] += facts["reason"] != "ok"
         self.probes[transaction] = Probe(
             target=facts["target"],
             reason=facts["reason"],

@@ -104,7 +104,8 @@ def _rows_of_load(soaked: Soaked) -> Iterator[Row]:
     )
     reasons = Counter(probe.reason for probe in soaked.log.probes.values())
     most = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-    yield Row("time", f"{soaked.seconds:.0f} s, {soaked.warm_up:.0f} s of it warm-up")
+    full = "" if soaked.is_full else ", after which histories were not full"
+    yield Row("time", f"{soaked.seconds:.0f} s, {soaked.warm_up:.0f} s of it warm-up{full}")
     yield Row("probes", f"{probes}, {probes / soaked.seconds:.1f} a second; {soaked.rate} were asked for")
     yield Row("reasons", most)
     yield Row("CPU", f"exporter {cpu:.0f} % of a core, provider {provider_cpu:.0f} %")
@@ -154,6 +155,7 @@ def _rows_of_page(soaked: Soaked) -> Iterator[Row]:
 
 def _rows_of_process(soaked: Soaked) -> Iterator[Row]:
     readings = soaked.readings
+    is_judged = soaked.is_full and readings[-1].at - readings[0].at >= MIN_MEASURED_SECONDS
     for name, unit, bound in (
         ("megabytes", " MB", MAX_MEMORY_GROWTH_MB),
         *((name, "", bound) for name, bound in MAX_GROWTH.items()),
@@ -164,7 +166,7 @@ def _rows_of_process(soaked: Soaked) -> Iterator[Row]:
         yield Row(
             {"megabytes": "memory (PSS)"}.get(name, name),
             f"{min(values):.1f} to {max(values):.1f}{unit}, floor {grown:+.2f}{unit} by least squares",
-            grown <= bound if points[-1][0] - points[0][0] >= MIN_MEASURED_SECONDS else None,
+            grown <= bound if is_judged else None,
         )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from benchmarks.soak.readings import Log, Page
 from benchmarks.soak.scene import (
     CHANGING,
     COMING,
+    HEALTHY,
     HELD,
     Watched,
     configured,
@@ -31,12 +35,14 @@ from benchmarks.soak.scene import (
     weather_of,
 )
 from exporter.scheduling import FIRST_PROBE_SPACING
+from exporter.simulator import Environment
 
 RELOAD_SECONDS = 5.0
-FAILING_SECONDS = 60.0
-"""At the start every probe fails: the exporter keeps the last 50 failures of a target, and its memory is
-level only when it has them all."""
-MAX_WARM_UP_SECONDS = 180.0
+KEPT_OUTCOMES, KEPT_FAILURES = 60, 50
+"""What the exporter keeps of each target: its memory is level only when it has all of that. So at first
+nothing is healthy, until every target has had so many probes and failures."""
+MAX_FILLING_SECONDS = 600.0
+SETTLING_SECONDS = 60.0
 MAX_FIRST_LAG_SECONDS = 0.1
 """The most punctual of all first probes was not later than this."""
 _HOLD_SECONDS = 15.0
@@ -54,6 +60,9 @@ class Soaked:
         targets: all of them.
         lives: of each target that was there all the time.
         readings: of the process, after the warm-up.
+        filled_at: when the exporter had all that it keeps of each target, monotonic seconds.
+        is_full: whether it had, or the time for it was over.
+        measured_from: monotonic seconds.
         warm_up: seconds that were not measured.
         log: the exporter's.
         seen: the file of the provider.
@@ -75,6 +84,9 @@ class Soaked:
     seconds: float = 0.0
     lives: dict[str, list[Life]] = field(default_factory=dict)
     readings: list[Reading] = field(default_factory=list)
+    filled_at: float | None = None
+    is_full: bool = False
+    measured_from: float = math.inf
     warm_up: float = 0.0
     switches: dict[str, list[Moment]] = field(default_factory=dict)
     page: Page = field(default_factory=lambda: Page(""))
@@ -104,7 +116,7 @@ async def soak(directory: Path, rate: int, seconds: float, seed: int) -> Soaked:
     Args:
         directory: for files.
         rate: probes a second.
-        seconds: from the first probe to the stop.
+        seconds: that are measured, after the warm-up.
         seed: of the weather.
     """
     found = Soaked(rate, watched(rate), Log(directory / "log"), directory / "seen")
@@ -115,20 +127,24 @@ async def soak(directory: Path, rate: int, seconds: float, seed: int) -> Soaked:
             launched = clock()
             await exporter.wait_until_ready(found.log)
             began = Moment(launched, clock())
-            until = time.monotonic() + seconds
-            found.warm_up = min(MAX_WARM_UP_SECONDS, seconds / 3)
+            await _log_in(found, exporter)
+            steady = [each.name for each in found.targets if each.lives_all_the_time]
             async with asyncio.TaskGroup() as group:
-                steady = [each.name for each in found.targets if each.lives_all_the_time]
-                for task in (
-                    scrape(found.visits, exporter.address, exporter.tls, until),
-                    visit(found.visits, exporter.address, exporter.tls, until, steady),
-                    flood_logins(found.visits, exporter.address, exporter.tls, until),
-                    attack(found.visits, exporter.address, exporter.tls, until),
-                    _change_weather(found, answers, clock, until, seed),
-                    _watch(found, exporter, until),
-                ):
+                tasks = [
                     group.create_task(task)
-                reloaded = await _reload(found, exporter, clock, until)
+                    for task in (
+                        scrape(found.visits, exporter.address, exporter.tls),
+                        visit(found.visits, exporter.address, exporter.tls, steady),
+                        flood_logins(found.visits, exporter.address, exporter.tls),
+                        attack(found.visits, exporter.address, exporter.tls),
+                        _change_weather(found, answers, clock, seed),
+                        _watch(found, exporter, seconds),
+                    )
+                ]
+                reloaded = await _reload(found, exporter, clock, seconds)
+                for task in tasks:
+                    task.cancel()
+            await _clear_up(found, answers, clock)
             found.at_the_end = configured(found.targets, found.reloads, held=True)
             await _reload_once(found, exporter, clock, held=True)
             await asyncio.sleep(1.0)  # the held probe has begun
@@ -144,13 +160,21 @@ async def soak(directory: Path, rate: int, seconds: float, seed: int) -> Soaked:
     return found
 
 
-async def _reload(found: Soaked, exporter: Exporter, clock: Clock, until: float) -> list[Moment]:
-    """Reload again and again, and return when each new configuration came into force."""
-    return [
-        await _reload_once(found, exporter, clock)
-        async for at in every(RELOAD_SECONDS, until)
-        if at + RELOAD_SECONDS < until
-    ]
+async def _log_in(found: Soaked, exporter: Exporter) -> None:
+    """Log in once: a login that has succeeded does not wait among those of a flood from its own address."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await scrape(found.visits, exporter.address, exporter.tls)
+
+
+async def _reload(found: Soaked, exporter: Exporter, clock: Clock, seconds: float) -> list[Moment]:
+    """Reload again and again until all was measured; return when each configuration came into force."""
+    reloaded: list[Moment] = []
+    async for at in every(RELOAD_SECONDS, math.inf):
+        if at >= found.measured_from + seconds:
+            break
+        reloaded.append(await _reload_once(found, exporter, clock))
+    return reloaded
 
 
 async def _reload_once(found: Soaked, exporter: Exporter, clock: Clock, *, held: bool = False) -> Moment:
@@ -164,51 +188,68 @@ async def _reload_once(found: Soaked, exporter: Exporter, clock: Clock, *, held:
     return Moment(before, clock())
 
 
-async def _change_weather(found: Soaked, answers: Provider, clock: Clock, until: float, seed: int) -> None:
-    """Change what goes wrong with each environment at moments of its own."""
-    failing_until = time.monotonic() + min(FAILING_SECONDS, found.warm_up / 3)
-    async with httpx.AsyncClient(base_url=answers.control_url, trust_env=False, timeout=60.0) as control:
+async def _change_weather(found: Soaked, answers: Provider, clock: Clock, seed: int) -> None:
+    """Change what goes wrong with each environment, at moments of its own."""
 
-        async def change(number: int) -> None:
-            environment, chance = all_environments[number], random.Random(seed + number)
-            while time.monotonic() < until:
-                now = time.monotonic()
-                weather = weather_of(environment, chance, all_fail=now < failing_until)
-                before = clock()
-                response = await control.put(f"/weather/{environment.name}", json=weather)
-                response.raise_for_status()
-                if weather["weather"] == "refused" or environment.https:
-                    switched = Moment(before, clock())
-                    found.switches.setdefault(environment.name, []).append(switched)
-                until_next = failing_until - now if now < failing_until else until_next_weather(chance)
-                await asyncio.sleep(min(until_next, until - now))
+    async def change(environment: Environment, chance: random.Random) -> None:
+        while True:
+            healthy = found.filled_at is not None
+            await put(found, answers, clock, environment, weather_of(environment, chance, healthy=healthy))
+            await asyncio.sleep(until_next_weather(chance))
 
-        all_environments = environments(found.rate)
-        await asyncio.gather(*map(change, range(len(all_environments))))
-        for environment in all_environments:
-            weather: dict[str, Any] = {"weather": "healthy"}
-            if environment.name.startswith(HELD):
-                weather = {"weather": "slow", "ms": round(_HOLD_SECONDS * 1000)}
-            before = clock()
-            await control.put(f"/weather/{environment.name}", json=weather)
+    async with asyncio.TaskGroup() as group:
+        for number, environment in enumerate(environments(found.rate)):
+            group.create_task(change(environment, random.Random(seed + number)))
+
+
+async def _clear_up(found: Soaked, answers: Provider, clock: Clock) -> None:
+    """Make all healthy, but have the held probe last."""
+    for environment in environments(found.rate):
+        is_held = environment.name.startswith(HELD)
+        weather = {"weather": "slow", "ms": round(_HOLD_SECONDS * 1000)} if is_held else HEALTHY
+        await put(found, answers, clock, environment, weather)
+
+
+async def put(
+    found: Soaked, answers: Provider, clock: Clock, environment: Environment, weather: Mapping[str, Any]
+) -> None:
+    """Change the weather of an environment, and note when a port may have dropped requests."""
+    before = clock()
+    try:
+        response = await answers.control.put(f"/weather/{environment.name}", json=weather)
+        response.raise_for_status()
+    finally:
+        if weather["weather"] == "refused" or environment.https:
             found.switches.setdefault(environment.name, []).append(Moment(before, clock()))
 
 
-async def _watch(found: Soaked, exporter: Exporter, until: float) -> None:
-    """Read log and process each second."""
+async def _watch(found: Soaked, exporter: Exporter, seconds: float) -> None:
+    """Read log and process each second; measure when the exporter has all that it will ever keep."""
     started = time.monotonic()
-    async for at in every(1.0, until):
+    async for at in every(1.0, math.inf):
         reading = exporter.read()
         found.log.read()
-        if at - started >= found.warm_up:
+        if found.filled_at is None:
+            found.is_full = _is_full(found)
+            if found.is_full or at - started > min(MAX_FILLING_SECONDS, seconds / 2):
+                found.filled_at = at
+                found.measured_from = at + min(SETTLING_SECONDS, seconds / 6)
+                found.warm_up = found.measured_from - started
+        elif at >= found.measured_from:
             found.readings.append(reading)
         if int(at - started) % 10 == 0:
             text = f"{at - started:5.0f} s {reading.megabytes:7.1f} MB {reading.descriptors:4} descriptors"
-            print(
-                f"{text} {reading.tasks:4} tasks {len(found.log.probes):7} probes",
-                file=sys.stderr,
-                flush=True,
-            )
+            text += f" {reading.tasks:4} tasks {len(found.log.probes):7} probes"
+            print(text, file=sys.stderr, flush=True)
+
+
+def _is_full(found: Soaked) -> bool:
+    """Return whether every target has as many probes and failures as are kept; a slow one never has."""
+    return all(
+        found.log.targets[each.name] >= KEPT_OUTCOMES and found.log.failures[each.name] >= KEPT_FAILURES
+        for each in found.targets
+        if each.lives_all_the_time and each.interval <= 1
+    )
 
 
 async def _stop(found: Soaked, exporter: Exporter, clock: Clock) -> Moment:

@@ -76,7 +76,7 @@ _OF_ROLE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     ),
 }
 _WITH_TLS: tuple[Mapping[str, Any], ...] = ({"weather": "tls_expired"}, {"weather": "tls_wrong_name"})
-_HEALTHY: Mapping[str, Any] = {"weather": "healthy"}
+HEALTHY: Mapping[str, Any] = {"weather": "healthy"}
 _MAX_WEATHER_SECONDS = 8.0
 
 
@@ -200,21 +200,17 @@ def environments(rate: int) -> tuple[Environment, ...]:
     return tuple(made.values())
 
 
-def weather_of(environment: Environment, chance: random.Random, *, all_fail: bool) -> Mapping[str, Any]:
-    """Return what goes wrong with an environment next: half of the time nothing.
+def weather_of(environment: Environment, chance: random.Random, *, healthy: bool) -> Mapping[str, Any]:
+    """Return what goes wrong with an environment next.
 
     Args:
         environment: the environment.
         chance: decides.
-        all_fail: whether every probe must fail.
+        healthy: whether half of the time nothing does.
     """
     role = environment.name.rpartition("_")[0]
-    if role == HELD:
-        return _HEALTHY
-    if all_fail:
-        return {"weather": "error_json"}
-    if chance.random() < 1 / 2:
-        return _HEALTHY
+    if role == HELD or (healthy and chance.random() < 1 / 2):
+        return HEALTHY
     role = "authorize" if role in {CHANGING, COMING} else role
     return chance.choice((*_EVERYWHERE, *_OF_ROLE[role], *(_WITH_TLS if environment.https else ())))
 
