@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import promql_parser as promql
 import pytest
+from chart.rendering import render
+from harness.prometheus import need_tool
 from reasons_table import ADVICE, GROUPS
 
+from exporter import cli
 from exporter.reasons import FAULTS, Reason
+from exporter.settings import load
 
 ROOT = Path(__file__).resolve().parents[1]
 GENERATE = ROOT / "docs" / "generate.py"
@@ -26,6 +36,22 @@ def _script() -> Any:  # noqa: ANN401  a module that is imported by its path
 
 
 SCRIPT = _script()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROGRAM = "pingone-flow-exporter"
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's fenced blocks of a language."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [block for marked, block in found if marked == language]
+
+
+def shell_lines() -> Iterator[list[str]]:
+    """Yield the README's commands, in words, without comments."""
+    for block in blocks("sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            if words := shlex.split(line, comments=True):
+                yield words
 
 
 @pytest.mark.parametrize("page", SCRIPT.PAGES, ids=lambda page: page.name)
@@ -89,3 +115,91 @@ def test_every_path_in_the_guides_exists(page: str) -> None:
 
     assert paths
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_command_in_the_readme_is_one() -> None:
+    """Of the exporter and of make; what other programs get is in the tests below, where they can run."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    others = set()
+    for words in shell_lines():
+        program, *arguments = words
+        if program == "kubectl":
+            program, *arguments = words[words.index("--") + 1 :]
+        if program == PROGRAM:
+            cli.parser().parse_args(arguments)
+        elif program == "make":
+            assert re.search(rf"^{arguments[0]}:", makefile, re.MULTILINE), words
+        else:
+            others.add(program)
+    assert others == {".", "export", "buildah", "helm", "promtool", "prometheus"}
+
+
+def test_every_row_of_the_readmes_table_of_commands_is_understood() -> None:
+    rows = re.findall(rf"^\| `(?:…|{PROGRAM})((?: [^`]*)?)` \|", README, re.MULTILINE)
+    lines = [re.sub(r"[\[\]…]", "", row).replace("NAME=KIND", "emea=down") for row in rows]
+    assert len(lines) > 10
+    for line in lines:
+        if "--version" not in line:
+            cli.parser().parse_args(shlex.split(line))
+    flags = re.search(r"\(docs/settings.md#flags\)\n((?:`[^`]+`[, and]*)+)", README)
+    assert flags is not None
+    for flag in re.findall("`(.+?)`", flags[1]):
+        cli.parser().parse_args(["probe", flag, "x"])
+
+
+def test_the_readmes_variables_are_a_configuration() -> None:
+    first = dict(words[1].split("=", 1) for words in shell_lines() if words[0] == "export")
+    (several,) = [block for block in blocks("") if block.startswith("FLOW_EXPORTER_DESTINATIONS")]
+    config = load(first | dict(line.split("=", 1) for line in several.splitlines()), ROOT / "docs")
+    assert [target.name for target in config.targets] == ["emea"]
+    assert [destination.name for destination in config.destinations] == ["hub"]
+
+
+def test_the_readmes_helm_command_installs_the_target() -> None:
+    (command,) = [words for words in shell_lines() if words[0] == "helm"]
+    assert (ROOT / command[3]).samefile(SCRIPT.chart_values.CHART)
+    values: dict[str, Any] = {}
+    for option, setting in pairwise(command):
+        if option == "--set":
+            path, _, value = setting.partition("=")
+            *groups, last = path.split(".")
+            group = values
+            for name in groups:
+                group = group.setdefault(name, {})
+            group[last] = value
+    release = render(values)
+    assert release.one("PrometheusRule")["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    (container,) = release.pods[0]["containers"]
+    assert container["image"].startswith("registry.example/")
+    (target,) = load(release.environment(pod="flows-0", secrets={}), ROOT / "docs").targets
+    assert (target.name, target.labels) == ("emea", (("owner", "identity"),))
+
+
+def test_the_readmes_queries_are_about_metrics_that_exist() -> None:
+    known = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    queries = blocks("promql")
+    assert len(queries) == 5
+    for query in queries:
+        promql.parse(query)
+        for name in re.findall(r"\bpingone_\w+", query):
+            assert f"`{name}`" in known, query
+
+
+def test_the_readmes_rule_files_work_as_pasted(tmp_path: Path) -> None:
+    """The first alert alone, then all of them, by the README's words."""
+    promtool = need_tool("promtool")
+    for block in blocks("yaml")[:2]:
+        name = re.match(r"# (\S+\.yml)", block)
+        assert name is not None
+        (tmp_path / name[1].rstrip(",")).write_text(block, encoding="utf-8")
+    shutil.copytree(SCRIPT.rule_files.RULES, tmp_path / "rules")
+    first = tmp_path / "prometheus.yml"
+    (line,) = re.findall(r"set `(rule_files: .*?)`", README)
+    every = tmp_path / "every.yml"
+    every.write_text(re.sub("rule_files: .*", line, first.read_text(encoding="utf-8")), encoding="utf-8")
+    for file, count in ((first, 1), (every, len(list(SCRIPT.rule_files.RULES.iterdir())))):
+        done = subprocess.run(
+            [promtool, "check", "config", file], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{count} rule files found" in done.stdout

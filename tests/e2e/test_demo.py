@@ -12,6 +12,8 @@ import subprocess
 import termios
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -112,6 +114,19 @@ def test_forced_colors_do_not_make_a_file_a_terminal(tmp_path: Path) -> None:
     assert SUM.match(demo.output().splitlines()[-1])
 
 
+QUERIES = re.findall(
+    r"^```promql\n(.*?)^```",
+    (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def prometheus_answer(url: str, query: str) -> list[dict[str, Any]]:
+    """Return what Prometheus answers to a query, which it refuses with another status if it is invalid."""
+    answer = json.loads(get(f"{url}/api/v1/query?{urlencode({'query': query})}"))
+    return list(answer["data"]["result"])
+
+
 def test_the_demos_prometheus_scrapes_every_environment(tmp_path: Path) -> None:
     tools = [Path(need_tool(name)).parent for name in ("prometheus", "prometheus-alertmanager")]
     path = ":".join(map(str, [*tools, "/usr/bin", "/bin"]))
@@ -126,6 +141,13 @@ def test_the_demos_prometheus_scrapes_every_environment(tmp_path: Path) -> None:
         labels = [entry["metric"] for entry in stored["data"]["result"]]
         assert {label["target"] for label in labels} == set(NAMES)
         assert {f"http://{label['instance']}/metrics" for label in labels} == {places["metrics"]}
+        # Increases need two samples of each.
+        answers = poll(
+            lambda: [prometheus_answer(places["Prometheus"], query) for query in QUERIES],
+            lambda found: {entry["metric"]["target"] for entry in found[2]} >= set(NAMES),
+            what="the availability of every target",
+        )
+        assert {entry["metric"]["phase"] for entry in answers[3]} >= {"connect", "processing", "transfer"}
         alerts = poll(
             lambda: json.loads(get(f"{places['Alertmanager']}api/v2/alerts")),
             bool,
