@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from exporter.destinations import ProviderState
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
-from exporter.status import UNKNOWN, DestinationStatus, StatusComponent, StatusPageReport
+from exporter.status import MAX_BACKOFF_SECONDS, UNKNOWN, DestinationStatus, StatusComponent, StatusPageReport
 from exporter.target import Journey, ListedProvider, ProviderKind, SyntheticUser, Target
 
 _INTRODUCTION = """\
@@ -171,7 +172,7 @@ def _example() -> Metrics:
             ),
         )
     )
-    metrics.backoff_until(target.name, Journey.FEDERATION, float("inf"))
+    metrics.backoff_until(target.name, Journey.FEDERATION, time.time() + MAX_BACKOFF_SECONDS)
     metrics.transport.kernel_timestamps = True
     metrics.egress(True)  # noqa: FBT003  it got a response
     metrics.status_page(

@@ -271,7 +271,7 @@ class Daemon:
         # probes; those of removed targets are forgotten after it stopped them.
         self._ssl_contexts = prepared.ssl_contexts
         async with self._retargeting:
-            self._listings.reload(config, time.time())
+            self._listings.reload(config)
             await self._retarget(config)
         self._metrics.set_shard(config.shard.index, config.shard.count)
         set_log_level(config.log.level)

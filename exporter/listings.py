@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from exporter.destinations import (
@@ -40,10 +41,12 @@ class Listings:
 
     Args:
         config: the configuration in force.
+        clock: seconds, never set; how long a provider has been missing must not depend on the wall clock.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
+        self._clock = clock
         self._listed = {each.name: _Listed(each) for each in config.destinations}
         self._link_only: set[str] = set()
 
@@ -53,7 +56,7 @@ class Listings:
         return None if listed is None else listed.destination
 
     def listed(self, name: str, listing: Listing, now: float) -> None:
-        """Record a listing; one that failed changes nothing of what is known."""
+        """Record a listing, `now` by the wall clock; one that failed changes nothing of what is known."""
         listed, outcome = self._listed[name], listing.outcome
         failure = None if outcome.success else f"{outcome.reason}: {outcome.detail}"
         if failure is not None and failure != listed.failure:
@@ -65,12 +68,12 @@ class Listings:
         if outcome.success:
             taken = self._names_beside(name)
             listed.known = after_listing(
-                listed.destination, listed.known, listing.providers, now=now, taken=taken
+                listed.destination, listed.known, listing.providers, now=self._clock(), taken=taken
             )
             listed.last_success = now
             self._plan(listed)
 
-    def reload(self, config: Config, now: float) -> None:
+    def reload(self, config: Config) -> None:
         """Follow other settings, and keep what is known of the destinations that are still there."""
         before, self._config = self._listed, config
         self._listed = {each.name: _Listed(each) for each in config.destinations}
@@ -80,7 +83,7 @@ class Listings:
                 listed.refresh_ok, listed.last_success = old.refresh_ok, old.last_success
                 listed.failure = old.failure
                 taken = self._names_beside(name)
-                listed.known = after_reload(listed.destination, old.known, now=now, taken=taken)
+                listed.known = after_reload(listed.destination, old.known, now=self._clock(), taken=taken)
                 self._plan(listed)
 
     def targets(self) -> tuple[Target, ...]:

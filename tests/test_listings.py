@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 from scheduling.recorder import Probe, make_outcome
 
 from exporter.destinations import OfferedProvider, ProviderState
@@ -15,9 +15,6 @@ from exporter.probing import Listing
 from exporter.reasons import Reason
 from exporter.settings import Config, load
 from exporter.target import Journey
-
-if TYPE_CHECKING:
-    import pytest
 
 ENVIRONMENT = "94e3268d-847d-47aa-a45e-1ef8dd8f4df0"
 HUB = {"ENVIRONMENT_ID": ENVIRONMENT, "CLIENT_ID": "client", "REDIRECT_URI": "https://app.example/callback"}
@@ -82,13 +79,33 @@ def test_a_failed_listing_changes_nothing_but_that_it_failed_and_is_logged_once(
     ]
 
 
+@pytest.mark.parametrize("leap", [-3600.0, 3600.0, 86_400.0])
+def test_a_provider_that_is_missing_is_forgotten_after_a_day_whatever_the_wall_clock_shows(
+    tmp_path: Path, leap: float
+) -> None:
+    now, day = 1e6, 86_400.0
+    listings = Listings(configured(tmp_path), clock=lambda: now)
+    fewer = Listing(outcome=GOOD.outcome, providers=OFFERED[1:])
+    both = {ProviderState.WATCHED: 7, ProviderState.MISSING: 1}
+    for listing, at in ((GOOD, 0.0), (fewer, 300.0), (fewer, 600.0 + leap)):
+        listings.listed("hub", listing, now=at)
+        now += 300.0
+    assert counts(listings) == both
+    listings.reload(configured(tmp_path))
+    assert counts(listings) == both
+    now += day
+    listings.listed("hub", fewer, now=900.0 + leap)
+    assert counts(listings) == {ProviderState.WATCHED: 7}
+    assert listings.statuses()[0].last_success == 900.0 + leap
+
+
 def test_a_reload_keeps_what_is_known_of_a_destination_that_is_listed_alike(tmp_path: Path) -> None:
     listings = Listings(configured(tmp_path))
     listings.listed("hub", GOOD, now=100.0)
-    listings.reload(configured(tmp_path, INCLUDE="1$"), now=200.0)
+    listings.reload(configured(tmp_path, INCLUDE="1$"))
     assert [target.name for target in listings.targets()] == ["hub_partner_1_1f2a"]
     assert counts(listings) == {ProviderState.WATCHED: 1, ProviderState.FILTERED: 7}
-    listings.reload(configured(tmp_path, CLIENT_ID="other"), now=300.0)
+    listings.reload(configured(tmp_path, CLIENT_ID="other"))
     assert (listings.targets(), counts(listings)) == ((), {})
 
 

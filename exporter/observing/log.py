@@ -4,7 +4,8 @@
     {"ts": "2026-…Z", "level": "warning", "msg": "target down", …}           json
 
 Lines are rendered and written by a thread of their own, because the reader of standard error may be slow or
-blocked, and that must not delay a probe. Lines that do not fit the queue are dropped and counted.
+blocked, and that must not delay a probe. Lines that do not fit the queue are dropped and counted, and so are
+lines that a full disk does not take.
 
 An exception is written as its types and where they were raised, without its message and without locals: a
 message may quote a URL, and a URL holds nonce and state.
@@ -17,11 +18,12 @@ the thread writes without a handler, to a file object of its own.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from logging.handlers import QueueHandler
@@ -109,7 +111,7 @@ def log_to(
     """
     lines: queue.Queue[logging.LogRecord | None] = queue.Queue(max_queued_lines)
     queued = _DroppingHandler(lines)
-    writer = _Writer(lines, _own_file(stream), _formatter(style))
+    writer = _Writer(lines, _writing(stream), _formatter(style))
     root = logging.getLogger()
     root.addHandler(queued)
     root.setLevel(logging.WARNING)
@@ -150,7 +152,14 @@ class _DroppingHandler(QueueHandler):
 
 
 def _dropped(count: int) -> logging.LogRecord:
-    message = "log lines dropped: the reader of the log is too slow"
+    return _missing("log lines dropped: the reader of the log is too slow", count)
+
+
+def _lost(count: int) -> logging.LogRecord:
+    return _missing("log lines dropped: they could not be written", count)
+
+
+def _missing(message: str, count: int) -> logging.LogRecord:
     record = logging.LogRecord("exporter", logging.WARNING, __file__, 0, message, None, None)
     record.lines = count
     return record
@@ -160,10 +169,13 @@ class _Writer:
     """Writes queued records in a thread; stops within bounded time, even if the stream is blocked."""
 
     def __init__(
-        self, lines: queue.Queue[logging.LogRecord | None], stream: TextIO, formatter: logging.Formatter
+        self,
+        lines: queue.Queue[logging.LogRecord | None],
+        write: Callable[[str], object],
+        formatter: logging.Formatter,
     ) -> None:
         self._lines = lines
-        self._stream = stream
+        self._write = write
         self._formatter = formatter
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -177,15 +189,21 @@ class _Writer:
             self._thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
+        lost = 0
         while (record := self._lines.get()) is not None:
-            # The reader is gone, the disk is full or the stream closed; or there is no memory for a line.
-            with suppress(OSError, ValueError, MemoryError):
-                try:
-                    line = self._formatter.format(record)
-                except Exception:  # noqa: BLE001  one bad record must not cost those after it
-                    line = self._formatter.format(_unwritable(record))
-                self._stream.write(f"{line}\n")
-                self._stream.flush()
+            try:
+                if lost:
+                    self._write(f"{self._formatter.format(_lost(lost))}\n")
+                    lost = 0
+                self._write(f"{self._line(record)}\n")
+            except Exception:  # noqa: BLE001  the disk is full, the reader gone, memory short: go on
+                lost += 1
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self._formatter.format(record)
+        except Exception:  # noqa: BLE001  one bad record must not cost those after it
+            return self._formatter.format(_unwritable(record))
 
 
 def _unwritable(record: logging.LogRecord) -> logging.LogRecord:
@@ -197,14 +215,33 @@ def _unwritable(record: logging.LogRecord) -> logging.LogRecord:
     return line
 
 
-def _own_file(stream: TextIO) -> TextIO:
-    """Return a file object of our own for the file of `stream`; the stream itself if it has none."""
+class _File:
+    """Writes lines to the file of a stream; what follows a line that was cut off begins on a new one.
+
+    Unbuffered: what a full disk did not take would stay in a buffer, and be written out of turn later. The
+    descriptor is never closed: that would wait for a blocked write, and it is not ours.
+    """
+
+    def __init__(self, descriptor: int, encoding: str) -> None:
+        self._descriptor = descriptor
+        self._encoding = encoding
+        self._is_cut_off = False
+
+    def __call__(self, line: str) -> None:
+        data = line.encode(self._encoding, "backslashreplace")
+        data = b"\n" + data if self._is_cut_off else data
+        while data:
+            written = os.write(self._descriptor, data)
+            data = data[written:]
+            self._is_cut_off = bool(data)
+
+
+def _writing(stream: TextIO) -> Callable[[str], object]:
+    """Return what writes to the file of `stream`, or to the stream itself if it has none."""
     try:
-        descriptor = stream.fileno()
+        return _File(stream.fileno(), stream.encoding)
     except OSError:
-        return stream
-    # Never closed: that would wait for a blocked write, and the descriptor is not ours.
-    return open(descriptor, "w", encoding=stream.encoding, errors="backslashreplace", closefd=False)
+        return stream.write
 
 
 def _formatter(style: str) -> logging.Formatter:

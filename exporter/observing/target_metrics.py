@@ -30,6 +30,7 @@ from exporter.outcome import (
     StepRecord,
 )
 from exporter.reasons import Reason, pairs_of
+from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import ANY_REQUIRED, Journey, JourneyTiming, ProviderKind, Side, Target, side_of
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
@@ -161,8 +162,8 @@ class TargetMetrics(Collector):
         self._backoff_until = timestamp
 
     def expire_backoff(self, now: float) -> None:
-        """Forget a pause that is over."""
-        if self._backoff_until is not None and self._backoff_until <= now:
+        """Forget a pause that is over, or too far away: then the clock was set back since it began."""
+        if self._backoff_until is not None and not now < self._backoff_until <= now + 2 * MAX_BACKOFF_SECONDS:
             self.version += 1
             self._backoff_until = None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from observing import logfmt
@@ -106,6 +109,36 @@ def test_a_closed_reader_costs_only_its_lines() -> None:
         own.info("lost")
         own.info("kept")
     assert "msg=kept" in stream.getvalue()
+
+
+def test_a_full_disk_costs_only_the_lines_of_that_time_and_they_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, refused, room = os.write, threading.Semaphore(0), 100
+
+    def write(descriptor: int, data: bytes) -> int:
+        nonlocal room
+        if descriptor != stream.fileno():
+            return usual(descriptor, data)
+        if not room:
+            refused.release()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = usual(descriptor, data[:room])
+        room -= written
+        return written
+
+    monkeypatch.setattr(os, "write", write)
+    with (tmp_path / "log").open("w", encoding="utf-8") as stream, logging_alone(stream):
+        for number in range(3):
+            own.info("lost %d %s", number, "x" * 100)
+            assert refused.acquire(timeout=60)
+        room = 10_000
+        own.info("kept")
+    cut_off, *lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert len(cut_off) == 100
+    first, second = map(logfmt.read, lines)
+    assert (first["level"], first["msg"]) == ("warning", "log lines dropped: they could not be written")
+    assert (first["lines"], second["msg"]) == ("3", "kept")
 
 
 @pytest.mark.parametrize("style", ["logfmt", "json"])

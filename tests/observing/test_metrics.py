@@ -276,6 +276,15 @@ def test_a_backoff_is_shown_until_it_ends() -> None:
     assert not page(metrics).has(name)
 
 
+@pytest.mark.parametrize("step", [-3600.0, 3600.0, 86_400.0])
+def test_a_clock_that_is_set_does_not_make_a_backoff_last(step: float) -> None:
+    now = START
+    metrics = some_metrics("emea", wall=lambda: now)
+    metrics.backoff_until("emea", Journey.AUTHORIZE, START + 60)
+    now = START + step
+    assert not page(metrics).has("pingone_flow_backoff_until_timestamp_seconds")
+
+
 def test_the_versions_of_exporter_and_python_are_shown() -> None:
     labels = {"version": __version__, "python_version": platform.python_version()}
     assert page(some_metrics()).series("pingone_flow_exporter_build_info") == [(labels, 1)]
