@@ -114,6 +114,7 @@ class Broken:
         phase: where it ends.
         fields: further settings of the target; None is not set.
         others: answers of other steps, and of paths at a provider that is not PingOne.
+        listed: whether the target is discovered at the destination, instead of configured.
     """
 
     step: str
@@ -124,6 +125,7 @@ class Broken:
     phase: Phase = Phase.TRANSFER
     fields: Mapping[str, str | None] = field(default_factory=dict)
     others: Mapping[str, Play] = field(default_factory=dict)
+    listed: bool = False
 
 
 @cache
@@ -390,9 +392,42 @@ FAULTS += (
 )  # fmt: skip
 
 
+def linked(says: str, play: Play) -> Broken:
+    """Return a row of a discovered target that succeeds with the link to its provider."""
+    return Broken(
+        "initiate", f"discovered, only the link is checked: {says}", play, R.OK, Fault.NONE, listed=True
+    )
+
+
+def of_social_login(kind: str, scope: str) -> Play:
+    """Redirect to a provider of this kind, which has a callback of its own at PingOne."""
+
+    def location(world: World) -> str:
+        callback = world.callback.replace("openid_connect", kind)
+        url = world.authorize_url(redirect_uri=callback, scope=scope)
+        return url.replace(f"{world.source}/as", "https://social.example")
+
+    return redirects(location)
+
+
+FAULTS += (
+    linked("a provider with SAML", SAML),
+    linked("a form that posts a SAML request",
+           page('<form method=post action="https://idp.example/"><input name=SAMLRequest value=x></form>')),
+    linked("a social login, with `openid`: callback `/rp/callback/google`",
+           of_social_login("google", "openid email")),
+    linked("a social login, without `openid`", of_social_login("facebook", "email")),
+    linked("OAuth without `openid`", of_social_login("openid_connect", "email")),
+    linked("OAuth 1", redirects(lambda _: f"https://social.example/oauth?oauth_token={CODE}")),
+)  # fmt: skip
+
+DISCOVERED = f"_partners_{PROVIDER[:4]}"
+"""What the name of a discovered target ends with, after that of its destination."""
+
+
 def name_of(number: int) -> str:
     """Return the name of a row's target."""
-    return f"{FAULTS[number].step}_{number}"
+    return f"{FAULTS[number].step}_{number}{DISCOVERED if FAULTS[number].listed else ''}"
 
 
 def step_of(request: Request, path: str) -> str:
@@ -434,8 +469,19 @@ def environments(authority: Authority, names: frozenset[str] | None = None) -> I
                 continue
             settings = {**SETTINGS, "username": f"{USERNAME}-{name}", **fields}  # one password per user
             given = {field: value for field, value in settings.items() if value is not None}
-            variables |= target_variables(name, worlds[name].url, **given)
+            if name.endswith(DISCOVERED):
+                variables |= destination_variables(name.removesuffix(DISCOVERED), worlds[name].url)
+            else:
+                variables |= target_variables(name, worlds[name].url, **given)
         yield variables
+
+
+def destination_variables(name: str, url: str) -> dict[str, str]:
+    """Return the variables of a destination that is listed."""
+    settings = {
+        "ENVIRONMENT_ID": DESTINATION, "CLIENT_ID": CLIENT, "REDIRECT_URI": APP_URI, "AUTH_URL": url,
+    }  # fmt: skip
+    return {f"FLOW_EXPORTER_DESTINATIONS__{name.upper()}__{key}": value for key, value in settings.items()}
 
 
 SETTINGS = {
