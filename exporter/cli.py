@@ -65,7 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options) or EXIT_OK
     except CommandError as error:
-        print(error, file=sys.stderr)  # noqa: T201  there is no log yet
+        text = str(error)
+        for flag in _flags(options):  # which would override the variable that the text names
+            text = text.replace(f"FLOW_EXPORTER_{'__'.join(FLAGS[flag]).upper()}", flag)
+        print(text, file=sys.stderr)  # noqa: T201  there is no log yet
         return error.exit_status
     except ConfigurationError as error:
         if command is _check_config and options.json:
@@ -315,7 +318,7 @@ def _add_probe(add: _Add) -> None:
     )  # fmt: skip
     probe.add_argument(
         "--every", type=_pause, metavar="DURATION",
-        help="time between rounds, with --watch (default: the shortest interval of the targets)",
+        help="like --watch, with this time between rounds (default: the shortest interval of the targets)",
     )  # fmt: skip
     probe.add_argument("--full", action="store_true", help="print every probe, however many succeeded")
     probe.add_argument(

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -77,6 +78,17 @@ def test_a_port_in_use_is_a_runtime_failure(
     monkeypatch.setattr(exporter.daemon, "run", refuse)
     assert cli.main([]) == 1
     assert capsys.readouterr() == ("", "cannot listen on :9988: in use\n")
+
+
+@pytest.mark.usefixtures("configured")
+def test_an_address_that_cannot_be_listened_on_is_explained_by_its_flag(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert cli.main(["run", "--web.listen-address", address]) == 1
+    hint = "address already in use; is another exporter running? Use --web.listen-address to change it"
+    assert capsys.readouterr() == ("", f"cannot listen on {address}: {hint}\n")
 
 
 @pytest.mark.usefixtures("configured")

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,12 @@ from exporter.simulator import Simulator, demo_environments, demo_script, simula
 
 WEB_PORT = 9988
 CONTROL_PORT = 9989
+PORTS = {
+    "page": WEB_PORT,
+    "Prometheus": DEFAULT_PORT,
+    "Alertmanager": ALERTMANAGER_PORT,
+    "weather": CONTROL_PORT,
+}
 SETTINGS = {
     "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
     "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1900ms",
@@ -115,21 +122,23 @@ def _bind(port: int) -> list[socket.socket]:
         return bind([("127.0.0.1", 0)])
 
 
+def in_use(urls: Mapping[str, str]) -> str | None:
+    """Return a note on the default ports that the demo could not take; None if it has all of them."""
+    moved = [
+        str(port) for name, port in PORTS.items() if urlsplit(urls.get(name, "")).port not in {None, port}
+    ]
+    if not moved:
+        return None
+    plural = "s" if len(moved) > 1 else ""
+    return f"default port{plural} {', '.join(moved)}; the demo listens on the port{plural} above instead"
+
+
 def _print_urls(console: Console, urls: dict[str, str], running: Simulator) -> None:
     environment = next(iter(running.environments))
     change = f'curl -X PUT {running.control_url}/weather/{environment} -d \'{{"weather": "refused"}}\''
     urls |= {"weather": f"{running.control_url}/weather", "change it": change, "end it": "Ctrl-C"}
-    usual = {
-        "page": WEB_PORT,
-        "weather": CONTROL_PORT,
-        "Prometheus": DEFAULT_PORT,
-        "Alertmanager": ALERTMANAGER_PORT,
-    }
-    moved = [
-        str(port) for name, port in usual.items() if urlsplit(urls.get(name, "")).port not in {None, port}
-    ]
-    if moved:
-        urls["in use"] = f"default port {' and '.join(moved)}; the demo uses another one, as above"
+    if note := in_use(urls):
+        urls["in use"] = note
     for name, text in urls.items():
         console.print(f"{name:<12} {text}", highlight=False, markup=False, soft_wrap=True)
     console.print()

@@ -396,7 +396,7 @@ def _write(
     if as_json:
         text = to_json(runs, indent=None if several else 2)
     else:
-        text = to_text(runs, width=width, colors=colors, full=full or not terminal)
+        text = to_text(runs, width=width, colors=colors, full=full or not terminal, brief=several)
         text = f"{rfc3339(time.time())}\n{text}\n" if several else text
     try:
         print(text, file=stream, flush=True)

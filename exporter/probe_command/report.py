@@ -77,7 +77,9 @@ def to_json(runs: Iterable[ProbeRun], *, indent: int | None = 2) -> str:
     return json.dumps({"outcomes": outcomes}, indent=indent)
 
 
-def to_text(runs: Sequence[ProbeRun], *, width: int | None, colors: bool, full: bool = True) -> str:
+def to_text(
+    runs: Sequence[ProbeRun], *, width: int | None, colors: bool, full: bool = True, brief: bool = False
+) -> str:
     """Return a table of all probes, then the details of each failure, then a summary.
 
     Args:
@@ -85,6 +87,7 @@ def to_text(runs: Sequence[ProbeRun], *, width: int | None, colors: bool, full: 
         width: columns of the terminal; None if nothing has to be folded or left out.
         colors: whether to use escape sequences.
         full: whether a long table has rows for probes that are just ok, too.
+        brief: whether also few failures take two lines per cause.
     """
     file = StringIO()
     console = Console(file=file, width=width or _MAX_WIDTH, force_terminal=colors)
@@ -97,7 +100,7 @@ def to_text(runs: Sequence[ProbeRun], *, width: int | None, colors: bool, full: 
         console.print(table)
         notes += more
     failed = [run for run in runs if run.failed]
-    for text in _groups(failed) if len(failed) > _MAX_DETAILED else map(_details, failed):
+    for text in _groups(failed) if brief or len(failed) > _MAX_DETAILED else map(_details, failed):
         console.print()
         for line in text:
             console.print(line, soft_wrap=True)

@@ -30,6 +30,18 @@ def test_the_exporter_listens_on_the_usual_port_or_any_other(taken: int) -> None
         assert wanted.getsockname() == ("127.0.0.1", free)
 
 
+@pytest.mark.parametrize(
+    ("page", "prometheus", "note"),
+    [
+        (9988, 9090, None),
+        (1, 9090, "default port 9988; the demo listens on the port above instead"),
+        (1, 2, "default ports 9988, 9090; the demo listens on the ports above instead"),
+    ],
+)
+def test_a_default_port_that_is_in_use_is_reported(page: int, prometheus: int, note: str | None) -> None:
+    assert stage.in_use({"page": f"http://h:{page}/", "Prometheus": f"http://h:{prometheus}"}) == note
+
+
 def test_any_other_refusal_of_the_system_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 

@@ -150,6 +150,11 @@ def test_many_failures_take_two_lines_per_cause() -> None:
     ]
 
 
+def test_a_brief_report_has_two_lines_of_a_single_failure() -> None:
+    text = to_text([a_run(REFUSED)], width=None, colors=False, brief=True)
+    assert text.split("\n\n")[1:] == [f"emea: server error\n  {REFUSED.detail}", "0 of 1 ok, 1 failed"]
+
+
 def test_a_short_table_leaves_out_many_probes_that_are_ok() -> None:
     runs = [a_run(a_success(), f"t{number:02}") for number in range(40)]
     assert to_text(runs, width=None, colors=False, full=False) == rendered(*runs)

@@ -6,16 +6,22 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
+from harness.variables import target_variables
 from observing.examples import a_failure, a_success, a_target
 
+from exporter import probe_command
 from exporter.outcome import Outcome
-from exporter.probe_command import run_probes, start_delays
+from exporter.probe_command import Selection, run_probes, start_delays
 from exporter.probe_command.report import ProbeRun
 from exporter.reasons import Reason
+from exporter.settings import load
 from exporter.target import Journey, Target
 
 HOST_SPACING = 0.05
@@ -115,3 +121,44 @@ def test_a_bug_is_raised() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         run(runs_on("a"), FakeProber(answer=fail))
     assert caught.group_contains(ZeroDivisionError)
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Restore the handlers of signals, which the command sets."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
+def test_all_rounds_are_probed_by_one_prober_that_remembers_passwords(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another one for each round would send the password of a test account each time."""
+    probers: list[FakeProber] = []
+
+    probes = count(1)
+
+    def answer(target: Target) -> Outcome:
+        if next(probes) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return a_success(target=target.name)
+
+    def make(_contexts: object, *, stalls: object, one_shot: bool) -> FakeProber:
+        assert stalls
+        assert one_shot
+        probers.append(FakeProber(answer=answer))
+        return probers[-1]
+
+    async def warm(_prober: object) -> None:
+        pass
+
+    monkeypatch.setattr(probe_command, "Prober", make)
+    monkeypatch.setattr(probe_command, "warm_up", warm)
+    config = load(target_variables("emea", "http://127.0.0.1:1"), Path("/nowhere"))
+    options: dict[str, Any] = {"watch": True, "every": 0.01, "as_json": True, "full": False}
+    assert probe_command.probe(config, Selection(), **options)
+    assert len(probers) == 1
+    assert len(capsys.readouterr().out.splitlines()) >= 2
