@@ -30,15 +30,9 @@ SILENT: Mapping[str, tuple[frozenset[str], str]] = {
     "overview/Stale probes/C": (frozenset({FOUL_DAY}), "no target is paused in fair weather"),
     "target/Error codes/A": (frozenset({FOUL_DAY}), "no errors in fair weather"),
     "target/Flow statuses/A": (frozenset({FAIR_DAY}), "an application that is deleted gets no flow"),
-    "target/Contract checks/A": (frozenset({FAIR_DAY}), "no flow, nothing to check"),
     **{f"target/Clock skew/{ref}": (frozenset({FAIR_DAY}), "no flow, no time stamp in it") for ref in "ABC"},
-    **{
-        f"target/Metadata and signing keys/{ref}": (frozenset(), "no federation of this day runs discovery")
-        for ref in "ABCD"
-    },
+    "target/Metadata and signing keys/D": (frozenset(), "simulated keys have no certificates"),
     "target/Flow lifetime/A": (frozenset({FAIR_DAY}), "no flow, no lifetime"),
-    "target/Latency quantiles/A": (frozenset({FAIR_DAY}), "successes only"),
-    "target/Latency quantiles/B": (frozenset({FAIR_DAY}), "successes only"),
 }
 """Queries that have nothing to say in some weather: when they have, and what they are about. All others
 answer in fair and foul weather; what they return at night does not matter."""
@@ -285,7 +279,7 @@ def test_a_variable_offers_the_existing_values(day: Day, name: str, variable: di
     offered = day.prometheus.label_values(match["label"], grafana.substituted(match["selector"], values))
 
     expected = {"cluster": {"east"}, "namespace": {"monitoring"}, "job": {"pingone-flow-exporter"}}
-    expected |= {"target": set(FOUL), "journey": {"authorize"}}
+    expected |= {"target": set(FOUL), "journey": {"authorize", "discovery"}}
     expected |= {"owner": {"identity", "payments"}, "tier": {"gold"}}
     assert match["label"] == variable["name"]
     assert set(offered) == expected.get(match["label"], set(offered))

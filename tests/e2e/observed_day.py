@@ -52,6 +52,11 @@ PACE = {
     "FLOW_EXPORTER_DEFAULTS__LATENCY_OBJECTIVE": "300ms",
     "FLOW_EXPORTER_DEFAULTS__LABELS__OWNER": "identity",
 }
+DISCOVERY = {
+    f"FLOW_EXPORTER_TARGETS__{IN_DEPTH.upper()}__JOURNEYS": "authorize,discovery",
+    f"FLOW_EXPORTER_TARGETS__{IN_DEPTH.upper()}__DISCOVERY_INTERVAL": "1s",
+    f"FLOW_EXPORTER_TARGETS__{IN_DEPTH.upper()}__DISCOVERY_TIMEOUT": "950ms",
+}
 LABELS = {
     "FLOW_EXPORTER_TARGETS__STEADY__LABELS__OWNER": "payments",
     "FLOW_EXPORTER_TARGETS__BROKEN__LABELS__TIER": "gold",
@@ -68,6 +73,7 @@ ALERTS = ("PingOneFederationDown", "PingOneCertificateExpiresNow", "PingOneEgres
 SETTLED = 2 * SCRAPE
 """Seconds after which all that was scraped or recorded at a moment can be asked for."""
 
+_AUTHORIZE = f'target="{IN_DEPTH}",step="authorize"'
 _LAST = "pingone_flow_probe_last_result_info"
 _SECONDS = "max by (target) (sum by (target, instance) (pingone_flow_step_last_duration_seconds))"
 _NO_SUCCESS = f'{_LAST}{{target=~"{"|".join(FAILING)}",fault=~"provider|network|configuration"}}'
@@ -77,7 +83,7 @@ FAIR_SIGNS: Mapping[str, float] = {
     f'count({_LAST}{{reason!="ok"}}) or vector(0)': 0,
     f"count({_SECONDS} < 0.3)": len(FOUL),
     f"count({_SUCCESSES} > 3)": len(FOUL),
-    "count(target:pingone_flow_probes_bad:ratio1h)": len(FOUL),
+    "count(count by (target) (target:pingone_flow_probes_bad:ratio1h))": len(FOUL),
     "min(pingone_flow_exporter_egress_up)": 1,
     "count(time() - pingone_flow_probe_last_run_timestamp_seconds > 2.5) or vector(0)": 0,
     "count(ALERTS) or vector(0)": 0,
@@ -93,8 +99,8 @@ FOUL_SIGNS: Mapping[str, float] = {
     f'count({_SECONDS} < 0.3 and on (target) {_LAST}{{target="steady"}})': 1,
     'sum(pingone_flow_probes_slow_total{target="crawling"}) > bool 5': 1,
     # the exporter's own stalls leave no durations
-    f'count(pingone_flow_step_last_duration_seconds{{target="{IN_DEPTH}"}})': len(Phase),
-    f'count(rate(pingone_flow_step_duration_seconds_count{{target="{IN_DEPTH}"}}[{WINDOW}]) > 0)': len(Phase),
+    f"count(pingone_flow_step_last_duration_seconds{{{_AUTHORIZE}}})": len(Phase),
+    f"count(rate(pingone_flow_step_duration_seconds_count{{{_AUTHORIZE}}}[{WINDOW}]) > 0)": len(Phase),
     f'sum(increase(pingone_flow_exporter_probes_skipped_total{{cause="backoff"}}[{WINDOW}])) > bool 3': 1,
     'count(count by (target) (ALERTS{alertname="PingOneFederationDown"}))': len(FAILING),
     'count(time() - pingone_flow_probe_last_run_timestamp_seconds{target!="limited"} > 2.5) or vector(0)': 0,
@@ -161,7 +167,9 @@ def settings_of(variables: Mapping[str, str], *targets: str) -> dict[str, str]:
     """Return the variables of these targets alone."""
     prefixes = tuple(f"FLOW_EXPORTER_TARGETS__{target.upper()}__" for target in targets)
     return PACE | {
-        name: value for name, value in {**variables, **LABELS}.items() if name.startswith(prefixes)
+        name: value
+        for name, value in {**variables, **LABELS, **DISCOVERY}.items()
+        if name.startswith(prefixes)
     }
 
 
