@@ -1,4 +1,4 @@
-"""Take docs/status-page.png: the overview of the demo's nine federations when most of them fail.
+"""Take docs/status-page.png: the overview of the demo when most of its federations fail.
 
     .venv/bin/python docs/screenshot.py
 

@@ -155,6 +155,6 @@ def _weather(running: Simulator, target: str) -> str:
     documents = [
         running.environments[name].weather.as_json() for name in names if name in running.environments
     ]
-    weather = next((each for each in documents if each != {"weather": "healthy"}), documents[0])
+    weather = next((each for each in documents if each != {"weather": "healthy"}), {"weather": "healthy"})
     kind = str(weather.pop("weather"))
     return " ".join([kind, *(f"{name}={value}" for name, value in weather.items())])

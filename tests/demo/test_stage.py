@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
+from harness.simulated import discovered
 
 from exporter.demo import stage
+from exporter.simulator import demo_environments, parse_weather_text, simulator
 
 
 @pytest.fixture
@@ -57,3 +59,20 @@ def test_any_other_refusal_of_the_system_is_not_tried_again(monkeypatch: pytest.
     with pytest.raises(OSError, match="Too many open files"):
         asyncio.run(scenario())
     assert tried == [9989]
+
+
+def test_each_row_shows_the_weather_that_it_meets() -> None:
+    async def scenario() -> dict[str, str]:
+        async with simulator([each for each in demo_environments() if not each.https]) as running:
+            await running.set_weather("hub", parse_weather_text("provider_missing,name=Pilot"))
+            await running.set_weather("travel", parse_weather_text("client_deleted"))
+            rows = ["emea_workforce", "apac_partners", *discovered(demo_environments())]
+            return {row.split("_")[1]: stage._weather(running, row) for row in rows}  # noqa: SLF001  what it shows
+
+    assert asyncio.run(scenario()) == {
+        "workforce": "healthy",
+        "partners": "flaky ratio=0.3",
+        **dict.fromkeys(("archive", "finance", "legal", "partner", "retail"), "healthy"),
+        "pilot": "provider_missing name=Pilot",
+        "travel": "client_deleted",
+    }
