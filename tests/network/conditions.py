@@ -225,7 +225,8 @@ INTRODUCTION = """\
 
 What a network does shows in more than the verdict. `pytest tests/network/test_paths.py` plays all rows to the
 installed command in network namespaces, by netem or, where the kernel has none, by a program that does the
-same, and compares all times with a capture. It needs root.
+same, and compares all times with a capture. It needs root. The rows of IPv6 are played once more from a
+host that has nothing but IPv6.
 
 Between the exporter and Prometheus a partition makes `up` 0 (alert `PingOneExporterAbsent`), and no result is
 lost: probes go on, and the next scrape has all of them in its counters.

@@ -1,9 +1,11 @@
-"""A network of three namespaces, where each address of the provider is behind a path with faults of its own.
+"""A network of namespaces, where each address of the provider is behind a path with faults of its own.
 
     exporter --- router === provider
+    ipv6 -------/
 
 `===` is a pair of virtual Ethernet devices with netem of the kernel (tc-netem(8)) or, since many kernels come
-without it, a pair of TUN devices with a program between that does the same. The router also has NAT64.
+without it, a pair of TUN devices with a program between that does the same. The router also has NAT64, and
+`ipv6` is a host that has nothing else.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from network.nat64 import PREFIX, Translation
 from network.netem import CLEAR, Netem
 
 EXPORTER, EXPORTER_6 = "10.99.0.2", "fd99::2"
+HOST_6, HOST_ROUTER_6 = "fd97::2", "fd97::1"
 NEAR, NEAR_6 = "10.99.0.1", "fd99::1"
 FAR, FAR_6 = "10.98.0.1", "fd98::1"
 PROVIDER, PROVIDER_6 = "10.98.0.2", "fd98::2"
@@ -35,12 +38,15 @@ PROVIDERS, PROVIDERS_6 = "10.99.1.0/24", "fd99:0:0:1::/64"
 """Addresses of the provider; each has a path of its own."""
 UNREACHABLE = "10.99.2.0/24"
 """The router answers that there is no way to these."""
-TRANSLATED = "10.64.0.2"
-"""The exporter's address in IPv4 behind NAT64."""
+TRANSLATED = "10.64.0.0/24"
+TRANSLATIONS = {EXPORTER_6: "10.64.0.2", HOST_6: "10.64.0.3"}
+"""Addresses behind NAT64 that IPv4 sees."""
 
 _BANDS = 16
 _DROP = _BANDS
-_SEED = 17
+_STRAIGHT = CLEAR, Random()
+_SEED = 535
+"""Chosen so that the first SYN of `loss` is lost, and the answer to the first of `asymmetric_loss`."""
 _UNKNOWN = re.compile("kind is unknown|classifier not found", re.IGNORECASE)
 """What tc reports of a module that the kernel lacks."""
 _numbers = count()
@@ -142,12 +148,13 @@ class ProgramLink:
     def __init__(self, router: str, provider: str) -> None:
         self._far = inside(router, lambda: open_tun("far"))
         self._wire = inside(provider, lambda: open_tun("wire"))
-        self._paths: dict[bytes, tuple[Netem, Netem]] = {}
-        self._random = (Random(_SEED), Random(_SEED + 1))
+        self._paths: dict[tuple[int, bytes], tuple[Netem, Random]] = {}
 
     def set(self, address: str, out: Netem, back: Netem) -> None:
         """Set what happens to packets to an address of the provider, and to those that come from it."""
-        self._paths[ip_address(address).packed] = out, back
+        for direction, netem in enumerate((out, back)):
+            random = Random(f"{address} {direction} {_SEED}")
+            self._paths[direction, ip_address(address).packed] = netem, random
 
     def routes(self) -> Mapping[int, Route]:
         """Return what a program has to forward."""
@@ -162,23 +169,25 @@ class ProgramLink:
         return self._hop(self._far, packet, source, 1)
 
     def _hop(self, device: int, packet: bytes, address: bytes, direction: int) -> Hop | None:
-        netem = self._paths.get(address, (CLEAR, CLEAR))[direction]
-        delay = netem.seconds(len(packet), self._random[direction])
+        netem, random = self._paths.get((direction, address), _STRAIGHT)
+        delay = netem.seconds(len(packet), random)
         return None if delay is None else Hop(device, packet, delay)
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The three namespaces.
+    """Names of the namespaces.
 
     Args:
-        exporter: name of the namespace for the command.
+        exporter: for the command.
+        ipv6: for the command where there is no IPv4.
         router: and
-        provider: of the others.
+        provider: what they are connected to.
         link: sets what happens on the way to an address.
     """
 
     exporter: str
+    ipv6: str
     router: str
     provider: str
     link: Link
@@ -196,29 +205,32 @@ def network(
         addresses: of the provider.
     """
     number = f"{os.getpid()}-{next(_numbers)}"
-    exporter, router, provider = (f"{name}-{number}" for name in ("exporter", "router", "provider"))
+    namespaces = {name: f"{name}-{number}" for name in ("exporter", "ipv6", "router", "provider")}
+    exporter, ipv6, router, provider = namespaces.values()
     with ExitStack() as stack:
-        for namespace in (exporter, router, provider):
+        for namespace in namespaces.values():
             run("ip", "netns", "add", namespace)
             stack.callback(run, "ip", "netns", "delete", namespace)
-        stack.callback(_write_hosts(exporter, names))
+        for namespace in (exporter, ipv6):
+            stack.callback(_write_hosts(namespace, names))
         link = make_link(router, provider)
         nat64 = inside(router, lambda: open_tun("nat64"))
         routes = dict(link.routes())
         for device in (*routes, nat64):
             stack.callback(os.close, device)
-        run("ip", "-n", exporter, "link", "add", "wire", "type", "veth", "peer", "near", "netns", router)
-        for namespace, commands in _setup(addresses).items():
-            _batch({"exporter": exporter, "router": router, "provider": provider}[namespace], commands)
+        for namespace, peer in ((exporter, "near"), (ipv6, "near6")):
+            run(*f"ip -n {namespace} link add wire type veth peer {peer} netns {router}".split())
+        for name, commands in _setup(addresses).items():
+            _batch(namespaces[name], commands)
         inside(router, _route)
-        translation = Translation(EXPORTER_6, TRANSLATED)
+        translation = Translation(TRANSLATIONS)
 
         def translate(packet: bytes) -> Hop | None:
             translated = translation.translate(packet)
             return None if translated is None else Hop(nat64, translated)
 
         stack.enter_context(Forwarder({**routes, nat64: translate}))
-        yield Network(exporter, router, provider, link)
+        yield Network(link=link, **namespaces)
 
 
 def _setup(addresses: tuple[str, ...]) -> Mapping[str, list[str]]:
@@ -231,8 +243,14 @@ def _setup(addresses: tuple[str, ...]) -> Mapping[str, list[str]]:
             f"route add {PROVIDERS_6} via {NEAR_6}",
             f"route add {PREFIX} via {NEAR_6}",
         ],
+        "ipv6": [
+            *_up("wire", HOST_6),
+            f"route add {PROVIDERS_6} via {HOST_ROUTER_6}",
+            f"route add {PREFIX} via {HOST_ROUTER_6}",
+        ],
         "router": [
             *_up("near", NEAR, NEAR_6),
+            *_up("near6", HOST_ROUTER_6),
             *_up("far", FAR, FAR_6),
             *_up("nat64"),
             f"route add {PROVIDERS} via {PROVIDER}",

@@ -164,7 +164,7 @@ def played(make_link: Callable[[str, str], Link], directory: Path) -> Iterator[P
             "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
             "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1900ms",
             "FLOW_EXPORTER_DEFAULTS__CA_FILE": str(authority.ca_file),
-            "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "0.0.0.0:0",
+            "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": ":0",
         }
         for each in CONDITIONS:
             url = f"{'https' if each.tls else 'http'}://{each.host}:{PORTS[each.name]}"
