@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,6 +116,18 @@ def test_ambient_variables_make_no_detour(variable: str, monkeypatch: pytest.Mon
     visited = visit(says(GOOD))
     assert visited.finding == OK
     assert visited.resolved == [NAME]
+
+
+def test_no_password_is_taken_from_a_file_of_other_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".netrc", "_netrc"):
+        (tmp_path / name).write_text(f"machine {NAME} login planted password planted\n", encoding="ascii")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    visited = visit(says(GOOD))
+    assert visited.finding == OK
+    assert b"authorization:" not in visited.peer.heads[0].lower()
 
 
 # Time
