@@ -1,5 +1,5 @@
 # The base needs python3 (3.11 or newer) with venv and pip, and CA certificates. All stages use the same base, because
-# a virtual environment only works with the interpreter that created it.
+# a virtual environment only works with the interpreter that created it. The image has no more of it than that needs.
 ARG BASE=python:3.13-slim-bookworm
 # The build fails if this is not the version in exporter/__init__.py, so the label is always correct.
 ARG VERSION=0.2.0
@@ -13,10 +13,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PYTHONPYCACHEPREFIX=/opt/exporter/bytecode
 WORKDIR /src
 COPY requirements.txt ./
-# Without pip: nothing is installed at run time, and what is absent needs no patches.
+# Without pip: nothing is installed at run time, and what is absent needs no patches. Without the dependencies' own
+# programs for the same reason; what stays in bin are links to the interpreter.
 RUN python3 -m venv --without-pip /opt/exporter \
     && python3 -m pip --python /opt/exporter/bin/python install --no-compile \
-        --require-hashes --only-binary :all: --requirement requirements.txt
+        --require-hashes --only-binary :all: --requirement requirements.txt \
+    && find /opt/exporter/bin -type f -delete
 # The official images have no bytecode of the standard library, and a read-only root cannot store any: without this,
 # every start would compile it. Checked by hash, because some builders rewrite modification times.
 RUN /opt/exporter/bin/python -m compileall -q -j 0 --invalidation-mode checked-hash \
@@ -48,7 +50,14 @@ RUN python3 -m pip --python /opt/build/bin/python wheel --no-index --no-deps --n
     && /opt/exporter/bin/python -m compileall -q --invalidation-mode checked-hash /opt/exporter/lib
 
 
-FROM ${BASE}
+# The interpreter and what it loads, without a shell. Depends on the dependencies, not on the exporter's code.
+FROM dependencies AS root
+COPY docs/image_root.py ./
+RUN python3 image_root.py /root/image
+
+
+FROM scratch
+COPY --from=root /root/image /
 COPY --from=dependencies /opt/exporter /opt/exporter
 COPY --from=application /opt/exporter/lib /opt/exporter/lib
 COPY --from=application /opt/exporter/bytecode /opt/exporter/bytecode

@@ -20,6 +20,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' exporter/__init__.py
 BASE ?= $(shell sed -n 's/^ARG BASE=//p' Dockerfile)
 TAG ?= pingone-flow-exporter:$(VERSION)
 IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --layers \
+		$(if $(SOURCE_DATE_EPOCH),--no-cache --timestamp $(SOURCE_DATE_EPOCH)) \
 	|| { docker info >/dev/null 2>&1 && echo docker build; })
 
 # Tests that start programs: Prometheus, promtool, Helm, a browser, an image builder, or the installed command.
@@ -97,7 +98,7 @@ format: setup ## fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-image: ## build the container image; BASE=… sets the base image, TAG=… the name
+image: ## build the container image; BASE=… sets the base image, TAG=… the name, SOURCE_DATE_EPOCH=… all dates
 	@builder="$(IMAGE_BUILDER)"; test -n "$$builder" || { \
 		echo "neither buildah nor a docker daemon found; on Debian: apt-get install buildah" >&2; exit 1; }; \
 	set -x; $$builder --build-arg BASE="$(BASE)" --build-arg VERSION="$(VERSION)" \

@@ -106,13 +106,19 @@ class Builder:
             self.run("buildah", "add", "--quiet", container, str(root), "/")
             self.run("buildah", "commit", "--quiet", "--rm", container, BASE)
 
-    def make_image(self) -> None:
-        """Build the image with `make image`."""
-        self.run("make", "image", f"BASE={BASE}", f"TAG={TAG}")
+    def make_image(self, tag: str = TAG, *, epoch: int | None = None) -> None:
+        """Build the image with `make image`.
 
-    def inspect(self) -> dict[str, Any]:
+        Args:
+            tag: its name.
+            epoch: the date of everything in it; None for today's, and layers that exist already.
+        """
+        dated = [] if epoch is None else [f"SOURCE_DATE_EPOCH={epoch}"]
+        self.run("make", "image", f"BASE={BASE}", f"TAG={tag}", *dated)
+
+    def inspect(self, tag: str = TAG) -> dict[str, Any]:
         """Return the image's configuration in the words of OCI, with the ids of its layers."""
-        document: dict[str, Any] = json.loads(self.run("buildah", "inspect", "--type", "image", TAG))["OCIv1"]
+        document: dict[str, Any] = json.loads(self.run("buildah", "inspect", "--type", "image", tag))["OCIv1"]
         return document
 
     def clear(self) -> None:

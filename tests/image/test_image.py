@@ -135,11 +135,56 @@ def test_it_runs_as_a_numeric_user_and_writes_nothing(container: Container, watc
     assert container.written(USER) == []
 
 
-def test_nothing_can_be_installed_in_it(container: Container) -> None:
-    code, _, errors = container.run_other("/opt/exporter/bin/python", "-m", "pip", "--version")
+def python(container: Container, program: str) -> str:
+    """Return what a program of Python's prints in the container."""
+    code, output, errors = container.run_other("/opt/exporter/bin/python", "-c", program)
+    assert code == 0, errors
+    return output
+
+
+@pytest.mark.parametrize("installer", ["pip", "ensurepip"])
+def test_nothing_can_be_installed_in_it(container: Container, installer: str) -> None:
+    code, _, errors = container.run_other("/opt/exporter/bin/python", "-m", installer, "--version")
 
     assert code == 1
-    assert "No module named pip" in errors
+    assert f"No module named {installer}" in errors
+
+
+def test_there_is_no_program_but_the_exporter_and_its_python(container: Container) -> None:
+    """No shell above all, whatever the base has."""
+    program = (
+        "import os, pathlib\n"
+        "places = ('/bin', '/sbin', '/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt')\n"
+        "files = [file for place in places for file in pathlib.Path(place).rglob('*') if file.is_file()]\n"
+        "print(*{file.name for file in files if os.access(file, os.X_OK) and '.so' not in file.suffixes})\n"
+    )
+    found = set(python(container, program).split())
+
+    assert {name for name in found if not name.startswith("python3")} <= {
+        "python",
+        "pingone-flow-exporter",
+    } | {
+        # Entry points of dependencies, in /opt/exporter/bin.
+        *("dotenv", "httpx", "idna", "markdown-it", "pygmentize", "uvicorn", "cffi-gen-src")
+    }
+    for shell in ("/bin/sh", "/bin/bash", "/bin/busybox"):
+        assert container.run_other(shell, "-c", "true")[0] != 0
+
+
+def test_scanners_find_the_packages_that_files_are_from(container: Container) -> None:
+    program = "print(open('/var/lib/dpkg/status.d/libssl3').read())"
+
+    assert "\nVersion: 3." in python(container, program)
+
+
+def test_it_has_authorities_time_zones_and_name_resolution(container: Container) -> None:
+    program = (
+        "import socket, ssl, zoneinfo\n"
+        "print(len(ssl.create_default_context().get_ca_certs()) > 50, zoneinfo.ZoneInfo('Europe/Berlin'))\n"
+        "print(socket.getaddrinfo('localhost', 80)[0][4][0])\n"
+    )
+
+    assert python(container, program).split()[:2] == ["True", "Europe/Berlin"]
 
 
 def test_a_start_compiles_nothing(container: Container) -> None:
@@ -167,5 +212,15 @@ def test_the_image_has_its_labels(builder: Builder) -> None:
 
 
 def test_a_code_change_reuses_the_dependency_layer(builder: Builder) -> None:
-    """The base, the dependencies, and three small layers of the exporter's own."""
+    """What is left of the base, the dependencies, and three small layers of the exporter's own."""
     assert len(builder.inspect()["rootfs"]["diff_ids"]) == 5
+
+
+@pytest.mark.release
+def test_two_builds_are_the_same_layer_by_layer(builder: Builder) -> None:
+    tags = ("localhost/built:once", "localhost/built:again")
+    for tag in tags:
+        builder.make_image(tag, epoch=1_750_000_000)
+    once, again = map(builder.inspect, tags)
+
+    assert once == again
