@@ -46,6 +46,8 @@ REFUSED = a_failure(
 )
 """A response after a long handshake."""
 
+UNREACHED = "phases that no probe completed: processing, transfer"
+
 
 TABLE = (
     "target  result        status                      code  "
@@ -146,13 +148,18 @@ def test_many_failures_take_two_lines_per_cause() -> None:
     assert text.split("\n\n")[1:] == [
         f"t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 3 more: server error\n  {REFUSED.detail}",
         "other: host name did not resolve\n  tx-1",
+        UNREACHED,
         "0 of 14 ok, 14 failed",
     ]
 
 
 def test_a_brief_report_has_two_lines_of_a_single_failure() -> None:
     text = to_text([a_run(REFUSED)], width=None, colors=False, brief=True)
-    assert text.split("\n\n")[1:] == [f"emea: server error\n  {REFUSED.detail}", "0 of 1 ok, 1 failed"]
+    assert text.split("\n\n")[1:] == [
+        f"emea: server error\n  {REFUSED.detail}",
+        UNREACHED,
+        "0 of 1 ok, 1 failed",
+    ]
 
 
 def test_a_short_table_leaves_out_many_probes_that_are_ok() -> None:
@@ -161,9 +168,8 @@ def test_a_short_table_leaves_out_many_probes_that_are_ok() -> None:
     runs.append(a_run(REFUSED))
     table, _, rest = to_text(runs, width=None, colors=False, full=False).partition("\n\n")
     assert [line.split()[0] for line in table.splitlines()] == ["target", "emea"]
-    assert rest.endswith(
-        "\n\nleft out of the table: 40 ok; --full shows every probe\n\n40 of 41 ok, 1 failed"
-    )
+    note = "left out of the table: 40 ok; --full shows every probe"
+    assert rest.endswith(f"\n\n{note}\n{UNREACHED}\n\n40 of 41 ok, 1 failed")
     runs[-1] = a_run(a_success())
     text = to_text(runs, width=None, colors=False, full=False)
     assert text == "left out of the table: 41 ok; --full shows every probe\n\n41 of 41 ok"
