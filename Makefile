@@ -26,7 +26,8 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 # Tests that start programs: Prometheus, promtool, Helm, a browser, an image builder, or the installed command.
 WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
 
-.PHONY: help venv setup demo test test-busy test-tls unit bench soak lint format image test-tools docs rules pins clean
+.PHONY: help venv setup demo test test-busy test-tls cluster-test unit bench soak lint format image test-tools docs rules \
+	pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +82,11 @@ test-tls: ## run the TLS tests on the image's Python, 3.13, if it is installed
 	$$pip --require-hashes -r requirements.txt; \
 	$$pip -c $(TLS_VENV)/pins.txt hypothesis pytest pytest-timeout pyyaml trustme; \
 	$(TLS_VENV)/bin/python -m pytest $(TLS_TESTS)
+
+# Needs Go and etcd (Debian: golang-go, etcd-server). The API server is built once, into the user's cache.
+cluster-test: setup ## run the chart's tests with a real Kubernetes API server (builds it: 20 minutes of CPU, once)
+	$(BIN)/python tests/cluster/build.py
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 bench: setup ## measure the exporter beside blackbox_exporter (12 minutes; BENCH=--quick takes 2)
 	$(BIN)/python -m benchmarks $(BENCH)

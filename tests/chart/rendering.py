@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ from typing import Any
 
 import helm_python
 import yaml
+
+from exporter import __version__
 
 Manifest = dict[str, Any]
 Values = dict[str, Any]
@@ -171,6 +174,24 @@ def _render(values: str, name: str, namespace: str, chart: Path) -> dict[str, st
 @cache
 def _load(chart: Path) -> helm_python.Chart:
     return helm_python.Chart.load(chart)
+
+
+def parent(directory: Path, dependency: Values, values: Values) -> Path:
+    """Write a chart that depends on this one.
+
+    Args:
+        directory: where its folder is made.
+        dependency: further keys of the dependency, such as `alias`.
+        values: its values.
+    """
+    chart = directory / "umbrella"
+    (chart / "charts").mkdir(parents=True)
+    shutil.copytree(CHART, chart / "charts" / "pingone-flow-exporter")
+    known: Values = {"apiVersion": "v2", "name": "umbrella", "version": "1.0.0"}
+    needed = {"name": "pingone-flow-exporter", "version": __version__, "repository": ""}
+    (chart / "Chart.yaml").write_text(yaml.safe_dump(known | {"dependencies": [needed | dependency]}))
+    (chart / "values.yaml").write_text(yaml.safe_dump(values))
+    return chart
 
 
 def lint(values: Values, *, kube_version: str) -> list[str]:

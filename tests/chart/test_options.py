@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from chart.rendering import CHART, FULL_NAME, ONE, TARGET, Release, render, shape
+from chart.rendering import FULL_NAME, ONE, TARGET, Release, parent, render, shape
 from rule_files import EXPORTER, GRAFANA
 from rules.story import ALERTS
 
@@ -249,17 +248,6 @@ def test_the_check_before_an_upgrade_can_be_switched_off() -> None:
 
 
 # --- as a dependency
-
-
-def parent(directory: Path, dependency: Values, values: Values) -> Path:
-    chart = directory / "umbrella"
-    (chart / "charts").mkdir(parents=True)
-    shutil.copytree(CHART, chart / "charts" / "pingone-flow-exporter")
-    known: Values = {"apiVersion": "v2", "name": "umbrella", "version": "1.0.0"}
-    needed = {"name": "pingone-flow-exporter", "version": __version__, "repository": ""}
-    (chart / "Chart.yaml").write_text(yaml.safe_dump(known | {"dependencies": [needed | dependency]}))
-    (chart / "values.yaml").write_text(yaml.safe_dump(values))
-    return chart
 
 
 def test_a_parent_chart_sets_global_values_a_condition_and_keys_of_its_own(tmp_path: Path) -> None:
