@@ -84,6 +84,16 @@ def test_everything_selects_the_exporters_pods_and_not_the_test(values: Values) 
     assert not any(selector.items() <= check.items() for selector in selectors for check in checks)
 
 
+def test_a_spread_without_a_selector_counts_the_exporters_pods() -> None:
+    """Without one it would count no pods, and spread nothing."""
+    one = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+    own = one | {"labelSelector": {"matchLabels": {"a": "b"}}}
+    release = render(SHARDED | {"topologySpreadConstraints": [one, own]})
+    first, second = release.pods[0]["topologySpreadConstraints"]
+    assert first == one | {"labelSelector": release.workload["spec"]["selector"]}
+    assert second == own
+
+
 def test_an_operators_label_never_breaks_a_selector() -> None:
     stolen = {"app.kubernetes.io/name": "stolen", "app.kubernetes.io/component": "stolen"}
     release = render(ONE | {"podLabels": stolen, "additionalLabels": stolen})

@@ -18,7 +18,9 @@ from harness.waiting import PATIENCE
 UNNAMESPACED = ""
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _BY_SERVER = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
-_OF_SERVICES = ("clusterIP", "clusterIPs", "healthCheckNodePort")
+_OF_SERVICES = ("clusterIP", "clusterIPs", "healthCheckNodePort", "ipFamilies", "ipFamilyPolicy")
+"""The server keeps the last two when a manifest no longer names them."""
+
 _NOT_OF_A_RELEASE = {"Event", "Lease"}
 """Kinds that the API server itself creates at any time."""
 
@@ -110,7 +112,7 @@ class Api:
             raise RefusedError(answer.json()["message"])
         return answer
 
-    def apply(self, manifest: Manifest, *, manager: str = "gitops", dry_run: bool = False) -> Manifest:
+    def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Manifest:
         """Apply an object on the server's side, and return it as it is, or would be, then.
 
         Raises:
@@ -118,7 +120,7 @@ class Api:
                 has another value.
             AssertionError: the server warns, as it does of what is deprecated or against a pod standard.
         """
-        options = {"fieldManager": manager, "fieldValidation": "Strict", "force": "false"}
+        options = {"fieldManager": "gitops", "fieldValidation": "Strict", "force": str(force).lower()}
         options |= {"dryRun": "All"} if dry_run else {}
         answer = self.send("PATCH", self.path(manifest), manifest, **options)
         assert answer.headers.get_list("warning") == []
@@ -197,7 +199,7 @@ def key(manifest: Manifest) -> Key:
 
 
 def plain(manifest: Manifest) -> Manifest:
-    """Return an object without what the server sets to another value each time, and without its status."""
+    """Return an object without its status and what the server sets, to another value each time."""
     copy: Manifest = json.loads(json.dumps(manifest))
     copy.pop("status", None)
     for name in _BY_SERVER:

@@ -132,7 +132,10 @@ spec:
   {{- end }}
   {{- with .Values.topologySpreadConstraints }}
   topologySpreadConstraints:
-    {{- toYaml . | nindent 4 }}
+    {{- $selector := dict "labelSelector" (dict "matchLabels" (include "pingone-flow-exporter.selectorLabels" $ | fromYaml)) }}
+    {{- range . }}
+    - {{- hasKey . "labelSelector" | ternary dict $selector | merge (dict) . | toYaml | nindent 6 }}
+    {{- end }}
   {{- end }}
 {{- end -}}
 
