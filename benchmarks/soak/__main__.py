@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.processes import COMMAND, version_of
 from benchmarks.report import machine
-from benchmarks.soak.report import as_json, judge, table
+from benchmarks.soak.report import as_json, judge, requests_of, runs_of, table
 from benchmarks.soak.run import soak
 from exporter.process import raise_open_file_limit
 
@@ -39,11 +39,12 @@ def main() -> None:
         directory = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         directory.mkdir(parents=True, exist_ok=True)
         soaked = asyncio.run(soak(directory, options.rate, options.minutes * 60, options.seed))
-        rows = judge(soaked)
-    result = {"machine": about, **as_json(soaked, rows)}
+        runs, matched = runs_of(soaked), requests_of(soaked)
+        rows = judge(soaked, runs, matched)
+    print(*(f"{name}: {value}" for name, value in about.items()), "", *table(rows), "", sep="\n", flush=True)
+    result = {"machine": about, **as_json(soaked, rows, runs, matched)}
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(*(f"{name}: {value}" for name, value in about.items()), "", *table(rows), "", sep="\n")
     print(f"JSON: {options.json}")
     sys.exit(0 if result["kept"] else 1)
 

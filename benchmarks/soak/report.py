@@ -51,17 +51,17 @@ class Runs:
     most: int
     completed: int
     logged: int
-    skipped: Counter[str]
+    skipped: dict[str, int]
 
     @property
     def lost(self) -> int:
         """Due runs that were neither completed nor skipped."""
-        return max(0, self.least - self.completed - self.skipped.total())
+        return max(0, self.least - self.completed - sum(self.skipped.values()))
 
     @property
     def doubled(self) -> int:
         """Runs beyond those that were due."""
-        return max(0, self.completed + self.skipped.total() - self.most)
+        return max(0, self.completed + sum(self.skipped.values()) - self.most)
 
 
 def runs_of(soaked: Soaked) -> dict[str, Runs]:
@@ -77,18 +77,31 @@ def runs_of(soaked: Soaked) -> dict[str, Runs]:
                 int(due.latest),
                 completed.get(each.name, Counter()).total(),
                 soaked.log.targets[each.name],
-                skipped.get(each.name, Counter()),
+                dict(skipped.get(each.name, {})),
             )
     return found
 
 
-def judge(soaked: Soaked) -> list[Row]:
-    """Return every row."""
+def requests_of(soaked: Soaked) -> Matched:
+    """Return the exporter's probes beside those that the provider saw."""
     environments = {each.name: each.environments for each in soaked.targets}
-    matched = match(soaked.log.probes, read_seen(soaked.seen), soaked.switches, environments)
+    return match(soaked.log.probes, read_seen(soaked.seen), soaked.switches, environments)
+
+
+def growth_of(soaked: Soaked) -> dict[str, float]:
+    """Return by how much each of what is read of the process has grown."""
+    names = ("megabytes", *MAX_GROWTH)
+    return {
+        name: growth(floor([(each.at, float(getattr(each, name))) for each in soaked.readings]))
+        for name in names
+    }
+
+
+def judge(soaked: Soaked, runs: dict[str, Runs], matched: Matched) -> list[Row]:
+    """Return every row."""
     return [
         *_rows_of_load(soaked),
-        *_rows_of_runs(runs_of(soaked)),
+        *_rows_of_runs(soaked, runs),
         *_rows_of_requests(soaked, matched),
         *_rows_of_page(soaked),
         *_rows_of_process(soaked),
@@ -111,13 +124,19 @@ def _rows_of_load(soaked: Soaked) -> Iterator[Row]:
     yield Row("CPU", f"exporter {cpu:.0f} % of a core, provider {provider_cpu:.0f} %")
 
 
-def _rows_of_runs(runs: dict[str, Runs]) -> Iterator[Row]:
+def _rows_of_runs(soaked: Soaked, runs: dict[str, Runs]) -> Iterator[Row]:
     skipped: Counter[str] = Counter()
     for each in runs.values():
         skipped.update(each.skipped)
-    least, most = sum(each.least for each in runs.values()), sum(each.most for each in runs.values())
+    restarted = {each.name for each in soaked.targets if each.is_restarted}
+    for what, of in (
+        ("runs due, steady targets", [each for name, each in runs.items() if name not in restarted]),
+        ("  targets that reloads restart", [each for name, each in runs.items() if name in restarted]),
+    ):
+        done = sum(each.completed + sum(each.skipped.values()) for each in of)
+        least, most = sum(each.least for each in of), sum(each.most for each in of)
+        yield Row(what, f"{least} to {most} of {len(of)} targets; {done} completed or skipped")
     causes = ", ".join(f"{cause} {count}" for cause, count in sorted(skipped.items()))
-    yield Row("runs due", f"{least} to {most} of {len(runs)} targets that were there all the time")
     yield Row("  completed", str(sum(each.completed for each in runs.values())))
     yield Row("  skipped", causes)
     for what in ("lost", "doubled"):
@@ -156,17 +175,14 @@ def _rows_of_page(soaked: Soaked) -> Iterator[Row]:
 def _rows_of_process(soaked: Soaked) -> Iterator[Row]:
     readings = soaked.readings
     is_judged = soaked.is_full and readings[-1].at - readings[0].at >= MIN_MEASURED_SECONDS
-    for name, unit, bound in (
-        ("megabytes", " MB", MAX_MEMORY_GROWTH_MB),
-        *((name, "", bound) for name, bound in MAX_GROWTH.items()),
-    ):
-        points = [(each.at, float(getattr(each, name))) for each in readings]
-        values = [value for _, value in points]
-        grown = growth(floor(points))
+    bounds = {"megabytes": MAX_MEMORY_GROWTH_MB, **MAX_GROWTH}
+    for name, grown in growth_of(soaked).items():
+        what, unit = ("memory (PSS)", " MB") if name == "megabytes" else (name, "")
+        values = [getattr(each, name) for each in readings]
         yield Row(
-            {"megabytes": "memory (PSS)"}.get(name, name),
+            what,
             f"{min(values):.1f} to {max(values):.1f}{unit}, floor {grown:+.2f}{unit} by least squares",
-            grown <= bound if is_judged else None,
+            grown <= bounds[name] if is_judged else None,
         )
 
 
@@ -209,11 +225,14 @@ def table(rows: list[Row]) -> list[str]:
     return [f"{row.what:<36}{marks[row.kept]:<8}{row.found}" for row in rows]
 
 
-def as_json(soaked: Soaked, rows: list[Row]) -> dict[str, Any]:
+def as_json(soaked: Soaked, rows: list[Row], runs: dict[str, Runs], matched: Matched) -> dict[str, Any]:
     """Return what can be compared with another run."""
     return {
         "kept": all(row.kept is not False for row in rows),
         "rows": [asdict(row) for row in rows],
+        "runs": {name: asdict(each) for name, each in runs.items()},
+        "requests": asdict(matched),
+        "growth": growth_of(soaked),
         "readings": [asdict(each) for each in soaked.readings],
         "unexpected_lines": soaked.log.unexpected[:MAX_SHOWN_LINES],
     }

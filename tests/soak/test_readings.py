@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +150,7 @@ def test_exemplars_and_braces_in_labels_do_not_disturb_the_sums() -> None:
 
 
 def test_runs_beside_those_that_were_due_are_lost_or_doubled() -> None:
-    skipped = Counter({"missed": 2})
+    skipped = {"missed": 2}
     assert [
         (runs.lost, runs.doubled)
         for runs in (Runs(10, 11, completed, completed, skipped) for completed in (7, 8, 9, 10))
