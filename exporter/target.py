@@ -195,7 +195,7 @@ class ListedProvider:
     missing_since: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Target:
     """A source environment that signs users on for a destination environment.
 

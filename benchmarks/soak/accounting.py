@@ -74,13 +74,15 @@ class Probe:
     Args:
         target: its name.
         reason: how it ended.
-        requests: how many requests it has sent.
+        steps: how many it has begun.
+        requests: how many requests it has sent; one that was repeated counts once.
         started_at: when.
         ended_at: when.
     """
 
     target: str
     reason: str
+    steps: int
     requests: int
     started_at: float
     ended_at: float
@@ -157,7 +159,7 @@ def match(
         found.seen += requests
         if one.firsts > 1 or requests > probe.requests + 1:
             found.doubled.append(transaction)
-        elif requests > probe.requests > 1:
+        elif requests > probe.requests and probe.steps > 1:
             found.repeated += 1
         elif requests > probe.requests:
             found.doubled.append(transaction)

@@ -87,6 +87,7 @@ class Log:
         self.probes[transaction] = Probe(
             target=facts["target"],
             reason=facts["reason"],
+            steps=len(steps),
             requests=requests,
             started_at=started_at,
             ended_at=max(seconds(facts["ts"]), started_at + facts["duration_seconds"]),

@@ -70,8 +70,8 @@ def test_each_life_has_its_first_probe() -> None:
     assert (found.earliest, found.latest) == (3, 3)
 
 
-def probe(requests: int = 1) -> Probe:
-    return Probe(target=NAME, reason="ok", requests=requests, started_at=100.0, ended_at=101.0)
+def probe(requests: int = 1, steps: int = 1) -> Probe:
+    return Probe(target=NAME, reason="ok", steps=steps, requests=requests, started_at=100.0, ended_at=101.0)
 
 
 def seen(*paths: str) -> Seen:
@@ -103,13 +103,19 @@ def test_a_request_in_a_queue_that_was_closed_is_not_lost_by_the_exporter() -> N
 
 def test_a_probe_that_begins_twice_is_doubled() -> None:
     assert matched({"a": probe()}, {"a": seen("/", "/")}).doubled == ["a"]
-    assert matched({"a": probe(2)}, {"a": seen("/", "/", "/keys")}).doubled == ["a"]
+    assert matched({"a": probe(2, steps=2)}, {"a": seen("/", "/", "/keys")}).doubled == ["a"]
 
 
 def test_a_later_request_may_be_repeated_once() -> None:
-    found = matched({"a": probe(2)}, {"a": seen("/", "/keys", "/keys")})
+    found = matched({"a": probe(2, steps=2)}, {"a": seen("/", "/keys", "/keys")})
     assert (found.doubled, found.repeated) == ([], 1)
-    assert matched({"a": probe(2)}, {"a": seen("/", "/keys", "/keys", "/keys")}).doubled == ["a"]
+    thrice = seen("/", "/keys", "/keys", "/keys")
+    assert matched({"a": probe(2, steps=2)}, {"a": thrice}).doubled == ["a"]
+
+
+def test_a_request_that_could_not_be_repeated_was_sent_all_the_same() -> None:
+    found = matched({"a": probe(1, steps=2)}, {"a": seen("/", "/keys")})
+    assert (found.doubled, found.repeated) == ([], 1)
 
 
 def test_a_probe_that_the_exporter_never_reported_is_counted_by_environment() -> None:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
+from weakref import WeakKeyDictionary
 
 from exporter.outcome import DAVINCI
 from exporter.probing.judge import judge
@@ -33,7 +34,9 @@ def authorize(target: Target, token: Callable[[], str]) -> Steps:
         target: the federation.
         token: makes a fresh unguessable value of at least 128 bits, 43 URL-safe characters.
     """
-    fixed = _fixed_parts(target)
+    fixed = _known.get(target)
+    if fixed is None:
+        fixed = _known[target] = _fixed_parts(target)
     nonce, state = token(), token()
     verifier = token() if target.pkce else None
     challenge = "" if verifier is None else f"&code_challenge={s256(verifier)}&code_challenge_method=S256"
@@ -64,7 +67,10 @@ class _FixedParts(NamedTuple):
     judge: Judge
 
 
-@lru_cache(maxsize=8192)
+_known: WeakKeyDictionary[Target, _FixedParts] = WeakKeyDictionary()
+"""Of the targets that there are: one that a reload has changed or removed must not stay, with its secrets."""
+
+
 def _fixed_parts(target: Target) -> _FixedParts:
     before = {
         "response_type": "code",

@@ -6,8 +6,10 @@ external authorization request to the IdP*.
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+import weakref
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,7 +24,7 @@ from exporter.probing.journeys.authorize import authorize, s256
 from exporter.probing.messages import Answer, Step, Verdict
 from exporter.probing.probe import fresh_token
 from exporter.reasons import Fault, Reason
-from exporter.target import Journey, Target
+from exporter.target import Journey, SyntheticUser, Target
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -157,6 +159,15 @@ def test_the_judge_knows_that_prompts_are_forbidden(prompt: str | None, *, forbi
     answer = flow_answer({"status": "FAILED", "error": {"code": "login_required"}})
     verdict = first_step(a_target(prompt=prompt), "n", "s").judge(answer)
     assert verdict.fault is (Fault.CONFIGURATION if forbidden else Fault.PROVIDER)
+
+
+def test_a_target_that_is_gone_leaves_nothing() -> None:
+    target = a_target(user=SyntheticUser(username="demo", password="of-a-removed-target"))
+    first_step(target, "nonce", "state")
+    gone = weakref.ref(target)
+    del target
+    gc.collect()
+    assert gone() is None
 
 
 def test_every_journey_can_be_run() -> None:
