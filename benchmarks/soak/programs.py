@@ -24,6 +24,7 @@ from benchmarks.soak.clients import PASSWORD, USER
 from benchmarks.soak.readings import Log
 from benchmarks.soak.scene import Watched, configured
 
+MAX_DESCRIPTORS_AT_REST, MAX_THREADS_AT_REST, MAX_TASKS_AT_REST = 24, 12, 16
 _START_SECONDS = 180.0
 _PATIENCE_SECONDS = 60.0
 _ROOT = Path(__file__).parents[2]
@@ -46,6 +47,15 @@ class Reading:
     descriptors: int
     threads: int
     tasks: int
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it has no more than an exporter with one probe in flight and without clients."""
+        return (
+            self.descriptors <= MAX_DESCRIPTORS_AT_REST
+            and self.threads <= MAX_THREADS_AT_REST
+            and 0 < self.tasks <= MAX_TASKS_AT_REST
+        )
 
 
 @dataclass(frozen=True, slots=True)

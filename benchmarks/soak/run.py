@@ -47,6 +47,7 @@ MAX_FIRST_LAG_SECONDS = 0.1
 """The most punctual of all first probes was not later than this."""
 _HOLD_SECONDS = 15.0
 """How long one probe keeps the exporter from its end, while the others are counted at rest."""
+_REST_SECONDS = 5.0
 _IN_FLIGHT = "pingone_flow_exporter_probes_in_flight"
 
 
@@ -67,7 +68,8 @@ class Soaked:
         log: the exporter's.
         seen: the file of the provider.
         switches: when an environment's port may have dropped requests that waited in its queue.
-        page: at rest, before the end.
+        page: before the end, while one probe runs.
+        at_rest: of the process, then.
         at_the_end: the targets that were configured then.
         visits: of all clients.
         reloads: how many there were.
@@ -90,6 +92,7 @@ class Soaked:
     warm_up: float = 0.0
     switches: dict[str, list[Moment]] = field(default_factory=dict)
     page: Page = field(default_factory=lambda: Page(""))
+    at_rest: Reading | None = None
     at_the_end: dict[str, Watched] = field(default_factory=dict)
     visits: Visits = field(default_factory=Visits)
     reloads: int = 0
@@ -273,7 +276,18 @@ async def _stop(found: Soaked, exporter: Exporter, clock: Clock) -> Moment:
             await asyncio.sleep(0.2)
         # Once more: a page is rendered in pieces, and the number of probes in flight is in the last one.
         found.page = await page()
+    found.at_rest = await _come_to_rest(exporter)
     return stopped
+
+
+async def _come_to_rest(exporter: Exporter) -> Reading:
+    """Return what the process has when all clients have left; it may take a moment to notice that."""
+    give_up = time.monotonic() + _REST_SECONDS
+    while True:
+        reading = exporter.read()  # the number of tasks is that of the time before
+        await asyncio.sleep(0.2)
+        if reading.is_at_rest or time.monotonic() > give_up:
+            return reading
 
 
 async def _ready(exporter: Exporter) -> int | None:
