@@ -43,10 +43,10 @@ class Program:
         """Return the CPU time of all its threads (clock_getcpuclockid(3))."""
         return time.clock_gettime(~self.process.pid << 3 | 2)
 
-    def memory_mb(self) -> float:
-        """Return its proportional set size."""
+    def memory_mb(self, part: str = "Pss") -> float:
+        """Return its proportional set size, or a part of that, as smaps_rollup names it (proc(5))."""
         rollup = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text(encoding="ascii")
-        return int(re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)[0]) / 1000
+        return int(re.findall(rf"^{part}: +(\d+) kB", rollup, re.MULTILINE)[0]) / 1000
 
 
 @dataclass(frozen=True, slots=True)

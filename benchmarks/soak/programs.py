@@ -37,6 +37,8 @@ class Reading:
     Args:
         at: monotonic seconds.
         megabytes: proportional set size.
+        own_megabytes: the part of it that is no file: of a library's pages, the share of this process depends
+            on how many others have them in use.
         descriptors: open ones.
         threads: of the process.
         tasks: of the event loop.
@@ -44,6 +46,7 @@ class Reading:
 
     at: float
     megabytes: float
+    own_megabytes: float
     descriptors: int
     threads: int
     tasks: int
@@ -170,6 +173,7 @@ class Exporter:
         return Reading(
             at=time.monotonic(),
             megabytes=self.program.memory_mb(),
+            own_megabytes=self.program.memory_mb("Pss_Anon"),
             descriptors=sum(1 for _ in (proc / "fd").iterdir()),
             threads=sum(1 for _ in (proc / "task").iterdir()),
             tasks=tasks,

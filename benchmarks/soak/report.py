@@ -16,6 +16,7 @@ MAX_MEMORY_GROWTH_MB = 1.0
 MIN_MEASURED_SECONDS = 300.0
 """A shorter run shows growth and does not judge it: what the exporter keeps of a target is not full yet."""
 _SHOWN = 5
+_MEMORY = {"megabytes": "memory (PSS)", "own_megabytes": "  without files"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def requests_of(soaked: Soaked) -> Matched:
 
 def growth_of(soaked: Soaked) -> dict[str, float]:
     """Return by how much each of what is read of the process has grown."""
-    names = ("megabytes", "descriptors", "tasks", "threads")
+    names = (*_MEMORY, "descriptors", "tasks", "threads")
     return {
         name: growth(floor([(each.at, float(getattr(each, name))) for each in soaked.readings]))
         for name in names
@@ -174,13 +175,13 @@ def _rows_of_process(soaked: Soaked) -> Iterator[Row]:
     readings = soaked.readings
     is_judged = soaked.is_full and readings[-1].at - readings[0].at >= MIN_MEASURED_SECONDS
     for name, grown in growth_of(soaked).items():
-        what, unit = ("memory (PSS)", " MB") if name == "megabytes" else (name, "")
+        what, unit = (_MEMORY[name], " MB") if name in _MEMORY else (name, "")
         values = [getattr(each, name) for each in readings]
         yield Row(
             what,
             f"{min(values):.1f} to {max(values):.1f}{unit}, floor {grown:+.2f}{unit} by least squares",
             # Of the others some come and go with the load: how many stay is seen when it is over.
-            grown <= MAX_MEMORY_GROWTH_MB if is_judged and name == "megabytes" else None,
+            grown <= MAX_MEMORY_GROWTH_MB if is_judged and name == "own_megabytes" else None,
         )
     rest = soaked.at_rest
     if rest is not None:
