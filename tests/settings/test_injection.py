@@ -13,7 +13,7 @@ from settings.example import EMEA, NOWHERE, P, T, errors
 from settings.test_secrecy import EVERY_NAME
 
 from exporter.probing.journeys import JOURNEYS
-from exporter.settings import Config, ConfigurationError, load
+from exporter.settings import FLAGS, Config, ConfigurationError, load
 
 BREAKS = ("\r\n", "\n", "\r", "\0", "\v", "\x7f", "\x85")
 ON_THE_WIRE = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
@@ -28,6 +28,13 @@ def test_no_variable_may_contain_a_line_break_or_another_control_character(name:
     for line_break in BREAKS:
         value = f"{EMEA.get(name, 'a')}{line_break}X-Planted: b"
         assert CONTROL in "".join(errors({**EMEA, name: value})), repr(line_break)
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_no_flag_may_either(flag: str) -> None:
+    for line_break in BREAKS:
+        with pytest.raises(ConfigurationError, match=f"^{flag}: {CONTROL}"):
+            load(EMEA, NOWHERE, {flag: f"a{line_break}X-Planted: b"})
 
 
 def test_no_secret_file_no_configuration_file_and_no_json_may_either(tmp_path: Path) -> None:

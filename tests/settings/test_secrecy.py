@@ -24,7 +24,7 @@ EVERY_NAME = sorted(
     {
         line.split("`")[1].replace("<NAME>", "EMEA").replace("<KEY>", "OWNER").replace("<FIELD>", field)
         for line in reference().splitlines()
-        if line.startswith("| `")
+        if line.startswith("| `FLOW_EXPORTER_")
         for field in ("INTERVAL", "AUTH_URL", "LABELS__X")
     }
 )
