@@ -24,7 +24,7 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 	|| { docker info >/dev/null 2>&1 && echo docker build; })
 
 # Tests that start programs: Prometheus, promtool, Helm, a browser, an image builder, or the installed command.
-WITH_PROCESSES := chart dashboards e2e faults harness_tests image rules test_install.py test_main.py
+WITH_PROCESSES := chart dashboards e2e faults harness_tests image network rules test_install.py test_main.py
 
 .PHONY: help venv setup demo test test-busy test-tls cluster-test unit bench soak lint format image test-tools docs rules \
 	pins clean

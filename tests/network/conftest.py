@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from faults.name_server import unable
 from network.namespaces import missing
 from network.wire import Wire
 from network.wire import wire as make_wire
@@ -16,6 +17,6 @@ REASON = missing()
 def wire() -> Iterator[Wire]:
     """A network that the test controls."""
     if REASON is not None:
-        pytest.skip(REASON)
+        unable(REASON)
     with make_wire() as made:
         yield made

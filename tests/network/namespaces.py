@@ -34,8 +34,8 @@ def missing() -> str | None:
     """Return why these tests cannot run here, if they cannot."""
     if os.geteuid() != 0:
         return "needs root: it makes a network namespace"
-    if shutil.which("ip") is None:
-        return "needs ip (make test-tools installs iproute2)"
+    if shutil.which("ip") is None or shutil.which("tc") is None:
+        return "needs ip and tc (make test-tools installs iproute2)"
     if not Path("/dev/net/tun").exists():
         return "needs /dev/net/tun"
     made = subprocess.run(["ip", "netns", "add", f"try-{os.getpid()}"], capture_output=True, check=False)

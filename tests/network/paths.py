@@ -221,6 +221,7 @@ def network(
         for namespace, peer in ((exporter, "near"), (ipv6, "near6")):
             run(*f"ip -n {namespace} link add wire type veth peer {peer} netns {router}".split())
         for name, commands in _setup(addresses).items():
+            inside(namespaces[name], _allow_ipv6)
             _batch(namespaces[name], commands)
         inside(router, _route)
         translation = Translation(TRANSLATIONS)
@@ -266,6 +267,11 @@ def _setup(addresses: tuple[str, ...]) -> Mapping[str, list[str]]:
             f"route add default via {FAR_6}",
         ],
     }
+
+
+def _allow_ipv6() -> None:
+    """Switch IPv6 on: a machine may have switched it off for all new namespaces."""
+    Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("0", encoding="ascii")
 
 
 def _route() -> None:
