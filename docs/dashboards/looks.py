@@ -73,6 +73,13 @@ LABEL_WORDS = {
         "warning": ("warning", "orange"),
         "info": ("info", "blue"),
     }),
+    "state": words({
+        "watched": ("watched", "green"),
+        "link_only": ("link only", "blue"),
+        "filtered": ("filtered", "text"),
+        "over_limit": ("over limit", "orange"),
+        "missing": ("missing", "red"),
+    }),
     "status": words({
         "operational": ("operational", "green"),
         "degraded_performance": ("degraded performance", "yellow"),

@@ -8,7 +8,7 @@ from rule_files import THRESHOLDS
 
 from dashboards import shared
 from dashboards.frame import JOURNEY, LINKS, OWNER, SCOPE, TARGETS, TIER, dashboard
-from dashboards.looks import BUDGET, EXPIRY, HALF, SENTENCE_COLORS, STATE_WORDS, TARGET_UID, WIDE
+from dashboards.looks import BUDGET, EXPIRY, SENTENCE_COLORS, STATE_WORDS, TARGET_UID, WIDE
 from dashboards.panels import Layout, Query, bars, lines, sentences, timeline
 from dashboards.promql import (
     KEY,
@@ -49,7 +49,7 @@ def overview() -> Dashboard:
             "Objectives": [_budget(), _burn(), _slow()],
             "Latency": [shared.latency_cells(), _quantiles(), shared.phases()],
             "Results": [shared.results(), shared.statuses(), _reasons()],
-            "Freshness and the vendor's word": [_freshness(), _vendor()],
+            "Freshness, destinations and the vendor's word": [_freshness(), _providers(), _vendor()],
         },
     )
 
@@ -236,13 +236,38 @@ def _expiry() -> Panel:
     return rows(layout, labels, [days], sort="days left", link=TARGET_UID, none="nothing is known to expire")
 
 
+def _providers() -> Panel:
+    layout = Layout(
+        title="Providers of destinations",
+        description="Identity providers that each destination lists, by what the exporter does about them: "
+        "watched; link only, where only the way to the provider is checked; filtered, by INCLUDE, EXCLUDE "
+        "or a disabled target; over limit; missing, of those that were there or that EXPECT names. And how "
+        "long ago they were listed. Empty without destinations.",
+        width=7,
+    )
+    labels = {"destination": "destination", "state": "state", "cluster": "cluster"}
+    by = ", ".join(labels)
+    count = f"sum by ({by}) ({series('pingone_flow_destination_providers')}) > 0"
+    listed = worst(
+        series("pingone_flow_destination_last_refresh_success_timestamp_seconds"), "destination, cluster"
+    )
+    known = f"time() - (0 * ({count}) + on (destination, cluster) group_left () {listed})"
+    return rows(
+        layout,
+        labels,
+        [Column("providers", count, "none"), Column("listed", known, "s")],
+        sort="state",
+        none="none",
+    )
+
+
 def _vendor() -> Panel:
     layout = Layout(
         title="Vendor's status page",
         description="What the vendor's own status page shows for the components that the settings name, and "
         "how long ago it was read. It lags behind what it reports, and changes nothing else here. Empty "
         "without FLOW_EXPORTER_STATUS_PAGE__URL.",
-        width=HALF,
+        width=7,
     )
     labels = {"component": "component", "status": "status", "page": "page", "cluster": "cluster"}
     by = ", ".join(labels)
@@ -260,7 +285,7 @@ def _freshness() -> Panel:
         description="Time since each federation was last probed, also in intervals. Red: it is stale, "
         "and its current state is unknown. Federations that are paused after a rate limit are "
         "not stale; the last column shows for how much longer.",
-        width=HALF,
+        width=10,
     )
     last = age("pingone_flow_probe_last_run_timestamp_seconds")
     interval = worst(series("pingone_flow_target_interval_seconds"))

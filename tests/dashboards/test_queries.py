@@ -222,6 +222,13 @@ def test_an_owner_sees_the_own_federations_only(day: Day) -> None:
     assert offered(tier="gold") == {"broken"}
 
 
+def test_the_providers_of_a_destination_are_counted_by_state(day: Day) -> None:
+    for moment in (FAIR_DAY, FOUL_DAY):
+        assert legends(day, "overview/Providers of destinations/A", moment) == {"hub | filtered | east": 7}
+        (listed,) = legends(day, "overview/Providers of destinations/B", moment).values()
+        assert 0 <= listed < 3600
+
+
 def test_a_state_shows_the_fault(day: Day) -> None:
     states = legends(day, "overview/State of every federation/A", FOUL_DAY)
 

@@ -22,7 +22,7 @@ from harness.waiting import poll
 from rules.story import DOCUMENTS
 
 from exporter.outcome import Phase
-from exporter.simulator import plain_environments
+from exporter.simulator import demo_environments, plain_environments
 
 FOUL: Mapping[str, Mapping[str, Any]] = {
     "steady": {"weather": "healthy"},
@@ -61,6 +61,8 @@ LABELS = {
     "FLOW_EXPORTER_TARGETS__STEADY__LABELS__OWNER": "payments",
     "FLOW_EXPORTER_TARGETS__BROKEN__LABELS__TIER": "gold",
 }
+UNWATCHED = {"FLOW_EXPORTER_DESTINATIONS__HUB__EXCLUDE": "."}
+"""A destination that lists seven providers; none of them becomes a federation of this day."""
 WINDOW = "5s"
 """What Grafana would make of $__rate_interval: a few scrapes, and a few probes."""
 
@@ -178,7 +180,8 @@ def lived(directory: Path) -> Iterator[Day]:
     """Let the weather change, and return when what belongs to each has been seen."""
     need_tool("prometheus")
     names = [*FOUL, CANARY]
-    world = [
+    hub = [each for each in demo_environments() if "hub" in {each.name, each.port_of}]
+    world = hub + [
         replace(environment, name=name, https=name in SECURE)
         for name, environment in zip(names, plain_environments(len(names)), strict=True)
     ]
@@ -201,11 +204,15 @@ def lived(directory: Path) -> Iterator[Day]:
 
 def _pods(simulated: Simulated, directory: Path) -> list[Daemon]:
     canary = simulated.variables[f"FLOW_EXPORTER_TARGETS__{CANARY.upper()}__AUTH_URL"]
-    status_page = {name: value for name, value in simulated.variables.items() if "STATUS_PAGE" in name}
+    others = {
+        name: value
+        for name, value in {**simulated.variables, **UNWATCHED}.items()
+        if name.startswith(("FLOW_EXPORTER_STATUS_PAGE__", "FLOW_EXPORTER_DESTINATIONS__"))
+    }
     return [
         Daemon(variables, directory=directory / name, logs=directory / f"{name}-logs")
         for name, variables in (
-            ("first", settings_of(simulated.variables, *FOUL) | status_page),
+            ("first", settings_of(simulated.variables, *FOUL) | others),
             (
                 "second",
                 settings_of(simulated.variables, *OF_BOTH_PODS) | {"FLOW_EXPORTER_EGRESS_CHECK_URL": canary},
