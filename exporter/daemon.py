@@ -238,7 +238,7 @@ class Daemon:
             return self._report(trigger, before)
         except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
             self._metrics.config_loaded(good=False)
-            self._errors.report(Part.RELOAD, "reload failed: a bug in the exporter", error, trigger=trigger)
+            self._errors.report(Part.RELOAD, "reload failed", error, trigger=trigger)
             return ReloadResult(good=False, text="reload failed: a bug in the exporter; see its log")
         finally:
             self._cooldown_until = loop.time() + COOLDOWN_SECONDS

@@ -1,10 +1,10 @@
-"""Bugs of ours: counted by the part that failed, and logged with their traceback.
+"""Bugs of ours, and what we lack: counted by the part that failed, and logged with the traceback.
 
 A bug that shows with one target must not cost the others anything. So the caller of a part catches what it
 raises, reports it here, and goes on.
 
     except Exception as error:
-        errors.report(Part.OBSERVER, "observer failed: a bug in the exporter", error, target=target.name)
+        errors.report(Part.OBSERVER, "observer failed", error, target=target.name)
 
 A bug may show with every probe of a thousand targets: each is logged once, and once an hour while it lasts.
 """
@@ -23,6 +23,15 @@ MAX_REMEMBERED = 256
 """Bugs by kind and place. Beyond that they are forgotten, and logged again."""
 
 _log = logging.getLogger(__name__)
+
+
+_NO_THREAD = "can't start new thread"
+"""Python's text; there is no type for it."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Return whether there was no memory or no thread to be had, which is no bug."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == _NO_THREAD)
 
 
 class Part(StrEnum):
@@ -62,7 +71,7 @@ class InternalErrors:
 
         Args:
             part: where it was noticed.
-            message: what failed.
+            message: what failed, as in `reload failed`.
             error: the exception; its text, which may quote a URL, is not logged.
             facts: what else to log.
         """
@@ -76,7 +85,8 @@ class InternalErrors:
             self._logged.clear()
         self._logged[bug] = now, 0
         repeated = {"repeated": since} if since else {}
-        _log.error(message, exc_info=error, extra={"part": part.value, **facts, **repeated})
+        cause = "resource exhausted" if is_shortage(error) else "a bug in the exporter"
+        _log.error(f"{message}: {cause}", exc_info=error, extra={"part": part.value, **facts, **repeated})
 
 
 def _place(error: BaseException) -> tuple[str, int]:

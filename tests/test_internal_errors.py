@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from observing import logfmt
 from observing.logs import written
 
@@ -44,7 +45,12 @@ def test_a_bug_is_one_line_with_its_traceback_and_without_its_text() -> None:
     logged = logfmt.read(line)
     del logged["ts"]
     assert logged.pop("exception").endswith(f"> {__file__}:{first.__code__.co_firstlineno + 1} first")
-    assert logged == {"level": "error", "msg": "observer failed", "part": "observer", "target": "emea"}
+    assert logged == {
+        "level": "error",
+        "msg": "observer failed: a bug in the exporter",
+        "part": "observer",
+        "target": "emea",
+    }
     assert SECRET not in line
 
 
@@ -73,6 +79,14 @@ def test_a_bug_that_goes_on_is_logged_again_after_an_hour_with_how_often_it_show
             report(Part.JOB, first)
 
     assert [logfmt.read(line).get("repeated") for line in written(for_hours)] == [None, "2", None]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")], ids=repr)
+def test_what_we_lack_is_not_called_a_bug(error: Exception) -> None:
+    errors = InternalErrors()
+    (line,) = written(lambda: errors.report(Part.JOB, "periodic job failed", error))
+    assert logfmt.read(line)["msg"] == "periodic job failed: resource exhausted"
+    assert errors.counts[Part.JOB] == 1
 
 
 def test_an_exception_that_was_never_raised_is_a_bug_as_well() -> None:

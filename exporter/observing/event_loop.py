@@ -62,7 +62,7 @@ class LoopWatch:
             try:
                 self._report(max(0.0, lag))
             except Exception as error:  # noqa: BLE001  without samples, each timeout would pass for our stall
-                self._errors.report(Part.OBSERVER, "loop watch failed: a bug in the exporter", error)
+                self._errors.report(Part.OBSERVER, "loop watch failed", error)
 
     def stalls(self, since: float) -> list[tuple[float, float]]:
         """Return start and end of each stall of more than 50 ms after `since`."""

@@ -132,7 +132,7 @@ class Exposition:
         try:
             families = tuple([sample_lines(family, exemplars=exemplars) for family in target.collect()])
         except Exception as error:  # noqa: BLE001  a bug that one target shows must not cost the others theirs
-            message = "cannot render the metrics of a target: a bug in the exporter"
+            message = "cannot render the metrics of a target"
             self._errors.report(Part.METRICS, message, error, target=target.target.name)
             return
         self._texts[target] = _Text(target.version, self._clock(), families)

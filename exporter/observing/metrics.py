@@ -114,7 +114,7 @@ class Metrics(Collector):
                 if metrics.target.user is not None:
                     metrics.sign_on_suspended(self._suspended(metrics.target) is not None)
             except Exception as error:  # noqa: BLE001  its bug must not cost the other targets their metrics
-                message = "cannot read the state of a target: a bug in the exporter"
+                message = "cannot read the state of a target"
                 self.errors.report(Part.METRICS, message, error, target=metrics.target.name)
         known, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
         # A format that is never asked for is never rendered.
@@ -137,13 +137,13 @@ class Metrics(Collector):
             try:
                 families = list(part())
             except Exception as error:  # noqa: BLE001  a bug of ours must not cost the targets their metrics
-                message = "cannot collect metrics of the exporter: a bug in the exporter"
+                message = "cannot collect metrics of the exporter"
                 self.errors.report(Part.METRICS, message, error)
             else:
                 yield from families
         counted = CounterMetricFamily(
             "pingone_flow_exporter_internal_errors_total",
-            "Bugs in the exporter, by the part that failed; each is logged with its traceback.",
+            "Bugs in the exporter, and lack of memory or threads, by the part that failed; see its log.",
             labels=("part",),
         )
         for where, count in self.errors.counts.items():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import h11
 
+from exporter.internal_errors import is_shortage
 from exporter.outcome import Phase
 from exporter.probing.stream import OWN_SHORTAGE
 from exporter.probing.timing import DeadlineError, OwnDelayError
@@ -99,10 +100,10 @@ def is_bug(error: BaseException) -> bool:
 
 
 def own_shortage(error: BaseException | None) -> str | None:
-    """Return the name of the errno if this machine ran out of descriptors, memory or local ports."""
+    """Return the name of the errno if this machine ran out of descriptors, memory, threads or local ports."""
     for link in _chain(error):
-        if isinstance(link, MemoryError):
-            return "ENOMEM"
+        if is_shortage(link):
+            return "ENOMEM" if isinstance(link, MemoryError) else "EAGAIN"
         if isinstance(link, OSError) and link.errno in OWN_SHORTAGE and not isinstance(link, ssl.SSLError):
             return errno.errorcode[link.errno]
     return None

@@ -399,7 +399,7 @@ class Schedule:
         try:
             return await self._probe(job.target, job.journey)
         except Exception as error:  # noqa: BLE001  a bug of ours must not end the schedule
-            message = "probe run failed: a bug in the exporter"
+            message = "probe run failed"
             self._errors.report(Part.PROBE, message, error, target=job.target.name)
             return internal_outcome(
                 job.target.name,
@@ -423,7 +423,7 @@ class Schedule:
         try:
             notify(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  likewise
-            message = "observer failed: a bug in the exporter"
+            message = "observer failed"
             self._errors.report(Part.OBSERVER, message, error, target=job.target.name)
 
     def backs_off(self, target: Target, journey: Journey) -> bool:
@@ -466,7 +466,7 @@ class Schedule:
         except asyncio.CancelledError:  # by `stop`; APScheduler would log it as an error
             return
         except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
-            self._errors.report(Part.JOB, "periodic job failed: a bug in the exporter", error, job=job.name)
+            self._errors.report(Part.JOB, "periodic job failed", error, job=job.name)
         finally:
             self._periodic_tasks.discard(task)
 

@@ -127,7 +127,10 @@ def _metrics(metrics: Callable[[bool], Awaitable[bytes]]) -> Endpoint:
         body = await metrics(form is Format.OPENMETRICS)
         if not compressed:
             return body
-        return await asyncio.to_thread(gzip.compress, body, COMPRESSION_LEVEL, mtime=0)
+        try:
+            return await asyncio.to_thread(gzip.compress, body, COMPRESSION_LEVEL, mtime=0)
+        except RuntimeError:  # no thread can be started: better a late loop than no metrics
+            return gzip.compress(body, COMPRESSION_LEVEL, mtime=0)
 
     bodies = {key: SingleFlight(partial(render, *key)) for key in product(Format, (False, True))}
 
@@ -346,7 +349,7 @@ class ErrorMiddleware:
                 raise
             await PlainTextResponse("shutting down", status_code=503)(scope, receive, send)
         except Exception as error:  # noqa: BLE001  the daemon goes on whatever a callable raises
-            message = "cannot answer a request: a bug in the exporter"
+            message = "cannot answer a request"
             request = {"method": scope["method"], "path": scope["path"]}
             self._errors.report(Part.PAGE, message, error, **request)
             if not started:

@@ -165,7 +165,7 @@ class _Server:
                 _log.warning("cannot accept connections: %s", error.strerror)
                 await asyncio.sleep(_ACCEPT_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001  else the port would be dead for good
-                self._errors.report(Part.PAGE, "cannot accept a connection: a bug in the exporter", error)
+                self._errors.report(Part.PAGE, "cannot accept a connection", error)
                 await asyncio.sleep(_ACCEPT_RETRY_SECONDS)
 
     def _start(self, sock: socket.socket) -> None:

@@ -13,7 +13,14 @@ import pytest
 from harness.certificates import unknown_issuer
 
 from exporter.outcome import Phase
-from exporter.probing.failure import BodyError, ProxyError, ResolutionError, own_shortage, read_failure
+from exporter.probing.failure import (
+    BodyError,
+    ProxyError,
+    ResolutionError,
+    is_bug,
+    own_shortage,
+    read_failure,
+)
 from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.reasons import FAULTS, Fault, Reason
 
@@ -132,6 +139,31 @@ def test_a_shortage_on_our_own_machine_is_ours_also_as_the_cause(number: int, ph
         assert read_failure(error, phase) == (Reason.INTERNAL, Fault.EXPORTER)
         assert own_shortage(error) == errno.errorcode[number]
     assert own_shortage(OSError(errno.ECONNREFUSED, "refused")) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "name"), [(MemoryError(), "ENOMEM"), (RuntimeError("can't start new thread"), "EAGAIN")]
+)
+def test_a_lack_of_memory_or_threads_is_no_bug_but_ours_all_the_same(error: Exception, name: str) -> None:
+    assert own_shortage(error) == name
+    assert not is_bug(error)
+    assert read_failure(error, Phase.RESOLVE) == (Reason.INTERNAL, Fault.EXPORTER)
+
+
+@pytest.mark.parametrize(
+    ("error", "bug"),
+    [
+        (ValueError(), True),
+        (RuntimeError("other"), True),
+        (OwnDelayError(), False),
+        (DeadlineError(), False),
+        (ConnectionResetError(), False),
+        (OSError(errno.EMFILE, "out of descriptors"), False),
+    ],
+    ids=repr,
+)
+def test_a_bug_is_what_no_peer_network_or_machine_explains(error: Exception, *, bug: bool) -> None:
+    assert is_bug(error) is bug
 
 
 def test_a_deadline_that_passed_amid_a_shortage_is_still_a_timeout() -> None:

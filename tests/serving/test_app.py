@@ -137,6 +137,16 @@ def test_metrics_are_compressed_once_for_concurrent_scrapes_in_a_thread_at_level
     assert len(calls) <= 2
 
 
+def test_metrics_are_compressed_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def failing(*_: object, **_named: object) -> bytes:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(asyncio, "to_thread", failing)
+    response = ask(showing(b"up 1\n"), "/metrics", headers=GZIP)
+    assert (response.status_code, response.headers["content-encoding"]) == (200, "gzip")
+    assert response.content == b"up 1\n"
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_compressed_page_is_the_same_page(path: str) -> None:
     plain, compressed = (ask(with_targets(), path, headers=headers) for headers in (PLAIN, GZIP))
