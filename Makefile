@@ -26,8 +26,8 @@ IMAGE_BUILDER ?= $(shell command -v buildah >/dev/null && echo buildah build --l
 # Tests that start programs: Prometheus, promtool, Helm, a browser, an image builder, or the installed command.
 WITH_PROCESSES := chart dashboards e2e faults harness_tests image network rules test_install.py test_main.py
 
-.PHONY: help venv setup demo test test-busy test-tls cluster-test unit bench soak lint format image test-tools docs rules \
-	pins clean
+.PHONY: help venv setup demo test test-busy test-slow test-tls cluster-test unit bench soak lint format image test-tools \
+	docs rules pins clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,9 @@ IMAGE_PYTHON ?= $(shell for p in python3.13 "$$HOME"/.pyenv/versions/3.13.*/bin/
 TLS_VENV := $(VENV)/3.13
 TLS_TESTS := $(addprefix tests/,test_tls.py probing/test_ssl_contexts.py probing/test_certificate.py \
 	probing/test_exchange_failures.py serving/test_tls_connections.py)
+
+test-slow: setup ## run the tests that take minutes, among them a thousand reloads
+	$(BIN)/python -m pytest -m slow
 
 test-tls: ## run the TLS tests on the image's Python, 3.13, if it is installed
 	@if test -z "$(IMAGE_PYTHON)"; then echo "skipped: the TLS tests on Python 3.13, which is not installed"; exit; fi; \

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from harness.mount import Mount
 from harness.variables import target_variables
 
 from exporter.config_files import ConfigFiles, count_changes
@@ -148,6 +149,37 @@ def test_the_configuration_is_read_again_after_the_first_look_at_a_file_that_was
     assert files.loads == 2
     files.files.read()
     assert files.loads == 3
+
+
+def test_a_mount_that_is_swapped_in_the_middle_of_a_read_is_read_again(tmp_path: Path) -> None:
+    mount, swaps = Mount(tmp_path / "mount"), 3
+    mount.put({"flows.yaml": "log: {level: info}\n"})
+    variables = {
+        "FLOW_EXPORTER_CONFIG_FILE": str(tmp_path / "mount" / "flows.yaml"),
+        **target_variables("emea", "http://127.0.0.1:1"),
+    }
+
+    def read_and_swap() -> Config:
+        nonlocal swaps
+        config = load(variables, tmp_path)
+        if swaps:
+            swaps -= 1
+            mount.put({"flows.yaml": f"log: {{level: {'debug' if swaps else 'warning'}}}\n"})
+        return config
+
+    async def scene() -> None:
+        files = ConfigFiles(load(variables, tmp_path), read_and_swap, sleep=no_wait)
+        levels = []
+        while await files.changed(config := files.read()):
+            levels.append(config.log.level)
+        assert (config.log.level, swaps) == ("warning", 0)
+        assert "warning" not in levels
+
+    asyncio.run(scene())
+
+
+async def no_wait(_: float) -> None:
+    """Take no time."""
 
 
 def test_targets_are_compared_by_name(tmp_path: Path) -> None:

@@ -67,6 +67,22 @@ def test_the_script_writes_what_is_compared(tmp_path: Path, monkeypatch: pytest.
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == "text é \n"
 
 
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+PROOFS = re.findall(r"`([\w/]+\.py)::(\w+)`", RELIABILITY)
+
+
+def test_every_row_about_reliability_has_a_test_that_exists() -> None:
+    rows = [row for row in RELIABILITY.splitlines() if row.startswith("| ") and " | what happens" not in row]
+    assert len(rows) > 30
+    assert [row for row in rows if ".py::test_" not in row] == []
+    missing = [
+        f"{file}::{test}"
+        for file, test in PROOFS
+        if f"def {test}(" not in (ROOT / "tests" / file).read_text(encoding="utf-8")
+    ]
+    assert missing == []
+
+
 def _documents() -> list[Path]:
     return [
         path

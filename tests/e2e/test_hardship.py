@@ -89,7 +89,7 @@ def test_runs_due_during_a_stop_are_accounted_for(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A daemon with standard error to a pipe that is no longer read.
+    """A daemon with standard output and error to a pipe that is no longer read.
 
     Args:
         process: the daemon.
@@ -120,7 +120,7 @@ def unread(directory: Path, environment: dict[str, str]) -> Iterator[Unread]:
             cwd=directory,
             env=clean_environment(directory, settings | environment),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=writer,
             stderr=writer,
         )
         try:

@@ -39,7 +39,7 @@ EXPIRY = "pingone_flow_tls_certificate_expiry_timestamp_seconds"
 WRITTEN_AT = "pingone_flow_exporter_config_last_reload_success_timestamp_seconds"
 INTERVAL = 2.0
 PACE = {"interval": "2s", "timeout": "900ms"}
-RELOADS = 100
+OPEN_FILES, MEMORY = "process_open_fds", "process_resident_memory_bytes"
 
 
 def source(name: str) -> str:
@@ -85,8 +85,14 @@ def reload(running: Daemon) -> str:
     return response.text.removesuffix("\n")
 
 
-def test_a_hundred_reloads_under_load_neither_lose_nor_double_a_probe(
-    started: Callable[[Mapping[str, str]], Daemon], file: Path, http_server: Factory[..., HttpServer]
+@pytest.mark.parametrize(
+    "reloads", [100, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
+)
+def test_many_reloads_under_load_neither_lose_nor_double_a_probe(
+    started: Callable[[Mapping[str, str]], Daemon],
+    file: Path,
+    http_server: Factory[..., HttpServer],
+    reloads: int,
 ) -> None:
     server = http_server()
 
@@ -111,15 +117,19 @@ def test_a_hundred_reloads_under_load_neither_lose_nor_double_a_probe(
         }
 
     running = started(round_of(0))
-    for number in range(1, RELOADS + 1):
+    halfway = running.metrics()
+    for number in range(1, reloads + 1):
         write(file, round_of(number))
         reload(running)
         page = running.metrics()
         shown = [name for name in coming if page.has(PROBES, target=name)]
         assert shown == (coming if number % 2 else [])
         assert page.has("pingone_flow_target_info", target="labelled", round=f"r{number}")
+        halfway = page if number == reloads // 2 else halfway
+    assert page.total(OPEN_FILES) < halfway.total(OPEN_FILES) + 40, "reloads leave files open"
+    assert page.total(MEMORY) < halfway.total(MEMORY) + 10e6, "reloads leave memory behind"
 
-    page, requests = at_rest(running, server, file, round_of(RELOADS))
+    page, requests = at_rest(running, server, file, round_of(reloads))
     asked = {name: of_target(name, requests) for name in (*steady, *changing, "labelled")}
     cancelled = 0.0
     for name in (*steady, "labelled"):

@@ -232,6 +232,40 @@ def test_each_broken_state_is_logged_once_and_the_old_pair_kept(
     run(scenario())
 
 
+def test_a_pair_that_is_written_piece_by_piece_is_taken_once_it_is_whole(pair: Pair) -> None:
+    """Certificate first, key first, half of either, or one in place of the other: the old pair stays."""
+    renewed = pair.authority.issue_cert(*LOCAL)
+    certificate = b"".join(pem.bytes() for pem in renewed.cert_chain_pems)
+    key = renewed.private_key_pem.bytes()
+    files = pair.directory / "server.crt", pair.directory / "server.key"
+    old = tuple(file.read_bytes() for file in files)
+    states = [
+        *((certificate[:size], old[1]) for size in (0, 1, len(certificate) // 2, len(certificate) - 30)),
+        (certificate, old[1]),
+        (old[0], key),
+        *((certificate, key[:size]) for size in (0, len(key) // 2, len(key) - 30)),
+        (key, certificate),
+        (old[1], old[0]),
+    ]
+
+    async def scenario() -> None:
+        security = PortSecurity(WebSecurity(tls=pair.tls()))
+        before = security.context
+        for state in states:
+            for file, content in zip(files, state, strict=True):
+                file.write_bytes(content)
+            await security.renew_certificate()
+            assert security.context is before
+            with pytest.raises(TlsFileError):
+                PortSecurity(WebSecurity(tls=pair.tls()))
+        for file, content in zip(files, (certificate, key), strict=True):
+            file.write_bytes(content)
+        await security.renew_certificate()
+        assert security.context is not before
+
+    run(scenario())
+
+
 def test_a_plain_port_has_nothing_to_renew() -> None:
     run(PortSecurity().renew_certificate())
 
