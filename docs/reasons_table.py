@@ -60,7 +60,10 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
         "possibly none",
         "a TLS-inspecting proxy, or a certificate authority missing here (`CA_FILE`)",
     ),
-    (Reason.TIMEOUT, Fault.NETWORK): ("sign-on hangs", "packet loss or a firewall on the path"),
+    (Reason.TIMEOUT, Fault.NETWORK): (
+        "sign-on hangs",
+        "packet loss or a firewall on the path; in phase `tls` its MTU, too",
+    ),
     (Reason.TIMEOUT, Fault.PROVIDER): ("sign-on hangs", "PingOne's status page: the request arrived"),
     (Reason.PROTOCOL, Fault.NETWORK): (
         "a browser error page",

@@ -103,7 +103,7 @@ _TEXTS: Mapping[Reason, Mapping[Fault, str]] = {
         Fault.NETWORK: "TLS handshake failed or issuer not trusted",
     },
     Reason.TIMEOUT: {
-        Fault.NETWORK: "no connection in time",
+        Fault.NETWORK: "network timeout",
         Fault.PROVIDER: "no response in time",
     },
     Reason.PROTOCOL: {
