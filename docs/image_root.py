@@ -17,17 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 EXPORTER = Path("/opt/exporter")
-NOT_IMPORTED = {
-    "ensurepip",
-    "idlelib",
-    "lib2to3",
-    "pydoc_data",
-    "site-packages",
-    "test",
-    "tkinter",
-    "turtledemo",
+LEFT_OUT = {
+    *("__pycache__", "ensurepip", "idlelib", "lib2to3", "pydoc_data"),
+    *("site-packages", "test", "tkinter", "turtledemo"),
 }
-"""Of the standard library; ensurepip would bring pip back."""
+"""Of the standard library. Its bytecode is in /opt/exporter, and ensurepip would bring pip back."""
 TREES = (
     "/etc/pki",
     "/etc/ssl",
@@ -60,7 +54,7 @@ def needed() -> Iterator[Path]:
     standard = [
         path
         for path in Path(sysconfig.get_path("stdlib")).rglob("*")
-        if not path.is_dir() and not NOT_IMPORTED & set(path.parts)
+        if not path.is_dir() and path.suffix != ".a" and not LEFT_OUT & set(path.parts)
     ]
     yield from standard
     programs = [interpreter, *(path for path in (*standard, *EXPORTER.rglob("*")) if ".so" in path.suffixes)]
