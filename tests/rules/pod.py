@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
+from exporter.internal_errors import Part
 from exporter.observing import Metrics
 from exporter.outcome import (
     CHECKS,
@@ -53,6 +54,7 @@ class Sky:
         silent: nothing happens at all, nor is it counted: the schedule is dead.
         step: of a federation that fails.
         suspends: sign-on is suspended from now on.
+        bug: the part of the exporter that fails meanwhile.
     """
 
     reason: Reason = Reason.OK
@@ -70,6 +72,7 @@ class Sky:
     silent: bool = False
     step: str = "callback"
     suspends: bool = False
+    bug: Part | None = None
 
 
 FAIR = Sky()
@@ -279,6 +282,8 @@ class _Life:
         if cause is not None:
             self._metrics.run_skipped(watched.name, watched.journey, cause, 1)
             return
+        if sky.bug is not None:
+            self._metrics.errors.report(sky.bug, "failed", ValueError())
         self._metrics.probe_started(sky.lag)
         self._metrics.observe(_outcome(watched, sky, due))
         self._metrics.probe_ended()

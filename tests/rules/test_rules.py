@@ -35,6 +35,7 @@ ABOUT_THE_EXPORTER = {
     "PingOneScheduleLagging",
     "PingOneProbesSkipped",
     "PingOneProbesStalled",
+    "PingOneExporterInternalErrors",
     "PingOneEgressDown",
     "PingOneConfigReloadFailed",
     "PingOneVendorReportsProblem",

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from rules.pod import CUT_OFF, DEAD, FAIR, LIMITED, Pod, Sky, Watched
+from rules.pod import CUT_OFF, DEAD, FAIR, LIMITED, Pod, Sky, Watched, now_and_then
 from rules.story import Story, Text, always, promtool_major
 
+from exporter.internal_errors import Part
 from exporter.outcome import SkipCause
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ STALE = "PingOneProbesStale emea"
 LAGGING = f"PingOneScheduleLagging {HERE}"
 SKIPPED = f"PingOneProbesSkipped {HERE}"
 STALLED = f"PingOneProbesStalled {HERE}"
+BUG = f"PingOneExporterInternalErrors {HERE}"
 DOWN = "PingOneFederationDown emea"
 EGRESS = f"PingOneEgressDown {HERE}"
 REFUSED = f"PingOneConfigReloadFailed {HERE}"
@@ -319,6 +321,26 @@ def test_the_tickets_have_the_share_and_the_instance(
     text = Text(alert=alert, labels=INSTANCE, description=description)
 
     Story(pods=[Pod(watched=[emea({0: sky})])], until=30, texts={30: text}).verify(tmp_path)
+
+
+# --- bugs
+
+
+def test_a_bug_is_a_ticket_for_an_hour(tmp_path: Path) -> None:
+    weather = now_and_then(Sky(bug=Part.OBSERVER), 10)
+
+    tell(tmp_path, Pod(watched=[emea(weather)]), firing=always(0, 15) | always(17, 69, BUG) | always(72, 75))
+
+
+def test_the_ticket_about_bugs_has_their_number_and_the_parts(tmp_path: Path) -> None:
+    weather = now_and_then(Sky(bug=Part.METRICS), 5, 10)
+    description = (
+        f"{HERE} had 2 internal errors in the last hour, 2 in metrics; its log has the traceback. To "
+        f"investigate, run: curl -s http://{HERE}/metrics | grep -E 'internal_errors|resident_memory'"
+    )
+    text = Text(alert="PingOneExporterInternalErrors", labels=INSTANCE, description=description)
+
+    Story(pods=[Pod(watched=[emea(weather)])], until=62, texts={62: text}).verify(tmp_path)
 
 
 # --- cut off
