@@ -57,6 +57,8 @@ def test_no_command_prints_a_secret(tmp_path: Path) -> None:
     quiet = {**SETTINGS, "FLOW_EXPORTER_LOG__LEVEL": "debug"}
     for command, status in (
         (["check-config"], 0),
+        (["check-config", "--json"], 0),
+        (["check-config", "--full"], 0),
         (["check-config", "--list-providers"], 1),
         (["probe", "--json"], 1),
         (["probe", "--destination", "hub"], 1),
