@@ -7,11 +7,16 @@ built before the schedule starts, and shared.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from exporter.files import file_digests
 from exporter.target import Target
+
+_Contexts = Mapping["_Setting", tuple[Sequence[bytes], ssl.SSLContext]]
+"""By setting: digests of the files that were read, and the context."""
 
 
 class SSLContexts:
@@ -19,31 +24,37 @@ class SSLContexts:
 
     Args:
         targets: the targets to build contexts for.
+        earlier: contexts of before, which are used again if their files have not changed: generations of them
+            would leave megabytes of free memory between each other.
 
     Raises:
         OSError: a file cannot be read, or is not a certificate (`ssl.SSLError` is one).
     """
 
-    def __init__(self, targets: Iterable[Target]) -> None:
+    def __init__(self, targets: Iterable[Target], earlier: _Contexts = MappingProxyType({})) -> None:
         # The system's, even when every target has a file: the warm-up's own target has none.
         settings = {_Setting(), *(each for target in targets for each in _settings(target))}
-        self._contexts = {setting: _context(setting) for setting in settings}
-        self._earlier: Mapping[_Setting, ssl.SSLContext] = {}
+        # Digests first: what changes in between is then noticed by the next renewal.
+        digests = file_digests({file for setting in settings for file in setting.files})
+        self._contexts, self._earlier = {}, earlier
+        for setting in settings:
+            read = [digests[file] for file in setting.files]
+            known = earlier.get(setting)
+            if known is None or known[0] != read:
+                known = read, _context(setting)
+            self._contexts[setting] = known
 
     def renewed(self, targets: Iterable[Target]) -> SSLContexts:
-        """Return the contexts of other targets, rebuilt, because the content of a file may have changed.
+        """Return the contexts of other targets; files with a new content are read again.
 
-        It also has the contexts of before: their targets are probed until the reload is complete.
+        Those of before are there for one generation: their targets are probed until the reload is complete.
         """
-        contexts = SSLContexts(targets)
-        contexts._earlier = self._contexts  # one generation, not a chain of them
-        return contexts
+        return SSLContexts(targets, self._contexts)
 
     def __call__(self, target: Target) -> ssl.SSLContext:
         """Return the context that `target` is probed with."""
         setting = _setting(target)
-        context = self._contexts.get(setting)
-        return self._earlier[setting] if context is None else context
+        return (self._contexts.get(setting) or self._earlier[setting])[1]
 
 
 def verified_context(ca_file: Path | None) -> ssl.SSLContext:
@@ -61,6 +72,13 @@ class _Setting(NamedTuple):
     ca_file: Path | None = None
     client_certificate_file: Path | None = None
     client_key_file: Path | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """What decides about the context: the files, or instead of an authority's the system's."""
+        system = ssl.get_default_verify_paths()
+        authorities = (system.cafile, system.capath) if self.ca_file is None else ()
+        return [*(file for file in self if file is not None), *(Path(path) for path in authorities if path)]
 
 
 def _setting(target: Target) -> _Setting:

@@ -224,6 +224,28 @@ def test_a_changed_authority_file_is_reloaded(tmp_path: Path) -> None:
     ]
 
 
+def test_contexts_whose_files_have_not_changed_are_used_again(system: System, authority: Authority) -> None:
+    shutil.copy(authority.ca_file, system.file)
+    client = authority.client()
+    targets = [
+        a_target(),
+        a_target(ca_file=authority.ca_file),
+        a_target(
+            ca_file=authority.ca_file, client_certificate_file=client.certificate, client_key_file=client.key
+        ),
+    ]
+    trust = SSLContexts(targets)
+    again = trust.renewed(targets).renewed(targets)
+    assert [again(target) for target in targets] == [trust(target) for target in targets]
+    for changed, affected in ((client.key, {2}), (authority.ca_file, {1, 2}), (system.file, {0})):
+        with changed.open("a") as file:
+            file.write("\n")
+        trust, again = again, again.renewed(targets)
+        assert {number for number, each in enumerate(targets) if again(each) is not trust(each)} == affected
+    shutil.copy(authority.ca_file, system.directory / "0a1b2c3d.0")
+    assert again.renewed(targets)(targets[0]) is not again(targets[0])
+
+
 def test_targets_of_before_keep_their_contexts_until_the_next_renewal(authority: Authority) -> None:
     old, new = a_target(ca_file=authority.ca_file), a_target(name="new")
     trust = SSLContexts([old])
