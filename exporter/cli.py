@@ -11,13 +11,14 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from exporter import __version__
+from exporter.completion import SHELLS, completion
 from exporter.durations import parse_duration
-from exporter.process import CommandError
+from exporter.process import CommandError, write_output
 from exporter.settings import FLAGS, Config, ConfigurationError, load
 
 EXIT_OK, EXIT_FAILED, EXIT_INVALID = 0, 1, 2
@@ -26,33 +27,6 @@ MIN_PAUSE_SECONDS = 1.0
 
 _Command = Callable[[argparse.Namespace], int | None]
 _PROGRAM = "pingone-flow-exporter"
-_SHELLS = ("bash", "zsh", "fish")
-_BASH = """\
-_pingone_flow_exporter() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} command="" words="" each
-  COMPREPLY=()
-  for each in "${{COMP_WORDS[@]:1:$((COMP_CWORD-1))}}"; do
-    case $each in {names}) command=$each; break ;; esac
-  done
-  case ${{COMP_WORDS[COMP_CWORD-1]}} in
-    --log.level) words="debug info warning error" ;;
-    --log.format) words="logfmt json" ;;
-    --*.file|--script) return ;;
-    *) case $command in
-      "") words="{commands}" ;;
-{cases}
-    esac ;;
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
-}}
-complete -o default -F _pingone_flow_exporter {program}
-"""
-_ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
-_FISH = """\
-complete -c {program} -n __fish_use_subcommand -a '{commands}'
-{cases}
-"""
-"""Completions have no more than words, so no library is needed for them: shtab has 1,500 lines."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,15 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(text, file=sys.stderr)  # noqa: T201  there is no log yet
         return error.exit_status
     except ConfigurationError as error:
-        if command is _check_config and options.json:
-            from exporter.check_config import errors_to_json  # noqa: PLC0415  see below
-
-            print(errors_to_json(error.errors))  # noqa: T201  the command's output
-            return EXIT_INVALID
         print(error, file=sys.stderr)  # noqa: T201  there is no log yet
-        if command is _check_config:
-            count = len(error.errors)
-            print(f"{count} error{'' if count == 1 else 's'}", file=sys.stderr)  # noqa: T201  likewise
         return EXIT_INVALID
 
 
@@ -97,28 +63,34 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    config = _reader(options)()
+    from exporter.check_config import check_config, errors_to_json  # noqa: PLC0415
+
+    try:
+        config = _reader(options)()
+    except ConfigurationError as error:
+        if options.json:
+            write_output(errors_to_json(error.errors))
+        else:
+            count = len(error.errors)
+            print(f"{error}\n{count} error{'' if count == 1 else 's'}", file=sys.stderr)  # noqa: T201  likewise
+        return EXIT_INVALID
     if options.list_providers:
         from exporter.probe_command import list_now  # noqa: PLC0415
 
         text, done = list_now(config)
     else:
-        from exporter.check_config import check_config  # noqa: PLC0415
-
         report = check_config(config, full=options.full)
         text, done = report.json if options.json else report.text, True
         for warning in () if options.json else report.warnings:
             print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  apart from the output
-    try:
-        print(text, flush=True)  # noqa: T201  the command's output
-    except BrokenPipeError:  # the reader has read enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    write_output(text)
     return EXIT_OK if done else EXIT_FAILED
 
 
 def _probe(options: argparse.Namespace) -> int:
     config = _reader(options)()
-    from exporter.probe_command import Selection, probe  # noqa: PLC0415
+    from exporter.probe_command import probe  # noqa: PLC0415
+    from exporter.probe_command.selection import Selection  # noqa: PLC0415
 
     done = probe(
         config,
@@ -152,26 +124,13 @@ def _simulate(options: argparse.Namespace) -> None:
 def _completion(options: argparse.Namespace) -> None:
     """Print a shell's completion, or what that calls: the names of all targets."""
     if options.shell == "targets":
-        config = _reader(options)()
-        print(*sorted(target.name for target in config.enabled), sep="\n")  # noqa: T201  likewise
-        return
-    usages = {name: each.format_usage() for name, each in options.commands.items()}
-    words = {
-        name: " ".join(["--help", *re.findall(r"--[a-z][\w.-]+", text)]) for name, text in usages.items()
-    }
-    words["probe"] += f" $({_PROGRAM} completion targets 2>/dev/null)"
-    words["completion"] += f" {' '.join(_SHELLS)}"
-    if options.shell == "fish":
-        words["probe"] = words["probe"].replace("$(", "(")
-        form, text = "complete -c {program} -n '__fish_seen_subcommand_from {0}' -a '{1}'", _FISH
+        write_output("\n".join(sorted(target.name for target in _reader(options)().enabled)))
     else:
-        form, text = '      {0}) words="{1}" ;;', _BASH if options.shell == "bash" else f"{_ZSH}{_BASH}"
-    cases = "\n".join(form.format(*each, program=_PROGRAM) for each in words.items())
-    commands = " ".join([*words, "--help", "--version", *FLAGS])
-    print(text.format(program=_PROGRAM, commands=commands, names="|".join(words), cases=cases), end="")  # noqa: T201  likewise
+        usages = {name: each.format_usage() for name, each in options.commands.items()}
+        write_output(completion(options.shell, _PROGRAM, usages))
 
 
-_WITH_SETTINGS = (_run, _check_config, _probe, _completion)
+_WITH_SETTINGS = (_run, _check_config, _probe)
 
 
 def _reader(options: argparse.Namespace) -> Callable[[], Config]:
@@ -219,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
     """Return what parses the command line."""
     top = argparse.ArgumentParser(
         prog=_PROGRAM,
-        description="Watches PingOne federations with synthetic OIDC authorize requests.",
+        description="Probes federations between PingOne environments, and exposes Prometheus metrics.",
         epilog="Flags override environment variables, which override files; see docs/settings.md.\n\n"
         + _epilog("1 runtime failure", "--config.file=flows.yaml", "check-config --help"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -243,23 +202,11 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     examples = "run --config.file=flows.yaml", "run --web.listen-address=:9988 --log.format=json"
-    add(
-        "run",
-        _run,
-        "probe on a schedule and serve metrics (the default)",
-        _epilog("1 runtime failure", *examples),
-    )
-    _add_check_config(add)
-    _add_probe(add)
-    _add_demo(add)
-    _add_simulate(add)
-    examples = (
-        "completion bash >>~/.bash_completion",
-        f"completion fish >~/.config/fish/completions/{_PROGRAM}.fish",
-    )
-    shell = add("completion", _completion, "print the completion for a shell", _epilog("", *examples))
-    shell.add_argument("shell", choices=[*_SHELLS, "targets"], metavar="{bash,zsh,fish}")
-    shell.set_defaults(commands=commands.choices)
+    meaning = "probe on a schedule and serve metrics (the default)"
+    add("run", _run, meaning, _epilog("1 runtime failure", *examples))
+    for add_command in (_add_check_config, _add_probe, _add_demo, _add_simulate):
+        add_command(add)
+    _add_completion(add, commands.choices)
     return top
 
 
@@ -270,92 +217,76 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the settings that are flags; one that is not given does not hide one before the command."""
     flags = parser.add_argument_group("settings")
     add = partial(flags.add_argument, default=argparse.SUPPRESS)
-    add("--config.file", dest="--config.file", metavar="FILE", help="YAML file of all settings")
+    add("--config.file", dest="--config.file", metavar="FILE", help="YAML file with settings")
     add("--web.listen-address", dest="--web.listen-address", action="append", metavar="HOST:PORT",
         help="address to listen on (default: :9988); may be repeated")  # fmt: skip
-    add("--web.config.file", dest="--web.config.file", metavar="FILE", help="TLS and basic auth")
+    add("--web.config.file", dest="--web.config.file", metavar="FILE", help="TLS and basic auth (YAML)")
     add("--log.level", dest="--log.level", metavar="LEVEL", help="debug, info (default), warning or error")
     add("--log.format", dest="--log.format", metavar="FORMAT", help="logfmt (default) or json")
 
 
 def _epilog(failure: str, *examples: str) -> str:
-    statuses = [text for text in ("0 ok", failure, "2 invalid configuration or arguments") if text]
     lines = [f"  {_PROGRAM} {example}" for example in examples]
-    return "\n".join(["examples:", *lines, "", f"exit status: {', '.join(statuses)}"])
+    status = f"exit status: 0 ok, {failure}, 2 invalid configuration or arguments"
+    return "\n".join(["examples:", *lines, "", status])
 
 
 def _add_check_config(add: _Add) -> None:
     examples = "check-config --config.file=flows.yaml", "check-config --json | jq .warnings"
-    epilog = _epilog("1 a listing failed", *examples)
-    meaning = "validate offline; print what would run, or every error"
-    check = add("check-config", _check_config, meaning, epilog)
-    output = check.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="print JSON, errors and warnings included")
-    output.add_argument("--full", action="store_true", help="print all settings of each target, however many")
-    output.add_argument("--list-providers", action="store_true", help="list each destination's providers now")
+    meaning = "validate the configuration offline; show what would run, or every error"
+    check = add("check-config", _check_config, meaning, _epilog("1 a listing failed", *examples))
+    option = partial(check.add_mutually_exclusive_group().add_argument, action="store_true")
+    option("--json", help="print JSON, errors and warnings included")
+    option("--full", help="print all settings of each target, however many")
+    option("--list-providers", help="ask each destination which identity providers it offers")
 
 
 def _add_probe(add: _Add) -> None:
     examples = "probe emea apac", "probe 'emea_*' --label owner=identity", "probe emea --watch --every 10s"
     epilog = _epilog("1 a probe failed (with --watch: in the last round)", *examples)
-    probe = add("probe", _probe, "probe each target once and exit", epilog)
-    probe.add_argument(
-        "targets",
-        nargs="*",
-        metavar="TARGET",
-        help="name or quoted pattern; default: all, discovered ones too",
-    )
-    probe.add_argument(
-        "--destination", action="append", default=[], metavar="NAME", help="probe each provider that it lists"
-    )
-    probe.add_argument(
-        "--label", action="append", default=[], type=_label, metavar="NAME=VALUE",
-        help="only targets with this label; may be repeated",
-    )  # fmt: skip
-    probe.add_argument(
-        "--watch", action="store_true",
-        help="probe again and again until Ctrl-C; a test account signs on in the first round only",
-    )  # fmt: skip
-    probe.add_argument(
-        "--every", type=_pause, metavar="DURATION",
-        help="like --watch, with this time between rounds (default: the shortest interval of the targets)",
-    )  # fmt: skip
-    probe.add_argument("--full", action="store_true", help="print every probe, however many succeeded")
-    probe.add_argument(
-        "--json",
-        action="store_true",
-        help="print JSON, in the format of the API; with --watch, a line per round",
-    )
+    option = add("probe", _probe, "probe each target once and exit", epilog).add_argument
+    meaning = "name or quoted pattern (default: all, including discovered targets)"
+    option("targets", nargs="*", metavar="TARGET", help=meaning)
+    meaning = "probe all targets that this destination lists; may be repeated"
+    option("--destination", action="append", default=[], metavar="NAME", help=meaning)
+    meaning = "only targets with this label; may be repeated"
+    option("--label", action="append", default=[], type=_label, metavar="NAME=VALUE", help=meaning)
+    meaning = "probe again and again until Ctrl-C; a test account signs on in the first round only"
+    option("--watch", action="store_true", help=meaning)
+    meaning = "like --watch, with a round every DURATION (default: the shortest interval of the targets)"
+    option("--every", type=_pause, metavar="DURATION", help=meaning)
+    option("--full", action="store_true", help="print every probe, however many succeeded")
+    meaning = "print JSON, in the format of the API; with --watch, a line per round"
+    option("--json", action="store_true", help=meaning)
 
 
 def _add_demo(add: _Add) -> None:
-    meaning = "run exporter and simulator together; needs no configuration"
+    meaning = "run the exporter and the simulator together; no configuration needed"
     epilog = _epilog("1 runtime failure", "demo --duration 30s", "demo --prometheus")
-    demo = add("demo", _demo, meaning, epilog)
-    demo.add_argument("--duration", type=_duration, metavar="30s", help="stop after this duration")
-    demo.add_argument(
-        "--prometheus",
-        action="store_true",
-        help="also start Prometheus with the alerts, and Alertmanager if installed",
-    )
+    option = add("demo", _demo, meaning, epilog).add_argument
+    option("--duration", type=_duration, metavar="30s", help="stop after this duration")
+    meaning = "also start Prometheus with the alerts, and Alertmanager if installed"
+    option("--prometheus", action="store_true", help=meaning)
 
 
 def _add_simulate(add: _Add) -> None:
-    meaning = "run the simulator alone, and print settings to probe it"
-    examples = "simulate --script weather.yaml", "simulate --weather emea=refused"
-    simulate = add("simulate", _simulate, meaning, _epilog("1 a port is in use", *examples))
-    simulate.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    simulate.add_argument(
-        "--control-port", type=_port, default=0, metavar="PORT", help="of the control API (default: any free)"
-    )
-    simulate.add_argument(
-        "--environments", type=int, metavar="N", help="number of healthy environments, not the demo's"
-    )
-    simulate.add_argument(
-        "--weather",
-        action="append",
-        default=[],
-        metavar="NAME=KIND[,PARAMETER=VALUE]",
-        help="weather at the start; may be repeated",
-    )
-    simulate.add_argument("--script", type=Path, metavar="weather.yaml", help="weather over time")
+    meaning = "run the simulator only, and print the settings to probe it"
+    examples = "simulate --script weather.yaml", "simulate --weather us_retail=slow,ms=800"
+    option = add("simulate", _simulate, meaning, _epilog("1 runtime failure", *examples)).add_argument
+    option("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    meaning = "port of the control API (default: any free port)"
+    option("--control-port", type=_port, default=0, metavar="PORT", help=meaning)
+    meaning = "run N healthy environments instead of those of the demo"
+    option("--environments", type=int, metavar="N", help=meaning)
+    meaning = "what an environment does at the start; may be repeated"
+    option("--weather", action="append", default=[], metavar="NAME=KIND[,PARAMETER=VALUE]", help=meaning)
+    option("--script", type=Path, metavar="weather.yaml", help="file of weather over time")
+
+
+def _add_completion(add: _Add, commands: Mapping[str, argparse.ArgumentParser]) -> None:
+    fish = f"completion fish >~/.config/fish/completions/{_PROGRAM}.fish"
+    examples = "completion bash >>~/.bash_completion", "completion zsh >>~/.zshrc", fish
+    epilog = _epilog("1 runtime failure", *examples)
+    shell = add("completion", _completion, "print shell completion", epilog)
+    shell.add_argument("shell", choices=[*SHELLS, "targets"], metavar="{bash,zsh,fish}")
+    shell.set_defaults(commands=commands)

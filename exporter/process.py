@@ -57,6 +57,23 @@ class CommandError(Exception):
     exit_status = 1
 
 
+def write_output(text: str) -> bool:
+    """Print a command's output; return whether the reader takes more, unlike `head` when it has enough.
+
+    Raises:
+        CommandError: it cannot be written, for example to a full disk.
+    """
+    try:
+        print(text, flush=True)  # noqa: T201  the command's output
+    except OSError as error:
+        # The interpreter flushes once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise CommandError(f"cannot write the output: {error.strerror}") from error
+        return False
+    return True
+
+
 def prepare_process() -> None:
     """Make the process independent of how it was started. Call it before prometheus-client is imported."""
     _open_standard_streams()

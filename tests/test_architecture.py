@@ -35,7 +35,7 @@ GROUND = {
 }
 PACKAGES = {"settings", "scheduling", "probing", "observing", "serving", "simulator"}
 DAEMON = {"daemon", "config_files", "listings"}
-COMMANDS = {"demo", "probe_command", "check_config"}
+COMMANDS = {"demo", "probe_command", "check_config", "completion"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
@@ -75,7 +75,7 @@ HOMES: dict[str, set[str]] = {
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 80
 MIN_SEPARATE_FILE_LINES = 60
-MAX_FILES = 133
+MAX_FILES = 135
 MAX_LINES = 24_690
 MIN_AVERAGE_LINES = 120
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import exporter.demo
 import exporter.probe_command
 from exporter import cli
 from exporter.demo import DemoError, UnavailableError
-from exporter.probe_command import Selection
+from exporter.probe_command.selection import Selection
 from exporter.serving import ListenError
 from exporter.settings import Config, LogSettings
 
@@ -296,6 +297,27 @@ def test_bash_completes_commands_options_values_and_targets() -> None:
     words = [set(line.split()) for line in done.stdout.splitlines()]
     flags = {"--watch", "--web.config.file", "--web.listen-address"}
     assert words == [{"check-config"}, flags, {"emea"}, {"logfmt", "json"}, set()]
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("command", ["completion bash", "check-config --json"])
+def test_output_that_nobody_takes_ends_in_one_line_and_a_closed_pipe_in_none(command: str) -> None:
+    call = partial(
+        subprocess.run,
+        [sys.executable, "-m", "exporter", *command.split()],
+        env={},
+        cwd=Path(cli.__file__).parents[1],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = call(stdout=full)
+    assert (done.returncode, done.stderr) == (1, "cannot write the output: No space left on device\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        assert call(stdout=closed).stderr == ""
 
 
 @pytest.mark.usefixtures("configured")

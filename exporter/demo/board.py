@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -118,7 +118,8 @@ class Board:
             self._print(f"{target}: {tally.ok} ok, {tally.failed} failed")
 
     def _print(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        with suppress(OSError, SystemExit):  # rich exits when a pipe is closed, as `head` does
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _widths(room: int) -> dict[str, int]:

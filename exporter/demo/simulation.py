@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from exporter.observing import log_to
-from exporter.process import CommandError, stop_signals
+from exporter.process import CommandError, stop_signals, write_output
 from exporter.simulator import (
     Environment,
     Script,
@@ -90,9 +90,8 @@ async def _simulate(environments: Sequence[Environment], script: Script | None, 
 
 
 def _print_variables(running: Simulator) -> None:
-    for name, value in running.exporter_variables().items():
-        print(f"export {name}={shlex.quote(value)}")  # noqa: T201  for a shell
-    print(f"# weather: curl {running.control_url}/weather", flush=True)  # noqa: T201  likewise
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in running.exporter_variables().items()]
+    write_output("\n".join([*lines, f"# weather: curl {running.control_url}/weather"]))
 
 
 def _with_weather(environments: Sequence[Environment], weather: Sequence[str]) -> tuple[Environment, ...]:

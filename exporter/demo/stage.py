@@ -29,7 +29,7 @@ from exporter.demo.prometheus import (
 )
 from exporter.demo.simulation import UnavailableError
 from exporter.observing import log_to
-from exporter.process import stop_signals
+from exporter.process import stop_signals, write_output
 from exporter.serving import ListenError, bind
 from exporter.settings import load
 from exporter.simulator import Simulator, demo_environments, demo_script, simulator
@@ -49,6 +49,7 @@ SETTINGS = {
     "FLOW_EXPORTER_SHUTDOWN_GRACE": "2s",
     "FLOW_EXPORTER_TARGETS__UK_PARTNERS__JOURNEYS": "federation,discovery",
     "FLOW_EXPORTER_TARGETS__UK_PARTNERS__DISCOVERY_INTERVAL": "10s",
+    "FLOW_EXPORTER_DESTINATIONS__HUB__FEDERATION_INTERVAL": "10s",
 }
 
 
@@ -93,7 +94,7 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
                 urls |= await stack.enter_async_context(started)
             except PrometheusError as error:
                 raise UnavailableError(str(error)) from error
-        _print_urls(console, urls, running)
+        _print_urls(urls, running)
         # Around the exporter, so that probes that end while it drains are counted too.
         stack.enter_context(board.shown())
         daemon = Daemon(read(), load=read, observers=(board,))
@@ -133,15 +134,13 @@ def in_use(urls: Mapping[str, str]) -> str | None:
     return f"default port{plural} {', '.join(moved)}; the demo listens on the port{plural} above instead"
 
 
-def _print_urls(console: Console, urls: dict[str, str], running: Simulator) -> None:
+def _print_urls(urls: dict[str, str], running: Simulator) -> None:
     environment = next(iter(running.environments))
     change = f'curl -X PUT {running.control_url}/weather/{environment} -d \'{{"weather": "refused"}}\''
     urls |= {"weather": f"{running.control_url}/weather", "change it": change, "end it": "Ctrl-C"}
     if note := in_use(urls):
         urls["in use"] = note
-    for name, text in urls.items():
-        console.print(f"{name:<12} {text}", highlight=False, markup=False, soft_wrap=True)
-    console.print()
+    write_output("\n".join([*(f"{name:<12} {text}" for name, text in urls.items()), ""]))
 
 
 def _weather(running: Simulator, target: str) -> str:

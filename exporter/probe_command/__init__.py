@@ -7,60 +7,35 @@ retried, and a rate limit pauses nothing: the user wants each target's outcome.
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import os
-import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from shutil import get_terminal_size
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import NoReturn
 
 from exporter.destinations import Destination, listed_once
-from exporter.files import printable
+from exporter.durations import format_duration
 from exporter.observing import LoopWatch, log_to
 from exporter.outcome import Outcome, rfc3339
 from exporter.probe_command.report import ProbeRun, providers_to_text, to_json, to_text
+from exporter.probe_command.selection import Selection, select, to_list
 from exporter.probing import Listing, Prober, SSLContexts, list_providers, warm_up
-from exporter.process import CommandError, freeze_gc, stop_signals
+from exporter.process import CommandError, freeze_gc, stop_signals, write_output
 from exporter.scheduling import first_delays
 from exporter.settings import Config
+from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import Journey, Target
 
 _SPACING = 0.01
 """Seconds between any two starts: hundreds of starts at once would delay each other."""
 
 _REFRESHES_PER_SECOND = 4
-_MAX_LISTED_NAMES = 20
 _EXIT_FAILED = 1
-
-
-class UnknownTargetError(CommandError):
-    """Names, patterns or labels that no enabled target has; one line each."""
-
-    exit_status = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What is probed.
-
-    Args:
-        names: of targets, discovered ones too, or patterns of names; none means all, unless destinations are
-            named.
-        destinations: names of destinations; each is listed, and its targets are probed.
-        labels: names and values of labels; of these targets, only those that have them all.
-    """
-
-    names: Sequence[str] = ()
-    destinations: Sequence[str] = ()
-    labels: Sequence[tuple[str, str]] = ()
 
 
 def probe(
@@ -77,26 +52,28 @@ def probe(
         full: print all rows of a long table.
 
     Returns:
-        Whether every probe of the last complete round succeeded and the outcomes were written.
+        Whether every probe of the last complete round succeeded.
 
     Raises:
         UnknownTargetError: something is selected that does not exist.
+        CommandError: the outcomes cannot be written.
     """
     level = "error" if config.log.level == "error" else "warning"
     with log_to(sys.stderr, level=level, style=config.log.format):
-        runs = _runs(selection, config, _list(to_list(selection.names, selection.destinations, config)))
+        runs = select(selection, config, _list(to_list(selection.names, selection.destinations, config)))
         if not runs:
-            print("nothing to probe: the destination lists no providers", file=sys.stderr)  # noqa: T201  likewise
+            print("nothing to probe: the destination lists no providers", file=sys.stderr)  # noqa: T201  apart from the output
             return False
         if watch:
             every = every or min(run.target.timing(run.journey).interval for run in runs)
-        session = _Session(runs, every if watch else None, partial(_write, as_json=as_json, full=full))
+        show = partial(_print, as_json=as_json, full=full, several=watch)
+        session = _Session(runs, every if watch else None, show)
         asyncio.run(session.probe(config.max_concurrent_probes))
         for number in (signal.SIGTERM, signal.SIGINT):  # a write below may block on the terminal or pipe
             signal.signal(number, _exit)
     if not session.shown:
         session.show()
-    return session.written and all(run.outcome is not None and run.outcome.success for run in session.runs)
+    return all(run.outcome is not None and run.outcome.success for run in session.runs)
 
 
 def list_now(config: Config) -> tuple[str, bool]:
@@ -112,92 +89,6 @@ def list_now(config: Config) -> tuple[str, bool]:
     return text, all(listing.outcome.success for listing in listings.values())
 
 
-def to_list(names: Sequence[str], destinations: Sequence[str], config: Config) -> list[Destination]:
-    """Return the destinations with these names, and those that may have these targets; all without names.
-
-    Raises:
-        UnknownTargetError: there is no such destination.
-    """
-    known = {destination.name: destination for destination in config.destinations}
-    if unknown := [name for name in destinations if name.lower() not in known]:
-        hint = f"known: {', '.join(known)}" if known else "the configuration has none"
-        raise UnknownTargetError(
-            "\n".join(f'unknown destination "{printable(name)}"; {hint}' for name in unknown)
-        )
-    wanted = {name.lower() for name in destinations}
-    others = {name.lower() for name in names} - _configured(config)
-    wanted |= {name for name in known if any(_may_be_of(name, other) for other in others)}
-    return [each for name, each in known.items() if name in wanted or not (names or destinations)]
-
-
-def _may_be_of(destination: str, name: str) -> bool:
-    """Return whether a destination may list a target of this name, or one that matches this pattern."""
-    prefix, start = f"{destination}_", re.split(r"[*?[]", name)[0]
-    return start.startswith(prefix) or (start != name and prefix.startswith(start))
-
-
-def _configured(config: Config) -> set[str]:
-    return {target.name for target in (*config.enabled, *config.disabled)}
-
-
-def choose(names: Sequence[str], config: Config, discovered: Iterable[Target] = ()) -> tuple[Target, ...]:
-    """Return the targets with these names or patterns, each once and in order; without any, all of them.
-
-    Targets of other shards count too, so that the command works in any pod.
-
-    Raises:
-        UnknownTargetError: a name is not that of an enabled target, or no name matches a pattern.
-    """
-    targets = sorted((*config.enabled, *discovered), key=lambda target: target.name)
-    enabled = {target.name: target for target in targets}
-    if not names:
-        return tuple(targets)
-    wanted = {name: fnmatch.filter(enabled, name) for name in (name.lower() for name in names)}
-    if unknown := [name for name, found in wanted.items() if not found]:
-        disabled = [target.name for target in config.disabled]
-        raise UnknownTargetError("\n".join(_explain(name, enabled, disabled) for name in unknown))
-    return tuple(enabled[name] for name in dict.fromkeys(name for found in wanted.values() for name in found))
-
-
-def _explain(name: str, enabled: Iterable[str], disabled: Sequence[str]) -> str:
-    if name in disabled:
-        return f'target "{name}" is disabled; set its ENABLED to true'
-    known = sorted(enabled)
-    if re.search(r"[*?[]", name):
-        return f'no target matches "{printable(name)}"; {_known(known)}'
-    if similar := get_close_matches(name, (*known, *disabled), n=1):
-        hint = f"did you mean {similar[0]}?"
-    else:
-        hint = _known(known)
-    return f'unknown target "{printable(name)}"; {hint}'
-
-
-def _known(texts: Sequence[str]) -> str:
-    more = len(texts) - _MAX_LISTED_NAMES
-    return f"known: {', '.join(texts[:_MAX_LISTED_NAMES])}{f' and {more} more' if more > 0 else ''}"
-
-
-def _with_labels(targets: Collection[Target], labels: Sequence[tuple[str, str]]) -> list[Target]:
-    """Return the targets that have all these labels.
-
-    Raises:
-        UnknownTargetError: none of them has.
-    """
-    found = [target for target in targets if set(labels) <= set(target.labels)]
-    if targets and not found:
-        names = {name for name, _ in labels}
-        known = sorted(
-            {f"{name}={value}" for each in targets for name, value in each.labels if name in names}
-        )
-        wanted = ", ".join(f"{name}={value}" for name, value in labels)
-        hint = (
-            printable(_known(known)) if known else f"none has a label {printable(' or '.join(sorted(names)))}"
-        )
-        plural = "s" if len(labels) > 1 else ""
-        raise UnknownTargetError(f"no target has the label{plural} {printable(wanted)}; {hint}")
-    return found
-
-
 def _list(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
     """List each destination once, or raise CommandError if a signal ends it."""
     found: dict[Destination, Listing] = {}
@@ -209,35 +100,10 @@ def _list(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
             found[each] = await list_providers(prober, each)
 
     if destinations:
-        asyncio.run(_until_stopped(list_all()))
+        asyncio.run(until_stopped(list_all()))
     if len(found) < len(destinations):
         raise CommandError("stopped before the identity providers were listed")
     return found
-
-
-def _runs(selection: Selection, config: Config, listings: Mapping[Destination, Listing]) -> list[ProbeRun]:
-    """Return what to probe; a listing that failed is a run that has ended."""
-    names, wanted = selection.names, {name.lower() for name in selection.destinations}
-    failed, discovered, chosen = list[ProbeRun](), dict[str, Target](), dict[str, Target]()
-    for each, listing in listings.items():
-        if not listing.outcome.success:
-            failed.append(ProbeRun(each.template, Journey.FEDERATION, listing.outcome))
-            continue
-        found = listed_once(each, listing.providers, config.enabled, config.disabled)
-        discovered |= {target.name: target for target in found.targets}
-        if each.name in wanted:
-            chosen |= {target.name: target for target in found.targets}
-    # A name that only a listing can explain is not wrong if there is none.
-    known = _configured(config) | discovered.keys()
-    named = [
-        name
-        for name in map(str.lower, names)
-        if fnmatch.filter(known, name) or not any(_may_be_of(run.target.name, name) for run in failed)
-    ]
-    if named or not (names or wanted):
-        chosen = {target.name: target for target in choose(named, config, discovered.values())} | chosen
-    targets = _with_labels(chosen.values(), selection.labels)
-    return [ProbeRun(target, journey) for target in targets for journey in target.journeys] + failed
 
 
 class _Session:
@@ -245,22 +111,20 @@ class _Session:
 
     Attributes:
         runs: the last round that has ended, or the first.
-        shown: whether it is written.
-        written: whether all that was to be written is, or the reader closed the pipe.
+        shown: whether it is printed.
     """
 
     def __init__(
-        self, runs: list[ProbeRun], every: float | None, write: Callable[..., OSError | None]
+        self, runs: list[ProbeRun], every: float | None, show: Callable[[list[ProbeRun]], bool]
     ) -> None:
-        self.runs, self.shown, self.written = runs, False, True
+        self.runs, self.shown = runs, False
         self._every = every
-        self._write = write
+        self._show = show
 
     def show(self) -> bool:
-        """Write the last round, and return whether more can be written."""
-        error = self._write(self.runs, sys.stdout, several=self._every is not None)
-        self.shown, self.written = True, error is None or isinstance(error, BrokenPipeError)
-        return error is None
+        """Print the last round, and return whether the reader takes more."""
+        self.shown = True
+        return self._show(self.runs)
 
     async def probe(self, max_concurrent_probes: int) -> None:
         """Run all rounds. SIGTERM, SIGINT or SIGHUP ends them."""
@@ -271,7 +135,7 @@ class _Session:
         freeze_gc()
         watching = asyncio.create_task(watch.run())
         try:
-            await _until_stopped(self._rounds(prober, max_concurrent_probes))
+            await until_stopped(self._rounds(prober, max_concurrent_probes))
         finally:
             watching.cancel()
 
@@ -280,23 +144,25 @@ class _Session:
         while True:
             started, to_run = loop.time(), [run for run in runs if run.outcome is None]
             with _progress_bar(len(to_run)) as advance:
-                await _run_all(to_run, prober, max_concurrent_probes, advance)
+                await run_probes(to_run, prober, max_concurrent_probes, advance)
             failed_listings, self.runs = runs[len(to_run) :], runs
             if self._every is None or not self.show():
                 return
             pauses = [run.outcome.retry_after or 0.0 for run in to_run if run.outcome is not None]
-            await asyncio.sleep(started + max(self._every, *pauses) - loop.time())
+            pause = min(max(pauses, default=0.0), MAX_BACKOFF_SECONDS)
+            if pause > self._every:
+                print(f"next round after {format_duration(pause)}: Retry-After", file=sys.stderr)  # noqa: T201  likewise
+            await asyncio.sleep(started + max(self._every, pause) - loop.time())
             runs = [ProbeRun(run.target, run.journey) for run in to_run] + failed_listings
 
 
 async def run_probes(
     runs: Sequence[ProbeRun],
     prober: Callable[[Target, Journey], Awaitable[Outcome]],
-    *,
     max_concurrent_probes: int,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[], None],
 ) -> None:
-    """Run each probe once and set its outcome. SIGTERM, SIGINT or SIGHUP ends it; running probes have none.
+    """Run each probe once and set its outcome.
 
     Args:
         runs: the probes.
@@ -304,15 +170,6 @@ async def run_probes(
         max_concurrent_probes: that may run at once.
         advance: called after each probe.
     """
-    await _until_stopped(_run_all(runs, prober, max_concurrent_probes, advance))
-
-
-async def _run_all(
-    runs: Sequence[ProbeRun],
-    prober: Callable[[Target, Journey], Awaitable[Outcome]],
-    max_concurrent_probes: int,
-    advance: Callable[[], None],
-) -> None:
     loop = asyncio.get_running_loop()
     free, start = asyncio.Semaphore(max_concurrent_probes), loop.time()
 
@@ -328,8 +185,8 @@ async def _run_all(
             group.create_task(run_one(run, delay))
 
 
-async def _until_stopped(coroutine: Coroutine[None, None, None]) -> None:
-    """Run it until SIGTERM, SIGINT or SIGHUP."""
+async def until_stopped(coroutine: Coroutine[None, None, None]) -> None:
+    """Run it until SIGTERM, SIGINT or SIGHUP; running probes then have no outcome."""
     async with stop_signals() as stopping:
         # The terminal was closed.
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
@@ -378,19 +235,16 @@ def _progress_bar(count: int) -> Iterator[Callable[[], None]]:
             progress.stop()
 
 
-def _write(
-    runs: Sequence[ProbeRun], stream: TextIO, *, as_json: bool, full: bool, several: bool
-) -> OSError | None:
-    """Print the outcomes, and return what prevented it.
+def _print(runs: Sequence[ProbeRun], *, as_json: bool, full: bool, several: bool) -> bool:
+    """Print the outcomes, and return whether the reader takes more.
 
     Args:
         runs: the probes.
-        stream: where to print.
         as_json: JSON instead of a table.
         full: all rows of a long table, as in a pipe.
         several: it is one of several rounds.
     """
-    terminal = stream.isatty()
+    terminal = sys.stdout.isatty()
     width = get_terminal_size().columns if terminal else None
     colors = terminal and not os.environ.get("NO_COLOR")
     if as_json:
@@ -398,16 +252,7 @@ def _write(
     else:
         text = to_text(runs, width=width, colors=colors, full=full or not terminal, brief=several)
         text = f"{rfc3339(time.time())}\n{text}\n" if several else text
-    try:
-        print(text, file=stream, flush=True)
-    except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # else the reader has read enough, as `head` does
-            print(f"cannot write the outcomes: {error.strerror}", file=sys.stderr)  # noqa: T201  the log has ended
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), stream.fileno()
-        )  # the interpreter flushes once more at exit
-        return error
-    return None
+    return write_output(text)
 
 
 def _exit(_number: int, _frame: FrameType | None) -> NoReturn:

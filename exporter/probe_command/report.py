@@ -172,8 +172,9 @@ def _table(runs: Sequence[ProbeRun], width: int) -> tuple[Table, list[str]]:
     stalled = any(run.outcome is not None and run.outcome.stalled for run in runs)
     if stalled:
         notes.append("probes without times: this machine or the exporter stalled, so they are not exact")
-    unreached = [phase.value for phase in Phase if phase.value not in columns]
-    if unreached and not stalled and any(run.failed for run in runs):
+    unreached = [phase for phase in Phase if phase.value not in columns]
+    # All but TLS were completed: it is plain HTTP.
+    if unreached not in ([], [Phase.TLS]) and not stalled and any(run.failed for run in runs):
         notes.append(f"phases that no probe completed: {', '.join(unreached)}")
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for name in widths:

@@ -148,7 +148,7 @@ class _Explainer:
         if path == (TARGETS,):
             example = f"{PREFIX}{TARGETS.upper()}{DELIMITER}EXAMPLE{DELIMITER}"
             names = (f"{example}{name.upper()}" for name in REQUIRED)
-            return f"no targets; for a first one, of any name, set {', '.join(names)}"
+            return f"no targets; for a target named EXAMPLE, set {', '.join(names)}"
         fields = _find(self._model, path[:-1])
         model = fields if isinstance(fields, type) and issubclass(fields, BaseModel) else TargetSettings
         meaning, *_ = re.split("[;:]", model.model_fields[path[-1]].description or "")

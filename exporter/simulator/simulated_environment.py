@@ -242,7 +242,7 @@ class SimulatedEnvironment:
             "CLIENT_ID": application.client_id,
             "REDIRECT_URI": application.redirect_uris[0],
             "REFRESH_INTERVAL": "5s",
-            "FEDERATION_INTERVAL": "10s",
+            "FEDERATION_INTERVAL": "30s",  # with a shorter one, the timeout is below the latency objective
             **self._location(),
         }
         return (

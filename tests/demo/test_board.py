@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from typing import Any
 
 import pytest
@@ -63,6 +65,15 @@ class Show:
         with self.console.capture() as captured:
             self.console.print(self.board.table())
         return captured.get().splitlines()
+
+
+class _FullDisk(io.StringIO):
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_output_that_cannot_be_written_ends_no_probe() -> None:
+    Board(Console(file=_FullDisk()), [TARGET], lambda _: "healthy").observe(outcome(Reason.OK))
 
 
 def test_a_row_is_about_sign_on_not_about_discovery() -> None:

@@ -465,4 +465,4 @@ def test_a_result_that_cannot_be_written_is_a_failure(tmp_path: Path) -> None:
             timeout=PATIENCE,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (1, "cannot write the outcomes: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "cannot write the output: No space left on device\n")

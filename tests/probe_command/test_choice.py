@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from harness.variables import PREFIX, target_variables
 
-from exporter.probe_command import UnknownTargetError, choose, to_list
+from exporter.probe_command.selection import UnknownTargetError, choose, to_list
 from exporter.settings import Config, load
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from harness.variables import target_variables
 from observing.examples import a_failure, a_success, a_target
 
 from exporter import probe_command
-from exporter.outcome import Outcome
-from exporter.probe_command import Selection, run_probes, start_delays
+from exporter.outcome import Outcome, Phase
+from exporter.probe_command import run_probes, start_delays, until_stopped
 from exporter.probe_command.report import ProbeRun
-from exporter.reasons import Reason
+from exporter.probe_command.selection import Selection
+from exporter.reasons import Fault, Reason
 from exporter.settings import load
 from exporter.target import Journey, Target
 
@@ -28,6 +29,7 @@ HOST_SPACING = 0.05
 SPACING = 0.01
 RESOLUTION = 0.001
 """Seconds by which a timer of the loop may fire early."""
+RATE_LIMITED = a_failure(Reason.RATE_LIMITED, Fault.QUOTA, Phase.TRANSFER, retry_after=0.05)
 
 
 def runs_on(*hosts: str) -> list[ProbeRun]:
@@ -65,12 +67,7 @@ def run(runs: Sequence[ProbeRun], prober: FakeProber, *, max_concurrent_probes: 
     """Run the probes, and return how often progress was reported."""
     ended: list[None] = []
     asyncio.run(
-        run_probes(
-            runs,
-            prober,
-            max_concurrent_probes=max_concurrent_probes,
-            advance=lambda: ended.append(None),
-        )
+        until_stopped(run_probes(runs, prober, max_concurrent_probes, advance=lambda: ended.append(None)))
     )
     return len(ended)
 
@@ -133,7 +130,7 @@ def signals() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("signals")
-def test_all_rounds_are_probed_by_one_prober_that_remembers_passwords(
+def test_all_rounds_are_probed_by_one_prober_that_remembers_passwords_and_heeds_rate_limits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Another one for each round would send the password of a test account each time."""
@@ -142,8 +139,11 @@ def test_all_rounds_are_probed_by_one_prober_that_remembers_passwords(
     probes = count(1)
 
     def answer(target: Target) -> Outcome:
-        if next(probes) == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+        match next(probes):
+            case 1:
+                return replace(RATE_LIMITED, target=target.name)
+            case 3:
+                os.kill(os.getpid(), signal.SIGINT)
         return a_success(target=target.name)
 
     def make(_contexts: object, *, stalls: object, one_shot: bool) -> FakeProber:
@@ -161,4 +161,6 @@ def test_all_rounds_are_probed_by_one_prober_that_remembers_passwords(
     options: dict[str, Any] = {"watch": True, "every": 0.01, "as_json": True, "full": False}
     assert probe_command.probe(config, Selection(), **options)
     assert len(probers) == 1
-    assert len(capsys.readouterr().out.splitlines()) >= 2
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) >= 2
+    assert err == "next round after 50ms: Retry-After\n"

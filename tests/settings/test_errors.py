@@ -41,7 +41,7 @@ def test_errors_are_sorted_and_each_is_reported_once() -> None:
 def test_without_targets_the_error_shows_what_to_set_for_a_first_one() -> None:
     assert errors({}) == [
         (
-            "FLOW_EXPORTER_TARGETS: no targets; for a first one, of any name, set "
+            "FLOW_EXPORTER_TARGETS: no targets; for a target named EXAMPLE, set "
             "FLOW_EXPORTER_TARGETS__EXAMPLE__SOURCE_ENVIRONMENT_ID, "
             "FLOW_EXPORTER_TARGETS__EXAMPLE__DESTINATION_ENVIRONMENT_ID, "
             "FLOW_EXPORTER_TARGETS__EXAMPLE__CLIENT_ID"

@@ -1,0 +1,156 @@
+"""What `probe` probes: targets by name, pattern, label or destination. No I/O."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from exporter.destinations import Destination, listed_once
+from exporter.files import printable
+from exporter.probe_command.report import ProbeRun
+from exporter.probing import Listing
+from exporter.process import CommandError
+from exporter.settings import Config
+from exporter.target import Journey, Target
+
+_MAX_LISTED_NAMES = 20
+
+
+class UnknownTargetError(CommandError):
+    """Names, patterns or labels that no enabled target has; one line each."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is probed.
+
+    Args:
+        names: of targets, discovered ones too, or patterns of names; none means all, unless destinations are
+            named.
+        destinations: names of destinations; each is listed, and its targets are probed.
+        labels: names and values of labels; of these targets, only those that have them all.
+    """
+
+    names: Sequence[str] = ()
+    destinations: Sequence[str] = ()
+    labels: Sequence[tuple[str, str]] = ()
+
+
+def select(selection: Selection, config: Config, listings: Mapping[Destination, Listing]) -> list[ProbeRun]:
+    """Return what to probe; a listing that failed is a run that has ended.
+
+    Raises:
+        UnknownTargetError: something is selected that does not exist.
+    """
+    names, wanted = selection.names, {name.lower() for name in selection.destinations}
+    failed, discovered, chosen = list[ProbeRun](), dict[str, Target](), dict[str, Target]()
+    for each, listing in listings.items():
+        if not listing.outcome.success:
+            failed.append(ProbeRun(each.template, Journey.FEDERATION, listing.outcome))
+            continue
+        found = listed_once(each, listing.providers, config.enabled, config.disabled)
+        discovered |= {target.name: target for target in found.targets}
+        if each.name in wanted:
+            chosen |= {target.name: target for target in found.targets}
+    # A name that only a listing can explain is not wrong if there is none.
+    known = _configured(config) | discovered.keys()
+    named = [
+        name
+        for name in map(str.lower, names)
+        if fnmatch.filter(known, name) or not any(_may_be_of(run.target.name, name) for run in failed)
+    ]
+    if named or not (names or wanted):
+        chosen = {target.name: target for target in choose(named, config, discovered.values())} | chosen
+    targets = _with_labels(chosen.values(), selection.labels)
+    return [ProbeRun(target, journey) for target in targets for journey in target.journeys] + failed
+
+
+def to_list(names: Sequence[str], destinations: Sequence[str], config: Config) -> list[Destination]:
+    """Return the destinations with these names, and those that may have these targets; all without names.
+
+    Raises:
+        UnknownTargetError: there is no such destination.
+    """
+    known = {destination.name: destination for destination in config.destinations}
+    if unknown := [name for name in destinations if name.lower() not in known]:
+        hint = f"known: {', '.join(known)}" if known else "the configuration has none"
+        raise UnknownTargetError(
+            "\n".join(f'unknown destination "{printable(name)}"; {hint}' for name in unknown)
+        )
+    wanted = {name.lower() for name in destinations}
+    others = {name.lower() for name in names} - _configured(config)
+    wanted |= {name for name in known if any(_may_be_of(name, other) for other in others)}
+    return [each for name, each in known.items() if name in wanted or not (names or destinations)]
+
+
+def _may_be_of(destination: str, name: str) -> bool:
+    """Return whether a destination may list a target of this name, or one that matches this pattern."""
+    prefix, start = f"{destination}_", re.split(r"[*?[]", name)[0]
+    return start.startswith(prefix) or (start != name and prefix.startswith(start))
+
+
+def _configured(config: Config) -> set[str]:
+    return {target.name for target in (*config.enabled, *config.disabled)}
+
+
+def choose(names: Sequence[str], config: Config, discovered: Iterable[Target] = ()) -> tuple[Target, ...]:
+    """Return the targets with these names or patterns, each once and in order; without any, all of them.
+
+    Targets of other shards count too, so that the command works in any pod.
+
+    Raises:
+        UnknownTargetError: a name is not that of an enabled target, or no name matches a pattern.
+    """
+    targets = sorted((*config.enabled, *discovered), key=lambda target: target.name)
+    enabled = {target.name: target for target in targets}
+    if not names:
+        return tuple(targets)
+    wanted = {name: fnmatch.filter(enabled, name) for name in (name.lower() for name in names)}
+    if unknown := [name for name, found in wanted.items() if not found]:
+        disabled = [target.name for target in config.disabled]
+        raise UnknownTargetError("\n".join(_explain(name, enabled, disabled) for name in unknown))
+    return tuple(enabled[name] for name in dict.fromkeys(name for found in wanted.values() for name in found))
+
+
+def _explain(name: str, enabled: Iterable[str], disabled: Sequence[str]) -> str:
+    if name in disabled:
+        return f'target "{name}" is disabled; set its ENABLED to true'
+    known = sorted(enabled)
+    if re.search(r"[*?[]", name):
+        return f'no target matches "{printable(name)}"; {_known(known)}'
+    if similar := get_close_matches(name, (*known, *disabled), n=1):
+        hint = f"did you mean {similar[0]}?"
+    else:
+        hint = _known(known)
+    return f'unknown target "{printable(name)}"; {hint}'
+
+
+def _known(texts: Sequence[str]) -> str:
+    more = len(texts) - _MAX_LISTED_NAMES
+    return f"known: {', '.join(texts[:_MAX_LISTED_NAMES])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _with_labels(targets: Collection[Target], labels: Sequence[tuple[str, str]]) -> list[Target]:
+    """Return the targets that have all these labels.
+
+    Raises:
+        UnknownTargetError: none of them has.
+    """
+    found = [target for target in targets if set(labels) <= set(target.labels)]
+    if targets and not found:
+        names = {name for name, _ in labels}
+        known = sorted(
+            {f"{name}={value}" for each in targets for name, value in each.labels if name in names}
+        )
+        wanted = ", ".join(f"{name}={value}" for name, value in labels)
+        hint = (
+            printable(_known(known)) if known else f"none has a label {printable(' or '.join(sorted(names)))}"
+        )
+        plural = "s" if len(labels) > 1 else ""
+        raise UnknownTargetError(f"no target has the label{plural} {printable(wanted)}; {hint}")
+    return found
