@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import logging
 from functools import partial
 from typing import Any
 
@@ -15,7 +13,6 @@ from exporter.outcome import CHECKS, Phase, StepRecord, TlsFacts
 from exporter.probing.findings import evaluate, step_record
 from exporter.probing.judge import judge
 from exporter.probing.messages import Answer, Expectation, Request, Step
-from exporter.probing.timing import DeadlineError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Fault, Reason
 
@@ -88,28 +85,6 @@ def test_a_peer_that_we_kept_waiting_may_hang_up() -> None:
     assert (verdict.reason, verdict.fault) == (Reason.INTERNAL, Fault.EXPORTER)
     exchange.own_delay = 0.5
     assert evaluate(exchange, a_step()).reason is Reason.PROTOCOL
-
-
-def test_a_shortage_of_ours_is_logged_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
-    verdict = evaluate(an_exchange(error=OSError(errno.EMFILE, "too many")), a_step())
-    assert (verdict.reason, verdict.fault) == (Reason.INTERNAL, Fault.EXPORTER)
-    (entry,) = caplog.records
-    assert vars(entry)["errno"] == "EMFILE"
-    assert entry.exc_info is None
-
-
-def test_a_bug_is_logged_with_its_traceback_and_a_failure_of_the_target_is_not(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    evaluate(Exchange(error=DeadlineError()), a_step())
-    assert not caplog.records
-    bug = ValueError("ours")
-    verdict = evaluate(Exchange(error=bug), a_step())
-    assert (verdict.reason, verdict.fault) == (Reason.INTERNAL, Fault.EXPORTER)
-    (entry,) = caplog.records
-    assert entry.levelno == logging.ERROR
-    assert entry.exc_info is not None
-    assert entry.exc_info[1] is bug
 
 
 # What is known of a healthy flow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import re
@@ -241,6 +242,18 @@ def test_a_bug_of_ours_becomes_an_outcome_and_one_record_with_its_traceback(
     said = {name: value for name, value in vars(record).items() if name not in {"exc_info", "exc_text"}}
     assert SECRET not in repr(said)
     assert SECRET not in repr(outcome)
+
+
+def test_a_shortage_of_ours_is_logged_by_its_name_and_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:
+    def resolve(_: str, _family: IpFamily) -> asyncio.Future[ResolvedName]:
+        raise OSError(errno.EMFILE, SECRET)
+
+    outcome, record = probe_with(caplog, resolve=resolve)
+    assert (outcome.reason, outcome.fault) == ("internal", "exporter")
+    assert record.getMessage() == "exchange failed: resource exhausted"
+    assert (vars(record)["step"], vars(record)["errno"]) == ("authorize", "EMFILE")
+    assert record.exc_info is None
+    assert SECRET not in repr(vars(record))
 
 
 def test_a_failure_of_the_target_is_a_value_and_not_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
