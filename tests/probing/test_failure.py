@@ -14,6 +14,7 @@ from harness.certificates import unknown_issuer
 
 from exporter.outcome import Phase
 from exporter.probing.failure import (
+    AddressNotAllowedError,
     BodyError,
     ProxyError,
     ResolutionError,
@@ -164,6 +165,14 @@ def test_a_lack_of_memory_or_threads_is_no_bug_but_ours_all_the_same(error: Exce
 )
 def test_a_bug_is_what_no_peer_network_or_machine_explains(error: Exception, *, bug: bool) -> None:
     assert is_bug(error) is bug
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_host_without_an_address_that_may_be_requested_is_a_matter_of_the_settings(phase: Phase) -> None:
+    assert read_failure(AddressNotAllowedError(), phase, proxied=True) == (
+        Reason.LOCATION_INVALID,
+        Fault.CONFIGURATION,
+    )
 
 
 def test_a_deadline_that_passed_amid_a_shortage_is_still_a_timeout() -> None:

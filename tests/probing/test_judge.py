@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from probing.examples import EXPECTATION, FLOW, SOURCE, a_flow
 
+from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import OTHER
 from exporter.probing.judge import judge, leads_to_sign_on_page
 from exporter.probing.messages import Answer
@@ -214,29 +215,40 @@ def test_the_sign_on_page_is_known_by_the_last_part_of_its_path(location: str | 
 
 
 @pytest.mark.parametrize(
-    ("code", "body", "headers"),
+    ("cause", "code", "body", "headers"),
     [
-        (202, b"", {"x-amzn-waf-action": "challenge"}),
-        (405, HTML, {"x-amzn-waf-action": "captcha"}),
-        (200, encoded(a_flow()), {"x-amzn-waf-action": "challenge"}),
-        (429, b"", {"x-amzn-waf-action": "challenge"}),
-        (403, HTML, {"cf-mitigated": "challenge"}),
-        (503, HTML, {"cf-mitigated": "Challenge"}),
-        (302, b"", {"cf-mitigated": "challenge", "location": f"{SIGN_ON}?error=server_error"}),
-        (511, HTML, {}),
-        (511, encoded({"error": "invalid_request"}), {}),
-        (403, encoded({"message": "Forbidden"}), {}),
-        (401, encoded({"message": "Forbidden"}), {}),
-        (403, encoded({"message": "no"}), {"x-amzn-errortype": "ForbiddenException"}),
-        (403, encoded({"message": "no"}), {"x-amzn-errortype": "ForbiddenException:http://internal/"}),
+        (Template.FIREWALL, 202, b"", {"x-amzn-waf-action": "challenge"}),
+        (Template.FIREWALL, 405, HTML, {"x-amzn-waf-action": "captcha"}),
+        (Template.FIREWALL, 200, encoded(a_flow()), {"x-amzn-waf-action": "challenge"}),
+        (Template.FIREWALL, 429, b"", {"x-amzn-waf-action": "challenge"}),
+        (Template.CHALLENGE, 403, HTML, {"cf-mitigated": "challenge"}),
+        (Template.CHALLENGE, 503, HTML, {"cf-mitigated": "Challenge"}),
+        (
+            Template.CHALLENGE,
+            302,
+            b"",
+            {"cf-mitigated": "challenge", "location": f"{SIGN_ON}?error=server_error"},
+        ),
+        (Template.PORTAL, 511, HTML, {}),
+        (Template.PORTAL, 511, encoded({"error": "invalid_request"}), {}),
+        (Template.GATEWAY, 403, encoded({"message": "Forbidden"}), {}),
+        (Template.GATEWAY, 401, encoded({"message": "Forbidden"}), {}),
+        (Template.GATEWAY, 403, encoded({"message": "no"}), {"x-amzn-errortype": "ForbiddenException"}),
+        (
+            Template.GATEWAY,
+            403,
+            encoded({"message": "no"}),
+            {"x-amzn-errortype": "ForbiddenException:http://internal/"},
+        ),
     ],
 )
-def test_what_an_edge_answers_is_blocked_whatever_the_code(
-    code: int, body: bytes, headers: dict[str, str]
+def test_what_an_edge_answers_is_blocked_whatever_the_code_and_the_cause_names_the_edge(
+    cause: Template, code: int, body: bytes, headers: dict[str, str]
 ) -> None:
     verdict = judge(Answer(code, body, headers), EXPECTATION)
     assert (verdict.reason, verdict.fault) == BLOCKED
     assert verdict.error_codes == ()
+    assert verdict.detail == Detail(cause, {"code": code})
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,11 @@ def test_another_environment_is_not_our_flow(environment: object) -> None:
     verdict = judge(Answer(200, encoded(a_flow(environment=environment))), EXPECTATION)
     assert (verdict.reason, verdict.fault) == (Reason.NOT_A_FLOW, Fault.PROVIDER)
     assert verdict.flow_status == STATUS
+
+
+def test_where_the_settings_name_no_environment_a_flow_of_any_is_ok() -> None:
+    answer = Answer(200, encoded(a_flow(environment={"id": OTHER_ENVIRONMENT})))
+    assert judge(answer, replace(EXPECTATION, environment_id="")).reason is Reason.OK
 
 
 @pytest.mark.parametrize("status", [None, "", 0, 200, 1.5, True, False, [], [STATUS], {}, {"a": STATUS}])
