@@ -55,6 +55,11 @@ def test_an_integer_too_long_to_convert_is_read_as_what_a_float_makes_of_it(sign
     assert math.isinf(document["a"])
 
 
+def test_an_integer_of_400_digits_is_read_exactly_and_one_of_401_as_a_float() -> None:
+    assert parse_object(f'{{"a": {"9" * 400}}}') == {"a": 10**400 - 1}
+    assert parse_object(f'{{"a": {"9" * 401}}}') == {"a": math.inf}
+
+
 @given(st.binary() | st.text(st.characters()))
 def test_no_bytes_and_no_text_raise(body: bytes | str) -> None:
     document = parse_object(body)

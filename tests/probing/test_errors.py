@@ -79,6 +79,7 @@ def test_an_error_in_a_body_is_reduced_to_its_codes(document: dict[str, Any], co
         ("https://rp.example/cb?error=access_denied#error=access_denied", ("access_denied",)),
         ("https://rp.example/cb?error=access_denied&error=server_error", ("access_denied",)),
         ("https://rp.example/cb?error=jane.doe", (OTHER,)),
+        ("https://rp.example/cb?error=jane=doe", (OTHER,)),
         ("https://rp.example/cb?error=", ()),
         ("https://rp.example/cb?error", ()),
         ("https://rp.example/error=access_denied", ()),
@@ -98,6 +99,33 @@ def test_an_error_in_a_body_is_reduced_to_its_codes(document: dict[str, Any], co
 )
 def test_an_error_in_a_redirect_is_reduced_to_its_codes(location: str | None, codes: tuple[str, ...]) -> None:
     assert codes_in_location(location) == codes
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        """invalid_request unauthorized_client access_denied unsupported_response_type invalid_scope
+        server_error temporarily_unavailable invalid_client invalid_grant unsupported_grant_type""",
+        """unsupported_response_mode invalid_token insufficient_scope unsupported_token_type
+        invalid_redirect_uri invalid_client_metadata invalid_software_statement unapproved_software_statement
+        authorization_pending
+        slow_down expired_token invalid_authorization_details invalid_dpop_proof use_dpop_nonce""",
+        """interaction_required login_required account_selection_required consent_required invalid_request_uri
+        invalid_request_object request_not_supported request_uri_not_supported registration_not_supported
+        invalid_target insufficient_user_authentication unmet_authentication_requirements""",
+        """INVALID_DATA INVALID_REQUEST REQUEST_FAILED ACCESS_FAILED NOT_FOUND REQUEST_LIMITED
+        UNEXPECTED_ERROR requestTimedOut 1999""",
+        """ACCOUNT_NOT_USABLE CONSTRAINT_VIOLATION EMPTY_VALUE INVALID_FILTER INVALID_OTP INVALID_PARAMETER
+        INVALID_VALUE NO_PASSWORD OUT_OF_RANGE REQUIRED_VALUE SIZE_LIMIT_EXCEEDED UNIQUENESS_VIOLATION
+        INSUFFICIENT_PERMISSIONS INVALID_TOKEN LICENSE_EXCEEDED LIMIT_EXCEEDED QUOTA_EXCEEDED
+        PASSWORD_LOCKED_OUT INVALID_CREDENTIALS NO_USABLE_DEVICES AuthenticationFailed""",
+    ],
+    ids=["OAuth", "extensions of OAuth", "OpenID Connect", "PingOne", "PingOne's details"],
+)
+def test_each_code_of_a_specification_is_shown_by_its_name_since_dashboards_select_by_it(codes: str) -> None:
+    assert [codes_in_document({"code": code}) for code in codes.split()] == [
+        (code,) for code in codes.split()
+    ]
 
 
 @given(st.text(st.characters()))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from settings.example import EMEA, T, errors
 
-from exporter.settings import load
+from exporter.settings import ConfigurationError, load
 
 PROMPT = f"{T}PROMPT"
 LEVEL = "FLOW_EXPORTER_LOG__LEVEL"
@@ -116,3 +119,25 @@ def test_anything_but_a_regular_file_is_an_error_and_never_waited_for(
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".env").symlink_to(".env")
     assert errors(EMEA, tmp_path) == [f".env: cannot read {tmp_path}/.env: Too many levels of symbolic links"]
+
+
+SECRET = "q7Zk-s3cr3t"
+PIECES = st.sampled_from([
+    PROMPT, f"{T}CLIENT_ID", f"{T}PROXY_URL", LEVEL, "FLOW_EXPORTER_", "FLOW_EXPORTER_TARGETS", "OTHER",
+    SECRET, "=", "=", "=", "'", '"', "${", "}", "$", ":-", "#", "\\", "\n", "\n", "\r", " ", "export ",
+    "\0", "\u2028", "\ufeff",
+    "__", "{", "[", "http://u:", "@h",
+])  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=25).map("".join).map(str.encode) | st.binary(max_size=60))
+@example(f"{T}PROXY_URL='http://u:{SECRET}@h:x".encode())
+def test_any_bytes_are_settings_or_errors_but_never_a_bug(raw: bytes) -> None:
+    with TemporaryDirectory() as directory:
+        (Path(directory) / ".env").write_bytes(raw)
+        try:
+            shown = repr(load(EMEA, Path(directory)))
+        except ConfigurationError as error:
+            shown = str(error)
+    assert shown
+    assert not [line for line in shown.splitlines() if not line.isprintable()]
