@@ -37,13 +37,13 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "detail",
         "foreign",
     ),
-    "exporter/probing/metadata.py": _probing("discovery", "discovery_simulated", "detail", "foreign"),
+    "exporter/probing/metadata.py": _probing("metadata", "discovery", "discovery_simulated", "detail", "foreign"),
     "exporter/scheduling/schedule.py": tuple(f"tests/scheduling/test_{name}.py" for name in _SCHEDULE),
     "exporter/scheduling/job.py": tuple(f"tests/scheduling/test_{name}.py" for name in _SCHEDULE),
     "exporter/settings/explain.py": tuple(
         f"tests/settings/test_{name}.py" for name in ("errors", "secrecy", "config_file", "injection", "json")
     ),
     "exporter/observing/log.py": _LOG,
-    "exporter/probing/detail.py": _probing("detail", "redaction", "discovery", "findings"),
+    "exporter/probing/detail.py": _probing("detail", "violations", "redaction", "discovery", "findings"),
 }
 """Module -> files of tests."""

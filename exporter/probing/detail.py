@@ -178,7 +178,7 @@ def _one_of(words: Iterable[str]) -> str:
 
 
 _HOST, _ADDRESS, _NAME = (
-    r"[A-Za-z0-9._-]{1,42}",
+    r"[A-Za-z0-9._-]{1,49}",
     r"\[[0-9a-fA-F:.]{2,45}\]",
     r"(?:\*\.)?[A-Za-z0-9._:-]{1,36}",
 )

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import h11
 import pytest
 from harness.details import templates_of
 from hypothesis import given
@@ -232,6 +233,68 @@ def test_an_answer_is_described_by_what_it_is(answer: Answer, expected: str) -> 
     assert of(answer) == expected
 
 
+# Parameters
+
+
+@pytest.mark.parametrize("port", [1, 443, 8443, 65535])
+@pytest.mark.parametrize("length", [*range(36, 52), 253])
+def test_a_host_of_any_length_is_shown_and_the_sentence_fits(length: int, port: int) -> None:
+    host = "x" * length
+    text = sentence(Detail(Template.REDIRECT, {"code": 302, "origin": f"http://{host}"}), f"{host}:{port}")
+    assert NOT_SHOWN not in text
+    assert f":{port})" in text
+    assert len(text) <= MAX_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("detail", "expected"),
+    [
+        (
+            Detail(Template.OTHER_NAME, {"names": ("a.example", "*.b.example", "c", "d", "e")}),
+            f"hostname mismatch: certificate is for a.example, *.b.example and 3 more ({HOST})",
+        ),
+        (
+            Detail(Template.REDIRECT, {"code": 302, "origin": f"https://{'a' * 20}{'b' * 20}{'c' * 20}"}),
+            f"302 to https://{'a' * 19}...{'b' * 6}{'c' * 20} ({HOST})",
+        ),
+        (Detail(Template.EAI_NONAME, {"name": "2001:db8::1"}), "no such host 2001:db8::1 (NXDOMAIN)"),
+        *(
+            (Detail(Template.MEMBER_MISSING, {"member": name}), f"{name} missing in the response ({HOST})")
+            for name in (
+                "authenticate link", "resumeUrl", "flowId", "code", "client_id", "redirect_uri", "state",
+                "issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "response_types_supported",
+                "response_modes_supported", "subject_types_supported",
+                "id_token_signing_alg_values_supported",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_a_parameter_is_shown_shortened_where_it_is_long(detail: Detail, expected: str) -> None:
+    assert sentence(detail, HOST) == expected
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        Detail(Template.REDIRECT, {"code": 302, "origin": "https://Planted.example"}),
+        Detail(Template.OTHER_NAME, {"names": ("a.example", "planted.example")}),
+    ],
+)
+def test_a_short_secret_in_what_a_provider_chose_is_not_shown_either(detail: Detail) -> None:
+    assert "planted" in sentence(detail, HOST).lower()
+    shown = sentence(detail, HOST, ("pLanted",))
+    assert NOT_SHOWN in shown
+    assert "planted" not in shown.lower()
+
+
+def test_a_cause_shows_no_parameter_before_it_was_checked() -> None:
+    assert repr(Detail(Template.NO_STATE, {"state": SECRET})) == "Detail(NO_STATE)"
+
+
+def test_no_url_has_no_origin() -> None:
+    assert origin_of(None) == ""
+
+
 # Failed exchanges
 
 
@@ -299,6 +362,12 @@ def test_a_request_that_is_not_acknowledged_is_a_cause_of_its_own() -> None:
     assert of_error(error, Phase.PROCESSING) == "no response within 10 s (auth.pingone.com:443)"
     assert of_error(error, Phase.PROCESSING, unacknowledged=True) == (
         "request not acknowledged by 203.0.113.7:443 within 10 s"
+    )
+
+
+def test_what_h11_words_in_a_new_way_is_not_readable() -> None:
+    assert of_error(h11.RemoteProtocolError("new words"), Phase.PROCESSING) == (
+        "response is not valid HTTP: not readable (auth.pingone.com:443)"
     )
 
 
