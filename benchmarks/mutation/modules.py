@@ -37,7 +37,9 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "detail",
         "foreign",
     ),
-    "exporter/probing/metadata.py": _probing("metadata", "discovery", "discovery_simulated", "detail", "foreign"),
+    "exporter/probing/metadata.py": _probing(
+        "metadata", "discovery", "discovery_simulated", "detail", "foreign"
+    ),
     "exporter/scheduling/schedule.py": tuple(f"tests/scheduling/test_{name}.py" for name in _SCHEDULE),
     "exporter/scheduling/job.py": tuple(f"tests/scheduling/test_{name}.py" for name in _SCHEDULE),
     "exporter/settings/explain.py": tuple(
