@@ -24,8 +24,8 @@ from benchmarks.mutation.mutants import Mutant, mutants
 MAX_EXAMPLES = 40
 """Of each hypothesis test; those that are written in the test come first."""
 
-MAX_WALL_SECONDS = 60
-MIN_CPU_SECONDS = 10
+MAX_WALL_SECONDS = 45
+MIN_CPU_SECONDS = 4
 
 _SURVIVED, _KILLED, _NOT_APPLICABLE = 0, 1, 4
 _OPTIONS = (
@@ -191,18 +191,22 @@ def _reach(session: pytest.Session, path: str) -> dict[str, _Reached] | str:
 def _try(session: pytest.Session, path: str, mutant: Mutant, reached: dict[str, _Reached]) -> int:
     """Return whether a test notices the mutant."""
     items = list(_reaching(session.items, mutant, reached))
-    seconds = sum(reached[item.nodeid]["seconds"] for item in items)
-    limit = MIN_CPU_SECONDS + int(3 * seconds)
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(MAX_WALL_SECONDS)
     if not _apply(path, mutant):
         return _NOT_APPLICABLE
     for item, following in zip(items, [*items[1:], None], strict=True):
+        _limit(reached[item.nodeid]["seconds"])
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
             return _KILLED
     return _SURVIVED
+
+
+def _limit(seconds: float) -> None:
+    """Have the process killed if the next test takes much longer than it took: a mutant may never end."""
+    cpu = int(time.process_time() + MIN_CPU_SECONDS + 5 * seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, resource.RLIM_INFINITY))
+    signal.alarm(MAX_WALL_SECONDS)
 
 
 def _reaching(

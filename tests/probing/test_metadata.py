@@ -18,7 +18,7 @@ from exporter.reasons import Fault, Reason
 ISSUER = f"https://auth.pingone.com/{SOURCE}/as"
 
 
-def judged(expected: str = ISSUER, login_hosts: tuple[str, ...] = (), **changes: Any) -> Verdict:  # noqa: ANN401
+def judged(changes: dict[str, Any], *, expected: str = ISSUER, login_hosts: tuple[str, ...] = ()) -> Verdict:
     body = json.dumps(metadata(**changes)).encode()
     expectation = IssuerExpectation(issuer=expected, login_hosts=login_hosts)
     return judge_metadata(Answer(200, body), expectation=expectation)
@@ -33,14 +33,14 @@ def judged(expected: str = ISSUER, login_hosts: tuple[str, ...] = (), **changes:
 )  # fmt: skip
 @pytest.mark.parametrize("value", [None, 7])
 def test_a_member_that_is_missing_or_of_another_type_is_named(member: str, value: object) -> None:
-    verdict = judged(**{member: value})
+    verdict = judged({member: value})
     assert (verdict.reason, verdict.fault) == (Reason.METADATA_INVALID, Fault.PROVIDER)
     assert verdict.detail == Detail(Template.METADATA_MEMBER, {"member": member})
 
 
 @pytest.mark.parametrize("member", ["authorization_endpoint", "token_endpoint"])
 def test_an_endpoint_without_tls_at_another_origin_is_named(member: str) -> None:
-    assert judged(**{member: "http://other.example/as"}).detail == Detail(
+    assert judged({member: "http://other.example/as"}).detail == Detail(
         Template.METADATA_MEMBER, {"member": member}
     )
 
@@ -50,13 +50,13 @@ def test_an_endpoint_without_tls_at_another_origin_is_named(member: str) -> None
     [("https://other.example/as?x=secret", "https://other.example"), ("urn:other", ""), ("", "")],
 )
 def test_another_issuer_is_named_by_its_origin_alone(issuer: str, origin: str) -> None:
-    verdict = judged(issuer=issuer)
+    verdict = judged({"issuer": issuer})
     assert (verdict.reason, verdict.fault) == (Reason.ISSUER_MISMATCH, Fault.CONFIGURATION)
     assert verdict.detail == Detail(Template.OTHER_ISSUER, {"origin": origin})
 
 
 def test_an_issuer_that_is_not_a_url_is_invalid_even_if_it_is_the_expected_one() -> None:
-    verdict = judged(expected="urn:x", issuer="urn:x")
+    verdict = judged({"issuer": "urn:x"}, expected="urn:x")
     assert verdict.reason is Reason.METADATA_INVALID
     assert verdict.detail == Detail(Template.METADATA_MEMBER, {"member": "issuer"})
 
@@ -72,7 +72,7 @@ def test_an_issuer_that_is_not_a_url_is_invalid_even_if_it_is_the_expected_one()
     ],
 )
 def test_keys_that_must_not_be_fetched_are_named_by_why(url: str, detail: Detail) -> None:
-    verdict = judged(jwks_uri=url, login_hosts=("login.example",))
+    verdict = judged({"jwks_uri": url}, login_hosts=("login.example",))
     assert verdict.reason is Reason.LOCATION_INVALID
     assert verdict.detail == detail
     assert verdict.location is None
@@ -80,7 +80,7 @@ def test_keys_that_must_not_be_fetched_are_named_by_why(url: str, detail: Detail
 
 @pytest.mark.parametrize("url", ["https://auth.pingone.com:8443/jwks", "https://login.example/jwks"])
 def test_keys_may_be_at_the_issuers_host_and_at_configured_ones(url: str) -> None:
-    verdict = judged(jwks_uri=url, login_hosts=("Login.example",))
+    verdict = judged({"jwks_uri": url}, login_hosts=("Login.example",))
     assert (verdict.reason, verdict.location) == (Reason.OK, url)
 
 
@@ -89,7 +89,7 @@ def test_keys_may_be_at_the_issuers_host_and_at_configured_ones(url: str) -> Non
 )
 def test_what_a_sign_on_needs_and_the_metadata_lacks_is_named(member: str, value: str) -> None:
     detail = Detail(Template.METADATA_LACKS, {"member": member, "value": value})
-    assert judged(**{member: ["other"]}).detail == detail
+    assert judged({member: ["other"]}).detail == detail
 
 
 def test_a_hash_is_the_same_in_every_version_and_for_every_order_of_members() -> None:
