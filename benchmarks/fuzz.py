@@ -108,7 +108,7 @@ def main() -> None:
     """Fuzz, and print what each test did."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="of CPU, for all tests (default: 10)")
-    parser.add_argument("words", nargs="*", metavar="WORD", help="only files whose path has one of these")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="only files with one of these in their path")
     options = parser.parse_args()
     files = dict.fromkeys(f"tests/{file}" for group in READERS.values() for file in group)
     chosen = [file for file in files if not options.words or any(word in file for word in options.words)]
