@@ -60,7 +60,7 @@ test: setup ## run all tests; coverage of exporter/ must be at least 95 %
 
 # No test may depend on the machine's speed.
 BURNERS := 1 2 3 4
-test-busy: setup ## run all tests beside four programs that never rest
+test-busy: setup ## run all tests beside four busy loops
 	@pids=; for number in $(BURNERS); do $(BIN)/python -c 'while True: pass' & pids="$$pids $$!"; done; \
 	trap 'kill $$pids' EXIT; $(MAKE) test
 

@@ -20,12 +20,12 @@ _INTRODUCTION = """\
 
 <!-- Generated from exporter/settings/target_settings.py and schema.py by `make docs`. -->
 
-Settings come from these sources; the first that has a setting wins: flags of the command line, environment
-variables, variables in a file `.env` in the working directory, secret files, a configuration file. Names of
-settings are case-insensitive. The name
-of a target consists of letters and digits, in groups joined by single underscores, at most 63 characters, and
-is lower-cased. Durations are written as in Prometheus: `500ms`, `30s`, `1m30s`, `2h`. An unknown variable
-with the prefix is an error. `pingone-flow-exporter check-config` reports every error at once.
+Settings come from these sources, highest precedence first: command-line flags, environment variables, a file
+`.env` in the working directory, secret files, a configuration file. Names of settings are case-insensitive.
+The name of a target consists of letters and digits, in groups joined by single underscores, at most 63
+characters, and is lower-cased. Durations are written as in Prometheus: `500ms`, `30s`, `1m30s`, `2h`. An
+unknown variable with the prefix `FLOW_EXPORTER_` is an error. `pingone-flow-exporter check-config` reports
+every error at once.
 
 One of `REGION`, `AUTH_URL` and `CUSTOM_DOMAIN` sets where an environment is; any of them on a target
 overrides all of them in the defaults. The destination is where the source is, unless one of its own three is
@@ -33,8 +33,8 @@ set. A custom domain belongs to one environment, so a source with one needs the 
 name may end in a dot: it is then resolved without search domains, and used without the dot otherwise.
 
 `JOURNEYS` of a target are what its probes do, each at its own interval: `authorize` asks the source to start
-a sign-on; `federation` follows a whole sign-on as far as its settings go: to the source's answer, with a test
-user to the destination's code, with the application's secret to a verified ID token
+a sign-on; `federation` follows a sign-on as far as its settings go: to the source's answer, with a test
+account to the destination's code, with the application's secret to a verified ID token
 ([pingone-setup.md](pingone-setup.md)); `discovery` reads the source's OpenID metadata and signing keys, and
 needs `SOURCE_ENVIRONMENT_ID` or `ISSUER`. `PASSWORD`, `DESTINATION_CLIENT_SECRET` and a `PROXY_URL` with a
 password are errors in a configuration file.
@@ -45,7 +45,7 @@ environment variable, quotes around the value are an error: `docker --env-file` 
 ## Flags
 
 The commands `run`, `check-config` and `probe` take these flags, before or after the command. They are named
-as those of Prometheus' own exporters. After a reload they still override everything else.
+like those of Prometheus' own exporters. After a reload they still override everything else.
 
 | flag | variable |
 |---|---|

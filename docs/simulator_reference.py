@@ -39,8 +39,9 @@ In a checkout, `make venv && . .venv/bin/activate` puts the command on the PATH.
 | `--control-port PORT` | any free one | of the control API |
 
 The demo's environments are {names}.
-Each has a port of its own, except {guests}: they answer at that of
-`hub`, as environments of PingOne share a host. Weather of a port or a certificate is set for `hub`.
+Each has a port of its own, except {guests}: they share that of
+`hub`, as environments of PingOne share a host. To close their port or break its certificate, set the weather
+of `hub`.
 
 It exits with status 0 on a signal, 2 for an invalid option and 1 if a port is in use.
 
@@ -50,7 +51,7 @@ It exits with status 0 on a signal, 2 for an invalid option and 1 if a port is i
 |---|---|---|---|
 {rows}
 
-{tls} need an environment that is served over https, of which the demo has {https}.
+{tls} need an environment that is served over https. In the demo, these are {https}.
 With `endpoint`, only requests to that endpoint are affected: {endpoints}.
 `sign_on` is a POST to a flow, `flow` a GET. A destination that redeems a code meets the weather of its
 source's `token`, although no connection is made.
@@ -138,7 +139,7 @@ def reference() -> str:
         ),
         endpoints=", ".join(f"`{name}`" for name in get_args(Endpoint)),
         tls=" and ".join(f"`{name}`" for name, kind in KINDS.items() if kind.needs_tls),
-        https=" and ".join(f"`{environment.name}`" for environment in environments if environment.https),
+        https=", ".join(f"`{environment.name}`" for environment in environments if environment.https),
     )
 
 
