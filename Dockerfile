@@ -53,11 +53,11 @@ RUN python3 -m pip --python /opt/build/bin/python wheel --no-index --no-deps --n
 # The interpreter and what it loads, without a shell. Depends on the dependencies, not on the exporter's code.
 FROM dependencies AS root
 COPY docs/image_root.py ./
-RUN python3 image_root.py /root/image
+RUN python3 image_root.py /image
 
 
 FROM scratch
-COPY --from=root /root/image /
+COPY --from=root /image /
 COPY --from=dependencies /opt/exporter /opt/exporter
 COPY --from=application /opt/exporter/lib /opt/exporter/lib
 COPY --from=application /opt/exporter/bytecode /opt/exporter/bytecode
