@@ -81,7 +81,11 @@ def check_config(config: Config, *, full: bool = False) -> ConfigReport:
         blocks += [_block(f"target {name}", rows) for name, rows in targets.items()]
     blocks += [_block(f"destination {name}", rows) for name, rows in destinations.items()]
     blocks.append(_block("exporter", exporter))
-    counts = {"target": len(all_targets), "destination": len(config.destinations)}
+    counts = {
+        "target": len(all_targets),
+        "destination": len(config.destinations),
+        "warning": len(warnings),
+    }
     blocks.append(f"OK: {', '.join(_count(count, noun) for noun, count in counts.items() if count)}")
     document = {
         "targets": {name: _keyed(rows) for name, rows in targets.items()},
@@ -243,7 +247,7 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str | None]]:
         yield "destination login hint", application.login_hint and _HIDDEN
         yield "lookup user name", application.lookup_username and _HIDDEN
         if application.client_secret is not None:
-            yield "destination secret", f"{_HIDDEN}, sent by {application.client_auth}"
+            yield "destination secret", f"{_HIDDEN}, client authentication {application.client_auth}"
         elif application.redeems_code:
             yield "destination secret", "none, public client"
     yield "identity provider", target.provider_id or "the only one that the destination offers"

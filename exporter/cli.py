@@ -78,13 +78,13 @@ def _check_config(options: argparse.Namespace) -> int:
         from exporter.probe_command import list_now  # noqa: PLC0415
 
         text, done = list_now(config)
-    else:
-        report = check_config(config, full=options.full)
-        text, done = report.json if options.json else report.text, True
-        for warning in () if options.json else report.warnings:
-            print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  apart from the output
-    write_output(text)
-    return EXIT_OK if done else EXIT_FAILED
+        write_output(text)
+        return EXIT_OK if done else EXIT_FAILED
+    report = check_config(config, full=options.full)
+    write_output(report.json if options.json else report.text)
+    for warning in () if options.json else report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  apart from the output
+    return EXIT_OK
 
 
 def _probe(options: argparse.Namespace) -> int:

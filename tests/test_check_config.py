@@ -147,6 +147,7 @@ def test_what_the_system_lacks_is_warned_of_as_by_the_daemon(monkeypatch: pytest
     monkeypatch.setattr("resource.getrlimit", lambda _: (64, 64))
     found = checked(environ("A"))
     authorities, open_files = found.warnings
+    assert found.text.endswith(", 2 warnings")
     assert authorities == "no certificate authorities on this system: install ca-certificates or set CA_FILE"
     assert open_files.startswith("100 concurrent probes may need 850 open files, but the limit is 64")
 
@@ -187,7 +188,7 @@ target a
         "destination redirect    https://rp.example.com/callback?(set)",
         "destination scope       openid",
         "lookup user name        (set)",
-        "destination secret      (set), sent by basic",
+        "destination secret      (set), client authentication basic",
         "identity provider       Partner",
         "test account            (set)",
         "journey authorize       every 1m, timeout 10s, latency objective 2s",
