@@ -123,11 +123,7 @@ class Daemon:
     """
 
     def __init__(
-        self,
-        config: Config,
-        *,
-        load: Callable[[], Config] | None = None,
-        observers: Sequence[Observer] = (),
+        self, config: Config, *, load: Callable[[], Config] | None = None, observers: Sequence[Observer] = ()
     ) -> None:
         self.config = config
         """The configuration in force."""
@@ -398,10 +394,7 @@ class Daemon:
         if config is None:
             return None
         return EgressCheck(
-            config.url,
-            proxy_url=config.proxy_url,
-            family=config.ip_family,
-            stalls=self._loop_watch.stalls,
+            config.url, proxy_url=config.proxy_url, family=config.ip_family, stalls=self._loop_watch.stalls
         )
 
     async def _read_status_page(self) -> None:
@@ -458,11 +451,7 @@ def _status_page(config: Config) -> StatusPage | None:
     if page is None or config.shard.index != 0:
         return None
     return StatusPage(
-        page.url,
-        page.components,
-        ca_file=page.ca_file,
-        proxy_url=page.proxy_url,
-        family=page.ip_family,
+        page.url, page.components, ca_file=page.ca_file, proxy_url=page.proxy_url, family=page.ip_family
     )
 
 

@@ -255,10 +255,7 @@ def _still_missing(
 
 
 def _awaited(
-    destination: Destination,
-    known: Collection[OfferedProvider],
-    absent: Iterable[KnownProvider],
-    now: float,
+    destination: Destination, known: Collection[OfferedProvider], absent: Iterable[KnownProvider], now: float
 ) -> Iterator[KnownProvider]:
     """Yield the entries of EXPECT that no listing has offered, after a restart for example."""
     waiting = {each.provider.name: each for each in absent if not each.provider.id}

@@ -7,14 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from exporter.destinations import (
-    Destination,
-    Known,
-    Plan,
-    after_listing,
-    after_reload,
-    plan,
-)
+from exporter.destinations import Destination, Known, Plan, after_listing, after_reload, plan
 from exporter.outcome import Outcome
 from exporter.probing import Listing
 from exporter.settings import Config, shard_of

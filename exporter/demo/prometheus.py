@@ -165,7 +165,7 @@ def configuration_for(address: str, alertmanagers: Sequence[str] = (), rules: st
                 "alertmanagers": [{"static_configs": [{"targets": [each]}]} for each in alertmanagers]
             },
             "scrape_configs": [
-                {"job_name": "pingone-flow-exporter", "static_configs": [{"targets": [address]}]},
+                {"job_name": "pingone-flow-exporter", "static_configs": [{"targets": [address]}]}
             ],
         }
     )

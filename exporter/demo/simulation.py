@@ -43,12 +43,7 @@ class UnavailableError(DemoError):
 
 
 def simulate(
-    *,
-    host: str,
-    control_port: int,
-    environments: int | None,
-    weather: Sequence[str],
-    script: Path | None,
+    *, host: str, control_port: int, environments: int | None, weather: Sequence[str], script: Path | None
 ) -> None:
     """Run the simulator until a signal; print the variables with which an exporter watches it.
 
@@ -81,7 +76,7 @@ async def _simulate(environments: Sequence[Environment], script: Script | None, 
         stopping = await stack.enter_async_context(stop_signals())
         try:
             running = await stack.enter_async_context(
-                simulator(environments, host=host, control_port=port, script=script),
+                simulator(environments, host=host, control_port=port, script=script)
             )
         except OSError as error:
             raise _unavailable(error, host, port) from error

@@ -13,12 +13,4 @@ from exporter.observing.history import History
 from exporter.observing.log import LogObserver, log_to, set_log_level
 from exporter.observing.metrics import Metrics
 
-__all__ = [
-    "History",
-    "LogObserver",
-    "LoopWatch",
-    "Metrics",
-    "Yielder",
-    "log_to",
-    "set_log_level",
-]
+__all__ = ["History", "LogObserver", "LoopWatch", "Metrics", "Yielder", "log_to", "set_log_level"]

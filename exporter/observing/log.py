@@ -92,12 +92,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
 
 @contextmanager
 def log_to(
-    stream: TextIO,
-    *,
-    level: str,
-    style: str,
-    max_queued_lines: int = 10_000,
-    max_flush_seconds: float = 2.0,
+    stream: TextIO, *, level: str, style: str, max_queued_lines: int = 10_000, max_flush_seconds: float = 2.0
 ) -> Iterator[None]:
     """Send the log of this process to `stream` for as long as the context lasts.
 

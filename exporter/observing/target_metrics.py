@@ -19,16 +19,7 @@ from exporter.observing.certificate_metrics import CertificateFacts, signing_key
 from exporter.observing.histogram import BucketCounts, LabelValues, TracedProbe
 from exporter.observing.history import Streak
 from exporter.observing.series import SeriesFamily, known_values, target_gauge
-from exporter.outcome import (
-    COMPLETED,
-    FAILED,
-    KNOWN_STATUSES,
-    UNKNOWN,
-    Outcome,
-    Phase,
-    SkipCause,
-    StepRecord,
-)
+from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
 from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import ANY_REQUIRED, Journey, JourneyTiming, ProviderKind, Side, Target, side_of

@@ -22,11 +22,7 @@ from typing import NamedTuple, TypeAlias
 from exporter.probing.failure import ResolutionError
 from exporter.target import IpFamily
 
-_FAMILIES = {
-    IpFamily.ANY: socket.AF_UNSPEC,
-    IpFamily.V4: socket.AF_INET,
-    IpFamily.V6: socket.AF_INET6,
-}
+_FAMILIES = {IpFamily.ANY: socket.AF_UNSPEC, IpFamily.V4: socket.AF_INET, IpFamily.V6: socket.AF_INET6}
 
 MAX_ADDRESSES = 16
 """More than any provider publishes; bounds what a hostile answer makes us try."""

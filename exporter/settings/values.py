@@ -316,8 +316,7 @@ DestinationName = Annotated[
     str,
     Field(max_length=MAX_DESTINATION_NAME_LENGTH),
     _matching(
-        TARGET_NAME,
-        "invalid destination name; use letters and digits in groups joined by single underscores",
+        TARGET_NAME, "invalid destination name; use letters and digits in groups joined by single underscores"
     ),
 ]
 LabelName = Annotated[
@@ -336,8 +335,7 @@ EnvironmentId = Annotated[
     BeforeValidator(_clean_lower),
 ]
 ClientId = Annotated[
-    Text,
-    _matching(_CLIENT_ID, "invalid client ID; use 1 to 256 printable ASCII characters without spaces"),
+    Text, _matching(_CLIENT_ID, "invalid client ID; use 1 to 256 printable ASCII characters without spaces")
 ]
 Scope = Annotated[Text, AfterValidator(_scope)]
 Statuses = Annotated[

@@ -20,13 +20,7 @@ from urllib.parse import quote, quote_plus
 
 from exporter.outcome import FAILED
 from exporter.simulator.environments import Environment, IdentityProvider, Urls
-from exporter.simulator.error_answers import (
-    NOT_FOUND,
-    ErrorAnswer,
-    RefusedError,
-    invalid_value,
-    redirect,
-)
+from exporter.simulator.error_answers import NOT_FOUND, ErrorAnswer, RefusedError, invalid_value, redirect
 from exporter.simulator.flow import COMPLETED, LIFETIME_SECONDS, Flow, Recent, with_query
 from exporter.simulator.other_provider import authorize_url
 from exporter.simulator.tokens import challenge_of, claims_of

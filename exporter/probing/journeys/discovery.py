@@ -13,12 +13,7 @@ from functools import partial
 
 from exporter.probing.links import parse_link
 from exporter.probing.messages import Request, Step, Steps
-from exporter.probing.metadata import (
-    issuer_expectation,
-    judge_metadata,
-    metadata_hash,
-    signing_algorithms,
-)
+from exporter.probing.metadata import issuer_expectation, judge_metadata, metadata_hash, signing_algorithms
 from exporter.probing.signing_keys import judge_signing_keys
 from exporter.target import Target
 
