@@ -8,25 +8,16 @@ from exporter.scheduling.job import (
     first_delays,
     phase_offset,
 )
-from exporter.scheduling.load_estimate import (
-    ENVIRONMENT_RATE,
-    ONE_SOURCE,
-    FirstProbe,
-    Load,
-    first_probes,
-    loads,
-)
-from exporter.scheduling.schedule import Schedule, ScheduleListener
+from exporter.scheduling.load_estimate import ENVIRONMENT_RATE, ONE_SOURCE, Load, first_probes, loads
+from exporter.scheduling.schedule import Schedule
 
 __all__ = [
     "ENVIRONMENT_RATE",
     "FIRST_PROBE_SPACING",
     "ONE_SOURCE",
-    "FirstProbe",
     "Load",
     "PeriodicJob",
     "Schedule",
-    "ScheduleListener",
     "ScheduledProbe",
     "SteadyClock",
     "first_delays",

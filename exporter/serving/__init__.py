@@ -13,15 +13,13 @@ from exporter.serving.connections import ConnectionLimiter
 from exporter.serving.listen import ListenError, bind
 from exporter.serving.negotiation import Format, accepts_gzip, choose_format
 from exporter.serving.overview import StatusSource
-from exporter.serving.port_security import AuthMiddleware, HeadersMiddleware, PortSecurity
+from exporter.serving.port_security import PortSecurity
 from exporter.serving.server import serve
 
 __all__ = [
-    "AuthMiddleware",
     "BasicAuth",
     "ConnectionLimiter",
     "Format",
-    "HeadersMiddleware",
     "ListenError",
     "PortSecurity",
     "StatusSource",

@@ -10,7 +10,7 @@ load           flags, and all of it, in order                           resolve 
 """
 
 from exporter.settings.addresses import REGIONS, ListenAddress
-from exporter.settings.config import Config, EgressConfig, StatusPageConfig
+from exporter.settings.config import Config, EgressConfig
 from exporter.settings.load import FLAGS, load
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
 from exporter.settings.resolve import shard_of
@@ -34,7 +34,6 @@ __all__ = [
     "LogSettings",
     "Settings",
     "ShardSettings",
-    "StatusPageConfig",
     "TargetSettings",
     "TlsServerConfig",
     "WebSettings",

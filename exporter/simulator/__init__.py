@@ -24,7 +24,7 @@ from exporter.simulator.environments import (
 )
 from exporter.simulator.running import Simulator, simulator
 from exporter.simulator.script import Change, Clock, Script, ScriptError, check_script, read_script
-from exporter.simulator.simulated_environment import RequestStats, SimulatedEnvironment
+from exporter.simulator.simulated_environment import SimulatedEnvironment
 from exporter.simulator.weather import (
     KINDS,
     Endpoint,
@@ -45,7 +45,6 @@ __all__ = [
     "Environment",
     "ExpectedOutcome",
     "IdentityProvider",
-    "RequestStats",
     "Script",
     "ScriptError",
     "SignOnPolicy",
