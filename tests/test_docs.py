@@ -201,8 +201,29 @@ def test_the_readmes_queries_are_about_metrics_that_exist() -> None:
             assert f"`{name}`" in known, query
 
 
+ALERT_TEST = """
+rule_files: [pingone.yml]
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'pingone_flow_probe_consecutive_failures{target="a",journey="federation"}', values: 3x5}
+      - series: pingone_flow_probe_last_result_info{target="a",journey="authorize",reason="ok"}
+        values: 1x5
+      - series: pingone_flow_probe_last_result_info{target="a",journey="federation",reason="tls",fault="p"}
+        values: 1x5
+    alert_rule_test:
+      - eval_time: 2m
+        alertname: PingOneFederationDown
+        exp_alerts:
+          - exp_labels: {severity: critical, target: a, journey: federation}
+            exp_annotations:
+              summary: Users cannot sign on through this PingOne federation.
+              description: "a: tls, fault p"
+"""
+
+
 def test_the_readmes_rule_files_work_as_pasted(tmp_path: Path) -> None:
-    """The first alert alone, then all of them, by the README's words."""
+    """The first alert alone, with its journey's reason, then all of them, by the README's words."""
     promtool = need_tool("promtool")
     for block in blocks("yaml")[:2]:
         name = re.match(r"# (\S+\.yml)", block)
@@ -219,3 +240,8 @@ def test_the_readmes_rule_files_work_as_pasted(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"{count} rule files found" in done.stdout
+    (tmp_path / "test.yml").write_text(ALERT_TEST, encoding="utf-8")
+    done = subprocess.run(
+        [promtool, "test", "rules", tmp_path / "test.yml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
