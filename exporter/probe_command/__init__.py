@@ -151,7 +151,7 @@ class _Session:
             pauses = [run.outcome.retry_after or 0.0 for run in to_run if run.outcome is not None]
             pause = min(max(pauses, default=0.0), MAX_BACKOFF_SECONDS)
             if pause > self._every:
-                print(f"next round after {format_duration(pause)}: Retry-After", file=sys.stderr)  # noqa: T201  likewise
+                print(f"rate-limited: next round after {format_duration(pause)}", file=sys.stderr)  # noqa: T201  likewise
             await asyncio.sleep(started + max(self._every, pause) - loop.time())
             runs = [ProbeRun(run.target, run.journey) for run in to_run] + failed_listings
 

@@ -163,4 +163,4 @@ def test_all_rounds_are_probed_by_one_prober_that_remembers_passwords_and_heeds_
     assert len(probers) == 1
     out, err = capsys.readouterr()
     assert len(out.splitlines()) >= 2
-    assert err == "next round after 50ms: Retry-After\n"
+    assert err == "rate-limited: next round after 50ms\n"
