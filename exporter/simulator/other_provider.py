@@ -55,9 +55,8 @@ async def answer_of_other(request: Request, weather: Weather) -> Response:
         return HTMLResponse(_TITLE + _ERROR) if wrong == "error" else HTMLResponse(_TITLE + _NO_CLIENT, 400)
     if query.get("prompt") == "none":
         error = {"error": "login_required", "state": query.get("state", "")}
-        return Response(
-            status_code=303, headers={"Location": with_query(query.get("redirect_uri", ""), error)}
-        )
+        location = with_query(query.get("redirect_uri", ""), error)
+        return Response(status_code=303, headers={"Location": location})
     uid = secrets.token_urlsafe(32)
     page = f"{request.url.path.rpartition('/')[0]}/login/{uid}"
     location = ELSEWHERE if wrong == "host" else page

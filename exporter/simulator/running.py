@@ -89,14 +89,10 @@ class Simulator:
                     source = self.environments[provider.source].environment
                     settings[source.name] |= each.federation_settings(provider, source)
         variables = {
-            f"FLOW_EXPORTER_TARGETS__{name.upper()}__{setting}": value
-            for name, of_target in settings.items()
-            for setting, value in of_target.items()
-        }
-        variables |= {
-            f"FLOW_EXPORTER_DESTINATIONS__{name.upper()}__{setting}": value
-            for name, of_destination in listed.items()
-            for setting, value in of_destination.items()
+            f"FLOW_EXPORTER_{group}__{name.upper()}__{setting}": value
+            for group, members in (("TARGETS", settings), ("DESTINATIONS", listed))
+            for name, own in members.items()
+            for setting, value in own.items()
         }
         return variables | {
             "FLOW_EXPORTER_STATUS_PAGE__URL": f"{self.control_url}/api/v2/summary.json",

@@ -131,11 +131,8 @@ def _read_yaml(text: str) -> tuple[Any, list[int]]:
     except yaml.MarkedYAMLError as error:
         place = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
         raise ScriptError(f"{place}invalid YAML: {error.problem or error.context}") from None
-    except (
-        yaml.YAMLError,
-        RecursionError,
-        ValueError,
-    ) as error:  # e.g. nested too deeply, or the 31st of June
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        # E.g. nested too deeply, or the 31st of June.
         raise ScriptError(f"invalid YAML: {error}") from None
     if isinstance(node, yaml.MappingNode):
         node = next((value for key, value in node.value if key.value == "changes"), None)

@@ -245,11 +245,9 @@ class SimulatedEnvironment:
             "FEDERATION_INTERVAL": "30s",  # with a shorter one, the timeout is below the latency objective
             **self._location(),
         }
-        return (
-            settings
-            if ca_file is None or not self.environment.https
-            else settings | {"CA_FILE": str(ca_file)}
-        )
+        if self.environment.https and ca_file is not None:
+            settings["CA_FILE"] = str(ca_file)
+        return settings
 
     def _location(self, prefix: str = "") -> dict[str, str]:
         if self.environment.custom_domain:

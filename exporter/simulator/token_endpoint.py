@@ -63,11 +63,8 @@ class TokenEndpoint:
         access_token = secrets.token_urlsafe(32)
         wrong = weather.wrong if isinstance(weather, IdTokenInvalid) else None
         claims = self._claims(flow, access_token, int(shown))
-        claims |= (
-            {wrong: claims["iat"] - TOKEN_SECONDS if wrong == "exp" else str(uuid4())}
-            if wrong in claims
-            else {}
-        )
+        if wrong in claims:
+            claims[wrong] = claims["iat"] - TOKEN_SECONDS if wrong == "exp" else str(uuid4())
         return 200, {
             "access_token": access_token,
             "token_type": "Bearer",
@@ -85,9 +82,8 @@ class TokenEndpoint:
         else:
             client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
             used = ClientAuth.POST if secret else ClientAuth.NONE
-        application = next(
-            (each for each in self.environment.applications if each.client_id == client_id), None
-        )
+        known = (each for each in self.environment.applications if each.client_id == client_id)
+        application = next(known, None)
         if application is None or isinstance(weather, TokenRefused):
             raise _RefusedTokenError(401, "invalid_client", "Request denied: Invalid client credentials")
         if used is not application.client_auth:
@@ -101,9 +97,8 @@ class TokenEndpoint:
     def _redeem(self, form: Mapping[str, str], application: Application, now: float) -> Flow:
         if form.get("grant_type") != "authorization_code":
             raise _RefusedTokenError(400, "unsupported_grant_type", "The grant type is not supported.")
-        flow = self._granted.pop(
-            form.get("code", ""), now
-        )  # a second use fails, whatever becomes of the first
+        # A second use fails, whatever becomes of the first.
+        flow = self._granted.pop(form.get("code", ""), now)
         if flow is None or flow.application.client_id != application.client_id:
             raise _RefusedTokenError(400, "invalid_grant", "The code is unknown, used or expired.")
         if form.get("redirect_uri") != flow.redirect_uri:
