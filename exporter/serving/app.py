@@ -227,11 +227,8 @@ def _pages(source: StatusSource) -> list[Route]:
         kind = kinds.get(request.url.query) or await overview.worst()
         return Response(icon(kind), media_type="image/svg+xml")
 
-    def runbook_html(page: bytes) -> Endpoint:
-        async def endpoint(_: Request) -> Response:
-            return Response(page, headers=_HTML)
-
-        return endpoint
+    async def runbook_html(page: bytes, _: Request) -> Response:
+        return Response(page, headers=_HTML)
 
     return [
         Route("/", overview_html),
@@ -239,7 +236,10 @@ def _pages(source: StatusSource) -> list[Route]:
         Route("/targets/{name}", target_html),
         Route("/api/v1/targets", all_json),
         Route("/api/v1/targets/{name}", target_json),
-        *(Route(f"/runbooks/{alert}", runbook_html(page.encode())) for alert, page in runbooks().items()),
+        *(
+            Route(f"/runbooks/{name}", partial(runbook_html, page.encode()))
+            for name, page in runbooks().items()
+        ),
     ]
 
 
@@ -292,10 +292,7 @@ class CompressionMiddleware(GZipMiddleware):
 class PrefixMiddleware:
     """ASGI middleware: serve below the path of the external URL too, for proxies that do not strip it.
 
-    Args:
-        app: the application behind it.
-        routes: its routes; a path that one of them matches is left as it is.
-        external_url: returns the base URL of links.
+    A path that one of the application's own routes matches is left as it is.
     """
 
     def __init__(
@@ -321,10 +318,6 @@ class ErrorMiddleware:
     """ASGI middleware: answer with 500 if a route fails, and log it without the exception's text.
 
     It stands inside starlette's own, which raises again what it has answered, for the server to log.
-
-    Args:
-        app: the application behind it.
-        errors: counts and logs bugs.
     """
 
     def __init__(self, app: ASGIApp, errors: InternalErrors) -> None:

@@ -279,11 +279,7 @@ class Connection(asyncio.Protocol):
 
 
 class ConnectionMiddleware:
-    """The outermost ASGI middleware: ties each request to its connection.
-
-    Args:
-        app: the application.
-    """
+    """The outermost ASGI middleware: ties each request to its connection."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -15,13 +15,7 @@ from exporter.status import EgressStatus, TargetStatus
 
 
 def headline(rows: Sequence[Row], now: float, egress: EgressStatus | None = None) -> str:
-    """Return the headline.
-
-    Args:
-        rows: every target.
-        now: seconds since the epoch.
-        egress: the exporter's own egress check, if there is one.
-    """
+    """Return the headline about all targets; `egress` is the exporter's own egress check, if there is one."""
     failing = [row for row in rows if row.health is Health.FAILING]
     unstable = [row for row in rows if row.health is Health.UNSTABLE]
     if not rows:

@@ -167,13 +167,7 @@ class Advice(NamedTuple):
 
 
 def advice(status: TargetStatus, now: float, suspended: Reason | None = None) -> tuple[Advice, ...]:
-    """Return the runbooks for a target and journey.
-
-    Args:
-        status: how it is doing.
-        now: seconds since the epoch.
-        suspended: why sign-on is suspended, if it is.
-    """
+    """Return the runbooks for a target and journey; `suspended` is why sign-on is suspended, if it is."""
     return (*_of_account(status, suspended), *_of_failures(status, now), *warnings(status, now))
 
 
@@ -197,11 +191,8 @@ def urgency(expiry: Expiry, now: float) -> str:
     left, is_secret = expiry.at - now, expiry.what is Expiring.CLIENT_SECRET
     if left < EXPIRES_NOW_SECONDS:
         return Health.FAILING.badge
-    return (
-        Health.SLOW.badge
-        if left < (SECRET_EXPIRES_SOON_SECONDS if is_secret else EXPIRES_SOON_SECONDS)
-        else ""
-    )
+    soon = SECRET_EXPIRES_SOON_SECONDS if is_secret else EXPIRES_SOON_SECONDS
+    return Health.SLOW.badge if left < soon else ""
 
 
 def _expiry(alert: str, what: str, at: float, now: float) -> Advice:

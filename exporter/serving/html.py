@@ -44,17 +44,9 @@ def _hash_source(text: str) -> str:
 _STYLE = _read("style.css").strip()
 _SCRIPT = _read("refresh.js").strip()
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        f"style-src {_hash_source(_STYLE)}",
-        f"script-src {_hash_source(_SCRIPT)}",
-        "connect-src 'self'",
-        "img-src 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
+CONTENT_SECURITY_POLICY = (
+    f"default-src 'none'; style-src {_hash_source(_STYLE)}; script-src {_hash_source(_SCRIPT)}; "
+    "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 """Permits the page's own style sheet and script, its icon, and requests to the exporter."""
 
@@ -103,14 +95,7 @@ def warm_up_templates() -> None:
 
 
 def render_document(title: str, body: Markup, *, root: str, page: str) -> str:
-    """Render a page without targets.
-
-    Args:
-        title: plain text.
-        body: its content.
-        root: path of the overview, which links start with.
-        page: which page this is, for the navigation.
-    """
+    """Render a page without targets; `root` is the path of the overview, which links start with."""
     return templates.get_template("document.html", "icon.svg").render(
         title=f"{title} · pingone-flow-exporter",
         body=body,
@@ -128,13 +113,7 @@ async def render(
     yield_if_due: Callable[[], Awaitable[None]],
     **values: Any,  # noqa: ANN401  template variables
 ) -> bytes:
-    """Render a page piece by piece; every value is escaped.
-
-    Args:
-        template: its file name.
-        yield_if_due: awaited after every few pieces.
-        values: the template's variables.
-    """
+    """Render a page piece by piece, awaiting `yield_if_due` in between; every value is escaped."""
     stream = templates.get_template(template).stream(**values)
     stream.enable_buffering(_BUFFERED_PIECES)
     body = bytearray()

@@ -33,10 +33,7 @@ def choose_format(accept: str) -> Format:
     """Return the metrics format that the client prefers.
 
     The most specific range that matches a format gives its weight. At equal weights OpenMetrics wins if it is
-    named; a wildcard alone gets text.
-
-    Args:
-        accept: all `Accept` headers, joined by commas; may be empty.
+    named; a wildcard alone gets text. `accept` is all `Accept` headers, joined by commas; it may be empty.
     """
     ranges = list(_elements(accept))
     named, openmetrics = _weight(Format.OPENMETRICS, ranges)
@@ -47,11 +44,7 @@ def choose_format(accept: str) -> Format:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Return whether the client names gzip and does not prefer the plain body.
-
-    Args:
-        accept_encoding: all `Accept-Encoding` headers, joined by commas; may be empty.
-    """
+    """Return whether all `Accept-Encoding` headers, joined by commas, name gzip and do not prefer plain."""
     weights = {name: weight for name, _, weight in _elements(accept_encoding)}
     gzip = max(weights.get("gzip", 0.0), weights.get("x-gzip", 0.0))
     return gzip > 0 and gzip >= weights.get("identity", weights.get("*", 0.0))

@@ -100,11 +100,7 @@ class HealthGroup(NamedTuple):
 
 
 class Overview:
-    """Renders the overview; caches the sparklines, since few change between two requests.
-
-    Args:
-        source: what it shows.
-    """
+    """Renders the overview; caches the sparklines, since few change between two requests."""
 
     def __init__(self, source: StatusSource) -> None:
         self._source = source

@@ -120,12 +120,7 @@ class PortSecurity:
 
 
 class HeadersMiddleware:
-    """ASGI middleware: headers of every response, the operator's own ones last, so that they win.
-
-    Args:
-        app: the application behind it.
-        security: the operator's headers.
-    """
+    """ASGI middleware: headers of every response, the operator's own ones last, so that they win."""
 
     def __init__(self, app: ASGIApp, security: PortSecurity) -> None:
         self._app = app
@@ -147,12 +142,7 @@ class HeadersMiddleware:
 
 
 class AuthMiddleware:
-    """ASGI middleware: rate limit and authentication for every path except health.
-
-    Args:
-        app: the application behind it.
-        security: rate limit and users.
-    """
+    """ASGI middleware: rate limit and authentication for every path except health."""
 
     def __init__(self, app: ASGIApp, security: PortSecurity) -> None:
         self._app = app

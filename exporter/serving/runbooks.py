@@ -43,11 +43,8 @@ def runbooks() -> Mapping[str, str]:
 def render_runbook(name: str, text: str) -> str:
     """Render a runbook as an HTML document.
 
-    HTML in the Markdown is escaped. Links between the files become links between the pages.
-
-    Args:
-        name: of the file, without its suffix.
-        text: Markdown.
+    HTML in the Markdown is escaped. Links between the files become links between the pages. The name is that
+    of the file, without its suffix.
     """
     if name == _INDEX:
         table = (line for line in text.splitlines() if line.startswith(_ALERT_ROWS))
@@ -62,9 +59,8 @@ def render_runbook(name: str, text: str) -> str:
                 child.attrSet("href", "./" if page == _INDEX else page)
     content = markdown.renderer.render(tokens, markdown.options, {})
     body = Markup(content)  # noqa: S704  rendered without HTML
-    if name == _INDEX:
-        return render_document("Runbooks", body, root="../", page="runbooks")
-    return render_document(name, body, root="../", page="runbook")
+    title, page = ("Runbooks", "runbooks") if name == _INDEX else (name, "runbook")
+    return render_document(title, body, root="../", page=page)
 
 
 def _directory() -> Traversable:

@@ -23,12 +23,7 @@ _SEPARATE_AFTER_INTERVALS = 2.5
 
 
 async def target_page(histories: Sequence[TargetHistory], source: StatusSource) -> bytes:
-    """Return the page of a target.
-
-    Args:
-        histories: its journeys, at least one.
-        source: everything else that the page shows.
-    """
+    """Return the page of a target; `histories` are its journeys, at least one."""
     now, target, url = source.now(), histories[0].status.target, source.external_url()
     yield_if_due, journeys = source.start_work(), []
     for history in histories:
@@ -63,9 +58,7 @@ async def target_page(histories: Sequence[TargetHistory], source: StatusSource) 
 def spread(times: Iterable[float], total: float = 0.0) -> Iterator[tuple[float, float]]:
     """Yield start and width of a bar for each time, one after the other, in proportion to the total.
 
-    Args:
-        times: seconds.
-        total: seconds that take the whole width; 0 for the sum of the times.
+    The total takes the whole width; 0 stands for the sum of the times.
     """
     times = list(times)
     start, total = 0.0, total or sum(times) or 1.0

@@ -35,13 +35,7 @@ FAULT_LABELS: Mapping[Fault, str] = {
 
 
 def clock(timestamp: float, now: float, *, seconds: bool = False) -> str:
-    """Format a time of day, such as `12:04 UTC`, with the date unless it is today.
-
-    Args:
-        timestamp: seconds since the epoch, like `now`.
-        now: the current time.
-        seconds: whether to include seconds.
-    """
+    """Format a time of day, such as `12:04 UTC` or `12:04:31 UTC`, with the date unless it is today."""
     then, today = datetime.fromtimestamp(timestamp, UTC), datetime.fromtimestamp(now, UTC)
     time = then.strftime("%H:%M:%S" if seconds else "%H:%M")
     if then.date() == today.date():
@@ -83,12 +77,7 @@ def latency_range(low: float, high: float) -> str:
 
 
 def describe_points(points: Sequence[Point], interval: float) -> str:
-    """Describe the last probes in one line: how many were ok, how fast, how many failed.
-
-    Args:
-        points: duration and fault of each.
-        interval: seconds between two probes.
-    """
+    """Describe the last probes in one line: how many were ok, how fast, how many failed."""
     if not points:
         return "No probes yet"
     ok = [seconds for seconds, fault in points if fault == Fault.NONE]
@@ -124,9 +113,8 @@ def describe_result(outcome: Outcome) -> str:
 
 def was_not_sent(outcome: Outcome) -> bool:
     """Return whether the last step made no request, because sign-on was suspended."""
-    return (
-        outcome.fault is Fault.ACCOUNT and bool(outcome.steps) and outcome.steps[-1].http_status_code is None
-    )
+    codes = [record.http_status_code for record in outcome.steps[-1:]]
+    return outcome.fault is Fault.ACCOUNT and codes == [None]
 
 
 def ok_share(points: Sequence[Point]) -> str:
