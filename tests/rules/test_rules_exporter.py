@@ -320,7 +320,7 @@ def test_the_tickets_have_the_share_and_the_instance(
     description = f"{says} To investigate, run: curl -s http://{HERE}/metrics | grep -E '{pattern}'"
     text = Text(alert=alert, labels=INSTANCE, description=description)
 
-    Story(pods=[Pod(watched=[emea({0: sky})])], until=30, texts={30: text}).verify(tmp_path)
+    Story(pods=[Pod(watched=[emea({0: sky})])], until=30, texts={30: text}, scrape=60).verify(tmp_path)
 
 
 # --- bugs
@@ -363,7 +363,7 @@ def test_a_flapping_connection_is_a_page_because_it_suppresses_the_others(down: 
     checks = {10 + step / 2: down[step % len(down)] == "1" for step in range(60)}
     pod = Pod(watched=[emea({10: CUT_OFF})], egress={0: True} | checks | {40: True})
 
-    tell(tmp_path, pod, firing=always(20, 40, EGRESS) | {55: {DOWN}})
+    tell(tmp_path, pod, firing=always(20, 39.5, EGRESS) | {55: {DOWN}})
 
 
 @pytest.mark.parametrize("down", ["01111", "0111111", "0111111111"])
