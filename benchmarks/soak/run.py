@@ -43,9 +43,9 @@ KEPT_OUTCOMES, KEPT_FAILURES = 60, 50
 nothing is healthy, until every target has had so many probes and failures."""
 MAX_FILLING_SECONDS = 600.0
 SETTLING_SECONDS = 60.0
-MAX_FIRST_LAG_SECONDS = 0.1
+MAX_FIRST_LAG_SECONDS = 0.25
 """The most punctual of all first probes was not later than this."""
-_HOLD_SECONDS = 15.0
+_HOLD_SECONDS = 25.0
 """How long one probe keeps the exporter from its end, while the others are counted at rest."""
 _REST_SECONDS = 5.0
 _IN_FLIGHT = "pingone_flow_exporter_probes_in_flight"
