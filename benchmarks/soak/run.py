@@ -42,7 +42,7 @@ KEPT_OUTCOMES, KEPT_FAILURES = 60, 50
 """What the exporter keeps of each target: its memory is level only when it has all of that. So at first
 nothing is healthy, until every target has had so many probes and failures."""
 MAX_FILLING_SECONDS = 600.0
-SETTLING_SECONDS = 60.0
+SETTLING_SECONDS = 120.0
 MAX_FIRST_LAG_SECONDS = 0.25
 """The most punctual of all first probes was not later than this."""
 _HOLD_SECONDS = 25.0
@@ -198,7 +198,8 @@ async def _change_weather(found: Soaked, answers: Provider, clock: Clock, seed: 
         while True:
             healthy = found.filled_at is not None
             await put(found, answers, clock, environment, weather_of(environment, chance, healthy=healthy))
-            await asyncio.sleep(until_next_weather(chance))
+            warm = time.monotonic() >= found.measured_from
+            await asyncio.sleep(until_next_weather(chance, warm=warm))
 
     async with asyncio.TaskGroup() as group:
         for number, environment in enumerate(environments(found.rate)):

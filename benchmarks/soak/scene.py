@@ -77,7 +77,8 @@ _OF_ROLE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 }
 _WITH_TLS: tuple[Mapping[str, Any], ...] = ({"weather": "tls_expired"}, {"weather": "tls_wrong_name"})
 HEALTHY: Mapping[str, Any] = {"weather": "healthy"}
-_MAX_WEATHER_SECONDS = 8.0
+_MAX_WEATHER_SECONDS, _MAX_WARM_UP_WEATHER_SECONDS = 8.0, 2.5
+"""The exporter keeps an example of each reason and fault of a target: each should have met them all soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,9 +216,9 @@ def weather_of(environment: Environment, chance: random.Random, *, healthy: bool
     return chance.choice((*_EVERYWHERE, *_OF_ROLE[role], *(_WITH_TLS if environment.https else ())))
 
 
-def until_next_weather(chance: random.Random) -> float:
-    """Return for how many seconds the weather of an environment stays."""
-    return chance.uniform(1.0, _MAX_WEATHER_SECONDS)
+def until_next_weather(chance: random.Random, *, warm: bool) -> float:
+    """Return for how many seconds the weather of an environment stays; before all is warm, not for long."""
+    return chance.uniform(1.0, _MAX_WEATHER_SECONDS if warm else _MAX_WARM_UP_WEATHER_SECONDS)
 
 
 def configured(all_watched: Sequence[Watched], number: int, *, held: bool = False) -> dict[str, Watched]:

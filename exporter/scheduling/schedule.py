@@ -25,7 +25,15 @@ from exporter.outcome import Observer, Outcome, SkipCause, internal_outcome
 from exporter.reasons import Reason
 from exporter.scheduling.backoff import Backoff
 from exporter.scheduling.clock import SteadyClock, SteadyZone
-from exporter.scheduling.job import PeriodicJob, PhaseTrigger, ProbeJob, ScheduledProbe, job_changes, new_jobs
+from exporter.scheduling.job import (
+    PeriodicJob,
+    PhaseTrigger,
+    ProbeJob,
+    ScheduledProbe,
+    job_changes,
+    job_id,
+    new_jobs,
+)
 from exporter.target import Journey, Target
 
 P = ParamSpec("P")
@@ -149,6 +157,8 @@ class Schedule:
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._scheduler.add_listener(self._on_submission, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         self._jobs: dict[str, ProbeJob] = {}
+        self._coming: Sequence[tuple[Target, Journey]] = ()
+        """What a reload is about to add."""
         self._periodic_jobs = {job.name: job for job in jobs}
         self._periodic_tasks: set[asyncio.Task[None] | None] = set()
         self._backoff = Backoff(self._clock)
@@ -206,6 +216,7 @@ class Schedule:
         for job, target in kept:
             job.target = target
         self._limiter.total_tokens = self._max_concurrent_probes = max_concurrent_probes
+        self._coming = added
         cancelled = []
         for job in removed:
             if self._running:
@@ -221,6 +232,7 @@ class Schedule:
             if self._running:
                 self._add(job)
             await asyncio.sleep(0)
+        self._coming = ()
 
     def replace_jobs(self, jobs: Sequence[PeriodicJob]) -> None:
         """Do other things periodically from now on; a job of the same name and interval goes on.
@@ -276,6 +288,9 @@ class Schedule:
         for job in tuple(self._jobs.values()):
             if not job.removed and name in {None, job.target.name}:
                 yield self._scheduled(job)
+        for target, journey in self._coming:
+            if job_id(target, journey) not in self._jobs and name in {None, target.name}:
+                yield ScheduledProbe(target=target, journey=journey, next_run=None, backoff_until=None)
 
     def _scheduled(self, job: ProbeJob) -> ScheduledProbe:
         step, next_run = self._clock.step(), None
