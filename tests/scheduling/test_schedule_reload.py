@@ -148,6 +148,31 @@ def test_a_changed_target_is_probed_again_after_its_cancelled_probe_has_ended() 
     assert record.starts("t") == pytest.approx([0.0, 3.2], abs=EXACT)
 
 
+def test_a_changed_target_is_known_while_its_cancelled_probe_ends() -> None:
+    known: set[tuple[str, ...]] = set()
+
+    async def scenario(record: Recorder, _: VirtualTime) -> None:
+        async def closing(target: Target, journey: Journey) -> Outcome:
+            try:
+                return await record.probe(target, journey)
+            finally:
+                await asyncio.sleep(0.2)  # as closing a connection may take
+
+        schedule = record.schedule([make_target("t", timeout=9.0)], probe=closing)
+        schedule.start()
+        await asyncio.sleep(3.0)
+        changed = [make_target("new"), make_target("t", timeout=8.0)]
+        reload = asyncio.create_task(schedule.reconfigure(changed, max_concurrent_probes=100))
+        while not reload.done():
+            known.add(tuple(sorted(each.target.name for each in schedule.scheduled())))
+            assert [each.target.name for each in schedule.scheduled("t")] == ["t"]
+            await asyncio.sleep(0.01)
+        await schedule.stop(grace=30.0)
+
+    simulate(scenario, lambda *_: Probe(lasts=5.0))
+    assert known == {("t",), ("new", "t")}
+
+
 @pytest.mark.parametrize("turns", range(8))
 def test_a_run_that_was_submitted_before_its_target_is_removed_starts_nothing(
     turns: int,
