@@ -25,15 +25,7 @@ from exporter.outcome import Observer, Outcome, SkipCause, internal_outcome
 from exporter.reasons import Reason
 from exporter.scheduling.backoff import Backoff
 from exporter.scheduling.clock import SteadyClock, SteadyZone
-from exporter.scheduling.job import (
-    PeriodicJob,
-    PhaseTrigger,
-    ProbeJob,
-    ScheduledProbe,
-    job_changes,
-    job_id,
-    new_jobs,
-)
+from exporter.scheduling.job import PeriodicJob, PhaseTrigger, ProbeJob, ScheduledProbe, job_changes, new_jobs
 from exporter.target import Journey, Target
 
 P = ParamSpec("P")
@@ -285,11 +277,13 @@ class Schedule:
 
     def scheduled(self, name: str | None = None) -> Iterator[ScheduledProbe]:
         """Yield when each target, or the named one, is probed next."""
-        for job in tuple(self._jobs.values()):
+        jobs = tuple(self._jobs.values())
+        known = {(job.target.name, job.journey) for job in jobs}
+        for job in jobs:
             if not job.removed and name in {None, job.target.name}:
                 yield self._scheduled(job)
         for target, journey in self._coming:
-            if job_id(target, journey) not in self._jobs and name in {None, target.name}:
+            if (target.name, journey) not in known and name in {None, target.name}:
                 yield ScheduledProbe(target=target, journey=journey, next_run=None, backoff_until=None)
 
     def _scheduled(self, job: ProbeJob) -> ScheduledProbe:
