@@ -136,9 +136,8 @@ class PhaseTrigger(IntervalTrigger):  # type: ignore[misc]  # APScheduler 3 ship
 def phase_offset(target: str, journey: Journey, interval: float) -> float:
     """Return the fixed shift of a target's runs within the interval, in seconds, `0 <= shift < interval`."""
     digest = hashlib.sha256(f"{journey.value}/{target}".encode()).digest()
-    # 53 bits are what a float holds exactly, so that the share stays below 1.
-    share = (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
-    return min(share * interval, interval * (1 - 2**-53))
+    # 53 bits are what a float holds exactly: the share stays below 1, the rounded product below the interval.
+    return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53) * interval
 
 
 def first_delays(hosts: Iterable[str]) -> list[float]:

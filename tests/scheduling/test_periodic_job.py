@@ -180,6 +180,35 @@ def test_one_that_runs_is_cancelled_by_the_stop_once_the_probes_have_ended() -> 
     simulate(scenario, lambda *_: Probe(lasts=8.0))
 
 
+def test_the_stop_waits_until_one_that_it_cancels_has_cleaned_up() -> None:
+    cleaned = False
+
+    async def work() -> None:
+        nonlocal cleaned
+        try:
+            await asyncio.sleep(40.0)
+        finally:
+            await asyncio.sleep(0.5)
+            cleaned = True
+
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
+        schedule = Schedule(
+            [],
+            record.probe,
+            observers=[],
+            listener=record,
+            max_concurrent_probes=1,
+            jobs=[PeriodicJob("work", EVERY, work)],
+            clock=time.clock(),
+        )
+        schedule.start()
+        await asyncio.sleep(1.0)
+        await schedule.stop(grace=0.0)
+        assert cleaned
+
+    simulate(scenario)
+
+
 @pytest.mark.parametrize("turns", range(8))
 def test_none_begins_after_the_stop_however_soon_it_comes(turns: int) -> None:
     """From the wake-up to the first step take several turns of the loop; a stop may come after each."""

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from scheduling.recorder import EXACT, Probe, Recorder, due_runs, make_target, run_schedule, simulate
+from scheduling.virtual_time import EPOCH
 
+from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Observer, Outcome, SkipCause
 from exporter.reasons import Reason
+from exporter.scheduling import PeriodicJob, Schedule
 
 if TYPE_CHECKING:
     from scheduling.virtual_time import VirtualTime
@@ -160,6 +163,52 @@ def test_a_probe_that_raises_is_counted_as_internal_and_frees_its_slot(
     assert reasons == [Reason.INTERNAL] * 3 + [Reason.OK] * (len(due) - 3)
     assert record.in_flight == 0
     assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["a bug"]
+
+
+def test_a_bug_is_counted_where_it_was_noticed_and_logged_with_its_target(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    errors, second, calls = InternalErrors(), Collecting(), 0
+
+    class Failing:
+        def observe(self, outcome: Outcome, /) -> None:
+            second.observe(outcome)
+            raise KeyError("a bug")
+
+    async def job() -> None:
+        nonlocal calls
+        calls += 1
+        raise TypeError("a bug")
+
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
+        schedule = Schedule(
+            [make_target("t", interval=10.0)],
+            record.probe,
+            observers=[Failing()],
+            listener=record,
+            max_concurrent_probes=1,
+            jobs=[PeriodicJob("work", 10.0, job)],
+            clock=time.clock(),
+            errors=errors,
+        )
+        schedule.start()
+        time.set_wall(3600.0)
+        await asyncio.sleep(100.0)
+        await schedule.stop(grace=0.0)
+
+    with caplog.at_level(logging.ERROR):
+        simulate(scenario, lambda *_: Probe(error=ValueError("a bug"), lasts=0.5))
+    count = len(second.outcomes)
+    assert count > 5
+    assert {part: number for part, number in errors.counts.items() if number} == {
+        Part.PROBE: count,
+        Part.OBSERVER: count,
+        Part.JOB: calls,
+    }
+    about = {vars(line)["part"]: (vars(line).get("target"), vars(line).get("job")) for line in caplog.records}
+    assert about == {"probe": ("t", None), "observer": ("t", None), "job": (None, "work")}
+    assert second.outcomes[0].ended_at == pytest.approx(EPOCH + 3600.5, abs=EXACT)
+    assert second.outcomes[0].duration == pytest.approx(0.5, abs=EXACT)
 
 
 def test_outcomes_are_observed_in_the_order_in_which_probes_end() -> None:

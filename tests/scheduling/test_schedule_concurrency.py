@@ -131,6 +131,26 @@ def test_an_outage_beyond_the_limit_delays_others_but_does_not_stop_them() -> No
     assert len(record.starts("fine")) > 10
 
 
+def test_one_lag_leaves_three_quarters_of_the_probes_that_run() -> None:
+    targets = [make_target(name, host=name, interval=10.0) for name in names(60)]
+    peaks = []
+
+    async def scenario(record: Recorder, _: VirtualTime) -> None:
+        schedule = record.schedule(targets, limit=40)
+        schedule.start()
+        await asyncio.sleep(1.0)
+        for lag in (0.25, 0.3):
+            schedule.adapt(lag)
+            await asyncio.sleep(3.0)
+            record.max_in_flight = record.in_flight
+            await asyncio.sleep(17.0)
+            peaks.append(record.max_in_flight)
+        await schedule.stop(grace=1e6)
+
+    simulate(scenario, lambda *_: Probe(lasts=6.0))
+    assert peaks == [40, 30]
+
+
 @pytest.mark.parametrize("limit", [4, 40])
 def test_a_lagging_event_loop_has_fewer_concurrent_probes_until_it_has_recovered(limit: int) -> None:
     """However much it lags, some are started; and never more than the limit."""

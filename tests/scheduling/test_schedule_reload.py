@@ -63,6 +63,27 @@ def test_a_running_probe_continues_if_only_irrelevant_fields_change(field: str) 
     assert record.skips == []
 
 
+@pytest.mark.parametrize("journey", ["federation", "discovery"])
+def test_a_running_probe_continues_if_only_the_latency_objective_of_another_journey_changes(
+    journey: str,
+) -> None:
+    target = make_target("t", interval=LONG)
+    timing = replace(getattr(target, journey), latency_objective=0.5)
+    record = reloaded(
+        [target], (3.0, [replace(target, **{journey: timing})]), until=6.0, script=lambda *_: Probe(lasts=5.0)
+    )
+    assert [at for at, _ in record.outcomes] == pytest.approx([5.0], abs=EXACT)
+
+
+def test_a_running_probe_continues_if_its_target_gets_another_journey() -> None:
+    target = make_target("t", interval=LONG)
+    after = replace(target, journeys=(*target.journeys, Journey.DISCOVERY))
+    record = reloaded([target], (3.0, [after]), until=6.0, script=lambda *_: Probe(lasts=5.0))
+    assert [at for at, _ in record.outcomes] == pytest.approx([5.0, 8.0], abs=EXACT)
+    assert record.skips == []
+    assert len(record.begun) == 2
+
+
 @pytest.mark.parametrize("field", RELEVANT)
 def test_a_running_probe_is_cancelled_if_a_relevant_field_changes(field: str) -> None:
     target = make_target("t", interval=LONG)

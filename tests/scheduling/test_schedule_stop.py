@@ -66,6 +66,17 @@ def test_a_probe_that_does_not_end_within_the_grace_is_cancelled_and_counted_onc
     assert record.in_flight == 0
 
 
+def test_probes_that_the_stop_cancels_are_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    lasting = {"brief": 2.0, "long": 9.0, "longer": 99.0}
+    stopped(*lasting, after=1.0, grace=3.0, script=lambda name, _: Probe(lasts=lasting[name]))
+    (record,) = caplog.records
+    assert (record.levelname, record.getMessage()) == (
+        "WARNING",
+        "probes cancelled: still running after the grace",
+    )
+    assert vars(record)["targets"] == "long,longer"
+
+
 def test_without_grace_all_probes_are_cancelled_at_once() -> None:
     record, took = stopped("a", "b", after=1.0, grace=0.0, script=lambda *_: Probe(lasts=5.0))
     assert took == pytest.approx(0.0, abs=EXACT)
@@ -128,6 +139,22 @@ def test_runs_that_were_due_while_the_loop_stalled_before_the_stop_are_accounted
     assert len(record.begun) == 3
     assert record.skipped_count(SkipCause.MISSED) == 3
     assert record.skipped_count(SkipCause.CANCELLED) == 1
+
+
+def test_a_run_that_was_due_during_a_stall_while_its_probe_runs_is_an_overrun_not_cancelled() -> None:
+    target = targets("t")[0]
+    due = due_runs(target, 200.0)
+
+    async def scenario(record: Recorder, time: VirtualTime) -> None:
+        schedule = record.schedule([target])
+        schedule.start()
+        await asyncio.sleep(due[3] + 1.0)
+        time.loop.stall(due[4] - due[3])
+        await schedule.stop(grace=100.0)
+
+    record = simulate(scenario, lambda _, number: Probe(lasts=50.0 if number == 3 else 0.1))
+    assert len(record.outcomes) == 4
+    assert [(skip.cause, skip.count) for skip in record.skips] == [(SkipCause.OVERRUN, 1)]
 
 
 def test_a_second_stop_is_harmless() -> None:

@@ -62,6 +62,25 @@ def test_during_a_backoff_the_next_run_is_the_first_one_after_it() -> None:
     assert plan.next_run == pytest.approx(EPOCH + following, abs=EXACT)
 
 
+def test_a_new_target_begins_with_its_first_regular_run_if_its_environment_backs_off() -> None:
+    found: list[ScheduledProbe] = []
+    refused, new, later = (make_target(name, interval=60.0) for name in ("refused", "new", "later"))
+
+    async def scenario(record: Recorder, _: VirtualTime) -> None:
+        schedule = record.schedule([refused])
+        schedule.start()
+        await asyncio.sleep(2.0)
+        await schedule.reconfigure([refused, new, later], max_concurrent_probes=100)
+        found.extend(schedule.scheduled("later"))  # whose first probe is a moment away
+        await schedule.stop(grace=1e6)
+
+    simulate(scenario, lambda *_: Probe(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=5.0))
+    (plan,) = found
+    assert plan.backoff_until == pytest.approx(EPOCH + 6.0, abs=EXACT)
+    assert plan.next_run is not None
+    assert 6.0 < plan.next_run - EPOCH < 2.0 + later.timeout + later.interval + 1.0
+
+
 def test_a_backoff_that_is_over_is_not_reported() -> None:
     refusal = Probe(reason=Reason.RATE_LIMITED, retry_after=5.0)
     script = lambda _name, number: QUICK if number else refusal  # noqa: E731  as short as it is used once
