@@ -28,6 +28,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "clock_steps", "exchange_deadlines", "exchange", "probe_stalls", "route", "bounds"
     ),
     "exporter/probing/federation_judge.py": _probing(
+        "federation_judge",
         "federation",
         "federation_faults",
         "federation_secrecy",
