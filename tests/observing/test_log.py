@@ -51,7 +51,7 @@ def test_each_change_of_reason_is_one_line() -> None:
 
 def test_an_inconclusive_probe_is_neither_down_nor_followed_by_a_recovery() -> None:
     limited = a_failure(Reason.RATE_LIMITED, Fault.QUOTA, Phase.TRANSFER)
-    lines = logged(a_success(), limited, a_success(), a_failure(), limited, a_success())
+    lines = logged(a_success(), limited, a_success(), a_failure(), limited, a_success(), limited, a_success())
     assert [line["msg"] for line in lines] == [
         "target up",
         "probe inconclusive",
@@ -59,6 +59,8 @@ def test_an_inconclusive_probe_is_neither_down_nor_followed_by_a_recovery() -> N
         "target down",
         "probe inconclusive",
         "target recovered",
+        "probe inconclusive",
+        "target up",
     ]
 
 
@@ -141,9 +143,15 @@ def test_a_forgotten_target_is_logged_as_a_new_one() -> None:
         observer.forget("emea", Journey.AUTHORIZE)
         observer.forget("emea", Journey.AUTHORIZE)
         observer.observe(a_failure())
+        observer.forget("emea", Journey.AUTHORIZE)
+        observer.observe(a_success())
 
     lines = [logfmt.read(line) for line in written(observe)]
-    assert [(line["msg"], line.get("previous_reason")) for line in lines] == [("target down", None)] * 2
+    assert [(line["msg"], line.get("previous_reason")) for line in lines] == [
+        ("target down", None),
+        ("target down", None),
+        ("target up", None),
+    ]
 
 
 # Federations

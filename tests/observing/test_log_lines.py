@@ -162,6 +162,24 @@ def test_an_exception_is_logged_by_type_and_location_without_its_message(style: 
     assert "pingone.eu" not in line
 
 
+def test_the_calls_that_led_to_an_exception_are_shown_from_the_outermost_to_where_it_was_raised() -> None:
+    def raising() -> None:
+        raise ValueError(SECRET)
+
+    def calling() -> None:
+        try:
+            raising()
+        except ValueError:
+            own.exception("failed")
+
+    (line,) = written(calling)
+    places = [
+        f"{__file__}:{calling.__code__.co_firstlineno + 2} calling",
+        f"{__file__}:{raising.__code__.co_firstlineno + 1} raising",
+    ]
+    assert logfmt.read(line)["exception"] == f"ValueError at {' > '.join(places)}"
+
+
 def test_causes_follow_what_they_caused_without_their_messages() -> None:
     def nested() -> None:
         try:
@@ -272,11 +290,12 @@ def test_lines_of_libraries_are_written_from_warning_on(
 
 
 def test_nothing_is_written_after_the_context() -> None:
-    stream = io.StringIO()
+    stream, before = io.StringIO(), list(logging.getLogger().handlers)
     with logging_alone(stream):
         pass
     own.warning("too late")
     assert stream.getvalue() == ""
+    assert logging.getLogger().handlers == before  # else it would fill a queue that nobody reads
 
 
 def test_the_level_may_change_at_any_time() -> None:

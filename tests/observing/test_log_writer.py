@@ -46,16 +46,18 @@ def test_lines_that_do_not_fit_are_dropped_and_counted() -> None:
         stream.released.set()
         for _ in range(1 + 4):
             assert stream.lines.acquire(timeout=60)
+        own.info("next")
         own.info("last")
     lines = [logfmt.read(line) for line in stream.getvalue().splitlines()]
     assert [line["msg"] for line in lines] == [
         "first",
         *(f"line {number}" for number in range(4)),
         "log lines dropped: the reader of the log is too slow",
+        "next",
         "last",
     ]
-    assert lines[-2]["level"] == "warning"
-    assert lines[-2]["lines"] == str(extra)
+    assert lines[-3]["level"] == "warning"
+    assert lines[-3]["lines"] == str(extra)
 
 
 @pytest.mark.parametrize("lines", [1, 20])
@@ -134,11 +136,12 @@ def test_a_full_disk_costs_only_the_lines_of_that_time_and_they_are_counted(
             assert refused.acquire(timeout=60)
         room = 10_000
         own.info("kept")
+        own.info("last")
     cut_off, *lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
     assert len(cut_off) == 100
-    first, second = map(logfmt.read, lines)
+    first, second, last = map(logfmt.read, lines)
     assert (first["level"], first["msg"]) == ("warning", "log lines dropped: they could not be written")
-    assert (first["lines"], second["msg"]) == ("3", "kept")
+    assert (first["lines"], second["msg"], last["msg"]) == ("3", "kept", "last")
 
 
 @pytest.mark.parametrize("style", ["logfmt", "json"])
