@@ -25,7 +25,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     ),
     "exporter/probing/errors.py": _probing("errors", "document", *_JUDGED),
     "exporter/probing/timing.py": _probing(
-        "clock_steps", "exchange_deadlines", "exchange", "probe_stalls", "route", "bounds"
+        "timing", "clock_steps", "exchange_deadlines", "exchange", "probe_stalls", "route", "bounds"
     ),
     "exporter/probing/federation_judge.py": _probing(
         "federation_judge",
@@ -44,7 +44,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "exporter/scheduling/schedule.py": tuple(f"tests/scheduling/test_{name}.py" for name in _SCHEDULE),
     "exporter/scheduling/job.py": tuple(f"tests/scheduling/test_{name}.py" for name in _SCHEDULE),
     "exporter/settings/explain.py": tuple(
-        f"tests/settings/test_{name}.py" for name in ("errors", "secrecy", "config_file", "injection", "json")
+        f"tests/settings/test_{name}.py"
+        for name in ("errors", "values", "load", "rules", "config_file", "secrecy", "json")
     ),
     "exporter/observing/log.py": _LOG,
     "exporter/probing/detail.py": _probing("detail", "violations", "redaction", "discovery", "findings"),
