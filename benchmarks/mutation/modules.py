@@ -45,7 +45,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "exporter/scheduling/job.py": tuple(f"tests/scheduling/test_{name}.py" for name in _SCHEDULE),
     "exporter/settings/explain.py": tuple(
         f"tests/settings/test_{name}.py"
-        for name in ("errors", "values", "load", "rules", "config_file", "secrecy", "json")
+        for name in ("errors", "values", "load", "rules", "federation", "config_file", "json", "secrecy")
     ),
     "exporter/observing/log.py": _LOG,
     "exporter/probing/detail.py": _probing("detail", "violations", "redaction", "discovery", "findings"),
