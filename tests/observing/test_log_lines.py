@@ -295,7 +295,7 @@ def test_nothing_is_written_after_the_context() -> None:
         pass
     own.warning("too late")
     assert stream.getvalue() == ""
-    assert logging.getLogger().handlers == before  # else it would fill a queue that nobody reads
+    assert logging.getLogger().handlers == before  # else it would fill a queue that is never read
 
 
 def test_the_level_may_change_at_any_time() -> None:

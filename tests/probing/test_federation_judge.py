@@ -75,7 +75,7 @@ def test_a_provider_is_chosen_by_its_id_in_any_case_or_its_name_or_as_the_only_o
         ([P1, {"id": "p2"}], None, Template.SEVERAL_PROVIDERS, 2),
     ],
 )
-def test_a_provider_that_is_not_offered_once_is_missing_and_the_count_tells_why(
+def test_a_provider_that_is_not_offered_once_is_missing_and_the_count_says_why(
     listed: list[dict[str, Any]], provider: str | None, cause: Template, count: int
 ) -> None:
     verdict = offer(*listed, provider=provider)

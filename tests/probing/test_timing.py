@@ -149,7 +149,7 @@ def test_a_phase_lasts_at_least_a_microsecond_whatever_the_clocks_say(seconds: f
     run(main())
 
 
-def test_the_longest_of_our_own_delays_is_kept_and_a_wait_that_kept_nobody_waiting_is_none() -> None:
+def test_the_longest_of_our_own_delays_is_kept_and_a_wait_that_kept_no_peer_waiting_is_none() -> None:
     async def main() -> None:
         deadline = Deadline(10.0)
         at = deadline.started
@@ -210,7 +210,7 @@ def test_a_result_in_time_is_returned_and_leaves_no_timer() -> None:
         loop().call_soon(future.set_result, 7)
         assert await deadline.wait(future) == 7
         loop().skip(60.0)
-        await turns()  # the timer fires, and finds nobody who waits
+        await turns()  # the timer fires while nothing waits
         deadline.close()
 
     run(main())

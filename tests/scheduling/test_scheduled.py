@@ -71,7 +71,7 @@ def test_a_new_target_begins_with_its_first_regular_run_if_its_environment_backs
         schedule.start()
         await asyncio.sleep(2.0)
         await schedule.reconfigure([refused, new, later], max_concurrent_probes=100)
-        found.extend(schedule.scheduled("later"))  # whose first probe is a moment away
+        found.extend(schedule.scheduled("later"))  # its first probe is a moment away
         await schedule.stop(grace=1e6)
 
     simulate(scenario, lambda *_: Probe(lasts=1.0, reason=Reason.RATE_LIMITED, retry_after=5.0))
