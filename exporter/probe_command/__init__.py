@@ -1,7 +1,7 @@
 """The command `probe`: probe each target once, or again and again, and print the outcomes.
 
 Probes are started as the daemon starts them, by the same prober and with the same spacing. Nothing is
-retried, and a rate limit pauses nothing: the user wants each target's outcome.
+retried, and a rate limit only delays the next round: the user wants each target's outcome.
 """
 
 from __future__ import annotations

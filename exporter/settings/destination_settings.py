@@ -24,10 +24,11 @@ class DestinationSettings(Section):
 
     environment_id: values.EnvironmentId = setting(..., "UUID of the destination's environment")
     client_id: values.ClientId = setting(
-        ..., "client ID of one of its applications: the one with a sign-on policy that offers the providers"
+        ...,
+        "client ID of an application of the destination: one with a sign-on policy that offers the providers",
     )
     redirect_uri: values.RedirectUri = setting(
-        ..., "redirect URI of that application, byte for byte; never requested"
+        ..., "redirect URI of that application, exactly as registered; never requested"
     )
     region: values.Region | None = setting(
         None, "region of the destination: NA, CA, EU, AU, SG or AP", shown="as `DEFAULTS`, else `NA`"

@@ -152,7 +152,7 @@ class _Explainer:
         fields = _find(self._model, path[:-1])
         model = fields if isinstance(fields, type) and issubclass(fields, BaseModel) else TargetSettings
         meaning, *_ = re.split("[;:]", model.model_fields[path[-1]].description or "")
-        return f"missing; set it to the {meaning}"
+        return f"missing; set it to the {meaning.replace('`', '')}"
 
     def _unknown(self, path: Keys, location: Location) -> str:
         meant = self._guess(path)

@@ -70,7 +70,7 @@ class TargetDefaults(Section):
     destination_custom_domain: values.CustomDomain | None = setting(None, "custom domain of the destination")
     redirect_uri: values.RedirectUri | None = setting(
         None,
-        "where the source redirects to, byte for byte",
+        "redirect URI of the source application, exactly as registered",
         shown="`{destination auth}/{destination id}/rp/callback/openid_connect`, "
         "without the id on a custom domain",
     )
@@ -138,8 +138,8 @@ class TargetDefaults(Section):
     )
     destination_redirect_uri: values.RedirectUri | None = setting(
         None,
-        "redirect URI of the destination's application, byte for byte; never requested; needed for "
-        "`federation`",
+        "redirect URI of the destination's application, exactly as registered; never requested; needed "
+        "for `federation`",
     )
     destination_scope: values.Scope = setting(
         "openid", "OAuth scopes at the destination, separated by spaces"
@@ -178,8 +178,8 @@ class TargetDefaults(Section):
     )
     issuer: values.Issuer = setting(
         None,
-        "issuer of the source for `discovery`, byte for byte; needed if `SOURCE_KIND` is not `pingone`; "
-        "empty for PingOne's own",
+        "issuer of the source for `discovery`, compared byte for byte; needed if `SOURCE_KIND` is not "
+        "`pingone`; empty for PingOne's own",
         shown="`{source auth}/{source id}/as`, without the id on a custom domain",
     )
     login_hosts: values.Hosts = setting(

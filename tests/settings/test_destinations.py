@@ -141,9 +141,9 @@ def test_an_invalid_setting_is_reported(name: str, value: str, wrong: str) -> No
 
 def test_what_every_destination_needs_is_named() -> None:
     assert errors({**EMEA, f"{HUB}REGION": "EU"}) == [
-        f"{HUB}CLIENT_ID: missing; set it to the client ID of one of its applications",
+        f"{HUB}CLIENT_ID: missing; set it to the client ID of an application of the destination",
         f"{HUB}ENVIRONMENT_ID: missing; set it to the UUID of the destination's environment",
-        f"{HUB}REDIRECT_URI: missing; set it to the redirect URI of that application, byte for byte",
+        f"{HUB}REDIRECT_URI: missing; set it to the redirect URI of that application, exactly as registered",
     ]
 
 

@@ -31,7 +31,7 @@ def test_discovery_needs_the_source_or_the_issuer_and_no_client() -> None:
 
 def test_the_issuer_of_another_provider_does_not_follow_from_the_source() -> None:
     (missing,) = errors({**EMEA, **DISCOVERY, f"{T}SOURCE_KIND": "oidc"})
-    assert missing.startswith(f"{T}ISSUER: missing; set it to ")
+    assert missing.startswith(f"{T}ISSUER: missing; set it to the issuer of the source for discovery, ")
 
 
 def test_discovery_has_its_own_times() -> None:

@@ -98,7 +98,7 @@ def test_a_federation_needs_the_application_of_its_destination() -> None:
         ),
         (
             f"{T}DESTINATION_REDIRECT_URI: missing; set it to the redirect URI of the destination's "
-            "application, byte for byte"
+            "application, exactly as registered"
         ),
     ]
 
