@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from exporter.settings import values
 from exporter.settings.section import Section, exclusive, setting
@@ -56,7 +56,7 @@ class DestinationSettings(Section):
     refresh_interval: values.Interval = setting(
         300.0, "time between two listings of the providers; 100ms to 1d", shown="`5m`"
     )
-    labels: dict[values.LabelName, values.LabelValue] = Field(
+    labels: values.Labels = Field(
         default_factory=dict,
         description="label on `pingone_flow_target_info` of its targets, besides those of `DEFAULTS`; empty "
         "for none",
@@ -82,8 +82,3 @@ class DestinationSettings(Section):
     def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
         """Yield the errors of settings that cannot be combined."""
         yield from exclusive(written, SOURCE_LOCATION)
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _no_labels(cls, labels: object) -> object:
-        return {} if labels is None else labels

@@ -34,6 +34,7 @@ MAX_GUESSES = 100
 """A guess takes a millisecond, and a file for another program may have a million names."""
 
 _UNKNOWN = "unknown setting"
+_NO_DEFAULTS = frozenset((DEFAULTS, name) for name in NO_DEFAULTS)
 _MAPPING_EXPECTED = frozenset({"model_type", "model_attributes_type", "dict_type"})
 _MESSAGES = {
     "bool_type": "expected true or false",
@@ -124,12 +125,6 @@ class _Explainer:
         kind, context = each["type"], each.get("ctx", {})
         if kind == "missing":
             return self._missing(path)
-        if (
-            kind == "extra_forbidden"
-            and path[0] == DEFAULTS
-            and path[1:] in {(name,) for name in NO_DEFAULTS}
-        ):
-            return f"cannot be a default; set {path[1].upper()} of each target"
         if kind == "extra_forbidden":
             return self._unknown(path, location)
         if kind in _MAPPING_EXPECTED:
@@ -155,8 +150,9 @@ class _Explainer:
         return f"missing; set it to the {meaning.replace('`', '')}"
 
     def _unknown(self, path: Keys, location: Location) -> str:
-        meant = self._guess(path)
-        if meant:
+        if path in _NO_DEFAULTS:
+            return f"cannot be a default; set {path[-1].upper()} of each target"
+        if meant := self._guess(path):
             return f"{_UNKNOWN}; did you mean {_spell(meant, location)}?"
         name = location.variable[len(PREFIX) :].upper()
         value = str(self._raw.values[path].value) if path in self._raw.values else ""

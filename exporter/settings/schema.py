@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticKnownError
@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     )
 
     # First, since the rules of `targets` depend on it.
-    destinations: dict[values.DestinationName, DestinationSettings] = Field(
+    destinations: Annotated[dict[values.DestinationName, DestinationSettings], values.NONE_IS_EMPTY] = Field(
         default_factory=dict, max_length=MAX_DESTINATIONS
     )
     targets: dict[values.TargetName, TargetSettings] = Field(
@@ -228,11 +228,6 @@ class Settings(BaseSettings):
             return {**data, TARGETS: {} if targets is None else targets}
         merged = {name: with_defaults({} if own is None else own, defaults) for name, own in targets.items()}
         return {**data, TARGETS: merged}
-
-    @field_validator("destinations", mode="before")
-    @classmethod
-    def _no_destinations(cls, destinations: object) -> object:
-        return {} if destinations is None else destinations
 
     @field_validator("targets")
     @classmethod

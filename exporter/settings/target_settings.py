@@ -88,7 +88,7 @@ class TargetDefaults(Section):
         "DaVinci flow, which has no status",
     )
     latency_objective: values.PositiveDuration = setting(2.0, "slower successes count as slow", shown="`2s`")
-    labels: dict[values.LabelName, values.LabelValue] = Field(
+    labels: values.Labels = Field(
         default_factory=dict,
         description="label on `pingone_flow_target_info`, for routing (`owner` and `tier` reach alerts); "
         "at most 20; empty for none",
@@ -225,11 +225,6 @@ class TargetDefaults(Section):
         yield from exclusive(written, JOURNEYS)
         if written.get("client_key_file") and not written.get("client_certificate_file"):
             yield conflict("client_key_file", "requires CLIENT_CERTIFICATE_FILE on the same level")
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _no_labels(cls, labels: object) -> object:
-        return {} if labels is None else labels
 
 
 class TargetSettings(TargetDefaults):

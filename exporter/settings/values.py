@@ -134,6 +134,10 @@ def _label_value(value: object) -> object:
     return "" if value is None else clean(value)
 
 
+def _empty_if_none(value: object) -> object:
+    return {} if value is None else value
+
+
 def _scope(text: str) -> str:
     """Check scopes (RFC 6749, section 3.3); return them separated by single spaces."""
     tokens = text.split()
@@ -329,6 +333,8 @@ LabelName = Annotated[
     AfterValidator(_not_reserved),
 ]
 LabelValue = Annotated[str, Field(max_length=_MAX_LABEL_LENGTH), BeforeValidator(_label_value)]
+NONE_IS_EMPTY = BeforeValidator(_empty_if_none)
+Labels = Annotated[dict[LabelName, LabelValue], NONE_IS_EMPTY]
 EnvironmentId = Annotated[
     str,
     _matching(_UUID, "invalid UUID; use e.g. 94e3268d-847d-47aa-a45e-1ef8dd8f4df0"),
