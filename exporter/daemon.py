@@ -99,13 +99,7 @@ async def _run_until_signal(
 
 
 class Prepared(NamedTuple):
-    """A configuration that can be put in force without any further error.
-
-    Args:
-        config: the configuration.
-        ssl_contexts: the TLS contexts of its targets.
-        apply_security: puts the security of the web port in force.
-    """
+    """A configuration that can be put in force without any further error."""
 
     config: Config
     ssl_contexts: SSLContexts
@@ -205,11 +199,7 @@ class Daemon:
                 loop_watch.cancel()
 
     async def reload(self, trigger: str) -> ReloadResult:
-        """Read the configuration again and put it in force, or keep the running one as a whole.
-
-        Args:
-            trigger: what requested it, for the log.
-        """
+        """Read the configuration again and put it in force, or keep the running one as a whole."""
         if self._stopping:
             return ReloadResult(good=False, text="stopping: the configuration is not reloaded any more")
         return await self._single_reload(trigger)
@@ -483,5 +473,4 @@ def _addresses(addresses: Iterable[ListenAddress]) -> list[tuple[str, int]]:
 
 
 def _address(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(ListenAddress(*sock.getsockname()[:2]))

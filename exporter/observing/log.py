@@ -139,22 +139,15 @@ class _DroppingHandler(QueueHandler):
         """Queue a record, or drop it and report that with the next one that fits."""
         try:
             if self._dropped:
-                self.queue.put_nowait(_dropped(self._dropped))
+                self.queue.put_nowait(_dropped("the reader of the log is too slow", self._dropped))
                 self._dropped = 0
             self.queue.put_nowait(record)
         except queue.Full:
             self._dropped += 1
 
 
-def _dropped(count: int) -> logging.LogRecord:
-    return _missing("log lines dropped: the reader of the log is too slow", count)
-
-
-def _lost(count: int) -> logging.LogRecord:
-    return _missing("log lines dropped: they could not be written", count)
-
-
-def _missing(message: str, count: int) -> logging.LogRecord:
+def _dropped(cause: str, count: int) -> logging.LogRecord:
+    message = f"log lines dropped: {cause}"
     record = logging.LogRecord("exporter", logging.WARNING, __file__, 0, message, None, None)
     record.lines = count
     return record
@@ -188,7 +181,8 @@ class _Writer:
         while (record := self._lines.get()) is not None:
             try:
                 if lost:
-                    self._write(f"{self._formatter.format(_lost(lost))}\n")
+                    notice = _dropped("they could not be written", lost)
+                    self._write(f"{self._formatter.format(notice)}\n")
                     lost = 0
                 self._write(f"{self._line(record)}\n")
             except Exception:  # noqa: BLE001  the disk is full, the reader gone, memory short: go on
