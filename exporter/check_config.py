@@ -55,11 +55,7 @@ def check_config(config: Config, *, full: bool = False) -> ConfigReport:
     """Return what would run with this configuration, and warnings.
 
     A login hint may name a person, a query may hold anything, and a proxy URL has a user and a password: of
-    these the text only shows that they are set.
-
-    Args:
-        config: the configuration.
-        full: whether the text has all settings of each target, however many there are.
+    these the text only shows that they are set. If `full`, it has all settings of each target, however many.
     """
     all_targets = config.enabled
     loads_by = {title: _load_rows(config, all_targets, title) for title in ("auth host", "environment")}
@@ -172,9 +168,7 @@ def _first_probes(config: Config) -> list[dict[str, str]]:
 def _table(rows: Sequence[Mapping[str, str]], rest: str = "") -> str:
     """Format rows of one shape, at least one; their keys are the headings.
 
-    Args:
-        rows: what is shown.
-        rest: about the rows beyond the first ones, which are then left out; empty to show all.
+    The rows beyond the first ones are left out if there is something to print about the rest.
     """
     if rest and (more := len(rows) - _MAX_ROWS) > 0:
         return f"{_table(rows[:_MAX_ROWS])}\nand {more} more, {rest}"
@@ -349,9 +343,8 @@ def _warnings(target: Target) -> Iterator[str]:
                 f"{prefix}LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as "
                 "slow: {}; decrease it"
             )
-    for status in sorted(
-        set(target.expected_statuses) - KNOWN_STATUSES - {ANY_REQUIRED}
-    ):  # new to us, or misspelled
+    # New to us, or misspelled.
+    for status in sorted(set(target.expected_statuses) - KNOWN_STATUSES - {ANY_REQUIRED}):
         similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
         hint = f"did you mean {similar[0]}?" if similar else "check the spelling"
         yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return: {{}}; {hint}"

@@ -39,13 +39,7 @@ complete -c {program} -n __fish_use_subcommand -a '{commands}'
 
 
 def completion(shell: str, program: str, usages: Mapping[str, str]) -> str:
-    """Return what a shell reads.
-
-    Args:
-        shell: one of `SHELLS`.
-        program: its name on the command line.
-        usages: the usage of each command, which has all of its options.
-    """
+    """Return what a shell of `SHELLS` reads; the usage of a command has all of its options."""
     words = {
         name: " ".join(["--help", *re.findall(r"--[a-z][\w.-]+", text)]) for name, text in usages.items()
     }

@@ -90,11 +90,7 @@ class ConfigFiles:
         return config
 
     async def changed(self, config: Config) -> bool:
-        """Return whether files have changed since the last `read`, good or refused, and have settled.
-
-        Args:
-            config: the configuration in force.
-        """
+        """Return whether files have changed since the last `read`, good or refused, and have settled."""
         if not self._compared_with_start:  # files may have changed between the first reading and `__init__`
             self._compared_with_start = True
             return await run_in_thread(lambda: self._differs_from(config))

@@ -37,11 +37,7 @@ class FileError(ValueError):
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:
-    """Read a whole file.
-
-    Args:
-        path: a regular file, or a symbolic link to one.
-        max_bytes: the largest acceptable size.
+    """Read a whole file, which must be regular, or a symbolic link to one, and of at most `max_bytes`.
 
     Raises:
         FileError: it does not exist, is not a regular file, is too large or cannot be read in time.
@@ -53,12 +49,7 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
 
 
 def read_file(path: str | Path, max_bytes: int, *, dir_fd: int | None = None) -> bytes:
-    """Read a whole file, without a bound in time.
-
-    Args:
-        path: a regular file, or a symbolic link to one.
-        max_bytes: the largest acceptable size.
-        dir_fd: the open directory that a relative path starts at; None for the working directory.
+    """Read a whole file, without a bound in time; a relative path starts at the open directory `dir_fd`.
 
     Raises:
         IsADirectoryError: it is not a regular file.

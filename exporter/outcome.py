@@ -178,7 +178,6 @@ class Outcome:
 
     Args:
         target: the target's name.
-        journey: the journey that was probed.
         reason: why it ended as it did.
         fault: which side is at fault; one of `FAULTS[reason]`.
         step: the step it ended in.

@@ -32,8 +32,6 @@ class TargetStatus:
     """The current status of one target and journey.
 
     Args:
-        target: what is probed.
-        journey: the journey that is probed.
         failing: whether it is failing; None before the first conclusive outcome.
         since: end of the first probe of the current run of successes or failures.
         consecutive: conclusive probes in that run.

@@ -136,7 +136,6 @@ class DestinationApplication:
     """The destination's application that the journey `federation` signs on to.
 
     Args:
-        client_id: its client id.
         redirect_uri: one of its registered redirect URIs; never requested.
         scope: OAuth scopes, separated by spaces.
         acr_values: OIDC `acr_values`, as it is sent.

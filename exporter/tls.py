@@ -99,13 +99,7 @@ class WebSecurity:
 
 @dataclass(frozen=True, slots=True)
 class TlsMaterial:
-    """Content of the files of a `TlsServer`; compare two to see whether a file changed.
-
-    Args:
-        certificate: PEM.
-        key: PEM, secret.
-        authorities: PEM, or None.
-    """
+    """Content of the files of a `TlsServer`, all PEM; compare two to see whether a file changed."""
 
     certificate: bytes = field(repr=False)
     key: bytes = field(repr=False)
@@ -159,11 +153,7 @@ def check_authorities(path: Path) -> None:
 
 
 def check_client_certificate(certificate: Path, key: Path | None) -> None:
-    """Check that a client certificate and its key can be used together.
-
-    Args:
-        certificate: PEM file with the certificate and, without `key`, its private key.
-        key: PEM file with the private key.
+    """Check that a client certificate and its key, which may be in the same PEM file, can be used together.
 
     Raises:
         TlsFileError: they cannot be used; `part` is the file to fix.

@@ -46,10 +46,7 @@ async def scraping(
 ) -> AsyncIterator[dict[str, str]]:
     """Run a Prometheus that scrapes `address` every second, with the alert rules of the project.
 
-    Args:
-        program: of Prometheus.
-        address: of the exporter.
-        alertmanager: a program that gets the alerts, if there is one.
+    An Alertmanager gets the alerts, if there is one.
 
     Yields:
         the names and URLs of what answers.
@@ -150,13 +147,7 @@ async def _is_up(address: str, path: str, sign: str) -> bool:
 
 
 def configuration_for(address: str, alertmanagers: Sequence[str] = (), rules: str = ".") -> str:
-    """Return Prometheus' configuration; JSON is YAML.
-
-    Args:
-        address: of the exporter.
-        alertmanagers: addresses of those that get the alerts.
-        rules: the directory of the rule files.
-    """
+    """Return Prometheus' configuration; JSON is YAML. The rule files are in the directory `rules`."""
     return json.dumps(
         {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},

@@ -77,11 +77,7 @@ class LoopWatch:
 
 
 class Yielder:
-    """Lets a long piece of work yield to the event loop whenever it has held it long enough.
-
-    Args:
-        clock: monotonic seconds.
-    """
+    """Lets a long piece of work yield to the event loop whenever it has held it long enough."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock

@@ -85,11 +85,7 @@ class History:
     ) -> TargetStatus:
         """Return the status of a target: what is kept of its outcomes, with what the schedule knows.
 
-        Args:
-            target: the target.
-            journey: one of its journeys.
-            next_run: when the next probe is due, seconds since the epoch.
-            backoff_until: end of the pause after a rate limit, seconds since the epoch.
+        Times are in seconds since the epoch.
         """
         record = self._records.get((target.name, journey), _EMPTY)
         return TargetStatus(

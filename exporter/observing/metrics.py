@@ -211,12 +211,9 @@ class Metrics(Collector):
             )
 
     async def reconfigure(self, targets: Sequence[Target]) -> None:
-        """Replace the targets, all at once.
+        """Replace the targets, all at once; the series of new ones exist from now on.
 
         A target that was there before keeps its counters and its state.
-
-        Args:
-            targets: what is probed from now on; the series of new ones exist from the start.
         """
         yielder, kept = Yielder(self._clock), {}
         for target in targets:

@@ -74,13 +74,7 @@ _STEP = (*_KEY, "step")
 
 
 class TargetMetrics(Collector):
-    """The metrics of one target and journey.
-
-    Args:
-        target: what is probed.
-        journey: the journey that is probed.
-        buckets: upper bounds of the duration histogram, in seconds.
-    """
+    """The metrics of one target and journey; `buckets` bounds the durations, in seconds."""
 
     def __init__(self, target: Target, journey: Journey, buckets: Sequence[float]) -> None:
         self.target = target
@@ -223,14 +217,7 @@ class TargetMetrics(Collector):
     def _gauge(
         self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
     ) -> Metric:
-        """Return a gauge of this target and journey.
-
-        Args:
-            name: of the family.
-            documentation: its HELP text.
-            values: values of the further labels -> value of the series.
-            labels: names of the further labels.
-        """
+        """Return a gauge of this target and journey; `values` are by the values of the further labels."""
         return SeriesFamily(name, documentation, "gauge", (*_KEY, *labels), self._key, values)
 
     def _counter(

@@ -41,15 +41,9 @@ _EXIT_FAILED = 1
 def probe(
     config: Config, selection: Selection, *, watch: bool, every: float | None, as_json: bool, full: bool
 ) -> bool:
-    """Probe each selected target, and print the outcomes.
+    """Probe each selected target, and print the outcomes; with `watch` again and again, until a signal.
 
-    Args:
-        config: the configuration.
-        selection: the targets.
-        watch: probe again and again, until a signal.
-        every: seconds between the starts of two rounds; None means the shortest interval.
-        as_json: print JSON instead of a table.
-        full: print all rows of a long table.
+    Two rounds start `every` seconds apart; None means the shortest interval.
 
     Returns:
         Whether every probe of the last complete round succeeded.
@@ -162,14 +156,7 @@ async def run_probes(
     max_concurrent_probes: int,
     advance: Callable[[], None],
 ) -> None:
-    """Run each probe once and set its outcome.
-
-    Args:
-        runs: the probes.
-        prober: probes a target.
-        max_concurrent_probes: that may run at once.
-        advance: called after each probe.
-    """
+    """Run each probe once and set its outcome; `advance` is called after each."""
     loop = asyncio.get_running_loop()
     free, start = asyncio.Semaphore(max_concurrent_probes), loop.time()
 
@@ -236,14 +223,7 @@ def _progress_bar(count: int) -> Iterator[Callable[[], None]]:
 
 
 def _print(runs: Sequence[ProbeRun], *, as_json: bool, full: bool, several: bool) -> bool:
-    """Print the outcomes, and return whether the reader takes more.
-
-    Args:
-        runs: the probes.
-        as_json: JSON instead of a table.
-        full: all rows of a long table, as in a pipe.
-        several: it is one of several rounds.
-    """
+    """Print the outcomes, of one round or of one of several; return whether the reader takes more."""
     terminal = sys.stdout.isatty()
     width = get_terminal_size().columns if terminal else None
     colors = terminal and not os.environ.get("NO_COLOR")

@@ -53,13 +53,7 @@ _MAX_NAMES = 10
 
 @dataclass(slots=True)
 class ProbeRun:
-    """One probe of the command.
-
-    Args:
-        target: the target.
-        journey: the journey that is probed.
-        outcome: its outcome; None until it has ended.
-    """
+    """One probe of the command; its outcome is None until it has ended."""
 
     target: Target
     journey: Journey

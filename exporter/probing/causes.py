@@ -54,18 +54,7 @@ def describe(  # noqa: PLR0913  each is known in another place
     refused: RefusedCertificate | None,
     at: float,
 ) -> str:
-    """Return the exact cause of a failed step.
-
-    Args:
-        exchange: what happened.
-        step: what was wanted.
-        verdict: what was found; not good.
-        secrets: of the probe.
-        timeout: of the probe, in seconds.
-        proxied: whether the request went through a proxy of ours.
-        refused: the certificate that was refused, if it was seen.
-        at: the time, in seconds since the epoch.
-    """
+    """Return the exact cause of a failed step; `at` is the time, in seconds since the epoch."""
     is_judged = exchange.error is None or verdict.reason is Reason.RATE_LIMITED
     if verdict.detail is not None:
         detail = verdict.detail

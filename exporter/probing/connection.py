@@ -43,14 +43,7 @@ class HttpConnection:
     async def send(
         self, method: str, request_target: str, headers: Sequence[tuple[str, str]], body: bytes = b""
     ) -> None:
-        """Send a request, head and body in one piece.
-
-        Args:
-            method: the HTTP method.
-            request_target: the second word of the request line (RFC 9112, section 3.2).
-            headers: all of them but `Content-Length`.
-            body: is sent with its length.
-        """
+        """Send a request, head and body in one piece; for `request_target` see RFC 9112, section 3.2."""
         all_headers = list(headers)
         if body or method not in {"GET", "HEAD", "CONNECT"}:
             all_headers.append(("Content-Length", str(len(body))))

@@ -50,13 +50,7 @@ class CookieJar:
         self._cookies: dict[tuple[str, str, str], Cookie] = {}
 
     def store(self, link: Link, headers: Iterable[tuple[bytes, bytes]], now: float) -> None:
-        """Keep, replace or delete what a response sets.
-
-        Args:
-            link: of the request.
-            headers: of the response, names in lower case.
-            now: seconds since the epoch, for `Expires`.
-        """
+        """Keep, replace or delete what a response sets; names of headers are in lower case."""
         for name, value in headers:
             if name != b"set-cookie" or len(value) > MAX_COOKIE_BYTES:
                 continue

@@ -221,12 +221,9 @@ _MAX_LISTED_CHARACTERS = 36
 
 
 def sentence(detail: Detail, host: str | None, secrets: Collection[str] = ()) -> str:
-    """Return the sentence.
+    """Return the sentence; without a host, host and port of the request must not be shown.
 
-    Args:
-        detail: the cause.
-        host: host and port of the request; None if they must not be shown.
-        secrets: values that must not be part of what a provider chose.
+    Secrets are values that must not be part of what a provider chose.
     """
     given = {"host": host or "", **detail.parameters}
     return detail.cause.format_map({name: _shown(name, value, secrets) for name, value in given.items()})

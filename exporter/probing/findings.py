@@ -55,16 +55,10 @@ def step_record(
     own_secrets: Collection[str],
     detail: str | None = None,
 ) -> StepRecord:
-    """Return what is kept of a step.
+    """Return what is kept of a step; `own_secrets` must never leave the probe.
 
-    Args:
-        exchange: what happened.
-        step: what was wanted.
-        verdict: what was found.
-        wall_offset: our wall clock minus the event loop's clock, in seconds, when the probe began.
-        tls: the connection's, or what was fetched of a refused certificate.
-        own_secrets: values that must never leave the probe.
-        detail: the exact cause of a failure.
+    `wall_offset` is our wall clock minus the event loop's clock, in seconds, when the probe began. `tls` is
+    the connection's, or what was fetched of a refused certificate.
     """
     answer = exchange.answer
     headers: Mapping[str, str] = {} if answer is None else answer.headers

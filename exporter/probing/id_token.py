@@ -172,11 +172,7 @@ def verified_claims(
 ) -> Mapping[str, Any] | str:
     """Return the claims of an ID token; if it does not verify, one of `CLAIMS`: what is wrong with it.
 
-    Args:
-        token: compact serialization.
-        expectation: what it must be.
-        earliest: it must expire later; seconds since the epoch.
-        latest: it must have been issued earlier; likewise.
+    It must expire after `earliest` and have been issued before `latest`, both in seconds since the epoch.
     """
     if not isinstance(token, str) or not token.isascii() or not 0 < len(token) <= MAX_TOKEN_CHARACTERS:
         return "no ID token"

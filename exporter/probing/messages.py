@@ -25,7 +25,6 @@ class Request:
     """One request.
 
     Args:
-        method: the HTTP method.
         url: absolute and percent-encoded; sent byte for byte.
         headers: all headers but `Host` and `Content-Length`, in the order in which they are sent.
         body: sent together with the head.
@@ -162,8 +161,6 @@ class Step:
 
     Args:
         name: the metric label `step`.
-        request: what is sent.
-        judge: judges the answer.
         secrets: values in the request that must never leave the probe.
         statuses: flow statuses that the settings name, which are safe to show.
         foreign: whether the request goes to a provider that is not PingOne, where the destination leads.

@@ -106,13 +106,7 @@ class Prober:
         return outcome
 
     async def walk(self, target: Target, journey: Journey, steps: Walk) -> tuple[Outcome, Verdict]:
-        """Take the steps of a journey, or only some of them; return also the verdict on the last one.
-
-        Args:
-            target: what is probed.
-            journey: that the steps are of.
-            steps: yields them, given the target and what makes fresh tokens.
-        """
+        """Take the steps of a journey, or only some of them; return also the verdict on the last one."""
         timeout = target.timing(journey).timeout
         run = _Run(
             transaction_id=str(uuid.uuid4()),
@@ -415,14 +409,10 @@ def _next(steps: Steps, verdict: Verdict) -> Step | None:
 def request_headers(
     own: tuple[tuple[str, str], ...], transaction_id: str | None
 ) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a request, `Host` apart.
+    """Return the headers of a request, `Host` apart; the step's own replace those of every request.
 
     The transaction id is copied into PingOne's audit events, where the probe can be found by it. Other
     providers do not get it.
-
-    Args:
-        own: the step's headers; one of them may replace a header of every request.
-        transaction_id: of the probe; None for other providers.
     """
     names = {name for name, _ in own}
     headers = tuple(header for header in _HEADERS if header[0] not in names)

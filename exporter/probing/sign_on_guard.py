@@ -109,12 +109,8 @@ class SignOnGuard:
     def record(self, target: Target, verdict: Verdict, *, code: int | None, sent: bool, now: float) -> None:
         """Note what became of a password that was admitted.
 
-        Args:
-            target: the target of that user.
-            verdict: on the answer.
-            code: of the complete answer; None if there was none.
-            sent: whether the request may have reached the provider.
-            now: when the answer came.
+        The code is that of the complete answer, None if there was none; `sent` shows whether the request may
+        have reached the provider.
         """
         known = self._credentials(target)
         if verdict.flow_status == "COMPLETED" and verdict.reason in _SIGNED_ON:

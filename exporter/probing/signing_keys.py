@@ -33,13 +33,7 @@ _SECRET_KEY_TYPES = frozenset({"RSA", "EC", "OKP", "oct"})
 
 
 def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_hash: int) -> Verdict:
-    """Judge a key set; a good one has the facts of the journey as `discovery`.
-
-    Args:
-        answer: of the URL that the metadata names.
-        algorithms: that the metadata advertises for ID tokens.
-        metadata_hash: of the metadata; becomes part of the facts.
-    """
+    """Judge a key set; a good one has the facts of the journey as `discovery`."""
     verdict = judge_json(answer)
     if verdict.reason is not Reason.OK:
         return verdict

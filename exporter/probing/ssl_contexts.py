@@ -23,7 +23,6 @@ class SSLContexts:
     """The TLS contexts of a set of targets.
 
     Args:
-        targets: the targets to build contexts for.
         earlier: contexts of before, which are used again if their files have not changed: generations of them
             would leave megabytes of free memory between each other.
 

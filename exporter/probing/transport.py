@@ -129,9 +129,6 @@ class ProbeTransport(httpx.AsyncBaseTransport):
 
     Args:
         network: what all probes share.
-        deadline: of the probe.
-        tls: decides which certificates are trusted.
-        family: which addresses are tried.
         proxy_url: `http://[user:password@]host:port` of a forward proxy, or None.
         absolute_hosts: are resolved without search domains.
     """

@@ -52,8 +52,6 @@ class ScheduledProbe:
     """When a target is probed next; times by the wall clock, seconds since the epoch.
 
     Args:
-        target: the target.
-        journey: the journey.
         next_run: when its next probe is due; None once the schedule has stopped.
         backoff_until: when its backoff ends; None if it is not backing off.
     """
@@ -70,7 +68,6 @@ class ProbeJob:
 
     Args:
         target: the target; a reload may replace it by one that is probed alike.
-        journey: the journey.
         first: when the first probe is due.
         start: when the first regular run is due.
         grace: seconds within which a run must start.

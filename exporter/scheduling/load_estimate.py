@@ -23,13 +23,7 @@ _WARNING_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class FirstProbe:
-    """The first probe of a target and journey.
-
-    Args:
-        target: the target.
-        journey: the journey.
-        delay: seconds after the start.
-    """
+    """The first probe of a target and journey; `delay` is in seconds after the start."""
 
     target: Target
     journey: Journey

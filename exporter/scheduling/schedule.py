@@ -114,8 +114,6 @@ class Schedule:
         listener: is notified of starts, skips and backoffs.
         max_concurrent_probes: how many probes may run at once; waiting for one to end is lag.
         jobs: what else to do periodically.
-        clock: the steady clock.
-        errors: counts and logs our own bugs.
     """
 
     def __init__(  # noqa: PLR0913  time, probe and observers are arguments
@@ -161,9 +159,6 @@ class Schedule:
         """Run fewer probes at once while the event loop lags, so that the web port still answers.
 
         Probes that therefore wait too long are skipped as missed.
-
-        Args:
-            loop_lag: seconds by which the event loop was late just now.
         """
         limit, running = self._limiter.total_tokens, self._limiter.borrowed_tokens
         if loop_lag > _MAX_LOOP_LAG:
@@ -199,10 +194,6 @@ class Schedule:
         """Probe other targets from now on; those that do not change keep their phase and running probes.
 
         Yields to the event loop often. Must not be called while another call runs, nor after `stop`.
-
-        Args:
-            targets: what to probe, in the order of the first probes.
-            max_concurrent_probes: how many probes may run at once.
         """
         kept, removed, added = job_changes(self._jobs, targets)
         for job, target in kept:
@@ -229,8 +220,7 @@ class Schedule:
     def replace_jobs(self, jobs: Sequence[PeriodicJob]) -> None:
         """Do other things periodically from now on; a job of the same name and interval goes on.
 
-        Args:
-            jobs: all that there are from now on. A call that runs is not interrupted.
+        A call that runs is not interrupted.
         """
         before, self._periodic_jobs = self._periodic_jobs, {job.name: job for job in jobs}
         if not self._running:

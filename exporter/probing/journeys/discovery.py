@@ -19,11 +19,7 @@ from exporter.target import Target
 
 
 def discovery(target: Target, _token: Callable[[], str]) -> Steps:
-    """Read the metadata of the source's issuer, then its keys.
-
-    Args:
-        target: the federation; its issuer follows from `source_url` if it has none.
-    """
+    """Read the metadata of the source's issuer, which may follow from `source_url`, then its keys."""
     expectation = issuer_expectation(target)
     metadata = yield Step(
         name="metadata",
