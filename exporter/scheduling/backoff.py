@@ -31,9 +31,15 @@ class Backoff:
         self._until: dict[tuple[str, str], float] = {}
 
     def start(self, target: Target, journey: Journey, side: Side, retry_after: float | None) -> None:
-        """Back off since a probe was rate-limited; the provider may have asked for `retry_after` seconds.
+        """Back off since a probe was rate-limited.
 
         A backoff that ends later is not shortened: both probes may have been on their way at the same time.
+
+        Args:
+            target: the target that was limited.
+            journey: the journey that was limited.
+            side: which of the target's environments limited it.
+            retry_after: the seconds that the provider asked for; None if it did not.
         """
         interval, scope = target.timing(journey).interval, target.rate_scope(side)
         wanted = DEFAULT_BACKOFF_INTERVALS * interval if retry_after is None else retry_after
