@@ -6,13 +6,12 @@ ignored Path would send the session of one environment to the other.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from exporter.probing.clock_skew import http_date
-from exporter.probing.links import Link
+from exporter.probing.links import Link, parse_address
 
 MAX_COOKIES = 50
 MAX_COOKIE_BYTES = 4096
@@ -114,13 +113,7 @@ def _has_expired(attributes: dict[str, str], now: float) -> bool:
 
 def _is_below(host: str, domain: str) -> bool:
     """Return True if `host` is below `domain`; a domain of one label would be for everybody's hosts."""
-    if "." not in domain or not host.endswith(f".{domain}"):
-        return False
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return True
-    return False
+    return "." in domain and host.endswith(f".{domain}") and parse_address(host) is None
 
 
 def _is_within(path: str, cookie_path: str) -> bool:

@@ -15,14 +15,13 @@ JWT (JARM); or it is a page of its own, whatever its status.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
 from exporter.probing.errors import PROVIDER_FAILED, codes_in_document, codes_in_location, parse_object
 from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to, of_state
+from exporter.probing.id_token import decoded_member
 from exporter.probing.initiate import ProviderRequest
 from exporter.probing.judge import judge_json
 from exporter.probing.links import Link, is_safe_scheme, parse_link, with_parameter
@@ -168,11 +167,8 @@ def _claims(token: str) -> dict[str, str]:
     parts = token.split(".")
     if len(parts) != 3:  # noqa: PLR2004  header, payload, signature; encrypted ones have five
         return {}
-    try:
-        payload = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-    except (binascii.Error, ValueError):
-        return {}
-    return {name: value for name, value in (parse_object(payload) or {}).items() if isinstance(value, str)}
+    payload = parse_object(decoded_member(parts[1]) or b"") or {}
+    return {name: value for name, value in payload.items() if isinstance(value, str)}
 
 
 def _codes(answer: Answer, returned: Mapping[str, str] | None) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from exporter.probing.contract import is_uuid
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import codes_in_location
 from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, is_redirect
@@ -23,7 +23,6 @@ _SECRETS = frozenset({"state", "nonce", _OAUTH_1})
 _SAML_REQUEST = "SAMLRequest"
 _SAML_OK = Verdict(Reason.OK, Fault.NONE, kind=ProviderKind.SAML)
 _SAML_NOT_ALLOWED = replace(NOT_ALLOWED, kind=ProviderKind.SAML)
-_ENVIRONMENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -164,9 +163,8 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
     before, _, environment_id = base.rpartition("/")
     if base == link.path or not _is_beside(destination, link, before, base):
         return None
-    named = _ENVIRONMENT_ID.fullmatch(environment_id)
     url = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
-    return Endpoints("" if named is None else environment_id.lower(), (url,))
+    return Endpoints(environment_id.lower() if is_uuid(environment_id) else "", (url,))
 
 
 def _is_beside(destination: Endpoints, link: Link, before: str, base: str) -> bool:
@@ -174,7 +172,7 @@ def _is_beside(destination: Endpoints, link: Link, before: str, base: str) -> bo
 
     `before` is its path before the environment's id, `base` before the endpoint.
     """
-    has_id = _ENVIRONMENT_ID.fullmatch(base.rpartition("/")[2]) is not None
+    has_id = is_uuid(base.rpartition("/")[2])
     if is_pingone(link):
         return has_id and not before
     own = parse_link(destination.url)

@@ -105,7 +105,7 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
         return None
     if not _HOST.fullmatch(f"[{host}]" if "[" in parts.netloc else host):
         return None
-    if _NUMERIC_HOST.fullmatch(host) and _parse_address(host) is None:
+    if _NUMERIC_HOST.fullmatch(host) and parse_address(host) is None:
         return None  # 127.1, 2130706433 and 0x7f000001 are addresses to some programs
     return Link(
         url=url.partition("#")[0],
@@ -209,7 +209,7 @@ class Reach:
             on_loopback: whether the destination itself is there.
             confidential: whether the request carries a password or a client secret.
         """
-        parsed = _parse_address(address)
+        parsed = parse_address(address)
         if parsed is None:
             return False
         if confidential and link.scheme != "https" and not parsed.is_loopback:
@@ -225,7 +225,7 @@ class Reach:
         if confidential and link.scheme != "https":
             return False
         is_localhost = link.host == "localhost" or link.host.endswith(".localhost")  # RFC 6761, 6.3
-        if _parse_address(link.host) is None and not is_localhost:
+        if parse_address(link.host) is None and not is_localhost:
             return True
         address = "127.0.0.1" if is_localhost else link.host
         return self.admits(link, address, on_loopback=self.on_loopback, confidential=confidential)
@@ -261,13 +261,13 @@ def is_safe_scheme(link: Link) -> bool:
 
 def is_loopback_host(host: str) -> bool:
     """Return True for a literal loopback address and for `localhost`."""
-    address = _parse_address(host)
+    address = parse_address(host)
     return host == "localhost" if address is None else address.is_loopback
 
 
 def is_loopback_address(address: str | None) -> bool:
     """Return True for an address of this machine alone."""
-    parsed = None if address is None else _parse_address(address)
+    parsed = None if address is None else parse_address(address)
     return parsed is not None and parsed.is_loopback
 
 
@@ -300,7 +300,8 @@ def _embedded(address: Address) -> Iterator[Address]:
             yield from address.teredo
 
 
-def _parse_address(text: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
+    """Return an IP address, None for any other text; a v4-mapped one is the IPv4 address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
