@@ -216,9 +216,8 @@ def _common_rows(target: Target) -> Iterator[tuple[str, str | None]]:
         yield "login hosts", ", ".join(target.login_hosts) or _NONE
     for journey in target.journeys:
         timing = target.timing(journey)
-        every, timeout, objective = map(
-            format_duration, (timing.interval, timing.timeout, timing.latency_objective)
-        )
+        times = timing.interval, timing.timeout, timing.latency_objective
+        every, timeout, objective = map(format_duration, times)
         last = f", ends after {target.last_step(journey)}" if len(journey.steps) > 1 else ""
         yield f"journey {journey}", f"every {every}, timeout {timeout}, latency objective {objective}{last}"
     if target.secret_expires is not None:

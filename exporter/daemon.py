@@ -75,10 +75,9 @@ def run(config: Config, load: Callable[[], Config] | None = None) -> None:
     Raises:
         ListenError: an address cannot be listened on.
     """
-    sockets = bind(_addresses(config.web.listen_address))
-    health_sockets = bind(
-        _addresses(config.web.health_listen_address or ()), setting="FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS"
-    )
+    sockets = bind(config.web.listen_address)
+    health_addresses = config.web.health_listen_address or ()
+    health_sockets = bind(health_addresses, setting="FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS")
     with log_to(sys.stderr, level=config.log.level, style=config.log.format):
         asyncio.run(_run_until_signal(config, sockets, health_sockets, load))
 
@@ -351,9 +350,8 @@ class Daemon:
         if shown != self._logged_errors or now - self._logged_errors_at >= REPEAT_SECONDS:
             self._logged_errors, self._logged_errors_at = shown, now
             for error in shown:
-                _log.error(
-                    "invalid configuration", extra={"location": error.location, "error": error.message}
-                )
+                facts = {"location": error.location, "error": error.message}
+                _log.error("invalid configuration", extra=facts)
         lines = ["reload failed, keeping the running configuration:", *map(str, shown)]
         if hidden:
             lines.append(f"and {hidden} more")
@@ -466,10 +464,6 @@ def _log_start(
 def _log_warnings(config: Config) -> None:
     for warning in environment_warnings(config.with_templates, config.max_concurrent_probes):
         _log.warning(warning)
-
-
-def _addresses(addresses: Iterable[ListenAddress]) -> list[tuple[str, int]]:
-    return [(address.host, address.port) for address in addresses]
 
 
 def _address(sock: socket.socket) -> str:

@@ -65,9 +65,6 @@ CHECKS: tuple[str, ...] = (
 )
 """The contract checks of a healthy flow; values of the metric label `check`."""
 
-FEDERATION_CHECKS: tuple[str, ...] = ("pkce", "subject")
-"""Further contract checks of the journey `federation`: of `initiate` and of `token`."""
-
 DISCOVERY_CHECKS: tuple[str, ...] = (
     "pkce_advertised",
     "key_ids",

@@ -133,10 +133,7 @@ def providers_to_text(listing: Listing, destination: str, found: Plan) -> str:
     if not outcome.success:
         cause = f": {outcome.detail}" if outcome.detail else ""
         return f"destination {destination}: {reason_text(outcome.reason, outcome.fault)}{cause}"
-    rows = [
-        (state.value, provider.id, target, printable(provider.name))
-        for state, target, provider in found.states
-    ]
+    rows = [(state.value, each.id, target, printable(each.name)) for state, target, each in found.states]
     number = len(listing.providers)
     count = f"{number} identity provider{'' if number == 1 else 's'}"
     rows = [("state", "id", "target", "name"), *rows] if rows else []
@@ -148,9 +145,7 @@ def providers_to_text(listing: Listing, destination: str, found: Plan) -> str:
 def _table(runs: Sequence[ProbeRun], width: int) -> tuple[Table, list[str]]:
     """Return the table, and what explains cells that are empty and columns that are not there."""
     several = any(run.journey is not Journey.AUTHORIZE for run in runs)
-    rows = [
-        {"target": run.target.name, "journey": run.journey.value * several, **_cells(run)} for run in runs
-    ]
+    rows = [{"target": run.target.name, "journey": run.journey * several, **_cells(run)} for run in runs]
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
     for names in _OPTIONAL_COLUMNS:
@@ -182,9 +177,7 @@ def _table(runs: Sequence[ProbeRun], width: int) -> tuple[Table, list[str]]:
 def _failed_checks(run: ProbeRun) -> str:
     """Return the contract checks that a probe found failing, whether it succeeded or not."""
     steps = run.outcome.steps if run.outcome is not None else ()
-    failed = [
-        f"{check} ({step.step})" for step in steps for check, passed in step.checks.items() if not passed
-    ]
+    failed = [f"{check} ({step.step})" for step in steps for check, ok in step.checks.items() if not ok]
     return f"{run.target.name} {run.journey}: contract checks failed: {', '.join(failed)}" if failed else ""
 
 

@@ -61,9 +61,7 @@ def first_probes(targets: Iterable[Target]) -> list[FirstProbe]:
     """Return the first probes after a start, in the order of the targets."""
     planned = [(target, journey) for target in targets for journey in target.journeys]
     delays = first_delays(target.first_host(journey) for target, journey in planned)
-    return [
-        FirstProbe(target, journey, delay) for (target, journey), delay in zip(planned, delays, strict=True)
-    ]
+    return [FirstProbe(*probe, delay) for probe, delay in zip(planned, delays, strict=True)]
 
 
 def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]) -> list[Load]:

@@ -9,6 +9,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 REGIONS = {"NA": "com", "CA": "ca", "EU": "eu", "AU": "com.au", "SG": "sg", "AP": "asia"}
@@ -75,8 +76,7 @@ def absolute_hosts(*servers: AuthServer) -> tuple[str, ...]:
     return tuple(sorted({urlsplit(server.url).hostname or "" for server in servers if server.absolute}))
 
 
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
+class ListenAddress(NamedTuple):
     """A socket to listen on.
 
     Args:

@@ -29,11 +29,7 @@ from exporter.tls import WebSecurity
 _COPIED_TO_CONFIG = {field.name for field in fields(Config)} & Settings.model_fields.keys()
 _COPIED_TO_TARGET = {field.name for field in fields(Target)} & TargetSettings.model_fields.keys()
 _OF_ONE_PROVIDER = (
-    "source_environment_id",
-    "client_id",
-    "redirect_uri",
-    "issuer",
-    "provider_id",
+    *("source_environment_id", "client_id", "redirect_uri", "issuer", "provider_id"),
     *SOURCE_LOCATION,
 )
 """What the defaults say of these is not meant for the providers that a destination lists."""

@@ -37,9 +37,7 @@ def demo_environments() -> tuple[Environment, ...]:
 
 def demo_hub() -> tuple[Environment, ...]:
     """Return a destination that lists seven identity providers, and the four environments among them."""
-    sources = [
-        replace(_environment(name), port_of="hub") for name in ("retail", "finance", "legal", "travel")
-    ]
+    listed = [replace(_environment(name), port_of="hub") for name in ("retail", "finance", "legal", "travel")]
     others = {"Partner": ProviderKind.OIDC, "Pilot": ProviderKind.OIDC, "Archive": ProviderKind.SAML}
     providers = [
         IdentityProvider(
@@ -48,13 +46,13 @@ def demo_hub() -> tuple[Environment, ...]:
             source=each.name,
             client_id=each.applications[0].client_id,
         )
-        for each in sources
+        for each in listed
     ]
     providers += [
         IdentityProvider(id=_id(f"hub/{name}"), name=name, source="", client_id=name, kind=kind)
         for name, kind in others.items()
     ]
-    return replace(_environment("hub"), providers=tuple(providers)), *sources
+    return replace(_environment("hub"), providers=tuple(providers)), *listed
 
 
 def demo_federation() -> tuple[Environment, Environment]:

@@ -165,11 +165,8 @@ def davinci_document(flow: Flow, urls: Urls, links: Iterable[str]) -> dict[str, 
 
 def failed_document(urls: Urls, code: str, message: str) -> dict[str, Any]:
     """Return the failure that comes with a 200."""
-    return {
-        "environment": {"id": urls.environment_id},
-        "status": FAILED,
-        "error": {"code": code, "message": message},
-    }
+    error = {"code": code, "message": message}
+    return {"environment": {"id": urls.environment_id}, "status": FAILED, "error": error}
 
 
 class Recent(Generic[T]):

@@ -204,13 +204,10 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 def _reachable(host: str) -> str:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if not address.is_unspecified:
-        return host
-    return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004  an IP version
+    with suppress(ValueError):  # a name
+        if (address := ip_address(host)).is_unspecified:
+            return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004  an IP version
+    return host
 
 
 def _in_url(host: str) -> str:

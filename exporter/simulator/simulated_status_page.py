@@ -27,17 +27,12 @@ class SimulatedStatusPage:
     def switch(self, status: str) -> None:
         """Change the status; KeyError if there is no such status."""
         impact, now = IMPACTS[status], datetime.now(UTC).isoformat(timespec="milliseconds")
-        incident = {
-            "name": "Sign-on is impaired",
-            "status": "identified",
-            "impact": impact,
-            "started_at": now,
-        }
+        event = {"name": "Sign-on is impaired", "status": "identified", "impact": impact, "started_at": now}
         group = {"id": "simulatedgrp", "name": GROUP, "status": "operational", "updated_at": now}
         component = {"id": "simulatedsso", "name": NAME, "status": status, "updated_at": now}
         self.summary: dict[str, Any] = {
             "page": {"name": "Simulated status", "updated_at": now},
             "components": [group, component | {"group_id": group["id"]}],
-            "incidents": [] if impact is None else [incident],
+            "incidents": [] if impact is None else [event],
             "scheduled_maintenances": [],
         }

@@ -228,7 +228,7 @@ class MetadataInvalid(
 ):
     """One thing is wrong with the OpenID metadata; sign-ons are not affected."""
 
-    wrong: Literal["issuer", "json", "member"] = Field("issuer", description="issuer, json or member")
+    wrong: Literal["issuer", "json", "member"] = "issuer"
 
 
 class KeysInvalid(
@@ -238,7 +238,7 @@ class KeysInvalid(
 ):
     """One thing is wrong with the published keys; what signs stays the same."""
 
-    wrong: Literal["missing", "weak", "private"] = Field("missing", description="missing, weak or private")
+    wrong: Literal["missing", "weak", "private"] = "missing"
 
 
 # Of a federation. They leave the authorize request alone, unless it offers providers.
@@ -263,7 +263,7 @@ class PasswordChanged(Weather, in_federation=_account(Reason.CREDENTIALS_REJECTE
 class AccountLocked(Weather, in_federation=_account(Reason.ACCOUNT_LOCKED, 400)):
     """The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it."""
 
-    answer: Literal["error", "flow"] = Field("error", description="error or flow")
+    answer: Literal["error", "flow"] = "error"
 
 
 class MfaRequired(Weather, in_federation=_account(Reason.MFA_REQUIRED)):
@@ -299,15 +299,13 @@ class ProviderDisabled(Weather, in_federation=_configuration(Reason.OAUTH_ERROR,
 class LoginPageError(Weather, in_federation=_configuration(Reason.LOGIN_PAGE_ERROR, "source_authorize", 200)):
     """Providers that are not PingOne: an error with 200, an unknown client, no form, or a host elsewhere."""
 
-    wrong: Literal["error", "client", "form", "host"] = Field(
-        "error", description="error, client, form or host"
-    )
+    wrong: Literal["error", "client", "form", "host"] = "error"
 
 
 class SecretExpired(Weather, in_federation=_configuration(Reason.EXCHANGE_REJECTED, "callback")):
     """The destination's client secret expired: its callback leads to an error or a FAILED flow."""
 
-    answer: Literal["redirect", "json", "flow"] = Field("redirect", description="redirect, json or flow")
+    answer: Literal["redirect", "json", "flow"] = "redirect"
 
 
 class LinkingRequired(
@@ -333,9 +331,7 @@ class IdTokenInvalid(
 ):
     """One thing is wrong with ID tokens; at the source, that fails the destination's callback."""
 
-    wrong: Literal["iss", "aud", "nonce", "exp", "kid", "signature"] = Field(
-        "signature", description="iss, aud, nonce, exp, kid or signature"
-    )
+    wrong: Literal["iss", "aud", "nonce", "exp", "kid", "signature"] = "signature"
 
 
 def parse_weather(document: object, *, strict: bool = True) -> Weather:
@@ -383,9 +379,12 @@ def parameters(kind: type[Weather]) -> Iterator[tuple[str, str, Any]]:
     properties = kind.model_json_schema()["properties"]
     for name in sorted(properties, key="endpoint".__eq__):  # it is the last one
         schema = properties[name]
-        number = "a whole number" if schema.get("type") == "integer" else "a number"
-        bounds = f"{number} from {schema.get('minimum')} to {schema.get('maximum')}"
-        yield name, schema.get("description", bounds), schema.get("default")
+        if choices := schema.get("enum"):
+            values = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        else:
+            number = "a whole number" if schema.get("type") == "integer" else "a number"
+            values = f"{number} from {schema.get('minimum')} to {schema.get('maximum')}"
+        yield name, schema.get("description", values), schema.get("default")
 
 
 def _explain(kind: type[Weather], error: Mapping[str, Any]) -> str:
