@@ -86,7 +86,7 @@ test-tls: ## run the TLS tests on the image's Python, 3.13, if it is installed
 	$$pip -c $(TLS_VENV)/pins.txt hypothesis pytest pytest-timeout pyyaml trustme; \
 	$(TLS_VENV)/bin/python -m pytest $(TLS_TESTS)
 
-# Needs Go and etcd (Debian: golang-go, etcd-server). The API server is built once, into the user's cache.
+# Needs Go 1.26 and etcd (Debian: etcd-server). The API server is built once, into the user's cache.
 cluster-test: setup ## run the chart's tests with a real Kubernetes API server (builds it: 20 minutes of CPU, once)
 	$(BIN)/python tests/cluster/build.py
 	$(BIN)/python -m pytest -m cluster tests/cluster

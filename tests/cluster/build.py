@@ -31,7 +31,7 @@ _PACKAGE = "k8s.io/kubernetes/cmd/kube-apiserver"
 def main() -> None:
     """Build and fetch what is missing, and print the versions."""
     if missing := [name for name in ("go", "etcd") if shutil.which(name) is None]:
-        sys.exit(f"{' and '.join(missing)} not found; on Debian: apt-get install golang-go etcd-server")
+        sys.exit(f"{' and '.join(missing)} not found; install Go 1.26 or newer, and Debian's etcd-server")
     DEFINITIONS.mkdir(parents=True, exist_ok=True)
     if not APISERVER.exists():
         _say(f"building kube-apiserver {KUBERNETES}: about 20 minutes of CPU, once")
