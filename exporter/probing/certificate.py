@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -115,11 +116,8 @@ class CertificateFetcher:
     ) -> RefusedCertificate | None:
         """Return the certificate that was refused; None if it was not seen.
 
-        Args:
-            target: its name; one fetch an hour each, and one when the refusal is another one.
-            address: where to connect.
-            refusal: of the probe.
-            deadline: of the probe: fetching takes no time that the probe did not have.
+        There is one fetch an hour for each target, and one when the refusal is another one. It takes no time
+        that the probe did not have.
         """
         now = asyncio.get_running_loop().time()
         fetched_at, known, found = self._fetched.get(target, (now, None, None))
@@ -129,14 +127,12 @@ class CertificateFetcher:
         try:
             deadline.begin(now)
             tcp = TcpStream(await Dialer(deadline).connect([address], refusal[1]), deadline)
-            try:
+            with closing(tcp):
                 stream = TlsStream(tcp, self._context, refusal[0])
                 await stream.handshake(deadline)
                 found = refused_certificate(stream.session)
                 self._fetched[target] = now, refusal, found
                 stream.close()
                 return found
-            finally:
-                tcp.close()
         except (OSError, DeadlineError, OwnDelayError):
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from contextlib import closing
 
 from exporter import __version__
 from exporter.outcome import Phase, TransportStats
@@ -60,11 +61,9 @@ class EgressCheck:
         """Return whether any HTTP answer came within 5 s; None if it is our own fault that we do not know."""
         deadline = Deadline(TIMEOUT_SECONDS)
         transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
-        try:
-            exchange = await transport.exchange(self._request)
-        finally:
-            deadline.close()
-            await transport.aclose()
+        with closing(deadline):
+            async with transport:
+                exchange = await transport.exchange(self._request)
         if exchange.answer is not None:
             self._log_change(Reason.OK)
             return True
@@ -73,15 +72,12 @@ class EgressCheck:
             raise error
         reason, _ = read_failure(error, exchange.phase, proxied=self._proxy_url is not None)
         uncertain = exchange.timed_by_loop or exchange.phase is Phase.RESOLVE
-        if reason is Reason.INTERNAL or (uncertain and self._stalled(deadline.started)):
+        stalls, passes_at = self._network.stalls(deadline.started), deadline.started + TIMEOUT_SECONDS
+        stalled = explains_timeout(stalls, deadline=passes_at, timeout=TIMEOUT_SECONDS)
+        if reason is Reason.INTERNAL or (uncertain and stalled):
             return None
         self._log_change(reason)
         return False
-
-    def _stalled(self, started: float) -> bool:
-        return explains_timeout(
-            self._network.stalls(started), deadline=started + TIMEOUT_SECONDS, timeout=TIMEOUT_SECONDS
-        )
 
     def _log_change(self, reason: Reason) -> None:
         if reason is not self._last:

@@ -26,7 +26,7 @@ from exporter.probing.failure import is_not_yet_valid, is_refused_certificate, o
 from exporter.probing.findings import OUR_BUG, STALLED, evaluate, step_record
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
-from exporter.probing.messages import Answer, Step, Steps, Verdict
+from exporter.probing.messages import Step, Steps, Verdict
 from exporter.probing.origin import split_url
 from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.sign_on_guard import Admission, SignOnGuard, UserKey, user_key
@@ -213,8 +213,9 @@ class Prober:
         run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
         host = target.auth_host if link is None else link.host
         self._check_our_clock(host, exchange, run.started_at)
-        if verdict.reason is Reason.RATE_LIMITED:
-            run.retry_after = self._retry_after(exchange.answer)
+        if verdict.reason is Reason.RATE_LIMITED and exchange.answer is not None:
+            value, date = map(exchange.answer.headers.get, ("retry-after", "date"))
+            run.retry_after = retry_after_seconds(value, date=date, now=self._wall())
         return verdict
 
     async def _exchange(self, target: Target, step: Step, run: _Run, link: Link | None) -> Exchange:
@@ -333,12 +334,6 @@ class Prober:
         if suspected and abs(now - self._clock_warned_at) > CLOCK_WARNING_INTERVAL_SECONDS:
             self._clock_warned_at = now
             _log.warning("this machine's clock may be wrong", extra={"host": host})
-
-    def _retry_after(self, answer: Answer | None) -> float | None:
-        if answer is None:
-            return None
-        value, date = answer.headers.get("retry-after"), answer.headers.get("date")
-        return retry_after_seconds(value, date=date, now=self._wall())
 
 
 @dataclass(slots=True, repr=False)

@@ -9,6 +9,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -128,11 +129,9 @@ class StatusPage:
             return Exchange(phase=Phase.TLS, error=error)
         deadline = Deadline(TIMEOUT_SECONDS)
         transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
-        try:
-            return await transport.exchange(self._request)
-        finally:
-            deadline.close()
-            await transport.aclose()
+        with closing(deadline):
+            async with transport:
+                return await transport.exchange(self._request)
 
     def _judge(self, exchange: Exchange) -> tuple[Reason, str, StatusPageReport | None]:
         """Return why the request ended as it did, what the operator should correct, and the summary."""
