@@ -86,7 +86,8 @@ class Board:
         """Show the table while the context lasts; without a terminal, print the sums at its end."""
         if not self._live:
             yield
-            self._print_sums()
+            for target, tally in self._rows():
+                self._print(f"{target}: {tally.ok} ok, {tally.failed} failed")
             return
         with Live(console=self._console, refresh_per_second=REDRAWS_PER_SECOND, get_renderable=self.table):
             yield
@@ -112,10 +113,6 @@ class Board:
         weather = self._weather(outcome.target)
         line = f"{outcome.target}: {outcome.reason}{fault}, weather {weather}"
         self._print(f"{rfc3339(outcome.ended_at)} {line}")
-
-    def _print_sums(self) -> None:
-        for target, tally in self._rows():
-            self._print(f"{target}: {tally.ok} ok, {tally.failed} failed")
 
     def _print(self, line: str) -> None:
         with suppress(OSError, SystemExit):  # rich exits when a pipe is closed, as `head` does

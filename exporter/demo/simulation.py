@@ -18,7 +18,6 @@ from exporter.simulator import (
     Environment,
     Script,
     ScriptError,
-    Simulator,
     TLSRequiredError,
     WeatherError,
     check_weather,
@@ -80,13 +79,10 @@ async def _simulate(environments: Sequence[Environment], script: Script | None, 
             )
         except OSError as error:
             raise _unavailable(error, host, port) from error
-        _print_variables(running)
+        variables = running.exporter_variables()
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        write_output("\n".join([*lines, f"# weather: curl {running.control_url}/weather"]))
         await stopping.wait()
-
-
-def _print_variables(running: Simulator) -> None:
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in running.exporter_variables().items()]
-    write_output("\n".join([*lines, f"# weather: curl {running.control_url}/weather"]))
 
 
 def _with_weather(environments: Sequence[Environment], weather: Sequence[str]) -> tuple[Environment, ...]:

@@ -145,15 +145,13 @@ def _print_urls(urls: dict[str, str], running: Simulator) -> None:
 
 def _weather(running: Simulator, target: str) -> str:
     """Return the weather of a target's source or, if that is healthy, of its destination."""
-    names = [target]
-    for name, each in running.environments.items():
+    names, environments = [target], running.environments
+    for name, each in environments.items():
         for provider in each.environment.providers:
             if target in {provider.source, f"{name}_{provider.name.lower()}_{provider.id[:4]}"}:
                 is_meant = getattr(each.weather, "name", None) in {None, provider.name}
                 names += [provider.source, *([name] if is_meant else [])]
-    documents = [
-        running.environments[name].weather.as_json() for name in names if name in running.environments
-    ]
+    documents = [environments[name].weather.as_json() for name in names if name in environments]
     weather = next((each for each in documents if each != {"weather": "healthy"}), {"weather": "healthy"})
     kind = str(weather.pop("weather"))
     return " ".join([kind, *(f"{name}={value}" for name, value in weather.items())])

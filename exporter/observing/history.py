@@ -15,7 +15,7 @@ import math
 import pickle
 import zlib
 from array import array
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -62,14 +62,11 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._records: dict[tuple[str, Journey], _Record] = {}
+        self._records: defaultdict[tuple[str, Journey], _Record] = defaultdict(_Record)
 
     def observe(self, outcome: Outcome, /) -> None:
         """Keep an outcome."""
-        key = outcome.target, outcome.journey
-        if key not in self._records:
-            self._records[key] = _Record()
-        self._records[key].observe(outcome)
+        self._records[outcome.target, outcome.journey].observe(outcome)
 
     def forget(self, target: str, journey: Journey) -> None:
         """Forget a target that is no longer probed."""

@@ -144,9 +144,8 @@ def _with_labels(targets: Collection[Target], labels: Sequence[tuple[str, str]])
     found = [target for target in targets if set(labels) <= set(target.labels)]
     if targets and not found:
         names = {name for name, _ in labels}
-        known = sorted(
-            {f"{name}={value}" for each in targets for name, value in each.labels if name in names}
-        )
+        labeled = (label for target in targets for label in target.labels)
+        known = sorted({f"{name}={value}" for name, value in labeled if name in names})
         wanted = ", ".join(f"{name}={value}" for name, value in labels)
         hint = (
             printable(_known(known)) if known else f"none has a label {printable(' or '.join(sorted(names)))}"

@@ -292,10 +292,8 @@ class Schedule:
 
     def _add(self, job: ProbeJob) -> None:
         self._jobs[job.id] = job
-        trigger = PhaseTrigger(job.interval, job.start, self._zone)
-        self._scheduler.add_job(
-            self._run, trigger, [job], id=job.id, next_run_time=self._zone.moment(job.first)
-        )
+        trigger, first = PhaseTrigger(job.interval, job.start, self._zone), self._zone.moment(job.first)
+        self._scheduler.add_job(self._run, trigger, [job], id=job.id, next_run_time=first)
         self._notify_of_backoff(job)
 
     def _add_periodic(self, job: PeriodicJob) -> None:

@@ -136,7 +136,9 @@ class Overview:
             "expiries": expiries(row_status for row in rows for row_status in (row.status, *row.others)),
         }
         await yield_if_due()
-        self._forget_sparklines(rows)
+        known = {(row.status.target.name, row.status.journey) for row in rows}
+        for key in self._sparklines.keys() - known:
+            del self._sparklines[key]
         hosts = Counter(host for row in rows for host in {row.status.host, row.status.relevant_host})
         if query:
             rows = await matching(rows, query, yield_if_due)
@@ -167,11 +169,6 @@ class Overview:
             warnings=warnings,
             likely_fault=likely_fault,
         )
-
-    def _forget_sparklines(self, rows: Iterable[Row]) -> None:
-        known = {(row.status.target.name, row.status.journey) for row in rows}
-        for key in self._sparklines.keys() - known:
-            del self._sparklines[key]
 
     def _sparkline(self, status: TargetStatus) -> Markup:
         key = status.target.name, status.journey
