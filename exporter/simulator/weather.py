@@ -102,8 +102,7 @@ class Weather(BaseModel):
 
     def at(self, endpoint: str | None) -> Weather:
         """Return the weather for requests to an endpoint; None is any other path."""
-        del endpoint
-        return self
+        return self if getattr(self, "endpoint", None) in {None, endpoint} else Healthy()
 
     def as_json(self) -> dict[str, Any]:
         """Return the form that `parse_weather` reads, with every parameter."""
@@ -118,10 +117,6 @@ class EndpointWeather(Weather):
     """Weather of the whole environment or of one of its endpoints."""
 
     endpoint: Endpoint | None = Field(None, description=f"one of {', '.join(get_args(Endpoint))}")
-
-    def at(self, endpoint: str | None) -> Weather:
-        """Return the weather for requests to an endpoint; None is any other path."""
-        return self if self.endpoint in {None, endpoint} else Healthy()
 
 
 class Slow(EndpointWeather, note="counted as slow beyond the latency objective"):
