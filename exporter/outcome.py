@@ -306,14 +306,8 @@ def _step_as_json(step: StepRecord) -> dict[str, Any]:
 def _tls_as_json(tls: TlsFacts) -> dict[str, Any]:
     not_after = None if tls.not_after is None else rfc3339(tls.not_after)
     chain_not_after = None if tls.chain_not_after is None else rfc3339(tls.chain_not_after)
-    return _known(
-        {
-            "version": tls.version,
-            "cipher": tls.cipher,
-            "not_after": not_after,
-            "chain_not_after": chain_not_after,
-        }
-    )
+    facts = {"version": tls.version, "cipher": tls.cipher, "not_after": not_after}
+    return _known(facts | {"chain_not_after": chain_not_after})
 
 
 def _known(facts: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,8 @@ class BucketCounts:
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(self._bounds) + 1)
-        self._probes: dict[LabelValues, TracedProbe] = {}
+        self.probes: dict[LabelValues, TracedProbe] = {}
+        """The last probe in each bucket, by the bucket's key among `values`."""
         self.sum = 0.0
 
     def observe(self, value: float, probe: TracedProbe | None = None) -> None:
@@ -44,7 +45,7 @@ class BucketCounts:
         bucket = bisect_left(self._bounds, value)
         self._counts[bucket] += 1
         if probe is not None:
-            self._probes[_keys(self._bounds)[bucket]] = probe
+            self.probes[_keys(self._bounds)[bucket]] = probe
         self.sum += value
 
     def buckets(self) -> list[tuple[str, float]]:
@@ -60,11 +61,6 @@ class BucketCounts:
         values["_count",] = sum(self._counts)
         values["_sum",] = self.sum
         return values
-
-    @property
-    def probes(self) -> dict[LabelValues, TracedProbe]:
-        """The last probe in each bucket, by the bucket's key among `values`."""
-        return self._probes
 
 
 @lru_cache

@@ -137,8 +137,7 @@ class Metrics(Collector):
             try:
                 families = list(part())
             except Exception as error:  # noqa: BLE001  a bug of ours must not cost the targets their metrics
-                message = "cannot collect metrics of the exporter"
-                self.errors.report(Part.METRICS, message, error)
+                self.errors.report(Part.METRICS, "cannot collect metrics of the exporter", error)
             else:
                 yield from families
         counted = CounterMetricFamily(

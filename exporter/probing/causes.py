@@ -18,7 +18,6 @@ from exporter.probing.detail import (
     Detail,
     Template,
     contains_any,
-    endpoint,
     origin_of,
     sentence,
 )
@@ -33,7 +32,7 @@ from exporter.probing.failure import (
 from exporter.probing.judge import leads_to_sign_on_page
 from exporter.probing.links import parse_link
 from exporter.probing.messages import Answer, Step, Verdict
-from exporter.probing.origin import Origin
+from exporter.probing.origin import Origin, endpoint
 from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Reason

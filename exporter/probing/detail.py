@@ -17,6 +17,7 @@ from typing import NamedTuple
 from exporter.outcome import KNOWN_STATUSES, UNKNOWN
 from exporter.probing.errors import KNOWN_CODES, OTHER
 from exporter.probing.links import Link
+from exporter.probing.origin import endpoint
 from exporter.reasons import Reason
 
 MAX_CHARACTERS = 200
@@ -177,11 +178,8 @@ def _one_of(words: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(words)))
 
 
-_HOST, _ADDRESS, _NAME = (
-    r"[A-Za-z0-9._-]{1,49}",
-    r"\[[0-9a-fA-F:.]{2,45}\]",
-    r"(?:\*\.)?[A-Za-z0-9._:-]{1,36}",
-)
+_HOST, _ADDRESS = r"[A-Za-z0-9._-]{1,49}", r"\[[0-9a-fA-F:.]{2,45}\]"
+_NAME = r"(?:\*\.)?[A-Za-z0-9._:-]{1,36}"
 _CODE, _STATUS = f"(?:{_one_of((*KNOWN_CODES, OTHER))})", r"[A-Z*][A-Z0-9_.]{0,35}"
 
 PATTERNS: Mapping[str, re.Pattern[str]] = {
@@ -249,11 +247,6 @@ def contains_any(text: str, secrets: Collection[str]) -> bool:
     """Return True if a text contains a secret, in any case: hosts are read in lower case."""
     lowered = text.lower()
     return any(secret and secret.lower() in lowered for secret in secrets)
-
-
-def endpoint(host: str, port: int) -> str:
-    """Return host and port as they are shown, an IPv6 address in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def origin_of(link: Link | None) -> str:

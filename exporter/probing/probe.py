@@ -119,8 +119,7 @@ class Prober:
         try:
             await self._run(target, steps(target, self._token), run)
         except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
-            message = "probe failed"
-            self._errors.report(Part.PROBE, message, error, target=target.name, journey=journey)
+            self._errors.report(Part.PROBE, "probe failed", error, target=target.name, journey=journey)
             run.verdict = OUR_BUG
         finally:
             run.deadline.close()
@@ -308,8 +307,7 @@ class Prober:
         shortage = own_shortage(error)
         if shortage is None:
             error = error or RuntimeError("an exchange without an answer has an error")
-            message = "exchange failed"
-            self._errors.report(Part.PROBE, message, error, target=target.name, step=step.name)
+            self._errors.report(Part.PROBE, "exchange failed", error, target=target.name, step=step.name)
         else:
             _log.error("exchange failed: resource exhausted", extra={"step": step.name, "errno": shortage})
 

@@ -396,8 +396,7 @@ class Schedule:
         try:
             return await self._probe(job.target, job.journey)
         except Exception as error:  # noqa: BLE001  a bug of ours must not end the schedule
-            message = "probe run failed"
-            self._errors.report(Part.PROBE, message, error, target=job.target.name)
+            self._errors.report(Part.PROBE, "probe run failed", error, target=job.target.name)
             return internal_outcome(
                 job.target.name,
                 job.journey,
@@ -420,8 +419,7 @@ class Schedule:
         try:
             notify(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  likewise
-            message = "observer failed"
-            self._errors.report(Part.OBSERVER, message, error, target=job.target.name)
+            self._errors.report(Part.OBSERVER, "observer failed", error, target=job.target.name)
 
     def backs_off(self, target: Target, journey: Journey) -> bool:
         """Return whether no requests of a journey are due, since the provider limits their rate."""

@@ -342,8 +342,7 @@ class ErrorMiddleware:
                 raise
             await PlainTextResponse("shutting down", status_code=503)(scope, receive, send)
         except Exception as error:  # noqa: BLE001  the daemon goes on whatever a callable raises
-            message = "cannot answer a request"
             request = {"method": scope["method"], "path": scope["path"]}
-            self._errors.report(Part.PAGE, message, error, **request)
+            self._errors.report(Part.PAGE, "cannot answer a request", error, **request)
             if not started:
                 await PlainTextResponse("internal error", status_code=500)(scope, receive, send)
