@@ -235,7 +235,7 @@ async def _watch(found: Soaked, exporter: Exporter, seconds: float) -> None:
         found.log.read()
         if found.filled_at is None:
             found.is_full = _is_full(found)
-            if found.is_full or at - started > min(MAX_FILLING_SECONDS, seconds / 2):
+            if found.is_full or at - started > min(MAX_FILLING_SECONDS, seconds):
                 found.filled_at = at
                 found.measured_from = at + min(SETTLING_SECONDS, seconds / 6)
                 found.warm_up = found.measured_from - started
