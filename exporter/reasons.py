@@ -102,10 +102,7 @@ _TEXTS: Mapping[Reason, Mapping[Fault, str]] = {
         Fault.PROVIDER: "certificate not valid",
         Fault.NETWORK: "TLS handshake failed or issuer not trusted",
     },
-    Reason.TIMEOUT: {
-        Fault.NETWORK: "network timeout",
-        Fault.PROVIDER: "no response in time",
-    },
+    Reason.TIMEOUT: {Fault.NETWORK: "network timeout", Fault.PROVIDER: "no response in time"},
     Reason.PROTOCOL: {
         Fault.NETWORK: "connection closed early",
         Fault.PROVIDER: "connection closed mid-response, or not HTTP",
@@ -180,10 +177,6 @@ def pairs_of(journey: Journey) -> tuple[tuple[Reason, Fault], ...]:
 
 def reason_text(reason: Reason, fault: Fault) -> str:
     """Return the short text for a reason and fault, the same on pages, CLI, log and in README.
-
-    Args:
-        reason: of a finished probe.
-        fault: one of `FAULTS[reason]`.
 
     Raises:
         KeyError: if this pair cannot occur.

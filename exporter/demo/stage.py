@@ -125,9 +125,8 @@ def _bind(port: int) -> list[socket.socket]:
 
 def in_use(urls: Mapping[str, str]) -> str | None:
     """Return a note on the default ports that the demo could not take; None if it has all of them."""
-    moved = [
-        str(port) for name, port in PORTS.items() if urlsplit(urls.get(name, "")).port not in {None, port}
-    ]
+    taken = {name: urlsplit(urls.get(name, "")).port for name in PORTS}
+    moved = [str(port) for name, port in PORTS.items() if taken[name] not in {None, port}]
     if not moved:
         return None
     plural = "s" if len(moved) > 1 else ""

@@ -38,12 +38,10 @@ def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdic
     error = error or RuntimeError("an exchange without an answer has an error")
     if isinstance(error, OwnDelayError):
         return STALLED  # not a bug: this machine is overloaded
-    reason, fault = read_failure(
-        error, exchange.phase, proxied=proxied, unacknowledged=exchange.unacknowledged
-    )
     if exchange.hung_up and exchange.own_delay > MAX_OWN_DELAY_SECONDS and not is_refused_certificate(error):
         return _KEPT_WAITING
-    return Verdict(reason, fault)
+    unacknowledged = exchange.unacknowledged
+    return Verdict(*read_failure(error, exchange.phase, proxied=proxied, unacknowledged=unacknowledged))
 
 
 def step_record(

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from exporter import __version__
 from exporter.outcome import Phase, TransportStats
 from exporter.probing.contract import parse_timestamp
 from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.judge import judge_json
 from exporter.probing.messages import Request
 from exporter.probing.origin import split_url
+from exporter.probing.probe import request_headers
 from exporter.probing.resolver import Resolver
 from exporter.probing.ssl_contexts import verified_context
 from exporter.probing.timing import Deadline
@@ -49,11 +49,6 @@ NO_SUMMARY = "the status page did not return a summary; set STATUS_PAGE__URL to 
 
 _USE = "an id, or group / name"
 _OVER = ("resolved", "postmortem", "completed")
-_HEADERS = (
-    ("User-Agent", f"pingone-flow-exporter/{__version__}"),
-    ("Accept", "application/json"),
-    ("Accept-Encoding", "gzip"),
-)
 _TEMPORARY = frozenset({Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.BLOCKED})
 _MIN_REFUSAL = 300
 _log = logging.getLogger(__name__)
@@ -87,7 +82,7 @@ class StatusPage:
         self.report: StatusPageReport | None = None
         self._page = split_url(url)[0].authority
         self._components = components
-        self._request = Request("GET", url, _HEADERS, max_body_bytes=MAX_SUMMARY_BYTES)
+        self._request = Request("GET", url, request_headers((), None), max_body_bytes=MAX_SUMMARY_BYTES)
         self._network = Network(Resolver(), TransportStats(), lambda _since: ())
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None

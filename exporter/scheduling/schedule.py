@@ -250,9 +250,8 @@ class Schedule:
             _, late = await asyncio.wait(running, timeout=grace)
             if late:
                 names = sorted(job.target.name for job in self._jobs.values() if job.task in late)
-                _log.warning(
-                    "probes cancelled: still running after the grace", extra={"targets": ",".join(names)}
-                )
+                extra = {"targets": ",".join(names)}
+                _log.warning("probes cancelled: still running after the grace", extra=extra)
             for task in late:
                 task.cancel()
             await asyncio.wait(running)

@@ -21,11 +21,8 @@ from exporter.target import Target
 def discovery(target: Target, _token: Callable[[], str]) -> Steps:
     """Read the metadata of the source's issuer, which may follow from `source_url`, then its keys."""
     expectation = issuer_expectation(target)
-    metadata = yield Step(
-        name="metadata",
-        request=Request("GET", expectation.metadata_url),
-        judge=partial(judge_metadata, expectation=expectation),
-    )
+    is_good = partial(judge_metadata, expectation=expectation)
+    metadata = yield Step("metadata", Request("GET", expectation.metadata_url), is_good)
     link, issuer = parse_link(metadata.location), parse_link(expectation.metadata_url)
     if metadata.location is None or link is None or issuer is None:  # a good verdict has it
         return

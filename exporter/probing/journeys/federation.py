@@ -142,11 +142,8 @@ def _initiate(
 ) -> Generator[Step, Verdict, ProviderRequest | None]:
     """Follow the provider's own link; return the authorize request that it leads to, if that goes on."""
     url = offer.location or ""
-    found = yield Step(
-        name="initiate",
-        request=Request("GET", url),
-        judge=partial(judge_initiate, target=target, destination=destination, url=url),
-    )
+    leads = partial(judge_initiate, target=target, destination=destination, url=url)
+    found = yield Step("initiate", Request("GET", url), leads)
     link = parse_link(found.location)
     if link is None or is_link_only(target, found.kind):
         return None
@@ -247,9 +244,7 @@ def _redeem(
 ) -> Steps:
     """Redeem the code for an ID token, and verify that with keys fetched just before."""
     nonce, verifier = fresh
-    keys = yield Step(
-        name="destination_keys", request=Request("GET", f"{destination.url}/as/jwks"), judge=judge_keys
-    )
+    keys = yield Step("destination_keys", Request("GET", f"{destination.url}/as/jwks"), judge_keys)
     form = {
         "grant_type": "authorization_code",
         "code": code,
