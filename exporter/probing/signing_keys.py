@@ -130,7 +130,7 @@ def _certificate_of(key: Mapping[str, Any]) -> _Certificate | None:
     if not isinstance(first, str):
         return _Certificate(matches=False, not_after=None)
     public = tuple(decoded_member(key.get(name)) or b"" for name in KEY_MEMBERS[key["kty"]])
-    return _read_certificate(first, key["kty"], key.get("crv"), public)
+    return _read_certificate(first, key["kty"], key["crv"] if key["kty"] == "EC" else None, public)
 
 
 @lru_cache(maxsize=256)

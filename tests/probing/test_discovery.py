@@ -331,6 +331,12 @@ def test_a_certificate_that_cannot_be_read_is_reported(x5c: object) -> None:
     assert "certificates_valid" not in found
 
 
+@pytest.mark.parametrize("curve", [[], {}, "P-256"])
+def test_a_curve_means_nothing_to_a_key_without_one(curve: object) -> None:
+    (found,) = checks(({}, [certified(0) | {"crv": curve}]))
+    assert found["certificates_match"] is True
+
+
 def test_the_certificate_of_another_key_is_reported() -> None:
     (found,) = checks(({}, [certified(0, of=1)]))
     assert found["certificates_match"] is False
