@@ -78,6 +78,8 @@ class Template(StrEnum):
     REDIRECT = "{code} to {origin} ({host})"
     REDIRECT_TO_SIGN_ON = "{code} to a sign-on page at {origin} ({host})"
     REDIRECT_WITH_ERROR = "{code} to {origin}: {codes} ({host})"
+    TOO_MANY_REDIRECTS = "{code} to {origin}, after 5 redirects ({host})"
+    SAML = "{code} with a SAML request for {origin}, not OpenID Connect ({host})"
     NO_LOCATION = "{code} without a Location ({host})"
     LOCATION_MALFORMED = "{code} with a malformed Location ({host})"
     LOCATION_WITHOUT = "{code} to {origin} without {member} ({host})"
@@ -90,12 +92,17 @@ class Template(StrEnum):
     TOO_LARGE = "body larger than {size} KiB from {host}"
     EMPTY = "{code} with an empty body from {host}"
     MARKUP = "{code} with HTML or XML from {host}"
+    NO_REDIRECT = "{code} without the redirect that prompt=none requires, from {host}"
     NO_LOGIN_FORM = "{code} without a login form, or with an error on it, from {host}"
     NOT_JSON = "{code} with a body that is not a JSON object from {host}"
     # Flows and federations
     NO_STATUS = "response has no flow status ({host})"
     OTHER_ENVIRONMENT = "flow is of another environment ({host})"
     NO_FLOW_ID = "flow has no valid id ({host})"
+    DAVINCI = (
+        "the application runs a DaVinci flow, which does not list identity providers; "
+        "use an application with a PingOne sign-on policy ({host})"
+    )
     UNEXPECTED = "status {status}, expected {statuses} ({host})"
     NO_PROVIDER = "no identity provider offered ({host})"
     OTHER_PROVIDERS = "identity provider not among the {count} offered ({host})"

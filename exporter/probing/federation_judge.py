@@ -57,7 +57,10 @@ def judge_begin(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
         return verdict
     status = flow_status(verdict.flow)
     statuses = () if status in {None, DAVINCI} else (status,)
-    return _with_flow_id(judge_flow(verdict.flow, Expectation(destination.environment_id, url, statuses)))
+    verdict = judge_flow(verdict.flow, Expectation(destination.environment_id, url, statuses))
+    if verdict.reason is Reason.UNEXPECTED_STATUS:
+        return replace(verdict, detail=Detail(Template.DAVINCI))
+    return _with_flow_id(verdict)
 
 
 def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: str | None) -> Verdict:
@@ -358,8 +361,10 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
     """Judge a redirect that must carry the id of a flow; return `without` if it has none."""
     link = parse_link(answer.headers.get("location"), url)
     flow_id = None if link is None else link.parameter("flowId")
-    if link is None or (flow_id is not None and not FLOW_ID.fullmatch(flow_id)):
+    if link is None:
         return MALFORMED
+    if flow_id is not None and not FLOW_ID.fullmatch(flow_id):
+        return replace(MALFORMED, detail=Detail(Template.MEMBER_MALFORMED, {"member": "flowId"}))
     if flow_id is not None:
         return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
     known = {"code": answer.status_code, "origin": origin_of(link), "member": "flowId"}

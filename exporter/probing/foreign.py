@@ -19,6 +19,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
+from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import PROVIDER_FAILED, codes_in_document, codes_in_location, parse_object
 from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to, of_state
 from exporter.probing.id_token import decoded_member
@@ -69,8 +70,10 @@ def judge_prompt_none(answer: Answer, *, request: ProviderRequest) -> Verdict:
         return verdict
     codes = _codes(answer, returned)
     if not codes:
-        is_good = request.has_request_object and verdict.reason is Reason.REDIRECTED
-        return _OK if is_good else _judge_page(verdict, page, frozenset({Reason.BLOCKED}))
+        if request.has_request_object and verdict.reason is Reason.REDIRECTED:
+            return _OK
+        detail = Detail(Template.NO_REDIRECT, {"code": answer.status_code})
+        return _judge_page(verdict, page, frozenset({Reason.BLOCKED}), detail)
     if not READY.intersection(codes):
         return _refused(codes)
     if returned is None:
@@ -113,16 +116,22 @@ def judge_login_page(
         return verdict
     if not is_safe_scheme(link) or not (link.origin == request.link.origin or link.host in hosts):
         return NOT_ALLOWED
-    return replace(_OK, location=link.url) if may_follow else replace(verdict, fault=Fault.PROVIDER)
+    if may_follow:
+        return replace(_OK, location=link.url)
+    known = {"code": answer.status_code, "origin": origin_of(link)}
+    return replace(verdict, fault=Fault.PROVIDER, detail=Detail(Template.TOO_MANY_REDIRECTS, known))
 
 
-def _judge_page(verdict: Verdict, page: Page, inexact: Collection[Reason]) -> Verdict:
+def _judge_page(
+    verdict: Verdict, page: Page, inexact: Collection[Reason], detail: Detail | None = None
+) -> Verdict:
     """Return the verdict on an answer that is not good; an error on its page is more exact than `inexact`."""
     is_page = verdict.reason is Reason.OK or verdict.reason in _PAGE
     if not is_page and not (page.has_error and verdict.reason in inexact):
         return verdict
     codes = codes_in_document(verdict.flow) or page.error_codes
-    return Verdict(Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION, error_codes=codes)
+    detail = None if codes else detail
+    return Verdict(Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION, error_codes=codes, detail=detail)
 
 
 def _refused(codes: tuple[str, ...]) -> Verdict:

@@ -68,7 +68,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     if judge_json(answer).reason is Reason.NOT_JSON:
         forms = (form for form in read_page(answer.body).forms if _SAML_REQUEST in dict(form.fields))
         if (form := next(forms, None)) is not None:
-            return _judge_saml(target, parse_link(form.action, url), form.fields)
+            return _judge_saml(target, answer, parse_link(form.action, url), form.fields)
     if not is_redirect(answer) or codes_in_location(answer.headers.get("location")):
         return judge(answer, Expectation(destination.environment_id, url, ()))
     verdict = judge_json(answer)
@@ -78,7 +78,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     if link is None:
         return MALFORMED
     if _SAML_REQUEST in dict(link.parameters()):
-        return _judge_saml(target, link, ())
+        return _judge_saml(target, answer, link, ())
     request = read_request(target, destination, link)
     if request is None:
         return NOT_ALLOWED
@@ -86,10 +86,13 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     found = Verdict(Reason.OK, Fault.NONE, location=link.url, kind=request.kind, secrets=secrets)
     if is_link_only(target, request.kind):
         return found
-    missing = _missing(request, destination)
-    if missing is not None:
-        known = {"code": answer.status_code, "origin": origin_of(link), "member": missing}
-        detail = Detail(Template.LOCATION_WITHOUT, known)
+    member = _invalid_member(request, destination)
+    if member is not None:
+        known = {"code": answer.status_code, "origin": origin_of(link), "member": member}
+        cause = Template.LOCATION_WITHOUT
+        if link.parameter(member) is not None:
+            cause, known["origin"] = Template.MEMBER_ELSEWHERE, origin_of(parse_link(request.redirect_uri))
+        detail = Detail(cause, known)
         return replace(found, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION, detail=detail)
     if request.source is not None and not request.has_request_object:
         return replace(found, checks={"pkce": link.parameter("code_challenge_method") == "S256"})
@@ -109,10 +112,14 @@ def _is_followed(target: Target) -> bool:
     return is_other and target.ready_by is ReadyBy.LOGIN_PAGE
 
 
-def _judge_saml(target: Target, link: Link | None, form: tuple[tuple[str, str], ...]) -> Verdict:
+def _judge_saml(
+    target: Target, answer: Answer, link: Link | None, form: tuple[tuple[str, str], ...]
+) -> Verdict:
     """Judge a SAML request, in a URL or in a form that posts itself; only for listed targets is it enough."""
     if not _is_followed(target):
-        return _SAML_NOT_ALLOWED if target.listed is None else _SAML_OK
+        known = {"code": answer.status_code, "origin": origin_of(link)}
+        detail = Detail(Template.SAML, known)
+        return _SAML_OK if target.listed is not None else replace(_SAML_NOT_ALLOWED, detail=detail)
     if link is None:
         return replace(MALFORMED, kind=ProviderKind.SAML)
     if not is_safe_scheme(link):
@@ -184,7 +191,7 @@ def _is_beside(destination: Endpoints, link: Link, before: str, base: str) -> bo
     return base == path or (has_id and before == path)
 
 
-def _missing(request: ProviderRequest, destination: Endpoints) -> str | None:
+def _invalid_member(request: ProviderRequest, destination: Endpoints) -> str | None:
     """Return the parameter that the next steps need and an authorize URL does not have, or has wrong."""
     if request.link.parameter("client_id") is None:
         return "client_id"

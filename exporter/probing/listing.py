@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from exporter.destinations import Destination, OfferedProvider, offered_provider
-from exporter.outcome import DAVINCI, Outcome
+from exporter.outcome import Outcome
 from exporter.probing.federation_judge import judge_begin, provider_id, providers_in
 from exporter.probing.journeys.federation import begin
 from exporter.probing.links import endpoints
 from exporter.probing.messages import Steps
 from exporter.probing.probe import Prober
 from exporter.target import Journey, Target
-
-DAVINCI_DETAIL = (
-    "the application runs a DaVinci flow, which does not list identity providers; "
-    "use an application with a PingOne sign-on policy"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +33,6 @@ async def list_providers(prober: Prober, destination: Destination) -> Listing:
     """List the identity providers of a destination once."""
     outcome, verdict = await prober.walk(destination.template, Journey.FEDERATION, _listing)
     if not outcome.success:
-        if outcome.steps and outcome.steps[-1].flow_status == DAVINCI:
-            last = replace(outcome.steps[-1], detail=DAVINCI_DETAIL)
-            outcome = replace(outcome, steps=(*outcome.steps[:-1], last))
         return Listing(outcome=outcome)
     offered = {
         provider.id: provider

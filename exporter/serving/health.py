@@ -182,7 +182,9 @@ def warnings(status: TargetStatus, now: float) -> Iterator[Advice]:
     elif chain is not None and chain - now < EXPIRES_SOON_SECONDS:
         yield _expiry("PingOneCertificateExpires", "certificate chain", chain, now)
     records = status.last.steps if status.last else ()
-    if failed := [check for record in records for check, passed in record.checks.items() if not passed]:
+    several = len(status.journey.steps) > 1
+    checks = [(record.step, *check) for record in records for check in record.checks.items()]
+    if failed := [f"{name} ({step})" if several else name for step, name, passed in checks if not passed]:
         yield Advice("PingOneContractCheckFailing", f"failed contract checks: {', '.join(failed)}")
 
 

@@ -172,6 +172,35 @@ ANYWHERE: list[tuple[Response, Reason, Fault]] = [
 ]
 
 
+DAVINCI = (
+    "the application runs a DaVinci flow, which does not list identity providers; "
+    "use an application with a PingOne sign-on policy ({host})"
+)
+DETAILS: list[tuple[str, Response | Play, str]] = [
+    ("destination_authorize", Response(document={"interactionId": "i"}),
+     DAVINCI),
+    ("initiate", leads(lambda p: p.authorize_url(redirect_uri="https://evil.example/rp/callback/x")),
+     "redirect_uri leads to https://evil.example, which is not where this step leads ({host})"),
+    ("initiate", leads(lambda p: p.authorize_url(redirect_uri=None)),
+     "302 to http://{host} without redirect_uri ({host})"),
+    ("initiate", leads(lambda _: f"https://idp.example/saml?SAMLRequest=x&RelayState={STATE}"),
+     "302 with a SAML request for https://idp.example, not OpenID Connect ({host})"),
+    ("initiate", Response(raw=b'<form action="https://idp.example/saml"><input name=SAMLRequest value=x>'),
+     "200 with a SAML request for https://idp.example, not OpenID Connect ({host})"),
+    ("callback", leads(lambda _: "https://x.example/?flowId=..%2F..%2Fother"),
+     "flowId malformed in the response ({host})"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "answer", "expected"), DETAILS)
+def test_the_cause_names_what_is_wrong_and_where_it_leads(
+    step: str, answer: Response | Play, expected: str
+) -> None:
+    probed = probe({step: answer})
+    host = probed.federation.url.removeprefix("http://")
+    assert probed.outcome.detail == expected.format(host=host)
+
+
 @pytest.mark.parametrize(("step", "answer", "reason", "fault"), CASES)
 def test_a_fault_is_found_at_its_step(
     step: str, answer: Response | Play, reason: Reason, fault: Fault

@@ -103,6 +103,8 @@ def test_a_provider_that_is_not_ready_says_why(answer: Response | Play, reason: 
     play = answer if not isinstance(answer, Response) else (lambda _, __: answer)
     probed = probe(answers_of_provider(play), **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
     assert probed.finding == ("source_authorize", reason, fault)
+    is_page = reason == "login_page_error"
+    assert ("without the redirect that prompt=none requires" in (probed.outcome.detail or "")) == is_page
 
 
 SAML_FORM = Response(200, raw=b'<form method="post"><input name="SAMLRequest" value="x"></form>')
@@ -242,6 +244,7 @@ def test_at_most_five_redirects_are_followed() -> None:
     longer = chain(6)
     assert longer.finding == ("source_authorize", "redirected", "provider")
     assert longer.federation.steps()[-2:] == ["/4", "/5"]
+    assert ", after 5 redirects (" in (longer.outcome.detail or "")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from probing.loopback import listening, run
 from exporter.destinations import Destination, OfferedProvider
 from exporter.outcome import DAVINCI
 from exporter.probing import Listing, Prober, list_providers
-from exporter.probing.listing import DAVINCI_DETAIL
 from exporter.target import DestinationApplication, Side
 
 OTHER = "aaaa0000-0000-4000-8000-000000000002"
@@ -120,7 +119,8 @@ def test_a_davinci_flow_lists_nothing_and_says_why() -> None:
     listed = list_once({"destination_authorize": Response(document=davinci)})
     assert listed.finding == ("destination_authorize", "unexpected_status", "configuration")
     assert listed.listing.outcome.steps[-1].flow_status == DAVINCI
-    assert listed.listing.outcome.detail == DAVINCI_DETAIL
+    assert listed.listing.outcome.detail is not None
+    assert listed.listing.outcome.detail.startswith("the application runs a DaVinci flow, which does not")
     assert listed.listing.providers == ()
 
 

@@ -320,6 +320,16 @@ def certified(expires: float) -> TargetStatus:
             a_status(a_success(steps=(a_step(checks={"id": True, "lifetime": False}),))),
             [("PingOneContractCheckFailing", "failed contract checks: lifetime")],
         ),
+        (
+            a_status(
+                a_success(
+                    journey=Journey.FEDERATION,
+                    steps=(a_step(step="initiate", checks={"pkce": False}),),
+                ),
+                journey=Journey.FEDERATION,
+            ),
+            [("PingOneContractCheckFailing", "failed contract checks: pkce (initiate)")],
+        ),
     ],
 )
 def test_runbooks_are_linked_when_they_help(status: TargetStatus, alerts: list[tuple[str, str]]) -> None:
