@@ -39,11 +39,7 @@ class TooManyLoginsError(Exception):
 
 
 class BasicAuth:
-    """Checks user names and passwords.
-
-    Args:
-        check: returns whether a password of at most 72 bytes matches a bcrypt hash.
-    """
+    """Checks user names and passwords; `check` compares one of at most 72 bytes with its bcrypt hash."""
 
     def __init__(self, check: Callable[[bytes, bytes], bool] = bcrypt.checkpw) -> None:
         self._check = check
@@ -73,11 +69,7 @@ class BasicAuth:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def accepts(self, headers: Sequence[bytes], client: str) -> bool:
-        """Return whether a request may pass.
-
-        Args:
-            headers: every `Authorization` header of the request.
-            client: its remote address.
+        """Return whether a request may pass, by all of its `Authorization` headers and its remote address.
 
         Raises:
             TooManyLoginsError: too many logins are waiting.
@@ -152,12 +144,7 @@ def _parse(headers: Sequence[bytes]) -> tuple[bytes, bytes] | None:
 
 
 class TokenBucket:
-    """A rate limit: full at first, one token is added per interval, one is taken per request.
-
-    Args:
-        limit: interval and size.
-        clock: monotonic seconds.
-    """
+    """A rate limit: full at first, one token is added per interval, one is taken per request."""
 
     def __init__(self, limit: RateLimit, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit

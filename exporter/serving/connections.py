@@ -132,9 +132,7 @@ class _State(Enum):
 class Connection(asyncio.Protocol):
     """One client's connection around uvicorn's protocol, with deadlines.
 
-    Args:
-        limiter: counts it.
-        make_http: makes uvicorn's protocol; the argument is the state that requests get in their scope.
+    `make_http` makes that protocol, given the state that requests get in their scope.
     """
 
     def __init__(

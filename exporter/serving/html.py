@@ -129,14 +129,10 @@ def icon(kind: Health) -> str:
 
 
 def sparkline(points: Sequence[Point], interval: float) -> Markup:
-    """Draw the last probes, the newest at the right edge.
+    """Draw the last probes, which are in the order of time, the newest at the right edge.
 
     A success is as high as it took long, in proportion to the slowest; a failure has the full height, an
     inconclusive probe half of it. The color is that of the fault.
-
-    Args:
-        points: duration and fault of each probe, oldest first.
-        interval: seconds between two probes.
     """
     slowest = max((seconds for seconds, fault in points if fault == Fault.NONE and seconds), default=0.0)
     paths: dict[str, list[str]] = {}

@@ -49,7 +49,6 @@ class StatusSource:
     """Where pages and API get what they show.
 
     Args:
-        version: the exporter's version.
         statuses: returns every target and journey, built one by one as they are read.
         history: returns all journeys of the named target; empty if it is unknown.
         now: wall clock, seconds since the epoch.

@@ -32,11 +32,7 @@ _log = logging.getLogger("exporter.serving")
 
 
 class PortSecurity:
-    """What protects the port, and the headers of every response.
-
-    Args:
-        security: None for an open port.
-        auth: checks passwords.
+    """What protects the port, and the headers of every response; None stands for an open port.
 
     Raises:
         TlsFileError: a certificate, key or list of authorities cannot be used.

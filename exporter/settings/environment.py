@@ -60,11 +60,9 @@ def read_environment(environ: Mapping[str, str]) -> list[RawSettings]:
 
 
 def read_env_file(directory: Path, environ: Mapping[str, str]) -> list[RawSettings]:
-    """Read `.env`, if it exists.
+    """Read `.env`, if it exists; `${NAME}` may refer to the environment, besides names in the file.
 
-    Args:
-        directory: where it is; a directory named `.env`, as of some virtual environments, is ignored.
-        environ: what `${NAME}` may refer to, besides names in the file.
+    A directory named `.env`, as of some virtual environments, is ignored.
     """
     path = directory / ENV_FILE
     failed = RawSettings(complete=False)

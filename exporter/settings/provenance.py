@@ -103,7 +103,6 @@ class RawValue:
 
     Args:
         value: a string, or what JSON and YAML can hold: numbers, booleans, None and lists.
-        location: where it is written.
     """
 
     value: object = field(repr=False)

@@ -35,11 +35,9 @@ class _SwappedError(Exception):
 
 
 def read_secret_files(directory: Path, named_at: Location) -> list[RawSettings]:
-    """Read the variables in a directory; files with other names are ignored.
+    """Read the variables in the directory of a mounted Secret; files with other names are ignored.
 
-    Args:
-        directory: the directory of the mounted Secret.
-        named_at: where the operator names it, for errors about the directory itself.
+    `named_at` is where the operator names it, for errors about the directory itself.
     """
     shown = printable(str(directory))
     for _ in range(_MAX_TRIES):

@@ -93,7 +93,6 @@ class Environment:
         providers: identity providers that its applications offer; one with any is a destination.
         custom_domain: whether paths lack the environment's id; such a domain is always served over https.
         port_of: name of the earlier environment that it shares a port with; empty for a port of its own.
-        weather: what it starts with.
     """
 
     name: str

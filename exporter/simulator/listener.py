@@ -51,7 +51,6 @@ class Listener:
     Args:
         host: an address or a name; its first address is used.
         port: 0 means any free one.
-        app: the ASGI application.
         tls: a server's context; its `sni_callback` may choose the certificate of each handshake.
 
     Attributes:

@@ -58,9 +58,7 @@ class KeyRing:
     def sign(self, claims: Mapping[str, Any], fault: str | None = None) -> str:
         """Return a signed JWT.
 
-        Args:
-            claims: its content.
-            fault: `kid` names a key that is not published; `signature` signs other content.
+        The fault `kid` names a key that is not published; `signature` signs other content.
         """
         self._make_first()
         key = self.keys[0]

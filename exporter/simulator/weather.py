@@ -330,11 +330,7 @@ class IdTokenInvalid(
 
 
 def parse_weather(document: object, *, strict: bool = True) -> Weather:
-    """Read a JSON object such as `{"weather": "slow", "ms": 800}`.
-
-    Args:
-        document: the object.
-        strict: False accepts numbers written as text.
+    """Read a JSON object such as `{"weather": "slow", "ms": 800}`; if not strict, numbers may be text.
 
     Raises:
         WeatherError: the text has every error, and what would be right.
