@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HOUR, DAY = 3600.0, 86_400.0
 
 
-@pytest.mark.parametrize("step", [HOUR, -HOUR, DAY])
+@pytest.mark.parametrize("step", [HOUR, -HOUR, DAY, 0.5])
 def test_a_step_of_the_clock_during_a_probe_changes_neither_its_times_nor_its_verdict(
     step: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,6 +118,7 @@ def test_the_sum_of_the_peers_times_counts_and_what_lies_between_does_not() -> N
         deadline = Deadline(10.0)
         began = deadline.started
         assert deadline.passes_at == began + 10.0
+        assert deadline.own_delay == 0.0
         assert deadline.end(began + 2.0) == pytest.approx(2.0)
         loop().skip(100.0)
         assert deadline.elapsed() == pytest.approx(2.0)  # nothing runs
@@ -203,7 +204,41 @@ def test_a_wait_ends_with_the_timeout_of_the_peer_or_with_twice_that_of_our_own(
     assert waits(lambda deadline: deadline.begin(loop().time() + 15.0), 20.0) is OwnDelayError
 
 
-def test_a_result_in_time_is_returned_and_leaves_no_timer() -> None:
+def test_a_wait_that_begins_later_by_a_delay_of_our_own_ends_later() -> None:
+    async def main() -> None:
+        deadline = Deadline(10.0)
+        first: asyncio.Future[None] = loop().create_future()
+        first.set_result(None)
+        await deadline.wait(first)  # sets the timer
+        deadline.end(deadline.started + 1.0)
+        deadline.begin(deadline.started + 6.0)
+        waiting = asyncio.ensure_future(deadline.wait(loop().create_future()))
+        await turns()
+        loop().skip(12.0)  # the timer fires
+        await turns()
+        assert not waiting.done()
+        loop().skip(3.0)
+        await turns()
+        assert isinstance(waiting.exception(), DeadlineError)
+
+    run(main())
+
+
+def test_nothing_ends_a_wait_once_the_deadline_is_closed() -> None:
+    async def main() -> None:
+        deadline = Deadline(10.0)
+        waiting = asyncio.ensure_future(deadline.wait(loop().create_future()))
+        await turns()
+        deadline.close()
+        loop().skip(60.0)
+        await turns()
+        assert not waiting.done()
+        waiting.cancel()
+
+    run(main())
+
+
+def test_a_result_in_time_is_returned_and_the_timer_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         deadline = Deadline(10.0)
         future: asyncio.Future[int] = loop().create_future()
@@ -214,3 +249,4 @@ def test_a_result_in_time_is_returned_and_leaves_no_timer() -> None:
         deadline.close()
 
     run(main())
+    assert caplog.records == []  # nor a bug in a callback, which asyncio would log
