@@ -33,6 +33,7 @@ def logging_alone(
             max_flush_seconds=max_flush_seconds,
         ):
             yield
+        assert root.handlers == []  # one that is left would fill a queue that is never read
     finally:
         root.handlers = handlers
         root.setLevel(levels[0])
