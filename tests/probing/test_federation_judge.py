@@ -252,6 +252,7 @@ def test_a_code_at_the_scheme_of_a_native_app_is_handed_on(separator: str) -> No
     uri = "com.example.app:/callback"
     verdict = code(said(302, f"{uri}{separator}code=c&state=s"), redirect_uri=uri)
     assert (verdict.reason, dict(verdict.parameters)) == (Reason.OK, {"code": "c", "state": "s"})
+    assert (verdict.location is None) == (separator == "#")
     for other in (f"{uri}x?code=c", uri, "com.example.other:/callback?code=c"):
         assert code(said(302, other), redirect_uri=uri).reason in {Reason.REDIRECTED, Reason.LOCATION_INVALID}
 
@@ -322,6 +323,9 @@ def test_another_state_is_refused_unless_any_will_do(returned: str, cause: Templ
     assert "c" in verdict.secrets
     assert verdict.parameters == ()
     assert code(answer, state=None).reason is Reason.OK
+    state = {"state": "t"} if returned else {}
+    in_json = code(said(authorizeResponse={"code": "c", **state}))
+    assert (found(in_json), in_json.detail) == (found(verdict), verdict.detail)
 
 
 # After the callback
