@@ -39,7 +39,7 @@ HEADS = st.builds(
 REQUESTS = st.lists(HEADS | st.binary(max_size=40), min_size=1, max_size=3).map(b"".join)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=20)
 @given(raw=REQUESTS)
 @example(raw=b"GET /targets/%ff HTTP/1.1\r\nHost: exporter\r\n\r\n")
 def test_any_bytes_get_4xx_at_worst_and_the_next_client_is_served(
