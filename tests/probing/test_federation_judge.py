@@ -345,7 +345,11 @@ def test_the_callback_leads_on_with_the_id_of_the_destinations_flow() -> None:
     ("answer", "finding", "detail"),
     [
         (said(302, "/x?error=access_denied"), (Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION), None),
-        (said(302, "/x?flowId=a/b"), (Reason.LOCATION_INVALID, Fault.PROVIDER), None),
+        (
+            said(302, "/x?flowId=a/b"),
+            (Reason.LOCATION_INVALID, Fault.PROVIDER),
+            Detail(Template.MEMBER_MALFORMED, {"member": "flowId"}),
+        ),
         (said(302, "http://["), (Reason.LOCATION_INVALID, Fault.PROVIDER), None),
         (
             said(302, "https://app.example/x"),
