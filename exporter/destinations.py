@@ -92,9 +92,10 @@ class Destination:
         """Return whether both list the same application."""
         return (self.url, self.application) == (other.url, other.application)
 
-    def expects(self, provider: OfferedProvider) -> bool:
-        """Return whether EXPECT lists a provider, by id or by name."""
-        return provider.name in self.expect or provider.id.lower() in self.expect
+    def expects(self, provider: OfferedProvider, others: Collection[str] = ()) -> bool:
+        """Return whether EXPECT lists a provider: its id, or its name unless `others` have that."""
+        name, identifier = provider.name, provider.id.lower()
+        return identifier in self.expect or (name in self.expect and name not in others)
 
     def selects(self, provider: OfferedProvider) -> bool:
         """Return whether the settings ask for a provider; EXPECT wins over INCLUDE and EXCLUDE."""
@@ -212,7 +213,7 @@ def _arranged(
 ) -> Known:
     """Return what is known, with the state of each provider and the name of each target."""
     states = dict(_states(destination, sorted(present)))  # the last state of each
-    missing = _still_missing(destination, absent, now)
+    missing = _still_missing(destination, absent, {provider.name for provider in states}, now)
     awaited = _awaited(destination, [*states, *(each.provider for each in missing)], absent, now)
     found = [KnownProvider(provider=provider, state=state) for provider, state in states.items()]
     found += [*missing, *awaited]
@@ -238,19 +239,22 @@ def _states(
 
 
 def _still_missing(
-    destination: Destination, absent: Iterable[KnownProvider], now: float
+    destination: Destination, absent: Iterable[KnownProvider], offered: Collection[str], now: float
 ) -> list[KnownProvider]:
-    """Return the absent providers that keep their targets, each with its state."""
+    """Return the absent providers that keep their targets, each with its state.
+
+    Who has a name of `offered` was replaced, with another id: EXPECT is met by the new one.
+    """
     kept = []
     for each in absent:
         provider, since = each.provider, now if each.absent_since is None else each.absent_since
         if not (provider.id and each.target and destination.selects(provider)):
             continue
-        if destination.expects(provider) or now - since < FORGET_SECONDS:
+        if destination.expects(provider, offered) or now - since < FORGET_SECONDS:
             state = ProviderState.MISSING if each.absent >= MISSING_AFTER_LISTINGS else ProviderState.WATCHED
             kept.append(replace(each, state=state))
     # Providers that get other ids all the time must not fill the exporter with targets.
-    kept.sort(key=lambda each: (not destination.expects(each.provider), -(each.absent_since or now)))
+    kept.sort(key=lambda each: (not destination.expects(each.provider, offered), -(each.absent_since or now)))
     return kept[: destination.max_providers]
 
 
@@ -312,6 +316,7 @@ def plan(
     """
     environment = destination.template.destination_environment_id
     watching, switched_off = _name_of(explicit, environment), _name_of(disabled, environment)
+    offered = {each.provider.name for each in known.providers if not each.absent}
     targets, states = [], []
     for each in known.providers:
         state, provider, target = each.state, each.provider, each.target
@@ -326,7 +331,8 @@ def plan(
                 continue
             target, state = "", ProviderState.FILTERED
         elif state not in _LEFT_OUT:
-            targets.append(_target(destination, each))
+            expected = not provider.id or destination.expects(provider, offered if each.absent else ())
+            targets.append(_target(destination, each, expected=expected))
         states.append((state, target, provider))
     targets.sort(key=lambda target: target.name)
     return Plan(targets=tuple(targets), states=tuple(states))
@@ -361,7 +367,7 @@ def listed_once(
     return plan(destination, known, explicit=explicit, disabled=disabled)
 
 
-def _target(destination: Destination, known: KnownProvider) -> Target:
+def _target(destination: Destination, known: KnownProvider, *, expected: bool) -> Target:
     provider = known.provider
     identifier = _identifier(provider)
     return replace(
@@ -373,7 +379,7 @@ def _target(destination: Destination, known: KnownProvider) -> Target:
             provider_id=identifier,
             name=provider.name,
             slug=known.slug,
-            expected=not provider.id or destination.expects(provider),
+            expected=expected,
             missing_since=known.absent_since if known.state is ProviderState.MISSING else None,
         ),
     )

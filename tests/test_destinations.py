@@ -293,6 +293,20 @@ def test_the_target_of_an_expected_missing_provider_stays() -> None:
     assert found.missing == ("hub_partner_b_aaaa",)
 
 
+@pytest.mark.parametrize("entry", [B.name, B.id])
+def test_a_provider_that_was_replaced_by_one_of_its_name_is_not_expected_any_more(
+    entry: str,
+) -> None:
+    is_expected = entry == B.id
+    again = replace(B, id="bbbb0000-0000-4000-8000-000000000005")
+    destination = hub(expect=frozenset({entry}))
+    both = planned(destination, [A, B], [A, again], [A, again]).targets
+    expected = {target.provider_id: target.listed.expected for target in both if target.listed}
+    assert expected == {A.id: False, B.id: is_expected, again.id: not is_expected}
+    later = planned(destination, [A, B], [A, again], [A, again], [A, again], every=FORGET_SECONDS)
+    assert (B.id in {target.provider_id for target in later.targets}) == is_expected
+
+
 @pytest.mark.parametrize(
     ("entry", "name"), [("Partner B", "hub_partner_b"), (B.id, "hub_aaaa0000_0000_4000_8000_000000_aaaa")]
 )
