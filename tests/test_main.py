@@ -255,7 +255,7 @@ def test_the_exit_status_is_the_commands_and_both_signals_are_handled_before_it_
     monkeypatch.setattr("exporter.cli.main", main)
     try:
         assert command.main() == 7
-        assert exits == [0, 0]
+        assert exits == [0, 0, 7]
         assert capsys.readouterr() == ("", "")
     finally:
         for number, handler in before.items():
