@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -91,6 +91,9 @@ def parse_timestamp(value: object) -> Timestamp | None:
         return None
     try:
         at = datetime.fromisoformat(written[0]).timestamp()
+        datetime.fromtimestamp(
+            at, UTC
+        )  # in UTC it may be before year 1 or after 9999, which nothing can show
     except (ValueError, OverflowError):
         return None
     # Python keeps microseconds, whatever was written.

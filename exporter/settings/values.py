@@ -240,7 +240,9 @@ def _moment(text: str) -> float:
         if _DATE.fullmatch(text):
             return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
         if _TIME.fullmatch(text):
-            return datetime.fromisoformat(text.upper()).timestamp()
+            moment = datetime.fromisoformat(text.upper()).timestamp()
+            datetime.fromtimestamp(moment, UTC)  # in UTC it may be after year 9999, which nothing can show
+            return moment
     except (ValueError, OverflowError):
         pass
     raise ValueError("invalid date; use e.g. 2027-03-31 or 2027-03-31T12:00:00Z")

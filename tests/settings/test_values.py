@@ -172,6 +172,7 @@ def test_a_valid_value_reaches_the_configuration(name: str, value: str, result: 
         ("FEDERATION_INTERVAL", "2d", INTERVAL),
         ("SECRET_EXPIRES", "31.3.2027", MOMENT),
         ("SECRET_EXPIRES", "2027-02-30", MOMENT),
+        ("SECRET_EXPIRES", "9999-12-31T23:59:59-00:01", MOMENT),
         ("SECRET_EXPIRES", "2027-03-31T12:00:00", MOMENT),
         ("SECRET_EXPIRES", "2027-03-31T25:00:00Z", MOMENT),
         ("IP_FAMILY", "", IP_FAMILY),
