@@ -285,8 +285,7 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
     yield "shutdown grace", format_duration(config.shutdown_grace)
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in config.duration_buckets)
     if any(Journey.FEDERATION in target.journeys for target in config.targets):
-        bounds = config.federation_duration_buckets
-        yield "federation buckets", ", ".join(f"{bound:g}" for bound in bounds)
+        yield "federation buckets", ", ".join(f"{bound:g}" for bound in config.federation_duration_buckets)
     yield "egress check", _NONE if config.egress_check is None else _without_query(config.egress_check.url)
     if (page := config.status_page) is not None:
         yield "status page", f"{_without_query(page.url)}, every {format_duration(page.interval)}"

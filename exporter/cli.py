@@ -286,7 +286,6 @@ def _add_simulate(add: _Add) -> None:
 def _add_completion(add: _Add, commands: Mapping[str, argparse.ArgumentParser]) -> None:
     fish = f"completion fish >~/.config/fish/completions/{_PROGRAM}.fish"
     examples = "completion bash >>~/.bash_completion", "completion zsh >>~/.zshrc", fish
-    epilog = _epilog("1 runtime failure", *examples)
-    shell = add("completion", _completion, "print shell completion", epilog)
+    shell = add("completion", _completion, "print shell completion", _epilog("1 runtime failure", *examples))
     shell.add_argument("shell", choices=[*SHELLS, "targets"], metavar="{bash,zsh,fish}")
     shell.set_defaults(commands=commands)

@@ -97,8 +97,7 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         _print_urls(urls, running)
         # Around the exporter, so that probes that end while it drains are counted too.
         stack.enter_context(board.shown())
-        daemon = Daemon(read(), load=read, observers=(board,))
-        await stack.enter_async_context(daemon.running(sockets))
+        await stack.enter_async_context(Daemon(read(), load=read, observers=(board,)).running(sockets))
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), duration)
 

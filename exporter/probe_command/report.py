@@ -265,8 +265,7 @@ def _certificate(step: StepRecord, seen_at: float) -> str:
     """Return when the certificate expires, or expired."""
     if step.tls is None or step.tls.not_after is None:
         return ""
-    word = "expired" if step.tls.not_after < seen_at else "expires"
-    return f"{word} {rfc3339(step.tls.not_after)}"
+    return f"{'expired' if step.tls.not_after < seen_at else 'expires'} {rfc3339(step.tls.not_after)}"
 
 
 def _last(outcome: Outcome | None) -> StepRecord | None:

@@ -114,8 +114,7 @@ class BasicAuth:
         if check is None:
             if self.waiting >= MAX_WAITING_LOGINS or self._waiting[client] >= MAX_WAITING_LOGINS_PER_CLIENT:
                 raise TooManyLoginsError
-            loop = asyncio.get_running_loop()
-            check = loop.run_in_executor(self._thread, self._check, password, stored)
+            check = asyncio.get_running_loop().run_in_executor(self._thread, self._check, password, stored)
             self._pending[key] = check
             self._waiting[client] += 1
             check.add_done_callback(lambda _: self._finished(key, client))

@@ -96,8 +96,7 @@ def _parse_env_file(text: str, environ: Mapping[str, str]) -> list[RawSettings]:
             if not undefined:
                 known[binding.key] = value
             elif is_setting(binding.key):
-                location = Location(binding.key, file=ENV_FILE)
-                errors.append(location.error(_UNDEFINED))
+                errors.append(Location(binding.key, file=ENV_FILE).error(_UNDEFINED))
             variables.append((binding.key, value))
     sources = read_variables(variables, ENV_FILE)
     sources[0].errors += errors

@@ -151,10 +151,9 @@ def _offered(flow: Flow, urls: Urls) -> dict[str, Any]:
 
 def davinci_document(flow: Flow, urls: Urls, links: Iterable[str]) -> dict[str, Any]:
     """Return a DaVinci flow with `links`, each to where it continues."""
-    href = {"href": urls.davinci(DAVINCI_CONNECTION)}
-    with_links = {"_links": dict.fromkeys(links, href)}
+    found = {name: {"href": urls.davinci(DAVINCI_CONNECTION)} for name in links}
     return {
-        **{name: value for name, value in with_links.items() if value},
+        **({"_links": found} if found else {}),
         "interactionId": flow.id,
         "companyId": urls.environment_id,
         "connectionId": DAVINCI_CONNECTION,

@@ -267,8 +267,7 @@ class Provider:
         flow = self._known_flow(flow_ids[0] if len(flow_ids) == 1 else "")
         now = self._clock()
         if flow.status != COMPLETED or not self._signed_on(request, now):
-            message = "The flow is not completed in this session."
-            raise RefusedError(invalid_request("flowId", message))
+            raise RefusedError(invalid_request("flowId", "The flow is not completed in this session."))
         result = {"code": self._token_endpoint.grant(flow, now)}
         if flow.state is not None:
             result["state"] = str(uuid4()) if isinstance(weather, StateLost) else flow.state

@@ -171,8 +171,7 @@ async def simulator(
             ca_file=ca_file,
         )
         if script is not None:
-            player = asyncio.create_task(play(script, result.set_weather, clock))
-            stack.push_async_callback(_end, player)
+            stack.push_async_callback(_end, asyncio.create_task(play(script, result.set_weather, clock)))
         yield result
 
 

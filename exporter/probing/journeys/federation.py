@@ -220,8 +220,7 @@ def _callback_url(request: ProviderRequest, code: Verdict) -> str:
     """Return the redirect URI of `initiate` with every parameter that the source returned, unchanged."""
     if code.location is not None:
         return code.location
-    redirect_uri = request.redirect_uri or ""
-    address, _, query = redirect_uri.partition("#")[0].partition("?")
+    address, _, query = (request.redirect_uri or "").partition("#")[0].partition("?")
     added = urlencode(code.parameters, quote_via=quote, safe="")
     return f"{address}?{query}{'&' if query else ''}{added}"
 
