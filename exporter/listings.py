@@ -51,7 +51,7 @@ class Listings:
     def listed(self, name: str, listing: Listing, now: float) -> None:
         """Record a listing, `now` by the wall clock; one that failed changes nothing of what is known."""
         listed, outcome = self._listed[name], listing.outcome
-        failure = None if outcome.success else f"{outcome.reason}: {outcome.detail}"
+        failure = None if outcome.success else ": ".join(filter(None, (outcome.reason, outcome.detail)))
         if failure is not None and failure != listed.failure:
             extra = {"destination": name, "reason": outcome.reason.value, "detail": outcome.detail}
             _log.warning("listing of identity providers failed", extra=extra)
@@ -93,6 +93,7 @@ class Listings:
                 counts=listed.plan.counts(self._link_only),
                 refresh_ok=listed.refresh_ok,
                 last_success=listed.last_success,
+                failure=listed.failure,
                 missing=listed.plan.missing,
             )
             for name, listed in self._listed.items()

@@ -223,6 +223,7 @@ class DestinationStatus:
         counts: this shard's identity providers in each state.
         refresh_ok: whether the last listing succeeded; None before the first.
         last_success: when the last good listing was; None before that.
+        failure: reason and exact cause of a last listing that failed; None if it did not.
         missing: names of this shard's targets with a missing provider.
     """
 
@@ -231,4 +232,5 @@ class DestinationStatus:
     counts: Mapping[ProviderState, int]
     refresh_ok: bool | None = None
     last_success: float | None = None
+    failure: str | None = None
     missing: tuple[str, ...] = ()

@@ -71,7 +71,9 @@ def test_a_failed_listing_changes_nothing_but_that_it_failed_and_is_logged_once(
         listings.listed("hub", failed(reason), now=200.0)
         (status,) = listings.statuses()
         assert (status.refresh_ok, status.last_success, listings.targets()) == (False, 100.0, before)
+        assert status.failure == reason
     listings.listed("hub", GOOD, now=300.0)
+    assert listings.statuses()[0].failure is None
     assert [record.getMessage().rpartition(" ")[2] for record in caplog.records] == [
         "failed",
         "failed",

@@ -19,7 +19,7 @@ def headline(rows: Sequence[Row], now: float, egress: EgressStatus | None = None
     failing = [row for row in rows if row.health is Health.FAILING]
     unstable = [row for row in rows if row.health is Health.UNSTABLE]
     if not rows:
-        text = "No federations are configured here."
+        text = "No federations are watched here."
     elif failing and egress is not None and has_no_network(_statuses(rows), egress):
         return (
             "The exporter has no network access: its own egress check has been failing since "

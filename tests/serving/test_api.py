@@ -139,6 +139,7 @@ def test_destinations_and_the_vendor_s_status_page_are_included() -> None:
         counts={ProviderState.WATCHED: 12},
         refresh_ok=False,
         missing=("a",),
+        failure="dns: no such host",
     )
     report = StatusPageReport(
         page="status.example",
@@ -155,6 +156,7 @@ def test_destinations_and_the_vendor_s_status_page_are_included() -> None:
             "auth_host": "auth.pingone.eu",
             "counts": {"watched": 12},
             "refresh_ok": False,
+            "failure": "dns: no such host",
             "missing": ["a"],
         }
     ]

@@ -31,7 +31,7 @@ def timing_out(name: str, host: str = "auth.pingone.eu", since: float = START) -
 @pytest.mark.parametrize(
     ("statuses", "expected"),
     [
-        ((), "No federations are configured here."),
+        ((), "No federations are watched here."),
         ((a_status(),), "Waiting for the first result of 1 federation."),
         (
             (a_status(), a_status(target=a_target(name="b"))),

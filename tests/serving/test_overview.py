@@ -331,9 +331,14 @@ def test_destinations_show_their_providers_and_the_last_listing() -> None:
     assert (
         "hub auth.pingone.eu: 12 watched, 1 missing; missing: hub_old_one_3f2a listed 14:03 UTC (1 min ago)"
     ) in document.text
-    new = DestinationStatus(name="new", auth_host="a.example", counts={}, refresh_ok=False)
+    new = DestinationStatus(
+        name="new", auth_host="a.example", counts={}, refresh_ok=False, failure="dns: <none>"
+    )
     text = overview(good(), destinations=lambda: (new,)).text
-    assert "new a.example: no identity providers listed; the last listing failed not listed yet" in text
+    assert (
+        "new a.example: no identity providers listed; the last listing failed: dns: <none> not listed yet"
+        in text
+    )
 
 
 def test_the_vendor_s_status_page_annotates_and_stays_text() -> None:
