@@ -242,9 +242,10 @@ filtered  {SAML}                      Old SAML
     hub.davinci = True
     failed = run_command("check-config", "--list-providers", cwd=tmp_path, env=variables)
     assert (failed.returncode, failed.stderr) == (1, "")
+    host = variables[f"{PREFIX}AUTH_URL"].removeprefix("http://")
     assert failed.stdout == (
         "destination hub: unexpected flow status: the application runs a DaVinci flow, which does not list "
-        "identity providers; use an application with a PingOne sign-on policy\n"
+        f"identity providers; use an application with a PingOne sign-on policy ({host})\n"
     )
 
 
