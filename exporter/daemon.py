@@ -132,7 +132,8 @@ class Daemon:
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
             suspended=self._sign_on_suspension,
-            destinations=self._listings.statuses,
+            # Every shard lists each destination, and one reports it.
+            destinations=lambda: () if self.config.shard.index else self._listings.statuses(),
         )
         self._metrics.set_shard(config.shard.index, config.shard.count)
         self._errors = self._metrics.errors

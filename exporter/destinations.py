@@ -147,7 +147,7 @@ class Plan:
     """What is to be probed for one destination.
 
     Args:
-        targets: by name.
+        targets: this shard's, by name.
         states: of each provider, with the name of the target that watches it, if one does.
     """
 
@@ -312,7 +312,7 @@ def plan(
         known: what its listings have shown.
         explicit: targets of the settings; one that names a provider replaces the discovered target.
         disabled: likewise, but switched off: nothing watches the providers that these name.
-        is_own: whether a provider of this id is of this shard; the others are in the plans of theirs.
+        is_own: whether this shard probes a provider of this id.
     """
     environment = destination.template.destination_environment_id
     watching, switched_off = _name_of(explicit, environment), _name_of(disabled, environment)
@@ -320,8 +320,6 @@ def plan(
     targets, states = [], []
     for each in known.providers:
         state, provider, target = each.state, each.provider, each.target
-        if not is_own(_identifier(provider)):
-            continue
         if state is ProviderState.WATCHED and not provider.id:
             continue  # EXPECT waits for it; one listing without it may be chance
         if (own := watching(provider)) is not None:
@@ -330,7 +328,7 @@ def plan(
             if each.absent:
                 continue
             target, state = "", ProviderState.FILTERED
-        elif state not in _LEFT_OUT:
+        elif state not in _LEFT_OUT and is_own(_identifier(provider)):
             expected = not provider.id or destination.expects(provider, offered if each.absent else ())
             targets.append(_target(destination, each, expected=expected))
         states.append((state, target, provider))

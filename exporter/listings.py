@@ -85,7 +85,8 @@ class Listings:
         return (*self._config.targets, *discovered)
 
     def statuses(self) -> tuple[DestinationStatus, ...]:
-        """Return what is known of each destination; of its providers, this shard's share."""
+        """Return what is known of each destination; what is link only is known of this shard's targets."""
+        own = {target.name for target in self.targets()}
         return tuple(
             DestinationStatus(
                 name=name,
@@ -94,7 +95,7 @@ class Listings:
                 refresh_ok=listed.refresh_ok,
                 last_success=listed.last_success,
                 failure=listed.failure,
-                missing=listed.plan.missing,
+                missing=tuple(name for name in listed.plan.missing if name in own),
             )
             for name, listed in self._listed.items()
         )

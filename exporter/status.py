@@ -220,7 +220,7 @@ class DestinationStatus:
     Args:
         name: of the destination in the settings.
         auth_host: where it answers.
-        counts: this shard's identity providers in each state.
+        counts: identity providers in each state.
         refresh_ok: whether the last listing succeeded; None before the first.
         last_success: when the last good listing was; None before that.
         failure: reason and exact cause of a last listing that failed; None if it did not.

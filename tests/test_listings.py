@@ -38,18 +38,29 @@ def counts(listings: Listings) -> Counter[ProviderState]:
     return +Counter(status.counts)
 
 
-def test_over_all_shards_each_provider_is_counted_once_and_as_link_only_by_the_shard_that_probes_it(
-    tmp_path: Path,
-) -> None:
+def test_each_shard_counts_all_providers_and_as_link_only_those_that_it_probes(tmp_path: Path) -> None:
     shards = [Listings(configured(tmp_path, shard=(index, 3))) for index in range(3)]
-    linked = {f"hub_partner_{number}_{number}f2a" for number in range(1, 5)}
     for listings in shards:
         listings.listed("hub", GOOD, now=0.0)
         for target in listings.targets():
-            step = "initiate" if target.name in linked else "source_authorize"
-            listings.observe(make_outcome(target.name, Journey.FEDERATION, Probe(step=step)))
-    assert all(len(listings.targets()) == counts(listings).total() for listings in shards)
-    assert sum(map(counts, shards), Counter()) == {ProviderState.WATCHED: 4, ProviderState.LINK_ONLY: 4}
+            listings.observe(make_outcome(target.name, Journey.FEDERATION, Probe(step="initiate")))
+        own = len(listings.targets())
+        assert counts(listings) == +Counter({ProviderState.LINK_ONLY: own, ProviderState.WATCHED: 8 - own})
+    assert sum(len(listings.targets()) for listings in shards) == 8
+
+
+def test_a_shard_names_as_missing_only_the_targets_that_have_a_page_on_it(tmp_path: Path) -> None:
+    gone = Listing(outcome=GOOD.outcome, providers=OFFERED[:1])
+    named: list[str] = []
+    for index in range(3):
+        listings = Listings(configured(tmp_path, shard=(index, 3)))
+        for listing in (GOOD, gone, gone):
+            listings.listed("hub", listing, now=0.0)
+        (status,) = listings.statuses()
+        assert counts(listings)[ProviderState.MISSING] == 7
+        assert set(status.missing) <= {target.name for target in listings.targets()}
+        named += status.missing
+    assert sorted(named) == [f"hub_partner_{number}_{number}f2a" for number in range(2, 9)]
 
 
 def test_a_target_that_goes_beyond_the_link_is_no_longer_link_only(tmp_path: Path) -> None:

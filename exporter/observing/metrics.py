@@ -63,7 +63,7 @@ class Metrics(Collector):
         buckets: upper bounds of the duration histogram, in seconds.
         federation_buckets: the same for the journey `federation`; empty for the same as `buckets`.
         suspended: returns why sign-on of a target is suspended, None if it is not.
-        destinations: returns what is known of each destination.
+        destinations: returns what is known of the destinations that this exporter reports.
         wall: seconds since the epoch.
         clock: monotonic seconds, for work that yields.
     """
@@ -130,7 +130,7 @@ class Metrics(Collector):
         parts: tuple[Callable[[], Iterable[Metric]], ...] = (
             self._own_families,
             lambda: () if self._status_page is None else _status_page_families(self._status_page),
-            lambda: _destination_families(self._destinations(), is_first_shard=self._shard[0] == 0),
+            lambda: _destination_families(self._destinations()),
             *(collector.collect for collector in self._others),
         )
         for part in parts:
@@ -278,16 +278,11 @@ class Metrics(Collector):
             self._config_loaded_at = self._wall()
 
 
-def _destination_families(
-    destinations: Iterable[DestinationStatus], *, is_first_shard: bool
-) -> Iterator[Metric]:
-    """Yield the families about destinations; what was not observed yet is absent.
-
-    Every shard lists each destination, and counts its share of the providers; one reports the listings.
-    """
+def _destination_families(destinations: Iterable[DestinationStatus]) -> Iterator[Metric]:
+    """Yield the families about destinations; what was not observed yet is absent."""
     providers = GaugeMetricFamily(
         "pingone_flow_destination_providers",
-        "Identity providers that the destination lists, by what the exporter does about them; of its shard.",
+        "Identity providers that the destination lists, by what the exporter does about them.",
         labels=("destination", "state"),
     )
     success = GaugeMetricFamily(
@@ -301,11 +296,10 @@ def _destination_families(
         labels=("destination",),
     )
     for destination in destinations:
-        if destination.refresh_ok is not None and is_first_shard:
+        if destination.refresh_ok is not None:
             success.add_metric((destination.name,), destination.refresh_ok)
         if destination.last_success is not None:
-            if is_first_shard:
-                last_success.add_metric((destination.name,), destination.last_success)
+            last_success.add_metric((destination.name,), destination.last_success)
             for state, count in destination.counts.items():
                 providers.add_metric((destination.name, state.value), count)
     yield from (providers, success, last_success)

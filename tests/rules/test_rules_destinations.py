@@ -115,19 +115,6 @@ def test_more_than_half_missing_at_once_is_one_page_for_the_destination(tmp_path
     tell(tmp_path, pod, firing=always(0, 7) | always(8.5, 40, DESTINATION), texts={20: text})
 
 
-def test_half_of_the_providers_of_all_shards_are_no_page_for_the_destination(tmp_path: Path) -> None:
-    first = Pod(
-        watched=[hub("apac", gone=5), hub("emea", gone=5), hub("nordics")],
-        destinations={0: known(watched=3), 7: known(watched=1, missing=2)},
-        shard=(0, 2),
-        instance="exporter-0",
-    )
-    second = Pod(watched=[hub("us")], destinations={0: known(watched=1)}, shard=(1, 2), instance="exporter-1")
-    firing = {f"PingOneProviderMissing hub_{name}" for name in ("apac", "emea")}
-
-    tell(tmp_path, first, second, firing=always(0, 7) | always(9, 20, *firing))
-
-
 def test_a_listing_that_fails_is_a_ticket(tmp_path: Path) -> None:
     pod = Pod(
         watched=[hub("emea"), *OTHERS],
