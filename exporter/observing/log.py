@@ -107,7 +107,8 @@ def log_to(
     lines: queue.Queue[logging.LogRecord | None] = queue.Queue(max_queued_lines)
     queued = _DroppingHandler(lines)
     writer = _Writer(lines, _writing(stream), _formatter(style))
-    root = logging.getLogger()
+    root, own = logging.getLogger(), logging.getLogger("exporter")
+    before = root.level, own.level
     root.addHandler(queued)
     root.setLevel(logging.WARNING)
     set_log_level(level)
@@ -116,6 +117,8 @@ def log_to(
         yield
     finally:
         root.removeHandler(queued)
+        root.setLevel(before[0])
+        own.setLevel(before[1])
         writer.stop(max_flush_seconds)
 
 

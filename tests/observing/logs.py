@@ -34,10 +34,9 @@ def logging_alone(
         ):
             yield
         assert root.handlers == []  # one that is left would fill a queue that is never read
+        assert (root.level, logging.getLogger("exporter").level) == levels
     finally:
         root.handlers = handlers
-        root.setLevel(levels[0])
-        logging.getLogger("exporter").setLevel(levels[1])
 
 
 def written(log: Callable[[], object], *, level: str = "debug", style: str = "logfmt") -> list[str]:
