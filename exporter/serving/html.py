@@ -30,7 +30,7 @@ _BUFFERED_PIECES = 8
 
 SPARKLINE_WIDTH = 60
 SPARKLINE_HEIGHT = 16
-_INCONCLUSIVE = frozenset({Fault.QUOTA.value, Fault.EXPORTER.value})
+_INCONCLUSIVE = frozenset(fault.value for fault in Fault if not fault.is_conclusive)
 
 
 def _read(name: str) -> str:

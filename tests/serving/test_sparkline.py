@@ -41,10 +41,11 @@ def test_a_success_is_as_high_as_it_took_long_with_room_above() -> None:
 
 
 def test_a_failure_has_the_full_height_and_an_inconclusive_probe_half_of_it() -> None:
-    paths = drawn(*points("1pn1qx"))
-    assert (paths["provider"], paths["network"]) == ({55: HEIGHT}, {56: HEIGHT})
-    assert (paths["quota"], paths["exporter"]) == ({58: HEIGHT // 2}, {59: HEIGHT // 2})
-    assert set(paths["none"]) == {54, 57}
+    paths = drawn(*points("1pn1qxa"))
+    assert (paths["provider"], paths["network"]) == ({54: HEIGHT}, {55: HEIGHT})
+    inconclusive = (paths["quota"], paths["exporter"], paths["account"])
+    assert inconclusive == ({57: HEIGHT // 2}, {58: HEIGHT // 2}, {59: HEIGHT // 2})
+    assert set(paths["none"]) == {53, 56}
 
 
 def test_neighbors_with_one_fault_are_one_outline_at_the_right_edge() -> None:
