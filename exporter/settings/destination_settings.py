@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from exporter.settings import values
 from exporter.settings.section import Section, exclusive, setting
 from exporter.settings.target_settings import SOURCE_LOCATION
@@ -16,67 +14,61 @@ if TYPE_CHECKING:
 
 REQUIRED = ("environment_id", "client_id", "redirect_uri")
 
-_AS_DEFAULTS = "as `DEFAULTS`"
-
 
 class DestinationSettings(Section):
     """One application of a destination; each identity provider that it offers becomes a target."""
 
-    environment_id: values.EnvironmentId = setting(..., "UUID of the destination's environment")
+    environment_id: values.EnvironmentId = setting("UUID of the destination's environment", default=...)
     client_id: values.ClientId = setting(
-        ...,
         "client ID of an application of the destination: one with a sign-on policy that offers the providers",
+        default=...,
     )
     redirect_uri: values.RedirectUri = setting(
-        ..., "redirect URI of that application, exactly as registered; never requested"
+        "redirect URI of that application, exactly as registered; never requested", default=...
     )
     region: values.Region | None = setting(
-        None, "region of the destination: NA, CA, EU, AU, SG or AP", shown="as `DEFAULTS`, else `NA`"
+        "region of the destination: NA, CA, EU, AU, SG or AP", shown="as `DEFAULTS`, else `NA`"
     )
-    auth_url: values.AuthUrl | None = setting(None, "base URL of the destination, instead of a region")
+    auth_url: values.AuthUrl | None = setting("base URL of the destination, instead of a region")
     custom_domain: values.CustomDomain | None = setting(
-        None, "custom domain of the destination, instead of a region"
+        "custom domain of the destination, instead of a region"
     )
     include: values.OptionalPattern = setting(
-        None,
-        "regular expression (Python) that a provider's name must contain; `^` and `$` match its ends, `(?i)` "
-        "ignores case; empty for all providers",
+        "regular expression (Python) that a provider's name must contain; `^` and `$` match its ends, "
+        "`(?i)` ignores case; empty for all providers",
     )
     exclude: values.OptionalPattern = setting(
-        None, "regular expression that a provider's name must not contain; empty for none"
+        "regular expression that a provider's name must not contain; empty for none"
     )
     expect: values.ProviderNames = setting(
+        "names or IDs, comma-separated, of providers that must be there: a missing one pages, and "
+        "`INCLUDE` and `EXCLUDE` do not apply to them; a name with a comma needs its ID",
         (),
-        "names or IDs, comma-separated, of providers that must be there: a missing one pages, and `INCLUDE` "
-        "and `EXCLUDE` do not apply to them; a name with a comma needs its ID",
     )
     max_providers: values.ProviderLimit = setting(
-        200, "providers that are watched at most, 1 to 1000: those of `EXPECT`, then by ID"
+        "providers that are watched at most, 1 to 1000: those of `EXPECT`, then by ID", 200
     )
     refresh_interval: values.Interval = setting(
-        300.0, "time between two listings of the providers; 100ms to 1d", shown="`5m`"
+        "time between two listings of the providers; 100ms to 1d", 300.0, shown="`5m`"
     )
-    labels: values.Labels = Field(
-        default_factory=dict,
-        description="label on `pingone_flow_target_info` of its targets, besides those of `DEFAULTS`; empty "
-        "for none",
+    labels: values.Labels = setting(
+        "label on `pingone_flow_target_info` of its targets, besides those of `DEFAULTS`; empty for none", {}
     )
     federation_interval: values.Interval | None = setting(
-        None, "time between two probes of each of its targets; 100ms to 1d", shown=_AS_DEFAULTS
+        "time between two probes of each of its targets; 100ms to 1d", shown="as `DEFAULTS`"
     )
     ready_by: values.Readiness | None = setting(
-        None, "`READY_BY` of its targets that are not PingOne", shown=_AS_DEFAULTS
+        "`READY_BY` of its targets that are not PingOne", shown="as `DEFAULTS`"
     )
-    login_hosts: values.Hosts | None = setting(None, "`LOGIN_HOSTS` of its targets", shown=_AS_DEFAULTS)
+    login_hosts: values.Hosts | None = setting("`LOGIN_HOSTS` of its targets", shown="as `DEFAULTS`")
     ca_file: values.FilePath | None = setting(
-        None,
         "PEM file of trusted certificate authorities, relative to the working directory",
-        shown=_AS_DEFAULTS,
+        shown="as `DEFAULTS`",
     )
     ip_family: values.AddressFamily | None = setting(
-        None, "addresses to connect to: `any`, `4` or `6`", shown=_AS_DEFAULTS
+        "addresses to connect to: `any`, `4` or `6`", shown="as `DEFAULTS`"
     )
-    proxy_url: values.ProxyUrl = setting(None, "forward proxy of its targets", shown=_AS_DEFAULTS)
+    proxy_url: values.ProxyUrl = setting("forward proxy of its targets", shown="as `DEFAULTS`")
 
     @classmethod
     def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:

@@ -42,31 +42,28 @@ class WebSettings(Section):
     """The exporter's own HTTP server."""
 
     listen_address: values.ListenAddresses = setting(
-        (ListenAddress("", 9988),),
         "`host:port` to listen on, `[::1]:9988` for IPv6; several, comma-separated; port 0 for any free one",
+        (ListenAddress("", 9988),),
         shown="`:9988`",
     )
     config_file: values.OptionalPath = setting(
-        None,
-        "TLS and basic auth, in the format of Prometheus' web configuration file "
-        "(see [web-configuration.md](web-configuration.md)), relative to the working directory; empty for "
-        "none; `/-/healthy` and `/-/ready` stay open",
+        "TLS and basic auth, in the format of Prometheus' web configuration file (see "
+        "[web-configuration.md](web-configuration.md)), relative to the working directory; empty for none; "
+        "`/-/healthy` and `/-/ready` stay open",
     )
     health_listen_address: values.OptionalListenAddresses = setting(
-        None,
         "`host:port` of a plain port for `/-/healthy` and `/-/ready` only, for kubelets when the main port "
         "requires client certificates; empty for none",
     )
     external_url: values.ExternalUrl = setting(
-        None, "http or https base URL of links to the exporter; empty for none"
+        "http or https base URL of links to the exporter; empty for none"
     )
     grafana_url: values.LinkTemplate = setting(
-        None,
         "URL of a target's dashboard, with `{target}` for its name, e.g. "
         "`https://grafana.example.com/d/flows?var-target={target}`; linked from the pages; empty for none",
     )
     prometheus_url: values.LinkTemplate = setting(
-        None, "the same for a query in Prometheus; write the braces of a selector as `%7B` and `%7D`"
+        "the same for a query in Prometheus; write the braces of a selector as `%7B` and `%7D`"
     )
 
     @field_validator("health_listen_address")
@@ -84,18 +81,17 @@ class StatusPageSettings(Section):
     """The vendor's status page."""
 
     url: values.CheckUrl = setting(
-        None,
         "http or https URL of the `summary.json` of the vendor's status page (Statuspage), e.g. "
         "`https://status.example.com/api/v2/summary.json`; its content is shown beside the exporter's own "
         "findings; empty for none; its query is never printed",
     )
     components: values.Components = setting(
+        "components of that page to show, each by its id or as `group / name`, comma-separated; a "
+        "component without a group by its name",
         (),
-        "components of that page to show, each by its id or as `group / name`, comma-separated; a component "
-        "without a group by its name",
     )
     interval: values.PollInterval = setting(
-        120.0, "time between two requests for that page, 1m to 1d", shown="`2m`"
+        "time between two requests for that page, 1m to 1d", 120.0, shown="`2m`"
     )
 
     @classmethod
@@ -109,10 +105,10 @@ class ShardSettings(Section):
     """Which share of the targets this exporter probes."""
 
     count: values.ShardCount = setting(
-        1, "number of exporters that share the targets, 1 to 100; each target is probed by one of them"
+        "number of exporters that share the targets, 1 to 100; each target is probed by one of them", 1
     )
     index: values.ShardIndex = setting(
-        0, "which shard this is, from 0; also the name of a pod that ends in `-<n>`"
+        "which shard this is, from 0; also the name of a pod that ends in `-<n>`", 0
     )
 
     @field_validator("index")
@@ -127,8 +123,8 @@ class ShardSettings(Section):
 class LogSettings(Section):
     """The exporter's own log."""
 
-    level: values.LogLevel = setting("info", "debug, info, warning or error")
-    format: values.LogFormat = setting("logfmt", "logfmt or json")
+    level: values.LogLevel = setting("debug, info, warning or error", "info")
+    format: values.LogFormat = setting("logfmt or json", "logfmt")
 
 
 class RawSource(PydanticBaseSettingsSource):
@@ -170,38 +166,34 @@ class Settings(BaseSettings):
         "`DESTINATION_CLIENT_SECRET`",
     )
     config_file: values.OptionalPath = setting(
-        None,
         "YAML file of all these settings in lower case, relative to the working directory; read again on "
         "reload; empty for none",
     )
     secrets_dir: values.OptionalPath = setting(
-        None,
         "directory of a mounted Secret, one file per variable of this table, relative to the working "
         "directory; read again on reload; empty for none",
     )
     web: WebSettings = Field(default_factory=WebSettings)
     max_concurrent_probes: values.Slots | None = setting(
-        None,
         "probes that may run at once; waiting for a slot is lag, never duration",
         shown="max(100, 1.5 × Σ timeout/interval)",  # noqa: RUF001  the sign is meant
     )
     shutdown_grace: values.ShutdownGrace = setting(
-        15.0, "how long running probes may take to end at shutdown; 0 to 10m", shown="`15s`"
+        "how long running probes may take to end at shutdown; 0 to 10m", 15.0, shown="`15s`"
     )
     duration_buckets: values.Buckets = setting(
-        (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
         "upper bounds of the duration histogram, in seconds, comma-separated; one list for all targets",
+        (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
         shown="`.05,.1,.2,.3,.5,.75,1,1.5,2,3,5,10,20,30`",
     )
     federation_duration_buckets: values.Buckets = setting(
-        (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60),
         "the same for the journey `federation`",
+        (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60),
         shown="`.5,1,2,3,4,5,6,8,10,15,20,30,60`",
     )
     egress_check_url: values.CheckUrl = setting(
-        None,
-        "http or https URL that shows whether the exporter itself reaches the network; empty for none; "
-        "its query is never printed",
+        "http or https URL that shows whether the exporter itself reaches the network; empty for none; its "
+        "query is never printed",
     )
     status_page: StatusPageSettings = Field(default_factory=StatusPageSettings)
     shard: ShardSettings = Field(default_factory=ShardSettings)

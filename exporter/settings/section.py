@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, Va
 from pydantic_core import InitErrorDetails
 
 
-def setting(default: object, meaning: str, *, shown: str = "") -> Any:  # noqa: ANN401  as pydantic's Field
+def setting(meaning: str, default: object = None, *, shown: str = "") -> Any:  # noqa: ANN401  as pydantic's Field
     """Declare a setting.
 
     Args:
-        default: the default; None if there is none, or if it depends on other settings.
         meaning: one line of Markdown for docs/settings.md.
+        default: None if there is none, or if it depends on other settings.
         shown: how docs/settings.md shows the default, where that is not the value itself.
     """
     return Field(default=cast("Any", default), description=meaning, json_schema_extra={"shown": shown})

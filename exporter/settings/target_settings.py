@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import TypeAdapter, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails
 
 from exporter.durations import format_duration
@@ -44,178 +44,159 @@ class TargetDefaults(Section):
     """The settings of a target, each of which may also be a default of all targets."""
 
     source_environment_id: values.EnvironmentId | None = setting(
-        None,
         "UUID of the environment that signs users on (the identity provider); not needed for a target that "
         "only runs `federation` and has no user",
     )
     destination_environment_id: values.EnvironmentId | None = setting(
-        None, "UUID of the environment that users are signed on for (the relying party)"
+        "UUID of the environment that users are signed on for (the relying party)"
     )
     client_id: values.ClientId | None = setting(
-        None, "client ID of the source application; not needed for a target that only runs `federation`"
+        "client ID of the source application; not needed for a target that only runs `federation`"
     )
-    region: values.Region | None = setting(
-        None, "region of the source: NA, CA, EU, AU, SG or AP", shown="`NA`"
-    )
+    region: values.Region | None = setting("region of the source: NA, CA, EU, AU, SG or AP", shown="`NA`")
     auth_url: values.AuthUrl | None = setting(
-        None, "base URL of the source, instead of a region: any http or https URL"
+        "base URL of the source, instead of a region: any http or https URL"
     )
     custom_domain: values.CustomDomain | None = setting(
-        None, "custom domain of the source, instead of a region, with a port if needed"
+        "custom domain of the source, instead of a region, with a port if needed"
     )
     destination_region: values.Region | None = setting(
-        None, "region of the destination", shown="as the source, unless that has a custom domain"
+        "region of the destination", shown="as the source, unless that has a custom domain"
     )
-    destination_auth_url: values.AuthUrl | None = setting(None, "base URL of the destination")
-    destination_custom_domain: values.CustomDomain | None = setting(None, "custom domain of the destination")
+    destination_auth_url: values.AuthUrl | None = setting("base URL of the destination")
+    destination_custom_domain: values.CustomDomain | None = setting("custom domain of the destination")
     redirect_uri: values.RedirectUri | None = setting(
-        None,
         "redirect URI of the source application, exactly as registered",
-        shown="`{destination auth}/{destination id}/rp/callback/openid_connect`, "
-        "without the id on a custom domain",
+        shown="`{destination auth}/{destination id}/rp/callback/openid_connect`, without the id on a "
+        "custom domain",
     )
-    scope: values.Scope = setting("openid", "OAuth scopes, separated by spaces")
-    prompt: values.OptionalText = setting(None, "OIDC `prompt`; empty for none")
+    scope: values.Scope = setting("OAuth scopes, separated by spaces", "openid")
+    prompt: values.OptionalText = setting("OIDC `prompt`; empty for none")
     acr_values: values.OptionalText = setting(
-        None, "OIDC `acr_values`, e.g. the name of a sign-on policy; empty for none"
+        "OIDC `acr_values`, e.g. the name of a sign-on policy; empty for none"
     )
-    login_hint: values.OptionalText = setting(None, "OIDC `login_hint`; empty for none; never printed")
-    max_age: values.OptionalNumber = setting(None, "OIDC `max_age` in seconds; empty for none")
-    pkce: values.Flag = setting(default=False, meaning="send a fresh S256 challenge with each probe")
+    login_hint: values.OptionalText = setting("OIDC `login_hint`; empty for none; never printed")
+    max_age: values.OptionalNumber = setting("OIDC `max_age` in seconds; empty for none")
+    pkce: values.Flag = setting("send a fresh S256 challenge with each probe", default=False)
     expected_statuses: values.Statuses = setting(
-        ("USERNAME_PASSWORD_REQUIRED",),
         "flow statuses that are a success, comma-separated, at most 20; `DAVINCI` stands for the body of a "
         "DaVinci flow, which has no status",
+        ("USERNAME_PASSWORD_REQUIRED",),
     )
-    latency_objective: values.PositiveDuration = setting(2.0, "slower successes count as slow", shown="`2s`")
-    labels: values.Labels = Field(
-        default_factory=dict,
-        description="label on `pingone_flow_target_info`, for routing (`owner` and `tier` reach alerts); "
-        "at most 20; empty for none",
+    latency_objective: values.PositiveDuration = setting("slower successes count as slow", 2.0, shown="`2s`")
+    labels: values.Labels = setting(
+        "label on `pingone_flow_target_info`, for routing (`owner` and `tier` reach alerts); at most 20; "
+        "empty for none",
+        {},
     )
     journeys: values.Journeys | None = setting(
-        None,
-        "what probes do, comma-separated: `authorize`, the one request that starts a sign-on at the source; "
-        "`federation`, the whole sign-on from the destination through the source and back; `discovery`, the "
-        "source's OpenID metadata and signing keys",
+        "what probes do, comma-separated: `authorize`, the one request that starts a sign-on at the "
+        "source; `federation`, the whole sign-on from the destination through the source and back; "
+        "`discovery`, the source's OpenID metadata and signing keys",
         shown="`authorize`",
     )
-    journey: values.Journeys | None = setting(None, "the same as `JOURNEYS`")
+    journey: values.Journeys | None = setting("the same as `JOURNEYS`")
     interval: values.Interval = setting(
-        60.0, "time between two probes of `authorize`; 100ms to 1d", shown="`60s`"
+        "time between two probes of `authorize`; 100ms to 1d", 60.0, shown="`60s`"
     )
     timeout: values.PositiveDuration | None = setting(
-        None,
-        "limit of a whole probe; must be shorter than the interval",
-        shown="min(`10s`, half the interval)",
+        "limit of a whole probe; must be shorter than the interval", shown="min(`10s`, half the interval)"
     )
     federation_interval: values.Interval = setting(
-        300.0,
         "time between two probes of `federation`; 100ms to 1d, at least 30s for a target with a password",
+        300.0,
         shown="`5m`",
     )
     federation_timeout: values.PositiveDuration | None = setting(
-        None,
         "limit of a whole probe of `federation`; must be shorter than its interval",
         shown="min(`30s`, half the interval)",
     )
     federation_latency_objective: values.PositiveDuration = setting(
-        10.0, "slower successes of `federation` count as slow", shown="`10s`"
+        "slower successes of `federation` count as slow", 10.0, shown="`10s`"
     )
     discovery_interval: values.Interval = setting(
-        600.0, "time between two probes of `discovery`; 100ms to 1d", shown="`10m`"
+        "time between two probes of `discovery`; 100ms to 1d", 600.0, shown="`10m`"
     )
     discovery_timeout: values.PositiveDuration | None = setting(
-        None,
         "limit of a whole probe of `discovery`; must be shorter than its interval",
         shown="min(`10s`, half the interval)",
     )
     discovery_latency_objective: values.PositiveDuration = setting(
-        2.0, "slower successes of `discovery` count as slow", shown="`2s`"
+        "slower successes of `discovery` count as slow", 2.0, shown="`2s`"
     )
     destination_client_id: values.ClientId | None = setting(
-        None, "client ID of the destination's application; needed for `federation`"
+        "client ID of the destination's application; needed for `federation`"
     )
     destination_redirect_uri: values.RedirectUri | None = setting(
-        None,
-        "redirect URI of the destination's application, exactly as registered; never requested; needed "
-        "for `federation`",
+        "redirect URI of the destination's application, exactly as registered; never requested; needed for "
+        "`federation`",
     )
     destination_scope: values.Scope = setting(
-        "openid", "OAuth scopes at the destination, separated by spaces"
+        "OAuth scopes at the destination, separated by spaces", "openid"
     )
     destination_acr_values: values.OptionalText = setting(
-        None, "OIDC `acr_values` at the destination, e.g. the name of a sign-on policy; empty for none"
+        "OIDC `acr_values` at the destination, e.g. the name of a sign-on policy; empty for none"
     )
     destination_login_hint: values.OptionalText = setting(
-        None, "OIDC `login_hint` at the destination; empty for none; never printed"
+        "OIDC `login_hint` at the destination; empty for none; never printed"
     )
     lookup_username: values.OptionalText = setting(
-        None,
         "user name that an identifier-first policy of the destination leads to the identity provider; "
         "empty for none; never printed",
     )
     destination_client_auth: values.ClientAuthentication = setting(
-        ClientAuth.BASIC,
         "how the destination's application authenticates at the token endpoint: `basic`, `post`, or `none` "
         "for a public client",
+        ClientAuth.BASIC,
     )
     provider_id: values.OptionalText = setting(
-        None,
         "ID or name of the identity provider in the destination; empty for none",
         shown="the only one that the destination offers",
     )
     source_kind: values.ProviderType = setting(
-        SourceKind.PINGONE,
         "what the identity provider is: `pingone`; `oidc` for one that is not PingOne, which is only asked "
         "whether it is ready (`READY_BY`); `auto` to decide by its URL",
+        SourceKind.PINGONE,
     )
     ready_by: values.Readiness = setting(
-        ReadyBy.PROMPT_NONE,
         "what shows that a provider which is not PingOne is ready: `prompt_none`, that it answers "
-        "`prompt=none` with `login_required` or the like; `login_page`, that it shows a login form, after at "
-        "most five redirects within its own host and `LOGIN_HOSTS`",
+        "`prompt=none` with `login_required` or the like; `login_page`, that it shows a login form, after "
+        "at most five redirects within its own host and `LOGIN_HOSTS`",
+        ReadyBy.PROMPT_NONE,
     )
     issuer: values.Issuer = setting(
-        None,
         "issuer of the source for `discovery`, compared byte for byte; needed if `SOURCE_KIND` is not "
         "`pingone`; empty for PingOne's own",
         shown="`{source auth}/{source id}/as`, without the id on a custom domain",
     )
     login_hosts: values.Hosts = setting(
-        (),
         "further hosts, comma-separated, at most 20, that a provider which is not PingOne may use, for its "
         "login page and its signing keys: exact names, no wildcards; these may have private addresses",
+        (),
     )
     secret_expires: values.OptionalMoment = setting(
-        None,
-        "when the client secret of the federation expires: a date, which stands for 00:00 UTC, or an "
-        "RFC 3339 time, e.g. `2027-03-31` or `2027-03-31T12:00:00Z`; empty if unknown",
+        "when the client secret of the federation expires: a date, which stands for 00:00 UTC, or an RFC "
+        "3339 time, e.g. `2027-03-31` or `2027-03-31T12:00:00Z`; empty if unknown",
     )
     ca_file: values.FilePath | None = setting(
-        None,
         "PEM file of trusted certificate authorities, relative to the working directory",
         shown="the system's certificates",
     )
     client_certificate_file: values.OptionalPath = setting(
-        None,
         "PEM file of the client certificate for the two environments if they request one, followed by its "
         "issuers, relative to the working directory; empty for none",
     )
     client_key_file: values.OptionalPath = setting(
-        None,
-        "PEM file of its unencrypted private key, set on the same level",
-        shown="`CLIENT_CERTIFICATE_FILE`",
+        "PEM file of its unencrypted private key, set on the same level", shown="`CLIENT_CERTIFICATE_FILE`"
     )
     ip_family: values.AddressFamily = setting(
-        IpFamily.ANY, "addresses to connect to: `any`, `4` for IPv4 only or `6` for IPv6 only"
+        "addresses to connect to: `any`, `4` for IPv4 only or `6` for IPv6 only", IpFamily.ANY
     )
     proxy_url: values.ProxyUrl = setting(
-        None,
         "forward proxy, `http://[user:password@]host:port`, user and password percent-encoded and never "
         "printed; empty for none; no other variable sets one",
     )
-    enabled: values.Flag = setting(default=True, meaning="probe the target")
+    enabled: values.Flag = setting("probe the target", default=True)
 
     @classmethod
     def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
@@ -231,15 +212,13 @@ class TargetSettings(TargetDefaults):
     """The settings of one target, DEFAULTS included, and those that cannot be defaults."""
 
     username: values.OptionalText = setting(
-        None,
         "user name of the test account at the source; `federation` ends after `source_authorize` without "
         "one; cannot be a default; empty for none; never printed",
     )
     password: values.Secret = setting(
-        None, "its password; cannot be a default, nor be in a configuration file; empty for none"
+        "its password; cannot be a default, nor be in a configuration file; empty for none"
     )
     destination_client_secret: values.Secret = setting(
-        None,
         "client secret of the destination's application; `federation` ends after `destination_resume` "
         "without one, unless the client is public; cannot be a default, nor be in a configuration file; "
         "empty for none",

@@ -10,8 +10,9 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from operator import lt
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
@@ -40,7 +41,7 @@ _MAX_LABEL_LENGTH = 256
 _MAX_TEXT_LENGTH = 1024
 _MAX_STATUSES = 20
 _MAX_BUCKETS = 50
-_MAX_NUMBER = 10**9 - 1
+_MAX_COMPONENT_LENGTH = 200
 _DAY = 24 * 60 * 60.0
 _UNKNOWN = "UNKNOWN"
 """Stands for every flow status outside the known ones, in metrics."""
@@ -56,17 +57,22 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(
     _DATE.pattern + r"[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_JOURNEYS = tuple(journey.value for journey in Journey)
-_USE_JOURNEYS = f"use {', '.join(_JOURNEYS)}, comma-separated"
-_MAX_HOSTS = 20
-_MAX_EXPECTED_PROVIDERS = 200
-_MAX_PROVIDERS = 1000
-_MAX_COMPONENTS = 50
-_MAX_COMPONENT_LENGTH = 200
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _SHARD = re.compile(r"(?:[a-z0-9][-a-z0-9.]{0,251}-)?([0-9]{1,9})")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_USE_JOURNEYS = f"use {', '.join(Journey)}, comma-separated"
+
+
+def require(holds: Callable[[Any], object], message: str) -> AfterValidator:
+    """Make a validator of a condition."""
+
+    def check(value: object) -> object:
+        if not holds(value):
+            raise ValueError(message)
+        return value
+
+    return AfterValidator(check)
 
 
 def clean(value: object) -> object:
@@ -115,27 +121,19 @@ def _parsed(parse: Callable[[str], object], no_string: str = "expected a string"
     return PlainValidator(validate)
 
 
-def _matching(pattern: re.Pattern[str], message: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise ValueError(message)
-        return text
-
-    return AfterValidator(check)
+def _unique(items: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(items))
 
 
-def _not_reserved(name: str) -> str:
-    if name in RESERVED_LABELS:
-        raise ValueError("reserved label; Prometheus or the exporter sets it")
-    return name
+def _at_most(limit: int, noun: str) -> AfterValidator:
+    return require(lambda items: len(items) <= limit, f"more than {limit} {noun}")
 
 
-def _label_value(value: object) -> object:
-    return "" if value is None else clean(value)
-
-
-def _empty_if_none(value: object) -> object:
-    return {} if value is None else value
+def _between(low: float, high: float) -> AfterValidator:
+    return require(
+        lambda seconds: low <= seconds <= high,
+        f"must be between {format_duration(low)} and {format_duration(high)}",
+    )
 
 
 def _scope(text: str) -> str:
@@ -144,24 +142,6 @@ def _scope(text: str) -> str:
     if len(text) > _MAX_TEXT_LENGTH or not tokens or not all(map(_SCOPE.fullmatch, tokens)):
         raise ValueError("invalid scope; use e.g. openid or openid profile")
     return " ".join(tokens)
-
-
-def _status(text: str) -> str:
-    if not _STATUS.fullmatch(text):
-        raise ValueError("invalid flow status; use e.g. USERNAME_PASSWORD_REQUIRED,OTP_REQUIRED")
-    if text == FAILED:
-        raise ValueError("FAILED can never be a success (its reason is always flow_failed)")
-    if text == _UNKNOWN:
-        raise ValueError("UNKNOWN is not a status of PingOne, but stands for all that are not listed")
-    return text
-
-
-def _statuses(statuses: tuple[str, ...]) -> tuple[str, ...]:
-    """Remove repetitions."""
-    unique = tuple(dict.fromkeys(statuses))
-    if not 1 <= len(unique) <= _MAX_STATUSES:
-        raise ValueError(f"expected 1 to {_MAX_STATUSES} flow statuses")
-    return unique
 
 
 def _whole_number(value: object) -> int:
@@ -182,27 +162,14 @@ def _shard_index(text: str) -> int:
 
 
 def _journey(text: str) -> Journey:
-    if text.lower() not in _JOURNEYS:
+    if text.lower() not in set(Journey):
         raise ValueError(f"unknown journey; {_USE_JOURNEYS}")
     return Journey(text.lower())
 
 
 def _journeys(journeys: tuple[Journey, ...]) -> tuple[Journey, ...]:
     """Remove repetitions; the order in which they are written means nothing."""
-    if not journeys:
-        raise ValueError(f"expected at least one journey; {_USE_JOURNEYS}")
     return tuple(journey for journey in Journey if journey in journeys)
-
-
-def _at_most(limit: int, noun: str) -> AfterValidator:
-    """Make a validator of a list that removes repetitions."""
-
-    def check(items: tuple[str, ...]) -> tuple[str, ...]:
-        if len(items) > limit:
-            raise ValueError(f"more than {limit} {noun}")
-        return tuple(dict.fromkeys(items))
-
-    return AfterValidator(check)
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -215,17 +182,8 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise ValueError(f"invalid regular expression: {cause}") from None
 
 
-def _provider_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return names, and ids in lower case."""
-    if not all(names):
-        raise ValueError("contains an empty name")
+def _lower_ids(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.lower() if _UUID.fullmatch(name.lower()) else name for name in names)
-
-
-def _component(text: str) -> str:
-    if not 0 < len(text) <= _MAX_COMPONENT_LENGTH:
-        raise ValueError("invalid component; use its id, or group / name, comma-separated")
-    return text
 
 
 def _secret(value: object) -> object:
@@ -253,42 +211,15 @@ def _ip_family(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _clean_lower(value)
 
 
-def _between(low: float, high: float) -> AfterValidator:
-    def check(seconds: float) -> float:
-        if not low <= seconds <= high:
-            raise ValueError(f"must be between {format_duration(low)} and {format_duration(high)}")
-        return seconds
-
-    return AfterValidator(check)
-
-
-def _positive(seconds: float) -> float:
-    if not seconds:
-        raise ValueError("must be longer than 0s")
-    return seconds
-
-
 def _bucket(text: str) -> float:
     if not _DECIMAL.fullmatch(text) or not math.isfinite(float(text)):
         raise ValueError("invalid number; use seconds, comma-separated, e.g. .1,.5,1,5")
     return float(text)
 
 
-def _buckets(bounds: tuple[float, ...]) -> tuple[float, ...]:
-    if not 1 <= len(bounds) <= _MAX_BUCKETS:
-        raise ValueError(f"expected 1 to {_MAX_BUCKETS} numbers")
-    if any(low >= high for low, high in zip((0.0, *bounds), bounds, strict=False)):
-        raise ValueError("must be positive and increasing; use e.g. .1,.5,1,5")
-    return bounds
-
-
-def _listen_addresses(addresses: tuple[ListenAddress, ...]) -> tuple[ListenAddress, ...]:
-    if not addresses:
-        raise ValueError("expected at least one listen address")
+def _is_free_of_repeats(addresses: tuple[ListenAddress, ...]) -> bool:
     fixed = [address for address in addresses if address.port]
-    if len(set(fixed)) < len(fixed):
-        raise ValueError("contains a listen address twice")
-    return addresses
+    return len(set(fixed)) == len(fixed)
 
 
 def parse_path(text: str) -> Path:
@@ -298,22 +229,29 @@ def parse_path(text: str) -> Path:
     return Path(text)
 
 
-_EMPTY_IS_NONE = BeforeValidator(_clean_or_none)
+_T = TypeVar("_T")
+_OrNone = Annotated[_T | None, BeforeValidator(_clean_or_none)]
+"""Empty for None."""
+_List = Annotated[tuple[_T, ...], BeforeValidator(_split)]
+"""Comma-separated, where it is a string."""
+_ListOrNone = Annotated[tuple[_T, ...], BeforeValidator(_split_or_none)]
+_LOWER_CASE = BeforeValidator(_clean_lower)
+NONE_IS_EMPTY = BeforeValidator(lambda value: {} if value is None else value)
 
 Text = Annotated[str, BeforeValidator(clean)]
-OptionalText = Annotated[str | None, Field(max_length=_MAX_TEXT_LENGTH), _EMPTY_IS_NONE]
+OptionalText = _OrNone[Annotated[str, Field(max_length=_MAX_TEXT_LENGTH)]]
 """A parameter that is sent as it is; empty to send none."""
 Flag = Annotated[bool, BeforeValidator(clean)]
-WholeNumber = Annotated[int, Field(le=_MAX_NUMBER), BeforeValidator(_whole_number)]
+WholeNumber = Annotated[int, Field(le=10**9 - 1), BeforeValidator(_whole_number)]
 Slots = Annotated[WholeNumber, Field(ge=1)]
-OptionalNumber = Annotated[Annotated[WholeNumber, Field(ge=0)] | None, _EMPTY_IS_NONE]
+OptionalNumber = _OrNone[Annotated[WholeNumber, Field(ge=0)]]
 FilePath = Annotated[Path, _parsed(parse_path)]
-OptionalPath = Annotated[FilePath | None, _EMPTY_IS_NONE]
+OptionalPath = _OrNone[FilePath]
 
 TargetName = Annotated[
     str,
-    _matching(
-        TARGET_NAME,
+    require(
+        TARGET_NAME.fullmatch,
         "invalid target name; use letters and digits in groups joined by single underscores, "
         f"at most {MAX_NAME_LENGTH} characters",
     ),
@@ -321,88 +259,117 @@ TargetName = Annotated[
 DestinationName = Annotated[
     str,
     Field(max_length=MAX_DESTINATION_NAME_LENGTH),
-    _matching(
-        TARGET_NAME, "invalid destination name; use letters and digits in groups joined by single underscores"
+    require(
+        TARGET_NAME.fullmatch,
+        "invalid destination name; use letters and digits in groups joined by single underscores",
     ),
 ]
 LabelName = Annotated[
     str,
-    _matching(
-        _LABEL_NAME,
+    require(
+        _LABEL_NAME.fullmatch,
         "invalid label name; use a letter, then letters, digits and single underscores, "
         f"at most {MAX_NAME_LENGTH} characters",
     ),
-    AfterValidator(_not_reserved),
+    require(lambda name: name not in RESERVED_LABELS, "reserved label; Prometheus or the exporter sets it"),
 ]
-LabelValue = Annotated[str, Field(max_length=_MAX_LABEL_LENGTH), BeforeValidator(_label_value)]
-NONE_IS_EMPTY = BeforeValidator(_empty_if_none)
+LabelValue = Annotated[
+    str,
+    Field(max_length=_MAX_LABEL_LENGTH),
+    BeforeValidator(lambda value: "" if value is None else clean(value)),
+]
 Labels = Annotated[dict[LabelName, LabelValue], NONE_IS_EMPTY]
 EnvironmentId = Annotated[
-    str,
-    _matching(_UUID, "invalid UUID; use e.g. 94e3268d-847d-47aa-a45e-1ef8dd8f4df0"),
-    BeforeValidator(_clean_lower),
+    str, require(_UUID.fullmatch, "invalid UUID; use e.g. 94e3268d-847d-47aa-a45e-1ef8dd8f4df0"), _LOWER_CASE
 ]
 ClientId = Annotated[
-    Text, _matching(_CLIENT_ID, "invalid client ID; use 1 to 256 printable ASCII characters without spaces")
+    Text,
+    require(
+        _CLIENT_ID.fullmatch, "invalid client ID; use 1 to 256 printable ASCII characters without spaces"
+    ),
 ]
 Scope = Annotated[Text, AfterValidator(_scope)]
+Status = Annotated[
+    Text,
+    require(_STATUS.fullmatch, "invalid flow status; use e.g. USERNAME_PASSWORD_REQUIRED,OTP_REQUIRED"),
+    require(
+        lambda status: status != FAILED, "FAILED can never be a success (its reason is always flow_failed)"
+    ),
+    require(
+        lambda status: status != _UNKNOWN,
+        "UNKNOWN is not a status of PingOne, but stands for all that are not listed",
+    ),
+]
 Statuses = Annotated[
-    tuple[Annotated[Text, AfterValidator(_status)], ...], AfterValidator(_statuses), BeforeValidator(_split)
+    _List[Status],
+    AfterValidator(_unique),
+    require(
+        lambda statuses: 1 <= len(statuses) <= _MAX_STATUSES, f"expected 1 to {_MAX_STATUSES} flow statuses"
+    ),
 ]
 Journeys = Annotated[
-    tuple[Annotated[Journey, _parsed(_journey)], ...], AfterValidator(_journeys), BeforeValidator(_split)
+    _List[Annotated[Journey, _parsed(_journey)]],
+    require(bool, f"expected at least one journey; {_USE_JOURNEYS}"),
+    AfterValidator(_journeys),
 ]
-ClientAuthentication = Annotated[ClientAuth, BeforeValidator(_clean_lower)]
-ProviderType = Annotated[SourceKind, BeforeValidator(_clean_lower)]
-Readiness = Annotated[ReadyBy, BeforeValidator(_clean_lower)]
-OptionalPattern = Annotated[Annotated[re.Pattern[str], _parsed(_pattern)] | None, _EMPTY_IS_NONE]
+ClientAuthentication = Annotated[ClientAuth, _LOWER_CASE]
+ProviderType = Annotated[SourceKind, _LOWER_CASE]
+Readiness = Annotated[ReadyBy, _LOWER_CASE]
+OptionalPattern = _OrNone[Annotated[re.Pattern[str], _parsed(_pattern)]]
 ProviderNames = Annotated[
-    tuple[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)], ...],
-    AfterValidator(_provider_names),
-    _at_most(_MAX_EXPECTED_PROVIDERS, "providers"),
-    BeforeValidator(_split_or_none),
+    _ListOrNone[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)]],
+    require(all, "contains an empty name"),
+    AfterValidator(_lower_ids),
+    _at_most(200, "providers"),
+    AfterValidator(_unique),
 ]
-ProviderLimit = Annotated[WholeNumber, Field(ge=1, le=_MAX_PROVIDERS)]
+ProviderLimit = Annotated[WholeNumber, Field(ge=1, le=1000)]
 Secret = Annotated[str | None, Field(max_length=_MAX_TEXT_LENGTH), BeforeValidator(_secret)]
-OptionalMoment = Annotated[Annotated[float, _parsed(_moment)] | None, _EMPTY_IS_NONE]
+OptionalMoment = _OrNone[Annotated[float, _parsed(_moment)]]
 AddressFamily = Annotated[IpFamily, BeforeValidator(_ip_family)]
 
 Region = Annotated[AuthServer, _parsed(addresses.parse_region)]
 AuthUrl = Annotated[AuthServer, _parsed(addresses.parse_auth_url)]
 CustomDomain = Annotated[AuthServer, _parsed(addresses.parse_custom_domain)]
 RedirectUri = Annotated[str, AfterValidator(addresses.check_redirect_uri), BeforeValidator(check_characters)]
-ProxyUrl = Annotated[Annotated[str, _parsed(addresses.check_proxy_url)] | None, _EMPTY_IS_NONE]
-Issuer = Annotated[Annotated[str, _parsed(addresses.check_issuer)] | None, _EMPTY_IS_NONE]
+ProxyUrl = _OrNone[Annotated[str, _parsed(addresses.check_proxy_url)]]
+Issuer = _OrNone[Annotated[str, _parsed(addresses.check_issuer)]]
 Hosts = Annotated[
-    tuple[Annotated[str, _parsed(addresses.parse_host)], ...],
-    _at_most(_MAX_HOSTS, "hosts"),
-    BeforeValidator(_split),
+    _List[Annotated[str, _parsed(addresses.parse_host)]], _at_most(20, "hosts"), AfterValidator(_unique)
 ]
-Components = Annotated[
-    tuple[Annotated[Text, AfterValidator(_component)], ...],
-    _at_most(_MAX_COMPONENTS, "components"),
-    BeforeValidator(_split_or_none),
+Component = Annotated[
+    Text,
+    require(
+        lambda text: 0 < len(text) <= _MAX_COMPONENT_LENGTH,
+        "invalid component; use its id, or group / name, comma-separated",
+    ),
 ]
-CheckUrl = Annotated[Annotated[str, _parsed(addresses.check_egress_url)] | None, _EMPTY_IS_NONE]
-ExternalUrl = Annotated[Annotated[str, _parsed(addresses.parse_external_url)] | None, _EMPTY_IS_NONE]
-LinkTemplate = Annotated[Annotated[str, _parsed(addresses.check_link_template)] | None, _EMPTY_IS_NONE]
+Components = Annotated[_ListOrNone[Component], _at_most(50, "components"), AfterValidator(_unique)]
+CheckUrl = _OrNone[Annotated[str, _parsed(addresses.check_egress_url)]]
+ExternalUrl = _OrNone[Annotated[str, _parsed(addresses.parse_external_url)]]
+LinkTemplate = _OrNone[Annotated[str, _parsed(addresses.check_link_template)]]
 ListenAddresses = Annotated[
-    tuple[Annotated[ListenAddress, _parsed(addresses.parse_listen_address)], ...],
-    AfterValidator(_listen_addresses),
-    BeforeValidator(_split),
+    _List[Annotated[ListenAddress, _parsed(addresses.parse_listen_address)]],
+    require(bool, "expected at least one listen address"),
+    require(_is_free_of_repeats, "contains a listen address twice"),
 ]
-OptionalListenAddresses = Annotated[ListenAddresses | None, _EMPTY_IS_NONE]
+OptionalListenAddresses = _OrNone[ListenAddresses]
 
 Duration = Annotated[float, _parsed(parse_duration, INVALID_DURATION)]
-PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+PositiveDuration = Annotated[Duration, require(bool, "must be longer than 0s")]
 Interval = Annotated[Duration, _between(0.1, _DAY)]
 PollInterval = Annotated[Duration, _between(60.0, _DAY)]
 ShutdownGrace = Annotated[Duration, _between(0.0, 600.0)]
 Buckets = Annotated[
-    tuple[Annotated[float, _parsed(_bucket)], ...], AfterValidator(_buckets), BeforeValidator(_split)
+    _List[Annotated[float, _parsed(_bucket)]],
+    require(lambda bounds: 1 <= len(bounds) <= _MAX_BUCKETS, f"expected 1 to {_MAX_BUCKETS} numbers"),
+    require(
+        lambda bounds: all(map(lt, (0.0, *bounds), bounds)),
+        "must be positive and increasing; use e.g. .1,.5,1,5",
+    ),
 ]
 
 ShardIndex = Annotated[int, _parsed(_shard_index)]
 ShardCount = Annotated[WholeNumber, Field(ge=1, le=MAX_SHARDS)]
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_clean_lower)]
-LogFormat = Annotated[Literal["logfmt", "json"], BeforeValidator(_clean_lower)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], _LOWER_CASE]
+LogFormat = Annotated[Literal["logfmt", "json"], _LOWER_CASE]

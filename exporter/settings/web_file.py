@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, Va
 from exporter.settings.explain import explain
 from exporter.settings.provenance import InvalidSetting, RawSettings
 from exporter.settings.section import Section, conflict, exclusive
-from exporter.settings.values import Duration, WholeNumber, check_characters
+from exporter.settings.values import Duration, WholeNumber, check_characters, require
 from exporter.settings.yaml_file import read_yaml_file
 from exporter.tls import (
     AUTHORITIES,
@@ -82,19 +82,6 @@ def _cipher_suite(name: str) -> str:
     return name
 
 
-def _single_curve(curves: tuple[str, ...]) -> tuple[str, ...]:
-    if len(curves) > 1:
-        raise ValueError("Python's ssl supports one curve only")
-    return curves
-
-
-def _unsupported_sans(_value: object) -> None:
-    raise ValueError(
-        "not supported (Python's ssl cannot check it); use a client_ca_file of an authority that signs "
-        "certificates for scrapers only"
-    )
-
-
 def _bcrypt_hash(value: object) -> str:
     match = _HASH.fullmatch(value) if isinstance(value, str) else None
     if match is None or not _MIN_POSSIBLE_COST <= int(match["cost"]) <= _MAX_POSSIBLE_COST:
@@ -106,22 +93,16 @@ def _bcrypt_hash(value: object) -> str:
     return match.string
 
 
-def _user_name(name: str) -> str:
-    if ":" in name:
-        raise ValueError("user name must not contain a colon; no client can send it")
-    return name
-
-
-def _header_value(value: str) -> str:
-    if not _HEADER_VALUE.fullmatch(value):
-        raise ValueError("invalid header value; use at most 4096 printable ASCII characters")
-    return value
-
-
 _TLS_FILES = tuple(("tls_server_config", name) for name in ("cert_file", "key_file", "client_ca_file"))
 
 Text = Annotated[str, BeforeValidator(check_characters)]
-HeaderValue = Annotated[Text, AfterValidator(_header_value)]
+UserName = Annotated[
+    str, require(lambda name: ":" not in name, "user name must not contain a colon; no client can send it")
+]
+HeaderValue = Annotated[
+    Text,
+    require(_HEADER_VALUE.fullmatch, "invalid header value; use at most 4096 printable ASCII characters"),
+]
 
 
 class WebSection(Section):
@@ -149,11 +130,19 @@ class TlsServerConfig(WebSection):
         "NoClientCert"
     )
     """The other types of Go do not verify certificates, which Python's ssl always does."""
-    client_allowed_sans: Annotated[None, BeforeValidator(_unsupported_sans)] = None
+    client_allowed_sans: Annotated[
+        object,
+        require(
+            lambda _: False,
+            "not supported (Python's ssl cannot check it); use a client_ca_file of an authority that signs "
+            "certificates for scrapers only",
+        ),
+    ] = None
     cipher_suites: tuple[Annotated[Text, AfterValidator(_cipher_suite)], ...] = ()
     prefer_server_cipher_suites: bool = True
     curve_preferences: Annotated[
-        tuple[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"], ...], AfterValidator(_single_curve)
+        tuple[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"], ...],
+        require(lambda curves: len(curves) <= 1, "Python's ssl supports one curve only"),
     ] = ()
     max_version: Literal["TLS12", "TLS13"] = "TLS13"
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
@@ -238,9 +227,9 @@ class WebConfigFile(WebSection):
 
     tls_server_config: TlsServerConfig = TlsServerConfig()
     http_server_config: HttpServerConfig = HttpServerConfig()
-    basic_auth_users: dict[
-        Annotated[str, AfterValidator(_user_name)], Annotated[str, BeforeValidator(_bcrypt_hash)]
-    ] = Field(default_factory=dict, max_length=MAX_USERS)
+    basic_auth_users: dict[UserName, Annotated[str, BeforeValidator(_bcrypt_hash)]] = Field(
+        default_factory=dict, max_length=MAX_USERS
+    )
     rate_limit: RateLimitConfig = RateLimitConfig()
 
     def security(self, directory: Path) -> WebSecurity:
@@ -250,9 +239,7 @@ class WebConfigFile(WebSection):
             tls=self.tls_server_config.server(directory),
             users=self.basic_auth_users,
             headers=tuple(
-                (name, value)
-                for name, value in self.http_server_config.headers.model_dump(by_alias=True).items()
-                if value
+                self.http_server_config.headers.model_dump(by_alias=True, exclude_none=True).items()
             ),
             rate_limit=RateLimit(interval=limit.interval, burst=limit.burst)
             if limit.interval and limit.burst
