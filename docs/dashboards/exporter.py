@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rule_files import THRESHOLDS
 
 from dashboards.frame import INSTANCE, SCOPE, dashboard
-from dashboards.looks import HALF, PER_MINUTE, RELOADS, UP, WIDE
+from dashboards.looks import PER_MINUTE, RELOADS, UP, WIDE
 from dashboards.panels import Layout, Query, cells, lines, timeline
 from dashboards.promql import POD, RATE, SHARE_WINDOW, of_pods, per_minute, quantile, scraped, share
 from dashboards.promql import cells as counted
@@ -28,7 +28,7 @@ def exporter() -> Dashboard:
         "Health of the exporter itself. One line per pod.",
         [*SCOPE, INSTANCE],
         {
-            "Now": [_pods(), _up(), _egress()],
+            "Now": [_pods(), _up(), _egress(), _errors()],
             "Schedule": [_lag_cells(), _lag(), _probes(), _skipped(), _in_flight(), _stalls()],
             "Process": [_loop(), _cpu(), _memory(), _files(), _reloads(), _watched()],
         },
@@ -74,7 +74,6 @@ def _up() -> Panel:
         title="Scraped",
         description="Whether Prometheus can scrape each pod. Red: the scrape fails. A row that ends: the "
         "pod is no longer a scrape target.",
-        width=HALF,
         height=6,
     )
     return timeline(layout, UP, Query(scraped(of_pods("up"), of_pods(f"{OWN}build_info")), LEGEND))
@@ -85,10 +84,21 @@ def _egress() -> Panel:
         title="Network access",
         description="Whether the check of FLOW_EXPORTER_EGRESS_CHECK_URL gets a response. If not, failures "
         "say nothing about PingOne. Empty if no check is configured.",
-        width=HALF,
         height=6,
     )
     return timeline(layout, UP, Query(of_pods(f"{OWN}egress_up"), LEGEND))
+
+
+def _errors() -> Panel:
+    layout = Layout(
+        title="Internal errors",
+        description="Bugs of the exporter, and lack of memory or threads, in the last hour, by the part that "
+        "failed; the log has the traceback. PingOneExporterInternalErrors fires above 0.",
+        height=6,
+    )
+    errors = of_pods(f"{OWN}internal_errors_total")
+    # Over the alert's window, so that the panel shows what fires.
+    return lines(layout, "none", Query(f"round(sum by (part) (increase({errors}[1h])))", "{{part}}"))
 
 
 def _lag_cells() -> Panel:
