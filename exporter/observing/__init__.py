@@ -1,9 +1,10 @@
 """Observing: outcomes and events of the schedule become metrics, history and log.
 
-metrics.py         observer of outcomes, listener of the schedule; the exporter's own metric families
-target_metrics.py  the metric families of one target and journey, and the state behind them
-exposition.py      families as text: kept per target, joined on scrape
-history.py         recent outcomes for pages and API; serialization.py keeps them small
+families.py        all metric families: name, labels, HELP text
+metrics.py         observer of outcomes, listener of the schedule; metrics about the exporter
+target_metrics.py  the metrics of one target and journey, and the state behind them
+exposition.py      metrics as text: kept per target, joined on scrape
+history.py         recent outcomes for pages and API
 log.py             outcomes as log lines; how log lines look and leave the process
 event_loop.py      how late our event loop is; long work yields to it
 """

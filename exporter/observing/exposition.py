@@ -1,4 +1,4 @@
-"""The text of the metrics, rendered by prometheus-client, kept per target and joined on scrape.
+"""The text of the metrics, kept per target and joined on scrape.
 
     # HELP pingone_flow_probe_success …          one header per family
     # TYPE pingone_flow_probe_success gauge
@@ -11,28 +11,23 @@ loop meanwhile, and on an overloaded loop stops in time to answer with older tex
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from prometheus_client.exposition import generate_latest as generate_text
-from prometheus_client.openmetrics.exposition import ALLOWUTF8
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.utils import floatToGoString
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
-from exporter.observing.histogram import LabelValues, TracedProbe
-from exporter.observing.series import SeriesFamily
+from exporter.observing.families import OF_JOURNEY, OF_TARGET, Family
+from exporter.observing.series import LabelValues, Series, TracedProbe, Values
 from exporter.observing.target_metrics import TargetMetrics
-from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
-    from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import Collector
 
 MAX_RENDERING_SECONDS = 2.0
@@ -69,25 +64,21 @@ class Exposition:
 
     Attributes:
         asked_for_at: when it was last rendered.
+        end: what follows all metrics.
     """
 
-    def __init__(
-        self,
-        *,
-        openmetrics: bool,
-        clock: Callable[[], float] = time.perf_counter,
-        errors: InternalErrors | None = None,
-    ) -> None:
-        self._errors = errors or InternalErrors()
+    def __init__(self, *, openmetrics: bool, clock: Callable[[], float], errors: InternalErrors) -> None:
+        self._errors = errors
         self._openmetrics = openmetrics
         self._clock = clock
         self.asked_for_at = clock()
-        self._headers = [header for header, _ in self._split(self._generate(_any_target()))]
+        self.end = _EOF if openmetrics else b""
+        self._headers = [self._header(family) for family in (*OF_JOURNEY.values(), *OF_TARGET.values())]
         # Weak, so that the text of a removed target goes with it, even if a scrape is under way.
         self._texts: WeakKeyDictionary[TargetMetrics, _Text] = WeakKeyDictionary()
 
-    async def render(self, targets: Sequence[TargetMetrics], exporter: Collector) -> bytes:
-        """Return the metrics of all targets and of the exporter; each target is from one moment.
+    async def render(self, targets: Sequence[TargetMetrics]) -> list[bytes]:
+        """Return the metrics of all targets, in pieces; each target is from one moment.
 
         On an overloaded loop, or if it cannot be rendered because of a bug, a target is as of an earlier
         scrape, or absent if it was never rendered: alerts on its age then fire, and none resolves.
@@ -100,23 +91,34 @@ class Exposition:
             if yielder.elapsed > MAX_RENDERING_SECONDS:
                 break
         texts = [text for target in targets if (text := self._texts.get(target)) is not None]
-        parts = []
-        columns = zip(*[text.families for text in texts], strict=True) if texts else repeat(())
-        for header, column in zip(self._headers, columns, strict=False):
-            parts.append(header)
-            parts.extend(column)
+        pieces = []
+        for index, header in enumerate(self._headers):
+            pieces.append(header)
+            pieces.extend([text.families[index] for text in texts])
         for text in texts:
             text.scraped = True
-        parts.append(self._generate(exporter))
-        if self._openmetrics:
-            parts.append(_EOF)
-        return b"".join(parts)
+        return pieces
 
     def render_ahead(self, target: TargetMetrics) -> None:
         """Render a target that changed before the next scrape does, unless that is probably in vain."""
         text = self._texts.get(target)
         if text is not None and text.scraped and target.interval >= _MIN_INTERVAL_AHEAD:
             self._update(target)
+
+    def render_families(self, declared: Mapping[str, Family], values: Mapping[str, Values]) -> bytes:
+        """Return families that are not about a target; `values` are by the same names as `declared`."""
+        pieces = []
+        for name, of_family in values.items():
+            series = Series(declared[name], of_family)
+            pieces += [self._header(series.family), sample_lines(series, exemplars=False)]
+        return b"".join(pieces)
+
+    def render_collector(self, collector: Collector) -> bytes:
+        """Return what a collector of prometheus-client collects."""
+        if not self._openmetrics:
+            return generate_text(collector)
+        page: bytes = generate_openmetrics(collector)  # type: ignore[no-untyped-call]
+        return page.removesuffix(_EOF)
 
     def _is_outdated(self, target: TargetMetrics) -> bool:
         text = self._texts.get(target)
@@ -130,47 +132,37 @@ class Exposition:
     def _update(self, target: TargetMetrics) -> None:
         exemplars = self._openmetrics
         try:
-            families = tuple([sample_lines(family, exemplars=exemplars) for family in target.collect()])
+            families = tuple([sample_lines(series, exemplars=exemplars) for series in target.collect()])
         except Exception as error:  # noqa: BLE001  a bug that one target shows must not cost the others theirs
             message = "cannot render the metrics of a target"
             self._errors.report(Part.METRICS, message, error, target=target.target.name)
             return
         self._texts[target] = _Text(target.version, self._clock(), families)
 
-    def _generate(self, collector: Collector) -> bytes:
-        if not self._openmetrics:
-            return generate_text(collector)
-        # Our names need no escaping, so the text is the same; to escape them costs half of the time.
-        page: bytes = generate_openmetrics(collector, escaping=ALLOWUTF8, version="1.0.0")  # type: ignore[no-untyped-call]
-        return page.removesuffix(_EOF)
-
-    @staticmethod
-    def _split(page: bytes) -> list[tuple[bytes, bytes]]:
-        """Return the header and the samples of each family; only a header has a line that begins so."""
-        families = [b"# HELP " + family + b"\n" for family in page[7:-1].split(b"\n# HELP ")]
-        heads = [family.index(b"\n", family.index(b"\n") + 1) + 1 for family in families]
-        return [(family[:head], family[head:]) for family, head in zip(families, heads, strict=True)]
+    def _header(self, family: Family) -> bytes:
+        name = family.name.removesuffix("_total") if self._openmetrics else family.name
+        return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
 
 
-def sample_lines(family: Metric, *, exemplars: bool) -> bytes:
+def sample_lines(series: Series, *, exemplars: bool) -> bytes:
     """Return the lines of a family's samples, as prometheus-client does in many times the time.
 
     It checks every name and escapes every value of every line; our names are valid, and few values need it.
     """
-    if not isinstance(family, SeriesFamily):
+    family, values, key, probes = series
+    if not key:
         return "".join(
-            [f"{_series(name, labels)} {_decimal(value)}\n" for name, labels, value, *_ in family.samples]
+            [f"{_name(family, key, own)} {_decimal(value)}\n" for own, value in values.items()]
         ).encode()
-    values = family.values
     if not values:
         return b""
-    target, *shared = family.key
-    lines = _lines(family.series_name, family.type, family.labels, tuple(shared), tuple(values))
+    target, *shared = key
+    lines = _lines(family, tuple(shared), tuple(values))
     numbers = [_count(value) if type(value) is int else _decimal(value) for value in values.values()]
-    if exemplars and family.exemplars:
-        for index, key in enumerate(values):
-            if key in family.exemplars:
-                numbers[index] += _exemplar_text(family.exemplars[key])
+    if exemplars and probes:
+        for index, own in enumerate(values):
+            if own in probes:
+                numbers[index] += _exemplar_text(probes[own])
     return (lines % tuple(numbers)).replace(_ANY_TARGET, _escape(target)).encode()
 
 
@@ -179,34 +171,27 @@ def _exemplar_text(probe: TracedProbe) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _lines(
-    name: str, kind: str, labels: tuple[str, ...], shared: LabelValues, keys: tuple[LabelValues, ...]
-) -> str:
+def _lines(family: Family, shared: LabelValues, values: tuple[LabelValues, ...]) -> str:
     """Return the lines of these series, with a placeholder for each value and for the target.
 
-    Nearly all targets have the same series, so they share what is remembered. Arguments: of `SeriesFamily`;
-    `shared` is its key without the target, `keys` are those of its values.
+    Nearly all targets have the same series, so they share what is remembered. `shared` is the key of `Series`
+    without the target, `values` are the keys of its values.
     """
-    family = SeriesFamily(name, "", kind, labels, (_ANY_TARGET, *shared), {})
-    return "".join([f"{_series(*family.describe(key))} ".replace("%", "%%") + "%s\n" for key in keys])
+    key = (_ANY_TARGET, *shared)
+    return "".join([f"{_name(family, key, own)} ".replace("%", "%%") + "%s\n" for own in values])
 
 
-def _series(name: str, labels: Mapping[str, str]) -> str:
-    pairs = ",".join([f'{label}="{_escape(value)}"' for label, value in sorted(labels.items())])
-    return f"{name}{{{pairs}}}"
+def _name(family: Family, key: LabelValues, own: LabelValues) -> str:
+    """Return name and labels of a series."""
+    name = family.name
+    if family.kind in {"histogram", "summary"}:
+        name, own = name + own[0], own[1:]
+    labels = sorted(
+        zip(family.labels, (*key, *own), strict=False)
+    )  # of a count or sum, the last has no value
+    pairs = ",".join([f'{label}="{_escape(value)}"' for label, value in labels])
+    return f"{name}{{{pairs}}}" if pairs else name
 
 
 def _escape(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _any_target() -> TargetMetrics:
-    target = Target(
-        name="",
-        source_environment_id="",
-        destination_environment_id="",
-        client_id="",
-        source_url="https://localhost",
-        redirect_uri="",
-    )
-    return TargetMetrics(target, Journey.AUTHORIZE, ())

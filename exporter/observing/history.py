@@ -20,12 +20,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
 from types import MappingProxyType
+from typing import TypeAlias
 
-from exporter.observing.certificate_metrics import CertificateFacts, Expiries
-from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
+from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
 from exporter.status import Point, TargetHistory, TargetStatus
-from exporter.target import Journey, Target
+from exporter.target import Journey, Side, Target, side_of
 
 MAX_POINTS = 60
 MAX_OUTCOMES = 50
@@ -53,6 +53,52 @@ class Streak:
         if failing is not self.failing:
             self.failing, self.since, self.length = failing, outcome.ended_at, 0
         self.length += 1
+
+
+Expiries: TypeAlias = dict[tuple[str, ...], float]
+"""Step -> when a certificate expires, seconds since the epoch."""
+
+
+class CertificateFacts:
+    """What was last seen of certificates and signing keys.
+
+    Attributes:
+        leaf: when the certificates of the servers expire.
+        chain: when the first certificate of each chain that was sent expires.
+        discovery: what the last good `discovery` found.
+    """
+
+    def __init__(self) -> None:
+        self.leaf: Expiries = {}
+        self.chain: Expiries = {}
+        self.discovery: DiscoveryFacts | None = None
+
+    def forget_valid(self, side: Side, now: float) -> None:
+        """Forget a side's certificates that have not expired."""
+        for expiries in self.leaf, self.chain:
+            for key in [key for key, at in expiries.items() if side_of(key[0]) is side and at > now]:
+                del expiries[key]
+
+    def observe(self, outcome: Outcome) -> None:
+        """Keep the certificates that the last probe saw on each side, once for a connection used again.
+
+        A step that connects only now and then must not show a certificate that was renewed long ago.
+        """
+        self.discovery = outcome.discovery or self.discovery
+        seen = [(record.step, record.tls) for record in outcome.steps if record.tls is not None]
+        self.leaf = _replaced(self.leaf, [(step, tls.not_after) for step, tls in seen])
+        self.chain = _replaced(self.chain, [(step, tls.chain_not_after) for step, tls in seen])
+
+
+def _replaced(known: Expiries, found: Iterable[tuple[str, float | None]]) -> Expiries:
+    """Return the expiries with those of the sides that were seen replaced."""
+    seen: dict[tuple[Side, float], tuple[str, ...]] = {}
+    for step, at in found:
+        if at is not None:
+            seen.setdefault((side_of(step), at), (step,))
+    sides = {side for side, _ in seen}
+    kept = {key: at for key, at in known.items() if side_of(key[0]) not in sides}
+    return kept | {key: at for (_, at), key in seen.items()}
 
 
 class History:

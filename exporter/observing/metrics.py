@@ -1,6 +1,6 @@
 """All Prometheus metrics: an observer of outcomes and a listener of the schedule.
 
-The exporter's own families are collected here, those of a target in `target_metrics`.
+What is about the exporter is collected here, what is about a target in `target_metrics.py`.
 """
 
 from __future__ import annotations
@@ -8,22 +8,17 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from prometheus_client import PlatformCollector, ProcessCollector
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
 
 from exporter import __version__
 from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
-from exporter.observing.histogram import BucketCounts
+from exporter.observing.families import OF_DESTINATION, OF_EXPORTER, OF_STATUS_PAGE
+from exporter.observing.series import BucketCounts, Values
 from exporter.observing.target_metrics import TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
 from exporter.reasons import Reason
@@ -38,25 +33,12 @@ from exporter.target import Journey, Target
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-_STATUS_PAGE: Mapping[str, tuple[str, ...]] = {
-    "component": (
-        "Whether a component has this status on the vendor's status page: 1 or 0; unknown if not found.",
-        *("component", "status"),
-    ),
-    "incidents": ("Open incidents on the vendor's status page, by impact.", "impact"),
-    "maintenances": ("Scheduled and current maintenances on the vendor's status page, by state.", "state"),
-    "page_updated_timestamp_seconds": ("Unix time at which the vendor's status page last changed.",),
-    "fetch_success": ("Whether the last request for the status page returned a summary: 1 or 0.",),
-    "last_success_timestamp_seconds": ("Unix time at which the vendor's status page was last read.",),
-}
-"""Name -> HELP and further labels. One-hot over closed sets, so that no text of the page is a label."""
-
 MAX_UNUSED_SECONDS = 600.0
 """The text of a format that was not asked for since is dropped: it takes 12 kB a target."""
 
 
-class Metrics(Collector):
-    """All metrics of the exporter; collects those that are not about a target.
+class Metrics:
+    """All metrics of the exporter.
 
     Args:
         targets: what is probed; their series exist from the start.
@@ -123,91 +105,40 @@ class Metrics(Collector):
         )
         self._expositions = {form: other for form, other in known.items() if other.asked_for_at > since}
         self._expositions[openmetrics] = exposition
-        return await exposition.render(targets, self)
+        of_targets = await exposition.render(targets)
+        return b"".join([*of_targets, *self._of_exporter(exposition), exposition.end])
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families that are not about a target; those of a part that fails are absent."""
-        parts: tuple[Callable[[], Iterable[Metric]], ...] = (
-            self._own_families,
-            lambda: () if self._status_page is None else _status_page_families(self._status_page),
-            lambda: _destination_families(self._destinations()),
-            *(collector.collect for collector in self._others),
+    def _of_exporter(self, exposition: Exposition) -> Iterator[bytes]:
+        """Yield the text of all families that are not about a target, except those of a part that fails."""
+        parts: tuple[Callable[[], bytes], ...] = (
+            lambda: exposition.render_families(OF_EXPORTER, self._own_values()),
+            lambda: exposition.render_families(OF_STATUS_PAGE, _status_page_values(self._status_page)),
+            lambda: exposition.render_families(OF_DESTINATION, _destination_values(self._destinations())),
+            *(partial(exposition.render_collector, collector) for collector in self._others),
         )
         for part in parts:
             try:
-                families = list(part())
+                yield part()
             except Exception as error:  # noqa: BLE001  a bug of ours must not cost the targets their metrics
                 self.errors.report(Part.METRICS, "cannot collect metrics of the exporter", error)
-            else:
-                yield from families
-        counted = CounterMetricFamily(
-            "pingone_flow_exporter_internal_errors_total",
-            "Bugs in the exporter, and lack of memory or threads, by the part that failed; see its log.",
-            labels=("part",),
-        )
-        for where, count in self.errors.counts.items():
-            counted.add_metric((where.value,), count)
-        yield counted
+        counts: Values = {(part.value,): count for part, count in self.errors.counts.items()}
+        yield exposition.render_families(OF_EXPORTER, {"internal_errors_total": counts})
 
-    def _own_families(self) -> Iterator[Metric]:
-        yield _gauge(
-            "pingone_flow_exporter_build_info",
-            "Version of the exporter and of Python; always 1.",
-            1,
-            {"version": __version__, "python_version": platform.python_version()},
-        )
+    def _own_values(self) -> dict[str, Values]:
         index, count = self._shard
-        yield _gauge(
-            "pingone_flow_exporter_shards",
-            "Number of shards; label shard is this exporter's index.",
-            count,
-            {"shard": str(index)},
-        )
-        yield _gauge("pingone_flow_exporter_probes_in_flight", "Probes running now.", self._in_flight)
-        yield HistogramMetricFamily(
-            "pingone_flow_exporter_schedule_lag_seconds",
-            "Seconds from when a probe was due until it started.",
-            buckets=self._schedule_lag.buckets(),
-            sum_value=self._schedule_lag.sum,
-        )
-        yield HistogramMetricFamily(
-            "pingone_flow_exporter_event_loop_lag_seconds",
-            "Seconds by which the exporter's event loop was late, sampled 100 times per second.",
-            buckets=self._event_loop_lag.buckets(),
-            sum_value=self._event_loop_lag.sum,
-        )
-        yield CounterMetricFamily(
-            "pingone_flow_exporter_probes_stalled_total",
-            "Probes during which the exporter's event loop stalled for more than 50 ms.",
-            self._stalled,
-        )
-        if self.transport.kernel_timestamps is not None:
-            yield _gauge(
-                "pingone_flow_exporter_kernel_timestamps",
-                "Whether the kernel took the times of the last exchange: 1 or 0; absent before the first.",
-                self.transport.kernel_timestamps,
-            )
-        yield CounterMetricFamily(
-            "pingone_flow_exporter_loop_timed_exchanges_total",
-            "Exchanges for which the event loop took a time instead of the kernel.",
-            self.transport.loop_timed_exchanges,
-        )
-        yield _gauge(
-            "pingone_flow_exporter_config_last_reload_successful",
-            "Whether the last load of the configuration succeeded: 1 or 0.",
-            self._config_good,
-        )
-        yield _gauge(
-            "pingone_flow_exporter_config_last_reload_success_timestamp_seconds",
-            "Unix time of the last successful load of the configuration.",
-            self._config_loaded_at,
-        )
-        if self._egress_up is not None:
-            yield _gauge(
-                "pingone_flow_exporter_egress_up",
-                "Whether the last egress check got a response: 1 or 0; absent if none is configured.",
-                self._egress_up,
-            )
+        known = {"kernel_timestamps": self.transport.kernel_timestamps, "egress_up": self._egress_up}
+        return {
+            "build_info": {(__version__, platform.python_version()): 1},
+            "shards": {(str(index),): count},
+            "probes_in_flight": {(): self._in_flight},
+            "schedule_lag_seconds": self._schedule_lag.values(),
+            "event_loop_lag_seconds": self._event_loop_lag.values(),
+            "probes_stalled_total": {(): self._stalled},
+            "loop_timed_exchanges_total": {(): self.transport.loop_timed_exchanges},
+            "config_last_reload_successful": {(): self._config_good},
+            "config_last_reload_success_timestamp_seconds": {(): self._config_loaded_at},
+            **{name: {(): value} for name, value in known.items() if value is not None},
+        }
 
     async def reconfigure(self, targets: Sequence[Target]) -> None:
         """Replace the targets, all at once; the series of new ones exist from now on.
@@ -278,57 +209,31 @@ class Metrics(Collector):
             self._config_loaded_at = self._wall()
 
 
-def _destination_families(destinations: Iterable[DestinationStatus]) -> Iterator[Metric]:
-    """Yield the families about destinations; what was not observed yet is absent."""
-    providers = GaugeMetricFamily(
-        "pingone_flow_destination_providers",
-        "Identity providers that the destination lists, by what the exporter does about them.",
-        labels=("destination", "state"),
-    )
-    success = GaugeMetricFamily(
-        "pingone_flow_destination_refresh_success",
-        "Whether the last listing of the destination's identity providers succeeded: 1 or 0.",
-        labels=("destination",),
-    )
-    last_success = GaugeMetricFamily(
-        "pingone_flow_destination_last_refresh_success_timestamp_seconds",
-        "Unix time of the last successful listing of the destination's identity providers.",
-        labels=("destination",),
-    )
-    for destination in destinations:
-        if destination.refresh_ok is not None:
-            success.add_metric((destination.name,), destination.refresh_ok)
-        if destination.last_success is not None:
-            last_success.add_metric((destination.name,), destination.last_success)
-            for state, count in destination.counts.items():
-                providers.add_metric((destination.name, state.value), count)
-    yield from (providers, success, last_success)
+def _destination_values(destinations: Sequence[DestinationStatus]) -> dict[str, Values]:
+    """Return the values about destinations; what was not observed yet is absent."""
+    listed = [(each, each.last_success) for each in destinations if each.last_success is not None]
+    return {
+        "providers": {(each.name, state): n for each, _ in listed for state, n in each.counts.items()},
+        "refresh_success": {(e.name,): e.refresh_ok for e in destinations if e.refresh_ok is not None},
+        "last_refresh_success_timestamp_seconds": {(each.name,): at for each, at in listed},
+    }
 
 
-def _gauge(
-    name: str, documentation: str, value: float, labels: Mapping[str, str] | None = None
-) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, documentation, labels=tuple(labels or ()))
-    family.add_metric(tuple((labels or {}).values()), value)
-    return family
-
-
-def _status_page_families(report: StatusPageReport) -> Iterator[Metric]:
-    """Yield what was last read of the vendor's status page; what was never read is absent."""
-    read, components = report.last_success is not None, report.components
+def _status_page_values(report: StatusPageReport | None) -> dict[str, Values]:
+    """Return what was last read of the vendor's status page; what was never read is absent."""
+    if report is None:
+        return {}
+    page, read, components = report.page, report.last_success is not None, report.components
     impacts = Counter(incident.impact for incident in report.incidents)
     states = Counter(maintenance.state for maintenance in report.maintenances)
-    values: Mapping[str, Mapping[tuple[str, ...], float | None]] = {
-        "component": {(one.name, is_): one.status == is_ for one in components for is_ in COMPONENT_STATUSES},
-        "incidents": {(impact,): impacts[impact] for impact in INCIDENT_IMPACTS if read},
-        "maintenances": {(state,): states[state] for state in MAINTENANCE_STATES if read},
-        "page_updated_timestamp_seconds": {(): report.updated},
-        "fetch_success": {(): report.fetched_ok},
-        "last_success_timestamp_seconds": {(): report.last_success},
+    known = {
+        "page_updated_timestamp_seconds": report.updated,
+        "fetch_success": report.fetched_ok,
+        "last_success_timestamp_seconds": report.last_success,
     }
-    for name, (documentation, *labels) in _STATUS_PAGE.items():
-        family = GaugeMetricFamily(f"pingone_status_{name}", documentation, labels=("page", *labels))
-        for further, value in values[name].items():
-            if value is not None:
-                family.add_metric((report.page, *further), value)
-        yield family
+    return {
+        "component": {(page, c.name, is_): c.status == is_ for c in components for is_ in COMPONENT_STATUSES},
+        "incidents": {(page, impact): impacts[impact] for impact in INCIDENT_IMPACTS if read},
+        "maintenances": {(page, state): states[state] for state in MAINTENANCE_STATES if read},
+        **{name: {} if value is None else {(page,): value} for name, value in known.items()},
+    }

@@ -1,85 +1,87 @@
-"""The families of a target, in the form in which their text is written fastest."""
+"""The series of a metric family, and the state of a histogram."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
-from prometheus_client.metrics_core import Metric
-from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
 
-from exporter.observing.histogram import LabelValues, TracedProbe
+from exporter.observing.families import Family
 
-Exemplars: TypeAlias = Mapping[LabelValues, TracedProbe]
+LabelValues: TypeAlias = tuple[str, ...]
+
+Values: TypeAlias = Mapping[LabelValues, float]
+"""Values of the further labels -> value of the series. For a histogram or a summary, the suffix of the name
+comes first."""
 
 
-def known_values(value: float | None) -> dict[LabelValues, float]:
+class TracedProbe(NamedTuple):
+    """The probe behind a sample, for an exemplar that leads to PingOne's audit log."""
+
+    transaction_id: str
+    value: float
+    ended_at: float
+
+
+class Series(NamedTuple):
+    """The series of a family.
+
+    Args:
+        values: the value of each.
+        key: values of the first labels, which the series of a target share, the target's name first; empty
+            for series that are not about a target.
+        probes: likewise to `values` -> the probe behind the series.
+    """
+
+    family: Family
+    values: Values
+    key: LabelValues = ()
+    probes: Mapping[LabelValues, TracedProbe] = MappingProxyType({})
+
+
+def known_values(value: float | None) -> Values:
     """Return the one value of a family without further labels; none if it is unknown."""
     return {} if value is None else {(): value}
 
 
-class SeriesFamily(Metric):
-    """A family of one target that makes samples only if they are asked for.
-
-    The text is written from `key` and `values`: prometheus-client's samples take most of the time otherwise.
-    It checks nothing, for our names are valid.
+class BucketCounts:
+    """The state of a histogram: counts per bucket, and the last probe in each.
 
     Args:
-        name: of each series; a counter's ends with `_total`.
-        documentation: its HELP text.
-        kind: gauge or counter; a histogram or a summary has several series names, `name` and a suffix.
-        labels: names of all labels; those of `key` come first, and that of the target before all others.
-        key: values of the labels that all series have in common.
-        values: values of the further labels -> value of the series; for a histogram or a summary the suffix
-            of the series' name comes first.
-        exemplars: likewise -> the probe behind the series.
+        bounds: upper bounds, increasing, without +Inf.
+
+    Attributes:
+        probes: the last probe in each bucket, by the bucket's key among `values`.
     """
 
-    def __init__(
-        self,
-        name: str,
-        documentation: str,
-        kind: str,
-        labels: tuple[str, ...],
-        key: LabelValues,
-        values: Mapping[LabelValues, float],
-        exemplars: Exemplars | None = None,
-    ) -> None:
-        self.series_name = name
-        self.name = name.removesuffix("_total")
-        self.documentation = documentation
-        self.type = kind
-        self.unit = ""
-        self.labels = labels
-        self.key = key
-        self.values = values
-        self.exemplars = exemplars or {}
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+        self.probes: dict[LabelValues, TracedProbe] = {}
 
-    def describe(self, further: LabelValues) -> tuple[str, dict[str, str]]:
-        """Return the name and the labels of the series with these further values."""
-        name = self.series_name
-        if self.type in _SUFFIXED:
-            name, further = name + further[0], further[1:]
-        return name, dict(zip(self.labels, (*self.key, *further), strict=False))
+    def observe(self, value: float, probe: TracedProbe | None = None) -> None:
+        """Count a value into the first bucket with a bound that is not below it."""
+        bucket = bisect_left(self._bounds, value)
+        self._counts[bucket] += 1
+        if probe is not None:
+            self.probes[_keys(self._bounds)[bucket]] = probe
+        self._sum += value
 
-    @property
-    def samples(self) -> list[Sample]:
-        """The samples."""
-        samples = []
-        for further, value in self.values.items():
-            probe = self.exemplars.get(further)
-            exemplar = None if probe is None else probe.exemplar()
-            samples.append(Sample(*self.describe(further), value, exemplar=exemplar))
-        return samples
-
-    @samples.setter
-    def samples(self, samples: list[Sample]) -> None:
-        raise NotImplementedError
+    def values(self) -> Values:
+        """Return the buckets, cumulative, then count and sum."""
+        values: dict[LabelValues, float] = dict(
+            zip(_keys(self._bounds), accumulate(self._counts), strict=True)
+        )
+        return values | {("_count",): sum(self._counts), ("_sum",): self._sum}
 
 
-_SUFFIXED = frozenset({"histogram", "summary"})
-
-
-def target_gauge(target: str, name: str, documentation: str, value: float | None) -> SeriesFamily:
-    """Return a gauge with the label `target` alone; without a series if the value is unknown."""
-    return SeriesFamily(name, documentation, "gauge", ("target",), (target,), known_values(value))
+@lru_cache
+def _keys(bounds: tuple[float, ...]) -> tuple[LabelValues, ...]:
+    """Return the keys of the buckets, which all histograms with these bounds share."""
+    return tuple(("_bucket", bound) for bound in (*map(floatToGoString, bounds), "+Inf"))

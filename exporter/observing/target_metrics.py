@@ -1,6 +1,6 @@
-"""The metrics of one target and journey: outcomes update its state, a scrape collects it as families.
+"""The metrics of one target and journey: outcomes update its state, a scrape collects it as series.
 
-To add a metric, keep its state in `TargetMetrics` and yield its family from one of the `_…_families`.
+To add a metric, declare its family in `families.py`, and return its values from one of the `_…_values`.
 The number of series is bounded by configuration, whatever a provider sends: steps, phases, reasons and
 statuses are closed sets, and HTTP codes beyond a maximum count as `other`. What was not observed is absent.
 The closed sets of a step appear once a probe has reached it; the first step is always reached.
@@ -9,16 +9,19 @@ The closed sets of a step appear once a probe has reached it; the first step is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
-
-from exporter.observing.certificate_metrics import CertificateFacts, signing_key_families
-from exporter.observing.histogram import BucketCounts, LabelValues, TracedProbe
-from exporter.observing.history import Streak
-from exporter.observing.series import SeriesFamily, known_values, target_gauge
+from exporter.observing.families import OF_JOURNEY, OF_TARGET
+from exporter.observing.history import CertificateFacts, Streak
+from exporter.observing.series import (
+    BucketCounts,
+    LabelValues,
+    Series,
+    TracedProbe,
+    Values,
+    known_values,
+)
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
 from exporter.status import MAX_BACKOFF_SECONDS
@@ -69,11 +72,8 @@ _FLOW_STATUSES: Mapping[str, tuple[str, ...]] = {
 """Statuses at steps that do not have the target's own expectation."""
 _EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})
 
-_KEY = ("target", "journey")
-_STEP = (*_KEY, "step")
 
-
-class TargetMetrics(Collector):
+class TargetMetrics:
     """The metrics of one target and journey; `buckets` bounds the durations, in seconds."""
 
     def __init__(self, target: Target, journey: Journey, buckets: Sequence[float]) -> None:
@@ -107,13 +107,23 @@ class TargetMetrics(Collector):
         """Seconds between two probes."""
         return self._timing.interval
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield every family, always all of them and in the same order; empty if nothing was observed."""
-        yield from self._probe_families()
-        yield from self._last_probe_families()
-        yield from self._step_families()
-        yield from self._flow_families()
-        yield from self._target_families()
+    def collect(self) -> Iterator[Series]:
+        """Yield all families, in the order of `families.py`; what was not observed has no values."""
+        probes = {"probes_total": self._failures, "probe_duration_seconds": self._durations.probes}
+        values = {
+            **self._probe_values(),
+            **self._step_values(),
+            **self._flow_values(),
+            **self._timing_values(),
+        }
+        for name, family in OF_JOURNEY.items():
+            yield Series(family, values.get(name, {}), self._key, probes.get(name, {}))
+        info, *others = OF_TARGET.items()
+        labels = self._info_labels() if self._describes_target else {}
+        yield Series(info[1]._replace(labels=tuple(labels)), {tuple(labels.values()): 1} if labels else {})
+        known = self._target_values()
+        for name, family in others:
+            yield Series(family, known_values(known.get(name)), self._key[:1])
 
     def observe(self, outcome: Outcome) -> None:
         """Record a finished probe."""
@@ -167,7 +177,7 @@ class TargetMetrics(Collector):
         if _rate_scopes(before, self._journey) != _rate_scopes(target, self._journey):
             self._backoff_until = None  # the provider that asked for it is no longer probed
         if _endpoints(before) != _endpoints(target):
-            self._certificates.forget()
+            self._certificates = CertificateFacts()
             self._kind = None
         # Statuses that were expected but never seen go, or many reloads would add up.
         seen = {key: count for key, count in self._statuses.items() if count}
@@ -214,231 +224,85 @@ class TargetMetrics(Collector):
             self._statuses[status] = self._statuses.get(status, 0) + 1
         self._error_codes.update((step, code) for code in record.error_codes)
 
-    def _gauge(
-        self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
-    ) -> Metric:
-        """Return a gauge of this target and journey; `values` are by the values of the further labels."""
-        return SeriesFamily(name, documentation, "gauge", (*_KEY, *labels), self._key, values)
-
-    def _counter(
-        self, name: str, documentation: str, values: Mapping[LabelValues, float], *labels: str
-    ) -> Metric:
-        """Return a counter of this target and journey; arguments as for `_gauge`."""
-        return SeriesFamily(name, documentation, "counter", (*_KEY, *labels), self._key, values)
-
-    def _probe_families(self) -> Iterator[Metric]:
-        yield SeriesFamily(
-            "pingone_flow_probes_total",
-            "Probes completed, by reason and fault.",
-            "counter",
-            (*_KEY, "reason", "fault"),
-            self._key,
-            {**(_NO_LISTED_PROBES if self._is_listed else _NO_PROBES[self._journey]), **self._probes},
-            self._failures,
-        )
-        yield SeriesFamily(
-            "pingone_flow_probe_duration_seconds",
-            "Duration of successful probes in seconds.",
-            "histogram",
-            (*_KEY, "le"),
-            self._key,
-            self._durations.values(),
-            self._durations.probes,
-        )
-        yield self._counter(
-            "pingone_flow_probes_slow_total",
-            "Successful probes that took longer than the latency objective.",
-            {(): self._slow},
-        )
-        yield self._counter(
-            "pingone_flow_exporter_probes_skipped_total",
-            "Scheduled probes skipped, by cause.",
-            {**_NO_SKIPS, **self._skipped},
-            "cause",
-        )
-
-    def _last_probe_families(self) -> Iterator[Metric]:
+    def _probe_values(self) -> dict[str, Values]:
         last, streak = self._last, self._streak
-        yield self._gauge(
-            "pingone_flow_probe_success",
-            "Whether the last probe succeeded: 1 or 0.",
-            {} if last is None else {(): last.success},
-        )
-        yield self._gauge(
-            "pingone_flow_probe_last_result_info",
-            "Result of the last probe: where it ended, why, and which side is at fault; always 1.",
-            {} if last is None else {(last.step, last.phase, last.reason, last.fault, last.side): 1},
-            *("step", "phase", "reason", "fault", "side"),
-        )
-        yield self._gauge(
-            "pingone_flow_probe_last_run_timestamp_seconds",
-            "Unix time at which the last probe ended.",
-            known_values(None if last is None else last.ended_at),
-        )
-        yield self._gauge(
-            "pingone_flow_probe_last_success_timestamp_seconds",
-            "Unix time at which the last successful probe ended.",
-            known_values(self._last_success),
-        )
-        yield self._gauge(
-            "pingone_flow_probe_consecutive_failures",
-            "Failed probes since the last success; those with fault quota, exporter or account do not count.",
-            {} if streak.failing is None else {(): streak.length if streak.failing else 0},
-        )
-        yield self._gauge(
-            "pingone_flow_probe_state_change_timestamp_seconds",
-            "Unix time of the last change between succeeding and failing.",
-            known_values(streak.since),
-        )
+        failures = streak.length if streak.failing else 0
+        values: dict[str, Values] = {
+            "probes_total": {
+                **(_NO_LISTED_PROBES if self._is_listed else _NO_PROBES[self._journey]),
+                **self._probes,
+            },
+            "probe_duration_seconds": self._durations.values(),
+            "probes_slow_total": {(): self._slow},
+            "exporter_probes_skipped_total": {**_NO_SKIPS, **self._skipped},
+            "probe_last_success_timestamp_seconds": known_values(self._last_success),
+            "probe_consecutive_failures": known_values(None if streak.failing is None else failures),
+            "probe_state_change_timestamp_seconds": known_values(streak.since),
+        }
+        if last is not None:
+            values["probe_success"] = {(): last.success}
+            result = (last.step, last.phase, last.reason, last.fault, last.side)
+            values["probe_last_result_info"] = {result: 1}
+            values["probe_last_run_timestamp_seconds"] = {(): last.ended_at}
+        return values
 
-    def _step_families(self) -> Iterator[Metric]:
-        last, records = self._last, () if self._last is None else self._last.steps
-        yield SeriesFamily(
-            "pingone_flow_step_duration_seconds",
-            "Duration of completed phases in seconds, over all probes.",
-            "summary",
-            (*_STEP, "phase"),
-            self._key,
-            self._phases,
-        )
+    def _step_values(self) -> dict[str, Values]:
+        last = self._last
+        records = last.steps if last else ()
         timed = () if last is None or last.stalled else records
-        yield self._gauge(
-            "pingone_flow_step_last_duration_seconds",
-            "Duration of each completed phase of the last probe in seconds.",
-            {(r.step, phase): seconds for r in timed for phase, seconds in r.phases.items()},
-            *("step", "phase"),
-        )
-        yield self._counter(
-            "pingone_flow_http_responses_total",
-            "HTTP responses by status code.",
-            self._responses,
-            *("step", "code"),
-        )
-        yield self._gauge(
-            "pingone_flow_http_status_code",
-            "HTTP status code of the last probe's response; absent if there was none.",
-            {(r.step,): r.http_status_code for r in records if r.http_status_code is not None},
-            "step",
-        )
-        yield self._counter(
-            "pingone_flow_error_codes_total",
-            "OAuth and PingOne error codes received; OTHER counts those outside the known list.",
-            self._error_codes,
-            *("step", "code"),
-        )
-        yield self._gauge(
-            "pingone_flow_tls_certificate_expiry_timestamp_seconds",
-            "Unix time at which the provider's leaf certificate expires; as last seen, even if refused.",
-            self._certificates.leaf,
-            "step",
-        )
-        yield self._gauge(
-            "pingone_flow_tls_chain_expiry_timestamp_seconds",
-            "Unix time at which the first certificate of the chain that was sent expires; absent if unknown.",
-            self._certificates.chain,
-            "step",
-        )
+        return {
+            "step_duration_seconds": self._phases,
+            "step_last_duration_seconds": {
+                (r.step, phase): t for r in timed for phase, t in r.phases.items()
+            },
+            "http_responses_total": self._responses,
+            "http_status_code": _by_step((r.step, r.http_status_code) for r in records),
+            "error_codes_total": self._error_codes,
+            "tls_certificate_expiry_timestamp_seconds": self._certificates.leaf,
+            "tls_chain_expiry_timestamp_seconds": self._certificates.chain,
+        }
 
-    def _flow_families(self) -> Iterator[Metric]:
-        records = () if self._last is None else self._last.steps
-        yield self._counter(
-            "pingone_flow_statuses_total",
-            "Flow statuses received; UNKNOWN counts those outside the known list.",
-            self._statuses,
-            *("step", "status"),
-        )
+    def _flow_values(self) -> dict[str, Values]:
+        records = self._last.steps if self._last else ()
         current = {r.step: self._status_label(r.flow_status) for r in records if r.flow_status is not None}
-        yield self._gauge(
-            "pingone_flow_status",
-            "Whether the last probe received this flow status: 1 or 0.",
-            {
+        own = [r for r in records if not self._is_listed or side_of(r.step) is Side.SOURCE]
+        skewed = [r for r in own if r.clock_skew is not None and r.clock_skew_error is not None]
+        return {
+            "statuses_total": self._statuses,
+            "status": {
                 (step, status): current.get(step) == status
                 for (step, status), count in self._statuses.items()
                 if self._last is not None and (count or status in self.target.expected_statuses)
             },
-            *("step", "status"),
-        )
-        if self._is_listed:
-            records = tuple(r for r in records if side_of(r.step) is Side.SOURCE)
-        yield self._gauge(
-            "pingone_flow_contract_check",
-            "Whether the last probe's flow passed the check: 1 or 0; absent if the check did not apply.",
-            {(r.step, check): passed for r in records for check, passed in r.checks.items()},
-            *("step", "check"),
-        )
-        yield self._gauge(
-            "pingone_flow_lifetime_seconds",
-            "Seconds from createdAt to expiresAt of the last probe's flow.",
-            {(r.step,): r.lifetime for r in records if r.lifetime is not None},
-            "step",
-        )
-        skews = [
-            (r.step, r.clock_skew, r.clock_skew_error)
-            for r in records
-            if r.clock_skew is not None and r.clock_skew_error is not None
-        ]
-        yield self._gauge(
-            "pingone_flow_clock_skew_seconds",
-            "Provider's clock minus the exporter's in seconds, by the last probe's flow.",
-            {(step,): skew for step, skew, _ in skews},
-            "step",
-        )
-        yield self._gauge(
-            "pingone_flow_clock_skew_error_seconds",
-            "Maximum error of the clock skew in seconds, in either direction.",
-            {(step,): error for step, _, error in skews},
-            "step",
-        )
+            "contract_check": {(r.step, check): passed for r in own for check, passed in r.checks.items()},
+            "lifetime_seconds": _by_step((r.step, r.lifetime) for r in own),
+            "clock_skew_seconds": _by_step((r.step, r.clock_skew) for r in skewed),
+            "clock_skew_error_seconds": _by_step((r.step, r.clock_skew_error) for r in skewed),
+        }
 
-    def _target_families(self) -> Iterator[Metric]:
-        target = self.target
-        labels = self._info_labels() if self._describes_target else {}
-        info = GaugeMetricFamily(
-            "pingone_flow_target_info",
-            "Environments, hosts and identity provider of the target, with your own labels; always 1.",
-            labels=tuple(labels),
-        )
-        if labels:
-            info.add_metric(tuple(labels.values()), 1)
-        yield info
-        yield self._gauge(
-            "pingone_flow_target_last_step_info",
-            "Last step that the settings of the target ask for; always 1.",
-            {(target.last_step(self._journey),): 1},
-            "step",
-        )
-        yield self._gauge(
-            "pingone_flow_target_interval_seconds", "Seconds between two probes.", {(): self._timing.interval}
-        )
-        yield self._gauge(
-            "pingone_flow_target_timeout_seconds",
-            "Seconds that a whole probe may take.",
-            {(): self._timing.timeout},
-        )
-        yield self._gauge(
-            "pingone_flow_target_latency_objective_seconds",
-            "Seconds above which a successful probe counts as slow.",
-            {(): self._timing.latency_objective},
-        )
-        signs_on = self._journey is Journey.FEDERATION and target.user is not None
-        yield target_gauge(
-            target.name,
-            "pingone_flow_sign_on_suspended",
-            "Whether lock-out protection suspends sign-on: 1 or 0; absent without a test account.",
-            self._suspended if signs_on else None,
-        )
-        yield target_gauge(
-            target.name,
-            "pingone_flow_secret_expiry_timestamp_seconds",
-            "Unix time at which the client secret of the federation expires, by the settings.",
-            target.secret_expires if self._describes_target else None,
-        )
-        yield from signing_key_families(target.name, self._certificates.discovery)
-        yield self._gauge(
-            "pingone_flow_backoff_until_timestamp_seconds",
-            "Unix time until which probes are paused after a rate limit; absent if they are not.",
-            known_values(self._backoff_until),
-        )
+    def _timing_values(self) -> dict[str, Values]:
+        return {
+            "target_last_step_info": {(self.target.last_step(self._journey),): 1},
+            "target_interval_seconds": {(): self._timing.interval},
+            "target_timeout_seconds": {(): self._timing.timeout},
+            "target_latency_objective_seconds": {(): self._timing.latency_objective},
+            "backoff_until_timestamp_seconds": known_values(self._backoff_until),
+        }
+
+    def _target_values(self) -> dict[str, float | None]:
+        signs_on = self._journey is Journey.FEDERATION and self.target.user is not None
+        known: dict[str, float | None] = {
+            "sign_on_suspended": self._suspended if signs_on else None,
+            "secret_expiry_timestamp_seconds": self.target.secret_expires if self._describes_target else None,
+        }
+        if (found := self._certificates.discovery) is not None:
+            known |= {
+                "signing_keys": found.signing_keys,
+                "signing_keys_hash": found.signing_keys_hash,
+                "metadata_hash": found.metadata_hash,
+                "signing_key_certificate_expiry_timestamp_seconds": found.certificate_expiry,
+            }
+        return known
 
     @property
     def _describes_target(self) -> bool:
@@ -462,6 +326,10 @@ class TargetMetrics(Collector):
             **dict(target.labels),
         }
         return {name: value for name, value in labels.items() if value}
+
+
+def _by_step(found: Iterable[tuple[str, float | None]]) -> Values:
+    return {(step,): value for step, value in found if value is not None}
 
 
 @cache
