@@ -23,6 +23,7 @@ from prometheus_client import ProcessCollector
 
 import exporter.probing.probe
 import exporter.probing.transport
+import exporter.serving.overview
 from exporter.daemon import Daemon
 from exporter.internal_errors import Part
 from exporter.observing import History, Metrics
@@ -114,6 +115,7 @@ class Run:
         watching: its outcomes.
         metrics: its last page.
         statuses: the status codes of other pages.
+        texts: their texts.
         bugs: its log lines about bugs.
         log: its whole log.
     """
@@ -121,6 +123,7 @@ class Run:
     watching: Watching
     metrics: Samples
     statuses: dict[str, int]
+    texts: dict[str, str]
     bugs: list[dict[str, str]]
     log: str
 
@@ -144,7 +147,9 @@ def ran(settings: Config, *pages: str, reload: bool = False, wait_for: Part | No
         daemon = Daemon(settings, observers=[watching])
         async with daemon.running(sockets), httpx.AsyncClient(base_url=url, trust_env=False) as client:
             await watching.more(ENOUGH)
-            found["statuses"] = {page: (await client.get(page)).status_code for page in pages}
+            responses = {page: await client.get(page) for page in pages}
+            found["statuses"] = {page: response.status_code for page, response in responses.items()}
+            found["texts"] = {page: response.text for page, response in responses.items()}
             if reload:
                 found["statuses"]["reload"] = (await client.post("/-/reload")).status_code
             await watching.more(ENOUGH)
@@ -264,6 +269,26 @@ def test_a_page_that_fails_is_an_error_of_that_page_alone(
     assert list(run.statuses.values()) == [500, 500, 200, 200, 200]
     assert run.metrics.total(ERRORS, part=Part.PAGE) == 2.0
     assert [(line["part"], line["path"]) for line in run.bugs] == [("page", f"/targets/{BROKEN}")]
+
+
+@pytest.mark.parametrize("part", ["health", "warnings"])
+def test_a_line_of_the_overview_that_fails_is_the_name_of_its_target_alone(
+    settings: Config, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """One part decides where the line is, the other is shown in it."""
+    breaking(monkeypatch, exporter.serving.overview, part)
+    run = ran(settings, "/", "/?q=name:o", f"/targets/{BROKEN}")
+    assert list(run.statuses.values()) == [200, 200, 200]
+    for page in ("/", "/?q=name:o"):
+        assert f'<a href="targets/{BROKEN}">' in run.texts[page]
+        assert f'<a href="targets/{GOOD}">' in run.texts[page]
+    if part == "warnings":
+        for page in ("/", "/?q=name:o"):
+            assert run.texts[page].count("could not be rendered: a bug in the exporter; see its log") == 1
+    else:
+        assert "1 of 2 federations healthy, 1 inconclusive because of the exporter itself." in run.texts["/"]
+    assert run.metrics.total(ERRORS, part=Part.PAGE) == 2.0
+    assert [(line["part"], line["target"]) for line in run.bugs] == [("page", BROKEN)]
 
 
 def test_a_reload_that_fails_stops_no_probe(settings: Config, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,17 @@ from dataclasses import fields
 from typing import Any
 
 from exporter.expiry import expiries
+from exporter.internal_errors import InternalErrors
 from exporter.outcome import Outcome, as_json, rfc3339
 from exporter.serving.headline import headline
-from exporter.serving.health import health
+from exporter.serving.health import Health, health
 from exporter.serving.overview import (
     MAX_EXPIRIES,
     StatusSource,
     YieldIfDue,
     by_target,
     matching,
+    paced,
     pop_all,
     worst_first,
 )
@@ -27,19 +29,19 @@ from exporter.target import Journey
 _COMPACT = (",", ":")
 
 
-async def targets_as_json(source: StatusSource, query: str = "") -> bytes:
+async def targets_as_json(source: StatusSource, errors: InternalErrors, query: str = "") -> bytes:
     """Return every target and journey with its last outcome, worst first; with a filter those that match it.
 
     The rest of the document is about all targets, whatever the filter.
     """
     now, yield_if_due = source.now(), source.start_work()
-    statuses, egress = await worst_first(source, now, yield_if_due), source.egress()
-    rows = await by_target(statuses, now, yield_if_due)
-    soonest = expiries(statuses)[:MAX_EXPIRIES]
+    rows, egress = await worst_first(source, now, yield_if_due, errors), source.egress()
+    targets = await by_target(rows, yield_if_due)
+    soonest = expiries(row.status for row in rows)[:MAX_EXPIRIES]
     await yield_if_due()
     head = {
         "generated_at": rfc3339(now),
-        "headline": headline(rows, now, egress),
+        "headline": headline(targets, now, egress),
         **_egress(egress),
         "expires_next": [_members(expiry) for expiry in soonest],
         "destinations": [_members(destination) for destination in source.destinations()],
@@ -47,11 +49,12 @@ async def targets_as_json(source: StatusSource, query: str = "") -> bytes:
     }
     await yield_if_due()
     if query:
-        names = {row.status.target.name for row in await matching(rows, query, yield_if_due)}
-        statuses = [status for status in statuses if status.target.name in names]
-    del rows
+        names = {row.status.target.name for row in await matching(targets, query, yield_if_due)}
+        rows = [row for row in rows if row.status.target.name in names]
+    del targets
     body = _open(head, "targets")
-    await _append_array(body, (_status(status, now, source) for status in pop_all(statuses)), yield_if_due)
+    elements = (_status(row.status, row.health, source) for row in pop_all(rows))
+    await _append_array(body, elements, yield_if_due)
     return bytes(body + b"}\n")
 
 
@@ -62,7 +65,7 @@ async def target_as_json(histories: Sequence[TargetHistory], source: StatusSourc
     body = _open({"generated_at": rfc3339(now), **_egress(source.egress()), "target": name}, "journeys")
     for number, history in enumerate(histories):
         body += b"," if number else b"["
-        body += _open(_status(history.status, now, source), "recent")
+        body += _open(_status(history.status, health(history.status, now), source), "recent")
         await _append_array(body, map(as_json, history.recent), yield_if_due)
         body += b',"failures":'
         await _append_array(body, map(as_json, history.failures), yield_if_due)
@@ -79,10 +82,9 @@ async def _append_array(
     body: bytearray, elements: Iterable[dict[str, Any]], yield_if_due: YieldIfDue
 ) -> None:
     separator = b"["
-    for element in elements:
+    async for element in paced(elements, yield_if_due):
         body += separator + json.dumps(element, separators=_COMPACT).encode()
         separator = b","
-        await yield_if_due()
     body += b"[]" if separator == b"[" else b"]"
 
 
@@ -105,7 +107,7 @@ def _members(value: object) -> dict[str, Any]:
     return _known(found)
 
 
-def _status(status: TargetStatus, now: float, source: StatusSource) -> dict[str, Any]:
+def _status(status: TargetStatus, standing: Health, source: StatusSource) -> dict[str, Any]:
     external_url = source.external_url()
     suspended = source.suspended(status.target) if status.journey is Journey.FEDERATION else None
     target, cause = status.target, status.decisive if status.failing else None
@@ -127,7 +129,7 @@ def _status(status: TargetStatus, now: float, source: StatusSource) -> dict[str,
         "timeout_seconds": status.timing.timeout,
         "latency_objective_seconds": status.timing.latency_objective,
         "expected_statuses": list(target.expected_statuses),
-        "standing": health(status, now).api,
+        "standing": standing.api,
         "state": None if status.failing is None else "failing" if status.failing else "succeeding",
         "unstable": status.unstable or None,
         "since": _time(status.since),

@@ -89,19 +89,19 @@ def create_app(
         security: users, rate limit and headers; None for an open port.
         errors: counts and logs our own bugs.
     """
-    security = security or PortSecurity()
+    security, errors = security or PortSecurity(), errors or InternalErrors()
     routes = [
         Route("/metrics", _metrics(metrics)),
         Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
         Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
         Route("/-/reload", _reload(reload, statuses.external_url), methods=["POST"]),
-        *_pages(statuses),
+        *_pages(statuses, errors),
     ]
     app = Starlette(
         routes=routes,
         middleware=[
             Middleware(HeadersMiddleware, security),
-            Middleware(ErrorMiddleware, errors or InternalErrors()),
+            Middleware(ErrorMiddleware, errors),
             Middleware(PrefixMiddleware, routes, statuses.external_url),
             Middleware(AuthMiddleware, security),
             Middleware(
@@ -199,10 +199,10 @@ def _host(origin: str) -> str | None:
         return None
 
 
-def _pages(source: StatusSource) -> list[Route]:
+def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
     """Return the routes of the overview, the targets, the API and the runbooks."""
     warm_up_templates()
-    overview = Overview(source)
+    overview = Overview(source, errors)
 
     async def overview_html(request: Request) -> Response:
         return OneTimeResponse(await overview.page(_query(request)), headers=_HTML)
@@ -214,7 +214,9 @@ def _pages(source: StatusSource) -> list[Route]:
         return OneTimeResponse(await target_page(histories, source), headers=_HTML)
 
     async def all_json(request: Request) -> Response:
-        return OneTimeResponse(await targets_as_json(source, _query(request)), media_type="application/json")
+        return OneTimeResponse(
+            await targets_as_json(source, errors, _query(request)), media_type="application/json"
+        )
 
     async def target_json(request: Request) -> Response:
         histories = source.history(request.path_params["name"])

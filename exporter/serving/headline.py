@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from exporter.reasons import Fault
-from exporter.serving.health import Health, Row, is_old_failure, likely_fault
+from exporter.serving.health import Health, Row, is_old_failure
 from exporter.serving.texts import FAULT_LABELS, clock
 from exporter.status import EgressStatus, TargetStatus
 
@@ -20,7 +20,11 @@ def headline(rows: Sequence[Row], now: float, egress: EgressStatus | None = None
     unstable = [row for row in rows if row.health is Health.UNSTABLE]
     if not rows:
         text = "No federations are watched here."
-    elif failing and egress is not None and has_no_network(_statuses(rows), egress):
+    elif (
+        failing
+        and egress is not None
+        and has_no_network((one for row in rows for one in row.statuses), egress)
+    ):
         return (
             "The exporter has no network access: its own egress check has been failing since "
             f"{clock(egress.since, now)}. {len(failing)} of {len(rows)} federations failing, which says "
@@ -38,10 +42,6 @@ def headline(rows: Sequence[Row], now: float, egress: EgressStatus | None = None
 def has_no_network(statuses: Iterable[TargetStatus], egress: EgressStatus) -> bool:
     """Return whether no target has responded since the egress check began to fail."""
     return not egress.up and not any(_responded(status, egress.since) for status in statuses)
-
-
-def _statuses(rows: Iterable[Row]) -> Iterable[TargetStatus]:
-    return (status for row in rows for status in (row.status, *row.others))
 
 
 def _responded(status: TargetStatus, since: float) -> bool:
@@ -73,7 +73,7 @@ def _trouble(
 
 def _cause(rows: Iterable[Row]) -> str:
     """Return the faults of targets, the most frequent first, with their numbers if there are several."""
-    faults = Counter(fault for row in rows if (fault := likely_fault(row.status)) is not None)
+    faults = Counter(row.fault for row in rows if row.fault is not None)
     if len(faults) == 1:
         return FAULT_LABELS[next(iter(faults))]
     return ", ".join(f"{FAULT_LABELS[fault]} ({number})" for fault, number in faults.most_common())

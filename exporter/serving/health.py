@@ -42,11 +42,17 @@ _SEVERITY = {health: number for number, health in enumerate(Health)}
 
 
 class Row(NamedTuple):
-    """A target as listed: the status and health of its worst journey, and its other journeys."""
+    """A target as listed: its worst journey, with health and likely fault, and its other journeys."""
 
     status: TargetStatus
     health: Health
+    fault: Fault | None = None
     others: tuple[TargetStatus, ...] = ()
+
+    @property
+    def statuses(self) -> tuple[TargetStatus, ...]:
+        """The status of each journey."""
+        return self.status, *self.others
 
 
 def health(status: TargetStatus, now: float) -> Health:
@@ -82,13 +88,13 @@ def is_old_failure(status: TargetStatus, now: float) -> bool:
     return confirmed and now - (status.since or 0.0) > _DAY
 
 
-def severity(status: TargetStatus, now: float) -> tuple[int, int, float, str]:
+def severity(row: Row, now: float) -> tuple[int, int, float, str]:
     """Return a sort key, worst first: confirmed failures, then unconfirmed ones, then those of days ago."""
-    current = health(status, now)
-    if current is not Health.FAILING:
-        return _SEVERITY[current], 0, 0.0, status.target.name
+    status = row.status
+    if row.health is not Health.FAILING:
+        return _SEVERITY[row.health], 0, 0.0, status.target.name
     urgency = 2 if is_old_failure(status, now) else int(status.consecutive < CONFIRMED_FAILURES)
-    return _SEVERITY[current], urgency, status.since or 0.0, status.target.name
+    return _SEVERITY[row.health], urgency, status.since or 0.0, status.target.name
 
 
 def likely_fault(status: TargetStatus) -> Fault | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from exporter.expiry import expiries
+from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
@@ -41,6 +43,7 @@ MIN_TARGETS_OF_HOST = 5
 """So many targets that fail alike on one host are one line."""
 MAX_EXPIRIES = 5
 
+_TROUBLE = frozenset({Health.FAILING, Health.UNSTABLE})
 _ORDINARY = frozenset({Health.NEW, Health.HEALTHY})
 
 
@@ -101,8 +104,8 @@ class HealthGroup(NamedTuple):
 class Overview:
     """Renders the overview; caches the sparklines, since few change between two requests."""
 
-    def __init__(self, source: StatusSource) -> None:
-        self._source = source
+    def __init__(self, source: StatusSource, errors: InternalErrors) -> None:
+        self._source, self._errors = source, errors
         self._sparklines: dict[tuple[str, Journey], tuple[tuple[Point, ...], Markup]] = {}
         self._all = SingleFlight(self._render)
         self._one_filter_at_a_time = asyncio.Lock()
@@ -119,20 +122,20 @@ class Overview:
 
     async def worst(self) -> Health:
         """Return the health of the worst target."""
-        now = self._source.now()
-        statuses = await worst_first(self._source, now, self._source.start_work())
-        return health(statuses[0], now) if statuses else Health.NEW
+        source = self._source
+        rows = await worst_first(source, source.now(), source.start_work(), self._errors)
+        return rows[0].health if rows else Health.NEW
 
     async def _render(self, query: str = "") -> bytes:
         source, now, yield_if_due = self._source, self._source.now(), self._source.start_work()
-        rows = await by_target(await worst_first(source, now, yield_if_due), now, yield_if_due)
+        rows = await by_target(await worst_first(source, now, yield_if_due, self._errors), yield_if_due)
         values = {
             "headline": headline(rows, now, source.egress()),
             "title": _title(rows),
             "badge": (rows[0].health if rows else Health.NEW).badge,
             "counts": Counter(row.health for row in rows),
             "total": len(rows),
-            "expiries": expiries(row_status for row in rows for row_status in (row.status, *row.others)),
+            "expiries": expiries(status for row in rows for status in row.statuses),
         }
         await yield_if_due()
         known = {(row.status.target.name, row.status.journey) for row in rows}
@@ -166,8 +169,16 @@ class Overview:
             status_page=source.status_page(),
             sparkline=self._sparkline,
             warnings=warnings,
-            likely_fault=likely_fault,
+            guarded=self._guarded,
         )
+
+    def _guarded(self, line: Callable[[Row], str], name_alone: Callable[[Row], str], row: Row) -> str:
+        """Render the line of a target; a bug that shows there costs no other target its line."""
+        try:
+            return line(row)
+        except Exception as error:  # noqa: BLE001  whatever it is
+            self._errors.report(Part.PAGE, "cannot render a target", error, target=row.status.target.name)
+            return name_alone(row)
 
     def _sparkline(self, status: TargetStatus) -> Markup:
         key = status.target.name, status.journey
@@ -188,37 +199,47 @@ def root_path(external_url: str | None) -> str:
     return f"{path}/" if path else ""
 
 
-async def worst_first(source: StatusSource, now: float, yield_if_due: YieldIfDue) -> list[TargetStatus]:
-    """Return every target and journey, worst first."""
-    ranked = []
-    for status in source.statuses():
-        ranked.append((severity(status, now), status))
+async def paced(values: Iterable[T], yield_if_due: YieldIfDue) -> AsyncIterator[T]:
+    """Yield values; in between, the event loop may run."""
+    for value in values:
+        yield value
         await yield_if_due()
-    ranked.sort(key=itemgetter(0))
+
+
+async def worst_first(
+    source: StatusSource, now: float, yield_if_due: YieldIfDue, errors: InternalErrors
+) -> list[Row]:
+    """Return a row for each target and journey, worst first."""
+    rows = [_rated(status, now, errors) async for status in paced(source.statuses(), yield_if_due)]
+    rows.sort(key=partial(severity, now=now))
     await yield_if_due()
-    return [status for _, status in ranked]
-
-
-async def by_target(statuses: Iterable[TargetStatus], now: float, yield_if_due: YieldIfDue) -> list[Row]:
-    """Return one row for each target, in the order of their first journeys."""
-    journeys: defaultdict[str, list[TargetStatus]] = defaultdict(list)
-    for status in statuses:
-        journeys[status.target.name].append(status)
-    rows = []
-    for worst, *others in journeys.values():
-        rows.append(Row(worst, health(worst, now), tuple(others)))
-        await yield_if_due()
     return rows
+
+
+def _rated(status: TargetStatus, now: float, errors: InternalErrors) -> Row:
+    try:
+        kind = health(status, now)
+        return Row(status, kind, likely_fault(status) if kind in _TROUBLE else None)
+    except Exception as error:  # noqa: BLE001  a bug that shows with one target costs no other its row
+        errors.report(Part.PAGE, "cannot render a target", error, target=status.target.name)
+        return Row(status, Health.INCONCLUSIVE)
+
+
+async def by_target(rows: Iterable[Row], yield_if_due: YieldIfDue) -> list[Row]:
+    """Return one row for each target, in the order of their first journeys."""
+    journeys: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        journeys[row.status.target.name].append(row)
+    return [
+        worst._replace(others=tuple(other.status for other in others))
+        async for worst, *others in paced(journeys.values(), yield_if_due)
+    ]
 
 
 async def matching(rows: Iterable[Row], query: str, yield_if_due: YieldIfDue) -> list[Row]:
     """Return the rows that match a filter."""
-    terms, found = parse_filter(query), []
-    for row in rows:
-        if matches(row, terms):
-            found.append(row)
-        await yield_if_due()
-    return found
+    terms = parse_filter(query)
+    return [row async for row in paced(rows, yield_if_due) if matches(row, terms)]
 
 
 def pop_all(values: list[T]) -> Iterator[T]:

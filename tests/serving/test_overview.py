@@ -69,6 +69,14 @@ def test_the_headline_is_the_heading_and_the_title_counts_failures() -> None:
     assert overview(good()).texts[0] == "pingone-flow-exporter"
 
 
+def test_a_target_that_cannot_be_rendered_is_inconclusive_and_has_its_name() -> None:
+    broken = good("b", points=((1.0, "a fault that does not exist"),))
+    document = overview(bad("a"), broken, good("c"))
+    assert names(document) == ["a", "b", "c"]
+    assert "inconclusive b could not be rendered: a bug in the exporter; see its log" in document.text
+    assert "1 failing, 1 inconclusive, 1 healthy." in document.text
+
+
 def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
     document = overview(
         good("a"), good("b"), bad("c"), slow("d"), a_status(target=a_target(name="e")), unstable("f")
