@@ -37,12 +37,6 @@ _URI = re.compile(
 )
 _UNSUPPORTED_PROXIES = frozenset({"https", "socks", "socks4", "socks4a", "socks5", "socks5h"})
 
-_INVALID_DOMAIN = "invalid domain; use a host without scheme and path, e.g. login.example.com"
-_INVALID_LISTEN_ADDRESS = "invalid listen address; use host:port, e.g. :9988, 127.0.0.1:9988 or [::1]:9988"
-_INVALID_URI = "invalid absolute URI; use e.g. https://app.example.com/callback"
-_INVALID_PROXY = "invalid proxy URL; use e.g. http://proxy.example.com:3128"
-_INVALID_CHECK_URL = "invalid http or https URL; use e.g. https://www.example.com/"
-
 
 @dataclass(frozen=True, slots=True)
 class AuthServer:
@@ -104,8 +98,7 @@ def parse_auth_url(text: str) -> AuthServer:
     """Parse the base URL of environments: host in lower case, default port and trailing slash dropped."""
     url, absolute = _parse_base_url(text, "https://auth.pingone.eu")
     path = url.split("/")[3:]
-    if path[-1:] == ["as"] or path[-2:] == ["as", "authorize"]:
-        raise ValueError(ENDS_IN_ENVIRONMENT)
+    _require(path[-1:] != ["as"] and path[-2:] != ["as", "authorize"], ENDS_IN_ENVIRONMENT)
     return AuthServer(url, absolute=absolute)
 
 
@@ -120,11 +113,10 @@ def check_link_template(text: str) -> str:
     invalid = f"invalid URL template; use e.g. {example}"
     match = _match(_URL, text, invalid)
     _match(_LINK, match["path"] + match["rest"], invalid)
-    if "@" in match["authority"]:
-        raise ValueError(f"must not contain a user or password; use e.g. {example}")
+    _require("@" not in match["authority"], f"must not contain a user or password; use e.g. {example}")
     _parse_authority(match["authority"], match["scheme"].lower(), invalid)
-    if TARGET_PLACEHOLDER not in match["path"] + match["rest"]:
-        raise ValueError(f"must contain {TARGET_PLACEHOLDER}, which stands for the target's name")
+    has_target = TARGET_PLACEHOLDER in match["path"] + match["rest"]
+    _require(has_target, f"must contain {TARGET_PLACEHOLDER}, which stands for the target's name")
     return text
 
 
@@ -143,13 +135,11 @@ def parse_host(text: str) -> str:
 def _parse_base_url(text: str, example: str) -> tuple[str, bool]:
     invalid = f"invalid base URL; use e.g. {example}"
     match = _match(_URL, text, invalid)
-    if "@" in match["authority"]:
-        raise ValueError(f"must not contain a user or password; use e.g. {example}")
-    if match["rest"]:
-        raise ValueError(f"must not contain a query or fragment; use e.g. {example}")
+    _require("@" not in match["authority"], f"must not contain a user or password; use e.g. {example}")
+    _require(not match["rest"], f"must not contain a query or fragment; use e.g. {example}")
     _match(_PATH, match["path"], invalid)
-    if {".", ".."} & set(match["path"].split("/")):
-        raise ValueError("path must not contain . or .. segments")
+    dots = {".", ".."} & set(match["path"].split("/"))
+    _require(not dots, "path must not contain . or .. segments")
     scheme = match["scheme"].lower()
     authority, absolute = _parse_authority(match["authority"], scheme, invalid)
     return f"{scheme}://{authority}{match['path'].rstrip('/')}", absolute
@@ -157,29 +147,30 @@ def _parse_base_url(text: str, example: str) -> tuple[str, bool]:
 
 def parse_custom_domain(text: str) -> AuthServer:
     """Parse a custom domain, which is always served over https."""
-    authority, absolute = _parse_authority(text, "https", _INVALID_DOMAIN)
+    invalid = "invalid domain; use a host without scheme and path, e.g. login.example.com"
+    authority, absolute = _parse_authority(text, "https", invalid)
     return AuthServer(f"https://{authority}", custom_domain=True, absolute=absolute)
 
 
 def check_redirect_uri(text: str) -> str:
     """Check a redirect URI, which is sent byte for byte (RFC 6749, section 3.1.2)."""
-    if "#" in text:
-        raise ValueError("must not contain a fragment (#)")
-    match = _match(_URI, text, _INVALID_URI)
-    authority = re.match(r"//([^/?]*)", match["rest"])
-    if authority is not None and "@" in authority[1]:
-        raise ValueError("must not contain a user or password")
+    invalid = "invalid absolute URI; use e.g. https://app.example.com/callback"
+    _require("#" not in text, "must not contain a fragment (#)")
+    match = _match(_URI, text, invalid)
+    found = re.match(r"//([^/?]*)", match["rest"])
+    authority = found[1] if found else ""
+    _require("@" not in authority, "must not contain a user or password")
     if match["scheme"].lower() in _DEFAULT_PORTS:
-        _parse_authority(authority[1] if authority else "", match["scheme"].lower(), _INVALID_URI)
+        _parse_authority(authority, match["scheme"].lower(), invalid)
     return text
 
 
 def parse_listen_address(text: str) -> ListenAddress:
     """Parse `host:port`; without a host, all addresses."""
-    match = _match(_AUTHORITY, text, _INVALID_LISTEN_ADDRESS)
-    if match["port"] is None or int(match["port"]) > _MAX_PORT:
-        raise ValueError(_INVALID_LISTEN_ADDRESS)
-    host = _parse_host(match["host"], _INVALID_LISTEN_ADDRESS) if match["host"] else ""
+    invalid = "invalid listen address; use host:port, e.g. :9988, 127.0.0.1:9988 or [::1]:9988"
+    match = _match(_AUTHORITY, text, invalid)
+    _require(match["port"] is not None and int(match["port"]) <= _MAX_PORT, invalid)
+    host = _parse_host(match["host"], invalid) if match["host"] else ""
     return ListenAddress(host.strip("[]"), int(match["port"]))
 
 
@@ -188,56 +179,60 @@ def check_proxy_url(text: str) -> str:
 
     A port is required: 80, 3128 and 8080 are all common, and programs differ in which they assume.
     """
+    example = "http://proxy.example.com:3128"
+    invalid = f"invalid proxy URL; use e.g. {example}"
     scheme, separator, rest = text.partition("://")
-    if separator and scheme.lower() in _UNSUPPORTED_PROXIES:
-        raise ValueError(
-            "https and socks proxies are not supported; use an http proxy, e.g. "
-            "http://proxy.example.com:3128 (it also reaches https targets)"
-        )
-    if scheme.lower() != "http":
-        raise ValueError(_INVALID_PROXY)
+    _require(
+        not separator or scheme.lower() not in _UNSUPPORTED_PROXIES,
+        f"https and socks proxies are not supported; use an http proxy, e.g. {example} "
+        "(it also reaches https targets)",
+    )
+    _require(scheme.lower() == "http", invalid)
     # The last @ of all, even after a slash: what precedes it may be a password that was not encoded.
     credentials, at, address = rest.rpartition("@")
     if at:
         _check_credentials(credentials)
-    match = _match(_URL, f"http://{address}", _INVALID_PROXY)
-    if match["path"] not in {"", "/"} or match["rest"]:
-        raise ValueError("must not contain a path, query or fragment; use e.g. http://proxy.example.com:3128")
-    if _split_authority(match["authority"], _INVALID_PROXY)[1] is None:
-        raise ValueError("port missing; use e.g. http://proxy.example.com:3128")
+    match = _match(_URL, f"http://{address}", invalid)
+    no_path = match["path"] in {"", "/"} and not match["rest"]
+    _require(no_path, f"must not contain a path, query or fragment; use e.g. {example}")
+    _, port = _split_authority(match["authority"], invalid)
+    _require(port is not None, f"port missing; use e.g. {example}")
     return text
 
 
 def _check_credentials(text: str) -> None:
     """Check `user:password`, percent-encoded (RFC 3986, section 3.2.1; RFC 7617, section 2)."""
-    if not _CREDENTIALS.fullmatch(text):
-        raise ValueError("user and password must be percent-encoded, e.g. %40 for @ and %2F for /")
+    encoded = _CREDENTIALS.fullmatch(text)
+    _require(encoded, "user and password must be percent-encoded, e.g. %40 for @ and %2F for /")
     user, colon, _ = text.partition(":")
-    if not user or not colon:
-        raise ValueError("needs both user and password, as in http://user:password@proxy.example.com:3128")
-    if "%3a" in user.lower():
-        raise ValueError("user must not contain a colon (%3A); no proxy can parse it")
+    needed = "needs both user and password, as in http://user:password@proxy.example.com:3128"
+    _require(user and colon, needed)
+    _require("%3a" not in user.lower(), "user must not contain a colon (%3A); no proxy can parse it")
     try:
-        characters = unquote_to_bytes(text).decode()
+        decoded = unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
-        characters = "\0"
-    if any(character < " " or "\x7f" <= character <= "\x9f" for character in characters):
-        raise ValueError("user and password must be UTF-8 without control characters")
+        decoded = "\0"
+    printable = not re.search(r"[\x00-\x1f\x7f-\x9f]", decoded)
+    _require(printable, "user and password must be UTF-8 without control characters")
 
 
 def check_egress_url(text: str) -> str:
     """Check the URL of the egress check; only the trailing dot of its host is dropped."""
-    match = _match(_URL, text, _INVALID_CHECK_URL)
-    if "@" in text:
-        # Also after a slash: there it may end a password that was not encoded, and paths are shown.
-        raise ValueError("must not contain a user or password; write an @ elsewhere as %40")
-    if "#" in text:
-        raise ValueError("must not contain a fragment (#)")
-    _match(_PATH, match["path"], _INVALID_CHECK_URL)
-    _match(_QUERY, match["rest"], _INVALID_CHECK_URL)
+    invalid = "invalid http or https URL; use e.g. https://www.example.com/"
+    match = _match(_URL, text, invalid)
+    # Also after a slash: there an @ may end a password that was not encoded, and paths are shown.
+    _require("@" not in text, "must not contain a user or password; write an @ elsewhere as %40")
+    _require("#" not in text, "must not contain a fragment (#)")
+    _match(_PATH, match["path"], invalid)
+    _match(_QUERY, match["rest"], invalid)
     authority = match["authority"]
-    _split_authority(authority, _INVALID_CHECK_URL)
+    _split_authority(authority, invalid)
     return text.replace(authority, re.sub(r"\.(?=:|$)", "", authority), 1)
+
+
+def _require(holds: object, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
 
 
 def _match(pattern: re.Pattern[str], text: str, invalid: str) -> re.Match[str]:
@@ -264,27 +259,23 @@ def _split_authority(text: str, invalid: str) -> tuple[str, int | None]:
     if match["port"] is None:
         return host, None
     port = int(match["port"])
-    if not 1 <= port <= _MAX_PORT:
-        raise ValueError(invalid)
+    _require(1 <= port <= _MAX_PORT, invalid)
     return host, port
 
 
 def _parse_host(text: str, invalid: str) -> str:
     """Return a host in lower case, without the trailing dot of an absolute name."""
-    if not text.isascii():
-        raise ValueError("host must be ASCII; write it in punycode, e.g. xn--bcher-kva.example")
+    _require(text.isascii(), "host must be ASCII; write it in punycode, e.g. xn--bcher-kva.example")
     host = text.lower()
+    name = host.removesuffix(".")
+    labels = name.split(".")
     try:
         if host.startswith("["):
-            if "%" in host:
-                raise ValueError(invalid)
+            _require("%" not in host, invalid)
             return f"[{IPv6Address(host[1:-1]).compressed}]"
-        name = host.removesuffix(".")
-        labels = name.split(".")
         if labels[-1].isdigit():
             return str(IPv4Address(host))
     except AddressValueError:
         raise ValueError(invalid) from None
-    if len(name) > _MAX_HOST_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError(invalid)
+    _require(len(name) <= _MAX_HOST_LENGTH and all(map(_LABEL.fullmatch, labels)), invalid)
     return name

@@ -37,7 +37,7 @@ ENV_FILE = ".env"
 _MAX_ENV_FILE_BYTES = 8 * 1024 * 1024
 _MAX_JSON_DEPTH = 20
 _JSON_EXAMPLE = 'use e.g. {"emea": {"client_id": "..."}}'
-_QUOTES = ("'", '"')
+_IN_QUOTES = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 _QUOTED = "value is enclosed in quotes; remove them (docker --env-file keeps quotes)"
 _UNDEFINED = "refers to an undefined ${NAME}; define it, or enclose the value in single quotes"
 _SINGLE_QUOTED = re.compile(r"""\s*(?:export\s+)?(?:'[^']+'|[^=\#\s]+)[^\S\r\n]*=[^\S\r\n]*'""")
@@ -46,17 +46,14 @@ _SINGLE_QUOTED = re.compile(r"""\s*(?:export\s+)?(?:'[^']+'|[^=\#\s]+)[^\S\r\n]*
 def read_environment(environ: Mapping[str, str]) -> list[RawSettings]:
     """Read the environment: its variables, then the weaker JSON of FLOW_EXPORTER_TARGETS."""
     variables: list[tuple[str, str]] = []
-    quoted = RawSettings()
+    errors: list[InvalidSetting] = []
     # Sorted, so that "first" in an error does not depend on the order of the environment.
     for name, value in sorted(environ.items()):
-        stripped = value.strip()
-        if is_setting(name) and len(stripped) > 1 and stripped[0] in _QUOTES and stripped[0] == stripped[-1]:
-            quoted.error(Location(name), _QUOTED)
-            value = stripped[1:-1]  # noqa: PLW2901  so that what is inside is checked, too
-        variables.append((name, value))
-    sources = read_variables(variables)
-    sources[0].errors += quoted.errors
-    return sources
+        quoted = _IN_QUOTES.fullmatch(value.strip())
+        if quoted and is_setting(name):
+            errors.append(Location(name).error(_QUOTED))
+        variables.append((name, quoted[2] if quoted else value))  # what is inside is checked, too
+    return read_variables(variables, errors=errors)
 
 
 def read_env_file(directory: Path, environ: Mapping[str, str]) -> list[RawSettings]:
@@ -98,9 +95,7 @@ def _parse_env_file(text: str, environ: Mapping[str, str]) -> list[RawSettings]:
             elif is_setting(binding.key):
                 errors.append(Location(binding.key, file=ENV_FILE).error(_UNDEFINED))
             variables.append((binding.key, value))
-    sources = read_variables(variables, ENV_FILE)
-    sources[0].errors += errors
-    return sources
+    return read_variables(variables, ENV_FILE, errors)
 
 
 def _expand(binding: Binding, names: Mapping[str, str]) -> tuple[str, bool]:
@@ -129,17 +124,20 @@ def is_setting(name: str) -> bool:
     return fold(name[: len(PREFIX)]) == fold(PREFIX)
 
 
-def read_variables(variables: Iterable[tuple[str, str]], file: str = "") -> list[RawSettings]:
+def read_variables(
+    variables: Iterable[tuple[str, str]], file: str = "", errors: Iterable[InvalidSetting] = ()
+) -> list[RawSettings]:
     """Read variables of one source; those of other programs are ignored.
 
     Args:
         variables: names and values; a name may be there twice.
         file: the file or directory that they are from; empty for the environment.
+        errors: that were found in their source.
 
     Returns:
         The single variables, then the weaker JSON of FLOW_EXPORTER_TARGETS.
     """
-    settings = RawSettings()
+    settings = RawSettings(errors=[*errors])
     named: dict[Keys, dict[str, Location]] = {}
     for name, value in variables:
         if not is_setting(name):
@@ -168,20 +166,18 @@ class _Pairs(list[tuple[str, object]]):
 
 def _read_json(document: RawValue) -> RawSettings:
     """Read a JSON object of targets."""
-    settings = RawSettings()
+    settings, targets, problem = RawSettings(), None, "expected a JSON object"
     try:
         targets = json.loads(str(document.value), object_pairs_hook=_Pairs, parse_constant=_reject_constant)
     except json.JSONDecodeError as error:
-        message = f"invalid JSON (line {error.lineno}, column {error.colno}); {_JSON_EXAMPLE}"
+        problem = f"invalid JSON (line {error.lineno}, column {error.colno})"
     except (ValueError, RecursionError):
-        message = f"invalid JSON; {_JSON_EXAMPLE}"
+        problem = "invalid JSON"
+    if isinstance(targets, _Pairs):
+        _add_object(settings, (TARGETS,), targets, document.location)
     else:
-        if isinstance(targets, _Pairs):
-            _add_object(settings, (TARGETS,), targets, document.location)
-            return settings
-        message = f"expected a JSON object; {_JSON_EXAMPLE}"
-    settings.error(document.location, message)
-    settings.complete = False
+        settings.error(document.location, f"{problem}; {_JSON_EXAMPLE}")
+        settings.complete = False
     return settings
 
 

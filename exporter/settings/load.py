@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -79,12 +80,15 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
         settings = Settings(raw=raw)  # type: ignore[call-arg]  # taken by settings_customise_sources
     except ValidationError as error:
         errors += explain(error, raw, Settings)
-    checker = _FileChecker(raw, directory)
-    security = checker.check()
-    errors += checker.errors
-    files += checker.files
+    _check_tls_files(raw, directory, files, errors)
+    security: WebSecurity | None = None
+    web_tls_files: list[Path] = []  # serving watches them, unless they are why it cannot start
+    if named := _named_path([raw], WEB_CONFIG_FILE, directory):
+        security, found, web_tls_files = read_web_file(*named)
+        errors += found
+        files.append(named[0])
     if errors or settings is None:
-        raise ConfigurationError(errors, files=dict.fromkeys([*files, *checker.tls_files]))
+        raise ConfigurationError(errors, files=dict.fromkeys([*files, *web_tls_files]))
     return resolve(settings, security, directory, tuple(dict.fromkeys(files)))
 
 
@@ -96,29 +100,24 @@ def _read_sources(
     sources = [RawSettings(written), *read_environment(environ), *read_env_file(directory, environ)]
     files = [directory / ENV_FILE]
     if named := _named_path(sources, SECRETS_DIR, directory):
-        raw, path = named
-        sources += _without(read_secret_files(path, raw.location), "a secret file", SECRETS_DIR)
-        files.append(path)
+        sources += _without(read_secret_files(*named), "a secret file", SECRETS_DIR)
+        files.append(named[0])
     if named := _named_path(sources, CONFIG_FILE, directory):
-        raw, path = named
-        try:
-            read = read_yaml_file(path, MAX_CONFIG_FILE_BYTES, fold)
-        except ValueError as error:
-            read = RawSettings(errors=[raw.location.error(str(error))])
+        read = read_yaml_file(*named, MAX_CONFIG_FILE_BYTES, fold)
         read.errors += _secrets_in_file(read)
         sources += _without([read], "a configuration file", CONFIG_FILE, SECRETS_DIR)
-        files.append(path)
+        files.append(named[0])
     return sources, files
 
 
 def _named_path(
     sources: Sequence[RawSettings], setting: Keys, directory: Path
-) -> tuple[RawValue, Path] | None:
-    """Return the strongest value of a setting that names a file or directory, and its path."""
+) -> tuple[Path, Location] | None:
+    """Return the path that the strongest value of a setting names, and where that is written."""
     raw = next((source.values[setting] for source in sources if setting in source.values), None)
-    with suppress(ValueError):  # reported by the schema
+    with suppress(ValueError):  # not a path, which the schema reports
         if raw and (path := _file_path(raw, directory)):
-            return raw, path
+            return path, raw.location
     return None
 
 
@@ -170,53 +169,24 @@ def _merge(sources: Sequence[RawSettings]) -> RawSettings:
     return merged
 
 
-class _FileChecker:
-    """Checks the files that settings name, each once, whether or not the other settings are valid."""
-
-    def __init__(self, raw: RawSettings, directory: Path) -> None:
-        self.errors: list[InvalidSetting] = []
-        self.files: list[Path] = []
-        self.tls_files: list[Path] = []
-        """Certificates of the web port; serving watches them, unless they are why it cannot start."""
-        self._raw = raw
-        self._directory = directory
-        self._problem = cache(_tls_problem)
-
-    def check(self) -> WebSecurity | None:
-        """Check all files; return the content of the web configuration file."""
-        levels = {path[:-1] for path in self._raw.values if path[0] in _WITH_SECRETS}
-        for level in sorted(levels):
-            self._check_tls(check_authorities, (*level, "ca_file"))
-            self._check_tls(check_client_certificate, *((*level, name) for name in CLIENT_CERTIFICATE))
-        return self._read_web_file(WEB_CONFIG_FILE)
-
-    def _check_tls(self, check: Callable[..., None], *settings: Keys) -> None:
-        """Check the files that settings name together; the first setting is the one that needs the others."""
+def _check_tls_files(
+    raw: RawSettings, directory: Path, files: list[Path], errors: list[InvalidSetting]
+) -> None:
+    """Check each file of certificates and keys once, also of settings that are invalid; add to both lists."""
+    problem = cache(_tls_problem)
+    levels = sorted({path[:-1] for path in raw.values if path[0] in _WITH_SECRETS})
+    checks = (check_authorities, ("ca_file",)), (check_client_certificate, CLIENT_CERTIFICATE)
+    for level, (check, names) in product(levels, checks):
+        keys = [(*level, name) for name in names]
         try:
-            paths = [self._path_at(keys) for keys in settings]
+            paths = [_file_path(raw.values[each], directory) if each in raw.values else None for each in keys]
         except ValueError:  # not a path, which the schema reports
-            return
-        if paths[0] is None:
-            return
-        self.files += filter(None, paths)
-        if problem := self._problem(check, *paths):
-            keys = settings[-1 if problem.part == KEY else 0]
-            self.errors.append(self._raw.values[keys].location.error(str(problem)))
-
-    def _read_web_file(self, keys: Keys) -> WebSecurity | None:
-        with suppress(ValueError):  # not a path, which the schema reports
-            if path := self._path_at(keys):
-                self.files.append(path)
-                try:
-                    security, errors, self.tls_files = read_web_file(path)
-                except ValueError as error:
-                    security, errors = None, [self._raw.values[keys].location.error(str(error))]
-                self.errors += errors
-                return security
-        return None
-
-    def _path_at(self, keys: Keys) -> Path | None:
-        return _file_path(self._raw.values[keys], self._directory) if keys in self._raw.values else None
+            continue
+        if paths[0] is None:  # the others are of no use without it
+            continue
+        files += filter(None, paths)
+        if found := problem(check, *paths):
+            errors.append(raw.values[keys[-1 if found.part == KEY else 0]].location.error(str(found)))
 
 
 def _tls_problem(check: Callable[..., None], *paths: Path | None) -> TlsFileError | None:

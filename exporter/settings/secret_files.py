@@ -59,12 +59,12 @@ def _read(directory: Path) -> list[RawSettings]:
     variables: list[tuple[str, str]] = []
     errors: list[InvalidSetting] = []
     remaining = MAX_BYTES
-    shown = printable(str(directory))
+    file = directory.name or str(directory)
     with _current_version(directory) as (descriptor, names):
         if len(names) > MAX_FILES:
             raise OSError(errno.E2BIG, f"more than {MAX_FILES} files")
         for name in sorted(names):
-            location = Location(name, file=directory.name or str(directory))
+            location = Location(name, file=file)
             limit = min(MAX_FILE_BYTES, remaining)
             try:
                 content = read_file(name, limit, dir_fd=descriptor)
@@ -75,10 +75,10 @@ def _read(directory: Path) -> list[RawSettings]:
             except OSError as error:
                 message = describe_os_error(error, directory / name, limit)
                 if error.errno == errno.EFBIG and limit < MAX_FILE_BYTES:
+                    shown = printable(str(directory))
                     message = f"secret files larger than {MAX_BYTES // 1024} KiB together: {shown}"
                 errors.append(location.error(message))
-    sources = read_variables(variables, directory.name or str(directory))
-    sources[0].errors += errors
+    sources = read_variables(variables, file, errors)
     sources[0].complete = not errors
     return sources
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from exporter.settings.explain import explain
-from exporter.settings.provenance import InvalidSetting, RawSettings
+from exporter.settings.provenance import InvalidSetting, Location, RawSettings
 from exporter.settings.section import Section, conflict, exclusive
 from exporter.settings.values import Duration, WholeNumber, check_characters, require
 from exporter.settings.yaml_file import read_yaml_file
@@ -247,16 +247,15 @@ class WebConfigFile(WebSection):
         )
 
 
-def read_web_file(path: Path) -> tuple[WebSecurity | None, list[InvalidSetting], list[Path]]:
-    """Read a web configuration file.
+def read_web_file(
+    path: Path, named_at: Location
+) -> tuple[WebSecurity | None, list[InvalidSetting], list[Path]]:
+    """Read a web configuration file; `named_at` is where the operator names it.
 
     Returns:
         The settings, None if there are errors; the errors; and the TLS files that the file names.
-
-    Raises:
-        ValueError: the file itself cannot be read; the message names the path.
     """
-    raw = read_yaml_file(path, MAX_BYTES)
+    raw = read_yaml_file(path, named_at, MAX_BYTES)
     if not raw.complete:
         return None, raw.errors, []
     files = [path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values]

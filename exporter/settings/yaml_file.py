@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from exporter.files import read_bounded
-from exporter.settings.provenance import InvalidSetting, Keys, Location, RawSettings, encodable
+from exporter.settings.provenance import Keys, Location, RawSettings, encodable
 
 MAX_DEPTH = 20
 MAX_ERRORS = 100
@@ -40,44 +40,26 @@ _ALIAS = f"alias (*); write what it stands for, {_OR_QUOTE}"
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 
-def read_yaml_file(path: Path, max_bytes: int, fold: Callable[[str], str] = encodable) -> RawSettings:
-    """Read a file that holds one mapping; `fold` maps a key to the name in the path of a setting.
+def read_yaml_file(
+    path: Path, named_at: Location, max_bytes: int, fold: Callable[[str], str] = encodable
+) -> RawSettings:
+    """Read a file that holds one mapping.
 
-    Raises:
-        ValueError: the file cannot be read; the message names the path.
+    Args:
+        path: the file.
+        named_at: where the operator names it, for errors about the file itself.
+        max_bytes: its size at most.
+        fold: maps a key to the name in the path of a setting.
     """
     try:
         text = read_bounded(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"file not encoded in UTF-8: {path}") from None
-    return parse_yaml(text, path.name, fold)
-
-
-def parse_yaml(text: str, file: str, fold: Callable[[str], str] = encodable) -> RawSettings:
-    """Parse one mapping; see `read_yaml_file`."""
-    # libyaml is 20 times as fast as the parser in Python, which remains where PyYAML's wheel lacks it.
-    loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    reader = _Reader(file, fold, iter(yaml.parse(text, Loader=loader)))
-    settings = reader.settings
-    try:
-        _check_text(text, file)
-        reader.read()
-    except _StopError as stop:
-        settings.complete = False
-        if stop.error is not None:
-            settings.errors.append(stop.error)
-    except yaml.YAMLError as error:
-        settings.complete = False
-        settings.error(Location(file=file, line=_error_line(error, text)), _SYNTAX_ERROR)
-    return settings
-
-
-def _check_text(text: str, file: str) -> None:
-    """Reject what the parser must not even see."""
-    for pattern, message in _REJECTED:
-        if found := pattern.search(text):
-            line = len(_LINE_BREAK.findall(text, 0, found.end())) + 1
-            raise _StopError(Location(file=file, line=line).error(message))
+        message = f"file not encoded in UTF-8: {path}"
+    except ValueError as error:
+        message = str(error)
+    else:
+        return _Reader(text, path.name, fold).read()
+    return RawSettings(errors=[named_at.error(message)])
 
 
 def _error_line(error: yaml.YAMLError, text: str) -> int:
@@ -88,52 +70,70 @@ def _error_line(error: yaml.YAMLError, text: str) -> int:
 
 
 class _StopError(Exception):
-    """The rest of the file cannot be read."""
-
-    def __init__(self, error: InvalidSetting | None = None) -> None:
-        super().__init__()
-        self.error = error
+    """The rest of the file cannot be read, for a reason that is recorded."""
 
 
 class _Reader:
     """Reads the events of one file, by recursive descent of bounded depth."""
 
-    def __init__(self, file: str, fold: Callable[[str], str], events: Iterator[yaml.Event]) -> None:
-        self.settings = RawSettings()
+    def __init__(self, text: str, file: str, fold: Callable[[str], str]) -> None:
+        # libyaml is 20 times as fast as the parser in Python, which remains where PyYAML's wheel lacks it.
+        loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        self._events: Iterator[yaml.Event] = iter(yaml.parse(text, Loader=loader))
+        self._text = text
         self._top = Location(file=file)
         self._fold = fold
-        self._events = events
         self._count = 0
+        self._settings = RawSettings()
 
-    def read(self) -> None:
-        """Read the whole file into `settings`."""
+    def read(self) -> RawSettings:
+        """Return the settings of the whole file."""
+        try:
+            self._read_document()
+        except _StopError:
+            self._settings.complete = False
+        except yaml.YAMLError as error:
+            self._settings.complete = False
+            at = replace(self._top, line=_error_line(error, self._text))
+            self._settings.error(at, _SYNTAX_ERROR)
+        return self._settings
+
+    def _read_document(self) -> None:
+        for pattern, message in _REJECTED:  # before the parser sees it
+            if found := pattern.search(self._text):
+                line = len(_LINE_BREAK.findall(self._text, 0, found.end())) + 1
+                raise self._stop(replace(self._top, line=line), message)
         next(self._events)  # the start of the stream
         event = next(self._events)
         if not isinstance(event, yaml.DocumentStartEvent):
-            raise _StopError(replace(self._top, line=1).error("no settings; use {} for an empty file"))
+            raise self._stop(replace(self._top, line=1), "no settings; use {} for an empty file")
         event = self._next(self._top)
         if not isinstance(event, yaml.MappingStartEvent):
-            raise _StopError(_at(self._top, event).error("expected a mapping; use {} for an empty file"))
+            raise self._stop(_at(self._top, event), "expected a mapping; use {} for an empty file")
         self._check_marks(event, self._top)
         self._read_mapping((), self._top)
         next(self._events)  # the end of the document
         event = next(self._events)
         if isinstance(event, yaml.DocumentStartEvent):
-            raise _StopError(_at(self._top, event).error("second document; remove the --- before it"))
+            raise self._stop(_at(self._top, event), "second document; remove the --- before it")
+
+    def _stop(self, location: Location, message: str) -> _StopError:
+        self._settings.error(location, message)
+        return _StopError()
 
     def _read_mapping(self, path: Keys, location: Location) -> None:
         while not isinstance(event := self._next(location), yaml.MappingEndEvent):
             at = _at(location, event)
             if isinstance(event, yaml.CollectionStartEvent):
-                raise _StopError(at.error("expected a string as key"))
+                raise self._stop(at, "expected a string as key")
             if not isinstance(event, yaml.ScalarEvent):
-                self.settings.error(at, _ALIAS)
+                self._settings.error(at, _ALIAS)
                 self._skip(self._next(location), location)
                 continue
             self._check_marks(event, at)
             here = location.key(event.value, at.line)
             if event.value == _MERGE_KEY and not event.style:
-                self.settings.error(here, "merge key (<<); write what it stands for")
+                self._settings.error(here, "merge key (<<); write what it stands for")
                 self._skip(self._next(here), here)
             else:
                 self._read_value((*path, self._fold(event.value)), self._next(here), here)
@@ -141,14 +141,14 @@ class _Reader:
     def _read_value(self, path: Keys, event: yaml.Event, here: Location) -> None:
         self._check_marks(event, here)
         if isinstance(event, yaml.AliasEvent):
-            self.settings.error(here, _ALIAS)
+            self._settings.error(here, _ALIAS)
         elif isinstance(event, yaml.ScalarEvent):
-            self.settings.add(path, _text(event), here)
+            self._settings.add(path, _text(event), here)
         elif isinstance(event, yaml.SequenceStartEvent):
-            self.settings.add(path, self._read_list(path, here), here)
+            self._settings.add(path, self._read_list(path, here), here)
         elif len(path) >= MAX_DEPTH:
-            raise _StopError(_at(here, event).error(_TOO_DEEP))
-        elif self.settings.add_group(path, here):
+            raise self._stop(_at(here, event), _TOO_DEEP)
+        elif self._settings.add_group(path, here):
             self._read_mapping(path, here)
         else:
             self._skip(event, here)
@@ -157,14 +157,14 @@ class _Reader:
         items: list[str | None] = []
         while not isinstance(event := self._next(here), yaml.SequenceEndEvent):
             at = _at(here, event)
-            self.settings.items[(*path, str(len(items)))] = at
+            self._settings.items[(*path, str(len(items)))] = at
             if isinstance(event, yaml.ScalarEvent):
                 self._check_marks(event, at)
                 items.append(_text(event))
             elif isinstance(event, yaml.AliasEvent):
-                self.settings.error(at, _ALIAS)
+                self._settings.error(at, _ALIAS)
             else:
-                self.settings.error(at, "expected a list of single values")
+                self._settings.error(at, "expected a list of single values")
                 self._skip(event, here)
         return items
 
@@ -176,14 +176,14 @@ class _Reader:
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
-                raise _StopError(_at(here, event).error(_TOO_DEEP))
+                raise self._stop(_at(here, event), _TOO_DEEP)
 
     def _next(self, here: Location) -> yaml.Event:
         event = next(self._events)
         self._count += 1
         if self._count > MAX_EVENTS:
-            raise _StopError(_at(here, event).error("too many keys and values"))
-        if len(self.settings.errors) >= MAX_ERRORS:
+            raise self._stop(_at(here, event), "too many keys and values")
+        if len(self._settings.errors) >= MAX_ERRORS:
             raise _StopError
         return event
 
@@ -191,9 +191,9 @@ class _Reader:
         if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             return
         if event.anchor is not None:
-            self.settings.error(at, f"anchor (&); remove it, {_OR_QUOTE}")
+            self._settings.error(at, f"anchor (&); remove it, {_OR_QUOTE}")
         if event.tag is not None:
-            self.settings.error(at, f"tag (!); remove it, {_OR_QUOTE}")
+            self._settings.error(at, f"tag (!); remove it, {_OR_QUOTE}")
 
 
 def _at(location: Location, event: yaml.Event) -> Location:
