@@ -10,10 +10,9 @@ load           flags, and all of it, in order                           resolve 
 """
 
 from exporter.settings.addresses import REGIONS, ListenAddress
-from exporter.settings.config import Config, EgressConfig
 from exporter.settings.load import FLAGS, load
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
-from exporter.settings.resolve import shard_of
+from exporter.settings.resolve import Config, EgressConfig, shard_of
 from exporter.settings.schema import LogSettings, Settings, ShardSettings, WebSettings
 from exporter.settings.target_settings import REQUIRED, TargetSettings
 from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS

@@ -50,11 +50,10 @@ _MESSAGES = {
     "too_long": "must have at most {max_length} entries",
 }
 _SERVICE_LINK = re.compile(
-    r"(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)"
+    r"(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)=.*"
+    r"|(?:\w+_)?PORT=(?:tcp|udp|sctp)://.*",
+    re.DOTALL,
 )
-_SERVICE_PORT = re.compile(r"(?:\w+_)?PORT")
-_SERVICE_ADDRESS = re.compile(r"(?:tcp|udp|sctp)://")
-_IN_SERVICE_LINK = "looks like a Kubernetes service link; set enableServiceLinks: false for the pod"
 
 
 def explain(error: ValidationError, raw: RawSettings, model: type[BaseModel]) -> list[InvalidSetting]:
@@ -154,10 +153,10 @@ class _Explainer:
             return f"cannot be a default; set {path[-1].upper()} of each target"
         if meant := self._guess(path):
             return f"{_UNKNOWN}; did you mean {_spell(meant, location)}?"
-        name = location.variable[len(PREFIX) :].upper()
-        value = str(self._raw.values[path].value) if path in self._raw.values else ""
-        if _SERVICE_LINK.fullmatch(name) or (_SERVICE_PORT.fullmatch(name) and _SERVICE_ADDRESS.match(value)):
-            return f"{_UNKNOWN}; it {_IN_SERVICE_LINK}"
+        value = self._raw.values[path].value if path in self._raw.values else ""
+        if _SERVICE_LINK.fullmatch(f"{location.variable[len(PREFIX) :].upper()}={value}"):
+            hint = "set enableServiceLinks: false for the pod"
+            return f"{_UNKNOWN}; it looks like a Kubernetes service link; {hint}"
         return _UNKNOWN
 
     def _mapping_expected(self, path: Keys, location: Location) -> str:

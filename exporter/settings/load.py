@@ -17,7 +17,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from exporter.settings.config import Config
 from exporter.settings.environment import ENV_FILE, read_env_file, read_environment
 from exporter.settings.explain import explain
 from exporter.settings.provenance import (
@@ -33,7 +32,7 @@ from exporter.settings.provenance import (
     RawValue,
     fold,
 )
-from exporter.settings.resolve import resolve
+from exporter.settings.resolve import Config, resolve
 from exporter.settings.schema import Settings
 from exporter.settings.secret_files import read_secret_files
 from exporter.settings.target_settings import CLIENT_CERTIFICATE, SECRETS
@@ -77,7 +76,7 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
     errors = list(raw.errors)
     settings: Settings | None = None
     try:
-        settings = Settings(raw=raw)  # type: ignore[call-arg]  # taken by settings_customise_sources
+        settings = Settings(raw=raw.nested())  # type: ignore[call-arg]  # taken by settings_customise_sources
     except ValidationError as error:
         errors += explain(error, raw, Settings)
     _check_tls_files(raw, directory, files, errors)

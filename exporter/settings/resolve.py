@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from exporter.destinations import Destination
-from exporter.settings.addresses import absolute_hosts, parse_region
-from exporter.settings.config import Config, EgressConfig, StatusPageConfig
+from exporter.settings.addresses import AuthServer, absolute_hosts, parse_region
 from exporter.settings.destination_settings import DestinationSettings
-from exporter.settings.schema import Settings
-from exporter.settings.target_settings import SOURCE_LOCATION, TargetDefaults, TargetSettings
+from exporter.settings.schema import LogSettings, Settings, ShardSettings, WebSettings
+from exporter.settings.section import Section
+from exporter.settings.target_settings import (
+    DESTINATION_LOCATION,
+    SOURCE_LOCATION,
+    TargetDefaults,
+    TargetSettings,
+)
 from exporter.target import (
     ANY_REQUIRED,
     ClientAuth,
     DestinationApplication,
+    IpFamily,
     Journey,
     JourneyTiming,
     SourceKind,
@@ -25,6 +32,83 @@ from exporter.target import (
     Target,
 )
 from exporter.tls import WebSecurity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressConfig:
+    """The own-connectivity check; it leaves the way that DEFAULTS give.
+
+    Args:
+        url: its query may hold anything, so it is never printed.
+        proxy_url: a forward proxy; may hold a password.
+        ip_family: which addresses are tried.
+    """
+
+    url: str = field(repr=False)
+    proxy_url: str | None = field(repr=False)
+    ip_family: IpFamily
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusPageConfig(EgressConfig):
+    """The vendor's status page, by the same way; `url` is that of its `summary.json`.
+
+    Args:
+        components: that are shown, by id or as `group / name`.
+        interval: seconds between two requests.
+        ca_file: authorities to trust instead of the system's.
+    """
+
+    components: tuple[str, ...]
+    interval: float
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that was configured; fields that are not described here are settings as they are written.
+
+    Args:
+        targets: the enabled ones that are this shard's, by name; only with several shards may there be none.
+        elsewhere: enabled targets that the other shards probe, by name.
+        disabled: the others, by name.
+        security: what the web configuration file says; None when there is none.
+        max_concurrent_probes: probes that may be under way at once.
+        shutdown_grace: seconds that probes under way may take to end.
+        duration_buckets: upper bounds in seconds, increasing, without +Inf.
+        federation_duration_buckets: the same for the journey `federation`.
+        egress_check: what shows that the exporter itself reaches the network; None for no such check.
+        status_page: the vendor's status page; None for none.
+        destinations: their identity providers become targets; by name.
+        files: files and directories that all of this was read from, or would have been, were they there.
+    """
+
+    targets: tuple[Target, ...]
+    elsewhere: tuple[Target, ...] = ()
+    disabled: tuple[Target, ...] = ()
+    web: WebSettings = field(default_factory=WebSettings)
+    security: WebSecurity | None = None
+    max_concurrent_probes: int
+    shutdown_grace: float
+    duration_buckets: tuple[float, ...]
+    federation_duration_buckets: tuple[float, ...]
+    egress_check: EgressConfig | None = None
+    log: LogSettings = field(default_factory=LogSettings)
+    shard: ShardSettings = field(default_factory=ShardSettings)
+    status_page: StatusPageConfig | None = None
+    destinations: tuple[Destination, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    @property
+    def enabled(self) -> tuple[Target, ...]:
+        """The targets of all shards."""
+        return (*self.targets, *self.elsewhere)
+
+    @property
+    def with_templates(self) -> tuple[Target, ...]:
+        """The targets, and the templates of those that listings bring."""
+        return (*self.targets, *(destination.template for destination in self.destinations))
+
 
 _COPIED_TO_CONFIG = {field.name for field in fields(Config)} & Settings.model_fields.keys()
 _COPIED_TO_TARGET = {field.name for field in fields(Target)} & TargetSettings.model_fields.keys()
@@ -48,61 +132,47 @@ def resolve(
 ) -> Config:
     """Resolve valid settings."""
     index, count = settings.shard.index, settings.shard.count
-    own: list[Target] = []
-    elsewhere: list[Target] = []
-    disabled: list[Target] = []
+    defaults, page = settings.defaults, settings.status_page
+    shares: dict[str, list[Target]] = {"targets": [], "elsewhere": [], "disabled": []}
     for name, target in sorted(settings.targets.items()):
         is_own = count == 1 or shard_of(name, count) == index
-        share = disabled if not target.enabled else own if is_own else elsewhere
-        share.append(_target(name, target, directory))
+        share = "disabled" if not target.enabled else "targets" if is_own else "elsewhere"
+        shares[share].append(_target(name, target, directory))
     destinations = tuple(
-        _destination(name, destination, settings.defaults, directory)
+        _destination(name, destination, defaults, directory)
         for name, destination in sorted(settings.destinations.items())
     )
-    egress_url, defaults = settings.egress_check_url, settings.defaults
+    # One shard of several may find this many targets at a destination.
+    found = [(each.template, math.ceil(each.max_providers / count)) for each in destinations]
+    slots = _default_slots([*((target, 1) for target in shares["targets"]), *found])
+    ca_file = directory / defaults.ca_file if defaults.ca_file else None
+    way: dict[str, Any] = {"proxy_url": defaults.proxy_url, "ip_family": defaults.ip_family}
     copied = {name: getattr(settings, name) for name in _COPIED_TO_CONFIG}
     resolved = {
-        "targets": tuple(own),
-        "elsewhere": tuple(elsewhere),
-        "disabled": tuple(disabled),
+        **{share: tuple(targets) for share, targets in shares.items()},
         "security": security,
-        "max_concurrent_probes": settings.max_concurrent_probes
-        or _default_slots([*own, *_discovered(destinations, count)]),
-        "egress_check": None
-        if egress_url is None
-        else EgressConfig(url=egress_url, proxy_url=defaults.proxy_url, ip_family=defaults.ip_family),
-        "status_page": _status_page(settings, directory),
+        "max_concurrent_probes": settings.max_concurrent_probes or slots,
+        "egress_check": EgressConfig(url=settings.egress_check_url, **way)
+        if settings.egress_check_url
+        else None,
+        "status_page": StatusPageConfig(**dict(page), **way, ca_file=ca_file) if page.url else None,
         "destinations": destinations,
         "files": files,
     }
     return Config(**(copied | resolved))
 
 
-def _status_page(settings: Settings, directory: Path) -> StatusPageConfig | None:
-    page, defaults = settings.status_page, settings.defaults
-    if page.url is None:
-        return None
-    return StatusPageConfig(
-        url=page.url,
-        components=page.components,
-        interval=page.interval,
-        ca_file=directory / defaults.ca_file if defaults.ca_file else None,
-        proxy_url=defaults.proxy_url,
-        ip_family=defaults.ip_family,
-    )
+def _server(settings: Section, names: Iterable[str]) -> AuthServer | None:
+    """Return the server that one of some settings names."""
+    return next(filter(None, (getattr(settings, name) for name in names)), None)
 
 
 def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
     """Resolve one target; settings with the same name as a field of `Target` are copied."""
     copied = {field: getattr(settings, field) for field in _COPIED_TO_TARGET}
     source_id, destination_id = copied["source_environment_id"], copied["destination_environment_id"]
-    source = settings.auth_url or settings.custom_domain or settings.region or parse_region("NA")
-    destination = (
-        settings.destination_auth_url
-        or settings.destination_custom_domain
-        or settings.destination_region
-        or source
-    )
+    source = _server(settings, SOURCE_LOCATION) or parse_region("NA")
+    destination = _server(settings, DESTINATION_LOCATION) or source
     destination_url = destination.environment_url(destination_id)
     resolved = {
         "source_url": source.environment_url(source_id) if source_id else None,
@@ -130,14 +200,9 @@ def _destination(
     own = {field: value for field in _SHARED if (value := getattr(settings, field)) is not None}
     inherited = dict(defaults) | own
     server = (
-        settings.auth_url
-        or settings.custom_domain
-        or settings.region
-        or defaults.destination_auth_url
-        or defaults.destination_custom_domain
-        or defaults.destination_region
-        or defaults.auth_url
-        or defaults.region
+        _server(settings, SOURCE_LOCATION)
+        or _server(defaults, DESTINATION_LOCATION)
+        or _server(defaults, ("auth_url", "region"))
         or parse_region("NA")
     )
     interval = inherited["federation_interval"]
@@ -186,16 +251,14 @@ def _application(settings: TargetSettings) -> DestinationApplication | None:
     return DestinationApplication(**{field: getattr(settings, name) for field, name in names.items()})
 
 
-def _discovered(destinations: Iterable[Destination], shards: int) -> Iterator[Target]:
-    """Yield as many targets as one shard of several may find at the destinations."""
-    for destination in destinations:
-        yield from [destination.template] * math.ceil(destination.max_providers / shards)
+def _default_slots(targets: Iterable[tuple[Target, int]]) -> int:
+    """Return enough slots for all probes that can run at once when each of them takes its whole timeout.
 
-
-def _default_slots(targets: Iterable[Target]) -> int:
-    """Return enough slots for all probes that can run at once when each of them takes its whole timeout."""
-    timings = (target.timing(journey) for target in targets for journey in target.journeys)
-    busy = math.fsum(timing.timeout / timing.interval for timing in timings)
+    Args:
+        targets: each with how many there are of its kind.
+    """
+    timings = ((target.timing(journey), number) for target, number in targets for journey in target.journeys)
+    busy = math.fsum(number * timing.timeout / timing.interval for timing, number in timings)
     # Rounded first: a sum such as 100.00000000000001 must not cost a slot.
     return max(_MIN_DEFAULT_SLOTS, math.ceil(round(_SLOTS_PER_BUSY_PROBE * busy, 6)))
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticKnownError
@@ -23,12 +23,9 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from exporter.settings import values
 from exporter.settings.addresses import ListenAddress
 from exporter.settings.destination_settings import DestinationSettings
-from exporter.settings.provenance import DEFAULTS, TARGETS, RawSettings
+from exporter.settings.provenance import DEFAULTS, TARGETS
 from exporter.settings.section import Section, conflict, setting
 from exporter.settings.target_settings import TargetDefaults, TargetSettings, with_defaults
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
 
 # With PYDANTIC_SETTINGS_DEBUG in the environment, it logs every value at this level, secrets included.
 logging.getLogger("pydantic_settings").setLevel(logging.INFO)
@@ -127,27 +124,12 @@ class LogSettings(Section):
     format: values.LogFormat = setting("logfmt or json", "logfmt")
 
 
-class RawSource(PydanticBaseSettingsSource):
-    """Passes raw settings to pydantic-settings."""
-
-    def __init__(self, settings_cls: type[BaseSettings], raw: RawSettings) -> None:
-        super().__init__(settings_cls)
-        self._raw = raw
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
-        """Return one top-level setting."""
-        return self().get(field_name), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """Return all settings."""
-        return self._raw.nested()
-
-
 class Settings(BaseSettings):
-    """Everything that the operator may write. `Settings(raw=...)` validates raw settings."""
+    """Everything that the operator may write. `Settings(raw=...)` validates nested dictionaries."""
 
+    # Case-sensitive, since names are folded before, and pydantic-settings would fold the Kelvin sign to a k.
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False, case_sensitive=True
     )
 
     # First, since the rules of `targets` depend on it.
@@ -208,8 +190,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  skips lines that it cannot parse
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  mixes two versions of a Secret
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the raw settings instead of what pydantic-settings would read."""
-        return (RawSource(settings_cls, cast("InitSettingsSource", init_settings).init_kwargs["raw"]),)
+        """Take what is passed instead of what pydantic-settings would read."""
+        return (
+            InitSettingsSource(settings_cls, cast("InitSettingsSource", init_settings).init_kwargs["raw"]),
+        )
 
     @model_validator(mode="before")
     @classmethod
