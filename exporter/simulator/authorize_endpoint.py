@@ -16,13 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from exporter.simulator.environments import Application
-from exporter.simulator.error_answers import (
-    UNKNOWN_CLIENT,
-    RefusedError,
-    invalid_request,
-    invalid_value,
-    required_value,
-)
+from exporter.simulator.error_answers import RefusedError, invalid_data, invalid_request, required_value
 
 PI_FLOW = "pi.flow"
 RESPONSE_MODES = (PI_FLOW, "query", "fragment", "form_post")
@@ -40,15 +34,20 @@ CHALLENGE_METHODS = tuple(_CHALLENGES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:
-    """A valid authorize request; `challenge` is the code challenge and its method."""
+    """A valid authorize request.
+
+    Args:
+        pi_flow: whether the client reads JSON.
+        challenge: the code challenge and its method.
+    """
 
     application: Application
     redirect_uri: str
     pi_flow: bool
-    prompts: frozenset[str] = frozenset()
-    state: str | None = field(default=None, repr=False)
-    nonce: str | None = field(default=None, repr=False)
-    challenge: tuple[str, str] | None = field(default=None, repr=False)
+    prompts: frozenset[str]
+    state: str | None = field(repr=False)
+    nonce: str | None = field(repr=False)
+    challenge: tuple[str, str] | None = field(repr=False)
 
 
 def read_authorize(query: str, applications: Iterable[Application]) -> AuthorizeRequest:
@@ -56,29 +55,28 @@ def read_authorize(query: str, applications: Iterable[Application]) -> Authorize
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:  # broken UTF-8, or too many fields
-        raise RefusedError(invalid_request("query", "The query could not be decoded.")) from None
+        raise invalid_request("query", "The query could not be decoded.") from None
     pi_flow = [value for name, value in pairs if name == "response_mode"] == [PI_FLOW]
     try:
-        return _check(pairs, applications, pi_flow=pi_flow)
-    except RefusedError as refused:
-        raise RefusedError(refused.answer, to_browser=refused.to_browser or not pi_flow) from None
+        return _check(_once_each(pairs), applications, pi_flow=pi_flow)
+    except RefusedError as error:
+        if not pi_flow:
+            error.for_browser()
+        raise
 
 
 def _check(
-    pairs: list[tuple[str, str]], applications: Iterable[Application], *, pi_flow: bool
+    given: Mapping[str, str], applications: Iterable[Application], *, pi_flow: bool
 ) -> AuthorizeRequest:
-    given = _once_each(pairs)
     client_id = _required(given, "client_id")
     application = next((each for each in applications if each.client_id == client_id), None)
     if application is None:
-        raise RefusedError(UNKNOWN_CLIENT, to_browser=True)
+        message = "There is no application with this client_id in the environment."
+        raise invalid_data("client_id", message).for_browser()
     redirect_uri = _required(given, "redirect_uri")
     _demand(redirect_uri in application.redirect_uris, "redirect_uri", "Redirect URI mismatch")
-    _demand(
-        _required(given, "response_type") == "code",
-        "response_type",
-        "The application does not allow this response type.",
-    )
+    is_code = _required(given, "response_type") == "code"
+    _demand(is_code, "response_type", "The application does not allow this response type.")
     _demand_one_of(given.get("response_mode", "query"), "response_mode", RESPONSE_MODES)
     _demand("openid" in _required(given, "scope").split(" "), "scope", "Must contain openid.")
     challenge = _check_pkce(given, application)
@@ -99,23 +97,25 @@ def _check(
     )
 
 
-def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
+def _once_each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     # RFC 6749, 3.1: no parameter more than once; one without a value counts as omitted.
-    for index, (name, _) in enumerate(pairs):
-        if name in (earlier for earlier, _ in pairs[:index]):
-            raise RefusedError(invalid_request(name, "The parameter is included more than once."))
-    return {name: value for name, value in pairs if value}
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name in given:
+            raise invalid_request(name, "The parameter is included more than once.")
+        given[name] = value
+    return {name: value for name, value in given.items() if value}
 
 
 def _required(given: Mapping[str, str], name: str) -> str:
     if name not in given:
-        raise RefusedError(required_value(name))
+        raise required_value(name)
     return given[name]
 
 
 def _demand(valid: bool, target: str, message: str) -> None:  # noqa: FBT001  reads like an assertion
     if not valid:
-        raise RefusedError(invalid_value(target, message))
+        raise invalid_data(target, message)
 
 
 def _demand_one_of(value: str, target: str, allowed: Iterable[str]) -> None:
@@ -125,7 +125,7 @@ def _demand_one_of(value: str, target: str, allowed: Iterable[str]) -> None:
 def _check_pkce(given: Mapping[str, str], application: Application) -> tuple[str, str] | None:
     if "code_challenge" not in given:
         if "code_challenge_method" in given or application.pkce_required:
-            raise RefusedError(required_value("code_challenge"))
+            raise required_value("code_challenge")
         return None
     challenge, method = given["code_challenge"], given.get("code_challenge_method", "plain")
     _demand_one_of(method, "code_challenge_method", _CHALLENGES)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from exporter.simulator.weather import Healthy, Refused, Weather
+from exporter.simulator.weather import HEALTHY, Weather
 from exporter.target import ClientAuth, ProviderKind
 
 UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -103,7 +103,7 @@ class Environment:
     https: bool = False
     custom_domain: bool = False
     port_of: str = ""
-    weather: Weather = field(default_factory=Healthy)
+    weather: Weather = HEALTHY
 
 
 class TLSRequiredError(ValueError):
@@ -112,7 +112,7 @@ class TLSRequiredError(ValueError):
 
 def check_weather(environment: Environment, weather: Weather) -> None:
     """Raise `TLSRequiredError` if `environment` cannot have such weather."""
-    if environment.port_of and (weather.needs_tls or isinstance(weather, Refused)):
+    if environment.port_of and (weather.needs_tls or weather.kind == "refused"):
         name, host = environment.name, environment.port_of
         raise TLSRequiredError(f"{name} answers at the port of {host}; set {weather.kind} for {host}")
     if weather.needs_tls and not environment.https:
@@ -147,19 +147,3 @@ class Urls:
     def callback(self) -> str:
         """Where identity providers send users back to."""
         return f"{self.root}/rp/callback/openid_connect"
-
-    def authenticate(self, provider_id: str, flow_id: str) -> str:
-        """Return the link to an identity provider in a flow."""
-        return f"{self.root}/rp/authenticate?providerId={provider_id}&flowId={flow_id}"
-
-    def flow(self, flow_id: str) -> str:
-        """Return a flow's self link, which its actions are posted to."""
-        return f"{self.root}/flows/{flow_id}"
-
-    def resume(self, flow_id: str) -> str:
-        """Return where a client continues once the flow is completed."""
-        return f"{self.root}/as/resume?flowId={flow_id}"
-
-    def davinci(self, connection_id: str) -> str:
-        """Return where a DaVinci flow continues; the simulator does not serve it."""
-        return f"{self.root}/davinci/connections/{connection_id}/capabilities/customHTMLTemplate"

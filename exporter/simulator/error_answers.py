@@ -11,7 +11,7 @@ for the other parameters it is inferred from the meaning of the codes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -19,32 +19,23 @@ from uuid import uuid4
 from starlette.responses import JSONResponse, Response
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorAnswer:
-    """One of PingOne's errors; `detail` is code, target and message of its one detail."""
+class RefusedError(Exception):
+    """A request that is refused, and the JSON that answers it."""
 
-    status: int
-    code: str
-    message: str
-    detail: tuple[str, str, str] | None = None
-    inner: tuple[str, int] | None = None
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        super().__init__(status)
+        self.status, self.document, self.to_browser = status, document, False
 
-    def document(self) -> dict[str, Any]:
-        """Return PingOne's error object, with an id of its own."""
-        document: dict[str, Any] = {"id": str(uuid4()), "code": self.code, "message": self.message}
-        if self.detail is not None:
-            code, target, message = self.detail
-            inner = {} if self.inner is None else {"innerError": dict([self.inner])}
-            document["details"] = [{"code": code, "target": target, "message": message, **inner}]
-        return document
+    def for_browser(self) -> RefusedError:
+        """Have the answer sent as a redirect."""
+        self.to_browser = True
+        return self
 
-    def as_json(self, **headers: str) -> Response:
-        """Return it for a client that reads JSON."""
-        return JSONResponse(self.document(), self.status, headers)
-
-    def as_redirect(self, sign_on_page: str) -> Response:
-        """Return it for a browser: a 302 to the sign-on page with the error object in `error`."""
-        return redirect(f"{sign_on_page}?error={quote(json.dumps(self.document()), safe='')}")
+    def response(self, sign_on_page: str = "", **headers: str) -> Response:
+        """Return the answer; for a browser, a 302 to the sign-on page with the error object in `error`."""
+        if self.to_browser:
+            return redirect(f"{sign_on_page}?error={quote(json.dumps(self.document), safe='')}")
+        return JSONResponse(self.document, self.status, headers)
 
 
 def redirect(location: str) -> Response:
@@ -52,57 +43,40 @@ def redirect(location: str) -> Response:
     return Response(status_code=302, headers={"Location": location})
 
 
-class RefusedError(Exception):
-    """A request that the provider refuses; to a browser, the answer is sent as a redirect."""
-
-    def __init__(self, answer: ErrorAnswer, *, to_browser: bool = False) -> None:
-        super().__init__(answer.code)
-        self.answer = answer
-        self.to_browser = to_browser
+def refused(status: int, code: str, message: str, /, **detail: object) -> RefusedError:
+    """Return one of PingOne's errors, with an id of its own; `detail` has the members of its one detail."""
+    details = {"details": [detail]} if detail else {}
+    return RefusedError(status, {"id": str(uuid4()), "code": code, "message": message, **details})
 
 
-def invalid_value(target: str, message: str) -> ErrorAnswer:
-    """Return the error for a wrong value."""
-    return _invalid_data("INVALID_VALUE", target, message)
+def invalid_data(target: str, message: str, code: str = "INVALID_VALUE", **inner: int) -> RefusedError:
+    """Return the error for a value that breaks a rule; `inner` has a number for the client."""
+    summary = "The request could not be completed. One or more validation errors were in the request."
+    numbers = {"innerError": inner} if inner else {}
+    return refused(400, "INVALID_DATA", summary, code=code, target=target, message=message, **numbers)
 
 
-def required_value(target: str) -> ErrorAnswer:
+def required_value(target: str) -> RefusedError:
     """Return the error for a missing value."""
-    return _invalid_data("REQUIRED_VALUE", target, f"{target} is required")
+    return invalid_data(target, f"{target} is required", "REQUIRED_VALUE")
 
 
-def invalid_request(target: str, message: str) -> ErrorAnswer:
+def invalid_request(target: str, message: str) -> RefusedError:
     """Return the error for a request that breaks the protocol rather than a rule about one value."""
     summary = "The request could not be completed. The request was invalid."
-    return ErrorAnswer(400, "INVALID_REQUEST", summary, ("INVALID_PARAMETER", target, message))
+    return refused(400, "INVALID_REQUEST", summary, code="INVALID_PARAMETER", target=target, message=message)
 
 
-def wrong_password(remaining: int) -> ErrorAnswer:
-    """Return the error for a wrong password that may be followed by so many more."""
-    message = "The provided password did not match provisioned password"
-    return _invalid_data("INVALID_VALUE", "password", message, ("failuresRemaining", remaining))
-
-
-def locked_out(seconds: int) -> ErrorAnswer:
-    """Return the error for a user who is locked for so many more seconds."""
-    message = "Too many unsuccessful sign-on attempts. Your account is locked."
-    return _invalid_data("PASSWORD_LOCKED_OUT", "password", message, ("secondsUntilUnlock", seconds))
-
-
-def _invalid_data(code: str, target: str, message: str, inner: tuple[str, int] | None = None) -> ErrorAnswer:
-    summary = "The request could not be completed. One or more validation errors were in the request."
-    return ErrorAnswer(400, "INVALID_DATA", summary, (code, target, message), inner)
-
-
-def unexpected_error(status: int) -> ErrorAnswer:
+def unexpected_error(status: int) -> RefusedError:
     """Return the error for a failure of the provider."""
-    return ErrorAnswer(status, "UNEXPECTED_ERROR", "An unexpected error occurred. Please try again later.")
+    return refused(status, "UNEXPECTED_ERROR", "An unexpected error occurred. Please try again later.")
 
 
-UNKNOWN_CLIENT = invalid_value("client_id", "There is no application with this client_id in the environment.")
-TOO_LONG = ErrorAnswer(413, "INVALID_REQUEST", "The request's body is too long.")
-NOT_FOUND = ErrorAnswer(404, "NOT_FOUND", "The requested resource was not found.")
-WRONG_MEDIA_TYPE = ErrorAnswer(
-    415, "INVALID_REQUEST", "The request's media type is not one of this flow's actions."
-)
-REQUEST_LIMITED = ErrorAnswer(429, "REQUEST_LIMITED", "You have exceeded the request limit.")
+def not_found() -> RefusedError:
+    """Return the error for an unknown id."""
+    return refused(404, "NOT_FOUND", "The requested resource was not found.")
+
+
+def wrong_media_type() -> RefusedError:
+    """Return the error for a body of another type, or an action that a flow does not offer."""
+    return refused(415, "INVALID_REQUEST", "The request's media type is not one of this flow's actions.")

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.simulator.environments import UUID_PATTERN, IdentityProvider, Urls
 from exporter.simulator.flow import with_query
-from exporter.simulator.weather import LoginPageError, Weather
+from exporter.simulator.weather import Weather
 from exporter.target import ProviderKind
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def authorize_url(urls: Urls, provider: IdentityProvider, parameters: Mapping[st
 async def answer_of_other(request: Request, weather: Weather) -> Response:
     """Answer a request to a provider that is not PingOne."""
     query, (kind, _, uid) = request.query_params, request.url.path.rpartition("/idp/")[2][37:].partition("/")
-    wrong = weather.wrong if isinstance(weather, LoginPageError) else ""
+    wrong = weather.wrong if weather.kind == "login_page_error" else ""
     if kind == "login" and request.cookies.get("_interaction") != uid:
         return JSONResponse({"error": "invalid_request"}, 400)
     if kind == "login":

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from exporter.outcome import DAVINCI
+from exporter.outcome import COMPLETED, DAVINCI, FAILED
 from exporter.simulator.accounts import Accounts
 from exporter.simulator.authorize_endpoint import (
     CHALLENGE_METHODS,
@@ -28,52 +28,38 @@ from exporter.simulator.authorize_endpoint import (
     AuthorizeRequest,
     read_authorize,
 )
-from exporter.simulator.environments import UUID_PATTERN, Application, Environment, IdentityProvider, Urls
+from exporter.simulator.environments import UUID_PATTERN, Application, Environment, Urls
 from exporter.simulator.error_answers import (
-    NOT_FOUND,
-    TOO_LONG,
-    WRONG_MEDIA_TYPE,
     RefusedError,
     invalid_request,
+    not_found,
     redirect,
+    refused,
+    wrong_media_type,
 )
 from exporter.simulator.flow import (
-    COMPLETED,
     EXTERNAL,
     LIFETIME_SECONDS,
-    LOGIN_REQUIRED,
-    SESSION_SECONDS,
     Flow,
     Recent,
-    act,
+    authenticate_url,
     davinci_document,
-    failed_document,
     first_status,
     flow_document,
-    session_cookie,
-    session_tokens,
     with_query,
 )
 from exporter.simulator.other_provider import OTHER_PROVIDER, answer_of_other
 from exporter.simulator.relying_party import RelyingParty, Source
-from exporter.simulator.token_endpoint import TokenEndpoint
-from exporter.simulator.tokens import KeyRing
-from exporter.simulator.weather import (
-    ClientDeleted,
-    ClockSkewed,
-    FlowFailed,
-    KeysInvalid,
-    MetadataInvalid,
-    ProviderMissing,
-    RedirectUriRemoved,
-    StateLost,
-    Weather,
-)
+from exporter.simulator.token_endpoint import KeyRing, TokenEndpoint
+from exporter.simulator.weather import Weather
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 MAX_BODY_BYTES = 64 * 1024
+SESSION_SECONDS = 86_400.0
+"""The vendor's default depends on the policy."""
+
 SDK = "ping-sdk"
 """What the vendor's SDKs send as X-Requested-With."""
 
@@ -110,27 +96,21 @@ class Provider:
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        self._environment = environment
-        self._urls = urls
-        self._keys = keys
-        self._accounts = Accounts(environment.users)
-        self._relying_party = RelyingParty(urls, sources)
-        self._token_endpoint = TokenEndpoint(environment, urls, keys)
-        self._sources = sources
-        self._clock = clock
-        self._random = random
-        self._flows: Recent[Flow] = Recent()
-        self._sessions: Recent[bool] = Recent()
+        self._environment, self._urls, self._keys, self._sources = environment, urls, keys, sources
+        self._accounts = Accounts(environment.users, clock)
+        self._relying_party = RelyingParty(urls, sources, clock)
+        self._token_endpoint = TokenEndpoint(environment, urls, keys, clock)
+        self.redeem = self._token_endpoint.redeem
+        self._clock, self._random = clock, random
+        self._flows: Recent[Flow] = Recent(clock, LIFETIME_SECONDS)
+        self._sessions: Recent[bool] = Recent(clock, SESSION_SECONDS)
 
     async def answer(self, request: Request, weather: Weather) -> Response:
         """Answer a request that reached the application; each response has a `Correlation-Id`."""
         try:
             response = await self._route(request, weather)
-        except RefusedError as refused:
-            if refused.to_browser:
-                response = refused.answer.as_redirect(self._urls.sign_on_page)
-            else:
-                response = refused.answer.as_json()
+        except RefusedError as error:
+            response = error.response(self._urls.sign_on_page)
         response.headers.update({"Correlation-Id": str(uuid4()), "Cache-Control": "no-store"})
         return response
 
@@ -138,7 +118,7 @@ class Provider:
         path, known = request.url.path, _PATH_WITH_ID.fullmatch(request.url.path)
         if not self._urls.custom_domain:
             if known is not None and known[1] != self._environment.id:
-                raise RefusedError(NOT_FOUND)
+                raise not_found()
             path = "" if known is None else known[2]
         method = "GET" if request.method == "HEAD" else request.method
         handlers: Mapping[tuple[str, str | None], Callable[[Request, Weather], Awaitable[Response]]] = {
@@ -162,98 +142,82 @@ class Provider:
 
     async def _authorize(self, request: Request, weather: Weather) -> Response:
         authorize = read_authorize(request.url.query, self._applications(weather))
-        if isinstance(weather, FlowFailed):
+        if weather.kind == "flow_failed":
             return self._failed(authorize, "server_error", "The flow could not be started.")
-        now = self._clock()
-        signed_on = "login" not in authorize.prompts and self._signed_on(request, now)
+        signed_on = "login" not in authorize.prompts and self._signed_on(request)
         if "none" in authorize.prompts and not signed_on:
             message = "There is no session and the user must not be asked."
-            return self._failed(authorize, LOGIN_REQUIRED, message)
+            return self._failed(authorize, "login_required", message)
+        missing = weather.kind == "provider_missing"
         flow = Flow(
-            application=authorize.application,
+            request=authorize,
             status=first_status(authorize.application, weather, signed_on=signed_on),
-            created_at=now,
-            shown_at=now + clock_skew(weather),
-            redirect_uri=authorize.redirect_uri,
-            state=authorize.state,
-            nonce=authorize.nonce,
-            challenge=authorize.challenge,
-            pi_flow=authorize.pi_flow,
-            providers=tuple(each for each in self._environment.providers if _is_offered(each, weather)),
+            created_at=self._clock() + weather.clock_skew,
+            providers=tuple(
+                each
+                for each in self._environment.providers
+                if not (missing and weather.name in {None, each.name})
+            ),
         )
-        self._keep(flow)
-        if not authorize.pi_flow:
-            if flow.status == EXTERNAL and flow.providers:
-                return redirect(self._urls.authenticate(flow.providers[0].id, flow.id))
-            return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
-        return JSONResponse(self._document(flow, request))
+        self._flows.put(flow.id, flow)
+        if authorize.pi_flow:
+            return JSONResponse(self._document(flow, request))
+        if flow.status == EXTERNAL and flow.providers:
+            return redirect(authenticate_url(self._urls, flow.providers[0], flow))
+        return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
 
     def _failed(self, authorize: AuthorizeRequest, code: str, message: str) -> Response:
         if authorize.pi_flow:
-            return JSONResponse(failed_document(self._urls, code, message))
+            error = {"code": code, "message": message}
+            environment = {"id": self._environment.id}
+            return JSONResponse({"environment": environment, "status": FAILED, "error": error})
         # OIDC Core, 3.1.2.6: without pi.flow the error goes to the client's redirect_uri.
-        error = {"error": code, "error_description": message}
         state = {} if authorize.state is None else {"state": authorize.state}
-        return redirect(with_query(authorize.redirect_uri, {**error, **state}))
+        error = {"error": code, "error_description": message, **state}
+        return redirect(with_query(authorize.redirect_uri, error))
 
     async def _show(self, request: Request, _weather: Weather) -> Response:
         return JSONResponse(self._document(self._flow_at(request), request))
 
     async def _act(self, request: Request, weather: Weather) -> Response:
         body = await read_body(request, MAX_BODY_BYTES)
-
-        def sign_on(flow: Flow, username: str, password: str) -> Flow:
-            return self._accounts.sign_on(flow, username, password, weather, self._clock())
-
-        flow = act(self._flow_at(request), request.headers.get("content-type", ""), body, sign_on)
-        self._keep(flow)
-        response = JSONResponse(flow_document(flow, self._urls))
-        return self._with_session(response) if flow.status == COMPLETED else response
+        flow = self._flow_at(request)
+        self._accounts.act(flow, media_type(request), body, weather)
+        return self._with_session(JSONResponse(flow_document(flow, self._urls)), flow)
 
     async def _initiate(self, request: Request, weather: Weather) -> Response:
-        flow = self._known_flow(request.query_params.get("flowId", ""))
+        flow = self._flow(request.query_params.get("flowId", ""))
         offered = flow.status in {EXTERNAL, "USERNAME_PASSWORD_REQUIRED"}
         provider_id = request.query_params.get("providerId", "") if offered else ""
-        return self._relying_party.initiate(flow, provider_id, weather, self._clock())
+        return self._relying_party.initiate(flow, provider_id, weather)
 
     async def _callback(self, request: Request, weather: Weather) -> Response:
-        query, now = request.query_params, self._clock()
-        sent = self._relying_party.returned(query.get("state", ""), now)
-        flow = await self._relying_party.exchange(self._known_flow(sent.flow_id), sent, query, weather)
-        self._keep(flow)
-        response = redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
-        return self._with_session(response) if flow.status == COMPLETED else response
+        flow = await self._relying_party.come_back(request.query_params, weather, self._flow)
+        return self._with_session(redirect(f"{self._urls.sign_on_page}?flowId={flow.id}"), flow)
 
     async def _token(self, request: Request, weather: Weather) -> Response:
         body = await read_body(request, MAX_BODY_BYTES)
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != "application/x-www-form-urlencoded":
-            raise RefusedError(WRONG_MEDIA_TYPE)
+        if media_type(request) != "application/x-www-form-urlencoded":
+            raise wrong_media_type()
         try:
-            pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+            form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
         except ValueError:
-            raise RefusedError(invalid_request("body", "The body could not be decoded.")) from None
-        status, document = self.redeem(dict(pairs), request.headers.get("authorization", ""), weather)
-        return JSONResponse(document, status)
+            raise invalid_request("body", "The body could not be decoded.") from None
+        return JSONResponse(self.redeem(form, request.headers.get("authorization", ""), weather))
 
-    def redeem(
-        self, form: Mapping[str, str], authorization: str, weather: Weather
-    ) -> tuple[int, dict[str, Any]]:
-        """Return status and body of a token request."""
-        now = self._clock()
-        return self._token_endpoint.answer(form, authorization, weather, now, now + clock_skew(weather))
-
-    def _keep(self, flow: Flow) -> None:
-        self._flows.put(flow.id, flow, flow.created_at + LIFETIME_SECONDS)
-
-    def _with_session(self, response: Response) -> Response:
-        token = secrets.token_urlsafe(32)
-        self._sessions.put(token, True, self._clock() + SESSION_SECONDS)  # noqa: FBT003  its key counts
-        response.headers["Set-Cookie"] = session_cookie(token, self._urls)
+    def _with_session(self, response: Response, flow: Flow) -> Response:
+        """Return a response with the cookie of a session, if the flow is completed."""
+        if flow.status == COMPLETED:
+            token = secrets.token_urlsafe(32)
+            self._sessions.put(token, True)  # noqa: FBT003  its key counts
+            path = "/" if self._urls.custom_domain else f"/{self._environment.id}"
+            response.headers["Set-Cookie"] = f"ST={token}; Path={path}; Secure; HttpOnly; SameSite=None"
         return response
 
-    def _signed_on(self, request: Request, now: float) -> bool:
-        return any(self._sessions.get(token, now) for token in session_tokens(request))
+    def _signed_on(self, request: Request) -> bool:
+        # By hand: http.cookies gives up on all cookies when one of them has an odd name.
+        pairs = (pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";"))
+        return any(self._sessions.get(token) for name, _, token in pairs if name == "ST")
 
     def _document(self, flow: Flow, request: Request) -> dict[str, Any]:
         if flow.status != DAVINCI:
@@ -264,77 +228,73 @@ class Provider:
 
     async def _resume(self, request: Request, weather: Weather) -> Response:
         flow_ids = request.query_params.getlist("flowId")
-        flow = self._known_flow(flow_ids[0] if len(flow_ids) == 1 else "")
-        now = self._clock()
-        if flow.status != COMPLETED or not self._signed_on(request, now):
-            raise RefusedError(invalid_request("flowId", "The flow is not completed in this session."))
-        result = {"code": self._token_endpoint.grant(flow, now)}
-        if flow.state is not None:
-            result["state"] = str(uuid4()) if isinstance(weather, StateLost) else flow.state
-        if flow.pi_flow:
+        flow = self._flow(flow_ids[0] if len(flow_ids) == 1 else "")
+        if flow.status != COMPLETED or not self._signed_on(request):
+            raise invalid_request("flowId", "The flow is not completed in this session.")
+        result = {"code": self._token_endpoint.grant(flow)}
+        if flow.request.state is not None:
+            result["state"] = str(uuid4()) if weather.kind == "state_lost" else flow.request.state
+        if flow.request.pi_flow:
             return JSONResponse({**flow_document(flow, self._urls), "authorizeResponse": result})
-        return redirect(with_query(flow.redirect_uri, result))
+        return redirect(with_query(flow.request.redirect_uri, result))
 
     async def _metadata(self, _request: Request, weather: Weather) -> Response:
         document = discovery_document(self._urls)
-        if isinstance(weather, MetadataInvalid):
-            match weather.wrong:
-                case "json":
-                    return HTMLResponse("<!doctype html><title>Maintenance</title>")
-                case "issuer":
-                    document["issuer"] += "/"
-                case "member":
-                    del document["token_endpoint"]
+        match weather.wrong if weather.kind == "metadata_invalid" else None:
+            case "json":
+                return HTMLResponse("<!doctype html><title>Maintenance</title>")
+            case "issuer":
+                document["issuer"] += "/"
+            case "member":
+                del document["token_endpoint"]
         return JSONResponse(document)
 
     async def _show_keys(self, _request: Request, weather: Weather) -> Response:
         """Show the keys; a private member that is published is not the real one."""
         published = self._keys.published()
-        if isinstance(weather, KeysInvalid):
-            match weather.wrong:
-                case "missing":
-                    published = []
-                case "weak":
-                    published = [{**key, "n": key["n"][:171]} for key in published]  # of 342 characters
-                case "private":
-                    published = [{**key, "d": key["n"]} for key in published]
+        match weather.wrong if weather.kind == "keys_invalid" else None:
+            case "missing":
+                published = []
+            case "weak":
+                published = [{**key, "n": key["n"][:171]} for key in published]  # of 342 characters
+            case "private":
+                published = [{**key, "d": key["n"]} for key in published]
         return JSONResponse({"keys": published})
 
     async def _sign_on_page(self, _request: Request, _weather: Weather) -> Response:
         return HTMLResponse(_SIGN_ON_HTML)
 
     def _flow_at(self, request: Request) -> Flow:
-        return self._known_flow(request.url.path.rpartition("/")[2])
+        return self._flow(request.url.path.rpartition("/")[2])
 
-    def _known_flow(self, flow_id: str) -> Flow:
-        flow = self._flows.get(flow_id, self._clock())
+    def _flow(self, flow_id: str) -> Flow:
+        flow = self._flows.get(flow_id)
         if flow is None:
-            raise RefusedError(NOT_FOUND)
+            raise not_found()
         return flow
 
-    def _applications(self, weather: Weather) -> tuple[Application, ...]:
-        match weather:
-            case ClientDeleted():
-                return ()
-            case RedirectUriRemoved():
-                removed = ("https://removed.example/",)
-                return tuple(replace(each, redirect_uris=removed) for each in self._environment.applications)
-            case _:
-                return tuple(self._with_callbacks(each) for each in self._environment.applications)
-
-    def _with_callbacks(self, application: Application) -> Application:
-        """Return an application with the callbacks of the destinations that it signs users on for."""
-        here = (self._environment.name, application.client_id)
-        callbacks = (
-            destination.urls.callback
-            for destination in self._sources.values()
-            if here in {(each.source, each.client_id) for each in destination.environment.providers}
-        )
-        return replace(application, redirect_uris=(*application.redirect_uris, *callbacks))
+    def _applications(self, weather: Weather) -> list[Application]:
+        """Return the applications, each with the callbacks of the destinations that it signs users on for."""
+        if weather.kind == "client_deleted":
+            return []
+        callbacks: dict[str, list[str]] = {}
+        for destination in self._sources.values():
+            for each in destination.environment.providers:
+                if each.source == self._environment.name:
+                    callbacks.setdefault(each.client_id, []).append(destination.urls.callback)
+        gone = weather.kind == "redirect_uri_removed"
+        return [
+            replace(
+                each,
+                redirect_uris=() if gone else (*each.redirect_uris, *callbacks.get(each.client_id, ())),
+            )
+            for each in self._environment.applications
+        ]
 
 
-def _is_offered(provider: IdentityProvider, weather: Weather) -> bool:
-    return not isinstance(weather, ProviderMissing) or weather.name not in {None, provider.name}
+def media_type(request: Request) -> str:
+    """Return the media type of a request's body, in lower case and without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -343,13 +303,8 @@ async def read_body(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise RefusedError(TOO_LONG)
+            raise refused(413, "INVALID_REQUEST", "The request's body is too long.")
     return body
-
-
-def clock_skew(weather: Weather) -> float:
-    """Return the seconds by which the provider's clock is ahead."""
-    return weather.seconds if isinstance(weather, ClockSkewed) else 0.0
 
 
 def endpoint_of(method: str, path: str) -> str | None:

@@ -25,7 +25,7 @@ from exporter.simulator.control import control_app
 from exporter.simulator.environments import Environment
 from exporter.simulator.listener import Listener
 from exporter.simulator.script import Clock, Script, check_script, play
-from exporter.simulator.simulated_environment import ServerCertificates, SimulatedEnvironment
+from exporter.simulator.simulated_environment import SimulatedEnvironment
 from exporter.simulator.simulated_status_page import COMPONENT, SimulatedStatusPage
 from exporter.simulator.weather import Weather
 from exporter.target import ProviderKind
@@ -144,7 +144,7 @@ async def simulator(
             authority.cert_pem.write_to_path(str(ca_file))
         simulated: dict[str, SimulatedEnvironment] = {}
         for environment in environments:
-            certificates = None
+            certificates: dict[str, ssl.SSLContext] = {}
             if authority is not None and environment.https and not environment.port_of:
                 names = sorted({public_host, host, "localhost"})
                 certificates = await asyncio.to_thread(make_certificates, authority, names)
@@ -175,17 +175,14 @@ async def simulator(
         yield result
 
 
-def make_certificates(authority: trustme.CA, names: Iterable[str]) -> ServerCertificates:
-    """Make a server's certificates for these names and addresses: a good, an expired and a wrong one."""
+def make_certificates(authority: trustme.CA, names: Iterable[str]) -> dict[str, ssl.SSLContext]:
+    """Make a server's contexts, by weather, for these names and addresses."""
     now = datetime.now(UTC)
     good = authority.issue_cert(*names, not_before=now - DAY, not_after=now + VALIDITY)
     expired = authority.issue_cert(*names, not_before=now - 30 * DAY, not_after=now - DAY)
     wrong_name = authority.issue_cert(OTHER_NAME, not_before=now - DAY, not_after=now + VALIDITY)
-    return ServerCertificates({
-        "healthy": _context(good),
-        "tls_expired": _context(expired),
-        "tls_wrong_name": _context(wrong_name),
-    })  # fmt: skip
+    certificates = {"healthy": good, "tls_expired": expired, "tls_wrong_name": wrong_name}
+    return {kind: _context(certificate) for kind, certificate in certificates.items()}
 
 
 def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:

@@ -27,25 +27,13 @@ from exporter.simulator.environments import (
     Urls,
     check_weather,
 )
-from exporter.simulator.error_answers import REQUEST_LIMITED, unexpected_error
+from exporter.simulator.error_answers import RefusedError, refused, unexpected_error
 from exporter.simulator.flow import FIRST_STATUS
 from exporter.simulator.listener import Listener
-from exporter.simulator.provider import Provider, clock_skew, endpoint_of
+from exporter.simulator.provider import Provider, endpoint_of
 from exporter.simulator.script import Clock
-from exporter.simulator.tokens import KeyRing
-from exporter.simulator.weather import (
-    ErrorHtml,
-    ErrorJson,
-    Flaky,
-    KeysRotated,
-    Maintenance,
-    RateLimited,
-    Refused,
-    Reset,
-    Silent,
-    Slow,
-    Weather,
-)
+from exporter.simulator.token_endpoint import KeyRing
+from exporter.simulator.weather import Weather
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -66,31 +54,14 @@ class RequestStats:
     answers: Counter[str] = field(default_factory=Counter)
 
 
-class ServerCertificates:
-    """A TLS server's context that chooses the certificate of each handshake.
-
-    Attributes:
-        context: what a server listens with.
-        kind: the weather that decides which certificate is shown; most show that of `healthy`.
-    """
-
-    def __init__(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
-        self._contexts = contexts
-        self.kind = "healthy"
-        self.context = contexts[self.kind]
-        self.context.sni_callback = self._choose  # called for every handshake, also without SNI
-
-    def _choose(self, handshake: ssl.SSLObject | ssl.SSLSocket, *_: object) -> None:
-        handshake.context = self._contexts.get(self.kind, self.context)
-
-
 class SimulatedEnvironment:
     """One environment on its port.
 
     Args:
         public_host: host in its URLs, in brackets if it is an IPv6 address.
         sources: the simulator's environments by name; one that it shares a port with is there already.
-        certificates: what it shows to TLS clients; None for http.
+        certificates: TLS servers' contexts with the certificate that is shown in a weather, by its kind; most
+            show that of `healthy`. Empty for http, and if it shares a port.
         random: decides about the share of `flaky` and the jitter of `slow`.
 
     Attributes:
@@ -108,7 +79,7 @@ class SimulatedEnvironment:
         host: str,
         public_host: str,
         sources: Mapping[str, SimulatedEnvironment],
-        certificates: ServerCertificates | None,
+        certificates: Mapping[str, ssl.SSLContext],
         clock: Clock,
         random: Random,
     ) -> None:
@@ -116,14 +87,14 @@ class SimulatedEnvironment:
         self.keys = KeyRing()
         self.stats = RequestStats()
         self.weather: Weather = environment.weather
-        self._certificates = certificates
-        self._clock = clock
-        self._random = random
+        self._certificates, self._clock, self._random = certificates, clock, random
         self.guests: dict[str, SimulatedEnvironment] = {}
         if not environment.port_of:
-            tls = None if certificates is None else certificates.context
+            tls = certificates.get("healthy")
+            if tls is not None:
+                tls.sni_callback = self._choose_certificate  # called for every handshake, also without SNI
             self.listener = Listener(host, 0, self, tls)
-            scheme = "http" if certificates is None else "https"
+            scheme = "https" if tls else "http"
             self.base_url = f"{scheme}://{public_host}:{self.listener.port}"
         else:
             shared = sources[environment.port_of]
@@ -157,24 +128,26 @@ class SimulatedEnvironment:
             OSError: another program took its port while it was closed.
         """
         check_weather(self.environment, weather)
-        if self._certificates is not None and self._certificates.kind != weather.kind:
-            self._certificates.kind = weather.kind
-            self.listener.close_idle_connections()
-        if isinstance(weather, Refused):
+        if weather.kind == "refused":
             self.listener.close()
         elif not self.environment.port_of:
             await self.listener.open()
-        if isinstance(weather, KeysRotated):
+        if weather.kind == "keys_rotated":
             await asyncio.to_thread(self.keys.rotate)
-        self.weather = weather
+        changed, self.weather = weather.kind != self.weather.kind, weather
+        if changed and self._certificates:
+            self.listener.close_idle_connections()
 
-    async def redeem(self, form: Mapping[str, str], authorization: str) -> tuple[int, dict[str, Any]]:
+    def _choose_certificate(self, handshake: ssl.SSLObject | ssl.SSLSocket, *_: object) -> None:
+        handshake.context = self._certificates.get(self.weather.kind, self._certificates["healthy"])
+
+    async def redeem(self, form: Mapping[str, str], authorization: str) -> dict[str, Any]:
         """Answer a destination's token request, which comes without a connection, in today's weather."""
         weather = self.weather.at("token")
         await self._delay(weather)
         response = intercept(weather, self._random)
-        if response is not None or weather.needs_tls or isinstance(weather, Refused | Reset | Silent):
-            return 503 if response is None else response.status_code, {}
+        if response is not None or weather.needs_tls or weather.kind in {"refused", "reset", "silent"}:
+            raise RefusedError(503 if response is None else response.status_code, {})
         return self._provider.redeem(form, authorization, weather)
 
     async def stop(self) -> None:
@@ -255,7 +228,7 @@ class SimulatedEnvironment:
         return {f"{prefix}AUTH_URL": self.base_url}
 
     async def _delay(self, weather: Weather) -> None:
-        if isinstance(weather, Slow):
+        if weather.kind == "slow":
             await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -268,9 +241,9 @@ class SimulatedEnvironment:
         self.stats.requests += 1
         try:
             await self._delay(weather)
-            if isinstance(weather, Reset | Silent):
+            if weather.kind in {"reset", "silent"}:
                 self.stats.answers[weather.kind] += 1
-                if isinstance(weather, Reset):
+                if weather.kind == "reset":
                     self.listener.reset(request)
                 while (await receive())["type"] != "http.disconnect":
                     pass
@@ -279,7 +252,7 @@ class SimulatedEnvironment:
         except (asyncio.CancelledError, ClientDisconnect):
             return  # the simulator stops, which uvicorn would log as an error; or the client left
         self.stats.answers[str(response.status_code)] += 1
-        response.headers["Date"] = formatdate(self._clock.time() + clock_skew(weather), usegmt=True)
+        response.headers["Date"] = formatdate(self._clock.time() + weather.clock_skew, usegmt=True)
         await response(scope, receive, send)
 
 
@@ -289,19 +262,20 @@ def intercept(weather: Weather, random: Random) -> Response | None:
     What an HTML error of the edge looks like, and that it has no `Correlation-Id`, is inferred.
     """
     correlation_id = {"Correlation-Id": str(uuid4())}
-    match weather:
-        case Flaky() if random.random() < weather.ratio:
-            return unexpected_error(HTTPStatus.SERVICE_UNAVAILABLE).as_json(**correlation_id)
-        case RateLimited():
-            return REQUEST_LIMITED.as_json(**correlation_id, **{"Retry-After": str(weather.retry_after)})
-        case ErrorJson():
-            return unexpected_error(weather.code).as_json(**correlation_id)
-        case ErrorHtml():
+    match weather.kind:
+        case "flaky" if random.random() < weather.ratio:
+            return unexpected_error(HTTPStatus.SERVICE_UNAVAILABLE).response(**correlation_id)
+        case "rate_limited":
+            error = refused(429, "REQUEST_LIMITED", "You have exceeded the request limit.")
+            return error.response(**correlation_id, **{"Retry-After": str(weather.retry_after)})
+        case "error_json":
+            return unexpected_error(weather.code).response(**correlation_id)
+        case "error_html":
             title = f"{weather.code} ERROR"
             page = f"<title>{title}</title><h1>{title}</h1><p>The request could not be satisfied.</p>"
             html = f"<!DOCTYPE html><html lang=en>{page}</html>"
             return HTMLResponse(html, weather.code, {"Server": "CloudFront"})
-        case Maintenance():
+        case "maintenance":
             return Response(status_code=302, headers={"Location": MAINTENANCE_URL, **correlation_id})
         case _:
             return None

@@ -1,132 +1,164 @@
-"""The token endpoint: a code and the client's authentication in, tokens out. No I/O.
+"""The token endpoint, and the keys that sign its tokens: RS256 alone, as at PingOne. No I/O.
 
     authenticate the client → grant_type → code (once, in time, this client's) → redirect_uri → code_verifier
 
 Errors have the form of RFC 6749, 5.2. That a wrong way to authenticate is `invalid_client` with its text is
-known from third parties; how long a code may be redeemed (ten minutes, the RFC's limit) is inferred, and so
-is an access token that is not a JWT.
+known from third parties; which claims there are is the vendor's; how long a code may be redeemed (ten
+minutes, the RFC's limit) is inferred, and so is an access token that is not a JWT.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
+import json
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.hashes import SHA256
+from joserfc.jwk import RSAKey
+
 from exporter.simulator.environments import Application, Environment, Urls
+from exporter.simulator.error_answers import RefusedError
 from exporter.simulator.flow import Flow, Recent
-from exporter.simulator.tokens import KeyRing, challenge_of, half_hash
-from exporter.simulator.weather import IdTokenInvalid, TokenRefused, Weather
+from exporter.simulator.weather import Weather
 from exporter.target import ClientAuth
+
+RSA_BITS = 2048
+MAX_KEYS = 3
+"""Keys that are published: the one that signs and the ones before it."""
 
 CODE_SECONDS = 600.0
 TOKEN_SECONDS = 3600
-UNSUPPORTED = "Request denied: Unsupported authentication method"
 
 
-class _RefusedTokenError(Exception):
-    def __init__(self, status: int, error: str, description: str) -> None:
-        super().__init__(error)
-        self.status = status
-        self.document = {"error": error, "error_description": description}
+class KeyRing:
+    """An environment's signing keys; without any, one is made when it is needed."""
+
+    def __init__(self) -> None:
+        self._keys: list[RSAKey] = []
+
+    def rotate(self) -> None:
+        """Sign by a fresh key from now on; takes some tens of milliseconds. The last ones stay published."""
+        fresh = RSAKey.generate_key(RSA_BITS, {"use": "sig", "alg": "RS256"}, auto_kid=True)
+        self._keys = [fresh, *self._keys][:MAX_KEYS]
+
+    def published(self) -> list[dict[str, Any]]:
+        """Return the JWKs of all keys, the one that signs first."""
+        if not self._keys:
+            self.rotate()
+        return [dict(key.as_dict(private=False)) for key in self._keys]
+
+    def sign(self, claims: Mapping[str, Any], fault: str | None = None) -> str:
+        """Return a signed JWT.
+
+        It is made by hand: a fault of the library that the exporter verifies it with must not be hidden by
+        the same fault here. The fault `kid` names an unpublished key; `signature` signs other content.
+        """
+        kid = self.published()[0]["kid"]
+        header = {"alg": "RS256", "kid": str(uuid4()) if fault == "kid" else kid}
+        signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
+        content = signed.encode() + (b"." if fault == "signature" else b"")
+        signature = self._keys[0].get_op_key("sign").sign(content, padding.PKCS1v15(), SHA256())
+        return f"{signed}.{base64url(signature)}"
 
 
-@dataclass(slots=True)
 class TokenEndpoint:
     """The codes of one environment and the tokens they are redeemed for."""
 
-    environment: Environment
-    urls: Urls
-    keys: KeyRing
-    _granted: Recent[Flow] = field(default_factory=Recent)
+    def __init__(
+        self, environment: Environment, urls: Urls, keys: KeyRing, clock: Callable[[], float]
+    ) -> None:
+        self._environment, self._urls, self._keys, self._clock = environment, urls, keys, clock
+        self._granted: Recent[Flow] = Recent(clock, CODE_SECONDS)
 
-    def grant(self, flow: Flow, now: float) -> str:
+    def grant(self, flow: Flow) -> str:
         """Return a code for a flow that is completed."""
         code = secrets.token_urlsafe(24)
-        self._granted.put(code, flow, now + CODE_SECONDS)
+        self._granted.put(code, flow)
         return code
 
-    def answer(
-        self, form: Mapping[str, str], authorization: str, weather: Weather, now: float, shown: float
-    ) -> tuple[int, dict[str, Any]]:
-        """Return status and body; `shown` is `now` by the provider's clock, which may be wrong."""
-        try:
-            application = self._authenticate(form, authorization, weather)
-            flow = self._redeem(form, application, now)
-        except _RefusedTokenError as refused:
-            return refused.status, refused.document
+    def redeem(self, form: Mapping[str, str], authorization: str, weather: Weather) -> dict[str, Any]:
+        """Return the tokens; raises `RefusedError`."""
+        application = self._authenticate(form, authorization, weather)
+        flow = self._flow_of(form, application)
         access_token = secrets.token_urlsafe(32)
-        wrong = weather.wrong if isinstance(weather, IdTokenInvalid) else None
-        claims = self._claims(flow, access_token, int(shown))
+        wrong = weather.wrong if weather.kind == "id_token_invalid" else None
+        claims = self._claims(flow, access_token, int(self._clock() + weather.clock_skew))
         if wrong in claims:
             claims[wrong] = claims["iat"] - TOKEN_SECONDS if wrong == "exp" else str(uuid4())
-        return 200, {
+        return {
             "access_token": access_token,
             "token_type": "Bearer",
             "expires_in": TOKEN_SECONDS,
             "scope": "openid",
-            "id_token": self.keys.sign(claims, wrong),
+            "id_token": self._keys.sign(claims, wrong),
         }
 
     def _authenticate(self, form: Mapping[str, str], authorization: str, weather: Weather) -> Application:
         scheme, _, credentials = authorization.partition(" ")
+        client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+        used = ClientAuth.POST if secret else ClientAuth.NONE
         if scheme.lower() == "basic":
             used, (client_id, secret) = ClientAuth.BASIC, _basic(credentials)
-        elif authorization:
-            raise _RefusedTokenError(401, "invalid_client", UNSUPPORTED)
-        else:
-            client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-            used = ClientAuth.POST if secret else ClientAuth.NONE
-        known = (each for each in self.environment.applications if each.client_id == client_id)
+        known = (each for each in self._environment.applications if each.client_id == client_id)
         application = next(known, None)
-        if application is None or isinstance(weather, TokenRefused):
-            raise _RefusedTokenError(401, "invalid_client", "Request denied: Invalid client credentials")
+        unsupported = _refused("invalid_client", "Request denied: Unsupported authentication method", 401)
+        wrong = _refused("invalid_client", "Request denied: Invalid client credentials", 401)
+        if authorization and used is not ClientAuth.BASIC:
+            raise unsupported
+        if application is None or weather.kind == "token_refused":
+            raise wrong
         if used is not application.client_auth:
-            raise _RefusedTokenError(401, "invalid_client", UNSUPPORTED)
-        if used is not ClientAuth.NONE and not hmac.compare_digest(
-            application.client_secret.encode(), secret.encode("utf-8", "surrogatepass")
-        ):
-            raise _RefusedTokenError(401, "invalid_client", "Request denied: Invalid client credentials")
+            raise unsupported
+        given = secret.encode("utf-8", "surrogatepass")
+        if used is not ClientAuth.NONE and not hmac.compare_digest(application.client_secret.encode(), given):
+            raise wrong
         return application
 
-    def _redeem(self, form: Mapping[str, str], application: Application, now: float) -> Flow:
+    def _flow_of(self, form: Mapping[str, str], application: Application) -> Flow:
         if form.get("grant_type") != "authorization_code":
-            raise _RefusedTokenError(400, "unsupported_grant_type", "The grant type is not supported.")
+            raise _refused("unsupported_grant_type", "The grant type is not supported.")
         # A second use fails, whatever becomes of the first.
-        flow = self._granted.pop(form.get("code", ""), now)
-        if flow is None or flow.application.client_id != application.client_id:
-            raise _RefusedTokenError(400, "invalid_grant", "The code is unknown, used or expired.")
-        if form.get("redirect_uri") != flow.redirect_uri:
-            raise _RefusedTokenError(400, "invalid_grant", "The redirect_uri is not that of the code.")
-        if flow.challenge is not None:
-            challenge, method = flow.challenge
-            verifier = form.get("code_verifier", "")
-            if not hmac.compare_digest(challenge.encode(), challenge_of(verifier, method).encode()):
-                raise _RefusedTokenError(400, "invalid_grant", "The code_verifier does not match.")
+        flow = self._granted.pop(form.get("code", ""))
+        if flow is None or flow.request.application.client_id != application.client_id:
+            raise _refused("invalid_grant", "The code is unknown, used or expired.")
+        if form.get("redirect_uri") != flow.request.redirect_uri:
+            raise _refused("invalid_grant", "The redirect_uri is not that of the code.")
+        if flow.request.challenge is not None:
+            challenge, method = flow.request.challenge
+            expected = challenge_of(form.get("code_verifier", ""), method)
+            if not hmac.compare_digest(challenge.encode(), expected.encode()):
+                raise _refused("invalid_grant", "The code_verifier does not match.")
         return flow
 
     def _claims(self, flow: Flow, access_token: str, now: int) -> dict[str, Any]:
         claims = {
-            "iss": self.urls.issuer,
-            "sub": str(uuid5(NAMESPACE_URL, f"{self.environment.id}/{flow.subject}")),
-            "aud": flow.application.client_id,
+            "iss": self._urls.issuer,
+            "sub": str(uuid5(NAMESPACE_URL, f"{self._environment.id}/{flow.subject}")),
+            "aud": flow.request.application.client_id,
             "iat": now,
             "exp": now + TOKEN_SECONDS,
             "auth_time": now,
             "acr": "Single_Factor",
             "amr": ["pwd"],
-            "at_hash": half_hash(access_token),
+            # OIDC Core, 3.1.3.6
+            "at_hash": base64url(hashlib.sha256(access_token.encode()).digest()[:16]),
             "sid": str(uuid4()),
-            "env": self.environment.id,
+            "env": self._environment.id,
             "org": str(uuid5(NAMESPACE_URL, "organization")),
             "p1.region": "NA",
         }
-        return claims if flow.nonce is None else {**claims, "nonce": flow.nonce}
+        return claims if flow.request.nonce is None else {**claims, "nonce": flow.request.nonce}
+
+
+def _refused(error: str, description: str, status: int = 400) -> RefusedError:
+    return RefusedError(status, {"error": error, "error_description": description})
 
 
 def _basic(credentials: str) -> tuple[str, str]:
@@ -137,3 +169,13 @@ def _basic(credentials: str) -> tuple[str, str]:
         return "", ""
     client_id, _, secret = decoded.partition(":")
     return unquote_plus(client_id), unquote_plus(secret)
+
+
+def challenge_of(verifier: str, method: str) -> str:
+    """Return the code challenge of a code verifier (RFC 7636, 4.2)."""
+    return verifier if method == "plain" else base64url(hashlib.sha256(verifier.encode()).digest())
+
+
+def base64url(data: bytes) -> str:
+    """Encode without padding, as JWS does."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -3,21 +3,18 @@
     {"weather": "slow", "ms": 800, "jitter": 200}
      └ the kind ──────┘ └ its parameters; each has a default
 
-To add a kind, add a class: its name in snake case is the kind, its docstring says what it does, its fields
-are the parameters, `expected` is what an exporter reports. What happens is in `simulated_environment` if the
-edge does it, else where its endpoint is served: in `provider`, `accounts`, `relying_party` or
-`token_endpoint`.
+To add a kind, add a row to `KINDS`. What happens is in `simulated_environment` if the edge does it, else in
+the module that serves its endpoint.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from exporter.outcome import FAILED, Phase
 from exporter.reasons import Fault, Reason
@@ -49,21 +46,12 @@ class ExpectedOutcome:
     step: str = ""
 
 
-OK = ExpectedOutcome(Reason.OK, Fault.NONE, 200)
-ERROR = ExpectedOutcome(Reason.SERVER_ERROR, Fault.PROVIDER, 503)
-BAD_CERTIFICATE = ExpectedOutcome(Reason.TLS, Fault.PROVIDER, None, Phase.TLS)
-
-
 class WeatherError(ValueError):
     """Invalid weather; the text says what would be right."""
 
 
-KINDS: dict[str, type[Weather]] = {}
-"""Every kind by its name."""
-
-
 class Weather(BaseModel):
-    """One kind of weather with its parameters; the subclasses below are the closed set.
+    """One kind of weather with its parameters, which are its fields.
 
     Attributes:
         kind: its name.
@@ -84,98 +72,22 @@ class Weather(BaseModel):
     in_federation: ClassVar[ExpectedOutcome | None]
     in_discovery: ClassVar[ExpectedOutcome | None]
 
-    def __init_subclass__(
-        cls,
-        *,
-        expected: tuple[ExpectedOutcome, ...] = (OK,),
-        note: str = "",
-        needs_tls: bool = False,
-        in_federation: ExpectedOutcome | None = None,
-        in_discovery: ExpectedOutcome | None = None,
-    ) -> None:
-        """Take the class arguments; add a kind to `KINDS`, unless it is what several share (`…Weather`)."""
-        cls.expected, cls.note, cls.needs_tls = expected, note, needs_tls
-        cls.in_federation, cls.in_discovery = in_federation, in_discovery
-        if not cls.__name__.endswith("Weather"):
-            cls.kind = re.sub("(?<=.)(?=[A-Z])", "_", cls.__name__).lower()
-            KINDS[cls.kind] = cls
+    if TYPE_CHECKING:
+
+        def __getattr__(self, parameter: str) -> Any: ...  # noqa: ANN401, D105  its kind's
 
     def at(self, endpoint: str | None) -> Weather:
         """Return the weather for requests to an endpoint; None is any other path."""
-        return self if getattr(self, "endpoint", None) in {None, endpoint} else Healthy()
+        return self if getattr(self, "endpoint", None) in {None, endpoint} else HEALTHY
+
+    @property
+    def clock_skew(self) -> float:
+        """Seconds by which the provider's clock is ahead."""
+        return float(self.seconds) if self.kind == "clock_skewed" else 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Return the form that `parse_weather` reads, with every parameter."""
         return {"weather": self.kind, **self.model_dump(exclude_none=True)}
-
-
-class Healthy(Weather):
-    """Nothing is wrong."""
-
-
-class EndpointWeather(Weather):
-    """Weather of the whole environment or of one of its endpoints."""
-
-    endpoint: Endpoint | None = Field(None, description=f"one of {', '.join(get_args(Endpoint))}")
-
-
-class Slow(EndpointWeather, note="counted as slow beyond the latency objective"):
-    """Each response is delayed by `ms` plus a random part of `jitter`, both in milliseconds."""
-
-    ms: int = Field(1000, ge=0, le=MAX_DELAY_MS)
-    jitter: int = Field(0, ge=0, le=MAX_DELAY_MS)
-
-
-class Flaky(EndpointWeather, expected=(OK, ERROR)):
-    """The share `ratio` of the requests gets 503 and a JSON error."""
-
-    ratio: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
-
-
-class RateLimited(EndpointWeather, expected=(ExpectedOutcome(Reason.RATE_LIMITED, Fault.QUOTA, 429),)):
-    """429 with `Retry-After: retry_after`, in seconds."""
-
-    retry_after: int = Field(30, ge=0, le=DAY_SECONDS)
-
-
-class ErrorJson(EndpointWeather, expected=(ERROR,)):
-    """Status `code` with PingOne's JSON error."""
-
-    code: int = Field(503, ge=500, le=599)
-
-
-class ErrorHtml(EndpointWeather, expected=(ERROR,)):
-    """Status `code` with an HTML page, as from the edge."""
-
-    code: int = Field(503, ge=500, le=599)
-
-
-class Silent(
-    EndpointWeather, expected=(ExpectedOutcome(Reason.TIMEOUT, Fault.PROVIDER, None, Phase.PROCESSING),)
-):
-    """The request is read and never answered."""
-
-
-class Refused(Weather, expected=(ExpectedOutcome(Reason.CONNECT, Fault.NETWORK, None, Phase.CONNECT),)):
-    """The port is closed."""
-
-
-class Reset(
-    EndpointWeather, expected=(ExpectedOutcome(Reason.PROTOCOL, Fault.PROVIDER, None, Phase.PROCESSING),)
-):
-    """The request is read and the connection reset."""
-
-
-class TlsExpired(Weather, expected=(BAD_CERTIFICATE,), needs_tls=True):
-    """The certificate has expired."""
-
-
-class TlsWrongName(Weather, expected=(BAD_CERTIFICATE,), needs_tls=True):
-    """The certificate is for another name."""
-
-
-class FlowFailed(Weather, expected=(ExpectedOutcome(Reason.FLOW_FAILED, Fault.PROVIDER, 200),)):
-    """200 with a flow with status FAILED."""
 
 
 def _not_failed(status: str) -> str:
@@ -184,149 +96,193 @@ def _not_failed(status: str) -> str:
     return status
 
 
-class PolicyChanged(Weather, expected=(ExpectedOutcome(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, 200),)):
-    """The flow has another status than before: `status`, or one of another sign-on policy."""
-
-    status: Annotated[str, AfterValidator(_not_failed)] | None = Field(
-        None,
-        pattern="^[A-Z][A-Z_]{0,62}$",
-        description="a flow status such as SIGN_ON_REQUIRED (for FAILED use flow_failed)",
-    )
+def _whole(default: int, least: int, most: int) -> Any:  # noqa: ANN401  pydantic's own, as all below
+    return int, Field(default, ge=least, le=most)
 
 
-class Maintenance(Weather, expected=(ExpectedOutcome(Reason.REDIRECTED, Fault.PROVIDER, 302),)):
-    """302 to a page elsewhere."""
+def _flow_status(default: str) -> Any:  # noqa: ANN401
+    return str, Field(default, pattern=_STATUS, description="a flow status")
 
 
-class ClientDeleted(Weather, expected=(ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 302),)):
-    """The application is gone: 302 to the sign-on page with an error."""
+_STATUS = "^[A-Z][A-Z_]{0,62}$"
+_NEW_STATUS = Field(
+    None, pattern=_STATUS, description="a flow status such as SIGN_ON_REQUIRED (for FAILED use flow_failed)"
+)
+_AT: Any = {"endpoint": (Endpoint | None, Field(None, description=f"one of {', '.join(get_args(Endpoint))}"))}
+"""Of weather that one endpoint alone may have."""
+
+_OK = ExpectedOutcome(Reason.OK, Fault.NONE, 200)
+_ERROR = ExpectedOutcome(Reason.SERVER_ERROR, Fault.PROVIDER, 503)
+_BAD_CERTIFICATE = ExpectedOutcome(Reason.TLS, Fault.PROVIDER, None, Phase.TLS)
 
 
-class RedirectUriRemoved(Weather, expected=(ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 400),)):
-    """The redirect URI is not registered any more."""
+def _kind(
+    does: str,
+    *expected: ExpectedOutcome,
+    note: str = "",
+    needs_tls: bool = False,
+    federation: ExpectedOutcome | None = None,
+    discovery: ExpectedOutcome | None = None,
+    **parameters: Any,  # noqa: ANN401
+) -> type[Weather]:
+    """Return a kind, of which an exporter reports `expected` or, by default, nothing."""
+    kind = create_model("Weather", __base__=Weather, __doc__=does, **parameters)
+    kind.expected, kind.note, kind.needs_tls = expected or (_OK,), note, needs_tls
+    kind.in_federation, kind.in_discovery = federation, discovery
+    return kind
 
 
-class ClockSkewed(Weather, note="shown by `pingone_flow_clock_skew_seconds`"):
-    """The provider's clock is `seconds` ahead; negative: behind."""
-
-    seconds: int = Field(300, ge=-DAY_SECONDS, le=DAY_SECONDS)
+def _at(step: str, reason: Reason, fault: Fault, code: int = 200) -> ExpectedOutcome:
+    return ExpectedOutcome(reason, fault, code, step=step)
 
 
-class KeysRotated(Weather, note="shown by `pingone_flow_signing_keys_hash`"):
-    """A fresh key signs, each time that this is set; the one before stays published."""
+KINDS: Mapping[str, type[Weather]] = {
+    "healthy": _kind("Nothing is wrong."),
+    "slow": _kind(
+        "Each response is delayed by `ms` plus a random part of `jitter`, both in milliseconds.",
+        note="counted as slow beyond the latency objective",
+        **_AT,
+        ms=_whole(1000, 0, MAX_DELAY_MS),
+        jitter=_whole(0, 0, MAX_DELAY_MS),
+    ),
+    "flaky": _kind(
+        "The share `ratio` of the requests gets 503 and a JSON error.",
+        *(_OK, _ERROR),
+        **_AT,
+        ratio=(float, Field(0.5, ge=0, le=1, allow_inf_nan=False)),
+    ),
+    "rate_limited": _kind(
+        "429 with `Retry-After: retry_after`, in seconds.",
+        ExpectedOutcome(Reason.RATE_LIMITED, Fault.QUOTA, 429),
+        **_AT,
+        retry_after=_whole(30, 0, DAY_SECONDS),
+    ),
+    "error_json": _kind(
+        "Status `code` with PingOne's JSON error.", _ERROR, **_AT, code=_whole(503, 500, 599)
+    ),
+    "error_html": _kind(
+        "Status `code` with an HTML page, as from the edge.", _ERROR, **_AT, code=_whole(503, 500, 599)
+    ),
+    "silent": _kind(
+        "The request is read and never answered.",
+        ExpectedOutcome(Reason.TIMEOUT, Fault.PROVIDER, None, Phase.PROCESSING),
+        **_AT,
+    ),
+    "refused": _kind(
+        "The port is closed.", ExpectedOutcome(Reason.CONNECT, Fault.NETWORK, None, Phase.CONNECT)
+    ),
+    "reset": _kind(
+        "The request is read and the connection reset.",
+        ExpectedOutcome(Reason.PROTOCOL, Fault.PROVIDER, None, Phase.PROCESSING),
+        **_AT,
+    ),
+    "tls_expired": _kind("The certificate has expired.", _BAD_CERTIFICATE, needs_tls=True),
+    "tls_wrong_name": _kind("The certificate is for another name.", _BAD_CERTIFICATE, needs_tls=True),
+    "flow_failed": _kind(
+        "200 with a flow with status FAILED.", ExpectedOutcome(Reason.FLOW_FAILED, Fault.PROVIDER, 200)
+    ),
+    "policy_changed": _kind(
+        "The flow has another status than before: `status`, or one of another sign-on policy.",
+        ExpectedOutcome(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, 200),
+        status=(Annotated[str, AfterValidator(_not_failed)] | None, _NEW_STATUS),
+    ),
+    "maintenance": _kind("302 to a page elsewhere.", ExpectedOutcome(Reason.REDIRECTED, Fault.PROVIDER, 302)),
+    "client_deleted": _kind(
+        "The application is gone: 302 to the sign-on page with an error.",
+        ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 302),
+    ),
+    "redirect_uri_removed": _kind(
+        "The redirect URI is not registered any more.",
+        ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 400),
+    ),
+    "clock_skewed": _kind(
+        "The provider's clock is `seconds` ahead; negative: behind.",
+        note="shown by `pingone_flow_clock_skew_seconds`",
+        seconds=_whole(300, -DAY_SECONDS, DAY_SECONDS),
+    ),
+    "keys_rotated": _kind(
+        "A fresh key signs, each time that this is set; the one before stays published.",
+        note="shown by `pingone_flow_signing_keys_hash`",
+    ),
+    "metadata_invalid": _kind(
+        "One thing is wrong with the OpenID metadata; sign-ons are not affected.",
+        note="`discovery` reports `issuer_mismatch`, `not_json` or `metadata_invalid`",
+        discovery=_at("metadata", Reason.ISSUER_MISMATCH, Fault.CONFIGURATION),
+        wrong=(Literal["issuer", "json", "member"], "issuer"),
+    ),
+    "keys_invalid": _kind(
+        "One thing is wrong with the published keys; what signs stays the same.",
+        note="`discovery` reports `keys_invalid`; so does `federation` at `destination_keys`",
+        discovery=_at("jwks", Reason.KEYS_INVALID, Fault.PROVIDER),
+        wrong=(Literal["missing", "weak", "private"], "missing"),
+    ),
+    # Of a federation. They leave the authorize request alone, unless it offers providers.
+    "password_changed": _kind(
+        "Every password is wrong: 400 with `failuresRemaining`; the fifth locks the user for a while.",
+        federation=_at("sign_on", Reason.CREDENTIALS_REJECTED, Fault.ACCOUNT, 400),
+    ),
+    "account_locked": _kind(
+        "The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it.",
+        federation=_at("sign_on", Reason.ACCOUNT_LOCKED, Fault.ACCOUNT, 400),
+        answer=(Literal["error", "flow"], "error"),
+    ),
+    "mfa_required": _kind(
+        "The right password leads to `status`; NO_USABLE_DEVICES is an error of a flow that is FAILED.",
+        federation=_at("sign_on", Reason.MFA_REQUIRED, Fault.ACCOUNT),
+        status=_flow_status("OTP_REQUIRED"),
+    ),
+    "password_expired": _kind(
+        "The right password leads to `status`.",
+        federation=_at("sign_on", Reason.PASSWORD_EXPIRED, Fault.ACCOUNT),
+        status=_flow_status("PASSWORD_EXPIRED"),
+    ),
+    "further_action": _kind(
+        "The right password leads to `status`.",
+        federation=_at("sign_on", Reason.FURTHER_ACTION_REQUIRED, Fault.ACCOUNT),
+        status=_flow_status("AGREEMENT_CONSENT_REQUIRED"),
+    ),
+    "provider_missing": _kind(
+        "The destination's flows do not offer the identity provider `name`; without a name, they offer none.",
+        federation=_at("destination_authorize", Reason.PROVIDER_MISSING, Fault.CONFIGURATION),
+        name=(str | None, Field(None, description="name of an identity provider")),
+    ),
+    "provider_disabled": _kind(
+        "The destination still offers its identity providers, and refuses to lead to them.",
+        federation=_at("initiate", Reason.OAUTH_ERROR, Fault.CONFIGURATION, 302),
+    ),
+    "login_page_error": _kind(
+        "Providers that are not PingOne: an error with 200, an unknown client, no form, or a host elsewhere.",
+        federation=_at("source_authorize", Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION),
+        wrong=(Literal["error", "client", "form", "host"], "error"),
+    ),
+    "secret_expired": _kind(
+        "The destination's client secret expired: its callback leads to an error or a FAILED flow.",
+        federation=_at("callback", Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, 302),
+        answer=(Literal["redirect", "json", "flow"], "redirect"),
+    ),
+    "linking_required": _kind(
+        "The user's link at the destination is gone.",
+        federation=_at("destination_flow", Reason.ACCOUNT_LINKING_REQUIRED, Fault.CONFIGURATION),
+    ),
+    "state_lost": _kind(
+        "What a flow yields has another state than the client's.",
+        federation=_at("source_resume", Reason.STATE_MISMATCH, Fault.PROVIDER),
+    ),
+    "token_refused": _kind(
+        "The token endpoint refuses every client; at the source, that fails the destination's callback.",
+        federation=_at("token", Reason.TOKEN_REFUSED, Fault.ACCOUNT, 401),
+    ),
+    "id_token_invalid": _kind(
+        "One thing is wrong with ID tokens; at the source, that fails the destination's callback.",
+        federation=_at("token", Reason.ID_TOKEN_INVALID, Fault.PROVIDER),
+        wrong=(Literal["iss", "aud", "nonce", "exp", "kid", "signature"], "signature"),
+    ),
+}
+"""Every kind by its name; the text says what it does."""
 
-
-class MetadataInvalid(
-    Weather,
-    note="`discovery` reports `issuer_mismatch`, `not_json` or `metadata_invalid`",
-    in_discovery=ExpectedOutcome(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, 200, step="metadata"),
-):
-    """One thing is wrong with the OpenID metadata; sign-ons are not affected."""
-
-    wrong: Literal["issuer", "json", "member"] = "issuer"
-
-
-class KeysInvalid(
-    Weather,
-    note="`discovery` reports `keys_invalid`; so does `federation` at `destination_keys`",
-    in_discovery=ExpectedOutcome(Reason.KEYS_INVALID, Fault.PROVIDER, 200, step="jwks"),
-):
-    """One thing is wrong with the published keys; what signs stays the same."""
-
-    wrong: Literal["missing", "weak", "private"] = "missing"
-
-
-# Of a federation. They leave the authorize request alone, unless it offers providers.
-
-
-def _account(reason: Reason, code: int = 200) -> ExpectedOutcome:
-    return ExpectedOutcome(reason, Fault.ACCOUNT, code, step="sign_on")
-
-
-def _configuration(reason: Reason, step: str, code: int = 302) -> ExpectedOutcome:
-    return ExpectedOutcome(reason, Fault.CONFIGURATION, code, step=step)
-
-
-def _status(default: str) -> Any:  # noqa: ANN401  pydantic's own
-    return Field(default, pattern="^[A-Z][A-Z_]{0,62}$", description="a flow status")
-
-
-class PasswordChanged(Weather, in_federation=_account(Reason.CREDENTIALS_REJECTED, 400)):
-    """Every password is wrong: 400 with `failuresRemaining`; the fifth locks the user for a while."""
-
-
-class AccountLocked(Weather, in_federation=_account(Reason.ACCOUNT_LOCKED, 400)):
-    """The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it."""
-
-    answer: Literal["error", "flow"] = "error"
-
-
-class MfaRequired(Weather, in_federation=_account(Reason.MFA_REQUIRED)):
-    """The right password leads to `status`; NO_USABLE_DEVICES is an error of a flow that is FAILED."""
-
-    status: str = _status("OTP_REQUIRED")
-
-
-class PasswordExpired(Weather, in_federation=_account(Reason.PASSWORD_EXPIRED)):
-    """The right password leads to `status`."""
-
-    status: str = _status("PASSWORD_EXPIRED")
-
-
-class FurtherAction(Weather, in_federation=_account(Reason.FURTHER_ACTION_REQUIRED)):
-    """The right password leads to `status`."""
-
-    status: str = _status("AGREEMENT_CONSENT_REQUIRED")
-
-
-class ProviderMissing(
-    Weather, in_federation=_configuration(Reason.PROVIDER_MISSING, "destination_authorize", 200)
-):
-    """The destination's flows do not offer the identity provider `name`; without a name, they offer none."""
-
-    name: str | None = Field(None, description="name of an identity provider")
-
-
-class ProviderDisabled(Weather, in_federation=_configuration(Reason.OAUTH_ERROR, "initiate")):
-    """The destination still offers its identity providers, and refuses to lead to them."""
-
-
-class LoginPageError(Weather, in_federation=_configuration(Reason.LOGIN_PAGE_ERROR, "source_authorize", 200)):
-    """Providers that are not PingOne: an error with 200, an unknown client, no form, or a host elsewhere."""
-
-    wrong: Literal["error", "client", "form", "host"] = "error"
-
-
-class SecretExpired(Weather, in_federation=_configuration(Reason.EXCHANGE_REJECTED, "callback")):
-    """The destination's client secret expired: its callback leads to an error or a FAILED flow."""
-
-    answer: Literal["redirect", "json", "flow"] = "redirect"
-
-
-class LinkingRequired(
-    Weather, in_federation=_configuration(Reason.ACCOUNT_LINKING_REQUIRED, "destination_flow", 200)
-):
-    """The user's link at the destination is gone."""
-
-
-class StateLost(
-    Weather, in_federation=ExpectedOutcome(Reason.STATE_MISMATCH, Fault.PROVIDER, 200, step="source_resume")
-):
-    """What a flow yields has another state than the client's."""
-
-
-class TokenRefused(
-    Weather, in_federation=ExpectedOutcome(Reason.TOKEN_REFUSED, Fault.ACCOUNT, 401, step="token")
-):
-    """The token endpoint refuses every client; at the source, that fails the destination's callback."""
-
-
-class IdTokenInvalid(
-    Weather, in_federation=ExpectedOutcome(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, 200, step="token")
-):
-    """One thing is wrong with ID tokens; at the source, that fails the destination's callback."""
-
-    wrong: Literal["iss", "aud", "nonce", "exp", "kid", "signature"] = "signature"
+for _name, _row in KINDS.items():
+    _row.kind = _row.__name__ = _name
+HEALTHY = KINDS["healthy"]()
 
 
 def parse_weather(document: object, *, strict: bool = True) -> Weather:
