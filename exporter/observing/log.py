@@ -3,16 +3,13 @@
     ts=2026-…Z level=warning msg="target down" target=emea reason=tls …      logfmt
     {"ts": "2026-…Z", "level": "warning", "msg": "target down", …}           json
 
-Lines are rendered and written by a thread of their own, because the reader of standard error may be slow or
-blocked, and that must not delay a probe. Lines that do not fit the queue are dropped and counted, and so are
-lines that a full disk does not take.
+A thread renders and writes the lines, because the reader of standard error may be slow or blocked, and that
+must not delay a probe. Lines that do not fit the queue, or that a full disk does not take, are dropped and
+counted. Nor must a blocked reader delay the end of the process: on exit, `logging` takes the lock of each
+handler, and the interpreter flushes `sys.stderr`. So the thread writes to the descriptor, without a handler.
 
-An exception is written as its types and where they were raised, without its message and without locals: a
-message may quote a URL, and a URL holds nonce and state.
-
-A blocked reader must not delay the end of the process either. `logging` takes the lock of each handler when
-the interpreter exits, and the interpreter flushes `sys.stderr`; a thread blocked in a write holds both. So
-the thread writes without a handler, to a file object of its own.
+An exception is written as its types and where they were raised, without messages and locals: a message may
+quote a URL, and a URL holds nonce and state.
 """
 
 from __future__ import annotations
@@ -106,7 +103,8 @@ def log_to(
     """
     lines: queue.Queue[logging.LogRecord | None] = queue.Queue(max_queued_lines)
     queued = _DroppingHandler(lines)
-    writer = _Writer(lines, _writing(stream), _formatter(style))
+    writing = (lines, _writing_to(stream), _formatter(style))
+    writer = threading.Thread(target=_write_lines, args=writing, daemon=True)
     root, own = logging.getLogger(), logging.getLogger("exporter")
     before = root.level, own.level
     root.addHandler(queued)
@@ -119,7 +117,10 @@ def log_to(
         root.removeHandler(queued)
         root.setLevel(before[0])
         own.setLevel(before[1])
-        writer.stop(max_flush_seconds)
+        until = time.monotonic() + max_flush_seconds
+        with suppress(queue.Full):  # the stream is blocked
+            lines.put(None, timeout=max_flush_seconds)
+            writer.join(max(0.0, until - time.monotonic()))
 
 
 def set_log_level(level: str) -> None:
@@ -150,116 +151,83 @@ class _DroppingHandler(QueueHandler):
 
 
 def _dropped(cause: str, count: int) -> logging.LogRecord:
-    message = f"log lines dropped: {cause}"
-    record = logging.LogRecord("exporter", logging.WARNING, __file__, 0, message, None, None)
-    record.lines = count
-    return record
+    facts = {"levelname": "WARNING", "msg": f"log lines dropped: {cause}", "lines": count}
+    return logging.makeLogRecord(facts)
 
 
-class _Writer:
-    """Writes queued records in a thread; stops within bounded time, even if the stream is blocked."""
-
-    def __init__(
-        self,
-        lines: queue.Queue[logging.LogRecord | None],
-        write: Callable[[str], object],
-        formatter: logging.Formatter,
-    ) -> None:
-        self._lines = lines
-        self._write = write
-        self._formatter = formatter
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, max_seconds: float) -> None:
-        until = time.monotonic() + max_seconds
-        with suppress(queue.Full):
-            self._lines.put(None, timeout=max_seconds)
-            self._thread.join(max(0.0, until - time.monotonic()))
-
-    def _run(self) -> None:
-        lost = 0
-        while (record := self._lines.get()) is not None:
-            try:
-                if lost:
-                    notice = _dropped("they could not be written", lost)
-                    self._write(f"{self._formatter.format(notice)}\n")
-                    lost = 0
-                self._write(f"{self._line(record)}\n")
-            except Exception:  # noqa: BLE001  the disk is full, the reader gone, memory short: go on
-                lost += 1
-
-    def _line(self, record: logging.LogRecord) -> str:
+def _write_lines(
+    lines: queue.Queue[logging.LogRecord | None],
+    write: Callable[[str], object],
+    formatter: logging.Formatter,
+) -> None:
+    """Write queued records until one is None; for a thread."""
+    lost = 0
+    while (record := lines.get()) is not None:
         try:
-            return self._formatter.format(record)
-        except Exception:  # noqa: BLE001  one bad record must not cost those after it
-            return self._formatter.format(_unwritable(record))
+            if lost:
+                write(f"{formatter.format(_dropped('they could not be written', lost))}\n")
+                lost = 0
+            write(f"{_line(record, formatter)}\n")
+        except Exception:  # noqa: BLE001  the disk is full, the reader gone, memory short: go on
+            lost += 1
 
 
-def _unwritable(record: logging.LogRecord) -> logging.LogRecord:
-    """Return a record that names the place of one that cannot be rendered, without its values."""
-    line = logging.LogRecord(
-        record.name, logging.ERROR, record.pathname, record.lineno, "log line cannot be rendered", None, None
-    )
-    line.place = f"{record.pathname}:{record.lineno}"
-    return line
-
-
-class _File:
-    """Writes lines to the file of a stream; what follows a line that was cut off begins on a new one.
-
-    Unbuffered: what a full disk did not take would stay in a buffer, and be written out of turn later. The
-    descriptor is never closed: that would wait for a blocked write, and it is not ours.
-    """
-
-    def __init__(self, descriptor: int, encoding: str) -> None:
-        self._descriptor = descriptor
-        self._encoding = encoding
-        self._is_cut_off = False
-
-    def __call__(self, line: str) -> None:
-        data = line.encode(self._encoding, "backslashreplace")
-        data = b"\n" + data if self._is_cut_off else data
-        while data:
-            written = os.write(self._descriptor, data)
-            data = data[written:]
-            self._is_cut_off = bool(data)
-
-
-def _writing(stream: TextIO) -> Callable[[str], object]:
-    """Return what writes to the file of `stream`, or to the stream itself if it has none."""
+def _line(record: logging.LogRecord, formatter: logging.Formatter) -> str:
+    """Render a record; of one that cannot be rendered, its place without its values."""
     try:
-        return _File(stream.fileno(), stream.encoding)
+        return formatter.format(record)
+    except Exception:  # noqa: BLE001  one bad record must not cost those after it
+        place = f"{record.pathname}:{record.lineno}"
+        facts = {"levelname": "ERROR", "msg": "log line cannot be rendered", "place": place}
+        return formatter.format(logging.makeLogRecord(facts))
+
+
+def _writing_to(stream: TextIO) -> Callable[[str], object]:
+    """Return what writes to the file of `stream`, or to the stream itself if it has none.
+
+    Unbuffered: what a full disk did not take would stay in a buffer, and be written out of turn later. What
+    follows a line that was cut off begins on a new one. The descriptor is never closed: that would wait for a
+    blocked write, and it is not ours.
+    """
+    try:
+        descriptor = stream.fileno()
     except OSError:
         return stream.write
+    is_cut_off = False
+
+    def write(line: str) -> None:
+        nonlocal is_cut_off
+        data = line.encode(stream.encoding, "backslashreplace")
+        data = b"\n" + data if is_cut_off else data
+        while data:
+            written = os.write(descriptor, data)
+            data = data[written:]
+            is_cut_off = bool(data)
+
+    return write
 
 
 def _formatter(style: str) -> logging.Formatter:
-    order = ["ts", "level", "msg"]
     rendering: list[Processor]
     if style == "json":
-        rendering = [_ordered(order), structlog.processors.JSONRenderer(default=_plain)]
+        rendering = [structlog.processors.JSONRenderer(default=_plain)]
     else:
-        logfmt = structlog.processors.LogfmtRenderer(key_order=order, bool_as_flag=False)
-        rendering = [_flatten, _printable, logfmt]
+        rendering = [_flatten, _printable, structlog.processors.LogfmtRenderer(bool_as_flag=False)]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.ExtraAdder(),
-            structlog.processors.EventRenamer("msg"),
-            _when,
+            _begin_with_time,
             _without_messages,
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
     )
 
 
-def _when(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Add the time of logging, which is not that of rendering."""
-    event["ts"] = rfc3339(event["_record"].created)
-    return event
+def _begin_with_time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put first the time of logging, which is not that of rendering, then level and message."""
+    time_of_logging = rfc3339(event["_record"].created)
+    return {"ts": time_of_logging, "level": event.pop("level"), "msg": event.pop("event"), **event}
 
 
 def _without_messages(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -286,15 +254,6 @@ def _places(error: BaseException | None, seen: set[int]) -> Iterator[str]:
 def _plain(value: object) -> str:
     """Return a value as text; of an exception only its type."""
     return type(value).__qualname__ if isinstance(value, BaseException) else str(value)
-
-
-def _ordered(first: list[str]) -> Processor:
-    """Return a processor that puts these keys first."""
-
-    def order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-        return {key: event[key] for key in (*first, *event) if key in event}
-
-    return order
 
 
 def _flatten(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

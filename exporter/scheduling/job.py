@@ -14,20 +14,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from itertools import count
 
-from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.triggers.base import BaseTrigger
 
-from exporter.scheduling.clock import SteadyZone
-from exporter.target import Journey, Target
+from exporter.status import MAX_BACKOFF_SECONDS
+from exporter.target import Journey, Side, Target
 
 FIRST_PROBE_SPACING = 0.05
 """Seconds between the first probes of one auth host: a restart must not look like an attack."""
 
 MIN_GRACE_SECONDS = 1.0
+
+DEFAULT_BACKOFF_INTERVALS = 2
+"""When the provider does not say how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +112,64 @@ def job_id(target: Target, journey: Journey) -> str:
     return f"{journey} {target.name}"
 
 
-class PhaseTrigger(IntervalTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
-    """An IntervalTrigger that keeps the phase of its start date, also after a first run before it.
+class Backoff:
+    """Which probes back off because a provider limits the rate of requests.
+
+    A rate limit counts for one environment on one host: all probes that send requests there back off
+    together, a probe of `federation` if either of its environments limits it. Due runs are skipped meanwhile.
+
+    Args:
+        clock: steady seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until: dict[tuple[str, str], float] = {}
+
+    def start(self, target: Target, journey: Journey, side: Side, retry_after: float | None) -> None:
+        """Back off since one of a target's environments has limited a probe.
+
+        A backoff that ends later is not shortened: both probes may have been on their way at the same time.
+
+        Args:
+            target: the target that was limited.
+            journey: the journey that was limited.
+            side: which of the target's environments limited it.
+            retry_after: the seconds that the provider asked for; None for two intervals of the probe.
+        """
+        interval, scope = target.timing(journey).interval, target.rate_scope(side)
+        wanted = DEFAULT_BACKOFF_INTERVALS * interval if retry_after is None else retry_after
+        until = self._clock() + min(wanted, MAX_BACKOFF_SECONDS)
+        self._until[scope] = max(until, self._until.get(scope, until))
+
+    def until(self, target: Target, journey: Journey) -> float | None:
+        """Return when the backoff of a target's probes of a journey ends; None if there is none."""
+        if not self._until:
+            return None
+        until = max(self._until.get(target.rate_scope(side), 0.0) for side in journey.sides)
+        return until if self._clock() < until else None
+
+    def drop_expired(self) -> None:
+        """Drop what is over: many reloads may leave many former targets."""
+        now = self._clock()
+        self._until = {scope: until for scope, until in self._until.items() if now < until}
+
+
+class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
+    """Regular runs, after perhaps a first one before them.
 
     Args:
         interval: seconds.
-        start: the start date, seconds since the epoch.
-        zone: the zone of all run times.
+        start: the first regular run.
     """
 
-    def __init__(self, interval: float, start: float, zone: SteadyZone) -> None:
-        super().__init__(seconds=interval, start_date=datetime.fromtimestamp(start, UTC), timezone=UTC)
-        self._zone = zone
+    def __init__(self, interval: float, start: datetime) -> None:
+        self._interval = timedelta(seconds=interval)
+        self._start = start
 
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """Return the next run time."""
-        if previous_fire_time is not None and previous_fire_time < self.start_date:
-            following: datetime = self.start_date
-        else:
-            following = super().get_next_fire_time(previous_fire_time, now)
-        return following.replace(tzinfo=self._zone)
+    def get_next_fire_time(self, previous: datetime, _now: datetime) -> datetime:
+        """Return the next run; there is always a previous one, since each job is added with its first."""
+        return self._start if previous < self._start else previous + self._interval
 
 
 def phase_offset(target: str, journey: Journey, interval: float) -> float:
@@ -139,12 +181,8 @@ def phase_offset(target: str, journey: Journey, interval: float) -> float:
 
 def first_delays(hosts: Iterable[str]) -> list[float]:
     """Return the delay of each first probe after the start, given the probes' first hosts in order."""
-    seen: Counter[str] = Counter()
-    delays = []
-    for host in hosts:
-        delays.append(seen[host] * FIRST_PROBE_SPACING)
-        seen[host] += 1
-    return delays
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
+    return [next(numbers[host]) * FIRST_PROBE_SPACING for host in hosts]
 
 
 def new_jobs(planned: Sequence[tuple[Target, Journey]], now: float) -> list[ProbeJob]:

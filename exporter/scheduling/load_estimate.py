@@ -71,17 +71,16 @@ def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]
         targets: what is probed.
         where: maps a side of a target to its host or environment; None if that is unknown.
     """
-    names: defaultdict[str, set[str]] = defaultdict(set)
-    probes: defaultdict[str, float] = defaultdict(float)
-    requests: defaultdict[str, float] = defaultdict(float)
+    rates: defaultdict[str, list[tuple[str, float, float]]] = defaultdict(list)
     for target in targets:
         for journey in target.journeys:
             rate = 1 / target.timing(journey).interval
             counts = Counter(where(target, side_of(step)) for step in target.steps(journey))
             for place, steps in counts.items():
                 if place is not None:
-                    names[place].add(target.name)
-                    probes[place] += rate
-                    requests[place] += steps * rate
-    found = (Load(place, len(names[place]), probes[place], requests[place]) for place in names)
+                    rates[place].append((target.name, rate, steps * rate))
+    found = []
+    for place, of_place in rates.items():
+        names, probes, requests = zip(*of_place, strict=True)
+        found.append(Load(place, len(set(names)), sum(probes), sum(requests)))
     return sorted(found, key=lambda load: (-load.requests, load.where))

@@ -1,10 +1,10 @@
 """The schedule: each due run starts a probe, or is skipped and counted with its cause.
 
 due ──> missed      too late to start
-──> overrun     the last probe of this target and journey still runs (APScheduler's max_instances)
-──> backoff     the provider asked to back off
-──> waits for one of max_concurrent_probes ──> missed
-──> probe ──> outcome ──> observers
+    ──> overrun     the last probe of this target and journey still runs (APScheduler's max_instances)
+    ──> backoff     the provider asked to back off
+    ──> waits for one of max_concurrent_probes ──> missed
+    ──> probe ──> outcome ──> observers
 (cancelled: waiting or probing when the daemon stopped, or a reload removed or changed the target)
 """
 
@@ -23,9 +23,16 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Observer, Outcome, SkipCause, internal_outcome
 from exporter.reasons import Reason
-from exporter.scheduling.backoff import Backoff
 from exporter.scheduling.clock import SteadyClock, SteadyZone
-from exporter.scheduling.job import PeriodicJob, PhaseTrigger, ProbeJob, ScheduledProbe, job_changes, new_jobs
+from exporter.scheduling.job import (
+    Backoff,
+    PeriodicJob,
+    PhaseTrigger,
+    ProbeJob,
+    ScheduledProbe,
+    job_changes,
+    new_jobs,
+)
 from exporter.target import Journey, Target
 
 P = ParamSpec("P")
@@ -291,20 +298,15 @@ class Schedule:
 
     def _add(self, job: ProbeJob) -> None:
         self._jobs[job.id] = job
-        trigger, first = PhaseTrigger(job.interval, job.start, self._zone), self._zone.moment(job.first)
+        trigger = PhaseTrigger(job.interval, self._zone.moment(job.start))
+        first = self._zone.moment(job.first)
         self._scheduler.add_job(self._run, trigger, [job], id=job.id, next_run_time=first)
         self._notify_of_backoff(job)
 
     def _add_periodic(self, job: PeriodicJob) -> None:
-        first = self._clock() + job.first_after
-        self._scheduler.add_job(
-            self._run_periodic,
-            PhaseTrigger(job.interval, first, self._zone),
-            [job],
-            id=_periodic_id(job),
-            next_run_time=self._zone.moment(first),
-            coalesce=True,
-        )
+        first = self._zone.moment(self._clock() + job.first_after)
+        trigger, own = PhaseTrigger(job.interval, first), {"id": _periodic_id(job), "coalesce": True}
+        self._scheduler.add_job(self._run_periodic, trigger, [job], next_run_time=first, **own)
 
     def _remove(self, job: ProbeJob) -> None:
         self._close(job)
@@ -357,7 +359,7 @@ class Schedule:
             job.task, job.probing = None, False
 
     async def _probe_or_skip(self, job: ProbeJob, run: float) -> None:
-        if self._backoff.includes(job.target, job.journey):
+        if self.backs_off(job.target, job.journey):
             self._skip(job, SkipCause.BACKOFF)
             return
         if not await self._acquire_limiter(run + job.grace):
@@ -367,7 +369,7 @@ class Schedule:
             if self._clock() > run + job.grace:  # the event loop stalled
                 self._skip(job, SkipCause.MISSED)
                 return
-            if self._backoff.includes(job.target, job.journey):  # another target was rate-limited meanwhile
+            if self.backs_off(job.target, job.journey):  # another target was rate-limited meanwhile
                 self._skip(job, SkipCause.BACKOFF)
                 return
             outcome = await self._probe_now(job, run)
@@ -422,7 +424,7 @@ class Schedule:
 
     def backs_off(self, target: Target, journey: Journey) -> bool:
         """Return whether no requests of a journey are due, since the provider limits their rate."""
-        return self._backoff.includes(target, journey)
+        return self._backoff.until(target, journey) is not None
 
     def back_off(self, target: Target, journey: Journey, outcome: Outcome) -> None:
         """Pause all probes of the environment that has limited the rate of requests, if one has.
