@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from exporter.outcome import DAVINCI
+from exporter.probing.errors import value_at
 from exporter.probing.messages import Expectation, Timestamp
 
 MAX_LIFETIME_SECONDS = 3600.0
@@ -51,20 +52,19 @@ def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectatio
     source = urlsplit(expectation.source_url)
     checks = {"id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id"))}
     if expectation.environment_id and (status != DAVINCI or "environment" in flow):
-        checks["environment"] = _is_id(_at(flow, "environment", "id"), expectation.environment_id)
+        named = value_at(flow, "environment", "id")
+        checks["environment"] = isinstance(named, str) and named.lower() == expectation.environment_id
     if status in STATUS_LINKS and not (status == DAVINCI and _is_detailed(flow)):
-        link = _at(flow, "_links", STATUS_LINKS[status], "href")
-        checks["status_link"] = _is_on(link, source)
+        checks["status_link"] = _is_on(value_at(flow, "_links", STATUS_LINKS[status], "href"), source)
     if status == DAVINCI:
         return checks
-    own_link = _at(flow, "_links", "self", "href")
     own_path = f"/flows/{flow['id']}" if checks["id"] else ""
-    lifetime = lifetime_seconds(flow)
+    lifetime, application = lifetime_seconds(flow), value_at(flow, "_embedded", "application", "name")
     checks |= {
-        "self_link": _is_on(own_link, source, ending=own_path),
+        "self_link": _is_on(value_at(flow, "_links", "self", "href"), source, ending=own_path),
         "resume_url": _is_on(flow.get("resumeUrl"), source, ending="/as/resume"),
         "lifetime": lifetime is not None and 0 <= lifetime <= MAX_LIFETIME_SECONDS,
-        "application_name": _is_text(_at(flow, "_embedded", "application", "name")),
+        "application_name": isinstance(application, str) and bool(application.strip()),
     }
     return checks
 
@@ -103,20 +103,6 @@ def parse_timestamp(value: object) -> Timestamp | None:
 def is_uuid(value: object) -> bool:
     """Return True for a UUID in its usual form."""
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
-
-
-def _at(value: object, *path: str) -> object:
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _is_id(value: object, expected: str) -> bool:
-    return isinstance(value, str) and value.lower() == expected
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
 
 
 def _is_on(link: object, source: SplitResult, ending: str = "") -> bool:

@@ -12,7 +12,7 @@ Only codes of a closed list leave this module: a description may name a user or 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import unquote_plus
 
@@ -53,7 +53,12 @@ KNOWN_CODES = frozenset({
 
 def codes_in_document(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the codes of the error that `document` carries; empty when it carries none."""
-    return tuple(dict.fromkeys(_codes(document)))
+    error, codes = document.get("error"), _codes_of_object(document)
+    if isinstance(error, dict) and error:
+        codes = [*(_codes_of_object(error) or [OTHER]), *codes]
+    elif error:
+        codes = [_known(error) if isinstance(error, str) else OTHER, *codes]
+    return tuple(dict.fromkeys(codes))
 
 
 def codes_in_location(location: str | None) -> tuple[str, ...]:
@@ -64,55 +69,47 @@ def codes_in_location(location: str | None) -> tuple[str, ...]:
     _, _, query = address.partition("?")
     found: dict[str, None] = {}
     for part in (query, fragment):
-        for value in _error_parameters(part):
-            document = parse_object(value)
-            codes = codes_in_document(document) if document is not None else ()
+        if (error := _error_parameter(part)) is not None:
             # JSON of an unknown shape is still an error.
-            found |= dict.fromkeys(codes or (_known(value),))
+            found |= dict.fromkeys(codes_in_document(parse_object(error) or {}) or (_known(error),))
     return tuple(found)
 
 
-def _error_parameters(part: str) -> list[str]:
+def _error_parameter(part: str) -> str | None:
     """Return the first `error` of a query or fragment, decoded; no text may raise an exception."""
-    for field in part.split("&"):
-        name, _, value = field.partition("=")
-        if value and unquote_plus(name) == "error":
-            return [unquote_plus(value)]
-    return []
+    fields = (field.partition("=") for field in part.split("&"))
+    return next(
+        (unquote_plus(value) for name, _, value in fields if value and unquote_plus(name) == "error"), None
+    )
 
 
-def _codes(document: Mapping[str, Any]) -> Iterator[str]:
-    error = document.get("error")
-    if isinstance(error, dict) and error:
-        yield from list(_codes_of_object(error)) or [OTHER]
-    elif error:
-        yield _known(error) if isinstance(error, str) else OTHER
-    yield from _codes_of_object(document)
-
-
-def _codes_of_object(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield `code` and `details[0].code`; a code is a word or a number."""
-    if (code := _code(document)) is None:
-        return
-    yield code
+def _codes_of_object(document: Mapping[str, Any]) -> list[str]:
+    """Return `code` and `details[0].code`, if there is the first; a code is a word or a number."""
     details = document.get("details")
-    if isinstance(details, list) and details and isinstance(details[0], dict):
-        detail = _code(details[0])
-        if detail is not None:
-            yield detail
+    first = details[0] if isinstance(details, list) and details else None
+    code, detail = document.get("code"), value_at(first, "code")
+    if not _is_code(code):
+        return []
+    return [_known(str(each)) for each in (code, detail) if _is_code(each)]
 
 
-def _code(document: Mapping[str, Any]) -> str | None:
-    code = document.get("code")
-    if isinstance(code, str) and code:
-        return _known(code)
-    if isinstance(code, int | float) and not isinstance(code, bool):
-        return _known(str(code))
-    return None
+def _is_code(value: object) -> bool:
+    return (
+        bool(value)
+        if isinstance(value, str)
+        else isinstance(value, int | float) and not isinstance(value, bool)
+    )
 
 
 def _known(code: str) -> str:
     return code if code in KNOWN_CODES else OTHER
+
+
+def value_at(document: object, *path: str) -> object:
+    """Return a value by its path in a JSON document; None if it is not there."""
+    for name in path:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
 
 
 MAX_INTEGER_DIGITS = 400

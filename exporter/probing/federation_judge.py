@@ -11,12 +11,12 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from exporter.outcome import DAVINCI, FAILED
+from exporter.outcome import COMPLETED, DAVINCI, FAILED
 from exporter.probing.detail import Detail, Template, origin_of
-from exporter.probing.errors import codes_in_document, codes_in_location, parse_object
+from exporter.probing.errors import codes_in_document, codes_in_location, parse_object, value_at
 from exporter.probing.judge import flow_status, judge, judge_flow, judge_json, unexpected
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
-from exporter.probing.messages import Answer, Expectation, Verdict
+from exporter.probing.messages import Answer, Expectation, Verdict, failure
 from exporter.reasons import Fault, Reason
 
 REDIRECTS = frozenset({HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
@@ -74,45 +74,32 @@ def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: s
     listed = list(providers_in(verdict.flow))
     offered = [entry for entry in listed if _is_named(entry, provider)]
     if len(offered) != 1:
-        cause = Template.SEVERAL_PROVIDERS if offered else Template.OTHER_PROVIDERS
-        detail = Detail(cause if listed else Template.NO_PROVIDER, {"count": len(offered or listed)})
-        return replace(verdict, reason=Reason.PROVIDER_MISSING, fault=Fault.CONFIGURATION, detail=detail)
-    href = provider_link(offered[0])
+        others = Template.OTHER_PROVIDERS if listed else Template.NO_PROVIDER
+        cause = Template.SEVERAL_PROVIDERS if offered else others
+        return verdict.but(Reason.PROVIDER_MISSING, Fault.CONFIGURATION, cause, count=len(offered or listed))
+    href, member = provider_link(offered[0]), "authenticate link"
     if href is None:
-        return _misleading(verdict, Template.MEMBER_MISSING, "authenticate link")
-    return _leading(verdict, parse_link(href, url), destination, "/rp/", "authenticate link")
+        missing = Template.MEMBER_MISSING
+        return verdict.but(Reason.LOCATION_INVALID, Fault.CONFIGURATION, missing, member=member)
+    return _leading(verdict, parse_link(href, url), destination, "/rp/", member)
 
 
 def _leading(verdict: Verdict, link: Link | None, environment: Endpoints, path: str, member: str) -> Verdict:
     """Return a good verdict with the URL of a link as `location`, if that leads where it must."""
     if link is None:
-        return _misleading(verdict, Template.MEMBER_MALFORMED, member, fault=Fault.PROVIDER)
+        return verdict.but(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member=member)
     if not environment.has(link, path):
-        return _misleading(verdict, Template.MEMBER_ELSEWHERE, member, link)
+        known = {"member": member, "origin": origin_of(link)}
+        return verdict.but(Reason.LOCATION_INVALID, Fault.CONFIGURATION, Template.MEMBER_ELSEWHERE, **known)
     return replace(verdict, location=link.url)
-
-
-def _misleading(
-    verdict: Verdict,
-    cause: Template,
-    member: str,
-    link: Link | None = None,
-    fault: Fault = Fault.CONFIGURATION,
-) -> Verdict:
-    origin = "" if link is None else origin_of(link)
-    detail = Detail(cause, {"member": member, "origin": origin})
-    return replace(verdict, reason=Reason.LOCATION_INVALID, fault=fault, detail=detail)
 
 
 def providers_in(flow: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the identity providers that a flow offers."""
-    embedded = flow.get("_embedded")
-    if not isinstance(embedded, dict):
-        return
-    listed = embedded.get("socialProviders")
+    listed = value_at(flow, "_embedded", "socialProviders")
     entries = listed[:MAX_PROVIDERS_READ] if isinstance(listed, list) else []
     seen: set[str] = set()
-    for entry in (*entries, embedded.get("identityProvider")):
+    for entry in (*entries, value_at(flow, "_embedded", "identityProvider")):
         if isinstance(entry, dict) and (identity := provider_id(entry) or repr(entry)) not in seen:
             seen.add(identity)
             yield entry
@@ -129,17 +116,14 @@ def provider_id(entry: Mapping[str, Any]) -> str | None:
 
 def provider_link(entry: Mapping[str, Any]) -> str | None:
     """Return the link that starts the sign-on at an identity provider."""
-    links = entry.get("_links")
-    authenticate = links.get("authenticate") if isinstance(links, dict) else None
-    href = authenticate.get("href") if isinstance(authenticate, dict) else None
+    href = value_at(entry, "_links", "authenticate", "href")
     return href if isinstance(href, str) and href else None
 
 
 def _is_named(entry: Mapping[str, Any], provider: str | None) -> bool:
-    if provider is None:
+    if provider is None or entry.get("name") == provider:
         return True
-    identifier = provider_id(entry)
-    return entry.get("name") == provider or (identifier or "").lower() == provider.lower()
+    return (provider_id(entry) or "").lower() == provider.lower()
 
 
 def judge_flow_to_act_on(answer: Answer, *, expectation: Expectation) -> Verdict:
@@ -149,13 +133,10 @@ def judge_flow_to_act_on(answer: Answer, *, expectation: Expectation) -> Verdict
 
 def _with_flow_id(verdict: Verdict) -> Verdict:
     """Refuse a good flow without an id, or with one that would lead elsewhere when it is part of a URL."""
-    if verdict.reason is not Reason.OK:
-        return verdict
     identifier = verdict.flow.get("id")
-    if not isinstance(identifier, str) or not FLOW_ID.fullmatch(identifier):
-        detail = Detail(Template.NO_FLOW_ID)
-        return replace(verdict, reason=Reason.NOT_A_FLOW, fault=Fault.PROVIDER, detail=detail)
-    return verdict
+    if verdict.reason is not Reason.OK or (isinstance(identifier, str) and FLOW_ID.fullmatch(identifier)):
+        return verdict
+    return verdict.but(Reason.NOT_A_FLOW, Fault.PROVIDER, Template.NO_FLOW_ID)
 
 
 # sign_on
@@ -163,47 +144,39 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 
 def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
-    verdict = judge(answer, Expectation(source.environment_id, url, ("COMPLETED",)))
+    verdict = judge(answer, Expectation(source.environment_id, url, (COMPLETED,)))
     if verdict.reason is Reason.OK:
-        # The contract checks are for a flow that begins.
-        return _with_resume_url(replace(verdict, checks={}), source, url)
+        verdict = replace(verdict, checks={})  # the contract checks are for a flow that begins
+        href = verdict.flow.get("resumeUrl")
+        if href is not None:
+            return _leading(verdict, parse_link(href, url), source, "/as/resume", "resumeUrl")
+        # Every field of a flow is optional.
+        return replace(verdict, location=f"{source.url}/as/resume?flowId={url.rpartition('/')[2]}")
     if verdict.reason not in _OF_THE_ACCOUNT:
         return verdict
     document = parse_object(answer.body) or {}
     reason = _account_problem(verdict.flow_status or "", document)
     if reason is None:
         return verdict
-    return replace(
-        verdict,
-        reason=reason,
-        fault=Fault.ACCOUNT,
-        seconds_until_unlock=_seconds_until_unlock(document),
-    )
-
-
-def _with_resume_url(verdict: Verdict, source: Endpoints, url: str) -> Verdict:
-    """Add the URL to go on with; every field of a flow is optional, so it may have to be built."""
-    href = verdict.flow.get("resumeUrl")
-    if href is None:
-        flow_id = url.rpartition("/")[2]
-        return replace(verdict, location=f"{source.url}/as/resume?flowId={flow_id}")
-    return _leading(verdict, parse_link(href, url), source, "/as/resume", "resumeUrl")
+    verdict = verdict.but(reason, Fault.ACCOUNT)
+    return replace(verdict, seconds_until_unlock=_seconds_until_unlock(document))
 
 
 def _account_problem(status: str, document: Mapping[str, Any]) -> Reason | None:
     """Return what keeps the user from signing on, if that is the account."""
-    codes = set(_all_codes(document))
-    if "PASSWORD_LOCKED_OUT" in codes:
-        return Reason.ACCOUNT_LOCKED
-    if "INVALID_CREDENTIALS" in codes or _rejects_password(document):
-        return Reason.CREDENTIALS_REJECTED
-    if "NO_USABLE_DEVICES" in codes:
-        return Reason.MFA_REQUIRED
-    if status in _PASSWORD_EXPIRED or _PASSWORD_EXPIRED & codes:
-        return Reason.PASSWORD_EXPIRED
-    if status.startswith(_MFA):
-        return Reason.MFA_REQUIRED
-    return Reason.FURTHER_ACTION_REQUIRED if status.endswith("_REQUIRED") else None
+    written = [(error.get("code"), error.get("target")) for error in _errors_in(document)]
+    codes = {*codes_in_document(document), *(code for code, _ in written if isinstance(code, str))}
+    is_rejected = "INVALID_CREDENTIALS" in codes or ("INVALID_VALUE", "password") in written
+    is_expired = not _PASSWORD_EXPIRED.isdisjoint({status, *codes})
+    rows = (
+        ("PASSWORD_LOCKED_OUT" in codes, Reason.ACCOUNT_LOCKED),
+        (is_rejected, Reason.CREDENTIALS_REJECTED),
+        ("NO_USABLE_DEVICES" in codes, Reason.MFA_REQUIRED),
+        (is_expired, Reason.PASSWORD_EXPIRED),
+        (status.startswith(_MFA), Reason.MFA_REQUIRED),
+        (status.endswith("_REQUIRED"), Reason.FURTHER_ACTION_REQUIRED),
+    )
+    return next((reason for applies, reason in rows if applies), None)
 
 
 def _errors_in(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -217,26 +190,10 @@ def _errors_in(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
                 yield detail
 
 
-def _all_codes(document: Mapping[str, Any]) -> Iterator[str]:
-    yield from codes_in_document(document)
-    for error in _errors_in(document):
-        code = error.get("code")
-        if isinstance(code, str):
-            yield code
-
-
-def _rejects_password(document: Mapping[str, Any]) -> bool:
-    return any(
-        error.get("code") == "INVALID_VALUE" and error.get("target") == "password"
-        for error in _errors_in(document)
-    )
-
-
 def _seconds_until_unlock(document: Mapping[str, Any]) -> float | None:
     for error in _errors_in(document):
-        inner = error.get("innerError")
-        for holder in (inner if isinstance(inner, dict) else {}, error):
-            seconds = holder.get("secondsUntilUnlock")
+        for path in (("innerError", "secondsUntilUnlock"), ("secondsUntilUnlock",)):
+            seconds = value_at(error, *path)
             if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
                 return min(float(seconds), MAX_UNLOCK_SECONDS)
     return None
@@ -277,9 +234,9 @@ def judge_code(
         if not is_right:
             return NOT_ALLOWED
         # A fragment is not sent: its parameters are then added to the redirect URI, as from JSON.
-        in_query = link._replace(fragment="").parameter("code") is not None
-        location = link.url if in_query else None
-        return _with_code(replace(verdict, location=location), link.parameters(), state)
+        if link._replace(fragment="").parameter("code") is not None:
+            verdict = replace(verdict, location=link.url)
+        return _with_code(verdict, link.parameters(), state)
     if verdict.reason is not Reason.OK:
         return verdict
     status, codes = flow_status(verdict.flow), codes_in_document(verdict.flow)
@@ -291,8 +248,8 @@ def judge_code(
     if not dict(parameters).get("code"):
         if codes := codes_in_document({"error": fields.get("error")}):
             return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
-        if status not in {None, "COMPLETED"}:
-            detail = unexpected(status or "", ("COMPLETED",))
+        if status is not None and status != COMPLETED:
+            detail = unexpected(status, (COMPLETED,))
             return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status, detail=detail)
         detail = Detail(Template.MEMBER_MISSING, {"member": "code"})
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
@@ -302,17 +259,15 @@ def judge_code(
 def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state: str | None) -> Verdict:
     first = dict(reversed(parameters))
     secrets = tuple(value for name, value in first.items() if name in {"code", "state", "nonce"} and value)
+    verdict = replace(verdict, secrets=secrets)
     if state is not None and first.get("state") != state:
-        detail = of_state(first.get("state"))
-        return replace(
-            verdict, reason=Reason.STATE_MISMATCH, fault=Fault.PROVIDER, secrets=secrets, detail=detail
-        )
-    return replace(verdict, reason=Reason.OK, fault=Fault.NONE, parameters=parameters, secrets=secrets)
+        return verdict.but(Reason.STATE_MISMATCH, Fault.PROVIDER, wrong_state(first.get("state")))
+    return replace(verdict.but(Reason.OK, Fault.NONE), parameters=parameters)
 
 
-def of_state(returned: str | None) -> Detail:
+def wrong_state(returned: str | None) -> Template:
     """Return the cause of a failure by a state that is not the one that was sent."""
-    return Detail(Template.OTHER_STATE if returned else Template.NO_STATE)
+    return Template.OTHER_STATE if returned else Template.NO_STATE
 
 
 def _at_own_scheme(location: str | None, redirect_uri: str | None) -> Link | None:
@@ -359,24 +314,24 @@ def judge_callback(answer: Answer, *, url: str) -> Verdict:
 def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
     """Judge a redirect that must carry the id of a flow; return `without` if it has none."""
     link = parse_link(answer.headers.get("location"), url)
-    flow_id = None if link is None else link.parameter("flowId")
     if link is None:
         return MALFORMED
-    if flow_id is not None and not FLOW_ID.fullmatch(flow_id):
-        return replace(MALFORMED, detail=Detail(Template.MEMBER_MALFORMED, {"member": "flowId"}))
-    if flow_id is not None:
-        return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
-    known = {"code": answer.status_code, "origin": origin_of(link), "member": "flowId"}
-    return replace(without, detail=Detail(Template.LOCATION_WITHOUT, known))
+    flow_id = link.parameter("flowId")
+    if flow_id is None:
+        known = {"code": answer.status_code, "origin": origin_of(link), "member": "flowId"}
+        return replace(without, detail=Detail(Template.LOCATION_WITHOUT, known))
+    if not FLOW_ID.fullmatch(flow_id):
+        return failure(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member="flowId")
+    return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
 
 
 def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
-    verdict = judge(answer, Expectation(destination.environment_id, url, ("COMPLETED",)))
+    verdict = judge(answer, Expectation(destination.environment_id, url, (COMPLETED,)))
     if verdict.reason is Reason.FLOW_FAILED:
-        return replace(verdict, reason=Reason.EXCHANGE_REJECTED, fault=Fault.CONFIGURATION)
+        return verdict.but(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:
-        return replace(verdict, reason=Reason.ACCOUNT_LINKING_REQUIRED, fault=Fault.CONFIGURATION)
+        return verdict.but(Reason.ACCOUNT_LINKING_REQUIRED, Fault.CONFIGURATION)
     return replace(verdict, checks={})
 
 
@@ -387,8 +342,8 @@ def judge_flow_redirect(answer: Answer, *, url: str) -> Verdict:
         if good, with that id as the parameter `flowId`.
     """
     verdict = judge_json(answer)
-    if not is_redirect(answer) or verdict.reason is not Reason.REDIRECTED:
-        if verdict.reason is Reason.OK:
-            return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, error_codes=codes_in_document(verdict.flow))
-        return verdict
-    return _judge_flow_id(answer, url, verdict)
+    if is_redirect(answer) and verdict.reason is Reason.REDIRECTED:
+        return _judge_flow_id(answer, url, verdict)
+    if verdict.reason is Reason.OK:
+        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, error_codes=codes_in_document(verdict.flow))
+    return verdict

@@ -21,7 +21,7 @@ from http import HTTPStatus
 
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import PROVIDER_FAILED, codes_in_document, codes_in_location, parse_object
-from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to, of_state
+from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to, wrong_state
 from exporter.probing.id_token import decoded_member
 from exporter.probing.initiate import ProviderRequest
 from exporter.probing.judge import judge_json
@@ -79,7 +79,7 @@ def judge_prompt_none(answer: Answer, *, request: ProviderRequest) -> Verdict:
     if returned is None:
         return replace(MALFORMED if link is None else NOT_ALLOWED, error_codes=codes)
     if request.state is not None and returned.get("state") != request.state:
-        detail = of_state(returned.get("state"))
+        detail = Detail(wrong_state(returned.get("state")))
         return Verdict(Reason.STATE_MISMATCH, Fault.PROVIDER, error_codes=codes, detail=detail)
     return replace(_OK, error_codes=codes)
 

@@ -1,24 +1,6 @@
 """The judge: an answer and an expectation in, a verdict out. No I/O, and total over any bytes.
 
 Decided in this order: signs of an edge in front, the status class, the body of any 2xx.
-
-    below 200, above 599        protocol
-    an edge answered            blocked
-    429, REQUEST_LIMITED        rate_limited
-    5xx, 408, an error that     server_error
-      blames the provider
-    3xx  with an error          oauth_error
-         to a sign-on page      redirected (configuration): pi.flow was not honored
-         anything else          redirected (provider)
-    4xx  with an error          oauth_error
-         401, 403, no JSON      blocked
-         anything else          client_error
-    2xx  too large, not JSON    too_large, not_json
-         FAILED or an error     flow_failed
-         no status, another     not_a_flow
-           environment
-         status not expected    unexpected_status
-         otherwise              ok
 """
 
 from __future__ import annotations
@@ -38,7 +20,7 @@ from exporter.probing.errors import (
     codes_in_location,
     parse_object,
 )
-from exporter.probing.messages import Answer, Expectation, Verdict
+from exporter.probing.messages import Answer, Expectation, Verdict, failure
 from exporter.reasons import Fault, Reason
 from exporter.target import ANY_REQUIRED
 
@@ -59,30 +41,18 @@ def judge_json(answer: Answer) -> Verdict:
     """Judge the answer that must be a 2xx with a JSON object, which is then the verdict's `flow`."""
     code = answer.status_code
     if not MIN_FINAL_CODE <= code <= MAX_CODE:
-        return _failed(Reason.PROTOCOL, Fault.PROVIDER, Template.CODE_INVALID, answer)
+        return failure(Reason.PROTOCOL, Fault.PROVIDER, Template.CODE_INVALID, code=code)
     document = None if answer.too_large else parse_object(answer.body)
     edge = _edge(answer, document)
     if edge is not None:
-        return _failed(Reason.BLOCKED, Fault.NETWORK, edge, answer)
-    if code < HTTPStatus.MULTIPLE_CHOICES:
-        if answer.too_large:
-            return Verdict(Reason.TOO_LARGE, Fault.PROVIDER)
-        if document is None:
-            return _failed(Reason.NOT_JSON, Fault.PROVIDER, _content(answer.body), answer)
-        return Verdict(Reason.OK, Fault.NONE, flow=document)
-    codes = tuple(
-        dict.fromkeys(
-            (*codes_in_location(answer.headers.get("location")), *codes_in_document(document or {}))
-        ),
-    )
-    reason, fault = _judge_refusal(answer, codes, is_json=document is not None)
-    if reason is Reason.BLOCKED:
-        return _failed(reason, fault, Template.REFUSED_WITHOUT_JSON, answer)
-    return Verdict(reason, fault, error_codes=codes)
-
-
-def _failed(reason: Reason, fault: Fault, cause: Template, answer: Answer) -> Verdict:
-    return Verdict(reason, fault, detail=Detail(cause, {"code": answer.status_code}))
+        return failure(Reason.BLOCKED, Fault.NETWORK, edge, code=code)
+    if code >= HTTPStatus.MULTIPLE_CHOICES:
+        return _judge_refusal(answer, document)
+    if answer.too_large:
+        return Verdict(Reason.TOO_LARGE, Fault.PROVIDER)
+    if document is None:
+        return failure(Reason.NOT_JSON, Fault.PROVIDER, _content(answer.body), code=code)
+    return Verdict(Reason.OK, Fault.NONE, flow=document)
 
 
 def _content(body: bytes) -> Template:
@@ -93,37 +63,40 @@ def _content(body: bytes) -> Template:
     return Template.MARKUP if text.startswith(b"<") else Template.NOT_JSON
 
 
-def _judge_refusal(answer: Answer, codes: tuple[str, ...], *, is_json: bool) -> tuple[Reason, Fault]:
-    """Judge any 3xx, 4xx or 5xx."""
-    code = answer.status_code
-    is_5xx = code >= HTTPStatus.INTERNAL_SERVER_ERROR
-    if code == HTTPStatus.TOO_MANY_REQUESTS or (REQUEST_LIMITED in codes and not is_5xx):
-        return Reason.RATE_LIMITED, Fault.QUOTA
-    if is_5xx or code == HTTPStatus.REQUEST_TIMEOUT or not PROVIDER_FAILED.isdisjoint(codes):
-        return Reason.SERVER_ERROR, Fault.PROVIDER
-    if codes:
-        return Reason.OAUTH_ERROR, Fault.CONFIGURATION
-    if code < HTTPStatus.BAD_REQUEST:
-        lost = leads_to_sign_on_page(answer.headers.get("location"))
-        return Reason.REDIRECTED, Fault.CONFIGURATION if lost else Fault.PROVIDER
-    if code in _REFUSALS and not is_json:
-        return Reason.BLOCKED, Fault.NETWORK
-    return Reason.CLIENT_ERROR, Fault.CONFIGURATION
+def _judge_refusal(answer: Answer, document: Mapping[str, Any] | None) -> Verdict:
+    """Judge any 3xx, 4xx or 5xx: the first row that applies counts."""
+    code, location = answer.status_code, answer.headers.get("location")
+    codes = tuple(dict.fromkeys((*codes_in_location(location), *codes_in_document(document or {}))))
+    is_3xx, is_5xx = code < HTTPStatus.BAD_REQUEST, code >= HTTPStatus.INTERNAL_SERVER_ERROR
+    is_limited = code == HTTPStatus.TOO_MANY_REQUESTS or (REQUEST_LIMITED in codes and not is_5xx)
+    has_failed = is_5xx or code == HTTPStatus.REQUEST_TIMEOUT or not PROVIDER_FAILED.isdisjoint(codes)
+    rows = (
+        (is_limited, Reason.RATE_LIMITED, Fault.QUOTA),
+        (has_failed, Reason.SERVER_ERROR, Fault.PROVIDER),
+        (bool(codes), Reason.OAUTH_ERROR, Fault.CONFIGURATION),
+        # pi.flow was not honored
+        (is_3xx and leads_to_sign_on_page(location), Reason.REDIRECTED, Fault.CONFIGURATION),
+        (is_3xx, Reason.REDIRECTED, Fault.PROVIDER),
+        (code in _REFUSALS and document is None, Reason.BLOCKED, Fault.NETWORK),
+        (True, Reason.CLIENT_ERROR, Fault.CONFIGURATION),
+    )
+    reason, fault = next((reason, fault) for applies, reason, fault in rows if applies)
+    if reason is Reason.BLOCKED:
+        return failure(reason, fault, Template.REFUSED_WITHOUT_JSON, code=code)
+    return Verdict(reason, fault, error_codes=codes)
 
 
 def _edge(answer: Answer, document: Mapping[str, Any] | None) -> Template | None:
     """Return what shows that a firewall, a captive portal or an API gateway answered in place of PingOne."""
     headers, code = answer.headers, answer.status_code
-    if code == _NETWORK_AUTHENTICATION_REQUIRED:
-        return Template.PORTAL
-    if "x-amzn-waf-action" in headers:
-        return Template.FIREWALL
-    if headers.get("cf-mitigated", "").strip().lower() == "challenge":
-        return Template.CHALLENGE
     forbidden = headers.get("x-amzn-errortype", "").startswith("ForbiddenException")
-    if code in _REFUSALS and (forbidden or document == _API_GATEWAY_FORBIDDEN):
-        return Template.GATEWAY
-    return None
+    signs = {
+        Template.PORTAL: code == _NETWORK_AUTHENTICATION_REQUIRED,
+        Template.FIREWALL: "x-amzn-waf-action" in headers,
+        Template.CHALLENGE: headers.get("cf-mitigated", "").strip().lower() == "challenge",
+        Template.GATEWAY: code in _REFUSALS and (forbidden or document == _API_GATEWAY_FORBIDDEN),
+    }
+    return next((sign for sign, is_there in signs.items() if is_there), None)
 
 
 def leads_to_sign_on_page(location: str | None) -> bool:
@@ -149,19 +122,14 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
     # A flow with a status of its own may one day have a field `code`; a DaVinci body has it for errors.
     if status == FAILED or (codes and (status in {None, DAVINCI} or document.get("error"))):
         ours = expectation.prompt_none and "login_required" in codes
-        fault = Fault.CONFIGURATION if ours else Fault.PROVIDER
-        return Verdict(Reason.FLOW_FAILED, fault, status, codes)
+        return Verdict(Reason.FLOW_FAILED, Fault.CONFIGURATION if ours else Fault.PROVIDER, status, codes)
     if status is None or not _is_of_environment(document, status, expectation.environment_id):
         detail = Detail(Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT)
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
     good = is_expected(status, expectation.statuses)
-    if good:
-        reason, fault = Reason.OK, Fault.NONE
-    else:
-        reason, fault = Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION
     return Verdict(
-        reason,
-        fault,
+        Reason.OK if good else Reason.UNEXPECTED_STATUS,
+        Fault.NONE if good else Fault.CONFIGURATION,
         status,
         flow=document,
         checks=check_contract(document, status, expectation),
@@ -179,13 +147,10 @@ def unexpected(status: str, expected: Sequence[str]) -> Detail:
 
 def flow_status(document: Mapping[str, Any]) -> str | None:
     """Return the status of a flow, `DAVINCI` for the body of a DaVinci flow, None for anything else."""
-    status = document.get("status")
+    status, interaction = document.get("status"), document.get("interactionId")
     if isinstance(status, str) and status:
         return status
-    interaction = document.get("interactionId")
-    if status is None and isinstance(interaction, str) and interaction:
-        return DAVINCI
-    return None
+    return DAVINCI if status is None and isinstance(interaction, str) and interaction else None
 
 
 def is_expected(status: str, statuses: Collection[str]) -> bool:

@@ -1,18 +1,14 @@
-"""The messages of a probe: what a journey sends, what comes back, and what the judge made of it.
-
-A journey is a generator without I/O. It yields a `Step`; when the answer is judged good it is sent the
-`Verdict`; its parsed flow has what the next step needs.
-"""
+"""The messages of a probe: what a journey sends, what comes back, and what the judge made of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from exporter.outcome import KNOWN_STATUSES, UNKNOWN, DiscoveryFacts
-from exporter.probing.detail import Detail
+from exporter.probing.detail import Detail, Template
 from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind
 
@@ -145,10 +141,22 @@ class Verdict:
     signing_keys: frozenset[int] = frozenset()
     detail: Detail | None = None
 
+    def but(
+        self, reason: Reason, fault: Fault, cause: Template | None = None, **parameters: object
+    ) -> Verdict:
+        """Return this verdict with another finding; without a cause the detail stays as it is."""
+        detail = self.detail if cause is None else Detail(cause, parameters)
+        return replace(self, reason=reason, fault=fault, detail=detail)
+
     def __repr__(self) -> str:
         """Show the finding without the flow, which names sessions and tokens; a status can be an echo."""
         status = self.flow_status if self.flow_status in KNOWN_STATUSES else self.flow_status and UNKNOWN
         return f"Verdict({self.reason}, {self.fault}, {status}, {self.error_codes})"
+
+
+def failure(reason: Reason, fault: Fault, cause: Template, **parameters: object) -> Verdict:
+    """Return the verdict on an answer that is not good, with its exact cause."""
+    return Verdict(reason, fault, detail=Detail(cause, parameters))
 
 
 Judge: TypeAlias = Callable[[Answer], Verdict]
@@ -183,4 +191,4 @@ class Step:
 
 
 Steps: TypeAlias = Generator[Step, Verdict, None]
-"""A journey that is being run."""
+"""A journey that is being run. It is sent the verdict on each step that was good, and closed at another."""
