@@ -76,7 +76,7 @@ class ClockEvidence:
 
     def date_seen(self, host: str, date: str | None, now: float) -> None:
         """Note the `Date` header of an answer, and our own wall clock when it came."""
-        written = None if date is None else http_date(date)
+        written = http_date(date)
         if written is not None and written - now > MAX_CLOCK_AGREEMENT_SECONDS:
             self._note(host, now)
         else:
@@ -109,15 +109,15 @@ def retry_after_seconds(value: str | None, *, date: str | None, now: float) -> f
     until = http_date(value)
     if until is None:
         return None
-    reference = http_date(date) if date is not None else None
+    reference = http_date(date)
     return min(max(0.0, until - (now if reference is None else reference)), MAX_RETRY_AFTER_SECONDS)
 
 
 @lru_cache(maxsize=256)
-def http_date(value: str) -> float | None:
+def http_date(value: str | None) -> float | None:
     """Return an HTTP date as seconds since the epoch, or None if it is not one."""
     try:
-        moment = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(value or "")
         # "-0000" and the asctime form carry no zone; an HTTP date is always UTC.
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):

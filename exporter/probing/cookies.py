@@ -107,7 +107,7 @@ def _has_expired(attributes: dict[str, str], now: float) -> bool:
     max_age = attributes.get("max-age")
     if max_age is not None and _MAX_AGE.fullmatch(max_age):
         return int(max_age) <= 0
-    expires = http_date(attributes["expires"]) if "expires" in attributes else None
+    expires = http_date(attributes.get("expires"))
     return expires is not None and expires <= now
 
 

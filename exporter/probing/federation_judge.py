@@ -77,21 +77,23 @@ def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: s
         others = Template.OTHER_PROVIDERS if listed else Template.NO_PROVIDER
         cause = Template.SEVERAL_PROVIDERS if offered else others
         return verdict.but(Reason.PROVIDER_MISSING, Fault.CONFIGURATION, cause, count=len(offered or listed))
-    href, member = provider_link(offered[0]), "authenticate link"
-    if href is None:
-        missing = Template.MEMBER_MISSING
-        return verdict.but(Reason.LOCATION_INVALID, Fault.CONFIGURATION, missing, member=member)
-    return _leading(verdict, parse_link(href, url), destination, "/rp/", member)
+    return _leading(verdict, "authenticate link", provider_link(offered[0]), url, destination, "/rp/")
 
 
-def _leading(verdict: Verdict, link: Link | None, environment: Endpoints, path: str, member: str) -> Verdict:
+def _leading(
+    verdict: Verdict, member: str, href: object, url: str, environment: Endpoints, path: str
+) -> Verdict:
     """Return a good verdict with the URL of a link as `location`, if that leads where it must."""
-    if link is None:
-        return verdict.but(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member=member)
-    if not environment.has(link, path):
-        known = {"member": member, "origin": origin_of(link)}
-        return verdict.but(Reason.LOCATION_INVALID, Fault.CONFIGURATION, Template.MEMBER_ELSEWHERE, **known)
-    return replace(verdict, location=link.url)
+    link = parse_link(href, url)
+    if link is not None and environment.has(link, path):
+        return replace(verdict, location=link.url)
+    if href is None:
+        cause, fault = Template.MEMBER_MISSING, Fault.CONFIGURATION
+    elif link is None:
+        cause, fault = Template.MEMBER_MALFORMED, Fault.PROVIDER
+    else:
+        cause, fault = Template.MEMBER_ELSEWHERE, Fault.CONFIGURATION
+    return verdict.but(Reason.LOCATION_INVALID, fault, cause, member=member, origin=origin_of(link))
 
 
 def providers_in(flow: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -149,7 +151,7 @@ def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
         verdict = replace(verdict, checks={})  # the contract checks are for a flow that begins
         href = verdict.flow.get("resumeUrl")
         if href is not None:
-            return _leading(verdict, parse_link(href, url), source, "/as/resume", "resumeUrl")
+            return _leading(verdict, "resumeUrl", href, url, source, "/as/resume")
         # Every field of a flow is optional.
         return replace(verdict, location=f"{source.url}/as/resume?flowId={url.rpartition('/')[2]}")
     if verdict.reason not in _OF_THE_ACCOUNT:

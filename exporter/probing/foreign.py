@@ -119,7 +119,7 @@ def judge_login_page(
     if may_follow:
         return replace(_OK, location=link.url)
     known = {"code": answer.status_code, "origin": origin_of(link)}
-    return replace(verdict, fault=Fault.PROVIDER, detail=Detail(Template.TOO_MANY_REDIRECTS, known))
+    return verdict.but(verdict.reason, Fault.PROVIDER, Template.TOO_MANY_REDIRECTS, **known)
 
 
 def _judge_page(
@@ -150,12 +150,9 @@ def _read(
     redirects = answer.status_code in _REDIRECTS
     link = parse_link(answer.headers.get("location"), url) if redirects else None
     page = read_page(b"" if redirects else answer.body)
-    pairs = None if link is None else link.parameters()
-    if link is None:
-        posted = (form.fields for form in page.forms if _leads_back(parse_link(form.action), request))
-        pairs = next(posted, None)
-    elif not _leads_back(link, request):
-        pairs = None
+    posted = [(parse_link(form.action), form.fields) for form in page.forms]
+    ways = posted if link is None else [(link, link.parameters())]
+    pairs = next((pairs for way, pairs in ways if _leads_back(way, request)), None)
     if pairs is None:
         return judge_json(answer), link, page, None
     found = {name: value for name, value in reversed(pairs) if value}  # the first of a name counts

@@ -39,7 +39,7 @@ CLOCK_LEEWAY_SECONDS = 60.0
 MAX_TIMESTAMP = 1e15
 """Integers of JSON may be too large to calculate with."""
 
-_CURVES = {"EC": frozenset({"P-256", "P-384", "P-521"}), "OKP": frozenset({"Ed25519"})}
+_CURVES = {"EC": ("P-256", "P-384", "P-521"), "OKP": ("Ed25519",)}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 KEY_MEMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 
@@ -64,12 +64,10 @@ class TokenExpectation:
 def judge_keys(answer: Answer) -> Verdict:
     """Judge the destination's key set; good if it has a usable signing key."""
     verdict = judge_json(answer)
-    if verdict.reason is not Reason.OK:
+    if verdict.reason is not Reason.OK or usable_keys(verdict.flow):
         return verdict
-    if not usable_keys(verdict.flow):
-        keys = verdict.flow.get("keys")
-        return no_keys(keys if isinstance(keys, list) else (), error_codes=codes_in_document(verdict.flow))
-    return verdict
+    keys = verdict.flow.get("keys")
+    return no_keys(keys if isinstance(keys, list) else (), error_codes=codes_in_document(verdict.flow))
 
 
 def no_keys(
@@ -85,12 +83,9 @@ def usable_keys(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     keys = document.get("keys")
     found = keys[:MAX_KEYS] if isinstance(keys, list) else []
     # Some providers write members that a key does not have as null.
-    given = [_without_nulls(key) for key in found if isinstance(key, dict)]
-    return tuple(key for key in given if _is_usable(key))
-
-
-def _without_nulls(key: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: value for name, value in key.items() if value is not None}
+    objects = [key for key in found if isinstance(key, dict)]
+    given = [{name: value for name, value in key.items() if value is not None} for key in objects]
+    return tuple(filter(_is_usable, given))
 
 
 def has_private_member(key: Mapping[str, Any]) -> bool:
@@ -99,23 +94,19 @@ def has_private_member(key: Mapping[str, Any]) -> bool:
 
 
 def _is_usable(key: Mapping[str, Any]) -> bool:
-    kind, operations = key.get("kty"), key.get("key_ops")
+    kind, algorithm, operations = key.get("kty"), key.get("alg"), key.get("key_ops", ["verify"])
     if not isinstance(kind, str) or kind not in ALGORITHMS or has_private_member(key):
         return False
-    if key.get("use", "sig") != "sig" or not isinstance(key.get("kid", ""), str):
-        return False
-    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
-        return False
-    algorithm = key.get("alg")
-    if algorithm is not None and not (isinstance(algorithm, str) and algorithm in ALGORITHMS[kind]):
-        return False
     numbers = [decoded_member(key.get(name)) for name in KEY_MEMBERS[kind]]
-    if not all(numbers):
-        return False
-    if kind == "RSA":
-        return int.from_bytes(numbers[0] or b"").bit_length() >= MIN_RSA_BITS
-    curve = key.get("crv")
-    return isinstance(curve, str) and curve in _CURVES[kind]
+    is_long = int.from_bytes(numbers[0] or b"").bit_length() >= MIN_RSA_BITS
+    return (
+        all(numbers)
+        and (is_long if kind == "RSA" else key.get("crv") in _CURVES[kind])
+        and key.get("use", "sig") == "sig"
+        and isinstance(key.get("kid", ""), str)
+        and (isinstance(operations, list) and "verify" in operations)
+        and (algorithm is None or (isinstance(algorithm, str) and algorithm in ALGORITHMS[kind]))
+    )
 
 
 def decoded_member(value: object) -> bytes | None:
@@ -134,18 +125,14 @@ def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:
     A refusal is the test application's: its client secret or its grant, not the federation.
     """
     verdict = judge_json(answer)
-    if verdict.reason in {Reason.OAUTH_ERROR, Reason.CLIENT_ERROR}:
-        refused = answer.status_code >= HTTPStatus.BAD_REQUEST
-        reason, fault = (Reason.TOKEN_REFUSED, Fault.ACCOUNT) if refused else (verdict.reason, verdict.fault)
-        return Verdict(reason, fault, error_codes=verdict.error_codes)
+    is_4xx = answer.status_code >= HTTPStatus.BAD_REQUEST
+    if is_4xx and verdict.reason in {Reason.OAUTH_ERROR, Reason.CLIENT_ERROR}:
+        return verdict.but(Reason.TOKEN_REFUSED, Fault.ACCOUNT)
     if verdict.reason is not Reason.OK:
         return verdict
     codes = codes_in_document(verdict.flow)
-    secrets = tuple(
-        value
-        for name in ("id_token", "access_token", "refresh_token")
-        if isinstance(value := verdict.flow.get(name), str) and value
-    )
+    tokens = map(verdict.flow.get, ("id_token", "access_token", "refresh_token"))
+    secrets = tuple(token for token in tokens if isinstance(token, str) and token)
     if "id_token" not in verdict.flow and codes:
         return Verdict(Reason.TOKEN_REFUSED, Fault.ACCOUNT, error_codes=codes, secrets=secrets)
     claims = verified_claims(verdict.flow.get("id_token"), expectation, *valid_between(answer))
@@ -160,8 +147,7 @@ def valid_between(answer: Answer) -> tuple[float, float]:
 
     Both are by the provider's own clock, as its `Date` header shows it, so that the clock skew cancels out.
     """
-    date = answer.headers.get("date")
-    written = None if date is None else http_date(date)
+    written = http_date(answer.headers.get("date"))
     if written is None:
         return answer.received_at - CLOCK_LEEWAY_SECONDS, answer.received_at + CLOCK_LEEWAY_SECONDS
     return written, written + DATE_LEEWAY_SECONDS
@@ -170,7 +156,7 @@ def valid_between(answer: Answer) -> tuple[float, float]:
 def verified_claims(
     token: object, expectation: TokenExpectation, earliest: float, latest: float
 ) -> Mapping[str, Any] | str:
-    """Return the claims of an ID token; if it does not verify, one of `CLAIMS`: what is wrong with it.
+    """Return the claims of an ID token; if it does not verify, what is wrong with it.
 
     It must expire after `earliest` and have been issued before `latest`, both in seconds since the epoch.
     """
@@ -179,34 +165,22 @@ def verified_claims(
     claims = _signed_claims(token, expectation.keys)
     if claims is None:
         return "not signed by a published key"
-    wrong = _wrong_party(claims, expectation)
-    if wrong is not None:
-        return wrong
+    client, audience, subject = expectation.client_id, claims.get("aud"), claims.get("sub")
+    audiences = audience if isinstance(audience, list) else [audience]
     expires, issued = claims.get("exp"), claims.get("iat")
-    if not _is_number(expires):
-        return "exp"
-    if not _is_number(issued) or issued > latest:
-        return "iat"
     not_before = claims.get("nbf", issued)
-    if not _is_number(not_before) or not_before > latest:
-        return "nbf"
-    return claims if expires > max(earliest, issued) else "exp"
-
-
-def _wrong_party(claims: Mapping[str, Any], expectation: TokenExpectation) -> str | None:
-    """Return the first of issuer, audience, nonce and subject that is wrong; None if all are right."""
-    audience = claims.get("aud")
-    audiences = [audience] if isinstance(audience, str) else audience
-    if claims.get("iss") not in expectation.issuers:
-        return "iss"
-    if not isinstance(audiences, list) or expectation.client_id not in audiences:
-        return "aud"
-    if claims.get("azp", expectation.client_id if len(audiences) == 1 else None) != expectation.client_id:
-        return "azp"
-    if claims.get("nonce") != expectation.nonce:
-        return "nonce"
-    subject = claims.get("sub")
-    return None if isinstance(subject, str) and subject else "sub"
+    rows = (
+        ("iss", claims.get("iss") in expectation.issuers),
+        ("aud", client in audiences),
+        ("azp", claims.get("azp", client if len(audiences) == 1 else None) == client),
+        ("nonce", claims.get("nonce") == expectation.nonce),
+        ("sub", isinstance(subject, str) and bool(subject)),
+        ("exp", _is_number(expires)),
+        ("iat", _is_number(issued) and issued <= latest),
+        ("nbf", _is_number(not_before) and not_before <= latest),
+        ("exp", _is_number(expires) and _is_number(issued) and expires > max(earliest, issued)),
+    )
+    return next((claim for claim, is_right in rows if not is_right), claims)
 
 
 def _is_number(value: object) -> TypeGuard[float]:
@@ -239,11 +213,11 @@ def _signed_claims(token: str, keys: Sequence[Mapping[str, Any]]) -> Mapping[str
 def _key_of(header: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the only key that a token's header names; without a `kid` there must be one key in all."""
     kid, algorithm = header.get("kid"), header.get("alg")
-    named = [key for key in keys if kid is None or key.get("kid") == kid]
     fitting = [
         key
-        for key in named
-        if isinstance(algorithm, str)
+        for key in keys
+        if (kid is None or key.get("kid") == kid)
+        and isinstance(algorithm, str)
         and algorithm in ALGORITHMS[key["kty"]]
         and key.get("alg", algorithm) == algorithm
     ]

@@ -65,13 +65,13 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         if good, with that URL as `location`, what it shows the provider to be as `kind`, and the fields of a
         form that leads there as `parameters`.
     """
-    if judge_json(answer).reason is Reason.NOT_JSON:
+    verdict = judge_json(answer)
+    if verdict.reason is Reason.NOT_JSON:
         forms = (form for form in read_page(answer.body).forms if _SAML_REQUEST in dict(form.fields))
         if (form := next(forms, None)) is not None:
             return _judge_saml(target, answer, parse_link(form.action, url), form.fields)
     if not is_redirect(answer) or codes_in_location(answer.headers.get("location")):
         return judge(answer, Expectation(destination.environment_id, url, ()))
-    verdict = judge_json(answer)
     if verdict.reason is Reason.BLOCKED:
         return verdict
     link = parse_link(answer.headers.get("location"), url)
@@ -88,12 +88,11 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         return found
     member = _invalid_member(request, destination)
     if member is not None:
-        known = {"code": answer.status_code, "origin": origin_of(link), "member": member}
-        cause = Template.LOCATION_WITHOUT
-        if link.parameter(member) is not None:
-            cause, known["origin"] = Template.MEMBER_ELSEWHERE, origin_of(parse_link(request.redirect_uri))
-        detail = Detail(cause, known)
-        return replace(found, reason=Reason.LOCATION_INVALID, fault=Fault.CONFIGURATION, detail=detail)
+        is_elsewhere = link.parameter(member) is not None
+        cause = Template.MEMBER_ELSEWHERE if is_elsewhere else Template.LOCATION_WITHOUT
+        origin = origin_of(parse_link(request.redirect_uri) if is_elsewhere else link)
+        known = {"code": answer.status_code, "origin": origin, "member": member}
+        return found.but(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, **known)
     if request.source is not None and not request.has_request_object:
         return replace(found, checks={"pkce": link.parameter("code_challenge_method") == "S256"})
     return found
@@ -101,9 +100,8 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
 
 def is_link_only(target: Target, kind: ProviderKind | None) -> bool:
     """Return True if nothing but the link to a provider is checked, which has no OpenID Connect then."""
-    if kind is ProviderKind.SAML:
-        return not _is_followed(target)
-    return kind is ProviderKind.OAUTH and target.listed is not None and not _is_followed(target)
+    is_enough = kind is ProviderKind.SAML or (kind is ProviderKind.OAUTH and target.listed is not None)
+    return is_enough and not _is_followed(target)
 
 
 def _is_followed(target: Target) -> bool:
@@ -117,8 +115,7 @@ def _judge_saml(
 ) -> Verdict:
     """Judge a SAML request, in a URL or in a form that posts itself; only for listed targets is it enough."""
     if not _is_followed(target):
-        known = {"code": answer.status_code, "origin": origin_of(link)}
-        detail = Detail(Template.SAML, known)
+        detail = Detail(Template.SAML, {"code": answer.status_code, "origin": origin_of(link)})
         return _SAML_OK if target.listed is not None else replace(_SAML_NOT_ALLOWED, detail=detail)
     if link is None:
         return replace(MALFORMED, kind=ProviderKind.SAML)
@@ -167,19 +164,17 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
     if target.user is not None:
         return None  # a password goes nowhere but to the source of the settings
     base = link.path.removesuffix(_AUTHORIZE_PATH)
-    before, _, environment_id = base.rpartition("/")
-    if base == link.path or not _is_beside(destination, link, before, base):
+    if base == link.path or not _is_beside(destination, link, base):
         return None
+    environment_id = base.rpartition("/")[2]
     url = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
     return Endpoints(environment_id.lower() if is_uuid(environment_id) else "", (url,))
 
 
-def _is_beside(destination: Endpoints, link: Link, before: str, base: str) -> bool:
-    """Return True if a URL is of an environment at PingOne's own host or at the destination's.
-
-    `before` is its path before the environment's id, `base` before the endpoint.
-    """
-    has_id = is_uuid(base.rpartition("/")[2])
+def _is_beside(destination: Endpoints, link: Link, base: str) -> bool:
+    """Return True if a URL, `base` before the endpoint, is at PingOne's own host or at the destination's."""
+    before, _, environment_id = base.rpartition("/")
+    has_id = is_uuid(environment_id)
     if is_pingone(link):
         return has_id and not before
     own = parse_link(destination.url)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.judge import judge_json
 from exporter.probing.links import Link, is_pingone, is_safe_scheme, parse_link
-from exporter.probing.messages import Answer, Verdict
+from exporter.probing.messages import Answer, Verdict, failure
 from exporter.reasons import Fault, Reason
 from exporter.target import SourceKind, Target
 
@@ -30,39 +29,17 @@ _TENANT_ALIASES = frozenset({"common", "organizations"})
 """Entra's issuers for all tenants: their metadata has a template in place of the tenant."""
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerExpectation:
-    """What metadata must be.
-
-    Args:
-        issuer: that the settings name, or that follows from them.
-        source_kind: what the operator says the provider is.
-        pkce: whether probes send a challenge.
-        login_hosts: further hosts that the provider may use.
-    """
-
-    issuer: str
-    source_kind: SourceKind = SourceKind.PINGONE
-    pkce: bool = False
-    login_hosts: tuple[str, ...] = ()
-
-    @property
-    def metadata_url(self) -> str:
-        """Where the metadata is; one slash at the issuer's end is left out (section 4)."""
-        return f"{self.issuer.removesuffix('/')}{WELL_KNOWN_PATH}"
+def metadata_url(target: Target) -> str:
+    """Return where the metadata is; one slash at the issuer's end is left out (section 4)."""
+    return f"{_issuer(target).removesuffix('/')}{WELL_KNOWN_PATH}"
 
 
-def issuer_expectation(target: Target) -> IssuerExpectation:
-    """Return what the metadata of a target must be; PingOne's issuer follows from where it answers."""
-    return IssuerExpectation(
-        issuer=target.issuer or f"{target.source_url}/as",
-        source_kind=target.source_kind,
-        pkce=target.pkce,
-        login_hosts=target.login_hosts,
-    )
+def _issuer(target: Target) -> str:
+    """Return the issuer of the settings; PingOne's follows from where it answers."""
+    return target.issuer or f"{target.source_url}/as"
 
 
-def judge_metadata(answer: Answer, *, expectation: IssuerExpectation) -> Verdict:
+def judge_metadata(answer: Answer, *, target: Target) -> Verdict:
     """Judge metadata; good metadata has the URL of the keys as `location`."""
     verdict = judge_json(answer)
     if verdict.reason is not Reason.OK:
@@ -70,26 +47,24 @@ def judge_metadata(answer: Answer, *, expectation: IssuerExpectation) -> Verdict
     document, issuer = verdict.flow, verdict.flow.get("issuer")
     if not isinstance(issuer, str):
         return _invalid("issuer")
-    if not _is_issuer(issuer, expectation):
-        link = parse_link(issuer)
-        detail = Detail(Template.OTHER_ISSUER, {"origin": "" if link is None else origin_of(link)})
-        return Verdict(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, detail=detail)
-    base = parse_link(expectation.metadata_url)
+    if not _is_issuer(issuer, target):
+        origin = origin_of(parse_link(issuer))
+        return failure(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, Template.OTHER_ISSUER, origin=origin)
+    base = parse_link(metadata_url(target))
     invalid = _invalid_member(document, base)
     if base is None or invalid is not None:
         return _invalid(invalid or "issuer")
-    lacking = _lacking(document, expectation, base)
+    lacking = _lacking(document, target.source_kind, base)
     if lacking is not None:
         return Verdict(Reason.METADATA_INVALID, Fault.PROVIDER, detail=lacking)
-    keys = parse_link(document["jwks_uri"])
+    keys, member = parse_link(document["jwks_uri"]), "jwks_uri"
     if keys is None:
-        detail = Detail(Template.MEMBER_MALFORMED, {"member": "jwks_uri"})
-        return Verdict(Reason.LOCATION_INVALID, Fault.PROVIDER, detail=detail)
-    if not _may_use(keys, base, expectation.login_hosts):
-        detail = Detail(Template.MEMBER_ELSEWHERE, {"member": "jwks_uri", "origin": origin_of(keys)})
-        return Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION, detail=detail)
+        return failure(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member=member)
+    if not _may_use(keys, base, target.login_hosts):
+        known = {"member": member, "origin": origin_of(keys)}
+        return failure(Reason.LOCATION_INVALID, Fault.CONFIGURATION, Template.MEMBER_ELSEWHERE, **known)
     checks = {}
-    if expectation.pkce or expectation.source_kind is SourceKind.PINGONE:
+    if target.pkce or target.source_kind is SourceKind.PINGONE:
         checks["pkce_advertised"] = "S256" in _words(document, "code_challenge_methods_supported")
     return Verdict(Reason.OK, Fault.NONE, flow=document, location=keys.url, checks=checks)
 
@@ -110,19 +85,15 @@ def hash_48_bits(value: object) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("ascii")).digest()[:_HASH_BYTES])
 
 
-def _is_issuer(issuer: str, expectation: IssuerExpectation) -> bool:
+def _is_issuer(issuer: str, target: Target) -> bool:
     """Return True if the issuers are equal byte for byte, or Entra's template stands for the tenant."""
-    if issuer == expectation.issuer:
-        return True
     before, template, after = issuer.partition(_TENANT)
-    if not template or expectation.source_kind is not SourceKind.OIDC:
-        return False
-    return any(f"{before}{alias}{after}" == expectation.issuer for alias in _TENANT_ALIASES)
+    aliases = _TENANT_ALIASES if template and target.source_kind is SourceKind.OIDC else ()
+    return _issuer(target) in {issuer, *(f"{before}{alias}{after}" for alias in aliases)}
 
 
 def _invalid(member: str) -> Verdict:
-    detail = Detail(Template.METADATA_MEMBER, {"member": member})
-    return Verdict(Reason.METADATA_INVALID, Fault.PROVIDER, detail=detail)
+    return failure(Reason.METADATA_INVALID, Fault.PROVIDER, Template.METADATA_MEMBER, member=member)
 
 
 def _invalid_member(document: Mapping[str, Any], base: Link | None) -> str | None:
@@ -141,10 +112,9 @@ def _invalid_member(document: Mapping[str, Any], base: Link | None) -> str | Non
     return None
 
 
-def _lacking(document: Mapping[str, Any], expectation: IssuerExpectation, base: Link) -> Detail | None:
+def _lacking(document: Mapping[str, Any], kind: SourceKind, base: Link) -> Detail | None:
     """Return what a sign-on as the federation makes it needs and the metadata does not advertise."""
     needed = {"response_types_supported": "code"}
-    kind = expectation.source_kind
     if kind is SourceKind.PINGONE or (kind is SourceKind.AUTO and is_pingone(base)):
         needed["response_modes_supported"] = "pi.flow"
     for member, value in needed.items():

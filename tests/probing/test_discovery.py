@@ -19,13 +19,13 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OKPKey
-from probing.examples import SOURCE
+from probing.examples import SOURCE, a_target
 from probing.federation import Federation, Probed, Response, a_federation_target, converse, resolves
 from probing.loopback import listening, run
 
 from exporter.outcome import DISCOVERY_CHECKS
 from exporter.probing.messages import Answer
-from exporter.probing.metadata import IssuerExpectation, judge_metadata, metadata_hash
+from exporter.probing.metadata import judge_metadata, metadata_hash
 from exporter.probing.probe import Prober
 from exporter.probing.signing_keys import judge_signing_keys
 from exporter.reasons import Reason, pairs_of
@@ -238,10 +238,10 @@ def judged(
     document: object,
     *,
     issuer: str = f"https://auth.pingone.com/{SOURCE}/as",
-    **changes: Any,  # noqa: ANN401  any field of the expectation
+    **changes: Any,  # noqa: ANN401  any field of a target
 ) -> Reason:
     answer = Answer(200, json.dumps(document).encode())
-    return judge_metadata(answer, expectation=IssuerExpectation(issuer, **changes)).reason
+    return judge_metadata(answer, target=a_target(issuer=issuer, **changes)).reason
 
 
 def test_entras_template_stands_for_the_tenant_of_a_provider_that_is_not_pingone() -> None:
@@ -402,7 +402,7 @@ def test_each_member_that_destinations_copy_changes_the_hash_of_the_metadata() -
         answer = Answer(200, json.dumps({"keys": [jwk()]}).encode())
         document = Answer(200, json.dumps(metadata(**changes)).encode())
         issuer = metadata(**changes)["issuer"]
-        good = judge_metadata(document, expectation=IssuerExpectation(issuer))
+        good = judge_metadata(document, target=a_target(issuer=issuer))
         assert good.reason is Reason.OK
         verdict = judge_signing_keys(
             answer, algorithms=frozenset({"RS256"}), metadata_hash=metadata_hash(good.flow)
@@ -447,9 +447,9 @@ WORDS = st.sampled_from(["code", "pi.flow", "RS256", "S256", "public"])
 def test_any_metadata_is_judged_with_a_reason_of_the_journey(
     body: bytes, code: int, kind: SourceKind
 ) -> None:
-    expectation = IssuerExpectation(f"https://auth.pingone.com/{SOURCE}/as", kind)
+    target = a_target(issuer=f"https://auth.pingone.com/{SOURCE}/as", source_kind=kind)
     for status in (200, code):
-        verdict = judge_metadata(Answer(status, body), expectation=expectation)
+        verdict = judge_metadata(Answer(status, body), target=target)
         assert (verdict.reason, verdict.fault) in pairs_of(Journey.DISCOVERY)
         assert (verdict.location is not None) == (verdict.reason is Reason.OK)
         assert set(verdict.checks) <= set(DISCOVERY_CHECKS)

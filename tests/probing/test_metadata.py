@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from probing.examples import SOURCE
+from probing.examples import SOURCE, a_target
 from probing.test_discovery import metadata
 
 from exporter.probing.detail import Detail, Template
 from exporter.probing.messages import Answer, Verdict
-from exporter.probing.metadata import IssuerExpectation, hash_48_bits, judge_metadata, metadata_hash
+from exporter.probing.metadata import hash_48_bits, judge_metadata, metadata_hash
 from exporter.reasons import Fault, Reason
 
 ISSUER = f"https://auth.pingone.com/{SOURCE}/as"
@@ -20,8 +20,7 @@ ISSUER = f"https://auth.pingone.com/{SOURCE}/as"
 
 def judged(changes: dict[str, Any], *, expected: str = ISSUER, login_hosts: tuple[str, ...] = ()) -> Verdict:
     body = json.dumps(metadata(**changes)).encode()
-    expectation = IssuerExpectation(issuer=expected, login_hosts=login_hosts)
-    return judge_metadata(Answer(200, body), expectation=expectation)
+    return judge_metadata(Answer(200, body), target=a_target(issuer=expected, login_hosts=login_hosts))
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,16 @@ from functools import partial
 
 from exporter.probing.links import parse_link
 from exporter.probing.messages import Request, Step, Steps
-from exporter.probing.metadata import issuer_expectation, judge_metadata, metadata_hash, signing_algorithms
+from exporter.probing.metadata import judge_metadata, metadata_hash, metadata_url, signing_algorithms
 from exporter.probing.signing_keys import judge_signing_keys
 from exporter.target import Target
 
 
 def discovery(target: Target, _token: Callable[[], str]) -> Steps:
     """Read the metadata of the source's issuer, which may follow from `source_url`, then its keys."""
-    expectation = issuer_expectation(target)
-    is_good = partial(judge_metadata, expectation=expectation)
-    metadata = yield Step("metadata", Request("GET", expectation.metadata_url), is_good)
-    link, issuer = parse_link(metadata.location), parse_link(expectation.metadata_url)
+    url = metadata_url(target)
+    metadata = yield Step("metadata", Request("GET", url), partial(judge_metadata, target=target))
+    link, issuer = parse_link(metadata.location), parse_link(url)
     if metadata.location is None or link is None or issuer is None:  # a good verdict has it
         return
     yield Step(
