@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import yaml
 
 from exporter.settings import TargetSettings
-from exporter.settings.destination_settings import DestinationSettings
+from exporter.settings.schema import DestinationSettings
 
 CHART = Path(__file__).resolve().parents[1] / "helm" / "pingone-flow-exporter"
 

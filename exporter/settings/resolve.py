@@ -11,8 +11,7 @@ from typing import Any
 
 from exporter.destinations import Destination
 from exporter.settings.addresses import AuthServer, absolute_hosts, parse_region
-from exporter.settings.destination_settings import DestinationSettings
-from exporter.settings.schema import LogSettings, Settings, ShardSettings, WebSettings
+from exporter.settings.schema import DestinationSettings, LogSettings, Settings, ShardSettings, WebSettings
 from exporter.settings.section import Section
 from exporter.settings.target_settings import (
     DESTINATION_LOCATION,

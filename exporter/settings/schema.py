@@ -17,15 +17,14 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, cast
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import InitErrorDetails, PydanticKnownError
+from pydantic_core import PydanticKnownError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from exporter.settings import values
 from exporter.settings.addresses import ListenAddress
-from exporter.settings.destination_settings import DestinationSettings
 from exporter.settings.provenance import DEFAULTS, TARGETS
-from exporter.settings.section import Section, conflict, setting
-from exporter.settings.target_settings import TargetDefaults, TargetSettings, with_defaults
+from exporter.settings.section import Conflict, Section, exclusive, setting
+from exporter.settings.target_settings import SOURCE_LOCATION, TargetDefaults, TargetSettings, with_defaults
 
 # With PYDANTIC_SETTINGS_DEBUG in the environment, it logs every value at this level, secrets included.
 logging.getLogger("pydantic_settings").setLevel(logging.INFO)
@@ -33,6 +32,67 @@ logging.getLogger("pydantic_settings").setLevel(logging.INFO)
 MAX_TARGETS = 10_000
 """More targets are more likely an error of the program that generates the configuration."""
 MAX_DESTINATIONS = 100
+
+
+class DestinationSettings(Section):
+    """One application of a destination; each identity provider that it offers becomes a target."""
+
+    environment_id: values.EnvironmentId = setting("UUID of the destination's environment", default=...)
+    client_id: values.ClientId = setting(
+        "client ID of an application of the destination: one with a sign-on policy that offers the providers",
+        default=...,
+    )
+    redirect_uri: values.RedirectUri = setting(
+        "redirect URI of that application, exactly as registered; never requested", default=...
+    )
+    region: values.Region | None = setting(
+        "region of the destination: NA, CA, EU, AU, SG or AP", shown="as `DEFAULTS`, else `NA`"
+    )
+    auth_url: values.AuthUrl | None = setting("base URL of the destination, instead of a region")
+    custom_domain: values.CustomDomain | None = setting(
+        "custom domain of the destination, instead of a region"
+    )
+    include: values.OptionalPattern = setting(
+        "regular expression (Python) that a provider's name must contain; `^` and `$` match its ends, "
+        "`(?i)` ignores case; empty for all providers",
+    )
+    exclude: values.OptionalPattern = setting(
+        "regular expression that a provider's name must not contain; empty for none"
+    )
+    expect: values.ProviderNames = setting(
+        "names or IDs, comma-separated, of providers that must be there: a missing one pages, and "
+        "`INCLUDE` and `EXCLUDE` do not apply to them; a name with a comma needs its ID",
+        (),
+    )
+    max_providers: values.ProviderLimit = setting(
+        "providers that are watched at most, 1 to 1000: those of `EXPECT`, then by ID", 200
+    )
+    refresh_interval: values.Interval = setting(
+        "time between two listings of the providers; 100ms to 1d", 300.0, shown="`5m`"
+    )
+    labels: values.Labels = setting(
+        "label on `pingone_flow_target_info` of its targets, besides those of `DEFAULTS`; empty for none", {}
+    )
+    federation_interval: values.Interval | None = setting(
+        "time between two probes of each of its targets; 100ms to 1d", shown="as `DEFAULTS`"
+    )
+    ready_by: values.Readiness | None = setting(
+        "`READY_BY` of its targets that are not PingOne", shown="as `DEFAULTS`"
+    )
+    login_hosts: values.Hosts | None = setting("`LOGIN_HOSTS` of its targets", shown="as `DEFAULTS`")
+    ca_file: values.FilePath | None = setting(
+        "PEM file of trusted certificate authorities, relative to the working directory",
+        shown="as `DEFAULTS`",
+    )
+    ip_family: values.AddressFamily | None = setting(
+        "addresses to connect to: `any`, `4` or `6`", shown="as `DEFAULTS`"
+    )
+    proxy_url: values.ProxyUrl = setting("forward proxy of its targets", shown="as `DEFAULTS`")
+
+    @classmethod
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
+        """Yield the errors of settings that cannot be combined."""
+        yield from exclusive(written, SOURCE_LOCATION)
 
 
 class WebSettings(Section):
@@ -92,10 +152,10 @@ class StatusPageSettings(Section):
     )
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
         """Yield an error for components of no page."""
         if values.clean(written.get("components")) and not values.clean(written.get("url")):
-            yield conflict("components", "requires STATUS_PAGE__URL")
+            yield "components", "requires STATUS_PAGE__URL"
 
 
 class ShardSettings(Section):
@@ -124,13 +184,11 @@ class LogSettings(Section):
     format: values.LogFormat = setting("logfmt or json", "logfmt")
 
 
-class Settings(BaseSettings):
+class Settings(Section, BaseSettings):
     """Everything that the operator may write. `Settings(raw=...)` validates nested dictionaries."""
 
     # Case-sensitive, since names are folded before, and pydantic-settings would fold the Kelvin sign to a k.
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False, case_sensitive=True
-    )
+    model_config = SettingsConfigDict(validate_default=False, case_sensitive=True)
 
     # First, since the rules of `targets` depend on it.
     destinations: Annotated[dict[values.DestinationName, DestinationSettings], values.NONE_IS_EMPTY] = Field(
@@ -217,7 +275,3 @@ class Settings(BaseSettings):
         if not any(target.enabled for target in targets.values()):
             raise ValueError("every target is disabled; set ENABLED of at least one to true")
         return targets
-
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """Show no values: each may be a secret, or one in the wrong place."""
-        yield from ()

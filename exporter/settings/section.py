@@ -20,13 +20,17 @@ def setting(meaning: str, default: object = None, *, shown: str = "") -> Any:  #
     return Field(default=cast("Any", default), description=meaning, json_schema_extra={"shown": shown})
 
 
+Conflict = tuple[str, str]
+"""A setting, and what is wrong with it in combination with others; nothing if it is missing."""
+
+
 class Section(BaseModel):
     """A group of settings. Reports every error at once, and shows no value in a repr."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:  # noqa: ARG003  see subclasses
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:  # noqa: ARG003  see subclasses
         """Yield the errors of settings that cannot be combined, given the values as they are written."""
         yield from ()
 
@@ -40,7 +44,7 @@ class Section(BaseModel):
     def _validate(cls, data: object, handler: ModelWrapValidatorHandler[Section]) -> Section:
         """Check combinations even if a value is invalid, so that no error hides another."""
         written = cls.written(data)
-        errors = list(cls.conflicts(written)) if isinstance(written, dict) else []
+        errors = [_details(*each) for each in cls.conflicts(written)] if isinstance(written, dict) else []
         try:
             validated = handler(written)
         except ValidationError as error:
@@ -57,15 +61,16 @@ class Section(BaseModel):
         yield from ()
 
 
-def conflict(name: str, message: str) -> InitErrorDetails:
-    """Return an error at a setting."""
+def _details(name: str, message: str) -> InitErrorDetails:
+    if not message:
+        return InitErrorDetails(type="missing", loc=(name,), input=None)
     return InitErrorDetails(type="value_error", loc=(name,), input=None, ctx={"error": ValueError(message)})
 
 
 def exclusive(
     written: Mapping[str, object], names: tuple[str, ...], shown: Callable[[str], str] = str.upper
-) -> Iterator[InitErrorDetails]:
+) -> Iterator[Conflict]:
     """Yield an error if more than one of some settings is written; `shown` formats a name."""
     *others, last = [name for name in names if written.get(name) is not None] or names[:1]
     if others:
-        yield conflict(last, f"{' and '.join(map(shown, [last, *others]))} are mutually exclusive")
+        yield last, f"{' and '.join(map(shown, [last, *others]))} are mutually exclusive"

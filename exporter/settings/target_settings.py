@@ -5,18 +5,17 @@ To add a setting, add a field; names, suggestions, errors and docs/settings.md f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError, ValidationInfo, field_validator
-from pydantic_core import InitErrorDetails
 
 from exporter.durations import format_duration
 from exporter.outcome import DAVINCI
 from exporter.settings import values
 from exporter.settings.addresses import ENDS_IN_ENVIRONMENT, AuthServer
-from exporter.settings.section import Section, conflict, exclusive, setting
+from exporter.settings.section import Conflict, Section, exclusive, setting
 from exporter.target import ClientAuth, IpFamily, Journey, ReadyBy, SourceKind
 
 MAX_LABELS = 20
@@ -199,13 +198,13 @@ class TargetDefaults(Section):
     enabled: values.Flag = setting("probe the target", default=True)
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
         """Yield the errors of settings that cannot be combined on one level."""
         yield from exclusive(written, SOURCE_LOCATION)
         yield from exclusive(written, DESTINATION_LOCATION)
         yield from exclusive(written, JOURNEYS)
         if written.get("client_key_file") and not written.get("client_certificate_file"):
-            yield conflict("client_key_file", "requires CLIENT_CERTIFICATE_FILE on the same level")
+            yield "client_key_file", "requires CLIENT_CERTIFICATE_FILE on the same level"
 
 
 class TargetSettings(TargetDefaults):
@@ -225,20 +224,14 @@ class TargetSettings(TargetDefaults):
     )
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
         """Yield what is missing and what cannot be combined."""
         yield from super().conflicts(written)
-        for name in _required(written):
-            if written.get(name) is None:
-                yield InitErrorDetails(type="missing", loc=(name,), input=None)
+        yield from ((name, "") for name in _required(written) if written.get(name) is None)
         yield from _sign_on_conflicts(written)
-        if written.get("custom_domain") is not None and not any(
-            written.get(name) is not None for name in DESTINATION_LOCATION
-        ):
-            yield conflict(
-                "custom_domain",
-                "requires DESTINATION_REGION, DESTINATION_AUTH_URL or DESTINATION_CUSTOM_DOMAIN",
-            )
+        if written.get("custom_domain") is not None and _first(written, DESTINATION_LOCATION) is None:
+            needed = "DESTINATION_REGION, DESTINATION_AUTH_URL or DESTINATION_CUSTOM_DOMAIN"
+            yield "custom_domain", f"requires {needed}"
 
     @field_validator("timeout", "federation_timeout", "discovery_timeout")
     @classmethod
@@ -282,18 +275,21 @@ def _value(written: Mapping[str, object], name: str) -> Any:  # noqa: ANN401  th
         return None
 
 
+def _first(written: Mapping[str, object], names: Iterable[str]) -> str | None:
+    """Return the first of some settings that is written."""
+    return next((name for name in names if written.get(name) is not None), None)
+
+
 def _required(written: Mapping[str, object]) -> Iterator[str]:
     """Yield the settings that a target needs for its journeys; few if these are invalid."""
-    named = any(written.get(name) is not None for name in JOURNEYS)
     journeys = _value(written, "journeys") or _value(written, "journey")
-    journeys = journeys or (() if named else (Journey.AUTHORIZE,))
-    signs_on = any(_value(written, name) is not None for name in CREDENTIALS)
+    journeys = journeys or (() if _first(written, JOURNEYS) else (Journey.AUTHORIZE,))
     needed = {"destination_environment_id"}
     if Journey.AUTHORIZE in journeys:
         needed |= set(REQUIRED)
     if Journey.FEDERATION in journeys:
         needed |= set(REQUIRED_FOR_FEDERATION)
-    if signs_on:
+    if any(_value(written, name) is not None for name in CREDENTIALS):
         needed.add("source_environment_id")
     if Journey.DISCOVERY in journeys and _value(written, "issuer") is None:
         is_pingone = _value(written, "source_kind") is SourceKind.PINGONE
@@ -301,41 +297,38 @@ def _required(written: Mapping[str, object]) -> Iterator[str]:
     yield from (name for name in TargetSettings.model_fields if name in needed)
 
 
-def _sign_on_conflicts(written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+def _sign_on_conflicts(written: Mapping[str, object]) -> Iterator[Conflict]:
     """Yield what makes secrets of a target dangerous or useless."""
     user, password, secret = (_value(written, name) for name in NO_DEFAULTS)
     if user is not None and not written.get("password"):
-        yield conflict("username", "requires PASSWORD")
+        yield "username", "requires PASSWORD"
     if password is not None and not written.get("username"):
-        yield conflict("password", "requires USERNAME")
+        yield "password", "requires USERNAME"
     if secret is not None and _value(written, "destination_client_auth") is ClientAuth.NONE:
-        yield conflict("destination_client_auth", "none means a client without a secret; use basic or post")
-    source = next((name for name in SOURCE_LOCATION if written.get(name) is not None), None)
+        yield "destination_client_auth", "none means a client without a secret; use basic or post"
+    source = _first(written, SOURCE_LOCATION)
     if user is not None or password is not None:
         if source is None:
-            yield conflict(
-                "password" if password is not None else "username",
+            name = "password" if password is not None else "username"
+            yield (
+                name,
                 "requires REGION, AUTH_URL or CUSTOM_DOMAIN, which says where the password may be sent",
             )
         interval = _value(written, "federation_interval")
         if interval is not None and interval < MIN_SIGN_ON_INTERVAL:
             shortest = format_duration(MIN_SIGN_ON_INTERVAL)
-            yield conflict("federation_interval", f"must be at least {shortest} for a target with a password")
+            yield "federation_interval", f"must be at least {shortest} for a target with a password"
         if DAVINCI in (_value(written, "expected_statuses") or ()):
-            yield conflict(
-                "expected_statuses",
-                "DAVINCI and PASSWORD are mutually exclusive; the exporter cannot sign on to a DaVinci flow",
-            )
+            why = "the exporter cannot sign on to a DaVinci flow"
+            yield "expected_statuses", f"DAVINCI and PASSWORD are mutually exclusive; {why}"
         if _value(written, "source_kind") is SourceKind.OIDC:
-            yield conflict(
-                "source_kind", "oidc and PASSWORD are mutually exclusive; passwords are for PingOne only"
-            )
+            yield "source_kind", "oidc and PASSWORD are mutually exclusive; passwords are for PingOne only"
         if source == "auth_url" and _in_the_clear(_value(written, source)):
-            yield conflict("auth_url", f"PASSWORD {_NEEDS_TLS}")
+            yield "auth_url", f"PASSWORD {_NEEDS_TLS}"
     if secret is not None:
-        own = next((name for name in DESTINATION_LOCATION if written.get(name) is not None), source)
+        own = _first(written, DESTINATION_LOCATION) or source
         if own in {"auth_url", "destination_auth_url"} and _in_the_clear(_value(written, own)):
-            yield conflict(own, f"DESTINATION_CLIENT_SECRET {_NEEDS_TLS}")
+            yield own, f"DESTINATION_CLIENT_SECRET {_NEEDS_TLS}"
 
 
 def _in_the_clear(server: AuthServer | None) -> bool:

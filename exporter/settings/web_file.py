@@ -11,13 +11,13 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from exporter.settings.explain import explain
 from exporter.settings.provenance import InvalidSetting, Location, RawSettings
-from exporter.settings.section import Section, conflict, exclusive
+from exporter.settings.section import Conflict, Section, exclusive
 from exporter.settings.values import Duration, WholeNumber, check_characters, require
 from exporter.settings.yaml_file import read_yaml_file
 from exporter.tls import (
@@ -31,9 +31,6 @@ from exporter.tls import (
     read_material,
     server_context,
 )
-
-if TYPE_CHECKING:
-    from pydantic_core import InitErrorDetails
 
 MAX_BYTES = 256 * 1024
 """A file with a thousand users has a third of it."""
@@ -148,19 +145,19 @@ class TlsServerConfig(WebSection):
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[InitErrorDetails]:
+    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
         """Yield what is missing and what cannot be combined."""
         for name in ("cert", "key", "client_ca"):
             yield from exclusive(written, (f"{name}_file", name), shown=str)
         for name in ("cert", "key"):
             if written and not written.keys() & {name, f"{name}_file"}:
-                yield conflict(f"{name}_file", "missing; TLS requires it")
+                yield f"{name}_file", "missing; TLS requires it"
         authorities = next((name for name in ("client_ca_file", "client_ca") if name in written), None)
         requested = written.get("client_auth_type", "NoClientCert")
         if authorities and requested == "NoClientCert":
-            yield conflict(authorities, f"requires client_auth_type: {_VERIFIED}")
+            yield authorities, f"requires client_auth_type: {_VERIFIED}"
         if not authorities and requested in ("VerifyClientCertIfGiven", _VERIFIED):
-            yield conflict("client_auth_type", "requires client_ca_file")
+            yield "client_auth_type", "requires client_ca_file"
 
     @field_validator("min_version")
     @classmethod

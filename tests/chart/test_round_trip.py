@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from exporter.destinations import Destination
 from exporter.settings import Config, LogSettings, load
-from exporter.settings.destination_settings import DestinationSettings
+from exporter.settings.schema import DestinationSettings
 from exporter.target import (
     ClientAuth,
     DestinationApplication,
