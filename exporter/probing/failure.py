@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import ssl
-from collections.abc import Iterator
 
 import h11
 
@@ -31,8 +30,6 @@ class AddressNotAllowedError(Exception):
     """The host resolved to addresses that must not be connected to."""
 
 
-_BEFORE_REQUEST = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
-
 _REASONS = {
     Phase.RESOLVE: Reason.DNS,
     Phase.CONNECT: Reason.CONNECT,
@@ -41,15 +38,11 @@ _REASONS = {
     Phase.TRANSFER: Reason.PROTOCOL,
 }
 
-# X509_V_ERR_… of OpenSSL's x509_vfy.h that only the provider can fix. An unknown issuer is not here: it is as
-# often a proxy that intercepts TLS, or a CA_FILE that is out of date.
-_NOT_YET_VALID = 9
-_PROVIDER_CERTIFICATE_ERRORS = frozenset({
-    _NOT_YET_VALID,
-    10,  # CERT_HAS_EXPIRED
-    62,  # HOSTNAME_MISMATCH
-    64,  # IP_ADDRESS_MISMATCH
-})  # fmt: skip
+NOT_YET_VALID, EXPIRED, OTHER_NAME = 9, 10, frozenset({62, 64})
+"""X509_V_ERR_… of OpenSSL's x509_vfy.h; the last of a host and of an IP address."""
+
+# Only the provider can fix these. An unknown issuer is as often an intercepting proxy, or an old CA_FILE.
+_PROVIDER_CERTIFICATE_ERRORS = frozenset({NOT_YET_VALID, EXPIRED, *OTHER_NAME})
 
 _TRANSPORT_ERRORS = (OSError, h11.RemoteProtocolError, ResolutionError, BodyError, ProxyError)
 
@@ -70,16 +63,15 @@ def read_failure(
     reason = _reason(error, phase)
     if proxied and reason in {Reason.DNS, Reason.CONNECT}:
         reason = Reason.PROXY
-    if reason is Reason.TLS:
-        return reason, _fault_of_tls(error)
+    is_sent = phase in {Phase.PROCESSING, Phase.TRANSFER}
+    is_providers = {
+        Reason.TLS: verify_code(error) in _PROVIDER_CERTIFICATE_ERRORS,
+        Reason.TIMEOUT: is_sent and not unacknowledged,
+        Reason.PROTOCOL: True,
+    }
     if reason is Reason.INTERNAL:
         return reason, Fault.EXPORTER
-    if reason is Reason.TIMEOUT:
-        reached = phase not in _BEFORE_REQUEST and not unacknowledged
-        return reason, Fault.PROVIDER if reached else Fault.NETWORK
-    if reason is Reason.PROTOCOL:
-        return reason, Fault.PROVIDER
-    return reason, Fault.NETWORK
+    return reason, Fault.PROVIDER if is_providers.get(reason, False) else Fault.NETWORK
 
 
 def is_refused_certificate(error: BaseException | None) -> bool:
@@ -89,7 +81,7 @@ def is_refused_certificate(error: BaseException | None) -> bool:
 
 def is_not_yet_valid(error: BaseException | None) -> bool:
     """Return True if a certificate was refused because its validity begins later, by our own clock."""
-    return verify_code(error) == _NOT_YET_VALID
+    return verify_code(error) == NOT_YET_VALID
 
 
 def is_bug(error: BaseException) -> bool:
@@ -101,11 +93,12 @@ def is_bug(error: BaseException) -> bool:
 
 def own_shortage(error: BaseException | None) -> str | None:
     """Return the name of the errno if this machine ran out of descriptors, memory, threads or local ports."""
-    for link in _chain(error):
-        if is_shortage(link):
-            return "ENOMEM" if isinstance(link, MemoryError) else "EAGAIN"
-        if isinstance(link, OSError) and link.errno in OWN_SHORTAGE and not isinstance(link, ssl.SSLError):
-            return errno.errorcode[link.errno]
+    while error is not None:
+        if is_shortage(error):
+            return "ENOMEM" if isinstance(error, MemoryError) else "EAGAIN"
+        if isinstance(error, OSError) and error.errno in OWN_SHORTAGE and not isinstance(error, ssl.SSLError):
+            return errno.errorcode[error.errno]
+        error = error.__cause__
     return None
 
 
@@ -114,29 +107,13 @@ def _reason(error: BaseException, phase: Phase) -> Reason:
         return Reason.TIMEOUT
     if own_shortage(error) is not None or not isinstance(error, _TRANSPORT_ERRORS):
         return Reason.INTERNAL
-    # Since TLS 1.3 a server refuses a client when the handshake looks complete: with the first read.
-    if phase is Phase.PROCESSING and _is_alert(error):
-        return Reason.TLS
-    return _REASONS[phase]
-
-
-def _is_alert(error: BaseException) -> bool:
-    # Only OpenSSL's own errors have a reason; those that Python raises lack the attribute.
-    return isinstance(error, ssl.SSLError) and "ALERT" in (getattr(error, "reason", None) or "")
-
-
-def _fault_of_tls(error: BaseException) -> Fault:
-    return Fault.PROVIDER if verify_code(error) in _PROVIDER_CERTIFICATE_ERRORS else Fault.NETWORK
+    # Since TLS 1.3 a server refuses a client when the handshake looks complete: with the first read. Only
+    # OpenSSL's own errors have a reason; those that Python raises lack the attribute.
+    is_alert = isinstance(error, ssl.SSLError) and "ALERT" in (getattr(error, "reason", None) or "")
+    return Reason.TLS if is_alert and phase is Phase.PROCESSING else _REASONS[phase]
 
 
 def verify_code(error: BaseException | None) -> int | None:
     """Return OpenSSL's code for why a certificate was refused; None for anything else."""
     # Only OpenSSL's own errors have a code; those that Python raises lack the attribute.
     return getattr(error, "verify_code", None) if isinstance(error, ssl.SSLCertVerificationError) else None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield `error` and what it was raised from."""
-    while error is not None:
-        yield error
-        error = error.__cause__

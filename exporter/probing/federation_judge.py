@@ -16,7 +16,7 @@ from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import codes_in_document, codes_in_location, parse_object, value_at
 from exporter.probing.judge import flow_status, judge, judge_flow, judge_json, unexpected
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
-from exporter.probing.messages import Answer, Expectation, Verdict, failure
+from exporter.probing.messages import Answer, Expectation, Verdict, failed
 from exporter.reasons import Fault, Reason
 
 REDIRECTS = frozenset({HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
@@ -323,7 +323,7 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
         known = {"code": answer.status_code, "origin": origin_of(link), "member": "flowId"}
         return replace(without, detail=Detail(Template.LOCATION_WITHOUT, known))
     if not FLOW_ID.fullmatch(flow_id):
-        return failure(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member="flowId")
+        return failed(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member="flowId")
     return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
 
 

@@ -1,18 +1,30 @@
-"""What a probe finds out: an exchange into a verdict and a record, without any secret. No I/O."""
+"""What a probe finds out: an exchange into a verdict, a sentence with the exact cause, and a record. No I/O.
+
+No secret of the probe gets into any of them.
+"""
 
 from __future__ import annotations
 
+import errno
 import re
+import socket
+import ssl
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 
-from exporter.outcome import KNOWN_STATUSES, UNKNOWN, StepRecord, TlsFacts
-from exporter.probing.causes import shown_host
-from exporter.probing.clock_skew import ClockSkew, clock_skew, date_timestamp
-from exporter.probing.detail import Detail, Template, contains_any
-from exporter.probing.failure import is_refused_certificate, read_failure
-from exporter.probing.messages import Step, Verdict
-from exporter.probing.timing import OwnDelayError
+import h11
+
+from exporter.outcome import KNOWN_STATUSES, UNKNOWN, Phase, StepRecord, TlsFacts
+from exporter.probing import failure
+from exporter.probing.certificate import RefusedCertificate
+from exporter.probing.clock_skew import clock_skew, date_timestamp
+from exporter.probing.detail import VIOLATIONS, WHILE, Detail, Template, contains_any, origin_of, sentence
+from exporter.probing.judge import leads_to_sign_on_page
+from exporter.probing.links import parse_link
+from exporter.probing.messages import Answer, Step, Verdict
+from exporter.probing.origin import Origin, endpoint
+from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey
@@ -38,10 +50,17 @@ def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdic
     error = error or RuntimeError("an exchange without an answer has an error")
     if isinstance(error, OwnDelayError):
         return STALLED  # not a bug: this machine is overloaded
-    if exchange.hung_up and exchange.own_delay > MAX_OWN_DELAY_SECONDS and not is_refused_certificate(error):
+    if (
+        exchange.hung_up
+        and exchange.own_delay > MAX_OWN_DELAY_SECONDS
+        and not failure.is_refused_certificate(error)
+    ):
         return _KEPT_WAITING
     unacknowledged = exchange.unacknowledged
-    return Verdict(*read_failure(error, exchange.phase, proxied=proxied, unacknowledged=unacknowledged))
+    reason, fault = failure.read_failure(
+        error, exchange.phase, proxied=proxied, unacknowledged=unacknowledged
+    )
+    return Verdict(reason, fault)
 
 
 def step_record(
@@ -60,7 +79,7 @@ def step_record(
     """
     answer = exchange.answer
     headers: Mapping[str, str] = {} if answer is None else answer.headers
-    skew = _clock_skew(exchange, step, verdict, wall_offset)
+    skew, skew_error = _clock_skew(exchange, step, verdict, wall_offset)
     return StepRecord(
         step=step.name,
         reason=verdict.reason,
@@ -75,24 +94,25 @@ def step_record(
         address=exchange.address,
         checks=verdict.checks,
         lifetime=verdict.lifetime,
-        clock_skew=None if skew is None else skew.seconds,
-        clock_skew_error=None if skew is None else skew.error,
+        clock_skew=skew,
+        clock_skew_error=skew_error,
         tls=tls,
         addresses_tried=exchange.addresses_tried if len(exchange.addresses_tried) > 1 else (),
     )
 
 
-def _clock_skew(exchange: Exchange, step: Step, verdict: Verdict, wall_offset: float) -> ClockSkew | None:
-    """Return the provider's clock against ours, if the answer is a healthy flow with a time."""
-    if step.name in Journey.DISCOVERY.steps:
-        return None  # the answer may come from a cache, together with its time
-    if not verdict.checks or exchange.answer is None or exchange.sent is None or exchange.received is None:
-        return None
-    return clock_skew(
-        (verdict.created, date_timestamp(exchange.answer.headers.get("date"))),
-        sent=exchange.sent + wall_offset,
-        received=max(exchange.sent, exchange.received) + wall_offset,
-    )
+def _clock_skew(
+    exchange: Exchange, step: Step, verdict: Verdict, wall_offset: float
+) -> tuple[float, float] | tuple[None, None]:
+    """Return the provider's clock minus ours and the bound of the error, if the answer is a healthy flow."""
+    answer, sent, received = exchange.answer, exchange.sent, exchange.received
+    # An answer of `discovery` may come from a cache, together with its time.
+    is_healthy = bool(verdict.checks) and step.name not in Journey.DISCOVERY.steps
+    if not is_healthy or answer is None or sent is None or received is None:
+        return None, None
+    timestamps = verdict.created, date_timestamp(answer.headers.get("date"))
+    skew = clock_skew(timestamps, sent=sent + wall_offset, received=max(sent, received) + wall_offset)
+    return (None, None) if skew is None else skew
 
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -120,3 +140,160 @@ def sanitize_status(
     if status is None or status in KNOWN_STATUSES or status in expected:
         return status
     return status if _STATUS.fullmatch(status) and not contains_any(status, own_secrets) else UNKNOWN
+
+
+_WHILE = dict(zip((Phase.CONNECT, Phase.TLS, Phase.PROCESSING, Phase.TRANSFER), WHILE, strict=True))
+
+
+def describe(  # noqa: PLR0913  each is known in another place
+    exchange: Exchange,
+    step: Step,
+    verdict: Verdict,
+    secrets: Collection[str],
+    *,
+    timeout: float,
+    proxied: bool,
+    refused: RefusedCertificate | None,
+    at: float,
+) -> str:
+    """Return the exact cause of a failed step; `at` is the time, in seconds since the epoch."""
+    is_judged = exchange.error is None or verdict.reason is Reason.RATE_LIMITED
+    if verdict.detail is not None:
+        detail = verdict.detail
+    elif is_judged and exchange.answer is not None:
+        detail = _of_answer(exchange.answer, step, verdict)
+    else:
+        detail = _of_error(exchange, f"{timeout:g} s", refused, at)
+    host = shown_host(exchange.origin, step, secrets)
+    if host is None:
+        detail = Detail(detail.cause, {**detail.parameters, "name": ""})
+    text = sentence(detail, host, secrets)
+    of_proxy = verdict.reason is Reason.PROXY or exchange.phase in {Phase.RESOLVE, Phase.CONNECT}
+    return f"proxy: {text}" if proxied and of_proxy else text
+
+
+def shown_host(origin: Origin | None, step: Step, secrets: Collection[str]) -> str | None:
+    """Return host and port of a request; None if it has none, or a provider put a secret into it."""
+    if origin is None or (step.foreign and contains_any(origin.endpoint, secrets)):
+        return None
+    return origin.endpoint
+
+
+def _of_answer(answer: Answer, step: Step, verdict: Verdict) -> Detail:
+    location, codes = answer.headers.get("location"), verdict.error_codes
+    link = parse_link(location, step.request.url)
+    status = verdict.flow_status if verdict.flow_status in KNOWN_STATUSES else UNKNOWN
+    known: dict[str, object] = {"code": answer.status_code, "codes": codes, "status": status}
+    known |= {"size": step.request.max_body_bytes // 1024, "origin": origin_of(link)}
+    is_redirect = 300 <= answer.status_code < 400  # noqa: PLR2004  of RFC 9110
+    leads, has_status = is_redirect and link is not None, verdict.flow_status is not None
+    rows = (
+        (verdict.reason is Reason.TOO_LARGE, Template.TOO_LARGE),
+        (verdict.reason is Reason.LOGIN_PAGE_ERROR and not codes, Template.NO_LOGIN_FORM),
+        (leads and codes, Template.REDIRECT_WITH_ERROR),
+        (leads and verdict.reason is Reason.LOCATION_INVALID, Template.LOCATION_ELSEWHERE),
+        (leads and leads_to_sign_on_page(location), Template.REDIRECT_TO_SIGN_ON),
+        (leads, Template.REDIRECT),
+        (is_redirect and not codes and location is None, Template.NO_LOCATION),
+        (is_redirect and not codes, Template.LOCATION_MALFORMED),
+        (has_status and codes, Template.STATUS_AND_ERROR),
+        (has_status, Template.STATUS),
+        (codes, Template.ERROR),
+        (True, Template.RESPONDED),
+    )
+    cause = next(cause for applies, cause in rows if applies)
+    return Detail(cause, known)
+
+
+def _of_error(exchange: Exchange, seconds: str, refused: RefusedCertificate | None, at: float) -> Detail:
+    """Return the cause by the exception that ended an exchange, of which no text is shown."""
+    error, phase = exchange.error, exchange.phase
+    shortage = failure.own_shortage(error)
+    known: dict[str, object] = {"seconds": seconds, "while": _WHILE.get(phase), "errno": shortage}
+    known["name"], port = exchange.peer or ("", 0 if exchange.origin is None else exchange.origin.port)
+    known["address"] = endpoint(exchange.address or "", port)
+    if isinstance(error, DeadlineError):
+        unacknowledged = phase is Phase.PROCESSING and exchange.unacknowledged
+        waiting = Template.NOT_ACKNOWLEDGED if unacknowledged else Template[f"{phase.name}_TIMEOUT"]
+        return Detail(Template.TUNNEL_TIMEOUT if exchange.tunneling else waiting, known)
+    if shortage is not None:
+        return Detail(Template.SHORTAGE, known)
+    if isinstance(error, OwnDelayError):
+        return Detail(Template.DELAYED)
+    if isinstance(error, failure.AddressNotAllowedError):
+        return Detail(Template.ADDRESS_NOT_ALLOWED)
+    if isinstance(error, failure.ProxyError):
+        return Detail(Template.TUNNEL_REFUSED, {"code": error.args[0]})
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _of_certificate(error, refused, datetime.fromtimestamp(at, UTC))
+    if isinstance(error, ssl.SSLError):
+        return _of_tls(error)
+    if isinstance(error, h11.RemoteProtocolError | failure.BodyError):
+        return _of_message(str(error), known)
+    if isinstance(error, failure.ResolutionError):
+        return _of_resolution(error.__cause__, known)
+    if isinstance(error, OSError) and phase is not Phase.RESOLVE:
+        return _of_connection(error, exchange, {**known, "errno": errno.errorcode.get(error.errno or 0)})
+    return Detail(Template.EAI_NODATA if isinstance(error, OSError) else Template.BUG, known)
+
+
+_EAI = {
+    getattr(socket, name): name
+    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_AGAIN", "EAI_FAIL", "EAI_ADDRFAMILY", "EAI_MEMORY")
+    if hasattr(socket, name)
+}
+"""Codes of getaddrinfo(3), as far as this system has them."""
+
+
+def _of_resolution(error: BaseException | None, known: dict[str, object]) -> Detail:
+    if isinstance(error, UnicodeError):
+        return Detail(Template.NO_HOST_NAME, known)
+    eai = _EAI.get(error.errno, "EAI_SYSTEM") if isinstance(error, socket.gaierror) else "EAI_SYSTEM"
+    if error is None or eai == "EAI_ADDRFAMILY":  # a literal address of the other family, or none of this one
+        eai = "EAI_NODATA"
+    return Detail(Template.__members__.get(eai, Template.NOT_RESOLVED), {**known, "eai": eai})
+
+
+def _of_connection(error: OSError, exchange: Exchange, known: dict[str, object]) -> Detail:
+    if exchange.phase is not Phase.CONNECT or exchange.tunneling:
+        return Detail(Template.RESET if isinstance(error, ConnectionError) else Template.BROKEN, known)
+    if isinstance(error.filename, str) and exchange.peer is not None:
+        known["address"] = endpoint(error.filename, exchange.peer[1])
+    return Detail(Template.__members__.get(str(known["errno"]), Template.NOT_CONNECTED), known)
+
+
+def _of_certificate(
+    error: ssl.SSLCertVerificationError, refused: RefusedCertificate | None, now: datetime
+) -> Detail:
+    code = failure.verify_code(error)
+    begins, ends, names = (None, None, ()) if refused is None else refused[1:]
+    if code == failure.EXPIRED and ends is not None:
+        return Detail(Template.EXPIRED if ends <= now else Template.CHAIN_EXPIRED, {"date": ends.date()})
+    if code == failure.NOT_YET_VALID and begins is not None and begins > now:
+        return Detail(Template.NOT_YET_VALID, {"date": begins.date()})
+    if code in failure.OTHER_NAME and names:
+        return Detail(Template.OTHER_NAME, {"names": names})
+    # OpenSSL's own text; Python adds our own host to it.
+    message = getattr(error, "verify_message", "").partition(", certificate is not valid for")[0]
+    return Detail(Template.NOT_TRUSTED, {"verify": message.replace("in certificate chain", "in chain")})
+
+
+def _of_tls(error: ssl.SSLError) -> Detail:
+    # Only OpenSSL's own errors have a reason, from a table of its own; those that Python raises lack it.
+    reason = getattr(error, "reason", None) or "unknown"
+    if isinstance(error, ssl.SSLEOFError) or reason == "UNEXPECTED_EOF_WHILE_READING":
+        return Detail(Template.CLOSED, {"while": _WHILE[Phase.TLS]})
+    if reason == "WRONG_VERSION_NUMBER":
+        return Detail(Template.NOT_TLS)
+    _, is_alert, alert = reason.partition("ALERT_")
+    words = (alert or reason).replace("_", " ").lower()
+    return Detail(Template.ALERT if is_alert else Template.TLS_ERROR, {"tls": words})
+
+
+def _of_message(message: str, known: dict[str, object]) -> Detail:
+    if message == "no response" or message.startswith("can't handle event type ConnectionClosed"):
+        return Detail(Template.NO_RESPONSE)
+    if message.startswith(("peer unexpectedly closed", "peer closed connection")):
+        return Detail(Template.CLOSED, known)
+    found = next(words for beginning, words in VIOLATIONS.items() if message.startswith(beginning))
+    return Detail(Template.NOT_HTTP, {"violation": found})

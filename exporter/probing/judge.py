@@ -20,7 +20,7 @@ from exporter.probing.errors import (
     codes_in_location,
     parse_object,
 )
-from exporter.probing.messages import Answer, Expectation, Verdict, failure
+from exporter.probing.messages import Answer, Expectation, Verdict, failed
 from exporter.reasons import Fault, Reason
 from exporter.target import ANY_REQUIRED
 
@@ -41,17 +41,17 @@ def judge_json(answer: Answer) -> Verdict:
     """Judge the answer that must be a 2xx with a JSON object, which is then the verdict's `flow`."""
     code = answer.status_code
     if not MIN_FINAL_CODE <= code <= MAX_CODE:
-        return failure(Reason.PROTOCOL, Fault.PROVIDER, Template.CODE_INVALID, code=code)
+        return failed(Reason.PROTOCOL, Fault.PROVIDER, Template.CODE_INVALID, code=code)
     document = None if answer.too_large else parse_object(answer.body)
     edge = _edge(answer, document)
     if edge is not None:
-        return failure(Reason.BLOCKED, Fault.NETWORK, edge, code=code)
+        return failed(Reason.BLOCKED, Fault.NETWORK, edge, code=code)
     if code >= HTTPStatus.MULTIPLE_CHOICES:
         return _judge_refusal(answer, document)
     if answer.too_large:
         return Verdict(Reason.TOO_LARGE, Fault.PROVIDER)
     if document is None:
-        return failure(Reason.NOT_JSON, Fault.PROVIDER, _content(answer.body), code=code)
+        return failed(Reason.NOT_JSON, Fault.PROVIDER, _content(answer.body), code=code)
     return Verdict(Reason.OK, Fault.NONE, flow=document)
 
 
@@ -82,7 +82,7 @@ def _judge_refusal(answer: Answer, document: Mapping[str, Any] | None) -> Verdic
     )
     reason, fault = next((reason, fault) for applies, reason, fault in rows if applies)
     if reason is Reason.BLOCKED:
-        return failure(reason, fault, Template.REFUSED_WITHOUT_JSON, code=code)
+        return failed(reason, fault, Template.REFUSED_WITHOUT_JSON, code=code)
     return Verdict(reason, fault, error_codes=codes)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -43,16 +43,16 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Link(NamedTuple):
-    """A URL that may be read in one way only.
+    """A URL that may be read in one way only; path, query and fragment are percent-encoded.
 
     Args:
         url: as it was written, resolved against the request's URL, without a fragment.
         scheme: http or https.
         host: in lower case, without brackets, nor the trailing dot of an absolute name.
         port: the URL's, or the scheme's.
-        path: percent-encoded, at least `/`.
-        query: percent-encoded, without `?`.
-        fragment: percent-encoded, without `#`.
+        path: at least `/`.
+        query: without `?`.
+        fragment: without `#`.
     """
 
     url: str
@@ -74,14 +74,11 @@ class Link(NamedTuple):
 
     def parameters(self) -> tuple[tuple[str, str], ...]:
         """Return the decoded parameters of the query, then those of the fragment."""
-        # In a fragment the parameters may follow a path of the page's own.
-        after_path = self.fragment.rpartition("?")[2]
         found: list[tuple[str, str]] = []
-        for part in (self.query, after_path):
-            try:
+        # In a fragment the parameters may follow a path of the page's own.
+        for part in (self.query, self.fragment.rpartition("?")[2]):
+            with suppress(ValueError):
                 found += parse_qsl(part, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
-            except ValueError:
-                continue
         return tuple(found)
 
     def parameter(self, name: str) -> str | None:
@@ -101,7 +98,9 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
         host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         return None
-    if not host or "@" in parts.netloc or port == 0 or _has_dot_segment(parts.path):
+    # A dot segment is one that a server may resolve to another path.
+    has_dots = any(map(_DOTS.fullmatch, unquote(parts.path).replace("\\", "/").split("/")))
+    if not host or "@" in parts.netloc or port == 0 or has_dots:
         return None
     if not _HOST.fullmatch(f"[{host}]" if "[" in parts.netloc else host):
         return None
@@ -116,12 +115,6 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
         query=parts.query,
         fragment=parts.fragment,
     )
-
-
-def _has_dot_segment(path: str) -> bool:
-    """Return True for a path that a server may resolve to another one."""
-    segments = unquote(path).replace("\\", "/").split("/")
-    return any(_DOTS.fullmatch(segment) for segment in segments)
 
 
 def with_parameter(url: str, name: str, value: str) -> str:
@@ -152,12 +145,11 @@ class Endpoints:
 
     def has(self, link: Link, path: str) -> bool:
         """Return True if `link` leads to an endpoint of this environment, or below one that ends in `/`."""
-        for base in filter(None, map(parse_link, self.urls)):
-            wanted = f"{base.path.rstrip('/')}{path}"
-            matches = link.path.startswith(wanted) if path.endswith("/") else link.path == wanted
-            if link.origin == base.origin and matches:
-                return True
-        return False
+        bases = [
+            base for base in map(parse_link, self.urls) if base is not None and base.origin == link.origin
+        ]
+        wanted = [f"{base.path.rstrip('/')}{path}" for base in bases]
+        return link.path.startswith(tuple(wanted)) if path.endswith("/") else link.path in wanted
 
 
 @lru_cache(maxsize=8192)
@@ -165,10 +157,8 @@ def endpoints(url: str, environment_id: str) -> Endpoints:
     """Return where an environment answers; its URL ends in its id, except on a custom domain."""
     if url.endswith(f"/{environment_id}"):
         return Endpoints(environment_id, (url,))
-    return Endpoints(
-        environment_id,
-        (url, *(f"https://auth.pingone.{tld}/{environment_id}" for tld in PINGONE_TOP_LEVEL_DOMAINS)),
-    )
+    others = (f"https://auth.pingone.{domain}/{environment_id}" for domain in PINGONE_TOP_LEVEL_DOMAINS)
+    return Endpoints(environment_id, (url, *others))
 
 
 def is_pingone(link: Link) -> bool:
@@ -214,7 +204,8 @@ class Reach:
             return False
         if confidential and link.scheme != "https" and not parsed.is_loopback:
             return False
-        if self._is_configured(link):
+        hosts = {*(host for _, host, _ in self.origins), *self.login_hosts, self.issuer_host}
+        if link.host in hosts:
             return True
         if parsed.is_loopback:
             return on_loopback
@@ -229,10 +220,6 @@ class Reach:
             return True
         address = "127.0.0.1" if is_localhost else link.host
         return self.admits(link, address, on_loopback=self.on_loopback, confidential=confidential)
-
-    def _is_configured(self, link: Link) -> bool:
-        hosts = {host for _, host, _ in self.origins}
-        return link.host in hosts or link.host in self.login_hosts or link.host == self.issuer_host
 
 
 def reach_of(target: Target) -> Reach:
@@ -261,13 +248,12 @@ def is_safe_scheme(link: Link) -> bool:
 
 def is_loopback_host(host: str) -> bool:
     """Return True for a literal loopback address and for `localhost`."""
-    address = parse_address(host)
-    return host == "localhost" if address is None else address.is_loopback
+    return host == "localhost" or is_loopback_address(host)
 
 
 def is_loopback_address(address: str | None) -> bool:
     """Return True for an address of this machine alone."""
-    parsed = None if address is None else parse_address(address)
+    parsed = parse_address(address or "")
     return parsed is not None and parsed.is_loopback
 
 
@@ -280,24 +266,19 @@ def is_global(address: Address) -> bool:
         part.is_global
         and not (part.is_multicast or part.is_reserved or part.is_unspecified)
         and not (isinstance(part, ipaddress.IPv6Address) and part.is_site_local)
-        for part in _embedded(address)
+        for part in _stands_for(address)
     )
 
 
-def _embedded(address: Address) -> Iterator[Address]:
-    """Yield what an address stands for."""
+def _stands_for(address: Address) -> tuple[Address, ...]:
     if isinstance(address, ipaddress.IPv4Address):
-        yield address
-    elif address.ipv4_mapped is not None:
-        yield address.ipv4_mapped
-    elif address in _NAT64:
-        yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    else:
-        yield address
-        if address.sixtofour is not None:
-            yield address.sixtofour
-        if address.teredo is not None:
-            yield from address.teredo
+        return (address,)
+    if address.ipv4_mapped is not None:
+        return (address.ipv4_mapped,)
+    if address in _NAT64:
+        return (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
+    sixtofour = () if address.sixtofour is None else (address.sixtofour,)
+    return (address, *sixtofour, *(address.teredo or ()))
 
 
 def parse_address(text: str) -> Address | None:

@@ -154,7 +154,7 @@ class Verdict:
         return f"Verdict({self.reason}, {self.fault}, {status}, {self.error_codes})"
 
 
-def failure(reason: Reason, fault: Fault, cause: Template, **parameters: object) -> Verdict:
+def failed(reason: Reason, fault: Fault, cause: Template, **parameters: object) -> Verdict:
     """Return the verdict on an answer that is not good, with its exact cause."""
     return Verdict(reason, fault, detail=Detail(cause, parameters))
 

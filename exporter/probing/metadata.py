@@ -10,7 +10,7 @@ from typing import Any
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.judge import judge_json
 from exporter.probing.links import Link, is_pingone, is_safe_scheme, parse_link
-from exporter.probing.messages import Answer, Verdict, failure
+from exporter.probing.messages import Answer, Verdict, failed
 from exporter.reasons import Fault, Reason
 from exporter.target import SourceKind, Target
 
@@ -49,7 +49,7 @@ def judge_metadata(answer: Answer, *, target: Target) -> Verdict:
         return _invalid("issuer")
     if not _is_issuer(issuer, target):
         origin = origin_of(parse_link(issuer))
-        return failure(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, Template.OTHER_ISSUER, origin=origin)
+        return failed(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, Template.OTHER_ISSUER, origin=origin)
     base = parse_link(metadata_url(target))
     invalid = _invalid_member(document, base)
     if base is None or invalid is not None:
@@ -59,10 +59,10 @@ def judge_metadata(answer: Answer, *, target: Target) -> Verdict:
         return Verdict(Reason.METADATA_INVALID, Fault.PROVIDER, detail=lacking)
     keys, member = parse_link(document["jwks_uri"]), "jwks_uri"
     if keys is None:
-        return failure(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member=member)
+        return failed(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member=member)
     if not _may_use(keys, base, target.login_hosts):
         known = {"member": member, "origin": origin_of(keys)}
-        return failure(Reason.LOCATION_INVALID, Fault.CONFIGURATION, Template.MEMBER_ELSEWHERE, **known)
+        return failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, Template.MEMBER_ELSEWHERE, **known)
     checks = {}
     if target.pkce or target.source_kind is SourceKind.PINGONE:
         checks["pkce_advertised"] = "S256" in _words(document, "code_challenge_methods_supported")
@@ -93,7 +93,7 @@ def _is_issuer(issuer: str, target: Target) -> bool:
 
 
 def _invalid(member: str) -> Verdict:
-    return failure(Reason.METADATA_INVALID, Fault.PROVIDER, Template.METADATA_MEMBER, member=member)
+    return failed(Reason.METADATA_INVALID, Fault.PROVIDER, Template.METADATA_MEMBER, member=member)
 
 
 def _invalid_member(document: Mapping[str, Any], base: Link | None) -> str | None:

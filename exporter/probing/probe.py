@@ -17,13 +17,12 @@ from weakref import WeakValueDictionary
 from exporter import __version__
 from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Outcome, Phase, StepRecord, TransportStats
-from exporter.probing.causes import describe, shown_host
 from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
 from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
 from exporter.probing.detail import Detail, Template, sentence
 from exporter.probing.failure import is_not_yet_valid, is_refused_certificate, own_shortage, verify_code
-from exporter.probing.findings import OUR_BUG, STALLED, evaluate, step_record
+from exporter.probing.findings import OUR_BUG, STALLED, describe, evaluate, shown_host, step_record
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
 from exporter.probing.messages import Step, Steps, Verdict

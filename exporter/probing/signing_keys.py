@@ -28,8 +28,9 @@ from exporter.probing.messages import Answer, Verdict
 from exporter.probing.metadata import hash_48_bits
 from exporter.reasons import Fault, Reason
 
-_CURVE_ALGORITHMS = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
-_SECRET_KEY_TYPES = frozenset({"RSA", "EC", "OKP", "oct"})
+_CURVES = {"P-256": ("secp256r1", "ES256"), "P-384": ("secp384r1", "ES384"), "P-521": ("secp521r1", "ES512")}
+"""OpenSSL's name of each curve, and the algorithm that signs with it (RFC 7518, section 3.4)."""
+_SECRET_KEY_TYPES = ("RSA", "EC", "OKP", "oct")
 
 
 def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_hash: int) -> Verdict:
@@ -48,7 +49,10 @@ def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_h
         return no_keys(published)
     certificates = [_certificate_of(key) for key in keys]
     expiries = [found.not_after for found in certificates if found and found.not_after is not None]
-    identities = sorted(map(_identity, keys))
+    identities = sorted(
+        hash_48_bits([key.get(name) for name in ("kid", "kty", "crv", *KEY_MEMBERS[key["kty"]])])
+        for key in keys
+    )
     return Verdict(
         Reason.OK,
         Fault.NONE,
@@ -65,15 +69,13 @@ def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_h
 
 
 class _Certificate(NamedTuple):
-    """The first certificate of a key.
-
-    Args:
-        matches: whether it is for that key.
-        not_after: seconds since the epoch; None if it cannot be read.
-    """
+    """The first certificate of a key: whether it is for that key, and when it ends, if it can be read."""
 
     matches: bool
     not_after: float | None
+
+
+_UNREADABLE = _Certificate(matches=False, not_after=None)
 
 
 def _checks(
@@ -94,31 +96,19 @@ def _checks(
 
 def _algorithms_of(key: Mapping[str, Any]) -> frozenset[str]:
     """Return the algorithms that a usable key may sign with."""
-    if key.get("alg") is not None:
+    if "alg" in key:
         return frozenset({key["alg"]})
-    possible = ALGORITHMS[key["kty"]]
-    if key["kty"] == "EC":
-        return possible & {_CURVE_ALGORITHMS.get(key["crv"], "")}
-    return possible
+    return frozenset({_CURVES[key["crv"]][1]}) if key["kty"] == "EC" else ALGORITHMS[key["kty"]]
 
 
 def _is_dangerous(key: Mapping[str, Any]) -> bool:
     """Return True for a key that is secret, or that signs and is too short."""
     kind = key.get("kty")
-    if not isinstance(kind, str):
-        return False
     if kind in _SECRET_KEY_TYPES and has_private_member(key):
         return True
-    use = key.get("use")
-    if kind != "RSA" or (use is not None and use != "sig"):
-        return False
-    modulus = decoded_member(key.get("n"))
+    signs = kind == "RSA" and key.get("use") in (None, "sig")
+    modulus = decoded_member(key.get("n")) if signs else None
     return bool(modulus) and int.from_bytes(modulus or b"").bit_length() < MIN_RSA_BITS
-
-
-def _identity(key: Mapping[str, Any]) -> int:
-    """Return 48 bits that stand for a usable key: its id and its public members."""
-    return hash_48_bits([key.get(name) for name in ("kid", "kty", "crv", *KEY_MEMBERS[key["kty"]])])
 
 
 def _certificate_of(key: Mapping[str, Any]) -> _Certificate | None:
@@ -128,7 +118,7 @@ def _certificate_of(key: Mapping[str, Any]) -> _Certificate | None:
         return None
     first = chain[0] if isinstance(chain, list) else None
     if not isinstance(first, str):
-        return _Certificate(matches=False, not_after=None)
+        return _UNREADABLE
     public = tuple(decoded_member(key.get(name)) or b"" for name in KEY_MEMBERS[key["kty"]])
     return _read_certificate(first, key["kty"], key["crv"] if key["kty"] == "EC" else None, public)
 
@@ -143,7 +133,7 @@ def _read_certificate(text: str, kind: str, curve: str | None, public: tuple[byt
         certificate = x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
         not_after = certificate.not_valid_after_utc.timestamp()
     except (ValueError, binascii.Error, x509.InvalidVersion):
-        return _Certificate(matches=False, not_after=None)
+        return _UNREADABLE
     try:
         matches = _is_key_of(certificate.public_key(), kind, curve, public)
     except (ValueError, UnsupportedAlgorithm):
@@ -160,8 +150,8 @@ def _is_key_of(key: object, kind: str, curve: str | None, public: tuple[bytes, .
         return kind == "RSA" and numbers == (found.n, found.e)
     if isinstance(key, ec.EllipticCurvePublicKey):
         point = key.public_numbers()
-        names = {"P-256": "secp256r1", "P-384": "secp384r1", "P-521": "secp521r1"}
-        return kind == "EC" and names.get(curve or "") == key.curve.name and numbers == (point.x, point.y)
+        same_curve = kind == "EC" and _CURVES[curve or ""][0] == key.curve.name
+        return same_curve and numbers == (point.x, point.y)
     if isinstance(key, ed25519.Ed25519PublicKey):
         return kind == "OKP" and public == (key.public_bytes_raw(),)
     return False

@@ -23,7 +23,6 @@ from probing.test_federation_totality import ANSWERS, GOOD
 from probing.test_judge_totality import BODIES, LOCATIONS
 
 from exporter.outcome import Phase, TlsFacts
-from exporter.probing.causes import describe
 from exporter.probing.certificate import RefusedCertificate
 from exporter.probing.detail import (
     MAX_CHARACTERS,
@@ -36,7 +35,7 @@ from exporter.probing.detail import (
     sentence,
 )
 from exporter.probing.failure import ResolutionError
-from exporter.probing.findings import OUR_BUG, STALLED, evaluate
+from exporter.probing.findings import OUR_BUG, STALLED, describe, evaluate
 from exporter.probing.journeys.federation import federation
 from exporter.probing.judge import judge
 from exporter.probing.links import parse_link
