@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -40,11 +40,10 @@ def authorize(target: Target, token: Callable[[], str]) -> Steps:
     nonce, state = token(), token()
     verifier = token() if target.pkce else None
     challenge = "" if verifier is None else f"&code_challenge={s256(verifier)}&code_challenge_method=S256"
+    url = f"{fixed.before}&nonce={nonce}&state={state}{fixed.after}{challenge}"
     yield Step(
         name="authorize",
-        request=Request(
-            "GET", f"{fixed.before}&nonce={nonce}&state={state}{fixed.after}{challenge}", fixed.headers
-        ),
+        request=Request("GET", url, fixed.headers),
         judge=fixed.judge,
         secrets=(nonce, state) if verifier is None else (nonce, state, verifier),
         statuses=target.expected_statuses,
@@ -52,14 +51,7 @@ def authorize(target: Target, token: Callable[[], str]) -> Steps:
 
 
 class _FixedParts(NamedTuple):
-    """What is the same in every probe of a target.
-
-    Args:
-        before: the URL before nonce and state.
-        after: the parameters behind them.
-        headers: those of this journey.
-        judge: judges the answer.
-    """
+    """What is the same in every probe of a target; nonce and state are between `before` and `after`."""
 
     before: str
     after: str
@@ -85,24 +77,24 @@ def _fixed_parts(target: Target) -> _FixedParts:
         "login_hint": target.login_hint,
         "max_age": None if target.max_age is None else str(target.max_age),
     }
+    expectation = Expectation(
+        environment_id=target.source_environment_id or "",
+        source_url=target.source_url or "",
+        statuses=target.expected_statuses,
+        prompt_none="none" in (target.prompt or "").split(),
+    )
     return _FixedParts(
-        before=f"{target.source_url}/as/authorize?{_encode(before)}",
-        after=f"&{_encode({name: value for name, value in after.items() if value is not None})}",
+        before=f"{target.source_url}/as/authorize?{encode(before.items())}",
+        after=f"&{encode(after.items())}",
         headers=SDK_HEADERS if DAVINCI in target.expected_statuses else (),
-        judge=partial(
-            judge,
-            expectation=Expectation(
-                target.source_environment_id or "",
-                target.source_url or "",
-                target.expected_statuses,
-                prompt_none="none" in (target.prompt or "").split(),
-            ),
-        ),
+        judge=partial(judge, expectation=expectation),
     )
 
 
-def _encode(parameters: dict[str, str]) -> str:
-    return urlencode(parameters, quote_via=quote, safe="")
+def encode(parameters: Iterable[tuple[str, str | None]]) -> str:
+    """Return a query, percent-encoded; what is None is left out."""
+    given = [(name, value) for name, value in parameters if value is not None]
+    return urlencode(given, quote_via=quote, safe="")
 
 
 def s256(verifier: str) -> str:

@@ -25,42 +25,17 @@ import json
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote_plus, urlencode
 
 from exporter.outcome import DAVINCI
-from exporter.probing.federation_judge import (
-    judge_begin,
-    judge_callback,
-    judge_code,
-    judge_completion,
-    judge_flow_redirect,
-    judge_flow_to_act_on,
-    judge_offer,
-    judge_sign_on,
-)
-from exporter.probing.foreign import (
-    AS_BROWSER,
-    MAX_PAGE_BYTES,
-    MAX_REDIRECTS,
-    judge_login_page,
-    judge_prompt_none,
-    prompt_none_url,
-)
+from exporter.probing import federation_judge, foreign
 from exporter.probing.id_token import TokenExpectation, judge_keys, judge_token, usable_keys
 from exporter.probing.initiate import ProviderRequest, is_link_only, judge_initiate, read_request
-from exporter.probing.journeys.authorize import SDK_HEADERS, s256
+from exporter.probing.journeys.authorize import SDK_HEADERS, encode, s256
 from exporter.probing.judge import judge
 from exporter.probing.links import Endpoints, endpoints, parse_link, with_parameter
 from exporter.probing.messages import Expectation, Judge, Request, Step, Steps, Verdict
-from exporter.target import (
-    ClientAuth,
-    DestinationApplication,
-    Journey,
-    ProviderKind,
-    ReadyBy,
-    SyntheticUser,
-    Target,
-)
+from exporter.target import ClientAuth, DestinationApplication, ProviderKind, ReadyBy, SyntheticUser, Target
 
 MAX_FLOW_BYTES = 2 * 1024 * 1024
 """A destination may offer hundreds of identity providers."""
@@ -75,14 +50,15 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
         target: the federation.
         token: makes a fresh unguessable value of at least 128 bits, 43 URL-safe characters.
     """
-    if target.application is None:
-        raise ValueError("a target of the journey federation has a destination application")
-    last = target.last_step(Journey.FEDERATION)
-    application = target.application
-    destination = endpoints(target.destination_url, target.destination_environment_id)
+    application, destination = _destination(target)
     nonce, state, verifier = token(), token(), token()
-    offers = partial(judge_offer, destination=destination, url=destination.url, provider=target.provider_id)
-    offer = yield from begin(application, destination, (nonce, state, verifier), offers=offers)
+    offers = partial(
+        federation_judge.judge_offer,
+        destination=destination,
+        url=destination.url,
+        provider=target.provider_id,
+    )
+    offer = yield from _begin(application, destination, (nonce, state, verifier), offers)
     request = yield from _initiate(target, destination, offer)
     if request is None:
         return
@@ -90,21 +66,33 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
         yield from _foreign_provider(target, request)
         return
     flow = yield from _source_authorize(target, request, request.source)
-    if last == "source_authorize" or target.user is None:
+    if target.user is None:
         return
     source = endpoints(target.source_url or "", target.source_environment_id or "")
     code = yield from _sign_on(target.user, source, destination, request, flow)
     callback = _callback_url(request, code)
     spent = Request("GET", callback, repeatable=False)
-    returned = yield Step("callback", spent, partial(judge_callback, url=callback))
+    returned = yield Step("callback", spent, partial(federation_judge.judge_callback, url=callback))
     code = yield from _complete(destination, dict(returned.parameters)["flowId"], state, application)
-    if last == "destination_resume":
-        return
-    yield from _redeem(destination, application, dict(code.parameters)["code"], (nonce, verifier))
+    if application.redeems_code:
+        yield from _redeem(destination, application, dict(code.parameters)["code"], (nonce, verifier))
 
 
-def begin(
-    application: DestinationApplication, destination: Endpoints, fresh: tuple[str, str, str], *, offers: Judge
+def begin(target: Target, token: Callable[[], str]) -> Steps:
+    """Begin a sign-on at the destination, and go no further."""
+    application, destination = _destination(target)
+    begins = partial(federation_judge.judge_begin, destination=destination, url=destination.url)
+    yield from _begin(application, destination, (token(), token(), token()), begins)
+
+
+def _destination(target: Target) -> tuple[DestinationApplication, Endpoints]:
+    if target.application is None:
+        raise ValueError("a target of the journey federation has a destination application")
+    return target.application, endpoints(target.destination_url, target.destination_environment_id)
+
+
+def _begin(
+    application: DestinationApplication, destination: Endpoints, fresh: tuple[str, str, str], offers: Judge
 ) -> Generator[Step, Verdict, Verdict]:
     """Begin a sign-on at the destination; return the verdict of `offers` on its flow."""
     nonce, state, verifier = fresh
@@ -121,10 +109,9 @@ def begin(
         "code_challenge": s256(verifier),
         "code_challenge_method": "S256",
     }
-    given = {name: value for name, value in parameters.items() if value is not None}
-    url = f"{destination.url}/as/authorize?{urlencode(given, quote_via=quote, safe='')}"
+    url = f"{destination.url}/as/authorize?{encode(parameters.items())}"
     username = application.lookup_username
-    begins = partial(judge_begin, destination=destination, url=destination.url)
+    begins = partial(federation_judge.judge_begin, destination=destination, url=destination.url)
     flow = yield Step(
         name="destination_authorize",
         request=Request("GET", url, max_body_bytes=MAX_FLOW_BYTES),
@@ -156,45 +143,39 @@ def _initiate(
 def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
     """Check that a provider that is not PingOne is ready to sign users on."""
     if target.ready_by is ReadyBy.PROMPT_NONE:
-        judge_answer = partial(judge_prompt_none, request=request)
-        yield Step("source_authorize", Request("GET", prompt_none_url(request)), judge_answer, foreign=True)
+        sent = Request("GET", foreign.prompt_none_url(request))
+        is_ready = partial(foreign.judge_prompt_none, request=request)
+        yield Step("source_authorize", sent, is_ready, foreign=True)
         return
-    url = request.link.url
-    sent = Request("GET", url, AS_BROWSER, max_body_bytes=MAX_PAGE_BYTES)
-    if request.form:
-        form = urlencode(request.form).encode("ascii")
-        sent = replace(sent, method="POST", headers=(*AS_BROWSER, _FORM), body=form)
-    judge_page = partial(judge_login_page, request=request, hosts=target.login_hosts)
-    for redirects in range(MAX_REDIRECTS + 1):
-        judge_answer = partial(judge_page, url=url, may_follow=redirects < MAX_REDIRECTS)
-        answered = yield Step(name="source_authorize", request=sent, judge=judge_answer, foreign=True)
-        if answered.location is None:
+    url: str | None = request.link.url
+    judge_page = partial(foreign.judge_login_page, request=request, hosts=target.login_hosts)
+    for redirects in range(foreign.MAX_REDIRECTS + 1):
+        if url is None:
             return
-        url = answered.location
-        sent = Request("GET", url, AS_BROWSER, max_body_bytes=MAX_PAGE_BYTES)
+        sent = Request("GET", url, foreign.AS_BROWSER, max_body_bytes=foreign.MAX_PAGE_BYTES)
+        if request.form and not redirects:
+            form = urlencode(request.form).encode("ascii")
+            sent = replace(sent, method="POST", headers=(*foreign.AS_BROWSER, _FORM), body=form)
+        leads = partial(judge_page, url=url, may_follow=redirects < foreign.MAX_REDIRECTS)
+        url = (yield Step("source_authorize", sent, leads, foreign=True)).location
 
 
 def _source_authorize(
     target: Target, request: ProviderRequest, source: Endpoints
 ) -> Generator[Step, Verdict, Verdict]:
     """Begin a sign-on at the source with the destination's own request; return the verdict on its flow."""
-    judge_flow = partial(
-        judge if target.user is None else judge_flow_to_act_on,
-        expectation=Expectation(
-            source.environment_id, source.url, target.expected_statuses, prompt_none=request.prompt_none
-        ),
-    )
-    url = request.link.url
-    headers: tuple[tuple[str, str], ...] = ()
+    statuses, url = target.expected_statuses, request.link.url
     if request.has_request_object:
-        is_led = partial(judge_flow_redirect, url=url)
+        is_led = partial(federation_judge.judge_flow_redirect, url=url)
         redirected = yield Step("source_authorize", Request("GET", url), is_led)
-        url = f"{source.url}/flows/{dict(redirected.parameters)['flowId']}"
+        sent = Request("GET", f"{source.url}/flows/{dict(redirected.parameters)['flowId']}")
     else:
-        url = with_parameter(url, "response_mode", "pi.flow")
-        headers = SDK_HEADERS if DAVINCI in target.expected_statuses else ()
-    sent, statuses = Request("GET", url, headers), target.expected_statuses
-    return (yield Step("source_authorize", sent, judge_flow, statuses=statuses))
+        headers = SDK_HEADERS if DAVINCI in statuses else ()
+        sent = Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers)
+    expectation = Expectation(source.environment_id, source.url, statuses, prompt_none=request.prompt_none)
+    judge_flow = judge if target.user is None else federation_judge.judge_flow_to_act_on
+    is_flow = partial(judge_flow, expectation=expectation)
+    return (yield Step("source_authorize", sent, is_flow, statuses=statuses))
 
 
 def _sign_on(
@@ -206,13 +187,19 @@ def _sign_on(
     signed_on = yield Step(
         name="sign_on",
         request=signing_on,
-        judge=partial(judge_sign_on, source=source, url=signing_on.url),
+        judge=partial(federation_judge.judge_sign_on, source=source, url=signing_on.url),
         secrets=(user.username, user.password),
         signs_on=True,
         confidential=True,
     )
-    resume, state, back = signed_on.location or "", request.state, request.redirect_uri
-    has_code = partial(judge_code, url=resume, state=state, redirect_uri=back, destination=destination)
+    resume = signed_on.location or ""
+    has_code = partial(
+        federation_judge.judge_code,
+        url=resume,
+        state=request.state,
+        redirect_uri=request.redirect_uri,
+        destination=destination,
+    )
     return (yield Step("source_resume", Request("GET", resume, repeatable=False), has_code))
 
 
@@ -221,8 +208,7 @@ def _callback_url(request: ProviderRequest, code: Verdict) -> str:
     if code.location is not None:
         return code.location
     address, _, query = (request.redirect_uri or "").partition("#")[0].partition("?")
-    added = urlencode(code.parameters, quote_via=quote, safe="")
-    return f"{address}?{query}{'&' if query else ''}{added}"
+    return f"{address}?{query}{'&' if query else ''}{encode(code.parameters)}"
 
 
 def _complete(
@@ -230,10 +216,11 @@ def _complete(
 ) -> Generator[Step, Verdict, Verdict]:
     """Complete the destination's flow; return the verdict with the code for its application."""
     asked = Request("GET", f"{destination.url}/flows/{flow_id}", max_body_bytes=MAX_FLOW_BYTES)
-    is_complete = partial(judge_completion, destination=destination, url=destination.url)
+    is_complete = partial(federation_judge.judge_completion, destination=destination, url=destination.url)
     yield Step("destination_flow", asked, is_complete)
     url = f"{destination.url}/as/resume?flowId={flow_id}"
-    has_code = partial(judge_code, url=url, state=state, redirect_uri=application.redirect_uri)
+    back = application.redirect_uri
+    has_code = partial(federation_judge.judge_code, url=url, state=state, redirect_uri=back)
     # A code that was used once is refused.
     return (yield Step("destination_resume", Request("GET", url, repeatable=False), has_code))
 
