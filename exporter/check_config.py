@@ -1,7 +1,4 @@
-"""The command `check-config`: show what would run, and warn of settings that look wrong.
-
-Joins settings and scheduling, and starts nothing: no request is sent.
-"""
+"""The command `check-config`: show what would run, without a request, and warn of what looks wrong."""
 
 from __future__ import annotations
 
@@ -114,10 +111,10 @@ def _key(name: str) -> str:
 
 def _target_line(target: Target) -> dict[str, str]:
     """Return the line of a target, where there are too many to show everything."""
-    intervals = {each: format_duration(target.timing(each).interval) for each in target.journeys}
+    journeys = [f"{each} {format_duration(target.timing(each).interval)}" for each in target.journeys]
     return {
         "target": target.name,
-        "journeys": ", ".join(f"{journey} {interval}" for journey, interval in intervals.items()),
+        "journeys": ", ".join(journeys),
         "auth host": target.first_host(target.journeys[0]),
         "source environment": target.source_environment_id or "",
         "labels": ", ".join(f"{name}={value}" for name, value in target.labels),

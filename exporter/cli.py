@@ -1,8 +1,6 @@
 """Commands and exit statuses; no logic.
 
-0   ok, or stopped by a signal
-1   runtime failure: a port in use, a failed probe
-2   invalid configuration or arguments
+0 ok, or stopped by a signal; 1 runtime failure, such as a failed probe; 2 invalid configuration or arguments
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -176,11 +174,12 @@ def _label(text: str) -> tuple[str, str]:
 
 def parser() -> argparse.ArgumentParser:
     """Return what parses the command line."""
+    examples = "--config.file=flows.yaml", "check-config --help"
     top = argparse.ArgumentParser(
         prog=_PROGRAM,
         description="Probes federations between PingOne environments, and exposes Prometheus metrics.",
         epilog="Flags override environment variables, which override files; see docs/settings.md.\n\n"
-        + _epilog("1 runtime failure", "--config.file=flows.yaml", "check-config --help"),
+        + _epilog("1 runtime failure", examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -188,12 +187,14 @@ def parser() -> argparse.ArgumentParser:
     _add_flags(top)
     commands = top.add_subparsers(metavar="COMMAND")
 
-    def add(name: str, command: _Command, meaning: str, epilog: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, command: _Command, meaning: str, *examples: str, failure: str = "1 runtime failure"
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(
             name,
             help=meaning,
             description=f"{meaning[0].upper()}{meaning[1:]}.",
-            epilog=epilog,
+            epilog=_epilog(failure, examples),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         added.set_defaults(command=command)
@@ -201,16 +202,16 @@ def parser() -> argparse.ArgumentParser:
             _add_flags(added)
         return added
 
-    examples = "run --config.file=flows.yaml", "run --web.listen-address=:9988 --log.format=json"
     meaning = "probe on a schedule and serve metrics (the default)"
-    add("run", _run, meaning, _epilog("1 runtime failure", *examples))
-    for add_command in (_add_check_config, _add_probe, _add_demo, _add_simulate):
+    examples = "run --config.file=flows.yaml", "run --web.listen-address=:9988 --log.format=json"
+    add("run", _run, meaning, *examples)
+    for add_command in (_add_check_config, _add_probe, _add_demo, _add_simulate, _add_completion):
         add_command(add)
-    _add_completion(add, commands.choices)
+    top.set_defaults(commands=commands.choices)
     return top
 
 
-_Add = Callable[[str, _Command, str, str], argparse.ArgumentParser]
+_Add = Callable[..., argparse.ArgumentParser]
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
@@ -225,16 +226,16 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     add("--log.format", dest="--log.format", metavar="FORMAT", help="logfmt (default) or json")
 
 
-def _epilog(failure: str, *examples: str) -> str:
+def _epilog(failure: str, examples: Iterable[str]) -> str:
     lines = [f"  {_PROGRAM} {example}" for example in examples]
     status = f"exit status: 0 ok, {failure}, 2 invalid configuration or arguments"
     return "\n".join(["examples:", *lines, "", status])
 
 
 def _add_check_config(add: _Add) -> None:
-    examples = "check-config --config.file=flows.yaml", "check-config --json | jq .warnings"
     meaning = "validate the configuration offline; show what would run, or every error"
-    check = add("check-config", _check_config, meaning, _epilog("1 a listing failed", *examples))
+    examples = "check-config --config.file=flows.yaml", "check-config --json | jq .warnings"
+    check = add("check-config", _check_config, meaning, *examples, failure="1 a listing failed")
     option = partial(check.add_mutually_exclusive_group().add_argument, action="store_true")
     option("--json", help="print JSON, errors and warnings included")
     option("--full", help="print all settings of each target, however many")
@@ -243,8 +244,8 @@ def _add_check_config(add: _Add) -> None:
 
 def _add_probe(add: _Add) -> None:
     examples = "probe emea apac", "probe 'emea_*' --label owner=identity", "probe emea --watch --every 10s"
-    epilog = _epilog("1 a probe failed (with --watch: in the last round)", *examples)
-    option = add("probe", _probe, "probe each target once and exit", epilog).add_argument
+    failure = "1 a probe failed (with --watch: in the last round)"
+    option = add("probe", _probe, "probe each target once and exit", *examples, failure=failure).add_argument
     meaning = "name or quoted pattern (default: all, including discovered targets)"
     option("targets", nargs="*", metavar="TARGET", help=meaning)
     meaning = "probe all targets that this destination lists; may be repeated"
@@ -262,8 +263,7 @@ def _add_probe(add: _Add) -> None:
 
 def _add_demo(add: _Add) -> None:
     meaning = "run the exporter and the simulator together; no configuration needed"
-    epilog = _epilog("1 runtime failure", "demo --duration 30s", "demo --prometheus")
-    option = add("demo", _demo, meaning, epilog).add_argument
+    option = add("demo", _demo, meaning, "demo --duration 30s", "demo --prometheus").add_argument
     option("--duration", type=_duration, metavar="30s", help="stop after this duration")
     meaning = "also start Prometheus with the alerts, and Alertmanager if installed"
     option("--prometheus", action="store_true", help=meaning)
@@ -272,7 +272,7 @@ def _add_demo(add: _Add) -> None:
 def _add_simulate(add: _Add) -> None:
     meaning = "run the simulator only, and print the settings to probe it"
     examples = "simulate --script weather.yaml", "simulate --weather us_retail=slow,ms=800"
-    option = add("simulate", _simulate, meaning, _epilog("1 runtime failure", *examples)).add_argument
+    option = add("simulate", _simulate, meaning, *examples).add_argument
     option("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     meaning = "port of the control API (default: any free port)"
     option("--control-port", type=_port, default=0, metavar="PORT", help=meaning)
@@ -283,9 +283,8 @@ def _add_simulate(add: _Add) -> None:
     option("--script", type=Path, metavar="weather.yaml", help="file of weather over time")
 
 
-def _add_completion(add: _Add, commands: Mapping[str, argparse.ArgumentParser]) -> None:
+def _add_completion(add: _Add) -> None:
     fish = f"completion fish >~/.config/fish/completions/{_PROGRAM}.fish"
     examples = "completion bash >>~/.bash_completion", "completion zsh >>~/.zshrc", fish
-    shell = add("completion", _completion, "print shell completion", _epilog("1 runtime failure", *examples))
+    shell = add("completion", _completion, "print shell completion", *examples)
     shell.add_argument("shell", choices=[*SHELLS, "targets"], metavar="{bash,zsh,fish}")
-    shell.set_defaults(commands=commands)

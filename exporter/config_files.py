@@ -1,7 +1,4 @@
-"""Reading the configuration again: when its files have changed, and what differs between two configurations.
-
-`daemon.py` puts a new one in force.
-"""
+"""Reading the configuration again: when its files change, and what differs. `daemon.py` puts it in force."""
 
 from __future__ import annotations
 
@@ -29,15 +26,12 @@ NEEDS_RESTART: Mapping[str, Callable[[Config], object]] = {
 
 
 class ReloadResult(NamedTuple):
-    """How a reload ended.
-
-    Args:
-        good: whether the configuration that was read is in force.
-        text: for the client that requested the reload; without any value of a setting.
-    """
+    """How a reload ended."""
 
     good: bool
+    """Whether the configuration that was read is in force."""
     text: str
+    """For the client that requested the reload; without any value of a setting."""
 
 
 class ConfigFiles:

@@ -1,6 +1,4 @@
-"""Durations in Prometheus' notation: `500ms`, `30s`, `1m30s`, `2h`. No I/O.
-
-    [<n>y][<n>w][<n>d][<n>h][<n>m][<n>s][<n>ms]     descending, each unit at most once; or a plain 0
+"""Durations in Prometheus' notation, such as `1m30s`: units descend, each at most once; or a plain 0. No I/O.
 
 Source: `ParseDuration` and `Duration.String` of prometheus/common, model/time.go.
 """
@@ -30,10 +28,7 @@ _PATTERN = re.compile("".join(rf"(?:([0-9]{{1,19}}){unit})?" for unit in _UNIT_M
 
 
 def parse_duration(text: str) -> float:
-    """Parse a duration.
-
-    Returns:
-        Seconds, to the millisecond.
+    """Parse a duration to seconds, exact to the millisecond.
 
     Raises:
         ValueError: it is not a duration, or longer than 292 years; the message does not contain `text`.
@@ -43,11 +38,8 @@ def parse_duration(text: str) -> float:
     match = _PATTERN.fullmatch(text)
     if match is None or not text:
         raise ValueError(INVALID_DURATION)
-    milliseconds = sum(
-        int(digits) * size
-        for digits, size in zip(match.groups(), _UNIT_MILLISECONDS.values(), strict=True)
-        if digits is not None
-    )
+    parts = zip(match.groups(default="0"), _UNIT_MILLISECONDS.values(), strict=True)
+    milliseconds = sum(int(digits) * size for digits, size in parts)
     if milliseconds > _MAX_MILLISECONDS:
         raise ValueError("duration too long; the maximum is 292y")
     return milliseconds / 1000

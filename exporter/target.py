@@ -1,12 +1,10 @@
 """A target: one federation to watch, as the core of the program knows it.
 
-What the operator writes (pydantic, in `exporter.settings`) is resolved into these values before
-anything runs, so that no other package has to know defaults, regions or custom domains.
+Settings are resolved into these values first, so that no other package has to know defaults or regions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -35,7 +33,7 @@ class Journey(StrEnum):
         return tuple(dict.fromkeys(map(side_of, self.steps)))
 
 
-_STEPS: Mapping[Journey, tuple[str, ...]] = {
+_STEPS = {
     Journey.AUTHORIZE: ("authorize",),
     Journey.FEDERATION: (
         "destination_authorize",
@@ -52,7 +50,6 @@ _STEPS: Mapping[Journey, tuple[str, ...]] = {
     ),
     Journey.DISCOVERY: ("metadata", "jwks"),
 }
-
 
 ANY_REQUIRED = "*_REQUIRED"
 """Among the expected statuses: any status that ends in `_REQUIRED` is a success."""
@@ -133,16 +130,13 @@ class JourneyTiming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationApplication:
-    """The destination's application that the journey `federation` signs on to.
+    """The destination's application that the journey `federation` signs on to: settings `DESTINATION_…`.
 
     Args:
-        redirect_uri: one of its registered redirect URIs; never requested.
-        scope: OAuth scopes, separated by spaces.
-        acr_values: OIDC `acr_values`, as it is sent.
-        login_hint: OIDC `login_hint`, as it is sent; may name a person, so it is never printed.
+        redirect_uri: never requested.
+        login_hint: may name a person, so it is never printed.
         lookup_username: user name for an identifier-first policy; never a password, never printed.
         client_secret: redeems the code; None if the probe ends before `token`.
-        client_auth: how the client authenticates; `none` for a public client.
     """
 
     client_id: str
@@ -162,12 +156,7 @@ class DestinationApplication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticUser:
-    """The test account at the source.
-
-    Args:
-        username: may name a person, so it is never printed.
-        password: secret.
-    """
+    """The test account at the source. Its name may be that of a person, so it is never printed either."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)
@@ -198,48 +187,31 @@ class ListedProvider:
 class Target:
     """A source environment that signs users on for a destination environment.
 
+    Fields that are not described here are settings of the same name; times are in seconds.
+
     Args:
         name: the metric label `target`; `[a-z0-9]+(_[a-z0-9]+)*`, at most 63 characters.
-        source_environment_id: UUID of the identity provider's environment, lower case; may be None if the
-            target only runs `federation`, which finds the source by itself.
-        destination_environment_id: UUID of the relying party's environment, lower case.
-        client_id: the source application; may be None as well.
+        source_environment_id: UUID in lower case; None if the target only runs `federation`, which finds the
+            source by itself, and has no user.
+        destination_environment_id: UUID in lower case.
+        client_id: the source application; None if the target only runs `federation`.
         source_url: where the source environment answers, without a trailing slash; its endpoints are appended
             as `/as/authorize`. It ends in the environment's id, except on a custom domain. None if the
             environment's id is not known.
         redirect_uri: the destination's return entry point.
         absolute_hosts: hosts of the two URLs that were written with a trailing dot, which is not in the URLs:
             they are resolved without search domains.
-        scope: OAuth scopes, separated by spaces.
-        prompt: OIDC `prompt`, as it is sent.
-        acr_values: OIDC `acr_values`, as it is sent.
-        login_hint: OIDC `login_hint`, as it is sent; may name a person, so it is never printed.
-        max_age: OIDC `max_age` in seconds.
-        pkce: whether each probe sends a fresh S256 challenge.
-        expected_statuses: flow statuses that are a success.
-        latency_objective: seconds; a slower success is counted as slow.
-        labels: the operator's own labels for `target_info`.
-        journeys: what is done to this target.
-        interval: seconds between two due probes.
-        timeout: seconds that a whole probe may take; shorter than `interval`.
-        ca_file: PEM file of the trusted authorities; None means the system's.
-        client_certificate_file: PEM file of the client certificate; None for none.
-        client_key_file: PEM file of its key; None when that is in the certificate's file.
-        ip_family: which addresses are tried.
+        login_hint: may name a person, so it is never printed.
+        ca_file: None means the system's authorities.
+        client_key_file: None when the key is in the certificate's file.
         federation: timing of the journey `federation`; `interval` and the like are those of `authorize`.
-        discovery: timing of the journey `discovery`.
         destination_url: where the destination answers, in the form of `source_url`.
-        application: the destination's application; needed for `federation`.
-        provider_id: id or name of the identity provider in the destination; None if only one is offered.
-        user: the test account; without one `federation` ends after `source_authorize`.
-        source_kind: what the identity provider is.
-        issuer: the source's issuer; for `discovery`.
-        ready_by: how a provider other than PingOne shows that it is ready.
-        login_hosts: further hosts that a foreign provider's login page may use.
-        secret_expires: when the federation's client secret expires, seconds since the epoch.
+        application: needed for `federation`.
+        provider_id: None if only one is offered.
+        user: without one `federation` ends after `source_authorize`.
+        secret_expires: seconds since the epoch.
         listed: where a discovered target comes from; None for one from the settings.
-        proxy_url: `http://[user:password@]host:port` of a forward proxy; may hold a password, so it is
-            never printed.
+        proxy_url: may hold a password, so it is never printed.
     """
 
     name: str
@@ -281,13 +253,10 @@ class Target:
 
     def timing(self, journey: Journey) -> JourneyTiming:
         """Return when a journey of this target runs and how long it may take."""
-        if journey is Journey.FEDERATION:
-            return self.federation
-        if journey is Journey.DISCOVERY:
-            return self.discovery
-        return JourneyTiming(
-            interval=self.interval, timeout=self.timeout, latency_objective=self.latency_objective
-        )
+        if journey is not Journey.AUTHORIZE:
+            return self.federation if journey is Journey.FEDERATION else self.discovery
+        objective = self.latency_objective
+        return JourneyTiming(interval=self.interval, timeout=self.timeout, latency_objective=objective)
 
     def last_step(self, journey: Journey) -> str:
         """Return the step after which a journey of this target succeeds: how far its settings ask."""

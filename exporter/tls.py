@@ -1,10 +1,6 @@
-"""TLS files, contexts and the settings of the web configuration file, shared by settings and serving.
+"""TLS files and contexts, and what the web configuration file sets: for settings, serving and probing.
 
-    TlsServer ── read_material ──> TlsMaterial ── server_context ──> ssl.SSLContext
-    configured    bounded reads    PEM content                       for handshakes
-
-Settings call the same functions to check the files that serving and probing load later, so a file that passes
-the check also loads.
+Settings check files by the functions with which they are loaded later: a file that passes also loads.
 """
 
 from __future__ import annotations
@@ -26,12 +22,7 @@ CERTIFICATE, KEY, AUTHORITIES = "certificate", "key", "client authorities"
 
 
 class TlsFileError(ValueError):
-    """A certificate, key or list of authorities cannot be used.
-
-    Args:
-        part: `CERTIFICATE`, `KEY` or `AUTHORITIES`.
-        message: what is wrong and how to fix it; never file content.
-    """
+    """The `part` (`CERTIFICATE`, `KEY` or `AUTHORITIES`) cannot be used; the message has no file content."""
 
     def __init__(self, part: str, message: str) -> None:
         super().__init__(message)
@@ -40,17 +31,13 @@ class TlsFileError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsServer:
-    """How the server speaks TLS.
+    """How the server speaks TLS; certificates and keys are the path of a PEM file, or its content.
 
     Args:
-        certificate: certificate chain, leaf first: path of a PEM file, or its content.
-        key: private key of the leaf: path or content.
-        authorities: authorities that sign client certificates: path or content; None to request no client
-            certificate.
-        certificate_required: reject clients without a certificate. A client certificate from another
-            authority is always rejected.
-        minimum: lowest TLS version.
-        maximum: highest TLS version.
+        certificate: certificate chain, leaf first.
+        key: private key of the leaf.
+        authorities: that sign client certificates; None to request no client certificate.
+        certificate_required: reject clients without a certificate; a wrong one is always rejected.
         ciphers: OpenSSL names of the TLS 1.2 cipher suites, best first; empty for Python's default.
         server_chooses: the server's order of cipher suites wins over the client's.
         curve: OpenSSL name of the curve for the key exchange; None for OpenSSL's default.
@@ -69,15 +56,12 @@ class TlsServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """A token bucket for requests.
-
-    Args:
-        interval: seconds until one token is added.
-        burst: size of the bucket.
-    """
+    """A token bucket for requests."""
 
     interval: float
+    """Seconds until one token is added."""
     burst: int
+    """Size of the bucket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +212,7 @@ def system_has_no_authorities() -> bool:
     """Return True if the system trusts no authority, as in an image without the package `ca-certificates`."""
     paths = ssl.get_default_verify_paths()
     try:
-        if paths.capath and next(Path(paths.capath).iterdir(), None) is not None:
+        if paths.capath and any(Path(paths.capath).iterdir()):
             return False
     except PermissionError:
         return False  # OpenSSL opens files there by name, which needs no permission to list them

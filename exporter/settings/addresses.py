@@ -1,7 +1,4 @@
-"""Parse hosts, ports and URLs into one normal form. No I/O.
-
-A password may be in any of them, even where none belongs, so no message repeats any part of one.
-"""
+"""Parse hosts, ports and URLs into one normal form. A message repeats no part: it may be a password."""
 
 from __future__ import annotations
 

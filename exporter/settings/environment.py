@@ -1,7 +1,7 @@
 """Read settings from the environment, from `.env`, and from the JSON in FLOW_EXPORTER_TARGETS.
 
-`.env` is parsed by python-dotenv's parser. pydantic-settings' own source for it skips lines that it cannot
-parse, keeps the last of two equal names, and looks into the process's environment.
+pydantic-settings' own source for `.env` skips lines that it cannot parse, keeps the last of two equal names,
+and looks into the process's environment.
 """
 
 from __future__ import annotations

@@ -1,11 +1,4 @@
-"""Load the configuration: read all sources, and validate them at once.
-
-flags                ─┐
-environment          ─┤
-.env                 ─┤ read             merge          Settings            resolve
-secret files         ─┤ ──> RawSettings ─────> one ───────────────> valid ──────────> Config
-configuration file   ─┘     per source         map                  or every error
-"""
+"""Load the configuration: read all sources, merge them, validate all at once, resolve the result."""
 
 from __future__ import annotations
 

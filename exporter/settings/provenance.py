@@ -1,8 +1,6 @@
 """Raw settings as a flat map from path to value, with the location of each.
 
-    FLOW_EXPORTER_TARGETS__EMEA__INTERVAL=30s  ->  ("targets", "emea", "interval"): RawValue("30s", Location)
-
-Each source of settings is one such map; the schema judges names and values afterwards.
+FLOW_EXPORTER_TARGETS__EMEA__INTERVAL=30s  ->  ("targets", "emea", "interval"): RawValue("30s", Location)
 """
 
 from __future__ import annotations
@@ -26,15 +24,12 @@ Keys = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class InvalidSetting:
-    """One error in the configuration.
-
-    Args:
-        location: the variable, or the key and the file, as the operator wrote it.
-        message: what is wrong and what would be right, without any value that may be a secret.
-    """
+    """One error in the configuration."""
 
     location: str
+    """The variable, or the key and the file, as the operator wrote it."""
     message: str
+    """What is wrong and what would be right, without any value that may be a secret."""
 
     def __str__(self) -> str:
         """Format the error as one line."""
@@ -99,13 +94,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class RawValue:
-    """A value as it was written. It may be a misplaced secret, so no repr and no message shows it.
-
-    Args:
-        value: a string, or what JSON and YAML can hold: numbers, booleans, None and lists.
-    """
+    """A value as it was written. It may be a misplaced secret, so no repr and no message shows it."""
 
     value: object = field(repr=False)
+    """A string, or what JSON and YAML can hold: numbers, booleans, None and lists."""
     location: Location
 
 
@@ -158,10 +150,9 @@ class RawSettings:
             return True
         if (taken.keys or taken.variable) != (location.keys or location.variable):
             self.error(location, f"same setting as {replace(taken, file='', line=0)}; keep one of them")
-        elif taken.line:
-            self.error(location, f"set twice, first in line {taken.line}; keep one of them")
         else:
-            self.error(location, "set twice; keep one of them")
+            first = f", first in line {taken.line}" if taken.line else ""
+            self.error(location, f"set twice{first}; keep one of them")
         return False
 
 

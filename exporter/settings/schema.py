@@ -1,12 +1,5 @@
 """The schema of what the operator writes: one field is one setting, with its type, default and meaning.
 
-    Settings
-      ├─ targets      dict of name -> TargetSettings
-      ├─ defaults     TargetDefaults, merged into each target before it is validated
-      ├─ destinations dict of name -> DestinationSettings
-      ├─ web, status_page, shard, log
-      └─ the rest     single settings
-
 To add a setting, add a field; names, suggestions, errors and docs/settings.md follow from it.
 """
 

@@ -1,11 +1,9 @@
 """Read the files of a mounted Secret: one file per variable, named like it.
 
-    secrets/..2026_11_25_10_00_00.1/FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL     the value
-    secrets/..data -> ..2026_11_25_10_00_00.1                                  swapped on every change
-    secrets/FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL -> ..data/FLOW_EXPORTER_…
+    FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL -> ..data/FLOW_EXPORTER_…     ..data -> ..2026_11_25_10_00_00.1
 
-Kubernetes swaps `..data`, then removes the old directory. Everything is read through one open directory, and
-read again if that is no longer the current one at the end, so that values of two versions are never mixed.
+On every change, Kubernetes swaps `..data`, then removes the old directory. Everything is read through one
+open directory, and read again if that is no longer the current one, so that two versions are never mixed.
 """
 
 from __future__ import annotations

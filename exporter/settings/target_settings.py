@@ -1,7 +1,4 @@
-"""The settings of a target, and of the defaults of all targets, with the rules that join them.
-
-To add a setting, add a field; names, suggestions, errors and docs/settings.md follow from it.
-"""
+"""The settings of a target, and of the defaults of all targets, with the rules that join them."""
 
 from __future__ import annotations
 

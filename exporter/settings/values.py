@@ -1,7 +1,6 @@
-"""The types of single settings: how each value is written, and its bounds. No I/O.
+"""The types of single settings: how each value is written, and its bounds. Messages never contain the value.
 
 Variables hold strings, JSON also numbers, booleans, None and lists, YAML strings, None and lists of strings.
-Messages never contain the value.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Prometheus' web configuration file: TLS, headers, users and rate limit of the web port.
 
 Source: prometheus/exporter-toolkit, docs/web-configuration.md and web/tls_config.go. A file that Prometheus
-accepts is accepted here with the same meaning, or rejected: ignoring what Python's ssl cannot
-do would leave a port less safe than its file says. Hashes and keys are never shown.
+accepts has the same meaning here, or is rejected: ignoring what Python's ssl cannot do would be less safe.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Read a YAML file into raw settings.
+"""Read a YAML file into raw settings, from the parser's events: a scalar stays the text that is written.
 
-Built from the parser's events: a scalar stays the text that is written, so `NO` is Norway and `0123` keeps
-its zero. Anchors, aliases, merge keys, tags and further documents are rejected before they could use up
-memory. Errors never quote the file; the parser's own would.
+So `NO` is Norway and `0123` keeps its zero. Anchors, aliases, merge keys, tags and further documents are
+rejected before they could use up memory. Errors never quote the file; the parser's own would.
 """
 
 from __future__ import annotations
