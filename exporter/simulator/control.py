@@ -1,4 +1,4 @@
-"""The control API: weather and status page over HTTP, on a port of its own that no weather reaches.
+"""The control API: weather and a vendor's status page, on a port of its own that no weather reaches.
 
 GET /weather                      all environments
 GET /weather/<name or id>         one
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,7 +23,6 @@ from exporter.simulator.environments import TLSRequiredError
 from exporter.simulator.error_answers import RefusedError
 from exporter.simulator.provider import read_body
 from exporter.simulator.simulated_environment import SimulatedEnvironment
-from exporter.simulator.simulated_status_page import COMPONENT, IMPACTS, SimulatedStatusPage
 from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parameters, parse_weather
 
 if TYPE_CHECKING:
@@ -32,21 +31,47 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 4096
 """Weather takes less than a hundred."""
 
-DEFAULT_ERRORS = {
-    404: "not found; use /, /weather, /weather/<environment> or /status-page/<status>",
-    405: "wrong method; use GET, or PUT for one environment",
+STARLETTE_ERRORS = {
+    "Not Found": "not found; use /, /weather, /weather/<environment> or /status-page/<status>",
+    "Method Not Allowed": "wrong method; use GET, or PUT for one environment",
 }
+
+GROUP, NAME = "Simulated Europe", "SSO"
+COMPONENT = f"{GROUP} / {NAME}"
+
+IMPACTS = {
+    "operational": None,
+    "degraded_performance": "minor",
+    "partial_outage": "major",
+    "major_outage": "critical",
+    "under_maintenance": "maintenance",
+}
+"""Status of the component -> impact of the open incident, if there is one."""
+
+
+class SimulatedStatusPage:
+    """A status page with made-up names; as with a real one, no weather changes its `summary`."""
+
+    def __init__(self) -> None:
+        self.switch("operational")
+
+    def switch(self, status: str) -> None:
+        """Change the status of its component; KeyError if there is no such status."""
+        impact, now = IMPACTS[status], datetime.now(UTC).isoformat(timespec="milliseconds")
+        event = {"name": "Sign-on is impaired", "status": "identified", "impact": impact, "started_at": now}
+        group = {"id": "simulatedgrp", "name": GROUP, "status": "operational", "updated_at": now}
+        component = {"id": "simulatedsso", "name": NAME, "status": status, "updated_at": now}
+        self.summary: dict[str, Any] = {
+            "page": {"name": "Simulated status", "updated_at": now},
+            "components": [group, component | {"group_id": group["id"]}],
+            "incidents": [] if impact is None else [event],
+            "scheduled_maintenances": [],
+        }
 
 
 def control_app(environments: Mapping[str, SimulatedEnvironment], page: SimulatedStatusPage) -> Starlette:
     """Return the control API of these environments, which are given by name, and of the status page."""
-
-    def find(request: Request) -> SimulatedEnvironment:
-        wanted = request.path_params["environment"].lower()
-        for name, environment in environments.items():
-            if wanted in {name, environment.environment.id}:
-                return environment
-        raise HTTPException(404, f"no environment has this name or id; there are {', '.join(environments)}")
+    by_id = {each.environment.id: each for each in environments.values()}
 
     async def explain(_: Request) -> Response:
         return PlainTextResponse(_explanation(environments))
@@ -55,15 +80,19 @@ def control_app(environments: Mapping[str, SimulatedEnvironment], page: Simulate
         return JSONResponse({"environments": [each.as_json() for each in environments.values()]})
 
     async def one(request: Request) -> Response:
-        environment = find(request)
+        wanted = request.path_params["environment"].lower()
+        environment = environments.get(wanted) or by_id.get(wanted)
+        if environment is None:
+            names = ", ".join(environments)
+            raise HTTPException(404, f"no environment has this name or id; there are {names}")
         if request.method == "PUT":
             await _change(environment, request)
         return JSONResponse(environment.as_json())
 
     async def status_page(request: Request) -> Response:
-        if request.method == "PUT" and request.path_params["status"] not in IMPACTS:
-            raise HTTPException(400, f"unknown status; use {', '.join(IMPACTS)}")
         if request.method == "PUT":
+            if request.path_params["status"] not in IMPACTS:
+                raise HTTPException(400, f"unknown status; use {', '.join(IMPACTS)}")
             page.switch(request.path_params["status"])
         return JSONResponse(page.summary)
 
@@ -85,10 +114,8 @@ async def _change(environment: SimulatedEnvironment, request: Request) -> None:
         await environment.set_weather(parse_weather(json.loads(body)))
     except RefusedError as error:
         raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long") from error
-    except WeatherError as error:
-        raise HTTPException(400, str(error)) from error
-    except TLSRequiredError as error:
-        raise HTTPException(409, str(error)) from error
+    except (WeatherError, TLSRequiredError) as error:
+        raise HTTPException(409 if isinstance(error, TLSRequiredError) else 400, str(error)) from error
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body must be JSON such as {EXAMPLE}") from error
     except OSError as error:
@@ -98,17 +125,16 @@ async def _change(environment: SimulatedEnvironment, request: Request) -> None:
 
 async def _error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  the only exception that it is registered for
-    default = error.detail == HTTPStatus(error.status_code).phrase
-    text = DEFAULT_ERRORS.get(error.status_code, error.detail) if default else error.detail
+    text = STARLETTE_ERRORS.get(error.detail, error.detail)
     return JSONResponse({"error": text}, error.status_code, error.headers)
 
 
 def _explanation(environments: Mapping[str, SimulatedEnvironment]) -> str:
+    listed = [f"  {name:<22}{each.urls.root}" for name, each in environments.items()]
     kinds = []
     for name, kind in KINDS.items():
         described = "; ".join(f"{parameter}: {values}" for parameter, values, _ in parameters(kind))
         kinds.append(f"  {name:<22}{described}".rstrip())
-    listed = [f"  {name:<22}{environment.urls.root}" for name, environment in environments.items()]
     return "\n".join([
         "A simulated PingOne; this is the control API of its weather.",
         "",
@@ -117,11 +143,9 @@ def _explanation(environments: Mapping[str, SimulatedEnvironment]) -> str:
         "  PUT /weather/<environment>    change it, for example:",
         f"    curl -X PUT -d '{EXAMPLE}' URL/weather/{next(iter(environments))}",
         f"  PUT /status-page/<status>     what {COMPONENT} is: {', '.join(IMPACTS)}",
-        "",
-        "Environments:",
+        "\nEnvironments:",
         *listed,
-        "",
-        "Weather and its parameters:",
+        "\nWeather and its parameters:",
         *kinds,
         "",
     ])  # fmt: skip

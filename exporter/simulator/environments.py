@@ -1,11 +1,5 @@
 """What the simulator simulates: environments, their applications and users, and the URLs of their endpoints.
 
-    Environment              on a port of its own, or on that of another one, as at PingOne
-      ├─ Application         identified by a client_id
-      ├─ User                can sign on
-      ├─ IdentityProvider    lets users of another environment sign on here
-      └─ Weather             what is wrong at the start
-
     https://auth.pingone.com/{environment}/as/authorize     the provider's own domain
     https://login.example.com/as/authorize                  a custom domain: the id is dropped
 
@@ -43,8 +37,7 @@ class Application:
         name: as in the flow's `_embedded.application.name`.
         sign_on_policy: decides the first status of its flows.
         pkce_required: whether an authorize request without `code_challenge` is refused.
-        client_secret: authenticates it at the token endpoint.
-        client_auth: how it authenticates there; `none` for a public client.
+        client_auth: how it authenticates at the token endpoint; `none` for a public client.
     """
 
     client_id: str
@@ -120,30 +113,19 @@ def check_weather(environment: Environment, weather: Weather) -> None:
         raise TLSRequiredError(f"{name} is served over http; {weather.kind} needs an environment with https")
 
 
-@dataclass(frozen=True, slots=True)
 class Urls:
-    """The URLs of one environment; `base_url` is scheme, host and port, without a trailing slash."""
+    """The URLs of an environment; `base_url` is scheme, host and port, without a trailing slash.
 
-    base_url: str
-    environment_id: str
-    custom_domain: bool = False
+    Attributes:
+        root: what every endpoint's URL starts with.
+        sign_on_page: where browsers sign on.
+        issuer: what its tokens name as `iss`.
+        callback: where identity providers send users back to.
+    """
 
-    @property
-    def root(self) -> str:
-        """What every endpoint's URL starts with."""
-        return self.base_url if self.custom_domain else f"{self.base_url}/{self.environment_id}"
-
-    @property
-    def sign_on_page(self) -> str:
-        """Where browsers sign on."""
-        return f"{self.root}/signon/"
-
-    @property
-    def issuer(self) -> str:
-        """What its tokens name as `iss`."""
-        return f"{self.root}/as"
-
-    @property
-    def callback(self) -> str:
-        """Where identity providers send users back to."""
-        return f"{self.root}/rp/callback/openid_connect"
+    def __init__(self, base_url: str, environment: Environment) -> None:
+        self.root = base_url if environment.custom_domain else f"{base_url}/{environment.id}"
+        self.environment_id = environment.id
+        self.sign_on_page = f"{self.root}/signon/"
+        self.issuer = f"{self.root}/as"
+        self.callback = f"{self.root}/rp/callback/openid_connect"

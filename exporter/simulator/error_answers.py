@@ -18,6 +18,16 @@ from uuid import uuid4
 
 from starlette.responses import JSONResponse, Response
 
+_INCOMPLETE = "The request could not be completed. "
+INVALID_DATA = 400, "INVALID_DATA", f"{_INCOMPLETE}One or more validation errors were in the request."
+INVALID_REQUEST = 400, "INVALID_REQUEST", f"{_INCOMPLETE}The request was invalid."
+NOT_FOUND = 404, "NOT_FOUND", "The requested resource was not found."
+TOO_LONG = 413, "INVALID_REQUEST", "The request's body is too long."
+WRONG_MEDIA_TYPE = 415, "INVALID_REQUEST", "The request's media type is not one of this flow's actions."
+REQUEST_LIMITED = 429, "REQUEST_LIMITED", "You have exceeded the request limit."
+UNEXPECTED = "UNEXPECTED_ERROR", "An unexpected error occurred. Please try again later."
+"""Status (unless the weather has it), code and message, as `refused` takes them."""
+
 
 class RefusedError(Exception):
     """A request that is refused, and the JSON that answers it."""
@@ -51,9 +61,8 @@ def refused(status: int, code: str, message: str, /, **detail: object) -> Refuse
 
 def invalid_data(target: str, message: str, code: str = "INVALID_VALUE", **inner: int) -> RefusedError:
     """Return the error for a value that breaks a rule; `inner` has a number for the client."""
-    summary = "The request could not be completed. One or more validation errors were in the request."
     numbers = {"innerError": inner} if inner else {}
-    return refused(400, "INVALID_DATA", summary, code=code, target=target, message=message, **numbers)
+    return refused(*INVALID_DATA, code=code, target=target, message=message, **numbers)
 
 
 def required_value(target: str) -> RefusedError:
@@ -63,20 +72,4 @@ def required_value(target: str) -> RefusedError:
 
 def invalid_request(target: str, message: str) -> RefusedError:
     """Return the error for a request that breaks the protocol rather than a rule about one value."""
-    summary = "The request could not be completed. The request was invalid."
-    return refused(400, "INVALID_REQUEST", summary, code="INVALID_PARAMETER", target=target, message=message)
-
-
-def unexpected_error(status: int) -> RefusedError:
-    """Return the error for a failure of the provider."""
-    return refused(status, "UNEXPECTED_ERROR", "An unexpected error occurred. Please try again later.")
-
-
-def not_found() -> RefusedError:
-    """Return the error for an unknown id."""
-    return refused(404, "NOT_FOUND", "The requested resource was not found.")
-
-
-def wrong_media_type() -> RefusedError:
-    """Return the error for a body of another type, or an action that a flow does not offer."""
-    return refused(415, "INVALID_REQUEST", "The request's media type is not one of this flow's actions.")
+    return refused(*INVALID_REQUEST, code="INVALID_PARAMETER", target=target, message=message)

@@ -1,15 +1,23 @@
-"""Flows: what an authorize request creates, and its documents. No I/O.
+"""Flows: what an authorize request creates, its documents, and what users post to it. No I/O.
+
+    POST /flows/{id}   user.lookup             SIGN_ON_REQUIRED → USERNAME_PASSWORD_REQUIRED
+                                               or, at a destination, → EXTERNAL_AUTHENTICATION_REQUIRED
+    POST /flows/{id}   usernamePassword.check  …PASSWORD_REQUIRED → COMPLETED, and the cookie ST
 
 An ordinary flow has exactly the members of the documented response. A flow of a DaVinci policy has no status:
 with `X-Requested-With: ping-sdk` it has `_links.next`, as in the vendor's SDKs; without, it was recorded with
-`_links.self` alone or without `_links`. That identifier first leads to SIGN_ON_REQUIRED, the members of an
-identity provider in a flow other than its name and its link, and that an identity provider's policy answers
-an authorize request with EXTERNAL_AUTHENTICATION_REQUIRED, are inferred. A flow expires after 15 minutes and
-is then 404; the simulator counts them from its creation.
+`_links.self` alone or without `_links`. Media types, `failuresRemaining`, `secondsUntilUnlock` and both forms
+of a locked user are the vendor's; NO_USABLE_DEVICES in a 200 is known from third parties. Five failures and a
+quarter of an hour are the vendor's example. Inferred are: that identifier first leads to SIGN_ON_REQUIRED,
+what an action gets that the flow does not offer (415), the members of an identity provider in a flow other
+than its name and its link, and that an identity provider's policy answers an authorize request with
+EXTERNAL_AUTHENTICATION_REQUIRED. A flow expires after 15 minutes, here from its creation, and is then 404.
 """
 
 from __future__ import annotations
 
+import hmac
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +27,14 @@ from uuid import uuid4
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED, rfc3339
 from exporter.simulator.authorize_endpoint import AuthorizeRequest
-from exporter.simulator.environments import Application, IdentityProvider, SignOnPolicy, Urls
+from exporter.simulator.environments import Application, IdentityProvider, SignOnPolicy, Urls, User
+from exporter.simulator.error_answers import (
+    WRONG_MEDIA_TYPE,
+    invalid_data,
+    invalid_request,
+    refused,
+    required_value,
+)
 from exporter.simulator.weather import Weather
 
 T = TypeVar("T")
@@ -50,6 +65,10 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The links by which a flow of that status continues, besides those that every flow has."""
 
+MAX_FAILURES = 5
+LOCKED_SECONDS = 900.0
+NO_DEVICES = "NO_USABLE_DEVICES"
+MEDIA_TYPE = "application/vnd.pingidentity.{}+json"
 DAVINCI_CONNECTION = "867ed4363b2bc21c860085ad2baa817d"
 
 
@@ -164,6 +183,79 @@ class Recent(Generic[T]):
         value = self.get(key)
         self._values.pop(key, None)
         return value
+
+
+class Accounts:
+    """The users of one environment."""
+
+    def __init__(self, users: Iterable[User], clock: Callable[[], float]) -> None:
+        self._passwords = {user.username: user.password for user in users}
+        self._clock = clock
+        self._failures: Recent[int] = Recent(clock, LOCKED_SECONDS)
+        self._locked_until: Recent[float] = Recent(clock, LOCKED_SECONDS)
+
+    def act(self, flow: Flow, media_type: str, body: bytes, weather: Weather) -> None:
+        """Apply an action to `flow`; the media type, in lower case, names it. Raises `RefusedError`."""
+        offered = {MEDIA_TYPE.format(name).lower(): name for name in ACTIONS.get(flow.status, ())}
+        match offered.get(media_type):
+            case "user.lookup":
+                _text(body, "username")
+                flow.status = EXTERNAL if flow.providers else FIRST_STATUS[SignOnPolicy.LOGIN]
+            case "usernamePassword.check":
+                self._sign_on(flow, _text(body, "username"), _text(body, "password"), weather)
+            case _:
+                raise refused(*WRONG_MEDIA_TYPE)
+
+    def _sign_on(self, flow: Flow, username: str, password: str, weather: Weather) -> None:
+        remaining = (self._locked_until.get(username) or 0.0) - self._clock()
+        if weather.kind == "account_locked":
+            if weather.answer == "flow":
+                flow.fail("PASSWORD_LOCKED_OUT", "The account is locked.")
+                return
+            remaining = LOCKED_SECONDS
+        if remaining > 0:
+            message = "Too many unsuccessful sign-on attempts. Your account is locked."
+            raise invalid_data(
+                "password", message, "PASSWORD_LOCKED_OUT", secondsUntilUnlock=round(remaining)
+            )
+        # An unknown user takes as long and gets the same answer as a wrong password.
+        right = hmac.compare_digest(_bytes(self._passwords.get(username, "")), _bytes(password))
+        if not right or username not in self._passwords or weather.kind == "password_changed":
+            message = "The provided password did not match provisioned password"
+            raise invalid_data("password", message, failuresRemaining=self._count_failure(username))
+        self._failures.pop(username)
+        flow.subject, flow.status = username, COMPLETED
+        if weather.kind in {"mfa_required", "password_expired", "further_action"}:
+            flow.status = weather.status
+        if weather.kind == "mfa_required" and weather.status == NO_DEVICES:
+            flow.fail(NO_DEVICES, "No usable devices were found.")
+
+    def _count_failure(self, username: str) -> int:
+        """Count a wrong password and return how many more there may be."""
+        failures = (self._failures.get(username) or 0) + 1
+        self._failures.put(username, failures % MAX_FAILURES)
+        if failures == MAX_FAILURES:
+            self._locked_until.put(username, self._clock() + LOCKED_SECONDS)
+        return MAX_FAILURES - failures
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # JSON can hold half a surrogate pair
+
+
+def _text(body: bytes, name: str) -> str:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise invalid_request("body", "The body must be a JSON object.")
+    value = document.get(name)
+    if value is None:
+        raise required_value(name)
+    if not isinstance(value, str):
+        raise invalid_data(name, "Must be a string.")
+    return value
 
 
 def with_query(url: str, parameters: Mapping[str, str]) -> str:

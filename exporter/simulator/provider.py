@@ -20,7 +20,6 @@ from uuid import uuid4
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
-from exporter.simulator.accounts import Accounts
 from exporter.simulator.authorize_endpoint import (
     CHALLENGE_METHODS,
     MAX_FIELDS,
@@ -30,16 +29,18 @@ from exporter.simulator.authorize_endpoint import (
 )
 from exporter.simulator.environments import UUID_PATTERN, Application, Environment, Urls
 from exporter.simulator.error_answers import (
+    NOT_FOUND,
+    TOO_LONG,
+    WRONG_MEDIA_TYPE,
     RefusedError,
     invalid_request,
-    not_found,
     redirect,
     refused,
-    wrong_media_type,
 )
 from exporter.simulator.flow import (
     EXTERNAL,
     LIFETIME_SECONDS,
+    Accounts,
     Flow,
     Recent,
     authenticate_url,
@@ -48,8 +49,7 @@ from exporter.simulator.flow import (
     flow_document,
     with_query,
 )
-from exporter.simulator.other_provider import OTHER_PROVIDER, answer_of_other
-from exporter.simulator.relying_party import RelyingParty, Source
+from exporter.simulator.relying_party import OTHER_PROVIDER, RelyingParty, Source, answer_of_other
 from exporter.simulator.token_endpoint import KeyRing, TokenEndpoint
 from exporter.simulator.weather import Weather
 
@@ -78,10 +78,6 @@ _ENDPOINTS: Mapping[str, str] = {
 }
 _FLOW_PATH = re.compile(rf"/flows/{UUID_PATTERN}")
 _PATH_WITH_ID = re.compile(rf"/({UUID_PATTERN})(/.*)")
-
-_SIGN_ON_HTML = (
-    "<!DOCTYPE html><html lang=en><title>Sign On</title><h1>Sign On</h1><p>A simulated page.</p></html>"
-)
 
 
 class Provider:
@@ -116,9 +112,9 @@ class Provider:
 
     async def _route(self, request: Request, weather: Weather) -> Response:
         path, known = request.url.path, _PATH_WITH_ID.fullmatch(request.url.path)
-        if not self._urls.custom_domain:
+        if not self._environment.custom_domain:
             if known is not None and known[1] != self._environment.id:
-                raise not_found()
+                raise refused(*NOT_FOUND)
             path = "" if known is None else known[2]
         method = "GET" if request.method == "HEAD" else request.method
         handlers: Mapping[tuple[str, str | None], Callable[[Request, Weather], Awaitable[Response]]] = {
@@ -148,16 +144,14 @@ class Provider:
         if "none" in authorize.prompts and not signed_on:
             message = "There is no session and the user must not be asked."
             return self._failed(authorize, "login_required", message)
-        missing = weather.kind == "provider_missing"
+        providers = self._environment.providers
+        if weather.kind == "provider_missing":
+            providers = tuple(each for each in providers if weather.name not in {None, each.name})
         flow = Flow(
             request=authorize,
             status=first_status(authorize.application, weather, signed_on=signed_on),
             created_at=self._clock() + weather.clock_skew,
-            providers=tuple(
-                each
-                for each in self._environment.providers
-                if not (missing and weather.name in {None, each.name})
-            ),
+            providers=providers,
         )
         self._flows.put(flow.id, flow)
         if authorize.pi_flow:
@@ -177,19 +171,18 @@ class Provider:
         return redirect(with_query(authorize.redirect_uri, error))
 
     async def _show(self, request: Request, _weather: Weather) -> Response:
-        return JSONResponse(self._document(self._flow_at(request), request))
+        return JSONResponse(self._document(self._flow(request.url.path.rpartition("/")[2]), request))
 
     async def _act(self, request: Request, weather: Weather) -> Response:
         body = await read_body(request, MAX_BODY_BYTES)
-        flow = self._flow_at(request)
+        flow = self._flow(request.url.path.rpartition("/")[2])
         self._accounts.act(flow, media_type(request), body, weather)
         return self._with_session(JSONResponse(flow_document(flow, self._urls)), flow)
 
     async def _initiate(self, request: Request, weather: Weather) -> Response:
-        flow = self._flow(request.query_params.get("flowId", ""))
-        offered = flow.status in {EXTERNAL, "USERNAME_PASSWORD_REQUIRED"}
-        provider_id = request.query_params.get("providerId", "") if offered else ""
-        return self._relying_party.initiate(flow, provider_id, weather)
+        query = request.query_params
+        flow = self._flow(query.get("flowId", ""))
+        return self._relying_party.initiate(flow, query.get("providerId", ""), weather)
 
     async def _callback(self, request: Request, weather: Weather) -> Response:
         flow = await self._relying_party.come_back(request.query_params, weather, self._flow)
@@ -198,7 +191,7 @@ class Provider:
     async def _token(self, request: Request, weather: Weather) -> Response:
         body = await read_body(request, MAX_BODY_BYTES)
         if media_type(request) != "application/x-www-form-urlencoded":
-            raise wrong_media_type()
+            raise refused(*WRONG_MEDIA_TYPE)
         try:
             form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
         except ValueError:
@@ -210,7 +203,7 @@ class Provider:
         if flow.status == COMPLETED:
             token = secrets.token_urlsafe(32)
             self._sessions.put(token, True)  # noqa: FBT003  its key counts
-            path = "/" if self._urls.custom_domain else f"/{self._environment.id}"
+            path = "/" if self._environment.custom_domain else f"/{self._environment.id}"
             response.headers["Set-Cookie"] = f"ST={token}; Path={path}; Secure; HttpOnly; SameSite=None"
         return response
 
@@ -239,14 +232,31 @@ class Provider:
         return redirect(with_query(flow.request.redirect_uri, result))
 
     async def _metadata(self, _request: Request, weather: Weather) -> Response:
-        document = discovery_document(self._urls)
-        match weather.wrong if weather.kind == "metadata_invalid" else None:
-            case "json":
-                return HTMLResponse("<!doctype html><title>Maintenance</title>")
-            case "issuer":
-                document["issuer"] += "/"
-            case "member":
-                del document["token_endpoint"]
+        """Show the OIDC metadata (OIDC Discovery, 3)."""
+        issuer, wrong = self._urls.issuer, weather.wrong if weather.kind == "metadata_invalid" else None
+        if wrong == "json":
+            return HTMLResponse("<!doctype html><title>Maintenance</title>")
+        document = {
+            "issuer": f"{issuer}/" if wrong == "issuer" else issuer,
+            "authorization_endpoint": f"{issuer}/authorize",
+            "pushed_authorization_request_endpoint": f"{issuer}/par",
+            "token_endpoint": f"{issuer}/token",
+            "userinfo_endpoint": f"{issuer}/userinfo",
+            "jwks_uri": f"{issuer}/jwks",
+            "end_session_endpoint": f"{issuer}/signoff",
+            "introspection_endpoint": f"{issuer}/introspect",
+            "revocation_endpoint": f"{issuer}/revoke",
+            "scopes_supported": ["openid", "profile", "email", "address", "phone"],
+            "response_types_supported": ["code"],
+            "response_modes_supported": list(RESPONSE_MODES),
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            "code_challenge_methods_supported": list(CHALLENGE_METHODS),
+        }
+        if wrong == "member":
+            del document["token_endpoint"]
         return JSONResponse(document)
 
     async def _show_keys(self, _request: Request, weather: Weather) -> Response:
@@ -262,34 +272,32 @@ class Provider:
         return JSONResponse({"keys": published})
 
     async def _sign_on_page(self, _request: Request, _weather: Weather) -> Response:
-        return HTMLResponse(_SIGN_ON_HTML)
-
-    def _flow_at(self, request: Request) -> Flow:
-        return self._flow(request.url.path.rpartition("/")[2])
+        content = "<title>Sign On</title><h1>Sign On</h1><p>A simulated page.</p>"
+        return HTMLResponse(f"<!DOCTYPE html><html lang=en>{content}</html>")
 
     def _flow(self, flow_id: str) -> Flow:
         flow = self._flows.get(flow_id)
         if flow is None:
-            raise not_found()
+            raise refused(*NOT_FOUND)
         return flow
 
     def _applications(self, weather: Weather) -> list[Application]:
         """Return the applications, each with the callbacks of the destinations that it signs users on for."""
         if weather.kind == "client_deleted":
             return []
-        callbacks: dict[str, list[str]] = {}
-        for destination in self._sources.values():
-            for each in destination.environment.providers:
-                if each.source == self._environment.name:
-                    callbacks.setdefault(each.client_id, []).append(destination.urls.callback)
-        gone = weather.kind == "redirect_uri_removed"
-        return [
-            replace(
-                each,
-                redirect_uris=() if gone else (*each.redirect_uris, *callbacks.get(each.client_id, ())),
-            )
-            for each in self._environment.applications
+        if weather.kind == "redirect_uri_removed":
+            return [replace(each, redirect_uris=()) for each in self._environment.applications]
+        callbacks = [
+            (provider.client_id, destination.urls.callback)
+            for destination in self._sources.values()
+            for provider in destination.environment.providers
+            if provider.source == self._environment.name
         ]
+        applications = []
+        for each in self._environment.applications:
+            own = (callback for client_id, callback in callbacks if client_id == each.client_id)
+            applications.append(replace(each, redirect_uris=(*each.redirect_uris, *own)))
+        return applications
 
 
 def media_type(request: Request) -> str:
@@ -303,7 +311,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise refused(413, "INVALID_REQUEST", "The request's body is too long.")
+            raise refused(*TOO_LONG)
     return body
 
 
@@ -317,27 +325,3 @@ def _endpoint(method: str, path: str) -> str | None:
     if _FLOW_PATH.fullmatch(path):
         return "sign_on" if method == "POST" else "flow"
     return "other_provider" if OTHER_PROVIDER.fullmatch(path) else _ENDPOINTS.get(path)
-
-
-def discovery_document(urls: Urls) -> dict[str, Any]:
-    """Return the OIDC metadata of an environment (OIDC Discovery, 3)."""
-    issuer = urls.issuer
-    return {
-        "issuer": issuer,
-        "authorization_endpoint": f"{issuer}/authorize",
-        "pushed_authorization_request_endpoint": f"{issuer}/par",
-        "token_endpoint": f"{issuer}/token",
-        "userinfo_endpoint": f"{issuer}/userinfo",
-        "jwks_uri": f"{issuer}/jwks",
-        "end_session_endpoint": f"{issuer}/signoff",
-        "introspection_endpoint": f"{issuer}/introspect",
-        "revocation_endpoint": f"{issuer}/revoke",
-        "scopes_supported": ["openid", "profile", "email", "address", "phone"],
-        "response_types_supported": ["code"],
-        "response_modes_supported": list(RESPONSE_MODES),
-        "grant_types_supported": ["authorization_code", "refresh_token"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "code_challenge_methods_supported": list(CHALLENGE_METHODS),
-    }

@@ -3,16 +3,24 @@
     GET /rp/authenticate              302 to the source's authorize URL with state, nonce and PKCE
     GET /rp/callback/openid_connect   state → code redeemed at the source → ID token → 302 with the flow's id
 
-What the destination does inside the callback is the vendor's; how it reports that this failed is not
-documented. The forms here (a redirect to the sign-on page with the error in its query, PingOne's JSON error,
-and a flow that is FAILED) are inferred, and so are the errors of the first request and the cookie of the
-second one.
+What the destination does inside the callback is the vendor's. Inferred are: how it reports that this failed
+(a redirect to the sign-on page with the error in its query, PingOne's JSON error, or a flow that is FAILED),
+the errors of the first request, and the cookie of the second one.
+
+An identity provider that is not PingOne answers at its destination's port:
+
+    GET /idp/{id}/authorize      `prompt=none`: 303 to the redirect URI with `login_required`; else to a page
+    GET /idp/{id}/sso            303 to the page, for a SAML request
+    GET /idp/{id}/login/{uid}    the login form; without the cookie, which is for this path, an error
+
+As npm's oidc-provider does it. SAML and what the weather does are inferred from what is known of others.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,18 +28,27 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, quote_plus
 
 from joserfc.jws import extract_compact
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.outcome import COMPLETED
-from exporter.simulator.environments import Environment, IdentityProvider, Urls
-from exporter.simulator.error_answers import RefusedError, invalid_data, not_found, redirect, refused
-from exporter.simulator.flow import LIFETIME_SECONDS, Flow, Recent, with_query
-from exporter.simulator.other_provider import authorize_url
+from exporter.simulator.environments import UUID_PATTERN, Environment, IdentityProvider, Urls
+from exporter.simulator.error_answers import NOT_FOUND, RefusedError, invalid_data, redirect, refused
+from exporter.simulator.flow import EXTERNAL, LIFETIME_SECONDS, Flow, Recent, with_query
 from exporter.simulator.token_endpoint import challenge_of
 from exporter.simulator.weather import Weather
 from exporter.target import ProviderKind
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
+    from starlette.requests import Request
+
+OTHER_PROVIDER = re.compile(rf"/idp/({UUID_PATTERN})/(authorize|sso|login/[A-Za-z0-9_-]{{1,64}})")
+ELSEWHERE = "https://login.example/"
+"""A reserved name, which never resolves."""
+
+_TITLE = "<!DOCTYPE html><html lang=en><title>Sign in</title>"
+_FORM = '<form method="post"><input name="login"><input name="password" type="password"></form>'
+_ERROR = '<script>$Config={"pgid":"ConvergedError","strServiceExceptionMessage":"AADSTS700016"}</script>'
+_NO_CLIENT = "<h1>oops! something went wrong</h1><pre>error: invalid_client</pre>"
 
 
 class Source(Protocol):
@@ -64,8 +81,8 @@ class RelyingParty:
     def initiate(self, flow: Flow, provider_id: str, weather: Weather) -> Response:
         """Lead the user of a flow to one of its identity providers; raises `RefusedError`."""
         provider = next((each for each in flow.providers if each.id == provider_id), None)
-        if provider is None:
-            raise not_found()
+        if provider is None or flow.status not in {EXTERNAL, "USERNAME_PASSWORD_REQUIRED"}:
+            raise refused(*NOT_FOUND)
         if weather.kind == "provider_disabled":
             raise refused(400, "REQUEST_FAILED", "The identity provider is disabled.").for_browser()
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
@@ -80,9 +97,13 @@ class RelyingParty:
             "code_challenge": challenge_of(verifier, "S256"),
             "code_challenge_method": "S256",
         }
-        if provider.kind is not ProviderKind.PINGONE:
-            return redirect(authorize_url(self._urls, provider, parameters))
-        return redirect(with_query(f"{self._sources[provider.source].urls.issuer}/authorize", parameters))
+        other = f"{self._urls.root}/idp/{provider.id}"
+        if provider.kind is ProviderKind.SAML:
+            saml = {"SAMLRequest": secrets.token_urlsafe(96), "RelayState": state}
+            return redirect(with_query(f"{other}/sso", saml))
+        is_pingone = provider.kind is ProviderKind.PINGONE
+        issuer = self._sources[provider.source].urls.issuer if is_pingone else other
+        return redirect(with_query(f"{issuer}/authorize", parameters))
 
     async def come_back(
         self, query: Mapping[str, str], weather: Weather, find: Callable[[str], Flow]
@@ -130,3 +151,24 @@ class RelyingParty:
         if source.weather.at("token").kind == "id_token_invalid":
             return "", "the ID token is invalid"
         return str(json.loads(extract_compact(tokens["id_token"].encode()).payload)["sub"]), ""
+
+
+async def answer_of_other(request: Request, weather: Weather) -> Response:
+    """Answer a request to a provider that is not PingOne."""
+    query, (kind, _, uid) = request.query_params, request.url.path.rpartition("/idp/")[2][37:].partition("/")
+    wrong = weather.wrong if weather.kind == "login_page_error" else ""
+    if kind == "login" and request.cookies.get("_interaction") != uid:
+        return JSONResponse({"error": "invalid_request"}, 400)
+    if kind == "login":
+        return HTMLResponse(_TITLE + ("We will be back soon." if wrong == "form" else _FORM))
+    if wrong in {"error", "client"}:
+        return HTMLResponse(_TITLE + _ERROR) if wrong == "error" else HTMLResponse(_TITLE + _NO_CLIENT, 400)
+    if query.get("prompt") == "none":
+        error = {"error": "login_required", "state": query.get("state", "")}
+        location = with_query(query.get("redirect_uri", ""), error)
+        return Response(status_code=303, headers={"Location": location})
+    uid = secrets.token_urlsafe(32)
+    page = f"{request.url.path.rpartition('/')[0]}/login/{uid}"
+    location = ELSEWHERE if wrong == "host" else page
+    cookie = f"_interaction={uid}; path={page}; samesite=lax; httponly"
+    return Response(status_code=303, headers={"Location": location, "Set-Cookie": cookie})

@@ -3,7 +3,7 @@
 async with simulator(environments) as running:
     running.environments["emea"].base_url      http://127.0.0.1:34567
     running.control_url                        http://127.0.0.1:34568
-    await running.set_weather("emea", Slow(ms=800))
+    await running.set_weather("emea", parse_weather_text("slow,ms=800"))
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from tempfile import TemporaryDirectory
 
 import trustme
 
-from exporter.simulator.control import control_app
+from exporter.simulator.control import COMPONENT, SimulatedStatusPage, control_app
 from exporter.simulator.environments import Environment
 from exporter.simulator.listener import Listener
 from exporter.simulator.script import Clock, Script, check_script, play
 from exporter.simulator.simulated_environment import SimulatedEnvironment
-from exporter.simulator.simulated_status_page import COMPONENT, SimulatedStatusPage
 from exporter.simulator.weather import Weather
 from exporter.target import ProviderKind
 
@@ -135,6 +134,7 @@ async def simulator(
         check_script(script, environments)
     clock, random = clock or Clock(), random or Random()
     public_host = _reachable(host)
+    in_url = f"[{public_host}]" if ":" in public_host else public_host
     async with AsyncExitStack() as stack:
         authority, ca_file = None, None
         if any(environment.https for environment in environments):
@@ -151,7 +151,7 @@ async def simulator(
             simulated[environment.name] = running = SimulatedEnvironment(
                 environment,
                 host=host,
-                public_host=_in_url(public_host),
+                public_host=in_url,
                 sources=simulated,
                 certificates=certificates,
                 clock=clock,
@@ -164,11 +164,9 @@ async def simulator(
         await control.open()
         for running in simulated.values():
             await running.start()
+        control_url = f"http://{in_url}:{control.port}"
         result = Simulator(
-            environments=simulated,
-            status_page=status_page,
-            control_url=f"http://{_in_url(public_host)}:{control.port}",
-            ca_file=ca_file,
+            environments=simulated, status_page=status_page, control_url=control_url, ca_file=ca_file
         )
         if script is not None:
             stack.push_async_callback(_end, asyncio.create_task(play(script, result.set_weather, clock)))
@@ -181,16 +179,13 @@ def make_certificates(authority: trustme.CA, names: Iterable[str]) -> dict[str, 
     good = authority.issue_cert(*names, not_before=now - DAY, not_after=now + VALIDITY)
     expired = authority.issue_cert(*names, not_before=now - 30 * DAY, not_after=now - DAY)
     wrong_name = authority.issue_cert(OTHER_NAME, not_before=now - DAY, not_after=now + VALIDITY)
-    certificates = {"healthy": good, "tls_expired": expired, "tls_wrong_name": wrong_name}
-    return {kind: _context(certificate) for kind, certificate in certificates.items()}
-
-
-def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.options |= ssl.OP_NO_TICKET  # a resumed session would show no certificate
-    context.num_tickets = 0
-    certificate.configure_cert(context)
-    return context
+    contexts = {}
+    for kind, certificate in (("healthy", good), ("tls_expired", expired), ("tls_wrong_name", wrong_name)):
+        contexts[kind] = context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.options |= ssl.OP_NO_TICKET  # a resumed session would show no certificate
+        context.num_tickets = 0
+        certificate.configure_cert(context)
+    return contexts
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -204,7 +199,3 @@ def _reachable(host: str) -> str:
         if (address := ip_address(host)).is_unspecified:
             return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004  an IP version
     return host
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -1,13 +1,9 @@
 """Weather over time, so that a drill can be repeated.
 
-    # weather.yaml: a list of changes ...
-    - {after: 30s, environment: emea, weather: slow, ms: 800}
-    - {after: 1m, environment: emea, weather: healthy}
-
-    # ... or the same with a period after which it starts again
-    repeat: 2m
+    repeat: 2m        # a list of changes alone, which happen once, is a script too
     changes:
-      - {after: 30s, environment: emea, weather: refused}
+      - {after: 30s, environment: emea, weather: slow, ms: 800}
+      - {after: 1m, environment: emea, weather: healthy}
 
 `after` counts from the start of the script (or of its repetition), never from the change before, so that the
 lines about one environment can be read alone.
@@ -136,9 +132,8 @@ def _read_yaml(text: str) -> tuple[Any, list[int]]:
         raise ScriptError(f"invalid YAML: {error}") from None
     if isinstance(node, yaml.MappingNode):
         node = next((value for key, value in node.value if key.value == "changes"), None)
-    if not isinstance(node, yaml.SequenceNode):
-        return document, []
-    return document, [entry.start_mark.line + 1 for entry in node.value]
+    entries = node.value if isinstance(node, yaml.SequenceNode) else []
+    return document, [entry.start_mark.line + 1 for entry in entries]
 
 
 def _change(entry: object, place: str) -> Change:
@@ -147,16 +142,13 @@ def _change(entry: object, place: str) -> Change:
     missing = [name for name in ("after", "environment", "weather") if name not in entry]
     if missing:
         raise WeatherError(f"missing {' and '.join(missing)}")
-    environment = entry["environment"]
-    if not isinstance(environment, str):
-        raise WeatherError(f"environment must be a name or an id, not {environment!r}")
-    weather = {name: value for name, value in entry.items() if name not in {"after", "environment"}}
-    return Change(
-        after=_seconds(entry["after"], "after"),
-        environment=environment.lower(),
-        weather=parse_weather(weather),
-        place=place,
-    )
+    match entry:
+        case {"after": after, "environment": str(environment), **weather}:
+            seconds = _seconds(after, "after")
+            return Change(
+                after=seconds, environment=environment.lower(), weather=parse_weather(weather), place=place
+            )
+    raise WeatherError(f"environment must be a name or an id, not {entry['environment']!r}")
 
 
 def _seconds(value: object, name: str) -> float:

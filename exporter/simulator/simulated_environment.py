@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http import HTTPStatus
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,7 @@ from exporter.simulator.environments import (
     Urls,
     check_weather,
 )
-from exporter.simulator.error_answers import RefusedError, refused, unexpected_error
+from exporter.simulator.error_answers import REQUEST_LIMITED, UNEXPECTED, RefusedError, refused
 from exporter.simulator.flow import FIRST_STATUS
 from exporter.simulator.listener import Listener
 from exporter.simulator.provider import Provider, endpoint_of
@@ -68,7 +67,7 @@ class SimulatedEnvironment:
         stats: what it received so far.
         weather: what is wrong now; change it by `set_weather`.
         base_url: scheme, host and port, without a trailing slash.
-        listener: its port, or the one that it shares.
+        listener: its port, or the one that it shares; `port` is its number, also while that is closed.
         guests: the environments that share its port, by id.
     """
 
@@ -100,13 +99,9 @@ class SimulatedEnvironment:
             shared = sources[environment.port_of]
             self.listener, self.base_url = shared.listener, shared.base_url
             shared.guests[environment.id] = self
-        self.urls = Urls(self.base_url, environment.id, environment.custom_domain)
+        self.port = self.listener.port
+        self.urls = Urls(self.base_url, environment)
         self._provider = Provider(environment, self.urls, self.keys, sources, clock.time, random)
-
-    @property
-    def port(self) -> int:
-        """Its port, also while that is closed."""
-        return self.listener.port
 
     @property
     def connections(self) -> int:
@@ -171,24 +166,19 @@ class SimulatedEnvironment:
         callbacks, it is set as it is, with a made-up destination, which the authorize journey never requests.
         """
         application = self.environment.applications[0]
-        redirect_uri = application.redirect_uris[0]
+        policy, redirect_uri = application.sign_on_policy, application.redirect_uris[0]
         callback = _CALLBACK.fullmatch(redirect_uri)
         settings = {
             "SOURCE_ENVIRONMENT_ID": self.environment.id,
-            "DESTINATION_ENVIRONMENT_ID": _DESTINATION if callback is None else callback[2],
+            "DESTINATION_ENVIRONMENT_ID": callback[2] if callback else _DESTINATION,
             "CLIENT_ID": application.client_id,
-            "DESTINATION_AUTH_URL": self.base_url if callback is None else callback[1],
-            **self._location(),
+            "DESTINATION_AUTH_URL": callback[1] if callback else self.base_url,
+            **self._location(ca_file=ca_file),
+            "REDIRECT_URI": None if callback else redirect_uri,
+            "EXPECTED_STATUSES": None if policy is SignOnPolicy.LOGIN else FIRST_STATUS[policy],
+            "PKCE": "true" if application.pkce_required else None,
         }
-        if callback is None:
-            settings["REDIRECT_URI"] = redirect_uri
-        if application.sign_on_policy is not SignOnPolicy.LOGIN:
-            settings["EXPECTED_STATUSES"] = FIRST_STATUS[application.sign_on_policy]
-        if application.pkce_required:
-            settings["PKCE"] = "true"
-        if self.environment.https and ca_file is not None:
-            settings["CA_FILE"] = str(ca_file)
-        return settings
+        return {name: value for name, value in settings.items() if value is not None}
 
     def federation_settings(self, provider: IdentityProvider, source: Environment) -> dict[str, str]:
         """Return the further settings of a target that signs users on by `provider`, the whole way."""
@@ -210,22 +200,20 @@ class SimulatedEnvironment:
     def destination_settings(self, ca_file: Path | None) -> dict[str, str]:
         """Return the settings of a destination that lists its identity providers."""
         application = self.environment.applications[0]
-        settings = {
+        return {
             "ENVIRONMENT_ID": self.environment.id,
             "CLIENT_ID": application.client_id,
             "REDIRECT_URI": application.redirect_uris[0],
             "REFRESH_INTERVAL": "5s",
             "FEDERATION_INTERVAL": "30s",  # with a shorter one, the timeout is below the latency objective
-            **self._location(),
+            **self._location(ca_file=ca_file),
         }
-        if self.environment.https and ca_file is not None:
-            settings["CA_FILE"] = str(ca_file)
-        return settings
 
-    def _location(self, prefix: str = "") -> dict[str, str]:
+    def _location(self, prefix: str = "", ca_file: Path | None = None) -> dict[str, str]:
+        trust = {"CA_FILE": str(ca_file)} if self.environment.https and ca_file is not None else {}
         if self.environment.custom_domain:
-            return {f"{prefix}CUSTOM_DOMAIN": urlsplit(self.base_url).netloc}
-        return {f"{prefix}AUTH_URL": self.base_url}
+            return {f"{prefix}CUSTOM_DOMAIN": urlsplit(self.base_url).netloc, **trust}
+        return {f"{prefix}AUTH_URL": self.base_url, **trust}
 
     async def _delay(self, weather: Weather) -> None:
         if weather.kind == "slow":
@@ -264,12 +252,12 @@ def intercept(weather: Weather, random: Random) -> Response | None:
     correlation_id = {"Correlation-Id": str(uuid4())}
     match weather.kind:
         case "flaky" if random.random() < weather.ratio:
-            return unexpected_error(HTTPStatus.SERVICE_UNAVAILABLE).response(**correlation_id)
+            return refused(503, *UNEXPECTED).response(**correlation_id)
         case "rate_limited":
-            error = refused(429, "REQUEST_LIMITED", "You have exceeded the request limit.")
-            return error.response(**correlation_id, **{"Retry-After": str(weather.retry_after)})
+            retry_after = {"Retry-After": str(weather.retry_after)}
+            return refused(*REQUEST_LIMITED).response(**correlation_id, **retry_after)
         case "error_json":
-            return unexpected_error(weather.code).response(**correlation_id)
+            return refused(weather.code, *UNEXPECTED).response(**correlation_id)
         case "error_html":
             title = f"{weather.code} ERROR"
             page = f"<title>{title}</title><h1>{title}</h1><p>The request could not be satisfied.</p>"

@@ -18,7 +18,7 @@ from exporter.simulator import (
     parse_weather,
     read_script,
 )
-from exporter.simulator.simulated_status_page import IMPACTS
+from exporter.simulator.control import IMPACTS
 
 PAGE = reference()
 CELLS = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+) \|$", re.MULTILINE)

@@ -10,7 +10,7 @@ import pytest
 from harness.waiting import PATIENCE
 
 from exporter.probing import StatusPage
-from exporter.simulator.simulated_status_page import COMPONENT, IMPACTS
+from exporter.simulator.control import COMPONENT, IMPACTS
 from exporter.status import COMPONENT_STATUSES, StatusPageReport
 
 if TYPE_CHECKING:
