@@ -18,7 +18,6 @@ from exporter.target import Journey
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
-
 COLUMNS = {
     "target": 17,
     "weather": 22,
@@ -74,12 +73,12 @@ class Board:
         if changed:
             tally.since = outcome.ended_at
         tally.last = outcome
-        if outcome.success:
-            tally.ok += 1
-        else:
-            tally.failed += 1
+        tally.ok += outcome.success
+        tally.failed += not outcome.success
         if changed and not self._live:
-            self._print_line(outcome)
+            fault = "" if outcome.success else f" (fault: {outcome.fault})"
+            line = f"{outcome.target}: {outcome.reason}{fault}, weather {self._weather(outcome.target)}"
+            self._print(f"{rfc3339(outcome.ended_at)} {line}")
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -107,12 +106,6 @@ class Board:
     def _rows(self) -> Iterator[tuple[str, _Tally]]:
         yield from self._tallies.items()
         yield from sorted(self._discovered.items())
-
-    def _print_line(self, outcome: Outcome) -> None:
-        fault = "" if outcome.success else f" (fault: {outcome.fault})"
-        weather = self._weather(outcome.target)
-        line = f"{outcome.target}: {outcome.reason}{fault}, weather {weather}"
-        self._print(f"{rfc3339(outcome.ended_at)} {line}")
 
     def _print(self, line: str) -> None:
         with suppress(OSError, SystemExit):  # rich exits when a pipe is closed, as `head` does

@@ -7,13 +7,14 @@ import json
 import re
 import shutil
 import socket
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from exporter.process import CommandError
 
 DEFAULT_PORT = 9090
 ALERTMANAGER_PORT = 9093
@@ -31,7 +32,7 @@ _SPEED = 10
 """The demo's faults last seconds: its alerts wait a tenth as long."""
 
 
-class PrometheusError(Exception):
+class PrometheusError(CommandError):
     """It did not start; the text says why."""
 
 
@@ -54,7 +55,7 @@ async def scraping(
     Raises:
         PrometheusError: a program did not start.
     """
-    port, urls = free_port(DEFAULT_PORT), dict[str, str]()
+    own, urls = f"127.0.0.1:{free_port(DEFAULT_PORT)}", dict[str, str]()
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="demo-prometheus-")))
         receivers = []
@@ -63,46 +64,53 @@ async def scraping(
             receiver = {"route": {"receiver": str(directory)}, "receivers": [{"name": str(directory)}]}
             (directory / "alertmanager.yml").write_text(json.dumps(receiver), encoding="utf-8")
             receivers = [f"127.0.0.1:{free_port(ALERTMANAGER_PORT)}"]
-            flags = (
+            command = [
+                alertmanager,
                 f"--config.file={directory}/alertmanager.yml",
                 f"--storage.path={directory}/alertmanager",
                 f"--web.listen-address={receivers[0]}",
                 "--cluster.listen-address=",  # there is no other one
-            )
+            ]
             urls["Alertmanager"] = f"http://{receivers[0]}/"
-            command = alertmanager, *flags
             await stack.enter_async_context(_running(command, receivers[0], "/api/v2/status", directory))
         for rules in rule_files():
             text = rules_for(rules.read_text(encoding="utf-8"), address)
             (directory / rules.name).write_text(text, encoding="utf-8")
         configuration = directory / "prometheus.yml"
         configuration.write_text(configuration_for(address, receivers, str(directory)), encoding="utf-8")
-        own = f"127.0.0.1:{port}"
-        flags = (
+        command = [
+            program,
             f"--config.file={configuration}",
             f"--storage.tsdb.path={directory}/data",
             f"--web.listen-address={own}",
             f"--web.external-url=http://{own}/",
-        )
-        await stack.enter_async_context(_running((program, *flags), own, "/api/v1/status/flags", directory))
+        ]
+        await stack.enter_async_context(_running(command, own, "/api/v1/status/flags", directory))
         yield {"Prometheus": f"http://{own}", "alerts": f"http://{own}/alerts", **urls}
 
 
 @asynccontextmanager
 async def _running(command: Sequence[str], address: str, path: str, directory: Path) -> AsyncIterator[None]:
     """Run a program, from when its answer at `path` names its directory."""
-    log = directory / f"{Path(command[0]).name}.log"
+    name = Path(command[0]).name.removeprefix("prometheus-")
+    log = directory / f"{name}.log"
     # Its log must not appear in the table.
     with log.open("wb") as output:
+        # A session of its own, so that Ctrl-C reaches the demo alone, which then stops it.
         process = await asyncio.create_subprocess_exec(
-            *command,
-            stdout=output,
-            stderr=output,
-            # A session of its own, so that Ctrl-C reaches the demo alone, which then stops it.
-            start_new_session=True,
+            *command, stdout=output, stderr=output, start_new_session=True
         )
     try:
-        await _wait_until_up(process, address, path, str(directory), log)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await _is_up(address, path, str(directory)):
+                    if process.returncode is not None:
+                        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+                        cause = f": {lines[-1]}" if lines else ""
+                        raise PrometheusError(f"{name} exited with status {process.returncode}{cause}")
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError as error:
+            raise PrometheusError(f"{name} was not ready within {START_SECONDS:g} s") from error
         yield
     finally:
         with suppress(ProcessLookupError):
@@ -114,52 +122,25 @@ async def _running(command: Sequence[str], address: str, path: str, directory: P
             await process.wait()
 
 
-async def _wait_until_up(process: Process, address: str, path: str, sign: str, log: Path) -> None:
-    name = log.stem.removeprefix("prometheus-")
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            while not await _is_up(address, path, sign):
-                if process.returncode is not None:
-                    raise PrometheusError(f"{name} exited with status {process.returncode}{_last_line(log)}")
-                await asyncio.sleep(POLL_SECONDS)
-    except TimeoutError as error:
-        raise PrometheusError(f"{name} was not ready within {START_SECONDS:g} s") from error
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return f": {lines[-1]}" if lines else ""
-
-
 async def _is_up(address: str, path: str, sign: str) -> bool:
     """Return whether ours answers: another program may have taken the port first."""
-    try:
+    with suppress(OSError):  # no connection, or none any more, or no answer in time
         reader, writer = await asyncio.open_connection(*address.split(":"))
-    except OSError:
-        return False
-    try:
-        writer.write(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
-        return sign.encode() in await asyncio.wait_for(reader.read(), QUERY_SECONDS)
-    except (ConnectionError, TimeoutError):
-        return False
-    finally:
-        writer.close()
+        with closing(writer):
+            writer.write(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            return sign.encode() in await asyncio.wait_for(reader.read(), QUERY_SECONDS)
+    return False
 
 
 def configuration_for(address: str, alertmanagers: Sequence[str] = (), rules: str = ".") -> str:
     """Return Prometheus' configuration; JSON is YAML. The rule files are in the directory `rules`."""
-    return json.dumps(
-        {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [f"{rules}/*.yaml"],
-            "alerting": {
-                "alertmanagers": [{"static_configs": [{"targets": [each]}]} for each in alertmanagers]
-            },
-            "scrape_configs": [
-                {"job_name": "pingone-flow-exporter", "static_configs": [{"targets": [address]}]}
-            ],
-        }
-    )
+    own = {"job_name": "pingone-flow-exporter", "static_configs": [{"targets": [address]}]}
+    return json.dumps({
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [f"{rules}/*.yaml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [each]}]} for each in alertmanagers]},
+        "scrape_configs": [own],
+    })  # fmt: skip
 
 
 def rule_files() -> list[Traversable]:
@@ -183,6 +164,5 @@ def free_port(wanted: int) -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-            free: int = probe.getsockname()[1]
-            return free
+            return int(probe.getsockname()[1])
     raise OSError("127.0.0.1 has no free port")

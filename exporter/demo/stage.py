@@ -19,14 +19,7 @@ from rich.console import Console
 
 from exporter.daemon import Daemon
 from exporter.demo.board import Board
-from exporter.demo.prometheus import (
-    ALERTMANAGER_PORT,
-    ALERTMANAGERS,
-    DEFAULT_PORT,
-    PrometheusError,
-    find_program,
-    scraping,
-)
+from exporter.demo.prometheus import ALERTMANAGER_PORT, ALERTMANAGERS, DEFAULT_PORT, find_program, scraping
 from exporter.demo.simulation import UnavailableError
 from exporter.observing import log_to
 from exporter.process import stop_signals, write_output
@@ -34,14 +27,7 @@ from exporter.serving import ListenError, bind
 from exporter.settings import load
 from exporter.simulator import Simulator, demo_environments, demo_script, simulator
 
-WEB_PORT = 9988
-CONTROL_PORT = 9989
-PORTS = {
-    "page": WEB_PORT,
-    "Prometheus": DEFAULT_PORT,
-    "Alertmanager": ALERTMANAGER_PORT,
-    "weather": CONTROL_PORT,
-}
+PORTS = {"page": 9988, "Prometheus": DEFAULT_PORT, "Alertmanager": ALERTMANAGER_PORT, "weather": 9989}
 SETTINGS = {
     "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
     "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1900ms",
@@ -57,7 +43,8 @@ def demo(*, duration: float | None, prometheus: bool) -> None:
     """Run simulator and exporter together until a signal, or for `duration` seconds.
 
     Raises:
-        UnavailableError: a Prometheus is requested and not installed, or did not start.
+        UnavailableError: a Prometheus is requested and not installed.
+        PrometheusError: it did not start.
     """
     program = find_program("prometheus") if prometheus else None
     if prometheus and program is None:
@@ -77,23 +64,19 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         stopping = await stack.enter_async_context(stop_signals())
         # A closed terminal would leave Prometheus and temporary files behind.
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
-        running = await _start_simulator(stack, CONTROL_PORT)
+        running = await _start_simulator(stack, PORTS["weather"])
         running.status_page.switch("partial_outage")
-        sockets = _bind(WEB_PORT)
+        sockets = _bind(PORTS["page"])
         address = f"127.0.0.1:{sockets[0].getsockname()[1]}"
         # A directory of its own, so that the demo reads no .env.
         folder = stack.enter_context(TemporaryDirectory(prefix="demo-"))
-        variables = running.exporter_variables() | SETTINGS
-        variables["FLOW_EXPORTER_WEB__LISTEN_ADDRESS"] = address
-        read = partial(load, variables, Path(folder))
+        listen = {"FLOW_EXPORTER_WEB__LISTEN_ADDRESS": address}
+        read = partial(load, running.exporter_variables() | SETTINGS | listen, Path(folder))
         board = Board(console, running.sources(), partial(_weather, running))
         urls = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
         if prometheus is not None:
-            try:
-                started = scraping(prometheus, address, find_program(*ALERTMANAGERS))
-                urls |= await stack.enter_async_context(started)
-            except PrometheusError as error:
-                raise UnavailableError(str(error)) from error
+            started = scraping(prometheus, address, find_program(*ALERTMANAGERS))
+            urls |= await stack.enter_async_context(started)
         _print_urls(urls, running)
         # Around the exporter, so that probes that end while it drains are counted too.
         stack.enter_context(board.shown())
@@ -126,10 +109,9 @@ def in_use(urls: Mapping[str, str]) -> str | None:
     """Return a note on the default ports that the demo could not take; None if it has all of them."""
     taken = {name: urlsplit(urls.get(name, "")).port for name in PORTS}
     moved = [str(port) for name, port in PORTS.items() if taken[name] not in {None, port}]
-    if not moved:
-        return None
-    plural = "s" if len(moved) > 1 else ""
-    return f"default port{plural} {', '.join(moved)}; the demo listens on the port{plural} above instead"
+    ports = "ports" if len(moved) > 1 else "port"
+    note = f"default {ports} {', '.join(moved)}; the demo listens on the {ports} above instead"
+    return note if moved else None
 
 
 def _print_urls(urls: dict[str, str], running: Simulator) -> None:
@@ -151,5 +133,4 @@ def _weather(running: Simulator, target: str) -> str:
                 names += [provider.source, *([name] if is_meant else [])]
     documents = [environments[name].weather.as_json() for name in names if name in environments]
     weather = next((each for each in documents if each != {"weather": "healthy"}), {"weather": "healthy"})
-    kind = str(weather.pop("weather"))
-    return " ".join([kind, *(f"{name}={value}" for name, value in weather.items())])
+    return " ".join([weather.pop("weather"), *(f"{name}={value}" for name, value in weather.items())])

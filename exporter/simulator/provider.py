@@ -87,15 +87,15 @@ class Provider:
         self,
         environment: Environment,
         urls: Urls,
-        keys: KeyRing,
         sources: Mapping[str, Source],
         clock: Callable[[], float],
         random: Random,
     ) -> None:
-        self._environment, self._urls, self._keys, self._sources = environment, urls, keys, sources
+        self._environment, self._urls, self._sources = environment, urls, sources
+        self.keys = KeyRing()
         self._accounts = Accounts(environment.users, clock)
         self._relying_party = RelyingParty(urls, sources, clock)
-        self._token_endpoint = TokenEndpoint(environment, urls, keys, clock)
+        self._token_endpoint = TokenEndpoint(environment, urls, self.keys, clock)
         self.redeem = self._token_endpoint.redeem
         self._clock, self._random = clock, random
         self._flows: Recent[Flow] = Recent(clock, LIFETIME_SECONDS)
@@ -261,7 +261,7 @@ class Provider:
 
     async def _show_keys(self, _request: Request, weather: Weather) -> Response:
         """Show the keys; a private member that is published is not the real one."""
-        published = self._keys.published()
+        published = self.keys.published()
         match weather.wrong if weather.kind == "keys_invalid" else None:
             case "missing":
                 published = []

@@ -31,7 +31,6 @@ from exporter.simulator.flow import FIRST_STATUS
 from exporter.simulator.listener import Listener
 from exporter.simulator.provider import Provider, endpoint_of
 from exporter.simulator.script import Clock
-from exporter.simulator.token_endpoint import KeyRing
 from exporter.simulator.weather import Weather
 from exporter.target import Journey
 
@@ -83,7 +82,6 @@ class SimulatedEnvironment:
         random: Random,
     ) -> None:
         self.environment = environment
-        self.keys = KeyRing()
         self.stats = RequestStats()
         self.weather: Weather = environment.weather
         self._certificates, self._clock, self._random = certificates, clock, random
@@ -101,7 +99,7 @@ class SimulatedEnvironment:
             shared.guests[environment.id] = self
         self.port = self.listener.port
         self.urls = Urls(self.base_url, environment)
-        self._provider = Provider(environment, self.urls, self.keys, sources, clock.time, random)
+        self._provider = Provider(environment, self.urls, sources, clock.time, random)
 
     @property
     def connections(self) -> int:
@@ -112,7 +110,7 @@ class SimulatedEnvironment:
         """Start to listen, unless the weather is `refused`."""
         if not self.environment.port_of:
             # In a thread: long enough to be felt by an exporter in the same loop.
-            await asyncio.to_thread(self.keys.rotate)
+            await asyncio.to_thread(self._provider.keys.rotate)
         await self.set_weather(self.weather)
 
     async def set_weather(self, weather: Weather) -> None:
@@ -128,7 +126,7 @@ class SimulatedEnvironment:
         elif not self.environment.port_of:
             await self.listener.open()
         if weather.kind == "keys_rotated":
-            await asyncio.to_thread(self.keys.rotate)
+            await asyncio.to_thread(self._provider.keys.rotate)
         changed, self.weather = weather.kind != self.weather.kind, weather
         if changed and self._certificates:
             self.listener.close_idle_connections()
