@@ -21,9 +21,7 @@ from dotenv.variables import Variable, parse_variables
 from exporter.files import call_with_timeout, describe_os_error, read_file
 from exporter.settings.provenance import (
     DELIMITER,
-    DESTINATIONS,
     PREFIX,
-    TARGETS,
     InvalidSetting,
     Keys,
     Location,
@@ -78,16 +76,18 @@ def read_env_file(directory: Path, environ: Mapping[str, str]) -> list[RawSettin
     return [failed]
 
 
-def _parse_env_file(text: str, environ: Mapping[str, str]) -> list[RawSettings]:
+def _parse_env_file(content: str, environ: Mapping[str, str]) -> list[RawSettings]:
     variables: list[tuple[str, str]] = []
     errors: list[InvalidSetting] = []
     known: dict[str, str] = {}
     scope = ChainMap(known, dict(environ))
-    for binding in parse_stream(io.StringIO(text)):
+    for binding in parse_stream(io.StringIO(content)):
         if binding.error or (binding.key is not None and binding.value is None):
-            if _mentions_setting(binding.original.string):
-                line = Location(file=ENV_FILE, line=_line(binding))
-                errors.append(line.error("syntax error; use NAME=value"))
+            text = binding.original.string
+            if is_setting(text.strip().removeprefix("export ").lstrip().lstrip("'")):
+                blank_lines = text[: len(text) - len(text.lstrip())].count("\n")
+                location = Location(file=ENV_FILE, line=binding.original.line + blank_lines)
+                errors.append(location.error("syntax error; use NAME=value"))
         elif binding.key is not None and binding.value is not None:
             value, undefined = _expand(binding, scope)
             if not undefined:
@@ -108,15 +108,6 @@ def _expand(binding: Binding, names: Mapping[str, str]) -> tuple[str, bool]:
         isinstance(atom, Variable) and atom.default is None and atom.name not in names for atom in atoms
     )
     return "".join(atom.resolve(names) for atom in atoms), undefined
-
-
-def _line(binding: Binding) -> int:
-    text = binding.original.string
-    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
-
-
-def _mentions_setting(line: str) -> bool:
-    return is_setting(line.strip().removeprefix("export ").lstrip().lstrip("'"))
 
 
 def is_setting(name: str) -> bool:
@@ -146,7 +137,7 @@ def read_variables(
         parts = name[len(PREFIX) :].split(DELIMITER)
         path = tuple(map(fold, parts))
         settings.add(path, value, location)
-        if path[0] in {TARGETS, DESTINATIONS} and len(path) > 2:  # noqa: PLR2004  targets, a name, a setting
+        if path[0] in {"targets", "destinations"} and len(path) > 2:  # noqa: PLR2004  targets, a name, a setting
             spellings = named.setdefault(path[:2], {})
             if spellings and parts[1] not in spellings:
                 first, what = next(iter(spellings.values())), path[0].removesuffix("s")
@@ -156,7 +147,7 @@ def read_variables(
         spelling, location = next(iter(spellings.items()))
         end = len(f"{PREFIX}{group[0]}{DELIMITER}{spelling}")
         settings.groups[group] = replace(location, variable=location.variable[:end])
-    document = settings.values.pop((TARGETS,), None)
+    document = settings.values.pop(("targets",), None)
     return [settings] if document is None else [settings, _read_json(document)]
 
 
@@ -174,7 +165,7 @@ def _read_json(document: RawValue) -> RawSettings:
     except (ValueError, RecursionError):
         problem = "invalid JSON"
     if isinstance(targets, _Pairs):
-        _add_object(settings, (TARGETS,), targets, document.location)
+        _add_object(settings, ("targets",), targets, document.location)
     else:
         settings.error(document.location, f"{problem}; {_JSON_EXAMPLE}")
         settings.complete = False

@@ -11,17 +11,7 @@ from typing import TYPE_CHECKING, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from exporter.files import printable
-from exporter.settings.provenance import (
-    DEFAULTS,
-    DELIMITER,
-    PREFIX,
-    TARGETS,
-    InvalidSetting,
-    Keys,
-    Location,
-    RawSettings,
-    fold,
-)
+from exporter.settings.provenance import DELIMITER, PREFIX, InvalidSetting, Keys, Location, RawSettings, fold
 from exporter.settings.target_settings import NO_DEFAULTS, REQUIRED, TargetDefaults, TargetSettings
 from exporter.settings.values import TARGET_NAME
 
@@ -34,7 +24,7 @@ MAX_GUESSES = 100
 """A guess takes a millisecond, and a file for another program may have a million names."""
 
 _UNKNOWN = "unknown setting"
-_NO_DEFAULTS = frozenset((DEFAULTS, name) for name in NO_DEFAULTS)
+_NO_DEFAULTS = frozenset(("defaults", name) for name in NO_DEFAULTS)
 _MAPPING_EXPECTED = frozenset({"model_type", "model_attributes_type", "dict_type"})
 _MESSAGES = {
     "bool_type": "expected true or false",
@@ -73,13 +63,13 @@ class _Explainer:
         found: list[InvalidSetting] = []
         inherited: dict[InvalidSetting, list[str]] = {}
         misnamed = {each["loc"][:-1] for each in errors if each["loc"][-1] == "[key]"}
-        for each in sorted(errors, key=lambda each: each["loc"][0] != DEFAULTS):
+        for each in sorted(errors, key=lambda each: each["loc"][0] != "defaults"):
             loc = tuple(str(part) for part in each["loc"] if part != "[key]")
             if each["type"] == "missing" and (not self._raw.complete or each["loc"][:-1] in misnamed):
                 continue  # it may be in what could not be read, or in the target that was meant
             for path, location in self._locations(loc):
                 invalid = location.error(self._message(each, path, location))
-                if loc[0] == TARGETS and path[0] == DEFAULTS:
+                if loc[0] == "targets" and path[0] == "defaults":
                     inherited.setdefault(invalid, []).append(loc[1])
                 else:
                     found.append(invalid)
@@ -92,7 +82,7 @@ class _Explainer:
 
     def _locations(self, loc: Keys) -> Iterator[tuple[Keys, Location]]:
         """Yield where the setting at `loc` is written: its path and its location."""
-        paths = [loc, (DEFAULTS, *loc[2:])] if loc[0] == TARGETS and len(loc) > 2 else [loc]  # noqa: PLR2004
+        paths = [loc, ("defaults", *loc[2:])] if loc[0] == "targets" and len(loc) > 2 else [loc]  # noqa: PLR2004
         for path in paths:
             if location := self._location(path):
                 yield path, location
@@ -139,8 +129,8 @@ class _Explainer:
         return each["msg"]
 
     def _missing(self, path: Keys) -> str:
-        if path == (TARGETS,):
-            example = f"{PREFIX}{TARGETS.upper()}{DELIMITER}EXAMPLE{DELIMITER}"
+        if path == ("targets",):
+            example = f"{PREFIX}TARGETS{DELIMITER}EXAMPLE{DELIMITER}"
             names = (f"{example}{name.upper()}" for name in REQUIRED)
             return f"no targets; for a target named EXAMPLE, set {', '.join(names)}"
         fields = _find(self._model, path[:-1])
@@ -178,7 +168,7 @@ class _Explainer:
         if self._guesses == 0:
             return None
         self._guesses -= 1
-        if path[0] == TARGETS and len(path) == 2:  # noqa: PLR2004  a target's name, without a setting
+        if path[0] == "targets" and len(path) == 2:  # noqa: PLR2004  a target's name, without a setting
             return _guess_target_setting(path[1])
         known = next(n for n in range(len(path), -1, -1) if _find(self._model, path[:n]) is not None)
         node, rest = _find(self._model, path[:known]), path[known:]
@@ -189,10 +179,10 @@ class _Explainer:
         candidates = {DELIMITER.join(keys).lower(): keys for keys in _settings(node, member)}
         if path in self._raw.groups:
             candidates |= {name.lower(): (name,) for name in _members(node)}
-        if known == 0 and DEFAULTS in _members(self._model):
-            if text.startswith(f"{TARGETS}_") and len(rest) == 1:
-                return _guess_target_setting(text[len(TARGETS) + 1 :])
-            candidates = {name: (DEFAULTS, name) for name in _members(TargetDefaults)} | candidates
+        if known == 0 and "defaults" in _members(self._model):
+            if text.startswith("targets_") and len(rest) == 1:
+                return _guess_target_setting(text.removeprefix("targets_"))
+            candidates = {name: ("defaults", name) for name in _members(TargetDefaults)} | candidates
         close = get_close_matches(text.lower(), candidates, n=1, cutoff=MIN_SIMILARITY)
         return (*path[:known], *candidates[close[0]]) if close else None
 
@@ -204,7 +194,7 @@ def _guess_target_setting(text: str) -> Keys | None:
         return None
     name = max(names, key=len)  # DESTINATION_REGION, not REGION
     target = text.removesuffix(f"_{name}").rstrip("_")
-    return (TARGETS, target, name) if TARGET_NAME.fullmatch(target) else None
+    return ("targets", target, name) if TARGET_NAME.fullmatch(target) else None
 
 
 def _members(node: object) -> Mapping[str, object]:

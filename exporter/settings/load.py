@@ -13,10 +13,7 @@ from pydantic import ValidationError
 from exporter.settings.environment import ENV_FILE, read_env_file, read_environment
 from exporter.settings.explain import explain
 from exporter.settings.provenance import (
-    DEFAULTS,
-    DESTINATIONS,
     PREFIX,
-    TARGETS,
     ConfigurationError,
     InvalidSetting,
     Keys,
@@ -50,7 +47,7 @@ FLAGS: Mapping[str, Keys] = {
 }
 """Named as those of Prometheus' own exporters."""
 
-_WITH_SECRETS = {TARGETS, DEFAULTS, DESTINATIONS}
+_WITH_SECRETS = {"targets", "defaults", "destinations"}
 
 
 def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] | None = None) -> Config:

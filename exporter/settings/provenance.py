@@ -14,9 +14,6 @@ from exporter.files import printable
 
 PREFIX = "FLOW_EXPORTER_"
 DELIMITER = "__"
-TARGETS = "targets"
-DEFAULTS = "defaults"
-DESTINATIONS = "destinations"
 
 Keys = tuple[str, ...]
 """Path of a setting: folded names from the top of the schema down."""

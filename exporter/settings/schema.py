@@ -15,7 +15,6 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from exporter.settings import values
 from exporter.settings.addresses import ListenAddress
-from exporter.settings.provenance import DEFAULTS, TARGETS
 from exporter.settings.section import Conflict, Section, exclusive, setting
 from exporter.settings.target_settings import SOURCE_LOCATION, TargetDefaults, TargetSettings, with_defaults
 
@@ -250,11 +249,11 @@ class Settings(Section, BaseSettings):
     @classmethod
     def _merge_defaults(cls, data: dict[str, Any]) -> dict[str, Any]:
         """Merge DEFAULTS into each target."""
-        targets, defaults = data.get(TARGETS), data.get(DEFAULTS)
+        targets, defaults = data.get("targets"), data.get("defaults")
         if not isinstance(targets, dict) or not isinstance(defaults, dict):
-            return {**data, TARGETS: {} if targets is None else targets}
+            return {**data, "targets": {} if targets is None else targets}
         merged = {name: with_defaults({} if own is None else own, defaults) for name, own in targets.items()}
-        return {**data, TARGETS: merged}
+        return {**data, "targets": merged}
 
     @field_validator("targets")
     @classmethod

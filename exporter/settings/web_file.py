@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from exporter.settings.explain import explain
-from exporter.settings.provenance import InvalidSetting, Location, RawSettings
+from exporter.settings.provenance import InvalidSetting, Location
 from exporter.settings.section import Conflict, Section, exclusive
 from exporter.settings.values import Duration, WholeNumber, check_characters, require
 from exporter.settings.yaml_file import read_yaml_file
@@ -260,18 +260,12 @@ def read_web_file(
     except ValidationError as error:
         return None, raw.errors + explain(error, raw, WebConfigFile), files
     security = config.security(path.parent)
-    errors = raw.errors + _check_tls_files(security.tls, raw)
-    return None if errors else security, errors, files
-
-
-def _check_tls_files(tls: TlsServer | None, raw: RawSettings) -> list[InvalidSetting]:
-    if tls is None:
-        return []
     try:
-        server_context(tls, read_material(tls))
+        if security.tls is not None:
+            server_context(security.tls, read_material(security.tls))
     except TlsFileError as error:
         name = {CERTIFICATE: "cert", KEY: "key", AUTHORITIES: "client_ca"}[error.part]
         names = (("tls_server_config", f"{name}_file"), ("tls_server_config", name))
         location = next(raw.values[keys].location for keys in names if keys in raw.values)
-        return [location.error(str(error))]
-    return []
+        raw.error(location, str(error))
+    return None if raw.errors else security, raw.errors, files
