@@ -1,8 +1,6 @@
 """The daemon: how it starts, reloads and stops, each in the order of time.
 
-    Config -> targets -> Schedule -> Prober -> Outcome -> Metrics, History, log -> web port
-
-The only module that knows all packages.
+Config -> targets -> Schedule -> Prober -> Outcome -> Metrics, History, log -> web port
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import Any
 
 from exporter import __version__
 from exporter.config_files import (
@@ -38,7 +36,6 @@ from exporter.process import (
     run_in_thread,
     stop_signals,
 )
-from exporter.reasons import Reason
 from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule, ScheduledProbe
 from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting, ListenAddress
@@ -78,31 +75,18 @@ def run(config: Config, load: Callable[[], Config] | None = None) -> None:
     sockets = bind(config.web.listen_address)
     health_addresses = config.web.health_listen_address or ()
     health_sockets = bind(health_addresses, setting="FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS")
+
+    async def run_until_signal() -> None:
+        async with stop_signals() as stopping:
+            daemon = Daemon(config, load=load)
+            async with daemon.running(sockets, health_sockets):
+                # SIGHUP was ignored while the daemon started: the configuration had just been read.
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.reload_soon, "SIGHUP")
+                await stopping.wait()
+        _log.info("stopped")
+
     with log_to(sys.stderr, level=config.log.level, style=config.log.format):
-        asyncio.run(_run_until_signal(config, sockets, health_sockets, load))
-
-
-async def _run_until_signal(
-    config: Config,
-    sockets: Sequence[socket.socket],
-    health_sockets: Sequence[socket.socket],
-    load: Callable[[], Config] | None,
-) -> None:
-    async with stop_signals() as stopping:
-        daemon = Daemon(config, load=load)
-        async with daemon.running(sockets, health_sockets):
-            # SIGHUP was ignored while the daemon started: the configuration had just been read.
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.reload_soon, "SIGHUP")
-            await stopping.wait()
-    _log.info("stopped")
-
-
-class Prepared(NamedTuple):
-    """A configuration that can be put in force without any further error."""
-
-    config: Config
-    ssl_contexts: SSLContexts
-    apply_security: Callable[[], None]
+        asyncio.run(run_until_signal())
 
 
 class Daemon:
@@ -131,7 +115,7 @@ class Daemon:
             config.targets,
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
-            suspended=self._sign_on_suspension,
+            suspended=lambda target: self._prober.guard.suspended(target),  # noqa: PLW0108  made below
             # Every shard lists each destination, and one reports it.
             destinations=lambda: () if self.config.shard.index else self._listings.statuses(),
         )
@@ -147,10 +131,9 @@ class Daemon:
             stats=self._metrics.transport,
             errors=self._errors,
         )
-        self._egress_check = self._new_egress_check(config.egress_check)
         self._egress: EgressStatus | None = None
-        self._status_page = _status_page(config)
-        self._status_pages = 1
+        self._status_pages = 0
+        self._renew_checks(config, None)
         self._schedule = Schedule(
             config.targets,
             self._prober,
@@ -213,15 +196,16 @@ class Daemon:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._cooldown_until - loop.time()))
         try:
-            try:
-                prepared = await run_in_thread(self._prepare)
-            except ConfigurationError as error:
-                return self._refuse(error.errors, trigger)
+            config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
             before = self._targets
-            await self._apply(prepared)
+            await self._apply(config, ssl_contexts)
+            apply_security()
+            self.config = config
             if trigger != CHANGE_ON_DISK:
                 self._prober.guard.reload_requested()
             return self._report(trigger, before)
+        except ConfigurationError as error:
+            return self._refuse(error.errors, trigger)
         except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
             self._metrics.config_loaded(good=False)
             self._errors.report(Part.RELOAD, "reload failed", error, trigger=trigger)
@@ -229,7 +213,7 @@ class Daemon:
         finally:
             self._cooldown_until = loop.time() + COOLDOWN_SECONDS
 
-    def _prepare(self) -> Prepared:
+    def _prepare(self) -> tuple[Config, SSLContexts, Callable[[], None]]:
         """Do everything that can fail, in a thread: read the configuration, and load the files of TLS.
 
         Raises:
@@ -239,42 +223,48 @@ class Daemon:
         try:
             ssl_contexts = self._ssl_contexts.renewed(config.with_templates)
         except OSError as error:  # the files were checked when the settings were read, a moment ago
-            message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
-            wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
-            raise ConfigurationError([wrong], files=config.files) from None
+            what = f"a TLS file of a target any more ({type(error).__name__})"
+            raise _not_loaded(what, "FLOW_EXPORTER_TARGETS", config) from None
         try:
-            apply_security = self._security.prepare(config.security)
+            return config, ssl_contexts, self._security.prepare(config.security)
         except TlsFileError as error:  # likewise
-            message = f"cannot load the {error.part} any more; reload again"
-            wrong = InvalidSetting("FLOW_EXPORTER_WEB__CONFIG_FILE", message)
-            raise ConfigurationError([wrong], files=config.files) from None
-        return Prepared(config, ssl_contexts, apply_security)
+            what = f"the {error.part} any more"
+            raise _not_loaded(what, "FLOW_EXPORTER_WEB__CONFIG_FILE", config) from None
 
-    async def _apply(self, prepared: Prepared) -> None:
-        """Put a configuration in force."""
-        before, config = self.config, prepared.config
-        # Order matters: TLS contexts and metrics of new targets exist before the schedule starts their
-        # probes; those of removed targets are forgotten after it stopped them.
-        self._ssl_contexts = prepared.ssl_contexts
+    async def _apply(self, config: Config, ssl_contexts: SSLContexts) -> None:
+        """Put a configuration in force, except for the security of the port.
+
+        Order matters: TLS contexts and metrics of new targets exist before the schedule starts their probes;
+        those of removed targets are forgotten after it stopped them.
+        """
+        self._ssl_contexts = ssl_contexts
         async with self._retargeting:
             self._listings.reload(config)
             await self._retarget(config)
         self._metrics.set_shard(config.shard.index, config.shard.count)
         set_log_level(config.log.level)
-        if config.egress_check != before.egress_check:
-            self._egress_check = self._new_egress_check(config.egress_check)
+        self._renew_checks(config, self.config)
+        self._schedule.replace_jobs(self._jobs(config))
+
+    def _renew_checks(self, config: Config, before: Config | None) -> None:
+        """Replace the egress check and the reader of the status page where their settings have changed."""
+        egress, page = config.egress_check, config.status_page
+        if before is None or egress != before.egress_check:
+            self._egress_check = None
+            if egress is not None:
+                self._egress_check = EgressCheck(egress.url, stalls=self._loop_watch.stalls, **_way(egress))
         if self._egress_check is None:
             self._metrics.egress(None)
             self._egress = None
-        if (config.status_page, config.shard.index) != (before.status_page, before.shard.index):
-            self._status_page = _status_page(config)
+        if before is None or (page, config.shard.index) != (before.status_page, before.shard.index):
+            # Shard 0 alone reads the page.
+            self._status_page = None
+            if page is not None and config.shard.index == 0:
+                self._status_page = StatusPage(page.url, page.components, ca_file=page.ca_file, **_way(page))
             self._status_pages += 1  # so that the job has another name, and the page is read at once
             self._metrics.status_page(None)
         elif self._status_page is not None:
             self._status_page.read_authorities_again()
-        self._schedule.replace_jobs(self._jobs(config))
-        prepared.apply_security()
-        self.config = config
 
     async def _retarget(self, config: Config) -> None:
         """Probe the targets of a configuration and of the listings from now on."""
@@ -309,19 +299,12 @@ class Daemon:
         """Return what is done periodically beside the probes."""
         jobs = [
             PeriodicJob("egress check", EgressCheck.INTERVAL, self._check_egress),
-            PeriodicJob(
-                "file watch", FILE_WATCH_INTERVAL, self._watch_files, first_after=FILE_WATCH_INTERVAL
-            ),
-            *(
-                PeriodicJob(
-                    f"listing of {destination.name} for {destination.client_id} at {destination.url}",
-                    destination.refresh_interval,
-                    partial(self._list_providers, destination.name),
-                    first_after=number * FIRST_PROBE_SPACING,
-                )
-                for number, destination in enumerate(config.destinations)
-            ),
+            PeriodicJob("file watch", FILE_WATCH_INTERVAL, self._watch_files, FILE_WATCH_INTERVAL),
         ]
+        for number, each in enumerate(config.destinations):
+            name = f"listing of {each.name} for {each.client_id} at {each.url}"
+            list_again = partial(self._list_providers, each.name)
+            jobs.append(PeriodicJob(name, each.refresh_interval, list_again, number * FIRST_PROBE_SPACING))
         if (page := config.status_page) is not None:
             name = f"status page {self._status_pages}"
             jobs.append(PeriodicJob(name, page.interval, self._read_status_page))
@@ -342,10 +325,8 @@ class Daemon:
     def _refuse(self, errors: Sequence[InvalidSetting], trigger: str) -> ReloadResult:
         """Log the errors of a configuration, and return them as the result."""
         self._metrics.config_loaded(good=False)
-        _log.error(
-            "reload failed, keeping the running configuration",
-            extra={"trigger": trigger, "errors": len(errors)},
-        )
+        message = "reload failed, keeping the running configuration"
+        _log.error(message, extra={"trigger": trigger, "errors": len(errors)})
         shown, hidden = errors[:MAX_REPORTED_ERRORS], len(errors[MAX_REPORTED_ERRORS:])
         now = asyncio.get_running_loop().time()
         if shown != self._logged_errors or now - self._logged_errors_at >= REPEAT_SECONDS:
@@ -353,7 +334,7 @@ class Daemon:
             for error in shown:
                 facts = {"location": error.location, "error": error.message}
                 _log.error("invalid configuration", extra=facts)
-        lines = ["reload failed, keeping the running configuration:", *map(str, shown)]
+        lines = [f"{message}:", *map(str, shown)]
         if hidden:
             lines.append(f"and {hidden} more")
         return ReloadResult(good=False, text="\n".join(lines))
@@ -379,13 +360,6 @@ class Daemon:
         if self._egress is None or self._egress.up is not up:
             self._egress = EgressStatus(up=up, since=time.time())
 
-    def _new_egress_check(self, config: EgressConfig | None) -> EgressCheck | None:
-        if config is None:
-            return None
-        return EgressCheck(
-            config.url, proxy_url=config.proxy_url, family=config.ip_family, stalls=self._loop_watch.stalls
-        )
-
     async def _read_status_page(self) -> None:
         page = self._status_page
         if page is None:
@@ -395,9 +369,6 @@ class Daemon:
         finally:
             if page is self._status_page:
                 self._metrics.status_page(page.report)
-
-    def _sign_on_suspension(self, target: Target) -> Reason | None:
-        return self._prober.guard.suspended(target)
 
     def _web_app(self) -> WebApp:
         return create_app(
@@ -412,7 +383,7 @@ class Daemon:
                 start_work=lambda: Yielder().yield_if_due,
                 external_url=lambda: self.config.web.external_url,
                 egress=lambda: self._egress,
-                suspended=self._sign_on_suspension,
+                suspended=self._prober.guard.suspended,
                 status_page=lambda: None if self._status_page is None else self._status_page.report,
                 destinations=self._listings.statuses,
                 links=lambda: {
@@ -434,38 +405,31 @@ class Daemon:
         return tuple(self._history.history(self._status(probe)) for probe in self._schedule.scheduled(name))
 
 
-def _status_page(config: Config) -> StatusPage | None:
-    """Return the reader of the vendor's status page; shard 0 alone has one."""
-    page = config.status_page
-    if page is None or config.shard.index != 0:
-        return None
-    return StatusPage(
-        page.url, page.components, ca_file=page.ca_file, proxy_url=page.proxy_url, family=page.ip_family
-    )
+def _way(config: EgressConfig) -> dict[str, Any]:
+    return {"proxy_url": config.proxy_url, "family": config.ip_family}
+
+
+def _not_loaded(what: str, variable: str, config: Config) -> ConfigurationError:
+    wrong = InvalidSetting(variable, f"cannot load {what}; reload again")
+    return ConfigurationError([wrong], files=config.files)
 
 
 def _log_start(
     config: Config, sockets: Iterable[socket.socket], health_sockets: Iterable[socket.socket]
 ) -> None:
-    for sock in sockets:
-        _log.info("listening", extra={"address": _address(sock)})
-    for sock in health_sockets:
-        _log.info("listening for health checks", extra={"address": _address(sock)})
+    for message, bound in (("listening", sockets), ("listening for health checks", health_sockets)):
+        for sock in bound:
+            address = ListenAddress(*sock.getsockname()[:2])
+            _log.info(message, extra={"address": str(address)})
     destinations = {"destinations": len(config.destinations)} if config.destinations else {}
     _log.info("started", extra={"version": __version__, "targets": len(config.targets), **destinations})
     _log_warnings(config)
     shard = config.shard
     if not config.targets and shard.count > 1:
-        _log.info(
-            "this shard has no targets",
-            extra={"shard": shard.index, "shards": shard.count, "elsewhere": len(config.elsewhere)},
-        )
+        extra = {"shard": shard.index, "shards": shard.count, "elsewhere": len(config.elsewhere)}
+        _log.info("this shard has no targets", extra=extra)
 
 
 def _log_warnings(config: Config) -> None:
     for warning in environment_warnings(config.with_templates, config.max_concurrent_probes):
         _log.warning(warning)
-
-
-def _address(sock: socket.socket) -> str:
-    return str(ListenAddress(*sock.getsockname()[:2]))

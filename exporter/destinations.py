@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeAlias
 
 from exporter.target import DestinationApplication, ListedProvider, Target
 
@@ -94,8 +95,8 @@ class Destination:
 
     def expects(self, provider: OfferedProvider, others: Collection[str] = ()) -> bool:
         """Return whether EXPECT lists a provider: its id, or its name unless `others` have that."""
-        name, identifier = provider.name, provider.id.lower()
-        return identifier in self.expect or (name in self.expect and name not in others)
+        name = provider.name
+        return provider.id.lower() in self.expect or (name in self.expect and name not in others)
 
     def selects(self, provider: OfferedProvider) -> bool:
         """Return whether the settings ask for a provider; EXPECT wins over INCLUDE and EXCLUDE."""
@@ -112,6 +113,11 @@ class OfferedProvider:
 
     id: str
     name: str
+
+    @property
+    def identifier(self) -> str:
+        """The id; of an entry of EXPECT that was never offered, the entry."""
+        return self.id or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +141,8 @@ class KnownProvider:
     absent_since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the listings of one destination have shown so far."""
-
-    providers: tuple[KnownProvider, ...] = ()
+Known: TypeAlias = tuple[KnownProvider, ...]
+"""What the listings of one destination have shown so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,21 +188,22 @@ def after_listing(
 ) -> Known:
     """Return what is known after a listing."""
     present = {provider.id: provider for provider in offered}
-    absent = [_absent(each, now) for each in known.providers if each.provider.id not in present]
-    names = {each.provider.id: (each.target, each.slug) for each in known.providers if each.provider.id}
+    absent = [
+        replace(
+            each, absent=each.absent + 1, absent_since=now if each.absent_since is None else each.absent_since
+        )
+        for each in known
+        if each.provider.id not in present
+    ]
+    names = {each.provider.id: (each.target, each.slug) for each in known if each.provider.id}
     return _arranged(destination, present.values(), absent, now=now, names=names, taken=taken)
 
 
 def after_reload(destination: Destination, known: Known, *, now: float, taken: Collection[str] = ()) -> Known:
     """Return what is known after a reload, which chooses and names the targets anew."""
-    present = [each.provider for each in known.providers if not each.absent]
-    absent = [each for each in known.providers if each.absent]
+    present = [each.provider for each in known if not each.absent]
+    absent = [each for each in known if each.absent]
     return _arranged(destination, present, absent, now=now, names={}, taken=taken)
-
-
-def _absent(known: KnownProvider, now: float) -> KnownProvider:
-    since = now if known.absent_since is None else known.absent_since
-    return replace(known, absent=known.absent + 1, absent_since=since)
 
 
 def _arranged(
@@ -212,7 +216,11 @@ def _arranged(
     taken: Collection[str],
 ) -> Known:
     """Return what is known, with the state of each provider and the name of each target."""
-    states = dict(_states(destination, sorted(present)))  # the last state of each
+    in_order = sorted(present)
+    selected = sorted(filter(destination.selects, in_order), key=lambda each: not destination.expects(each))
+    states = dict.fromkeys(in_order, ProviderState.FILTERED)
+    states |= dict.fromkeys(selected, ProviderState.OVER_LIMIT)
+    states |= dict.fromkeys(selected[: destination.max_providers], ProviderState.WATCHED)
     missing = _still_missing(destination, absent, {provider.name for provider in states}, now)
     awaited = _awaited(destination, [*states, *(each.provider for each in missing)], absent, now)
     found = [KnownProvider(provider=provider, state=state) for provider, state in states.items()]
@@ -228,16 +236,6 @@ def _arranged(
     return Known(tuple(named))
 
 
-def _states(
-    destination: Destination, present: Sequence[OfferedProvider]
-) -> Iterator[tuple[OfferedProvider, ProviderState]]:
-    selected = [provider for provider in present if destination.selects(provider)]
-    yield from dict.fromkeys(present, ProviderState.FILTERED).items()
-    yield from dict.fromkeys(selected, ProviderState.OVER_LIMIT).items()
-    selected.sort(key=lambda provider: not destination.expects(provider))
-    yield from dict.fromkeys(selected[: destination.max_providers], ProviderState.WATCHED).items()
-
-
 def _still_missing(
     destination: Destination, absent: Iterable[KnownProvider], offered: Collection[str], now: float
 ) -> list[KnownProvider]:
@@ -251,8 +249,7 @@ def _still_missing(
         if not (provider.id and each.target and destination.selects(provider)):
             continue
         if destination.expects(provider, offered) or now - since < FORGET_SECONDS:
-            state = ProviderState.MISSING if each.absent >= MISSING_AFTER_LISTINGS else ProviderState.WATCHED
-            kept.append(replace(each, state=state))
+            kept.append(_with_state_of_absent(each))
     # Providers that get other ids all the time must not fill the exporter with targets.
     kept.sort(key=lambda each: (not destination.expects(each.provider, offered), -(each.absent_since or now)))
     return kept[: destination.max_providers]
@@ -265,16 +262,15 @@ def _awaited(
     waiting = {each.provider.name: each for each in absent if not each.provider.id}
     found = {provider.id.lower() for provider in known} | {provider.name for provider in known}
     for entry in destination.expect - found:
-        before = waiting.get(entry)
-        each = KnownProvider(
-            provider=OfferedProvider("", entry),
-            state=ProviderState.WATCHED,
-            absent=1 if before is None else before.absent,
-            absent_since=now if before is None else before.absent_since,
+        first = KnownProvider(
+            provider=OfferedProvider("", entry), state=ProviderState.WATCHED, absent=1, absent_since=now
         )
-        if each.absent >= MISSING_AFTER_LISTINGS:
-            each = replace(each, state=ProviderState.MISSING)
-        yield each
+        yield _with_state_of_absent(waiting.get(entry, first))
+
+
+def _with_state_of_absent(each: KnownProvider) -> KnownProvider:
+    state = ProviderState.MISSING if each.absent >= MISSING_AFTER_LISTINGS else ProviderState.WATCHED
+    return replace(each, state=state)
 
 
 def _new_name(destination: str, provider: OfferedProvider, used: Collection[str]) -> tuple[str, str]:
@@ -316,9 +312,9 @@ def plan(
     """
     environment = destination.template.destination_environment_id
     watching, switched_off = _name_of(explicit, environment), _name_of(disabled, environment)
-    offered = {each.provider.name for each in known.providers if not each.absent}
+    offered = {each.provider.name for each in known if not each.absent}
     targets, states = [], []
-    for each in known.providers:
+    for each in known:
         state, provider, target = each.state, each.provider, each.target
         if state is ProviderState.WATCHED and not provider.id:
             continue  # EXPECT waits for it; one listing without it may be chance
@@ -328,7 +324,7 @@ def plan(
             if each.absent:
                 continue
             target, state = "", ProviderState.FILTERED
-        elif state not in _LEFT_OUT and is_own(_identifier(provider)):
+        elif state not in _LEFT_OUT and is_own(provider.identifier):
             expected = not provider.id or destination.expects(provider, offered if each.absent else ())
             targets.append(_target(destination, each, expected=expected))
         states.append((state, target, provider))
@@ -347,11 +343,6 @@ def _name_of(targets: Iterable[Target], environment: str) -> Callable[[OfferedPr
     return lambda provider: by_id.get(provider.id.lower()) or by_name.get(provider.name)
 
 
-def _identifier(provider: OfferedProvider) -> str:
-    """Return the id; of an entry of EXPECT that was never offered, the entry."""
-    return provider.id or provider.name
-
-
 def listed_once(
     destination: Destination,
     offered: Collection[OfferedProvider],
@@ -367,14 +358,13 @@ def listed_once(
 
 def _target(destination: Destination, known: KnownProvider, *, expected: bool) -> Target:
     provider = known.provider
-    identifier = _identifier(provider)
     return replace(
         destination.template,
         name=known.target,
-        provider_id=identifier,
+        provider_id=provider.identifier,
         listed=ListedProvider(
             destination=destination.name,
-            provider_id=identifier,
+            provider_id=provider.identifier,
             name=provider.name,
             slug=known.slug,
             expected=expected,

@@ -1,12 +1,8 @@
 """Bugs of ours, and what we lack: counted by the part that failed, and logged with the traceback.
 
 A bug that shows with one target must not cost the others anything. So the caller of a part catches what it
-raises, reports it here, and goes on.
-
-    except Exception as error:
-        errors.report(Part.OBSERVER, "observer failed", error, target=target.name)
-
-A bug may show with every probe of a thousand targets: each is logged once, and once an hour while it lasts.
+raises, reports it here, and goes on. It may show with every probe of a thousand targets: so each is logged
+once, and once an hour while it lasts.
 """
 
 from __future__ import annotations
@@ -15,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from traceback import walk_tb
 
 REPEAT_SECONDS = 3600.0
 """A bug that goes on is not logged again sooner."""
@@ -23,7 +20,6 @@ MAX_REMEMBERED = 256
 """Bugs by kind and place. Beyond that they are forgotten, and logged again."""
 
 _log = logging.getLogger(__name__)
-
 
 _NO_THREAD = "can't start new thread"
 """Python's text; there is no type for it."""
@@ -67,13 +63,10 @@ class InternalErrors:
         """Of each bug, when it was logged, and how often it has shown since."""
 
     def report(self, part: Part, message: str, error: BaseException, **facts: str) -> None:
-        """Count a bug, and log it unless that was done within the hour.
+        """Count a bug, and log it with further facts unless that was done within the hour.
 
-        Args:
-            part: where it was noticed.
-            message: what failed, as in `reload failed`.
-            error: the exception; its text, which may quote a URL, is not logged.
-            facts: what else to log.
+        `message` names what failed, as in `reload failed`. The error's text, which may quote a URL, is left
+        out.
         """
         self.counts[part] += 1
         bug, now = (part, type(error), *_place(error)), self._clock()
@@ -91,8 +84,5 @@ class InternalErrors:
 
 def _place(error: BaseException) -> tuple[str, int]:
     """Return file and line at which an exception was raised."""
-    traceback, place = error.__traceback__, ("", 0)
-    while traceback is not None:
-        place = traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
-        traceback = traceback.tb_next
-    return place
+    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    return places[-1] if places else ("", 0)

@@ -22,7 +22,7 @@ class _Listed:
     """What is known of one destination."""
 
     destination: Destination
-    known: Known = field(default_factory=Known)
+    known: Known = ()
     refresh_ok: bool | None = None
     last_success: float | None = None
     failure: str | None = None
@@ -124,5 +124,5 @@ class Listings:
         others = (listed for other, listed in self._listed.items() if other != name)
         return {
             *(target.name for target in (*self._config.enabled, *self._config.disabled)),
-            *(provider.target for listed in others for provider in listed.known.providers),
+            *(provider.target for listed in others for provider in listed.known),
         }

@@ -33,7 +33,7 @@ class SingleFlight(Generic[P, T]):
 
     def start(self, *args: P.args, **kwargs: P.kwargs) -> asyncio.Task[T]:
         """Start a computation, or join the one that has not started yet; do not wait for it."""
-        if self._next is None:
+        if self._next is None or self._next.done():  # cancelled while it waited
             self._next = asyncio.get_running_loop().create_task(self._run(*args, **kwargs))
             self._tasks.add(self._next)
             self._next.add_done_callback(self._tasks.discard)
@@ -48,11 +48,6 @@ class SingleFlight(Generic[P, T]):
             await asyncio.wait(tasks)
 
     async def _run(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            await self._one_at_a_time.acquire()
-        finally:
+        async with self._one_at_a_time:
             self._next = None
-        try:
             return await self._compute(*args, **kwargs)
-        finally:
-            self._one_at_a_time.release()

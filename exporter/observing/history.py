@@ -59,19 +59,19 @@ Expiries: TypeAlias = dict[tuple[str, ...], float]
 """Step -> when a certificate expires, seconds since the epoch."""
 
 
+@dataclass(slots=True)
 class CertificateFacts:
     """What was last seen of certificates and signing keys.
 
-    Attributes:
+    Args:
         leaf: when the certificates of the servers expire.
         chain: when the first certificate of each chain that was sent expires.
         discovery: what the last good `discovery` found.
     """
 
-    def __init__(self) -> None:
-        self.leaf: Expiries = {}
-        self.chain: Expiries = {}
-        self.discovery: DiscoveryFacts | None = None
+    leaf: Expiries = field(default_factory=dict)
+    chain: Expiries = field(default_factory=dict)
+    discovery: DiscoveryFacts | None = None
 
     def forget_valid(self, side: Side, now: float) -> None:
         """Forget a side's certificates that have not expired."""
@@ -126,10 +126,7 @@ class History:
         next_run: float | None = None,
         backoff_until: float | None = None,
     ) -> TargetStatus:
-        """Return the status of a target: what is kept of its outcomes, with what the schedule knows.
-
-        Times are in seconds since the epoch.
-        """
+        """Return what is kept of a target, with what the schedule knows; times in seconds since the epoch."""
         record = self._records.get((target.name, journey), _EMPTY)
         return TargetStatus(
             target=target,
@@ -152,13 +149,10 @@ class History:
     def history(self, status: TargetStatus) -> TargetHistory:
         """Return the recent outcomes and failures of a target, newest first, with its status."""
         record = self._records.get((status.target.name, status.journey), _EMPTY)
-
-        def newest_first(kept: Iterable[bytes]) -> tuple[Outcome, ...]:
-            return tuple([_deserialize(data) for data in kept])[::-1]
-
-        return TargetHistory(
-            status=status, recent=newest_first(record.recent), failures=newest_first(record.failures or ())
+        recent, failures = (
+            [*map(_deserialize, kept)][::-1] for kept in (record.recent, record.failures or ())
         )
+        return TargetHistory(status=status, recent=tuple(recent), failures=tuple(failures))
 
 
 @dataclass(slots=True)
@@ -194,12 +188,8 @@ class _Record:
         self.streak.observe(outcome)
 
     def points(self) -> tuple[Point, ...]:
-        return tuple(
-            [
-                (None if math.isnan(seconds) else seconds, fault)
-                for seconds, fault in zip(self.durations, self.faults, strict=True)
-            ]
-        )
+        seconds = [None if math.isnan(duration) else duration for duration in self.durations]
+        return tuple(zip(seconds, self.faults, strict=True))
 
     def _observe_certificate(self, outcome: Outcome) -> None:
         """Keep the expiry of the certificates seen last; a refused one is fetched only once an hour."""
