@@ -45,8 +45,7 @@ class Listings:
 
     def destination(self, name: str) -> Destination | None:
         """Return a destination of the configuration in force."""
-        listed = self._listed.get(name)
-        return None if listed is None else listed.destination
+        return self._listed[name].destination if name in self._listed else None
 
     def listed(self, name: str, listing: Listing, now: float) -> None:
         """Record a listing, `now` by the wall clock; one that failed changes nothing of what is known."""

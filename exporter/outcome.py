@@ -1,11 +1,6 @@
 """The result of a probe: the immutable records that observers receive, and their JSON.
 
-    Outcome                 one finished probe
-      └─ StepRecord ...     one per step taken, in order
-           └─ phases        seconds per completed Phase
-
-These records hold no secret: no query string, nonce, state, code, token, cookie or password ever
-enters them.
+They hold no secret: no query string, nonce, state, code, token, cookie or password ever enters them.
 """
 
 from __future__ import annotations
@@ -55,23 +50,13 @@ UNKNOWN = "UNKNOWN"
 """The label value of any flow status outside the known list."""
 
 CHECKS: tuple[str, ...] = (
-    "id",
-    "environment",
-    "self_link",
-    "status_link",
-    "resume_url",
-    "lifetime",
-    "application_name",
-)
+    "id", "environment", "self_link", "status_link", "resume_url", "lifetime", "application_name",
+)  # fmt: skip
 """The contract checks of a healthy flow; values of the metric label `check`."""
 
 DISCOVERY_CHECKS: tuple[str, ...] = (
-    "pkce_advertised",
-    "key_ids",
-    "key_overlap",
-    "certificates_match",
-    "certificates_valid",
-)
+    "pkce_advertised", "key_ids", "key_overlap", "certificates_match", "certificates_valid",
+)  # fmt: skip
 """The contract checks of the journey `discovery`: the first of `metadata`, the others of `jwks`."""
 
 KNOWN_STATUSES: frozenset[str] = frozenset({
@@ -136,7 +121,7 @@ class StepRecord:
         host: where the request went to, `host:port`; None if there was no valid URL.
         detail: one sentence with the exact cause of a failure; None if it was judged good.
         phase: the phase in which it ended; `transfer` when all went well.
-        phases: seconds of each completed phase, in the order of time; the others are absent.
+        phases: seconds of each completed phase, in the order of time.
         http_status_code: the response's code, if there was a response.
         flow_status: the flow status in the response; `UNKNOWN` if it does not look like a status.
         error_codes: known OAuth and PingOne error codes in the response, `OTHER` for the rest.
@@ -174,7 +159,6 @@ class Outcome:
     """A finished probe.
 
     Args:
-        target: the target's name.
         reason: why it ended as it did.
         fault: which side is at fault; one of `FAULTS[reason]`.
         step: the step it ended in.
@@ -267,50 +251,46 @@ class Observer(Protocol):
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """Return the public JSON shape of an outcome. What is unknown is absent."""
-    facts = {
-        "target": outcome.target,
-        "journey": outcome.journey.value,
-        "success": outcome.success,
-        "reason": outcome.reason.value,
-        "fault": outcome.fault.value,
-        "step": outcome.step,
-        "phase": outcome.phase.value,
-        "started_at": rfc3339(outcome.started_at),
-        "duration_seconds": round(outcome.duration, 6),
-        "stalled": outcome.stalled or None,
-        "transaction_id": outcome.transaction_id,
-        "steps": [_step_as_json(step) for step in outcome.steps],
-    }
-    return _known(facts)
+    return _known(
+        target=outcome.target,
+        journey=outcome.journey.value,
+        success=outcome.success,
+        reason=outcome.reason.value,
+        fault=outcome.fault.value,
+        step=outcome.step,
+        phase=outcome.phase.value,
+        started_at=rfc3339(outcome.started_at),
+        duration_seconds=round(outcome.duration, 6),
+        stalled=outcome.stalled or None,
+        transaction_id=outcome.transaction_id,
+        steps=[_step_as_json(step) for step in outcome.steps],
+    )
 
 
 def _step_as_json(step: StepRecord) -> dict[str, Any]:
-    facts = {
-        "step": step.step,
-        "reason": step.reason.value,
-        "detail": step.detail,
-        "host": step.host,
-        "phases": {phase.value: round(seconds, 6) for phase, seconds in step.phases.items()},
-        "http_status_code": step.http_status_code,
-        "flow_status": step.flow_status,
-        "error_codes": list(step.error_codes) or None,
-        "checks": dict(step.checks) or None,
-        "correlation_id": step.correlation_id,
-        "address": step.address,
-        "addresses_tried": list(step.addresses_tried) or None,
-        "tls": None if step.tls is None else _tls_as_json(step.tls),
-    }
-    return _known(facts)
+    return _known(
+        step=step.step,
+        reason=step.reason.value,
+        detail=step.detail,
+        host=step.host,
+        phases={phase.value: round(seconds, 6) for phase, seconds in step.phases.items()},
+        http_status_code=step.http_status_code,
+        flow_status=step.flow_status,
+        error_codes=list(step.error_codes) or None,
+        checks=dict(step.checks) or None,
+        correlation_id=step.correlation_id,
+        address=step.address,
+        addresses_tried=list(step.addresses_tried) or None,
+        tls=None if step.tls is None else _tls_as_json(step.tls),
+    )
 
 
 def _tls_as_json(tls: TlsFacts) -> dict[str, Any]:
-    not_after = None if tls.not_after is None else rfc3339(tls.not_after)
-    chain_not_after = None if tls.chain_not_after is None else rfc3339(tls.chain_not_after)
-    facts = {"version": tls.version, "cipher": tls.cipher, "not_after": not_after}
-    return _known(facts | {"chain_not_after": chain_not_after})
+    ends = _known(not_after=tls.not_after, chain_not_after=tls.chain_not_after)
+    return _known(version=tls.version, cipher=tls.cipher) | {name: rfc3339(at) for name, at in ends.items()}
 
 
-def _known(facts: dict[str, Any]) -> dict[str, Any]:
+def _known(**facts: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON
     return {name: value for name, value in facts.items() if value is not None}
 
 

@@ -39,6 +39,15 @@ class RefusedCertificate(NamedTuple):
     names: tuple[str, ...] = ()
 
 
+def unverified_context() -> ssl.SSLContext:
+    """Return one that verifies nothing; it reads no authorities of the system, which takes some 20 ms."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 def tls_facts(session: ssl.SSLObject) -> TlsFacts:
     """Return what the handshake agreed on. OpenSSL forgets it with the first alert."""
     cipher, leaf = session.cipher(), session.getpeercert() or {}  # empty if nothing was verified
@@ -80,13 +89,9 @@ def refused_certificate(session: ssl.SSLObject) -> RefusedCertificate:
         begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         found = RefusedCertificate(replace(found.facts, not_after=ends.timestamp()), begins, ends)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (
-        ValueError,
-        x509.InvalidVersion,
-        x509.ExtensionNotFound,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-    ):
+    except (ValueError, x509.InvalidVersion):
+        return found
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return found
     addresses = map(str, names.get_values_for_type(x509.IPAddress))
     return found._replace(names=(*names.get_values_for_type(x509.DNSName), *addresses))
@@ -101,11 +106,7 @@ class CertificateFetcher:
 
     def __init__(self) -> None:
         self._fetched: dict[str, tuple[float, Refusal, RefusedCertificate | None]] = {}
-        # Without the system's authorities, which verify nothing here: reading them takes some 20 ms.
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._context.check_hostname = False
-        self._context.verify_mode = ssl.CERT_NONE
-        self._context.set_alpn_protocols(["http/1.1"])
+        self._context = unverified_context()
 
     def forget(self, target: str) -> None:
         """Forget a target that is no longer probed."""

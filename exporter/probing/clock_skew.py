@@ -1,12 +1,8 @@
 """The provider's clock against ours, and the times that HTTP headers give. No I/O.
 
 A timestamp was made somewhere between the start of the request and the end of the response's head, and is no
-more exact than its resolution. So, for a timestamp t of resolution r, sent at a and received at b:
-
-    skew   t + r/2 - (a + b)/2
-    error  (b - a)/2 + r/2
-
-Of several timestamps the one with the smallest error is used: createdAt has milliseconds, `Date` seconds.
+more exact than its resolution. Of several timestamps the one with the smallest error is used: createdAt has
+milliseconds, `Date` seconds.
 """
 
 from __future__ import annotations
@@ -54,7 +50,7 @@ def clock_skew(timestamps: Iterable[Timestamp | None], *, sent: float, received:
 
 def date_timestamp(date: str | None) -> Timestamp | None:
     """Return a `Date` header as a timestamp, if it has seconds."""
-    at = None if date is None or _HAS_SECONDS.search(date) is None else http_date(date)
+    at = http_date(date) if _HAS_SECONDS.search(date or "") else None
     return None if at is None else Timestamp(at, _DATE_RESOLUTION_SECONDS)
 
 
@@ -97,13 +93,10 @@ def retry_after_seconds(value: str | None, *, date: str | None, now: float) -> f
 
     Args:
         value: the `Retry-After` header.
-        date: the response's `Date` header. A date is relative to the clock of the server that wrote it, so it
-            is measured from this, and from our own clock only if there is none.
-        now: our wall clock, seconds since the epoch.
+        date: the response's `Date` header: the clock that a date in `value` was written by.
+        now: our wall clock, seconds since the epoch; counts if there is no `Date`.
     """
-    if value is None:
-        return None
-    value = value.strip()
+    value = (value or "").strip()
     if _DELAY_SECONDS.fullmatch(value):
         return min(float(value), MAX_RETRY_AFTER_SECONDS)
     until = http_date(value)

@@ -1,7 +1,7 @@
 """Check the fields of a healthy flow. No I/O.
 
-A failed check never fails a probe: every field is optional in the vendor's own types, and a sign-on may
-work without it. It shows that the contract which clients rely on has changed.
+A failed check never fails a probe: every field is optional in the vendor's own types. It shows that the
+contract which clients rely on has changed.
 
     id                 the flow's id is a UUID
     environment        the flow names its environment, and it is the source

@@ -71,8 +71,8 @@ class CookieJar:
 
     def values(self) -> tuple[str, ...]:
         """Return all values that may be secret: they must never leave the probe."""
-        values = (cookie.value for cookie in self._cookies.values())
-        return tuple(value for value in values if len(value) >= MIN_SECRET_CHARACTERS)
+        cookies = self._cookies.values()
+        return tuple(cookie.value for cookie in cookies if len(cookie.value) >= MIN_SECRET_CHARACTERS)
 
 
 def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:
@@ -82,10 +82,8 @@ def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:
     name, value = name.strip(), value.strip()
     if not separator or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
         return None
-    attributes: dict[str, str] = {}
-    for part in fields:
-        key, _, written = part.partition("=")
-        attributes[key.strip().lower()] = written.strip()
+    parts = (field.partition("=") for field in fields)
+    attributes = {key.strip().lower(): written.strip() for key, _, written in parts}
     domain = attributes.get("domain", "").removeprefix(".").lower()
     if domain and domain != link.host and not _is_below(link.host, domain):
         return None

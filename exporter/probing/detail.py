@@ -1,7 +1,5 @@
 """The exact cause of a failed step as one sentence, from a closed set of templates. No I/O.
 
-    Detail(Template.ECONNREFUSED, {"address": "203.0.113.7:443"})   ->   connection refused by 203.0.113.7:443
-
 A provider chooses which template applies, but none of the text: every parameter is a number, a member of a
 closed set, or has the checked shape of a host, an address or a date. Anything else becomes `(not shown)`.
 """

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from contextlib import closing
 
 from exporter import __version__
 from exporter.outcome import Phase, TransportStats
+from exporter.probing.certificate import unverified_context
 from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.messages import Request
 from exporter.probing.probe import explains_timeout
@@ -51,10 +51,7 @@ class EgressCheck:
         self._network = Network(Resolver(), TransportStats(), stalls)
         self._proxy_url = proxy_url
         self._family = family
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._tls.check_hostname = False
-        self._tls.verify_mode = ssl.CERT_NONE
-        self._tls.set_alpn_protocols(["http/1.1"])
+        self._tls = unverified_context()
         self._last: Reason | None = None
 
     async def __call__(self) -> bool | None:
@@ -67,10 +64,9 @@ class EgressCheck:
         if exchange.answer is not None:
             self._log_change(Reason.OK)
             return True
-        error = exchange.error or RuntimeError("an exchange without an answer has an error")
-        if is_bug(error):
-            raise error
-        reason, _ = read_failure(error, exchange.phase, proxied=self._proxy_url is not None)
+        if exchange.error is not None and is_bug(exchange.error):
+            raise exchange.error
+        reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxy_url is not None)
         uncertain = exchange.timed_by_loop or exchange.phase is Phase.RESOLVE
         stalls, passes_at = self._network.stalls(deadline.started), deadline.started + TIMEOUT_SECONDS
         stalled = explains_timeout(stalls, deadline=passes_at, timeout=TIMEOUT_SECONDS)

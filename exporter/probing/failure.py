@@ -48,12 +48,12 @@ _TRANSPORT_ERRORS = (OSError, h11.RemoteProtocolError, ResolutionError, BodyErro
 
 
 def read_failure(
-    error: BaseException, phase: Phase, *, proxied: bool = False, unacknowledged: bool = False
+    error: BaseException | None, phase: Phase, *, proxied: bool = False, unacknowledged: bool = False
 ) -> tuple[Reason, Fault]:
     """Return why an exchange failed, and which side is at fault.
 
     Args:
-        error: the exception.
+        error: the exception; without one, and without an answer, it is our bug.
         phase: the phase that the exchange had reached.
         proxied: whether it went through a proxy of ours, to which name and connection then belong.
         unacknowledged: whether the peer's system acknowledged nothing of what was sent last.
@@ -84,7 +84,7 @@ def is_not_yet_valid(error: BaseException | None) -> bool:
     return verify_code(error) == NOT_YET_VALID
 
 
-def is_bug(error: BaseException) -> bool:
+def is_bug(error: BaseException | None) -> bool:
     """Return True if an exchange cannot fail like this but for a bug of ours."""
     if isinstance(error, OwnDelayError) or own_shortage(error) is not None:
         return False
@@ -102,7 +102,7 @@ def own_shortage(error: BaseException | None) -> str | None:
     return None
 
 
-def _reason(error: BaseException, phase: Phase) -> Reason:
+def _reason(error: BaseException | None, phase: Phase) -> Reason:
     if isinstance(error, DeadlineError):
         return Reason.TIMEOUT
     if own_shortage(error) is not None or not isinstance(error, _TRANSPORT_ERRORS):

@@ -47,7 +47,6 @@ def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdic
     if answer is not None and answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         # The head alone is enough: it also has Retry-After, and further probes would make it worse.
         return step.judge(answer)
-    error = error or RuntimeError("an exchange without an answer has an error")
     if isinstance(error, OwnDelayError):
         return STALLED  # not a bug: this machine is overloaded
     if (

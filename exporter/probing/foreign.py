@@ -1,12 +1,9 @@
 """Judges of identity providers that are not PingOne (`SOURCE_KIND=oidc`). No I/O.
 
-`prompt=none` (OpenID Connect Core, 3.1.2.1): without a session a conforming provider redirects to the
-registered redirect URI with `login_required` or the like. That shows that client and redirect URI are
-accepted, without a page to judge. The redirect is never followed.
-
-    Keycloak, oidc-provider     302, 303 with `error=login_required` and the state
-    Google, Auth0, Azure B2C    likewise, or `interaction_required`, `consent_required`
-    Entra ID                    an error of client or redirect URI is a page with status 200
+`prompt_none` (OpenID Connect Core, 3.1.2.1): without a session a conforming provider redirects to the
+registered redirect URI with `login_required` (Keycloak, oidc-provider), or also `interaction_required` or
+`consent_required` (Google, Auth0, Azure B2C). That shows that client and redirect URI are accepted. Entra ID
+shows an error of these on a page with status 200. The redirect is never followed.
 
 `login_page`: redirects within the provider's hosts are followed as a browser does, to a page with a login
 form. An error comes back to the redirect URI in a query, a fragment, a form that posts itself, or inside a
@@ -22,12 +19,12 @@ from http import HTTPStatus
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import PROVIDER_FAILED, codes_in_document, codes_in_location, parse_object
 from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to, wrong_state
-from exporter.probing.id_token import decoded_member
 from exporter.probing.initiate import ProviderRequest
 from exporter.probing.judge import judge_json
 from exporter.probing.links import Link, is_safe_scheme, parse_link, with_parameter
 from exporter.probing.login_page import Page, read_page
 from exporter.probing.messages import Answer, Verdict
+from exporter.probing.signing_keys import decoded_member
 from exporter.reasons import Fault, Reason
 
 MAX_REDIRECTS = 5

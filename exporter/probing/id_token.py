@@ -1,12 +1,10 @@
-"""Signing keys and ID tokens (OpenID Connect Core, 3.1.3.7). No I/O.
+"""The judge of ID tokens (OpenID Connect Core, 3.1.3.7). No I/O.
 
 joserfc, which verifies the signature, is imported when the first token arrives: most targets have none.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,17 +16,9 @@ from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import codes_in_document
 from exporter.probing.judge import judge_json
 from exporter.probing.messages import Answer, Verdict
+from exporter.probing.signing_keys import ALGORITHMS, KEY_MEMBERS
 from exporter.reasons import Fault, Reason
 
-ALGORITHMS: Mapping[str, frozenset[str]] = {
-    "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
-    "EC": frozenset({"ES256", "ES384", "ES512"}),
-    "OKP": frozenset({"EdDSA", "Ed25519"}),
-}
-"""Signature algorithms by key type; none that a shared secret could sign with."""
-
-MIN_RSA_BITS = 2048
-MAX_KEYS = 100
 MAX_TOKEN_CHARACTERS = 64 * 1024
 DATE_LEEWAY_SECONDS = 5.0
 """A token may be a little younger than the provider's `Date`, which has a resolution of one second."""
@@ -38,10 +28,6 @@ CLOCK_LEEWAY_SECONDS = 60.0
 
 MAX_TIMESTAMP = 1e15
 """Integers of JSON may be too large to calculate with."""
-
-_CURVES = {"EC": ("P-256", "P-384", "P-521"), "OKP": ("Ed25519",)}
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-KEY_MEMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,64 +45,6 @@ class TokenExpectation:
     client_id: str
     nonce: str = field(repr=False)
     keys: tuple[Mapping[str, Any], ...] = field(repr=False)
-
-
-def judge_keys(answer: Answer) -> Verdict:
-    """Judge the destination's key set; good if it has a usable signing key."""
-    verdict = judge_json(answer)
-    if verdict.reason is not Reason.OK or usable_keys(verdict.flow):
-        return verdict
-    keys = verdict.flow.get("keys")
-    return no_keys(keys if isinstance(keys, list) else (), error_codes=codes_in_document(verdict.flow))
-
-
-def no_keys(
-    published: Sequence[object], cause: Template = Template.NO_USABLE_KEY, error_codes: tuple[str, ...] = ()
-) -> Verdict:
-    """Return the verdict on a key set that no signature can be verified with."""
-    detail = Detail(cause if published else Template.NO_KEYS, {"count": len(published)})
-    return Verdict(Reason.KEYS_INVALID, Fault.PROVIDER, error_codes=error_codes, detail=detail)
-
-
-def usable_keys(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """Return the public keys of a key set that may verify a signature (RFC 7517)."""
-    keys = document.get("keys")
-    found = keys[:MAX_KEYS] if isinstance(keys, list) else []
-    # Some providers write members that a key does not have as null.
-    objects = [key for key in found if isinstance(key, dict)]
-    given = [{name: value for name, value in key.items() if value is not None} for key in objects]
-    return tuple(filter(_is_usable, given))
-
-
-def has_private_member(key: Mapping[str, Any]) -> bool:
-    """Return True for a key with a member that only its owner may know."""
-    return any(key.get(name) is not None for name in _PRIVATE_MEMBERS)
-
-
-def _is_usable(key: Mapping[str, Any]) -> bool:
-    kind, algorithm, operations = key.get("kty"), key.get("alg"), key.get("key_ops", ["verify"])
-    if not isinstance(kind, str) or kind not in ALGORITHMS or has_private_member(key):
-        return False
-    numbers = [decoded_member(key.get(name)) for name in KEY_MEMBERS[kind]]
-    is_long = int.from_bytes(numbers[0] or b"").bit_length() >= MIN_RSA_BITS
-    return (
-        all(numbers)
-        and (is_long if kind == "RSA" else key.get("crv") in _CURVES[kind])
-        and key.get("use", "sig") == "sig"
-        and isinstance(key.get("kid", ""), str)
-        and (isinstance(operations, list) and "verify" in operations)
-        and (algorithm is None or (isinstance(algorithm, str) and algorithm in ALGORITHMS[kind]))
-    )
-
-
-def decoded_member(value: object) -> bytes | None:
-    """Return the bytes of a base64url value, None for anything else."""
-    if not isinstance(value, str) or not value.isascii():
-        return None
-    try:
-        return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
-        return None
 
 
 def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:

@@ -14,6 +14,7 @@ It counts per user (source, environment, user name), for all targets together.
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from dataclasses import dataclass
 from enum import Enum
@@ -22,7 +23,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from exporter.probing.messages import Verdict
-from exporter.reasons import Fault, Reason
+from exporter.reasons import Reason
 from exporter.target import Journey, SyntheticUser, Target
 
 MIN_SUSPENSION_SECONDS = 3600.0
@@ -33,7 +34,6 @@ MAX_USERS = 10_000
 
 UserKey: TypeAlias = tuple[str, str, str]
 """Source, environment and user name."""
-
 
 _NOT_OF_THE_ACCOUNT = frozenset({Reason.RATE_LIMITED, Reason.PROXY, Reason.INTERNAL})
 
@@ -55,15 +55,13 @@ class _Credentials:
     """What is known of one user with one password.
 
     Args:
-        reason: that suspended it; None if it is not suspended.
-        fault: likewise.
+        suspension: reason and fault that suspended it; None if it is not suspended.
         retry_at: when the next attempt is allowed.
         unanswered: requests in a row that got no answer.
         reload_granted: whether a reload since it was suspended allows an attempt.
     """
 
-    reason: Reason | None = None
-    fault: Fault = Fault.ACCOUNT
+    suspension: Verdict | None = None
     retry_at: float = 0.0
     unanswered: int = 0
     reload_granted: bool = False
@@ -92,7 +90,7 @@ class SignOnGuard:
             ValueError: if the target has no user.
         """
         user, known = user_key(target), self._credentials(target)
-        if known.reason is not None:
+        if known.suspension is not None:
             # A reload counts once, and for what was suspended before it: not for a rejection that follows.
             granted, known.reload_granted = known.reload_granted, False
             if now < known.retry_at and not (granted and self._use_reload(user, now)):
@@ -114,10 +112,10 @@ class SignOnGuard:
         """
         known = self._credentials(target)
         if verdict.flow_status == "COMPLETED" and verdict.reason in _SIGNED_ON:
-            known.reason, known.unanswered = None, 0
+            known.suspension, known.unanswered = None, 0
         elif code is None:
             known.unanswered += sent
-            if known.unanswered >= MAX_UNANSWERED and known.reason is None:
+            if known.unanswered >= MAX_UNANSWERED and known.suspension is None:
                 self._suspend(known, verdict, now)
         elif code >= HTTPStatus.INTERNAL_SERVER_ERROR or verdict.reason in _NOT_OF_THE_ACCOUNT:
             known.unanswered = 0
@@ -127,7 +125,7 @@ class SignOnGuard:
     def reload_requested(self) -> None:
         """Allow each suspended user one attempt, since an operator asked for a reload."""
         for known in self._known.values():
-            known.reload_granted = known.reason is not None
+            known.reload_granted = known.suspension is not None
 
     def suspended(self, target: Target) -> Reason | None:
         """Return the reason that suspended the user of a target; None if it is not suspended."""
@@ -139,15 +137,14 @@ class SignOnGuard:
         if target.user is None:
             return None
         known = self._known.get((user_key(target), self._digest(target.user)))
-        return None if known is None or known.reason is None else Verdict(known.reason, known.fault)
+        return None if known is None else known.suspension
 
     def _suspend(self, known: _Credentials, verdict: Verdict, now: float) -> None:
-        known.reason, known.fault = verdict.reason, verdict.fault
+        known.suspension = Verdict(verdict.reason, verdict.fault)
         known.retry_at = now + max(MIN_SUSPENSION_SECONDS, verdict.seconds_until_unlock or 0.0)
 
     def _use_reload(self, user: UserKey, now: float) -> bool:
-        used_at = self._reload_used_at.get(user)
-        if used_at is not None and now < used_at + MIN_RELOAD_ATTEMPT_SECONDS:
+        if now < self._reload_used_at.get(user, -math.inf) + MIN_RELOAD_ATTEMPT_SECONDS:
             return False
         self._reload_used_at[user] = now
         return True

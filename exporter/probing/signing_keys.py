@@ -1,4 +1,4 @@
-"""The judge of a provider's signing keys (RFC 7517, RFC 7518). No I/O.
+"""Judges of signing keys (RFC 7517, RFC 7518). No I/O.
 
 cryptography is imported when the first key with a certificate arrives.
 """
@@ -12,25 +12,87 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from exporter.outcome import DiscoveryFacts
-from exporter.probing.detail import Template
-from exporter.probing.id_token import (
-    ALGORITHMS,
-    KEY_MEMBERS,
-    MAX_KEYS,
-    MIN_RSA_BITS,
-    decoded_member,
-    has_private_member,
-    no_keys,
-    usable_keys,
-)
+from exporter.probing.detail import Detail, Template
+from exporter.probing.errors import codes_in_document
 from exporter.probing.judge import judge_json
 from exporter.probing.messages import Answer, Verdict
 from exporter.probing.metadata import hash_48_bits
 from exporter.reasons import Fault, Reason
 
+ALGORITHMS: Mapping[str, frozenset[str]] = {
+    "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
+    "EC": frozenset({"ES256", "ES384", "ES512"}),
+    "OKP": frozenset({"EdDSA", "Ed25519"}),
+}
+"""Signature algorithms by key type; none that a shared secret could sign with."""
+
+KEY_MEMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
+MIN_RSA_BITS = 2048
+MAX_KEYS = 100
+
 _CURVES = {"P-256": ("secp256r1", "ES256"), "P-384": ("secp384r1", "ES384"), "P-521": ("secp521r1", "ES512")}
 """OpenSSL's name of each curve, and the algorithm that signs with it (RFC 7518, section 3.4)."""
+_KNOWN_CURVES = {"EC": tuple(_CURVES), "OKP": ("Ed25519",)}
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _SECRET_KEY_TYPES = ("RSA", "EC", "OKP", "oct")
+
+
+def judge_keys(answer: Answer) -> Verdict:
+    """Judge the destination's key set; good if it has a usable signing key."""
+    verdict = judge_json(answer)
+    if verdict.reason is not Reason.OK or usable_keys(verdict.flow):
+        return verdict
+    keys = verdict.flow.get("keys")
+    return _no_keys(keys if isinstance(keys, list) else (), error_codes=codes_in_document(verdict.flow))
+
+
+def _no_keys(
+    published: Sequence[object], cause: Template = Template.NO_USABLE_KEY, error_codes: tuple[str, ...] = ()
+) -> Verdict:
+    """Return the verdict on a key set that no signature can be verified with."""
+    detail = Detail(cause if published else Template.NO_KEYS, {"count": len(published)})
+    return Verdict(Reason.KEYS_INVALID, Fault.PROVIDER, error_codes=error_codes, detail=detail)
+
+
+def usable_keys(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return the public keys of a key set that may verify a signature (RFC 7517)."""
+    keys = document.get("keys")
+    found = keys[:MAX_KEYS] if isinstance(keys, list) else []
+    # Some providers write members that a key does not have as null.
+    objects = [key for key in found if isinstance(key, dict)]
+    given = [{name: value for name, value in key.items() if value is not None} for key in objects]
+    return tuple(filter(_is_usable, given))
+
+
+def _has_private_member(key: Mapping[str, Any]) -> bool:
+    """Return True for a key with a member that only its owner may know."""
+    return any(key.get(name) is not None for name in _PRIVATE_MEMBERS)
+
+
+def _is_usable(key: Mapping[str, Any]) -> bool:
+    kind, algorithm, operations = key.get("kty"), key.get("alg"), key.get("key_ops", ["verify"])
+    if not isinstance(kind, str) or kind not in ALGORITHMS or _has_private_member(key):
+        return False
+    numbers = [decoded_member(key.get(name)) for name in KEY_MEMBERS[kind]]
+    is_long = int.from_bytes(numbers[0] or b"").bit_length() >= MIN_RSA_BITS
+    return (
+        all(numbers)
+        and (is_long if kind == "RSA" else key.get("crv") in _KNOWN_CURVES[kind])
+        and key.get("use", "sig") == "sig"
+        and isinstance(key.get("kid", ""), str)
+        and (isinstance(operations, list) and "verify" in operations)
+        and (algorithm is None or (isinstance(algorithm, str) and algorithm in ALGORITHMS[kind]))
+    )
+
+
+def decoded_member(value: object) -> bytes | None:
+    """Return the bytes of a base64url value, None for anything else."""
+    if not isinstance(value, str) or not value.isascii():
+        return None
+    try:
+        return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        return None
 
 
 def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_hash: int) -> Verdict:
@@ -42,11 +104,11 @@ def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_h
     published = [key for key in found if isinstance(key, dict)] if isinstance(found, list) else []
     keys = [key for key in usable_keys(verdict.flow) if _algorithms_of(key) & algorithms]
     if len(published) > MAX_KEYS:
-        return no_keys(published, Template.TOO_MANY_KEYS)
+        return _no_keys(published, Template.TOO_MANY_KEYS)
     if any(map(_is_dangerous, published)):
-        return no_keys(published, Template.DANGEROUS_KEY)
+        return _no_keys(published, Template.DANGEROUS_KEY)
     if not keys:
-        return no_keys(published)
+        return _no_keys(published)
     certificates = [_certificate_of(key) for key in keys]
     expiries = [found.not_after for found in certificates if found and found.not_after is not None]
     identities = sorted(
@@ -104,7 +166,7 @@ def _algorithms_of(key: Mapping[str, Any]) -> frozenset[str]:
 def _is_dangerous(key: Mapping[str, Any]) -> bool:
     """Return True for a key that is secret, or that signs and is too short."""
     kind = key.get("kty")
-    if kind in _SECRET_KEY_TYPES and has_private_member(key):
+    if kind in _SECRET_KEY_TYPES and _has_private_member(key):
         return True
     signs = kind == "RSA" and key.get("use") in (None, "sig")
     modulus = decoded_member(key.get("n")) if signs else None

@@ -131,8 +131,8 @@ class StatusPage:
     def _judge(self, exchange: Exchange) -> tuple[Reason, str, StatusPageReport | None]:
         """Return why the request ended as it did, what the operator should correct, and the summary."""
         if exchange.error is not None or exchange.answer is None:
-            error = exchange.error or RuntimeError("an exchange without an answer has an error")
-            return read_failure(error, exchange.phase, proxied=self._proxy_url is not None)[0], "", None
+            proxied = self._proxy_url is not None
+            return read_failure(exchange.error, exchange.phase, proxied=proxied)[0], "", None
         code, verdict = exchange.answer.status_code, judge_json(exchange.answer)
         if verdict.reason is Reason.OK:
             summary = read_summary(verdict.flow, page=self._page, components=self._components)
@@ -198,13 +198,13 @@ def _open(listed: object, *times: str) -> Iterator[tuple[Mapping[str, Any], floa
     """Yield the incidents or maintenances that are not over, each with the first of the times that it has."""
     for each in listed[:MAX_INCIDENTS] if isinstance(listed, list) else ():
         if isinstance(each, dict) and each.get("status") not in _OVER:
-            found = (_time(each, name) for name in times)
-            yield each, next((time for time in found if time is not None), None)
+            yield each, _time(each, *times)
 
 
-def _time(document: Mapping[str, Any], name: str) -> float | None:
-    written = parse_timestamp(document.get(name))
-    return None if written is None else written.at
+def _time(document: Mapping[str, Any], *names: str) -> float | None:
+    """Return the first of the times that is there."""
+    written = filter(None, map(parse_timestamp, map(document.get, names)))
+    return next((time.at for time in written), None)
 
 
 def _one_of(value: object, known: Sequence[str]) -> str:

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from exporter.probing.id_token import TokenExpectation, judge_keys, judge_token, usable_keys, verified_claims
+from exporter.probing.id_token import TokenExpectation, judge_token, verified_claims
 from exporter.probing.messages import Answer
+from exporter.probing.signing_keys import judge_keys, usable_keys
 from exporter.reasons import Fault, Reason
 
 NOW = 1_800_000_000.0

@@ -1,11 +1,8 @@
 """The journey `authorize`: the one request of PingOne's external sign-on workflow.
 
-    GET {source}/as/authorize?response_type=code&redirect_uri=…&scope=openid&client_id=…
-        &nonce=…&state=…&response_mode=pi.flow
-
 PingOne Platform API, workflow "external identity provider sign-on", step 3: *Send external authorization
-request to the IdP*. No body, no authorization, no cookie. `response_mode=pi.flow` asks for the flow resource
-as JSON instead of a redirect to the sign-on page.
+request to the IdP*. `response_mode=pi.flow` asks for the flow resource as JSON instead of a redirect to the
+sign-on page.
 """
 
 from __future__ import annotations

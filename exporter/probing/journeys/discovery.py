@@ -1,8 +1,5 @@
 """The journey `discovery`: the metadata of the source's issuer, and its signing keys.
 
-    metadata    GET {issuer}/.well-known/openid-configuration
-    jwks        GET its jwks_uri
-
 OpenID Connect Discovery 1.0, section 4; RFC 7517. Neither request has a body, a cookie or a secret.
 """
 

@@ -1,19 +1,6 @@
 """The journey `federation`: the whole sign-on, across both environments.
 
-PingOne Platform API, workflow "external identity provider sign-on". D is the destination, S the source:
-
-    destination_authorize   D begins a sign-on and offers the identity provider
-    destination_lookup      identifier first: D is given a user name to choose the provider by
-    initiate                D redirects to S's authorize URL
-    source_authorize        S begins a sign-on
-    sign_on                 S checks user name and password
-    source_resume           S returns a code for D
-    callback                D redeems that code and validates S's ID token
-    destination_flow        D has completed its flow
-    destination_resume      D returns a code for its application
-    destination_keys        D's signing keys
-    token                   D redeems the code for an ID token, which must verify
-
+PingOne Platform API, workflow "external identity provider sign-on". Its steps are `Journey.FEDERATION.steps`.
 It goes as far as the settings allow (`Target.last_step`). Every URL is built from the settings, or is checked
 by `exporter.probing.links` before it becomes a request.
 """
@@ -29,12 +16,13 @@ from urllib.parse import quote_plus, urlencode
 
 from exporter.outcome import DAVINCI
 from exporter.probing import federation_judge, foreign
-from exporter.probing.id_token import TokenExpectation, judge_keys, judge_token, usable_keys
+from exporter.probing.id_token import TokenExpectation, judge_token
 from exporter.probing.initiate import ProviderRequest, is_link_only, judge_initiate, read_request
 from exporter.probing.journeys.authorize import SDK_HEADERS, encode, s256
 from exporter.probing.judge import judge
 from exporter.probing.links import Endpoints, endpoints, parse_link, with_parameter
 from exporter.probing.messages import Expectation, Judge, Request, Step, Steps, Verdict
+from exporter.probing.signing_keys import judge_keys, usable_keys
 from exporter.target import ClientAuth, DestinationApplication, ProviderKind, ReadyBy, SyntheticUser, Target
 
 MAX_FLOW_BYTES = 2 * 1024 * 1024
@@ -71,6 +59,7 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     source = endpoints(target.source_url or "", target.source_environment_id or "")
     code = yield from _sign_on(target.user, source, destination, request, flow)
     callback = _callback_url(request, code)
+    # The destination redeems the code, which it does once, and validates the source's ID token.
     spent = Request("GET", callback, repeatable=False)
     returned = yield Step("callback", spent, partial(federation_judge.judge_callback, url=callback))
     code = yield from _complete(destination, dict(returned.parameters)["flowId"], state, application)
@@ -120,6 +109,7 @@ def _begin(
     )
     if username is None:
         return flow
+    # Identifier first: the destination chooses the provider by a user name.
     named = _action(destination, flow, "user.lookup", {"username": username})
     return (yield Step("destination_lookup", named, offers, secrets=(username,)))
 
