@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from exporter.reasons import FAULTS, WHO_ACTS, Fault, Reason, reason_text
+from exporter.reasons import FAULTS, Fault, Reason, reason_text
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -222,7 +222,7 @@ def _lines() -> Iterator[str]:
                 impact, check = ADVICE[reason, fault]
                 yield f"| `{reason}` | {fault} | {reason_text(reason, fault)} | {impact} | {check} |\n"
     yield "\n**Whom to call**\n\n| fault | who acts |\n|---|---|\n"
-    for fault, who in WHO_ACTS.items():
-        if who:
-            yield f"| {fault} | {who} |\n"
+    for fault in Fault:
+        if fault.who_acts:
+            yield f"| {fault} | {fault.who_acts} |\n"
     yield "\n"

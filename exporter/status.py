@@ -5,7 +5,7 @@ All times are seconds since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -25,6 +25,13 @@ RECENT_PROBES = 10
 
 Point: TypeAlias = tuple[float | None, str]
 """A probe in a sparkline: its duration in seconds, None if the exporter stalled meanwhile, and its fault."""
+
+
+def count_results(points: Iterable[Point]) -> tuple[int, int]:
+    """Return how many probes failed and succeeded; inconclusive ones are neither."""
+    faults = [Fault(fault) for _, fault in points]
+    successes = faults.count(Fault.NONE)
+    return sum(fault.is_conclusive for fault in faults) - successes, successes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +89,8 @@ class TargetStatus:
 
     @property
     def recent_results(self) -> tuple[int, int]:
-        """Failures and successes among the last ten probes; inconclusive ones are neither."""
-        faults = [Fault(fault) for _, fault in self.points[-RECENT_PROBES:]]
-        successes = faults.count(Fault.NONE)
-        return sum(fault.is_conclusive for fault in faults) - successes, successes
+        """Failures and successes among the last ten probes."""
+        return count_results(self.points[-RECENT_PROBES:])
 
     @property
     def unstable(self) -> bool:
@@ -105,13 +110,7 @@ class TargetStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetHistory:
-    """The recent probes of one target and journey.
-
-    Args:
-        status: its current status.
-        recent: the last outcomes, newest first.
-        failures: the last failed outcomes, newest first; kept longer than `recent`.
-    """
+    """The last outcomes of one target and journey, newest first; failed ones are kept longer."""
 
     status: TargetStatus
     recent: tuple[Outcome, ...]
@@ -120,12 +119,7 @@ class TargetHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressStatus:
-    """The result of the exporter's own egress check.
-
-    Args:
-        up: whether the last check got a response.
-        since: when that last changed.
-    """
+    """Whether the exporter's own last egress check got a response, and when that last changed."""
 
     up: bool
     since: float
@@ -144,46 +138,33 @@ MAINTENANCE_STATES = ("scheduled", "in_progress", "verifying", UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class StatusComponent:
-    """A component of the vendor's status page.
-
-    Args:
-        name: as the settings name it.
-        status: one of `COMPONENT_STATUSES`.
-        since: when that status began, by the page; None if unknown.
-    """
+    """A component of the vendor's status page; `since` is by the page, None if unknown."""
 
     name: str
+    """As the settings name it."""
     status: str
+    """One of `COMPONENT_STATUSES`."""
     since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StatusIncident:
-    """An open incident of the vendor's status page.
-
-    Args:
-        name: the page's own text: untrusted, at most 200 characters.
-        impact: one of `INCIDENT_IMPACTS`.
-        since: when it began, by the page; None if unknown.
-    """
+    """An open incident of the vendor's status page; `since` is by the page, None if unknown."""
 
     name: str
+    """The page's own text: untrusted, at most 200 characters."""
     impact: str
+    """One of `INCIDENT_IMPACTS`."""
     since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StatusMaintenance:
-    """A maintenance on the vendor's status page that is not over.
-
-    Args:
-        name: the page's own text: untrusted, at most 200 characters.
-        state: one of `MAINTENANCE_STATES`.
-        since: when it began or begins, by the page; None if unknown.
-    """
+    """A maintenance on the vendor's status page that is not over; `name` as above; `since` may be to come."""
 
     name: str
     state: str
+    """One of `MAINTENANCE_STATES`."""
     since: float | None = None
 
 

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.outcome import Outcome, rfc3339
-from exporter.reasons import FAULT_COLORS
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ def _cells(tally: _Tally) -> dict[str, Text]:
     last = tally.last
     if last is None:
         return {"reason": Text("not probed yet", style="dim")}
-    color = FAULT_COLORS[last.fault]
+    color = last.fault.color
     status = next((step.flow_status for step in reversed(last.steps) if step.flow_status), "")
     return {
         "reason": Text(last.reason.value, style=color),

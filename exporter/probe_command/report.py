@@ -25,10 +25,11 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.destinations import Plan
+from exporter.durations import format_latency
 from exporter.files import printable
 from exporter.outcome import Outcome, Phase, StepRecord, as_json, rfc3339
 from exporter.probing import Listing
-from exporter.reasons import FAULT_COLORS, WHO_ACTS, reason_text
+from exporter.reasons import reason_text
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
@@ -189,8 +190,8 @@ def _cells(run: ProbeRun) -> dict[str, str]:
         "step": outcome.step if outcome is not None and run.journey is Journey.FEDERATION else "",
         "status": (step and step.flow_status) or "",
         "code": str(step.http_status_code) if step and step.http_status_code is not None else "",
-        **{phase.value: _seconds(_total(outcome, phase)) if outcome and timed else "" for phase in Phase},
-        "total": _seconds(outcome.duration) if outcome is not None and timed else "",
+        **{phase.value: _total(outcome, phase) if outcome and timed else "" for phase in Phase},
+        "total": format_latency(outcome.duration) if outcome is not None and timed else "",
         "address": (step and step.address) or "",
     }
 
@@ -224,7 +225,7 @@ def _details(run: ProbeRun) -> Iterator[Text]:
         "detail": outcome.detail,
         "reason": outcome.reason.value,
         "fault": outcome.fault.value,
-        "who acts": WHO_ACTS[outcome.fault],
+        "who acts": outcome.fault.who_acts,
         "step": outcome.step,
         "side": outcome.side.value if multi else None,
         "phase": outcome.phase.value,
@@ -247,18 +248,20 @@ def _details(run: ProbeRun) -> Iterator[Text]:
 
 def _timed_steps(outcome: Outcome) -> str:
     """Return each step with its completed phases in total: where the time went; a few steps per line."""
-    texts = []
-    for step in outcome.steps:
-        seconds = sum(step.phases.values()) if step.phases and not outcome.stalled else None
-        texts.append(f"{step.step} {_seconds(seconds)}".rstrip())
+    texts = [
+        f"{step.step} {format_latency(sum(step.phases.values()))}"
+        if step.phases and not outcome.stalled
+        else step.step
+        for step in outcome.steps
+    ]
     lines = [", ".join(texts[at : at + _STEPS_PER_LINE]) for at in range(0, len(texts), _STEPS_PER_LINE)]
     return f",\n{'':<{_NAME_WIDTH + 2}}".join(lines)
 
 
-def _total(outcome: Outcome, phase: Phase) -> float | None:
-    """Return the seconds of a phase over all steps; None if it never completed."""
+def _total(outcome: Outcome, phase: Phase) -> str:
+    """Return the time of a phase over all steps; empty if it never completed."""
     seconds = [step.phases[phase] for step in outcome.steps if phase in step.phases]
-    return sum(seconds) if seconds else None
+    return format_latency(sum(seconds)) if seconds else ""
 
 
 def _certificate(step: StepRecord, seen_at: float) -> str:
@@ -273,14 +276,4 @@ def _last(outcome: Outcome | None) -> StepRecord | None:
 
 
 def _style(run: ProbeRun) -> str:
-    return "dim" if run.outcome is None else FAULT_COLORS[run.outcome.fault]
-
-
-def _seconds(seconds: float | None) -> str:
-    """Format a duration with about three digits: `0.4 ms`, `98 ms`, `1.23 s`."""
-    if seconds is None:
-        return ""
-    milliseconds = seconds * 1000
-    if milliseconds >= 999.5:  # noqa: PLR2004  would be formatted as 1000
-        return f"{seconds:.2f} s"
-    return f"{milliseconds:.1f} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"  # noqa: PLR2004  as 10.0
+    return "dim" if run.outcome is None else run.outcome.fault.color

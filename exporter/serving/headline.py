@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from exporter.reasons import Fault
 from exporter.serving.health import Health, Row, is_old_failure
-from exporter.serving.texts import FAULT_LABELS, clock
+from exporter.serving.texts import clock
 from exporter.status import EgressStatus, TargetStatus
 
 
@@ -66,7 +66,7 @@ def _trouble(
         text += f", {len(unstable)} unstable"
     cause, hosts = _cause(recent), {row.status.relevant_host for row in recent}
     everywhere = len(failing) == total and len(hosts) > 1
-    if cause == FAULT_LABELS[Fault.NETWORK] and everywhere and not egress_up:
+    if cause == Fault.NETWORK.label and everywhere and not egress_up:
         cause = "the exporter's own network"
     return f"{text}; likely cause: {cause}."
 
@@ -75,8 +75,8 @@ def _cause(rows: Iterable[Row]) -> str:
     """Return the faults of targets, the most frequent first, with their numbers if there are several."""
     faults = Counter(row.fault for row in rows if row.fault is not None)
     if len(faults) == 1:
-        return FAULT_LABELS[next(iter(faults))]
-    return ", ".join(f"{FAULT_LABELS[fault]} ({number})" for fault, number in faults.most_common())
+        return next(iter(faults)).label
+    return ", ".join(f"{fault.label} ({number})" for fault, number in faults.most_common())
 
 
 def _no_trouble(rows: Sequence[Row]) -> str:

@@ -7,11 +7,18 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
+from exporter.durations import format_latency
 from exporter.expiry import Expiring, Expiry
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason
-from exporter.serving.texts import clock, describe_outcome, latency, relative
-from exporter.status import CONFIRMED_FAILURES, MAX_BACKOFF_SECONDS, RECENT_PROBES, TargetStatus
+from exporter.serving.texts import clock, describe_outcome, relative
+from exporter.status import (
+    CONFIRMED_FAILURES,
+    MAX_BACKOFF_SECONDS,
+    RECENT_PROBES,
+    TargetStatus,
+    count_results,
+)
 
 _DAY = 86_400.0
 EXPIRES_SOON_SECONDS = 21 * _DAY
@@ -101,7 +108,7 @@ def likely_fault(status: TargetStatus) -> Fault | None:
     """Return the fault of a failing target, or the most frequent one of an unstable target."""
     if status.failing and status.decisive is not None:
         return status.decisive.fault
-    faults = [Fault(fault) for _, fault in status.points[-RECENT_PROBES:]]
+    faults = (Fault(fault) for _, fault in status.points[-RECENT_PROBES:])
     failed = Counter(fault for fault in faults if fault.is_conclusive and fault is not Fault.NONE)
     return failed.most_common(1)[0][0] if failed else None
 
@@ -133,8 +140,8 @@ def summarize(status: TargetStatus, now: float) -> Summary:
     if status.failing:
         after = f", {status.consecutive} probe{'' if status.consecutive == 1 else 's'}: {why}"
     elif status.slow:
-        objective = latency(status.timing.latency_objective)
-        after += f"; last probe took {latency(last.duration)}, objective {objective}"
+        objective = format_latency(status.timing.latency_objective)
+        after += f"; last probe took {format_latency(last.duration)}, objective {objective}"
     if last is not decisive:
         after += f"; {_pause(last)} since {clock(decisive.ended_at, now)}"
     elif is_stale(status, now):
@@ -225,10 +232,11 @@ def _of_failures(status: TargetStatus, now: float) -> Iterator[Advice]:
     elif current is Health.FAILING:
         left = f"fires after {CONFIRMED_FAILURES} consecutive failures, {in_a_row} so far"
         yield Advice("PingOneFederationDown", left)
-    faults = [Fault(fault) for _, fault in status.points]
-    failures = sum(fault.is_conclusive and fault is not Fault.NONE for fault in faults)
+    failures, _ = count_results(status.points)
     if current is not Health.FAILING and failures > 1:
-        yield Advice("PingOneErrorBudgetBurnFast", f"{failures} of the last {len(faults)} probes failed")
+        yield Advice(
+            "PingOneErrorBudgetBurnFast", f"{failures} of the last {len(status.points)} probes failed"
+        )
     if current is Health.PAUSED or status.backoff_until is not None:
         yield Advice("PingOneRateLimited", "the provider rate-limits the probes")
     if status.slow:

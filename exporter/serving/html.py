@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from exporter.durations import format_duration
+from exporter.durations import format_duration, format_latency
 from exporter.outcome import rfc3339
 from exporter.reasons import Fault
 from exporter.serving import texts
@@ -76,7 +76,7 @@ templates.filters |= {
     "clock": texts.clock,
     "duration": format_duration,
     "last_latency": texts.last_latency,
-    "latency": texts.latency,
+    "latency": format_latency,
     "next_probe": texts.next_probe,
     "ok_share": texts.ok_share,
     "relative": texts.relative,

@@ -12,12 +12,13 @@ from exporter.serving.headline import has_no_network
 from exporter.serving.health import Health, advice, announce, health
 from exporter.serving.html import render
 from exporter.serving.overview import StatusSource, root_path
-from exporter.serving.texts import FAULT_LABELS, clock, describe_outcome, describe_points
+from exporter.serving.texts import clock, describe_outcome, describe_points
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
 from exporter.target import Journey, side_of
 
 BAR_WIDTH = 100
 _MIN_BAR_WIDTH = 0.5
+_LEGEND = tuple(dict.fromkeys((Fault.NONE, Fault.PROVIDER, *Fault)))
 _SEPARATE_AFTER_INTERVALS = 2.5
 """Failures further apart belong to two incidents: the successes between them are no longer kept."""
 
@@ -51,7 +52,7 @@ async def target_page(histories: Sequence[TargetHistory], source: StatusSource) 
         unfinished=unfinished,
         side_of=side_of,
         zip=zip,
-        fault_labels=FAULT_LABELS,
+        legend=_LEGEND,
     )
 
 
@@ -94,7 +95,7 @@ def _likely_cause(status: TargetStatus, now: float, egress: EgressStatus | None)
     if egress is not None and has_no_network([status], egress):
         since = clock(egress.since, now)
         return f"the exporter's own network (its egress check has been failing since {since})"
-    return FAULT_LABELS[status.decisive.fault]
+    return status.decisive.fault.label
 
 
 def step_times(outcome: Outcome) -> list[float]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from exporter.durations import format_latency
 from exporter.expiry import Expiring
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, reason_text
-from exporter.status import Point, TargetStatus
+from exporter.status import Point, TargetStatus, count_results
 from exporter.target import Journey
 
 NO_VALUE = "-"
@@ -22,16 +23,6 @@ EXPIRING: Mapping[Expiring, str] = {
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-FAULT_LABELS: Mapping[Fault, str] = {
-    Fault.NONE: "none",
-    Fault.PROVIDER: "provider",
-    Fault.NETWORK: "network",
-    Fault.CONFIGURATION: "configuration",
-    Fault.QUOTA: "rate limit",
-    Fault.EXPORTER: "the exporter itself",
-    Fault.ACCOUNT: "the test account",
-}
 
 
 def clock(timestamp: float, now: float, *, seconds: bool = False) -> str:
@@ -60,16 +51,9 @@ def span(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
-def latency(seconds: float) -> str:
-    """Format how long something took: `1.2 ms`, `312 ms`, `2.41 s`."""
-    if seconds < 0.01:  # noqa: PLR2004  10 ms
-        return f"{seconds * 1000:.1f} ms"
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
 def latency_range(low: float, high: float) -> str:
     """Format a range of latencies: `2.8-36 ms`, `870 ms-1.20 s`."""
-    first, last = latency(low), latency(high)
+    first, last = format_latency(low), format_latency(high)
     if first == last:
         return first
     value, unit = first.split(" ")
@@ -80,14 +64,11 @@ def describe_points(points: Sequence[Point], interval: float) -> str:
     """Describe the last probes in one line: how many were ok, how fast, how many failed."""
     if not points:
         return "No probes yet"
-    ok = [seconds for seconds, fault in points if fault == Fault.NONE]
-    took = [seconds for seconds in ok if seconds is not None]
-    inconclusive = sum(not Fault(fault).is_conclusive for _, fault in points)
-    parts = [f"{len(ok)} ok ({latency_range(min(took), max(took))})" if took else f"{len(ok)} ok"]
-    if failed := len(points) - len(ok) - inconclusive:
-        parts.append(f"{failed} failed")
-    if inconclusive:
-        parts.append(f"{inconclusive} inconclusive")
+    failed, ok = count_results(points)
+    took = [seconds for seconds, fault in points if fault == Fault.NONE and seconds is not None]
+    parts = [f"{ok} ok ({latency_range(min(took), max(took))})" if took else f"{ok} ok"]
+    counts = {"failed": failed, "inconclusive": len(points) - ok - failed}
+    parts += [f"{number} {kind}" for kind, number in counts.items() if number]
     probes = f"{len(points)} probes" if len(points) > 1 else "probe"
     return f"Last {probes} ({span(len(points) * interval)}): {', '.join(parts)}"
 
@@ -119,9 +100,8 @@ def was_not_sent(outcome: Outcome) -> bool:
 
 def ok_share(points: Sequence[Point]) -> str:
     """Return the share of successes among conclusive probes, rounded down: `98%`; empty without any."""
-    faults = [Fault(fault) for _, fault in points]
-    conclusive = sum(fault.is_conclusive for fault in faults)
-    return f"{100 * faults.count(Fault.NONE) // conclusive}%" if conclusive else ""
+    failed, ok = count_results(points)
+    return f"{100 * ok // (failed + ok)}%" if failed + ok else ""
 
 
 def last_latency(status: TargetStatus) -> str:
@@ -129,7 +109,7 @@ def last_latency(status: TargetStatus) -> str:
     last = status.last
     if last is None or last.stalled or last.fault is Fault.EXPORTER:
         return NO_VALUE
-    return latency(last.duration)
+    return format_latency(last.duration)
 
 
 def next_probe(status: TargetStatus, now: float) -> str:

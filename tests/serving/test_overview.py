@@ -178,7 +178,15 @@ def test_ages_are_rounded_down(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.00006, "0.1 ms"), (0.0021, "2.1 ms"), (0.312, "312 ms"), (0.9994, "999 ms"), (1.0, "1.00 s")],
+    [
+        (0.00006, "0.1 ms"),
+        (0.0021, "2.1 ms"),
+        (0.00996, "10 ms"),
+        (0.312, "312 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.00 s"),
+        (1.0, "1.00 s"),
+    ],
 )
 def test_latencies_are_as_exact_as_it_matters(seconds: float, text: str) -> None:
     assert f" 100% {text} Version" in overview(a_status(a_success(duration=seconds))).text
