@@ -32,7 +32,7 @@ from exporter.serving.health import Health
 from exporter.serving.html import CONTENT_SECURITY_POLICY, icon, render_document, warm_up_templates
 from exporter.serving.negotiation import Format, accepts_gzip, choose_format
 from exporter.serving.overview import Overview, StatusSource
-from exporter.serving.port_security import AuthMiddleware, HeadersMiddleware, PortSecurity
+from exporter.serving.port_security import PortSecurity, with_auth, with_headers
 from exporter.serving.runbooks import runbooks
 from exporter.serving.target_filter import MAX_QUERY_LENGTH
 from exporter.serving.target_page import target_page
@@ -100,16 +100,11 @@ def create_app(
     app = Starlette(
         routes=routes,
         middleware=[
-            Middleware(HeadersMiddleware, security),
-            Middleware(ErrorMiddleware, errors),
-            Middleware(PrefixMiddleware, routes, statuses.external_url),
-            Middleware(AuthMiddleware, security),
-            Middleware(
-                CompressionMiddleware,
-                minimum_size=MIN_COMPRESSED_BYTES,
-                compresslevel=COMPRESSION_LEVEL,
-                thread_minimum_size=MIN_THREADED_COMPRESSION_BYTES,
-            ),
+            Middleware(with_headers, security),
+            Middleware(with_errors_answered, errors),
+            Middleware(with_prefix, routes, statuses.external_url),
+            Middleware(with_auth, security),
+            Middleware(with_compression),
         ],
         exception_handlers={HTTPException: _http_error},
     )
@@ -279,55 +274,42 @@ class OneTimeResponse(Response):
         await send(body)
 
 
-class CompressionMiddleware(GZipMiddleware):
-    """GZipMiddleware that respects the weights of Accept-Encoding."""
+def with_compression(app: ASGIApp) -> ASGIApp:
+    """Wrap an application: compress large responses, with respect to the weights of Accept-Encoding."""
+    compressed = GZipMiddleware(
+        app, MIN_COMPRESSED_BYTES, COMPRESSION_LEVEL, thread_minimum_size=MIN_THREADED_COMPRESSION_BYTES
+    )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         accepted = ", ".join(Headers(scope=scope).getlist("accept-encoding"))
-        if accepts_gzip(accepted):
-            await super().__call__(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        await (compressed if accepts_gzip(accepted) else app)(scope, receive, send)
+
+    return answer
 
 
-class PrefixMiddleware:
-    """ASGI middleware: serve below the path of the external URL too, for proxies that do not strip it.
+def with_prefix(app: ASGIApp, routes: Sequence[BaseRoute], external_url: Callable[[], str | None]) -> ASGIApp:
+    """Wrap an application: serve below the path of the external URL too, for proxies that do not strip it.
 
     A path that one of the application's own routes matches is left as it is.
     """
 
-    def __init__(
-        self, app: ASGIApp, routes: Sequence[BaseRoute], external_url: Callable[[], str | None]
-    ) -> None:
-        self._app = app
-        self._routes = routes
-        self._external_url = external_url
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        prefix, path = urlsplit(external_url() or "").path.rstrip("/"), scope["path"]
+        if prefix and f"{path}/".startswith(f"{prefix}/"):
+            is_route = any(route.matches(scope)[0] is not Match.NONE for route in routes)
+            scope = scope if is_route else {**scope, "path": path.removeprefix(prefix) or "/"}
+        await app(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        prefix = urlsplit(self._external_url() or "").path.rstrip("/")
-        path: str = scope["path"]
-        if prefix and f"{path}/".startswith(f"{prefix}/") and not self._is_route(scope):
-            scope = {**scope, "path": path.removeprefix(prefix) or "/"}
-        await self._app(scope, receive, send)
-
-    def _is_route(self, scope: Scope) -> bool:
-        return any(route.matches(scope)[0] is not Match.NONE for route in self._routes)
+    return answer
 
 
-class ErrorMiddleware:
-    """ASGI middleware: answer with 500 if a route fails, and log it without the exception's text.
+def with_errors_answered(app: ASGIApp, errors: InternalErrors) -> ASGIApp:
+    """Wrap an application: answer with 500 if a route fails, and log it without the exception's text.
 
     It stands inside starlette's own, which raises again what it has answered, for the server to log.
     """
 
-    def __init__(self, app: ASGIApp, errors: InternalErrors) -> None:
-        self._app = app
-        self._errors = errors
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
         async def send_and_note(message: Message) -> None:
@@ -336,7 +318,7 @@ class ErrorMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_note)
+            await app(scope, receive, send_and_note)
         except asyncio.CancelledError:
             # At shutdown, requests are cancelled after the grace period.
             _log.warning("request cancelled by shutdown: %s %s", scope["method"], scope["path"])
@@ -345,6 +327,8 @@ class ErrorMiddleware:
             await PlainTextResponse("shutting down", status_code=503)(scope, receive, send)
         except Exception as error:  # noqa: BLE001  the daemon goes on whatever a callable raises
             request = {"method": scope["method"], "path": scope["path"]}
-            self._errors.report(Part.PAGE, "cannot answer a request", error, **request)
+            errors.report(Part.PAGE, "cannot answer a request", error, **request)
             if not started:
                 await PlainTextResponse("internal error", status_code=500)(scope, receive, send)
+
+    return answer

@@ -276,14 +276,13 @@ class Connection(asyncio.Protocol):
             transport.close()
 
 
-class ConnectionMiddleware:
-    """The outermost ASGI middleware: ties each request to its connection."""
+def with_connections(app: ASGIApp) -> ASGIApp:
+    """Wrap an application, outermost: tie each request to its connection."""
+    overloaded = PlainTextResponse(
+        "too many requests in progress", status_code=503, headers={"Connection": "close"}
+    )
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope["state"][_STATE_KEY]
         connection.has_body = any(
             (name == b"content-length" and value != b"0") or name == b"transfer-encoding"
@@ -300,17 +299,14 @@ class ConnectionMiddleware:
                 headers.append((b"connection", b"close"))
             await send({**message, "headers": headers})
 
-        app = self._app if await connection.begin_response() else _OVERLOADED
+        answering = app if await connection.begin_response() else overloaded
         try:
             if connection.is_refused():
                 while (await receive())["type"] != "http.disconnect":
                     pass
             else:
-                await app(scope, receive, send_response)
+                await answering(scope, receive, send_response)
         finally:
             connection.end_response()
 
-
-_OVERLOADED = PlainTextResponse(
-    "too many requests in progress", status_code=503, headers={"Connection": "close"}
-)
+    return answer

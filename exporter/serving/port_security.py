@@ -115,59 +115,52 @@ class PortSecurity:
             self.on_tls_change()
 
 
-class HeadersMiddleware:
-    """ASGI middleware: headers of every response, the operator's own ones last, so that they win."""
+def with_headers(app: ASGIApp, security: PortSecurity) -> ASGIApp:
+    """Wrap an application: headers of every response, the operator's own ones last, so that they win."""
 
-    def __init__(self, app: ASGIApp, security: PortSecurity) -> None:
-        self._app = app
-        self._security = security
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=message["headers"])
                 headers["Cache-Control"] = "no-store"  # every response describes one moment
                 headers["X-Content-Type-Options"] = "nosniff"
-                for name, value in self._security.headers:
+                for name, value in security.headers:
                     headers[name] = value
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        await app(scope, receive, send_with_headers)
+
+    return answer
 
 
-class AuthMiddleware:
-    """ASGI middleware: rate limit and authentication for every path except health."""
+def with_auth(app: ASGIApp, security: PortSecurity) -> ASGIApp:
+    """Wrap an application: rate limit and authentication for every path except health."""
 
-    def __init__(self, app: ASGIApp, security: PortSecurity) -> None:
-        self._app = app
-        self._security = security
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = None if scope["path"] in HEALTH_PATHS else await _refusal(scope, security)
+        await (refusal or app)(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        refusal = None if scope["path"] in HEALTH_PATHS else await self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send)
+    return answer
 
-    async def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        limit = self._security.rate_limit
-        if limit is not None and not limit.take():
-            return PlainTextResponse("too many requests", status_code=429)
-        headers = [value for name, value in scope["headers"] if name == b"authorization"]
-        client = scope["client"][0] if scope.get("client") else ""
-        try:
-            accepted = await self._security.auth.accepts(headers, client)
-        except TooManyLoginsError:
-            retry = {"Retry-After": "1"}
-            return PlainTextResponse("too many logins in progress", status_code=503, headers=retry)
-        return None if accepted else PlainTextResponse("unauthorized", status_code=401, headers=_CHALLENGE)
+
+async def _refusal(scope: Scope, security: PortSecurity) -> PlainTextResponse | None:
+    if security.rate_limit is not None and not security.rate_limit.take():
+        return PlainTextResponse("too many requests", status_code=429)
+    headers = [value for name, value in scope["headers"] if name == b"authorization"]
+    client = scope["client"][0] if scope.get("client") else ""
+    try:
+        accepted = await security.auth.accepts(headers, client)
+    except TooManyLoginsError:
+        retry = {"Retry-After": "1"}
+        return PlainTextResponse("too many logins in progress", status_code=503, headers=retry)
+    return None if accepted else PlainTextResponse("unauthorized", status_code=401, headers=_CHALLENGE)
 
 
 def only_health(app: ASGIApp) -> ASGIApp:
-    """Return an application that has only the health paths of another one."""
+    """Wrap an application: only its health paths."""
+    not_found = PlainTextResponse("not found", status_code=404)
 
-    async def health(scope: Scope, receive: Receive, send: Send) -> None:
-        known = scope["path"] in HEALTH_PATHS
-        await (app if known else PlainTextResponse("not found", status_code=404))(scope, receive, send)
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await (app if scope["path"] in HEALTH_PATHS else not_found)(scope, receive, send)
 
-    return health
+    return answer

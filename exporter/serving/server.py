@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from exporter.internal_errors import InternalErrors, Part
-from exporter.serving.connections import Connection, ConnectionLimiter, ConnectionMiddleware
+from exporter.serving.connections import Connection, ConnectionLimiter, with_connections
 from exporter.serving.port_security import PortSecurity, only_health
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class _Server:
         self._limiter = ConnectionLimiter(max_connections or MAX_CONNECTIONS)
         self._accepting: list[asyncio.Task[None]] = []
         self._config = uvicorn.Config(
-            ConnectionMiddleware(app),
+            with_connections(app),
             http="h11",
             ws="none",
             lifespan="off",
