@@ -128,8 +128,8 @@ def _default(info: FieldInfo) -> str:
             return _NO_DEFAULT
         case bool():
             return f"`{str(info.default).lower()}`"
-        case tuple():
-            return f"`{','.join(info.default)}`"
+        case tuple():  # bounds of a histogram as .5, not 0.5
+            return f"`{','.join(str(each).removeprefix('0') for each in info.default)}`"
         case Enum():
             return f"`{info.default.value}`"
         case _:

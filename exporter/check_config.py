@@ -74,11 +74,7 @@ def check_config(config: Config, *, full: bool = False) -> ConfigReport:
         blocks += [_block(f"target {name}", rows) for name, rows in targets.items()]
     blocks += [_block(f"destination {name}", rows) for name, rows in destinations.items()]
     blocks.append(_block("exporter", exporter))
-    counts = {
-        "target": len(all_targets),
-        "destination": len(config.destinations),
-        "warning": len(warnings),
-    }
+    counts = {"target": len(all_targets), "destination": len(config.destinations), "warning": len(warnings)}
     blocks.append(f"OK: {', '.join(_count(count, noun) for noun, count in counts.items() if count)}")
     document = {
         "targets": {name: _keyed(rows) for name, rows in targets.items()},

@@ -115,17 +115,13 @@ class IpFamily(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JourneyTiming:
-    """When a journey runs and how long it may take.
-
-    Args:
-        interval: seconds between two due probes.
-        timeout: seconds that a whole probe may take; shorter than `interval`.
-        latency_objective: seconds; a slower success is counted as slow.
-    """
+    """When a journey runs and how long it may take, in seconds."""
 
     interval: float
     timeout: float
+    """Of a whole probe; shorter than `interval`."""
     latency_objective: float
+    """A slower success is counted as slow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +165,7 @@ class ListedProvider:
     Args:
         destination: name of the destination in the settings.
         provider_id: the provider's id in the destination; the target's identity.
-        name: the provider's name when it was first listed; untrusted text.
+        name: when the provider was first listed; untrusted text.
         slug: the part of the target's name that stands for it.
         expected: whether `EXPECT` lists it.
         missing_since: when it was first missing from a listing, seconds since the epoch; None while listed.

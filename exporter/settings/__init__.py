@@ -19,23 +19,7 @@ from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABEL
 from exporter.settings.web_file import TlsServerConfig
 
 __all__ = [
-    "FLAGS",
-    "MAX_NAME_LENGTH",
-    "MAX_SHARDS",
-    "REGIONS",
-    "REQUIRED",
-    "RESERVED_LABELS",
-    "Config",
-    "ConfigurationError",
-    "EgressConfig",
-    "InvalidSetting",
-    "ListenAddress",
-    "LogSettings",
-    "Settings",
-    "ShardSettings",
-    "TargetSettings",
-    "TlsServerConfig",
-    "WebSettings",
-    "load",
-    "shard_of",
-]
+    "FLAGS", "MAX_NAME_LENGTH", "MAX_SHARDS", "REGIONS", "REQUIRED", "RESERVED_LABELS", "Config",
+    "ConfigurationError", "EgressConfig", "InvalidSetting", "ListenAddress", "LogSettings", "Settings",
+    "ShardSettings", "TargetSettings", "TlsServerConfig", "WebSettings", "load", "shard_of",
+]  # fmt: skip

@@ -84,7 +84,7 @@ class _Explainer:
         """Yield where the setting at `loc` is written: its path and its location."""
         paths = [loc, ("defaults", *loc[2:])] if loc[0] == "targets" and len(loc) > 2 else [loc]  # noqa: PLR2004
         for path in paths:
-            if location := self._location(path):
+            if location := self._raw.location(path):
                 yield path, location
                 return
             if not _is_group(_find(self._model, path)) and (below := list(self._below(path))):
@@ -92,7 +92,7 @@ class _Explainer:
                 return
         if loc[-1].isdecimal():  # an item of a list
             yield from self._locations(loc[:-1])
-        elif group := self._location(loc[:-1]):
+        elif group := self._raw.location(loc[:-1]):
             yield loc, group.member(loc[-1])
         else:
             yield loc, Location(f"{PREFIX}{DELIMITER.join(loc).upper()}")
@@ -104,11 +104,6 @@ class _Explainer:
             if longer[: len(path)] != path:
                 return
             yield longer, self._raw.values[longer].location
-
-    def _location(self, path: Keys) -> Location | None:
-        if path in self._raw.values:
-            return self._raw.values[path].location
-        return self._raw.groups.get(path) or self._raw.items.get(path)
 
     def _message(self, each: ErrorDetails, path: Keys, location: Location) -> str:
         kind, context = each["type"], each.get("ctx", {})

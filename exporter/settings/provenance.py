@@ -128,6 +128,12 @@ class RawSettings:
         self.groups[path] = location
         return True
 
+    def location(self, path: Keys) -> Location | None:
+        """Return where something is written, None if it is not."""
+        if path in self.values:
+            return self.values[path].location
+        return self.groups.get(path) or self.items.get(path)
+
     def error(self, location: Location, message: str) -> None:
         """Record an error at a location."""
         self.errors.append(location.error(message))
@@ -142,7 +148,7 @@ class RawSettings:
         return tree
 
     def _is_free(self, path: Keys, location: Location) -> bool:
-        taken = self.values[path].location if path in self.values else self.groups.get(path)
+        taken = self.location(path)
         if taken is None:
             return True
         if (taken.keys or taken.variable) != (location.keys or location.variable):

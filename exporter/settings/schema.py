@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from exporter.settings import values
 from exporter.settings.addresses import ListenAddress
-from exporter.settings.section import Conflict, Section, exclusive, setting
+from exporter.settings.section import Conflict, Section, duration, exclusive, setting
 from exporter.settings.target_settings import SOURCE_LOCATION, TargetDefaults, TargetSettings, with_defaults
 
 # With PYDANTIC_SETTINGS_DEBUG in the environment, it logs every value at this level, secrets included.
@@ -59,8 +59,8 @@ class DestinationSettings(Section):
     max_providers: values.ProviderLimit = setting(
         "providers that are watched at most, 1 to 1000: those of `EXPECT`, then by ID", 200
     )
-    refresh_interval: values.Interval = setting(
-        "time between two listings of the providers; 100ms to 1d", 300.0, shown="`5m`"
+    refresh_interval: values.Interval = duration(
+        "time between two listings of the providers; 100ms to 1d", "5m"
     )
     labels: values.Labels = setting(
         "label on `pingone_flow_target_info` of its targets, besides those of `DEFAULTS`; empty for none", {}
@@ -93,7 +93,6 @@ class WebSettings(Section):
     listen_address: values.ListenAddresses = setting(
         "`host:port` to listen on, `[::1]:9988` for IPv6; several, comma-separated; port 0 for any free one",
         (ListenAddress("", 9988),),
-        shown="`:9988`",
     )
     config_file: values.OptionalPath = setting(
         "TLS and basic auth, in the format of Prometheus' web configuration file (see "
@@ -139,9 +138,7 @@ class StatusPageSettings(Section):
         "component without a group by its name",
         (),
     )
-    interval: values.PollInterval = setting(
-        "time between two requests for that page, 1m to 1d", 120.0, shown="`2m`"
-    )
+    interval: values.PollInterval = duration("time between two requests for that page, 1m to 1d", "2m")
 
     @classmethod
     def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
@@ -210,18 +207,16 @@ class Settings(Section, BaseSettings):
         "probes that may run at once; waiting for a slot is lag, never duration",
         shown="max(100, 1.5 × Σ timeout/interval)",  # noqa: RUF001  the sign is meant
     )
-    shutdown_grace: values.ShutdownGrace = setting(
-        "how long running probes may take to end at shutdown; 0 to 10m", 15.0, shown="`15s`"
+    shutdown_grace: values.ShutdownGrace = duration(
+        "how long running probes may take to end at shutdown; 0 to 10m", "15s"
     )
     duration_buckets: values.Buckets = setting(
         "upper bounds of the duration histogram, in seconds, comma-separated; one list for all targets",
         (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
-        shown="`.05,.1,.2,.3,.5,.75,1,1.5,2,3,5,10,20,30`",
     )
     federation_duration_buckets: values.Buckets = setting(
         "the same for the journey `federation`",
         (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60),
-        shown="`.5,1,2,3,4,5,6,8,10,15,20,30,60`",
     )
     egress_check_url: values.CheckUrl = setting(
         "http or https URL that shows whether the exporter itself reaches the network; empty for none; its "

@@ -8,6 +8,8 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
+from exporter.durations import parse_duration
+
 
 def setting(meaning: str, default: object = None, *, shown: str = "") -> Any:  # noqa: ANN401  as pydantic's Field
     """Declare a setting.
@@ -18,6 +20,11 @@ def setting(meaning: str, default: object = None, *, shown: str = "") -> Any:  #
         shown: how docs/settings.md shows the default, where that is not the value itself.
     """
     return Field(default=cast("Any", default), description=meaning, json_schema_extra={"shown": shown})
+
+
+def duration(meaning: str, default: str) -> Any:  # noqa: ANN401  likewise
+    """Declare a setting with a duration as its default, as the operator would write it."""
+    return setting(meaning, parse_duration(default), shown=f"`{default}`")
 
 
 Conflict = tuple[str, str]

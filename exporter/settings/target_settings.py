@@ -12,7 +12,7 @@ from exporter.durations import format_duration
 from exporter.outcome import DAVINCI
 from exporter.settings import values
 from exporter.settings.addresses import ENDS_IN_ENVIRONMENT, AuthServer
-from exporter.settings.section import Conflict, Section, exclusive, setting
+from exporter.settings.section import Conflict, Section, duration, exclusive, setting
 from exporter.target import ClientAuth, IpFamily, Journey, ReadyBy, SourceKind
 
 MAX_LABELS = 20
@@ -79,7 +79,7 @@ class TargetDefaults(Section):
         "DaVinci flow, which has no status",
         ("USERNAME_PASSWORD_REQUIRED",),
     )
-    latency_objective: values.PositiveDuration = setting("slower successes count as slow", 2.0, shown="`2s`")
+    latency_objective: values.PositiveDuration = duration("slower successes count as slow", "2s")
     labels: values.Labels = setting(
         "label on `pingone_flow_target_info`, for routing (`owner` and `tier` reach alerts); at most 20; "
         "empty for none",
@@ -92,33 +92,30 @@ class TargetDefaults(Section):
         shown="`authorize`",
     )
     journey: values.Journeys | None = setting("the same as `JOURNEYS`")
-    interval: values.Interval = setting(
-        "time between two probes of `authorize`; 100ms to 1d", 60.0, shown="`60s`"
-    )
+    interval: values.Interval = duration("time between two probes of `authorize`; 100ms to 1d", "60s")
     timeout: values.PositiveDuration | None = setting(
         "limit of a whole probe; must be shorter than the interval", shown="min(`10s`, half the interval)"
     )
-    federation_interval: values.Interval = setting(
+    federation_interval: values.Interval = duration(
         "time between two probes of `federation`; 100ms to 1d, at least 30s for a target with a password",
-        300.0,
-        shown="`5m`",
+        "5m",
     )
     federation_timeout: values.PositiveDuration | None = setting(
         "limit of a whole probe of `federation`; must be shorter than its interval",
         shown="min(`30s`, half the interval)",
     )
-    federation_latency_objective: values.PositiveDuration = setting(
-        "slower successes of `federation` count as slow", 10.0, shown="`10s`"
+    federation_latency_objective: values.PositiveDuration = duration(
+        "slower successes of `federation` count as slow", "10s"
     )
-    discovery_interval: values.Interval = setting(
-        "time between two probes of `discovery`; 100ms to 1d", 600.0, shown="`10m`"
+    discovery_interval: values.Interval = duration(
+        "time between two probes of `discovery`; 100ms to 1d", "10m"
     )
     discovery_timeout: values.PositiveDuration | None = setting(
         "limit of a whole probe of `discovery`; must be shorter than its interval",
         shown="min(`10s`, half the interval)",
     )
-    discovery_latency_objective: values.PositiveDuration = setting(
-        "slower successes of `discovery` count as slow", 2.0, shown="`2s`"
+    discovery_latency_objective: values.PositiveDuration = duration(
+        "slower successes of `discovery` count as slow", "2s"
     )
     destination_client_id: values.ClientId | None = setting(
         "client ID of the destination's application; needed for `federation`"
