@@ -32,7 +32,7 @@ class LoopWatch:
     """Samples the lag of the event loop, and remembers when it stalled.
 
     Args:
-        clock: monotonic seconds, the event loop's clock.
+        clock: the event loop's.
         report: receives each sample, in seconds.
         errors: counts and logs our own bugs.
     """

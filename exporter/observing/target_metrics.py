@@ -65,12 +65,10 @@ _NO_LISTED_PROBES: dict[LabelValues, int] = {
 _NO_SKIPS: dict[LabelValues, float] = {(cause.value,): 0 for cause in SkipCause}
 """Keys that all targets share, so that each does not hold its own copies."""
 
-_FLOW_STATUSES: Mapping[str, tuple[str, ...]] = {
-    "sign_on": (COMPLETED, FAILED, UNKNOWN),
-    "destination_flow": (COMPLETED, FAILED, UNKNOWN),
-}
-"""Statuses at steps that do not have the target's own expectation."""
 _EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})
+"""Steps at which the target expects a status."""
+_ENDING_STEPS = frozenset({"sign_on", "destination_flow"})
+"""Steps at which a flow ends."""
 
 
 class TargetMetrics:
@@ -194,7 +192,7 @@ class TargetMetrics:
         if step in _EXPECTING_STEPS:
             expected = (each for each in self.target.expected_statuses if each != ANY_REQUIRED)
             return (*expected, FAILED, UNKNOWN)
-        return _FLOW_STATUSES.get(step, ())
+        return (COMPLETED, FAILED, UNKNOWN) if step in _ENDING_STEPS else ()
 
     def _reach(self, step: str) -> None:
         """Show the closed sets of a step from now on."""

@@ -20,16 +20,7 @@ header lines, trailers. CloudFront, PingOne's edge, lets through 20 KiB of heade
 
 
 class HttpConnection:
-    """An open connection.
-
-    Args:
-        stream: TLS or, for http, TCP.
-        address: the address connected to.
-        tls: what the handshake agreed on.
-
-    Attributes:
-        tcp: the TCP connection beneath.
-    """
+    """An open connection over `stream`, its address, and what the TLS handshake agreed on."""
 
     def __init__(
         self, stream: TcpStream | TlsStream, address: str | None = None, tls: TlsFacts | None = None

@@ -315,9 +315,8 @@ class Prober:
     ) -> RefusedCertificate | None:
         """Fetch a certificate that was refused; through a proxy it is not seen."""
         origin, address = exchange.origin, exchange.address
-        if target.proxy_url is not None or origin is None or address is None:
-            return None
-        if not is_refused_certificate(exchange.error):
+        seen = target.proxy_url is None and is_refused_certificate(exchange.error)
+        if not seen or origin is None or address is None:
             return None
         refusal = (origin.host, origin.port, verify_code(exchange.error))
         return await self._certificates.fetch(target.name, address, refusal, run.deadline)

@@ -1,9 +1,8 @@
 """Names to addresses by the system's own resolver, in threads that take the time themselves.
 
-asyncio's `loop.getaddrinfo` shares a pool of a few threads, so that a few hanging name servers would hold up
-every target; and at exit the interpreter would wait for that pool. c-ares (aiodns) keeps answers in a cache
-that its binding cannot switch off, so that a broken resolution would be seen late. The system's resolver
-answers as it does for every other program: hosts file, search domains and name service switch included.
+asyncio's `loop.getaddrinfo` shares a few threads: a few hanging name servers would hold up every target, and
+the exit. c-ares (aiodns) has a cache that its binding cannot switch off: a broken resolution would be seen
+late. The system's resolver answers as for any other program: hosts file, search domains, name service switch.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -36,12 +36,7 @@ MAX_IDLE_THREADS = 16
 
 
 class ResolvedName(NamedTuple):
-    """The addresses of a name.
-
-    Args:
-        addresses: in the order in which to try them.
-        seconds: how long it took.
-    """
+    """The addresses of a name, in the order in which to try them, and how long it took."""
 
     addresses: Sequence[str]
     seconds: float = 0.0
@@ -112,15 +107,14 @@ class Resolver:
                 waiter.set_result(ResolvedName(lookup.found, max(0.0, seconds)))
 
 
+@dataclass(slots=True, eq=False)
 class _Lookup:
     """One call of the system's resolver, and who waits for it since when."""
 
-    __slots__ = ("ended", "found", "started", "waiters")
-
-    def __init__(self) -> None:
-        self.waiters: list[tuple[asyncio.Future[ResolvedName], float]] = []
-        self.found: Sequence[str] | Exception = ()
-        self.started = self.ended = 0.0
+    waiters: list[tuple[asyncio.Future[ResolvedName], float]] = field(default_factory=list)
+    found: Sequence[str] | Exception = ()
+    started: float = 0.0
+    ended: float = 0.0
 
 
 class _Threads:

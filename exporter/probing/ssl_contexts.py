@@ -32,7 +32,9 @@ class SSLContexts:
 
     def __init__(self, targets: Iterable[Target], earlier: _Contexts = MappingProxyType({})) -> None:
         # The system's, even when every target has a file: the warm-up's own target has none.
-        settings = {_Setting(), *(each for target in targets for each in _settings(target))}
+        settings = {_Setting()}
+        for target in targets:  # for its environments, and without its certificate for any other host
+            settings |= {_setting(target), _Setting(target.ca_file)}
         # Digests first: what changes in between is then noticed by the next renewal.
         digests = file_digests({file for setting in settings for file in setting.files})
         self._contexts, self._earlier = {}, earlier
@@ -84,18 +86,12 @@ def _setting(target: Target) -> _Setting:
     return _Setting(target.ca_file, target.client_certificate_file, target.client_key_file)
 
 
-def _settings(target: Target) -> tuple[_Setting, _Setting]:
-    """Return what a target needs: for its environments, and without its certificate for any other host."""
-    return _setting(target), _Setting(target.ca_file)
-
-
 def _context(setting: _Setting) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=setting.ca_file)
     # The same on every Python: 3.13 switched both on by default. Strict checks refuse private authorities
     # that lack what RFC 5280 asks of public ones; any trusted certificate ends a chain, self-signed or not.
-    context.verify_flags = (
-        context.verify_flags & ~ssl.VerifyFlags.VERIFY_X509_STRICT
-    ) | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])
     if setting.client_certificate_file is not None:
         # An empty password: a key that was encrypted meanwhile is an error, not a prompt on a terminal.

@@ -133,16 +133,15 @@ class TcpStream:
         data = self._read(max_bytes)
         return b"" if isinstance(data, OSError) else data
 
-    def send_now(self, data: bytes) -> None:
+    def send_now(self, data: bytes, flags: int = 0) -> None:
         """Send what can be sent without waiting; failures are ignored."""
         with suppress(OSError):
-            self._socket.send(data)
+            self._socket.send(data, flags)
 
     def close(self, last: bytes = b"") -> None:
         """Send what can be sent of `last`, in one segment with FIN, and close the connection."""
         if last:
-            with suppress(OSError):
-                self._socket.send(last, _MSG_MORE)
+            self.send_now(last, _MSG_MORE)
         if self._watching:
             self._loop.remove_reader(self._fd)
             self._watching = False

@@ -1,6 +1,5 @@
-"""Times of an exchange, taken from the kernel rather than from the event loop.
+"""Times of an exchange, from the kernel: the event loop would add its own delays to the provider's latency.
 
-An event loop that takes the time when it gets round to it adds its own delays to the provider's latency.
 The kernel knows when each byte arrived: `SO_TIMESTAMPNS` for received data, `TCP_INFO` for the rest.
 """
 

@@ -13,15 +13,9 @@ _HANDSHAKE_READ_BYTES = 16 * 1024
 
 
 class TlsStream:
-    """A TLS connection; it has what a `TcpStream` has.
+    """A TLS connection; it has what a `TcpStream` has. `session` is OpenSSL's side of it.
 
-    Args:
-        tcp: the connection beneath.
-        context: decides which certificates are trusted.
-        server_name: the host name or address that the certificate must be valid for.
-
-    Attributes:
-        session: OpenSSL's side of it.
+    The certificate must be valid for `server_name`, a host name or an address.
     """
 
     def __init__(self, tcp: TcpStream, context: ssl.SSLContext, server_name: str) -> None:

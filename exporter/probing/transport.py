@@ -1,7 +1,6 @@
 """The HTTP transport of a probe: h11 over a stream with times from the kernel.
 
-The prober calls `exchange`, which returns a record with the times. It is an httpx transport, too:
-`httpx.AsyncClient(transport=ProbeTransport(…))` works, with the record in the response's extensions.
+The prober calls `exchange`; `httpx.AsyncClient(transport=ProbeTransport(…))` works, too.
 
     direct                 name -> addresses -> connection; TLS for the URL's host
     proxy, http URL        connection to the proxy, which gets the absolute URL (RFC 9112, 3.2.2)
@@ -20,7 +19,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http import HTTPStatus
-from typing import NamedTuple
 
 import h11
 import httpx
@@ -156,9 +154,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
     async def exchange(self, request: Request, admits: Admits | None = None) -> Exchange:
         """Send `request` and read its answer; a failure is part of what is returned.
 
-        Args:
-            request: what is sent.
-            admits: decides which addresses may be connected to, the proxy's where there is one; None for all.
+        `admits` decides which addresses may be connected to, the proxy's where there is one; None for all.
         """
         exchange = Exchange()
         connection = reused = None
@@ -188,19 +184,10 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         Raises:
             ExchangeError: if there is no complete answer.
         """
-        exchange = await self.exchange(
-            Request(
-                request.method,
-                str(request.url),
-                tuple(
-                    (name.decode("ascii"), value.decode("latin-1"))
-                    for name, value in request.headers.raw
-                    if name.lower() not in _OWN_HEADERS
-                ),
-                await request.aread(),
-                request.extensions.get("max_body_bytes", MAX_BODY_BYTES),
-            )
-        )
+        raw = [header for header in request.headers.raw if header[0].lower() not in _OWN_HEADERS]
+        headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in raw)
+        body, limit = await request.aread(), request.extensions.get("max_body_bytes", MAX_BODY_BYTES)
+        exchange = await self.exchange(Request(request.method, str(request.url), headers, body, limit))
         if exchange.error is not None or exchange.answer is None:
             raise ExchangeError(exchange) from exchange.error
         return httpx.Response(
@@ -369,16 +356,13 @@ def _head(status_code: int, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
     return Answer(status_code, headers=read)
 
 
-class _Proxy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Proxy:
     """A forward proxy; without its URL, which may hold a password."""
 
     host: str
     port: int
-    headers: tuple[tuple[str, str], ...]
-
-    def __repr__(self) -> str:
-        """Show nothing of the credentials."""
-        return f"_Proxy({self.host}:{self.port})"
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from typing import cast
 
 from exporter.probing.probe import Prober
 from exporter.target import Journey, Target
@@ -27,7 +26,7 @@ async def warm_up(prober: Prober) -> None:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     try:
-        server = await asyncio.get_running_loop().create_server(_CannedServer, "127.0.0.1", 0)
+        server = await asyncio.start_server(_answer, "127.0.0.1", 0)
     except OSError as error:
         _log.warning("not warmed up: no loopback socket", extra={"errno": error.errno})
         return
@@ -48,12 +47,8 @@ async def warm_up(prober: Prober) -> None:
                 await prober(target, Journey.AUTHORIZE)
 
 
-class _CannedServer(asyncio.Protocol):
-    """Gives one answer in plain HTTP, whatever it gets: a handshake fails on it at once."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, _data: bytes) -> None:
-        self._transport.write(_ANSWER)
-        self._transport.close()
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Give one answer in plain HTTP, whatever comes: a handshake fails on it at once."""
+    await reader.read(1)
+    writer.write(_ANSWER)
+    writer.close()

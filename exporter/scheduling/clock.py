@@ -12,12 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 
 class SteadyClock:
-    """Seconds since the epoch that never jump.
-
-    Args:
-        monotonic: seconds that never jump, from any origin.
-        wall: seconds since the epoch, which may jump.
-    """
+    """Seconds since the epoch that never jump; `monotonic` may have any origin."""
 
     def __init__(
         self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
@@ -41,9 +36,6 @@ class SteadyZone(tzinfo):
     APScheduler calls `datetime.now(scheduler.timezone)`, and datetime has the zone convert the wall time
     (`tzinfo.fromutc`). This zone returns the steady time instead. Run times must be in this zone as well:
     APScheduler would convert those of another one, and get the present time.
-
-    Args:
-        clock: the steady clock.
     """
 
     def __init__(self, clock: SteadyClock) -> None:

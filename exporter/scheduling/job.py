@@ -36,11 +36,10 @@ DEFAULT_BACKOFF_INTERVALS = 2
 
 @dataclass(frozen=True, slots=True)
 class PeriodicJob:
-    """Something to do periodically beside the probes.
+    """Something to do every `interval` seconds beside the probes.
 
     Args:
         name: unique among periodic jobs.
-        interval: seconds.
         run: does it once; skipped while the last call still runs.
         first_after: seconds from the start to the first call.
     """
@@ -156,12 +155,7 @@ class Backoff:
 
 
 class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
-    """Regular runs, after perhaps a first one before them.
-
-    Args:
-        interval: seconds.
-        start: the first regular run.
-    """
+    """Regular runs from `start` on, `interval` seconds apart, after perhaps a first one before them."""
 
     def __init__(self, interval: float, start: datetime) -> None:
         self._interval = timedelta(seconds=interval)

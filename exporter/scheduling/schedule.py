@@ -65,12 +65,7 @@ class ScheduleListener(Protocol):
 
 
 class Watchdog:
-    """Whether the schedule makes progress: the last due run was started, or rightly skipped, recently.
-
-    Args:
-        clock: steady seconds.
-        intervals: the targets' intervals.
-    """
+    """Whether the schedule makes progress: the last due run was started, or rightly skipped, recently."""
 
     _INTERVALS = 3
     _MIN_SECONDS = 30.0
@@ -163,10 +158,7 @@ class Schedule:
         self._watchdog = Watchdog(self._clock, _intervals(targets))
 
     def adapt(self, loop_lag: float) -> None:
-        """Run fewer probes at once while the event loop lags, so that the web port still answers.
-
-        Probes that therefore wait too long are skipped as missed.
-        """
+        """Run fewer probes at once while the event loop lags, so that the web port still answers."""
         limit, running = self._limiter.total_tokens, self._limiter.borrowed_tokens
         if loop_lag > _MAX_LOOP_LAG:
             limit = max(_MIN_CONCURRENT_PROBES, int(0.75 * min(limit, running)))
