@@ -48,12 +48,9 @@ class _Tally:
 
 
 class Board:
-    """Observes outcomes and shows them.
+    """Observes outcomes and shows them on `console`, with what `weather` returns for a target.
 
-    Args:
-        console: where.
-        targets: that have a row from the start; below them, those that are discovered follow by name.
-        weather: returns what is wrong for a target.
+    `targets` have a row from the start; below them, those that are discovered follow by name.
     """
 
     def __init__(self, console: Console, targets: Iterable[str], weather: Callable[[str], str]) -> None:

@@ -45,15 +45,9 @@ def find_program(*names: str) -> str | None:
 async def scraping(
     program: str, address: str, alertmanager: str | None = None
 ) -> AsyncIterator[dict[str, str]]:
-    """Run a Prometheus that scrapes `address` every second, with the alert rules of the project.
+    """Run a Prometheus that scrapes `address` every second, with the project's rules, and an Alertmanager.
 
-    An Alertmanager gets the alerts, if there is one.
-
-    Yields:
-        the names and URLs of what answers.
-
-    Raises:
-        PrometheusError: a program did not start.
+    Yields the names and URLs of what answers. Raises `PrometheusError` if a program did not start.
     """
     own, urls = f"127.0.0.1:{free_port(DEFAULT_PORT)}", dict[str, str]()
     async with AsyncExitStack() as stack:

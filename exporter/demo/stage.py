@@ -42,9 +42,7 @@ SETTINGS = {
 def demo(*, duration: float | None, prometheus: bool) -> None:
     """Run simulator and exporter together until a signal, or for `duration` seconds.
 
-    Raises:
-        UnavailableError: a Prometheus is requested and not installed.
-        PrometheusError: it did not start.
+    Raises `UnavailableError` or `PrometheusError` if a Prometheus is requested and absent, or did not start.
     """
     program = find_program("prometheus") if prometheus else None
     if prometheus and program is None:

@@ -1,11 +1,9 @@
 """A PingOne to probe when there is none: for demo, tests and alert drills.
 
-    weather script ─┐
-    control API ────┼─> weather ─┐
-                    │            v
+    script, control API ──> weather ─┐
+                                     v
     client ──> listener ──> simulated environment ──> provider (authorize, flows, metadata)
-                 (port, TLS, HTTP/1.1)    (edge)          ├─> accounts         (passwords)
-                                                          ├─> relying party    (a destination's /rp/…)
+        (port, TLS, HTTP/1.1)     (the edge)              ├─> relying party    (a destination's /rp/…)
                                                           └─> token endpoint
 
 Each environment has a port of its own, so that faults of a listener are possible; the control API has another

@@ -34,16 +34,11 @@ CHALLENGE_METHODS = tuple(_CHALLENGES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:
-    """A valid authorize request.
-
-    Args:
-        pi_flow: whether the client reads JSON.
-        challenge: the code challenge and its method.
-    """
+    """A valid authorize request; `challenge` is the code challenge and its method."""
 
     application: Application
     redirect_uri: str
-    pi_flow: bool
+    pi_flow: bool  # whether the client reads JSON
     prompts: frozenset[str]
     state: str | None = field(repr=False)
     nonce: str | None = field(repr=False)

@@ -1,11 +1,4 @@
-"""The control API: weather and a vendor's status page, on a port of its own that no weather reaches.
-
-GET /weather                      all environments
-GET /weather/<name or id>         one
-PUT /weather/<name or id>         {"weather": "slow", "ms": 800}
-GET /api/v2/summary.json          the vendor's status page
-PUT /status-page/<status>         what it shows from now on
-"""
+"""The control API: weather and a vendor's status page, on a port of its own that no weather reaches."""
 
 from __future__ import annotations
 

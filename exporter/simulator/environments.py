@@ -114,18 +114,13 @@ def check_weather(environment: Environment, weather: Weather) -> None:
 
 
 class Urls:
-    """The URLs of an environment; `base_url` is scheme, host and port, without a trailing slash.
-
-    Attributes:
-        root: what every endpoint's URL starts with.
-        sign_on_page: where browsers sign on.
-        issuer: what its tokens name as `iss`.
-        callback: where identity providers send users back to.
-    """
+    """The URLs of an environment; `base_url` is scheme, host and port, without a trailing slash."""
 
     def __init__(self, base_url: str, environment: Environment) -> None:
+        # What every endpoint's URL starts with.
         self.root = base_url if environment.custom_domain else f"{base_url}/{environment.id}"
         self.environment_id = environment.id
         self.sign_on_page = f"{self.root}/signon/"
         self.issuer = f"{self.root}/as"
+        # Where identity providers send users back to.
         self.callback = f"{self.root}/rp/callback/openid_connect"

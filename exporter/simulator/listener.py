@@ -50,12 +50,8 @@ class Listener:
 
     Args:
         host: an address or a name; its first address is used.
-        port: 0 means any free one.
+        port: 0 means any free one; the attribute is the one that it got.
         tls: a server's context; its `sni_callback` may choose the certificate of each handshake.
-
-    Attributes:
-        port: the port, also while it is closed.
-        accepted: how many connections there were so far.
 
     Raises:
         OSError: the port is in use, or the host is not an address of this machine.
@@ -66,7 +62,7 @@ class Listener:
         self._socket = bind(host, port)
         self._address = self._socket.getsockname()
         self.port = int(self._address[1])
-        self.accepted = 0
+        self.accepted = 0  # connections so far
         self._server: asyncio.Server | None = None
         self._state = ServerState()
         self._config = uvicorn.Config(
@@ -109,13 +105,14 @@ class Listener:
 
     def close_idle_connections(self) -> None:
         """End each connection as soon as no request is being answered on it."""
-        for connection in self._connections():
+        for connection in list(self._state.connections):
             connection.shutdown()
 
     def reset(self, request: Request) -> None:
         """Reset the connection of a request."""
-        for connection in self._connections():
-            if request.client is not None and connection.client == tuple(request.client):
+        for connection in list(self._state.connections):
+            # uvicorn's other protocols are not used here.
+            if isinstance(connection, H11Protocol) and request.client == connection.client:
                 # A close without lingering makes the kernel send RST instead of FIN.
                 sock = connection.transport.get_extra_info("socket")
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -126,7 +123,7 @@ class Listener:
         if self._server is not None:
             self._server.close()
         self._socket.close()
-        for connection in self._connections():
+        for connection in list(self._state.connections):
             connection.transport.abort()
         await asyncio.sleep(0)  # the connections take note
         for task in self._state.tasks:
@@ -136,6 +133,3 @@ class Listener:
     def _connection(self) -> asyncio.Protocol:
         self.accepted += 1
         return H11Protocol(self._config, self._state, app_state={})
-
-    def _connections(self) -> list[H11Protocol]:
-        return [each for each in self._state.connections if isinstance(each, H11Protocol)]

@@ -108,11 +108,7 @@ class RelyingParty:
     async def come_back(
         self, query: Mapping[str, str], weather: Weather, find: Callable[[str], Flow]
     ) -> Flow:
-        """Return the flow, by its id, with what the identity provider's answer made of it.
-
-        Raises:
-            RefusedError: the state is not known, or the answer is rejected.
-        """
+        """Return the flow with what the identity provider's answer made of it; raises `RefusedError`."""
         sent = self._sent.pop(query.get("state", ""))
         if sent is None:
             raise invalid_data("state", "The state is unknown or expired.").for_browser()

@@ -1,10 +1,4 @@
-"""The simulator in one `async with`: everything it starts, it stops.
-
-async with simulator(environments) as running:
-    running.environments["emea"].base_url      http://127.0.0.1:34567
-    running.control_url                        http://127.0.0.1:34568
-    await running.set_weather("emea", parse_weather_text("slow,ms=800"))
-"""
+"""The simulator in one `async with`: everything it starts, it stops."""
 
 from __future__ import annotations
 
@@ -54,10 +48,7 @@ class Simulator:
     async def set_weather(self, environment: str, weather: Weather) -> None:
         """Change the weather of the environment of that name or id.
 
-        Raises:
-            LookupError: there is no such environment.
-            TLSRequiredError: such weather needs https and the environment has none.
-            OSError: another program took its port while it was closed.
+        Raises LookupError if there is none, and what the environment's `set_weather` raises.
         """
         for name, simulated in self.environments.items():
             if environment in {name, simulated.environment.id}:
@@ -157,7 +148,7 @@ async def simulator(
                 clock=clock,
                 random=random,
             )
-            stack.push_async_callback(running.stop)
+            stack.push_async_callback(running.listener.stop)
         status_page = SimulatedStatusPage()
         control = Listener(host, control_port, control_app(simulated, status_page))
         stack.push_async_callback(control.stop)

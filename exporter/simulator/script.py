@@ -1,12 +1,8 @@
 """Weather over time, so that a drill can be repeated.
 
-    repeat: 2m        # a list of changes alone, which happen once, is a script too
-    changes:
-      - {after: 30s, environment: emea, weather: slow, ms: 800}
-      - {after: 1m, environment: emea, weather: healthy}
-
-`after` counts from the start of the script (or of its repetition), never from the change before, so that the
-lines about one environment can be read alone.
+A script is a list of changes such as `EXAMPLE`, or a mapping of `changes` and of `repeat`, after which it
+starts again. `after` counts from the start of the script (or of its repetition), never from the change
+before, so that the lines about one environment can be read alone.
 """
 
 from __future__ import annotations

@@ -63,7 +63,6 @@ class SimulatedEnvironment:
         random: decides about the share of `flaky` and the jitter of `slow`.
 
     Attributes:
-        stats: what it received so far.
         weather: what is wrong now; change it by `set_weather`.
         base_url: scheme, host and port, without a trailing slash.
         listener: its port, or the one that it shares; `port` is its number, also while that is closed.
@@ -142,11 +141,6 @@ class SimulatedEnvironment:
         if response is not None or weather.needs_tls or weather.kind in {"refused", "reset", "silent"}:
             raise RefusedError(503 if response is None else response.status_code, {})
         return self._provider.redeem(form, authorization, weather)
-
-    async def stop(self) -> None:
-        """Close its port, if it has one, and every connection there."""
-        if not self.environment.port_of:
-            await self.listener.stop()
 
     def as_json(self) -> dict[str, Any]:
         """Return name, id, URL and weather."""

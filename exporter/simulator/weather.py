@@ -1,10 +1,7 @@
 """Weather: what is wrong with an environment of the simulator, as a value. No I/O.
 
-    {"weather": "slow", "ms": 800, "jitter": 200}
-     └ the kind ──────┘ └ its parameters; each has a default
-
-To add a kind, add a row to `KINDS`. What happens is in `simulated_environment` if the edge does it, else in
-the module that serves its endpoint.
+Each parameter has a default. To add a kind, add a row to `KINDS`. What happens is in `simulated_environment`
+if the edge does it, else in the module that serves its endpoint.
 """
 
 from __future__ import annotations
@@ -47,7 +44,7 @@ class ExpectedOutcome:
 
 
 class WeatherError(ValueError):
-    """Invalid weather; the text says what would be right."""
+    """Invalid weather; the text has every error and what would be right."""
 
 
 class Weather(BaseModel):
@@ -286,11 +283,7 @@ HEALTHY = KINDS["healthy"]()
 
 
 def parse_weather(document: object, *, strict: bool = True) -> Weather:
-    """Read a JSON object such as `{"weather": "slow", "ms": 800}`; if not strict, numbers may be text.
-
-    Raises:
-        WeatherError: the text has every error, and what would be right.
-    """
+    """Read a JSON object such as `EXAMPLE`; if not strict, numbers may be text. Raises `WeatherError`."""
     if not isinstance(document, dict):
         raise WeatherError(f"invalid weather; use an object such as {EXAMPLE}")
     if "weather" not in document:
