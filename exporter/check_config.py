@@ -35,17 +35,13 @@ _IP_FAMILIES = {IpFamily.ANY: "any", IpFamily.V4: "IPv4 only", IpFamily.V6: "IPv
 
 @dataclass(frozen=True, slots=True)
 class ConfigReport:
-    """What the command prints.
-
-    Args:
-        text: what would run.
-        json: the same, and the warnings, as a JSON object.
-        warnings: settings that are valid, but look wrong.
-    """
+    """What the command prints."""
 
     text: str
     json: str
+    """The same, and the warnings, as a JSON object."""
     warnings: tuple[str, ...]
+    """Settings that are valid, but look wrong."""
 
 
 def check_config(config: Config, *, full: bool = False) -> ConfigReport:
@@ -75,7 +71,7 @@ def check_config(config: Config, *, full: bool = False) -> ConfigReport:
     blocks += [_block(f"destination {name}", rows) for name, rows in destinations.items()]
     blocks.append(_block("exporter", exporter))
     counts = {"target": len(all_targets), "destination": len(config.destinations), "warning": len(warnings)}
-    blocks.append(f"OK: {', '.join(_count(count, noun) for noun, count in counts.items() if count)}")
+    blocks.append(f"OK: {', '.join(count(number, noun) for noun, number in counts.items() if number)}")
     document = {
         "targets": {name: _keyed(rows) for name, rows in targets.items()},
         "destinations": {name: _keyed(rows) for name, rows in destinations.items()},
@@ -293,7 +289,7 @@ def _security(security: WebSecurity) -> Iterator[str]:
         yield "TLS"
     else:
         yield f"TLS, client certificates {'required' if security.tls.certificate_required else 'optional'}"
-    yield _count(len(security.users), "user") if security.users else "no login"
+    yield count(len(security.users), "user") if security.users else "no login"
     if security.headers:
         yield f"headers {' '.join(name for name, _ in security.headers)}"
     if security.rate_limit is not None:
@@ -381,7 +377,8 @@ def _federation_warnings(target: Target) -> Iterator[str]:
         )
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, which is plural unless the number is 1."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

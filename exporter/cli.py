@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    from exporter.check_config import check_config, errors_to_json  # noqa: PLC0415
+    from exporter.check_config import check_config, count, errors_to_json  # noqa: PLC0415
 
     try:
         config = _reader(options)()
@@ -69,8 +69,7 @@ def _check_config(options: argparse.Namespace) -> int:
         if options.json:
             write_output(errors_to_json(error.errors))
         else:
-            count = len(error.errors)
-            print(f"{error}\n{count} error{'' if count == 1 else 's'}", file=sys.stderr)  # noqa: T201  likewise
+            print(f"{error}\n{count(len(error.errors), 'error')}", file=sys.stderr)  # noqa: T201  likewise
         return EXIT_INVALID
     if options.list_providers:
         from exporter.probe_command import list_now  # noqa: PLC0415

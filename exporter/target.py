@@ -126,22 +126,19 @@ class JourneyTiming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationApplication:
-    """The destination's application that the journey `federation` signs on to: settings `DESTINATION_…`.
-
-    Args:
-        redirect_uri: never requested.
-        login_hint: may name a person, so it is never printed.
-        lookup_username: user name for an identifier-first policy; never a password, never printed.
-        client_secret: redeems the code; None if the probe ends before `token`.
-    """
+    """The destination's application that the journey `federation` signs on to: settings `DESTINATION_…`."""
 
     client_id: str
     redirect_uri: str
+    """Never requested."""
     scope: str = "openid"
     acr_values: str | None = None
     login_hint: str | None = field(default=None, repr=False)
+    """May name a person, so it is never printed."""
     lookup_username: str | None = field(default=None, repr=False)
+    """User name for an identifier-first policy; never a password, never printed."""
     client_secret: str | None = field(default=None, repr=False)
+    """Redeems the code; None if the probe ends before `token`."""
     client_auth: ClientAuth = ClientAuth.BASIC
 
     @property
@@ -160,23 +157,20 @@ class SyntheticUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedProvider:
-    """The identity provider in a destination's listing that a target was made from.
-
-    Args:
-        destination: name of the destination in the settings.
-        provider_id: the provider's id in the destination; the target's identity.
-        name: when the provider was first listed; untrusted text.
-        slug: the part of the target's name that stands for it.
-        expected: whether `EXPECT` lists it.
-        missing_since: when it was first missing from a listing, seconds since the epoch; None while listed.
-    """
+    """The identity provider in a destination's listing that a target was made from."""
 
     destination: str
+    """Name of the destination in the settings."""
     provider_id: str
+    """The provider's id in the destination; the target's identity."""
     name: str
+    """The provider's name when it was first listed; untrusted text."""
     slug: str
+    """The part of the target's name that stands for it."""
     expected: bool = False
+    """Whether `EXPECT` lists it."""
     missing_since: float | None = None
+    """When it was first missing from a listing, seconds since the epoch; None while listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)

@@ -31,27 +31,24 @@ class TlsFileError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsServer:
-    """How the server speaks TLS; certificates and keys are the path of a PEM file, or its content.
-
-    Args:
-        certificate: certificate chain, leaf first.
-        key: private key of the leaf.
-        authorities: that sign client certificates; None to request no client certificate.
-        certificate_required: reject clients without a certificate; a wrong one is always rejected.
-        ciphers: OpenSSL names of the TLS 1.2 cipher suites, best first; empty for Python's default.
-        server_chooses: the server's order of cipher suites wins over the client's.
-        curve: OpenSSL name of the curve for the key exchange; None for OpenSSL's default.
-    """
+    """How the server speaks TLS; certificates and keys are the path of a PEM file, or its content."""
 
     certificate: Path | str = field(repr=False)
+    """Certificate chain, leaf first."""
     key: Path | str = field(repr=False)
+    """Private key of the leaf."""
     authorities: Path | str | None = field(default=None, repr=False)
+    """Those that sign client certificates; None to request no client certificate."""
     certificate_required: bool = False
+    """Reject clients without a certificate; one from another authority is always rejected."""
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     ciphers: tuple[str, ...] = ()
+    """OpenSSL names of the TLS 1.2 cipher suites, best first; empty for Python's default."""
     server_chooses: bool = True
+    """The server's order of cipher suites wins over the client's."""
     curve: str | None = None
+    """OpenSSL name of the curve for the key exchange; None for OpenSSL's default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +63,16 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSecurity:
-    """What the web configuration file sets.
-
-    Args:
-        tls: None for plain HTTP.
-        users: user names and bcrypt hashes of their passwords; empty for no authentication.
-        headers: names and values of headers added to every response.
-        rate_limit: None for no limit.
-    """
+    """What the web configuration file sets."""
 
     tls: TlsServer | None = None
+    """None for plain HTTP."""
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """User names and bcrypt hashes of their passwords; empty for no authentication."""
     headers: tuple[tuple[str, str], ...] = ()
+    """Names and values of headers added to every response."""
     rate_limit: RateLimit | None = None
+    """None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,17 +37,14 @@ _UNSUPPORTED_PROXIES = frozenset({"https", "socks", "socks4", "socks4a", "socks5
 
 @dataclass(frozen=True, slots=True)
 class AuthServer:
-    """Where the endpoints of an environment are.
-
-    Args:
-        url: base URL without a trailing slash, and without the trailing dot of an absolute host name.
-        custom_domain: the host belongs to one environment, so the environment ID is not in its paths.
-        absolute: the host name was written with a trailing dot: resolve it without search domains.
-    """
+    """Where the endpoints of an environment are."""
 
     url: str
+    """Base URL without a trailing slash, and without the trailing dot of an absolute host name."""
     custom_domain: bool = False
+    """The host belongs to one environment, so the environment ID is not in its paths."""
     absolute: bool = False
+    """The host name was written with a trailing dot: resolve it without search domains."""
 
     @property
     def is_loopback(self) -> bool:
@@ -68,15 +65,12 @@ def absolute_hosts(*servers: AuthServer) -> tuple[str, ...]:
 
 
 class ListenAddress(NamedTuple):
-    """A socket to listen on.
-
-    Args:
-        host: name or address, IPv6 without brackets; empty for all addresses.
-        port: 0 for any free one.
-    """
+    """A socket to listen on."""
 
     host: str
+    """Name or address, IPv6 without brackets; empty for all addresses."""
     port: int
+    """0 for any free one."""
 
     def __str__(self) -> str:
         """Format the address as `host:port`."""
@@ -246,11 +240,7 @@ def _parse_authority(text: str, scheme: str, invalid: str) -> tuple[str, bool]:
 
 
 def _split_authority(text: str, invalid: str) -> tuple[str, int | None]:
-    """Return a host in normal form, IPv6 in brackets, and its port.
-
-    Raises:
-        ValueError: `invalid`, or what is wrong with the host.
-    """
+    """Return a host in normal form, IPv6 in brackets, and its port."""
     match = _match(_AUTHORITY, text, invalid)
     host = _parse_host(match["host"], invalid)
     if match["port"] is None:

@@ -60,20 +60,19 @@ def read_env_file(directory: Path, environ: Mapping[str, str]) -> list[RawSettin
     A directory named `.env`, as of some virtual environments, is ignored.
     """
     path = directory / ENV_FILE
-    failed = RawSettings(complete=False)
     try:
         text = call_with_timeout(lambda: read_file(path, _MAX_ENV_FILE_BYTES)).decode()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except UnicodeDecodeError:
-        failed.error(Location(file=ENV_FILE), "not encoded in UTF-8")
+        message = "not encoded in UTF-8"
     except OSError as error:
         if isinstance(error, IsADirectoryError) and path.is_dir():
             return []
-        failed.error(Location(file=ENV_FILE), describe_os_error(error, path, _MAX_ENV_FILE_BYTES))
+        message = describe_os_error(error, path, _MAX_ENV_FILE_BYTES)
     else:
         return _parse_env_file(text, environ)
-    return [failed]
+    return [RawSettings(errors=[Location(file=ENV_FILE).error(message)], complete=False)]
 
 
 def _parse_env_file(content: str, environ: Mapping[str, str]) -> list[RawSettings]:

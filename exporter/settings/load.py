@@ -111,11 +111,7 @@ def _named_path(
 
 
 def _file_path(raw: RawValue, directory: Path) -> Path | None:
-    """Return the path in a setting, None if it is empty.
-
-    Raises:
-        ValueError: it is not a path.
-    """
+    """Return the path in a setting, None if it is empty; ValueError if it is not a path."""
     text = clean(raw.value)
     return directory / parse_path(text) if isinstance(text, str) and text else None
 

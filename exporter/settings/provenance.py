@@ -49,19 +49,16 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where something is written, in the operator's spelling.
-
-    Args:
-        variable: full name of the variable; empty in a YAML file.
-        keys: path inside the variable's JSON, or inside the YAML file.
-        file: name of the file; empty for the environment.
-        line: line of the file, from 1; 0 if unknown.
-    """
+    """Where something is written, in the operator's spelling."""
 
     variable: str = ""
+    """Full name of the variable; empty in a YAML file."""
     keys: Keys = ()
+    """Path inside the variable's JSON, or inside the YAML file."""
     file: str = ""
+    """Name of the file; empty for the environment."""
     line: int = 0
+    """Line of the file, from 1; 0 if unknown."""
 
     def __str__(self) -> str:
         """Format the location for a message.
@@ -100,21 +97,18 @@ class RawValue:
 
 @dataclass(slots=True)
 class RawSettings:
-    """The settings of one source.
-
-    Args:
-        values: every value that the source sets.
-        groups: locations of mappings in JSON and YAML, and of every target.
-        items: locations of the items of YAML lists.
-        errors: errors in the source itself, such as a name that is set twice.
-        complete: the source was understood to its end; otherwise nothing can be reported as missing.
-    """
+    """The settings of one source."""
 
     values: dict[Keys, RawValue] = field(default_factory=dict)
+    """Every value that the source sets."""
     groups: dict[Keys, Location] = field(default_factory=dict)
+    """Locations of mappings in JSON and YAML, and of every target."""
     items: dict[Keys, Location] = field(default_factory=dict)
+    """Locations of the items of YAML lists."""
     errors: list[InvalidSetting] = field(default_factory=list)
+    """Errors in the source itself, such as a name that is set twice."""
     complete: bool = True
+    """The source was understood to its end; otherwise nothing can be reported as missing."""
 
     def add(self, path: Keys, value: object, location: Location) -> None:
         """Add a value, unless something else is at its path already."""

@@ -35,32 +35,25 @@ from exporter.tls import WebSecurity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressConfig:
-    """The own-connectivity check; it leaves the way that DEFAULTS give.
-
-    Args:
-        url: its query may hold anything, so it is never printed.
-        proxy_url: a forward proxy; may hold a password.
-        ip_family: which addresses are tried.
-    """
+    """The own-connectivity check; it leaves the way that DEFAULTS give."""
 
     url: str = field(repr=False)
+    """Its query may hold anything, so it is never printed."""
     proxy_url: str | None = field(repr=False)
+    """May hold a password."""
     ip_family: IpFamily
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPageConfig(EgressConfig):
-    """The vendor's status page, by the same way; `url` is that of its `summary.json`.
-
-    Args:
-        components: that are shown, by id or as `group / name`.
-        interval: seconds between two requests.
-        ca_file: authorities to trust instead of the system's.
-    """
+    """The vendor's status page, by the same way; `url` is that of its `summary.json`."""
 
     components: tuple[str, ...]
+    """Those to show, by id or as `group / name`."""
     interval: float
+    """Seconds between two requests."""
     ca_file: Path | None
+    """Authorities to trust instead of the system's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +65,8 @@ class Config:
         elsewhere: enabled targets that the other shards probe, by name.
         disabled: the others, by name.
         security: what the web configuration file says; None when there is none.
-        max_concurrent_probes: probes that may be under way at once.
-        shutdown_grace: seconds that probes under way may take to end.
-        duration_buckets: upper bounds in seconds, increasing, without +Inf.
-        federation_duration_buckets: the same for the journey `federation`.
-        egress_check: what shows that the exporter itself reaches the network; None for no such check.
-        status_page: the vendor's status page; None for none.
+        shutdown_grace: in seconds, as all times.
+        duration_buckets: upper bounds in seconds, increasing, without +Inf; so are those of `federation`.
         destinations: their identity providers become targets; by name.
         files: files and directories that all of this was read from, or would have been, were they there.
     """
@@ -251,11 +240,7 @@ def _application(settings: TargetSettings) -> DestinationApplication | None:
 
 
 def _default_slots(targets: Iterable[tuple[Target, int]]) -> int:
-    """Return enough slots for all probes that can run at once when each of them takes its whole timeout.
-
-    Args:
-        targets: each with how many there are of its kind.
-    """
+    """Return enough slots for all probes of targets, each so many times, that take their whole timeout."""
     timings = ((target.timing(journey), number) for target, number in targets for journey in target.journeys)
     busy = math.fsum(number * timing.timeout / timing.interval for timing, number in timings)
     # Rounded first: a sum such as 100.00000000000001 must not cost a slot.
