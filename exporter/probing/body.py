@@ -35,8 +35,9 @@ class Body:
         self._chunks_left = MAX_CHUNKS
         self._content = bytearray()
         codings = [coding.strip().lower() for coding in (content_encoding or "").split(",")]
-        self._codings = [coding for coding in codings if coding not in {"", "identity"}]
-        self._inflater = zlib.decompressobj(_GZIP_WINDOW) if self._codings else None
+        codings = [coding for coding in codings if coding not in {"", "identity"}]
+        self._is_gzip = len(codings) == 1 and codings[0] in _GZIP
+        self._inflater = zlib.decompressobj(_GZIP_WINDOW) if codings else None
         self._fed = False
         self._held = b""
         self._ended = False
@@ -71,7 +72,7 @@ class Body:
         return bytes(self._content)
 
     def _inflate(self, chunk: bytes) -> None:
-        if len(self._codings) != 1 or self._codings[0] not in _GZIP:
+        if not self._is_gzip:
             raise BodyError("the content encoding was not asked for")
         data, self._held = self._held + chunk, b""
         try:

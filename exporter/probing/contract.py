@@ -3,14 +3,6 @@
 A failed check never fails a probe: every field is optional in the vendor's own types. It shows that the
 contract which clients rely on has changed.
 
-    id                 the flow's id is a UUID
-    environment        the flow names its environment, and it is the source
-    self_link          _links.self is on the source's host and, if the id is one, ends in /flows/{id}
-    status_link        the link that the status calls for is there, on the source's host
-    resume_url         resumeUrl is on the source's host and leads to /as/resume
-    lifetime           createdAt and expiresAt parse and lie 0 to 60 minutes apart
-    application_name   _embedded.application.name is there
-
 A check that does not apply is absent: a DaVinci body has an interaction instead of a flow, need not name its
 environment, and has no links in its detailed form; and not every status calls for a link.
 """
@@ -48,7 +40,7 @@ STATUS_LINKS: Mapping[str, str] = {
 
 
 def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
-    """Return the checks that apply to a flow, and whether it passes them."""
+    """Return the checks that apply to a flow, and whether it passes them; links lead to the source's host."""
     source = urlsplit(expectation.source_url)
     checks = {"id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id"))}
     if expectation.environment_id and (status != DAVINCI or "environment" in flow):

@@ -115,9 +115,8 @@ def _is_below(host: str, domain: str) -> bool:
 
 
 def _is_within(path: str, cookie_path: str) -> bool:
-    if path == cookie_path:
-        return True
-    return path.startswith(cookie_path) and (cookie_path.endswith("/") or path[len(cookie_path)] == "/")
+    below = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
+    return path == cookie_path or path.startswith(below)
 
 
 def _default_path(path: str) -> str:

@@ -19,6 +19,7 @@ from exporter.target import ProviderKind, ReadyBy, SourceKind, Target
 _AUTHORIZE_PATH = "/as/authorize"
 _CALLBACK = "/rp/callback/"
 _OAUTH_1 = "oauth_token"
+_REQUEST_OBJECT = frozenset({"request", "request_uri"})
 _SECRETS = frozenset({"state", "nonce", _OAUTH_1})
 _SAML_REQUEST = "SAMLRequest"
 _SAML_OK = Verdict(Reason.OK, Fault.NONE, kind=ProviderKind.SAML)
@@ -50,12 +51,7 @@ class ProviderRequest:
     @property
     def has_request_object(self) -> bool:
         """Whether its parameters are signed or were pushed (RFC 9101, 9126): nothing can be added then."""
-        return has_request_object(self.link)
-
-
-def has_request_object(link: Link) -> bool:
-    """Return True if an authorize URL has `request` or `request_uri`."""
-    return bool({"request", "request_uri"} & {name for name, _ in link.parameters()})
+        return not _REQUEST_OBJECT.isdisjoint(name for name, _ in self.link.parameters())
 
 
 def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, url: str) -> Verdict:
@@ -136,7 +132,8 @@ def read_request(target: Target, destination: Endpoints, link: Link) -> Provider
         return None
     else:
         scoped = "scope" not in parameters or "openid" in parameters["scope"].split()
-        is_oidc = (scoped or has_request_object(link)) and not _is_social(parameters, destination)
+        has_object = not _REQUEST_OBJECT.isdisjoint(parameters)
+        is_oidc = (scoped or has_object) and not _is_social(parameters, destination)
         kind = ProviderKind.OIDC if is_oidc else ProviderKind.OAUTH
     return ProviderRequest(
         link,

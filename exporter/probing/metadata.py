@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from exporter.probing.detail import Detail, Template, origin_of
+from exporter.probing.detail import Template, origin_of
 from exporter.probing.judge import judge_json
 from exporter.probing.links import Link, is_pingone, is_safe_scheme, parse_link
 from exporter.probing.messages import Answer, Verdict, failed
@@ -54,9 +54,10 @@ def judge_metadata(answer: Answer, *, target: Target) -> Verdict:
     invalid = _invalid_member(document, base)
     if base is None or invalid is not None:
         return _invalid(invalid or "issuer")
-    lacking = _lacking(document, target.source_kind, base)
-    if lacking is not None:
-        return Verdict(Reason.METADATA_INVALID, Fault.PROVIDER, detail=lacking)
+    for name, value in _needed(target.source_kind, base).items():
+        if value not in _words(document, name):
+            known = {"member": name, "value": value}
+            return failed(Reason.METADATA_INVALID, Fault.PROVIDER, Template.METADATA_LACKS, **known)
     keys, member = parse_link(document["jwks_uri"]), "jwks_uri"
     if keys is None:
         return failed(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member=member)
@@ -112,15 +113,11 @@ def _invalid_member(document: Mapping[str, Any], base: Link | None) -> str | Non
     return None
 
 
-def _lacking(document: Mapping[str, Any], kind: SourceKind, base: Link) -> Detail | None:
-    """Return what a sign-on as the federation makes it needs and the metadata does not advertise."""
-    needed = {"response_types_supported": "code"}
-    if kind is SourceKind.PINGONE or (kind is SourceKind.AUTO and is_pingone(base)):
-        needed["response_modes_supported"] = "pi.flow"
-    for member, value in needed.items():
-        if value not in _words(document, member):
-            return Detail(Template.METADATA_LACKS, {"member": member, "value": value})
-    return None
+def _needed(kind: SourceKind, base: Link) -> Mapping[str, str]:
+    """Return what metadata must advertise for a sign-on as the federation makes it."""
+    is_flow = kind is SourceKind.PINGONE or (kind is SourceKind.AUTO and is_pingone(base))
+    modes = {"response_modes_supported": "pi.flow"} if is_flow else {}
+    return {"response_types_supported": "code"} | modes
 
 
 def _may_use(keys: Link, base: Link, login_hosts: tuple[str, ...]) -> bool:
