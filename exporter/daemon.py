@@ -63,11 +63,7 @@ _log = logging.getLogger(__name__)
 
 
 def run(config: Config, load: Callable[[], Config] | None = None) -> None:
-    """Run the daemon until SIGTERM or SIGINT; a second signal ends the process at once, with status 1.
-
-    Args:
-        config: the configuration to start with.
-        load: reads the configuration again; None to have each reload apply `config` again.
+    """Run a `Daemon` until SIGTERM or SIGINT; a second signal ends the process at once, with status 1.
 
     Raises:
         ListenError: an address cannot be listened on.

@@ -47,14 +47,7 @@ class Part(StrEnum):
 
 
 class InternalErrors:
-    """Counts and logs bugs.
-
-    Args:
-        clock: seconds, never set back.
-
-    Attributes:
-        counts: how many there were, by part.
-    """
+    """Counts and logs bugs. `clock` gives seconds and is never set back; `counts` is by part."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts = dict.fromkeys(Part, 0)

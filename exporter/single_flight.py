@@ -15,10 +15,7 @@ class SingleFlight(Generic[P, T]):
 
     A caller who asks while one is under way may know of something that this one has not seen. It gets the
     next one, together with all others who ask before that starts. A caller who is cancelled ends none.
-
-    Args:
-        compute: computes the value; its exception reaches every caller. It gets the arguments of the first
-            caller of those who share it.
+    `compute` gets the arguments of the first caller of those who share it; its exception reaches all of them.
     """
 
     def __init__(self, compute: Callable[P, Awaitable[T]]) -> None:

@@ -29,12 +29,9 @@ _BUSY_AFTER = 1.0
 
 
 class LoopWatch:
-    """Samples the lag of the event loop, and remembers when it stalled.
+    """Samples the lag of the event loop by its clock, and remembers when it stalled.
 
-    Args:
-        clock: the event loop's.
-        report: receives each sample, in seconds.
-        errors: counts and logs our own bugs.
+    `report` receives each sample, in seconds.
     """
 
     def __init__(

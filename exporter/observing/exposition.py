@@ -55,15 +55,10 @@ class _Text:
 
 
 class Exposition:
-    """Renders metrics in one format.
-
-    Args:
-        openmetrics: whether it is OpenMetrics 1.0.0; else text 0.0.4.
-        clock: monotonic seconds.
-        errors: counts and logs our own bugs.
+    """Renders metrics in one format: OpenMetrics 1.0.0 or text 0.0.4.
 
     Attributes:
-        asked_for_at: when it was last rendered.
+        asked_for_at: when it was last rendered, by `clock`.
         end: what follows all metrics.
     """
 

@@ -23,7 +23,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
-from logging.handlers import QueueHandler
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
@@ -128,24 +127,21 @@ def set_log_level(level: str) -> None:
     logging.getLogger("exporter").setLevel(level.upper())
 
 
-class _DroppingHandler(QueueHandler):
+class _DroppingHandler(logging.Handler):
     """Drops records that do not fit the queue."""
 
     def __init__(self, lines: queue.Queue[logging.LogRecord | None]) -> None:
-        super().__init__(lines)
+        super().__init__()
+        self._lines = lines
         self._dropped = 0
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Return the record as it is: the other thread renders it."""
-        return record
-
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         """Queue a record, or drop it and report that with the next one that fits."""
         try:
             if self._dropped:
-                self.queue.put_nowait(_dropped("the reader of the log is too slow", self._dropped))
+                self._lines.put_nowait(_dropped("the reader of the log is too slow", self._dropped))
                 self._dropped = 0
-            self.queue.put_nowait(record)
+            self._lines.put_nowait(record)
         except queue.Full:
             self._dropped += 1
 

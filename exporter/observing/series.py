@@ -50,13 +50,9 @@ def known_values(value: float | None) -> Values:
 
 
 class BucketCounts:
-    """The state of a histogram: counts per bucket, and the last probe in each.
+    """The state of a histogram with these upper bounds, increasing, without +Inf.
 
-    Args:
-        bounds: upper bounds, increasing, without +Inf.
-
-    Attributes:
-        probes: the last probe in each bucket, by the bucket's key among `values`.
+    `probes` has the last probe in each bucket, by the bucket's key among `values`.
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 
 from exporter.observing.families import OF_JOURNEY, OF_TARGET
 from exporter.observing.history import CertificateFacts, Streak
@@ -69,6 +70,8 @@ _EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})
 """Steps at which the target expects a status."""
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})
 """Steps at which a flow ends."""
+
+_endpoints = attrgetter("auth_host", "destination_url", "issuer")
 
 
 class TargetMetrics:
@@ -172,7 +175,7 @@ class TargetMetrics:
         if before == target:
             return
         self.version += 1
-        if _rate_scopes(before, self._journey) != _rate_scopes(target, self._journey):
+        if any(before.rate_scope(side) != target.rate_scope(side) for side in self._journey.sides):
             self._backoff_until = None  # the provider that asked for it is no longer probed
         if _endpoints(before) != _endpoints(target):
             self._certificates = CertificateFacts()
@@ -334,11 +337,3 @@ def _by_step(found: Iterable[tuple[str, float | None]]) -> Values:
 def _phase_keys(step: str, phase: Phase) -> tuple[LabelValues, LabelValues]:
     """Return the keys of a phase's two series, which all targets share."""
     return ("_count", step, phase), ("_sum", step, phase)
-
-
-def _endpoints(target: Target) -> tuple[str | None, ...]:
-    return target.auth_host, target.destination_url, target.issuer
-
-
-def _rate_scopes(target: Target, journey: Journey) -> list[tuple[str, str]]:
-    return [target.rate_scope(side) for side in journey.sides]

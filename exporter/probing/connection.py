@@ -39,11 +39,8 @@ class HttpConnection:
         if body or method not in {"GET", "HEAD", "CONNECT"}:
             all_headers.append(("Content-Length", str(len(body))))
         head = h11.Request(method=method, target=request_target, headers=all_headers)
-        data = self._protocol.send(head) or b""
-        if body:
-            data += self._protocol.send(h11.Data(data=body)) or b""
-        data += self._protocol.send(h11.EndOfMessage()) or b""
-        await self.stream.send(data)
+        events = (head, h11.Data(data=body), h11.EndOfMessage()) if body else (head, h11.EndOfMessage())
+        await self.stream.send(b"".join(self._protocol.send(event) or b"" for event in events))
 
     async def read_head(self) -> h11.Response:
         """Return the response's head, informational responses skipped.

@@ -9,7 +9,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from weakref import WeakValueDictionary
@@ -150,14 +150,14 @@ class Prober:
 
     async def _run(self, target: Target, walk: Steps, run: _Run) -> None:
         try:
-            with closing(walk) as steps:
-                step: Step | None = next(steps)
-                while step is not None:
-                    if step.signs_on:
-                        verdict = await self._sign_on(target, step, run)
-                    else:
-                        verdict = await self._take(target, step, run)
-                    step = None if verdict is None else _next(steps, verdict)
+            with closing(walk) as steps, suppress(StopIteration):  # the journey is at its end
+                step = next(steps)
+                while True:
+                    take = self._sign_on if step.signs_on else self._take
+                    verdict = await take(target, step, run)
+                    if verdict is None or verdict.reason is not Reason.OK:
+                        return
+                    step = steps.send(verdict)
         finally:
             for transport in run.transports.values():
                 await transport.aclose()
@@ -385,16 +385,6 @@ def _may_send(reach: Reach, link: Link, step: Step, target: Target) -> bool:
     if target.proxy_url is not None and not reach.admits_through_proxy(link, confidential=step.confidential):
         return False
     return reach.may_request(link, foreign=step.foreign)
-
-
-def _next(steps: Steps, verdict: Verdict) -> Step | None:
-    """Return the next step; None when the last one failed or the journey is at its end."""
-    if verdict.reason is not Reason.OK:
-        return None
-    try:
-        return steps.send(verdict)
-    except StopIteration:
-        return None
 
 
 def request_headers(

@@ -47,11 +47,7 @@ Resolve: TypeAlias = Callable[[str, IpFamily], "asyncio.Future[ResolvedName]"]
 
 
 class Resolver:
-    """Resolves names.
-
-    Args:
-        look_up: name and family to addresses, blocking; raises OSError or UnicodeError.
-    """
+    """Resolves names by `look_up`, which blocks, and raises OSError or UnicodeError."""
 
     def __init__(self, look_up: Callable[[str, IpFamily], Sequence[str]] | None = None) -> None:
         self._look_up = look_up or system_addresses

@@ -36,13 +36,9 @@ _MSG_MORE = getattr(socket, "MSG_MORE", 0)
 
 
 class TcpStream:
-    """A connected socket.
+    """A connected, non-blocking socket, which `close` closes.
 
     Only one coroutine uses it, and every wait is bounded by the probe's deadline.
-
-    Args:
-        sock: connected and non-blocking; closed by `close`.
-        deadline: of the probe.
 
     Attributes:
         arrived: when the data that was last received reached this machine, by the event loop's clock.
@@ -204,9 +200,6 @@ class Dialer:
     """Connects to one of several addresses.
 
     The next one starts 250 ms after the last that has not connected yet, or at once when it failed.
-
-    Args:
-        deadline: of the probe.
 
     Attributes:
         tried: addresses that a connection was attempted to, in order.

@@ -141,9 +141,6 @@ class Deadline:
     The time of the peer runs from `begin` to `end`, both given in times of the kernel where it has them. One
     timer serves the whole probe: it is set again only if delays of our own moved the deadline.
 
-    Args:
-        timeout: seconds that the phases may take together.
-
     Attributes:
         started: when it was made, by the event loop's clock.
         own_delay: the longest time between the arrival of data and what we sent next, in seconds.

@@ -108,12 +108,8 @@ class ExchangeError(httpx.TransportError):
 class Network:
     """What all probes share to reach their targets.
 
-    Args:
-        resolve: name and family to addresses.
-        stats: counts exchanges that the event loop timed.
-        stalls: the stalls of the event loop.
-        closing: origins that closed a kept connection just as a request came; the next request that must
-            not be sent twice gets a new one there.
+    `closing` has the origins that closed a kept connection just as a request came; the next request that must
+    not be sent twice gets a new one there.
     """
 
     resolve: Resolve
@@ -125,10 +121,8 @@ class Network:
 class ProbeTransport(httpx.AsyncBaseTransport):
     """Sends the requests of one probe; a connection serves several of them if the server keeps it open.
 
-    Args:
-        network: what all probes share.
-        proxy_url: `http://[user:password@]host:port` of a forward proxy, or None.
-        absolute_hosts: are resolved without search domains.
+    `proxy_url` is `http://[user:password@]host:port` of a forward proxy, or None. `absolute_hosts` are
+    resolved without search domains.
     """
 
     def __init__(
@@ -349,10 +343,8 @@ _READ_HEADERS = frozenset({
 
 def _head(status_code: int, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
     """Return what of the head is read; of several headers of one name the first counts."""
-    read: dict[str, str] = {}
-    for name, value in headers:
-        if name in _READ_HEADERS:
-            read.setdefault(name.decode("ascii"), value.decode("latin-1"))
+    known = [(name, value) for name, value in reversed(headers) if name in _READ_HEADERS]
+    read = {name.decode("ascii"): value.decode("latin-1") for name, value in known}
     return Answer(status_code, headers=read)
 
 

@@ -116,9 +116,6 @@ class Backoff:
 
     A rate limit counts for one environment on one host: all probes that send requests there back off
     together, a probe of `federation` if either of its environments limits it. Due runs are skipped meanwhile.
-
-    Args:
-        clock: steady seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -129,12 +126,7 @@ class Backoff:
         """Back off since one of a target's environments has limited a probe.
 
         A backoff that ends later is not shortened: both probes may have been on their way at the same time.
-
-        Args:
-            target: the target that was limited.
-            journey: the journey that was limited.
-            side: which of the target's environments limited it.
-            retry_after: the seconds that the provider asked for; None for two intervals of the probe.
+        `retry_after` is what the provider asked for, in seconds; None for two intervals of the probe.
         """
         interval, scope = target.timing(journey).interval, target.rate_scope(side)
         wanted = DEFAULT_BACKOFF_INTERVALS * interval if retry_after is None else retry_after

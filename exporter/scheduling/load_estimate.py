@@ -67,9 +67,7 @@ def first_probes(targets: Iterable[Target]) -> list[FirstProbe]:
 def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]) -> list[Load]:
     """Return the load at each host or environment, the one with the most requests first.
 
-    Args:
-        targets: what is probed.
-        where: maps a side of a target to its host or environment; None if that is unknown.
+    `where` maps a side of a target to its host or environment, or to None if that is unknown.
     """
     rates: defaultdict[str, list[tuple[str, float, float]]] = defaultdict(list)
     for target in targets:
