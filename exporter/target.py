@@ -177,43 +177,29 @@ class ListedProvider:
 class Target:
     """A source environment that signs users on for a destination environment.
 
-    Fields that are not described here are settings of the same name; times are in seconds.
-
-    Args:
-        name: the metric label `target`; `[a-z0-9]+(_[a-z0-9]+)*`, at most 63 characters.
-        source_environment_id: UUID in lower case; None if the target only runs `federation`, which finds the
-            source by itself, and has no user.
-        destination_environment_id: UUID in lower case.
-        client_id: the source application; None if the target only runs `federation`.
-        source_url: where the source environment answers, without a trailing slash; its endpoints are appended
-            as `/as/authorize`. It ends in the environment's id, except on a custom domain. None if the
-            environment's id is not known.
-        redirect_uri: the destination's return entry point.
-        absolute_hosts: hosts of the two URLs that were written with a trailing dot, which is not in the URLs:
-            they are resolved without search domains.
-        login_hint: may name a person, so it is never printed.
-        ca_file: None means the system's authorities.
-        client_key_file: None when the key is in the certificate's file.
-        federation: timing of the journey `federation`; `interval` and the like are those of `authorize`.
-        destination_url: where the destination answers, in the form of `source_url`.
-        application: needed for `federation`.
-        provider_id: None if only one is offered.
-        user: without one `federation` ends after `source_authorize`.
-        secret_expires: seconds since the epoch.
-        listed: where a discovered target comes from; None for one from the settings.
-        proxy_url: may hold a password, so it is never printed.
+    Fields that are not described are settings of the same name; times are in seconds.
     """
 
     name: str
+    """The metric label `target`; `[a-z0-9]+(_[a-z0-9]+)*`, at most 63 characters."""
     destination_environment_id: str
+    """UUID in lower case."""
     redirect_uri: str
+    """The destination's return entry point."""
     source_environment_id: str | None = None
+    """UUID in lower case; None if the target only runs `federation`, which finds the source by itself, and
+    has no user."""
     client_id: str | None = None
+    """The source application; None if the target only runs `federation`."""
     source_url: str | None = None
+    """Where the source environment answers, without a trailing slash; its endpoints are appended as
+    `/as/authorize`. It ends in the environment's id, except on a custom domain. None if the environment's id
+    is not known."""
     scope: str = "openid"
     prompt: str | None = None
     acr_values: str | None = None
     login_hint: str | None = field(default=None, repr=False)
+    """May name a person, so it is never printed."""
     max_age: int | None = None
     pkce: bool = False
     expected_statuses: tuple[str, ...] = ("USERNAME_PASSWORD_REQUIRED",)
@@ -223,23 +209,35 @@ class Target:
     interval: float = 60.0
     timeout: float = 10.0
     ca_file: Path | None = None
+    """None means the system's authorities."""
     client_certificate_file: Path | None = None
     client_key_file: Path | None = None
+    """None when the key is in the certificate's file."""
     ip_family: IpFamily = IpFamily.ANY
     proxy_url: str | None = field(default=None, repr=False)
+    """May hold a password, so it is never printed."""
     absolute_hosts: tuple[str, ...] = ()
+    """Hosts of the two URLs that were written with a trailing dot, which is not in the URLs: they are
+    resolved without search domains."""
     federation: JourneyTiming = JourneyTiming(interval=300.0, timeout=30.0, latency_objective=10.0)
+    """Timing of the journey `federation`; `interval` and the like are those of `authorize`."""
     discovery: JourneyTiming = JourneyTiming(interval=600.0, timeout=10.0, latency_objective=2.0)
     destination_url: str = ""
+    """Where the destination answers, in the form of `source_url`."""
     application: DestinationApplication | None = None
+    """Needed for `federation`."""
     provider_id: str | None = None
+    """None if only one is offered."""
     user: SyntheticUser | None = None
+    """Without one `federation` ends after `source_authorize`."""
     source_kind: SourceKind = SourceKind.PINGONE
     issuer: str | None = None
     ready_by: ReadyBy = ReadyBy.PROMPT_NONE
     login_hosts: tuple[str, ...] = ()
     secret_expires: float | None = None
+    """Seconds since the epoch."""
     listed: ListedProvider | None = None
+    """Where a discovered target comes from; None for one from the settings."""
 
     def timing(self, journey: Journey) -> JourneyTiming:
         """Return when a journey of this target runs and how long it may take."""

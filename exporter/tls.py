@@ -90,11 +90,9 @@ def read_material(tls: TlsServer) -> TlsMaterial:
     Raises:
         TlsFileError: a file cannot be read.
     """
-    return TlsMaterial(
-        _read(CERTIFICATE, tls.certificate),
-        _read(KEY, tls.key),
-        None if tls.authorities is None else _read(AUTHORITIES, tls.authorities),
-    )
+    certificate, key = _read(CERTIFICATE, tls.certificate), _read(KEY, tls.key)
+    authorities = None if tls.authorities is None else _read(AUTHORITIES, tls.authorities)
+    return TlsMaterial(certificate, key, authorities)
 
 
 def server_context(tls: TlsServer, material: TlsMaterial) -> ssl.SSLContext:
@@ -173,10 +171,10 @@ def _refuse_password() -> NoReturn:
 def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes | None) -> None:
     """Load a certificate chain and its key; without `key`, the key is in the same PEM."""
     _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), CERTIFICATE, certificate)
-    part = CERTIFICATE if key is None else KEY
-    if b"PRIVATE KEY-----" not in (certificate if key is None else key):
+    part, key = (CERTIFICATE, certificate) if key is None else (KEY, key)
+    if b"PRIVATE KEY-----" not in key:
         raise TlsFileError(part, "no private key found; expected one in PEM")
-    with _memory_file(certificate) as chain, _memory_file(certificate if key is None else key) as own:
+    with _memory_file(certificate) as chain, _memory_file(key) as own:
         try:
             context.load_cert_chain(chain, own, password=_refuse_password)
         except _EncryptedKeyError:

@@ -58,34 +58,31 @@ class StatusPageConfig(EgressConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything that was configured; fields that are not described here are settings as they are written.
-
-    Args:
-        targets: the enabled ones that are this shard's, by name; only with several shards may there be none.
-        elsewhere: enabled targets that the other shards probe, by name.
-        disabled: the others, by name.
-        security: what the web configuration file says; None when there is none.
-        shutdown_grace: in seconds, as all times.
-        duration_buckets: upper bounds in seconds, increasing, without +Inf; so are those of `federation`.
-        destinations: their identity providers become targets; by name.
-        files: files and directories that all of this was read from, or would have been, were they there.
-    """
+    """Everything that was configured; fields that are not described here are settings as they are written."""
 
     targets: tuple[Target, ...]
+    """The enabled ones that are this shard's, by name; only with several shards may there be none."""
     elsewhere: tuple[Target, ...] = ()
+    """Enabled targets that the other shards probe, by name."""
     disabled: tuple[Target, ...] = ()
+    """The others, by name."""
     web: WebSettings = field(default_factory=WebSettings)
     security: WebSecurity | None = None
+    """What the web configuration file says; None when there is none."""
     max_concurrent_probes: int
     shutdown_grace: float
+    """In seconds, as all times."""
     duration_buckets: tuple[float, ...]
+    """Upper bounds in seconds, increasing, without +Inf; so are those of `federation`."""
     federation_duration_buckets: tuple[float, ...]
     egress_check: EgressConfig | None = None
     log: LogSettings = field(default_factory=LogSettings)
     shard: ShardSettings = field(default_factory=ShardSettings)
     status_page: StatusPageConfig | None = None
     destinations: tuple[Destination, ...] = ()
+    """Their identity providers become targets; by name."""
     files: tuple[Path, ...] = ()
+    """Files and directories that all of this was read from, or would have been, were they there."""
 
     @property
     def enabled(self) -> tuple[Target, ...]:
