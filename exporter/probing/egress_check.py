@@ -61,22 +61,18 @@ class EgressCheck:
         with closing(deadline):
             async with transport:
                 exchange = await transport.exchange(self._request)
-        if exchange.answer is not None:
-            self._log_change(Reason.OK)
-            return True
-        if exchange.error is not None and is_bug(exchange.error):
-            raise exchange.error
-        reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxy_url is not None)
-        uncertain = exchange.timed_by_loop or exchange.phase is Phase.RESOLVE
-        stalls, passes_at = self._network.stalls(deadline.started), deadline.started + TIMEOUT_SECONDS
-        stalled = explains_timeout(stalls, deadline=passes_at, timeout=TIMEOUT_SECONDS)
-        if reason is Reason.INTERNAL or (uncertain and stalled):
-            return None
-        self._log_change(reason)
-        return False
-
-    def _log_change(self, reason: Reason) -> None:
+        up, reason = exchange.answer is not None, Reason.OK
+        if not up:
+            if exchange.error is not None and is_bug(exchange.error):
+                raise exchange.error
+            reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxy_url is not None)
+            uncertain = exchange.timed_by_loop or exchange.phase is Phase.RESOLVE
+            stalls, passes_at = self._network.stalls(deadline.started), deadline.started + TIMEOUT_SECONDS
+            stalled = explains_timeout(stalls, deadline=passes_at, timeout=TIMEOUT_SECONDS)
+            if reason is Reason.INTERNAL or (uncertain and stalled):
+                return None
         if reason is not self._last:
-            level = logging.INFO if reason is Reason.OK else logging.WARNING
-            _log.log(level, "egress check", extra={"up": reason is Reason.OK, "reason": reason.value})
+            level = logging.INFO if up else logging.WARNING
+            _log.log(level, "egress check", extra={"up": up, "reason": reason.value})
         self._last = reason
+        return up

@@ -75,8 +75,8 @@ def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: s
     offered = [entry for entry in listed if _is_named(entry, provider)]
     if len(offered) != 1:
         others = Template.OTHER_PROVIDERS if listed else Template.NO_PROVIDER
-        cause = Template.SEVERAL_PROVIDERS if offered else others
-        return verdict.but(Reason.PROVIDER_MISSING, Fault.CONFIGURATION, cause, count=len(offered or listed))
+        cause, count = Template.SEVERAL_PROVIDERS if offered else others, len(offered or listed)
+        return verdict.with_finding(Reason.PROVIDER_MISSING, Fault.CONFIGURATION, cause, count=count)
     return _leading(verdict, "authenticate link", provider_link(offered[0]), url, destination, "/rp/")
 
 
@@ -93,7 +93,7 @@ def _leading(
         cause, fault = Template.MEMBER_MALFORMED, Fault.PROVIDER
     else:
         cause, fault = Template.MEMBER_ELSEWHERE, Fault.CONFIGURATION
-    return verdict.but(Reason.LOCATION_INVALID, fault, cause, member=member, origin=origin_of(link))
+    return verdict.with_finding(Reason.LOCATION_INVALID, fault, cause, member=member, origin=origin_of(link))
 
 
 def providers_in(flow: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -138,7 +138,7 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
     identifier = verdict.flow.get("id")
     if verdict.reason is not Reason.OK or (isinstance(identifier, str) and FLOW_ID.fullmatch(identifier)):
         return verdict
-    return verdict.but(Reason.NOT_A_FLOW, Fault.PROVIDER, Template.NO_FLOW_ID)
+    return verdict.with_finding(Reason.NOT_A_FLOW, Fault.PROVIDER, Template.NO_FLOW_ID)
 
 
 # sign_on
@@ -160,7 +160,7 @@ def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     reason = _account_problem(verdict.flow_status or "", document)
     if reason is None:
         return verdict
-    verdict = verdict.but(reason, Fault.ACCOUNT)
+    verdict = verdict.with_finding(reason, Fault.ACCOUNT)
     return replace(verdict, seconds_until_unlock=_seconds_until_unlock(document))
 
 
@@ -263,8 +263,8 @@ def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state:
     secrets = tuple(value for name, value in first.items() if name in {"code", "state", "nonce"} and value)
     verdict = replace(verdict, secrets=secrets)
     if state is not None and first.get("state") != state:
-        return verdict.but(Reason.STATE_MISMATCH, Fault.PROVIDER, wrong_state(first.get("state")))
-    return replace(verdict.but(Reason.OK, Fault.NONE), parameters=parameters)
+        return verdict.with_finding(Reason.STATE_MISMATCH, Fault.PROVIDER, wrong_state(first.get("state")))
+    return replace(verdict.with_finding(Reason.OK, Fault.NONE), parameters=parameters)
 
 
 def wrong_state(returned: str | None) -> Template:
@@ -331,9 +331,9 @@ def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Ver
     """Judge the destination's flow after the callback: it must be COMPLETED."""
     verdict = judge(answer, Expectation(destination.environment_id, url, (COMPLETED,)))
     if verdict.reason is Reason.FLOW_FAILED:
-        return verdict.but(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
+        return verdict.with_finding(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:
-        return verdict.but(Reason.ACCOUNT_LINKING_REQUIRED, Fault.CONFIGURATION)
+        return verdict.with_finding(Reason.ACCOUNT_LINKING_REQUIRED, Fault.CONFIGURATION)
     return replace(verdict, checks={})
 
 

@@ -116,7 +116,7 @@ def judge_login_page(
     if may_follow:
         return replace(_OK, location=link.url)
     known = {"code": answer.status_code, "origin": origin_of(link)}
-    return verdict.but(verdict.reason, Fault.PROVIDER, Template.TOO_MANY_REDIRECTS, **known)
+    return verdict.with_finding(verdict.reason, Fault.PROVIDER, Template.TOO_MANY_REDIRECTS, **known)
 
 
 def _judge_page(

@@ -55,7 +55,7 @@ def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:
     verdict = judge_json(answer)
     is_4xx = answer.status_code >= HTTPStatus.BAD_REQUEST
     if is_4xx and verdict.reason in {Reason.OAUTH_ERROR, Reason.CLIENT_ERROR}:
-        return verdict.but(Reason.TOKEN_REFUSED, Fault.ACCOUNT)
+        return verdict.with_finding(Reason.TOKEN_REFUSED, Fault.ACCOUNT)
     if verdict.reason is not Reason.OK:
         return verdict
     codes = codes_in_document(verdict.flow)

@@ -88,7 +88,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         cause = Template.MEMBER_ELSEWHERE if is_elsewhere else Template.LOCATION_WITHOUT
         origin = origin_of(parse_link(request.redirect_uri) if is_elsewhere else link)
         known = {"code": answer.status_code, "origin": origin, "member": member}
-        return found.but(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, **known)
+        return found.with_finding(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, **known)
     if request.source is not None and not request.has_request_object:
         return replace(found, checks={"pkce": link.parameter("code_challenge_method") == "S256"})
     return found

@@ -141,7 +141,7 @@ class Verdict:
     signing_keys: frozenset[int] = frozenset()
     detail: Detail | None = None
 
-    def but(
+    def with_finding(
         self, reason: Reason, fault: Fault, cause: Template | None = None, **parameters: object
     ) -> Verdict:
         """Return this verdict with another finding; without a cause the detail stays as it is."""
