@@ -14,22 +14,19 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from exporter.durations import parse_duration
 from exporter.process import CommandError
 
 DEFAULT_PORT = 9090
 ALERTMANAGER_PORT = 9093
-ALERTMANAGERS = ("alertmanager", "prometheus-alertmanager")
-"""The second one is Debian's name."""
-
+ALERTMANAGERS = ("alertmanager", "prometheus-alertmanager")  # the second one is Debian's name
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 QUERY_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
-_WAIT = re.compile(r"^( +(?:interval|for|keep_firing_for): )(\d+)([smh])$", re.MULTILINE)
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-_SPEED = 10
-"""The demo's faults last seconds: its alerts wait a tenth as long."""
+_WAIT = re.compile(r"^( +(?:interval|for|keep_firing_for): )(\d+[smh])$", re.MULTILINE)
+_SPEED = 10  # the demo's faults last seconds: its alerts wait a tenth as long
 
 
 class PrometheusError(CommandError):
@@ -149,7 +146,7 @@ def rules_for(text: str, address: str) -> str:
     """Return a rule file with shorter waits, and links to the exporter at `address`; Grafana is not there."""
     text = re.sub(r"^ +dashboard_url: .*\n", "", text, flags=re.MULTILINE)
     text = text.replace("http://pingone-flow-exporter:9988", f"http://{address}")
-    return _WAIT.sub(lambda wait: f"{wait[1]}{int(wait[2]) * _UNITS[wait[3]] // _SPEED}s", text)
+    return _WAIT.sub(lambda wait: f"{wait[1]}{parse_duration(wait[2]) // _SPEED:.0f}s", text)
 
 
 def free_port(wanted: int) -> int:

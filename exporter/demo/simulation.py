@@ -61,13 +61,14 @@ def simulate(
         raise DemoError(f"--environments {environments}: must be at least 1")
     chosen = demo_environments() if environments is None else plain_environments(environments)
     chosen = _with_weather(chosen, weather)
-    loaded = None if script is None else _read_script(script)
-    _check_host(host)
-    with log_to(sys.stderr, level="info", style="logfmt"):
-        try:
+    try:
+        loaded = None if script is None else _read_script(script)
+        _check_host(host)
+        with log_to(sys.stderr, level="info", style="logfmt"):
             asyncio.run(_simulate(chosen, loaded, host, control_port))
-        except ScriptError as error:  # it is valid, but for other environments
-            raise _script_error(script, error) from error
+    except ScriptError as error:  # the script is invalid, or for other environments
+        lines = str(error).splitlines()
+        raise DemoError("\n".join(f"--script {script}: {line}" for line in lines)) from error
 
 
 async def _simulate(environments: Sequence[Environment], script: Script | None, host: str, port: int) -> None:
@@ -106,15 +107,9 @@ def _read_script(path: Path) -> Script:
     try:
         return read_script(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DemoError(f"--script {path}: {_reason(error)}") from error
+        raise ScriptError(_reason(error)) from error
     except UnicodeDecodeError as error:
-        raise DemoError(f"--script {path}: not UTF-8 text") from error
-    except ScriptError as error:
-        raise _script_error(path, error) from error
-
-
-def _script_error(path: Path | None, error: ScriptError) -> DemoError:
-    return DemoError("\n".join(f"--script {path}: {line}" for line in str(error).splitlines()))
+        raise ScriptError("not UTF-8 text") from error
 
 
 def _check_host(host: str) -> None:

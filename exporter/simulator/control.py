@@ -21,9 +21,7 @@ from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parameters,
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-MAX_BODY_BYTES = 4096
-"""Weather takes less than a hundred."""
-
+MAX_BODY_BYTES = 4096  # weather takes less than a hundred
 STARLETTE_ERRORS = {
     "Not Found": "not found; use /, /weather, /weather/<environment> or /status-page/<status>",
     "Method Not Allowed": "wrong method; use GET, or PUT for one environment",

@@ -124,3 +124,7 @@ class Urls:
         self.issuer = f"{self.root}/as"
         # Where identity providers send users back to.
         self.callback = f"{self.root}/rp/callback/openid_connect"
+
+    def authenticate(self, provider_id: str, flow_id: str) -> str:
+        """Return the link to an identity provider in a flow."""
+        return f"{self.root}/rp/authenticate?providerId={provider_id}&flowId={flow_id}"

@@ -132,18 +132,13 @@ def _offered(flow: Flow, urls: Urls) -> dict[str, Any]:
             "id": provider.id,
             "name": provider.name,
             "type": "OPENID_CONNECT",
-            "_links": {"authenticate": {"href": authenticate_url(urls, provider, flow)}},
+            "_links": {"authenticate": {"href": urls.authenticate(provider.id, flow.id)}},
         }
         for provider in flow.providers
     ]
     if not listed or flow.status not in {EXTERNAL, FIRST_STATUS[SignOnPolicy.LOGIN]}:
         return {}
     return {"identityProvider": listed[0]} if flow.status == EXTERNAL else {"socialProviders": listed}
-
-
-def authenticate_url(urls: Urls, provider: IdentityProvider, flow: Flow) -> str:
-    """Return the link to an identity provider in a flow."""
-    return f"{urls.root}/rp/authenticate?providerId={provider.id}&flowId={flow.id}"
 
 
 def davinci_document(flow: Flow, urls: Urls, links: Iterable[str]) -> dict[str, Any]:

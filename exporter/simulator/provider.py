@@ -43,7 +43,6 @@ from exporter.simulator.flow import (
     Accounts,
     Flow,
     Recent,
-    authenticate_url,
     davinci_document,
     first_status,
     flow_document,
@@ -57,15 +56,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MAX_BODY_BYTES = 64 * 1024
-SESSION_SECONDS = 86_400.0
-"""The vendor's default depends on the policy."""
-
-SDK = "ping-sdk"
-"""What the vendor's SDKs send as X-Requested-With."""
-
-DETAILED_LINKS = ((), ("self",))
-"""Both were recorded for a DaVinci flow without that header."""
-
+SESSION_SECONDS = 86_400.0  # the vendor's default depends on the policy
 _ENDPOINTS: Mapping[str, str] = {
     "/as/authorize": "authorize",
     "/rp/authenticate": "initiate",
@@ -157,7 +148,7 @@ class Provider:
         if authorize.pi_flow:
             return JSONResponse(self._document(flow, request))
         if flow.status == EXTERNAL and flow.providers:
-            return redirect(authenticate_url(self._urls, flow.providers[0], flow))
+            return redirect(self._urls.authenticate(flow.providers[0].id, flow.id))
         return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
 
     def _failed(self, authorize: AuthorizeRequest, code: str, message: str) -> Response:
@@ -215,8 +206,9 @@ class Provider:
     def _document(self, flow: Flow, request: Request) -> dict[str, Any]:
         if flow.status != DAVINCI:
             return flow_document(flow, self._urls)
-        sdk = request.headers.get("x-requested-with") == SDK
-        links = ("next",) if sdk else self._random.choice(DETAILED_LINKS)
+        # The vendor's SDKs send this; without it, both of the other forms were recorded.
+        sdk = request.headers.get("x-requested-with") == "ping-sdk"
+        links = ("next",) if sdk else self._random.choice([(), ("self",)])
         return davinci_document(flow, self._urls, links)
 
     async def _resume(self, request: Request, weather: Weather) -> Response:

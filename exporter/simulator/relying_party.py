@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 OTHER_PROVIDER = re.compile(rf"/idp/({UUID_PATTERN})/(authorize|sso|login/[A-Za-z0-9_-]{{1,64}})")
-ELSEWHERE = "https://login.example/"
-"""A reserved name, which never resolves."""
+ELSEWHERE = "https://login.example/"  # a reserved name, which never resolves
 
 _TITLE = "<!DOCTYPE html><html lang=en><title>Sign in</title>"
 _FORM = '<form method="post"><input name="login"><input name="password" type="password"></form>'
@@ -161,10 +160,10 @@ async def answer_of_other(request: Request, weather: Weather) -> Response:
         return HTMLResponse(_TITLE + _ERROR) if wrong == "error" else HTMLResponse(_TITLE + _NO_CLIENT, 400)
     if query.get("prompt") == "none":
         error = {"error": "login_required", "state": query.get("state", "")}
-        location = with_query(query.get("redirect_uri", ""), error)
-        return Response(status_code=303, headers={"Location": location})
-    uid = secrets.token_urlsafe(32)
-    page = f"{request.url.path.rpartition('/')[0]}/login/{uid}"
-    location = ELSEWHERE if wrong == "host" else page
-    cookie = f"_interaction={uid}; path={page}; samesite=lax; httponly"
-    return Response(status_code=303, headers={"Location": location, "Set-Cookie": cookie})
+        headers = {"Location": with_query(query.get("redirect_uri", ""), error)}
+    else:
+        uid = secrets.token_urlsafe(32)
+        page = f"{request.url.path.rpartition('/')[0]}/login/{uid}"
+        cookie = f"_interaction={uid}; path={page}; samesite=lax; httponly"
+        headers = {"Location": ELSEWHERE if wrong == "host" else page, "Set-Cookie": cookie}
+    return Response(status_code=303, headers=headers)

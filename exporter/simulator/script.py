@@ -102,11 +102,11 @@ def read_script(text: str) -> Script:
         raise ScriptError("\n".join(errors))
     changes = []
     for number, (line, entry) in enumerate(zip(lines, entries, strict=True), start=1):
-        place = f"line {line}, change {number}"
+        place = f"line {line}, change {number}: "
         try:
             changes.append(_change(entry, place))
         except ValueError as error:
-            errors.append(f"{place}: {error}")
+            errors.append(f"{place}{error}")
     if repeat is not None and changes and repeat <= max(change.after for change in changes):
         errors.append("repeat must be longer than the last change's after")
     if errors:
@@ -162,14 +162,13 @@ def check_script(script: Script, environments: Iterable[Environment]) -> None:
     known = {key: environment for environment in environments for key in (environment.name, environment.id)}
     errors = []
     for change in script.changes:
-        place = f"{change.place}: " if change.place else ""
         if change.environment not in known:
-            errors.append(f"{place}no environment has the name or id {change.environment}")
+            errors.append(f"{change.place}no environment has the name or id {change.environment}")
             continue
         try:
             check_weather(known[change.environment], change.weather)
         except TLSRequiredError as error:
-            errors.append(f"{place}{error}")
+            errors.append(f"{change.place}{error}")
     if errors:
         raise ScriptError("\n".join(errors))
 

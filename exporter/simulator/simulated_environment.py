@@ -37,8 +37,7 @@ from exporter.target import Journey
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-MAINTENANCE_URL = "https://maintenance.example/"
-"""A reserved name, which never resolves."""
+MAINTENANCE_URL = "https://maintenance.example/"  # a reserved name, which never resolves
 
 _CALLBACK = re.compile(rf"(https?://[^/?#]+)/({UUID_PATTERN})/rp/callback/openid_connect")
 _DESTINATION = "00000000-0000-4000-8000-000000000000"

@@ -30,9 +30,7 @@ from exporter.simulator.weather import Weather
 from exporter.target import ClientAuth
 
 RSA_BITS = 2048
-MAX_KEYS = 3
-"""Keys that are published: the one that signs and the ones before it."""
-
+MAX_KEYS = 3  # published: the one that signs and the ones before it
 CODE_SECONDS = 600.0
 TOKEN_SECONDS = 3600
 
@@ -87,11 +85,28 @@ class TokenEndpoint:
         """Return the tokens; raises `RefusedError`."""
         application = self._authenticate(form, authorization, weather)
         flow = self._flow_of(form, application)
-        access_token = secrets.token_urlsafe(32)
+        access_token, now = secrets.token_urlsafe(32), int(self._clock() + weather.clock_skew)
+        claims: dict[str, Any] = {
+            "iss": self._urls.issuer,
+            "sub": str(uuid5(NAMESPACE_URL, f"{self._environment.id}/{flow.subject}")),
+            "aud": application.client_id,
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+            "auth_time": now,
+            "acr": "Single_Factor",
+            "amr": ["pwd"],
+            # OIDC Core, 3.1.3.6
+            "at_hash": base64url(hashlib.sha256(access_token.encode()).digest()[:16]),
+            "sid": str(uuid4()),
+            "env": self._environment.id,
+            "org": str(uuid5(NAMESPACE_URL, "organization")),
+            "p1.region": "NA",
+        }
+        if flow.request.nonce is not None:
+            claims["nonce"] = flow.request.nonce
         wrong = weather.wrong if weather.kind == "id_token_invalid" else None
-        claims = self._claims(flow, access_token, int(self._clock() + weather.clock_skew))
         if wrong in claims:
-            claims[wrong] = claims["iat"] - TOKEN_SECONDS if wrong == "exp" else str(uuid4())
+            claims[wrong] = now - TOKEN_SECONDS if wrong == "exp" else str(uuid4())
         return {
             "access_token": access_token,
             "token_type": "Bearer",
@@ -136,25 +151,6 @@ class TokenEndpoint:
             if not hmac.compare_digest(challenge.encode(), expected.encode()):
                 raise _refused("invalid_grant", "The code_verifier does not match.")
         return flow
-
-    def _claims(self, flow: Flow, access_token: str, now: int) -> dict[str, Any]:
-        claims = {
-            "iss": self._urls.issuer,
-            "sub": str(uuid5(NAMESPACE_URL, f"{self._environment.id}/{flow.subject}")),
-            "aud": flow.request.application.client_id,
-            "iat": now,
-            "exp": now + TOKEN_SECONDS,
-            "auth_time": now,
-            "acr": "Single_Factor",
-            "amr": ["pwd"],
-            # OIDC Core, 3.1.3.6
-            "at_hash": base64url(hashlib.sha256(access_token.encode()).digest()[:16]),
-            "sid": str(uuid4()),
-            "env": self._environment.id,
-            "org": str(uuid5(NAMESPACE_URL, "organization")),
-            "p1.region": "NA",
-        }
-        return claims if flow.request.nonce is None else {**claims, "nonce": flow.request.nonce}
 
 
 def _refused(error: str, description: str, status: int = 400) -> RefusedError:

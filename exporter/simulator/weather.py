@@ -93,20 +93,26 @@ def _not_failed(status: str) -> str:
     return status
 
 
+_NotFailed = Annotated[str, AfterValidator(_not_failed)]
+_STATUS = "^[A-Z][A-Z_]{0,62}$"
+_NEW_STATUS = "a flow status such as SIGN_ON_REQUIRED (for FAILED use flow_failed)"
+_AT: Any = {"endpoint": (Endpoint | None, Field(None, description=f"one of {', '.join(get_args(Endpoint))}"))}
+"""Of weather that one endpoint alone may have."""
+
+
 def _whole(default: int, least: int, most: int) -> Any:  # noqa: ANN401  pydantic's own, as all below
-    return int, Field(default, ge=least, le=most)
+    description = f"a whole number from {least} to {most}"
+    return int, Field(default, ge=least, le=most, description=description)
+
+
+def _one_of(*values: str, default: int = 0) -> Any:  # noqa: ANN401
+    description = f"{', '.join(values[:-1])} or {values[-1]}"
+    return str, Field(values[default], pattern=f"^({'|'.join(values)})$", description=description)
 
 
 def _flow_status(default: str) -> Any:  # noqa: ANN401
     return str, Field(default, pattern=_STATUS, description="a flow status")
 
-
-_STATUS = "^[A-Z][A-Z_]{0,62}$"
-_NEW_STATUS = Field(
-    None, pattern=_STATUS, description="a flow status such as SIGN_ON_REQUIRED (for FAILED use flow_failed)"
-)
-_AT: Any = {"endpoint": (Endpoint | None, Field(None, description=f"one of {', '.join(get_args(Endpoint))}"))}
-"""Of weather that one endpoint alone may have."""
 
 _OK = ExpectedOutcome(Reason.OK, Fault.NONE, 200)
 _ERROR = ExpectedOutcome(Reason.SERVER_ERROR, Fault.PROVIDER, 503)
@@ -146,7 +152,7 @@ KINDS: Mapping[str, type[Weather]] = {
         "The share `ratio` of the requests gets 503 and a JSON error.",
         *(_OK, _ERROR),
         **_AT,
-        ratio=(float, Field(0.5, ge=0, le=1, allow_inf_nan=False)),
+        ratio=(float, Field(0.5, ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1")),
     ),
     "rate_limited": _kind(
         "429 with `Retry-After: retry_after`, in seconds.",
@@ -181,7 +187,7 @@ KINDS: Mapping[str, type[Weather]] = {
     "policy_changed": _kind(
         "The flow has another status than before: `status`, or one of another sign-on policy.",
         ExpectedOutcome(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, 200),
-        status=(Annotated[str, AfterValidator(_not_failed)] | None, _NEW_STATUS),
+        status=(_NotFailed | None, Field(None, pattern=_STATUS, description=_NEW_STATUS)),
     ),
     "maintenance": _kind("302 to a page elsewhere.", ExpectedOutcome(Reason.REDIRECTED, Fault.PROVIDER, 302)),
     "client_deleted": _kind(
@@ -205,13 +211,13 @@ KINDS: Mapping[str, type[Weather]] = {
         "One thing is wrong with the OpenID metadata; sign-ons are not affected.",
         note="`discovery` reports `issuer_mismatch`, `not_json` or `metadata_invalid`",
         discovery=_at("metadata", Reason.ISSUER_MISMATCH, Fault.CONFIGURATION),
-        wrong=(Literal["issuer", "json", "member"], "issuer"),
+        wrong=_one_of("issuer", "json", "member"),
     ),
     "keys_invalid": _kind(
         "One thing is wrong with the published keys; what signs stays the same.",
         note="`discovery` reports `keys_invalid`; so does `federation` at `destination_keys`",
         discovery=_at("jwks", Reason.KEYS_INVALID, Fault.PROVIDER),
-        wrong=(Literal["missing", "weak", "private"], "missing"),
+        wrong=_one_of("missing", "weak", "private"),
     ),
     # Of a federation. They leave the authorize request alone, unless it offers providers.
     "password_changed": _kind(
@@ -221,7 +227,7 @@ KINDS: Mapping[str, type[Weather]] = {
     "account_locked": _kind(
         "The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it.",
         federation=_at("sign_on", Reason.ACCOUNT_LOCKED, Fault.ACCOUNT, 400),
-        answer=(Literal["error", "flow"], "error"),
+        answer=_one_of("error", "flow"),
     ),
     "mfa_required": _kind(
         "The right password leads to `status`; NO_USABLE_DEVICES is an error of a flow that is FAILED.",
@@ -250,12 +256,12 @@ KINDS: Mapping[str, type[Weather]] = {
     "login_page_error": _kind(
         "Providers that are not PingOne: an error with 200, an unknown client, no form, or a host elsewhere.",
         federation=_at("source_authorize", Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION),
-        wrong=(Literal["error", "client", "form", "host"], "error"),
+        wrong=_one_of("error", "client", "form", "host"),
     ),
     "secret_expired": _kind(
         "The destination's client secret expired: its callback leads to an error or a FAILED flow.",
         federation=_at("callback", Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, 302),
-        answer=(Literal["redirect", "json", "flow"], "redirect"),
+        answer=_one_of("redirect", "json", "flow"),
     ),
     "linking_required": _kind(
         "The user's link at the destination is gone.",
@@ -272,7 +278,7 @@ KINDS: Mapping[str, type[Weather]] = {
     "id_token_invalid": _kind(
         "One thing is wrong with ID tokens; at the source, that fails the destination's callback.",
         federation=_at("token", Reason.ID_TOKEN_INVALID, Fault.PROVIDER),
-        wrong=(Literal["iss", "aud", "nonce", "exp", "kid", "signature"], "signature"),
+        wrong=_one_of("iss", "aud", "nonce", "exp", "kid", "signature", default=-1),
     ),
 }
 """Every kind by its name; the text says what it does."""
@@ -316,15 +322,9 @@ def parse_weather_text(text: str) -> Weather:
 
 def parameters(kind: type[Weather]) -> Iterator[tuple[str, str, Any]]:
     """Yield each parameter's name, valid values in words, and default."""
-    properties = kind.model_json_schema()["properties"]
-    for name in sorted(properties, key="endpoint".__eq__):  # it is the last one
-        schema = properties[name]
-        if choices := schema.get("enum"):
-            values = f"{', '.join(choices[:-1])} or {choices[-1]}"
-        else:
-            number = "a whole number" if schema.get("type") == "integer" else "a number"
-            values = f"{number} from {schema.get('minimum')} to {schema.get('maximum')}"
-        yield name, schema.get("description", values), schema.get("default")
+    for name in sorted(kind.model_fields, key="endpoint".__eq__):  # it is the last one
+        field = kind.model_fields[name]
+        yield name, str(field.description), field.default
 
 
 def _explain(kind: type[Weather], error: Mapping[str, Any]) -> str:
