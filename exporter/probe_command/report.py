@@ -1,16 +1,4 @@
-"""The outcomes of probes, as a table for people or as JSON for scripts. No I/O.
-
-target  result        status                      code  resolve  …   total  address
-apac    ok            USERNAME_PASSWORD_REQUIRED   200   1.2 ms  …  143 ms  192.0.2.7
-emea    server error                               503   0.9 ms  …   98 ms  192.0.2.7
-
-emea: server error
-  reason          server_error
-  fault           provider
-  …
-
-1 of 2 ok, 1 failed
-"""
+"""The outcomes of probes, as a table for people or as JSON for scripts. No I/O."""
 
 from __future__ import annotations
 
@@ -106,14 +94,12 @@ def to_text(
 
 def summary(runs: Sequence[ProbeRun]) -> str:
     """Return how many probes succeeded, failed and did not finish."""
-    failed = sum(run.failed for run in runs)
-    unfinished = sum(run.outcome is None for run in runs)
-    parts = [f"{len(runs) - failed - unfinished} of {len(runs)} ok"]
-    if failed:
-        parts.append(f"{failed} failed")
-    if unfinished:
-        parts.append(f"{unfinished} not finished")
-    return ", ".join(parts)
+    counts = {
+        "failed": sum(run.failed for run in runs),
+        "not finished": sum(run.outcome is None for run in runs),
+    }
+    ok = f"{len(runs) - sum(counts.values())} of {len(runs)} ok"
+    return ", ".join([ok, *(f"{number} {text}" for text, number in counts.items() if number)])
 
 
 def result(run: ProbeRun) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 
 from exporter.expiry import expiries
 from exporter.internal_errors import InternalErrors
-from exporter.outcome import Outcome, as_json, rfc3339
+from exporter.outcome import as_json, rfc3339
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, health
+from exporter.serving.html import YieldIfDue
 from exporter.serving.overview import (
     MAX_EXPIRIES,
     StatusSource,
-    YieldIfDue,
     by_target,
     matching,
     paced,
@@ -52,40 +52,31 @@ async def targets_as_json(source: StatusSource, errors: InternalErrors, query: s
         names = {row.status.target.name for row in await matching(targets, query, yield_if_due)}
         rows = [row for row in rows if row.status.target.name in names]
     del targets
-    body = _open(head, "targets")
     elements = (_status(row.status, row.health, source) for row in pop_all(rows))
-    await _append_array(body, elements, yield_if_due)
-    return bytes(body + b"}\n")
+    return _open(head, "targets") + await _array(elements, yield_if_due) + b"}\n"
 
 
 async def target_as_json(histories: Sequence[TargetHistory], source: StatusSource) -> bytes:
     """Return one target: the status, last outcomes and last failures of each journey."""
-    now, yield_if_due = source.now(), source.start_work()
+    now, yield_if_due, journeys = source.now(), source.start_work(), []
+    for history in histories:
+        status = _status(history.status, health(history.status, now), source)
+        recent = await _array(map(as_json, history.recent), yield_if_due)
+        failures = await _array(map(as_json, history.failures), yield_if_due)
+        journeys.append(_open(status, "recent") + recent + b',"failures":' + failures + b"}")
     name = histories[0].status.target.name
-    body = _open({"generated_at": rfc3339(now), **_egress(source.egress()), "target": name}, "journeys")
-    for number, history in enumerate(histories):
-        body += b"," if number else b"["
-        body += _open(_status(history.status, health(history.status, now), source), "recent")
-        await _append_array(body, map(as_json, history.recent), yield_if_due)
-        body += b',"failures":'
-        await _append_array(body, map(as_json, history.failures), yield_if_due)
-        body += b"}"
-    return bytes(body + b"]}\n")
+    head = {"generated_at": rfc3339(now), **_egress(source.egress()), "target": name}
+    return _open(head, "journeys") + b"[" + b",".join(journeys) + b"]}\n"
 
 
-def _open(members: dict[str, Any], last_member: str) -> bytearray:
-    """Return an object up to the value of its last member, which is appended piece by piece."""
-    return bytearray(f'{json.dumps(members, separators=_COMPACT)[:-1]},"{last_member}":'.encode())
+def _open(members: dict[str, Any], last_member: str) -> bytes:
+    """Return an object up to the value of its last member."""
+    return f'{json.dumps(members, separators=_COMPACT)[:-1]},"{last_member}":'.encode()
 
 
-async def _append_array(
-    body: bytearray, elements: Iterable[dict[str, Any]], yield_if_due: YieldIfDue
-) -> None:
-    separator = b"["
-    async for element in paced(elements, yield_if_due):
-        body += separator + json.dumps(element, separators=_COMPACT).encode()
-        separator = b","
-    body += b"[]" if separator == b"[" else b"]"
+async def _array(elements: Iterable[dict[str, Any]], yield_if_due: YieldIfDue) -> bytes:
+    texts = [json.dumps(one, separators=_COMPACT).encode() async for one in paced(elements, yield_if_due)]
+    return b"[" + b",".join(texts) + b"]"
 
 
 def _egress(egress: EgressStatus | None) -> dict[str, Any]:
@@ -108,63 +99,62 @@ def _members(value: object) -> dict[str, Any]:
 
 
 def _status(status: TargetStatus, standing: Health, source: StatusSource) -> dict[str, Any]:
+    target, listed, last = status.target, status.target.listed, status.last
+    # Of the state, not of the last probe, which may be inconclusive.
+    cause = status.decisive if status.failing else None
+    suspended = source.suspended(target) if status.journey is Journey.FEDERATION else None
     external_url = source.external_url()
-    suspended = source.suspended(status.target) if status.journey is Journey.FEDERATION else None
-    target, cause = status.target, status.decisive if status.failing else None
-    members = {
-        "target": target.name,
-        "journey": status.journey.value,
-        "url": None if external_url is None else f"{external_url}/targets/{target.name}",
-        "source_environment_id": target.source_environment_id,
-        "destination_environment_id": target.destination_environment_id,
-        "client_id": target.client_id,
-        "auth_host": target.auth_host or None,
-        "destination_auth_host": target.destination_auth_host or None,
-        "kind": None if status.last is None or status.last.kind is None else status.last.kind.value,
-        "destination": None if target.listed is None else target.listed.destination,
-        "provider": None if target.listed is None else target.listed.name,
-        "provider_id": target.provider_id if target.listed is None else target.listed.provider_id,
-        "labels": dict(target.labels) or None,
-        "interval_seconds": status.timing.interval,
-        "timeout_seconds": status.timing.timeout,
-        "latency_objective_seconds": status.timing.latency_objective,
-        "expected_statuses": list(target.expected_statuses),
-        "standing": standing.api,
-        "state": None if status.failing is None else "failing" if status.failing else "succeeding",
-        "unstable": status.unstable or None,
-        "since": _time(status.since),
-        "in_a_row": status.consecutive or None,
-        # Of the state, not of the last probe, which may be inconclusive.
-        "reason": None if cause is None else cause.reason.value,
-        "fault": None if cause is None else cause.fault.value,
-        "finding": None if cause is None else describe_outcome(cause),
-        "sign_on_suspended": None if suspended is None else suspended.value,
-        "next_run": _time(status.next_run),
-        "held_until": _time(status.backoff_until),
-        "certificate_not_after": _time(status.certificate_expiry),
-        "chain_not_after": _time(status.chain_expiry),
-        "secret_expires": _time(target.secret_expires),
-        "discovery": None if status.discovery is None else _members(status.discovery),
-        **_last_flow(status.last),
-        "last": None if status.last is None else as_json(status.last),
-    }
-    return _known(members)
+    return _known(
+        {
+            "target": target.name,
+            "journey": status.journey.value,
+            "url": None if external_url is None else f"{external_url}/targets/{target.name}",
+            "source_environment_id": target.source_environment_id,
+            "destination_environment_id": target.destination_environment_id,
+            "client_id": target.client_id,
+            "auth_host": target.auth_host or None,
+            "destination_auth_host": target.destination_auth_host or None,
+            "kind": last and last.kind,
+            "destination": listed and listed.destination,
+            "provider": listed and listed.name,
+            "provider_id": listed.provider_id if listed else target.provider_id,
+            "labels": dict(target.labels) or None,
+            "interval_seconds": status.timing.interval,
+            "timeout_seconds": status.timing.timeout,
+            "latency_objective_seconds": status.timing.latency_objective,
+            "expected_statuses": list(target.expected_statuses),
+            "standing": standing.api,
+            "state": None if status.failing is None else "failing" if status.failing else "succeeding",
+            "unstable": status.unstable or None,
+            "since": _time(status.since),
+            "in_a_row": status.consecutive or None,
+            "reason": cause and cause.reason,
+            "fault": cause and cause.fault,
+            "finding": cause and describe_outcome(cause),
+            "sign_on_suspended": suspended,
+            "next_run": _time(status.next_run),
+            "held_until": _time(status.backoff_until),
+            "certificate_not_after": _time(status.certificate_expiry),
+            "chain_not_after": _time(status.chain_expiry),
+            "secret_expires": _time(target.secret_expires),
+            "discovery": status.discovery and _members(status.discovery),
+            # What the last flow reported about itself; an outcome's own JSON has no room for it.
+            **(
+                {
+                    "lifetime_seconds": last.steps[-1].lifetime,
+                    "clock_skew_seconds": last.steps[-1].clock_skew,
+                    "clock_skew_error_seconds": last.steps[-1].clock_skew_error,
+                }
+                if last and last.steps
+                else {}
+            ),
+            "last": last and as_json(last),
+        }
+    )
 
 
 def _known(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _last_flow(last: Outcome | None) -> dict[str, Any]:
-    """Return what the last flow reported about itself; an outcome's own JSON has no room for it."""
-    if last is None or not last.steps:
-        return {}
-    step = last.steps[-1]
-    return {
-        "lifetime_seconds": step.lifetime,
-        "clock_skew_seconds": step.clock_skew,
-        "clock_skew_error_seconds": step.clock_skew_error,
-    }
 
 
 def _time(timestamp: float | None) -> str | None:

@@ -1,9 +1,5 @@
 """Basic authentication (RFC 7617) with bcrypt hashes, as in Prometheus, and the rate limit for requests.
 
-    Authorization ── user, password ── in the cache? ── yes ─────────────────── accept
-                                           └ no ── wait ── bcrypt ── match ──── accept, add to the cache
-                                                              └ no match ────── 401
-
 A hash takes tenths of a second of CPU. One is computed at a time, in a thread of low priority; the number of
 waiting logins is bounded, in total and per client; a login that succeeded once does not wait again.
 """
@@ -18,7 +14,7 @@ import hmac
 import os
 import secrets
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,8 +42,8 @@ class BasicAuth:
         self._hashes: dict[bytes, bytes] = {}
         self._key = secrets.token_bytes(32)
         self._cache: OrderedDict[bytes, None] = OrderedDict()
-        self._pending: dict[bytes, asyncio.Future[bool]] = {}
-        self._waiting: Counter[str] = Counter()
+        self._waiting: dict[bytes, tuple[asyncio.Future[bool], str]] = {}
+        """By key: bcrypt's result to come, and the client that asked first."""
         self._thread = ThreadPoolExecutor(
             1, thread_name_prefix="login", initializer=os.nice, initargs=(_NICENESS,)
         )
@@ -55,7 +51,7 @@ class BasicAuth:
     @property
     def waiting(self) -> int:
         """Number of waiting logins, including the one that is being checked."""
-        return self._waiting.total()
+        return len(self._waiting)
 
     def set_users(self, users: Mapping[str, str]) -> None:
         """Replace users and their bcrypt hashes; without any, every request is accepted.
@@ -110,21 +106,14 @@ class BasicAuth:
 
     async def _matches(self, key: bytes, password: bytes, stored: bytes, client: str) -> bool:
         """Wait for bcrypt; identical logins at the same time share one computation."""
-        check = self._pending.get(key)
-        if check is None:
-            if self.waiting >= MAX_WAITING_LOGINS or self._waiting[client] >= MAX_WAITING_LOGINS_PER_CLIENT:
+        if key not in self._waiting:
+            own = sum(other == client for _, other in self._waiting.values())
+            if self.waiting >= MAX_WAITING_LOGINS or own >= MAX_WAITING_LOGINS_PER_CLIENT:
                 raise TooManyLoginsError
             check = asyncio.get_running_loop().run_in_executor(self._thread, self._check, password, stored)
-            self._pending[key] = check
-            self._waiting[client] += 1
-            check.add_done_callback(lambda _: self._finished(key, client))
-        return await asyncio.shield(check)
-
-    def _finished(self, key: bytes, client: str) -> None:
-        del self._pending[key]
-        self._waiting[client] -= 1
-        if not self._waiting[client]:
-            del self._waiting[client]
+            self._waiting[key] = check, client
+            check.add_done_callback(lambda _: self._waiting.pop(key))
+        return await asyncio.shield(self._waiting[key][0])
 
 
 def _parse(headers: Sequence[bytes]) -> tuple[bytes, bytes] | None:

@@ -1,11 +1,7 @@
 """Bounds on connections: how many, how long each may wait for its client, how much unread data they hold.
 
-    handshake       10 s
-    request head    10 s from the connection, or from the first byte of a later request
-    client idle     75 s while it has a response to read, and 75 s until the next request begins
-
-uvicorn parses HTTP and calls the application; everything here works on the asyncio protocol around it and on
-the ASGI application inside it, so it needs nothing of uvicorn's internals.
+Everything here works on the asyncio protocol around uvicorn's and on the ASGI application inside it, so it
+needs nothing of uvicorn's internals.
 """
 
 from __future__ import annotations
@@ -16,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from enum import Enum, auto
-from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
@@ -26,17 +21,13 @@ if TYPE_CHECKING:
 
 HEAD_TIMEOUT_SECONDS = 10.0
 """From the connection, or from the first byte of a later request, to the end of the request's head."""
-
 IDLE_TIMEOUT_SECONDS = 75.0
-"""Longer than usual scrape intervals, so that Prometheus does not have to reconnect for every scrape. Also
-bounds how long a client may take to read a response."""
-
+"""Until the next request begins, and while a client does not read a response. Longer than usual scrape
+intervals, so that Prometheus does not have to reconnect for every scrape."""
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
 """Responses that clients have yet to read, together; the metrics of 1,000 targets have a tenth of it."""
-
 CHUNK_BYTES = 64 * 1024
 """A response is written in pieces of this size, so that no connection buffers a copy of its response."""
-
 _STATE_KEY = "connection"
 
 
@@ -121,12 +112,9 @@ class ConnectionLimiter:
 
 
 class _State(Enum):
-    AWAITS_HEAD = auto()
-    """Until the end of the request's head, `HEAD_TIMEOUT_SECONDS`."""
-    RESPONDING = auto()
-    """No deadline, except while the client does not read."""
-    IDLE = auto()
-    """Until the first byte of the next request, `IDLE_TIMEOUT_SECONDS`."""
+    AWAITS_HEAD = auto()  # until its end, HEAD_TIMEOUT_SECONDS
+    RESPONDING = auto()  # no deadline, except while the client does not read
+    IDLE = auto()  # until the first byte of the next request, IDLE_TIMEOUT_SECONDS
 
 
 class Connection(asyncio.Protocol):
@@ -135,12 +123,8 @@ class Connection(asyncio.Protocol):
     `make_http` makes that protocol, given the state that requests get in their scope.
     """
 
-    def __init__(
-        self, limiter: ConnectionLimiter, make_http: Callable[[dict[str, object]], asyncio.Protocol]
-    ) -> None:
-        self._limiter = limiter
-        self._http = make_http({_STATE_KEY: self})
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, limiter: ConnectionLimiter, make_http: Callable[..., asyncio.Protocol]) -> None:
+        self._limiter, self._http = limiter, make_http(app_state={_STATE_KEY: self})
         self._transport: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
@@ -153,13 +137,14 @@ class Connection(asyncio.Protocol):
 
     def start(self, connecting: asyncio.Task[None], sock: socket.socket) -> None:
         """Note the task that connects the socket, and does the TLS handshake if there is one."""
-        self._handshake = connecting
-        connecting.add_done_callback(partial(self._connecting_ended, sock))
 
-    def _connecting_ended(self, sock: socket.socket, _: asyncio.Task[None]) -> None:
-        if self._transport is None:  # it failed
-            sock.close()
-            self._limiter.remove(self)
+        def ended(_: asyncio.Task[None]) -> None:
+            if self._transport is None:  # it failed
+                sock.close()
+                self._limiter.remove(self)
+
+        self._handshake = connecting
+        connecting.add_done_callback(ended)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first request."""
@@ -265,7 +250,8 @@ class Connection(asyncio.Protocol):
     def _set_deadline(self, seconds: float | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = None if seconds is None else self._loop.call_later(seconds, self._expire)
+        loop = asyncio.get_running_loop()
+        self._deadline = None if seconds is None else loop.call_later(seconds, self._expire)
 
     def _expire(self) -> None:
         transport = self._transport

@@ -41,14 +41,8 @@ def headline(rows: Sequence[Row], now: float, egress: EgressStatus | None = None
 
 def has_no_network(statuses: Iterable[TargetStatus], egress: EgressStatus) -> bool:
     """Return whether no target has responded since the egress check began to fail."""
-    return not egress.up and not any(_responded(status, egress.since) for status in statuses)
-
-
-def _responded(status: TargetStatus, since: float) -> bool:
-    last = status.last
-    if last is None or last.ended_at < since:
-        return False
-    return any(record.http_status_code is not None for record in last.steps)
+    lasts = [status.last for status in statuses if status.last and status.last.ended_at >= egress.since]
+    return not egress.up and all(step.http_status_code is None for last in lasts for step in last.steps)
 
 
 def _trouble(

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib import resources
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
@@ -27,6 +27,11 @@ from exporter.status import Point
 _TEMPLATES = ("base.html", "overview.html", "target.html", "document.html", "icon.svg")
 _BUFFERED_PIECES = 8
 """Pieces of a template that are rendered before the event loop may run again."""
+
+YieldIfDue: TypeAlias = Callable[[], Awaitable[None]]
+"""Called every few steps of a long computation; lets the event loop run when it was held long enough."""
+
+TITLE = "pingone-flow-exporter"
 
 SPARKLINE_WIDTH = 60
 SPARKLINE_HEIGHT = 16
@@ -66,6 +71,8 @@ templates = Environment(
     auto_reload=False,
 )
 templates.globals |= {
+    # Unless a page sets them.
+    **dict.fromkeys(("api", "badge", "canonical", "query"), ""),
     "style": Markup(_STYLE),  # noqa: S704  our own file
     "script": Markup(_SCRIPT),  # noqa: S704  our own file
     "time": _time,
@@ -96,23 +103,12 @@ def warm_up_templates() -> None:
 
 def render_document(title: str, body: Markup, *, root: str, page: str) -> str:
     """Render a page without targets; `root` is the path of the overview, which links start with."""
-    return templates.get_template("document.html", "icon.svg").render(
-        title=f"{title} · pingone-flow-exporter",
-        body=body,
-        root=root,
-        page=page,
-        badge="",
-        canonical=None,
-        api="",
-        query="",
+    return templates.get_template("document.html").render(
+        title=f"{title} · {TITLE}", body=body, root=root, page=page
     )
 
 
-async def render(
-    template: str,
-    yield_if_due: Callable[[], Awaitable[None]],
-    **values: Any,  # noqa: ANN401  template variables
-) -> bytes:
+async def render(template: str, yield_if_due: YieldIfDue, **values: Any) -> bytes:  # noqa: ANN401  variables
     """Render a page piece by piece, awaiting `yield_if_due` in between; every value is escaped."""
     stream = templates.get_template(template).stream(**values)
     stream.enable_buffering(_BUFFERED_PIECES)

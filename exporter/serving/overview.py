@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from exporter.expiry import expiries
@@ -17,7 +17,7 @@ from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
-from exporter.serving.html import render, sparkline
+from exporter.serving.html import TITLE, YieldIfDue, render, sparkline
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
 from exporter.single_flight import SingleFlight
 from exporter.status import (
@@ -33,7 +33,6 @@ from exporter.target import Journey, Target
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-YieldIfDue: TypeAlias = Callable[[], Awaitable[None]]
 T = TypeVar("T")
 
 MAX_LINES_OF_TROUBLE = 8
@@ -129,11 +128,13 @@ class Overview:
     async def _render(self, query: str = "") -> bytes:
         source, now, yield_if_due = self._source, self._source.now(), self._source.start_work()
         rows = await by_target(await worst_first(source, now, yield_if_due, self._errors), yield_if_due)
+        counts = Counter(row.health for row in rows)
+        failing = counts[Health.FAILING]
         values = {
             "headline": headline(rows, now, source.egress()),
-            "title": _title(rows),
+            "title": f"{failing} failing · {TITLE}" if failing else TITLE,
             "badge": (rows[0].health if rows else Health.NEW).badge,
-            "counts": Counter(row.health for row in rows),
+            "counts": counts,
             "total": len(rows),
             "expiries": expiries(status for row in rows for status in row.statuses),
         }
@@ -155,7 +156,6 @@ class Overview:
             yield_if_due,
             **values,
             page="overview",
-            api="",
             canonical=None if url is None else f"{url}/",
             root=root_path(url),
             query=query,
@@ -287,8 +287,3 @@ def _cause(row: Row) -> tuple[str, Reason, Fault, str]:
     decisive = row.status.decisive
     assert decisive is not None  # noqa: S101  it is what made the target failing
     return row.status.relevant_host, decisive.reason, decisive.fault, decisive.step
-
-
-def _title(rows: Iterable[Row]) -> str:
-    failing = sum(row.health is Health.FAILING for row in rows)
-    return f"{failing} failing · pingone-flow-exporter" if failing else "pingone-flow-exporter"

@@ -1,9 +1,6 @@
 """TLS, users, headers and rate limit of the web port, as configured now; a reload replaces them in place.
 
-security = PortSecurity(config.security)
-create_app(…, security=security)         users, headers and rate limit apply to the next request
-serve(app, sockets, security=security)   TLS applies to the next connection
-security.prepare(other)()                another configuration, while the port stays open
+TLS applies to the next connection, the rest to the next request.
 """
 
 from __future__ import annotations
@@ -69,10 +66,8 @@ class PortSecurity:
             self.headers = security.headers
             self.auth.set_users(security.users)
             limit = security.rate_limit
-            if limit is None:
-                self.rate_limit = None
-            elif self.rate_limit is None or self.rate_limit.limit != limit:
-                self.rate_limit = TokenBucket(limit)
+            if limit != (self.rate_limit and self.rate_limit.limit):
+                self.rate_limit = None if limit is None else TokenBucket(limit)
             if not same:
                 self._tls, self._refused = tls, None
                 self._set_context(context, material)

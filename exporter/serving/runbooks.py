@@ -30,9 +30,12 @@ def runbooks() -> Mapping[str, str]:
     Raises:
         FileNotFoundError: they are neither in the package nor in docs: the package was built incorrectly.
     """
+    directory: Traversable = resources.files("exporter.serving") / "runbooks"
+    if not directory.is_dir():
+        directory = Path(__file__).parents[2] / "docs" / "runbooks"
     texts = {
         page.name.removesuffix(_SUFFIX): page.read_text(encoding="utf-8")
-        for page in _directory().iterdir()
+        for page in directory.iterdir()
         if page.name.endswith(_SUFFIX)
     }
     return {
@@ -57,12 +60,6 @@ def render_runbook(name: str, text: str) -> str:
             if isinstance(target, str) and "/" not in target:
                 page = target.removesuffix(_SUFFIX)
                 child.attrSet("href", "./" if page == _INDEX else page)
-    content = markdown.renderer.render(tokens, markdown.options, {})
-    body = Markup(content)  # noqa: S704  rendered without HTML
+    body = Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704  rendered without HTML
     title, page = ("Runbooks", "runbooks") if name == _INDEX else (name, "runbook")
     return render_document(title, body, root="../", page=page)
-
-
-def _directory() -> Traversable:
-    packaged = resources.files("exporter.serving") / "runbooks"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "docs" / "runbooks"

@@ -1,9 +1,5 @@
 """Serve an ASGI application on sockets that already listen, in the running event loop.
 
-    async with serve(app, sockets):
-        ...                          # accepting connections
-                                     # closed: idle connections at once, busy ones within the grace period
-
 uvicorn parses HTTP and runs the application. Its own accept loop is not used: it can neither bound TLS
 handshakes nor change the certificate, and it raises SIGTERM again at the end.
 """
@@ -15,6 +11,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -57,7 +54,7 @@ async def serve(
     max_connections: int | None = None,
     errors: InternalErrors | None = None,
 ) -> AsyncIterator[None]:
-    """Serve an application while the block runs; afterwards sockets and connections are closed.
+    """Serve an application while the block runs; then close idle connections, and busy ones within the grace.
 
     Args:
         app: the ASGI application; its lifespan is not run.
@@ -71,8 +68,7 @@ async def serve(
     Raises:
         OSError: a socket is closed.
     """
-    security = security or PortSecurity()
-    errors = errors or InternalErrors()
+    security, errors = security or PortSecurity(), errors or InternalErrors()
     servers = [_Server(app, sockets, security, max_connections, errors)]
     if health_sockets:
         health = only_health(app)
@@ -97,13 +93,11 @@ class _Server:
         max_connections: int | None,
         errors: InternalErrors,
     ) -> None:
-        self._errors = errors
-        self._sockets = sockets
-        self._security = security
+        self._sockets, self._security, self._errors = sockets, security, errors
         self._max_connections = max_connections
         self._limiter = ConnectionLimiter(max_connections or MAX_CONNECTIONS)
         self._accepting: list[asyncio.Task[None]] = []
-        self._config = uvicorn.Config(
+        config = uvicorn.Config(
             with_connections(app),
             http="h11",
             ws="none",
@@ -117,8 +111,11 @@ class _Server:
             timeout_keep_alive=3600,  # Connection has its own deadlines
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
-        self._config.load()
-        self._state = uvicorn.Server(self._config).server_state
+        config.load()
+        self._state = uvicorn.Server(config).server_state
+        self._make_http = partial(  # type: ignore[call-arg]  # uvicorn's own protocols take these
+            config.http_protocol_class, config=config, server_state=self._state
+        )
 
     def start(self) -> None:
         """Begin to accept connections."""
@@ -135,8 +132,7 @@ class _Server:
             sock.close()
         self.close_connections()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                await self._limiter.empty.wait()
+            await asyncio.wait_for(self._limiter.empty.wait(), grace)
         tasks = set(self._state.tasks)
         for task in tasks:
             task.cancel()
@@ -190,8 +186,3 @@ class _Server:
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT_SECONDS if context else None,
                 ssl_shutdown_timeout=_TLS_CLOSE_TIMEOUT_SECONDS if context else None,
             )
-
-    def _make_http(self, state: dict[str, object]) -> asyncio.Protocol:
-        return self._config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn's own protocols take these
-            config=self._config, server_state=self._state, app_state=state
-        )

@@ -10,7 +10,7 @@ from exporter.outcome import Outcome
 from exporter.reasons import Fault
 from exporter.serving.headline import has_no_network
 from exporter.serving.health import Health, advice, announce, health
-from exporter.serving.html import render
+from exporter.serving.html import TITLE, render
 from exporter.serving.overview import StatusSource, root_path
 from exporter.serving.texts import clock, describe_outcome, describe_points
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
@@ -34,9 +34,8 @@ async def target_page(histories: Sequence[TargetHistory], source: StatusSource) 
     return await render(
         "target.html",
         yield_if_due,
-        title=f"{worst.badge}: {target.name} · pingone-flow-exporter",
+        title=f"{worst.badge}: {target.name} · {TITLE}",
         page="target",
-        query="",
         badge=worst.badge,
         canonical=None if url is None else f"{url}/targets/{target.name}",
         root=root_path(url) or "../",
