@@ -16,7 +16,8 @@ from observing.logs import written
 from serving.examples import a_history, a_source, ask, asking, good, web_app
 from serving.html import Document
 
-from exporter.serving import Format, PortSecurity, WebApp
+from exporter.serving import PortSecurity, WebApp
+from exporter.serving.negotiation import Format
 from exporter.status import TargetStatus
 from exporter.tls import WebSecurity
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from serving.examples import ask as request
 from serving.examples import asking, web_app
 
-from exporter.serving import BasicAuth, PortSecurity, TokenBucket, TooManyLoginsError
+from exporter.serving import PortSecurity
+from exporter.serving.auth import BasicAuth, TokenBucket, TooManyLoginsError
 from exporter.tls import RateLimit, WebSecurity
 
 MAX_CACHED, MAX_WAITING, MAX_WAITING_PER_CLIENT = 100, 32, 4

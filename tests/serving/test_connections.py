@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from serving.pairs import Pair
 from serving.wire import Client, app, connected, local, run
 
-from exporter.serving import ConnectionLimiter, PortSecurity, connections, serve
+from exporter.serving import PortSecurity, connections, serve
+from exporter.serving.connections import ConnectionLimiter
 from exporter.tls import WebSecurity
 
 UNHURRIED = 3600

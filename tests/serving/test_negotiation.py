@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.serving import Format, accepts_gzip, choose_format
+from exporter.serving.negotiation import Format, accepts_gzip, choose_format
 
 MAX_HEADER = 4096
 

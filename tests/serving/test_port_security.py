@@ -11,7 +11,8 @@ import trustme
 from serving.pairs import LOCAL, Pair
 from serving.wire import app, connected, is_refused, local, run
 
-from exporter.serving import BasicAuth, PortSecurity, serve
+from exporter.serving import PortSecurity, serve
+from exporter.serving.auth import BasicAuth
 from exporter.tls import RateLimit, TlsFileError, WebSecurity
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
