@@ -241,8 +241,8 @@ def _destination_rows(destination: Destination) -> Iterator[tuple[str, str | Non
     if (application := destination.application) is not None:
         yield "client id", application.client_id
         yield "redirect URI", _without_query(application.redirect_uri)
-    yield "include", destination.include and destination.include.pattern
-    yield "exclude", destination.exclude and destination.exclude.pattern
+    yield "include", None if destination.include is None else destination.include.pattern
+    yield "exclude", None if destination.exclude is None else destination.exclude.pattern
     yield "expect", ", ".join(sorted(destination.expect))
     yield "identity providers", f"at most {destination.max_providers}"
     yield "listed", f"every {format_duration(destination.refresh_interval)}"

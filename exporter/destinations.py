@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from exporter.target import DestinationApplication, ListedProvider, Target
 
@@ -52,6 +52,17 @@ class ProviderState(StrEnum):
 _LEFT_OUT = frozenset({ProviderState.FILTERED, ProviderState.OVER_LIMIT})
 
 
+class NamePattern(Protocol):
+    """A regular expression on providers' names."""
+
+    @property
+    def pattern(self) -> str:
+        """As it is written."""
+
+    def search(self, name: str, /) -> object:
+        """Return something true if it matches anywhere in the name, which the provider chose."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
     """One application of a destination. Its identity providers become targets.
@@ -68,8 +79,8 @@ class Destination:
 
     name: str
     template: Target
-    include: re.Pattern[str] | None = None
-    exclude: re.Pattern[str] | None = None
+    include: NamePattern | None = None
+    exclude: NamePattern | None = None
     expect: frozenset[str] = frozenset()
     max_providers: int = 200
     refresh_interval: float = 300.0

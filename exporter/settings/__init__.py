@@ -15,11 +15,11 @@ from exporter.settings.provenance import ConfigurationError, InvalidSetting
 from exporter.settings.resolve import Config, EgressConfig, shard_of
 from exporter.settings.schema import LogSettings, Settings, ShardSettings, WebSettings
 from exporter.settings.target_settings import REQUIRED, TargetSettings
-from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS
+from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS, LinearPattern
 from exporter.settings.web_file import TlsServerConfig
 
 __all__ = [
     "FLAGS", "MAX_NAME_LENGTH", "MAX_SHARDS", "REGIONS", "REQUIRED", "RESERVED_LABELS", "Config",
-    "ConfigurationError", "EgressConfig", "InvalidSetting", "ListenAddress", "LogSettings", "Settings",
-    "ShardSettings", "TargetSettings", "TlsServerConfig", "WebSettings", "load", "shard_of",
+    "ConfigurationError", "EgressConfig", "InvalidSetting", "LinearPattern", "ListenAddress", "LogSettings",
+    "Settings", "ShardSettings", "TargetSettings", "TlsServerConfig", "WebSettings", "load", "shard_of",
 ]  # fmt: skip

@@ -45,8 +45,8 @@ class DestinationSettings(Section):
         "custom domain of the destination, instead of a region"
     )
     include: values.OptionalPattern = setting(
-        "regular expression (Python) that a provider's name must contain; `^` and `$` match its ends, "
-        "`(?i)` ignores case; empty for all providers",
+        "regular expression, without look-around and backreferences, that a provider's name must contain; "
+        "`^` and `$` match its ends, `(?i)` ignores case; empty for all providers",
     )
     exclude: values.OptionalPattern = setting(
         "regular expression that a provider's name must not contain; empty for none"

@@ -8,12 +8,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import lt
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import SchemaError
 
 from exporter.destinations import MAX_DESTINATION_NAME_LENGTH
 from exporter.durations import INVALID_DURATION, format_duration, parse_duration
@@ -171,14 +182,48 @@ def _journeys(journeys: tuple[Journey, ...]) -> tuple[Journey, ...]:
     return tuple(journey for journey in Journey if journey in journeys)
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+@dataclass(frozen=True, slots=True)
+class LinearPattern:
+    """A regular expression that takes time in proportion to the length of the text.
+
+    A provider chose the text, and the event loop waits: Python's `re` could take years for 256 characters.
+    Pydantic's engine `rust-regex` never backtracks, so it has no look-around and no backreferences
+    (https://docs.pydantic.dev/latest/api/config/#pydantic.config.ConfigDict.regex_engine).
+
+    Args:
+        pattern: the regular expression.
+
+    Raises:
+        ValueError: it is invalid, or too large.
+    """
+
+    pattern: str
+    _text: TypeAdapter[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compile it."""
+        matching = Annotated[str, StringConstraints(pattern=self.pattern)]
+        try:
+            compiled = TypeAdapter[str](matching, config=ConfigDict(regex_engine="rust-regex"))
+        except SchemaError as error:
+            _, found, cause = str(error).rpartition("\nerror: ")  # the pattern comes before it
+            raise ValueError(f"invalid regular expression: {cause if found else 'too large'}") from None
+        object.__setattr__(self, "_text", compiled)
+
+    def search(self, text: str, /) -> bool:
+        """Return whether it matches anywhere in the text."""
+        encodable = text.encode(errors="replace").decode()  # names in JSON may have lone surrogates
+        try:
+            self._text.validate_python(encodable)
+        except ValidationError:
+            return False
+        return True
+
+
+def _pattern(text: str) -> LinearPattern:
     if len(text) > _MAX_TEXT_LENGTH:
         raise ValueError(f"must have at most {_MAX_TEXT_LENGTH} characters")
-    try:
-        return re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        cause = error.msg if isinstance(error, re.error) else "too large"
-        raise ValueError(f"invalid regular expression: {cause}") from None
+    return LinearPattern(text)
 
 
 def _lower_ids(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -314,7 +359,7 @@ Journeys = Annotated[
 ClientAuthentication = Annotated[ClientAuth, _LOWER_CASE]
 ProviderType = Annotated[SourceKind, _LOWER_CASE]
 Readiness = Annotated[ReadyBy, _LOWER_CASE]
-OptionalPattern = _OrNone[Annotated[re.Pattern[str], _parsed(_pattern)]]
+OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(_pattern)]]
 ProviderNames = Annotated[
     _ListOrNone[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)]],
     require(all, "contains an empty name"),

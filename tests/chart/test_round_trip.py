@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.destinations import Destination
-from exporter.settings import Config, LogSettings, load
+from exporter.settings import Config, LinearPattern, LogSettings, load
 from exporter.settings.schema import DestinationSettings
 from exporter.target import (
     ClientAuth,
@@ -187,8 +187,8 @@ def test_every_field_of_a_destination_reaches_the_exporter(mode: str, tmp_path: 
     (hub,) = config.destinations
     assert hub == Destination(
         name="hub",
-        include=re.compile(r"(?i)^partner, \d+"),
-        exclude=re.compile("[Tt]est$"),
+        include=LinearPattern(r"(?i)^partner, \d+"),
+        exclude=LinearPattern("[Tt]est$"),
         expect=frozenset({"Partner 1", "3f2a0000-0000-4000-8000-000000000000"}),
         max_providers=30,
         refresh_interval=150.0,

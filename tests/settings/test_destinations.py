@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from settings.example import DESTINATION, EMEA, NOWHERE, errors
 
-from exporter.settings import load
+from exporter.destinations import MAX_PROVIDER_NAME_LENGTH
+from exporter.settings import LinearPattern, load
 from exporter.target import ANY_REQUIRED, IpFamily, Journey, ReadyBy, SourceKind
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 HUB = "FLOW_EXPORTER_DESTINATIONS__HUB__"
 DEFAULTS = "FLOW_EXPORTER_DEFAULTS__"
 BACK = "https://app.example/callback"
+NO_LOOK_AROUND = "look-around, including look-ahead and look-behind, is not supported"
 NEEDED = {
     f"{HUB}ENVIRONMENT_ID": DESTINATION.upper(),
     f"{HUB}CLIENT_ID": "client",
@@ -117,9 +121,38 @@ def test_providers_are_selected_by_patterns_and_expected_by_name_or_id() -> None
 
 
 @pytest.mark.parametrize(
+    "pattern",
+    [
+        "^(a+)+$",
+        "^(a|a)*$",
+        "^(a|aa)+$",
+        "(a*)*b",
+        r"(\w*)*\d",
+        "(.*a){20}$x",
+        ".*.*.*.*.*.*.*.*b",
+        "a+a+a+a+a+a+b",
+    ],
+)
+def test_no_name_makes_a_pattern_backtrack(pattern: str) -> None:
+    assert not LinearPattern(pattern).search("a" * (MAX_PROVIDER_NAME_LENGTH - 1) + "!")  # years with `re`
+
+
+@given(st.text(max_size=MAX_PROVIDER_NAME_LENGTH))
+def test_any_name_is_searched(name: str) -> None:
+    name_with_a_surrogate = f"{name}\udc00 Partner"
+    assert LinearPattern("Partner$").search(name_with_a_surrogate)
+    assert LinearPattern("").search(name)
+    assert not LinearPattern("^Partner$").search(name_with_a_surrogate)
+
+
+@pytest.mark.parametrize(
     ("name", "value", "wrong"),
     [
-        ("INCLUDE", "(", "invalid regular expression: missing ), unterminated subpattern"),
+        ("INCLUDE", "(", "invalid regular expression: unclosed group"),
+        ("INCLUDE", "^(?!Test)", f"invalid regular expression: {NO_LOOK_AROUND}"),
+        ("EXCLUDE", r"(.)\1", "invalid regular expression: backreferences are not supported"),
+        ("EXCLUDE", "a{1000000}", "invalid regular expression: too large"),
+        ("EXCLUDE", "error: planted(", "invalid regular expression: unclosed group"),
         ("EXCLUDE", "a" * 1025, "must have at most 1024 characters"),
         ("EXPECT", "a,,b", "contains an empty name"),
         ("MAX_PROVIDERS", "0", "must be at least 1"),
