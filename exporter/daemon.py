@@ -32,7 +32,6 @@ from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, list_
 from exporter.process import (
     environment_warnings,
     freeze_gc,
-    pin_malloc_threshold,
     run_in_thread,
     stop_signals,
 )
@@ -161,7 +160,6 @@ class Daemon:
         """
         await warm_up(self._prober)
         freeze_gc()
-        pin_malloc_threshold()
         app, errors = self._web_app(), self._errors
         async with serve(app, sockets, security=self._security, health_sockets=health_sockets, errors=errors):
             loop_watch = asyncio.create_task(self._loop_watch.run())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import platform
+import re
 import resource
 import signal
 import subprocess
@@ -52,6 +54,42 @@ def test_the_soft_limit_of_open_files_is_raised_to_the_hard_limit(tmp_path: Path
     code = "import resource\nprint(resource.getrlimit(resource.RLIMIT_NOFILE))"
     lowered = f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard}))\n"
     assert run_python(f"{lowered}prepare_process()\n{code}", tmp_path) == str((hard, hard))
+
+
+_MALLOC = """
+import ctypes, threading
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+libc.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+libc.fflush.argtypes = [ctypes.c_void_p]
+def info():
+    out = libc.fdopen(1, b"w")
+    libc.malloc_info(0, out)
+    libc.fflush(out)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="options of glibc")
+def test_all_threads_share_one_heap(tmp_path: Path) -> None:
+    code = f"""{_MALLOC}
+threads = [threading.Thread(target=lambda: libc.malloc(1000)) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+info()"""
+    assert run_python(code, tmp_path).count("<heap nr=") == 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="options of glibc")
+def test_a_large_block_is_mapped_even_after_one_was_freed(tmp_path: Path) -> None:
+    code = f"""{_MALLOC}
+libc.free(libc.malloc(1 << 22))
+info()
+kept = libc.malloc(1 << 20)
+info()"""
+    before, after = re.findall('<total type="mmap" count="([0-9]+)"', run_python(code, tmp_path))
+    assert int(after) == int(before) + 1
 
 
 @pytest.mark.parametrize(
