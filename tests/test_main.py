@@ -245,6 +245,7 @@ def test_the_exit_status_is_the_commands_and_both_signals_are_handled_before_it_
 ) -> None:
     exits: list[int] = []
     monkeypatch.setattr(os, "_exit", exits.append)
+    monkeypatch.setattr(sys, "argv", ["pingone-flow-exporter"])
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def main() -> int:
