@@ -39,6 +39,8 @@ class Reading:
         megabytes: proportional set size.
         own_megabytes: the part of it that is no file: of a library's pages, the share of this process depends
             on how many others have them in use.
+        live_megabytes: the part of that which is in use; the rest is held free, or is stacks and data of
+            libraries.
         descriptors: open ones.
         threads: of the process.
         tasks: of the event loop.
@@ -47,6 +49,7 @@ class Reading:
     at: float
     megabytes: float
     own_megabytes: float
+    live_megabytes: float
     descriptors: int
     threads: int
     tasks: int
@@ -101,8 +104,8 @@ class Exporter:
         self._watched = all_watched
         self._provider = provider
         self._config = directory / "config.yaml"
-        self._tasks = directory / "tasks"
-        self._tasks.write_text("0")
+        self._facts = directory / "facts"
+        self._facts.write_text('{"tasks": 0, "live_megabytes": 0.0}')
         authority = trustme.CA()
         pair = authority.issue_cert("localhost", "127.0.0.1")
         pair.private_key_and_cert_chain_pem.write_to_path(str(directory / "server.pem"))
@@ -115,7 +118,7 @@ class Exporter:
         self.write(0)
         with (directory / "log").open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("observed.py"), self._tasks],
+                [sys.executable, Path(__file__).with_name("observed.py"), self._facts],
                 cwd=directory,
                 env=self._environ(),
                 stderr=stderr,
@@ -166,15 +169,16 @@ class Exporter:
         self.health = log.events["listening for health checks"]["address"]
 
     def read(self) -> Reading:
-        """Return what the system knows of it (proc(5)), and the tasks it had a moment ago."""
+        """Return what the system knows of it (proc(5)), and what it knew itself a moment ago."""
         proc = Path(f"/proc/{self.process.pid}")
-        tasks = int(self._tasks.read_text() or 0)
+        facts = json.loads(self._facts.read_text())
         self.process.send_signal(signal.SIGUSR1)
         return Reading(
             at=time.monotonic(),
             megabytes=self.program.memory_mb(),
             own_megabytes=self.program.memory_mb("Pss_Anon"),
+            live_megabytes=facts["live_megabytes"],
             descriptors=sum(1 for _ in (proc / "fd").iterdir()),
             threads=sum(1 for _ in (proc / "task").iterdir()),
-            tasks=tasks,
+            tasks=facts["tasks"],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from benchmarks.samples import percentile
@@ -13,10 +14,13 @@ from benchmarks.soak.readings import MAX_SHOWN_LINES, read_seen
 from benchmarks.soak.run import Soaked, cut_by_reloads, is_cut
 
 MAX_MEMORY_GROWTH_MB = 1.0
+"""Of memory in use, in 10 minutes. What is held free comes and goes in steps of a megabyte and more."""
+MAX_FREE_MB = 25.0
+"""Memory that is not in use."""
 MIN_MEASURED_SECONDS = 300.0
 """A shorter run shows growth and does not judge it: what the exporter keeps of a target is not full yet."""
 _SHOWN = 5
-_MEMORY = {"megabytes": "memory (PSS)", "own_megabytes": "  without files"}
+_MEMORY = {"megabytes": "memory (PSS)", "own_megabytes": "  without files", "live_megabytes": "  in use"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +185,10 @@ def _rows_of_process(soaked: Soaked) -> Iterator[Row]:
             what,
             f"{min(values):.1f} to {max(values):.1f}{unit}, floor {grown:+.2f}{unit} by least squares",
             # Of the others some come and go with the load: how many stay is seen when it is over.
-            grown <= MAX_MEMORY_GROWTH_MB if is_judged and name == "own_megabytes" else None,
+            grown <= MAX_MEMORY_GROWTH_MB if is_judged and name == "live_megabytes" else None,
         )
+    free = median(each.own_megabytes - each.live_megabytes for each in readings)
+    yield Row("  not in use", f"{free:.1f} MB by the median", free <= MAX_FREE_MB if is_judged else None)
     rest = soaked.at_rest
     if rest is not None:
         found = f"{rest.descriptors} descriptors, {rest.tasks} tasks, {rest.threads} threads"
