@@ -197,7 +197,7 @@ def _seconds_until_unlock(document: Mapping[str, Any]) -> float | None:
         for path in (("innerError", "secondsUntilUnlock"), ("secondsUntilUnlock",)):
             seconds = value_at(error, *path)
             if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
-                return min(float(seconds), MAX_UNLOCK_SECONDS)
+                return float(min(seconds, MAX_UNLOCK_SECONDS))  # a whole number may be too large for a float
     return None
 
 

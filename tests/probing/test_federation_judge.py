@@ -208,6 +208,7 @@ def test_a_sign_on_that_goes_on_is_the_accounts(status: str, reason: Reason) -> 
         ({"details": [{"innerError": {"secondsUntilUnlock": 7.5}}]}, 7.5),
         ({"innerError": {"secondsUntilUnlock": 1}, "secondsUntilUnlock": 2}, 1.0),
         ({"secondsUntilUnlock": 1e12}, 30 * 86_400.0),
+        ({"secondsUntilUnlock": 10**350}, 30 * 86_400.0),
         ({"details": [{"secondsUntilUnlock": 3}]}, 3.0),
         ({"secondsUntilUnlock": -1}, None),
         ({"secondsUntilUnlock": True}, None),
