@@ -15,8 +15,8 @@ from benchmarks.soak.run import Soaked, cut_by_reloads, is_cut
 
 MAX_MEMORY_GROWTH_MB = 1.0
 """Of memory in use, in 10 minutes. What is held free comes and goes in steps of a megabyte and more."""
-MAX_FREE_MB = 25.0
-"""Memory that is not in use."""
+MAX_FREE_MB = 20.0
+"""Memory that is not in use. It was 7 to 11 MB; TLS contexts that each reload built anew left 15 MB more."""
 MIN_MEASURED_SECONDS = 300.0
 """A shorter run shows growth and does not judge it: what the exporter keeps of a target is not full yet."""
 _SHOWN = 5
