@@ -15,8 +15,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from functools import partial
 from shutil import get_terminal_size
-from types import FrameType
-from typing import NoReturn
 
 from exporter.destinations import Destination, listed_once
 from exporter.durations import format_duration
@@ -64,7 +62,7 @@ def probe(
         session = _Session(runs, every if watch else None, show)
         asyncio.run(session.probe(config.max_concurrent_probes))
         for number in (signal.SIGTERM, signal.SIGINT):  # a write below may block on the terminal or pipe
-            signal.signal(number, _exit)
+            signal.signal(number, lambda *_: os._exit(_EXIT_FAILED))
     if not session.shown:
         session.show()
     return all(run.outcome is not None and run.outcome.success for run in session.runs)
@@ -72,15 +70,12 @@ def probe(
 
 def list_now(config: Config) -> tuple[str, bool]:
     """List the identity providers of all destinations; return the text, and whether all were listed."""
-    listings = _list(config.destinations)
-    blocks = (
-        providers_to_text(
-            listing, each.name, listed_once(each, listing.providers, config.enabled, config.disabled)
-        )
-        for each, listing in listings.items()
-    )
-    text = "\n\n".join(blocks) or "no destinations"
-    return text, all(listing.outcome.success for listing in listings.values())
+    listings, blocks = _list(config.destinations), []
+    for each, listing in listings.items():
+        plan = listed_once(each, listing.providers, config.enabled, config.disabled)
+        blocks.append(providers_to_text(listing, each.name, plan))
+    all_listed = all(listing.outcome.success for listing in listings.values())
+    return "\n\n".join(blocks) or "no destinations", all_listed
 
 
 def _list(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
@@ -103,17 +98,14 @@ def _list(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
 class _Session:
     """One call of the command: a round of probes or, every some seconds, one after the other until a signal.
 
-    Attributes:
-        runs: the last round that has ended, or the first.
-        shown: whether it is printed.
+    `runs` is the last round that has ended, or the first; `shown` is whether it is printed.
     """
 
     def __init__(
         self, runs: list[ProbeRun], every: float | None, show: Callable[[list[ProbeRun]], bool]
     ) -> None:
         self.runs, self.shown = runs, False
-        self._every = every
-        self._show = show
+        self._every, self._show = every, show
 
     def show(self) -> bool:
         """Print the last round, and return whether the reader takes more."""
@@ -233,7 +225,3 @@ def _print(runs: Sequence[ProbeRun], *, as_json: bool, full: bool, several: bool
         text = to_text(runs, width=width, colors=colors, full=full or not terminal, brief=several)
         text = f"{rfc3339(time.time())}\n{text}\n" if several else text
     return write_output(text)
-
-
-def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
-    os._exit(_EXIT_FAILED)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -19,10 +18,6 @@ from exporter.outcome import Outcome, Phase, StepRecord, as_json, rfc3339
 from exporter.probing import Listing
 from exporter.reasons import reason_text
 from exporter.target import Journey, Target
-
-if TYPE_CHECKING:
-    from rich.console import JustifyMethod
-
 
 _NUMBERS = frozenset({"code", "total", *Phase})
 _OPTIONAL_COLUMNS = (("address",), ("status",), ("code",), tuple(Phase))
@@ -121,12 +116,11 @@ def providers_to_text(listing: Listing, destination: str, found: Plan) -> str:
         cause = f": {outcome.detail}" if outcome.detail else ""
         return f"destination {destination}: {reason_text(outcome.reason, outcome.fault)}{cause}"
     rows = [(state.value, each.id, target, printable(each.name)) for state, target, each in found.states]
-    number = len(listing.providers)
-    count = f"{number} identity provider{'' if number == 1 else 's'}"
     rows = [("state", "id", "target", "name"), *rows] if rows else []
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([f"destination {destination}: {count}", *lines])
+    number = len(listing.providers)
+    head = f"destination {destination}: {number} identity provider{'' if number == 1 else 's'}"
+    return "\n".join([head, *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)])
 
 
 def _table(runs: Sequence[ProbeRun], width: int) -> tuple[Table, list[str]]:
@@ -138,13 +132,10 @@ def _table(runs: Sequence[ProbeRun], width: int) -> tuple[Table, list[str]]:
     for names in _OPTIONAL_COLUMNS:
         if sum(widths.values()) + _GAP * (len(widths) - 1) <= width:
             break
-        for name in names:
-            widths.pop(name, None)
+        widths = {name: number for name, number in widths.items() if name not in names}
     notes = []
-    if hidden := [name for name in columns if name not in widths]:
-        notes.append(
-            f"columns left out, the terminal is too narrow: {', '.join(hidden)}; --json has everything"
-        )
+    if hidden := ", ".join(name for name in columns if name not in widths):
+        notes.append(f"columns left out, the terminal is too narrow: {hidden}; --json has everything")
     stalled = any(run.outcome is not None and run.outcome.stalled for run in runs)
     if stalled:
         notes.append("probes without times: this machine or the exporter stalled, so they are not exact")
@@ -154,8 +145,8 @@ def _table(runs: Sequence[ProbeRun], width: int) -> tuple[Table, list[str]]:
         notes.append(f"phases that no probe completed: {', '.join(unreached)}")
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for name in widths:
-        justify: JustifyMethod = "right" if name in _NUMBERS else "left"
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in _NUMBERS)
+        is_number = name in _NUMBERS
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
     for run, row in zip(runs, rows, strict=True):
         table.add_row(*(Text(row[name], style=_style(run) if name == "result" else "") for name in widths))
     return table, notes
@@ -190,12 +181,8 @@ def _groups(failed: Iterable[ProbeRun]) -> Iterator[Iterable[Text]]:
         groups.setdefault((result(run), cause or ""), []).append(run)
     for (text, cause), runs in groups.items():
         names, more = ", ".join(map(_name, runs[:_MAX_NAMES])), len(runs) - _MAX_NAMES
-        yield (
-            Text.assemble(
-                (f"{names}{f' and {more} more' if more > 0 else ''}", "bold"), ": ", (text, _style(runs[0]))
-            ),
-            Text(f"  {cause}"),
-        )
+        names += f" and {more} more" if more > 0 else ""
+        yield Text.assemble((names, "bold"), ": ", (text, _style(runs[0]))), Text(f"  {cause}")
 
 
 def _name(run: ProbeRun) -> str:

@@ -54,9 +54,10 @@ def select(selection: Selection, config: Config, listings: Mapping[Destination, 
             failed.append(ProbeRun(each.template, Journey.FEDERATION, listing.outcome))
             continue
         found = listed_once(each, listing.providers, config.enabled, config.disabled)
-        discovered |= {target.name: target for target in found.targets}
+        targets = {target.name: target for target in found.targets}
+        discovered |= targets
         if each.name in wanted:
-            chosen |= {target.name: target for target in found.targets}
+            chosen |= targets
     # A name that only a listing can explain is not wrong if there is none.
     known = _configured(config) | discovered.keys()
     named = [
@@ -66,8 +67,8 @@ def select(selection: Selection, config: Config, listings: Mapping[Destination, 
     ]
     if named or not (names or wanted):
         chosen = {target.name: target for target in choose(named, config, discovered.values())} | chosen
-    targets = _with_labels(chosen.values(), selection.labels)
-    return [ProbeRun(target, journey) for target in targets for journey in target.journeys] + failed
+    labeled = _with_labels(chosen.values(), selection.labels)
+    return [ProbeRun(target, journey) for target in labeled for journey in target.journeys] + failed
 
 
 def to_list(names: Sequence[str], destinations: Sequence[str], config: Config) -> list[Destination]:
@@ -123,10 +124,8 @@ def _explain(name: str, enabled: Iterable[str], disabled: Sequence[str]) -> str:
     known = sorted(enabled)
     if re.search(r"[*?[]", name):
         return f'no target matches "{printable(name)}"; {_known(known)}'
-    if similar := get_close_matches(name, (*known, *disabled), n=1):
-        hint = f"did you mean {similar[0]}?"
-    else:
-        hint = _known(known)
+    similar = get_close_matches(name, (*known, *disabled), n=1)
+    hint = f"did you mean {similar[0]}?" if similar else _known(known)
     return f'unknown target "{printable(name)}"; {hint}'
 
 
@@ -146,10 +145,7 @@ def _with_labels(targets: Collection[Target], labels: Sequence[tuple[str, str]])
         names = {name for name, _ in labels}
         labeled = (label for target in targets for label in target.labels)
         known = sorted({f"{name}={value}" for name, value in labeled if name in names})
-        wanted = ", ".join(f"{name}={value}" for name, value in labels)
-        hint = (
-            printable(_known(known)) if known else f"none has a label {printable(' or '.join(sorted(names)))}"
-        )
-        plural = "s" if len(labels) > 1 else ""
-        raise UnknownTargetError(f"no target has the label{plural} {printable(wanted)}; {hint}")
+        hint = _known(known) if known else f"none has a label {' or '.join(sorted(names))}"
+        wanted, plural = ", ".join(map("=".join, labels)), "s" if len(labels) > 1 else ""
+        raise UnknownTargetError(f"no target has the label{plural} {printable(wanted)}; {printable(hint)}")
     return found

@@ -49,11 +49,12 @@ _SEVERITY = {health: number for number, health in enumerate(Health)}
 
 
 class Row(NamedTuple):
-    """A target as listed: its worst journey, with health and likely fault, and its other journeys."""
+    """A target as listed: its worst journey, with fault and cause if it is in trouble, and the others."""
 
     status: TargetStatus
     health: Health
     fault: Fault | None = None
+    why: str = ""
     others: tuple[TargetStatus, ...] = ()
 
     @property

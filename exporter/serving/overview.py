@@ -219,7 +219,8 @@ async def worst_first(
 def _rated(status: TargetStatus, now: float, errors: InternalErrors) -> Row:
     try:
         kind = health(status, now)
-        return Row(status, kind, likely_fault(status) if kind in _TROUBLE else None)
+        trouble = (likely_fault(status), describe_status(status)) if kind in _TROUBLE else ()
+        return Row(status, kind, *trouble)
     except Exception as error:  # noqa: BLE001  a bug that shows with one target costs no other its row
         errors.report(Part.PAGE, "cannot render a target", error, target=status.target.name)
         return Row(status, Health.INCONCLUSIVE)
@@ -276,7 +277,7 @@ def _by_host(failing: Sequence[Row], all_of_hosts: Counter[str]) -> tuple[list[H
     others = [row for row in failing if _cause(row) not in groups]
     hosts = []
     for (host, reason, fault, _), rows in groups.items():
-        texts = {describe_status(row.status) for row in rows}
+        texts = {row.why for row in rows}
         why = texts.pop() if len(texts) == 1 else reason_text(reason, fault)
         since = min(row.status.since or 0.0 for row in rows)
         hosts.append(HostGroup(host, len(rows), all_of_hosts[host], since, fault, why, pop_all(rows)))
