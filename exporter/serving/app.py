@@ -198,33 +198,35 @@ def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
     """Return the routes of the overview, the targets, the API and the runbooks."""
     warm_up_templates()
     overview = Overview(source, errors)
+    html, data = (
+        partial(OneTimeResponse, headers=_HTML),
+        partial(OneTimeResponse, media_type="application/json"),
+    )
 
     async def overview_html(request: Request) -> Response:
-        return OneTimeResponse(await overview.page(_query(request)), headers=_HTML)
+        return html(await overview.page(_query(request)))
 
     async def target_html(request: Request) -> Response:
         histories = source.history(request.path_params["name"])
         if not histories:
             raise HTTPException(404)
-        return OneTimeResponse(await target_page(histories, source), headers=_HTML)
+        return html(await target_page(histories, source))
 
     async def all_json(request: Request) -> Response:
-        return OneTimeResponse(
-            await targets_as_json(source, errors, _query(request)), media_type="application/json"
-        )
+        return data(await targets_as_json(source, errors, _query(request)))
 
     async def target_json(request: Request) -> Response:
         histories = source.history(request.path_params["name"])
         if not histories:
             return JSONResponse({"error": "unknown target; see api/v1/targets"}, status_code=404)
-        return OneTimeResponse(await target_as_json(histories, source), media_type="application/json")
+        return data(await target_as_json(histories, source))
 
     async def icon_svg(request: Request) -> Response:
         kinds = {kind.badge: kind for kind in Health}
         kind = kinds.get(request.url.query) or await overview.worst()
         return Response(icon(kind), media_type="image/svg+xml")
 
-    async def runbook_html(page: bytes, _: Request) -> Response:
+    async def runbook(page: bytes, _: Request) -> Response:
         return Response(page, headers=_HTML)
 
     return [
@@ -233,15 +235,11 @@ def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
         Route("/targets/{name}", target_html),
         Route("/api/v1/targets", all_json),
         Route("/api/v1/targets/{name}", target_json),
-        *(
-            Route(f"/runbooks/{name}", partial(runbook_html, page.encode()))
-            for name, page in runbooks().items()
-        ),
+        *(Route(f"/runbooks/{name}", partial(runbook, page.encode())) for name, page in runbooks().items()),
     ]
 
 
 def _query(request: Request) -> str:
-    """Return the filter that a request asks for."""
     return request.query_params.get("q", "").strip()[:MAX_QUERY_LENGTH]
 
 

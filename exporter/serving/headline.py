@@ -1,7 +1,4 @@
-"""The headline about all federations: how many are failing, since when, and the likely cause. No I/O.
-
-3 of 8 federations failing since 15:44 UTC; likely cause: provider (2), configuration (1).
-"""
+"""The headline about all federations: how many are failing, since when, and the likely cause. No I/O."""
 
 from __future__ import annotations
 

@@ -24,7 +24,6 @@ from exporter.serving.health import Health, summarize, urgency
 from exporter.serving.target_filter import MAX_QUERY_LENGTH
 from exporter.status import Point
 
-_TEMPLATES = ("base.html", "overview.html", "target.html", "document.html", "icon.svg")
 _BUFFERED_PIECES = 8
 """Pieces of a template that are rendered before the event loop may run again."""
 
@@ -42,15 +41,11 @@ def _read(name: str) -> str:
     return (resources.files("exporter.serving") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _hash_source(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-_STYLE = _read("style.css").strip()
-_SCRIPT = _read("refresh.js").strip()
+_STYLE, _SCRIPT = _read("style.css").strip(), _read("refresh.js").strip()
+_HASHES = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (_STYLE, _SCRIPT)]
 
 CONTENT_SECURITY_POLICY = (
-    f"default-src 'none'; style-src {_hash_source(_STYLE)}; script-src {_hash_source(_SCRIPT)}; "
+    f"default-src 'none'; style-src 'sha256-{_HASHES[0]}'; script-src 'sha256-{_HASHES[1]}'; "
     "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 """Permits the page's own style sheet and script, its icon, and requests to the exporter."""
@@ -97,7 +92,7 @@ templates.filters |= {
 
 def warm_up_templates() -> None:
     """Compile all templates, so that the first page does not hold the event loop for it."""
-    for template in _TEMPLATES:
+    for template in ("base.html", "overview.html", "target.html", "document.html", "icon.svg"):
         templates.get_template(template)
 
 

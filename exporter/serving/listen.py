@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from exporter.process import CommandError
@@ -42,57 +42,47 @@ def bind(addresses: Sequence[tuple[str, int]], *, setting: str = SETTING) -> lis
     with ExitStack() as opened:
         sockets: list[socket.socket] = []
         for host, port in addresses:
-            both = host in {"", "::"} and ("0.0.0.0", port) not in addresses  # noqa: S104  compared, not listened on
+            both = host == "::" and ("0.0.0.0", port) not in addresses  # noqa: S104  compared, not listened on
+            listed = port in {sock.getsockname()[1] for sock in sockets}
             try:
-                new = _everywhere(port) if not host else _at(host, port, both=both)
+                sockets.extend(map(opened.enter_context, _at(host, port, both=both)))
             except (OSError, UnicodeError) as error:
-                listed = port in {sock.getsockname()[1] for sock in sockets}
                 text = _cause(error, port, setting, listed=listed)
                 shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
                 raise ListenError(f"cannot listen on {shown}: {text}") from error
-            sockets.extend(map(opened.enter_context, new))
         opened.pop_all()
         return sockets
 
 
-def _everywhere(port: int) -> list[socket.socket]:
-    try:
-        return [_listen(socket.AF_INET6, ("::", port, 0, 0), both=True)]
-    except OSError as error:
-        if error.errno not in _ABSENT:
-            raise
-        return [_listen(socket.AF_INET, ("0.0.0.0", port))]  # noqa: S104  an empty host asks for every address
-
-
-def _at(host: str, port: int, *, both: bool) -> list[socket.socket]:
+def _at(host: str, port: int, *, both: bool) -> Iterator[socket.socket]:
     """Listen on all addresses of a host, except those that the machine lacks.
 
     /etc/hosts lists ::1 for localhost on machines without IPv6, too.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    absent: OSError | None = None
-    with ExitStack() as opened:
-        sockets: list[socket.socket] = []
-        for family, address in dict.fromkeys((family, address) for family, *_, address in found):
-            try:
-                sockets.append(opened.enter_context(_listen(family, address, both=both)))
-            except OSError as error:
-                if error.errno not in _ABSENT:
-                    raise
-                absent = error
-        if absent is not None and not sockets:
-            raise absent
-        opened.pop_all()
-        return sockets
+    if host:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = list(dict.fromkeys((family, address) for family, *_, address in found))
+    else:  # every address; the second is for a machine without IPv6
+        addresses = [(socket.AF_INET6, ("::", port, 0, 0)), (socket.AF_INET, ("0.0.0.0", port))]  # noqa: S104  asked for
+    listening = False
+    for family, address in addresses:
+        try:
+            yield _listen(family, address, both=both or not host)
+            listening = True
+        except OSError as error:
+            if error.errno not in _ABSENT or (not listening and (family, address) == addresses[-1]):
+                raise
+        if listening and not host:
+            return
 
 
 def _listen(
-    family: socket.AddressFamily, address: tuple[str | int, ...] | tuple[int, bytes], *, both: bool = False
+    family: socket.AddressFamily, address: tuple[str | int, ...] | tuple[int, bytes], *, both: bool
 ) -> socket.socket:
-    # Without an explicit protocol asyncio leaves Nagle's algorithm on, and each response on a kept connection
-    # waits 40 ms for the client's delayed acknowledgement.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
+    with ExitStack() as on_failure:
+        # Without an explicit protocol asyncio leaves Nagle's algorithm on, and each response on a kept
+        # connection waits 40 ms for the client's delayed acknowledgement.
+        sock = on_failure.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
         # Connections of the last run in TIME_WAIT must not delay a restart.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -100,10 +90,8 @@ def _listen(
         sock.bind(address)
         sock.listen(BACKLOG)
         sock.setblocking(False)  # noqa: FBT003  the standard library's signature
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+        on_failure.pop_all()
+        return sock
 
 
 def _cause(error: OSError | UnicodeError, port: int, setting: str, *, listed: bool) -> str:

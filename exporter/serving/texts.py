@@ -21,7 +21,6 @@ EXPIRING: Mapping[Expiring, str] = {
     Expiring.SIGNING_KEY: "signing keys' last certificate",
 }
 
-_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -45,7 +44,7 @@ def relative(timestamp: float, now: float) -> str:
 
 def span(seconds: float) -> str:
     """Format a time span roughly: `12 s`, `4 min`, `119 min`, `3 h`, `2 d`."""
-    for size, at_least, unit in ((_DAY, 2, "d"), (_HOUR, 2, "h"), (_MINUTE, 1, "min")):
+    for size, at_least, unit in ((86_400, 2, "d"), (3600, 2, "h"), (60, 1, "min")):
         if seconds >= at_least * size:
             return f"{int(seconds // size)} {unit}"
     return f"{int(seconds)} s"
