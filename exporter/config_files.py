@@ -133,6 +133,6 @@ def removed_probes(before: Iterable[Target], after: Iterable[Target]) -> set[tup
     return old - new
 
 
-def waiting_for_restart(started: Config, config: Config) -> list[str]:
+def needing_restart(started: Config, config: Config) -> list[str]:
     """Return the variables that take effect after a restart only."""
     return [name for name, setting in NEEDS_RESTART.items() if setting(config) != setting(started)]

@@ -17,24 +17,13 @@ from functools import partial
 from typing import Any
 
 from exporter import __version__
-from exporter.config_files import (
-    ConfigFiles,
-    ReloadResult,
-    count_changes,
-    removed_probes,
-    waiting_for_restart,
-)
+from exporter.config_files import ConfigFiles, ReloadResult, count_changes, needing_restart, removed_probes
 from exporter.internal_errors import Part
 from exporter.listings import Listings
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
 from exporter.outcome import Observer
 from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, list_providers, warm_up
-from exporter.process import (
-    environment_warnings,
-    freeze_gc,
-    run_in_thread,
-    stop_signals,
-)
+from exporter.process import environment_warnings, freeze_gc, run_in_thread, stop_signals
 from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule, ScheduledProbe
 from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting, ListenAddress
@@ -311,7 +300,7 @@ class Daemon:
         _log.info("reloaded", extra={"trigger": trigger, **changes})
         _log_warnings(self.config)
         lines = [f"reloaded: {', '.join(f'{count} {what}' for what, count in changes.items())}"]
-        for variable in waiting_for_restart(self._started_with, self.config):
+        for variable in needing_restart(self._started_with, self.config):
             _log.warning("change takes effect after a restart", extra={"variable": variable})
             lines.append(f"{variable}: the change takes effect after a restart")
         return ReloadResult(good=True, text="\n".join(lines))

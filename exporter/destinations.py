@@ -199,13 +199,8 @@ def after_listing(
 ) -> Known:
     """Return what is known after a listing."""
     present = {provider.id: provider for provider in offered}
-    absent = [
-        replace(
-            each, absent=each.absent + 1, absent_since=now if each.absent_since is None else each.absent_since
-        )
-        for each in known
-        if each.provider.id not in present
-    ]
+    gone = (each for each in known if each.provider.id not in present)
+    absent = [replace(each, absent=each.absent + 1, absent_since=_since(each, now)) for each in gone]
     names = {each.provider.id: (each.target, each.slug) for each in known if each.provider.id}
     return _arranged(destination, present.values(), absent, now=now, names=names, taken=taken)
 
@@ -256,14 +251,18 @@ def _still_missing(
     """
     kept = []
     for each in absent:
-        provider, since = each.provider, now if each.absent_since is None else each.absent_since
+        provider = each.provider
         if not (provider.id and each.target and destination.selects(provider)):
             continue
-        if destination.expects(provider, offered) or now - since < FORGET_SECONDS:
+        if destination.expects(provider, offered) or now - _since(each, now) < FORGET_SECONDS:
             kept.append(_with_state_of_absent(each))
     # Providers that get other ids all the time must not fill the exporter with targets.
     kept.sort(key=lambda each: (not destination.expects(each.provider, offered), -(each.absent_since or now)))
     return kept[: destination.max_providers]
+
+
+def _since(known: KnownProvider, now: float) -> float:
+    return now if known.absent_since is None else known.absent_since
 
 
 def _awaited(

@@ -25,7 +25,8 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TextIO
 
-import structlog
+from structlog.processors import JSONRenderer, LogfmtRenderer
+from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level
 
 from exporter.outcome import Outcome, as_json, rfc3339
 from exporter.reasons import Reason, reason_text
@@ -206,17 +207,12 @@ def _writing_to(stream: TextIO) -> Callable[[str], object]:
 def _formatter(style: str) -> logging.Formatter:
     rendering: list[Processor]
     if style == "json":
-        rendering = [structlog.processors.JSONRenderer(default=_plain)]
+        rendering = [JSONRenderer(default=_plain)]
     else:
-        rendering = [_flatten, _printable, structlog.processors.LogfmtRenderer(bool_as_flag=False)]
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.ExtraAdder(),
-            _begin_with_time,
-            _without_messages,
-        ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        rendering = [_flatten, _printable, LogfmtRenderer(bool_as_flag=False)]
+    return ProcessorFormatter(
+        foreign_pre_chain=[add_log_level, ExtraAdder(), _begin_with_time, _without_messages],
+        processors=[ProcessorFormatter.remove_processors_meta, *rendering],
     )
 
 

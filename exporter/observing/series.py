@@ -44,7 +44,7 @@ class Series(NamedTuple):
     probes: Mapping[LabelValues, TracedProbe] = MappingProxyType({})
 
 
-def known_values(value: float | None) -> Values:
+def known_value(value: float | None) -> Values:
     """Return the one value of a family without further labels; none if it is unknown."""
     return {} if value is None else {(): value}
 

@@ -15,14 +15,7 @@ from operator import attrgetter
 
 from exporter.observing.families import OF_JOURNEY, OF_TARGET
 from exporter.observing.history import CertificateFacts, Streak
-from exporter.observing.series import (
-    BucketCounts,
-    LabelValues,
-    Series,
-    TracedProbe,
-    Values,
-    known_values,
-)
+from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
 from exporter.status import MAX_BACKOFF_SECONDS
@@ -111,12 +104,7 @@ class TargetMetrics:
     def collect(self) -> Iterator[Series]:
         """Yield all families, in the order of `families.py`; what was not observed has no values."""
         probes = {"probes_total": self._failures, "probe_duration_seconds": self._durations.probes}
-        values = {
-            **self._probe_values(),
-            **self._step_values(),
-            **self._flow_values(),
-            **self._timing_values(),
-        }
+        values = {**self._probe_values(), **self._step_values(), **self._flow_values(), **self._plan_values()}
         for name, family in OF_JOURNEY.items():
             yield Series(family, values.get(name, {}), self._key, probes.get(name, {}))
         info, *others = OF_TARGET.items()
@@ -124,7 +112,7 @@ class TargetMetrics:
         yield Series(info[1]._replace(labels=tuple(labels)), {tuple(labels.values()): 1} if labels else {})
         known = self._target_values()
         for name, family in others:
-            yield Series(family, known_values(known.get(name)), self._key[:1])
+            yield Series(family, known_value(known.get(name)), self._key[:1])
 
     def observe(self, outcome: Outcome) -> None:
         """Record a finished probe."""
@@ -228,17 +216,15 @@ class TargetMetrics:
     def _probe_values(self) -> dict[str, Values]:
         last, streak = self._last, self._streak
         failures = streak.length if streak.failing else 0
+        none_yet = _NO_LISTED_PROBES if self._is_listed else _NO_PROBES[self._journey]
         values: dict[str, Values] = {
-            "probes_total": {
-                **(_NO_LISTED_PROBES if self._is_listed else _NO_PROBES[self._journey]),
-                **self._probes,
-            },
+            "probes_total": {**none_yet, **self._probes},
             "probe_duration_seconds": self._durations.values(),
             "probes_slow_total": {(): self._slow},
             "exporter_probes_skipped_total": {**_NO_SKIPS, **self._skipped},
-            "probe_last_success_timestamp_seconds": known_values(self._last_success),
-            "probe_consecutive_failures": known_values(None if streak.failing is None else failures),
-            "probe_state_change_timestamp_seconds": known_values(streak.since),
+            "probe_last_success_timestamp_seconds": known_value(self._last_success),
+            "probe_consecutive_failures": known_value(None if streak.failing is None else failures),
+            "probe_state_change_timestamp_seconds": known_value(streak.since),
         }
         if last is not None:
             values["probe_success"] = {(): last.success}
@@ -253,9 +239,7 @@ class TargetMetrics:
         timed = () if last is None or last.stalled else records
         return {
             "step_duration_seconds": self._phases,
-            "step_last_duration_seconds": {
-                (r.step, phase): t for r in timed for phase, t in r.phases.items()
-            },
+            "step_last_duration_seconds": {(r.step, p): t for r in timed for p, t in r.phases.items()},
             "http_responses_total": self._responses,
             "http_status_code": _by_step((r.step, r.http_status_code) for r in records),
             "error_codes_total": self._error_codes,
@@ -281,13 +265,13 @@ class TargetMetrics:
             "clock_skew_error_seconds": _by_step((r.step, r.clock_skew_error) for r in skewed),
         }
 
-    def _timing_values(self) -> dict[str, Values]:
+    def _plan_values(self) -> dict[str, Values]:
         return {
             "target_last_step_info": {(self.target.last_step(self._journey),): 1},
             "target_interval_seconds": {(): self._timing.interval},
             "target_timeout_seconds": {(): self._timing.timeout},
             "target_latency_objective_seconds": {(): self._timing.latency_objective},
-            "backoff_until_timestamp_seconds": known_values(self._backoff_until),
+            "backoff_until_timestamp_seconds": known_value(self._backoff_until),
         }
 
     def _target_values(self) -> dict[str, float | None]:

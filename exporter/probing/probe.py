@@ -168,14 +168,9 @@ class Prober:
         if transport is None:
             # The client certificate says who we are: it is for the operator's own environments.
             shown = target if is_own else replace(target, client_certificate_file=None, client_key_file=None)
-            transport = run.transports[is_own] = ProbeTransport(
-                self._network,
-                run.deadline,
-                self._tls(shown),
-                target.ip_family,
-                target.proxy_url,
-                absolute_hosts=target.absolute_hosts,
-            )
+            way, hosts = (self._tls(shown), target.ip_family, target.proxy_url), target.absolute_hosts
+            transport = ProbeTransport(self._network, run.deadline, *way, absolute_hosts=hosts)
+            run.transports[is_own] = transport
         return transport
 
     async def _take(self, target: Target, step: Step, run: _Run) -> Verdict:
@@ -359,13 +354,9 @@ class _Run:
         detail = verdict.detail or Detail(Template.SUSPENDED, {"reason": verdict.reason})
         origin, _ = split_url(step.request.url)
         host = shown_host(origin, step, self.secrets)
+        text = sentence(detail, host, self.secrets)
         record = StepRecord(
-            step=step.name,
-            reason=verdict.reason,
-            phase=Phase.RESOLVE,
-            phases={},
-            host=host,
-            detail=sentence(detail, host, self.secrets),
+            step=step.name, reason=verdict.reason, phase=Phase.RESOLVE, phases={}, host=host, detail=text
         )
         self.records.append(record)
         return verdict

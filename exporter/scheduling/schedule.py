@@ -390,12 +390,8 @@ class Schedule:
             return await self._probe(job.target, job.journey)
         except Exception as error:  # noqa: BLE001  a bug of ours must not end the schedule
             self._errors.report(Part.PROBE, "probe run failed", error, target=job.target.name)
-            return internal_outcome(
-                job.target.name,
-                job.journey,
-                ended_at=self._clock() + self._clock.step(),
-                duration=self._clock() - began,
-            )
+            ended_at, duration = self._clock() + self._clock.step(), self._clock() - began
+            return internal_outcome(job.target.name, job.journey, ended_at=ended_at, duration=duration)
         finally:
             self._call(job, self._listener.probe_ended)
 
