@@ -65,25 +65,15 @@ class NamePattern(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """One application of a destination. Its identity providers become targets.
+    """One application of a destination. Its identity providers become targets."""
 
-    Args:
-        name: in the settings; at most 27 characters, so that the targets' names fit.
-        template: what its targets inherit, and how it is listed: a target without a provider.
-        include: on the provider's name, anywhere in it; None for all.
-        exclude: likewise; None for none.
-        expect: names or ids of providers that must be there; ids in lower case.
-        max_providers: that are watched, those of `expect` first, then by sorted id.
-        refresh_interval: seconds between two listings.
-    """
-
-    name: str
-    template: Target
-    include: NamePattern | None = None
-    exclude: NamePattern | None = None
-    expect: frozenset[str] = frozenset()
-    max_providers: int = 200
-    refresh_interval: float = 300.0
+    name: str  # in the settings; at most 27 characters, so that the targets' names fit
+    template: Target  # what its targets inherit, and how it is listed: a target without a provider
+    include: NamePattern | None = None  # on the provider's name, anywhere in it; None for all
+    exclude: NamePattern | None = None  # likewise; None for none
+    expect: frozenset[str] = frozenset()  # names or ids of providers that must be there; ids in lower case
+    max_providers: int = 200  # that are watched, those of `expect` first, then by sorted id
+    refresh_interval: float = 300.0  # seconds between two listings
 
     @property
     def url(self) -> str:
@@ -133,23 +123,14 @@ class OfferedProvider:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownProvider:
-    """What is known of one provider.
+    """What is known of one provider."""
 
-    Args:
-        provider: as it was last offered.
-        state: watched, filtered, over_limit or missing.
-        target: name of its target; empty for none.
-        slug: the part of that name that stands for the provider.
-        absent: listings in a row without it.
-        absent_since: when the first of these was, seconds since the epoch; None while it is offered.
-    """
-
-    provider: OfferedProvider
-    state: ProviderState
-    target: str = ""
-    slug: str = ""
-    absent: int = 0
-    absent_since: float | None = None
+    provider: OfferedProvider  # as it was last offered
+    state: ProviderState  # watched, filtered, over_limit or missing
+    target: str = ""  # name of its target; empty for none
+    slug: str = ""  # the part of that name that stands for the provider
+    absent: int = 0  # listings in a row without it
+    absent_since: float | None = None  # the first of these, seconds since the epoch; None while offered
 
 
 Known: TypeAlias = tuple[KnownProvider, ...]
@@ -158,14 +139,10 @@ Known: TypeAlias = tuple[KnownProvider, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be probed for one destination.
+    """What is to be probed for one destination."""
 
-    Args:
-        targets: this shard's, by name.
-        states: of each provider, with the name of the target that watches it, if one does.
-    """
-
-    targets: tuple[Target, ...] = ()
+    targets: tuple[Target, ...] = ()  # this shard's, by name
+    # of each provider, with the name of the target that watches it, if one does
     states: tuple[tuple[ProviderState, str, OfferedProvider], ...] = ()
 
     @property

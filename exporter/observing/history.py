@@ -61,17 +61,12 @@ Expiries: TypeAlias = dict[tuple[str, ...], float]
 
 @dataclass(slots=True)
 class CertificateFacts:
-    """What was last seen of certificates and signing keys.
+    """What was last seen of certificates and signing keys."""
 
-    Args:
-        leaf: when the certificates of the servers expire.
-        chain: when the first certificate of each chain that was sent expires.
-        discovery: what the last good `discovery` found.
-    """
-
-    leaf: Expiries = field(default_factory=dict)
+    leaf: Expiries = field(default_factory=dict)  # when the certificates of the servers expire
+    # when the first certificate of each chain that was sent expires
     chain: Expiries = field(default_factory=dict)
-    discovery: DiscoveryFacts | None = None
+    discovery: DiscoveryFacts | None = None  # what the last good `discovery` found
 
     def forget_valid(self, side: Side, now: float) -> None:
         """Forget a side's certificates that have not expired."""

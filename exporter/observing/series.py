@@ -29,18 +29,13 @@ class TracedProbe(NamedTuple):
 
 
 class Series(NamedTuple):
-    """The series of a family.
-
-    Args:
-        values: the value of each.
-        key: values of the first labels, which the series of a target share, the target's name first; empty
-            for series that are not about a target.
-        probes: likewise to `values` -> the probe behind the series.
-    """
+    """The series of a family."""
 
     family: Family
-    values: Values
+    values: Values  # the value of each
+    # Values of the labels that all series of a target share, its name first; empty if they are not about one.
     key: LabelValues = ()
+    # By the keys of `values`: the probe behind the series.
     probes: Mapping[LabelValues, TracedProbe] = MappingProxyType({})
 
 

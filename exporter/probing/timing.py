@@ -79,25 +79,15 @@ def wall_clock_offset(clock: Callable[[], float]) -> float:
 
 
 class TcpInfo(NamedTuple):
-    """What the kernel knows of a connection; the members of `struct tcp_info` in <linux/tcp.h>.
+    """What the kernel knows of a connection; the members of `struct tcp_info` in <linux/tcp.h>."""
 
-    Args:
-        retransmits: unanswered retransmissions, and all of them (`tcpi_total_retrans`).
-        unacked: segments that were sent and not acknowledged.
-        last_data_recv: seconds since data arrived.
-        last_ack_recv: seconds since an acknowledgment arrived.
-        rtt: round-trip time in seconds; 0 if it was not measured.
-        data_segs_in: segments with data that arrived.
-        rcv_ooopack: segments that arrived out of order.
-    """
-
-    retransmits: int
-    unacked: int
-    last_data_recv: float
-    last_ack_recv: float
-    rtt: float
-    data_segs_in: int
-    rcv_ooopack: int
+    retransmits: int  # unanswered retransmissions, and all of them (`tcpi_total_retrans`)
+    unacked: int  # segments that were sent and not acknowledged
+    last_data_recv: float  # seconds since data arrived
+    last_ack_recv: float  # seconds since an acknowledgment arrived
+    rtt: float  # round-trip time in seconds; 0 if it was not measured
+    data_segs_in: int  # segments with data that arrived
+    rcv_ooopack: int  # segments that arrived out of order
 
 
 _TCP_INFO = struct.Struct("=2xB21xI24xII8xI28xI48xI68xI")

@@ -53,47 +53,26 @@ StallsSince = Callable[[float], Stalls]
 
 @dataclass(slots=True, repr=False)
 class Exchange:
-    """What happened in one request and its response.
+    """What happened in one request and its response."""
 
-    Args:
-        origin: where the request's URL leads; None if that is invalid.
-        peer: host and port connected to: those of the URL, or of the proxy.
-        tunneling: whether the proxy was asked for a tunnel and has not granted it.
-        phase: the phase that was reached.
-        phases: seconds of each completed phase, in order of time.
-        headers: of the response, names in lower case.
-        answer: the response; its head alone if the body failed; None if there was none.
-        error: the exception that ended it; None if the answer is complete.
-        address: the address connected to, or the one tried last; the proxy's where there is one.
-        addresses_tried: addresses that a connection was attempted to, in order.
-        tls: of the connection, once its handshake was over.
-        sent: when the request was sent, by the event loop's clock.
-        received: when the head of the answer was complete; likewise.
-        unacknowledged: whether the peer's system acknowledged nothing of what was sent last.
-        hung_up: whether the peer closed or reset the connection.
-        own_delay: the longest time that the peer had to wait for us, in seconds.
-        timed_by_loop: whether the event loop took one of the times, because the kernel did not report it.
-        stalled: whether a stall of our own made a phase inexact.
-    """
-
-    origin: Origin | None = None
-    peer: tuple[str, int] | None = None
-    tunneling: bool = False
-    phase: Phase = Phase.RESOLVE
-    phases: dict[Phase, float] = field(default_factory=dict)
-    headers: Sequence[tuple[bytes, bytes]] = ()
-    answer: Answer | None = None
-    error: Exception | None = None
-    address: str | None = None
-    addresses_tried: tuple[str, ...] = ()
-    tls: TlsFacts | None = None
-    sent: float | None = None
-    received: float | None = None
-    unacknowledged: bool = False
-    hung_up: bool = False
-    own_delay: float = 0.0
-    timed_by_loop: bool = False
-    stalled: bool = False
+    origin: Origin | None = None  # where the request's URL leads; None if that is invalid
+    peer: tuple[str, int] | None = None  # host and port connected to: those of the URL, or of the proxy
+    tunneling: bool = False  # whether the proxy was asked for a tunnel and has not granted it
+    phase: Phase = Phase.RESOLVE  # the phase that was reached
+    phases: dict[Phase, float] = field(default_factory=dict)  # seconds of each completed one, in order
+    headers: Sequence[tuple[bytes, bytes]] = ()  # of the response, names in lower case
+    answer: Answer | None = None  # the response; its head alone if the body failed; None if there was none
+    error: Exception | None = None  # the exception that ended it; None if the answer is complete
+    address: str | None = None  # connected to, or tried last; the proxy's where there is one
+    addresses_tried: tuple[str, ...] = ()  # addresses that a connection was attempted to, in order
+    tls: TlsFacts | None = None  # of the connection, once its handshake was over
+    sent: float | None = None  # when the request was sent, by the event loop's clock
+    received: float | None = None  # when the head of the answer was complete; likewise
+    unacknowledged: bool = False  # whether the peer's system acknowledged nothing of what was sent last
+    hung_up: bool = False  # whether the peer closed or reset the connection
+    own_delay: float = 0.0  # the longest time that the peer had to wait for us, in seconds
+    timed_by_loop: bool = False  # whether the event loop took a time that the kernel did not report
+    stalled: bool = False  # whether a stall of our own made a phase inexact
 
 
 class ExchangeError(httpx.TransportError):

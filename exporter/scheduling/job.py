@@ -36,59 +36,37 @@ DEFAULT_BACKOFF_INTERVALS = 2
 
 @dataclass(frozen=True, slots=True)
 class PeriodicJob:
-    """Something to do every `interval` seconds beside the probes.
+    """Something to do every `interval` seconds beside the probes."""
 
-    Args:
-        name: unique among periodic jobs.
-        run: does it once; skipped while the last call still runs.
-        first_after: seconds from the start to the first call.
-    """
-
-    name: str
+    name: str  # unique among periodic jobs
     interval: float
-    run: Callable[[], Awaitable[None]]
-    first_after: float = 0.0
+    run: Callable[[], Awaitable[None]]  # does it once; skipped while the last call still runs
+    first_after: float = 0.0  # seconds from the start to the first call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledProbe:
-    """When a target is probed next; times by the wall clock, seconds since the epoch.
-
-    Args:
-        next_run: when its next probe is due; None once the schedule has stopped.
-        backoff_until: when its backoff ends; None if it is not backing off.
-    """
+    """When a target is probed next; times by the wall clock, seconds since the epoch."""
 
     target: Target
     journey: Journey
-    next_run: float | None
-    backoff_until: float | None
+    next_run: float | None  # when its next probe is due; None once the schedule has stopped
+    backoff_until: float | None  # when its backoff ends; None if it is not backing off
 
 
 @dataclass(slots=True, eq=False)
 class ProbeJob:
-    """The probes of one target and journey.
+    """The probes of one target and journey."""
 
-    Args:
-        target: the target; a reload may replace it by one that is probed alike.
-        first: when the first probe is due.
-        start: when the first regular run is due.
-        grace: seconds within which a run must start.
-        due: the run that APScheduler has submitted and that has not begun.
-        task: waits for a slot, or probes.
-        probing: whether the probe has begun.
-        removed: whether a reload has removed it.
-    """
-
-    target: Target
+    target: Target  # the target; a reload may replace it by one that is probed alike
     journey: Journey
-    first: float
-    start: float
-    grace: float
-    due: float | None = None
-    task: asyncio.Task[None] | None = None
-    probing: bool = False
-    removed: bool = False
+    first: float  # when the first probe is due
+    start: float  # when the first regular run is due
+    grace: float  # seconds within which a run must start
+    due: float | None = None  # the run that APScheduler has submitted and that has not begun
+    task: asyncio.Task[None] | None = None  # waits for a slot, or probes
+    probing: bool = False  # whether the probe has begun
+    removed: bool = False  # whether a reload has removed it
 
     @property
     def id(self) -> str:

@@ -32,19 +32,12 @@ class FirstProbe:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load on one auth host or environment.
+    """The load on one auth host or environment."""
 
-    Args:
-        where: the host or environment.
-        targets: how many targets send requests there.
-        probes: that do, per second.
-        requests: per second, if every probe takes all steps that its target's settings ask for.
-    """
-
-    where: str
-    targets: int
-    probes: float
-    requests: float
+    where: str  # the host or environment
+    targets: int  # how many targets send requests there
+    probes: float  # that do, per second
+    requests: float  # per second, if every probe takes all steps that its target's settings ask for
 
     @property
     def flows(self) -> float:
