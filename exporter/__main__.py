@@ -3,9 +3,8 @@
 The first process of a container ignores SIGTERM until it handles it, and imports take a while. So signals are
 handled before the imports, and end the process immediately; the event loop's handlers replace these later.
 Before startup, SIGTERM exits 0 for the daemon, which has nothing to drain, and 1 for `probe` and
-`check-config`, which have no result yet.
-
-SIGHUP before startup is ignored by the daemon: the first look at the files notices what has changed.
+`check-config`, which have no result yet. The daemon ignores SIGHUP until then: its first look at the files
+notices what has changed.
 
 The handlers call `os._exit` instead of raising: an import runs destructors and callbacks of weak references,
 where an exception would be swallowed.

@@ -78,8 +78,7 @@ class Daemon:
 
     Args:
         config: the configuration to start with.
-        load: reads the configuration again, or raises ConfigurationError; None to have each reload apply
-            `config` again.
+        load: reads the configuration again, or raises ConfigurationError; None if it cannot change.
         observers: receive each outcome, too.
     """
 
@@ -141,11 +140,8 @@ class Daemon:
     ) -> AsyncIterator[None]:
         """Start everything, and stop it when the block ends.
 
-        While running probes have their grace to end, the web port still shows metrics, but is not ready.
-
-        Args:
-            sockets: the web port; closed at the end.
-            health_sockets: the health port, without TLS; closed at the end.
+        While running probes have their grace to end, the web port still shows metrics, but is not ready. The
+        sockets of the web port and of the health port, which has no TLS, are closed at the end.
         """
         await warm_up(self._prober)
         freeze_gc()

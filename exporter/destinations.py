@@ -101,11 +101,9 @@ class Destination:
 
     def selects(self, provider: OfferedProvider) -> bool:
         """Return whether the settings ask for a provider; EXPECT wins over INCLUDE and EXCLUDE."""
-        if self.expects(provider):
-            return True
-        if self.include is not None and not self.include.search(provider.name):
-            return False
-        return self.exclude is None or not self.exclude.search(provider.name)
+        included = self.include is None or self.include.search(provider.name)
+        excluded = self.exclude is not None and self.exclude.search(provider.name)
+        return self.expects(provider) or bool(included and not excluded)
 
 
 @dataclass(frozen=True, slots=True, order=True)

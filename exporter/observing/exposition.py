@@ -55,19 +55,14 @@ class _Text:
 
 
 class Exposition:
-    """Renders metrics in one format: OpenMetrics 1.0.0 or text 0.0.4.
-
-    Attributes:
-        asked_for_at: when it was last rendered, by `clock`.
-        end: what follows all metrics.
-    """
+    """Renders metrics in one format: OpenMetrics 1.0.0 or text 0.0.4."""
 
     def __init__(self, *, openmetrics: bool, clock: Callable[[], float], errors: InternalErrors) -> None:
         self._errors = errors
         self._openmetrics = openmetrics
         self._clock = clock
-        self.asked_for_at = clock()
-        self.end = _EOF if openmetrics else b""
+        self.asked_for_at = clock()  # when it was last rendered
+        self.end = _EOF if openmetrics else b""  # what follows all metrics
         self._headers = [self._header(family) for family in (*OF_JOURNEY.values(), *OF_TARGET.values())]
         # Weak, so that the text of a removed target goes with it, even if a scrape is under way.
         self._texts: WeakKeyDictionary[TargetMetrics, _Text] = WeakKeyDictionary()

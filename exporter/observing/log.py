@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
 from structlog.processors import JSONRenderer, LogfmtRenderer
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level
@@ -34,6 +34,8 @@ from exporter.target import Journey
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
+
+_Lines: TypeAlias = "queue.Queue[logging.LogRecord | None]"
 
 _MAX_FRAMES = 20
 _MAX_CHAINED_EXCEPTIONS = 20
@@ -101,7 +103,7 @@ def log_to(
         max_queued_lines: lines beyond that are dropped until the reader has caught up.
         max_flush_seconds: how long the end waits for queued lines to be written.
     """
-    lines: queue.Queue[logging.LogRecord | None] = queue.Queue(max_queued_lines)
+    lines: _Lines = queue.Queue(max_queued_lines)
     queued = _DroppingHandler(lines)
     writing = (lines, _writing_to(stream), _formatter(style))
     writer = threading.Thread(target=_write_lines, args=writing, daemon=True)
@@ -131,7 +133,7 @@ def set_log_level(level: str) -> None:
 class _DroppingHandler(logging.Handler):
     """Drops records that do not fit the queue."""
 
-    def __init__(self, lines: queue.Queue[logging.LogRecord | None]) -> None:
+    def __init__(self, lines: _Lines) -> None:
         super().__init__()
         self._lines = lines
         self._dropped = 0
@@ -152,11 +154,7 @@ def _dropped(cause: str, count: int) -> logging.LogRecord:
     return logging.makeLogRecord(facts)
 
 
-def _write_lines(
-    lines: queue.Queue[logging.LogRecord | None],
-    write: Callable[[str], object],
-    formatter: logging.Formatter,
-) -> None:
+def _write_lines(lines: _Lines, write: Callable[[str], object], formatter: logging.Formatter) -> None:
     """Write queued records until one is None; for a thread."""
     lost = 0
     while (record := lines.get()) is not None:
@@ -187,14 +185,14 @@ def _writing_to(stream: TextIO) -> Callable[[str], object]:
     blocked write, and it is not ours.
     """
     try:
-        descriptor = stream.fileno()
+        descriptor, encoding = stream.fileno(), stream.encoding
     except OSError:
         return stream.write
     is_cut_off = False
 
     def write(line: str) -> None:
         nonlocal is_cut_off
-        data = line.encode(stream.encoding, "backslashreplace")
+        data = line.encode(encoding, "backslashreplace")
         data = b"\n" + data if is_cut_off else data
         while data:
             written = os.write(descriptor, data)

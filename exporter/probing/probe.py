@@ -57,15 +57,12 @@ class Prober:
     """Probes targets.
 
     Args:
-        tls: the TLS context for a target.
         resolve: starts to resolve a name; raises ResolutionError.
         wall: seconds since the epoch; for timestamps only.
         token: makes nonces, states and verifiers.
         stalls: start and end of each stall of our event loop since a time of its clock.
-        stats: counts exchanges that the event loop timed.
         clock: seconds, never set back; for lock-out protection.
         one_shot: whether a command probes once and exits: one password per user, without waiting for it.
-        errors: counts and logs our own bugs.
 
     Attributes:
         guard: protects the test accounts from being locked out.

@@ -39,13 +39,6 @@ class TcpStream:
     """A connected, non-blocking socket, which `close` closes.
 
     Only one coroutine uses it, and every wait is bounded by the probe's deadline.
-
-    Attributes:
-        arrived: when the data that was last received reached this machine, by the event loop's clock.
-        timed_by_loop: whether the event loop took one of the times, because the kernel did not report it.
-        has_timestamps: whether the kernel reported the time of any data.
-        ended: whether the peer closed or reset the connection.
-        received: bytes received so far.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
@@ -59,10 +52,11 @@ class TcpStream:
         self._offset = wall_clock_offset(self._loop.time)
         self._latest_timestamp = 0.0
         self._reordered = 0
-        self.arrived = self._loop.time()
-        self.timed_by_loop = self.has_timestamps = False
-        self.ended = False
-        self.received = 0
+        self.arrived = self._loop.time()  # when what was last received reached this machine
+        self.timed_by_loop = False  # whether the event loop took a time that the kernel did not report
+        self.has_timestamps = False  # whether the kernel reported the time of any data
+        self.ended = False  # whether the peer closed or reset the connection
+        self.received = 0  # bytes so far
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`. The peer's time begins immediately before its last byte is sent."""
@@ -200,13 +194,6 @@ class Dialer:
     """Connects to one of several addresses.
 
     The next one starts 250 ms after the last that has not connected yet, or at once when it failed.
-
-    Attributes:
-        tried: addresses that a connection was attempted to, in order.
-        address: the address connected to, or the one tried last.
-        connected_at: when the connection was made, by the event loop's clock.
-        first_gave_way: whether the address connected to is not the one tried first.
-        timed_by_loop: whether the event loop took the time, because the kernel did not report it.
     """
 
     def __init__(self, deadline: Deadline) -> None:
@@ -215,11 +202,11 @@ class Dialer:
         self._pending: list[_Attempt] = []
         self._error = OSError("the name resolved to no address")
         self._waiter: asyncio.Future[None] | None = None
-        self.tried: list[str] = []
-        self.address: str | None = None
-        self.connected_at = 0.0
-        self.first_gave_way = False
-        self.timed_by_loop = False
+        self.tried: list[str] = []  # addresses that a connection was attempted to, in order
+        self.address: str | None = None  # connected to, or tried last
+        self.connected_at = 0.0  # by the event loop's clock
+        self.first_gave_way = False  # whether the address connected to is not the one tried first
+        self.timed_by_loop = False  # whether the event loop took the time that the kernel did not report
 
     async def connect(self, addresses: Sequence[str], port: int) -> socket.socket:
         """Return a connected socket.
@@ -350,11 +337,10 @@ def _has_source_address(family: socket.AddressFamily, address: str) -> bool:
 
 
 def _is_connected(sock: socket.socket) -> bool:
-    try:
+    with suppress(OSError):
         sock.getpeername()
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _interleaved(addresses: Sequence[str]) -> list[str]:

@@ -130,10 +130,6 @@ class Deadline:
 
     The time of the peer runs from `begin` to `end`, both given in times of the kernel where it has them. One
     timer serves the whole probe: it is set again only if delays of our own moved the deadline.
-
-    Attributes:
-        started: when it was made, by the event loop's clock.
-        own_delay: the longest time between the arrival of data and what we sent next, in seconds.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -146,8 +142,8 @@ class Deadline:
         self._limit = now + MAX_SPENT_WAITING * timeout
         self._waiter: asyncio.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.started = now
-        self.own_delay = 0.0
+        self.started = now  # when it was made, by the event loop's clock
+        self.own_delay = 0.0  # the longest time between the arrival of data and what we sent next, in seconds
 
     def begin(self, at: float) -> None:
         """Let the time of the peer run from `at`."""
