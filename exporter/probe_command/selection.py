@@ -135,11 +135,7 @@ def _known(texts: Sequence[str]) -> str:
 
 
 def _with_labels(targets: Collection[Target], labels: Sequence[tuple[str, str]]) -> list[Target]:
-    """Return the targets that have all these labels.
-
-    Raises:
-        UnknownTargetError: none of them has.
-    """
+    """Return the targets that have all these labels, or raise UnknownTargetError if none of them has."""
     found = [target for target in targets if set(labels) <= set(target.labels)]
     if targets and not found:
         names = {name for name, _ in labels}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from exporter.expiry import expiries
@@ -12,18 +12,10 @@ from exporter.internal_errors import InternalErrors
 from exporter.outcome import as_json, rfc3339
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, health
-from exporter.serving.html import YieldIfDue
-from exporter.serving.overview import (
-    MAX_EXPIRIES,
-    StatusSource,
-    by_target,
-    matching,
-    paced,
-    pop_all,
-    worst_first,
-)
+from exporter.serving.html import YieldIfDue, paced
+from exporter.serving.overview import MAX_EXPIRIES, StatusSource, by_target, matching, pop_all, worst_first
 from exporter.serving.texts import describe_outcome
-from exporter.status import EgressStatus, TargetHistory, TargetStatus
+from exporter.status import TargetHistory, TargetStatus
 from exporter.target import Journey
 
 _COMPACT = (",", ":")
@@ -42,10 +34,10 @@ async def targets_as_json(source: StatusSource, errors: InternalErrors, query: s
     head = {
         "generated_at": rfc3339(now),
         "headline": headline(targets, now, egress),
-        **_egress(egress),
-        "expires_next": [_members(expiry) for expiry in soonest],
-        "destinations": [_members(destination) for destination in source.destinations()],
-        **({} if (report := source.status_page()) is None else {"status_page": _members(report)}),
+        "egress": _json(egress),
+        "expires_next": _json(soonest),
+        "destinations": _json(source.destinations()),
+        "status_page": _json(source.status_page()),
     }
     await yield_if_due()
     if query:
@@ -65,13 +57,13 @@ async def target_as_json(histories: Sequence[TargetHistory], source: StatusSourc
         failures = await _array(map(as_json, history.failures), yield_if_due)
         journeys.append(_open(status, "recent") + recent + b',"failures":' + failures + b"}")
     name = histories[0].status.target.name
-    head = {"generated_at": rfc3339(now), **_egress(source.egress()), "target": name}
+    head = {"generated_at": rfc3339(now), "egress": _json(source.egress()), "target": name}
     return _open(head, "journeys") + b"[" + b",".join(journeys) + b"]}\n"
 
 
 def _open(members: dict[str, Any], last_member: str) -> bytes:
     """Return an object up to the value of its last member."""
-    return f'{json.dumps(members, separators=_COMPACT)[:-1]},"{last_member}":'.encode()
+    return f'{json.dumps(_known(members), separators=_COMPACT)[:-1]},"{last_member}":'.encode()
 
 
 async def _array(elements: Iterable[dict[str, Any]], yield_if_due: YieldIfDue) -> bytes:
@@ -79,27 +71,24 @@ async def _array(elements: Iterable[dict[str, Any]], yield_if_due: YieldIfDue) -
     return b"[" + b",".join(texts) + b"]"
 
 
-def _egress(egress: EgressStatus | None) -> dict[str, Any]:
-    return {} if egress is None else {"egress": {"up": egress.up, "since": rfc3339(egress.since)}}
-
-
-def _members(value: object) -> dict[str, Any]:
-    """Return the known fields of a dataclass in which every fraction is a time."""
-    found = {}
-    for name in (field.name for field in fields(value)):  # type: ignore[arg-type]  # a dataclass
-        content = getattr(value, name)
-        if isinstance(content, float):
-            content = rfc3339(content)
-        elif isinstance(content, tuple):
-            content = [one if isinstance(one, str) else _members(one) for one in content]
-        elif isinstance(content, Mapping):
-            content = dict(content)
-        found[name] = content
-    return _known(found)
+def _json(value: object) -> Any:  # noqa: ANN401  any JSON
+    """Return a value as JSON: every fraction is a time; what a dataclass does not know is absent."""
+    if is_dataclass(value):
+        return _known({field.name: _json(getattr(value, field.name)) for field in fields(value)})
+    match value:
+        case float():
+            return rfc3339(value)
+        case tuple():
+            return [_json(one) for one in value]
+        case Mapping():
+            return dict(value)
+    return value
 
 
 def _status(status: TargetStatus, standing: Health, source: StatusSource) -> dict[str, Any]:
     target, listed, last = status.target, status.target.listed, status.last
+    # What the last flow reported about itself; an outcome's own JSON has no room for it.
+    flow = last.steps[-1] if last and last.steps else None
     # Of the state, not of the last probe, which may be inconclusive.
     cause = status.decisive if status.failing else None
     suspended = source.suspended(target) if status.journey is Journey.FEDERATION else None
@@ -126,28 +115,21 @@ def _status(status: TargetStatus, standing: Health, source: StatusSource) -> dic
             "standing": standing.api,
             "state": None if status.failing is None else "failing" if status.failing else "succeeding",
             "unstable": status.unstable or None,
-            "since": _time(status.since),
+            "since": _json(status.since),
             "in_a_row": status.consecutive or None,
             "reason": cause and cause.reason,
             "fault": cause and cause.fault,
             "finding": cause and describe_outcome(cause),
             "sign_on_suspended": suspended,
-            "next_run": _time(status.next_run),
-            "held_until": _time(status.backoff_until),
-            "certificate_not_after": _time(status.certificate_expiry),
-            "chain_not_after": _time(status.chain_expiry),
-            "secret_expires": _time(target.secret_expires),
-            "discovery": status.discovery and _members(status.discovery),
-            # What the last flow reported about itself; an outcome's own JSON has no room for it.
-            **(
-                {
-                    "lifetime_seconds": last.steps[-1].lifetime,
-                    "clock_skew_seconds": last.steps[-1].clock_skew,
-                    "clock_skew_error_seconds": last.steps[-1].clock_skew_error,
-                }
-                if last and last.steps
-                else {}
-            ),
+            "next_run": _json(status.next_run),
+            "held_until": _json(status.backoff_until),
+            "certificate_not_after": _json(status.certificate_expiry),
+            "chain_not_after": _json(status.chain_expiry),
+            "secret_expires": _json(target.secret_expires),
+            "discovery": _json(status.discovery),
+            "lifetime_seconds": flow and flow.lifetime,
+            "clock_skew_seconds": flow and flow.clock_skew,
+            "clock_skew_error_seconds": flow and flow.clock_skew_error,
             "last": last and as_json(last),
         }
     )
@@ -155,7 +137,3 @@ def _status(status: TargetStatus, standing: Health, source: StatusSource) -> dic
 
 def _known(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
-
-
-def _time(timestamp: float | None) -> str | None:
-    return None if timestamp is None else rfc3339(timestamp)

@@ -195,7 +195,6 @@ def _host(origin: str) -> str | None:
 
 
 def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
-    """Return the routes of the overview, the targets, the API and the runbooks."""
     warm_up_templates()
     overview = Overview(source, errors)
     html, data = (

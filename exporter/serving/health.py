@@ -180,9 +180,30 @@ class Advice(NamedTuple):
     why: str
 
 
-def advice(status: TargetStatus, now: float, suspended: Reason | None = None) -> tuple[Advice, ...]:
-    """Return the runbooks for a target and journey; `suspended` is why sign-on is suspended, if it is."""
-    return (*_of_account(status, suspended), *_of_failures(status, now), *warnings(status, now))
+def advice(status: TargetStatus, now: float, suspended: Reason | None = None) -> Iterator[Advice]:
+    """Yield the runbooks for a target and journey; `suspended` is why sign-on is suspended, if it is."""
+    if suspended is not None:
+        why = f"sign-on is suspended ({suspended}) so that the test account is not locked out"
+        yield Advice("PingOneSignOnSuspended", f"{why}: fix the account, then change PASSWORD or reload")
+    elif status.last is not None and status.last.fault is Fault.ACCOUNT:
+        yield Advice("PingOneTestAccountFailing", "the test account or test application does not work")
+    current, in_a_row = health(status, now), status.consecutive
+    if is_old_failure(status, now):
+        yield Advice("PingOneFederationNoSuccess", "no success for more than a day")
+    elif current is Health.FAILING and in_a_row >= CONFIRMED_FAILURES:
+        yield Advice("PingOneFederationDown", f"{in_a_row} consecutive failures")
+    elif current is Health.FAILING:
+        left = f"fires after {CONFIRMED_FAILURES} consecutive failures, {in_a_row} so far"
+        yield Advice("PingOneFederationDown", left)
+    failures, _ = count_results(status.points)
+    if current is not Health.FAILING and failures > 1:
+        why = f"{failures} of the last {len(status.points)} probes failed"
+        yield Advice("PingOneErrorBudgetBurnFast", why)
+    if current is Health.PAUSED or status.backoff_until is not None:
+        yield Advice("PingOneRateLimited", "the provider rate-limits the probes")
+    if status.slow:
+        yield Advice("PingOneSignOnSlow", "the last probe took longer than the latency objective")
+    yield from warnings(status, now)
 
 
 def warnings(status: TargetStatus, now: float) -> Iterator[Advice]:
@@ -214,31 +235,3 @@ def urgency(expiry: Expiry, now: float) -> str:
 def _expiry(alert: str, what: str, at: float, now: float) -> Advice:
     when = "Soon" if at - now >= EXPIRES_NOW_SECONDS else "Now"
     return Advice(f"{alert}{when}", f"{what} {'expired' if at <= now else 'expires'} {relative(at, now)}")
-
-
-def _of_account(status: TargetStatus, suspended: Reason | None) -> Iterator[Advice]:
-    if suspended is not None:
-        why = f"sign-on is suspended ({suspended}) so that the test account is not locked out"
-        yield Advice("PingOneSignOnSuspended", f"{why}: fix the account, then change PASSWORD or reload")
-    elif status.last is not None and status.last.fault is Fault.ACCOUNT:
-        yield Advice("PingOneTestAccountFailing", "the test account or test application does not work")
-
-
-def _of_failures(status: TargetStatus, now: float) -> Iterator[Advice]:
-    current, in_a_row = health(status, now), status.consecutive
-    if is_old_failure(status, now):
-        yield Advice("PingOneFederationNoSuccess", "no success for more than a day")
-    elif current is Health.FAILING and in_a_row >= CONFIRMED_FAILURES:
-        yield Advice("PingOneFederationDown", f"{in_a_row} consecutive failures")
-    elif current is Health.FAILING:
-        left = f"fires after {CONFIRMED_FAILURES} consecutive failures, {in_a_row} so far"
-        yield Advice("PingOneFederationDown", left)
-    failures, _ = count_results(status.points)
-    if current is not Health.FAILING and failures > 1:
-        yield Advice(
-            "PingOneErrorBudgetBurnFast", f"{failures} of the last {len(status.points)} probes failed"
-        )
-    if current is Health.PAUSED or status.backoff_until is not None:
-        yield Advice("PingOneRateLimited", "the provider rate-limits the probes")
-    if status.slow:
-        yield Advice("PingOneSignOnSlow", "the last probe took longer than the latency objective")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from importlib import resources
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
@@ -27,6 +27,7 @@ from exporter.status import Point
 _BUFFERED_PIECES = 8
 """Pieces of a template that are rendered before the event loop may run again."""
 
+T = TypeVar("T")
 YieldIfDue: TypeAlias = Callable[[], Awaitable[None]]
 """Called every few steps of a long computation; lets the event loop run when it was held long enough."""
 
@@ -107,11 +108,14 @@ async def render(template: str, yield_if_due: YieldIfDue, **values: Any) -> byte
     """Render a page piece by piece, awaiting `yield_if_due` in between; every value is escaped."""
     stream = templates.get_template(template).stream(**values)
     stream.enable_buffering(_BUFFERED_PIECES)
-    body = bytearray()
-    for piece in stream:
-        body += piece.encode()
+    return b"".join([piece.encode() async for piece in paced(stream, yield_if_due)])
+
+
+async def paced(values: Iterable[T], yield_if_due: YieldIfDue) -> AsyncIterator[T]:
+    """Yield values; in between, the event loop may run."""
+    for value in values:
+        yield value
         await yield_if_due()
-    return bytes(body)
 
 
 def icon(kind: Health) -> str:

@@ -95,7 +95,6 @@ def _listen(
 
 
 def _cause(error: OSError | UnicodeError, port: int, setting: str, *, listed: bool) -> str:
-    """Return what is wrong and how to fix it."""
     if isinstance(error, UnicodeError | socket.gaierror):
         return f"the host name does not resolve; use {setting}=:{port} to listen on all addresses"
     match error.errno:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -17,7 +17,7 @@ from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
-from exporter.serving.html import TITLE, YieldIfDue, render, sparkline
+from exporter.serving.html import TITLE, YieldIfDue, paced, render, sparkline
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
 from exporter.single_flight import SingleFlight
 from exporter.status import (
@@ -197,13 +197,6 @@ def root_path(external_url: str | None) -> str:
     """
     path = urlsplit(external_url or "").path.rstrip("/")
     return f"{path}/" if path else ""
-
-
-async def paced(values: Iterable[T], yield_if_due: YieldIfDue) -> AsyncIterator[T]:
-    """Yield values; in between, the event loop may run."""
-    for value in values:
-        yield value
-        await yield_if_due()
 
 
 async def worst_first(

@@ -81,8 +81,8 @@ def _journey(history: TargetHistory, now: float, source: StatusSource) -> dict[s
         "announcement": announce(status, now),
         "probes": history.recent[::-1],
         "points": describe_points(points, status.timing.interval),
-        "advice": advice(status, now, suspended),
-        "incidents": incidents(history),
+        "advice": tuple(advice(status, now, suspended)),
+        "incidents": [_incident(run, end, status) for run, end in _runs(history)],
         "last": history.recent[0] if history.recent else None,
         "earlier": history.recent[1:],
     }
@@ -135,11 +135,6 @@ class Incident(NamedTuple):
     """Newest first."""
 
 
-def incidents(history: TargetHistory) -> tuple[Incident, ...]:
-    """Return the incidents of a target and journey, newest first."""
-    return tuple(_incident(run, end, history) for run, end in _runs(history))
-
-
 def _runs(history: TargetHistory) -> Iterator[tuple[list[Outcome], float | None]]:
     """Yield failed probes that belong together, newest first, and the end of their incident."""
     interval = history.status.timing.interval
@@ -159,8 +154,7 @@ def _runs(history: TargetHistory) -> Iterator[tuple[list[Outcome], float | None]
         yield run, end
 
 
-def _incident(run: Sequence[Outcome], end: float | None, history: TargetHistory) -> Incident:
-    status = history.status
+def _incident(run: Sequence[Outcome], end: float | None, status: TargetStatus) -> Incident:
     conclusive = [outcome for outcome in run if outcome.counts]
     found = Counter((outcome.fault, describe_outcome(outcome)) for outcome in conclusive or run)
     start, probes = run[-1].ended_at, len(conclusive or run)
