@@ -11,6 +11,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -84,21 +85,19 @@ async def serve(
         security.auth.close()
 
 
+@dataclass
 class _Server:
-    def __init__(
-        self,
-        app: ASGIApp,
-        sockets: Sequence[socket.socket],
-        security: PortSecurity,
-        max_connections: int | None,
-        errors: InternalErrors,
-    ) -> None:
-        self._sockets, self._security, self._errors = sockets, security, errors
-        self._max_connections = max_connections
-        self._limiter = ConnectionLimiter(max_connections or MAX_CONNECTIONS)
+    app: ASGIApp
+    sockets: Sequence[socket.socket]
+    security: PortSecurity
+    max_connections: int | None
+    errors: InternalErrors
+
+    def __post_init__(self) -> None:
+        self._limiter = ConnectionLimiter(self.max_connections or MAX_CONNECTIONS)
         self._accepting: list[asyncio.Task[None]] = []
         config = uvicorn.Config(
-            with_connections(app),
+            with_connections(self.app),
             http="h11",
             ws="none",
             lifespan="off",
@@ -119,16 +118,16 @@ class _Server:
 
     def start(self) -> None:
         """Begin to accept connections."""
-        for sock in self._sockets:
+        for sock in self.sockets:
             sock.getsockname()  # raises if it is closed
-        self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self._sockets]
+        self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self.sockets]
 
     async def close(self, grace: float) -> None:
         """Close sockets and connections; cancel requests that are still in progress after `grace` seconds."""
         for task in self._accepting:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
-        for sock in self._sockets:
+        for sock in self.sockets:
             sock.close()
         self.close_connections()
         with contextlib.suppress(TimeoutError):
@@ -161,15 +160,15 @@ class _Server:
                 _log.warning("cannot accept connections: %s", error.strerror)
                 await asyncio.sleep(_ACCEPT_RETRY_SECONDS)
             except Exception as error:  # noqa: BLE001  else the port would be dead for good
-                self._errors.report(Part.PAGE, "cannot accept a connection", error)
+                self.errors.report(Part.PAGE, "cannot accept a connection", error)
                 await asyncio.sleep(_ACCEPT_RETRY_SECONDS)
 
     def _start(self, sock: socket.socket) -> None:
         """Start a connection that was accepted; close it if that fails."""
         with contextlib.ExitStack() as on_failure:
             on_failure.enter_context(sock)
-            default = MAX_TLS_CONNECTIONS if self._security.context else MAX_CONNECTIONS
-            self._limiter.max_connections = self._max_connections or default
+            default = MAX_TLS_CONNECTIONS if self.security.context else MAX_CONNECTIONS
+            self._limiter.max_connections = self.max_connections or default
             connection = Connection(self._limiter, self._make_http)
             self._limiter.add(connection)
             connection.start(asyncio.create_task(self._connect(connection, sock)), sock)
@@ -177,7 +176,7 @@ class _Server:
 
     async def _connect(self, connection: Connection, sock: socket.socket) -> None:
         """Connect a socket to its protocol; do the TLS handshake. One that fails is the client's problem."""
-        context = self._security.context
+        context = self.security.context
         with contextlib.suppress(OSError):
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection,
