@@ -35,6 +35,7 @@ MAX_OWN_DELAY_SECONDS = 1.0
 OUR_BUG = Verdict(Reason.INTERNAL, Fault.EXPORTER)
 STALLED = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.STALLED))
 _KEPT_WAITING = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.KEPT_WAITING))
+OWN_DELAYS = (STALLED, _KEPT_WAITING)
 
 
 def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdict:

@@ -22,7 +22,15 @@ from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
 from exporter.probing.detail import Detail, Template, sentence
 from exporter.probing.failure import is_not_yet_valid, is_refused_certificate, own_shortage, verify_code
-from exporter.probing.findings import OUR_BUG, STALLED, describe, evaluate, shown_host, step_record
+from exporter.probing.findings import (
+    OUR_BUG,
+    OWN_DELAYS,
+    STALLED,
+    describe,
+    evaluate,
+    shown_host,
+    step_record,
+)
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
 from exporter.probing.messages import Step, Steps, Verdict
@@ -178,8 +186,8 @@ class Prober:
             return run.refuse(step, _NOT_ALLOWED)
         exchange = await self._exchange(target, step, run, link)
         run.duration = run.deadline.elapsed()
-        run.stalled |= exchange.stalled
         verdict = self._verdict(target, step, exchange, run)
+        run.stalled |= exchange.stalled or verdict in OWN_DELAYS
         if verdict.subject is not None:
             verdict = replace(verdict, checks=self._subject_check(target, verdict.subject))
         if verdict.signing_keys:

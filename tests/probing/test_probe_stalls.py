@@ -123,6 +123,7 @@ def test_a_peer_that_hung_up_because_we_kept_it_waiting_is_our_own_fault(authori
     behave = shakes_hands(authority.issue("idp.example"), 30.0, hangs_up=True)
     visited = stalled_visit(behave, authority, scheme="https")
     assert visited.outcome.reason == "internal"
+    assert visited.outcome.stalled
 
 
 # What a stall makes inexact
@@ -199,6 +200,7 @@ def test_a_timeout_in_resolution_is_our_own_if_a_stall_explains_it(
     outcome = run(main())
     assert outcome.reason.value == reason
     assert outcome.steps[0].reason.value == reason
+    assert outcome.stalled is (reason == "internal")
     assert not [entry for entry in caplog.records if entry.name.startswith("exporter")]
 
 
