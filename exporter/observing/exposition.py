@@ -23,7 +23,7 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
-from exporter.observing.families import OF_JOURNEY, OF_TARGET, Family
+from exporter.observing.families import OF_JOURNEY, OF_TARGET, TARGET_INFO, Family
 from exporter.observing.series import LabelValues, Series, TracedProbe, Values
 from exporter.observing.target_metrics import TargetMetrics
 
@@ -63,7 +63,8 @@ class Exposition:
         self._clock = clock
         self.asked_for_at = clock()  # when it was last rendered
         self.end = _EOF if openmetrics else b""  # what follows all metrics
-        self._headers = [self._header(family) for family in (*OF_JOURNEY.values(), *OF_TARGET.values())]
+        families = (*OF_JOURNEY.values(), TARGET_INFO, *OF_TARGET.values())  # as they are collected
+        self._headers = [self._header(family) for family in families]
         # Weak, so that the text of a removed target goes with it, even if a scrape is under way.
         self._texts: WeakKeyDictionary[TargetMetrics, _Text] = WeakKeyDictionary()
 

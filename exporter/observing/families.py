@@ -64,8 +64,11 @@ _JOURNEY = {
 }
 OF_JOURNEY = _declared("pingone_flow_", ("target", "journey"), _JOURNEY)
 
+_INFO = "Environments, hosts and identity provider of the target, with your own labels; always 1."
+TARGET_INFO = Family("pingone_flow_target_info", _INFO, ("target",), "gauge")
+"""Each target has labels of its own in addition."""
+
 _TARGET = {
-    "target_info": "Environments, hosts and identity provider of the target, with your own labels; always 1.",
     "sign_on_suspended": "Whether lock-out protection suspends sign-on: 1 or 0; absent without a test account.",
     "secret_expiry_timestamp_seconds": "Unix time at which the client secret of the federation expires, by the settings.",
     "signing_keys": "Usable signing keys of the source, by the last good probe.",

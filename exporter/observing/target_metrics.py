@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
 
-from exporter.observing.families import OF_JOURNEY, OF_TARGET
+from exporter.observing.families import OF_JOURNEY, OF_TARGET, TARGET_INFO
 from exporter.observing.history import CertificateFacts, Streak
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
@@ -107,11 +107,11 @@ class TargetMetrics:
         values = {**self._probe_values(), **self._step_values(), **self._flow_values(), **self._plan_values()}
         for name, family in OF_JOURNEY.items():
             yield Series(family, values.get(name, {}), self._key, probes.get(name, {}))
-        info, *others = OF_TARGET.items()
         labels = self._info_labels() if self._describes_target else {}
-        yield Series(info[1]._replace(labels=tuple(labels)), {tuple(labels.values()): 1} if labels else {})
+        info = TARGET_INFO._replace(labels=tuple(labels))
+        yield Series(info, {tuple(labels.values()): 1} if labels else {})
         known = self._target_values()
-        for name, family in others:
+        for name, family in OF_TARGET.items():
             yield Series(family, known_value(known.get(name)), self._key[:1])
 
     def observe(self, outcome: Outcome) -> None:

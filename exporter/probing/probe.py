@@ -294,8 +294,8 @@ class Prober:
     def _verdict(self, target: Target, step: Step, exchange: Exchange, run: _Run) -> Verdict:
         verdict = evaluate(exchange, step, proxied=target.proxy_url is not None)
         if verdict.reason is Reason.TIMEOUT and (exchange.timed_by_loop or exchange.phase is Phase.RESOLVE):
-            stalls = self._network.stalls(run.started)
-            if explains_timeout(stalls, deadline=run.started + run.timeout, timeout=run.timeout):
+            stalls = self._network.stalls(run.deadline.started)
+            if explains_timeout(stalls, deadline=run.deadline.started + run.timeout, timeout=run.timeout):
                 return STALLED
         if verdict == OUR_BUG:
             self._report(target, step, exchange.error)
@@ -367,13 +367,9 @@ class _Run:
         return verdict
 
     @property
-    def started(self) -> float:
-        return self.deadline.started
-
-    @property
     def wall_offset(self) -> float:
         """Our wall clock minus the event loop's clock when the probe began."""
-        return self.started_at - self.started
+        return self.started_at - self.deadline.started
 
 
 def _may_send(reach: Reach, link: Link, step: Step, target: Target) -> bool:

@@ -258,8 +258,8 @@ class Dialer:
                 timer.cancel()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None:
+            _wake(self._waiter)
 
     def _connected(self) -> socket.socket | None:
         """Return the socket of the first attempt that succeeded; drop those that failed."""

@@ -229,7 +229,7 @@ class Schedule:
             if now is not None and now.interval == job.interval:
                 self._periodic_jobs[name] = job
             else:
-                self._scheduler.remove_job(_periodic_id(job))
+                self._scheduler.remove_job(f"periodic {name}")
         for name, job in self._periodic_jobs.items():
             if before.get(name) is not job:
                 self._add_periodic(job)
@@ -297,7 +297,7 @@ class Schedule:
 
     def _add_periodic(self, job: PeriodicJob) -> None:
         first = self._zone.moment(self._clock() + job.first_after)
-        trigger, own = PhaseTrigger(job.interval, first), {"id": _periodic_id(job), "coalesce": True}
+        trigger, own = PhaseTrigger(job.interval, first), {"id": f"periodic {job.name}", "coalesce": True}
         self._scheduler.add_job(self._run_periodic, trigger, [job], next_run_time=first, **own)
 
     def _remove(self, job: ProbeJob) -> None:
@@ -453,10 +453,6 @@ class Schedule:
             self._errors.report(Part.JOB, "periodic job failed", error, job=job.name)
         finally:
             self._periodic_tasks.discard(task)
-
-
-def _periodic_id(job: PeriodicJob) -> str:
-    return f"periodic {job.name}"
 
 
 def _intervals(targets: Iterable[Target]) -> Iterator[float]:
