@@ -38,8 +38,7 @@ FILE_WATCH_INTERVAL = 5.0
 MAX_REPORTED_ERRORS = 100
 """A reload reports no more errors than this: a file meant for another program may have thousands."""
 
-REPEAT_SECONDS = 10.0
-"""The same errors are not logged again sooner."""
+REPEAT_SECONDS = 10.0  # the same errors are not logged again sooner
 
 CHANGE_ON_DISK = "change on disk"
 

@@ -18,16 +18,14 @@ from typing import Protocol, TypeAlias
 
 from exporter.target import DestinationApplication, ListedProvider, Target
 
-MISSING_AFTER_LISTINGS = 2
-"""A provider is missing once it was absent from so many listings in a row."""
+MISSING_AFTER_LISTINGS = 2  # a provider is missing once it was absent from so many listings in a row
 
 FORGET_SECONDS = 24 * 3600.0
 """The target of a provider that is missing, and that EXPECT does not list, goes after this time."""
 
 MAX_SLUG_LENGTH = 30
 MAX_TARGET_NAME_LENGTH = 63
-MAX_DESTINATION_NAME_LENGTH = 27
-"""So that a target's name has room for a slug and four characters of the id."""
+MAX_DESTINATION_NAME_LENGTH = 27  # so that a target's name has room for a slug and four characters of the id
 MAX_PROVIDER_NAME_LENGTH = 256
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -131,8 +129,7 @@ class KnownProvider:
     absent_since: float | None = None  # the first of these, seconds since the epoch; None while offered
 
 
-Known: TypeAlias = tuple[KnownProvider, ...]
-"""What the listings of one destination have shown so far."""
+Known: TypeAlias = tuple[KnownProvider, ...]  # what the listings of one destination have shown so far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

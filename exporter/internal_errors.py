@@ -13,16 +13,12 @@ from collections.abc import Callable
 from enum import StrEnum
 from traceback import walk_tb
 
-REPEAT_SECONDS = 3600.0
-"""A bug that goes on is not logged again sooner."""
-
-MAX_REMEMBERED = 256
-"""Bugs by kind and place. Beyond that they are forgotten, and logged again."""
+REPEAT_SECONDS = 3600.0  # a bug that goes on is not logged again sooner
+MAX_REMEMBERED = 256  # Bugs by kind and place. Beyond that they are forgotten, and logged again.
 
 _log = logging.getLogger(__name__)
 
-_NO_THREAD = "can't start new thread"
-"""Python's text; there is no type for it."""
+_NO_THREAD = "can't start new thread"  # Python's text; there is no type for it
 
 
 def is_shortage(error: BaseException) -> bool:

@@ -37,10 +37,8 @@ IGNORED_VARIABLES = (
 """Read by libraries, but must not change what the exporter does. SSL_CERT_FILE, SSL_CERT_DIR, OPENSSL_CONF
 and the resolver's variables are respected: they configure the system, not a library."""
 
-OPEN_FILES_PER_PROBE = 2
-"""Its connection, and either a second attempt to connect or a lookup of its name."""
-OTHER_OPEN_FILES = 650
-"""Connections to the web port and to the health port at most, listening sockets, files."""
+OPEN_FILES_PER_PROBE = 2  # its connection, and either a second attempt to connect or a lookup of its name
+OTHER_OPEN_FILES = 650  # connections to the web port and to the health port at most, listening sockets, files
 
 EXIT_KILLED = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -12,11 +12,8 @@ from collections.abc import Callable
 
 from exporter.internal_errors import InternalErrors, Part
 
-SAMPLE_INTERVAL = 0.01
-"""Seconds between two samples of the lag."""
-
-MIN_STALL = 0.05
-"""Seconds. Durations measured while the loop was held for longer are unreliable."""
+SAMPLE_INTERVAL = 0.01  # seconds between two samples of the lag
+MIN_STALL = 0.05  # Seconds. Durations measured while the loop was held for longer are unreliable.
 
 _MAX_STALLS = 256
 
@@ -24,8 +21,7 @@ _MAX_HOLD = 0.005
 _MAX_HOLD_BUSY = 0.02
 """Seconds for which work that yields holds the loop: longer on a busy loop, where each turn takes long."""
 
-_BUSY_AFTER = 1.0
-"""Seconds since the work began after which the loop counts as busy."""
+_BUSY_AFTER = 1.0  # seconds since the work began after which the loop counts as busy
 
 
 class LoopWatch:

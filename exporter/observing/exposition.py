@@ -24,7 +24,7 @@ from prometheus_client.utils import floatToGoString
 from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
 from exporter.observing.families import OF_JOURNEY, OF_TARGET, TARGET_INFO, Family
-from exporter.observing.series import LabelValues, Series, TracedProbe, Values
+from exporter.observing.series import LabelValues, Series, Values
 from exporter.observing.target_metrics import TargetMetrics
 
 if TYPE_CHECKING:
@@ -33,17 +33,14 @@ if TYPE_CHECKING:
 MAX_RENDERING_SECONDS = 2.0
 """A scraper waits 10 s by default, and on an overloaded loop each await of the response takes long."""
 
-_MIN_INTERVAL_AHEAD = 10.0
-"""Seconds. A target probed more often changes several times between two scrapes."""
+_MIN_INTERVAL_AHEAD = 10.0  # Seconds. A target probed more often changes several times between two scrapes.
 
 _EOF = b"# EOF\n"
 
-_ANY_TARGET = "\0"
-"""In place of the target's name, which cannot contain it."""
+_ANY_TARGET = "\0"  # in place of the target's name, which cannot contain it
 
 _decimal: Callable[[float], str] = floatToGoString
-_count = lru_cache(maxsize=4096)(_decimal)
-"""Remembered: most samples are small counts."""
+_count = lru_cache(maxsize=4096)(_decimal)  # remembered: most samples are small counts
 
 
 @dataclass(slots=True)
@@ -153,12 +150,9 @@ def sample_lines(series: Series, *, exemplars: bool) -> bytes:
     if exemplars and probes:
         for index, own in enumerate(values):
             if own in probes:
-                numbers[index] += _exemplar_text(probes[own])
+                trace, traced_value, ended_at = probes[own]
+                numbers[index] += f' # {{transaction_id="{trace}"}} {_decimal(traced_value)} {ended_at}'
     return (lines % tuple(numbers)).replace(_ANY_TARGET, _escape(target)).encode()
-
-
-def _exemplar_text(probe: TracedProbe) -> str:
-    return f' # {{transaction_id="{probe.transaction_id}"}} {_decimal(probe.value)} {probe.ended_at}'
 
 
 @lru_cache(maxsize=4096)

@@ -28,8 +28,7 @@ from exporter.status import Point, TargetHistory, TargetStatus
 from exporter.target import Journey, Side, Target, side_of
 
 MAX_POINTS = 60
-MAX_OUTCOMES = 50
-"""Kept of the recent outcomes, and of the failures."""
+MAX_OUTCOMES = 50  # kept of the recent outcomes, and of the failures
 
 
 @dataclass(slots=True)
@@ -200,8 +199,7 @@ def _by_step(expiries: Expiries) -> tuple[tuple[str, float], ...]:
     return tuple([(step[0], at) for step, at in expiries.items()])
 
 
-_EMPTY = _Record()
-"""The record of a target without outcomes. Never changed."""
+_EMPTY = _Record()  # The record of a target without outcomes. Never changed.
 
 
 def _serialize(outcome: Outcome) -> bytes:

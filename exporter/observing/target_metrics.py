@@ -59,10 +59,8 @@ _NO_LISTED_PROBES: dict[LabelValues, int] = {
 _NO_SKIPS: dict[LabelValues, float] = {(cause.value,): 0 for cause in SkipCause}
 """Keys that all targets share, so that each does not hold its own copies."""
 
-_EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})
-"""Steps at which the target expects a status."""
-_ENDING_STEPS = frozenset({"sign_on", "destination_flow"})
-"""Steps at which a flow ends."""
+_EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})  # steps at which the target expects a status
+_ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
 
 _endpoints = attrgetter("auth_host", "destination_url", "issuer")
 

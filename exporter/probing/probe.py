@@ -44,8 +44,7 @@ from exporter.target import Journey, ProviderKind, Target
 
 _log = logging.getLogger(__name__)
 
-MAX_LOST_SHARE = 0.1
-"""Of the timeout. Stalls that cost more explain that an answer did not come in time."""
+MAX_LOST_SHARE = 0.1  # Of the timeout. Stalls that cost more explain that an answer did not come in time.
 
 CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 

@@ -24,15 +24,13 @@ from exporter.target import IpFamily
 
 _FAMILIES = {IpFamily.ANY: socket.AF_UNSPEC, IpFamily.V4: socket.AF_INET, IpFamily.V6: socket.AF_INET6}
 
-MAX_ADDRESSES = 16
-"""More than any provider publishes; bounds what a hostile answer makes us try."""
+MAX_ADDRESSES = 16  # more than any provider publishes; bounds what a hostile answer makes us try
 
 MAX_LOOKUPS = 4
 """At once for one name. The fifth caller joins the fourth lookup: a thread lives until the resolver gives up,
 which may be minutes after the probe's deadline."""
 
-MAX_IDLE_THREADS = 16
-"""Threads that are kept for the next lookups."""
+MAX_IDLE_THREADS = 16  # threads that are kept for the next lookups
 
 
 class ResolvedName(NamedTuple):

@@ -18,22 +18,17 @@ from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-SO_TIMESTAMPNS = 35
-"""Of <asm-generic/socket.h>, for x86-64 and arm64. Python has no constant for it."""
+SO_TIMESTAMPNS = 35  # Of <asm-generic/socket.h>, for x86-64 and arm64. Python has no constant for it.
 
 ANCILLARY_BYTES = socket.CMSG_SPACE(16)
 
-MAX_CLOCK_READ_SECONDS = 50e-6
-"""A reading of two clocks that took longer was interrupted, and is repeated."""
+MAX_CLOCK_READ_SECONDS = 50e-6  # a reading of two clocks that took longer was interrupted, and is repeated
 
 MAX_CLOCK_STEP_SECONDS = 0.2e-3
 """If wall clock and monotonic clock moved apart by more, the wall clock was set in between."""
 
-MIN_PHASE_SECONDS = 1e-6
-"""The shortest phase that is reported: 0 would read as one that was not observed."""
-
-MAX_SPENT_WAITING = 2.0
-"""Times the timeout: how long a probe may last when delays of our own are included."""
+MIN_PHASE_SECONDS = 1e-6  # the shortest phase that is reported: 0 would read as one that was not observed
+MAX_SPENT_WAITING = 2.0  # times the timeout: how long a probe may last when delays of our own are included
 
 _TIMESTAMP = struct.Struct("qq")
 _CLOCK_READINGS = 5
@@ -103,8 +98,7 @@ def tcp_info(sock: socket.socket) -> TcpInfo | None:
         raw = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
     except OSError:
         return None
-    if len(raw) < _TCP_INFO.size:
-        raw = raw.ljust(_TCP_INFO.size, b"\0")  # an older kernel, which does not count the last of them
+    raw = raw.ljust(_TCP_INFO.size, b"\0")  # an older kernel does not count the last of them
     retransmits, unacked, data_recv, ack_recv, rtt, retransmitted, segments, reordered = _TCP_INFO.unpack(raw)
     return TcpInfo(
         retransmits=retransmits + retransmitted,

@@ -43,8 +43,7 @@ MAX_CLOSING_ORIGINS = 10_000  # remembered; a provider that is not PingOne can n
 
 MAX_CROSSING_SECONDS = 1.0  # a round trip; a connection that ends later is the server's own failure
 
-Admits = Callable[[str], bool]
-"""Whether a connection to an address may carry the request."""
+Admits = Callable[[str], bool]  # whether a connection to an address may carry the request
 
 Stalls = Sequence[tuple[float, float]]
 StallsSince = Callable[[float], Stalls]

@@ -30,8 +30,7 @@ FIRST_PROBE_SPACING = 0.05
 
 MIN_GRACE_SECONDS = 1.0
 
-DEFAULT_BACKOFF_INTERVALS = 2
-"""When the provider does not say how long."""
+DEFAULT_BACKOFF_INTERVALS = 2  # when the provider does not say how long
 
 
 @dataclass(frozen=True, slots=True)

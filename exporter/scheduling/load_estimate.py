@@ -12,8 +12,7 @@ from exporter.target import Journey, Side, Target, side_of
 ENVIRONMENT_RATE = 300.0
 """Authentication requests per second that one environment is reported to accept; licenses differ."""
 
-ONE_SOURCE = 0.35
-"""Share of it that one source address gets (PingOne Platform API, "Rate limiting")."""
+ONE_SOURCE = 0.35  # share of it that one source address gets (PingOne Platform API, "Rate limiting")
 
 FLOW_SECONDS = 15 * 60.0
 """Lifetime of a flow that is left alone. Each probe leaves one in each environment, unless it signs on."""

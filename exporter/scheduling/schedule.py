@@ -44,8 +44,7 @@ _MAX_LOOP_LAG = 0.25
 
 _MIN_CONCURRENT_PROBES = 10
 
-_CANCEL_SECONDS = 1.0
-"""For a cancelled probe to end; it only closes its connection."""
+_CANCEL_SECONDS = 1.0  # for a cancelled probe to end; it only closes its connection
 
 
 class ScheduleListener(Protocol):
