@@ -1,4 +1,4 @@
-"""The daemon: how it starts, reloads and stops, each in the order of time.
+"""The daemon: how it starts, reloads and stops, each in the order of time. Only it knows all packages.
 
 Config -> targets -> Schedule -> Prober -> Outcome -> Metrics, History, log -> web port
 """
@@ -77,7 +77,7 @@ class Daemon:
 
     Args:
         config: the configuration to start with.
-        load: reads the configuration again, or raises ConfigurationError; None if it cannot change.
+        load: reads the configuration again, or raises ConfigurationError; None for `config` each time.
         observers: receive each outcome, too.
     """
 

@@ -52,7 +52,7 @@ class TcpStream:
         self._offset = wall_clock_offset(self._loop.time)
         self._latest_timestamp = 0.0
         self._reordered = 0
-        self.arrived = self._loop.time()  # when what was last received reached this machine
+        self.arrived = self._loop.time()  # when the last data reached this machine, by the loop's clock
         self.timed_by_loop = False  # whether the event loop took a time that the kernel did not report
         self.has_timestamps = False  # whether the kernel reported the time of any data
         self.ended = False  # whether the peer closed or reset the connection

@@ -92,7 +92,8 @@ class Backoff:
     """Which probes back off because a provider limits the rate of requests.
 
     A rate limit counts for one environment on one host: all probes that send requests there back off
-    together, a probe of `federation` if either of its environments limits it. Due runs are skipped meanwhile.
+    together, a probe of `federation` if either of its environments limits it. Due runs are skipped meanwhile;
+    afterwards they go on in their phase.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

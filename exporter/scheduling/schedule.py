@@ -157,7 +157,10 @@ class Schedule:
         self._watchdog = Watchdog(self._clock, _intervals(targets))
 
     def adapt(self, loop_lag: float) -> None:
-        """Run fewer probes at once while the event loop lags, so that the web port still answers."""
+        """Run fewer probes at once while the event loop lags, so that the web port still answers.
+
+        Probes that therefore wait too long are skipped as missed.
+        """
         limit, running = self._limiter.total_tokens, self._limiter.borrowed_tokens
         if loop_lag > _MAX_LOOP_LAG:
             limit = max(_MIN_CONCURRENT_PROBES, int(0.75 * min(limit, running)))
