@@ -18,6 +18,7 @@ import httpx
 import pytest
 from harness.http_messages import Answer, json_answer
 from harness.variables import target_variables
+from harness.waiting import PATIENCE
 from observing import logfmt
 from observing.logs import written
 from scheduling.virtual_time import virtual_time
@@ -75,7 +76,7 @@ def listening(host: str = "127.0.0.1") -> tuple[list[socket.socket], str]:
 
 
 async def get(url: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
         return await client.get(url)
 
 
@@ -130,7 +131,7 @@ def test_an_exception_inside_ends_probes_and_listening_and_is_raised_again(
         asyncio.run(fail())
     assert [sock.fileno() for sock in sockets] == [-1]
     with pytest.raises(httpx.ConnectError):
-        httpx.get(url, trust_env=False)
+        httpx.get(url, trust_env=False, timeout=PATIENCE)
 
 
 def test_nothing_is_left_in_the_loop(http_server: Factory[..., HttpServer], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from harness.samples import Samples
 from harness.variables import target_variables
+from harness.waiting import PATIENCE
 from observing import logfmt
 from observing.logs import written
 from prometheus_client import ProcessCollector
@@ -145,7 +146,10 @@ def ran(settings: Config, *pages: str, reload: bool = False, wait_for: Part | No
         sockets, watching = bind([("127.0.0.1", 0)]), Watching()
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
         daemon = Daemon(settings, observers=[watching])
-        async with daemon.running(sockets), httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with (
+            daemon.running(sockets),
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as client,
+        ):
             await watching.more(ENOUGH)
             responses = {page: await client.get(page) for page in pages}
             found["statuses"] = {page: response.status_code for page, response in responses.items()}

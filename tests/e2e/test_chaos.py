@@ -19,7 +19,7 @@ from harness.http_messages import Answer
 from harness.process import clean_environment
 from harness.samples import Samples
 from harness.variables import target_variables
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 if TYPE_CHECKING:
     from harness.daemon import Daemon
@@ -77,7 +77,7 @@ def test_a_log_that_cannot_be_written_costs_neither_probes_nor_scrapes_nor_the_e
 
         def look() -> Samples | None:
             try:
-                return Samples(httpx.get(f"{url}/metrics", trust_env=False).text)
+                return Samples(httpx.get(f"{url}/metrics", trust_env=False, timeout=PATIENCE).text)
             except httpx.ConnectError:
                 return None
 

@@ -23,7 +23,7 @@ from harness.process import clean_environment
 from harness.prometheus import need_tool
 from harness.samples import Samples
 from harness.simulated import discovered
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 from exporter.simulator import demo_environments
 
@@ -78,7 +78,7 @@ def test_the_weather_changes_by_the_command_that_it_prints(tmp_path: Path) -> No
     with Shown("demo", directory=tmp_path) as demo:
         curl, *arguments = shlex.split(demo.places()["change it"])
         assert (curl, arguments[0], arguments[1], arguments[3]) == ("curl", "-X", "PUT", "-d")
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
             assert client.put(arguments[2], content=arguments[4]).is_success
         demo.wait_for_output(re.compile(r"emea_workforce: connect \(fault: network\), weather refused\n"))
 

@@ -153,7 +153,7 @@ def test_an_unread_log_delays_neither_probes_nor_scrapes_nor_shutdown(
             poll(daemon.has_room, lambda room: not room, what="a full pipe")
         server.wait_for_requests(len(server.requests) + 200)
         assert gone or not daemon.has_room()
-        page = Samples(httpx.get(f"{daemon.url}/metrics", trust_env=False).text)
+        page = Samples(httpx.get(f"{daemon.url}/metrics", trust_env=False, timeout=PATIENCE).text)
         assert page.total("pingone_flow_probes_total") >= 100
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.process.wait(timeout=PATIENCE) == 0

@@ -17,7 +17,7 @@ import pytest
 from harness.daemon import run_command
 from harness.http_server import HttpServer
 from harness.variables import target_variables
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 
 if TYPE_CHECKING:
     from harness.daemon import Daemon
@@ -76,7 +76,7 @@ def test_a_running_probe_finishes_while_readiness_is_off(
 ) -> None:
     running = probing(daemon, gate)
     assert running.get("/-/ready").status_code == 200
-    with httpx.Client(base_url=running.url, trust_env=False) as scraper:
+    with httpx.Client(base_url=running.url, trust_env=False, timeout=PATIENCE) as scraper:
         scraper.get("/metrics")  # and keeps its connection, as Prometheus does
         running.signal(number)
         wait_until_not_ready(running)
@@ -167,4 +167,4 @@ def test_it_listens_on_all_configured_addresses(daemon: Factory[..., Daemon], ga
         what="both addresses",
     )
     for address in addresses.groups():
-        assert httpx.get(f"http://{address}/-/ready", trust_env=False).status_code == 200
+        assert httpx.get(f"http://{address}/-/ready", trust_env=False, timeout=PATIENCE).status_code == 200

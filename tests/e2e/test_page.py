@@ -18,6 +18,7 @@ from harness.http_server import HttpServer
 from harness.prometheus import Prometheus, promtool_check_metrics
 from harness.samples import Samples
 from harness.variables import target_variables
+from harness.waiting import PATIENCE
 from metrics_reference import FAMILIES, Family
 
 from exporter import __version__
@@ -253,7 +254,7 @@ class Relay:
     daemon: Daemon
 
     async def __call__(self, _: Request, writer: asyncio.StreamWriter) -> None:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             page = await client.get(f"{self.daemon.url}/metrics", headers={"Accept": TEXT_FORMAT})
         await body_answer(page.content, content_type=page.headers["Content-Type"])(_, writer)
 

@@ -13,6 +13,7 @@ import pytest
 from e2e.showing import PRINTED, Shown, get, sourced
 from harness.daemon import run_command
 from harness.simulated import discovered
+from harness.waiting import PATIENCE
 
 from exporter.reasons import Reason
 from exporter.simulator import demo_environments
@@ -44,7 +45,7 @@ def test_the_printed_variables_configure_an_exporter_to_watch_it(
         (weather_url,) = PRINTED.findall(printed)
         listed = environments(weather_url)
         sick = [name for name, listing in listed.items() if listing["weather"] != "healthy"]
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
             for name in sick:
                 assert client.put(f"{weather_url}/{name}", json={"weather": "healthy"}).is_success
         watching = daemon(sourced(printed, tmp_path))

@@ -44,7 +44,7 @@ def test_nothing_gets_past_nginx_and_no_client_gets_the_response_of_another_one(
                 seen = victim.get("/-/ready")
                 assert (seen.status_code, seen.text) == (200, "ready"), name
         # It is possible at all. A smuggled one would have been logged before.
-        assert httpx.post(f"{daemon.url}/-/reload", trust_env=False).status_code == 200
+        assert httpx.post(f"{daemon.url}/-/reload", trust_env=False, timeout=PATIENCE).status_code == 200
     log = poll(daemon.log, lambda log: "msg=reloaded" in log, what="the log of the reload")
     assert log.count("msg=reloaded") == 1
     assert "level=error" not in daemon.log()

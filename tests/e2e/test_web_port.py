@@ -182,7 +182,7 @@ def test_with_mutual_tls_kubelets_use_a_plain_port(site: WebApp, started: Callab
         ):
             stranger.get("/metrics")
 
-    with httpx.Client(base_url=f"http://{health}", trust_env=False) as kubelet:
+    with httpx.Client(base_url=f"http://{health}", trust_env=False, timeout=PATIENCE) as kubelet:
         assert kubelet.get("/-/healthy").text == "healthy"
         assert kubelet.get("/-/ready").text == "ready"
         assert kubelet.get("/metrics").status_code == 404

@@ -11,6 +11,7 @@ from typing import Any, Self
 import httpx
 
 from exporter.simulator import Environment, SimulatedEnvironment, Simulator, simulator
+from harness.waiting import PATIENCE
 
 
 def discovered(environments: Iterable[Environment]) -> list[str]:
@@ -62,7 +63,7 @@ class Simulated:
     def put(self, environment: str, weather: Mapping[str, Any]) -> None:
         """Change the weather by the control API, as `curl` would."""
         # Not verified, since reading the system's authorities takes longer than a plain http request.
-        with httpx.Client(trust_env=False, verify=False) as client:  # noqa: S501  as above
+        with httpx.Client(trust_env=False, timeout=PATIENCE, verify=False) as client:  # noqa: S501  as above
             response = client.put(f"{self.control_url}/weather/{environment}", json=weather)
         assert response.is_success, response.text
 

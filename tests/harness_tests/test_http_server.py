@@ -13,6 +13,7 @@ import httpx
 import pytest
 from harness.http_messages import Answer, Request, json_answer, resets, sends
 from harness.http_server import HttpServer
+from harness.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -68,12 +69,12 @@ def test_queued_scripts_are_used_once_and_connections_are_numbered(
 ) -> None:
     server = http_server(json_answer({}))
     server.then(json_answer({}, status=500), json_answer({}, status=503))
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
         assert [client.get(server.base_url).status_code for _ in range(4)] == [500, 503, 200, 200]
         server.then(json_answer({}, status=500))
         server.always(json_answer({}, status=204))
         assert client.get(server.base_url).status_code == 204
-        httpx.get(server.base_url, trust_env=False)
+        httpx.get(server.base_url, trust_env=False, timeout=PATIENCE)
     assert [request.connection for request in server.requests] == [1, 1, 1, 1, 1, 2]
     assert server.connections == 2
 
@@ -91,7 +92,7 @@ def test_a_stopped_server_refuses_and_a_started_one_has_the_same_port(
         connect(server)
     server.start()
     assert server.port == port
-    assert httpx.get(server.base_url, trust_env=False).status_code == 200
+    assert httpx.get(server.base_url, trust_env=False, timeout=PATIENCE).status_code == 200
     with pytest.raises(RuntimeError, match=f"already listening on port {port}"):
         server.start()
 
@@ -115,7 +116,7 @@ def test_stopping_waits_neither_for_answers_nor_for_handshakes(
 
 def test_waiting_for_requests_in_vain_reports_how_many_came(http_server: Factory[..., HttpServer]) -> None:
     server = http_server(json_answer({}))
-    httpx.get(server.base_url, trust_env=False)
+    httpx.get(server.base_url, trust_env=False, timeout=PATIENCE)
     with pytest.raises(AssertionError, match=r"1 requests came in 0\.01 s, not 2"):
         server.wait_for_requests(2, timeout=0.01)
 
@@ -143,7 +144,7 @@ def test_a_broken_script_or_request_is_reported_at_the_end(sent: bytes, failure:
 def test_it_runs_in_the_test_s_own_loop_and_knows_when_its_clients_have_left() -> None:
     async def main() -> None:
         async with HttpServer(json_answer({"a": 1})) as server:
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
                 assert (await client.get(server.base_url)).json() == {"a": 1}
             await server.until_disconnected(1)
             assert len(server.requests) == 1

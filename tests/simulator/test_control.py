@@ -90,7 +90,7 @@ def test_unknown_paths_and_wrong_methods(
 
 
 def test_a_port_that_another_program_took_while_it_was_closed_can_be_opened_later() -> None:
-    with Simulated([emea()]) as simulated, httpx.Client(trust_env=False) as client:
+    with Simulated([emea()]) as simulated, httpx.Client(trust_env=False, timeout=PATIENCE) as client:
         url = f"{simulated.control_url}/weather/emea"
         client.put(url, json={"weather": "refused"})
         with socket.socket() as other:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from harness.simulated import Simulated
-from harness.waiting import poll
+from harness.waiting import PATIENCE, poll
 from simulator.conftest import Client
 from simulator.examples import FakeClock, connect, emea
 
@@ -132,7 +132,7 @@ def test_bad_certificates_fail_verification_for_their_own_reason_while_they_last
     with pytest.raises(httpx.ConnectError, match=message):
         client.authorize()
     url = f"{client.root}/as/jwks"
-    assert httpx.get(url, verify=False, trust_env=False).status_code == 200  # noqa: S501  a client that does not verify
+    assert httpx.get(url, verify=False, trust_env=False, timeout=PATIENCE).status_code == 200  # noqa: S501  a client that does not verify
     client.put_weather("healthy")
     assert client.authorize().status_code == 200
 
@@ -141,7 +141,10 @@ def test_the_good_certificate_passes_strict_verification(client_of: Callable[[st
     client = client_of("apac")
     trust = ssl.create_default_context(cafile=client.ca_file)
     trust.verify_flags |= ssl.VERIFY_X509_STRICT  # the default since Python 3.13
-    assert httpx.get(f"{client.root}/as/jwks", verify=trust, trust_env=False).status_code == 200
+    assert (
+        httpx.get(f"{client.root}/as/jwks", verify=trust, trust_env=False, timeout=PATIENCE).status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize("kind", ["refused", "tls_expired"])
@@ -154,7 +157,7 @@ def test_any_weather_may_be_there_at_the_start(kind: str) -> None:
 def test_a_kept_connection_gets_the_weather_of_its_next_request(client: Client) -> None:
     connections = client.environment.connections
     statuses = []
-    with httpx.Client(trust_env=False) as kept:
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as kept:
         for kind in ("healthy", "rate_limited", "healthy"):
             client.put_weather(kind)
             statuses.append(kept.get(f"{client.root}/as/jwks").status_code)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from harness.simulated import Simulated
+from harness.waiting import PATIENCE
 from simulator.conftest import Client
 from simulator.examples import (
     APPLICATION,
@@ -59,7 +60,7 @@ GUESTS = (emea(), emea(name="guest", id=other_id(9), port_of="emea"))
 def test_an_environment_answers_at_the_port_of_another_one_with_weather_and_keys_of_its_own(
     tmp_path: Path,
 ) -> None:
-    with Simulated(GUESTS, tmp_path) as simulated, httpx.Client(trust_env=False) as client:
+    with Simulated(GUESTS, tmp_path) as simulated, httpx.Client(trust_env=False, timeout=PATIENCE) as client:
         host, guest = (simulated.environment(name) for name in ("emea", "guest"))
         simulated.put("guest", {"weather": "error_json", "code": 503})
         codes = [client.get(f"{each.urls.issuer}/jwks").status_code for each in (host, guest)]
@@ -73,7 +74,7 @@ def test_an_environment_answers_at_the_port_of_another_one_with_weather_and_keys
         assert refused.json() == {"error": "guest answers at the port of emea; set refused for emea"}
         simulated.put("emea", {"weather": "refused"})
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{guest.urls.issuer}/jwks", trust_env=False)  # on another connection
+            httpx.get(f"{guest.urls.issuer}/jwks", trust_env=False, timeout=PATIENCE)  # on another connection
 
 
 # What it refuses
@@ -130,7 +131,10 @@ def test_urls_and_certificates_have_a_host_that_can_be_connected_to(host: str, b
         client = Client(simulated, "emea")
         assert client.base_url == f"{base}:{client.environment.port}"
         assert client.authorize().status_code == 200
-        assert httpx.get(f"{simulated.control_url}/weather", trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{simulated.control_url}/weather", trust_env=False, timeout=PATIENCE).status_code
+            == 200
+        )
 
 
 def test_the_control_port_may_be_fixed() -> None:

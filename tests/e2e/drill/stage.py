@@ -272,7 +272,7 @@ class _Stage:
     # --- what the acts are made of
 
     def _put(self, environment: str, weather: Mapping[str, Any]) -> None:
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
             response = client.put(f"{self.weather}/{environment}", json=weather)
         assert response.is_success, response.text
 
