@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from exporter.expiry import expiries
 from exporter.internal_errors import InternalErrors
 from exporter.outcome import as_json, rfc3339
+from exporter.serving.expiry import expiries
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, health
 from exporter.serving.html import YieldIfDue, paced

@@ -8,9 +8,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from exporter.durations import format_latency
-from exporter.expiry import Expiring, Expiry
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason
+from exporter.serving.expiry import Expiring, Expiry
 from exporter.serving.texts import clock, describe_outcome, relative
 from exporter.status import (
     CONFIRMED_FAILURES,

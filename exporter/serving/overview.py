@@ -12,9 +12,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from exporter.expiry import expiries
 from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
+from exporter.serving.expiry import expiries
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
 from exporter.serving.html import TITLE, YieldIfDue, paced, render, sparkline

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from exporter.durations import format_latency
-from exporter.expiry import Expiring
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, reason_text
+from exporter.serving.expiry import Expiring
 from exporter.status import Point, TargetStatus, count_results
 from exporter.target import Journey
 

@@ -8,10 +8,10 @@ from observing.discovery import FACTS, a_discovery
 from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
 from observing.federation import a_federation, a_federation_step, a_sign_on
 
-from exporter.expiry import Expiring, Expiry, expiries
 from exporter.observing import History
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason
+from exporter.serving.expiry import Expiring, Expiry, expiries
 from exporter.status import TargetStatus
 from exporter.target import Journey, Side, Target, side_of
 
