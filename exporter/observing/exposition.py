@@ -14,21 +14,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from prometheus_client.core import Metric
 from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
-from exporter.observing.families import OF_JOURNEY, OF_TARGET, TARGET_INFO, Family
+from exporter.observing.families import OF_JOURNEY, OF_TARGET, SUFFIXED, TARGET_INFO, Family
 from exporter.observing.series import LabelValues, Series, Values
 from exporter.observing.target_metrics import TargetMetrics
-
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
 
 MAX_RENDERING_SECONDS = 2.0
 """A scraper waits 10 s by default, and on an overloaded loop each await of the response takes long."""
@@ -95,11 +93,8 @@ class Exposition:
 
     def render_families(self, declared: Mapping[str, Family], values: Mapping[str, Values]) -> bytes:
         """Return families that are not about a target; `values` are by the same names as `declared`."""
-        pieces = []
-        for name, of_family in values.items():
-            series = Series(declared[name], of_family)
-            pieces += [self._header(series.family), sample_lines(series, exemplars=False)]
-        return b"".join(pieces)
+        metrics = [_metric(declared[name], of_family) for name, of_family in values.items()]
+        return self.render_collector(_Collected(metrics))
 
     def render_collector(self, collector: Collector) -> bytes:
         """Return what a collector of prometheus-client collects."""
@@ -132,13 +127,31 @@ class Exposition:
         return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
 
 
+class _Collected(Collector):
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Sequence[Metric]:
+        return self._metrics
+
+
+def _metric(family: Family, values: Values) -> Metric:
+    """Return a family as prometheus-client has it."""
+    metric = Metric(family.name.removesuffix("_total"), family.help, family.kind)
+    for own, value in values.items():
+        suffix, labels = (own[0], own[1:]) if family.kind in SUFFIXED else ("", own)
+        named = dict(zip(family.labels, labels, strict=False))  # a count or sum has no `le`
+        metric.add_sample(family.name + suffix, named, value)
+    return metric
+
+
 def sample_lines(series: Series, *, exemplars: bool) -> bytes:
-    """Return the lines of a family's samples, as prometheus-client does in many times the time.
+    """Return the lines of a family of a target, as prometheus-client does in many times the time.
 
     It checks every name and escapes every value of every line; our names are valid, and few values need it.
     """
     family, values, key, probes = series
-    if not key:
+    if not key:  # a target's own labels: not worth remembering
         return "".join(
             [f"{_name(family, key, own)} {_decimal(value)}\n" for own, value in values.items()]
         ).encode()
@@ -169,13 +182,13 @@ def _lines(family: Family, shared: LabelValues, values: tuple[LabelValues, ...])
 def _name(family: Family, key: LabelValues, own: LabelValues) -> str:
     """Return name and labels of a series."""
     name = family.name
-    if family.kind in {"histogram", "summary"}:
+    if family.kind in SUFFIXED:
         name, own = name + own[0], own[1:]
     labels = sorted(
         zip(family.labels, (*key, *own), strict=False)
     )  # of a count or sum, the last has no value
     pairs = ",".join([f'{label}="{_escape(value)}"' for label, value in labels])
-    return f"{name}{{{pairs}}}" if pairs else name
+    return f"{name}{{{pairs}}}"
 
 
 def _escape(value: str) -> str:

@@ -30,6 +30,9 @@ def _declared(prefix: str, labels: tuple[str, ...], texts: Mapping[str, str]) ->
     return declared
 
 
+SUFFIXED = frozenset({"histogram", "summary"})
+"""In these kinds, a suffix follows the name of the family."""
+
 _KINDS: Mapping[tuple[str, ...], str] = {("le",): "histogram", ("quantile",): "summary"}
 
 _JOURNEY = {

@@ -29,11 +29,11 @@ class TracedProbe(NamedTuple):
 
 
 class Series(NamedTuple):
-    """The series of a family."""
+    """The series of one target in a family."""
 
     family: Family
     values: Values  # the value of each
-    # Values of the labels that all series of a target share, its name first; empty if they are not about one.
+    # Values of the labels that all series of a target share, its name first; empty for its own labels.
     key: LabelValues = ()
     # By the keys of `values`: the probe behind the series.
     probes: Mapping[LabelValues, TracedProbe] = MappingProxyType({})
