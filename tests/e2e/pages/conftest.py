@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 PACE = {
-    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "1s",
-    "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "950ms",
+    "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
+    "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1950ms",
     "FLOW_EXPORTER_DEFAULTS__LABELS__OWNER": "identity",
     "FLOW_EXPORTER_WEB__GRAFANA_URL": "https://grafana.example.com/d/flows?var-target={target}",
 }
