@@ -8,7 +8,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -190,8 +190,17 @@ def since_slots_began(name: str, requests: Iterable[Request]) -> list[float]:
 
 
 def slots_of(name: str, requests: Iterable[Request]) -> list[int]:
-    """Return the number of the regular slot behind which each request came."""
-    return [int(at // INTERVAL) for at in since_slots_began(name, requests)]
+    """Return the number of each request's regular slot.
+
+    On a busy machine a request may come in the slot after its own: the first of two in one slot belongs to
+    the slot before, if that had none.
+    """
+    came = [int(at // INTERVAL) for at in since_slots_began(name, requests)]
+    slots: list[int] = []
+    for slot, following in zip_longest(came, came[1:]):
+        is_late = slot == following and (not slots or slots[-1] < slot - 1)
+        slots.append(slot - is_late)
+    return slots
 
 
 def phases_of(name: str, requests: Iterable[Request]) -> list[float]:
