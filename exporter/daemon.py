@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 from exporter import __version__
 from exporter.config_files import ConfigFiles, ReloadResult, count_changes, needing_restart, removed_probes
@@ -26,7 +25,7 @@ from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, list_
 from exporter.process import environment_warnings, freeze_gc, run_in_thread, stop_signals
 from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule, ScheduledProbe
 from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
-from exporter.settings import Config, ConfigurationError, EgressConfig, InvalidSetting, ListenAddress
+from exporter.settings import Config, ConfigurationError, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
 from exporter.target import Journey, Target
@@ -174,7 +173,10 @@ class Daemon:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._cooldown_until - loop.time()))
         try:
-            config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
+            try:
+                config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
+            except ConfigurationError as error:
+                return self._refuse(error.errors, trigger)
             before = self._targets
             await self._apply(config, ssl_contexts)
             apply_security()
@@ -182,8 +184,6 @@ class Daemon:
             if trigger != CHANGE_ON_DISK:
                 self._prober.guard.reload_requested()
             return self._report(trigger, before)
-        except ConfigurationError as error:
-            return self._refuse(error.errors, trigger)
         except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
             self._metrics.config_loaded(good=False)
             self._errors.report(Part.RELOAD, "reload failed", error, trigger=trigger)
@@ -210,7 +210,7 @@ class Daemon:
             raise _not_loaded(what, "FLOW_EXPORTER_WEB__CONFIG_FILE", config) from None
 
     async def _apply(self, config: Config, ssl_contexts: SSLContexts) -> None:
-        """Put a configuration in force, except for the security of the port.
+        """Put a configuration in force, but for the security of the port; `self.config` is still the old one.
 
         Order matters: TLS contexts and metrics of new targets exist before the schedule starts their probes;
         those of removed targets are forgotten after it stopped them.
@@ -230,7 +230,12 @@ class Daemon:
         if before is None or egress != before.egress_check:
             self._egress_check = None
             if egress is not None:
-                self._egress_check = EgressCheck(egress.url, stalls=self._loop_watch.stalls, **_way(egress))
+                self._egress_check = EgressCheck(
+                    egress.url,
+                    stalls=self._loop_watch.stalls,
+                    proxy_url=egress.proxy_url,
+                    family=egress.ip_family,
+                )
         if self._egress_check is None:
             self._metrics.egress(None)
             self._egress = None
@@ -238,7 +243,13 @@ class Daemon:
             # Shard 0 alone reads the page.
             self._status_page = None
             if page is not None and config.shard.index == 0:
-                self._status_page = StatusPage(page.url, page.components, ca_file=page.ca_file, **_way(page))
+                self._status_page = StatusPage(
+                    page.url,
+                    page.components,
+                    ca_file=page.ca_file,
+                    proxy_url=page.proxy_url,
+                    family=page.ip_family,
+                )
             self._status_pages += 1  # so that the job has another name, and the page is read at once
             self._metrics.status_page(None)
         elif self._status_page is not None:
@@ -277,12 +288,15 @@ class Daemon:
         """Return what is done periodically beside the probes."""
         jobs = [
             PeriodicJob("egress check", EgressCheck.INTERVAL, self._check_egress),
-            PeriodicJob("file watch", FILE_WATCH_INTERVAL, self._watch_files, FILE_WATCH_INTERVAL),
+            PeriodicJob(
+                "file watch", FILE_WATCH_INTERVAL, self._watch_files, first_after=FILE_WATCH_INTERVAL
+            ),
         ]
         for number, each in enumerate(config.destinations):
             name = f"listing of {each.name} for {each.client_id} at {each.url}"
             list_again = partial(self._list_providers, each.name)
-            jobs.append(PeriodicJob(name, each.refresh_interval, list_again, number * FIRST_PROBE_SPACING))
+            first_after = number * FIRST_PROBE_SPACING
+            jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))
         if (page := config.status_page) is not None:
             name = f"status page {self._status_pages}"
             jobs.append(PeriodicJob(name, page.interval, self._read_status_page))
@@ -381,10 +395,6 @@ class Daemon:
 
     def _target_history(self, name: str) -> tuple[TargetHistory, ...]:
         return tuple(self._history.history(self._status(probe)) for probe in self._schedule.scheduled(name))
-
-
-def _way(config: EgressConfig) -> dict[str, Any]:
-    return {"proxy_url": config.proxy_url, "family": config.ip_family}
 
 
 def _not_loaded(what: str, variable: str, config: Config) -> ConfigurationError:

@@ -211,7 +211,7 @@ def _arranged(
             target, slug = _new_name(destination.name, each.provider, used)
         used.add(target)
         named.append(replace(each, target=target, slug=slug))
-    return Known(tuple(named))
+    return tuple(named)
 
 
 def _still_missing(

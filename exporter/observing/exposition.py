@@ -184,9 +184,8 @@ def _name(family: Family, key: LabelValues, own: LabelValues) -> str:
     name = family.name
     if family.kind in SUFFIXED:
         name, own = name + own[0], own[1:]
-    labels = sorted(
-        zip(family.labels, (*key, *own), strict=False)
-    )  # of a count or sum, the last has no value
+    # The last label of a count or sum has no value.
+    labels = sorted(zip(family.labels, (*key, *own), strict=False))
     pairs = ",".join([f'{label}="{_escape(value)}"' for label, value in labels])
     return f"{name}{{{pairs}}}"
 

@@ -147,6 +147,8 @@ class _DroppingHandler(logging.Handler):
             self._lines.put_nowait(record)
         except queue.Full:
             self._dropped += 1
+        except Exception:  # noqa: BLE001  logging never raises: it is also what reports errors
+            self.handleError(record)
 
 
 def _dropped(cause: str, count: int) -> logging.LogRecord:
@@ -217,6 +219,7 @@ def _formatter(style: str) -> logging.Formatter:
 def _begin_with_time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Put first the time of logging, which is not that of rendering, then level and message."""
     time_of_logging = rfc3339(event["_record"].created)
+    event.pop("ts", None)  # of another library
     return {"ts": time_of_logging, "level": event.pop("level"), "msg": event.pop("event"), **event}
 
 

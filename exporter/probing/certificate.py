@@ -89,9 +89,13 @@ def refused_certificate(session: ssl.SSLObject) -> RefusedCertificate:
         begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         found = RefusedCertificate(replace(found.facts, not_after=ends.timestamp()), begins, ends)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.InvalidVersion):
-        return found
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (
+        ValueError,
+        x509.InvalidVersion,
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ):
         return found
     addresses = map(str, names.get_values_for_type(x509.IPAddress))
     return found._replace(names=(*names.get_values_for_type(x509.DNSName), *addresses))

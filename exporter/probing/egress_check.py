@@ -63,8 +63,8 @@ class EgressCheck:
                 exchange = await transport.exchange(self._request)
         up, reason = exchange.answer is not None, Reason.OK
         if not up:
-            if exchange.error is not None and is_bug(exchange.error):
-                raise exchange.error
+            if is_bug(exchange.error):
+                raise exchange.error or RuntimeError("an exchange without an answer has an error")
             reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxy_url is not None)
             uncertain = exchange.timed_by_loop or exchange.phase is Phase.RESOLVE
             stalls, passes_at = self._network.stalls(deadline.started), deadline.started + TIMEOUT_SECONDS

@@ -94,11 +94,9 @@ def _codes_of_object(document: Mapping[str, Any]) -> list[str]:
 
 
 def _is_code(value: object) -> bool:
-    return (
-        bool(value)
-        if isinstance(value, str)
-        else isinstance(value, int | float) and not isinstance(value, bool)
-    )
+    if isinstance(value, str):
+        return bool(value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _known(code: str) -> str:

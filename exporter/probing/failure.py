@@ -38,11 +38,12 @@ _REASONS = {
     Phase.TRANSFER: Reason.PROTOCOL,
 }
 
-NOT_YET_VALID, EXPIRED, OTHER_NAME = 9, 10, frozenset({62, 64})
+X509_NOT_YET_VALID, X509_EXPIRED = 9, 10
+X509_OTHER_NAME = frozenset({62, 64})
 """X509_V_ERR_… of OpenSSL's x509_vfy.h; the last of a host and of an IP address."""
 
 # Only the provider can fix these. An unknown issuer is as often an intercepting proxy, or an old CA_FILE.
-_PROVIDER_CERTIFICATE_ERRORS = frozenset({NOT_YET_VALID, EXPIRED, *OTHER_NAME})
+_PROVIDER_CERTIFICATE_ERRORS = frozenset({X509_NOT_YET_VALID, X509_EXPIRED, *X509_OTHER_NAME})
 
 _TRANSPORT_ERRORS = (OSError, h11.RemoteProtocolError, ResolutionError, BodyError, ProxyError)
 
@@ -64,14 +65,14 @@ def read_failure(
     if proxied and reason in {Reason.DNS, Reason.CONNECT}:
         reason = Reason.PROXY
     is_sent = phase in {Phase.PROCESSING, Phase.TRANSFER}
-    is_providers = {
+    blames_provider = {
         Reason.TLS: verify_code(error) in _PROVIDER_CERTIFICATE_ERRORS,
         Reason.TIMEOUT: is_sent and not unacknowledged,
         Reason.PROTOCOL: True,
     }
     if reason is Reason.INTERNAL:
         return reason, Fault.EXPORTER
-    return reason, Fault.PROVIDER if is_providers.get(reason, False) else Fault.NETWORK
+    return reason, Fault.PROVIDER if blames_provider.get(reason, False) else Fault.NETWORK
 
 
 def is_refused_certificate(error: BaseException | None) -> bool:
@@ -81,7 +82,7 @@ def is_refused_certificate(error: BaseException | None) -> bool:
 
 def is_not_yet_valid(error: BaseException | None) -> bool:
     """Return True if a certificate was refused because its validity begins later, by our own clock."""
-    return verify_code(error) == NOT_YET_VALID
+    return verify_code(error) == X509_NOT_YET_VALID
 
 
 def is_bug(error: BaseException | None) -> bool:

@@ -267,11 +267,11 @@ def _of_certificate(
 ) -> Detail:
     code = failure.verify_code(error)
     begins, ends, names = (None, None, ()) if refused is None else refused[1:]
-    if code == failure.EXPIRED and ends is not None:
+    if code == failure.X509_EXPIRED and ends is not None:
         return Detail(Template.EXPIRED if ends <= now else Template.CHAIN_EXPIRED, {"date": ends.date()})
-    if code == failure.NOT_YET_VALID and begins is not None and begins > now:
+    if code == failure.X509_NOT_YET_VALID and begins is not None and begins > now:
         return Detail(Template.NOT_YET_VALID, {"date": begins.date()})
-    if code in failure.OTHER_NAME and names:
+    if code in failure.X509_OTHER_NAME and names:
         return Detail(Template.OTHER_NAME, {"names": names})
     # OpenSSL's own text; Python adds our own host to it.
     message = getattr(error, "verify_message", "").partition(", certificate is not valid for")[0]

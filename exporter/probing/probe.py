@@ -9,7 +9,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from weakref import WeakValueDictionary
@@ -154,14 +154,17 @@ class Prober:
 
     async def _run(self, target: Target, walk: Steps, run: _Run) -> None:
         try:
-            with closing(walk) as steps, suppress(StopIteration):  # the journey is at its end
+            with closing(walk) as steps:
                 step = next(steps)
                 while True:
                     take = self._sign_on if step.signs_on else self._take
                     verdict = await take(target, step, run)
                     if verdict is None or verdict.reason is not Reason.OK:
                         return
-                    step = steps.send(verdict)
+                    try:
+                        step = steps.send(verdict)
+                    except StopIteration:
+                        return  # the journey is at its end
         finally:
             for transport in run.transports.values():
                 await transport.aclose()
@@ -185,8 +188,9 @@ class Prober:
             return run.refuse(step, _NOT_ALLOWED)
         exchange = await self._exchange(target, step, run, link)
         run.duration = run.deadline.elapsed()
+        run.stalled |= exchange.stalled
         verdict = self._verdict(target, step, exchange, run)
-        run.stalled |= exchange.stalled or verdict in OWN_DELAYS
+        run.stalled |= verdict in OWN_DELAYS
         if verdict.subject is not None:
             verdict = replace(verdict, checks=self._subject_check(target, verdict.subject))
         if verdict.signing_keys:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 
 from exporter.probing.probe import Prober
 from exporter.target import Journey, Target
@@ -49,6 +50,7 @@ async def warm_up(prober: Prober) -> None:
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Give one answer in plain HTTP, whatever comes: a handshake fails on it at once."""
-    await reader.read(1)
+    with suppress(OSError):  # a stranger may connect, and reset
+        await reader.read(1)
     writer.write(_ANSWER)
     writer.close()

@@ -125,15 +125,18 @@ class Backoff:
 
 
 class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
-    """Regular runs from `start` on, `interval` seconds apart, after perhaps a first one before them."""
+    """Regular runs from `start` on, `interval` seconds apart, after perhaps a first one before them.
+
+    APScheduler's IntervalTrigger would count all others from that first one.
+    """
 
     def __init__(self, interval: float, start: datetime) -> None:
         self._interval = timedelta(seconds=interval)
         self._start = start
 
-    def get_next_fire_time(self, previous: datetime, _now: datetime) -> datetime:
-        """Return the next run; there is always a previous one, since each job is added with its first."""
-        return self._start if previous < self._start else previous + self._interval
+    def get_next_fire_time(self, previous: datetime | None, _now: datetime) -> datetime:
+        """Return the next run."""
+        return self._start if previous is None or previous < self._start else previous + self._interval
 
 
 def phase_offset(target: str, journey: Journey, interval: float) -> float:

@@ -299,8 +299,10 @@ class Schedule:
 
     def _add_periodic(self, job: PeriodicJob) -> None:
         first = self._zone.moment(self._clock() + job.first_after)
-        trigger, own = PhaseTrigger(job.interval, first), {"id": f"periodic {job.name}", "coalesce": True}
-        self._scheduler.add_job(self._run_periodic, trigger, [job], next_run_time=first, **own)
+        trigger, name = PhaseTrigger(job.interval, first), f"periodic {job.name}"
+        self._scheduler.add_job(
+            self._run_periodic, trigger, [job], id=name, next_run_time=first, coalesce=True
+        )
 
     def _remove(self, job: ProbeJob) -> None:
         self._close(job)

@@ -7,6 +7,8 @@ import io
 import json
 import logging
 import os
+import queue
+import re
 import subprocess
 import sys
 import threading
@@ -167,3 +169,25 @@ def test_a_file_is_written_in_its_own_encoding_with_what_it_cannot_hold_escaped(
     with path.open("w", encoding="ascii") as stream, logging_alone(stream):
         own.info("Zürich")
     assert "msg=Z\\xfcrich\n" in path.read_text(encoding="ascii")
+
+
+def test_a_line_that_cannot_be_queued_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_memory(*_: object) -> None:
+        raise MemoryError
+
+    stream = io.StringIO()
+    monkeypatch.setattr(logging, "raiseExceptions", False)  # which would print the traceback
+    with logging_alone(stream):
+        own.info("first")
+        with monkeypatch.context() as short:
+            short.setattr(queue.Queue, "put_nowait", without_memory)
+            own.error("lost")
+        own.info("last")
+    assert [logfmt.read(line)["msg"] for line in stream.getvalue().splitlines()] == ["first", "last"]
+
+
+@pytest.mark.parametrize("style", ["logfmt", "json"])
+def test_a_line_begins_with_its_own_time_whatever_a_library_adds(style: str) -> None:
+    line = written(lambda: own.info("named", extra={"ts": "another"}), style=style)[0]
+    assert re.match(r'(ts=|\{"ts": ")\d{4}-', line)
+    assert "another" not in line
