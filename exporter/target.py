@@ -126,7 +126,10 @@ class JourneyTiming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationApplication:
-    """The destination's application that the journey `federation` signs on to: settings `DESTINATION_…`."""
+    """The destination's application that the journey `federation` signs on to.
+
+    Settings: `DESTINATION_…`, and `LOOKUP_USERNAME`.
+    """
 
     client_id: str
     redirect_uri: str
@@ -149,7 +152,7 @@ class DestinationApplication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticUser:
-    """The test account at the source. Its name may be that of a person, so it is never printed either."""
+    """The test account at the source. Neither is printed: the name may be that of a person."""
 
     username: str = field(repr=False)
     password: str = field(repr=False)

@@ -42,7 +42,7 @@ def find_program(*names: str) -> str | None:
 async def scraping(
     program: str, address: str, alertmanager: str | None = None
 ) -> AsyncIterator[dict[str, str]]:
-    """Run a Prometheus that scrapes `address` every second, with the project's rules, and an Alertmanager.
+    """Run a Prometheus with the project's rules that scrapes `address` each second; and `alertmanager`.
 
     Yields the names and URLs of what answers. Raises `PrometheusError` if a program did not start.
     """

@@ -45,11 +45,12 @@ class DestinationSettings(Section):
         "custom domain of the destination, instead of a region"
     )
     include: values.OptionalPattern = setting(
-        "regular expression, without look-around and backreferences, that a provider's name must contain; "
-        "`^` and `$` match its ends, `(?i)` ignores case; empty for all providers",
+        "regular expression that a provider's name must contain, in the syntax of Rust's regex crate "
+        "(no look-around, no backreferences); `^` and `$` match the ends, `(?i)` ignores case; "
+        "empty for all providers",
     )
     exclude: values.OptionalPattern = setting(
-        "regular expression that a provider's name must not contain; empty for none"
+        "regular expression, as in `INCLUDE`, that a provider's name must not contain; empty for none"
     )
     expect: values.ProviderNames = setting(
         "names or IDs, comma-separated, of providers that must be there: a missing one pages, and "

@@ -53,6 +53,7 @@ _MAX_STATUSES = 20
 _MAX_BUCKETS = 50
 _MAX_COMPONENT_LENGTH = 200
 _DAY = 24 * 60 * 60.0
+_TOO_LARGE = "too large when compiled; use smaller repetition counts"
 _UNKNOWN = "UNKNOWN"
 """Stands for every flow status outside the known ones, in metrics."""
 
@@ -207,7 +208,7 @@ class LinearPattern:
             compiled = TypeAdapter[str](matching, config=ConfigDict(regex_engine="rust-regex"))
         except SchemaError as error:
             _, found, cause = str(error).rpartition("\nerror: ")  # the pattern comes before it
-            raise ValueError(f"invalid regular expression: {cause if found else 'too large'}") from None
+            raise ValueError(f"invalid regular expression: {cause if found else _TOO_LARGE}") from None
         object.__setattr__(self, "_text", compiled)
 
     def search(self, text: str, /) -> bool:
@@ -261,8 +262,8 @@ def _bucket(text: str) -> float:
     return float(text)
 
 
-def _is_free_of_repeats(addresses: tuple[ListenAddress, ...]) -> bool:
-    fixed = [address for address in addresses if address.port]
+def _ports_are_distinct(addresses: tuple[ListenAddress, ...]) -> bool:
+    fixed = [address for address in addresses if address.port]  # any free port differs from all others
     return len(set(fixed)) == len(fixed)
 
 
@@ -278,7 +279,8 @@ _OrNone = Annotated[_T | None, BeforeValidator(_clean_or_none)]
 """Empty for None."""
 _List = Annotated[tuple[_T, ...], BeforeValidator(_split)]
 """Comma-separated, where it is a string."""
-_ListOrNone = Annotated[tuple[_T, ...], BeforeValidator(_split_or_none)]
+_ListOrEmpty = Annotated[tuple[_T, ...], BeforeValidator(_split_or_none)]
+"""The same; empty for no value."""
 _LOWER_CASE = BeforeValidator(_clean_lower)
 NONE_IS_EMPTY = BeforeValidator(lambda value: {} if value is None else value)
 
@@ -361,7 +363,7 @@ ProviderType = Annotated[SourceKind, _LOWER_CASE]
 Readiness = Annotated[ReadyBy, _LOWER_CASE]
 OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(_pattern)]]
 ProviderNames = Annotated[
-    _ListOrNone[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)]],
+    _ListOrEmpty[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)]],
     require(all, "contains an empty name"),
     AfterValidator(_lower_ids),
     _at_most(200, "providers"),
@@ -388,14 +390,14 @@ Component = Annotated[
         "invalid component; use its id, or group / name, comma-separated",
     ),
 ]
-Components = Annotated[_ListOrNone[Component], _at_most(50, "components"), AfterValidator(_unique)]
+Components = Annotated[_ListOrEmpty[Component], _at_most(50, "components"), AfterValidator(_unique)]
 CheckUrl = _OrNone[Annotated[str, _parsed(addresses.check_egress_url)]]
 ExternalUrl = _OrNone[Annotated[str, _parsed(addresses.parse_external_url)]]
 LinkTemplate = _OrNone[Annotated[str, _parsed(addresses.check_link_template)]]
 ListenAddresses = Annotated[
     _List[Annotated[ListenAddress, _parsed(addresses.parse_listen_address)]],
     require(bool, "expected at least one listen address"),
-    require(_is_free_of_repeats, "contains a listen address twice"),
+    require(_ports_are_distinct, "contains a listen address twice"),
 ]
 OptionalListenAddresses = _OrNone[ListenAddresses]
 

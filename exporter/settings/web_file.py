@@ -2,6 +2,7 @@
 
 Source: prometheus/exporter-toolkit, docs/web-configuration.md and web/tls_config.go. A file that Prometheus
 accepts has the same meaning here, or is rejected: ignoring what Python's ssl cannot do would be less safe.
+Hashes and keys are never shown.
 """
 
 from __future__ import annotations
@@ -78,6 +79,14 @@ def _cipher_suite(name: str) -> str:
     return name
 
 
+def _curve(name: str) -> str:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(_CURVES[name])
+    except (ValueError, ssl.SSLError):
+        raise ValueError(f"this OpenSSL does not support {name}") from None
+    return name
+
+
 def _bcrypt_hash(value: object) -> str:
     match = _HASH.fullmatch(value) if isinstance(value, str) else None
     if match is None or not _MIN_POSSIBLE_COST <= int(match["cost"]) <= _MAX_POSSIBLE_COST:
@@ -137,7 +146,9 @@ class TlsServerConfig(WebSection):
     cipher_suites: tuple[Annotated[Text, AfterValidator(_cipher_suite)], ...] = ()
     prefer_server_cipher_suites: bool = True
     curve_preferences: Annotated[
-        tuple[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"], ...],
+        tuple[
+            Annotated[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"], AfterValidator(_curve)], ...
+        ],
         require(lambda curves: len(curves) <= 1, "Python's ssl supports one curve only"),
     ] = ()
     max_version: Literal["TLS12", "TLS13"] = "TLS13"

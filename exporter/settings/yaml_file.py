@@ -61,7 +61,7 @@ def read_yaml_file(
     return RawSettings(errors=[named_at.error(message)])
 
 
-def _error_line(error: yaml.YAMLError, text: str) -> int:
+def _error_line(error: Exception, text: str) -> int:
     """Return the line of a syntax error; for something that is never closed, the line where it begins."""
     last = len(_LINE_BREAK.findall(text.rstrip()))
     marks = [getattr(error, name, None) for name in ("problem_mark", "context_mark")]
@@ -91,7 +91,7 @@ class _Reader:
             self._read_document()
         except _StopError:
             self._settings.complete = False
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: no such character
             self._settings.complete = False
             at = replace(self._top, line=_error_line(error, self._text))
             self._settings.error(at, _SYNTAX_ERROR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -244,6 +245,17 @@ def test_an_error_in_it_is_reported_with_those_of_variables(tmp_path: Path) -> N
         f"nonsense {IN} 7: unknown setting",
         f"targets.emea.pkce {IN} 6: expected true or false",
     ]
+
+
+@pytest.mark.parametrize("character", ["00110000", "FFFFFFFF"])
+@pytest.mark.parametrize("parser", ["libyaml", "Python"])
+def test_a_character_that_does_not_exist_is_a_syntax_error(
+    character: str, parser: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if parser == "Python":  # what PyYAML falls back to
+        monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    (line,) = reported(tmp_path, f'defaults:\n  prompt: "\\U{character}"\n')
+    assert re.match(r"flows\.yaml line \d+: YAML syntax error; ", line)
 
 
 def test_a_file_with_a_syntax_error_makes_nothing_else_missing(tmp_path: Path) -> None:

@@ -256,6 +256,15 @@ def test_a_file_that_cannot_be_used_is_reported_where_it_is_named(text: str, err
     assert reported(pems, f"tls_server_config: {text}", "tls_server_config") == expected
 
 
+def test_a_curve_that_this_openssl_lacks_is_an_error(pems: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise ValueError("unknown elliptic curve name")
+
+    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", unknown)
+    (line,) = reported(pems, PAIR + "  curve_preferences: [X25519]\n", "tls_server_config")
+    assert line == "curve_preferences @4: this OpenSSL does not support X25519"
+
+
 @pytest.mark.parametrize("http2", ["true", "false"])
 def test_http2_may_be_on_or_off(http2: str, tmp_path: Path) -> None:
     assert read(tmp_path, f"http_server_config: {{http2: {http2}}}") == WebSecurity()
