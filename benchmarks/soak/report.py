@@ -20,7 +20,14 @@ MAX_FREE_MB = 20.0
 MIN_MEASURED_SECONDS = 300.0
 """A shorter run shows growth and does not judge it: what the exporter keeps of a target is not full yet."""
 _SHOWN = 5
-_MEMORY = {"megabytes": "memory (PSS)", "own_megabytes": "  without files", "live_megabytes": "  in use"}
+_SHOWN_GROWTH = {
+    "megabytes": ("memory (PSS)", " MB"),
+    "own_megabytes": ("  without files", " MB"),
+    "live_megabytes": ("  in use", " MB"),
+    "descriptors": ("descriptors", ""),
+    "tasks": ("tasks", ""),
+    "threads": ("threads", ""),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +100,9 @@ def requests_of(soaked: Soaked) -> Matched:
 
 def growth_of(soaked: Soaked) -> dict[str, float]:
     """Return by how much each of what is read of the process has grown."""
-    names = (*_MEMORY, "descriptors", "tasks", "threads")
     return {
         name: growth(floor([(each.at, float(getattr(each, name))) for each in soaked.readings]))
-        for name in names
+        for name in _SHOWN_GROWTH
     }
 
 
@@ -120,8 +126,9 @@ def _rows_of_load(soaked: Soaked) -> Iterator[Row]:
     )
     reasons = Counter(probe.reason for probe in soaked.log.probes.values())
     most = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-    full = "" if soaked.is_full else ", after which histories were not full"
-    yield Row("time", f"{soaked.seconds:.0f} s, {soaked.warm_up:.0f} s of it warm-up{full}")
+    full = "" if soaked.is_full else "; histories were not full when memory was compared"
+    measured = soaked.readings[-1].at - soaked.readings[0].at
+    yield Row("time", f"{soaked.seconds:.0f} s, {measured:.0f} s of it soak{full}")
     yield Row("probes", f"{probes}, {probes / soaked.seconds:.1f} a second; {soaked.rate} were asked for")
     yield Row("reasons", most)
     yield Row("CPU", f"exporter {cpu:.0f} % of a core, provider {provider_cpu:.0f} %")
@@ -177,18 +184,25 @@ def _rows_of_page(soaked: Soaked) -> Iterator[Row]:
 
 def _rows_of_process(soaked: Soaked) -> Iterator[Row]:
     readings = soaked.readings
-    is_judged = soaked.is_full and readings[-1].at - readings[0].at >= MIN_MEASURED_SECONDS
     for name, grown in growth_of(soaked).items():
-        what, unit = (_MEMORY[name], " MB") if name in _MEMORY else (name, "")
+        what, unit = _SHOWN_GROWTH[name]
         values = [getattr(each, name) for each in readings]
         yield Row(
             what,
             f"{min(values):.1f} to {max(values):.1f}{unit}, floor {grown:+.2f}{unit} by least squares",
-            # Of the others some come and go with the load: how many stay is seen when it is over.
-            grown <= MAX_MEMORY_GROWTH_MB if is_judged and name == "live_megabytes" else None,
         )
+    before, after = soaked.before, soaked.after
+    between = after[0].at - before[0].at
+    is_judged = soaked.is_full and between >= MIN_MEASURED_SECONDS
+    was, now = (min(each.live_megabytes for each in stage) for stage in (before, after))
+    grown = growth([(before[0].at, was), (after[0].at, now)])
+    yield Row(
+        "memory in use, compared",
+        f"{was:.2f} MB, after {between:.0f} s {now:.2f}: {grown:+.2f} MB in 10 minutes",
+        grown <= MAX_MEMORY_GROWTH_MB if is_judged else None,
+    )
     free = median(each.own_megabytes - each.live_megabytes for each in readings)
-    yield Row("  not in use", f"{free:.1f} MB by the median", free <= MAX_FREE_MB if is_judged else None)
+    yield Row("memory not in use", f"{free:.1f} MB by the median", free <= MAX_FREE_MB if is_judged else None)
     rest = soaked.at_rest
     if rest is not None:
         found = f"{rest.descriptors} descriptors, {rest.tasks} tasks, {rest.threads} threads"
@@ -242,6 +256,8 @@ def as_json(soaked: Soaked, rows: list[Row], runs: dict[str, Runs], matched: Mat
         "runs": {name: asdict(each) for name, each in runs.items()},
         "requests": asdict(matched),
         "growth": growth_of(soaked),
-        "readings": [asdict(each) for each in soaked.readings],
+        **{
+            name: [asdict(each) for each in getattr(soaked, name)] for name in ("before", "readings", "after")
+        },
         "unexpected_lines": soaked.log.unexpected[:MAX_SHOWN_LINES],
     }

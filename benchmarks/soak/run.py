@@ -9,9 +9,10 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,14 @@ from benchmarks.soak.readings import Log, Page
 from benchmarks.soak.scene import (
     CHANGING,
     COMING,
+    FAILING,
     HEALTHY,
     HELD,
+    MAX_WEATHER_SECONDS,
     Watched,
     configured,
     environments,
+    failures_of,
     until_next_weather,
     watched,
     weather_of,
@@ -39,16 +43,33 @@ from exporter.simulator import Environment
 
 RELOAD_SECONDS = 5.0
 KEPT_OUTCOMES, KEPT_FAILURES = 60, 50
-"""What the exporter keeps of each target: its memory is level only when it has all of that. So at first
-nothing is healthy, until every target has had so many probes and failures."""
+"""What the exporter keeps of each target: its memory is level only when it has all of that."""
 MAX_FILLING_SECONDS = 600.0
-SETTLING_SECONDS = 120.0
+COMPARED_SECONDS = 30.0
 MAX_FIRST_LAG_SECONDS = 0.25
 """The most punctual of all first probes was not later than this."""
 _HOLD_SECONDS = 25.0
 """How long one probe keeps the exporter from its end, while the others are counted at rest."""
 _REST_SECONDS = 5.0
 _IN_FLIGHT = "pingone_flow_exporter_probes_in_flight"
+
+
+class Stage(Enum):
+    """What goes wrong with the environments.
+
+    What is kept of a target takes more or less memory by what went wrong. So memory is compared between two
+    stages in which the same goes wrong everywhere, until the exporter keeps nothing else.
+    """
+
+    WARM_UP = auto()
+    """Everything there is, in turn, until each target has as many probes and failures as are kept."""
+    BEFORE = auto()
+    """The same everywhere."""
+    SOAK = auto()
+    """Anything by chance, half of the time nothing."""
+    AFTER = auto()
+    """As before."""
+    OVER = auto()
 
 
 @dataclass(slots=True)
@@ -60,11 +81,11 @@ class Soaked:
         seconds: from the start to the stop.
         targets: all of them.
         lives: of each target that was there all the time.
-        readings: of the process, after the warm-up.
-        filled_at: when the exporter had all that it keeps of each target, monotonic seconds.
-        is_full: whether it had, or the time for it was over.
-        measured_from: monotonic seconds.
-        warm_up: seconds that were not measured.
+        stage: now.
+        before: readings of the process at the end of that stage.
+        readings: during the soak.
+        after: at the end of that stage.
+        is_full: whether the exporter had all that it keeps of each target, in each stage that waits for it.
         log: the exporter's.
         seen: the file of the provider.
         switches: when an environment's port may have dropped requests that waited in its queue.
@@ -85,11 +106,11 @@ class Soaked:
     seen: Path
     seconds: float = 0.0
     lives: dict[str, list[Life]] = field(default_factory=dict)
+    stage: Stage = Stage.WARM_UP
+    before: list[Reading] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
-    filled_at: float | None = None
-    is_full: bool = False
-    measured_from: float = math.inf
-    warm_up: float = 0.0
+    after: list[Reading] = field(default_factory=list)
+    is_full: bool = True
     switches: dict[str, list[Moment]] = field(default_factory=dict)
     page: Page = field(default_factory=lambda: Page(""))
     at_rest: Reading | None = None
@@ -144,7 +165,7 @@ async def soak(directory: Path, rate: int, seconds: float, seed: int) -> Soaked:
                         _watch(found, exporter, seconds),
                     )
                 ]
-                reloaded = await _reload(found, exporter, clock, seconds)
+                reloaded = await _reload(found, exporter, clock)
                 for task in tasks:
                     task.cancel()
             await _clear_up(found, answers, clock)
@@ -170,11 +191,11 @@ async def _log_in(found: Soaked, exporter: Exporter) -> None:
             await scrape(found.visits, exporter.address, exporter.tls)
 
 
-async def _reload(found: Soaked, exporter: Exporter, clock: Clock, seconds: float) -> list[Moment]:
+async def _reload(found: Soaked, exporter: Exporter, clock: Clock) -> list[Moment]:
     """Reload again and again until all was measured; return when each configuration came into force."""
     reloaded: list[Moment] = []
-    async for at in every(RELOAD_SECONDS, math.inf):
-        if at >= found.measured_from + seconds:
+    async for _ in every(RELOAD_SECONDS, math.inf):
+        if found.stage is Stage.OVER:
             break
         reloaded.append(await _reload_once(found, exporter, clock))
     return reloaded
@@ -195,11 +216,18 @@ async def _change_weather(found: Soaked, answers: Provider, clock: Clock, seed: 
     """Change what goes wrong with each environment, at moments of its own."""
 
     async def change(environment: Environment, chance: random.Random) -> None:
+        everything = failures_of(environment)
+        in_turn = itertools.cycle(chance.sample(everything, len(everything)))
         while True:
-            healthy = found.filled_at is not None
-            await put(found, answers, clock, environment, weather_of(environment, chance, healthy=healthy))
-            warm = time.monotonic() >= found.measured_from
-            await asyncio.sleep(until_next_weather(chance, warm=warm))
+            match found.stage:
+                case Stage.WARM_UP:
+                    weather = next(in_turn)
+                case Stage.SOAK:
+                    weather = weather_of(environment, chance)
+                case _:
+                    weather = FAILING
+            await put(found, answers, clock, environment, weather)
+            await asyncio.sleep(until_next_weather(chance, warm=found.stage is not Stage.WARM_UP))
 
     async with asyncio.TaskGroup() as group:
         for number, environment in enumerate(environments(found.rate)):
@@ -228,32 +256,59 @@ async def put(
 
 
 async def _watch(found: Soaked, exporter: Exporter, seconds: float) -> None:
-    """Read log and process each second; measure when the exporter has all that it will ever keep."""
+    """Go through the stages, and read log and process each second."""
     started = time.monotonic()
-    async for at in every(1.0, math.inf):
-        reading = exporter.read()
-        found.log.read()
-        if found.filled_at is None:
-            found.is_full = _is_full(found)
-            if found.is_full or at - started > min(MAX_FILLING_SECONDS, seconds):
-                found.filled_at = at
-                found.measured_from = at + min(SETTLING_SECONDS, seconds / 6)
-                found.warm_up = found.measured_from - started
-        elif at >= found.measured_from:
-            found.readings.append(reading)
-        if int(at - started) % 10 == 0:
-            text = f"{at - started:5.0f} s {reading.megabytes:7.1f} MB {reading.descriptors:4} descriptors"
-            text += f" {reading.tasks:4} tasks {len(found.log.probes):7} probes"
-            print(text, file=sys.stderr, flush=True)
+    ticks = every(1.0, math.inf)
+
+    async def read_until(is_over: Callable[[], bool], most: float) -> list[Reading]:
+        readings: list[Reading] = []
+        give_up = time.monotonic() + most
+        while not is_over() and time.monotonic() < give_up:
+            at = await anext(ticks)
+            readings.append(exporter.read())
+            found.log.read()
+            if int(at - started) % 10 == 0:
+                _show(found, at - started, readings[-1])
+        return readings
+
+    async def fill(stage: Stage) -> None:
+        found.stage = stage
+        if stage is not Stage.WARM_UP:
+            await read_until(_never, MAX_WEATHER_SECONDS)  # until the same goes wrong everywhere
+        probes, failures = found.log.targets.copy(), found.log.failures.copy()
+
+        def is_full() -> bool:
+            return all(
+                found.log.targets[each.name] >= probes[each.name] + KEPT_OUTCOMES
+                and found.log.failures[each.name] >= failures[each.name] + KEPT_FAILURES
+                for each in found.targets
+                if each.lives_all_the_time and each.interval <= 1  # a slow one never has so many
+            )
+
+        await read_until(is_full, min(MAX_FILLING_SECONDS, seconds))
+        found.is_full &= is_full()
+
+    compared = min(COMPARED_SECONDS, seconds / 6)
+    await fill(Stage.WARM_UP)
+    await fill(Stage.BEFORE)
+    found.before = await read_until(_never, compared)
+    found.stage = Stage.SOAK
+    found.readings = await read_until(_never, seconds)
+    await fill(Stage.AFTER)
+    found.after = await read_until(_never, compared)
+    found.stage = Stage.OVER
 
 
-def _is_full(found: Soaked) -> bool:
-    """Return whether every target has as many probes and failures as are kept; a slow one never has."""
-    return all(
-        found.log.targets[each.name] >= KEPT_OUTCOMES and found.log.failures[each.name] >= KEPT_FAILURES
-        for each in found.targets
-        if each.lives_all_the_time and each.interval <= 1
+def _never() -> bool:
+    return False
+
+
+def _show(found: Soaked, at: float, reading: Reading) -> None:
+    text = (
+        f"{at:5.0f} s {found.stage.name:<8}{reading.megabytes:7.1f} MB {reading.live_megabytes:7.1f} in use"
     )
+    text += f" {reading.descriptors:4} descriptors {reading.tasks:4} tasks {len(found.log.probes):7} probes"
+    print(text, file=sys.stderr, flush=True)
 
 
 async def _stop(found: Soaked, exporter: Exporter, clock: Clock) -> Moment:

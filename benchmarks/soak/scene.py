@@ -77,8 +77,9 @@ _OF_ROLE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 }
 _WITH_TLS: tuple[Mapping[str, Any], ...] = ({"weather": "tls_expired"}, {"weather": "tls_wrong_name"})
 HEALTHY: Mapping[str, Any] = {"weather": "healthy"}
-_MAX_WEATHER_SECONDS, _MAX_WARM_UP_WEATHER_SECONDS = 8.0, 2.5
-"""The exporter keeps an example of each reason and fault of a target: each should have met them all soon."""
+FAILING: Mapping[str, Any] = {"weather": "error_json"}
+"""Where memory is compared: after so many probes as are kept of a target, everything kept is of one kind."""
+MAX_WEATHER_SECONDS, _MAX_WARM_UP_WEATHER_SECONDS = 8.0, 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,24 +202,23 @@ def environments(rate: int) -> tuple[Environment, ...]:
     return tuple(made.values())
 
 
-def weather_of(environment: Environment, chance: random.Random, *, healthy: bool) -> Mapping[str, Any]:
-    """Return what goes wrong with an environment next.
-
-    Args:
-        environment: the environment.
-        chance: decides.
-        healthy: whether half of the time nothing does.
-    """
+def failures_of(environment: Environment) -> tuple[Mapping[str, Any], ...]:
+    """Return all that goes wrong with an environment, one after the other."""
     role = environment.name.rpartition("_")[0]
-    if role == HELD or (healthy and chance.random() < 1 / 2):
-        return HEALTHY
+    if role == HELD:
+        return (HEALTHY,)
     role = "authorize" if role in {CHANGING, COMING} else role
-    return chance.choice((*_EVERYWHERE, *_OF_ROLE[role], *(_WITH_TLS if environment.https else ())))
+    return (*_EVERYWHERE, *_OF_ROLE[role], *(_WITH_TLS if environment.https else ()))
+
+
+def weather_of(environment: Environment, chance: random.Random) -> Mapping[str, Any]:
+    """Return what goes wrong with an environment next, as `chance` decides: half of the time nothing."""
+    return HEALTHY if chance.random() < 1 / 2 else chance.choice(failures_of(environment))
 
 
 def until_next_weather(chance: random.Random, *, warm: bool) -> float:
     """Return for how many seconds the weather of an environment stays; before all is warm, not for long."""
-    return chance.uniform(1.0, _MAX_WEATHER_SECONDS if warm else _MAX_WARM_UP_WEATHER_SECONDS)
+    return chance.uniform(1.0, MAX_WEATHER_SECONDS if warm else _MAX_WARM_UP_WEATHER_SECONDS)
 
 
 def configured(all_watched: Sequence[Watched], number: int, *, held: bool = False) -> dict[str, Watched]:
