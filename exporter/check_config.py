@@ -140,17 +140,17 @@ def _environment(target: Target, side: Side) -> str | None:
 
 
 def _first_probes(config: Config) -> list[dict[str, str]]:
-    firsts = [(first, len(first.target.steps(first.journey))) for first in first_probes(config.targets)]
-    several = any(requests > 1 for _, requests in firsts)
+    firsts = first_probes(config.targets)
+    several = any(len(target.steps(journey)) > 1 for target, journey, _ in firsts)
     return [
         {
-            "target": first.target.name,
-            "journey": first.journey.value,
-            "first probe": f"after {format_duration(first.delay)}" if first.delay else "immediately",
-            "interval": format_duration(first.target.timing(first.journey).interval),
-            **({"requests": str(requests)} if several else {}),
+            "target": target.name,
+            "journey": journey.value,
+            "first probe": f"after {format_duration(delay)}" if delay else "immediately",
+            "interval": format_duration(target.timing(journey).interval),
+            **({"requests": str(len(target.steps(journey)))} if several else {}),
         }
-        for first, requests in firsts
+        for target, journey, delay in firsts
     ]
 
 

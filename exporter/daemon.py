@@ -173,20 +173,19 @@ class Daemon:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._cooldown_until - loop.time()))
         try:
-            try:
-                config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
-            except ConfigurationError as error:
-                return self._refuse(error.errors, trigger)
-            before = self._targets
-            await self._apply(config, ssl_contexts)
-            apply_security()
-            self.config = config
-            if trigger != CHANGE_ON_DISK:
-                self._prober.guard.reload_requested()
-            return self._report(trigger, before)
-        except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
+            with self._errors.catching(Part.RELOAD, "reload failed", trigger=trigger):
+                try:
+                    config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
+                except ConfigurationError as error:
+                    return self._refuse(error.errors, trigger)
+                before = self._targets
+                await self._apply(config, ssl_contexts)
+                apply_security()
+                self.config = config
+                if trigger != CHANGE_ON_DISK:
+                    self._prober.guard.reload_requested()
+                return self._report(trigger, before)
             self._metrics.config_loaded(good=False)
-            self._errors.report(Part.RELOAD, "reload failed", error, trigger=trigger)
             return ReloadResult(good=False, text="reload failed: a bug in the exporter; see its log")
         finally:
             self._cooldown_until = loop.time() + COOLDOWN_SECONDS
@@ -297,7 +296,7 @@ class Daemon:
             list_again = partial(self._list_providers, each.name)
             first_after = number * FIRST_PROBE_SPACING
             jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))
-        if (page := config.status_page) is not None:
+        if (page := config.status_page) is not None and self._status_page is not None:
             name = f"status page {self._status_pages}"
             jobs.append(PeriodicJob(name, page.interval, self._read_status_page))
         return jobs
@@ -342,8 +341,7 @@ class Daemon:
         self._schedule.adapt(seconds)
 
     async def _check_egress(self) -> None:
-        check = self._egress_check
-        if check is None:
+        if (check := self._egress_check) is None:
             return
         up = await check()
         if up is None or check is not self._egress_check:  # a reload has replaced it meanwhile
@@ -353,8 +351,7 @@ class Daemon:
             self._egress = EgressStatus(up=up, since=time.time())
 
     async def _read_status_page(self) -> None:
-        page = self._status_page
-        if page is None:
+        if (page := self._status_page) is None:
             return
         try:
             await page.refresh()

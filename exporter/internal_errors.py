@@ -1,7 +1,7 @@
 """Bugs of ours, and what we lack: counted by the part that failed, and logged with the traceback.
 
-A bug that shows with one target must not cost the others anything. So the caller of a part catches what it
-raises, reports it here, and goes on. It may show with every probe of a thousand targets: so each is logged
+A bug that shows with one target must not cost the others anything. So the caller of a part catches here what
+it raises, and goes on. It may show with every probe of a thousand targets: so each is logged
 once, and once an hour while it lasts.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from traceback import walk_tb
 
@@ -42,6 +43,19 @@ class Part(StrEnum):
     """What is done periodically beside the probes."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Catching:
+    report: Callable[[Exception], None]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        if isinstance(error, Exception):
+            self.report(error)
+        return isinstance(error, Exception)
+
+
 class InternalErrors:
     """Counts and logs bugs. `clock` gives seconds and is never set back; `counts` is by part."""
 
@@ -50,6 +64,10 @@ class InternalErrors:
         self._clock = clock
         self._logged: dict[tuple[object, ...], tuple[float, int]] = {}
         """Of each bug, when it was logged, and how often it has shown since."""
+
+    def catching(self, part: Part, message: str, **facts: str) -> _Catching:
+        """Report what the block of a `with` raises, as `report` does, and go on behind the block."""
+        return _Catching(lambda error: self.report(part, message, error, **facts))
 
     def report(self, part: Part, message: str, error: BaseException, **facts: str) -> None:
         """Count a bug, and log it with further facts unless that was done within the hour.

@@ -123,14 +123,9 @@ def raise_open_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def needed_open_files(max_concurrent_probes: int) -> int:
-    """Return how many files the daemon may have open at once."""
-    return OPEN_FILES_PER_PROBE * max_concurrent_probes + OTHER_OPEN_FILES
-
-
 def open_file_warning(max_concurrent_probes: int) -> str | None:
     """Return a sentence if the limit of open files is too low for so many probes, else None."""
-    needed = needed_open_files(max_concurrent_probes)
+    needed = OPEN_FILES_PER_PROBE * max_concurrent_probes + OTHER_OPEN_FILES
     _, available = resource.getrlimit(resource.RLIMIT_NOFILE)
     if available == resource.RLIM_INFINITY or needed <= available:
         return None
@@ -152,13 +147,9 @@ def freeze_gc() -> None:
 
 def environment_warnings(targets: Iterable[Target], max_concurrent_probes: int) -> list[str]:
     """Return what this system lacks to run the configuration, a sentence each."""
-    https = [
-        target
-        for target in targets
-        if any((url or "").startswith("https:") for url in (target.source_url, target.destination_url))
-    ]
+    urls = [url or "" for one in targets if not one.ca_file for url in (one.source_url, one.destination_url)]
     warnings = []
-    if any(target.ca_file is None for target in https) and system_has_no_authorities():
+    if any(url.startswith("https:") for url in urls) and system_has_no_authorities():
         warnings.append("no certificate authorities on this system: install ca-certificates or set CA_FILE")
     open_files = open_file_warning(max_concurrent_probes)
     return warnings if open_files is None else [*warnings, open_files]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from prometheus_client import ProcessCollector
 
 import exporter.probing.probe
 import exporter.probing.transport
+import exporter.serving.api
 import exporter.serving.overview
 from exporter.daemon import Daemon
 from exporter.internal_errors import Part
@@ -275,7 +277,7 @@ def test_a_page_that_fails_is_an_error_of_that_page_alone(
     assert [(line["part"], line["path"]) for line in run.bugs] == [("page", f"/targets/{BROKEN}")]
 
 
-@pytest.mark.parametrize("part", ["health", "warnings"])
+@pytest.mark.parametrize("part", ["health", "expiries_of", "warnings"])
 def test_a_line_of_the_overview_that_fails_is_the_name_of_its_target_alone(
     settings: Config, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
@@ -292,6 +294,19 @@ def test_a_line_of_the_overview_that_fails_is_the_name_of_its_target_alone(
     else:
         assert "1 of 2 federations healthy, 1 inconclusive because of the exporter itself." in run.texts["/"]
     assert run.metrics.total(ERRORS, part=Part.PAGE) == 2.0
+    assert [(line["part"], line["target"]) for line in run.bugs] == [("page", BROKEN)]
+
+
+def test_a_target_that_fails_in_the_api_is_its_name_and_journey_alone(
+    settings: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking(monkeypatch, exporter.serving.api, "as_json")
+    run = ran(settings, "/api/v1/targets", f"/api/v1/targets/{GOOD}")
+    assert list(run.statuses.values()) == [200, 200]
+    found = {one["target"]: one for one in json.loads(run.texts["/api/v1/targets"])["targets"]}
+    assert found[BROKEN] == {"target": BROKEN, "journey": "authorize"}
+    assert found[GOOD]["standing"] == "good"
+    assert run.metrics.total(ERRORS, part=Part.PAGE) == 1.0
     assert [(line["part"], line["target"]) for line in run.bugs] == [("page", BROKEN)]
 
 

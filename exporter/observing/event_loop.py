@@ -52,10 +52,9 @@ class LoopWatch:
             if lag > MIN_STALL:
                 self._stalls.append((self._sampled_at, now))
             self._sampled_at = now
-            try:
+            # Without samples, each timeout would pass for our stall.
+            with self._errors.catching(Part.OBSERVER, "loop watch failed"):
                 self._report(max(0.0, lag))
-            except Exception as error:  # noqa: BLE001  without samples, each timeout would pass for our stall
-                self._errors.report(Part.OBSERVER, "loop watch failed", error)
 
     def stalls(self, since: float) -> list[tuple[float, float]]:
         """Return start and end of each stall of more than 50 ms after `since`."""

@@ -113,14 +113,10 @@ class Exposition:
         return float("-inf") if text is None else text.rendered_at
 
     def _update(self, target: TargetMetrics) -> None:
-        exemplars = self._openmetrics
-        try:
+        exemplars, name = self._openmetrics, target.target.name
+        with self._errors.catching(Part.METRICS, "cannot render the metrics of a target", target=name):
             families = tuple([sample_lines(series, exemplars=exemplars) for series in target.collect()])
-        except Exception as error:  # noqa: BLE001  a bug that one target shows must not cost the others theirs
-            message = "cannot render the metrics of a target"
-            self._errors.report(Part.METRICS, message, error, target=target.target.name)
-            return
-        self._texts[target] = _Text(target.version, self._clock(), families)
+            self._texts[target] = _Text(target.version, self._clock(), families)
 
     def _header(self, family: Family) -> bytes:
         name = family.name.removesuffix("_total") if self._openmetrics else family.name

@@ -91,13 +91,11 @@ class Metrics:
         """Return all metrics in OpenMetrics 1.0.0 or in text 0.0.4."""
         targets, now = tuple(self._targets.values()), self._wall()
         for metrics in targets:
-            try:
+            name = metrics.target.name
+            with self.errors.catching(Part.METRICS, "cannot read the state of a target", target=name):
                 metrics.expire_backoff(now)
                 if metrics.target.user is not None:
                     metrics.sign_on_suspended(self._suspended(metrics.target) is not None)
-            except Exception as error:  # noqa: BLE001  its bug must not cost the other targets their metrics
-                message = "cannot read the state of a target"
-                self.errors.report(Part.METRICS, message, error, target=metrics.target.name)
         known, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
         # A format that is never asked for is never rendered.
         exposition = known.get(openmetrics) or Exposition(
@@ -117,10 +115,8 @@ class Metrics:
             *(partial(exposition.render_collector, collector) for collector in self._others),
         )
         for part in parts:
-            try:
+            with self.errors.catching(Part.METRICS, "cannot collect metrics of the exporter"):
                 yield part()
-            except Exception as error:  # noqa: BLE001  a bug of ours must not cost the targets their metrics
-                self.errors.report(Part.METRICS, "cannot collect metrics of the exporter", error)
         counts: Values = {(part.value,): count for part, count in self.errors.counts.items()}
         yield exposition.render_families(OF_EXPORTER, {"internal_errors_total": counts})
 

@@ -21,15 +21,6 @@ _WARNING_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class FirstProbe:
-    """The first probe of a target and journey; `delay` is in seconds after the start."""
-
-    target: Target
-    journey: Journey
-    delay: float
-
-
-@dataclass(frozen=True, slots=True)
 class Load:
     """The load on one auth host or environment."""
 
@@ -49,11 +40,11 @@ class Load:
         return self.requests >= _WARNING_SHARE * ONE_SOURCE * ENVIRONMENT_RATE
 
 
-def first_probes(targets: Iterable[Target]) -> list[FirstProbe]:
-    """Return the first probes after a start, in the order of the targets."""
+def first_probes(targets: Iterable[Target]) -> list[tuple[Target, Journey, float]]:
+    """Return the first probes in the order of the targets, with the seconds from the start to each."""
     planned = [(target, journey) for target in targets for journey in target.journeys]
     delays = first_delays(target.first_host(journey) for target, journey in planned)
-    return [FirstProbe(*probe, delay) for probe, delay in zip(planned, delays, strict=True)]
+    return [(*probe, delay) for probe, delay in zip(planned, delays, strict=True)]
 
 
 def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]) -> list[Load]:

@@ -391,9 +391,8 @@ class Schedule:
         self._call(job, self._listener.probe_started, max(0.0, self._clock() - run))
         began = self._clock()
         try:
-            return await self._probe(job.target, job.journey)
-        except Exception as error:  # noqa: BLE001  a bug of ours must not end the schedule
-            self._errors.report(Part.PROBE, "probe run failed", error, target=job.target.name)
+            with self._errors.catching(Part.PROBE, "probe run failed", target=job.target.name):
+                return await self._probe(job.target, job.journey)
             ended_at, duration = self._clock() + self._clock.step(), self._clock() - began
             return internal_outcome(job.target.name, job.journey, ended_at=ended_at, duration=duration)
         finally:
@@ -409,10 +408,8 @@ class Schedule:
 
     def _call(self, job: ProbeJob, notify: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
         """Notify one of those who observe; its bug must cost neither the others nor the probe anything."""
-        try:
+        with self._errors.catching(Part.OBSERVER, "observer failed", target=job.target.name):
             notify(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  likewise
-            self._errors.report(Part.OBSERVER, "observer failed", error, target=job.target.name)
 
     def backs_off(self, target: Target, journey: Journey) -> bool:
         """Return whether no requests of a journey are due, since the provider limits their rate."""
@@ -450,11 +447,10 @@ class Schedule:
         task = asyncio.current_task()
         self._periodic_tasks.add(task)
         try:
-            await job.run()
+            with self._errors.catching(Part.JOB, "periodic job failed", job=job.name):
+                await job.run()
         except asyncio.CancelledError:  # by `stop`; APScheduler would log it as an error
             return
-        except Exception as error:  # noqa: BLE001  a bug of ours must not end the daemon
-            self._errors.report(Part.JOB, "periodic job failed", error, job=job.name)
         finally:
             self._periodic_tasks.discard(task)
 

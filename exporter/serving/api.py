@@ -7,13 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from exporter.internal_errors import InternalErrors
+from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import as_json, rfc3339
-from exporter.serving.expiry import expiries
+from exporter.serving.expiry import soonest_first
 from exporter.serving.headline import headline
-from exporter.serving.health import Health, health
+from exporter.serving.health import Health, Row, health
 from exporter.serving.html import YieldIfDue, paced
-from exporter.serving.overview import MAX_EXPIRIES, StatusSource, by_target, matching, pop_all, worst_first
+from exporter.serving.overview import (
+    CANNOT_RENDER,
+    MAX_EXPIRIES,
+    StatusSource,
+    by_target,
+    matching,
+    pop_all,
+    worst_first,
+)
 from exporter.serving.texts import describe_outcome
 from exporter.status import TargetHistory, TargetStatus
 from exporter.target import Journey
@@ -29,7 +37,7 @@ async def targets_as_json(source: StatusSource, errors: InternalErrors, query: s
     now, yield_if_due = source.now(), source.start_work()
     rows, egress = await worst_first(source, now, yield_if_due, errors), source.egress()
     targets = await by_target(rows, yield_if_due)
-    soonest = expiries(row.status for row in rows)[:MAX_EXPIRIES]
+    soonest = soonest_first(expiry for row in rows for expiry in row.expiries)[:MAX_EXPIRIES]
     await yield_if_due()
     head = {
         "generated_at": rfc3339(now),
@@ -44,7 +52,7 @@ async def targets_as_json(source: StatusSource, errors: InternalErrors, query: s
         names = {row.status.target.name for row in await matching(targets, query, yield_if_due)}
         rows = [row for row in rows if row.status.target.name in names]
     del targets
-    elements = (_status(row.status, row.health, source) for row in pop_all(rows))
+    elements = (_guarded(row, source, errors) for row in pop_all(rows))
     return _open(head, "targets") + await _array(elements, yield_if_due) + b"}\n"
 
 
@@ -83,6 +91,14 @@ def _json(value: object) -> Any:  # noqa: ANN401  any JSON
         case Mapping():
             return dict(value)
     return value
+
+
+def _guarded(row: Row, source: StatusSource, errors: InternalErrors) -> dict[str, Any]:
+    """Return the status of a target; a bug that shows there costs no other target its own."""
+    name = row.status.target.name
+    with errors.catching(Part.PAGE, CANNOT_RENDER, target=name):
+        return _status(row.status, row.health, source)
+    return {"target": name, "journey": row.status.journey.value}
 
 
 def _status(status: TargetStatus, standing: Health, source: StatusSource) -> dict[str, Any]:

@@ -44,12 +44,11 @@ class Expiry:
     others: int = 0
 
 
-def expiries(statuses: Iterable[TargetStatus]) -> tuple[Expiry, ...]:
+def soonest_first(expiries: Iterable[Expiry]) -> tuple[Expiry, ...]:
     """Return everything that expires, soonest first; what targets of one host share is there once."""
     found: dict[tuple[object, ...], list[Expiry]] = {}
-    for status in statuses:
-        for expiry in _expiries_of(status):
-            found.setdefault((expiry.what, expiry.at, expiry.host or expiry.target), []).append(expiry)
+    for expiry in expiries:
+        found.setdefault((expiry.what, expiry.at, expiry.host or expiry.target), []).append(expiry)
     shared = [
         replace(min(same, key=lambda one: one.target), others=len({one.target for one in same}) - 1)
         for same in found.values()
@@ -57,7 +56,8 @@ def expiries(statuses: Iterable[TargetStatus]) -> tuple[Expiry, ...]:
     return tuple(sorted(shared, key=lambda expiry: (expiry.at, expiry.target, expiry.what)))
 
 
-def _expiries_of(status: TargetStatus) -> Iterator[Expiry]:
+def expiries_of(status: TargetStatus) -> Iterator[Expiry]:
+    """Yield what expires of a target and journey."""
     target, leaves = status.target, dict(status.leaf_expiries)
     if target.secret_expires is not None:
         yield Expiry(target=target.name, what=Expiring.CLIENT_SECRET, step=None, at=target.secret_expires)

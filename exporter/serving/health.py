@@ -55,6 +55,7 @@ class Row(NamedTuple):
     health: Health
     fault: Fault | None = None
     why: str = ""
+    expiries: tuple[Expiry, ...] = ()  # of the worst journey
     others: tuple[TargetStatus, ...] = ()
 
     @property

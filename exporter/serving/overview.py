@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
-from exporter.serving.expiry import expiries
+from exporter.serving.expiry import expiries_of, soonest_first
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
 from exporter.serving.html import TITLE, YieldIfDue, paced, render, sparkline
@@ -41,6 +41,7 @@ MIN_LINES_OF_GROUP = 2
 MIN_TARGETS_OF_HOST = 5
 """So many targets that fail alike on one host are one line."""
 MAX_EXPIRIES = 5
+CANNOT_RENDER = "cannot render a target"
 
 _TROUBLE = frozenset({Health.FAILING, Health.UNSTABLE})
 _ORDINARY = frozenset({Health.NEW, Health.HEALTHY})
@@ -127,7 +128,9 @@ class Overview:
 
     async def _render(self, query: str = "") -> bytes:
         source, now, yield_if_due = self._source, self._source.now(), self._source.start_work()
-        rows = await by_target(await worst_first(source, now, yield_if_due, self._errors), yield_if_due)
+        rows = await worst_first(source, now, yield_if_due, self._errors)
+        soonest = soonest_first(expiry for row in rows for expiry in row.expiries)
+        rows = await by_target(rows, yield_if_due)
         counts = Counter(row.health for row in rows)
         failing = counts[Health.FAILING]
         values = {
@@ -136,7 +139,7 @@ class Overview:
             "badge": (rows[0].health if rows else Health.NEW).badge,
             "counts": counts,
             "total": len(rows),
-            "expiries": expiries(status for row in rows for status in row.statuses),
+            "expiries": soonest,
         }
         await yield_if_due()
         known = {(row.status.target.name, row.status.journey) for row in rows}
@@ -174,11 +177,9 @@ class Overview:
 
     def _guarded(self, line: Callable[[Row], str], name_alone: Callable[[Row], str], row: Row) -> str:
         """Render the line of a target; a bug that shows there costs no other target its line."""
-        try:
+        with self._errors.catching(Part.PAGE, CANNOT_RENDER, target=row.status.target.name):
             return line(row)
-        except Exception as error:  # noqa: BLE001  whatever it is
-            self._errors.report(Part.PAGE, "cannot render a target", error, target=row.status.target.name)
-            return name_alone(row)
+        return name_alone(row)
 
     def _sparkline(self, status: TargetStatus) -> Markup:
         key = status.target.name, status.journey
@@ -210,13 +211,11 @@ async def worst_first(
 
 
 def _rated(status: TargetStatus, now: float, errors: InternalErrors) -> Row:
-    try:
+    with errors.catching(Part.PAGE, CANNOT_RENDER, target=status.target.name):
         kind = health(status, now)
-        trouble = (likely_fault(status), describe_status(status)) if kind in _TROUBLE else ()
-        return Row(status, kind, *trouble)
-    except Exception as error:  # noqa: BLE001  a bug that shows with one target costs no other its row
-        errors.report(Part.PAGE, "cannot render a target", error, target=status.target.name)
-        return Row(status, Health.INCONCLUSIVE)
+        fault, why = (likely_fault(status), describe_status(status)) if kind in _TROUBLE else (None, "")
+        return Row(status, kind, fault, why, tuple(expiries_of(status)))
+    return Row(status, Health.INCONCLUSIVE)  # a bug that shows with one target costs no other its row
 
 
 async def by_target(rows: Iterable[Row], yield_if_due: YieldIfDue) -> list[Row]:

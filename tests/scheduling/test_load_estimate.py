@@ -28,7 +28,7 @@ def a_target(name: str, **fields: Any) -> Target:  # noqa: ANN401  any field of 
 
 def test_first_probes_of_one_host_are_spread_and_those_of_another_begin_with_them() -> None:
     found = first_probes([a_target("a"), a_target("b", source_url=US), a_target("c"), a_target("d")])
-    assert [(start.target.name, start.delay) for start in found] == [
+    assert [(target.name, delay) for target, _, delay in found] == [
         ("a", 0.0),
         ("b", 0.0),
         ("c", 0.05),
@@ -121,7 +121,7 @@ def test_first_probes_of_a_federation_are_spread_over_its_destinations_host() ->
         a_target("b", source_url=US),
     ]
     found = first_probes(targets)
-    assert [(start.target.name, start.journey.value, start.delay) for start in found] == [
+    assert [(target.name, journey.value, delay) for target, journey, delay in found] == [
         ("a", "authorize", 0.0),
         ("a", "federation", 0.0),
         ("b", "authorize", 0.05),

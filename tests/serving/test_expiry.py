@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from observing.discovery import FACTS, a_discovery
@@ -11,7 +12,7 @@ from observing.federation import a_federation, a_federation_step, a_sign_on
 from exporter.observing import History
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason
-from exporter.serving.expiry import Expiring, Expiry, expiries
+from exporter.serving.expiry import Expiring, Expiry, expiries_of, soonest_first
 from exporter.status import TargetStatus
 from exporter.target import Journey, Side, Target, side_of
 
@@ -24,6 +25,10 @@ def status_after(*outcomes: Outcome, target: Target | None = None) -> TargetStat
     for outcome in outcomes:
         history.observe(outcome)
     return history.status(target or a_target(), outcomes[-1].journey)
+
+
+def expiries(statuses: Iterable[TargetStatus]) -> tuple[Expiry, ...]:
+    return soonest_first(expiry for status in statuses for expiry in expiries_of(status))
 
 
 def certificate(target: str, step: str, days: float, host: str = HOST, **more: int) -> Expiry:
