@@ -148,8 +148,8 @@ def _read(
     link = parse_link(answer.headers.get("location"), url) if redirects else None
     page = read_page(b"" if redirects else answer.body)
     posted = [(parse_link(form.action), form.fields) for form in page.forms]
-    ways = posted if link is None else [(link, link.parameters())]
-    pairs = next((pairs for way, pairs in ways if _leads_back(way, request)), None)
+    requests = posted if link is None else [(link, link.parameters())]  # that a browser would send next
+    pairs = next((pairs for to, pairs in requests if _leads_back(to, request)), None)
     if pairs is None:
         return judge_json(answer), link, page, None
     found = {name: value for name, value in reversed(pairs) if value}  # the first of a name counts

@@ -175,8 +175,8 @@ class Prober:
         if transport is None:
             # The client certificate says who we are: it is for the operator's own environments.
             shown = target if is_own else replace(target, client_certificate_file=None, client_key_file=None)
-            way, hosts = (self._tls(shown), target.ip_family, target.proxy_url), target.absolute_hosts
-            transport = ProbeTransport(self._network, run.deadline, *way, absolute_hosts=hosts)
+            route, hosts = (self._tls(shown), target.ip_family, target.proxy_url), target.absolute_hosts
+            transport = ProbeTransport(self._network, run.deadline, *route, absolute_hosts=hosts)
             run.transports[is_own] = transport
         return transport
 

@@ -58,9 +58,9 @@ def soonest_first(expiries: Iterable[Expiry]) -> tuple[Expiry, ...]:
 
 def expiries_of(status: TargetStatus) -> Iterator[Expiry]:
     """Yield what expires of a target and journey."""
-    target, leaves = status.target, dict(status.leaf_expiries)
-    if target.secret_expires is not None:
-        yield Expiry(target=target.name, what=Expiring.CLIENT_SECRET, step=None, at=target.secret_expires)
+    name, leaves = status.target.name, dict(status.leaf_expiries)
+    if (at := status.target.secret_expires) is not None:
+        yield Expiry(target=name, what=Expiring.CLIENT_SECRET, step=None, at=at)
     for step, at in leaves.items():
         yield _of_server(status, Expiring.CERTIFICATE, step, at)
     for step, at in status.chain_expiries:
@@ -71,9 +71,7 @@ def expiries_of(status: TargetStatus) -> Iterator[Expiry]:
 
 
 def _of_server(status: TargetStatus, what: Expiring, step: str, at: float) -> Expiry:
-    target = status.target
-    if status.journey is Journey.DISCOVERY:
-        host = target.first_host(status.journey)
-    else:
+    target, host = status.target, status.target.first_host(status.journey)
+    if status.journey is not Journey.DISCOVERY:
         host = target.auth_host if side_of(step) is Side.SOURCE else target.destination_auth_host
     return Expiry(target=target.name, what=what, step=step, at=at, host=host)

@@ -132,10 +132,9 @@ class Overview:
         soonest = soonest_first(expiry for row in rows for expiry in row.expiries)
         rows = await by_target(rows, yield_if_due)
         counts = Counter(row.health for row in rows)
-        failing = counts[Health.FAILING]
         values = {
             "headline": headline(rows, now, source.egress()),
-            "title": f"{failing} failing · {TITLE}" if failing else TITLE,
+            "title": f"{failing} failing · {TITLE}" if (failing := counts[Health.FAILING]) else TITLE,
             "badge": (rows[0].health if rows else Health.NEW).badge,
             "counts": counts,
             "total": len(rows),
