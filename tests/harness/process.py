@@ -16,12 +16,8 @@ TAIL_LINES = 40
 
 
 def clean_environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """Return PATH, HOME and `extra`, so that the shell of the user who runs the tests does not affect them.
-
-    `COVERAGE_…` variables stay: with them the child's lines are counted too.
-    """
-    kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-    return {**kept, "PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), **extra}
+    """Return PATH, HOME and `extra`, so that the shell of the user who runs the tests does not affect them."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), **extra}
 
 
 class Process:
