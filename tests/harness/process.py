@@ -16,7 +16,7 @@ TAIL_LINES = 40
 
 
 def clean_environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """Return PATH, HOME and `extra`, so that the shell of the user who runs the tests does not affect them."""
+    """Return PATH, HOME and `extra`: the shell of the user who runs the tests does not affect them."""
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), **extra}
 
 
