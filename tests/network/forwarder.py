@@ -13,6 +13,9 @@ from itertools import count
 from typing import NamedTuple, Self, TypeAlias
 
 READ_BYTES = 65536
+LOOK_SECONDS = 0.05
+MIN_PAUSE_SECONDS = 0.2
+"""Shorter ones make no probe fail."""
 
 
 class Hop(NamedTuple):
@@ -37,10 +40,15 @@ class Forwarder:
 
     Args:
         routes: what becomes of the packets that are read from a device; None drops one.
+
+    Attributes:
+        pauses: start and end of each time in which it got no CPU and all packets stood still, in seconds
+            since the epoch.
     """
 
     def __init__(self, routes: Mapping[int, Route]) -> None:
         self._routes = routes
+        self.pauses: list[tuple[float, float]] = []
         self._waiting: list[tuple[float, int, Hop]] = []
         self._numbers = count()
         self._thread = threading.Thread(target=self._run, name="forwarder")
@@ -61,12 +69,17 @@ class Forwarder:
             os.close(end)
 
     def _run(self) -> None:
+        last = time.monotonic()
         while True:
             now = time.monotonic()
+            if now - last > MIN_PAUSE_SECONDS:
+                ended = time.time()
+                self.pauses.append((ended - (now - last), ended))
+            last = now
             while self._waiting and self._waiting[0][0] <= now:
                 self._write(heapq.heappop(self._waiting)[2])
-            left = self._waiting[0][0] - now if self._waiting else None
-            ready, _, _ = select.select([self._stopped, *self._routes], [], [], left)
+            left = self._waiting[0][0] - now if self._waiting else LOOK_SECONDS
+            ready, _, _ = select.select([self._stopped, *self._routes], [], [], min(left, LOOK_SECONDS))
             if self._stopped in ready:
                 return
             for device in ready:

@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -184,6 +184,7 @@ class Network:
         router: and
         provider: what they are connected to.
         link: sets what happens on the way to an address.
+        pauses: see `Forwarder`.
     """
 
     exporter: str
@@ -191,6 +192,7 @@ class Network:
     router: str
     provider: str
     link: Link
+    pauses: Sequence[tuple[float, float]]
 
 
 @contextmanager
@@ -230,8 +232,8 @@ def network(
             translated = translation.translate(packet)
             return None if translated is None else Hop(nat64, translated)
 
-        stack.enter_context(Forwarder({**routes, nat64: translate}))
-        yield Network(link=link, **namespaces)
+        forwarder = stack.enter_context(Forwarder({**routes, nat64: translate}))
+        yield Network(link=link, pauses=forwarder.pauses, **namespaces)
 
 
 def _setup(addresses: tuple[str, ...]) -> Mapping[str, list[str]]:

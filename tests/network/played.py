@@ -117,10 +117,19 @@ class Played:
         return self.at_home(self.daemon.metrics)
 
     def outcomes(self, name: str) -> list[dict[str, Any]]:
-        """Return the last outcomes of a target in the order of time, but for stalls of our own."""
+        """Return the last outcomes of a target in the order of time, but for stalls of our own.
+
+        Those are the exporter's, and timeouts while the program that forwards stood still.
+        """
         page = json.loads(self.at_home(lambda: self.daemon.get(f"/api/v1/targets/{name}")).text)
         recent = sorted(page["journeys"][0]["recent"], key=lambda outcome: str(outcome["started_at"]))
-        return [outcome for outcome in recent if outcome["reason"] != "internal"]
+        return [each for each in recent if each["reason"] != "internal" and not self._stood_still(each)]
+
+    def _stood_still(self, outcome: dict[str, Any]) -> bool:
+        began = started(outcome)
+        ended = began + outcome["duration_seconds"]
+        pauses = self.network.pauses
+        return outcome["reason"] == "timeout" and any(one < ended and began < other for one, other in pauses)
 
     def connections(self, name: str) -> list[Connection]:
         """Return the connections of a target in the order of time."""
