@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +27,13 @@ RELEASES = {path: render(values_of(path)) for path in CI}
 
 
 def errors(manifest: Manifest, version: str) -> str:
+    return errors_of(json.dumps(manifest, sort_keys=True), version)
+
+
+@cache  # many objects are the same in several shapes, and each time the library reads its schemas again
+def errors_of(manifest: str, version: str) -> str:
     try:
-        kubernetes_validate.validate(manifest, version, strict=True)
+        kubernetes_validate.validate(json.loads(manifest), version, strict=True)
     except kubernetes_validate.ValidationError as error:
         return str(error.message)
     return ""
