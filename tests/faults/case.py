@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from faults.stage import Scene
 
 STATUS = "USERNAME_PASSWORD_REQUIRED"
-SHORT: Mapping[str, str] = {"timeout": "500ms"}
+SHORT: Mapping[str, str] = {"timeout": "5s"}
 """For what only a deadline ends. All else has longer than any machine needs."""
 
 
