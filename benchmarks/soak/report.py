@@ -194,7 +194,7 @@ def _rows_of_process(soaked: Soaked) -> Iterator[Row]:
     before, after = soaked.before, soaked.after
     between = after[0].at - before[0].at
     is_judged = soaked.is_full and between >= MIN_MEASURED_SECONDS
-    was, now = (min(each.live_megabytes for each in stage) for stage in (before, after))
+    was, now = (median(each.live_megabytes for each in stage) for stage in (before, after))
     grown = growth([(before[0].at, was), (after[0].at, now)])
     yield Row(
         "memory in use, compared",

@@ -45,6 +45,7 @@ RELOAD_SECONDS = 5.0
 KEPT_OUTCOMES, KEPT_FAILURES = 60, 50
 """What the exporter keeps of each target: its memory is level only when it has all of that."""
 MAX_FILLING_SECONDS = 600.0
+SETTLING_SECONDS = 120.0
 COMPARED_SECONDS = 30.0
 MAX_FIRST_LAG_SECONDS = 0.25
 """The most punctual of all first probes was not later than this."""
@@ -63,6 +64,8 @@ class Stage(Enum):
 
     WARM_UP = auto()
     """Everything there is, in turn, until each target has as many probes and failures as are kept."""
+    SETTLING = auto()
+    """As in the soak, whose combinations of failures fill further caches."""
     BEFORE = auto()
     """The same everywhere."""
     SOAK = auto()
@@ -222,7 +225,7 @@ async def _change_weather(found: Soaked, answers: Provider, clock: Clock, seed: 
             match found.stage:
                 case Stage.WARM_UP:
                     weather = next(in_turn)
-                case Stage.SOAK:
+                case Stage.SETTLING | Stage.SOAK:
                     weather = weather_of(environment, chance)
                 case _:
                     weather = FAILING
@@ -290,6 +293,8 @@ async def _watch(found: Soaked, exporter: Exporter, seconds: float) -> None:
 
     compared = min(COMPARED_SECONDS, seconds / 6)
     await fill(Stage.WARM_UP)
+    found.stage = Stage.SETTLING
+    await read_until(_never, min(SETTLING_SECONDS, seconds / 6))
     await fill(Stage.BEFORE)
     found.before = await read_until(_never, compared)
     found.stage = Stage.SOAK
