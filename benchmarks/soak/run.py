@@ -65,7 +65,7 @@ class Stage(Enum):
     WARM_UP = auto()
     """Everything there is, in turn, until each target has as many probes and failures as are kept."""
     SETTLING = auto()
-    """As in the soak, whose combinations of failures fill further caches."""
+    """As in the soak: its combinations of failures fill further caches."""
     BEFORE = auto()
     """The same everywhere."""
     SOAK = auto()
