@@ -95,9 +95,11 @@ def test_many_reloads_under_load_neither_lose_nor_double_a_probe(
     reloads: int,
 ) -> None:
     server = http_server()
+    cut = tuple(f"/{source(f'changing_{number}')}/" for number in range(5))
 
     async def slowly(request: Request, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.1)  # longer than a reload takes: there is always one under way
+        # Of those that a reload cancels, longer than until the next reload.
+        await asyncio.sleep(0.8 if request.path.startswith(cut) else 0.1)
         await server.answer_flow(request, writer)
 
     server.always(slowly)
