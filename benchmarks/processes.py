@@ -28,6 +28,7 @@ _PAGE_HEADERS = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.5,tex
 SCRAPE_HEADERS = {**_PAGE_HEADERS, "Accept-Encoding": "gzip"}
 """What Prometheus sends."""
 
+_TARGETS = "FLOW_EXPORTER_TARGETS"
 _START_SECONDS = 60.0
 _FETCH_SECONDS = 60.0
 _LISTENING = re.compile(rb'^(?=.*listening).*\baddress"?\s*[=:]\s*"?([^\s",}]+)', re.MULTILINE)
@@ -152,7 +153,7 @@ def settings(probed: Provider, urls: Sequence[str], **defaults: str) -> dict[str
     }
     targets = {f"target_{number:04}": {"auth_url": url} for number, url in enumerate(urls)}
     return {
-        "FLOW_EXPORTER_TARGETS": json.dumps(targets),
+        _TARGETS: json.dumps(targets),
         "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": "127.0.0.1:0",
         **{f"FLOW_EXPORTER_DEFAULTS__{name.upper()}": value for name, value in common.items()},
     }
@@ -162,10 +163,11 @@ def settings(probed: Provider, urls: Sequence[str], **defaults: str) -> dict[str
 async def exporter(environ: Mapping[str, str]) -> AsyncIterator[WebProgram]:
     """Run the installed command with these variables and no others."""
     with tempfile.TemporaryDirectory() as directory:
-        log = Path(directory) / "log"
+        log, environment = Path(directory) / "log", {"PATH": os.environ["PATH"], **environ}
+        # Linux takes no variable of more than 128 KiB: those of 5,000 targets are in a file.
+        (Path(directory) / ".env").write_text(f"{_TARGETS}='{environment.pop(_TARGETS)}'\n")
         started = time.monotonic()
         with log.open("wb") as stderr:
-            environment = {"PATH": os.environ["PATH"], **environ}
             process = subprocess.Popen([COMMAND], env=environment, cwd=directory, stderr=stderr)  # noqa: ASYNC220
         with ended(process):
             while (found := _LISTENING.search(log.read_bytes())) is None:
