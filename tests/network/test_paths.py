@@ -243,7 +243,8 @@ def test_a_partition_from_prometheus_loses_no_probe(playing: Played) -> None:
     after = scrape(playing, EXPORTER, SCRAPER)
     counted = after.total("pingone_flow_probes_total", target="clear")
     assert before.total("pingone_flow_probes_total", target="clear") + MORE <= counted
-    assert answered_before - 1 <= counted
-    assert after.total("pingone_flow_probes_total", target="clear", reason="ok") <= answered(playing, "clear")
+    # A timeout, of a pause of the program that forwards, has no answer.
+    unanswered = after.total("pingone_flow_probes_total", target="clear", reason="timeout")
+    assert answered_before - 1 <= counted <= answered(playing, "clear") + unanswered
     skipped = after.series("pingone_flow_exporter_probes_skipped_total", target="clear")
     assert sum(value for _, value in skipped) == 0

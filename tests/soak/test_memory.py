@@ -16,6 +16,8 @@ from benchmarks.soak.run import Soaked
 BEFORE, AFTER = range(30), range(730, 760)
 SOAK = range(40, 641)
 IN_USE = 64.0
+SHOWN = ("memory (PSS)", "without files", "in use")
+"""Rows without a bound: they follow the load, and the allocator's steps."""
 
 
 def load(second: int) -> float:
@@ -67,12 +69,16 @@ def soaked(
 
 def verdicts(of: Soaked) -> dict[str, bool | None]:
     """Return whether each bound of memory is kept, by the name of its row."""
-    rows = {row.what: row.kept for row in judge(of, {}, Matched())}
-    return {name: rows[name] for name in ("memory in use, compared", "memory not in use")}
+    rows = {row.what.strip(): row.kept for row in judge(of, {}, Matched())}
+    return {name: rows[name] for name in (*SHOWN, "memory in use, compared", "memory not in use")}
 
 
 def test_memory_that_comes_and_goes_is_no_leak() -> None:
-    assert verdicts(soaked(leak(0.0))) == {"memory in use, compared": True, "memory not in use": True}
+    assert verdicts(soaked(leak(0.0))) == {
+        **dict.fromkeys(SHOWN),
+        "memory in use, compared": True,
+        "memory not in use": True,
+    }
 
 
 @pytest.mark.parametrize("per_ten_minutes", [1.1 * MAX_MEMORY_GROWTH_MB, 2.0, 10.0])
@@ -86,7 +92,7 @@ def test_a_leak_below_the_bound_keeps_it() -> None:
 
 def test_free_memory_that_is_not_returned_is_bounded() -> None:
     found = verdicts(soaked(leak(0.0), lambda second: IN_USE + load(second) + MAX_FREE_MB + 2.1))
-    assert found == {"memory in use, compared": True, "memory not in use": False}
+    assert (found["memory in use, compared"], found["memory not in use"]) == (True, False)
 
 
 def test_a_short_run_and_one_whose_histories_are_not_full_are_not_judged() -> None:
