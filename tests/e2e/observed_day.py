@@ -117,7 +117,7 @@ class Moment:
 
     Args:
         at: seconds since the epoch.
-        since: when its weather began, where the time range of the dashboard does.
+        since: just before its weather began, where the time range of the dashboard does.
     """
 
     at: float
@@ -191,14 +191,15 @@ def lived(directory: Path) -> Iterator[Day]:
         prometheus = stack.enter_context(
             Prometheus(directory=directory / "prometheus", configuration=configuration(directory, *pods))
         )
-        fair = _moment(prometheus, FAIR_SIGNS)
+        fair = _moment(prometheus, FAIR_SIGNS, since=time.time())
+        foul_since = time.time()  # probes may fail before the last fault is in place
         for name, weather in FOUL.items():
             simulated.put(name, weather)
         simulated.put(CANARY, {"weather": "refused"})
-        foul = _moment(prometheus, FOUL_SIGNS)
+        foul = _moment(prometheus, FOUL_SIGNS, since=foul_since)
         for pod in pods:
             pod.stop()
-        night = _moment(prometheus, NIGHT_SIGNS)
+        night = _moment(prometheus, NIGHT_SIGNS, since=time.time())
         yield Day(prometheus, {FAIR_DAY: fair, FOUL_DAY: foul, NIGHT: night})
 
 
@@ -221,9 +222,8 @@ def _pods(simulated: Simulated, directory: Path) -> list[Daemon]:
     ]
 
 
-def _moment(prometheus: Prometheus, signs: Mapping[str, float]) -> Moment:
+def _moment(prometheus: Prometheus, signs: Mapping[str, float], *, since: float) -> Moment:
     """Wait for a moment at which every expression has its value, and which nothing will change any more."""
-    since = time.time()
 
     def look() -> tuple[float, dict[str, list[float]]]:
         at = time.time() - SETTLED
