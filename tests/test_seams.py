@@ -27,6 +27,7 @@ import exporter.probing.probe
 import exporter.probing.transport
 import exporter.serving.api
 import exporter.serving.overview
+import exporter.serving.target_filter
 from exporter.daemon import Daemon
 from exporter.internal_errors import Part
 from exporter.observing import History, Metrics
@@ -307,6 +308,20 @@ def test_a_target_that_fails_in_the_api_is_its_name_and_journey_alone(
     assert found[BROKEN] == {"target": BROKEN, "journey": "authorize"}
     assert found[GOOD]["standing"] == "good"
     assert run.metrics.total(ERRORS, part=Part.PAGE) == 1.0
+    assert [(line["part"], line["target"]) for line in run.bugs] == [("page", BROKEN)]
+
+
+def test_a_target_that_the_filter_fails_on_is_found_by_every_filter(
+    settings: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaking(monkeypatch, exporter.serving.target_filter, "_fields")
+    run = ran(settings, "/?q=no-such-target", "/api/v1/targets?q=no-such-target")
+    assert list(run.statuses.values()) == [200, 200]
+    page, document = run.texts.values()
+    assert f'<a href="targets/{BROKEN}">' in page
+    assert f'<a href="targets/{GOOD}">' not in page
+    assert [one["target"] for one in json.loads(document)["targets"]] == [BROKEN]
+    assert run.metrics.total(ERRORS, part=Part.PAGE) == 2.0
     assert [(line["part"], line["target"]) for line in run.bugs] == [("page", BROKEN)]
 
 

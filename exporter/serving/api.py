@@ -49,7 +49,7 @@ async def targets_as_json(source: StatusSource, errors: InternalErrors, query: s
     }
     await yield_if_due()
     if query:
-        names = {row.status.target.name for row in await matching(targets, query, yield_if_due)}
+        names = {row.status.target.name for row in await matching(targets, query, yield_if_due, errors)}
         rows = [row for row in rows if row.status.target.name in names]
     del targets
     elements = (_guarded(row, source, errors) for row in pop_all(rows))

@@ -146,7 +146,7 @@ class Overview:
             del self._sparklines[key]
         hosts = Counter(host for row in rows for host in {row.status.host, row.status.relevant_host})
         if query:
-            rows = await matching(rows, query, yield_if_due)
+            rows = await matching(rows, query, yield_if_due, self._errors)
         await yield_if_due()
         sections = _sections(rows, hosts, fold=not query)
         found = len(rows)
@@ -228,10 +228,12 @@ async def by_target(rows: Iterable[Row], yield_if_due: YieldIfDue) -> list[Row]:
     ]
 
 
-async def matching(rows: Iterable[Row], query: str, yield_if_due: YieldIfDue) -> list[Row]:
+async def matching(
+    rows: Iterable[Row], query: str, yield_if_due: YieldIfDue, errors: InternalErrors
+) -> list[Row]:
     """Return the rows that match a filter."""
     terms = parse_filter(query)
-    return [row async for row in paced(rows, yield_if_due) if matches(row, terms)]
+    return [row async for row in paced(rows, yield_if_due) if matches(row, terms, errors)]
 
 
 def pop_all(values: list[T]) -> Iterator[T]:

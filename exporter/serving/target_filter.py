@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from exporter.internal_errors import InternalErrors, Part
 from exporter.serving.health import Row
 
 MAX_QUERY_LENGTH = 200
@@ -22,6 +23,8 @@ _TERM = re.compile(r'(?:(?P<field>[A-Za-z][A-Za-z0-9_]*):)?(?:"(?P<quoted>[^"]*)
 _STATE = "state"
 _PARTIAL = frozenset({"name", "host", "destination", "provider"})
 """Fields in which a part of a word is enough: `host:pingone`. In labels `tier:1` must not match 10."""
+_EXACT = frozenset({"journey", "reason", "fault"})
+"""Fields that a word alone does not match: nearly every target has the same."""
 
 
 class Term(NamedTuple):
@@ -40,18 +43,19 @@ def parse_filter(query: str) -> tuple[Term, ...]:
     )
 
 
-def matches(row: Row, terms: tuple[Term, ...]) -> bool:
-    """Return whether every term matches a target."""
-    fields = list(_fields(row))
-    return all(_term_matches(term, fields) for term in terms)
+def matches(row: Row, terms: tuple[Term, ...], errors: InternalErrors) -> bool:
+    """Return whether every term matches a target; after a bug True: a failing target must not be hidden."""
+    with errors.catching(Part.PAGE, "cannot filter a target", target=row.status.target.name):
+        fields = list(_fields(row))
+        return all(_term_matches(term, fields) for term in terms)
+    return True
 
 
 def _fields(row: Row) -> Iterator[tuple[str, str]]:
     """Yield the fields of a target with their values, in lower case."""
     target, status = row.status.target, row.status
     yield "name", target.name
-    for host in {target.auth_host, target.destination_auth_host} - {""}:
-        yield "host", host
+    yield from (("host", host) for host in {target.auth_host, target.destination_auth_host} - {""})
     for state in {row.health.badge, row.health.api, row.health.heading.lower()}:
         yield _STATE, state
     if target.listed is not None:
@@ -60,10 +64,8 @@ def _fields(row: Row) -> Iterator[tuple[str, str]]:
     if status.failing and status.decisive is not None:
         yield "reason", status.decisive.reason.value
         yield "fault", status.decisive.fault.value
-    for journey in target.journeys:
-        yield "journey", journey.value
-    for key, value in target.labels:
-        yield key, value.lower()
+    yield from (("journey", journey.value) for journey in target.journeys)
+    yield from ((key, value.lower()) for key, value in target.labels)
 
 
 def _term_matches(term: Term, fields: list[tuple[str, str]]) -> bool:
@@ -77,7 +79,3 @@ def _term_matches(term: Term, fields: list[tuple[str, str]]) -> bool:
         return any(value.startswith(term.value) for value in known)
     whole = re.compile(rf"(?<!\w){re.escape(term.value)}(?!\w)")
     return any(whole.search(value) for value in known)
-
-
-_EXACT = frozenset({"journey", "reason", "fault"})
-"""Fields that a word alone does not match: nearly every target has the same."""
