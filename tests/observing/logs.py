@@ -18,7 +18,7 @@ def logging_alone(
     level: str = "info",
     style: str = "logfmt",
     max_queued_lines: int = 10_000,
-    max_flush_seconds: float = 2.0,
+    max_flush_seconds: float = 60.0,
 ) -> Iterator[None]:
     """Log as the daemon does, without pytest's handlers: they change records, and reject some."""
     root = logging.getLogger()

@@ -128,7 +128,8 @@ def test_any_value_of_a_label_is_read_back_as_it_was_written(*, openmetrics: boo
     labels = [dict(first), dict(second), {}]
     targets = [a_target(name=f"t{n}", labels=tuple(own.items())) for n, own in enumerate(labels)]
     page = Samples(
-        text_of(Metrics(targets, buckets=BUCKETS), openmetrics=openmetrics), openmetrics=openmetrics
+        text_of(Metrics(targets, buckets=BUCKETS, clock=lambda: 0.0), openmetrics=openmetrics),
+        openmetrics=openmetrics,
     )
     shown = [labels for labels, _ in page.series("pingone_flow_target_info")]
     own_names = {"owner", "note", "place", "tier"}

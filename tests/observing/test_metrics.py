@@ -52,7 +52,8 @@ STATUS_PAGE = StatusPageReport(
 
 
 def some_metrics(*names: str, wall: Callable[[], float] = lambda: START) -> Metrics:
-    return Metrics([a_target(name=name) for name in names or ("emea",)], buckets=BUCKETS, wall=wall)
+    targets = [a_target(name=name) for name in names or ("emea",)]
+    return Metrics(targets, buckets=BUCKETS, wall=wall, clock=lambda: 0.0)
 
 
 def busy_metrics() -> Metrics:

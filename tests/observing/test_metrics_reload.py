@@ -22,7 +22,7 @@ EXPIRY = "pingone_flow_tls_certificate_expiry_timestamp_seconds"
 
 
 def some_metrics(*targets: Target) -> Metrics:
-    return Metrics(targets, buckets=BUCKETS, wall=lambda: START)
+    return Metrics(targets, buckets=BUCKETS, wall=lambda: START, clock=lambda: 0.0)
 
 
 def reload(metrics: Metrics, *targets: Target) -> None:

@@ -30,19 +30,23 @@ PATIENCE = 30.0
 class Loop(asyncio.SelectorEventLoop):
     """An event loop with a clock that can be put forward, and that can stall.
 
+    Args:
+        frozen: whether its clock moves only when it is put forward, so that no timer fires by itself.
+
     Attributes:
         stalls: begin and end of each time that it stood still.
     """
 
     _skipped = 0.0
 
-    def __init__(self) -> None:
+    def __init__(self, *, frozen: bool = False) -> None:
         super().__init__()
+        self._frozen_at = super().time() if frozen else None
         self.stalls: list[tuple[float, float]] = []
 
     def time(self) -> float:
         """Return the monotonic clock, put forward."""
-        return super().time() + self._skipped
+        return (super().time() if self._frozen_at is None else self._frozen_at) + self._skipped
 
     def skip(self, seconds: float = HOUR) -> None:
         """Put the clock forward; the wall clock stays, so that the kernel's timestamps no longer fit."""
@@ -68,12 +72,12 @@ def loop() -> Loop:
     return cast("Loop", asyncio.get_running_loop())
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` to its end; whatever it forgot to close is a ResourceWarning, and so an error."""
+def run(main: Coroutine[Any, Any, T], *, frozen: bool = False) -> T:
+    """Run `main` in a `Loop` to its end; what it forgot to close is a ResourceWarning, and so an error."""
     # What was made before is not looked through again: that took most of the time of most tests.
     gc.freeze()
     try:
-        with asyncio.Runner(loop_factory=Loop) as runner:
+        with asyncio.Runner(loop_factory=lambda: Loop(frozen=frozen)) as runner:
             result = runner.run(main)
         gc.collect()
         return result

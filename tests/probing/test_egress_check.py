@@ -39,6 +39,7 @@ def check(
     certificate: Certificate | None = None,
     url: str = "http://127.0.0.1:{port}/",
     times: int = 1,
+    frozen: bool = False,
     **options: Any,  # noqa: ANN401  those of the check
 ) -> tuple[list[bool | None], Peer]:
     """Check a peer that does `behave`; return what was found each time, and what it heard."""
@@ -50,7 +51,7 @@ def check(
             await peer.left_alone()
             return found, peer
 
-    return run(main())
+    return run(main(), frozen=frozen)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,8 @@ def test_an_answer_counts_within_5_seconds(seconds: float, *, up: bool) -> None:
 
     # A container that is throttled stalls in every check: that must not hide that its egress is down.
     short = [(0.1 + second, 0.17 + second) for second in range(4)]
-    found, _ = check(behave, stalls=lambda since: [(since + begun, since + ended) for begun, ended in short])
+    stalls = lambda since: [(since + begun, since + ended) for begun, ended in short]  # noqa: E731
+    found, _ = check(behave, frozen=True, stalls=stalls)
     assert found == [up]
 
 

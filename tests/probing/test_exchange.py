@@ -121,7 +121,7 @@ def test_an_address_that_does_not_answer_is_followed_by_the_next_after_250_ms(
             await peer.left_alone()
             return outcome
 
-    outcome = run(main())
+    outcome = run(main(), frozen=True)
     assert outcome.success
     assert outcome.steps[0].address == "127.0.0.2"
     assert outcome.steps[0].addresses_tried == ("127.0.0.1", "127.0.0.1", "127.0.0.2")

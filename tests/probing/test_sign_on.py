@@ -16,7 +16,7 @@ from probing.federation import (
     converse,
     resolves,
 )
-from probing.loopback import HOUR, listening, loop, run
+from probing.loopback import HOUR, listening, loop, run, turns
 
 from exporter.outcome import Outcome, Phase
 from exporter.probing.findings import MAX_OWN_DELAY_SECONDS
@@ -52,6 +52,22 @@ def play(main: Main, *, one_shot: bool = False) -> None:
             await main(federation, prober, clock, a_federation_target(federation.url))
 
     run(running())
+
+
+def patient(target: Target) -> Target:
+    """Return the target with a timeout that does not pass."""
+    return replace(target, federation=replace(target.timing(Journey.FEDERATION), timeout=100 * HOUR))
+
+
+async def in_vain(prober: Prober, federation: Federation, target: Target) -> Outcome:
+    """Probe another target of the same user, and let time pass from the step before its sign-on."""
+    second = asyncio.create_task(prober(replace(target, name="second"), Journey.FEDERATION))
+    authorized = federation.steps().count("source_authorize") + 1
+    while not second.done():
+        if federation.steps().count("source_authorize") == authorized:
+            loop().skip(1.0)
+        await turns()
+    return second.result()
 
 
 def finding(outcome: Outcome) -> tuple[str, str, str]:
@@ -102,10 +118,9 @@ def test_a_probe_that_waits_in_vain_for_the_sign_on_of_another_target_is_neither
             return Response(102)
 
         federation.answers["sign_on"] = silent
-        first = asyncio.create_task(prober(target, Journey.FEDERATION))
+        first = asyncio.create_task(prober(patient(target), Journey.FEDERATION))
         await attempted.wait()
-        timing = replace(target.federation, timeout=2.0)
-        second = await prober(replace(target, name="second", federation=timing), Journey.FEDERATION)
+        second = await in_vain(prober, federation, target)
         first.cancel()
         assert finding(second) == ("sign_on", "internal", "exporter")
         assert second.steps[-1].http_status_code is None
@@ -127,10 +142,9 @@ def test_a_probe_that_waits_in_vain_for_the_attempt_of_a_suspended_user_fails_as
             return Response(102)
 
         federation.answers["sign_on"] = silent
-        attempt = asyncio.create_task(prober(target, Journey.FEDERATION))
+        attempt = asyncio.create_task(prober(patient(target), Journey.FEDERATION))
         await attempted.wait()
-        timing = replace(target.timing(Journey.FEDERATION), timeout=0.5)
-        second = await prober(replace(target, name="second", federation=timing), Journey.FEDERATION)
+        second = await in_vain(prober, federation, target)
         attempt.cancel()
         assert finding(second) == ("sign_on", "credentials_rejected", "account")
 

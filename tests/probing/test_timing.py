@@ -221,7 +221,7 @@ def test_a_wait_that_begins_later_by_a_delay_of_our_own_ends_later() -> None:
         await turns()
         assert isinstance(waiting.exception(), DeadlineError)
 
-    run(main())
+    run(main(), frozen=True)
 
 
 def test_nothing_ends_a_wait_once_the_deadline_is_closed() -> None:

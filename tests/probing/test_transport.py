@@ -122,7 +122,7 @@ def test_a_connection_that_the_server_closes_while_a_request_is_on_its_way_is_re
                 assert again.error is None
                 assert Phase.CONNECT in again.phases
 
-    run(main())
+    run(main(), frozen=True)
 
 
 def test_a_request_that_spends_a_code_is_never_sent_twice() -> None:

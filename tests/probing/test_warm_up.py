@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from probing.examples import a_target
@@ -70,7 +71,7 @@ def test_it_covers_a_plain_exchange_and_a_handshake_without_logging(
         prober = Prober(SSLContexts([a_target(ca_file=authority.ca_file)]))
 
         async def watched(target: Target, journey: Journey) -> Outcome:
-            walked.append(await prober(target, journey))
+            walked.append(await prober(replace(target, timeout=60.0), journey))
             return walked[-1]
 
         await warm_up(cast("Prober", watched))

@@ -224,6 +224,7 @@ class _Life:
             suspended=lambda target: Reason.ACCOUNT_LOCKED if target.name in self._suspended else None,
             destinations=self._destinations,
             wall=lambda: self._now,
+            clock=lambda: self._now,
         )
         self._metrics.set_shard(*pod.shard)
         self._held: dict[str, float] = {}
