@@ -30,7 +30,7 @@ GOOD = Verdict()
 NO_CONNECTION = Verdict(Reason.TIMEOUT, Fault.NETWORK, Phase.CONNECT)
 NO_WAY = Verdict(Reason.CONNECT, Fault.NETWORK, Phase.CONNECT)
 NO_HANDSHAKE = Verdict(Reason.TIMEOUT, Fault.NETWORK, Phase.TLS)
-OFTEN = {"interval": "1s", "timeout": "900ms"}
+OFTEN = {"interval": "3s", "timeout": "2900ms"}
 """For what is waited for while it goes on."""
 NOT_CONNECTED = "no connection to host:port within 1.9 s"
 
@@ -160,7 +160,7 @@ CONDITIONS = (
         looks="begins and ends for all targets behind it at the same time",
         server="10.99.1.9",
         verdict=NO_CONNECTION,
-        detail=NOT_CONNECTED.replace("1.9 s", "0.9 s"),
+        detail=NOT_CONNECTED.replace("1.9 s", "2.9 s"),
         varies=True,
         fields=OFTEN,
     ),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 URL = f"http://{PEER}:8080"
 APART = 0.3
 """Seconds between the right time and a wrong one."""
+TICK = 0.02
+"""Seconds by which a timer may be early, or a time of the capture cut off."""
 SLACK = 0.15
 """Seconds by which a right time may be off on a busy machine: the clock is read just before each send."""
 
@@ -109,7 +111,12 @@ def test_the_headers_last_segment_ends_processing_and_the_bodys_ends_transfer(wi
     connection.send(head[10:])
     time.sleep(APART)
     connection.send(body)
-    phases = probe.outcome()["steps"][0]["phases"]
+    outcome = probe.outcome()
+    phases = outcome["steps"][0]["phases"]
+    if "transfer" not in phases:  # the prober got no CPU for a moment, so that only the sum is exact
+        assert outcome.get("stalled") is True
+        assert phases["processing"] == near(wire.seconds(request_sent, lambda found: carries(body, found)))
+        return
     assert phases["processing"] == near(
         wire.seconds(request_sent, lambda found: carries(head[10:], found)),
     )
@@ -185,12 +192,14 @@ def test_the_next_address_is_tried_while_the_first_does_not_answer(wire: Wire) -
     connection.send(b"".join(response(f"http://{NAME}:8080")))
     outcome = probe.outcome()
     (step,) = outcome["steps"]
-    syns = [found.at for found in wire.capture() if is_syn(found.segment)]
+    began = {found.segment.destination: found.at for found in wire.capture()[::-1] if is_syn(found.segment)}
+    apart = began[second.destination] - began[first.destination]
     connected = wire.seconds(lambda found: is_syn(found.segment), lambda found: not found.sent)
     assert outcome["reason"] == "ok"
     assert step["address"] == second.destination[0]
     assert step["addresses_tried"][0] == first.destination[0]
-    assert syns[1] - syns[0] == near(0.25)
+    assert apart >= 0.25 - TICK
+    assert apart == near(0.25) or outcome.get("stalled") is True  # without CPU its timer is late
     assert step["phases"]["connect"] == near(connected)
 
 

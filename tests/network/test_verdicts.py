@@ -11,10 +11,13 @@ from network.wire import PEER, TlsPeer, is_syn, processing, verdict
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
+    from network.namespaces import Captured
     from network.wire import Wire
 
 URL = f"http://{PEER}:8080"
-TIMEOUT = 1.5
+TIMEOUT = 3.0
+SLACK = 0.15
+"""Seconds by which a right time may be off on a busy machine."""
 
 
 def test_a_request_that_nothing_comes_back_for_is_the_networks_timeout(wire: Wire) -> None:
@@ -25,9 +28,17 @@ def test_a_request_that_nothing_comes_back_for_is_the_networks_timeout(wire: Wir
     assert outcome["phase"] == "processing"
 
 
+def sent_data(captured: Captured) -> bool:
+    return captured.sent and bool(captured.segment.data)
+
+
+def came_data(captured: Captured) -> bool:
+    return not captured.sent and bool(captured.segment.data)
+
+
 STOPS = [
     pytest.param(0.3, id="0.3s"),
-    pytest.param(2.0, id="2s"),
+    pytest.param(4.0, id="4s"),
     pytest.param(30.0, id="30s", marks=pytest.mark.slow),
 ]
 HIDDEN = ("internal", "exporter")
@@ -51,7 +62,8 @@ def test_a_stop_around_an_answer_changes_neither_verdict_nor_time(wire: Wire, st
     outcome = probe.outcome()
     assert is_right(outcome, stop, timeout=TIMEOUT)
     if outcome["reason"] == "ok":
-        assert processing(outcome) < stop
+        answered = wire.seconds(sent_data, came_data)
+        assert processing(outcome) < max(stop, answered + SLACK)
 
 
 @pytest.mark.parametrize("stop", STOPS)
@@ -66,7 +78,8 @@ def test_a_stop_around_a_connect_changes_neither_verdict_nor_time(wire: Wire, st
     outcome = probe.outcome()
     assert is_right(outcome, stop, timeout=TIMEOUT)
     if outcome["reason"] == "ok":
-        assert outcome["steps"][0]["phases"]["connect"] < stop
+        connected = wire.seconds(lambda found: is_syn(found.segment), lambda found: not found.sent)
+        assert outcome["steps"][0]["phases"]["connect"] < max(stop, connected + SLACK)
 
 
 @pytest.mark.parametrize("stop", STOPS)
@@ -85,7 +98,8 @@ def test_a_stop_around_a_handshake_changes_neither_verdict_nor_time(
     outcome = probe.outcome()
     assert is_right(outcome, stop, timeout=TIMEOUT)
     if outcome["reason"] == "ok":
-        assert outcome["steps"][0]["phases"]["tls"] < stop
+        shaken = wire.seconds(sent_data, came_data)
+        assert outcome["steps"][0]["phases"]["tls"] < max(stop, shaken + SLACK)
 
 
 def test_an_answer_that_arrives_after_the_timeout_is_late_even_if_it_is_there_when_looked_for(

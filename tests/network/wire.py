@@ -53,9 +53,8 @@ class Wire:
 
     def probe(self, url: str = f"http://{PEER}:8080", **fields: str) -> Probe:
         """Start `probe --json` inside the namespace."""
-        environment = clean_environment(
-            Path("/"), target_variables("wired", url, **{"timeout": "5s"} | fields)
-        )
+        times = {"interval": "90s", "timeout": "60s"}
+        environment = clean_environment(Path("/"), target_variables("wired", url, **times | fields))
         command = ["ip", "netns", "exec", self.namespace, *COMMAND, "probe", "--json"]
         process = subprocess.Popen(
             command, env=environment, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -129,7 +128,10 @@ class Connection:
 
     def receive(self, timeout: float = PATIENCE, *, acknowledge: bool = True) -> bytes:
         """Return the next data from the prober."""
-        segment = self.wire.expect(lambda found: self._is_mine(found) and found.data, timeout)
+        # What was not acknowledged in time comes again.
+        segment = self.wire.expect(
+            lambda found: self._is_mine(found) and found.data and found.sequence == self._expected, timeout
+        )
         self._expected = (segment.sequence + len(segment.data)) % _WRAP
         if acknowledge:
             self._send(self._sequence, ACK)
@@ -248,7 +250,8 @@ class Probe:
         """Stop it (SIGSTOP) and return when it has stopped."""
         self.process.send_signal(signal.SIGSTOP)
         stat = Path(f"/proc/{self.process.pid}/stat")
-        while stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] not in "Tt":
+        while (state := stat.read_text(encoding="ascii").rpartition(")")[2].split()[0]) not in "Tt":
+            assert state not in "ZX", "the probe has ended already"
             time.sleep(0.001)
 
     def resume(self) -> None:
