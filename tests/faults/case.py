@@ -102,12 +102,12 @@ def over_tls(found: Found) -> Found:
 def source(number: int) -> Mapping[str, str]:
     """Return a source environment of a case's own, as a rate limit holds back all targets of one.
 
-    And a short interval: what is held back is probed again after two of them.
+    And a shorter interval: what is held back is probed again after two of them.
     """
     return {
         "source": f"aaaaaaaa-0000-4000-8000-{number:012}",
-        "interval": "2s",
-        "timeout": "1900ms",
+        "interval": "10s",
+        "timeout": "9900ms",
     }
 
 

