@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,9 @@ TAG = "localhost/pingone-flow-exporter:test"
 INCLUDED = "python3,python3-venv,python3-pip,ca-certificates"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 BUILD_TIMEOUT = 600.0
+MAX_TRIES = 3
+ITS_OWN_WORDS = re.compile(r"^.*exit(ed with)? status \d+.*\n", re.MULTILINE)
+"""What buildah adds when a program fails."""
 ROOM = 2**30
 """Bytes; a base has a third of it."""
 
@@ -183,15 +187,18 @@ class Container:
         return Contained(command, directory=ROOT, logs=logs, environment=self._builder.environment)
 
     def _run(self, command: Sequence[str]) -> tuple[int, str, str]:
-        done = subprocess.run(
-            command,
-            env=self._builder.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PATIENCE,
-            check=False,
-        )
+        for _ in range(MAX_TRIES):  # now and then buildah 1.28 loses all output of a program
+            done = subprocess.run(
+                command,
+                env=self._builder.environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                timeout=PATIENCE,
+                check=False,
+            )
+            if done.stdout or ITS_OWN_WORDS.sub("", done.stderr):
+                break
         return done.returncode, done.stdout, done.stderr
 
 
