@@ -154,7 +154,7 @@ def confined(analyzed: list[str]) -> list[str]:  # noqa: ARG001  the sets are kn
 @pytest.mark.e2e
 def test_the_exporter_lives_with_what_the_unit_leaves_it(confined: list[str], tmp_path: Path) -> None:
     """The demo has a web port, TLS, name resolution, threads, and every library's compiled part."""
-    shown = run_command("demo", "--duration", "2s", cwd=tmp_path, command=[*confined, *COMMAND])
+    shown = run_command("demo", "--duration", "8s", cwd=tmp_path, command=[*confined, *COMMAND])
     assert (shown.returncode, shown.stderr) == (0, "")
     assert re.search(r"^nordics_workforce: [1-9]", shown.stdout, re.MULTILINE)
     hashed = "import bcrypt; print(bcrypt.checkpw(b'x', bcrypt.hashpw(b'x', bcrypt.gensalt(4))))"

@@ -85,6 +85,7 @@ FAIR_SIGNS: Mapping[str, float] = {
     f'count({_LAST}{{reason!="ok"}}) or vector(0)': 0,
     f"count({_SECONDS} < 0.3)": len(FOUL),
     f"count({_SUCCESSES} > 3)": len(FOUL),
+    f"count(increase(pingone_flow_probes_slow_total[{WINDOW}]) > 0) or vector(0)": 0,
     "count(count by (target) (target:pingone_flow_probes_bad:ratio1h))": len(FOUL),
     "min(pingone_flow_exporter_egress_up)": 1,
     "count(time() - pingone_flow_probe_last_run_timestamp_seconds > 2.5) or vector(0)": 0,
@@ -100,6 +101,7 @@ FOUL_SIGNS: Mapping[str, float] = {
     f'count({_SECONDS} > 0.3 and on (target) {_LAST}{{target="crawling"}})': 1,
     f'count({_SECONDS} < 0.3 and on (target) {_LAST}{{target="steady"}})': 1,
     'sum(pingone_flow_probes_slow_total{target="crawling"}) > bool 5': 1,
+    f'count(increase(pingone_flow_probes_slow_total{{target="steady"}}[{WINDOW}]) > 0) or vector(0)': 0,
     # the exporter's own stalls leave no durations
     f"count(pingone_flow_step_last_duration_seconds{{{_AUTHORIZE}}})": len(Phase),
     f"count(rate(pingone_flow_step_duration_seconds_count{{{_AUTHORIZE}}}[{WINDOW}]) > 0)": len(Phase),
@@ -117,7 +119,7 @@ class Moment:
 
     Args:
         at: seconds since the epoch.
-        since: just before its weather began, where the time range of the dashboard does.
+        since: before its weather began, where the time range of the dashboard does.
     """
 
     at: float
@@ -192,11 +194,10 @@ def lived(directory: Path) -> Iterator[Day]:
             Prometheus(directory=directory / "prometheus", configuration=configuration(directory, *pods))
         )
         fair = _moment(prometheus, FAIR_SIGNS, since=time.time())
-        foul_since = time.time()  # probes may fail before the last fault is in place
         for name, weather in FOUL.items():
             simulated.put(name, weather)
         simulated.put(CANARY, {"weather": "refused"})
-        foul = _moment(prometheus, FOUL_SIGNS, since=foul_since)
+        foul = _moment(prometheus, FOUL_SIGNS, since=fair.at - SETTLED)
         for pod in pods:
             pod.stop()
         night = _moment(prometheus, NIGHT_SIGNS, since=time.time())

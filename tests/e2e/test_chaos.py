@@ -90,7 +90,7 @@ def test_without_descriptors_probes_fail_by_our_own_fault_and_go_on_when_there_a
     daemon: Factory[..., Daemon], http_server: Factory[..., HttpServer]
 ) -> None:
     silent, server = http_server(Answer(delay=3600.0)), http_server()
-    environment = target_variables("emea", server.base_url, **PACE)
+    environment = target_variables("emea", server.base_url, interval="5s", timeout="4900ms")
     for number in range(40):
         environment |= target_variables(f"t{number}", silent.base_url, interval="3s", timeout="2s")
     running = daemon(environment, command=("/bin/sh", "-c", 'ulimit -n 30 && exec "$@"', "sh", *COMMAND))

@@ -37,7 +37,7 @@ SUM = re.compile(r"^(\w+): ([0-9]+) ok, ([0-9]+) failed$")
 
 
 def test_it_exits_after_a_line_for_every_environment(tmp_path: Path) -> None:
-    with Shown("demo", "--duration", "5s", directory=tmp_path) as demo:
+    with Shown("demo", "--duration", "10s", directory=tmp_path) as demo:
         assert demo.wait() == 0
     lines = demo.output().splitlines()
     blank = lines.index("")
@@ -205,12 +205,12 @@ def test_a_dumb_terminal_shows_lines(tmp_path: Path) -> None:
 
 
 def on_a_terminal(directory: Path, *, columns: int, term: str) -> tuple[int, str]:
-    """Run a demo of three seconds on a pseudo-terminal; return its exit status and all that it wrote."""
+    """Run a demo of ten seconds on a pseudo-terminal; return its exit status and all that it wrote."""
     main, other = pty.openpty()
     with os.fdopen(main, "rb", buffering=0) as screen:
         termios.tcsetwinsize(other, (40, columns))
         child = subprocess.Popen(
-            [*COMMAND, "demo", "--duration", "3s"],
+            [*COMMAND, "demo", "--duration", "10s"],
             cwd=directory,
             env=clean_environment(directory, {"TERM": term}),
             stdin=other,
@@ -223,7 +223,7 @@ def on_a_terminal(directory: Path, *, columns: int, term: str) -> tuple[int, str
             with suppress(OSError):  # EIO: the other end is closed
                 while part := screen.read(65536):
                     written += part
-            return child.wait(30), written.decode()
+            return child.wait(60), written.decode()
         finally:
             child.kill()
             child.wait()

@@ -15,6 +15,7 @@ from harness.daemon import TEXT_FORMAT, Daemon
 from harness.http_messages import Answer, json_answer
 from harness.http_server import HttpServer
 from harness.variables import SOURCE, target_variables
+from harness.waiting import poll
 
 if TYPE_CHECKING:
     from harness.http_messages import Request
@@ -118,8 +119,15 @@ def output(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             asked = (("/metrics", TEXT_FORMAT), ("/metrics", OPENMETRICS), ("/", "*/*"))
             pages = [daemon.get(path, {"Accept": accept}).text for path, accept in asked]
             assert daemon.stop() == 0  # what there is to say of the last probe is then said
+            lines = [(parse_json if style == "json" else parse_logfmt)(line) for line in log_lines(daemon)]
+            logged = {line["transaction_id"] for line in lines if line.get("target") == "changing"}
+            poll(
+                lambda: {request.header("X-Ping-External-Transaction-Id") for request in changing.requests},
+                lambda sent: logged <= sent,
+                what="a record of each request",
+            )
             return Output(
-                lines=[(parse_json if style == "json" else parse_logfmt)(line) for line in log_lines(daemon)],
+                lines=lines,
                 log=daemon.log(),
                 pages="\n".join(pages),
                 changing=changing.requests,

@@ -264,7 +264,8 @@ def test_prometheus_reads_every_value_back_in_either_format(
 ) -> None:
     with HttpServer(Relay(daemon)) as relay:
         relayed = f"127.0.0.1:{relay.port}"
-        with Prometheus([daemon.address, relayed], directory=tmp_path / "prometheus") as prometheus:
+        directory = tmp_path / "prometheus"
+        with Prometheus([daemon.address, relayed], directory=directory, scrape_interval="10s") as prometheus:
             prometheus.wait_for("up == 1", lambda found: len(found) == 2)
             shown = quiet(text)
             for address in (daemon.address, relayed):

@@ -32,7 +32,7 @@ DATED = (("Date", "Tue, 01 Jan 2041 00:00:00 GMT"), ("Retry-After", "Tue, 01 Jan
 
 
 class Limiting:
-    """Answers good flows, and once `refusal` to a request of `SOURCE`.
+    """Answers good flows, and `refusal`, if there is one, to requests of `SOURCE`.
 
     Args:
         server: the server of these flows.
@@ -45,9 +45,8 @@ class Limiting:
 
     async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> None:
         if self.refusal is not None and is_of(request, SOURCE):
-            refusal, self.refusal = self.refusal, None
             self.refused_at = request.received_at
-            await refusal(request, writer)
+            await self.refusal(request, writer)
         else:
             await self._server.answer_flow(request, writer)
 
@@ -91,8 +90,15 @@ def test_all_targets_of_the_environment_pause_for_as_long_as_it_asks(
     # A probe that is under way when another one is refused is not held back any more: hence the last look
     # at the page, and not the answer, begins the silence.
     setting.limiting.refusal = json_answer({"code": "REQUEST_LIMITED"}, status=429, headers=headers)
-    held = daemon.wait_until(lambda page: all(page.has(BACKOFF, target=name) for name in HELD), what="holds")
+    # A run that is skipped comes after a probe that has ended.
+    held = daemon.wait_until(
+        lambda page: all(
+            page.has(BACKOFF, target=name) and skipped(page, name) > skipped(before, name) for name in HELD
+        ),
+        what="holds",
+    )
     silent_from = time.monotonic()
+    setting.limiting.refusal = None
     until = ends_of_holds(held)
     assert max(until) - min(until) < 0.001
     ends_at = until[0] - time.time() + time.monotonic()
@@ -117,7 +123,7 @@ def test_all_targets_of_the_environment_pause_for_as_long_as_it_asks(
     for name in FREE:
         assert not page_has_hold(held, name)
         assert skipped(after, name) == 0.0
-    assert limited(after) == limited(before) + 1.0
+    assert limited(before) < limited(after) <= limited(before) + len(HELD)
 
 
 def is_of(request: Request, environment: str) -> bool:

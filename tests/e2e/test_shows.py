@@ -48,10 +48,10 @@ class Story:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     directory = tmp_path_factory.mktemp("shows")
     with HttpServer() as server:
-        environment = target_variables("emea", server.base_url, interval="500ms", timeout="490ms")
+        environment = target_variables("emea", server.base_url, interval="3s", timeout="2900ms")
         with Daemon(environment, directory=directory / "work", logs=directory / "logs") as daemon:
             works = daemon.wait_until(
-                lambda page: count(page, "ok") >= 2 and phases(page), what="two successes"
+                lambda page: count(page, "ok") >= 2 and succeeds(page) and phases(page), what="two successes"
             )
             stopped_at = time.time()
             server.stop()
@@ -63,7 +63,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             started_at = time.time()
             server.start()
             again = daemon.wait_until(
-                lambda page: page.value("pingone_flow_probe_success") == 1.0 and phases(page),
+                lambda page: succeeds(page) and phases(page),
                 what="success again",
             )
             yield Story(
@@ -134,6 +134,10 @@ def test_recovery_resets_the_failures_and_the_state_change_time(story: Story) ->
     assert page.value("pingone_flow_http_status_code") == 200.0
     ((result, _),) = page.series("pingone_flow_probe_last_result_info")
     assert (result["reason"], result["fault"], result["phase"]) == ("ok", "none", "transfer")
+
+
+def succeeds(page: Samples) -> bool:
+    return page.value("pingone_flow_probe_success") == 1.0
 
 
 def count(page: Samples, reason: str) -> float:

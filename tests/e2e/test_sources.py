@@ -35,7 +35,7 @@ def test_client_certificates_come_from_file_and_secret(
             "flows.yaml": f"""\
 defaults:
   auth_url: {provider.base_url}
-  interval: 5s
+  interval: 20s
   source_environment_id: {SOURCE}
   destination_environment_id: {DESTINATION}
   ca_file: {authority.ca_file}

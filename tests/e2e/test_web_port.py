@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import statistics
@@ -168,8 +169,9 @@ def test_with_mutual_tls_kubelets_use_a_plain_port(site: WebApp, started: Callab
         "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.crt\n"
     )
     daemon = started(health_listen_address="127.0.0.1:0")
-    line = next(line for line in daemon.log().splitlines() if "listening for health checks" in line)
-    health = line.rpartition("address=")[2].split()[0].strip('"')
+    listening = re.compile(r'listening for health checks" address="?([^\s"]+)')
+    daemon.wait_for_log(listening, what="the address of the health port")
+    (health,) = listening.findall(daemon.log())
 
     with site.client(
         daemon.address, known=False, own=clients.issue_cert("prometheus@example.com")

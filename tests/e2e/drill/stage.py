@@ -52,6 +52,9 @@ RULES = {
         # An hour and a quarter of it are nothing beside a certificate's days, but two minutes of a drill.
         "PingOneCertificateExpiresSoon": {"for": "5m"},
         "PingOneCertificateExpiresNow": {"for": "5m"},
+        # A scrape that a busy machine misses would end them before their time.
+        "PingOneEgressDown": {"keepFiringFor": "5m"},
+        "PingOneConfigReloadFailed": {"keepFiringFor": "5m"},
         # Where there is no history, any outage is more than a day's and three days' budget.
         "PingOneErrorBudgetBurnSlow": {"enabled": False},
         # Correct on a busy machine, and about that.
@@ -65,6 +68,7 @@ PACE = {
     f"{PREFIX}DEFAULTS__TIMEOUT": "1900ms",  # longer than any machine needs
     f"{PREFIX}DEFAULTS__LABELS__OWNER": "identity",
 }
+UNHURRIED = {f"{PREFIX}DEFAULTS__INTERVAL": "60s", f"{PREFIX}DEFAULTS__TIMEOUT": "30s"}
 GOOD_SETTINGS = "defaults: {scope: openid}\n"
 BAD_SETTINGS = "defaults: {scoop: openid}\n"
 HERE = ("emea_workforce", "us_retail", "apac_partners", "ca_customers", "au_suppliers", "sg_contractors")
@@ -296,7 +300,7 @@ class _Stage:
             done = subprocess.run(
                 ["sh", "-c", command],
                 cwd=daemon.directory,
-                env=environment | {"PATH": path},
+                env=environment | UNHURRIED | {"PATH": path},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 encoding="utf-8",
