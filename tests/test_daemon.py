@@ -43,11 +43,13 @@ if TYPE_CHECKING:
 LATER = 30.0
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def thawed() -> Iterator[None]:
-    """The daemon freezes what it created, for good."""
+    """The daemon freezes what it created, for good. What it left open is a ResourceWarning in the end."""
     yield
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 class Observing:

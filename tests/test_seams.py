@@ -54,11 +54,13 @@ ENOUGH = 4
 """Successes of the good target, before and after its pages are asked for."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def thawed() -> Iterator[None]:
-    """The daemon freezes what it created, for good."""
+    """The daemon freezes what it created, for good. What it left open is a ResourceWarning in the end."""
     yield
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def is_about(given: tuple[object, ...]) -> bool:

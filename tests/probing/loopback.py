@@ -74,15 +74,10 @@ def loop() -> Loop:
 
 def run(main: Coroutine[Any, Any, T], *, frozen: bool = False) -> T:
     """Run `main` in a `Loop` to its end; what it forgot to close is a ResourceWarning, and so an error."""
-    # What was made before is not looked through again: that took most of the time of most tests.
-    gc.freeze()
-    try:
-        with asyncio.Runner(loop_factory=lambda: Loop(frozen=frozen)) as runner:
-            result = runner.run(main)
-        gc.collect()
-        return result
-    finally:
-        gc.unfreeze()
+    with asyncio.Runner(loop_factory=lambda: Loop(frozen=frozen)) as runner:
+        result = runner.run(main)
+    gc.collect()
+    return result
 
 
 @dataclass(frozen=True, slots=True)
