@@ -163,6 +163,7 @@ class Pod:
         instance: the scrape's label.
         since: minute of its start; its first probes are then due at once.
         until: minute of its end, if it ends within the story.
+        missed: minutes of scrapes that get no response.
         listed: whether Prometheus still looks for it when it has ended (`up` is then 0), and before it began.
         egress: from which minute on the own-connectivity check finds what; empty without such a check.
         pages: from which minute on the vendor's status page is known how; empty without one.
@@ -177,6 +178,7 @@ class Pod:
     instance: str = "10.0.0.1:9988"
     since: float = 0.0
     until: float = float("inf")
+    missed: tuple[float, ...] = ()
     listed: bool = False
     egress: Mapping[float, bool] = field(default_factory=dict)
     pages: Mapping[float, StatusPageReport] = field(default_factory=dict)
@@ -252,9 +254,10 @@ class _Life:
         for step in range(steps):
             self._now = step * every
             alive = self._pod.since * MINUTE <= self._now < self._pod.until * MINUTE
+            answers = alive and self._now / MINUTE not in self._pod.missed
             if alive or self._pod.listed:
-                samples.setdefault(f"up{{{labels}}}", [None] * steps)[step] = float(alive)
-            if not alive:
+                samples.setdefault(f"up{{{labels}}}", [None] * steps)[step] = float(answers)
+            if not answers:
                 continue
             self._pass()
             page = (await self._metrics.render(False)).decode()  # noqa: FBT003  the contract's shape

@@ -104,6 +104,13 @@ def test_signing_keys_are_a_ticket_at_30_days_and_a_page_at_7(
     verify(tmp_path, pod, firing={10: set(), 70: alerts}, scrape=60, evaluation=60)
 
 
+def test_a_restart_does_not_restart_the_page_of_signing_keys(tmp_path: Path) -> None:
+    watched = [emea(Sky(keys_days=5), journey=Journey.DISCOVERY)]
+    before = Pod(watched=watched, until=25)
+    after = Pod(watched=watched, since=26, instance="10.0.0.2:9988")
+    verify(tmp_path, before, after, firing=always(18, 40, KEYS_NOW))
+
+
 def test_the_page_of_signing_keys_names_the_target_and_the_number_of_keys(tmp_path: Path) -> None:
     pod = Pod(watched=[emea(Sky(keys_days=5), journey=Journey.DISCOVERY)])
     text = Text(

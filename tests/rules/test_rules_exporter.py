@@ -349,7 +349,13 @@ def test_the_ticket_about_bugs_has_their_number_and_the_parts(tmp_path: Path) ->
 def test_an_exporter_without_network_access_is_a_page(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({})], egress={0: True, 10: False, 20: True})
 
-    tell(tmp_path, pod, firing=always(0, 11.5) | always(12.5, 19.5, EGRESS) | always(20.5, 30))
+    tell(tmp_path, pod, firing=always(0, 11.5) | always(12.5, 20.5, EGRESS) | always(21.5, 30))
+
+
+def test_a_scrape_that_is_missed_does_not_end_the_page(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({})], egress={0: True, 5: False}, missed=(15,))
+
+    tell(tmp_path, pod, firing=always(8, 25, EGRESS))
 
 
 def test_a_check_that_fails_for_a_minute_does_not_page(tmp_path: Path) -> None:
@@ -416,7 +422,7 @@ def test_the_page_shows_how_often_the_check_succeeds(tmp_path: Path) -> None:
 def test_a_rejected_configuration_is_a_ticket_until_a_reload_succeeds(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({})], reloads={5: True, 10: False, 12: False, 20: True})
 
-    tell(tmp_path, pod, firing=always(0, 14.5) | always(15.5, 19.5, REFUSED) | always(20.5, 30))
+    tell(tmp_path, pod, firing=always(0, 14.5) | always(15.5, 20.5, REFUSED) | always(21.5, 30))
 
 
 def test_an_error_that_is_fixed_at_once_makes_no_ticket(tmp_path: Path) -> None:
@@ -429,7 +435,7 @@ def test_a_restart_resolves_the_ticket_of_a_configuration(tmp_path: Path) -> Non
     before = Pod(watched=[emea({})], reloads={5: False}, until=15)
     after = Pod(watched=[emea({})], instance=THERE, since=16)
 
-    tell(tmp_path, before, after, firing=always(11, 14.5, REFUSED) | always(16, 30))
+    tell(tmp_path, before, after, firing=always(11, 15.5, REFUSED) | always(17, 30))
 
 
 def test_the_exporter_that_rejects_its_configuration_is_named(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def test_an_exporter_without_network_access_blames_no_provider_then_or_later(
     ]
     pod = Pod(watched=watched, egress={0: True, 5.1: False, back + 0.1: True})
 
-    tell(tmp_path, pod, firing=always(0, 6.5) | always(8.5, back - 0.5, EGRESS) | always(back + 1.5, 40))
+    tell(tmp_path, pod, firing=always(0, 6.5) | always(8.5, back + 0.5, EGRESS) | always(back + 2, 40))
 
 
 @pytest.mark.parametrize("phase", [1, 9, 17, 25])
@@ -234,7 +234,7 @@ def test_a_long_probe_that_started_without_network_access_blames_no_provider(
     ]
     pod = Pod(watched=watched, egress={0: True, 9: False, 30.5: True})
 
-    tell(tmp_path, pod, firing=always(12, 30, EGRESS) | always(31.5, 50))
+    tell(tmp_path, pod, firing=always(12, 31, EGRESS) | always(32.5, 50))
 
 
 def test_a_provider_that_fails_once_egress_is_back_is_blamed(tmp_path: Path) -> None:

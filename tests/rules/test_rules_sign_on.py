@@ -199,6 +199,14 @@ def test_a_client_secret_that_expires_is_a_ticket_and_then_a_page(
     verify(tmp_path, pod, firing={10: set(), 65: alerts}, scrape=MINUTE)
 
 
+def test_neither_a_restart_nor_a_missed_scrape_restarts_the_page_of_a_client_secret(tmp_path: Path) -> None:
+    watched = [a_federation(settings={**FULL, "secret_expires": 5 * DAY})]
+    before = Pod(watched=watched, until=25, missed=(20,))
+    after = Pod(watched=watched, since=26, instance="10.0.0.2:9988")
+    firing = always(18, 40, "PingOneClientSecretExpiresNow emea")
+    verify(tmp_path, before, after, firing=firing)
+
+
 def test_a_federation_every_five_minutes_burns_its_budget_in_the_long_windows(tmp_path: Path) -> None:
     rejected: Weather = {
         minute: sky for start in (60, 90, 120) for minute, sky in ((start, REJECTED), (start + 5, FAIR))

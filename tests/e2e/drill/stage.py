@@ -52,7 +52,7 @@ RULES = {
         # An hour and a quarter of it are nothing beside a certificate's days, but two minutes of a drill.
         "PingOneCertificateExpiresSoon": {"for": "5m"},
         "PingOneCertificateExpiresNow": {"for": "5m"},
-        # A scrape that a busy machine misses would end them before their time.
+        # A busy machine misses several scrapes.
         "PingOneEgressDown": {"keepFiringFor": "5m"},
         "PingOneConfigReloadFailed": {"keepFiringFor": "5m"},
         # Where there is no history, any outage is more than a day's and three days' budget.
