@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The first interpreter that is at least 3.11; set PYTHON to use another one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
-# Many container images set it. pytest then compiles all tests anew in each of its workers: 7 s of CPU each time.
+# Many container images set it. pytest then recompiles every test module in each worker: 7 s of CPU each time.
 unexport PYTHONDONTWRITEBYTECODE
 # Two steps: runtime dependencies take 85 MB, those of tests and checks another 700 MB.
 RUNS := $(VENV)/.runs

@@ -162,9 +162,9 @@ VIOLATIONS: Mapping[str, str] = {
     "illegal chunk header": "invalid chunk",
     "malformed chunk footer": "invalid chunk",
     "Received server _SWITCH_UPGRADE": "101 Switching Protocols, not requested",
-    "Receive buffer too long": "more than 32 KiB of headers, chunk headers or trailers",
+    "Receive buffer too long": "more than 32 KiB of status line, headers, chunk headers or trailers",
     # Our own
-    "neither head nor body": "more than 32 KiB of headers, chunk headers or trailers",
+    "neither head nor body": "more than 32 KiB of status line, headers, chunk headers or trailers",
     "the gzip stream ended": "gzip stream ended early",
     "the gzip stream is": "gzip stream broken",
     "the content encoding": "Content-Encoding that was not requested",

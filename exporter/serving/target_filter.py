@@ -24,7 +24,7 @@ _STATE = "state"
 _PARTIAL = frozenset({"name", "host", "destination", "provider"})
 """Fields in which a part of a word is enough: `host:pingone`. In labels `tier:1` must not match 10."""
 _EXACT = frozenset({"journey", "reason", "fault"})
-"""Fields that a word alone does not match: nearly every target has the same."""
+"""Fields that are matched only as `field:value`: most targets share their values."""
 
 
 class Term(NamedTuple):
@@ -44,7 +44,7 @@ def parse_filter(query: str) -> tuple[Term, ...]:
 
 
 def matches(row: Row, terms: tuple[Term, ...], errors: InternalErrors) -> bool:
-    """Return whether every term matches a target; after a bug True: a failing target must not be hidden."""
+    """Return whether every term matches; True after a bug, so that a failing target stays visible."""
     with errors.catching(Part.PAGE, "cannot filter a target", target=row.status.target.name):
         fields = list(_fields(row))
         return all(_term_matches(term, fields) for term in terms)

@@ -37,7 +37,7 @@ GZIP = OK + b"Content-Encoding: gzip\r\n\r\n"
             b"HTTP/1.1 101 x\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
             "101 Switching Protocols, not requested",
         ),
-        (OK + b"X: " + b"x" * 70_000, "more than 32 KiB of headers, chunk headers or trailers"),
+        (OK + b"X: " + b"x" * 70_000, "more than 32 KiB of status line, headers, chunk headers or trailers"),
         (OK + b"Content-Encoding: br\r\n\r\nabc", "Content-Encoding that was not requested"),
         (GZIP + b"abc", "gzip stream broken"),
         (GZIP + gzip.compress(b"{}", mtime=0)[:-9], "gzip stream ended early"),

@@ -11,6 +11,7 @@ import httpx
 from observing.examples import START, a_failure, a_success, a_target
 from serving.html import Document
 
+from exporter.internal_errors import InternalErrors
 from exporter.outcome import Outcome
 from exporter.reasons import Fault
 from exporter.serving import PortSecurity, StatusSource, WebApp, create_app
@@ -111,6 +112,7 @@ def web_app(
     ready: Callable[[], bool] = lambda: True,
     reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,
     security: PortSecurity | None = None,
+    errors: InternalErrors | None = None,
 ) -> WebApp:
     """Return an application with the parts given."""
     return create_app(
@@ -120,6 +122,7 @@ def web_app(
         statuses=source or a_source(),
         reload=reload,
         security=security,
+        errors=errors,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from observing.federation import a_federation
 from serving.examples import a_source, a_status, ask, good, overview, unstable, web_app
 from serving.html import Document
 
+from exporter.internal_errors import InternalErrors
 from exporter.status import TargetStatus
 from exporter.target import Journey, ListedProvider
 
@@ -97,5 +99,7 @@ def test_the_rest_of_the_api_is_about_all_targets() -> None:
 
 @given(st.text())
 def test_any_text_is_a_filter(query: str) -> None:
-    assert Document(ask(web_app(a_source(good())), "/", headers=[]).text).open == []
-    assert overview(good(), query=query).open == []
+    errors = InternalErrors()
+    page = ask(web_app(a_source(good()), errors=errors), f"/?{urlencode({'q': query})}")
+    assert Document(page.text).open == []
+    assert not any(errors.counts.values())
