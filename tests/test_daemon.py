@@ -45,7 +45,7 @@ LATER = 30.0
 
 @pytest.fixture(autouse=True, scope="module")
 def thawed() -> Iterator[None]:
-    """The daemon freezes what it created, for good. What it left open is a ResourceWarning in the end."""
+    """The daemon freezes what it created. Unfreeze it at the end, so that leaks raise ResourceWarning."""
     yield
     gc.unfreeze()
     gc.collect()

@@ -56,7 +56,7 @@ ENOUGH = 4
 
 @pytest.fixture(autouse=True, scope="module")
 def thawed() -> Iterator[None]:
-    """The daemon freezes what it created, for good. What it left open is a ResourceWarning in the end."""
+    """The daemon freezes what it created. Unfreeze it at the end, so that leaks raise ResourceWarning."""
     yield
     gc.unfreeze()
     gc.collect()
@@ -149,7 +149,7 @@ def settings(http_server: Factory[..., HttpServer], tmp_path: Path) -> Config:
 @pytest.fixture
 def unhurried(settings: Config) -> Config:
     """The same with so much time that no probe fails because this machine stands still."""
-    targets = tuple(replace(target, interval=5.0, timeout=4.9) for target in settings.targets)
+    targets = tuple(replace(target, interval=4.0, timeout=3.9) for target in settings.targets)
     return replace(settings, targets=targets)
 
 
@@ -158,7 +158,7 @@ def ran(
 ) -> Run:
     """Run a daemon; ask for pages once the good target was probed several times, and wait for more probes.
 
-    If `once`, one probe of each target is enough, and there need not be more.
+    If `once`, one probe of each target is enough, and one more.
     """
     found: dict[str, Any] = {}
 
@@ -176,7 +176,7 @@ def ran(
             found["texts"] = {page: response.text for page, response in responses.items()}
             if reload:
                 found["statuses"]["reload"] = (await client.post("/-/reload")).status_code
-            await watching.more(0 if once else ENOUGH)
+            await watching.more(1 if once else ENOUGH)
             async with asyncio.timeout(120.0):
                 while True:
                     page = await client.get("/metrics")

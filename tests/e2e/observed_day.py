@@ -193,14 +193,14 @@ def lived(directory: Path) -> Iterator[Day]:
         prometheus = stack.enter_context(
             Prometheus(directory=directory / "prometheus", configuration=configuration(directory, *pods))
         )
-        fair = _moment(prometheus, FAIR_SIGNS, since=time.time())
+        fair = _moment(prometheus, FAIR_SIGNS)
         for name, weather in FOUL.items():
             simulated.put(name, weather)
         simulated.put(CANARY, {"weather": "refused"})
         foul = _moment(prometheus, FOUL_SIGNS, since=fair.at - SETTLED)
         for pod in pods:
             pod.stop()
-        night = _moment(prometheus, NIGHT_SIGNS, since=time.time())
+        night = _moment(prometheus, NIGHT_SIGNS)
         yield Day(prometheus, {FAIR_DAY: fair, FOUL_DAY: foul, NIGHT: night})
 
 
@@ -223,8 +223,9 @@ def _pods(simulated: Simulated, directory: Path) -> list[Daemon]:
     ]
 
 
-def _moment(prometheus: Prometheus, signs: Mapping[str, float], *, since: float) -> Moment:
-    """Wait for a moment at which every expression has its value, and which nothing will change any more."""
+def _moment(prometheus: Prometheus, signs: Mapping[str, float], *, since: float | None = None) -> Moment:
+    """Wait for a later moment at which every expression has its value, and which nothing will change."""
+    now = time.time()
 
     def look() -> tuple[float, dict[str, list[float]]]:
         at = time.time() - SETTLED
@@ -232,7 +233,7 @@ def _moment(prometheus: Prometheus, signs: Mapping[str, float], *, since: float)
 
     def accept(seen: tuple[float, dict[str, list[float]]]) -> bool:
         at, values = seen
-        return at > since and all(values[sign] == [value] for sign, value in signs.items())
+        return at > now and all(values[sign] == [value] for sign, value in signs.items())
 
     at, _ = poll(look, accept, what="the weather to show")
-    return Moment(at, since)
+    return Moment(at, now if since is None else since)

@@ -88,7 +88,9 @@ def test_a_running_probe_finishes_while_readiness_is_off(
         gate.opened.set()
         assert running.wait() == 0
     poll(
-        lambda: gate.server.requests, lambda found: found[0].answered_at is not None, what="the whole answer"
+        lambda: [request.answered_at for request in gate.server.requests],
+        lambda found: len(found) == 1 and found[0] is not None,
+        what="one whole answer",
     )
     log = running.log()
     assert log.index("msg=stopping") < log.index('msg="target up"') < log.index("msg=stopped")
@@ -140,6 +142,7 @@ def test_no_probe_starts_during_shutdown(daemon: Factory[..., Daemon], gate: Gat
         assert later.total(STARTED) == drain.total(STARTED) > 3
         gate.opened.set()
         assert running.wait() == 0
+        assert len(other.requests) < drain.total(STARTED)  # which counts the first target's, too
 
 
 def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def running(stage: Stage, directory: Path) -> Iterator[Scraped]:
 
 
 def probed_again(outcomes: Sequence[dict[str, Any]], **where: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401  as `run_command` takes them
-    """Return outcomes by target; where a stall of the machine has spoilt some, those of another probe."""
+    """Return outcomes by target; probe those again that a stall of the machine has spoilt."""
     found = {outcome["target"]: outcome for outcome in outcomes}
     for _ in range(MAX_TRIES):
         internal = [each for each in found.values() if each["reason"] == Reason.INTERNAL]

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.e2e
 
 HANGING = 50
 ENOUGH = 4
-"""Probes of the healthy target, one each 5 s: each hanging name is asked for three times meanwhile."""
+"""Probes of the healthy target, one each 4 s: each hanging name is asked for twice meanwhile, at least."""
 Seen: TypeAlias = "tuple[Samples, dict[str, str | None]]"
 """The metrics, and the detail of each target's last probe."""
 LAST_RESULT = "pingone_flow_probe_last_result_info"
@@ -42,7 +42,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
         environment = {
             "FLOW_EXPORTER_DEFAULTS__INTERVAL": "6s",
             "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "4s",
-            **target_variables(HEALTHY, named("good")(stage), interval="5s", timeout="4900ms"),
+            **target_variables(HEALTHY, named("good")(stage), interval="4s", timeout="3900ms"),
         }
         for number in range(HANGING):
             environment |= target_variables(f"hanging_{number}", f"http://hang-{number}.{ZONE}")
@@ -113,13 +113,14 @@ def test_hanging_names_do_not_delay_the_resolve_phase_of_others(samples: Samples
         assert labels["phase"] == "resolve"
         assert labels["reason"] in {Reason.TIMEOUT, Reason.INTERNAL}
     spoilt = samples.total("pingone_flow_probes_total", target=HEALTHY, reason=Reason.INTERNAL)
-    assert spoilt <= samples.total("pingone_flow_exporter_probes_stalled_total")
     probes = samples.total("pingone_flow_probes_total", target=HEALTHY) - spoilt
+    # One that waited for a thread that hangs for 5 s would have failed at its timeout.
     assert samples.value("pingone_flow_probes_total", target=HEALTHY, reason="ok", fault="none") == probes
+    assert probes >= ENOUGH - 1
     resolved = samples.total(DURATION_COUNT, target=HEALTHY, phase="resolve")
     assert resolved
-    # One that waited for a thread that hangs would have waited for 4 s each time.
     assert samples.total(RESOLVE_SUM, target=HEALTHY, phase="resolve") < 1.0 * resolved
     skipped = samples.series("pingone_flow_exporter_probes_skipped_total", target=HEALTHY)
-    # A busy machine misses a run now and then; names that hang hold none back.
+    # A busy machine may miss a run; hanging names must not cause a pause.
     assert {labels["cause"] for labels, value in skipped if value} <= {"missed", "overrun"}
+    assert sum(value for _, value in skipped) <= 2.0

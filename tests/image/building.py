@@ -34,7 +34,7 @@ INCLUDED = "python3,python3-venv,python3-pip,ca-certificates"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 BUILD_TIMEOUT = 600.0
 MAX_TRIES = 3
-ITS_OWN_WORDS = re.compile(r"^.*exit(ed with)? status \d+.*\n", re.MULTILINE)
+BUILDAH_EXIT_LINE = re.compile(r"^.*exit(ed with)? status \d+.*\n", re.MULTILINE)
 """What buildah adds when a program fails."""
 ROOM = 2**30
 """Bytes; a base has a third of it."""
@@ -197,7 +197,8 @@ class Container:
                 timeout=PATIENCE,
                 check=False,
             )
-            if done.stdout or ITS_OWN_WORDS.sub("", done.stderr):
+            said = done.stdout + BUILDAH_EXIT_LINE.sub("", done.stderr)
+            if said or done.returncode not in {0, 1}:
                 break
         return done.returncode, done.stdout, done.stderr
 

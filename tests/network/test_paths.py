@@ -247,5 +247,7 @@ def test_a_partition_from_prometheus_loses_no_probe(playing: Played) -> None:
     unanswered = after.total("pingone_flow_probes_total", target="clear", reason="timeout")
     assert answered_before - 1 <= counted <= answered(playing, "clear") + unanswered
     skipped = after.series("pingone_flow_exporter_probes_skipped_total", target="clear")
-    # A busy machine misses a run now and then; what happens on the way to Prometheus holds none back.
+    # A busy machine may miss a run; the partition must not cause a pause.
     assert {labels["cause"] for labels, value in skipped if value} <= {"missed", "overrun"}
+    earlier = before.total("pingone_flow_exporter_probes_skipped_total", target="clear")
+    assert sum(value for _, value in skipped) <= earlier + 2

@@ -278,4 +278,4 @@ def test_the_wait_for_another_sign_on_of_the_user_is_not_a_delay_that_explains_a
         deadline.begin(loop().time())
         assert deadline.own_delay >= 5.0
 
-    run(main())
+    run(main(), frozen=True)
