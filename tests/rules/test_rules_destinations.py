@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from rules.pod import FAIR, Pod, Sky, Watched
+from rules.pod import FAIR, TIMEOUT, Pod, Sky, Watched
 from rules.story import Story, Text, always
 
 from exporter.destinations import ProviderState
@@ -17,6 +18,7 @@ GONE = Sky(reason=Reason.PROVIDER_MISSING, step="destination_authorize")
 MISSING, EXPECTED = "PingOneProviderMissing hub_emea", "PingOneExpectedProviderMissing hub_emea"
 DESTINATION = "PingOneDestinationProvidersMissing hub"
 LISTING = "PingOneListingFailing hub"
+THERE = "10.0.0.2:9988"
 LATER = frozenset({"PingOneErrorBudgetBurnSlow", "PingOneJourneyShortened"})
 
 
@@ -63,7 +65,7 @@ def test_a_missing_provider_that_expect_lists_is_a_page_until_it_is_back(tmp_pat
         destinations={0: known(watched=3), 7: known(watched=2, missing=1), 20: known(watched=3)},
     )
 
-    tell(tmp_path, pod, firing=always(0, 7) | always(9, 20, EXPECTED) | always(27, 40))
+    tell(tmp_path, pod, firing=always(0, 7) | always(9, 29, EXPECTED) | always(32, 40))
 
 
 def test_a_missing_provider_that_expect_does_not_list_is_a_ticket(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_a_missing_provider_that_expect_does_not_list_is_a_ticket(tmp_path: Path
         destinations={0: known(watched=3), 7: known(watched=2, missing=1), 60: known(watched=3)},
     )
 
-    tell(tmp_path, pod, firing=always(0, 7) | always(9, 60, MISSING) | always(63, 70))
+    tell(tmp_path, pod, firing=always(0, 7) | always(9, 69, MISSING) | always(73, 80))
 
 
 def test_one_flow_without_the_provider_is_neither(tmp_path: Path) -> None:
@@ -130,3 +132,53 @@ def test_a_destination_without_any_provider_is_a_ticket(tmp_path: Path) -> None:
         Pod(watched=[hub("emea")], destinations={0: known(watched=0)}),
         firing=always(0, 14) | always(16, 20, LISTING),
     )
+
+
+def test_a_restart_does_not_end_the_page_of_a_destination(tmp_path: Path) -> None:
+    """What EXPECT lists is missing again two listings later."""
+    before = Pod(
+        watched=[hub("emea", gone=6, expected=True), hub("apac", gone=5, expected=True), hub("nordics")],
+        destinations={0: known(watched=3), 7: known(watched=1, missing=2)},
+        until=20,
+    )
+    after = Pod(
+        watched=[hub("nordics")],
+        destinations={21: known(watched=1), 26: known(watched=1, missing=2)},
+        since=21,
+        instance=THERE,
+    )
+
+    tell(tmp_path, before, after, firing=always(9, 40, DESTINATION))
+
+
+def test_an_exporter_without_network_access_does_not_hide_what_another_one_finds(tmp_path: Path) -> None:
+    watched = [hub("emea", gone=6), hub("apac", gone=5), hub("nordics")]
+    cut_off = Pod(
+        watched=[hub("nordics")],
+        destinations={0: known(watched=3)},
+        egress={0: True, 5: False},
+        instance=THERE,
+    )
+    well = Pod(
+        watched=watched,
+        destinations={0: known(watched=3), 7: known(watched=1, missing=2)},
+        egress={0: True},
+    )
+
+    tell(tmp_path, cut_off, well, firing=always(10, 30, DESTINATION, f"PingOneEgressDown {THERE}"))
+
+
+def test_a_missing_provider_that_is_not_answered_once_is_still_only_missing(tmp_path: Path) -> None:
+    pod = Pod(
+        watched=[replace(hub("emea"), interval=300.0, weather={5: GONE, 30: TIMEOUT, 35: GONE}), *OTHERS],
+        destinations={0: known(watched=3), 12: known(watched=2, missing=1)},
+    )
+
+    tell(tmp_path, pod, firing=always(15, 60, MISSING))
+
+
+def test_a_missed_scrape_does_not_start_the_wait_of_a_listing_again(tmp_path: Path) -> None:
+    status = known(watched=3, refresh_ok=False)
+    pod = Pod(watched=[hub("emea"), *OTHERS], destinations={0: status}, missed=(10, 25))
+
+    tell(tmp_path, pod, firing=always(16, 40, LISTING))

@@ -184,3 +184,8 @@ def test_the_page_of_an_outage_says_what_the_vendor_says(tmp_path: Path) -> None
     )
     pod = Pod(watched=watched, pages={0: page(sso="major_outage", other="operational", gone="unknown")})
     Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
+
+
+def test_a_missed_scrape_does_not_start_the_hour_of_an_unreadable_page_again(tmp_path: Path) -> None:
+    pod = Pod(watched=[emea(Sky())], pages={0: page(fetched_ok=False)}, missed=(30, 80))
+    verify(tmp_path, pod, firing=always(62, 100, f"{UNREADABLE} {PAGE}"))

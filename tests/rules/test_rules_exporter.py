@@ -56,7 +56,9 @@ def test_an_exporter_that_is_gone_is_a_page_until_it_is_back(listed: bool, tmp_p
     before = Pod(watched=[emea({})], until=10, listed=listed)
     after = Pod(watched=[emea({})], since=20, instance=THERE)
 
-    tell(tmp_path, before, after, firing=always(0, 12.5) | always(14, 19.5, ABSENT) | always(20.5, 22))
+    # An old instance that is still listed has a page of its own in the end.
+    end = {} if listed else always(25.5, 27)
+    tell(tmp_path, before, after, firing=always(0, 12.5) | always(14, 22, ABSENT) | end)
 
 
 def test_a_restart_is_not_an_absence(tmp_path: Path) -> None:
@@ -106,7 +108,17 @@ def test_a_shard_without_a_pod_is_a_page_until_it_has_one(tmp_path: Path) -> Non
     elsewhere = Pod(watched=[APAC], since=30, shard=(1, 2), instance=THERE)
 
     pods = (*shards(2, WELL, evicted), elsewhere)
-    tell(tmp_path, *pods, firing=always(0, 17) | always(19.5, 29.5, ABSENT) | always(31, 35))
+    tell(tmp_path, *pods, firing=always(0, 17) | always(19.5, 34.5, ABSENT) | always(36, 40))
+
+
+def test_a_missed_scrape_of_one_shard_does_not_end_the_page_of_another(tmp_path: Path) -> None:
+    evicted, other = Pod(watched=[APAC], until=10), Pod(watched=[], missed=(30,))
+    tell(tmp_path, *shards(3, WELL, evicted, other), firing=always(20, 40, ABSENT))
+
+
+def test_an_exporter_that_crashes_again_and_again_is_one_page(tmp_path: Path) -> None:
+    gone = tuple(10 + half / 2 for half in range(60) if half % 11)
+    tell(tmp_path, Pod(watched=[emea({})], missed=gone), firing=always(15, 40, ABSENT))
 
 
 def test_a_shard_that_cannot_be_scheduled_is_a_page(tmp_path: Path) -> None:
@@ -173,7 +185,7 @@ def test_the_page_of_an_absence_names_what_is_missing_and_a_command(
 def test_a_target_that_is_no_longer_probed_is_a_ticket_until_it_is_probed(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({10: DEAD, 30: FAIR})])
 
-    tell(tmp_path, pod, firing=always(0, 16) | always(19, 30, STALE) | always(31, 40))
+    tell(tmp_path, pod, firing=always(0, 16) | always(19, 31, STALE) | always(32, 40))
 
 
 @pytest.mark.parametrize("interval", [60.0, 100.0, 300.0])

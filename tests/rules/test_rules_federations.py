@@ -242,7 +242,7 @@ def test_in_kubernetes_the_command_uses_kubectl(tmp_path: Path) -> None:
 def test_the_ticket_of_a_federation_without_success_resolves_when_it_succeeds(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: DELETED, 22: FAIR})])
 
-    tell(tmp_path, pod, firing=always(20, 22, NO_SUCCESS) | always(23.5, 30), without=LATER | {FAST})
+    tell(tmp_path, pod, firing=always(20, 23, NO_SUCCESS) | always(24.5, 30), without=LATER | {FAST})
 
 
 def test_a_federation_that_is_only_rate_limited_has_no_success_either(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,18 @@ def test_in_kubernetes_the_page_of_an_outage_names_a_pod_and_its_failing_targets
     )
 
     Story(pods=shards, until=10, texts={10: text}).verify(tmp_path)
+
+
+@pytest.mark.parametrize("interval", [60.0, 300.0, 900.0])
+def test_a_restart_does_not_end_the_page_of_an_outage(interval: float, tmp_path: Path) -> None:
+    watched = [
+        Watched(name=name, weather={5: TIMEOUT}, interval=interval, phase=phase)
+        for name, phase in (("emea", 30.0), ("apac", 45.0))
+    ]
+    before = Pod(watched=[replace(each, past={-60: FAIR}) for each in watched], until=70)
+    after = Pod(watched=watched, since=71, instance="10.0.0.2:9988")
+
+    tell(tmp_path, before, after, firing=always(50, 100, OUTAGE))
 
 
 # --- our own egress

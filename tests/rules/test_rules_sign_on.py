@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,50 @@ def test_a_federation_every_five_minutes_burns_its_budget_in_the_long_windows(tm
     pod = Pod(watched=[a_federation(weather=rejected, interval=300.0)])
     firing = {59.0: set[str](), 125.0: {"PingOneErrorBudgetBurnFast emea"}, 180.0: set[str]()}
     verify(tmp_path, pod, firing=firing, without=frozenset({"PingOneErrorBudgetBurnSlow"}))
+
+
+@pytest.mark.parametrize("interval", [60.0, 300.0, 900.0])
+def test_a_restart_does_not_end_the_page_of_a_destinations_outage(interval: float, tmp_path: Path) -> None:
+    watched = [
+        a_federation(name, {5: REJECTED}, interval=interval, phase=phase)
+        for name, phase in (("emea", 30.0), ("apac", 45.0))
+    ]
+    past = {-60: FAIR}
+    before = Pod(watched=[replace(each, past=past) for each in watched], until=70)
+    after = Pod(watched=watched, since=71, instance="10.0.0.2:9988")
+    verify(tmp_path, before, after, firing=always(50, 100, OUTAGE))
+
+
+def test_what_a_longer_journey_found_during_an_outage_is_no_page_after_it(tmp_path: Path) -> None:
+    pod = Pod(
+        watched=[
+            an_authorize(weather={5: TIMEOUT, 30: FAIR}),
+            a_federation(weather={5: SOURCE_ERROR, 30: FAIR}, interval=300.0, phase=290),
+        ]
+    )
+    verify(tmp_path, pod, firing=always(11, 35, DOWN) | always(37, 45))
+
+
+def test_an_outage_of_a_host_that_is_source_and_destination_is_one_page(tmp_path: Path) -> None:
+    sources = [
+        Watched(name=name, host=HUB, weather={5: TIMEOUT}, phase=phase)
+        for name, phase in (("emea", 3.0), ("apac", 20.0))
+    ]
+    others = [a_federation(name, {5: AT_DESTINATION}, phase=30) for name in ("asia", "com")]
+    pod = Pod(watched=[*sources, *others])
+    verify(tmp_path, pod, firing=always(12, 40, f"PingOneAuthHostOutage {HUB}"))
+
+
+def test_an_exporter_without_network_access_does_not_name_the_wrong_side(tmp_path: Path) -> None:
+    cut_off = Sky(reason=Reason.CONNECT, phase=Phase.CONNECT, step="destination_authorize")
+    there = Pod(
+        watched=[a_federation(name, {5: cut_off}, host="source.example") for name in ("emea", "apac")],
+        egress={0: True, 4.5: False},
+        instance="10.0.0.2:9988",
+    )
+    here = Pod(
+        watched=[a_federation(name, {5: SOURCE_ERROR}, host="source.example") for name in ("emea", "apac")],
+        egress={0: True},
+    )
+    firing = always(12, 30, "PingOneAuthHostOutage source.example", "PingOneEgressDown 10.0.0.2:9988")
+    verify(tmp_path, here, there, firing=firing)
