@@ -10,6 +10,7 @@ from rules.pod import FAIR, TIMEOUT, Pod, Sky, Watched
 from rules.story import Story, Text, always
 
 from exporter.destinations import ProviderState
+from exporter.outcome import Phase
 from exporter.reasons import Reason
 from exporter.status import DestinationStatus
 from exporter.target import Journey, ListedProvider
@@ -18,6 +19,7 @@ GONE = Sky(reason=Reason.PROVIDER_MISSING, step="destination_authorize")
 MISSING, EXPECTED = "PingOneProviderMissing hub_emea", "PingOneExpectedProviderMissing hub_emea"
 DESTINATION = "PingOneDestinationProvidersMissing hub"
 LISTING = "PingOneListingFailing hub"
+OUTAGE = "PingOneDestinationOutage auth.pingone.eu"
 THERE = "10.0.0.2:9988"
 LATER = frozenset({"PingOneErrorBudgetBurnSlow", "PingOneJourneyShortened"})
 
@@ -182,3 +184,23 @@ def test_a_missed_scrape_does_not_start_the_wait_of_a_listing_again(tmp_path: Pa
     pod = Pod(watched=[hub("emea"), *OTHERS], destinations={0: status}, missed=(10, 25))
 
     tell(tmp_path, pod, firing=always(16, 40, LISTING))
+
+
+def test_a_restart_during_an_outage_that_hides_the_providers_does_not_end_the_page(tmp_path: Path) -> None:
+    silent = Sky(reason=Reason.TIMEOUT, phase=Phase.PROCESSING, step="destination_authorize")
+    targets = [replace(hub(name), weather={5: silent}) for name in ("emea", "apac")]
+    unlisted = DestinationStatus(
+        name="hub",
+        auth_host="auth.pingone.eu",
+        counts=dict.fromkeys(ProviderState, 0),
+        refresh_ok=False,
+        last_success=None,
+    )
+    before = Pod(
+        watched=targets,
+        destinations={0: known(watched=2), 6: known(watched=2, refresh_ok=False)},
+        until=20,
+    )
+    after = Pod(watched=[], destinations={21: unlisted}, since=21, instance=THERE)
+
+    tell(tmp_path, before, after, firing=always(12, 20, OUTAGE) | always(22, 60, OUTAGE, LISTING))
