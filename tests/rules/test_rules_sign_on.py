@@ -223,7 +223,7 @@ def test_a_restart_does_not_end_the_page_of_a_destinations_outage(interval: floa
         a_federation(name, {5: REJECTED}, interval=interval, phase=phase)
         for name, phase in (("emea", 30.0), ("apac", 45.0))
     ]
-    past = {-60: FAIR}
+    past: Weather = {-60: FAIR}
     before = Pod(watched=[replace(each, past=past) for each in watched], until=70)
     after = Pod(watched=watched, since=71, instance="10.0.0.2:9988")
     verify(tmp_path, before, after, firing=always(50, 100, OUTAGE))
