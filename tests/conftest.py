@@ -27,8 +27,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("project")
 
 
-LONG = ("image", "faults", "drill", "dashboards", "pages", "e2e", "rules")
-"""Directories with slow files, the slowest first."""
+LONG = ("image", "faults", "drill", "dashboards", "pages", "e2e", "rules", "test_seams.py", "test_daemon.py")
+"""Slow files, and directories with such, the slowest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

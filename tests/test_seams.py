@@ -149,7 +149,7 @@ def settings(http_server: Factory[..., HttpServer], tmp_path: Path) -> Config:
 @pytest.fixture
 def unhurried(settings: Config) -> Config:
     """The same with so much time that no probe fails because this machine stands still."""
-    targets = tuple(replace(target, interval=4.0, timeout=3.9) for target in settings.targets)
+    targets = tuple(replace(target, interval=2.5, timeout=2.4) for target in settings.targets)
     return replace(settings, targets=targets)
 
 

@@ -439,7 +439,9 @@ def refused_names(schema: dict[str, Any]) -> set[str]:
 
 def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:
     rules = "".join(path.read_text(encoding="utf-8") for path in (CHART / "files" / "rules").glob("*.yaml"))
-    joins = re.findall(r"\bon \(([^)]+)\)\s+(?:present_over_time\(|label_replace\(\s+)?ALERTS", rules)
+    joins = re.findall(
+        r"\b(?:on|group by) \(([^)]+)\)\s+(?:present_over_time\(|label_replace\(\s+|\(\s+)?ALERTS", rules
+    )
     assert len(joins) == rules.count("ALERTS{")
     names = {name for join in joins for name in join.split(", ")}
     assert names < refused_names(DEFINITIONS["alertLabels"])

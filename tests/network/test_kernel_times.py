@@ -94,10 +94,9 @@ def test_a_piece_that_is_missing_when_the_headers_are_read_ends_transfer_when_it
     outcome = probe.outcome()
     completed = wire.seconds(lambda found: carries(head, found), lambda found: carries(body[:10], found))
     assert outcome["reason"] == "ok"
-    assert (
-        sum(outcome["steps"][0]["phases"].get(phase, 0.0) for phase in ("processing", "transfer"))
-        >= completed
-    )
+    phases = outcome["steps"][0]["phases"]
+    # Of what was out of order the kernel knows the time in ticks only.
+    assert phases["processing"] + phases.get("transfer", 0.0) >= completed - TICK
     assert completed >= APART
 
 
