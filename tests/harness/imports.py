@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -38,8 +39,13 @@ def sources(package: Path) -> Iterator[tuple[Path, str]]:
         yield file.relative_to(package.parent), file.read_text(encoding="utf-8")
 
 
-def imports(package: Path) -> Iterator[Import]:
-    """Yield every import in a package: in any block, `TYPE_CHECKING` included, and by a literal name."""
+@cache
+def imports(package: Path) -> tuple[Import, ...]:
+    """Return every import in a package: in any block, `TYPE_CHECKING` included, and by a literal name."""
+    return tuple(_imports(package))
+
+
+def _imports(package: Path) -> Iterator[Import]:
     files = dict(sources(package))
     known = {module_name(file) for file in files}
     known |= {".".join(file.parent.parts) for file in files}  # packages without an __init__.py too
