@@ -10,7 +10,7 @@ import pytest
 from faults.details import DETAILS
 from faults.name_server import ZONE, NameServer, asking
 from faults.names import NAMES, named
-from faults.run import DURATION_COUNT, FOUND, HEALTHY
+from faults.run import DURATION_COUNT, FOUND, HEALTHY, LAST_RESULT
 from faults.stage import Stage
 from harness.daemon import Daemon
 from harness.variables import target_variables
@@ -30,7 +30,6 @@ ENOUGH = 4
 """Probes of the healthy target, one each 4 s: each hanging name is asked for twice meanwhile, at least."""
 Seen: TypeAlias = "tuple[Samples, dict[str, str | None]]"
 """The metrics, and the detail of each target's last probe."""
-LAST_RESULT = "pingone_flow_probe_last_result_info"
 RESOLVE_SUM = "pingone_flow_step_duration_seconds_sum"
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.http_server import HttpServer
 from harness.variables import SOURCE, target_variables
 from network.played import started
+from network.wire import TICK
 
 from exporter.probing import Prober
 from exporter.target import Journey, Target
@@ -31,8 +32,6 @@ STOP = 0.4
 DELAY = 0.1
 """Seconds that the provider takes; a stopped daemon that took the time itself would be late by the rest."""
 STOPS = 3
-TICK = 0.02
-"""Seconds by which times that are cut off may be early."""
 STEP = 100.0
 SILENT = 20
 BURNERS = 4

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from network.responses import response
 from network.segments import ACK, FIN, SYN
-from network.wire import NAME, PEER, TlsPeer, is_syn, processing
+from network.wire import NAME, PEER, SLACK, TICK, TlsPeer, is_syn, processing
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 URL = f"http://{PEER}:8080"
 APART = 0.3
 """Seconds between the right time and a wrong one."""
-TICK = 0.02
-"""Seconds by which a timer may be early, or a time of the capture cut off."""
-SLACK = 0.15
-"""Seconds by which a right time may be off on a busy machine: the clock is read just before each send."""
 
 
 def request_sent(captured: Captured) -> bool:

@@ -25,11 +25,10 @@ from network.netem import CLEAR, CUT
 from network.paths import EXPORTER, EXPORTER_6, HOST_6, TRANSLATIONS, KernelLink, ProgramLink, no_netem
 from network.played import PORTS, SCRAPER, Connection, Played, of_probe, played, started
 from network.segments import SYN
+from network.wire import TICK
 
 pytestmark = pytest.mark.e2e
 
-TICK = 0.02
-"""Seconds: the kernel counts some times in ticks, of 10 ms at most; a start is cut off to a millisecond."""
 ROUND_TRIP = 0.150
 FALL_BACK = 0.25
 """Seconds until the next address is tried (RFC 8305)."""

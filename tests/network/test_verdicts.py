@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from network.responses import response
-from network.wire import PEER, TlsPeer, is_syn, processing, verdict
+from network.wire import PEER, SLACK, TlsPeer, is_syn, processing, verdict
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 URL = f"http://{PEER}:8080"
 TIMEOUT = 5.0
-SLACK = 0.15
-"""Seconds by which a right time may be off on a busy machine."""
 
 
 def test_a_request_that_nothing_comes_back_for_is_the_networks_timeout(wire: Wire) -> None:

@@ -36,6 +36,11 @@ PROBER = "10.99.0.2"
 NAME = "provider.example"
 """Resolves to `PEER` and `OTHER_PEER` inside the namespace."""
 
+TICK = 0.02
+"""Seconds: the kernel counts some times in ticks, of 10 ms at most; others are cut off to a millisecond."""
+SLACK = 0.15
+"""Seconds by which a right time may be off on a busy machine: the clock is read just before each send."""
+
 _MAX_SEGMENT_BYTES = 1400
 _WRAP = 1 << 32
 _QUIET = 0.3
