@@ -138,8 +138,8 @@ def refused(setting: Setting, refusal: Answer, before: Samples) -> tuple[Samples
         return all(page_has_hold(page, name) and skipped(page, name) > skipped(before, name) for name in HELD)
 
     for _ in range(MAX_TRIES):
+        asked = setting.daemon.metrics()  # before the server may refuse: this page is not to have the refusal
         setting.limiting.refusal = refusal
-        asked = setting.daemon.metrics()
         page = setting.daemon.wait_until(
             lambda page, asked=asked: (  # type: ignore[misc]
                 is_held(page)
