@@ -106,7 +106,7 @@ def _families() -> tuple[Family, ...]:
         ValueError: if a family has no sample: extend the outcome below.
     """
     found = []
-    page = asyncio.run(_example().render(True)).decode()  # noqa: FBT003  in OpenMetrics
+    page = b"".join(asyncio.run(_example().render(True))).decode()  # noqa: FBT003  in OpenMetrics
     for metric in text_string_to_metric_families(page):  # type: ignore[no-untyped-call]
         if not metric.name.startswith(_PREFIXES):
             continue

@@ -87,14 +87,14 @@ class Metrics:
         self._config_good = True
         self._config_loaded_at = wall()
 
-    async def render(self, openmetrics: bool) -> bytes:  # noqa: FBT001  the one thing there is to choose
-        """Return all metrics in OpenMetrics 1.0.0 or in text 0.0.4."""
+    async def render(self, openmetrics: bool) -> list[bytes]:  # noqa: FBT001  the one thing there is to choose
+        """Return all metrics in OpenMetrics 1.0.0 or in text 0.0.4, in pieces: they may have megabytes."""
         targets, now = tuple(self._targets.values()), self._wall()
         for metrics in targets:
-            name = metrics.target.name
-            with self.errors.catching(Part.METRICS, "cannot read the state of a target", target=name):
-                metrics.expire_backoff(now)
-                if metrics.target.user is not None:
+            metrics.expire_backoff(now)
+            if metrics.target.user is not None:
+                name = metrics.target.name
+                with self.errors.catching(Part.METRICS, "cannot read the state of a target", target=name):
                     metrics.sign_on_suspended(self._suspended(metrics.target) is not None)
         known, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
         # A format that is never asked for is never rendered.
@@ -103,8 +103,7 @@ class Metrics:
         )
         self._expositions = {form: other for form, other in known.items() if other.asked_for_at > since}
         self._expositions[openmetrics] = exposition
-        of_targets = await exposition.render(targets)
-        return b"".join([*of_targets, *self._of_exporter(exposition), exposition.end])
+        return [*await exposition.render(targets), *self._of_exporter(exposition), exposition.end]
 
     def _of_exporter(self, exposition: Exposition) -> Iterator[bytes]:
         """Yield the text of all families that are not about a target, except those of a part that fails."""

@@ -70,7 +70,7 @@ _log = logging.getLogger("exporter.serving")
 
 def create_app(
     *,
-    metrics: Callable[[bool], Awaitable[bytes]],
+    metrics: Callable[[bool], Awaitable[Sequence[bytes]]],
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     statuses: StatusSource,
@@ -81,7 +81,7 @@ def create_app(
     """Build the web application.
 
     Args:
-        metrics: renders the metrics; called with True for OpenMetrics 1.0.0, False for text 0.0.4.
+        metrics: renders the metrics, in pieces; called with True for OpenMetrics 1.0.0, False for text 0.0.4.
         healthy: whether due probes are being started.
         ready: whether the schedule runs.
         statuses: what the pages and the API show.
@@ -112,20 +112,22 @@ def create_app(
     return app
 
 
-def _metrics(metrics: Callable[[bool], Awaitable[bytes]]) -> Endpoint:
+def _metrics(metrics: Callable[[bool], Awaitable[Sequence[bytes]]]) -> Endpoint:
     """Return the endpoint of /metrics; scrapers that ask at the same moment share one compressed body.
 
     The page of thousands of targets has megabytes: GZipMiddleware would compress it for each of them.
     """
 
+    def body(pieces: Sequence[bytes], compressed: bool) -> bytes:  # noqa: FBT001  as below
+        joined = b"".join(pieces)
+        return gzip.compress(joined, COMPRESSION_LEVEL, mtime=0) if compressed else joined
+
     async def render(form: Format, compressed: bool) -> bytes:  # noqa: FBT001  a key of the table below
-        body = await metrics(form is Format.OPENMETRICS)
-        if not compressed:
-            return body
+        pieces = await metrics(form is Format.OPENMETRICS)
         try:
-            return await asyncio.to_thread(gzip.compress, body, COMPRESSION_LEVEL, mtime=0)
+            return await asyncio.to_thread(body, pieces, compressed)
         except RuntimeError:  # no thread can be started: better a late loop than no metrics
-            return gzip.compress(body, COMPRESSION_LEVEL, mtime=0)
+            return body(pieces, compressed)
 
     bodies = {key: SingleFlight(partial(render, *key)) for key in product(Format, (False, True))}
 
@@ -133,8 +135,7 @@ def _metrics(metrics: Callable[[bool], Awaitable[bytes]]) -> Endpoint:
         form = choose_format(", ".join(request.headers.getlist("accept")))
         compressed = accepts_gzip(", ".join(request.headers.getlist("accept-encoding")))
         headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
-        if compressed:
-            headers["Content-Encoding"] = "gzip"
+        headers |= {"Content-Encoding": "gzip"} if compressed else {}
         return Response(await bodies[form, compressed](), headers=headers)
 
     return endpoint

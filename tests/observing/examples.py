@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -138,4 +139,14 @@ def shown(metrics: Metrics, family: str) -> list[tuple[dict[str, str], float]]:
 
 def page(metrics: Metrics, *, openmetrics: bool = False) -> Samples:
     """Scrape once and parse the response."""
-    return Samples(asyncio.run(metrics.render(openmetrics)).decode(), openmetrics=openmetrics)
+    return Samples(text_of(metrics, openmetrics=openmetrics), openmetrics=openmetrics)
+
+
+def text_of(metrics: Metrics, *, openmetrics: bool = False) -> str:
+    """Scrape once."""
+    return joined(asyncio.run(metrics.render(openmetrics)))
+
+
+def joined(pieces: Sequence[bytes]) -> str:
+    """Return the text of a scrape."""
+    return b"".join(pieces).decode()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from harness.samples import Samples
 from metrics_reference import FAMILIES
-from observing.examples import BUCKETS, START, a_failure, a_success, a_target
+from observing.examples import BUCKETS, START, a_failure, a_success, a_target, joined, text_of
 from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
@@ -57,10 +57,6 @@ class Rendering:
                 return super().__iter__()
 
         return Labels((("owner", name),))
-
-
-def text_of(metrics: Metrics, *, openmetrics: bool = False) -> str:
-    return asyncio.run(metrics.render(openmetrics)).decode()
 
 
 def names_in(text: str) -> list[str]:
@@ -227,10 +223,10 @@ class Neighbour:
             self._act()
             await asyncio.sleep(0)
 
-    async def beside(self, metrics: Metrics) -> bytes:
+    async def beside(self, metrics: Metrics) -> str:
         task = asyncio.create_task(self.run())
         try:
-            return await metrics.render(False)  # noqa: FBT003  as the web server calls it
+            return joined(await metrics.render(False))  # noqa: FBT003  as the web server calls it
         finally:
             self._stopping = True
             await task
@@ -278,7 +274,7 @@ def test_on_an_overloaded_loop_scrapes_are_answered_with_older_text_and_catch_up
     def scrape(*, overloaded: bool) -> Samples:
         started = rendering.now
         neighbour = Neighbour(lambda: rendering.now, overload if overloaded else lambda: None)
-        text = asyncio.run(neighbour.beside(metrics)).decode()
+        text = asyncio.run(neighbour.beside(metrics))
         assert rendering.now - started < 3.1
         return Samples(text)
 
@@ -305,7 +301,7 @@ def test_each_target_is_as_it_was_at_one_moment_while_outcomes_arrive() -> None:
 
     for _ in range(2):
         neighbour = Neighbour(lambda: rendering.now, probe_all)
-        found = Samples(asyncio.run(neighbour.beside(metrics)).decode())
+        found = Samples(asyncio.run(neighbour.beside(metrics)))
         counts: list[float | None] = []
         for name in names:
             of_target = {

@@ -8,7 +8,17 @@ import itertools
 
 import pytest
 from harness.samples import Samples
-from observing.examples import BUCKETS, START, a_certificate, a_failure, a_step, a_success, a_target, page
+from observing.examples import (
+    BUCKETS,
+    START,
+    a_certificate,
+    a_failure,
+    a_step,
+    a_success,
+    a_target,
+    joined,
+    page,
+)
 
 from exporter.observing import Metrics
 from exporter.outcome import SkipCause
@@ -153,7 +163,7 @@ def test_a_scrape_during_a_reload_shows_all_old_targets_or_all_new_ones(
         for _ in range(turns):
             await asyncio.sleep(0)
         await metrics.reconfigure(new)
-        return (await reading).decode(), (await metrics.render(False)).decode()  # noqa: FBT003  likewise
+        return joined(await reading), joined(await metrics.render(False))  # noqa: FBT003  likewise
 
     first, second = (Samples(text) for text in asyncio.run(scene()))
     for shown, names in ((first, [target.name for target in old]), (second, [target.name for target in new])):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from observing.examples import (
     observed,
     page,
     shown,
+    text_of,
 )
 from observing.strategies import sequences
 
@@ -416,7 +416,7 @@ def test_a_stalled_failure_counts_by_its_fault(result: tuple[Reason, Fault], fai
 
 
 def samples_of_targets(metrics: Metrics) -> list[Sample]:
-    lines = asyncio.run(metrics.render(False)).decode().splitlines(keepends=True)  # noqa: FBT003  the contract's shape
+    lines = text_of(metrics).splitlines(keepends=True)
     of_targets = Samples("".join(line for line in lines if 'target="' in line and not line.startswith("#")))
     return [sample for family in of_targets.families for sample in family.samples]
 

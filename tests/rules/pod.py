@@ -260,7 +260,7 @@ class _Life:
             if not answers:
                 continue
             self._pass()
-            page = (await self._metrics.render(False)).decode()  # noqa: FBT003  the contract's shape
+            page = b"".join(await self._metrics.render(False)).decode()  # noqa: FBT003  the contract's shape
             for series, value in _read(page, self._families, labels):
                 samples.setdefault(series, [None] * steps)[step] = value
         return samples

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -94,9 +94,9 @@ def a_source(
     )
 
 
-async def some_metrics(openmetrics: bool) -> bytes:  # noqa: FBT001  the signature of the real one
+async def some_metrics(openmetrics: bool) -> Sequence[bytes]:  # noqa: FBT001  the signature of the real one
     """Render a few metrics."""
-    return b"# EOF\n" if openmetrics else b"up 1\n"
+    return [b"# EO", b"F\n"] if openmetrics else [b"up", b" 1\n"]
 
 
 async def reloaded() -> tuple[bool, str]:
@@ -107,7 +107,7 @@ async def reloaded() -> tuple[bool, str]:
 def web_app(
     source: StatusSource | None = None,
     *,
-    metrics: Callable[[bool], Awaitable[bytes]] = some_metrics,
+    metrics: Callable[[bool], Awaitable[Sequence[bytes]]] = some_metrics,
     healthy: Callable[[], bool] = lambda: True,
     ready: Callable[[], bool] = lambda: True,
     reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,

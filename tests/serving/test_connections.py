@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from collections.abc import Sequence
 from itertools import count
 
 import pytest
@@ -29,9 +30,9 @@ class LargeMetrics:
     def __init__(self) -> None:
         self.rendered = 0
 
-    async def __call__(self, _: bool) -> bytes:  # noqa: FBT001  the signature of the real one
+    async def __call__(self, _: bool) -> Sequence[bytes]:  # noqa: FBT001  the signature of the real one
         self.rendered += 1
-        return bytes(LARGE)
+        return [bytes(LARGE)]
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "TLS"])
@@ -184,8 +185,8 @@ def test_clients_that_share_a_body_are_counted_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(connections, "MAX_UNREAD_BYTES", LARGE * 3 // 2)
     body = bytes(LARGE)
 
-    async def metrics(_: bool) -> bytes:  # noqa: FBT001  the signature of the real one
-        return body
+    async def metrics(_: bool) -> Sequence[bytes]:  # noqa: FBT001  the signature of the real one
+        return [body]
 
     async def scenario() -> None:
         sockets = narrow()

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import logging
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -25,10 +26,10 @@ class WaitingMetrics:
     def __init__(self) -> None:
         self.begun, self.released = asyncio.Event(), asyncio.Event()
 
-    async def __call__(self, _: bool) -> bytes:  # noqa: FBT001  the signature of the real one
+    async def __call__(self, _: bool) -> Sequence[bytes]:  # noqa: FBT001  the signature of the real one
         self.begun.set()
         await self.released.wait()
-        return b"up 1\n"
+        return [b"up 1\n"]
 
 
 def test_connections_are_accepted_while_the_block_runs() -> None:
@@ -55,7 +56,7 @@ def test_head_has_the_length_of_get_and_no_body() -> None:
 
             assert head == (200, get.headers, b"")
             assert all(moment.endswith(" GMT") for moment in date)
-            assert gzip.decompress(get.body) == await rendered(False)  # noqa: FBT003  the signature of the real one
+            assert gzip.decompress(get.body) == b"".join(await rendered(False))  # noqa: FBT003  the signature of the real one
 
     run(scenario())
 
@@ -142,9 +143,9 @@ def test_a_client_that_does_not_read_its_response_is_cut_off_at_shutdown() -> No
     async def scenario() -> None:
         begun, size = asyncio.Event(), 64 * 1024 * 1024  # more than socket buffers hold
 
-        async def metrics(_: bool) -> bytes:  # noqa: FBT001  the signature of the real one
+        async def metrics(_: bool) -> Sequence[bytes]:  # noqa: FBT001  the signature of the real one
             begun.set()
-            return bytes(size)
+            return [bytes(size)]
 
         sockets = local()
         async with connected(sockets) as client:

@@ -8,6 +8,7 @@ every request that has, or may have, a body.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import pytest
 from serving.examples import web_app
@@ -89,10 +90,10 @@ def test_an_invalid_body_that_comes_late_ends_nothing_but_its_connection(
     async def scenario() -> None:
         sockets = local()
 
-        async def metrics(_: bool) -> bytes:  # noqa: FBT001  the signature of the real one
+        async def metrics(_: bool) -> Sequence[bytes]:  # noqa: FBT001  the signature of the real one
             client.writer.write(b"nonsense" + END + HIDDEN)
             await client.writer.drain()
-            return b"up 1\n" * 100_000
+            return [b"up 1\n"] * 100_000
 
         async with serve(web_app(metrics=metrics), sockets), connected(sockets) as client:
             client.writer.write(b"GET /metrics HTTP/1.1\r\nHost: exporter\r\n" + CHUNKED + b"\r\n")

@@ -5,7 +5,7 @@ import contextlib
 import gc
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import NamedTuple
 
 from serving.examples import web_app
@@ -79,12 +79,12 @@ async def is_refused(sockets: list[socket.socket], tls: ssl.SSLContext) -> bool:
     return False
 
 
-async def rendered(_: bool) -> bytes:  # noqa: FBT001  the signature of the real one
-    return b"up 1\n" * 1000
+async def rendered(_: bool) -> Sequence[bytes]:  # noqa: FBT001  the signature of the real one
+    return [b"up 1\n"] * 1000
 
 
 def app(
-    metrics: Callable[[bool], Awaitable[bytes]] = rendered, security: PortSecurity | None = None
+    metrics: Callable[[bool], Awaitable[Sequence[bytes]]] = rendered, security: PortSecurity | None = None
 ) -> WebApp:
     return web_app(metrics=metrics, security=security)
 
