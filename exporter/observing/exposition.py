@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, repeat
 from weakref import WeakKeyDictionary
 
 from prometheus_client.core import Metric
@@ -77,13 +78,11 @@ class Exposition:
             if yielder.elapsed > MAX_RENDERING_SECONDS:
                 break
         texts = [text for target in targets if (text := self._texts.get(target)) is not None]
-        pieces = []
-        for index, header in enumerate(self._headers):
-            pieces.append(header)
-            pieces.extend([text.families[index] for text in texts])
         for text in texts:
             text.scraped = True
-        return pieces
+        by_family = zip(*[text.families for text in texts], strict=True) if texts else repeat(())
+        families = zip(self._headers, by_family, strict=False)
+        return list(chain.from_iterable((header, *of_targets) for header, of_targets in families))
 
     def render_ahead(self, target: TargetMetrics) -> None:
         """Render a target that changed before the next scrape does, unless that is probably in vain."""
