@@ -158,7 +158,7 @@ def ran(
 ) -> Run:
     """Run a daemon; ask for pages once the good target was probed several times, and wait for more probes.
 
-    If `once`, one probe of each target is enough, and one more.
+    If `once`, one probe of each target is enough, and no more are waited for: it is the pages that count.
     """
     found: dict[str, Any] = {}
 
@@ -176,7 +176,8 @@ def ran(
             found["texts"] = {page: response.text for page, response in responses.items()}
             if reload:
                 found["statuses"]["reload"] = (await client.post("/-/reload")).status_code
-            await watching.more(1 if once else ENOUGH)
+            if not once:
+                await watching.more(ENOUGH)
             async with asyncio.timeout(120.0):
                 while True:
                     page = await client.get("/metrics")
