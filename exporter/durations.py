@@ -61,8 +61,8 @@ def format_duration(seconds: float) -> str:
 
 
 def format_latency(seconds: float) -> str:
-    """Format how long something took, with about three digits: `0.4 ms`, `98 ms`, `1.23 s`."""
+    """Format how long something took, with about three digits: `<0.1 ms`, `0.4 ms`, `98 ms`, `1.23 s`."""
     if seconds >= 0.9995:  # noqa: PLR2004  would be formatted as 1000 ms
         return f"{seconds:.2f} s"
     digits = 1 if seconds < 0.00995 else 0  # noqa: PLR2004  would be formatted as 10.0 ms
-    return f"{seconds * 1000:.{digits}f} ms"
+    return f"{seconds * 1000:.{digits}f} ms" if seconds >= 0.00005 else "<0.1 ms"  # noqa: PLR2004  not 0.0 ms

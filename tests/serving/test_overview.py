@@ -179,6 +179,7 @@ def test_ages_are_rounded_down(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
+        (0.00004, "<0.1 ms"),
         (0.00006, "0.1 ms"),
         (0.0021, "2.1 ms"),
         (0.00996, "10 ms"),

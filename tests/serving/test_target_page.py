@@ -456,6 +456,16 @@ def test_the_strip_has_a_time_axis_and_a_legend() -> None:
     ) in text
 
 
+@pytest.mark.parametrize(
+    ("every", "axis"),
+    [(40, "14:00:00 UTC 14:04:40 UTC 14:09:20 UTC"), (43, "14:00 UTC 14:05 UTC 14:10 UTC")],
+)
+def test_the_time_axis_of_less_than_ten_minutes_has_seconds(every: int, axis: str) -> None:
+    times = [START + every * number for number in range(15)]
+    text = page(a_history(*[a_success(started_at=at - 0.3, ended_at=at) for at in times])).text
+    assert f" {axis} ok, height is the duration" in text
+
+
 def test_the_latency_objective_is_drawn_if_it_is_near() -> None:
     near = a_target(latency_objective=0.35)
     text = page(a_history(*minutes("...."), target=near)).text
