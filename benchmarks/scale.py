@@ -50,6 +50,7 @@ async def measure(probed: Provider, targets: int, seconds: float) -> Scale:
     async with exporter(settings(probed, probed.urls(targets), interval="60s", timeout="10s")) as daemon:
         while probed.count() < answered + targets:  # noqa: ASYNC110  another process
             await asyncio.sleep(0.5)
+        await daemon.scrape()  # the first one renders every target
         await asyncio.sleep(1)
         before = await daemon.page()
         await asyncio.sleep(1)
