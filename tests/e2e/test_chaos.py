@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from faults.name_server import ZONE, NameServer, asking
 from harness.cgroup import cgroup
 from harness.daemon import COMMAND, run_command
 from harness.http_messages import Answer
+from harness.ports import held_port
 from harness.process import clean_environment
 from harness.samples import Samples
 from harness.variables import target_variables
@@ -49,21 +49,21 @@ def more_successes(running: Daemon, target: str, what: str) -> Samples:
 @contextmanager
 def shell(streams: str, directory: Path, environment: dict[str, str]) -> Iterator[tuple[int, str]]:
     """Run a daemon with other standard streams; yield its process id and its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    settings = {"FLOW_EXPORTER_WEB__LISTEN_ADDRESS": address, "FLOW_EXPORTER_LOG__LEVEL": "debug"}
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", *COMMAND],
-        cwd=directory,
-        env=clean_environment(directory, settings | environment),
-    )
-    try:
-        yield process.pid, f"http://{address}"
-        process.terminate()
-        assert process.wait() == 0
-    finally:
-        process.kill()
-        process.wait()
+    with held_port() as held:
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        settings = {"FLOW_EXPORTER_WEB__LISTEN_ADDRESS": address, "FLOW_EXPORTER_LOG__LEVEL": "debug"}
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", *COMMAND],
+            cwd=directory,
+            env=clean_environment(directory, settings | environment),
+        )
+        try:
+            yield process.pid, f"http://{address}"
+            process.terminate()
+            assert process.wait() == 0
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from e2e.showing import PRINTED, Shown, get, sourced
 from harness.daemon import run_command
+from harness.ports import held_port
 from harness.simulated import discovered
 from harness.waiting import PATIENCE
 
@@ -75,20 +76,20 @@ def test_a_signal_ends_it_with_success_and_nothing_is_left(tmp_path: Path, numbe
 def test_options_choose_environments_weather_script_and_control_port(tmp_path: Path) -> None:
     script = tmp_path / "weather.yaml"
     script.write_text(SCRIPT, encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    options = ["--environments", "3", "--control-port", str(port), "--script", str(script)]
     weather = ["--weather", "environment_1=slow,ms=800", "--weather", "environment_3=error_html,code=502"]
-    with Shown("simulate", *options, *weather, directory=tmp_path / "simulate") as simulate:
-        (url,) = PRINTED.findall(simulate.wait_for_output(PRINTED))
-        assert url == f"http://127.0.0.1:{port}/weather"
-        listed = environments(url)
-        assert {name: listing["weather"] for name, listing in listed.items()} == {
-            "environment_1": "slow",
-            "environment_2": "refused",
-            "environment_3": "error_html",
-        }
-        assert (listed["environment_1"]["ms"], listed["environment_3"]["code"]) == (800, 502)
+    with held_port() as held:
+        port = held.getsockname()[1]
+        options = ["--environments", "3", "--control-port", str(port), "--script", str(script), *weather]
+        with Shown("simulate", *options, directory=tmp_path / "simulate") as simulate:
+            (url,) = PRINTED.findall(simulate.wait_for_output(PRINTED))
+            assert url == f"http://127.0.0.1:{port}/weather"
+            listed = environments(url)
+    assert {name: listing["weather"] for name, listing in listed.items()} == {
+        "environment_1": "slow",
+        "environment_2": "refused",
+        "environment_3": "error_html",
+    }
+    assert (listed["environment_1"]["ms"], listed["environment_3"]["code"]) == (800, 502)
 
 
 def test_a_wildcard_address_is_logged_as_a_usable_one(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ the whole machine. So the daemon is started in a mount namespace of its own, whe
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -18,6 +19,7 @@ from typing import Self
 import pytest
 from harness.daemon import COMMAND
 from harness.prometheus import need_tool
+from harness.waiting import poll
 
 ADDRESS = "127.53.53.53"
 """Any address in 127.0.0.0/8 is this machine's own; no other program listens on this one."""
@@ -41,7 +43,7 @@ class NameServer:
     def __enter__(self) -> Self:
         """Listen; without the right to, the test is skipped, or in CI, which skips nothing, fails."""
         try:
-            self._socket.bind((ADDRESS, 53))
+            poll(self._binds, bool, what="another test to leave port 53")
         except PermissionError:
             self._socket.close()
             unable("port 53 is not ours to listen on: run as root")
@@ -54,6 +56,15 @@ class NameServer:
             other.sendto(b"", (ADDRESS, 53))
         self._thread.join()
         self._socket.close()
+
+    def _binds(self) -> bool:
+        try:
+            self._socket.bind((ADDRESS, 53))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
     def _run(self) -> None:
         while True:

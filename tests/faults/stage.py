@@ -7,7 +7,6 @@ response matters. Below HTTP each has a port of its own.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from harness.certificates import Authority, Certificate
 from harness.http_messages import Answer, body_answer, json_answer
 from harness.http_server import FullBacklog, HttpServer
+from harness.ports import held_port
 from harness.seed import seed_flow
 from harness.variables import SOURCE
 
@@ -82,8 +82,7 @@ class Stage:
 
     def refused(self) -> str:
         """Refuse: a port that is bound but does not listen, so that no other program gets it."""
-        held = self._open.enter_context(socket.socket())
-        held.bind(("127.0.0.1", 0))
+        held = self._open.enter_context(held_port())
         return f"http://127.0.0.1:{held.getsockname()[1]}"
 
     async def _dispatch(self, request: Request, writer: asyncio.StreamWriter) -> None:

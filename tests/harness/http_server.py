@@ -30,6 +30,7 @@ from functools import partial
 from typing import Any, Self
 
 from harness.http_messages import Behavior, Connection, Request, Script, answers, json_answer
+from harness.ports import held_port
 from harness.seed import seed_flow
 from harness.waiting import PATIENCE
 
@@ -56,7 +57,8 @@ class HttpServer:
 
     Attributes:
         behavior: may be changed while it runs.
-        port: 0 until the first start; later starts listen on the same one again.
+        port: 0 until the first start; later starts listen on the same one again, which no other program gets
+            in between.
         connections: accepted so far, over all starts.
         server_names: what TLS clients sent as SNI, in order.
         failures: what went wrong in a script; a client that disconnects does not count. Leaving the block
@@ -87,6 +89,7 @@ class HttpServer:
         self._requests: list[Request] = []
         self._chosen: dict[int, tuple[int, Script]] = {}
         self._tasks: dict[asyncio.Task[None], socket.socket] = {}
+        self._held: socket.socket | None = None
         self._listening: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -164,7 +167,6 @@ class HttpServer:
 
         Raises:
             RuntimeError: it listens already.
-            OSError: another program took the port since the last stop.
         """
         if self._listening is not None:
             raise RuntimeError(f"already listening on port {self.port}")
@@ -194,7 +196,7 @@ class HttpServer:
             AssertionError: something went wrong in a script.
         """
         self.stop()
-        self._raise_failures()
+        self._leave()
 
     async def __aenter__(self) -> Self:
         """Start in the running loop."""
@@ -205,17 +207,21 @@ class HttpServer:
     async def __aexit__(self, *_: object) -> None:
         """Stop; raises as `__exit__` does."""
         await self._end()
-        self._raise_failures()
+        self._leave()
 
-    def _raise_failures(self) -> None:
+    def _leave(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         if self.failures:
             raise AssertionError(f"the server failed: {self.failures!r}") from self.failures[0]
 
     def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listening = socket.create_server((self.host, self.port), family=family, backlog=BACKLOG)
+        if self._held is None:
+            self._held = held_port(self.host, self.port)
+            self.port = self._held.getsockname()[1]
+        listening = socket.create_server((self.host, self.port), family=self._held.family, backlog=BACKLOG)
         listening.setblocking(False)  # noqa: FBT003  the standard library's signature
-        self.port = listening.getsockname()[1]
         return listening
 
     def _run(self, ready: threading.Event) -> None:

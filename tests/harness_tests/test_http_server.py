@@ -157,3 +157,18 @@ def test_garbage_is_sent_whole_and_a_behavior_can_be_changed(http_server: Factor
     assert exchange(server, REQUEST) == b"\x00\xff" * 100_000
     server.behavior = sends(b"hello")
     assert exchange(server, REQUEST) == b"hello"
+
+
+def test_its_port_is_its_own_until_the_block_ends() -> None:
+    with HttpServer() as server:
+        server.stop()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port))
+        with socket.socket() as other, pytest.raises(OSError, match="Address already in use"):
+            other.bind(("127.0.0.1", server.port))
+        server.start()
+        connect(server).close()
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", server.port))
+        other.listen()

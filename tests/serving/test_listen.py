@@ -219,8 +219,9 @@ def test_no_socket_is_left_open_when_a_later_one_fails() -> None:
 
 
 def test_no_socket_is_left_open_when_a_later_address_of_a_name_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    with bound(("127.0.0.2", 0)) as (taken,), monkeypatch.context() as patch:
-        port = port_of(taken)
+    with bound(("127.0.0.1", 0)) as (free,):
+        port = port_of(free)
+    with bound(("127.0.0.2", port)), monkeypatch.context() as patch:
         resolving_to("127.0.0.1", "127.0.0.2", monkeypatch=patch)
 
         assert "address already in use" in error_of(("exporter.test", port))

@@ -139,7 +139,7 @@ TALES = [
         severity="warning",
         labels=ABOUT_TARGET,
         says=r"\d+ probes of ca_customers were rejected as too many requests in the last 30 minutes"
-        r"(; it is paused for another [\d.]+m?s)?; it is probed every 2s",
+        r"(; it is paused for another [\d.]+[mu]?s)?; it is probed every 2s",
         shows='reason="rate_limited"',
     ),
     Tale(
