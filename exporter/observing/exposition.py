@@ -11,7 +11,7 @@ loop meanwhile, and on an overloaded loop stops in time to answer with older tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, repeat
@@ -64,8 +64,8 @@ class Exposition:
         # Weak, so that the text of a removed target goes with it, even if a scrape is under way.
         self._texts: WeakKeyDictionary[TargetMetrics, _Text] = WeakKeyDictionary()
 
-    async def render(self, targets: Sequence[TargetMetrics]) -> list[bytes]:
-        """Return the metrics of all targets, in pieces; each target is from one moment.
+    async def render(self, targets: Sequence[TargetMetrics]) -> Iterable[bytes]:
+        """Return the metrics of all targets, in pieces, to be read once; each target is from one moment.
 
         On an overloaded loop, or if it cannot be rendered because of a bug, a target is as of an earlier
         scrape, or absent if it was never rendered: alerts on its age then fire, and none resolves.
@@ -82,7 +82,7 @@ class Exposition:
             text.scraped = True
         by_family = zip(*[text.families for text in texts], strict=True) if texts else repeat(())
         families = zip(self._headers, by_family, strict=False)
-        return list(chain.from_iterable((header, *of_targets) for header, of_targets in families))
+        return chain.from_iterable((header, *of_targets) for header, of_targets in families)
 
     def render_ahead(self, target: TargetMetrics) -> None:
         """Render a target that changed before the next scrape does, unless that is probably in vain."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 
 from prometheus_client import PlatformCollector, ProcessCollector
 
@@ -87,8 +88,8 @@ class Metrics:
         self._config_good = True
         self._config_loaded_at = wall()
 
-    async def render(self, openmetrics: bool) -> list[bytes]:  # noqa: FBT001  the one thing there is to choose
-        """Return all metrics in OpenMetrics 1.0.0 or in text 0.0.4, in pieces: they may have megabytes."""
+    async def render(self, openmetrics: bool) -> Iterable[bytes]:  # noqa: FBT001  the one thing there is to choose
+        """Return all metrics in OpenMetrics 1.0.0 or text 0.0.4, in pieces that any thread may read, once."""
         targets, now = tuple(self._targets.values()), self._wall()
         for metrics in targets:
             metrics.expire_backoff(now)
@@ -103,7 +104,7 @@ class Metrics:
         )
         self._expositions = {form: other for form, other in known.items() if other.asked_for_at > since}
         self._expositions[openmetrics] = exposition
-        return [*await exposition.render(targets), *self._of_exporter(exposition), exposition.end]
+        return chain(await exposition.render(targets), [*self._of_exporter(exposition), exposition.end])
 
     def _of_exporter(self, exposition: Exposition) -> Iterator[bytes]:
         """Yield the text of all families that are not about a target, except those of a part that fails."""

@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, TypeAlias
@@ -70,7 +70,7 @@ _log = logging.getLogger("exporter.serving")
 
 def create_app(
     *,
-    metrics: Callable[[bool], Awaitable[Sequence[bytes]]],
+    metrics: Callable[[bool], Awaitable[Iterable[bytes]]],
     healthy: Callable[[], bool],
     ready: Callable[[], bool],
     statuses: StatusSource,
@@ -81,7 +81,7 @@ def create_app(
     """Build the web application.
 
     Args:
-        metrics: renders the metrics, in pieces; called with True for OpenMetrics 1.0.0, False for text 0.0.4.
+        metrics: renders OpenMetrics 1.0.0 for True, text 0.0.4 for False; a thread joins the pieces.
         healthy: whether due probes are being started.
         ready: whether the schedule runs.
         statuses: what the pages and the API show.
@@ -112,13 +112,13 @@ def create_app(
     return app
 
 
-def _metrics(metrics: Callable[[bool], Awaitable[Sequence[bytes]]]) -> Endpoint:
+def _metrics(metrics: Callable[[bool], Awaitable[Iterable[bytes]]]) -> Endpoint:
     """Return the endpoint of /metrics; scrapers that ask at the same moment share one compressed body.
 
     The page of thousands of targets has megabytes: GZipMiddleware would compress it for each of them.
     """
 
-    def body(pieces: Sequence[bytes], compressed: bool) -> bytes:  # noqa: FBT001  as below
+    def body(pieces: Iterable[bytes], compressed: bool) -> bytes:  # noqa: FBT001  as below
         joined = b"".join(pieces)
         return gzip.compress(joined, COMPRESSION_LEVEL, mtime=0) if compressed else joined
 

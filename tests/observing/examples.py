@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -147,6 +147,6 @@ def text_of(metrics: Metrics, *, openmetrics: bool = False) -> str:
     return joined(asyncio.run(metrics.render(openmetrics)))
 
 
-def joined(pieces: Sequence[bytes]) -> str:
+def joined(pieces: Iterable[bytes]) -> str:
     """Return the text of a scrape."""
     return b"".join(pieces).decode()
