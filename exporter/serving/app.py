@@ -126,8 +126,8 @@ def _metrics(metrics: Callable[[bool], Awaitable[Iterable[bytes]]]) -> Endpoint:
         pieces = await metrics(form is Format.OPENMETRICS)
         try:
             return await asyncio.to_thread(body, pieces, compressed)
-        except RuntimeError:  # no thread can be started: better a late loop than no metrics
-            return body(pieces, compressed)
+        except RuntimeError:  # no thread can be started; a busy one may take the call, and read the pieces
+            return body(await metrics(form is Format.OPENMETRICS), compressed)
 
     bodies = {key: SingleFlight(partial(render, *key)) for key in product(Format, (False, True))}
 

@@ -107,7 +107,7 @@ async def reloaded() -> tuple[bool, str]:
 def web_app(
     source: StatusSource | None = None,
     *,
-    metrics: Callable[[bool], Awaitable[Sequence[bytes]]] = some_metrics,
+    metrics: Callable[[bool], Awaitable[Iterable[bytes]]] = some_metrics,
     healthy: Callable[[], bool] = lambda: True,
     ready: Callable[[], bool] = lambda: True,
     reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,

@@ -163,6 +163,23 @@ def test_metrics_are_joined_in_a_thread(headers: dict[str, str]) -> None:
     assert len(pieces.read_in) == 1
 
 
+def test_a_page_is_whole_though_the_thread_that_could_not_be_started_left_its_call_to_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An executor queues a call before it starts a thread for it: a busy thread may read the pieces, too."""
+
+    async def metrics(_: bool) -> Iterable[bytes]:  # noqa: FBT001  the signature of the real one
+        return iter([b"up", b" 1\n"])
+
+    async def failing(_: object, pieces: Iterator[bytes], *__: object) -> bytes:
+        next(pieces)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(asyncio, "to_thread", failing)
+    for headers in (GZIP, PLAIN):
+        assert ask(web_app(metrics=metrics), "/metrics", headers=headers).content == b"up 1\n"
+
+
 def test_metrics_are_compressed_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     async def failing(*_: object, **_named: object) -> bytes:
         raise RuntimeError("can't start new thread")
