@@ -15,7 +15,7 @@ from exporter.settings.schema import DestinationSettings
 
 CHART = Path(__file__).resolve().parents[1] / "helm" / "pingone-flow-exporter"
 
-_KEY = re.compile(r"(?P<indent> *)(?P<name>[A-Za-z_]+):(?: .*)?")
+_KEY = re.compile(r"(?P<indent> *)(?P<name>[A-Za-z0-9_]+):(?: .*)?")
 _BEGIN = "<!-- Values: generated from values.yaml by `make docs`. -->\n"
 _END = "<!-- End of values. -->\n"
 _HEADER = "| value | default | meaning |\n|---|---|---|\n"

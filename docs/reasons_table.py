@@ -58,7 +58,7 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
     ),
     (Reason.TLS, Fault.NETWORK): (
         "possibly none",
-        "a TLS-inspecting proxy, or a certificate authority missing here (`CA_FILE`)",
+        "a TLS-inspecting proxy, a missing `CA_FILE`, or a missing `CLIENT_CERTIFICATE_FILE`",
     ),
     (Reason.TIMEOUT, Fault.NETWORK): (
         "sign-on hangs",

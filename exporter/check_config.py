@@ -317,28 +317,28 @@ def _target_warnings(targets: Iterable[Target]) -> Iterator[str]:
             found.setdefault(warning, []).append(target.name)
     for warning, names in found.items():
         more = len(names) - _MAX_NAMES
-        yield warning.format(f"{', '.join(names[:_MAX_NAMES])}{f' and {more} more' if more > 0 else ''}")
+        yield f"{', '.join(names[:_MAX_NAMES])}{f' and {more} more' if more > 0 else ''}: {warning}"
 
 
 def _warnings(target: Target) -> Iterator[str]:
-    """Yield warnings of a target's settings, with `{}` for the names of targets."""
+    """Yield warnings of a target's settings."""
     for journey in target.journeys:
         timing = target.timing(journey)
         if timing.latency_objective >= timing.timeout:
             prefix = "" if journey is Journey.AUTHORIZE else f"{journey.upper()}_"
             yield (
                 f"{prefix}LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as "
-                "slow: {}; decrease it"
+                "slow; decrease it"
             )
     # New to us, or misspelled.
     for status in sorted(set(target.expected_statuses) - KNOWN_STATUSES - {ANY_REQUIRED}):
         similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
         hint = f"did you mean {similar[0]}?" if similar else "check the spelling"
-        yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return: {{}}; {hint}"
+        yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return; {hint}"
     if target.prompt == "none" and Journey.AUTHORIZE in target.journeys:
         yield (
             "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "
-            "fails: {}; remove it"
+            "fails; remove it"
         )
 
 
@@ -349,31 +349,27 @@ def _federation_warnings(target: Target) -> Iterator[str]:
     if Journey.FEDERATION not in target.journeys:
         if signs_on or has_secret:
             yield (
-                "USERNAME, PASSWORD and DESTINATION_CLIENT_SECRET are used by the journey federation only: "
-                "{}; add federation to JOURNEYS, or remove them"
+                "USERNAME, PASSWORD and DESTINATION_CLIENT_SECRET are used by the journey federation only; "
+                "add federation to JOURNEYS, or remove them"
             )
         return
     if application is not None and signs_on and not application.redeems_code:
         yield (
             "USERNAME and PASSWORD are set, but DESTINATION_CLIENT_SECRET is not, so the code is never "
-            "redeemed and no ID token is checked: {}; set it, or DESTINATION_CLIENT_AUTH=none for a public "
-            "client"
+            "redeemed and no ID token is checked; set it, or DESTINATION_CLIENT_AUTH=none for a public client"
         )
     if has_secret and not signs_on:
         yield (
             "DESTINATION_CLIENT_SECRET is set, but USERNAME and PASSWORD are not, so probes end after "
-            "source_authorize and never use it: {}; set all of them"
+            "source_authorize and never use it; set all of them"
         )
     redeems = target.last_step(Journey.FEDERATION) == "token"
     if application is not None and redeems and "openid" not in application.scope.split():
-        yield (
-            "DESTINATION_SCOPE does not contain openid, so there is no ID token and every probe fails: "
-            "{}; add it"
-        )
+        yield ("DESTINATION_SCOPE lacks openid, so PingOne issues no ID token and every probe fails; add it")
     if target.ready_by is ReadyBy.LOGIN_PAGE and target.source_kind is SourceKind.PINGONE:
         yield (
-            "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone: {}; "
-            "set SOURCE_KIND to oidc or auto"
+            "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone; set "
+            "SOURCE_KIND to oidc or auto"
         )
 
 

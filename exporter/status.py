@@ -44,8 +44,6 @@ class TargetStatus:
         consecutive: conclusive probes in that run.
         last: the last outcome; None before the first.
         decisive: the last conclusive outcome, which explains `failing`.
-        certificate_expiry: when the first of the servers' certificates expires; None if none was seen.
-        chain_expiry: the same of all certificates that they sent; None if unknown.
         leaf_expiries: when the server's certificate that a step saw expires, one per side.
         chain_expiries: the same of the first certificate of the chain.
         discovery: what the last good `discovery` found.
@@ -61,8 +59,6 @@ class TargetStatus:
     consecutive: int = 0
     last: Outcome | None = None
     decisive: Outcome | None = None
-    certificate_expiry: float | None = None
-    chain_expiry: float | None = None
     leaf_expiries: tuple[tuple[str, float], ...] = ()
     chain_expiries: tuple[tuple[str, float], ...] = ()
     discovery: DiscoveryFacts | None = None
@@ -86,6 +82,16 @@ class TargetStatus:
         if self.failing and self.decisive is not None and self.decisive.side is Side.DESTINATION:
             return self.target.destination_auth_host or self.host
         return self.host
+
+    @property
+    def certificate_expiry(self) -> float | None:
+        """When the first of the servers' certificates expires; None if none was seen."""
+        return min((at for _, at in self.leaf_expiries), default=None)
+
+    @property
+    def chain_expiry(self) -> float | None:
+        """The same of all certificates that they sent; None if unknown."""
+        return min((at for _, at in self.chain_expiries), default=None)
 
     @property
     def recent_results(self) -> tuple[int, int]:

@@ -113,8 +113,8 @@ def test_a_latency_objective_over_the_timeout_is_warned_of() -> None:
     found = checked(environ(*(f"T{n}" for n in range(9)), **fields, T8__LATENCY_OBJECTIVE="9999ms"))
     assert found.warnings == (
         (
-            "LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow: "
-            "t1, t2, t3, t4, t5 and 2 more; decrease it"
+            "t1, t2, t3, t4, t5 and 2 more: LATENCY_OBJECTIVE is not shorter than the timeout, so no success "
+            "ever counts as slow; decrease it"
         ),
     )
 
@@ -125,10 +125,10 @@ def test_an_unknown_status_is_accepted_with_a_warning() -> None:
     assert "expected statuses       USERNAME_PASSWORT_REQUIRED, DAVINCI\n" in found.text
     assert found.warnings == (
         (
-            "EXPECTED_STATUSES has USERNAME_PASSWORT_REQUIRED, which PingOne is not known to return: "
-            "t0, t1, t2, t3, t4 and 2 more; did you mean USERNAME_PASSWORD_REQUIRED?"
+            "t0, t1, t2, t3, t4 and 2 more: EXPECTED_STATUSES has USERNAME_PASSWORT_REQUIRED, which PingOne "
+            "is not known to return; did you mean USERNAME_PASSWORD_REQUIRED?"
         ),
-        "EXPECTED_STATUSES has XYZ, which PingOne is not known to return: t7; check the spelling",
+        "t7: EXPECTED_STATUSES has XYZ, which PingOne is not known to return; check the spelling",
     )
 
 
@@ -136,8 +136,8 @@ def test_prompt_none_is_warned_of() -> None:
     found = checked(environ("A", "B", B__PROMPT="none"))
     assert found.warnings == (
         (
-            "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "
-            "fails: b; remove it"
+            "b: PROMPT=none makes PingOne answer login_required, since a probe has no session, so every "
+            "probe fails; remove it"
         ),
     )
 
@@ -234,44 +234,41 @@ def test_a_provider_that_is_not_pingone_is_shown_with_what_it_must_do() -> None:
         (
             USER,
             (
-                "USERNAME and PASSWORD are set, but DESTINATION_CLIENT_SECRET is not, so the code is never "
-                "redeemed and no ID token is checked: a; set it, or DESTINATION_CLIENT_AUTH=none for a "
+                "a: USERNAME and PASSWORD are set, but DESTINATION_CLIENT_SECRET is not, so the code is "
+                "never redeemed and no ID token is checked; set it, or DESTINATION_CLIENT_AUTH=none for a "
                 "public client"
             ),
         ),
         (
             {"A__DESTINATION_CLIENT_SECRET": "s3cr3t"},
             (
-                "DESTINATION_CLIENT_SECRET is set, but USERNAME and PASSWORD are not, so probes end after "
-                "source_authorize and never use it: a; set all of them"
+                "a: DESTINATION_CLIENT_SECRET is set, but USERNAME and PASSWORD are not, so probes end after "
+                "source_authorize and never use it; set all of them"
             ),
         ),
         (
             {**USER, "A__DESTINATION_CLIENT_AUTH": "none", "A__DESTINATION_SCOPE": "profile"},
-            (
-                "DESTINATION_SCOPE does not contain openid, so there is no ID token and every probe fails: "
-                "a; add it"
-            ),
+            "a: DESTINATION_SCOPE lacks openid, so PingOne issues no ID token and every probe fails; add it",
         ),
         (
             {"A__READY_BY": "login_page", "B__READY_BY": "login_page", "B__SOURCE_KIND": "auto"},
             (
-                "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone: a; "
+                "a: READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone; "
                 "set SOURCE_KIND to oidc or auto"
             ),
         ),
         (
             {**USER, "A__JOURNEYS": "authorize"},
             (
-                "USERNAME, PASSWORD and DESTINATION_CLIENT_SECRET are used by the journey federation only: "
-                "a; add federation to JOURNEYS, or remove them"
+                "a: USERNAME, PASSWORD and DESTINATION_CLIENT_SECRET are used by the journey federation "
+                "only; add federation to JOURNEYS, or remove them"
             ),
         ),
         (
             {"A__FEDERATION_LATENCY_OBJECTIVE": "30s"},
             (
-                "FEDERATION_LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as "
-                "slow: a; decrease it"
+                "a: FEDERATION_LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts "
+                "as slow; decrease it"
             ),
         ),
     ],
@@ -345,7 +342,7 @@ def test_warnings_go_to_standard_error_and_do_not_fail(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("auth host ")
     assert done.stderr == (
-        "warning: LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow: a; "
+        "warning: a: LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as slow; "
         "decrease it\n"
     )
 

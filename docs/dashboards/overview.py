@@ -49,7 +49,7 @@ def overview() -> Dashboard:
             "Objectives": [_budget(), _burn(), _slow()],
             "Latency": [shared.latency_cells(), _quantiles(), shared.phases()],
             "Results": [shared.results(), shared.statuses(), _reasons()],
-            "Freshness, destinations and the vendor's word": [_freshness(), _providers(), _vendor()],
+            "Freshness, destinations and vendor status": [_freshness(), _providers(), _vendor()],
         },
     )
 
@@ -58,8 +58,7 @@ def _sentence() -> Panel:
     layout = Layout(
         title="Is anything wrong?",
         description="State by the last probe of every federation; the worst pod and journey counts. Likely "
-        "cause: network if there was no response, provider if PingOne's response was wrong, configuration "
-        "if PingOne refused this application. Works without the alert rules.",
+        "cause: the fault of the last probe (README, Reasons). Works without the alert rules.",
         width=WIDE,
         height=5,
     )
@@ -105,9 +104,10 @@ def _timeline() -> Panel:
     layout = Layout(
         title="State of every federation",
         description="By the last probe. Green: ok. Pale yellow: slow. Blue: paused after a rate limit. "
-        "Purple: a fault of the exporter. Gray: not being probed. Failing, by fault: configuration "
-        "(yellow), network (orange), provider (red). A gap: not scraped. Zoomed out, a single failed probe "
-        "may fall between two points; the results below count all of them. Click to open a federation.",
+        "Purple: a fault of the exporter. Light blue: of the test account. Gray: not being probed. Failing, "
+        "by fault: configuration (yellow), network (orange), provider (red). A gap: not scraped. Zoomed out, "
+        "a single failed probe may fall between two points; the results below count all of them. Click to "
+        "open a federation.",
         width=16,
         height=10,
     )
@@ -137,7 +137,7 @@ def _budget() -> Panel:
         title="Error budget left",
         description="How much is left of the failures that the objective allows in the selected time range "
         f"(threshold `objective` of the alert rules); the {MAX_BARS} worst federations. Below 0 the "
-        "objective is missed. Faults provider, network and configuration count; quota and exporter do not. "
+        "objective is missed. Faults provider, network and configuration count; the others do not. "
         f"{WITH_RULES}",
     )
     return bars(
@@ -198,7 +198,7 @@ def _reasons() -> Panel:
     layout = Layout(
         title="Reasons by fault",
         description="Results of the probes in the selected time range, and the number of federations with "
-        "each. Faults quota and exporter are not failures of a federation.",
+        "each. Faults quota, exporter and account are not failures of a federation.",
     )
     counted = f"increase({series('pingone_flow_probes_total')}[{RANGE}])"
     return rows(
@@ -220,8 +220,8 @@ def _expiry() -> Panel:
         title="What expires next",
         description="Days until something expires, the first one on top: a host's TLS certificate as last "
         "seen, even if it was rejected; a certificate in its chain, if that expires earlier; the last "
-        "certificate of a source's signing keys; a client secret, by SECRET_EXPIRES. Orange: ticket soon. "
-        "Red: page soon. What is not known is not listed.",
+        "certificate of a source's signing keys; a client secret, by SECRET_EXPIRES. Orange: less than "
+        "30 days. Red: less than 7, which pages. What is not known is not listed.",
         width=10,
         height=8,
     )

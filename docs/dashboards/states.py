@@ -63,7 +63,7 @@ STATES: tuple[State, ...] = (
         Fault.CONFIGURATION,
     ),
     State("network", FAULT_COLORS[Fault.NETWORK], "failing, likely cause: network", Fault.NETWORK),
-    State("provider", FAULT_COLORS[Fault.PROVIDER], "failing, likely cause: PingOne", Fault.PROVIDER),
+    State("provider", FAULT_COLORS[Fault.PROVIDER], "failing, likely cause: provider", Fault.PROVIDER),
 )
 """From best to worst; the index is the number."""
 

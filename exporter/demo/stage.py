@@ -115,7 +115,7 @@ def in_use(urls: Mapping[str, str]) -> str | None:
 def _print_urls(urls: dict[str, str], running: Simulator) -> None:
     environment = next(iter(running.environments))
     change = f'curl -X PUT {running.control_url}/weather/{environment} -d \'{{"weather": "refused"}}\''
-    urls |= {"weather": f"{running.control_url}/weather", "change it": change, "end it": "Ctrl-C"}
+    urls |= {"weather": f"{running.control_url}/weather", "change it": change, "stop": "Ctrl-C"}
     if note := in_use(urls):
         urls["in use"] = note
     write_output("\n".join([*(f"{name:<12} {text}" for name, text in urls.items()), ""]))

@@ -41,7 +41,7 @@ _JOURNEY = {
     "probes_slow_total": "Successful probes that took longer than the latency objective.",
     "exporter_probes_skipped_total{cause}": "Scheduled probes skipped, by cause.",
     "probe_success": "Whether the last probe succeeded: 1 or 0.",
-    "probe_last_result_info{step,phase,reason,fault,side}": "Result of the last probe: where it ended, why, and which side is at fault; always 1.",
+    "probe_last_result_info{step,phase,reason,fault,side}": "Result of the last probe: where it ended, why, who is at fault, and which side answers; always 1.",
     "probe_last_run_timestamp_seconds": "Unix time at which the last probe ended.",
     "probe_last_success_timestamp_seconds": "Unix time at which the last successful probe ended.",
     "probe_consecutive_failures": "Failed probes since the last success; those with fault quota, exporter or account do not count.",
@@ -88,8 +88,8 @@ _EXPORTER = {
     "schedule_lag_seconds{le}": "Seconds from when a probe was due until it started.",
     "event_loop_lag_seconds{le}": "Seconds by which the exporter's event loop was late, sampled 100 times per second.",
     "probes_stalled_total": "Probes during which the exporter's event loop stalled for more than 50 ms.",
-    "kernel_timestamps": "Whether the kernel took the times of the last exchange: 1 or 0; absent before the first.",
-    "loop_timed_exchanges_total": "Exchanges for which the event loop took a time instead of the kernel.",
+    "kernel_timestamps": "Whether the kernel timed the last exchange: 1 or 0; absent before the first.",
+    "loop_timed_exchanges_total": "Exchanges timed by the event loop instead of the kernel.",
     "config_last_reload_successful": "Whether the last load of the configuration succeeded: 1 or 0.",
     "config_last_reload_success_timestamp_seconds": "Unix time of the last successful load of the configuration.",
     "egress_up": "Whether the last egress check got a response: 1 or 0; absent if none is configured.",
@@ -109,7 +109,7 @@ _PAGE = {
 OF_STATUS_PAGE = _declared("pingone_status_", ("page",), _PAGE)
 
 _LISTING = {
-    "providers{state}": "Identity providers that the destination lists, by what the exporter does about them.",
+    "providers{state}": "Identity providers of the destination, by state.",
     "refresh_success": "Whether the last listing of the destination's identity providers succeeded: 1 or 0.",
     "last_refresh_success_timestamp_seconds": "Unix time of the last successful listing of the destination's identity providers.",
 }

@@ -130,8 +130,6 @@ class History:
             consecutive=record.streak.length,
             last=record.last,
             decisive=record.decisive,
-            certificate_expiry=min(record.certificates.leaf.values(), default=None),
-            chain_expiry=min(record.certificates.chain.values(), default=None),
             leaf_expiries=_by_step(record.certificates.leaf),
             chain_expiries=_by_step(record.certificates.chain),
             discovery=record.certificates.discovery,

@@ -36,7 +36,7 @@ class Template(StrEnum):
     NOT_RESOLVED = "{name} did not resolve ({eai})"
     NO_HOST_NAME = "{name} is not a valid host name"
     RESOLVE_TIMEOUT = "no address for {name} within {seconds}"
-    ADDRESS_NOT_ALLOWED = "no address of {host} may be requested: not global, or not over TLS"
+    ADDRESS_NOT_ALLOWED = "{host} not requested: private address, or a secret without TLS"
     # Connections, by errno
     ECONNREFUSED = "connection refused by {address}"
     EHOSTUNREACH = "no route to {address} (EHOSTUNREACH)"
@@ -85,13 +85,13 @@ class Template(StrEnum):
     FIREWALL = "{code} with x-amzn-waf-action from {host}"
     CHALLENGE = "{code} with cf-mitigated: challenge from {host}"
     PORTAL = "511 Network Authentication Required from {host}"
-    GATEWAY = "{code} Forbidden of an API gateway from {host}"
+    GATEWAY = "{code} Forbidden by an API gateway at {host}"
     REFUSED_WITHOUT_JSON = "{code} without JSON from {host}"
     TOO_LARGE = "body larger than {size} KiB from {host}"
     EMPTY = "{code} with an empty body from {host}"
     MARKUP = "{code} with HTML or XML from {host}"
     NO_REDIRECT = "{code} without the redirect that prompt=none requires, from {host}"
-    NO_LOGIN_FORM = "{code} without a login form, or with an error on it, from {host}"
+    NO_LOGIN_FORM = "{code} with an error, or without a login form, from {host}"
     NOT_JSON = "{code} with a body that is not a JSON object from {host}"
     # Flows and federations
     NO_STATUS = "response has no flow status ({host})"
@@ -125,7 +125,7 @@ class Template(StrEnum):
     SHORTAGE = "exporter out of resources, {errno} ({host})"
     BUG = "bug in the exporter, see its log ({host})"
     STALLED = "exporter stalled; the response may have come in time ({host})"
-    KEPT_WAITING = "exporter kept the peer waiting, which then closed the connection ({host})"
+    KEPT_WAITING = "peer closed the connection: the exporter kept it waiting ({host})"
     DELAYED = "exporter delayed the probe beyond twice its timeout ({host})"
 
 

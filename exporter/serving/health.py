@@ -10,8 +10,8 @@ from typing import NamedTuple
 from exporter.durations import format_latency
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason
-from exporter.serving.expiry import Expiring, Expiry
-from exporter.serving.texts import clock, describe_outcome, relative
+from exporter.serving.expiry import Expiring, Expiry, expiries_of
+from exporter.serving.texts import EXPIRING, clock, describe_outcome, relative
 from exporter.status import (
     CONFIRMED_FAILURES,
     MAX_BACKOFF_SECONDS,
@@ -21,10 +21,15 @@ from exporter.status import (
 )
 
 _DAY = 86_400.0
-EXPIRES_SOON_SECONDS = 21 * _DAY
 EXPIRES_NOW_SECONDS = 7 * _DAY
-SECRET_EXPIRES_SOON_SECONDS = 30 * _DAY
+EXPIRES_SOON_SECONDS = dict.fromkeys(Expiring, 30 * _DAY) | {Expiring.CERTIFICATE: 21 * _DAY}
 """The thresholds of the alert rules."""
+_EXPIRY_ALERTS = {
+    Expiring.CLIENT_SECRET: "PingOneClientSecretExpires",
+    Expiring.CERTIFICATE: "PingOneCertificateExpires",
+    Expiring.CHAIN: "PingOneCertificateChainExpires",
+    Expiring.SIGNING_KEY: "PingOneSigningKeysExpire",
+}
 
 
 class Health(Enum):
@@ -209,14 +214,14 @@ def advice(status: TargetStatus, now: float, suspended: Reason | None = None) ->
 
 def warnings(status: TargetStatus, now: float) -> Iterator[Advice]:
     """Yield what is about to break a target that works: what expires, and contract checks that fail."""
-    secret = status.target.secret_expires
-    if secret is not None and secret - now < SECRET_EXPIRES_SOON_SECONDS:
-        yield _expiry("PingOneClientSecretExpires", "client secret", secret, now)
-    leaf, chain = status.certificate_expiry, status.chain_expiry
-    if leaf is not None and leaf - now < EXPIRES_SOON_SECONDS:
-        yield _expiry("PingOneCertificateExpires", "certificate", leaf, now)
-    elif chain is not None and chain - now < EXPIRES_SOON_SECONDS:
-        yield _expiry("PingOneCertificateExpires", "certificate chain", chain, now)
+    soonest: dict[Expiring, float] = {}
+    for expiry in expiries_of(status):
+        soonest[expiry.what] = min(expiry.at, soonest.get(expiry.what, expiry.at))
+    for what, at in soonest.items():
+        if at - now < EXPIRES_SOON_SECONDS[what]:
+            when = "Soon" if at - now >= EXPIRES_NOW_SECONDS else "Now"
+            why = f"{EXPIRING[what]} {'expired' if at <= now else 'expires'} {relative(at, now)}"
+            yield Advice(_EXPIRY_ALERTS[what] + when, why)
     records = status.last.steps if status.last else ()
     several = len(status.journey.steps) > 1
     checks = [(record.step, *check) for record in records for check in record.checks.items()]
@@ -226,13 +231,7 @@ def warnings(status: TargetStatus, now: float) -> Iterator[Advice]:
 
 def urgency(expiry: Expiry, now: float) -> str:
     """Return the badge of something that expires: `failing`, `slow`, or none as long as no alert fires."""
-    left, is_secret = expiry.at - now, expiry.what is Expiring.CLIENT_SECRET
+    left = expiry.at - now
     if left < EXPIRES_NOW_SECONDS:
         return Health.FAILING.badge
-    soon = SECRET_EXPIRES_SOON_SECONDS if is_secret else EXPIRES_SOON_SECONDS
-    return Health.SLOW.badge if left < soon else ""
-
-
-def _expiry(alert: str, what: str, at: float, now: float) -> Advice:
-    when = "Soon" if at - now >= EXPIRES_NOW_SECONDS else "Now"
-    return Advice(f"{alert}{when}", f"{what} {'expired' if at <= now else 'expires'} {relative(at, now)}")
+    return Health.SLOW.badge if left < EXPIRES_SOON_SECONDS[expiry.what] else ""

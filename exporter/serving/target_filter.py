@@ -16,7 +16,8 @@ from exporter.serving.health import Row
 MAX_QUERY_LENGTH = 200
 
 SYNTAX = (
-    "Matches name, host, labels and state, or one field: state:failing owner:identity host:pingone.eu tier:1"
+    "Every term must match name, host, label or state, or its field: "
+    "state:failing owner:identity host:pingone.eu tier:1"
 )
 
 _TERM = re.compile(r'(?:(?P<field>[A-Za-z][A-Za-z0-9_]*):)?(?:"(?P<quoted>[^"]*)"?|(?P<word>\S+))')

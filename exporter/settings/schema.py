@@ -154,9 +154,7 @@ class ShardSettings(Section):
     count: values.ShardCount = setting(
         "number of exporters that share the targets, 1 to 100; each target is probed by one of them", 1
     )
-    index: values.ShardIndex = setting(
-        "which shard this is, from 0; also the name of a pod that ends in `-<n>`", 0
-    )
+    index: values.ShardIndex = setting("index of this shard, from 0, or a pod name that ends in `-<n>`", 0)
 
     @field_validator("index")
     @classmethod

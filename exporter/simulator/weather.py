@@ -204,7 +204,7 @@ KINDS: Mapping[str, type[Weather]] = {
         seconds=_whole(300, -DAY_SECONDS, DAY_SECONDS),
     ),
     "keys_rotated": _kind(
-        "A fresh key signs, each time that this is set; the one before stays published.",
+        "Each time this is set, a new key signs; the old one stays published.",
         note="shown by `pingone_flow_signing_keys_hash`",
     ),
     "metadata_invalid": _kind(

@@ -167,7 +167,7 @@ def sentences(day: Day, moment: str, **chosen: str) -> set[str]:
 def test_the_sentences_say_what_is_wrong_and_the_likely_cause(day: Day) -> None:
     assert sentences(day, FAIR_DAY) == {"All 8 federations: healthy"}
     assert sentences(day, FOUL_DAY) == {
-        "2 of 8 federations: failing, likely cause: PingOne",
+        "2 of 8 federations: failing, likely cause: provider",
         "1 of 8 federations: failing, likely cause: network",
         "2 of 8 federations: failing, likely cause: configuration",
         "1 of 8 federations: rate-limited, so probe less often",
@@ -182,7 +182,7 @@ def test_the_sentences_say_what_is_wrong_and_the_likely_cause(day: Day) -> None:
 
 def test_selecting_some_federations_hides_the_others(day: Day) -> None:
     assert sentences(day, FOUL_DAY, target="(steady|broken)", namespace="monitoring") == {
-        "1 of 2 federations: failing, likely cause: PingOne",
+        "1 of 2 federations: failing, likely cause: provider",
         "1 of the exporter's pods: no network access, so ignore its failures",
     }
     for asked in QUERIES:

@@ -17,7 +17,7 @@ PRINTED = re.compile(r"^# weather: curl (\S+)\n", re.MULTILINE)
 """The last line that `simulate` prints: where its weather is changed."""
 
 PLACE = re.compile(
-    r"^(page|metrics|Prometheus|alerts|Alertmanager|weather|change it|end it) +(\S.*)$", re.MULTILINE
+    r"^(page|metrics|Prometheus|alerts|Alertmanager|weather|change it|stop) +(\S.*)$", re.MULTILINE
 )
 
 
@@ -63,7 +63,7 @@ class Shown(Process):
 
     def places(self) -> dict[str, str]:
         """Return what the demo says about where everything is, as soon as it has."""
-        return dict(PLACE.findall(self.wait_for_output(re.compile(r"^end it .*\n", re.MULTILINE))))
+        return dict(PLACE.findall(self.wait_for_output(re.compile(r"^stop .*\n", re.MULTILINE))))
 
     def left_behind(self) -> list[str]:
         """Return the names of its temporary files."""

@@ -54,7 +54,7 @@ def test_it_exits_after_a_line_for_every_environment(tmp_path: Path) -> None:
 def test_page_metrics_and_control_respond_at_the_printed_addresses(tmp_path: Path) -> None:
     with Shown("demo", directory=tmp_path) as demo:
         places = demo.places()
-        assert list(places) == ["page", "metrics", "weather", "change it", "end it"]
+        assert list(places) == ["page", "metrics", "weather", "change it", "stop"]
         assert "emea_workforce" in get(places["page"])
         page = poll(
             lambda: Samples(get(places["metrics"])),

@@ -276,7 +276,7 @@ def test_the_ticket_names_the_failing_checks(tmp_path: Path) -> None:
     text = Text(
         alert="PingOneContractCheckFailing",
         labels={**HOST, "target": "emea", "journey": "authorize", "owner": "iam"},
-        description="In the last ten minutes the flows of emea failed check lifetime (step authorize). To "
+        description="In the last ten minutes emea failed check lifetime (step authorize). To "
         "investigate, run: curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
     )
     pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",))}, labels={"owner": "iam"})])
@@ -288,7 +288,7 @@ def test_the_ticket_names_the_failing_checks_even_if_the_last_probe_got_no_flow(
     text = Text(
         alert="PingOneContractCheckFailing",
         labels={**HOST, "target": "emea", "journey": "authorize"},
-        description="In the last ten minutes the flows of emea failed check lifetime (step authorize). To "
+        description="In the last ten minutes emea failed check lifetime (step authorize). To "
         "investigate, run: curl -s http://10.0.0.1:9988/metrics | grep 'contract_check.*target=\"emea\"'",
     )
     pod = Pod(watched=[emea({0: Sky(failed_checks=("lifetime",)), 19: TIMEOUT})])

@@ -54,7 +54,9 @@ def test_a_target_has_everything_that_the_page_shows_and_its_last_outcome() -> N
     last = a_failure(Reason.DNS, ended_at=START)
     target = a_target(labels=(("owner", "identity"),))
     (found,) = all_of(
-        a_status(last, target=target, backoff_until=NOW + 60, consecutive=3, certificate_expiry=NOW + 86_400),
+        a_status(
+            last, target=target, backoff_until=NOW + 60, consecutive=3, leaf_expiries=(("a", NOW + 86_400),)
+        ),
         external_url="https://exporter.example",
     )["targets"]
     assert found == {
@@ -112,7 +114,7 @@ def test_what_discovery_found_and_what_expires_is_included() -> None:
         a_success(),
         target=a_target(secret_expires=NOW),
         discovery=facts,
-        chain_expiry=NOW,
+        chain_expiries=(("authorize", NOW),),
         leaf_expiries=(("authorize", NOW + 60),),
     )
     document = all_of(status)
@@ -127,6 +129,7 @@ def test_what_discovery_found_and_what_expires_is_included() -> None:
     source = {"target": "emea", "host": "auth.pingone.eu", "others": 0}
     assert document["expires_next"] == [
         {**source, "what": "signing_key", "step": "jwks", "at": "2025-11-22T14:00:00.000Z"},
+        {**source, "what": "chain", "step": "authorize", "at": "2025-11-22T14:04:00.000Z"},
         {**source, "what": "client_secret", "host": "", "at": "2025-11-22T14:04:00.000Z"},
         {**source, "what": "certificate", "step": "authorize", "at": "2025-11-22T14:05:00.000Z"},
     ]
@@ -261,13 +264,11 @@ def finding(
     reason: Reason,
     fault: Fault,
     phase: Phase = Phase.TRANSFER,
-    *,
-    certificate_expiry: float | None = None,
     **facts: Any,  # noqa: ANN401  any field of a record
 ) -> str:
     step = a_step(**{"reason": reason, "phase": phase, "http_status_code": None, "flow_status": None} | facts)
     outcome = a_failure(reason, fault, phase, steps=(step,))
-    status = a_status(outcome, failing=True, decisive=outcome, certificate_expiry=certificate_expiry)
+    status = a_status(outcome, failing=True, decisive=outcome)
     (target,) = all_of(status)["targets"]
     return str(target["finding"])
 

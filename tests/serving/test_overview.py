@@ -145,7 +145,7 @@ def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
             a_status(a_success(steps=(a_step(checks={"id": True, "lifetime": False}),))),
             "(3 min ago); failed contract checks: lifetime 100%",
         ),
-        (good(certificate_expiry=NOW + 9 * DAY), "(3 min ago); certificate expires in 9 d 100%"),
+        (good(leaf_expiries=(("authorize", NOW + 9 * DAY),)), "(3 min ago); certificate expires in 9 d 100%"),
         (
             unstable(),
             (
@@ -297,7 +297,7 @@ def test_a_filter_shows_what_matches_and_folds_nothing() -> None:
 
 def test_the_filter_is_explained_and_sent_to_the_server() -> None:
     document = overview(good())
-    assert "or one field: state:failing owner:identity" in document.text
+    assert "or its field: state:failing owner:identity" in document.text
     assert document.all("form") == [{"role": "search", "action": "./"}]
 
 
@@ -345,9 +345,8 @@ def test_destinations_show_their_providers_and_the_last_listing() -> None:
         missing=("hub_old_one_3f2a",),
     )
     document = overview(good(), destinations=lambda: (hub,))
-    assert (
-        "hub auth.pingone.eu: 12 watched, 1 missing; missing: hub_old_one_3f2a listed 14:03 UTC (1 min ago)"
-    ) in document.text
+    providers = "hub auth.pingone.eu: 12 watched, 1 missing; missing: hub_old_one_3f2a"
+    assert f"{providers} last listing 14:03 UTC (1 min ago)" in document.text
     new = DestinationStatus(
         name="new", auth_host="a.example", counts={}, refresh_ok=False, failure="dns: <none>"
     )

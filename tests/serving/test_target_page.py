@@ -19,6 +19,7 @@ from serving.examples import target_page as page
 from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase
 from exporter.reasons import Fault, Reason
 from exporter.serving import health, runbooks
+from exporter.serving.expiry import Expiring
 from exporter.status import CONFIRMED_FAILURES, EgressStatus, TargetHistory, TargetStatus
 from exporter.target import Journey, ListedProvider
 
@@ -34,8 +35,14 @@ def text_of(*outcomes: Outcome) -> str:
 
 
 def test_a_certificate_expires_or_has_expired() -> None:
-    assert "Certificate expired 14:03 UTC" in page(a_history(a_success(), certificate_expiry=NOW - 60)).text
-    assert "Certificate expires 14:05 UTC" in page(a_history(a_success(), certificate_expiry=NOW + 60)).text
+    assert (
+        "Certificate expired 14:03 UTC"
+        in page(a_history(a_success(), leaf_expiries=(("authorize", NOW - 60),))).text
+    )
+    assert (
+        "Certificate expires 14:05 UTC"
+        in page(a_history(a_success(), leaf_expiries=(("authorize", NOW + 60),))).text
+    )
 
 
 def test_the_head_shows_name_status_and_likely_cause() -> None:
@@ -121,7 +128,8 @@ def test_links_lead_to_other_programs() -> None:
 def test_the_facts_of_a_listed_provider_and_of_discovery_are_shown() -> None:
     listed = ListedProvider(destination="hub", provider_id="3f2a", name=HOSTILE, slug="old_one")
     facts = DiscoveryFacts(signing_keys=2, signing_keys_hash=1, metadata_hash=1, certificate_expiry=NOW + 60)
-    status = a_status(a_success(), target=a_target(listed=listed), discovery=facts, chain_expiry=NOW + 120)
+    chain = (("jwks", NOW + 120),)
+    status = a_status(a_success(), target=a_target(listed=listed), discovery=facts, chain_expiries=chain)
     document = page(TargetHistory(status=status, recent=(), failures=()))
     for fact in (
         "Listed by destination hub",
@@ -292,7 +300,7 @@ def test_every_bar_is_visible_within_the_picture(outcome: Outcome) -> None:
 
 
 def certified(expires: float) -> TargetStatus:
-    return a_status(a_success(), certificate_expiry=expires)
+    return a_status(a_success(), leaf_expiries=(("authorize", expires),))
 
 
 @pytest.mark.parametrize(
@@ -313,8 +321,23 @@ def certified(expires: float) -> TargetStatus:
         (certified(NOW + 2 * DAY), [("PingOneCertificateExpiresNow", "certificate expires in 2 d")]),
         (certified(NOW - 2 * DAY), [("PingOneCertificateExpiresNow", "certificate expired 2 d ago")]),
         (
-            a_status(a_success(), chain_expiry=NOW + 9 * DAY),
-            [("PingOneCertificateExpiresSoon", "certificate chain expires in 9 d")],
+            a_status(
+                a_success(),
+                leaf_expiries=(("authorize", NOW + 90 * DAY), ("source_authorize", NOW + 20 * DAY)),
+                chain_expiries=(("authorize", NOW + 29 * DAY), ("source_authorize", NOW + 20 * DAY)),
+            ),
+            [
+                ("PingOneCertificateExpiresSoon", "certificate expires in 20 d"),
+                ("PingOneCertificateChainExpiresSoon", "certificate chain expires in 29 d"),
+            ],
+        ),
+        (
+            a_status(
+                a_success(),
+                leaf_expiries=(("authorize", NOW + 22 * DAY),),
+                chain_expiries=(("authorize", NOW + 6 * DAY),),
+            ),
+            [("PingOneCertificateChainExpiresNow", "certificate chain expires in 6 d")],
         ),
         (
             a_status(a_success(steps=(a_step(checks={"id": True, "lifetime": False}),))),
@@ -349,10 +372,14 @@ def test_the_start_of_a_probe_has_seconds() -> None:
 def test_the_page_warns_when_the_alerts_do() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())["rules"]["thresholds"]
     day = 86_400
-    assert values["certificate_days"] * day == health.EXPIRES_SOON_SECONDS
-    assert values["certificate_last_days"] * day == health.EXPIRES_NOW_SECONDS
-    assert values["secret_days"] * day == health.SECRET_EXPIRES_SOON_SECONDS
-    assert values["secret_last_days"] * day == health.EXPIRES_NOW_SECONDS
+    assert {kind: seconds / day for kind, seconds in health.EXPIRES_SOON_SECONDS.items()} == {
+        Expiring.CLIENT_SECRET: values["secret_days"],
+        Expiring.CERTIFICATE: values["certificate_days"],
+        Expiring.CHAIN: values["expiry_days"],
+        Expiring.SIGNING_KEY: values["expiry_days"],
+    }
+    for last in ("certificate_last_days", "secret_last_days", "expiry_last_days"):
+        assert values[last] * day == health.EXPIRES_NOW_SECONDS
     assert values["down_failures"] == CONFIRMED_FAILURES
 
 
