@@ -10,8 +10,6 @@ The handlers call `os._exit` instead of raising: an import runs destructors and 
 where an exception would be swallowed.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

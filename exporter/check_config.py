@@ -1,7 +1,5 @@
 """The command `check-config`: show what would run, without a request, and warn of what looks wrong."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace

@@ -3,8 +3,6 @@
 0 ok, or stopped by a signal; 1 runtime failure, such as a failed probe; 2 invalid configuration or arguments
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

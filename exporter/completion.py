@@ -3,8 +3,6 @@
 Completions are no more than words, so no library is needed for them: shtab has 1,500 lines.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Reading the configuration again: when its files change, and what differs. `daemon.py` puts it in force."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path

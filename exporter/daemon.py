@@ -3,8 +3,6 @@
 Config -> targets -> Schedule -> Prober -> Outcome -> Metrics, History, log -> web port
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import signal

@@ -3,8 +3,6 @@
 Source: `ParseDuration` and `Duration.String` of prometheus/common, model/time.go.
 """
 
-from __future__ import annotations
-
 import re
 
 INVALID_DURATION = "invalid duration; use e.g. 500ms, 30s, 1m30s or 2h"

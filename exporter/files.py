@@ -1,7 +1,5 @@
 """Read files that the operator names: regular files only, bounded in size and in time."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

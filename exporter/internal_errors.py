@@ -5,8 +5,6 @@ it raises, and goes on. It may show with every probe of a thousand targets: so e
 once, and once an hour while it lasts.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The listings of all destinations: what they have shown, and which targets follow from it."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Collection

@@ -3,8 +3,6 @@
 They hold no secret: no query string, nonce, state, code, token, cookie or password ever enters them.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -170,6 +168,7 @@ class Outcome:
         steps: one record per step taken.
         retry_after: seconds from the `Retry-After` header of a rate-limited response.
         stalled: whether our own event loop stalled meanwhile, which makes the durations unreliable.
+        incomplete: whether lock-out protection held the password back, so that it ended before `sign_on`.
         kind: what `initiate` showed the identity provider to be; None before that.
         discovery: what a good `discovery` found.
     """
@@ -187,6 +186,7 @@ class Outcome:
     steps: tuple[StepRecord, ...]
     retry_after: float | None = None
     stalled: bool = False
+    incomplete: bool = False
     kind: ProviderKind | None = None
     discovery: DiscoveryFacts | None = None
 
@@ -202,13 +202,13 @@ class Outcome:
 
     @property
     def success(self) -> bool:
-        """Whether every step was good."""
+        """Whether every step that was taken was good."""
         return self.reason is Reason.OK
 
     @property
     def counts(self) -> bool:
         """Whether this is conclusive about the target."""
-        return self.fault.is_conclusive
+        return self.fault.is_conclusive and not self.incomplete
 
 
 def internal_outcome(target: str, journey: Journey, *, ended_at: float, duration: float) -> Outcome:
@@ -262,6 +262,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         started_at=rfc3339(outcome.started_at),
         duration_seconds=round(outcome.duration, 6),
         stalled=outcome.stalled or None,
+        incomplete=outcome.incomplete or None,
         transaction_id=outcome.transaction_id,
         steps=[_step_as_json(step) for step in outcome.steps],
     )

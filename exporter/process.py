@@ -1,7 +1,5 @@
 """The process: what it inherits from its environment, open files, memory and signals."""
 
-from __future__ import annotations
-
 import asyncio
 import ctypes
 import gc

@@ -3,8 +3,6 @@
 Both sets are closed: dashboards, alerts and routing depend on them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache

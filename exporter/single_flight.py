@@ -1,7 +1,5 @@
 """Single flight: callers who ask at the same time share one computation that starts after they asked."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, ParamSpec, TypeVar

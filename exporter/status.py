@@ -3,8 +3,6 @@
 All times are seconds since the epoch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -41,6 +39,7 @@ class TargetStatus:
     Args:
         failing: whether it is failing; None before the first conclusive outcome.
         since: end of the first probe of the current run of successes or failures.
+        since_or_earlier: whether no other run came before, so that it may have begun before the exporter did.
         consecutive: conclusive probes in that run.
         last: the last outcome; None before the first.
         decisive: the last conclusive outcome, which explains `failing`.
@@ -56,6 +55,7 @@ class TargetStatus:
     journey: Journey
     failing: bool | None = None
     since: float | None = None
+    since_or_earlier: bool = False
     consecutive: int = 0
     last: Outcome | None = None
     decisive: Outcome | None = None

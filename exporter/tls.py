@@ -3,8 +3,6 @@
 Settings check files by the functions with which they are loaded later: a file that passes also loads.
 """
 
-from __future__ import annotations
-
 import os
 import ssl
 from collections.abc import Iterator, Mapping

@@ -1,21 +1,16 @@
 """What the demo shows: a live table on a terminal, a line per change elsewhere."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from exporter.outcome import Outcome, rfc3339
 from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from rich.console import Console, JustifyMethod
 
 COLUMNS = {
     "target": 17,

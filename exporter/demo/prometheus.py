@@ -1,7 +1,5 @@
 """Runs a Prometheus that scrapes the demo and has its alerts, and an Alertmanager, if they are installed."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -1,7 +1,5 @@
 """The command `simulate`: the simulator alone."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import shlex

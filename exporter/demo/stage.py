@@ -1,7 +1,5 @@
 """The command `demo`: simulator and exporter in one process and one event loop, nothing to configure."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import os

@@ -3,8 +3,6 @@
 A stall of the loop delays what the exporter measures, so stalls are measured and reported.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections import deque

@@ -9,8 +9,6 @@ Rendering takes 0.2 ms a target, so a scrape renders only the targets that chang
 loop meanwhile, and on an overloaded loop stops in time to answer with older text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

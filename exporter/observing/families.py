@@ -4,8 +4,6 @@
 """
 # ruff: noqa: E501  one family a line
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -35,7 +35,8 @@ MAX_OUTCOMES = 50  # kept of the recent outcomes, and of the failures
 class Streak:
     """The current run of conclusive outcomes that agree; one rule for metrics and pages.
 
-    Inconclusive outcomes (faults `quota`, `exporter` and `account`) neither belong to a streak nor end one.
+    Inconclusive outcomes (faults `quota`, `exporter` and `account`, or incomplete) neither belong to a streak
+    nor end one.
     """
 
     failing: bool | None = None
@@ -43,6 +44,8 @@ class Streak:
     since: float | None = None
     """End of the first probe of the streak; seconds since the epoch."""
     length: int = 0
+    is_first: bool = False
+    """Whether no other came before: it may have begun before `since`, which a restart forgets."""
 
     def observe(self, outcome: Outcome) -> None:
         """Continue the streak with a finished probe, or begin another."""
@@ -50,6 +53,7 @@ class Streak:
             return
         failing = not outcome.success
         if failing is not self.failing:
+            self.is_first = self.failing is None
             self.failing, self.since, self.length = failing, outcome.ended_at, 0
         self.length += 1
 
@@ -127,6 +131,7 @@ class History:
             journey=journey,
             failing=record.streak.failing,
             since=record.streak.since,
+            since_or_earlier=record.streak.is_first,
             consecutive=record.streak.length,
             last=record.last,
             decisive=record.decisive,
@@ -169,10 +174,11 @@ class _Record:
             if self.failures is None:
                 self.failures = deque(maxlen=MAX_OUTCOMES)
             self.failures.append(data)
-        if len(self.durations) == MAX_POINTS:
-            del self.durations[0], self.faults[0]
-        self.durations.append(math.nan if outcome.stalled else outcome.duration)
-        self.faults.append(outcome.fault.value)
+        if not outcome.incomplete:
+            if len(self.durations) == MAX_POINTS:
+                del self.durations[0], self.faults[0]
+            self.durations.append(math.nan if outcome.stalled else outcome.duration)
+            self.faults.append(outcome.fault.value)
         self._observe_certificate(outcome)
         self.last = outcome
         if outcome.counts:

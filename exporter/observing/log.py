@@ -12,8 +12,6 @@ An exception is written as its types and where they were raised, without message
 quote a URL, and a URL holds nonce and state.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import queue
@@ -23,17 +21,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from structlog.processors import JSONRenderer, LogfmtRenderer
 from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from exporter.outcome import Outcome, as_json, rfc3339
 from exporter.reasons import Reason, reason_text
 from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from structlog.typing import EventDict, Processor, WrappedLogger
 
 _Lines: TypeAlias = "queue.Queue[logging.LogRecord | None]"
 
@@ -52,8 +48,8 @@ class LogObserver:
 
     def observe(self, outcome: Outcome, /) -> None:
         """Log an outcome if reason or failed step are not the last one's, else only at debug."""
-        key = outcome.target, outcome.journey
-        before, now = self._last.get(key), (outcome.reason, "" if outcome.success else outcome.step)
+        key, good = (outcome.target, outcome.journey), outcome.success and outcome.counts
+        before, now = self._last.get(key), (outcome.reason, "" if good else outcome.step)
         self._last[key] = now
         if now == before:
             if _log.isEnabledFor(logging.DEBUG):
@@ -64,6 +60,9 @@ class LogObserver:
             facts["previous_reason"] = before[0].value
             if before[1] and before[1] != outcome.step:
                 facts["previous_step"] = before[1]
+        if outcome.incomplete:
+            _log.info("probe incomplete", extra=facts)
+            return
         if outcome.success:
             _log.info("target recovered" if key in self._down else "target up", extra=facts)
             self._down.discard(key)

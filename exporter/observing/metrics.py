@@ -3,8 +3,6 @@
 What is about the exporter is collected here, what is about a target in `target_metrics.py`.
 """
 
-from __future__ import annotations
-
 import platform
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """The series of a metric family, and the state of a histogram."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import lru_cache

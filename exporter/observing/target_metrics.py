@@ -6,8 +6,6 @@ statuses are closed sets, and HTTP codes beyond a maximum count as `other`. What
 The closed sets of a step appear once a probe has reached it; the first step is always reached.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -120,7 +118,7 @@ class TargetMetrics:
         self._probes[pair] += 1
         if not outcome.success:
             self._failures[pair] = TracedProbe(outcome.transaction_id, 1, outcome.ended_at)
-        else:
+        elif outcome.counts:
             self._last_success = outcome.ended_at
             if not outcome.stalled:
                 probe = TracedProbe(outcome.transaction_id, outcome.duration, outcome.ended_at)

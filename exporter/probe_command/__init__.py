@@ -4,8 +4,6 @@ Probes are started as the daemon starts them, by the same prober and with the sa
 retried, and a rate limit only delays the next round: the user wants each target's outcome.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -1,7 +1,5 @@
 """The outcomes of probes, as a table for people or as JSON for scripts. No I/O."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -104,6 +102,8 @@ def result(run: ProbeRun) -> str:
         return "not finished"
     if not outcome.success:
         return reason_text(outcome.reason, outcome.fault)
+    if outcome.incomplete:
+        return "ok, no sign-on"  # another target has the same user, and `probe` sends one password
     if outcome.stalled:
         return "ok, not timed"  # the exporter's event loop stalled meanwhile
     return "ok, slow" if outcome.duration > run.target.timing(run.journey).latency_objective else "ok"

@@ -1,7 +1,5 @@
 """What `probe` probes: targets by name, pattern, label or destination. No I/O."""
 
-from __future__ import annotations
-
 import fnmatch
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence

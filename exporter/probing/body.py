@@ -1,7 +1,5 @@
 """A response's body, read under a bound that holds for the wire and for what it inflates to."""
 
-from __future__ import annotations
-
 import zlib
 
 from exporter.probing.failure import BodyError

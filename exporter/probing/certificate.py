@@ -1,7 +1,5 @@
 """What is known of a TLS connection, and fetching a certificate that was refused."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from contextlib import closing

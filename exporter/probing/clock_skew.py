@@ -5,8 +5,6 @@ more exact than its resolution. Of several timestamps the one with the smallest 
 milliseconds, `Date` seconds.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import UTC

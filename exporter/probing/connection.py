@@ -1,7 +1,5 @@
 """HTTP/1.1 on an open connection, by h11: one request at a time, bounded in what is read of an answer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import h11

@@ -7,8 +7,6 @@ A check that does not apply is absent: a DaVinci body has an interaction instead
 environment, and has no links in its detailed form; and not every status calls for a link.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -4,8 +4,6 @@ Source and destination usually share a host, and their session cookies differ by
 ignored Path would send the session of one environment to the other.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ A provider chooses which template applies, but none of the text: every parameter
 closed set, or has the checked shape of a host, an address or a date. Anything else becomes `(not shown)`.
 """
 
-from __future__ import annotations
-
 import errno
 import re
 from collections.abc import Collection, Iterable, Mapping

@@ -1,7 +1,5 @@
 """The egress check: whether any HTTP answer can be had at all, by the way that probes take."""
 
-from __future__ import annotations
-
 import logging
 from contextlib import closing
 

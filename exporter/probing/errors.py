@@ -9,8 +9,6 @@
 Only codes of a closed list leave this module: a description may name a user or echo a request.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any, NoReturn

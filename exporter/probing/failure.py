@@ -1,7 +1,5 @@
 """Turn the exception that ended an exchange into a reason and a fault. No I/O."""
 
-from __future__ import annotations
-
 import errno
 import ssl
 

@@ -4,8 +4,6 @@ Shapes that PingOne does not document are taken in every plausible form: an erro
 `error` in query or fragment, as a FAILED flow, as an HTML page.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus

@@ -3,8 +3,6 @@
 No secret of the probe gets into any of them.
 """
 
-from __future__ import annotations
-
 import errno
 import re
 import socket

@@ -10,8 +10,6 @@ form. An error comes back to the redirect URI in a query, a fragment, a form tha
 JWT (JARM); or it is a page of its own, whatever its status.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus

@@ -3,8 +3,6 @@
 joserfc, which verifies the signature, is imported when the first token arrives: most targets have none.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The step `initiate`: where the destination sends a user, and what that shows about the provider. No I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 

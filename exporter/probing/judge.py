@@ -3,8 +3,6 @@
 Decided in this order: signs of an edge in front, the status class, the body of any 2xx.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus

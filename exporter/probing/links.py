@@ -10,8 +10,6 @@ Text that different programs read differently is refused as malformed: control c
 spaces, user names, dot segments, short forms of addresses, anything but ASCII.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """List the identity providers that a destination's application offers, by the first step of `federation`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from exporter.destinations import Destination, OfferedProvider, offered_provider

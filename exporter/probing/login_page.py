@@ -8,8 +8,6 @@
 The title decides nothing: Keycloak's and Entra's error pages have that of the login page. Any bytes are read.
 """
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from html.parser import HTMLParser

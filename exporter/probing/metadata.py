@@ -1,7 +1,5 @@
 """The judge of a provider's metadata (OpenID Connect Discovery 1.0, sections 3 and 4.3). No I/O."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

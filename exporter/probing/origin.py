@@ -1,7 +1,5 @@
 """Where a URL leads, before its path. No I/O."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 

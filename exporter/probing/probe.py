@@ -141,6 +141,7 @@ class Prober:
             steps=tuple(run.records),
             retry_after=run.retry_after,
             stalled=run.stalled,
+            incomplete=run.incomplete,
             kind=run.kind,
             discovery=run.verdict.discovery,
         )
@@ -263,6 +264,7 @@ class Prober:
             run.deadline.go_on()
             admission = self.guard.admit(target, self._clock())
             if admission is Admission.HELD:
+                run.incomplete = True
                 return None
             if admission is Admission.SUSPENDED:
                 return run.refuse(step, self.guard.suspension(target) or OUR_BUG)
@@ -348,6 +350,7 @@ class _Run:
     duration: float = 0.0
     retry_after: float | None = None
     stalled: bool = False
+    incomplete: bool = False
     records: list[StepRecord] = field(default_factory=list)
     kind: ProviderKind | None = None
     on_loopback: bool = False

@@ -11,8 +11,6 @@ A password that was rejected is not sent again before something has changed:
 It counts per user (source, environment, user name), for all targets together.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import secrets
@@ -46,7 +44,7 @@ class Admission(Enum):
 
     ALLOWED = "allowed"
     HELD = "held"
-    """Too early; the probe ends, successfully, before `sign_on`."""
+    """Too early; the probe ends before `sign_on`, incomplete."""
     SUSPENDED = "suspended"
 
 

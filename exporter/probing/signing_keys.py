@@ -3,8 +3,6 @@
 cryptography is imported when the first key with a certificate arrives.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Mapping, Sequence

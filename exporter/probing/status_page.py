@@ -3,8 +3,6 @@
 What the page says is untrusted, and late: it is shown beside our own findings and changes none of them.
 """
 
-from __future__ import annotations
-
 import logging
 import ssl
 import time

@@ -3,8 +3,6 @@
 The kernel knows when each byte arrived: `SO_TIMESTAMPNS` for received data, `TCP_INFO` for the rest.
 """
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import socket

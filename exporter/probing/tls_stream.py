@@ -1,7 +1,5 @@
 """TLS over a TCP stream, through OpenSSL's memory buffers, so that every byte is read by `recvmsg`."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Warm up before the first probe: import and build what would otherwise be timed as the provider's."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import sys

@@ -4,8 +4,6 @@ An operator, or a virtual machine that resumes, may set the wall clock by an hou
 and delays none.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo

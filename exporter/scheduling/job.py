@@ -9,8 +9,6 @@ after a restart, so that a graph does not jump and two replicas do not drift ont
 Times are seconds since the epoch by the steady clock.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import math

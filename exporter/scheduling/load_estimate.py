@@ -1,7 +1,5 @@
 """Estimates what probing a list of targets asks of their providers. No I/O."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ due ──> missed      too late to start
 (cancelled: waiting or probing when the daemon stopped, or a reload removed or changed the target)
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The API: what the pages show, as JSON. Values that are unknown are absent."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -41,7 +39,7 @@ async def targets_as_json(source: StatusSource, errors: InternalErrors, query: s
     await yield_if_due()
     head = {
         "generated_at": rfc3339(now),
-        "headline": headline(targets, now, egress),
+        "headline": headline(targets, now, egress, source.destinations()),
         "egress": _json(egress),
         "expires_next": _json(soonest),
         "destinations": _json(source.destinations()),

@@ -4,8 +4,6 @@ A failure is answered with a bare 500. It is logged with the types and frames of
 their texts, which may hold what must not be in a log.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import logging
@@ -13,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
@@ -25,6 +23,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.serving.api import target_as_json, targets_as_json
@@ -37,9 +36,6 @@ from exporter.serving.runbooks import runbooks
 from exporter.serving.target_filter import MAX_QUERY_LENGTH
 from exporter.serving.target_page import target_page
 from exporter.single_flight import SingleFlight
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -4,8 +4,6 @@ A hash takes tenths of a second of CPU. One is computed at a time, in a thread o
 waiting logins is bounded, in total and per client; a login that succeeded once does not wait again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import binascii

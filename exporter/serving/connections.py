@@ -12,12 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEAD_TIMEOUT_SECONDS = 10.0
 """From the connection, or from the first byte of a later request, to the end of the request's head."""

@@ -1,7 +1,5 @@
 """What expires next: client secrets, certificates and signing keys, soonest first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum

@@ -1,18 +1,33 @@
 """The headline about all federations: how many are failing, since when, and the likely cause. No I/O."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from exporter.reasons import Fault
 from exporter.serving.health import Health, Row, is_old_failure
 from exporter.serving.texts import clock
-from exporter.status import EgressStatus, TargetStatus
+from exporter.status import DestinationStatus, EgressStatus, TargetStatus
 
 
-def headline(rows: Sequence[Row], now: float, egress: EgressStatus | None = None) -> str:
-    """Return the headline about all targets; `egress` is the exporter's own egress check, if there is one."""
+def headline(
+    rows: Sequence[Row], now: float, egress: EgressStatus | None, destinations: Iterable[DestinationStatus]
+) -> str:
+    """Return the headline about all targets and about destinations that were never listed.
+
+    `egress` is the exporter's own egress check, if there is one.
+    """
+    text = _about_targets(rows, now, egress)
+    if unlisted := [one.name for one in destinations if never_listed(one)]:
+        text += f" Not watched, because they could not be listed: the federations of {', '.join(unlisted)}."
+    return text
+
+
+def never_listed(destination: DestinationStatus) -> bool:
+    """Return whether a destination could not be listed since the start, so that its targets are unknown."""
+    return destination.refresh_ok is False and destination.last_success is None
+
+
+def _about_targets(rows: Sequence[Row], now: float, egress: EgressStatus | None) -> str:
     failing = [row for row in rows if row.health is Health.FAILING]
     unstable = [row for row in rows if row.health is Health.UNSTABLE]
     if not rows:
@@ -83,7 +98,7 @@ def _no_trouble(rows: Sequence[Row]) -> str:
 
 
 _UNKNOWN = {
-    Health.NEW: "not probed yet",
+    Health.NEW: "without a result yet",
     Health.PAUSED: "paused (rate-limited)",
     Health.ACCOUNT: "with a failing test account",
     Health.INCONCLUSIVE: "inconclusive because of the exporter itself",

@@ -1,7 +1,5 @@
 """How a target is doing: its health, the sentence about it, and the runbooks that help. No I/O; UTC."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from enum import Enum
@@ -41,7 +39,7 @@ class Health(Enum):
     ACCOUNT = ("Test account failing", "account", "account")
     INCONCLUSIVE = ("Inconclusive", "inconclusive", "unclear")
     SLOW = ("Slow", "slow", "slow")
-    NEW = ("Not probed yet", "new", "unknown")
+    NEW = ("No result yet", "new", "unknown")
     HEALTHY = ("Healthy", "ok", "good")
 
     def __init__(self, heading: str, badge: str, api: str) -> None:
@@ -79,7 +77,7 @@ def health(status: TargetStatus, now: float) -> Health:
         return Health.UNSTABLE
     if status.backoff_until is not None or (last is not None and last.fault is Fault.QUOTA):
         return Health.PAUSED
-    if last is None:
+    if last is None or last.incomplete:
         return Health.NEW
     if last.fault is Fault.ACCOUNT:
         return Health.ACCOUNT
@@ -145,7 +143,8 @@ def summarize(status: TargetStatus, now: float) -> Summary:
         before += "failing since" if status.failing else "ok since"
     after = ""
     if status.failing:
-        after = f", {status.consecutive} probe{'' if status.consecutive == 1 else 's'}: {why}"
+        earlier = " or earlier" if status.since_or_earlier else ""
+        after = f"{earlier}, {status.consecutive} probe{'' if status.consecutive == 1 else 's'}: {why}"
     elif status.slow:
         objective = format_latency(status.timing.latency_objective)
         after += f"; last probe took {format_latency(last.duration)}, objective {objective}"

@@ -4,8 +4,6 @@ Every page is self-contained: one style sheet and one small script, both inside 
 their hashes; no other asset, no other server.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence

@@ -3,8 +3,6 @@
 The sockets listen at once: two that are only bound may share a port, and the conflict would show later.
 """
 
-from __future__ import annotations
-
 import errno
 import socket
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ A client gets a response whatever it sends: text, the oldest format, rather than
 commas or semicolons are not understood; no client sends them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from enum import Enum
 

@@ -1,7 +1,5 @@
 """The overview page: the headline, what is wrong, what expires next, then every other target."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,13 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
+
+from markupsafe import Markup
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
 from exporter.serving.expiry import expiries_of, soonest_first
-from exporter.serving.headline import headline
+from exporter.serving.headline import headline, never_listed
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
 from exporter.serving.html import TITLE, YieldIfDue, paced, render, sparkline
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
@@ -29,9 +29,6 @@ from exporter.status import (
     TargetStatus,
 )
 from exporter.target import Journey, Target
-
-if TYPE_CHECKING:
-    from markupsafe import Markup
 
 T = TypeVar("T")
 
@@ -101,6 +98,9 @@ class HealthGroup(NamedTuple):
     folded_size: int
 
 
+_HARMLESS = frozenset({Health.SLOW, Health.NEW, Health.HEALTHY})
+
+
 class Overview:
     """Renders the overview; caches the sparklines, since few change between two requests."""
 
@@ -121,10 +121,15 @@ class Overview:
             return await self._render(query)
 
     async def worst(self) -> Health:
-        """Return the health of the worst target."""
+        """Return how all targets together are doing."""
         source = self._source
-        rows = await worst_first(source, source.now(), source.start_work(), self._errors)
-        return rows[0].health if rows else Health.NEW
+        return self._worst(await worst_first(source, source.now(), source.start_work(), self._errors))
+
+    def _worst(self, rows: Sequence[Row]) -> Health:
+        """Return the health of the first row; it says little if a destination was never listed."""
+        worst = rows[0].health if rows else Health.NEW
+        unlisted = any(map(never_listed, self._source.destinations()))
+        return Health.INCONCLUSIVE if unlisted and worst in _HARMLESS else worst
 
     async def _render(self, query: str = "") -> bytes:
         source, now, yield_if_due = self._source, self._source.now(), self._source.start_work()
@@ -133,9 +138,9 @@ class Overview:
         rows = await by_target(rows, yield_if_due)
         counts = Counter(row.health for row in rows)
         values = {
-            "headline": headline(rows, now, source.egress()),
+            "headline": headline(rows, now, source.egress(), source.destinations()),
             "title": f"{failing} failing · {TITLE}" if (failing := counts[Health.FAILING]) else TITLE,
-            "badge": (rows[0].health if rows else Health.NEW).badge,
+            "badge": self._worst(rows).badge,
             "counts": counts,
             "total": len(rows),
             "expiries": soonest,

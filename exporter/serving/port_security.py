@@ -3,22 +3,17 @@
 TLS applies to the next connection, the rest to the next request.
 """
 
-from __future__ import annotations
-
 import logging
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.process import run_in_thread
 from exporter.serving.auth import BasicAuth, TokenBucket, TooManyLoginsError
 from exporter.tls import TlsFileError, TlsMaterial, TlsServer, WebSecurity, read_material, server_context
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEALTH_PATHS = frozenset({"/-/healthy", "/-/ready"})
 """Open without authentication: a kubelet has no password."""

@@ -4,8 +4,6 @@ Source: docs/runbooks/<Alert>.md; a wheel has them in exporter/serving/runbooks/
 each takes milliseconds that would distort the times of a probe.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from importlib import resources

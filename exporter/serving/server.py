@@ -4,8 +4,6 @@ uvicorn parses HTTP and runs the application. Its own accept loop is not used: i
 handshakes nor change the certificate, and it raises SIGTERM again at the end.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -13,16 +11,13 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.serving.connections import Connection, ConnectionLimiter, with_connections
 from exporter.serving.port_security import PortSecurity, only_health
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
 
 MAX_CONNECTIONS = 500
 """Half of the usual limit of 1,024 open files: probes need theirs."""

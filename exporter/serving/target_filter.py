@@ -4,8 +4,6 @@ Every term must match. A word matches if it is part of a target's name, host, la
 matches that field alone. A value with spaces is put in double quotes.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The page of one target: its status, its last probe, its incidents and earlier probes with their steps."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple

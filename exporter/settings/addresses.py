@@ -1,7 +1,5 @@
 """Parse hosts, ports and URLs into one normal form. A message repeats no part: it may be a password."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 from dataclasses import dataclass

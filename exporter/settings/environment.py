@@ -4,8 +4,6 @@ pydantic-settings' own source for `.env` skips lines that it cannot parse, keeps
 and looks into the process's environment.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,22 +1,18 @@
 """Explain pydantic's errors in the operator's terms: where it is written, what is wrong, what was meant."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, get_args, get_origin
+from typing import get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from exporter.files import printable
 from exporter.settings.provenance import DELIMITER, PREFIX, InvalidSetting, Keys, Location, RawSettings, fold
 from exporter.settings.target_settings import NO_DEFAULTS, REQUIRED, TargetDefaults, TargetSettings
 from exporter.settings.values import TARGET_NAME
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 MIN_SIMILARITY = 0.7
 """Of 1, by difflib: CLIENT means CLIENT_ID, PROXY_URL does not mean AUTH_URL."""

@@ -1,7 +1,5 @@
 """Load the configuration: read all sources, merge them, validate all at once, resolve the result."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache

@@ -1,7 +1,5 @@
 """Resolve valid settings to what the program uses: targets, destinations, and where they answer. No I/O."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Iterable

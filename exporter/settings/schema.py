@@ -3,8 +3,6 @@
 To add a setting, add a field; names, suggestions, errors and docs/settings.md follow from it.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, cast

@@ -6,8 +6,6 @@ On every change, Kubernetes swaps `..data`, then removes the old directory. Ever
 open directory, and read again if that is no longer the current one, so that two versions are never mixed.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterator

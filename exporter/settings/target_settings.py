@@ -1,7 +1,5 @@
 """The settings of a target, and of the defaults of all targets, with the rules that join them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any

@@ -3,8 +3,6 @@
 Variables hold strings, JSON also numbers, booleans, None and lists, YAML strings, None and lists of strings.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable

@@ -5,8 +5,6 @@ accepts has the same meaning here, or is rejected: ignoring what Python's ssl ca
 Hashes and keys are never shown.
 """
 
-from __future__ import annotations
-
 import re
 import ssl
 from collections.abc import Iterator, Mapping

@@ -4,8 +4,6 @@ So `NO` is Norway and `0123` keeps its zero. Anchors, aliases, merge keys, tags 
 rejected before they could use up memory. Errors never quote the file; the parser's own would.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -8,8 +8,6 @@ redirect, and status 400 for a redirect_uri that is not registered, are inferred
 and must contain openid is OIDC's rule (Core, 3.1.2.1), and so are those for prompt and max_age.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,14 +1,13 @@
 """The control API: weather and a vendor's status page, on a port of its own that no weather reaches."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -17,9 +16,6 @@ from exporter.simulator.error_answers import RefusedError
 from exporter.simulator.provider import read_body
 from exporter.simulator.simulated_environment import SimulatedEnvironment
 from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parameters, parse_weather
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 MAX_BODY_BYTES = 4096  # weather takes less than a hundred
 STARLETTE_ERRORS = {

@@ -5,8 +5,6 @@ lists seven identity providers: four environments at its port, one with SAML, an
 of which is missing at times.
 """
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 

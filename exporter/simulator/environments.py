@@ -7,8 +7,6 @@ The simulator has one host where the provider has several (auth, apps). That a c
 the paths with the id, and that flows drop it too, is inferred.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 

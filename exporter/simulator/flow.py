@@ -14,8 +14,6 @@ than its name and its link, and that an identity provider's policy answers an au
 EXTERNAL_AUTHENTICATION_REQUIRED. A flow expires after 15 minutes, here from its creation, and is then 404.
 """
 
-from __future__ import annotations
-
 import hmac
 import json
 from collections import OrderedDict

@@ -3,20 +3,16 @@
 uvicorn's HTTP protocol serves the connections; its server is not used, since it can do none of these.
 """
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import ssl
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
+from starlette.requests import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 BACKLOG = 1024
 HANDSHAKE_SECONDS = 10.0

@@ -6,17 +6,16 @@ vendor's; endpoints that the simulator does not serve are named all the same, si
 document as a whole.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
@@ -51,9 +50,6 @@ from exporter.simulator.flow import (
 from exporter.simulator.relying_party import OTHER_PROVIDER, RelyingParty, Source, answer_of_other
 from exporter.simulator.token_endpoint import KeyRing, TokenEndpoint
 from exporter.simulator.weather import Weather
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 MAX_BODY_BYTES = 64 * 1024
 SESSION_SECONDS = 86_400.0  # the vendor's default depends on the policy

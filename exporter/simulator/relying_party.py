@@ -16,18 +16,17 @@ An identity provider that is not PingOne answers at its destination's port:
 As npm's oidc-provider does it. SAML and what the weather does are inferred from what is known of others.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import quote, quote_plus
 
 from joserfc.jws import extract_compact
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.outcome import COMPLETED
@@ -37,9 +36,6 @@ from exporter.simulator.flow import EXTERNAL, LIFETIME_SECONDS, Flow, Recent, wi
 from exporter.simulator.token_endpoint import challenge_of
 from exporter.simulator.weather import Weather
 from exporter.target import ProviderKind
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
 
 OTHER_PROVIDER = re.compile(rf"/idp/({UUID_PATTERN})/(authorize|sso|login/[A-Za-z0-9_-]{{1,64}})")
 ELSEWHERE = "https://login.example/"  # a reserved name, which never resolves

@@ -1,7 +1,5 @@
 """The simulator in one `async with`: everything it starts, it stops."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping

@@ -5,8 +5,6 @@ starts again. `after` counts from the start of the script (or of its repetition)
 before, so that the lines about one environment can be read alone.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from exporter.simulator.environments import (
     UUID_PATTERN,
@@ -33,9 +34,6 @@ from exporter.simulator.provider import Provider, endpoint_of
 from exporter.simulator.script import Clock
 from exporter.simulator.weather import Weather
 from exporter.target import Journey
-
-if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
 
 MAINTENANCE_URL = "https://maintenance.example/"  # a reserved name, which never resolves
 

@@ -7,8 +7,6 @@ known from third parties; which claims there are is the vendor's; how long a cod
 minutes, the RFC's limit) is inferred, and so is an access token that is not a JWT.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -104,6 +104,19 @@ def test_an_inconclusive_outcome_neither_ends_a_run_nor_belongs_to_it(result: tu
     assert state(a_failure(ended_at=START), other, a_failure(ended_at=START + 120)) == (True, START, 2)
 
 
+def test_an_incomplete_probe_says_nothing_of_what_comes_after() -> None:
+    early = a_success(ended_at=START + 60, incomplete=True)
+    assert state(early) == (None, None, 0)
+    assert state(a_failure(ended_at=START), early, a_failure(ended_at=START + 120)) == (True, START, 2)
+    assert len(status(early, a_success()).points) == 1
+    assert status(early).last is early
+
+
+def test_only_the_first_run_may_have_begun_earlier() -> None:
+    assert status(a_failure(), a_failure()).since_or_earlier
+    assert not status(a_success(), a_failure()).since_or_earlier
+
+
 def refused(expiry: float | None = None, **changes: float) -> Outcome:
     tls = None if expiry is None else a_certificate(expiry)
     step = a_step(reason=Reason.TLS, phase=Phase.TLS, tls=tls)

@@ -64,6 +64,19 @@ def test_an_inconclusive_probe_is_neither_down_nor_followed_by_a_recovery() -> N
     ]
 
 
+def test_an_incomplete_probe_is_not_a_recovery() -> None:
+    early = a_success(incomplete=True)
+    lines = logged(early, early, a_success(), a_failure(), early, a_success())
+    assert [line["msg"] for line in lines] == [
+        "probe incomplete",
+        "target up",
+        "target down",
+        "probe incomplete",
+        "target recovered",
+    ]
+    assert lines[0]["incomplete"] == "true"
+
+
 def test_a_failure_is_summarized_in_the_words_of_the_pages() -> None:
     (line,) = logged(A_TIMEOUT)
     assert line["summary"] == reason_text(Reason.TIMEOUT, Fault.PROVIDER)

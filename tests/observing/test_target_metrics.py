@@ -187,6 +187,15 @@ def test_what_the_last_probe_did_not_reach_is_absent() -> None:
 # State
 
 
+def test_an_incomplete_probe_is_counted_but_is_no_sign_that_users_can_sign_on() -> None:
+    metrics = observed(a_failure(), a_success(incomplete=True, ended_at=START + 60))
+    assert shown(metrics, "probe_last_success_timestamp_seconds") == []
+    assert shown(metrics, "probe_consecutive_failures") == [(KEY, 1)]
+    assert shown(metrics, "probe_last_run_timestamp_seconds") == [(KEY, START + 60)]
+    assert by(metrics, "probes_total", "reason")["ok"] == 1
+    assert buckets(metrics)[-2][-1] == 0
+
+
 def test_failures_are_counted_since_the_last_success() -> None:
     outcomes = [a_failure(), a_failure(), a_success(), a_success(), a_failure()]
     assert after(outcomes, "probe_consecutive_failures") == [1, 2, 0, 0, 1]

@@ -199,6 +199,10 @@ def test_durations_of_a_stalled_probe_are_not_shown() -> None:
     assert " s " not in text
 
 
+def test_a_probe_that_did_not_sign_on_says_so() -> None:
+    assert result(a_run(a_success(incomplete=True))) == "ok, no sign-on"
+
+
 def test_an_unfinished_probe_is_shown() -> None:
     runs = [a_run(a_success(), "apac"), a_run(None)]
     lines = rendered(*runs).splitlines()

@@ -74,12 +74,16 @@ def finding(outcome: Outcome) -> tuple[str, str, str]:
     return outcome.step, outcome.reason.value, outcome.fault.value
 
 
-def test_until_an_interval_has_passed_probes_end_successfully_before_sign_on() -> None:
+def test_until_an_interval_has_passed_probes_end_incomplete_before_sign_on() -> None:
     async def main(federation: Federation, prober: Prober, clock: Clock, target: Target) -> None:
-        assert finding(await prober(target, Journey.FEDERATION)) == ("source_authorize", "ok", "none")
+        first = await prober(target, Journey.FEDERATION)
+        assert finding(first) == ("source_authorize", "ok", "none")
+        assert (first.success, first.incomplete, first.counts) == (True, True, False)
         clock.now = target.timing(Journey.FEDERATION).interval
         federation.heard.clear()
-        assert finding(await prober(target, Journey.FEDERATION)) == ("token", "ok", "none")
+        second = await prober(target, Journey.FEDERATION)
+        assert finding(second) == ("token", "ok", "none")
+        assert (second.incomplete, second.counts) == (False, True)
 
     play(main)
 
@@ -241,6 +245,7 @@ def test_a_command_that_probes_once_sends_the_password_at_once_and_once() -> Non
         assert finding(await prober(target, Journey.FEDERATION))[1] == "ok"
         second = await prober(replace(target, name="second"), Journey.FEDERATION)
         assert finding(second) == ("source_authorize", "ok", "none")
+        assert second.incomplete
         assert federation.steps().count("sign_on") == 1
 
     play(main, one_shot=True)

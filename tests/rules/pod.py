@@ -44,6 +44,7 @@ class Sky:
         phase: where it ends.
         duration: seconds.
         stalled: whether the exporter stood still.
+        incomplete: whether lock-out protection held the password back.
         failed_checks: contract checks that a flow fails.
         skew: the provider's clock minus ours, in seconds.
         certificate_days: until the certificate expires, counted from the story's begin; None without TLS.
@@ -62,6 +63,7 @@ class Sky:
     phase: Phase = Phase.TRANSFER
     duration: float = 0.3
     stalled: bool = False
+    incomplete: bool = False
     failed_checks: tuple[str, ...] = ()
     skew: float = 0.2
     certificate_days: float | None = 60.0
@@ -81,6 +83,7 @@ CUT_OFF = Sky(reason=Reason.CONNECT, phase=Phase.CONNECT, duration=10.0)
 DELETED = Sky(reason=Reason.OAUTH_ERROR)
 LIMITED = Sky(reason=Reason.RATE_LIMITED)
 OUR_BUG = Sky(reason=Reason.INTERNAL)
+INCOMPLETE = Sky(incomplete=True)
 SLOW = Sky(duration=3.0)
 DEAD = Sky(silent=True)
 
@@ -332,6 +335,7 @@ def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
         transaction_id="t",
         steps=(record,),
         stalled=sky.stalled,
+        incomplete=sky.incomplete,
         discovery=_facts(sky) if good and watched.journey is Journey.DISCOVERY else None,
     )
 

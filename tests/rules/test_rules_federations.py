@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from rule_files import THRESHOLDS
-from rules.pod import DELETED, FAIR, LIMITED, OUR_BUG, TIMEOUT, Pod, Sky, Watched, Weather
+from rules.pod import DELETED, FAIR, INCOMPLETE, LIMITED, OUR_BUG, TIMEOUT, Pod, Sky, Watched, Weather
 from rules.story import Story, Text, always
+
+from exporter.target import Journey
 
 DOWN = "PingOneFederationDown emea"
 NO_SUCCESS = "PingOneFederationNoSuccess emea"
@@ -104,6 +106,22 @@ def test_a_restart_resolves_nothing_even_with_a_long_interval(interval: float, t
     after = Pod(watched=[watched], instance="10.0.0.2:9988", since=61)
 
     firing = always(55, 130, DOWN) | always(152, 160)
+
+    tell(tmp_path, before, after, firing=firing, without=LATER | {FAST})
+
+
+@pytest.mark.parametrize(
+    ("then", "firing"),
+    [(TIMEOUT, always(25, 70, DOWN)), (FAIR, always(25, 55, DOWN) | always(58, 70))],
+    ids=["failing", "recovered"],
+)
+def test_a_restart_that_holds_the_password_back_resolves_nothing(
+    then: Sky, firing: dict[float, set[str]], tmp_path: Path
+) -> None:
+    """The first two probes of the restarted exporter end before the step that fails."""
+    facts: dict[str, object] = {"journey": Journey.FEDERATION, "interval": 300.0}
+    before = Pod(watched=[emea({10: TIMEOUT}, **facts)], until=40)
+    after = Pod(watched=[emea({0: INCOMPLETE, 50: then}, **facts)], instance="10.0.0.2:9988", since=41)
 
     tell(tmp_path, before, after, firing=firing, without=LATER | {FAST})
 
@@ -209,8 +227,8 @@ def test_the_page_has_the_target_the_reason_and_a_command(tmp_path: Path) -> Non
             "owner": "iam",
             "tier": "gold",
         },
-        description="emea failed 5 times in a row; last failure: timeout, fault provider, step authorize, "
-        "phase processing. To investigate, run with the exporter's environment: "
+        description="emea failed 5 times in a row in the last 4m 45s; last failure: timeout, fault provider, "
+        "step authorize (source), phase processing. To investigate, run with the exporter's environment: "
         "pingone-flow-exporter probe emea",
     )
 
@@ -228,9 +246,9 @@ def test_in_kubernetes_the_command_uses_kubectl(tmp_path: Path) -> None:
             "journey": "authorize",
             "auth_host": "auth.pingone.eu",
         },
-        description="emea failed 5 times in a row; last failure: timeout, fault provider, step authorize, "
-        "phase processing. To investigate, run: kubectl exec -n monitoring flows-7d9f-x -- "
-        "pingone-flow-exporter probe emea",
+        description="emea failed 5 times in a row in the last 4m 45s; last failure: timeout, fault provider, "
+        "step authorize (source), phase processing. To investigate, run: kubectl exec -n monitoring "
+        "flows-7d9f-x -- pingone-flow-exporter probe emea",
     )
 
     Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)

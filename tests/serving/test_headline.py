@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from observing.examples import START, a_failure, a_step, a_success, a_target
 from observing.strategies import outcomes
-from serving.examples import NOW, a_status, bad, good, headline, slow, unstable
+from serving.examples import NOW, a_status, bad, good, headline, overview, slow, unstable
 
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason
-from exporter.status import EgressStatus, TargetStatus
+from exporter.status import DestinationStatus, EgressStatus, TargetStatus
 from exporter.target import Journey
 
 QUOTA = a_failure(Reason.RATE_LIMITED, Fault.QUOTA)
@@ -46,7 +47,7 @@ def timing_out(name: str, host: str = "auth.pingone.eu", since: float = START) -
         ),
         (
             (good("a"), a_status(target=a_target(name="b"))),
-            "1 of 2 federations healthy, 1 not probed yet.",
+            "1 of 2 federations healthy, 1 without a result yet.",
         ),
         (
             (a_status(a_success(), STALLED),),
@@ -56,6 +57,20 @@ def timing_out(name: str, host: str = "auth.pingone.eu", since: float = START) -
 )
 def test_when_nothing_fails_the_rest_is_counted(statuses: tuple[TargetStatus, ...], expected: str) -> None:
     assert headline(*statuses) == expected
+
+
+def test_federations_of_a_destination_that_was_never_listed_are_missing() -> None:
+    def listing(name: str, **known: Any) -> DestinationStatus:  # noqa: ANN401  fields of the status
+        return DestinationStatus(name=name, auth_host="auth.pingone.eu", counts={}, **known)
+
+    failed = listing("hub", refresh_ok=False, failure="dns: no such host")
+    known = listing("old", refresh_ok=False, last_success=NOW - 60)
+    assert headline(good(), destinations=lambda: (failed, known, listing("new"))) == (
+        "1 of 1 federations healthy. Not watched, because they could not be listed: the federations of hub."
+    )
+    document = overview(good(), destinations=lambda: (failed,))
+    assert {"class": "headline inconclusive"} in document.all("div")
+    assert {"class": "headline ok"} in overview(good(), destinations=lambda: (known,)).all("div")
 
 
 def test_the_failing_are_counted_with_their_start_and_likely_cause() -> None:

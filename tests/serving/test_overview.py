@@ -83,7 +83,7 @@ def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
     )
     headings = [heading["id"] for heading in document.all("h2")]
     assert headings == ["failing", "unstable", "slow", "unknown", "good"]
-    assert "As of 14:04:00 UTC: 1 failing, 1 unstable, 1 slow, 1 not probed yet, 2 healthy." in document.text
+    assert "As of 14:04:00 UTC: 1 failing, 1 unstable, 1 slow, 1 no result yet, 2 healthy." in document.text
     links = [str(link["href"]) for link in document.all("a")]
     states = [link.removeprefix("./?q=state:") for link in links if "state:" in link]
     assert states == ["failing", "unstable", "slow", "new", "ok"]
@@ -135,6 +135,17 @@ def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
             "emea auth.pingone.eu inconclusive: exporter stalled or failed; last ok at 14:00 UTC",
         ),
         (a_status(), "new emea auth.pingone.eu not probed yet -"),
+        (
+            a_status(a_success(incomplete=True, journey=Journey.FEDERATION), journey=Journey.FEDERATION),
+            (
+                "new emea auth.pingone.eu no conclusive probe yet: ended before sign_on: lock-out protection "
+                "held the password back"
+            ),
+        ),
+        (
+            replace(bad(), since_or_earlier=True),
+            "since 14:00 UTC (3 min ago) or earlier, 1 probe: connection failed",
+        ),
         (good(since=START - DAY), "since 21 Nov 14:00 UTC (24 h ago)"),
         (good(since=START - 365 * DAY), "since 22 Nov 2024 14:00 UTC (365 d ago)"),
         (

@@ -1,7 +1,5 @@
 """Journeys: what a probe does, step by step, one file each. None of them does I/O."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 from exporter.probing.journeys.authorize import authorize

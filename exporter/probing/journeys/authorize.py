@@ -5,8 +5,6 @@ request to the IdP*. `response_mode=pi.flow` asks for the flow resource as JSON 
 sign-on page.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Callable, Iterable

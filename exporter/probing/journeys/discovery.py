@@ -3,8 +3,6 @@
 OpenID Connect Discovery 1.0, section 4; RFC 7517. Neither request has a body, a cookie or a secret.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -5,8 +5,6 @@ It goes as far as the settings allow (`Target.last_step`). Every URL is built fr
 by `exporter.probing.links` before it becomes a request.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Generator
