@@ -95,8 +95,8 @@ class Daemon:
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
             suspended=lambda target: self._prober.guard.suspended(target),  # noqa: PLW0108  made below
-            # Every shard lists each destination, and one reports it.
-            destinations=lambda: () if self.config.shard.index else self._listings.statuses(),
+            # Every shard lists each destination; one counts the providers, which are the same for all.
+            destinations=lambda: self._listings.statuses(counted=self.config.shard.index == 0),
         )
         self._metrics.set_shard(config.shard.index, config.shard.count)
         self._errors = self._metrics.errors

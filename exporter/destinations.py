@@ -97,6 +97,12 @@ class Destination:
         name = provider.name
         return provider.id.lower() in self.expect or (name in self.expect and name not in others)
 
+    def shard_key(self, provider: OfferedProvider) -> str:
+        """Return what says which shard probes a provider: the same before it was first offered and after."""
+        identifier = provider.id.lower()
+        by_name = provider.name in self.expect and identifier not in self.expect
+        return provider.name if by_name or not identifier else identifier
+
     def selects(self, provider: OfferedProvider) -> bool:
         """Return whether the settings ask for a provider; EXPECT wins over INCLUDE and EXCLUDE."""
         included = self.include is None or self.include.search(provider.name)
@@ -290,7 +296,7 @@ def plan(
         known: what its listings have shown.
         explicit: targets of the settings; one that names a provider replaces the discovered target.
         disabled: likewise, but switched off: nothing watches the providers that these name.
-        is_own: whether this shard probes a provider of this id.
+        is_own: whether this shard probes a provider with this `shard_key`.
     """
     environment = destination.template.destination_environment_id
     watching, switched_off = _name_of(explicit, environment), _name_of(disabled, environment)
@@ -306,7 +312,7 @@ def plan(
             if each.absent:
                 continue
             target, state = "", ProviderState.FILTERED
-        elif state not in _LEFT_OUT and is_own(provider.identifier):
+        elif state not in _LEFT_OUT and is_own(destination.shard_key(provider)):
             expected = not provider.id or destination.expects(provider, offered if each.absent else ())
             targets.append(_target(destination, each, expected=expected))
         states.append((state, target, provider))

@@ -81,14 +81,17 @@ class Listings:
         discovered = (target for listed in self._listed.values() for target in listed.plan.targets)
         return (*self._config.targets, *discovered)
 
-    def statuses(self) -> tuple[DestinationStatus, ...]:
-        """Return what is known of each destination; what is link only is known of this shard's targets."""
+    def statuses(self, *, counted: bool = True) -> tuple[DestinationStatus, ...]:
+        """Return what is known of each destination, with or without the number of providers in each state.
+
+        What is link only is known of this shard's targets.
+        """
         own = {target.name for target in self.targets()}
         return tuple(
             DestinationStatus(
                 name=name,
                 auth_host=listed.destination.template.destination_auth_host,
-                counts=listed.plan.counts(self._link_only),
+                counts=listed.plan.counts(self._link_only) if counted else {},
                 refresh_ok=listed.refresh_ok,
                 last_success=listed.last_success,
                 failure=listed.failure,
@@ -111,7 +114,7 @@ class Listings:
             listed.known,
             explicit=config.enabled,
             disabled=config.disabled,
-            is_own=lambda provider: shard_of(provider, shard.count) == shard.index,
+            is_own=lambda key: shard_of(key, shard.count) == shard.index,
         )
         # Names of targets that are gone go with them.
         self._link_only &= {name for each in self._listed.values() for _, name, _ in each.plan.states}

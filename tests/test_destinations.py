@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -239,6 +239,26 @@ def test_each_target_is_in_the_plan_of_one_shard_and_each_shard_knows_all_states
     shares = [share(index) for index in range(shards)]
     assert all(share.states == whole.states for share in shares)
     assert sorted(name for share in shares for name in names(share)) == names(whole)
+
+
+@pytest.mark.parametrize("entry", ["3F2A-11", "Partner"])
+def test_a_restarted_shard_agrees_with_the_others_about_who_probes_what_expect_lists(entry: str) -> None:
+    """It knows the entry alone, while the others know the id and the name of the provider that is missing."""
+    provider = OfferedProvider("3F2A-11", "Partner")
+    destination = hub(expect=frozenset({entry.lower() if entry == provider.id else entry}))
+    old = listed(destination, [provider], [], [])
+    new = listed(destination, [], [])
+    for shards in range(2, 8):
+        owners = [
+            [index for index in range(shards) if plan(destination, known, is_own=owns(index, shards)).targets]
+            for known in (old, new)
+        ]
+        assert owners[0] == owners[1]
+        assert len(owners[0]) == 1
+
+
+def owns(index: int, shards: int) -> Callable[[str], bool]:
+    return lambda key: shard_of(key, shards) == index
 
 
 def test_providers_of_which_only_the_link_is_checked_are_counted_apart() -> None:

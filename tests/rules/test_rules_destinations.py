@@ -179,6 +179,19 @@ def test_a_missing_provider_that_is_not_answered_once_is_still_only_missing(tmp_
     tell(tmp_path, pod, firing=always(15, 60, MISSING))
 
 
+def test_one_shard_that_cannot_list_after_its_restart_is_a_ticket(tmp_path: Path) -> None:
+    """Its targets are gone, and only the destination of shard 0 has numbers of providers."""
+    failed = DestinationStatus(name="hub", auth_host="auth.pingone.eu", counts={}, refresh_ok=False)
+    good = replace(known(watched=2), counts={})
+    pods = [
+        Pod(watched=[hub("emea")], shard=(0, 2), destinations={0: known(watched=2)}),
+        Pod(watched=[hub("apac")], shard=(1, 2), instance=THERE, destinations={0: good}, until=10),
+        Pod(watched=[], shard=(1, 2), instance="10.0.0.3:9988", destinations={0: failed}, since=11),
+    ]
+
+    tell(tmp_path, *pods, firing=always(0, 25) | always(28, 40, LISTING))
+
+
 def test_a_missed_scrape_does_not_start_the_wait_of_a_listing_again(tmp_path: Path) -> None:
     status = known(watched=3, refresh_ok=False)
     pod = Pod(watched=[hub("emea"), *OTHERS], destinations={0: status}, missed=(10, 25))
