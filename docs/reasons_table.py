@@ -221,6 +221,10 @@ def _lines() -> Iterator[str]:
             for fault in FAULTS[reason]:
                 impact, check = ADVICE[reason, fault]
                 yield f"| `{reason}` | {fault} | {reason_text(reason, fault)} | {impact} | {check} |\n"
+    yield (
+        "\nWhile sign-on is suspended (`pingone_flow_sign_on_suspended`), a probe has the reason that "
+        "suspended it, and fault `account`.\n"
+    )
     yield "\n**Whom to call**\n\n| fault | who acts |\n|---|---|\n"
     for fault in Fault:
         if fault.who_acts:

@@ -155,7 +155,11 @@ def pairs_of(journey: Journey) -> tuple[tuple[Reason, Fault], ...]:
 def reason_text(reason: Reason, fault: Fault) -> str:
     """Return the short text for a reason and fault, the same on pages, CLI, log and in README.
 
+    With fault `account`, a reason of the provider is the one that suspended the sign-on.
+
     Raises:
         KeyError: if this pair cannot occur.
     """
+    if fault is Fault.ACCOUNT and fault not in reason.texts:
+        return "sign-on is suspended"
     return reason.texts[fault]

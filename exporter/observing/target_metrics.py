@@ -58,6 +58,7 @@ _NO_SKIPS: dict[LabelValues, float] = {(cause.value,): 0 for cause in SkipCause}
 """Keys that all targets share, so that each does not hold its own copies."""
 
 _EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})  # steps at which the target expects a status
+_SOURCE_STEP = "source_authorize"  # the first step of a federation that the source answers
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
 
 _endpoints = attrgetter("auth_host", "destination_url", "issuer")
@@ -90,6 +91,8 @@ class TargetMetrics:
         self._skipped: Counter[LabelValues] = Counter()
         self._backoff_until: float | None = None
         self._kind: ProviderKind | None = None
+        self._source_host: str | None = None
+        """Where the source answered last: settings need not name it."""
         self._suspended = False
 
     @property
@@ -126,6 +129,8 @@ class TargetMetrics:
                 self._slow += outcome.duration > self._timing.latency_objective
         self._streak.observe(outcome)
         self._kind = outcome.kind or self._kind
+        hosts = (record.host for record in outcome.steps if record.step == _SOURCE_STEP)
+        self._source_host = next(filter(None, hosts), self._source_host)
         for record in outcome.steps:
             self._reach(record.step)
             self._observe_step(record, stalled=outcome.stalled)
@@ -163,7 +168,7 @@ class TargetMetrics:
             self._backoff_until = None  # the provider that asked for it is no longer probed
         if _endpoints(before) != _endpoints(target):
             self._certificates = CertificateFacts()
-            self._kind = None
+            self._kind = self._source_host = None
         # Statuses that were expected but never seen go, or many reloads would add up.
         seen = {key: count for key, count in self._statuses.items() if count}
         self._statuses = self._initial_statuses() | seen
@@ -297,7 +302,7 @@ class TargetMetrics:
             "target": target.name,
             "source_environment_id": target.source_environment_id,
             "destination_environment_id": target.destination_environment_id,
-            "auth_host": target.auth_host,
+            "auth_host": target.auth_host or (self._source_host or "").removesuffix(":443"),
             "destination_auth_host": target.destination_auth_host,
             "destination": None if listed is None else listed.destination,
             "provider": None if listed is None else listed.slug,

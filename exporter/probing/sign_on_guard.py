@@ -4,7 +4,7 @@ A password that was rejected is not sent again before something has changed:
 
     start             the first password goes out one interval after start, so that a crash loop sends none
     rejected          any answer but COMPLETED, 429 and 5xx suspends; so do three unanswered requests in a row
-    while suspended   no password; the probe fails with the reason that suspended it
+    while suspended   no password; the probe fails with the reason that suspended it, and fault `account`
     cleared           by another user name, password or source at once; else one attempt after an hour or when
                       the account is unlocked, or at a reload that was asked for, at most once in 15 minutes
 
@@ -21,7 +21,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from exporter.probing.messages import Verdict
-from exporter.reasons import Reason
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey, SyntheticUser, Target
 
 MIN_SUSPENSION_SECONDS = 3600.0
@@ -53,7 +53,7 @@ class _Credentials:
     """What is known of one user with one password.
 
     Args:
-        suspension: reason and fault that suspended it; None if it is not suspended.
+        suspension: the finding of its probes while it is suspended; None if it is not.
         retry_at: when the next attempt is allowed.
         unanswered: requests in a row that got no answer.
         reload_granted: whether a reload since it was suspended allows an attempt.
@@ -138,7 +138,8 @@ class SignOnGuard:
         return None if known is None else known.suspension
 
     def _suspend(self, known: _Credentials, verdict: Verdict, now: float) -> None:
-        known.suspension = Verdict(verdict.reason, verdict.fault)
+        # Without a request, a probe says nothing about the provider, whatever suspended it.
+        known.suspension = Verdict(verdict.reason, Fault.ACCOUNT)
         known.retry_at = now + max(MIN_SUSPENSION_SECONDS, verdict.seconds_until_unlock or 0.0)
 
     def _use_reload(self, user: UserKey, now: float) -> bool:

@@ -54,7 +54,10 @@ def _fields(row: Row) -> Iterator[tuple[str, str]]:
     """Yield the fields of a target with their values, in lower case."""
     target, status = row.status.target, row.status
     yield "name", target.name
-    yield from (("host", host) for host in {target.auth_host, target.destination_auth_host} - {""})
+    hosts = {target.auth_host, target.destination_auth_host}
+    if status.last is not None and not target.auth_host:  # the probe knows where the source is
+        hosts |= {record.host or "" for record in status.last.steps}
+    yield from (("host", host) for host in hosts - {""})
     for state in {row.health.badge, row.health.api, row.health.heading.lower()}:
         yield _STATE, state
     if target.listed is not None:

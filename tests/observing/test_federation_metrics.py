@@ -148,6 +148,26 @@ def test_target_info_of_a_discovered_target_names_destination_and_provider() -> 
     assert not {"auth_host", "source_environment_id", "kind"} & set(labels)
 
 
+def test_target_info_names_the_host_where_a_source_that_is_not_configured_answered_last() -> None:
+    """One outage of a host is one page, also for the discovered targets on it."""
+    metrics = observed(source_url="", source_environment_id="")
+
+    def shown_host(*hosts: str | None, reason: Reason = Reason.OK) -> str | None:
+        steps = [a_federation_step("initiate", host="sso.example.com:8443")]
+        steps += [a_federation_step("source_authorize", host=host, reason=reason) for host in hosts]
+        metrics.observe(a_sign_on(steps=tuple(steps)))
+        ((labels, _),) = shown(metrics, "target_info")
+        return labels.get("auth_host")
+
+    assert shown_host() is None
+    assert shown_host("auth.pingone.com:443", "login.example:443") == "auth.pingone.com"
+    assert shown_host(reason=Reason.TIMEOUT) == "auth.pingone.com"
+    assert shown_host(None, "idp.example:9031") == "idp.example:9031"
+    metrics = observed(a_sign_on(steps=(a_federation_step("source_authorize", host="other.example:443"),)))
+    ((labels, _),) = shown(metrics, "target_info")
+    assert labels["auth_host"] == "auth.pingone.eu", "the settings know better"
+
+
 def test_a_suspended_sign_on_is_shown_as_soon_as_it_is_and_as_long() -> None:
     suspended: dict[str, Reason] = {}
     metrics = Metrics(

@@ -199,7 +199,8 @@ def test_three_unanswered_passwords_suspend_and_so_do_three_cancelled_probes() -
         clock.now = 1000.0
         federation.answers["sign_on"] = Response(raw=b"hang up")
         found = [finding(await prober(target, Journey.FEDERATION)) for _ in range(5)]
-        assert found == [("sign_on", "protocol", "provider")] * 5
+        answered, suspended = ("sign_on", "protocol", "provider"), ("sign_on", "protocol", "account")
+        assert found == [*[answered] * 3, *[suspended] * 2]
         assert federation.steps().count("sign_on") == 3
         assert prober.guard.suspended(target) is Reason.PROTOCOL
 

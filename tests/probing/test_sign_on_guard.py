@@ -257,7 +257,7 @@ def test_any_other_answer_suspends_whatever_its_shape(reason: Reason, code: int)
     rounds(guard, provider, [a_target()], INTERVAL, 10)
     assert len(provider.passwords) == 1
     assert guard.suspended(a_target()) is reason
-    assert guard.suspension(a_target()) == verdict
+    assert guard.suspension(a_target()) == Verdict(reason, Fault.ACCOUNT)
 
 
 def test_three_unanswered_passwords_in_a_row_suspend() -> None:

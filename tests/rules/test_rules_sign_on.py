@@ -138,6 +138,14 @@ def test_a_suspended_sign_on_is_a_ticket_and_never_a_page(tmp_path: Path) -> Non
     verify(tmp_path, pod, firing=firing, without=frozenset())
 
 
+def test_a_sign_on_suspended_by_one_blocked_request_is_a_ticket_and_never_a_page(tmp_path: Path) -> None:
+    blocked = Sky(reason=Reason.BLOCKED, step="sign_on", suspends=True)
+    weather = {5: blocked, 6: replace(blocked, fault=Fault.ACCOUNT), 30: FAIR}
+    pod = Pod(watched=[an_authorize(), a_federation(weather=weather, phase=20)])
+    firing = always(0, 10) | always(11.5, 34, "PingOneSignOnSuspended emea") | always(37, 40)
+    verify(tmp_path, pod, firing=firing, without=frozenset())
+
+
 def test_a_refused_test_application_is_a_ticket(tmp_path: Path) -> None:
     pod = Pod(watched=[an_authorize(), a_federation(weather={5: REFUSED, 40: FAIR}, phase=20)])
     firing = always(0, 20) | always(21.5, 44, "PingOneTestAccountFailing emea") | always(47, 50)

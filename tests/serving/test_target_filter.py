@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from observing.examples import a_failure, a_target
+from observing.examples import a_failure, a_step, a_success, a_target
 from observing.federation import a_federation
 from serving.examples import a_source, a_status, ask, good, overview, unstable, web_app
 from serving.html import Document
@@ -103,3 +103,14 @@ def test_any_text_is_a_filter(query: str) -> None:
     page = ask(web_app(a_source(good()), errors=errors), f"/?{urlencode({'q': query})}")
     assert Document(page.text).open == []
     assert not any(errors.counts.values())
+
+
+def test_a_source_that_the_settings_do_not_name_is_found_by_the_host_that_was_requested() -> None:
+    outcome = a_success(
+        journey=Journey.FEDERATION, steps=(a_step(step="source_authorize", host="login.example:443"),)
+    )
+    for source_url, matching in ((None, 1), ("https://auth.pingone.eu/x", 0)):
+        target = a_federation(listed=LISTED, source_url=source_url)
+        status = a_status(outcome, target=target, journey=Journey.FEDERATION)
+        document = overview(status, query="host:login.example")
+        assert f"{matching} of 1 federations match" in document.text
