@@ -140,7 +140,7 @@ def test_a_suspended_sign_on_is_a_ticket_and_never_a_page(tmp_path: Path) -> Non
 
 def test_a_sign_on_suspended_by_one_blocked_request_is_a_ticket_and_never_a_page(tmp_path: Path) -> None:
     blocked = Sky(reason=Reason.BLOCKED, step="sign_on", suspends=True)
-    weather = {5: blocked, 6: replace(blocked, fault=Fault.ACCOUNT), 30: FAIR}
+    weather: Weather = {5: blocked, 6: replace(blocked, fault=Fault.ACCOUNT), 30: FAIR}
     pod = Pod(watched=[an_authorize(), a_federation(weather=weather, phase=20)])
     firing = always(0, 10) | always(11.5, 34, "PingOneSignOnSuspended emea") | always(37, 40)
     verify(tmp_path, pod, firing=firing, without=frozenset())
