@@ -69,6 +69,7 @@ def rendered(text: str, *, external_url: str, dashboard_url: str = "", runbook_u
         text = text.replace(f"{EXPORTER}/runbooks/", f"{runbook_url.rstrip('/')}/")
     else:
         text = re.sub(r"^ +#.*\n +runbook_url: .*/PingOneExporterAbsent\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^#\n# Links in annotations start with .*\n# .*\n", "", text, flags=re.MULTILINE)
     return text.replace(GRAFANA, dashboard_url.rstrip("/")).replace(EXPORTER, external_url.rstrip("/"))
 
 

@@ -40,6 +40,7 @@ class _Tally:
     since: float = 0.0
     ok: int = 0
     failed: int = 0
+    inconclusive: int = 0
 
 
 class Board:
@@ -65,9 +66,10 @@ class Board:
             tally.since = outcome.ended_at
         tally.last = outcome
         tally.ok += outcome.success
-        tally.failed += not outcome.success
+        tally.failed += outcome.counts and not outcome.success
+        tally.inconclusive += not outcome.counts and not outcome.success
         if changed and not self._live:
-            fault = "" if outcome.success else f" (fault: {outcome.fault})"
+            fault = "" if outcome.success else f" (step {outcome.step}, fault {outcome.fault})"
             line = f"{outcome.target}: {outcome.reason}{fault}, weather {self._weather(outcome.target)}"
             self._print(f"{rfc3339(outcome.ended_at)} {line}")
 
@@ -77,7 +79,8 @@ class Board:
         if not self._live:
             yield
             for target, tally in self._rows():
-                self._print(f"{target}: {tally.ok} ok, {tally.failed} failed")
+                more = f", {tally.inconclusive} inconclusive" if tally.inconclusive else ""
+                self._print(f"{target}: {tally.ok} ok, {tally.failed} failed{more}")
             return
         with Live(console=self._console, refresh_per_second=REDRAWS_PER_SECOND, get_renderable=self.table):
             yield

@@ -86,9 +86,11 @@ def to_text(
 
 
 def summary(runs: Sequence[ProbeRun]) -> str:
-    """Return how many probes succeeded, failed and did not finish."""
+    """Return how many probes succeeded, failed, were inconclusive and did not finish."""
+    failed = [run.outcome for run in runs if run.outcome is not None and not run.outcome.success]
     counts = {
-        "failed": sum(run.failed for run in runs),
+        "failed": sum(outcome.counts for outcome in failed),
+        "inconclusive": sum(not outcome.counts for outcome in failed),
         "not finished": sum(run.outcome is None for run in runs),
     }
     ok = f"{len(runs) - sum(counts.values())} of {len(runs)} ok"

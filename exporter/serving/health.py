@@ -138,7 +138,7 @@ def summarize(status: TargetStatus, now: float) -> Summary:
     unstable = health(status, now) is Health.UNSTABLE
     before = f"{failures} of the last {failures + successes} probes failed, " if unstable else ""
     if last is not decisive and not status.failing:
-        return Summary(f"{before}{_pause(last)}; last ok at", decisive.ended_at, "")
+        return Summary(f"{before}{describe_outcome(last)}; last ok at", decisive.ended_at, "")
     if unstable or status.slow:  # the badge says something else
         before += "failing since" if status.failing else "ok since"
     after = ""

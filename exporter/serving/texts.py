@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from exporter.durations import format_latency
+from exporter.durations import format_duration, format_latency
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, reason_text
 from exporter.serving.expiry import Expiring
@@ -66,8 +66,8 @@ def describe_points(points: Sequence[Point], interval: float) -> str:
     parts = [f"{ok} ok ({latency_range(min(took), max(took))})" if took else f"{ok} ok"]
     counts = {"failed": failed, "inconclusive": len(points) - ok - failed}
     parts += [f"{number} {kind}" for kind, number in counts.items() if number]
-    probes = f"{len(points)} probes" if len(points) > 1 else "probe"
-    return f"Last {probes} ({span(len(points) * interval)}): {', '.join(parts)}"
+    probes = f"{len(points)} probes (one every {format_duration(interval)})" if len(points) > 1 else "probe"
+    return f"Last {probes}: {', '.join(parts)}"
 
 
 def describe_outcome(outcome: Outcome) -> str:

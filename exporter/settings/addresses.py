@@ -98,7 +98,7 @@ def parse_external_url(text: str) -> str:
 
 def check_link_template(text: str) -> str:
     """Check a URL template of links, where `{target}` stands for a target's name; it is kept as it is."""
-    example = "https://grafana.example.com/d/flows?var-target={target}"
+    example = "https://grafana.example.com/d/pingone-flow-target?var-target={target}"
     invalid = f"invalid URL template; use e.g. {example}"
     match = _match(_URL, text, invalid)
     _match(_LINK, match["path"] + match["rest"], invalid)

@@ -107,7 +107,8 @@ class WebSettings(Section):
     )
     grafana_url: values.LinkTemplate = setting(
         "URL of a target's dashboard, with `{target}` for its name, e.g. "
-        "`https://grafana.example.com/d/flows?var-target={target}`; linked from the pages; empty for none",
+        "`https://grafana.example.com/d/pingone-flow-target?var-target={target}`; linked from the pages; "
+        "empty for none",
     )
     prometheus_url: values.LinkTemplate = setting(
         "the same for a query in Prometheus; write the braces of a selector as `%7B` and `%7D`"

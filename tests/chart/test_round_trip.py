@@ -169,7 +169,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
     assert [target.name for target in settings.disabled] == ["retired"]
     assert [str(address) for address in settings.web.listen_address] == [":9100"]
     assert settings.web.external_url == "https://flows.example.com/pingone"
-    assert settings.web.grafana_url == "https://grafana.example.com/d/flows?var-target={target}"
+    assert settings.web.grafana_url == "https://grafana.example.com/d/pingone-flow-target?var-target={target}"
     assert settings.max_concurrent_probes == 1_000_000
     assert settings.shutdown_grace == 90.5
     assert settings.duration_buckets == (0.05, 0.5, 1.0, 2.5, 10.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 from typing import Any
 
 import pytest
@@ -92,7 +93,10 @@ def test_without_a_terminal_each_change_of_reason_is_a_line() -> None:
     show.board.observe(outcome(ended_at=NOON + 2))
     assert show.written().splitlines() == [
         "2026-04-21T12:00:00.250Z nordics_workforce: ok, weather healthy",
-        "2026-04-21T12:00:00.250Z nordics_workforce: connect (fault: network), weather [red]refused[/]",
+        (
+            "2026-04-21T12:00:00.250Z nordics_workforce: connect (step authorize, fault network), "
+            "weather [red]refused[/]"
+        ),
         "2026-04-21T12:00:02.250Z nordics_workforce: ok, weather [red]refused[/]",
     ]
 
@@ -183,4 +187,4 @@ def test_all_of_it_is_shown_where_there_is_room() -> None:
 def test_every_fault_has_a_color(fault: Fault) -> None:
     show = Show(live=True, width=140)
     show.board.observe(outcome(Reason.TIMEOUT, fault=fault))
-    assert "\x1b[3" in show.table()[1]
+    assert re.search(r"\x1b\[[39]\dm" + fault.value, show.table()[1]), "normal or bright"

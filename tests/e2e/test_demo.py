@@ -32,8 +32,8 @@ pytestmark = pytest.mark.e2e
 ENVIRONMENTS = [environment.name for environment in demo_environments()]
 SOURCES = [each.name for each in demo_environments() if not (each.providers or each.port_of)]
 NAMES = [*SOURCES, *discovered(demo_environments())]
-CHANGE = re.compile(r"^[0-9-]{10}T[0-9:.]{12}Z (\w+): \w+(?: \(fault: \w+\))?, weather .+$")
-SUM = re.compile(r"^(\w+): ([0-9]+) ok, ([0-9]+) failed$")
+CHANGE = re.compile(r"^[0-9-]{10}T[0-9:.]{12}Z (\w+): \w+(?: \(step \w+, fault \w+\))?, weather .+$")
+SUM = re.compile(r"^(\w+): ([0-9]+) ok, ([0-9]+) failed(?:, [0-9]+ inconclusive)?$")
 
 
 def test_it_exits_after_a_line_for_every_environment(tmp_path: Path) -> None:
@@ -80,7 +80,8 @@ def test_the_weather_changes_by_the_command_that_it_prints(tmp_path: Path) -> No
         assert (curl, arguments[0], arguments[1], arguments[3]) == ("curl", "-X", "PUT", "-d")
         with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
             assert client.put(arguments[2], content=arguments[4]).is_success
-        demo.wait_for_output(re.compile(r"emea_workforce: connect \(fault: network\), weather refused\n"))
+        refused = r"emea_workforce: connect \(step authorize, fault network\), weather refused\n"
+        demo.wait_for_output(re.compile(refused))
 
 
 @pytest.mark.parametrize(

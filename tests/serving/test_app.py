@@ -551,5 +551,5 @@ def test_links_start_with_the_prefix_so_that_a_trailing_slash_does_not_matter(pa
     document = Document(ask(with_targets(external_url="https://ops.example/flow/"), path).text)
 
     links = {str(link["href"]) for link in document.all("a")}
-    assert {"/flow/", "/flow/metrics", "/flow/-/ready"} <= links
+    assert {"/flow/", "/flow/metrics", "/flow/runbooks/"} <= links
     assert {link[0] for link in links} == {"#", "/"}

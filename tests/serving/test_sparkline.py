@@ -58,9 +58,9 @@ def test_neighbors_with_one_fault_are_one_outline_at_the_right_edge() -> None:
     ("letters", "text"),
     [
         ("", "No probes yet"),
-        ("1", "Last probe (1 min): 1 ok (1.00 s)"),
-        ("12p", "Last 3 probes (3 min): 2 ok (1.00-2.00 s), 1 failed"),
-        ("pqx", "Last 3 probes (3 min): 0 ok, 1 failed, 2 inconclusive"),
+        ("1", "Last probe: 1 ok (1.00 s)"),
+        ("12p", "Last 3 probes (one every 1m): 2 ok (1.00-2.00 s), 1 failed"),
+        ("pqx", "Last 3 probes (one every 1m): 0 ok, 1 failed, 2 inconclusive"),
     ],
 )
 def test_a_sparkline_has_a_text(letters: str, text: str) -> None:
@@ -70,9 +70,9 @@ def test_a_sparkline_has_a_text(letters: str, text: str) -> None:
 def test_a_range_of_latencies_repeats_the_unit_only_if_it_differs() -> None:
     some = ((0.0028, "none"), (0.036, "none"))
     label = overview(good(points=some)).all("svg")[0]["aria-label"]
-    assert label == "Last 2 probes (2 min): 2 ok (2.8-36 ms)"
+    assert label == "Last 2 probes (one every 1m): 2 ok (2.8-36 ms)"
     label = overview(good(points=(*some, (1.2, "none")))).all("svg")[0]["aria-label"]
-    assert label == "Last 3 probes (3 min): 3 ok (2.8 ms-1.20 s)"
+    assert label == "Last 3 probes (one every 1m): 3 ok (2.8 ms-1.20 s)"
 
 
 def test_a_sparkline_of_sixty_different_latencies_is_small() -> None:

@@ -432,7 +432,7 @@ def test_an_invalid_url_of_the_egress_check_is_reported(text: str, wrong: str) -
 @pytest.mark.parametrize(
     "text",
     [
-        "https://grafana.example.com/d/flows?var-target={target}",
+        "https://grafana.example.com/d/pingone-flow-target?var-target={target}",
         "http://localhost:9090/graph?g0.expr=pingone_flow_probe_success{target=%22{target}%22}#x",
         "HTTPS://Grafana.Example.com:3000/{target}",
     ],
@@ -442,7 +442,7 @@ def test_a_link_template_is_kept_as_it_is(name: str, text: str) -> None:
     assert {"GRAFANA_URL": web.grafana_url, "PROMETHEUS_URL": web.prometheus_url}[name] == text
 
 
-LINK = "https://grafana.example.com/d/flows?var-target={target}"
+LINK = "https://grafana.example.com/d/pingone-flow-target?var-target={target}"
 
 
 @pytest.mark.parametrize(

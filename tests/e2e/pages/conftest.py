@@ -21,7 +21,7 @@ PACE = {
     "FLOW_EXPORTER_DEFAULTS__INTERVAL": "2s",
     "FLOW_EXPORTER_DEFAULTS__TIMEOUT": "1950ms",
     "FLOW_EXPORTER_DEFAULTS__LABELS__OWNER": "identity",
-    "FLOW_EXPORTER_WEB__GRAFANA_URL": "https://grafana.example.com/d/flows?var-target={target}",
+    "FLOW_EXPORTER_WEB__GRAFANA_URL": "https://grafana.example.com/d/pingone-flow-target?var-target={target}",
 }
 NAMES = ("environment_1", "environment_2", "environment_3")
 

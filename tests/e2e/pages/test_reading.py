@@ -142,7 +142,10 @@ def test_a_page_that_does_not_exist_leads_back(visit: Callable[..., Visit], scen
 
 def test_a_target_links_to_its_dashboard(visit: Callable[..., Visit]) -> None:
     link = visit().go("/targets/environment_2").get_by_role("link", name="Grafana")
-    assert link.get_attribute("href") == "https://grafana.example.com/d/flows?var-target=environment_2"
+    assert (
+        link.get_attribute("href")
+        == "https://grafana.example.com/d/pingone-flow-target?var-target=environment_2"
+    )
 
 
 def test_the_values_of_the_strip_show_on_focus_and_on_hover(visit: Callable[..., Visit]) -> None:
