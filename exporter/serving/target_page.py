@@ -71,13 +71,14 @@ def _journey(history: TargetHistory, now: float, source: StatusSource) -> dict[s
     """Return what the template shows of a journey."""
     status = history.status
     suspended = source.suspended(status.target) if status.journey is Journey.FEDERATION else None
-    points = [(None if one.stalled else one.duration, one.fault.value) for one in history.recent]
+    shown = [one for one in history.recent[::-1] if not one.incomplete]
+    points = [(None if one.stalled else one.duration, one.fault.value) for one in shown]
     return {
         "status": status,
         "health": health(status, now),
         "cause": _likely_cause(status, now, source.egress()),
         "announcement": announce(status, now),
-        "probes": history.recent[::-1],
+        "probes": shown,
         "points": describe_points(points, status.timing.interval),
         "advice": tuple(advice(status, now, suspended)),
         "incidents": [_incident(run, end, status) for run, end in _runs(history)],
