@@ -1,10 +1,12 @@
-"""docs/simulator.md, made from the weather's classes."""
+"""docs/simulator.md, made from the weather's classes and `weather_outcomes`."""
 
 from __future__ import annotations
 
 from typing import get_args
 
-from exporter.simulator import KINDS, Endpoint, ExpectedOutcome, Weather, demo_environments, parameters
+from weather_outcomes import REPORTED, ExpectedOutcome
+
+from exporter.simulator import KINDS, Endpoint, Weather, demo_environments, parameters
 from exporter.target import side_of
 
 _PAGE = """\
@@ -131,11 +133,11 @@ def reference() -> str:
         size=len(environments),
         names=", ".join(f"`{environment.name}`" for environment in environments),
         guests=", ".join(f"`{environment.name}`" for environment in environments if environment.port_of),
-        rows="\n".join(_row(name, kind) for name, kind in KINDS.items() if kind.in_federation is None),
+        rows="\n".join(_row(name, kind) for name, kind in KINDS.items() if REPORTED[name].federation is None),
         federation="\n".join(
-            _federation_row(name, kind, kind.in_federation)
+            _federation_row(name, kind, reported)
             for name, kind in KINDS.items()
-            if kind.in_federation is not None
+            if (reported := REPORTED[name].federation) is not None
         ),
         endpoints=", ".join(f"`{name}`" for name in get_args(Endpoint)),
         tls=" and ".join(f"`{name}`" for name, kind in KINDS.items() if kind.needs_tls),
@@ -144,8 +146,8 @@ def reference() -> str:
 
 
 def _row(name: str, kind: type[Weather]) -> str:
-    reports = " or ".join(_outcome(expected) for expected in kind.expected)
-    with_note = f"{reports}; {kind.note}" if kind.note else reports
+    reports = " or ".join(_outcome(expected) for expected in REPORTED[name].authorize)
+    with_note = f"{reports}; {REPORTED[name].note}" if REPORTED[name].note else reports
     return f"| `{name}` | {_parameters(kind)} | {kind.__doc__} | {with_note} |"
 
 

@@ -26,7 +26,6 @@ from exporter.simulator.simulated_environment import SimulatedEnvironment
 from exporter.simulator.weather import (
     KINDS,
     Endpoint,
-    ExpectedOutcome,
     Weather,
     WeatherError,
     parameters,
@@ -41,7 +40,6 @@ __all__ = [
     "Clock",
     "Endpoint",
     "Environment",
-    "ExpectedOutcome",
     "IdentityProvider",
     "Script",
     "ScriptError",

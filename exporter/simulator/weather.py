@@ -1,20 +1,19 @@
 """Weather: what is wrong with an environment of the simulator, as a value. No I/O.
 
-Each parameter has a default. To add a kind, add a row to `KINDS`. What happens is in `simulated_environment`
-if the edge does it, else in the module that serves its endpoint.
+Each parameter has a default. To add a kind, add a row to `KINDS`, and to docs/weather_outcomes.py what an
+exporter reports. What happens is in `simulated_environment` if the edge does it, else in the module that
+serves its endpoint.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from exporter.outcome import FAILED, Phase
-from exporter.reasons import Fault, Reason
+from exporter.outcome import FAILED
 
 MAX_DELAY_MS = 600_000
 DAY_SECONDS = 86_400
@@ -26,48 +25,16 @@ Endpoint = Literal["authorize", "initiate", "sign_on", "flow", "resume", "callba
 """What a request asks for; `sign_on` is a POST to a flow."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedOutcome:
-    """What an exporter reports of a probe.
-
-    Args:
-        code: HTTP status, with default parameters; None without a response.
-        phase: where the probe ended.
-        step: the step of the journey `federation` in which it ended; empty for `authorize`.
-    """
-
-    reason: Reason
-    fault: Fault
-    code: int | None
-    phase: Phase = Phase.TRANSFER
-    step: str = ""
-
-
 class WeatherError(ValueError):
     """Invalid weather; the text has every error and what would be right."""
 
 
 class Weather(BaseModel):
-    """One kind of weather with its parameters, which are its fields.
-
-    Attributes:
-        kind: its name.
-        expected: what an exporter reports, if the application expects what it got before the weather
-            changed; several outcomes where chance decides.
-        note: more about what an exporter reports.
-        needs_tls: whether only an environment with https can have it.
-        in_federation: what an exporter reports of the journey `federation`, if `authorize` is not affected
-            and this is the weather of the environment that answers the step.
-        in_discovery: what an exporter reports of the journey `discovery`, if `authorize` is not affected.
-    """
+    """One kind of weather with its parameters, which are its fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: ClassVar[str]
-    expected: ClassVar[tuple[ExpectedOutcome, ...]]
-    note: ClassVar[str]
-    needs_tls: ClassVar[bool]
-    in_federation: ClassVar[ExpectedOutcome | None]
-    in_discovery: ClassVar[ExpectedOutcome | None]
+    kind: ClassVar[str]  # its name
+    needs_tls: ClassVar[bool]  # whether only an environment with https can have it
 
     if TYPE_CHECKING:
 
@@ -114,170 +81,98 @@ def _flow_status(default: str) -> Any:  # noqa: ANN401
     return str, Field(default, pattern=_STATUS, description="a flow status")
 
 
-_OK = ExpectedOutcome(Reason.OK, Fault.NONE, 200)
-_ERROR = ExpectedOutcome(Reason.SERVER_ERROR, Fault.PROVIDER, 503)
-_BAD_CERTIFICATE = ExpectedOutcome(Reason.TLS, Fault.PROVIDER, None, Phase.TLS)
-
-
-def _kind(
-    does: str,
-    *expected: ExpectedOutcome,
-    note: str = "",
-    needs_tls: bool = False,
-    federation: ExpectedOutcome | None = None,
-    discovery: ExpectedOutcome | None = None,
-    **parameters: Any,  # noqa: ANN401
-) -> type[Weather]:
-    """Return a kind, of which an exporter reports `expected` or, by default, nothing."""
+def _kind(does: str, *, needs_tls: bool = False, **parameters: Any) -> type[Weather]:  # noqa: ANN401
     kind = create_model("Weather", __base__=Weather, __doc__=does, **parameters)
-    kind.expected, kind.note, kind.needs_tls = expected or (_OK,), note, needs_tls
-    kind.in_federation, kind.in_discovery = federation, discovery
+    kind.needs_tls = needs_tls
     return kind
-
-
-def _at(step: str, reason: Reason, fault: Fault, code: int = 200) -> ExpectedOutcome:
-    return ExpectedOutcome(reason, fault, code, step=step)
 
 
 KINDS: Mapping[str, type[Weather]] = {
     "healthy": _kind("Nothing is wrong."),
     "slow": _kind(
         "Each response is delayed by `ms` plus a random part of `jitter`, both in milliseconds.",
-        note="counted as slow beyond the latency objective",
         **_AT,
         ms=_whole(1000, 0, MAX_DELAY_MS),
         jitter=_whole(0, 0, MAX_DELAY_MS),
     ),
     "flaky": _kind(
         "The share `ratio` of the requests gets 503 and a JSON error.",
-        *(_OK, _ERROR),
         **_AT,
         ratio=(float, Field(0.5, ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1")),
     ),
     "rate_limited": _kind(
-        "429 with `Retry-After: retry_after`, in seconds.",
-        ExpectedOutcome(Reason.RATE_LIMITED, Fault.QUOTA, 429),
-        **_AT,
-        retry_after=_whole(30, 0, DAY_SECONDS),
+        "429 with `Retry-After: retry_after`, in seconds.", **_AT, retry_after=_whole(30, 0, DAY_SECONDS)
     ),
-    "error_json": _kind(
-        "Status `code` with PingOne's JSON error.", _ERROR, **_AT, code=_whole(503, 500, 599)
-    ),
+    "error_json": _kind("Status `code` with PingOne's JSON error.", **_AT, code=_whole(503, 500, 599)),
     "error_html": _kind(
-        "Status `code` with an HTML page, as from the edge.", _ERROR, **_AT, code=_whole(503, 500, 599)
+        "Status `code` with an HTML page, as from the edge.", **_AT, code=_whole(503, 500, 599)
     ),
-    "silent": _kind(
-        "The request is read and never answered.",
-        ExpectedOutcome(Reason.TIMEOUT, Fault.PROVIDER, None, Phase.PROCESSING),
-        **_AT,
-    ),
-    "refused": _kind(
-        "The port is closed.", ExpectedOutcome(Reason.CONNECT, Fault.NETWORK, None, Phase.CONNECT)
-    ),
-    "reset": _kind(
-        "The request is read and the connection reset.",
-        ExpectedOutcome(Reason.PROTOCOL, Fault.PROVIDER, None, Phase.PROCESSING),
-        **_AT,
-    ),
-    "tls_expired": _kind("The certificate has expired.", _BAD_CERTIFICATE, needs_tls=True),
-    "tls_wrong_name": _kind("The certificate is for another name.", _BAD_CERTIFICATE, needs_tls=True),
-    "flow_failed": _kind(
-        "200 with a flow with status FAILED.", ExpectedOutcome(Reason.FLOW_FAILED, Fault.PROVIDER, 200)
-    ),
+    "silent": _kind("The request is read and never answered.", **_AT),
+    "refused": _kind("The port is closed."),
+    "reset": _kind("The request is read and the connection reset.", **_AT),
+    "tls_expired": _kind("The certificate has expired.", needs_tls=True),
+    "tls_wrong_name": _kind("The certificate is for another name.", needs_tls=True),
+    "flow_failed": _kind("200 with a flow with status FAILED."),
     "policy_changed": _kind(
         "The flow has another status than before: `status`, or one of another sign-on policy.",
-        ExpectedOutcome(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, 200),
         status=(_NotFailed | None, Field(None, pattern=_STATUS, description=_NEW_STATUS)),
     ),
-    "maintenance": _kind("302 to a page elsewhere.", ExpectedOutcome(Reason.REDIRECTED, Fault.PROVIDER, 302)),
-    "client_deleted": _kind(
-        "The application is gone: 302 to the sign-on page with an error.",
-        ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 302),
-    ),
-    "redirect_uri_removed": _kind(
-        "The redirect URI is not registered any more.",
-        ExpectedOutcome(Reason.OAUTH_ERROR, Fault.CONFIGURATION, 400),
-    ),
+    "maintenance": _kind("302 to a page elsewhere."),
+    "client_deleted": _kind("The application is gone: 302 to the sign-on page with an error."),
+    "redirect_uri_removed": _kind("The redirect URI is not registered any more."),
     "clock_skewed": _kind(
         "The provider's clock is `seconds` ahead; negative: behind.",
-        note="shown by `pingone_flow_clock_skew_seconds`",
         seconds=_whole(300, -DAY_SECONDS, DAY_SECONDS),
     ),
-    "keys_rotated": _kind(
-        "Each time this is set, a new key signs; the old one stays published.",
-        note="shown by `pingone_flow_signing_keys_hash`",
-    ),
+    "keys_rotated": _kind("Each time this is set, a new key signs; the old one stays published."),
     "metadata_invalid": _kind(
         "One thing is wrong with the OpenID metadata; sign-ons are not affected.",
-        note="`discovery` reports `issuer_mismatch`, `not_json` or `metadata_invalid`",
-        discovery=_at("metadata", Reason.ISSUER_MISMATCH, Fault.CONFIGURATION),
         wrong=_one_of("issuer", "json", "member"),
     ),
     "keys_invalid": _kind(
         "One thing is wrong with the published keys; what signs stays the same.",
-        note="`discovery` reports `keys_invalid`; so does `federation` at `destination_keys`",
-        discovery=_at("jwks", Reason.KEYS_INVALID, Fault.PROVIDER),
         wrong=_one_of("missing", "weak", "private"),
     ),
     # Of a federation. They leave the authorize request alone, unless it offers providers.
     "password_changed": _kind(
-        "Every password is wrong: 400 with `failuresRemaining`; the fifth locks the user for a while.",
-        federation=_at("sign_on", Reason.CREDENTIALS_REJECTED, Fault.ACCOUNT, 400),
+        "Every password is wrong: 400 with `failuresRemaining`; the fifth locks the user for a while."
     ),
     "account_locked": _kind(
         "The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it.",
-        federation=_at("sign_on", Reason.ACCOUNT_LOCKED, Fault.ACCOUNT, 400),
         answer=_one_of("error", "flow"),
     ),
     "mfa_required": _kind(
         "The right password leads to `status`; NO_USABLE_DEVICES is an error of a flow that is FAILED.",
-        federation=_at("sign_on", Reason.MFA_REQUIRED, Fault.ACCOUNT),
         status=_flow_status("OTP_REQUIRED"),
     ),
     "password_expired": _kind(
-        "The right password leads to `status`.",
-        federation=_at("sign_on", Reason.PASSWORD_EXPIRED, Fault.ACCOUNT),
-        status=_flow_status("PASSWORD_EXPIRED"),
+        "The right password leads to `status`.", status=_flow_status("PASSWORD_EXPIRED")
     ),
     "further_action": _kind(
-        "The right password leads to `status`.",
-        federation=_at("sign_on", Reason.FURTHER_ACTION_REQUIRED, Fault.ACCOUNT),
-        status=_flow_status("AGREEMENT_CONSENT_REQUIRED"),
+        "The right password leads to `status`.", status=_flow_status("AGREEMENT_CONSENT_REQUIRED")
     ),
     "provider_missing": _kind(
         "The destination's flows do not offer the identity provider `name`; without a name, they offer none.",
-        federation=_at("destination_authorize", Reason.PROVIDER_MISSING, Fault.CONFIGURATION),
         name=(str | None, Field(None, description="name of an identity provider")),
     ),
     "provider_disabled": _kind(
-        "The destination still offers its identity providers, and refuses to lead to them.",
-        federation=_at("initiate", Reason.OAUTH_ERROR, Fault.CONFIGURATION, 302),
+        "The destination still offers its identity providers, and refuses to lead to them."
     ),
     "login_page_error": _kind(
         "Providers that are not PingOne: an error with 200, an unknown client, no form, or a host elsewhere.",
-        federation=_at("source_authorize", Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION),
         wrong=_one_of("error", "client", "form", "host"),
     ),
     "secret_expired": _kind(
         "The destination's client secret expired: its callback leads to an error or a FAILED flow.",
-        federation=_at("callback", Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, 302),
         answer=_one_of("redirect", "json", "flow"),
     ),
-    "linking_required": _kind(
-        "The user's link at the destination is gone.",
-        federation=_at("destination_flow", Reason.ACCOUNT_LINKING_REQUIRED, Fault.CONFIGURATION),
-    ),
-    "state_lost": _kind(
-        "What a flow yields has another state than the client's.",
-        federation=_at("source_resume", Reason.STATE_MISMATCH, Fault.PROVIDER),
-    ),
+    "linking_required": _kind("The user's link at the destination is gone."),
+    "state_lost": _kind("What a flow yields has another state than the client's."),
     "token_refused": _kind(
-        "The token endpoint refuses every client; at the source, that fails the destination's callback.",
-        federation=_at("token", Reason.TOKEN_REFUSED, Fault.ACCOUNT, 401),
+        "The token endpoint refuses every client; at the source, that fails the destination's callback."
     ),
     "id_token_invalid": _kind(
         "One thing is wrong with ID tokens; at the source, that fails the destination's callback.",
-        federation=_at("token", Reason.ID_TOKEN_INVALID, Fault.PROVIDER),
         wrong=_one_of("iss", "aud", "nonce", "exp", "kid", "signature", default=-1),
     ),
 }

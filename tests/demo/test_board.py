@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from weather_outcomes import REPORTED
 
 from exporter.demo.board import Board
 from exporter.outcome import Outcome, Phase, StepRecord
 from exporter.reasons import FAULTS, Fault, Reason
-from exporter.simulator import KINDS, demo_script
+from exporter.simulator import demo_script
 from exporter.target import Journey
 
 NOON = 1_776_772_800.25  # 2026-04-21T12:00:00.250Z
@@ -159,8 +160,8 @@ def test_a_row_is_weather_and_the_last_probe_and_since_when() -> None:
 
 @pytest.mark.parametrize("width", [80, 100, 104, 105, 110, 133, 200])
 def test_no_reason_that_the_demo_plays_and_no_fault_or_number_is_ever_cut(width: int) -> None:
-    kinds = {KINDS[change.weather.kind] for change in demo_script().changes}
-    played = [each.reason for kind in kinds for each in (*kind.expected, kind.in_federation) if each]
+    kinds = {REPORTED[change.weather.kind] for change in demo_script().changes}
+    played = [each.reason for kind in kinds for each in (*kind.authorize, kind.federation) if each]
     longest = max(played, key=len)
     show = Show(width=width)
     show.weather = "slow ms=350 jitter=250"

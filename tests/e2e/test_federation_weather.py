@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from harness.daemon import run_command
 from harness.simulated import Simulated
+from weather_outcomes import REPORTED, ExpectedOutcome
 
 from exporter.reasons import Fault, Reason
-from exporter.simulator import KINDS, ExpectedOutcome, demo_environments
+from exporter.simulator import demo_environments
 from exporter.target import Journey, Side, side_of
 
 pytestmark = pytest.mark.e2e
@@ -35,9 +36,9 @@ STEPS = {
 OF_OTHERS = "login_page_error"
 """Of providers that are not PingOne: tests/probing/test_foreign_simulated.py."""
 FEDERATION = {
-    name: kind.in_federation
-    for name, kind in KINDS.items()
-    if kind.in_federation is not None and name != OF_OTHERS
+    name: reported.federation
+    for name, reported in REPORTED.items()
+    if reported.federation is not None and name != OF_OTHERS
 }
 
 

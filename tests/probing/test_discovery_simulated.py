@@ -6,10 +6,11 @@ import asyncio
 import ssl
 
 from simulator.examples import emea
+from weather_outcomes import REPORTED
 
 from exporter.outcome import Outcome
 from exporter.probing.probe import Prober
-from exporter.simulator import KINDS, parse_weather_text, simulator
+from exporter.simulator import parse_weather_text, simulator
 from exporter.target import Journey, Target
 
 SOURCE = emea(https=True)
@@ -69,7 +70,7 @@ def test_metadata_and_keys_of_the_simulator_pass_every_check_also_after_a_rotati
 def test_every_fault_of_metadata_and_keys_is_found_as_the_simulator_says() -> None:
     outcomes = dict(zip(WRONG, probes(*WRONG), strict=True))
     assert {weather: finding(outcome) for weather, outcome in outcomes.items()} == WRONG
-    for kind, weather in KINDS.items():
-        if (expected := weather.in_discovery) is not None:
+    for kind, reported in REPORTED.items():
+        if (expected := reported.discovery) is not None:
             assert WRONG[kind] == (expected.step, expected.reason, expected.fault)
             assert outcomes[kind].steps[-1].http_status_code == expected.code

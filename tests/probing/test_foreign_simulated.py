@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from simulator.examples import other_id
 from simulator.test_federation import APP, BACK, destination
+from weather_outcomes import REPORTED
 
 from exporter.outcome import Outcome
 from exporter.probing.probe import Prober
-from exporter.simulator import KINDS, IdentityProvider, parse_weather_text, simulator
+from exporter.simulator import IdentityProvider, parse_weather_text, simulator
 from exporter.target import (
     DestinationApplication,
     Journey,
@@ -101,7 +102,7 @@ def test_an_error_of_a_provider_is_reported(
     outcome = probe(provider, ready_by, weather)
     assert finding(outcome) == ("source_authorize", reason, fault)
     if weather == "login_page_error":
-        expected = KINDS[weather].in_federation
+        expected = REPORTED[weather].federation
         assert expected is not None
         assert (expected.reason, expected.fault, expected.step) == (
             outcome.reason,

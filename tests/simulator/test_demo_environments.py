@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from exporter.simulator import KINDS, check_script, demo_environments, demo_script, plain_environments
+from weather_outcomes import REPORTED
+
+from exporter.simulator import check_script, demo_environments, demo_script, plain_environments
 from exporter.target import ProviderKind
 
 
@@ -43,7 +45,7 @@ def test_each_repetition_begins_with_the_weather_at_the_start() -> None:
 
 
 def test_every_kind_of_weather_that_authorize_sees_passes_within_a_minute() -> None:
-    seen = {name for name, kind in KINDS.items() if not (kind.in_federation or kind.in_discovery)}
+    seen = {name for name, kind in REPORTED.items() if not (kind.federation or kind.discovery)}
     seen -= {"keys_rotated"}
     seen |= {"secret_expired", "provider_missing"}
     assert {change.weather.kind for change in demo_script().changes} == seen

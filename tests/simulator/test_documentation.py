@@ -8,6 +8,7 @@ import shlex
 
 import pytest
 from simulator_reference import reference
+from weather_outcomes import REPORTED
 
 from exporter import cli
 from exporter.simulator import (
@@ -27,6 +28,10 @@ ROWS = {row[0]: row[1:] for row in CELLS.findall(PAGE)}
 
 def test_every_kind_has_a_row_in_the_order_of_the_kinds() -> None:
     assert list(ROWS) == list(KINDS)
+
+
+def test_what_is_reported_of_every_kind_is_known_and_of_no_other() -> None:
+    assert list(REPORTED) == list(KINDS)
 
 
 def test_endpoints_are_listed_once() -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weather_outcomes import REPORTED
 
 from exporter.outcome import Phase
 from exporter.reasons import FAULTS, Reason
@@ -165,8 +166,8 @@ def test_parameters_are_listed_with_valid_values_and_default() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_expected_outcomes_are_possible_ones(kind: str) -> None:
-    assert KINDS[kind].expected
-    for expected in KINDS[kind].expected:
+    assert REPORTED[kind].authorize
+    for expected in REPORTED[kind].authorize:
         assert expected.fault in FAULTS[expected.reason]
         assert (expected.code is not None) is (expected.phase is Phase.TRANSFER)
 
@@ -174,8 +175,8 @@ def test_expected_outcomes_are_possible_ones(kind: str) -> None:
 def test_only_harmless_weather_is_ok() -> None:
     harmless = {
         kind
-        for kind, weather in KINDS.items()
-        if {expected.reason for expected in weather.expected} == {Reason.OK}
-        and not (weather.in_federation or weather.in_discovery)
+        for kind, reported in REPORTED.items()
+        if {expected.reason for expected in reported.authorize} == {Reason.OK}
+        and not (reported.federation or reported.discovery)
     }
     assert harmless == {"healthy", "slow", "clock_skewed", "keys_rotated"}
