@@ -53,6 +53,12 @@ class CommandError(Exception):
     exit_status = 1
 
 
+class InvalidArgumentError(CommandError):
+    """An argument or option is invalid, or names what does not exist."""
+
+    exit_status = 2
+
+
 def write_output(text: str) -> bool:
     """Print a command's output; return whether the reader takes more, unlike `head` when it has enough.
 

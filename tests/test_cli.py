@@ -22,8 +22,8 @@ import exporter.daemon
 import exporter.demo
 import exporter.probe_command
 from exporter import cli
-from exporter.demo import DemoError, UnavailableError
 from exporter.probe_command.selection import Selection
+from exporter.process import CommandError, InvalidArgumentError
 from exporter.serving import ListenError
 from exporter.settings import Config, LogSettings
 
@@ -372,13 +372,13 @@ def test_the_demo_needs_no_configuration_and_gets_its_options(
     assert calls == [options]
 
 
-@pytest.mark.parametrize(("error", "status"), [(UnavailableError, 1), (DemoError, 2)])
+@pytest.mark.parametrize(("error", "status"), [(CommandError, 1), (InvalidArgumentError, 2)])
 @pytest.mark.parametrize("command", ["demo", "simulate"])
 def test_a_demo_that_cannot_start_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     command: str,
-    error: type[DemoError],
+    error: type[CommandError],
     status: int,
 ) -> None:
     monkeypatch.setattr(exporter.demo, command, recorder([], error("there is none")))

@@ -1,6 +1,6 @@
 """The commands `demo` and `simulate`: the whole product without a PingOne tenant."""
 
-from exporter.demo.simulation import DemoError, UnavailableError, simulate
+from exporter.demo.simulation import simulate
 from exporter.demo.stage import demo
 
-__all__ = ["DemoError", "UnavailableError", "demo", "simulate"]
+__all__ = ["demo", "simulate"]

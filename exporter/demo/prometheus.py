@@ -27,10 +27,6 @@ _WAIT = re.compile(r"^( +(?:interval|for|keep_firing_for): )(\d+[smh])$", re.MUL
 _SPEED = 10  # the demo's faults last seconds: its alerts wait a tenth as long
 
 
-class PrometheusError(CommandError):
-    """It did not start; the text says why."""
-
-
 def find_program(*names: str) -> str | None:
     """Return the path of the first of these programs that is on PATH, or None."""
     return next(filter(None, map(shutil.which, names)), None)
@@ -42,7 +38,7 @@ async def scraping(
 ) -> AsyncIterator[dict[str, str]]:
     """Run a Prometheus with the project's rules that scrapes `address` each second; and `alertmanager`.
 
-    Yields the names and URLs of what answers. Raises `PrometheusError` if a program did not start.
+    Yields the names and URLs of what answers. Raises `CommandError` if a program did not start.
     """
     own, urls = f"127.0.0.1:{free_port(DEFAULT_PORT)}", dict[str, str]()
     async with AsyncExitStack() as stack:
@@ -96,10 +92,10 @@ async def _running(command: Sequence[str], address: str, path: str, directory: P
                     if process.returncode is not None:
                         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
                         cause = f": {lines[-1]}" if lines else ""
-                        raise PrometheusError(f"{name} exited with status {process.returncode}{cause}")
+                        raise CommandError(f"{name} exited with status {process.returncode}{cause}")
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError as error:
-            raise PrometheusError(f"{name} was not ready within {START_SECONDS:g} s") from error
+            raise CommandError(f"{name} was not ready within {START_SECONDS:g} s") from error
         yield
     finally:
         with suppress(ProcessLookupError):

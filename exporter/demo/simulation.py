@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from exporter.observing import log_to
-from exporter.process import CommandError, stop_signals, write_output
+from exporter.process import CommandError, InvalidArgumentError, stop_signals, write_output
 from exporter.simulator import (
     Environment,
     Script,
@@ -27,18 +27,6 @@ from exporter.simulator import (
 )
 
 
-class DemoError(CommandError):
-    """An invalid option of `demo` or `simulate`; one error per line."""
-
-    exit_status = 2
-
-
-class UnavailableError(DemoError):
-    """The options are valid, but a port or a program is not available right now."""
-
-    exit_status = 1
-
-
 def simulate(
     *, host: str, control_port: int, environments: int | None, weather: Sequence[str], script: Path | None
 ) -> None:
@@ -52,11 +40,11 @@ def simulate(
         script: a file of weather over time.
 
     Raises:
-        DemoError: an option is invalid.
-        UnavailableError: a port is in use.
+        InvalidArgumentError: an option is invalid.
+        CommandError: a port is in use.
     """
     if environments is not None and environments < 1:
-        raise DemoError(f"--environments {environments}: must be at least 1")
+        raise InvalidArgumentError(f"--environments {environments}: must be at least 1")
     chosen = demo_environments() if environments is None else plain_environments(environments)
     chosen = _with_weather(chosen, weather)
     try:
@@ -66,7 +54,7 @@ def simulate(
             asyncio.run(_simulate(chosen, loaded, host, control_port))
     except ScriptError as error:  # the script is invalid, or for other environments
         lines = str(error).splitlines()
-        raise DemoError("\n".join(f"--script {script}: {line}" for line in lines)) from error
+        raise InvalidArgumentError("\n".join(f"--script {script}: {line}" for line in lines)) from error
 
 
 async def _simulate(environments: Sequence[Environment], script: Script | None, host: str, port: int) -> None:
@@ -90,14 +78,14 @@ def _with_weather(environments: Sequence[Environment], weather: Sequence[str]) -
         name, equals, kind = text.partition("=")
         if not equals or name not in by_name:
             names = ", ".join(by_name)
-            raise DemoError(f"--weather {text}: expected NAME=KIND, where NAME is one of {names}")
+            raise InvalidArgumentError(f"--weather {text}: expected NAME=KIND, where NAME is one of {names}")
         try:
             by_name[name] = replace(by_name[name], weather=parse_weather_text(kind))
             check_weather(by_name[name], by_name[name].weather)
         except WeatherError as error:
-            raise DemoError(f"--weather {text}: {error}") from error
+            raise InvalidArgumentError(f"--weather {text}: {error}") from error
         except TLSRequiredError as error:
-            raise DemoError(str(error)) from error
+            raise InvalidArgumentError(str(error)) from error
     return tuple(by_name.values())
 
 
@@ -115,16 +103,16 @@ def _check_host(host: str) -> None:
         # As bytes: for a str, Python's IDNA codec comes first, with error texts of its own.
         socket.getaddrinfo(host.encode("ascii"), None)
     except (OSError, UnicodeError) as error:
-        raise DemoError(f"--host {host}: the name does not resolve") from error
+        raise InvalidArgumentError(f"--host {host}: the name does not resolve") from error
 
 
-def _unavailable(error: OSError, host: str, port: int) -> DemoError:
+def _unavailable(error: OSError, host: str, port: int) -> CommandError:
     match error.errno:
         case errno.EADDRNOTAVAIL:
-            return DemoError(f"--host {host}: not an address of this machine")
+            return InvalidArgumentError(f"--host {host}: not an address of this machine")
         case errno.EADDRINUSE | errno.EACCES:
-            return UnavailableError(f"--control-port {port}: {_reason(error)}; 0 means any free one")
-    return UnavailableError(f"the simulator cannot start: {_reason(error)}")
+            return CommandError(f"--control-port {port}: {_reason(error)}; 0 means any free one")
+    return CommandError(f"the simulator cannot start: {_reason(error)}")
 
 
 def _reason(error: OSError) -> str:

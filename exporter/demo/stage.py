@@ -18,9 +18,8 @@ from rich.console import Console
 from exporter.daemon import Daemon
 from exporter.demo.board import Board
 from exporter.demo.prometheus import ALERTMANAGER_PORT, ALERTMANAGERS, DEFAULT_PORT, find_program, scraping
-from exporter.demo.simulation import UnavailableError
 from exporter.observing import log_to
-from exporter.process import stop_signals, write_output
+from exporter.process import CommandError, stop_signals, write_output
 from exporter.serving import ListenError, bind
 from exporter.settings import load
 from exporter.simulator import Simulator, demo_environments, demo_script, simulator
@@ -40,11 +39,11 @@ SETTINGS = {
 def demo(*, duration: float | None, prometheus: bool) -> None:
     """Run simulator and exporter together until a signal, or for `duration` seconds.
 
-    Raises `UnavailableError` or `PrometheusError` if a Prometheus is requested and absent, or did not start.
+    Raises `CommandError` if a Prometheus is requested and absent, or did not start.
     """
     program = find_program("prometheus") if prometheus else None
     if prometheus and program is None:
-        raise UnavailableError("prometheus is not on PATH; on Debian: apt-get install prometheus")
+        raise CommandError("prometheus is not on PATH; on Debian: apt-get install prometheus")
     with log_to(sys.stderr, level="error", style="logfmt"):
         asyncio.run(_demo(duration, program))
 

@@ -45,7 +45,7 @@ def probe(
         Whether every probe of the last complete round succeeded.
 
     Raises:
-        UnknownTargetError: something is selected that does not exist.
+        InvalidArgumentError: something is selected that does not exist.
         CommandError: the outcomes cannot be written.
     """
     level = "error" if config.log.level == "error" else "warning"

@@ -10,17 +10,11 @@ from exporter.destinations import Destination, listed_once
 from exporter.files import printable
 from exporter.probe_command.report import ProbeRun
 from exporter.probing import Listing
-from exporter.process import CommandError
+from exporter.process import InvalidArgumentError
 from exporter.settings import Config
 from exporter.target import Journey, Target
 
 _MAX_LISTED_NAMES = 20
-
-
-class UnknownTargetError(CommandError):
-    """Names, patterns or labels that no enabled target has; one line each."""
-
-    exit_status = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,7 @@ def select(selection: Selection, config: Config, listings: Mapping[Destination, 
     """Return what to probe; a listing that failed is a run that has ended.
 
     Raises:
-        UnknownTargetError: something is selected that does not exist.
+        InvalidArgumentError: something is selected that does not exist.
     """
     names, wanted = selection.names, {name.lower() for name in selection.destinations}
     failed, discovered, chosen = list[ProbeRun](), dict[str, Target](), dict[str, Target]()
@@ -73,12 +67,12 @@ def to_list(names: Sequence[str], destinations: Sequence[str], config: Config) -
     """Return the destinations with these names, and those that may have these targets; all without names.
 
     Raises:
-        UnknownTargetError: there is no such destination.
+        InvalidArgumentError: there is no such destination.
     """
     known = {destination.name: destination for destination in config.destinations}
     if unknown := [name for name in destinations if name.lower() not in known]:
         hint = f"known: {', '.join(known)}" if known else "the configuration has none"
-        raise UnknownTargetError(
+        raise InvalidArgumentError(
             "\n".join(f'unknown destination "{printable(name)}"; {hint}' for name in unknown)
         )
     wanted = {name.lower() for name in destinations}
@@ -103,7 +97,7 @@ def choose(names: Sequence[str], config: Config, discovered: Iterable[Target] = 
     Targets of other shards count too, so that the command works in any pod.
 
     Raises:
-        UnknownTargetError: a name is not that of an enabled target, or no name matches a pattern.
+        InvalidArgumentError: a name is not that of an enabled target, or no name matches a pattern.
     """
     targets = sorted((*config.enabled, *discovered), key=lambda target: target.name)
     enabled = {target.name: target for target in targets}
@@ -112,7 +106,7 @@ def choose(names: Sequence[str], config: Config, discovered: Iterable[Target] = 
     wanted = {name: fnmatch.filter(enabled, name) for name in (name.lower() for name in names)}
     if unknown := [name for name, found in wanted.items() if not found]:
         disabled = [target.name for target in config.disabled]
-        raise UnknownTargetError("\n".join(_explain(name, enabled, disabled) for name in unknown))
+        raise InvalidArgumentError("\n".join(_explain(name, enabled, disabled) for name in unknown))
     return tuple(enabled[name] for name in dict.fromkeys(name for found in wanted.values() for name in found))
 
 
@@ -133,7 +127,7 @@ def _known(texts: Sequence[str]) -> str:
 
 
 def _with_labels(targets: Collection[Target], labels: Sequence[tuple[str, str]]) -> list[Target]:
-    """Return the targets that have all these labels, or raise UnknownTargetError if none of them has."""
+    """Return the targets that have all these labels, or raise InvalidArgumentError if none of them has."""
     found = [target for target in targets if set(labels) <= set(target.labels)]
     if targets and not found:
         names = {name for name, _ in labels}
@@ -141,5 +135,5 @@ def _with_labels(targets: Collection[Target], labels: Sequence[tuple[str, str]])
         known = sorted({f"{name}={value}" for name, value in labeled if name in names})
         hint = _known(known) if known else f"none has a label {' or '.join(sorted(names))}"
         wanted, plural = ", ".join(map("=".join, labels)), "s" if len(labels) > 1 else ""
-        raise UnknownTargetError(f"no target has the label{plural} {printable(wanted)}; {printable(hint)}")
+        raise InvalidArgumentError(f"no target has the label{plural} {printable(wanted)}; {printable(hint)}")
     return found

@@ -15,7 +15,6 @@ from harness.prometheus import need_tool
 
 from exporter.demo import prometheus
 from exporter.demo.prometheus import (
-    PrometheusError,
     configuration_for,
     find_program,
     free_port,
@@ -23,6 +22,7 @@ from exporter.demo.prometheus import (
     rules_for,
     scraping,
 )
+from exporter.process import CommandError
 
 
 def program(directory: Path, script: str) -> str:
@@ -120,7 +120,7 @@ def test_it_is_found_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_one_that_exits_at_once_is_reported_with_its_last_line(
     tmp_path: Path, script: str, output: str
 ) -> None:
-    with pytest.raises(PrometheusError) as error:
+    with pytest.raises(CommandError) as error:
         start(program(tmp_path, script))
     assert str(error.value) == f"prometheus exited with status 3{output}"
 
@@ -131,7 +131,7 @@ def test_another_server_on_its_port_is_not_mistaken_for_it(
     flags = {"status": "success", "data": {"config.file": "/etc/prometheus/prometheus.yml"}}
     with HttpServer(json_answer(flags)) as other:
         monkeypatch.setattr(prometheus, "free_port", lambda _: other.port)
-        with pytest.raises(PrometheusError, match="exited with status 1"):
+        with pytest.raises(CommandError, match="exited with status 1"):
             start(program(tmp_path, "sleep 1; exit 1"))
         assert other.requests
 
@@ -141,7 +141,7 @@ def test_one_that_never_answers_is_killed(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(prometheus, "STOP_SECONDS", 0.2)
     pid = tmp_path / "pid"
     command = program(tmp_path, f"trap '' TERM; echo $$ >{pid}; while :; do sleep 0.1; done")
-    with pytest.raises(PrometheusError, match=r"^prometheus was not ready within 0\.2 s$"):
+    with pytest.raises(CommandError, match=r"^prometheus was not ready within 0\.2 s$"):
         start(command)
     assert not pid.exists() or not alive(int(pid.read_text()))
 

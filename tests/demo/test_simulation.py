@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from exporter import simulator
-from exporter.demo import DemoError, UnavailableError, simulate
+from exporter.demo import simulate
+from exporter.process import CommandError
 
 NAMES = (
     "emea_workforce, us_retail, apac_partners, ca_customers, au_suppliers, sg_contractors, "
@@ -18,9 +19,9 @@ NAMES = (
 KINDS = ", ".join(simulator.KINDS)
 
 
-def error_of(**options: Any) -> DemoError:  # noqa: ANN401  any option
+def error_of(**options: Any) -> CommandError:  # noqa: ANN401  any option
     usual = {"host": "127.0.0.1", "control_port": 0, "environments": None, "weather": [], "script": None}
-    with pytest.raises(DemoError) as refused:
+    with pytest.raises(CommandError) as refused:
         simulate(**{**usual, **options})
     return refused.value
 
@@ -61,7 +62,7 @@ def test_weather_names_the_chosen_environments() -> None:
 def test_weather_of_certificates_needs_an_environment_with_https() -> None:
     error = error_of(weather=["us_retail=tls_expired"])
     assert str(error) == "us_retail is served over http; tls_expired needs an environment with https"
-    assert not isinstance(error, UnavailableError)
+    assert error.exit_status == 2
 
 
 @pytest.mark.parametrize("host", ["a..b", "münchen", "", "127.0.0.1:80", "a b"])
@@ -72,7 +73,7 @@ def test_a_host_is_a_name_that_resolves(host: str) -> None:
 def test_a_host_is_one_of_this_machine() -> None:
     error = error_of(host="192.0.2.1", environments=1)
     assert str(error) == "--host 192.0.2.1: not an address of this machine"
-    assert not isinstance(error, UnavailableError)
+    assert error.exit_status == 2
 
 
 def test_any_other_refusal_of_the_system_is_not_an_invalid_option(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +83,7 @@ def test_any_other_refusal_of_the_system_is_not_an_invalid_option(monkeypatch: p
     monkeypatch.setattr("exporter.demo.simulation.simulator", refuse)
     error = error_of()
     assert str(error) == "the simulator cannot start: too many open files"
-    assert isinstance(error, UnavailableError)
+    assert error.exit_status == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from harness.variables import PREFIX, target_variables
 
-from exporter.probe_command.selection import UnknownTargetError, choose, to_list
+from exporter.probe_command.selection import choose, to_list
+from exporter.process import InvalidArgumentError
 from exporter.settings import Config, load
 
 
@@ -37,7 +38,7 @@ def chosen(among: Config, *names: str) -> list[str]:
 
 
 def errors(among: Config, *names: str) -> list[str]:
-    with pytest.raises(UnknownTargetError) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         choose(names, among)
     return str(caught.value).splitlines()
 
@@ -109,11 +110,13 @@ def test_only_destinations_that_may_have_a_named_target_are_listed(
 
 
 def test_every_unknown_destination_is_reported() -> None:
-    with pytest.raises(UnknownTargetError) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         to_list([], ["hub", "wets", "x"], with_destinations("HUB", "WEST"))
     assert str(caught.value).splitlines() == [
         'unknown destination "wets"; known: hub, west',
         'unknown destination "x"; known: hub, west',
     ]
-    with pytest.raises(UnknownTargetError, match=r'^unknown destination "hub"; the configuration has none$'):
+    with pytest.raises(
+        InvalidArgumentError, match=r'^unknown destination "hub"; the configuration has none$'
+    ):
         to_list([], ["hub"], THREE)
