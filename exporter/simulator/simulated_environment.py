@@ -1,13 +1,11 @@
-"""A simulated environment that runs: its port, its provider, its weather, and what it received."""
+"""A simulated environment that runs: its port, its provider and its weather."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import ssl
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 from random import Random
@@ -41,14 +39,6 @@ _CALLBACK = re.compile(rf"(https?://[^/?#]+)/({UUID_PATTERN})/rp/callback/openid
 _DESTINATION = "00000000-0000-4000-8000-000000000000"
 
 
-@dataclass(slots=True)
-class RequestStats:
-    """How many requests an environment received; `answers` per status code, and per `silent` and `reset`."""
-
-    requests: int = 0
-    answers: Counter[str] = field(default_factory=Counter)
-
-
 class SimulatedEnvironment:
     """One environment on its port.
 
@@ -78,7 +68,6 @@ class SimulatedEnvironment:
         random: Random,
     ) -> None:
         self.environment = environment
-        self.stats = RequestStats()
         self.weather: Weather = environment.weather
         self._certificates, self._clock, self._random = certificates, clock, random
         self.guests: dict[str, SimulatedEnvironment] = {}
@@ -96,11 +85,6 @@ class SimulatedEnvironment:
         self.port = self.listener.port
         self.urls = Urls(self.base_url, environment)
         self._provider = Provider(environment, self.urls, sources, clock.time, random)
-
-    @property
-    def connections(self) -> int:
-        """How many connections were accepted so far."""
-        return self.listener.accepted
 
     async def start(self) -> None:
         """Start to listen, unless the weather is `refused`."""
@@ -215,11 +199,9 @@ class SimulatedEnvironment:
             await guest(scope, receive, send)
             return
         weather = self.weather.at(endpoint_of(request.method, request.url.path))
-        self.stats.requests += 1
         try:
             await self._delay(weather)
             if weather.kind in {"reset", "silent"}:
-                self.stats.answers[weather.kind] += 1
                 if weather.kind == "reset":
                     self.listener.reset(request)
                 while (await receive())["type"] != "http.disconnect":
@@ -228,7 +210,6 @@ class SimulatedEnvironment:
             response = intercept(weather, self._random) or await self._provider.answer(request, weather)
         except (asyncio.CancelledError, ClientDisconnect):
             return  # the simulator stops, which uvicorn would log as an error; or the client left
-        self.stats.answers[str(response.status_code)] += 1
         response.headers["Date"] = formatdate(self._clock.time() + weather.clock_skew, usegmt=True)
         await response(scope, receive, send)
 

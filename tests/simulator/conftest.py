@@ -11,7 +11,10 @@ import httpx
 import pytest
 from harness.simulated import Simulated
 from harness.waiting import PATIENCE
-from simulator.examples import ENVIRONMENTS, NOW, FakeClock, query
+from simulator.examples import ENVIRONMENTS, NOW, REQUESTS, FakeClock, query
+from starlette.types import Receive, Scope, Send
+
+from exporter.simulator import SimulatedEnvironment
 
 
 class Client:
@@ -55,6 +58,20 @@ class Client:
     def put_weather(self, kind: str, **parameters: float | str) -> None:
         """Change the weather."""
         self._simulated.put(self.environment.environment.name, {"weather": kind, **parameters})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _requests_are_counted() -> Iterator[None]:
+    answer = SimulatedEnvironment.__call__
+
+    async def counting(self: SimulatedEnvironment, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"][1:].partition("/")[0] not in self.guests:
+            REQUESTS[self] += 1
+        await answer(self, scope, receive, send)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SimulatedEnvironment, "__call__", counting)
+        yield
 
 
 @pytest.fixture(scope="session")

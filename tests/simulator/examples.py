@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from urllib.parse import urlencode
 
 from harness.waiting import PATIENCE
 
-from exporter.simulator import Application, Clock, Environment, SignOnPolicy, User
+from exporter.simulator import Application, Clock, Environment, SignOnPolicy, SimulatedEnvironment, User
+
+REQUESTS = Counter[SimulatedEnvironment]()
+"""What each environment received in this run of tests; conftest.py counts."""
 
 ENVIRONMENT_ID = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
 CLIENT_ID = "6d3f7f5a-7c55-4a0e-bb29-3a52a0ec9ed1"

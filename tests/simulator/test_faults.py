@@ -11,7 +11,7 @@ import pytest
 from harness.simulated import Simulated
 from harness.waiting import PATIENCE, poll
 from simulator.conftest import Client
-from simulator.examples import FakeClock, connect, emea
+from simulator.examples import REQUESTS, FakeClock, connect, emea
 
 from exporter.simulator import parse_weather
 
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def answers(client: Client) -> dict[str, int]:
-    """Return the answers so far."""
-    return dict(client.environment.stats.answers)
 
 
 def test_the_edge_s_errors_look_like_its_own(client: Client) -> None:
@@ -81,13 +76,13 @@ def test_the_date_is_the_given_clock_s_and_shifts_with_a_skewed_one(client: Clie
 
 def test_silent_weather_reads_the_request_and_never_answers(client: Client) -> None:
     client.put_weather("silent")
-    before = answers(client).get("silent", 0)
+    before = REQUESTS[client.environment]
     with connect(client.environment.port) as waiting:
         waiting.sendall(GET)
         poll(
-            lambda: answers(client).get("silent"),
+            lambda: REQUESTS[client.environment],
             lambda n: n == before + 1,
-            what="silent",
+            what="the request",
         )
         client.put_weather("healthy")
         assert client.authorize().status_code == 200  # others are answered meanwhile
@@ -99,10 +94,10 @@ def test_silent_weather_reads_the_request_and_never_answers(client: Client) -> N
 def test_reset_weather_reads_the_request_and_resets(client_of: Callable[[str], Client], name: str) -> None:
     client = client_of(name)
     client.put_weather("reset")
-    before = answers(client).get("reset", 0)
+    before = REQUESTS[client.environment]
     with pytest.raises(httpx.TransportError):  # blocking TLS sockets report a reset as an end
         client.authorize()
-    assert answers(client)["reset"] == before + 1
+    assert REQUESTS[client.environment] == before + 1
 
 
 @pytest.mark.parametrize("name", ["emea", "apac"])
@@ -110,12 +105,12 @@ def test_refused_weather_closes_the_port_while_it_lasts(
     client_of: Callable[[str], Client], name: str
 ) -> None:
     client = client_of(name)
-    connections = client.environment.connections
+    connections = client.environment.listener.accepted
     client.put_weather("refused")
     client.put_weather("refused")
     with pytest.raises(ConnectionRefusedError):
         connect(client.environment.port)
-    assert client.environment.connections == connections
+    assert client.environment.listener.accepted == connections
     client.put_weather("healthy")
     client.put_weather("healthy")
     assert client.authorize().status_code == 200
@@ -155,14 +150,14 @@ def test_any_weather_may_be_there_at_the_start(kind: str) -> None:
 
 
 def test_a_kept_connection_gets_the_weather_of_its_next_request(client: Client) -> None:
-    connections = client.environment.connections
+    connections = client.environment.listener.accepted
     statuses = []
     with httpx.Client(trust_env=False, timeout=PATIENCE) as kept:
         for kind in ("healthy", "rate_limited", "healthy"):
             client.put_weather(kind)
             statuses.append(kept.get(f"{client.root}/as/jwks").status_code)
     assert statuses == [200, 429, 200]
-    assert client.environment.connections == connections + 1
+    assert client.environment.listener.accepted == connections + 1
 
 
 @pytest.mark.parametrize(("name", "kind"), [("emea", "refused"), ("apac", "tls_expired")])
@@ -186,7 +181,7 @@ def test_a_request_under_way_is_still_answered_when_the_port_closes() -> None:
         with connect(client.environment.port) as busy:
             busy.sendall(GET)
             poll(
-                lambda: client.environment.stats.requests,
+                lambda: REQUESTS[client.environment],
                 lambda n: n == 1,
                 what="the request",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from simulator.examples import ENVIRONMENT_ID, connect, exchange
+from simulator.examples import ENVIRONMENT_ID, REQUESTS, connect, exchange
 
 if TYPE_CHECKING:
     from simulator.conftest import Client
@@ -73,21 +73,21 @@ def test_a_client_that_waits_for_100_continue_gets_it(client: Client) -> None:
     ],
 )
 def test_anything_but_http_is_rejected_and_not_a_request(client: Client, sent: bytes, status: int) -> None:
-    before = client.environment.stats.requests
+    before = REQUESTS[client.environment]
     with connect(client.environment.port) as speaker:
         speaker.sendall(sent)
         assert speaker.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
-    assert client.environment.stats.requests == before
+    assert REQUESTS[client.environment] == before
 
 
 def test_a_client_that_disconnects_at_any_point_disturbs_no_other(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = client.environment.connections
+    before = client.environment.listener.accepted
     for sent in (b"", b"GET / HT", POST + b"Content-Length: 9\r\n\r\nhalf"):
         exchange(client.environment.port, sent, half_close=True)
     assert exchange(client.environment.port, CLOSE).startswith(OK)
-    assert client.environment.connections == before + 4
+    assert client.environment.listener.accepted == before + 4
     assert caplog.records == []
 
 

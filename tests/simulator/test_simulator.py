@@ -19,6 +19,7 @@ from simulator.examples import (
     CLIENT_ID,
     DESTINATION_ID,
     ENVIRONMENT_ID,
+    REQUESTS,
     descriptors,
     emea,
     other_id,
@@ -68,7 +69,7 @@ def test_an_environment_answers_at_the_port_of_another_one_with_weather_and_keys
         keys = [client.get(f"{each.urls.issuer}/jwks").json()["keys"][0]["kid"] for each in (host, guest)]
         assert (host.base_url, codes) == (guest.base_url, [200, 503])
         assert len(set(keys)) == 2
-        assert (host.stats.requests, guest.stats.requests) == (2, 2)
+        assert (REQUESTS[host], REQUESTS[guest]) == (2, 2)
         refused = client.put(f"{simulated.control_url}/weather/guest", json={"weather": "refused"})
         assert refused.status_code == 409
         assert refused.json() == {"error": "guest answers at the port of emea; set refused for emea"}
@@ -171,7 +172,7 @@ def test_stopping_with_open_connections_leaves_no_task_no_socket_and_no_file(tmp
             silent = await asyncio.open_connection("127.0.0.1", simulated.port)
             silent[1].write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             idle = await asyncio.open_connection("127.0.0.1", simulated.port)
-            while not simulated.stats.requests or simulated.connections < 2:  # noqa: ASYNC110  nothing to await
+            while not REQUESTS[simulated] or simulated.listener.accepted < 2:  # noqa: ASYNC110  nothing to await
                 await asyncio.sleep(0)
         for reader, writer in (silent, idle):
             assert await reader.read() == b""
