@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from exporter.files import FileError, read_bounded
 
 MAX_PEM_BYTES = 1024 * 1024
 """Mozilla's whole list of certificate authorities has a quarter of it."""
+
+_ENCRYPTED_KEY = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")  # PKCS #8, and before that
 
 CERTIFICATE, KEY, AUTHORITIES = "certificate", "key", "client authorities"
 
@@ -158,25 +159,17 @@ def _load_authorities(context: ssl.SSLContext, part: str, pem: bytes) -> None:
         raise TlsFileError(part, "no certificate found; expected PEM certificates")
 
 
-class _EncryptedKeyError(Exception):
-    """OpenSSL asked for the key's password; without our callback it would prompt on the terminal."""
-
-
-def _refuse_password() -> NoReturn:
-    raise _EncryptedKeyError
-
-
 def _load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes | None) -> None:
     """Load a certificate chain and its key; without `key`, the key is in the same PEM."""
     _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), CERTIFICATE, certificate)
     part, key = (CERTIFICATE, certificate) if key is None else (KEY, key)
     if b"PRIVATE KEY-----" not in key:
         raise TlsFileError(part, "no private key found; expected one in PEM")
+    if any(sign in key for sign in _ENCRYPTED_KEY):
+        raise TlsFileError(part, "private key is encrypted; decrypt it")
     with _memory_file(certificate) as chain, _memory_file(key) as own:
         try:
-            context.load_cert_chain(chain, own, password=_refuse_password)
-        except _EncryptedKeyError:
-            raise TlsFileError(part, "private key is encrypted; decrypt it") from None
+            context.load_cert_chain(chain, own, password="")  # never a prompt on a terminal
         except ssl.SSLError as error:
             if error.reason in {"KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}:
                 raise TlsFileError(part, "private key does not match the certificate") from None
