@@ -16,9 +16,9 @@ from urllib.parse import SplitResult, urlsplit
 from exporter.outcome import DAVINCI
 from exporter.probing.errors import value_at
 from exporter.probing.messages import Expectation, Timestamp
+from exporter.target import UUID
 
 MAX_LIFETIME_SECONDS = 3600.0
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,](\d+))?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
 
@@ -92,7 +92,7 @@ def parse_timestamp(value: object) -> Timestamp | None:
 
 def is_uuid(value: object) -> bool:
     """Return True for a UUID in its usual form."""
-    return isinstance(value, str) and _UUID.fullmatch(value) is not None
+    return isinstance(value, str) and UUID.fullmatch(value.lower()) is not None
 
 
 def _is_on(link: object, source: SplitResult, ending: str = "") -> bool:

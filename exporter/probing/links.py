@@ -18,10 +18,9 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
-from exporter.target import Target
+from exporter.target import REGIONS, Target
 
-PINGONE_TOP_LEVEL_DOMAINS = ("com", "ca", "eu", "com.au", "sg", "asia")
-PINGONE_HOSTS = frozenset(f"auth.pingone.{domain}" for domain in PINGONE_TOP_LEVEL_DOMAINS)
+PINGONE_HOSTS = frozenset(f"auth.pingone.{domain}" for domain in REGIONS.values())
 """Where PingOne answers, by region. Only the exact names: a suffix could be a stranger's domain."""
 
 MAX_URL_CHARACTERS = 16 * 1024
@@ -155,7 +154,7 @@ def endpoints(url: str, environment_id: str) -> Endpoints:
     """Return where an environment answers; its URL ends in its id, except on a custom domain."""
     if url.endswith(f"/{environment_id}"):
         return Endpoints(environment_id, (url,))
-    others = (f"https://auth.pingone.{domain}/{environment_id}" for domain in PINGONE_TOP_LEVEL_DOMAINS)
+    others = (f"https://auth.pingone.{domain}/{environment_id}" for domain in REGIONS.values())
     return Endpoints(environment_id, (url, *others))
 
 

@@ -9,7 +9,7 @@ explain        pydantic's errors at their locations          web_file       Prom
 load           flags, and all of it, in order                           resolve        settings -> config
 """
 
-from exporter.settings.addresses import REGIONS, ListenAddress
+from exporter.settings.addresses import ListenAddress
 from exporter.settings.load import FLAGS, load
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
 from exporter.settings.resolve import Config, EgressConfig, shard_of
@@ -19,7 +19,7 @@ from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABEL
 from exporter.settings.web_file import TlsServerConfig
 
 __all__ = [
-    "FLAGS", "MAX_NAME_LENGTH", "MAX_SHARDS", "REGIONS", "REQUIRED", "RESERVED_LABELS", "Config",
+    "FLAGS", "MAX_NAME_LENGTH", "MAX_SHARDS", "REQUIRED", "RESERVED_LABELS", "Config",
     "ConfigurationError", "EgressConfig", "InvalidSetting", "LinearPattern", "ListenAddress", "LogSettings",
     "Settings", "ShardSettings", "TargetSettings", "TlsServerConfig", "WebSettings", "load", "shard_of",
 ]  # fmt: skip

@@ -7,8 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
-REGIONS = {"NA": "com", "CA": "ca", "EU": "eu", "AU": "com.au", "SG": "sg", "AP": "asia"}
-"""Top-level domains of PingOne's regions (PingOne Platform API, "PingOne API domains")."""
+from exporter.target import REGIONS
 
 ENDS_IN_ENVIRONMENT = "must end before the environment ID; use e.g. https://auth.pingone.eu"
 

@@ -29,7 +29,7 @@ from exporter.durations import INVALID_DURATION, format_duration, parse_duration
 from exporter.outcome import FAILED
 from exporter.settings import addresses
 from exporter.settings.addresses import AuthServer, ListenAddress
-from exporter.target import ClientAuth, IpFamily, Journey, ReadyBy, SourceKind
+from exporter.target import UUID, ClientAuth, IpFamily, Journey, ReadyBy, SourceKind
 
 MAX_NAME_LENGTH = 63
 """Characters of a target's name, and of a label's."""
@@ -57,7 +57,6 @@ _UNKNOWN = "UNKNOWN"
 
 TARGET_NAME = re.compile(rf"(?=.{{1,{MAX_NAME_LENGTH}}}\Z)[a-z0-9]+(?:_[a-z0-9]+)*")
 _LABEL_NAME = re.compile(rf"(?=.{{1,{MAX_NAME_LENGTH}}}\Z)[a-z][a-z0-9]*(?:_[a-z0-9]+)*_?")
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CLIENT_ID = re.compile(r"[\x21-\x7e]{1,256}")  # RFC 6749, appendix A.1, without spaces
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _STATUS = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
@@ -226,7 +225,7 @@ def _pattern(text: str) -> LinearPattern:
 
 
 def _lower_ids(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name.lower() if _UUID.fullmatch(name.lower()) else name for name in names)
+    return tuple(name.lower() if UUID.fullmatch(name.lower()) else name for name in names)
 
 
 def _secret(value: object) -> object:
@@ -324,7 +323,7 @@ LabelValue = Annotated[
 ]
 Labels = Annotated[dict[LabelName, LabelValue], NONE_IS_EMPTY]
 EnvironmentId = Annotated[
-    str, require(_UUID.fullmatch, "invalid UUID; use e.g. 94e3268d-847d-47aa-a45e-1ef8dd8f4df0"), _LOWER_CASE
+    str, require(UUID.fullmatch, "invalid UUID; use e.g. 94e3268d-847d-47aa-a45e-1ef8dd8f4df0"), _LOWER_CASE
 ]
 ClientId = Annotated[
     Text,

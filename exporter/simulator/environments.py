@@ -13,8 +13,6 @@ from enum import StrEnum
 from exporter.simulator.weather import HEALTHY, Weather
 from exporter.target import ClientAuth, ProviderKind
 
-UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-
 
 class SignOnPolicy(StrEnum):
     """What an application asks of a user first."""

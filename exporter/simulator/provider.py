@@ -26,7 +26,7 @@ from exporter.simulator.authorize_endpoint import (
     AuthorizeRequest,
     read_authorize,
 )
-from exporter.simulator.environments import UUID_PATTERN, Application, Environment, Urls
+from exporter.simulator.environments import Application, Environment, Urls
 from exporter.simulator.error_answers import (
     NOT_FOUND,
     TOO_LONG,
@@ -50,6 +50,7 @@ from exporter.simulator.flow import (
 from exporter.simulator.relying_party import OTHER_PROVIDER, RelyingParty, Source, answer_of_other
 from exporter.simulator.token_endpoint import KeyRing, TokenEndpoint
 from exporter.simulator.weather import Weather
+from exporter.target import UUID
 
 MAX_BODY_BYTES = 64 * 1024
 SESSION_SECONDS = 86_400.0  # the vendor's default depends on the policy
@@ -63,8 +64,8 @@ _ENDPOINTS: Mapping[str, str] = {
     "/as/.well-known/openid-configuration": "metadata",
     "/signon/": "sign_on_page",
 }
-_FLOW_PATH = re.compile(rf"/flows/{UUID_PATTERN}")
-_PATH_WITH_ID = re.compile(rf"/({UUID_PATTERN})(/.*)")
+_FLOW_PATH = re.compile(rf"/flows/{UUID.pattern}")
+_PATH_WITH_ID = re.compile(rf"/({UUID.pattern})(/.*)")
 
 
 class Provider:

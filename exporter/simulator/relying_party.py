@@ -30,14 +30,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.outcome import COMPLETED
-from exporter.simulator.environments import UUID_PATTERN, Environment, IdentityProvider, Urls
+from exporter.simulator.environments import Environment, IdentityProvider, Urls
 from exporter.simulator.error_answers import NOT_FOUND, RefusedError, invalid_data, redirect, refused
 from exporter.simulator.flow import EXTERNAL, LIFETIME_SECONDS, Flow, Recent, with_query
 from exporter.simulator.token_endpoint import challenge_of
 from exporter.simulator.weather import Weather
-from exporter.target import ProviderKind
+from exporter.target import UUID, ProviderKind
 
-OTHER_PROVIDER = re.compile(rf"/idp/({UUID_PATTERN})/(authorize|sso|login/[A-Za-z0-9_-]{{1,64}})")
+OTHER_PROVIDER = re.compile(rf"/idp/({UUID.pattern})/(authorize|sso|login/[A-Za-z0-9_-]{{1,64}})")
 ELSEWHERE = "https://login.example/"  # a reserved name, which never resolves
 
 _TITLE = "<!DOCTYPE html><html lang=en><title>Sign in</title>"

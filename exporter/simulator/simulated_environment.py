@@ -18,7 +18,6 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from exporter.simulator.environments import (
-    UUID_PATTERN,
     Environment,
     IdentityProvider,
     SignOnPolicy,
@@ -31,11 +30,11 @@ from exporter.simulator.listener import Listener
 from exporter.simulator.provider import Provider, endpoint_of
 from exporter.simulator.script import Clock
 from exporter.simulator.weather import Weather
-from exporter.target import Journey
+from exporter.target import UUID, Journey
 
 MAINTENANCE_URL = "https://maintenance.example/"  # a reserved name, which never resolves
 
-_CALLBACK = re.compile(rf"(https?://[^/?#]+)/({UUID_PATTERN})/rp/callback/openid_connect")
+_CALLBACK = re.compile(rf"(https?://[^/?#]+)/({UUID.pattern})/rp/callback/openid_connect")
 _DESTINATION = "00000000-0000-4000-8000-000000000000"
 
 

@@ -14,10 +14,11 @@ from pydantic import TypeAdapter
 
 from exporter.destinations import MAX_DESTINATION_NAME_LENGTH
 from exporter.durations import parse_duration
-from exporter.settings import MAX_NAME_LENGTH, MAX_SHARDS, REGIONS, RESERVED_LABELS, TargetSettings
+from exporter.settings import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS, TargetSettings
 from exporter.settings.schema import DestinationSettings
 from exporter.settings.values import Interval
 from exporter.settings.web_file import HeadersConfig, WebConfigFile
+from exporter.target import REGIONS
 
 if TYPE_CHECKING:
     from chart.rendering import Values
