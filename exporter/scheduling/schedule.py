@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, ParamSpec, Protocol
+from typing import ParamSpec, Protocol
 
 from anyio import CapacityLimiter, WouldBlock
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_SUBMITTED, JobSubmissionEvent
@@ -90,19 +90,6 @@ class Watchdog:
         return self._max_age is None or self._clock() - self._fed_at <= self._max_age
 
 
-class _RunningLoop:
-    """The running event loop, for a scheduler that no other thread calls.
-
-    APScheduler wakes up through `call_soon_threadsafe`, which sends a byte through a socket each time.
-    """
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  any method of the event loop
-        return getattr(asyncio.get_running_loop(), name)
-
-    def call_soon_threadsafe(self, callback: Callable[[], object]) -> asyncio.Handle:
-        return asyncio.get_running_loop().call_soon(callback)
-
-
 class Schedule:
     """Probes targets when they are due.
 
@@ -137,7 +124,6 @@ class Schedule:
         self._clock = clock or SteadyClock()
         self._zone = SteadyZone(self._clock)
         self._scheduler = AsyncIOScheduler(
-            event_loop=_RunningLoop(),
             timezone=self._zone,
             # APScheduler would measure a misfire in whole seconds of wall time; `_account` measures it.
             job_defaults={"coalesce": False, "max_instances": 1, "misfire_grace_time": None},
