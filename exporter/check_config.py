@@ -36,10 +36,8 @@ class ConfigReport:
     """What the command prints."""
 
     text: str
-    json: str
-    """The same, and the warnings, as a JSON object."""
-    warnings: tuple[str, ...]
-    """Settings that are valid, but look wrong."""
+    json: str  # the same, and the warnings, as a JSON object
+    warnings: tuple[str, ...]  # settings that are valid, but look wrong
 
 
 def check_config(config: Config, *, full: bool = False) -> ConfigReport:

@@ -26,10 +26,8 @@ NEEDS_RESTART: Mapping[str, Callable[[Config], object]] = {
 class ReloadResult(NamedTuple):
     """How a reload ended."""
 
-    good: bool
-    """Whether the configuration that was read is in force."""
-    text: str
-    """For the client that requested the reload; without any value of a setting."""
+    good: bool  # whether the configuration that was read is in force
+    text: str  # for the client that requested the reload; without any value of a setting
 
 
 class ConfigFiles:

@@ -28,17 +28,12 @@ def is_shortage(error: BaseException) -> bool:
 class Part(StrEnum):
     """Where a bug was noticed; the values of a label."""
 
-    PROBE = "probe"
-    """Journey, transport or judge; the probe's reason is `internal`."""
-    OBSERVER = "observer"
-    """What receives outcomes and events of the schedule: metrics, history, log."""
-    METRICS = "metrics"
-    """The text of the metrics."""
-    PAGE = "page"
-    """Pages, API, health, and connections to the port."""
+    PROBE = "probe"  # journey, transport or judge; the probe's reason is `internal`
+    OBSERVER = "observer"  # what receives outcomes and events of the schedule: metrics, history, log
+    METRICS = "metrics"  # the text of the metrics
+    PAGE = "page"  # pages, API, health, and connections to the port
     RELOAD = "reload"
-    JOB = "job"
-    """What is done periodically beside the probes."""
+    JOB = "job"  # what is done periodically beside the probes
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,22 +20,17 @@ class Phase(StrEnum):
     RESOLVE = "resolve"
     CONNECT = "connect"
     TLS = "tls"
-    PROCESSING = "processing"
-    """Request sent until the response's headers are complete, 1xx skipped."""
+    PROCESSING = "processing"  # request sent until the response's headers are complete, 1xx skipped
     TRANSFER = "transfer"
 
 
 class SkipCause(StrEnum):
     """Why a scheduled probe was skipped."""
 
-    OVERRUN = "overrun"
-    """The previous probe of that target and journey was still running."""
-    MISSED = "missed"
-    """Not started within max(1 s, half the interval)."""
-    BACKOFF = "backoff"
-    """Paused after a rate limit."""
-    CANCELLED = "cancelled"
-    """Due or started, and ended by shutdown or reload."""
+    OVERRUN = "overrun"  # the previous probe of that target and journey was still running
+    MISSED = "missed"  # not started within max(1 s, half the interval)
+    BACKOFF = "backoff"  # paused after a rate limit
+    CANCELLED = "cancelled"  # due or started, and ended by shutdown or reload
 
 
 DAVINCI = "DAVINCI"
@@ -74,121 +69,79 @@ KNOWN_STATUSES: frozenset[str] = frozenset({
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFacts:
-    """A TLS connection; also one that was refused for its certificate.
+    """A TLS connection; also one that was refused for its certificate."""
 
-    Args:
-        version: such as `TLSv1.3`.
-        cipher: OpenSSL's or the standard's name of the cipher suite.
-        not_after: when the leaf certificate expires, seconds since the epoch.
-        chain_not_after: when the first certificate of the chain that was sent expires; None if the chain
-            cannot be seen (before Python 3.13).
-    """
-
-    version: str | None
-    cipher: str | None
-    not_after: float | None
+    version: str | None  # such as `TLSv1.3`
+    cipher: str | None  # OpenSSL's or the standard's name of the cipher suite
+    not_after: float | None  # when the leaf certificate expires, seconds since the epoch
     chain_not_after: float | None = None
+    """When the first certificate of the chain that was sent expires; None if the chain cannot be seen (before
+    Python 3.13)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveryFacts:
-    """What the journey `discovery` found in good metadata and signing keys.
+    """What the journey `discovery` found in good metadata and signing keys."""
 
-    Args:
-        signing_keys: number of usable signing keys.
-        signing_keys_hash: 48 bits over the keys; changes with a key rotation.
-        metadata_hash: 48 bits over issuer, authorization_endpoint, token_endpoint and jwks_uri, of which
-            destinations keep copies.
-        certificate_expiry: the latest expiry among the signing keys' certificates, seconds since the epoch;
-            None if no key has one.
-    """
-
-    signing_keys: int
-    signing_keys_hash: int
+    signing_keys: int  # number of usable signing keys
+    signing_keys_hash: int  # 48 bits over the keys; changes with a key rotation
     metadata_hash: int
+    """48 bits over issuer, authorization_endpoint, token_endpoint and jwks_uri, of which destinations keep
+    copies."""
     certificate_expiry: float | None = None
+    """The latest expiry among the signing keys' certificates, seconds since the epoch; None if no key has
+    one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """One step of a probe.
+    """One step of a probe."""
 
-    Args:
-        step: its name; the metric label `step`.
-        reason: how it ended; `ok` if it was judged good.
-        host: where the request went to, `host:port`; None if there was no valid URL.
-        detail: one sentence with the exact cause of a failure; None if it was judged good.
-        phase: the phase in which it ended; `transfer` when all went well.
-        phases: seconds of each completed phase, in the order of time.
-        http_status_code: the response's code, if there was a response.
-        flow_status: the flow status in the response; `UNKNOWN` if it does not look like a status.
-        error_codes: known OAuth and PingOne error codes in the response, `OTHER` for the rest.
-        correlation_id: PingOne's `Correlation-Id`, checked for shape.
-        address: the remote address, or the last one tried.
-        checks: the contract checks of a healthy flow, check -> whether it passed.
-        lifetime: expiresAt minus createdAt of a healthy flow, in seconds.
-        clock_skew: the provider's clock minus ours, in seconds.
-        clock_skew_error: the maximum error of that, in seconds.
-        tls: the TLS connection, if there was one.
-        addresses_tried: addresses that a connection was attempted to, in order; empty if there was only one.
-    """
-
-    step: str
-    reason: Reason
-    phase: Phase
-    phases: Mapping[Phase, float]
-    host: str | None = None
-    detail: str | None = None
-    http_status_code: int | None = None
+    step: str  # the metric label `step`
+    reason: Reason  # how it ended; `ok` if it was judged good
+    phase: Phase  # the phase in which it ended; `transfer` when all went well
+    phases: Mapping[Phase, float]  # seconds of each completed phase, in the order of time
+    host: str | None = None  # where the request went to, `host:port`; None if there was no valid URL
+    detail: str | None = None  # one sentence with the exact cause of a failure; None if it was judged good
+    http_status_code: int | None = None  # the response's code, if there was a response
     flow_status: str | None = None
+    """The flow status in the response; `UNKNOWN` if it does not look like a status."""
     error_codes: tuple[str, ...] = ()
-    correlation_id: str | None = None
-    address: str | None = None
+    """Known OAuth and PingOne error codes in the response, `OTHER` for the rest."""
+    correlation_id: str | None = None  # PingOne's `Correlation-Id`, checked for shape
+    address: str | None = None  # the remote address, or the last one tried
     checks: Mapping[str, bool] = field(default_factory=dict)
-    lifetime: float | None = None
-    clock_skew: float | None = None
-    clock_skew_error: float | None = None
-    tls: TlsFacts | None = None
+    """The contract checks of a healthy flow, check -> whether it passed."""
+    lifetime: float | None = None  # expiresAt minus createdAt of a healthy flow, in seconds
+    clock_skew: float | None = None  # the provider's clock minus ours, in seconds
+    clock_skew_error: float | None = None  # the maximum error of that, in seconds
+    tls: TlsFacts | None = None  # the TLS connection, if there was one
     addresses_tried: tuple[str, ...] = ()
+    """Addresses that a connection was attempted to, in order; empty if there was only one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A finished probe.
-
-    Args:
-        reason: why it ended as it did.
-        fault: which side is at fault; one of `FAULTS[reason]`.
-        step: the step it ended in.
-        phase: the phase it ended in; `transfer` when all went well.
-        started_at: wall clock, seconds since the epoch; never used for a duration.
-        ended_at: wall clock, seconds since the epoch.
-        duration: seconds by the monotonic clock, first phase to last.
-        transaction_id: sent as `X-Ping-External-Transaction-Id`; finds the probe in PingOne's audit log.
-        steps: one record per step taken.
-        retry_after: seconds from the `Retry-After` header of a rate-limited response.
-        stalled: whether our own event loop stalled meanwhile, which makes the durations unreliable.
-        incomplete: whether lock-out protection held the password back, so that it ended before `sign_on`.
-        kind: what `initiate` showed the identity provider to be; None before that.
-        discovery: what a good `discovery` found.
-    """
+    """A finished probe."""
 
     target: str
     journey: Journey
-    reason: Reason
-    fault: Fault
-    step: str
-    phase: Phase
-    started_at: float
-    ended_at: float
-    duration: float
-    transaction_id: str
-    steps: tuple[StepRecord, ...]
-    retry_after: float | None = None
+    reason: Reason  # why it ended as it did
+    fault: Fault  # which side is at fault; one of `FAULTS[reason]`
+    step: str  # the step it ended in
+    phase: Phase  # the phase it ended in; `transfer` when all went well
+    started_at: float  # wall clock, seconds since the epoch; never used for a duration
+    ended_at: float  # wall clock, seconds since the epoch
+    duration: float  # seconds by the monotonic clock, first phase to last
+    transaction_id: str  # sent as `X-Ping-External-Transaction-Id`; finds the probe in PingOne's audit log
+    steps: tuple[StepRecord, ...]  # one record per step taken
+    retry_after: float | None = None  # seconds from the `Retry-After` header of a rate-limited response
     stalled: bool = False
+    """Whether our own event loop stalled meanwhile, which makes the durations unreliable."""
     incomplete: bool = False
-    kind: ProviderKind | None = None
-    discovery: DiscoveryFacts | None = None
+    """Whether lock-out protection held the password back, so that it ended before `sign_on`."""
+    kind: ProviderKind | None = None  # what `initiate` showed the identity provider to be; None before that
+    discovery: DiscoveryFacts | None = None  # what a good `discovery` found
 
     @property
     def side(self) -> Side:
@@ -230,15 +183,11 @@ def internal_outcome(target: str, journey: Journey, *, ended_at: float, duration
 
 @dataclass(slots=True)
 class TransportStats:
-    """Where the times of probes come from; read at scrape.
-
-    Args:
-        kernel_timestamps: whether the last exchange got its times from the kernel; None before the first.
-        loop_timed_exchanges: exchanges for which the event loop took a time instead.
-    """
+    """Where the times of probes come from; read at scrape."""
 
     kernel_timestamps: bool | None = None
-    loop_timed_exchanges: int = 0
+    """Whether the last exchange got its times from the kernel; None before the first."""
+    loop_timed_exchanges: int = 0  # exchanges for which the event loop took a time instead
 
 
 class Observer(Protocol):

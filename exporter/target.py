@@ -21,12 +21,10 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class Journey(StrEnum):
     """What a probe does, step by step."""
 
-    AUTHORIZE = "authorize"
-    """The one request that starts a sign-on at the source."""
+    AUTHORIZE = "authorize"  # the one request that starts a sign-on at the source
     FEDERATION = "federation"
     """The whole sign-on, from the destination through the source and back to a token."""
-    DISCOVERY = "discovery"
-    """The source's OIDC metadata and signing keys."""
+    DISCOVERY = "discovery"  # the source's OIDC metadata and signing keys
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -124,10 +122,8 @@ class JourneyTiming:
     """When a journey runs and how long it may take, in seconds."""
 
     interval: float
-    timeout: float
-    """Of a whole probe; shorter than `interval`."""
-    latency_objective: float
-    """A slower success is counted as slow."""
+    timeout: float  # of a whole probe; shorter than `interval`
+    latency_objective: float  # a slower success is counted as slow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,12 +134,10 @@ class DestinationApplication:
     """
 
     client_id: str
-    redirect_uri: str
-    """Never requested."""
+    redirect_uri: str  # never requested
     scope: str = "openid"
     acr_values: str | None = None
-    login_hint: str | None = field(default=None, repr=False)
-    """May name a person, so it is never printed."""
+    login_hint: str | None = field(default=None, repr=False)  # may name a person, so it is never printed
     lookup_username: str | None = field(default=None, repr=False)
     """User name for an identifier-first policy; never a password, never printed."""
     client_secret: str | None = field(default=None, repr=False)
@@ -168,16 +162,11 @@ class SyntheticUser:
 class ListedProvider:
     """The identity provider in a destination's listing that a target was made from."""
 
-    destination: str
-    """Name of the destination in the settings."""
-    provider_id: str
-    """The provider's id in the destination; the target's identity."""
-    name: str
-    """The provider's name when it was first listed; untrusted text."""
-    slug: str
-    """The part of the target's name that stands for it."""
-    expected: bool = False
-    """Whether `EXPECT` lists it."""
+    destination: str  # name of the destination in the settings
+    provider_id: str  # the provider's id in the destination; the target's identity
+    name: str  # the provider's name when it was first listed; untrusted text
+    slug: str  # the part of the target's name that stands for it
+    expected: bool = False  # whether `EXPECT` lists it
     missing_since: float | None = None
     """When it was first missing from a listing, seconds since the epoch; None while listed."""
 
@@ -189,17 +178,13 @@ class Target:
     Fields that are not described are settings of the same name; times are in seconds.
     """
 
-    name: str
-    """The metric label `target`; `[a-z0-9]+(_[a-z0-9]+)*`, at most 63 characters."""
-    destination_environment_id: str
-    """UUID in lower case."""
-    redirect_uri: str
-    """The destination's return entry point."""
+    name: str  # the metric label `target`; `[a-z0-9]+(_[a-z0-9]+)*`, at most 63 characters
+    destination_environment_id: str  # UUID in lower case
+    redirect_uri: str  # the destination's return entry point
     source_environment_id: str | None = None
     """UUID in lower case; None if the target only runs `federation`, which finds the source by itself, and
     has no user."""
-    client_id: str | None = None
-    """The source application; None if the target only runs `federation`."""
+    client_id: str | None = None  # the source application; None if the target only runs `federation`
     source_url: str | None = None
     """Where the source environment answers, without a trailing slash; its endpoints are appended as
     `/as/authorize`. It ends in the environment's id, except on a custom domain. None if the environment's id
@@ -207,8 +192,7 @@ class Target:
     scope: str = "openid"
     prompt: str | None = None
     acr_values: str | None = None
-    login_hint: str | None = field(default=None, repr=False)
-    """May name a person, so it is never printed."""
+    login_hint: str | None = field(default=None, repr=False)  # may name a person, so it is never printed
     max_age: int | None = None
     pkce: bool = False
     expected_statuses: tuple[str, ...] = ("USERNAME_PASSWORD_REQUIRED",)
@@ -217,34 +201,26 @@ class Target:
     journeys: tuple[Journey, ...] = (Journey.AUTHORIZE,)
     interval: float = 60.0
     timeout: float = 10.0
-    ca_file: Path | None = None
-    """None means the system's authorities."""
+    ca_file: Path | None = None  # None means the system's authorities
     client_certificate_file: Path | None = None
-    client_key_file: Path | None = None
-    """None when the key is in the certificate's file."""
+    client_key_file: Path | None = None  # None when the key is in the certificate's file
     ip_family: IpFamily = IpFamily.ANY
-    proxy_url: str | None = field(default=None, repr=False)
-    """May hold a password, so it is never printed."""
+    proxy_url: str | None = field(default=None, repr=False)  # may hold a password, so it is never printed
     absolute_hosts: tuple[str, ...] = ()
     """Hosts of the two URLs that were written with a trailing dot, which is not in the URLs: they are
     resolved without search domains."""
     federation: JourneyTiming = JourneyTiming(interval=300.0, timeout=30.0, latency_objective=10.0)
     """Timing of the journey `federation`; `interval` and the like are those of `authorize`."""
     discovery: JourneyTiming = JourneyTiming(interval=600.0, timeout=10.0, latency_objective=2.0)
-    destination_url: str = ""
-    """Where the destination answers, in the form of `source_url`."""
-    application: DestinationApplication | None = None
-    """Needed for `federation`."""
-    provider_id: str | None = None
-    """None if only one is offered."""
-    user: SyntheticUser | None = None
-    """Without one `federation` ends after `source_authorize`."""
+    destination_url: str = ""  # where the destination answers, in the form of `source_url`
+    application: DestinationApplication | None = None  # needed for `federation`
+    provider_id: str | None = None  # None if only one is offered
+    user: SyntheticUser | None = None  # without one `federation` ends after `source_authorize`
     source_kind: SourceKind = SourceKind.PINGONE
     issuer: str | None = None
     ready_by: ReadyBy = ReadyBy.PROMPT_NONE
     login_hosts: tuple[str, ...] = ()
-    secret_expires: float | None = None
-    """Seconds since the epoch."""
+    secret_expires: float | None = None  # seconds since the epoch
     listed: ListedProvider | None = None
     """Where a discovered target comes from; None for one from the settings."""
 

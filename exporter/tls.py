@@ -32,10 +32,8 @@ class TlsFileError(ValueError):
 class TlsServer:
     """How the server speaks TLS; certificates and keys are the path of a PEM file, or its content."""
 
-    certificate: Path | str = field(repr=False)
-    """Certificate chain, leaf first."""
-    key: Path | str = field(repr=False)
-    """Private key of the leaf."""
+    certificate: Path | str = field(repr=False)  # certificate chain, leaf first
+    key: Path | str = field(repr=False)  # private key of the leaf
     authorities: Path | str | None = field(default=None, repr=False)
     """Those that sign client certificates; None to request no client certificate."""
     certificate_required: bool = False
@@ -44,34 +42,27 @@ class TlsServer:
     maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     ciphers: tuple[str, ...] = ()
     """OpenSSL names of the TLS 1.2 cipher suites, best first; empty for Python's default."""
-    server_chooses: bool = True
-    """The server's order of cipher suites wins over the client's."""
-    curve: str | None = None
-    """OpenSSL name of the curve for the key exchange; None for OpenSSL's default."""
+    server_chooses: bool = True  # the server's order of cipher suites wins over the client's
+    curve: str | None = None  # OpenSSL name of the curve for the key exchange; None for OpenSSL's default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
     """A token bucket for requests."""
 
-    interval: float
-    """Seconds until one token is added."""
-    burst: int
-    """Size of the bucket."""
+    interval: float  # seconds until one token is added
+    burst: int  # size of the bucket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSecurity:
     """What the web configuration file sets."""
 
-    tls: TlsServer | None = None
-    """None for plain HTTP."""
+    tls: TlsServer | None = None  # None for plain HTTP
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     """User names and bcrypt hashes of their passwords; empty for no authentication."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Names and values of headers added to every response."""
-    rate_limit: RateLimit | None = None
-    """None for no limit."""
+    headers: tuple[tuple[str, str], ...] = ()  # names and values of headers added to every response
+    rate_limit: RateLimit | None = None  # None for no limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,18 +19,13 @@ _MAX_LISTED_NAMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is probed.
-
-    Args:
-        names: of targets, discovered ones too, or patterns of names; none means all, unless destinations are
-            named.
-        destinations: names of destinations; each is listed, and its targets are probed.
-        labels: names and values of labels; of these targets, only those that have them all.
-    """
+    """What is probed."""
 
     names: Sequence[str] = ()
-    destinations: Sequence[str] = ()
+    """Of targets, also discovered ones, or patterns; none means all, unless destinations are named."""
+    destinations: Sequence[str] = ()  # names of destinations; each is listed, and its targets are probed
     labels: Sequence[tuple[str, str]] = ()
+    """Names and values of labels; of these targets, only those that have them all."""
 
 
 def select(selection: Selection, config: Config, listings: Mapping[Destination, Listing]) -> list[ProbeRun]:

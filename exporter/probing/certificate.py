@@ -24,19 +24,12 @@ _parse_time = lru_cache(maxsize=256)(ssl.cert_time_to_seconds)  # strptime took 
 
 
 class RefusedCertificate(NamedTuple):
-    """A certificate that was refused; what cannot be read of it is absent.
+    """A certificate that was refused; what cannot be read of it is absent."""
 
-    Args:
-        facts: of the connection that would have been made.
-        begins: of its validity.
-        ends: likewise.
-        names: host names and addresses that it is for, of any shape.
-    """
-
-    facts: TlsFacts
-    begins: datetime | None = None
-    ends: datetime | None = None
-    names: tuple[str, ...] = ()
+    facts: TlsFacts  # of the connection that would have been made
+    begins: datetime | None = None  # of its validity
+    ends: datetime | None = None  # likewise
+    names: tuple[str, ...] = ()  # host names and addresses that it is for, of any shape
 
 
 def unverified_context() -> ssl.SSLContext:

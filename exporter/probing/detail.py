@@ -128,15 +128,10 @@ class Template(StrEnum):
 
 
 class Detail(NamedTuple):
-    """A template and its parameters, `host` apart.
-
-    Args:
-        cause: the template.
-        parameters: name -> value, or a tuple of values; not checked yet.
-    """
+    """A template and its parameters, `host` apart."""
 
     cause: Template
-    parameters: Mapping[str, object] = {}
+    parameters: Mapping[str, object] = {}  # name -> value, or a tuple of values; not checked yet
 
     def __repr__(self) -> str:
         """Show the template alone: the parameters are not checked yet."""

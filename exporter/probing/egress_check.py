@@ -33,8 +33,7 @@ class EgressCheck:
         stalls: the stalls of our event loop since a time of its clock.
     """
 
-    INTERVAL = 15.0
-    """Seconds between two checks."""
+    INTERVAL = 15.0  # seconds between two checks
 
     def __init__(
         self,

@@ -30,19 +30,12 @@ MAX_TIMESTAMP = 1e15
 
 @dataclass(frozen=True, slots=True)
 class TokenExpectation:
-    """What an ID token must be.
+    """What an ID token must be."""
 
-    Args:
-        issuers: issuers of the destination's environment; one with a custom domain has several.
-        client_id: of the destination's application.
-        nonce: that was sent to `destination_authorize`.
-        keys: usable signing keys of the destination, as JWK.
-    """
-
-    issuers: tuple[str, ...]
-    client_id: str
-    nonce: str = field(repr=False)
-    keys: tuple[Mapping[str, Any], ...] = field(repr=False)
+    issuers: tuple[str, ...]  # issuers of the destination's environment; one with a custom domain has several
+    client_id: str  # of the destination's application
+    nonce: str = field(repr=False)  # that was sent to `destination_authorize`
+    keys: tuple[Mapping[str, Any], ...] = field(repr=False)  # usable signing keys of the destination, as JWK
 
 
 def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:

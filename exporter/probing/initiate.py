@@ -26,25 +26,17 @@ _SAML_NOT_ALLOWED = replace(NOT_ALLOWED, kind=ProviderKind.SAML)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ProviderRequest:
-    """The authorize request that the destination makes of its identity provider.
-
-    Args:
-        link: its URL.
-        kind: what it shows the provider to be.
-        source: where the PingOne environment answers; None for another provider.
-        redirect_uri: where the provider must send the user; None if it is inside a request object.
-        state: that must come back; None if it is inside a request object.
-        prompt_none: whether it forbids any prompt.
-        form: fields that are posted to the URL; empty if that is requested by GET.
-    """
+    """The authorize request that the destination makes of its identity provider."""
 
     link: Link
-    kind: ProviderKind
-    source: Endpoints | None = None
+    kind: ProviderKind  # what it shows the provider to be
+    source: Endpoints | None = None  # where the PingOne environment answers; None for another provider
     redirect_uri: str | None = None
-    state: str | None = None
-    prompt_none: bool = False
+    """Where the provider must send the user; None if it is inside a request object."""
+    state: str | None = None  # that must come back; None if it is inside a request object
+    prompt_none: bool = False  # whether it forbids any prompt
     form: tuple[tuple[str, str], ...] = ()
+    """Fields that are posted to the URL; empty if that is requested by GET."""
 
     @property
     def has_request_object(self) -> bool:

@@ -40,25 +40,15 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Link(NamedTuple):
-    """A URL that may be read in one way only; path, query and fragment are percent-encoded.
+    """A URL that may be read in one way only; path, query and fragment are percent-encoded."""
 
-    Args:
-        url: as it was written, resolved against the request's URL, without a fragment.
-        scheme: http or https.
-        host: in lower case, without brackets, nor the trailing dot of an absolute name.
-        port: the URL's, or the scheme's.
-        path: at least `/`.
-        query: without `?`.
-        fragment: without `#`.
-    """
-
-    url: str
-    scheme: str
-    host: str
-    port: int
-    path: str
-    query: str
-    fragment: str
+    url: str  # as it was written, resolved against the request's URL, without a fragment
+    scheme: str  # http or https
+    host: str  # in lower case, without brackets, nor the trailing dot of an absolute name
+    port: int  # the URL's, or the scheme's
+    path: str  # at least `/`
+    query: str  # without `?`
+    fragment: str  # without `#`
 
     @property
     def origin(self) -> tuple[str, str, int]:
@@ -125,15 +115,11 @@ def with_parameter(url: str, name: str, value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where one PingOne environment answers.
+    """Where one PingOne environment answers."""
 
-    Args:
-        environment_id: lower case; empty if unknown.
-        urls: bases of its endpoints, without a trailing slash; the first is the one to build URLs from.
-    """
-
-    environment_id: str
+    environment_id: str  # lower case; empty if unknown
     urls: tuple[str, ...]
+    """Bases of its endpoints, without a trailing slash; the first is the one to build URLs from."""
 
     @property
     def url(self) -> str:
@@ -165,19 +151,12 @@ def is_pingone(link: Link) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Which hosts a probe of one target may reach.
+    """Which hosts a probe of one target may reach."""
 
-    Args:
-        origins: scheme, host and port of the environments of its settings.
-        login_hosts: further hosts that the operator named.
-        issuer_host: host of the source's issuer; None if there is none.
-        on_loopback: whether the settings name a loopback host for the destination.
-    """
-
-    origins: frozenset[tuple[str, str, int]]
-    login_hosts: frozenset[str]
-    issuer_host: str | None = None
-    on_loopback: bool = False
+    origins: frozenset[tuple[str, str, int]]  # scheme, host and port of the environments of its settings
+    login_hosts: frozenset[str]  # further hosts that the operator named
+    issuer_host: str | None = None  # host of the source's issuer; None if there is none
+    on_loopback: bool = False  # whether the settings name a loopback host for the destination
 
     def is_own(self, link: Link) -> bool:
         """Return True for hosts of the two environments: only they get cookies and the transaction id."""

@@ -12,15 +12,11 @@ from exporter.target import Journey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What a destination's application offers.
+    """What a destination's application offers."""
 
-    Args:
-        outcome: of the exchange; its reason says why there is no listing.
-        providers: those that have an id, each once; empty unless the exchange was good.
-    """
-
-    outcome: Outcome
+    outcome: Outcome  # of the exchange; its reason says why there is no listing
     providers: tuple[OfferedProvider, ...] = ()
+    """Those that have an id, each once; empty unless the exchange was good."""
 
 
 async def list_providers(prober: Prober, destination: Destination) -> Listing:

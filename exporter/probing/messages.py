@@ -18,22 +18,16 @@ MAX_BODY_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Request:
-    """One request.
-
-    Args:
-        url: absolute and percent-encoded; sent byte for byte.
-        headers: all headers but `Host` and `Content-Length`, in the order in which they are sent.
-        body: sent together with the head.
-        max_body_bytes: decoded bytes of the response's body that are read.
-        repeatable: whether it may be sent again if the server closed a kept connection as it was sent.
-    """
+    """One request."""
 
     method: str
-    url: str
+    url: str  # absolute and percent-encoded; sent byte for byte
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-    max_body_bytes: int = MAX_BODY_BYTES
+    """All headers but `Host` and `Content-Length`, in the order in which they are sent."""
+    body: bytes = b""  # sent together with the head
+    max_body_bytes: int = MAX_BODY_BYTES  # decoded bytes of the response's body that are read
     repeatable: bool = True
+    """Whether it may be sent again if the server closed a kept connection as it was sent."""
 
     @property
     def may_be_repeated(self) -> bool:
@@ -48,51 +42,32 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a flow must be for its step to succeed.
+    """What a flow must be for its step to succeed."""
 
-    Args:
-        environment_id: the environment that the flow must belong to, lower case; empty for any.
-        source_url: where that environment answers; the flow's links lead there.
-        statuses: flow statuses that are a success.
-        prompt_none: whether the request forbade any prompt (`prompt=none`).
-    """
-
-    environment_id: str
-    source_url: str
-    statuses: tuple[str, ...]
-    prompt_none: bool = False
+    environment_id: str  # the environment that the flow must belong to, lower case; empty for any
+    source_url: str  # where that environment answers; the flow's links lead there
+    statuses: tuple[str, ...]  # flow statuses that are a success
+    prompt_none: bool = False  # whether the request forbade any prompt (`prompt=none`)
 
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """A point in time as the provider wrote it.
+    """A point in time as the provider wrote it."""
 
-    Args:
-        at: seconds since the epoch, the earliest moment that it can mean.
-        resolution: seconds between two moments that it can tell apart.
-    """
-
-    at: float
-    resolution: float
+    at: float  # seconds since the epoch, the earliest moment that it can mean
+    resolution: float  # seconds between two moments that it can tell apart
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """A response reduced to what the judge may look at.
+    """A response reduced to what the judge may look at."""
 
-    Args:
-        status_code: 0 to 999; the number of the status line.
-        body: decoded, at most `MAX_BODY_BYTES`.
-        headers: name in lower case -> the first value, decoded as Latin-1.
-        too_large: whether the body was longer than `body`.
-        received_at: when the head was complete, by our wall clock; seconds since the epoch.
-    """
-
-    status_code: int
-    body: bytes = b""
+    status_code: int  # 0 to 999; the number of the status line
+    body: bytes = b""  # decoded, at most `MAX_BODY_BYTES`
     headers: Mapping[str, str] = field(default_factory=dict)
-    too_large: bool = False
-    received_at: float = 0.0
+    """Name in lower case -> the first value, decoded as Latin-1."""
+    too_large: bool = False  # whether the body was longer than `body`
+    received_at: float = 0.0  # when the head was complete, by our wall clock; seconds since the epoch
 
     def __repr__(self) -> str:
         """Show the code alone: body and headers may hold codes, tokens and cookies."""
@@ -101,45 +76,32 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
-    """The judge's finding on one answer.
+    """The judge's finding on one answer."""
 
-    Args:
-        reason: why the step ended as it did; `ok` lets the journey go on.
-        fault: which side is at fault.
-        flow_status: the flow status of the answer, `DAVINCI` for a DaVinci body.
-        error_codes: known OAuth and PingOne codes of the answer, `OTHER` for the rest.
-        flow: the parsed JSON object of a good 2xx, for the journey's next step.
-        location: the URL that a good answer leads to, resolved and checked, for the next step.
-        parameters: what a good answer carries for the next step, such as `code` and `state`.
-        secrets: values in the answer that must never leave the probe, such as codes and tokens.
-        checks: contract checks of a healthy flow; empty for anything else.
-        lifetime: expiresAt minus createdAt of a healthy flow, in seconds.
-        created: when the flow was made, by the provider's clock.
-        kind: what the answer shows the identity provider to be.
-        subject: the `sub` of a verified ID token.
-        seconds_until_unlock: how long an account stays locked, if the answer says so.
-        discovery: what good metadata and keys contain.
-        signing_keys: 48 bits for each usable signing key, to compare with those of the last probe.
-        detail: the exact cause of a failure; None leaves it to what the answer shows of itself.
-    """
-
-    reason: Reason
-    fault: Fault
-    flow_status: str | None = None
-    error_codes: tuple[str, ...] = ()
+    reason: Reason  # why the step ended as it did; `ok` lets the journey go on
+    fault: Fault  # which side is at fault
+    flow_status: str | None = None  # the flow status of the answer, `DAVINCI` for a DaVinci body
+    error_codes: tuple[str, ...] = ()  # known OAuth and PingOne codes of the answer, `OTHER` for the rest
     flow: Mapping[str, Any] = field(default_factory=dict)
+    """The parsed JSON object of a good 2xx, for the journey's next step."""
     checks: Mapping[str, bool] = field(default_factory=dict)
-    lifetime: float | None = None
-    created: Timestamp | None = None
+    """Contract checks of a healthy flow; empty for anything else."""
+    lifetime: float | None = None  # expiresAt minus createdAt of a healthy flow, in seconds
+    created: Timestamp | None = None  # when the flow was made, by the provider's clock
     location: str | None = None
+    """The URL that a good answer leads to, resolved and checked, for the next step."""
     parameters: tuple[tuple[str, str], ...] = ()
+    """What a good answer carries for the next step, such as `code` and `state`."""
     secrets: tuple[str, ...] = ()
-    kind: ProviderKind | None = None
-    subject: str | None = None
-    seconds_until_unlock: float | None = None
-    discovery: DiscoveryFacts | None = None
+    """Values in the answer that must never leave the probe, such as codes and tokens."""
+    kind: ProviderKind | None = None  # what the answer shows the identity provider to be
+    subject: str | None = None  # the `sub` of a verified ID token
+    seconds_until_unlock: float | None = None  # how long an account stays locked, if the answer says so
+    discovery: DiscoveryFacts | None = None  # what good metadata and keys contain
     signing_keys: frozenset[int] = frozenset()
+    """48 bits for each usable signing key, to compare with those of the last probe."""
     detail: Detail | None = None
+    """The exact cause of a failure; None leaves it to what the answer shows of itself."""
 
     def with_finding(
         self, reason: Reason, fault: Fault, cause: Template | None = None, **parameters: object
@@ -165,25 +127,18 @@ Judge: TypeAlias = Callable[[Answer], Verdict]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Step:
-    """One exchange of a journey.
+    """One exchange of a journey."""
 
-    Args:
-        name: the metric label `step`.
-        secrets: values in the request that must never leave the probe.
-        statuses: flow statuses that the settings name, which are safe to show.
-        foreign: whether the request goes to a provider that is not PingOne, where the destination leads.
-        signs_on: whether the request carries the user's password, so that lock-out protection decides.
-        confidential: whether the request carries a secret of the operator's, which needs TLS.
-    """
-
-    name: str
+    name: str  # the metric label `step`
     request: Request
     judge: Judge
-    secrets: tuple[str, ...] = ()
-    statuses: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()  # values in the request that must never leave the probe
+    statuses: tuple[str, ...] = ()  # flow statuses that the settings name, which are safe to show
     foreign: bool = False
+    """Whether the request goes to a provider that is not PingOne, where the destination leads."""
     signs_on: bool = False
-    confidential: bool = False
+    """Whether the request carries the user's password, so that lock-out protection decides."""
+    confidential: bool = False  # whether the request carries a secret of the operator's, which needs TLS
 
     def __repr__(self) -> str:
         """Show the step without its secrets."""

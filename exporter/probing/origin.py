@@ -7,21 +7,13 @@ import httpx
 
 
 class Origin(NamedTuple):
-    """Where a URL leads, before its path.
+    """Where a URL leads, before its path."""
 
-    Args:
-        scheme: http or https.
-        host: in ASCII, without brackets.
-        port: the URL's, or the scheme's.
-        authority: as in the `Host` header.
-        endpoint: host and port, an IPv6 address in brackets.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    authority: str
-    endpoint: str
+    scheme: str  # http or https
+    host: str  # in ASCII, without brackets
+    port: int  # the URL's, or the scheme's
+    authority: str  # as in the `Host` header
+    endpoint: str  # host and port, an IPv6 address in brackets
 
 
 @lru_cache(maxsize=8192)

@@ -36,12 +36,10 @@ _UNSUPPORTED_PROXIES = frozenset({"https", "socks", "socks4", "socks4a", "socks5
 class AuthServer:
     """Where the endpoints of an environment are."""
 
-    url: str
-    """Base URL without a trailing slash, and without the trailing dot of an absolute host name."""
+    url: str  # base URL without a trailing slash, and without the trailing dot of an absolute host name
     custom_domain: bool = False
     """The host belongs to one environment, so the environment ID is not in its paths."""
-    absolute: bool = False
-    """The host name was written with a trailing dot: resolve it without search domains."""
+    absolute: bool = False  # the host name was written with a trailing dot: resolve it without search domains
 
     @property
     def is_loopback(self) -> bool:
@@ -64,10 +62,8 @@ def absolute_hosts(*servers: AuthServer) -> tuple[str, ...]:
 class ListenAddress(NamedTuple):
     """A socket to listen on."""
 
-    host: str
-    """Name or address, IPv6 without brackets; empty for all addresses."""
-    port: int
-    """0 for any free one."""
+    host: str  # name or address, IPv6 without brackets; empty for all addresses
+    port: int  # 0 for any free one
 
     def __str__(self) -> str:
         """Format the address as `host:port`."""

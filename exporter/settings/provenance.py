@@ -23,10 +23,8 @@ Keys = tuple[str, ...]
 class InvalidSetting:
     """One error in the configuration."""
 
-    location: str
-    """The variable, or the key and the file, as the operator wrote it."""
-    message: str
-    """What is wrong and what would be right, without any value that may be a secret."""
+    location: str  # the variable, or the key and the file, as the operator wrote it
+    message: str  # what is wrong and what would be right, without any value that may be a secret
 
     def __str__(self) -> str:
         """Format the error as one line."""
@@ -51,14 +49,10 @@ class ConfigurationError(Exception):
 class Location:
     """Where something is written, in the operator's spelling."""
 
-    variable: str = ""
-    """Full name of the variable; empty in a YAML file."""
-    keys: Keys = ()
-    """Path inside the variable's JSON, or inside the YAML file."""
-    file: str = ""
-    """Name of the file; empty for the environment."""
-    line: int = 0
-    """Line of the file, from 1; 0 if unknown."""
+    variable: str = ""  # full name of the variable; empty in a YAML file
+    keys: Keys = ()  # path inside the variable's JSON, or inside the YAML file
+    file: str = ""  # name of the file; empty for the environment
+    line: int = 0  # line of the file, from 1; 0 if unknown
 
     def __str__(self) -> str:
         """Format the location for a message.
@@ -99,12 +93,10 @@ class RawValue:
 class RawSettings:
     """The settings of one source."""
 
-    values: dict[Keys, RawValue] = field(default_factory=dict)
-    """Every value that the source sets."""
+    values: dict[Keys, RawValue] = field(default_factory=dict)  # every value that the source sets
     groups: dict[Keys, Location] = field(default_factory=dict)
     """Locations of mappings in JSON and YAML, and of every target."""
-    items: dict[Keys, Location] = field(default_factory=dict)
-    """Locations of the items of YAML lists."""
+    items: dict[Keys, Location] = field(default_factory=dict)  # locations of the items of YAML lists
     errors: list[InvalidSetting] = field(default_factory=list)
     """Errors in the source itself, such as a name that is set twice."""
     complete: bool = True

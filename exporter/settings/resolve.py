@@ -35,10 +35,8 @@ from exporter.tls import WebSecurity
 class EgressConfig:
     """The own-connectivity check; it leaves the way that DEFAULTS give."""
 
-    url: str = field(repr=False)
-    """Its query may hold anything, so it is never printed."""
-    proxy_url: str | None = field(repr=False)
-    """May hold a password."""
+    url: str = field(repr=False)  # its query may hold anything, so it is never printed
+    proxy_url: str | None = field(repr=False)  # may hold a password
     ip_family: IpFamily
 
 
@@ -46,12 +44,9 @@ class EgressConfig:
 class StatusPageConfig(EgressConfig):
     """The vendor's status page, by the same way; `url` is that of its `summary.json`."""
 
-    components: tuple[str, ...]
-    """Those to show, by id or as `group / name`."""
-    interval: float
-    """Seconds between two requests."""
-    ca_file: Path | None
-    """Authorities to trust instead of the system's."""
+    components: tuple[str, ...]  # those to show, by id or as `group / name`
+    interval: float  # seconds between two requests
+    ca_file: Path | None  # authorities to trust instead of the system's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +55,12 @@ class Config:
 
     targets: tuple[Target, ...]
     """The enabled ones that are this shard's, by name; only with several shards may there be none."""
-    elsewhere: tuple[Target, ...] = ()
-    """Enabled targets that the other shards probe, by name."""
-    disabled: tuple[Target, ...] = ()
-    """The others, by name."""
+    elsewhere: tuple[Target, ...] = ()  # enabled targets that the other shards probe, by name
+    disabled: tuple[Target, ...] = ()  # the others, by name
     web: WebSettings = field(default_factory=WebSettings)
-    security: WebSecurity | None = None
-    """What the web configuration file says; None when there is none."""
+    security: WebSecurity | None = None  # what the web configuration file says; None when there is none
     max_concurrent_probes: int
-    shutdown_grace: float
-    """In seconds, as all times."""
+    shutdown_grace: float  # in seconds, as all times
     duration_buckets: tuple[float, ...]
     """Upper bounds in seconds, increasing, without +Inf; so are those of `federation`."""
     federation_duration_buckets: tuple[float, ...]
@@ -77,8 +68,7 @@ class Config:
     log: LogSettings = field(default_factory=LogSettings)
     shard: ShardSettings = field(default_factory=ShardSettings)
     status_page: StatusPageConfig | None = None
-    destinations: tuple[Destination, ...] = ()
-    """Their identity providers become targets; by name."""
+    destinations: tuple[Destination, ...] = ()  # their identity providers become targets; by name
     files: tuple[Path, ...] = ()
     """Files and directories that all of this was read from, or would have been, were they there."""
 

@@ -188,9 +188,6 @@ class LinearPattern:
     Pydantic's engine `rust-regex` never backtracks, so it has no look-around and no backreferences
     (https://docs.pydantic.dev/latest/api/config/#pydantic.config.ConfigDict.regex_engine).
 
-    Args:
-        pattern: the regular expression.
-
     Raises:
         ValueError: it is invalid, or too large.
     """

@@ -208,8 +208,7 @@ class HeadersConfig(WebSection):
 class HttpServerConfig(WebSection):
     """HTTP of the web port."""
 
-    http2: bool = True
-    """HTTP/1.1 is spoken either way: in Prometheus, HTTP/2 is the client's choice."""
+    http2: bool = True  # HTTP/1.1 is spoken either way: in Prometheus, HTTP/2 is the client's choice
     headers: HeadersConfig = HeadersConfig()
 
 

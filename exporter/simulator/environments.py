@@ -26,23 +26,16 @@ class SignOnPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """An OIDC application.
-
-    Args:
-        redirect_uris: where it may be sent back to, compared as exact strings.
-        name: as in the flow's `_embedded.application.name`.
-        sign_on_policy: decides the first status of its flows.
-        pkce_required: whether an authorize request without `code_challenge` is refused.
-        client_auth: how it authenticates at the token endpoint; `none` for a public client.
-    """
+    """An OIDC application."""
 
     client_id: str
-    redirect_uris: tuple[str, ...]
-    name: str = "SourceApp"
-    sign_on_policy: SignOnPolicy = SignOnPolicy.LOGIN
-    pkce_required: bool = False
+    redirect_uris: tuple[str, ...]  # where it may be sent back to, compared as exact strings
+    name: str = "SourceApp"  # as in the flow's `_embedded.application.name`
+    sign_on_policy: SignOnPolicy = SignOnPolicy.LOGIN  # decides the first status of its flows
+    pkce_required: bool = False  # whether an authorize request without `code_challenge` is refused
     client_secret: str = field(default="", repr=False)
     client_auth: ClientAuth = ClientAuth.BASIC
+    """How it authenticates at the token endpoint; `none` for a public client."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,43 +48,33 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityProvider:
-    """An entry in a destination: lets users of another environment of the simulator sign on here.
-
-    Args:
-        source: name of the environment that signs users on; empty if that is not PingOne.
-        client_id: the application there; that its redirect URI is registered there goes without saying.
-        client_secret: the destination's copy of that application's secret, sent by HTTP basic authentication.
-        kind: what it is; one that is not PingOne answers at the destination's own port.
-    """
+    """An entry in a destination: lets users of another environment of the simulator sign on here."""
 
     id: str
-    source: str
-    client_id: str
+    source: str  # name of the environment that signs users on; empty if that is not PingOne
+    client_id: str  # the application there; that its redirect URI is registered there goes without saying
     name: str = "Simulated source"
     client_secret: str = field(default="", repr=False)
+    """The destination's copy of that application's secret, sent by HTTP basic authentication."""
     kind: ProviderKind = ProviderKind.PINGONE
+    """What it is; one that is not PingOne answers at the destination's own port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """A PingOne environment.
+    """A PingOne environment."""
 
-    Args:
-        name: for people and for the control API; valid as the name of a target.
-        id: its UUID, lower case.
-        providers: identity providers that its applications offer; one with any is a destination.
-        custom_domain: whether paths lack the environment's id; such a domain is always served over https.
-        port_of: name of the earlier environment that it shares a port with; empty for a port of its own.
-    """
-
-    name: str
-    id: str
+    name: str  # for people and for the control API; valid as the name of a target
+    id: str  # its UUID, lower case
     applications: tuple[Application, ...]
     users: tuple[User, ...] = ()
     providers: tuple[IdentityProvider, ...] = ()
+    """Identity providers that its applications offer; one with any is a destination."""
     https: bool = False
     custom_domain: bool = False
+    """Whether paths lack the environment's id; such a domain is always served over https."""
     port_of: str = ""
+    """Name of the earlier environment that it shares a port with; empty for a port of its own."""
     weather: Weather = HEALTHY
 
 

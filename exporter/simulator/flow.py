@@ -72,21 +72,14 @@ DAVINCI_CONNECTION = "867ed4363b2bc21c860085ad2baa817d"
 
 @dataclass(slots=True, kw_only=True)
 class Flow:
-    """A sign-on that was started.
-
-    Args:
-        status: its status; `DAVINCI` for one that has none.
-        created_at: by the provider's clock, which may be wrong; seconds since the epoch.
-        subject: the user who signed on; empty before that.
-        error: code and message of one that is FAILED.
-    """
+    """A sign-on that was started."""
 
     request: AuthorizeRequest
-    status: str
-    created_at: float
+    status: str  # `DAVINCI` for one that has none
+    created_at: float  # by the provider's clock, which may be wrong; seconds since the epoch
     providers: tuple[IdentityProvider, ...]
-    subject: str = ""
-    error: Mapping[str, str] | None = None
+    subject: str = ""  # the user who signed on; empty before that
+    error: Mapping[str, str] | None = None  # code and message of one that is FAILED
     id: str = field(default_factory=lambda: str(uuid4()))
 
     def fail(self, code: str, message: str) -> None:

@@ -28,20 +28,14 @@ OTHER_NAME = "elsewhere.example"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulator:
-    """A simulator that runs.
+    """A simulator that runs."""
 
-    Args:
-        environments: by name, in the order they were given.
-        control_url: of the control API, without a trailing slash.
-        status_page: the vendor's, which the control API serves.
-        ca_file: the certificate that clients of https environments must trust, for as long as the simulator
-            runs; None without such environments.
-    """
-
-    environments: Mapping[str, SimulatedEnvironment]
-    control_url: str
-    status_page: SimulatedStatusPage
+    environments: Mapping[str, SimulatedEnvironment]  # by name, in the order they were given
+    control_url: str  # of the control API, without a trailing slash
+    status_page: SimulatedStatusPage  # the vendor's, which the control API serves
     ca_file: Path | None = None
+    """The certificate that clients of https environments must trust, for as long as the simulator runs; None
+    without such environments."""
 
     async def set_weather(self, environment: str, weather: Weather) -> None:
         """Change the weather of the environment of that name or id.
