@@ -11,15 +11,14 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from exporter.outcome import DAVINCI
 from exporter.probing.errors import value_at
+from exporter.probing.links import Link, parse_link
 from exporter.probing.messages import Expectation, Timestamp
 from exporter.target import UUID
 
 MAX_LIFETIME_SECONDS = 3600.0
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,](\d+))?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
 
 STATUS_LINKS: Mapping[str, str] = {
@@ -39,7 +38,7 @@ STATUS_LINKS: Mapping[str, str] = {
 
 def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
     """Return the checks that apply to a flow, and whether it passes them; links lead to the source's host."""
-    source = urlsplit(expectation.source_url)
+    source = parse_link(expectation.source_url)
     checks = {"id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id"))}
     if expectation.environment_id and (status != DAVINCI or "environment" in flow):
         named = value_at(flow, "environment", "id")
@@ -81,9 +80,7 @@ def parse_timestamp(value: object) -> Timestamp | None:
         return None
     try:
         at = datetime.fromisoformat(written[0]).timestamp()
-        datetime.fromtimestamp(
-            at, UTC
-        )  # in UTC it may be before year 1 or after 9999, which nothing can show
+        datetime.fromtimestamp(at, UTC)  # may be before year 1 or after 9999, which nothing can show
     except (ValueError, OverflowError):
         return None
     # Python keeps microseconds, whatever was written.
@@ -95,20 +92,8 @@ def is_uuid(value: object) -> bool:
     return isinstance(value, str) and UUID.fullmatch(value.lower()) is not None
 
 
-def _is_on(link: object, source: SplitResult, ending: str = "") -> bool:
-    # A URL is ASCII (RFC 3986). urlsplit normalises any other, in time that grows with the square of a run
-    # of combining marks.
-    if not isinstance(link, str) or not link.isascii():
+def _is_on(text: object, source: Link | None, ending: str = "") -> bool:
+    link = parse_link(text)
+    if link is None or source is None:
         return False
-    try:
-        parts = urlsplit(link)
-        # Most are written alike, and need no closer look.
-        is_there = parts[:2] == source[:2] or _host(parts) == _host(source)
-        return is_there and parts.path.rstrip("/").endswith(ending)
-    except ValueError:
-        return False
-
-
-def _host(parts: SplitResult) -> tuple[str | None, int | None]:
-    """Return host and port; raises ValueError for what is not a port."""
-    return parts.hostname, _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
+    return link.origin == source.origin and link.path.rstrip("/").endswith(ending)

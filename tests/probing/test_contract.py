@@ -129,6 +129,7 @@ def test_what_may_differ_fails_no_check(path: str, value: object) -> None:
         ("resume_url", "resumeUrl", f"{ELSEWHERE}/{SOURCE}/as/resume?flowId={FLOW}"),
         ("resume_url", "resumeUrl", f"https://apps.pingone.com/{SOURCE}/signon/?flowId={FLOW}"),
         ("resume_url", "resumeUrl", f"{SOURCE_URL}/as/authorize?flowId={FLOW}"),
+        ("resume_url", "resumeUrl", f"{SOURCE_URL}/x/../as/resume"),
         ("resume_url", "resumeUrl", "\ud800"),
         ("lifetime", "createdAt", ABSENT),
         ("lifetime", "expiresAt", ABSENT),
