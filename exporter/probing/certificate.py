@@ -123,7 +123,7 @@ class CertificateFetcher:
             return found
         self._fetched[target] = now, refusal, None
         try:
-            deadline.begin(now)
+            deadline.start_peer_time(now)
             tcp = TcpStream(await Dialer(deadline).connect([address], refusal[1]), deadline)
             with closing(tcp):
                 stream = TlsStream(tcp, self._context, refusal[0])

@@ -63,7 +63,7 @@ class TcpStream:
         self._offset, info = wall_clock_offset(self._loop.time), self.info()
         self._reordered = 0 if info is None else info.rcv_ooopack
         while True:
-            self._deadline.begin(self._loop.time())
+            self._deadline.start_peer_time(self._loop.time())
             try:
                 sent = self._socket.send(data)
             except BlockingIOError:

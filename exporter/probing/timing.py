@@ -120,7 +120,7 @@ class OwnDelayError(Exception):
 class Deadline:
     """The time that a probe has left: it bounds the sum of the phases, not our own delays between them.
 
-    The time of the peer runs from `begin` to `end`, both given in times of the kernel where it has them. One
+    The time of the peer starts and stops at times of the kernel, where it has them. One
     timer serves the whole probe: it is set again only if delays of our own moved the deadline.
     """
 
@@ -137,7 +137,7 @@ class Deadline:
         self.started = now  # when it was made, by the event loop's clock
         self.own_delay = 0.0  # the longest time between the arrival of data and what we sent next, in seconds
 
-    def begin(self, at: float) -> None:
+    def start_peer_time(self, at: float) -> None:
         """Let the time of the peer run from `at`."""
         self.own_delay = max(self.own_delay, at - self._ended)
         self._since = at
@@ -146,32 +146,32 @@ class Deadline:
         """Go on after a wait that kept no peer waiting: it is not a delay of our own."""
         self._ended = self._loop.time()
 
-    def end(self, at: float) -> float:
-        """Stop the time of the peer at `at`; return the seconds since `begin`, at least `MIN_PHASE_SECONDS`.
+    def stop_peer_time(self, at: float) -> float:
+        """Stop the time of the peer at `at`; return its seconds, at least `MIN_PHASE_SECONDS`.
 
         Raises:
             DeadlineError: if the timeout had passed by then.
         """
         if at > self.passes_at:
             raise DeadlineError
-        seconds = max(MIN_PHASE_SECONDS, at - self.since)
+        seconds = max(MIN_PHASE_SECONDS, at - self.peer_since)
         self._spent += seconds
         self._since, self._ended = None, at
         return seconds
 
     @property
-    def since(self) -> float:
+    def peer_since(self) -> float:
         """The time since which the peer's time runs; now if it does not."""
         return self._loop.time() if self._since is None else self._since
 
     @property
     def passes_at(self) -> float:
         """The time at which the timeout passes, by the event loop's clock."""
-        return self.since + self._timeout - self._spent
+        return self.peer_since + self._timeout - self._spent
 
     def elapsed(self) -> float:
         """Return the seconds that counted so far; at most the timeout."""
-        return min(self._spent + max(0.0, self._loop.time() - self.since), self._timeout)
+        return min(self._spent + max(0.0, self._loop.time() - self.peer_since), self._timeout)
 
     async def wait(self, future: asyncio.Future[T]) -> T:
         """Return the result of `future`.

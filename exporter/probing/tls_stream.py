@@ -38,9 +38,9 @@ class TlsStream:
                 if self._outgoing.pending:
                     await self.tcp.send(self._outgoing.read())
                 else:
-                    deadline.begin(self.tcp.arrived)
+                    deadline.start_peer_time(self.tcp.arrived)
                 await self._fill(_HANDSHAKE_READ_BYTES)
-                seconds += deadline.end(self.tcp.arrived)
+                seconds += deadline.stop_peer_time(self.tcp.arrived)
             except ssl.SSLError:
                 self.tcp.send_now(self._outgoing.read())  # the alert that gives the reason
                 raise

@@ -39,7 +39,7 @@ from exporter.target import IpFamily
 MAX_EXACT_BYTES = 64 * 1024
 """A longer answer fills the receive window while the event loop is stalled, which slows the sender."""
 
-MAX_CLOSING_ORIGINS = 10_000  # remembered; a provider that is not PingOne can name any
+MAX_DROPPING_ORIGINS = 10_000  # remembered; a provider that is not PingOne can name any
 
 MAX_CROSSING_SECONDS = 1.0  # a round trip; a connection that ends later is the server's own failure
 
@@ -84,16 +84,14 @@ class ExchangeError(httpx.TransportError):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What all probes share to reach their targets.
-
-    `closing` has the origins that closed a kept connection just as a request came; the next request that must
-    not be sent twice gets a new one there.
-    """
+    """What all probes share to reach their targets."""
 
     resolve: Resolve
     stats: TransportStats
     stalls: StallsSince
-    closing: set[Origin] = field(default_factory=set)
+    drops_idle: set[Origin] = field(default_factory=set)
+    """Origins that closed an idle connection while a request was on its way; a request that must not be sent
+    twice opens a new connection there."""
 
 
 class ProbeTransport(httpx.AsyncBaseTransport):
@@ -133,18 +131,15 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         try:
             origin, path = split_url(request.url)
             exchange.origin = origin
-            if request.may_be_repeated or origin not in self._network.closing:
+            if request.may_be_repeated or origin not in self._network.drops_idle:
                 reused = self._reused(origin, exchange, admits)
             connection = reused or await self._connection(origin, exchange, admits)
             await self._converse(connection, request, origin, path, exchange)
             if connection.renew():
                 self._idle[origin] = connection
         except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
-            if reused is not None and self._crossed(reused, exchange, error):
-                if len(self._network.closing) < MAX_CLOSING_ORIGINS:
-                    self._network.closing.add(origin)
-                if request.may_be_repeated:
-                    return await self.exchange(request, admits)
+            if reused is not None and self._dropped(reused, exchange, error) and request.may_be_repeated:
+                return await self.exchange(request, admits)
             exchange.error = error
         if self._open:
             self._note_end(exchange, self._open[-1].tcp if connection is None else connection.tcp)
@@ -185,11 +180,18 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.address, exchange.tls = connection.address, connection.tls
         return connection
 
-    def _crossed(self, reused: HttpConnection, exchange: Exchange, error: Exception) -> bool:
-        """Return True if a request and the end of its kept connection may have crossed (RFC 9110, 9.2.2)."""
+    def _dropped(self, reused: HttpConnection, exchange: Exchange, error: Exception) -> bool:
+        """Return whether the server may have closed a kept connection while the request was on its way.
+
+        The request may then be sent again (RFC 9110, 9.2.2). The origin is remembered.
+        """
         is_closed = isinstance(error, ConnectionError | ssl.SSLEOFError | h11.RemoteProtocolError)
         is_unanswered = exchange.answer is None and reused.is_unanswered()
-        return is_closed and is_unanswered and self._now() - (exchange.sent or 0.0) < MAX_CROSSING_SECONDS
+        is_soon = self._now() - (exchange.sent or 0.0) < MAX_CROSSING_SECONDS
+        is_dropped = is_closed and is_unanswered and is_soon
+        if is_dropped and exchange.origin and len(self._network.drops_idle) < MAX_DROPPING_ORIGINS:
+            self._network.drops_idle.add(exchange.origin)
+        return is_dropped
 
     async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> HttpConnection:
         proxy = self._proxy
@@ -214,15 +216,15 @@ class ProbeTransport(httpx.AsyncBaseTransport):
 
     async def _resolve(self, host: str, exchange: Exchange) -> Sequence[str]:
         asked = self._now()
-        self._deadline.begin(asked)
+        self._deadline.start_peer_time(asked)
         resolution = await self._deadline.wait(self._network.resolve(host, self._family))
-        exchange.phases[Phase.RESOLVE] = self._deadline.end(asked + resolution.seconds)
+        exchange.phases[Phase.RESOLVE] = self._deadline.stop_peer_time(asked + resolution.seconds)
         exchange.stalled = self._stood_still_since(asked)  # the thread that resolves was held up as well
         return resolution.addresses
 
     async def _connect(self, addresses: Sequence[str], port: int, exchange: Exchange) -> TcpStream:
         started = self._now()
-        self._deadline.begin(started)
+        self._deadline.start_peer_time(started)
         dialer = Dialer(self._deadline)
         if addresses:
             exchange.phase = Phase.CONNECT
@@ -232,7 +234,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             exchange.address, exchange.addresses_tried = dialer.address, tuple(dialer.tried)
         tcp = TcpStream(sock, self._deadline)
         self._open.append(tcp)
-        exchange.phases[Phase.CONNECT] = self._deadline.end(dialer.connected_at)
+        exchange.phases[Phase.CONNECT] = self._deadline.stop_peer_time(dialer.connected_at)
         if dialer.first_gave_way or dialer.timed_by_loop:
             exchange.timed_by_loop |= dialer.timed_by_loop
             exchange.stalled |= self._stood_still_since(started)
@@ -249,7 +251,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
             raise ProxyError(response.status_code)
         exchange.tunneling = False
-        exchange.phases[Phase.CONNECT] = connecting + self._deadline.end(tcp.arrived)
+        exchange.phases[Phase.CONNECT] = connecting + self._deadline.stop_peer_time(tcp.arrived)
 
     async def _converse(
         self, connection: HttpConnection, request: Request, origin: Origin, path: str, exchange: Exchange
@@ -262,12 +264,12 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         info, received_before = tcp.info(), tcp.received
         with suppress(ConnectionError):  # the peer may have answered before it closed
             await connection.send(request.method, request_target, headers, request.body)
-        exchange.sent = sent = self._deadline.since
+        exchange.sent = sent = self._deadline.peer_since
         response = await connection.read_head()
         exchange.received = tcp.arrived
         exchange.headers = tuple(response.headers)
         exchange.answer = _head(response.status_code, exchange.headers)
-        exchange.phases[Phase.PROCESSING] = self._deadline.end(tcp.arrived)
+        exchange.phases[Phase.PROCESSING] = self._deadline.stop_peer_time(tcp.arrived)
         merged = self._stood_still_since(sent) and _has_more_segments(info, tcp.info())
         await self._read_body(connection, request.max_body_bytes, exchange, merged=merged)
         if merged or tcp.timed_by_loop or tcp.received - received_before > MAX_EXACT_BYTES:
@@ -278,11 +280,11 @@ class ProbeTransport(httpx.AsyncBaseTransport):
     ) -> None:
         """Read the body, and complete the answer; if `merged`, its head may have come long before."""
         tcp, exchange.phase = connection.tcp, Phase.TRANSFER
-        self._deadline.begin(tcp.arrived)
+        self._deadline.start_peer_time(tcp.arrived)
         assert exchange.answer is not None  # noqa: S101  its head was read
         body = Body(exchange.answer.headers.get("content-encoding"), limit)
         await connection.read_body(body)
-        transfer = self._deadline.end(tcp.arrived)
+        transfer = self._deadline.stop_peer_time(tcp.arrived)
         if merged:
             exchange.phases[Phase.PROCESSING] += transfer  # only the sum is exact
         elif not body.too_large:

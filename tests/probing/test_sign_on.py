@@ -276,12 +276,12 @@ def test_the_wait_for_another_sign_on_of_the_user_is_not_a_delay_that_explains_a
         deadline = Deadline(60.0)
         loop().skip(5.0)
         deadline.go_on()
-        deadline.begin(loop().time())
+        deadline.start_peer_time(loop().time())
         assert deadline.own_delay < MAX_OWN_DELAY_SECONDS
         loop().skip(5.0)
-        deadline.end(loop().time())
+        deadline.stop_peer_time(loop().time())
         loop().skip(5.0)
-        deadline.begin(loop().time())
+        deadline.start_peer_time(loop().time())
         assert deadline.own_delay >= 5.0
 
     run(main(), frozen=True)

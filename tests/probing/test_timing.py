@@ -119,14 +119,14 @@ def test_the_sum_of_the_peers_times_counts_and_what_lies_between_does_not() -> N
         began = deadline.started
         assert deadline.passes_at == began + 10.0
         assert deadline.own_delay == 0.0
-        assert deadline.end(began + 2.0) == pytest.approx(2.0)
+        assert deadline.stop_peer_time(began + 2.0) == pytest.approx(2.0)
         loop().skip(100.0)
         assert deadline.elapsed() == pytest.approx(2.0)  # nothing runs
-        deadline.begin(began + 5.0)
-        assert deadline.since == began + 5.0
+        deadline.start_peer_time(began + 5.0)
+        assert deadline.peer_since == began + 5.0
         assert deadline.own_delay == pytest.approx(3.0)
         assert deadline.passes_at == pytest.approx(began + 13.0)
-        assert deadline.end(began + 13.0) == pytest.approx(8.0)
+        assert deadline.stop_peer_time(began + 13.0) == pytest.approx(8.0)
 
     run(main())
 
@@ -135,7 +135,7 @@ def test_a_phase_that_ends_after_the_timeout_is_one() -> None:
     async def main() -> None:
         deadline = Deadline(10.0)
         with pytest.raises(DeadlineError):
-            deadline.end(deadline.started + 10.001)
+            deadline.stop_peer_time(deadline.started + 10.001)
 
     run(main())
 
@@ -144,7 +144,7 @@ def test_a_phase_that_ends_after_the_timeout_is_one() -> None:
 def test_a_phase_lasts_at_least_a_microsecond_whatever_the_clocks_say(seconds: float) -> None:
     async def main() -> None:
         deadline = Deadline(10.0)
-        assert deadline.end(deadline.started + seconds) == MIN_PHASE_SECONDS
+        assert deadline.stop_peer_time(deadline.started + seconds) == MIN_PHASE_SECONDS
         assert deadline.elapsed() == pytest.approx(MIN_PHASE_SECONDS)
 
     run(main())
@@ -155,12 +155,12 @@ def test_the_longest_of_our_own_delays_is_kept_and_a_wait_that_kept_no_peer_wait
         deadline = Deadline(10.0)
         at = deadline.started
         for begins, ends in ((1.0, 2.0), (5.0, 6.0), (7.0, 8.0)):
-            deadline.begin(at + begins)
-            deadline.end(at + ends)
+            deadline.start_peer_time(at + begins)
+            deadline.stop_peer_time(at + ends)
         assert deadline.own_delay == pytest.approx(3.0)
         loop().skip(50.0)
         deadline.go_on()
-        deadline.begin(loop().time())
+        deadline.start_peer_time(loop().time())
         assert deadline.own_delay == pytest.approx(3.0)
 
     run(main())
@@ -173,7 +173,7 @@ def test_what_has_elapsed_grows_with_the_clock_and_is_at_most_the_timeout() -> N
         assert 4.0 <= deadline.elapsed() < 10.0
         loop().skip(50.0)
         assert deadline.elapsed() == 10.0
-        deadline.begin(loop().time() + 100.0)  # a time of the kernel, by a clock that was set
+        deadline.start_peer_time(loop().time() + 100.0)  # a time of the kernel, by a clock that was set
         assert deadline.elapsed() == 0.0
 
     run(main())
@@ -200,8 +200,8 @@ def waits(prepare: Callable[[Deadline], object], skip: float) -> type[BaseExcept
 def test_a_wait_ends_with_the_timeout_of_the_peer_or_with_twice_that_of_our_own() -> None:
     assert waits(lambda _: None, 5.0) is None
     assert waits(lambda _: None, 10.0) is DeadlineError
-    assert waits(lambda deadline: deadline.begin(loop().time() + 15.0), 15.0) is None
-    assert waits(lambda deadline: deadline.begin(loop().time() + 15.0), 20.0) is OwnDelayError
+    assert waits(lambda deadline: deadline.start_peer_time(loop().time() + 15.0), 15.0) is None
+    assert waits(lambda deadline: deadline.start_peer_time(loop().time() + 15.0), 20.0) is OwnDelayError
 
 
 def test_a_wait_that_begins_later_by_a_delay_of_our_own_ends_later() -> None:
@@ -210,8 +210,8 @@ def test_a_wait_that_begins_later_by_a_delay_of_our_own_ends_later() -> None:
         first: asyncio.Future[None] = loop().create_future()
         first.set_result(None)
         await deadline.wait(first)  # sets the timer
-        deadline.end(deadline.started + 1.0)
-        deadline.begin(deadline.started + 6.0)
+        deadline.stop_peer_time(deadline.started + 1.0)
+        deadline.start_peer_time(deadline.started + 6.0)
         waiting = asyncio.ensure_future(deadline.wait(loop().create_future()))
         await turns()
         loop().skip(12.0)  # the timer fires
