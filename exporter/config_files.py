@@ -68,7 +68,9 @@ class ConfigFiles:
         files = set(self._files)
         try:
             config = self._load()
-            if _add_digests(digests, config.files):  # the same for files that were not known before
+            # A file first named by this load has no earlier digest: digest it now and load again, so that no
+            # change in between is missed.
+            if _add_digests(digests, config.files):
                 config = self._load()
             files, self._files = set(config.files), config.files
         except ConfigurationError as error:

@@ -61,10 +61,12 @@ class _Explainer:
         misnamed = {each["loc"][:-1] for each in errors if each["loc"][-1] == "[key]"}
         for each in sorted(errors, key=lambda each: each["loc"][0] != "defaults"):
             loc = tuple(str(part) for part in each["loc"] if part != "[key]")
+            # `targets: {we st: {region: EU}}` -> the invalid name alone, not that it has no client_id
             if each["type"] == "missing" and (not self._raw.complete or each["loc"][:-1] in misnamed):
                 continue  # it may be in what could not be read, or in the target that was meant
             for path, location in self._locations(loc):
                 invalid = location.error(self._message(each, path, location))
+                # DEFAULTS__TIMEOUT=50s, longer than the interval -> one error, "… (target apac and 1 more)"
                 if loc[0] == "targets" and path[0] == "defaults":
                     inherited.setdefault(invalid, []).append(loc[1])
                 else:
@@ -80,16 +82,21 @@ class _Explainer:
         """Yield where the setting at `loc` is written: its path and its location."""
         paths = [loc, ("defaults", *loc[2:])] if loc[0] == "targets" and len(loc) > 2 else [loc]  # noqa: PLR2004
         for path in paths:
+            # targets.emea.timeout -> TARGETS__EMEA__TIMEOUT; if that is not set, DEFAULTS__TIMEOUT
             if location := self._raw.location(path):
                 yield path, location
                 return
+            # targets.emea.label, unknown -> TARGETS__EMEA__LABEL__OWNER and all other variables below it
             if not _is_group(_find(self._model, path)) and (below := list(self._below(path))):
                 yield from below
                 return
-        if loc[-1].isdecimal():  # an item of a list
+        # duration_buckets.1, the second one of DURATION_BUCKETS=1,x -> DURATION_BUCKETS
+        if loc[-1].isdecimal():
             yield from self._locations(loc[:-1])
+        # targets.west.client_id, missing -> client_id at the line of `west:` in the YAML file
         elif group := self._raw.location(loc[:-1]):
             yield loc, group.member(loc[-1])
+        # targets, missing -> FLOW_EXPORTER_TARGETS
         else:
             yield loc, Location(f"{PREFIX}{DELIMITER.join(loc).upper()}")
 
@@ -159,6 +166,7 @@ class _Explainer:
         if self._guesses == 0:
             return None
         self._guesses -= 1
+        # TARGETS__EMEA_REGION -> targets.emea.region
         if path[0] == "targets" and len(path) == 2:  # noqa: PLR2004  a target's name, without a setting
             return _guess_target_setting(path[1])
         known = next(n for n in range(len(path), -1, -1) if _find(self._model, path[:n]) is not None)
@@ -167,12 +175,16 @@ class _Explainer:
             return None
         text = DELIMITER.join(rest).removeprefix(fold(PREFIX))
         member = rest[1] if len(rest) > 1 else text.rpartition("_")[2] if known else ""
+        # LOG_LEVEL or LOG__LEVLE -> log.level
         candidates = {DELIMITER.join(keys).lower(): keys for keys in _settings(node, member)}
+        # `lables: {owner: x}`, written as a group -> labels
         if path in self._raw.groups:
             candidates |= {name.lower(): (name,) for name in _members(node)}
         if known == 0 and "defaults" in _members(self._model):
+            # TARGETS_EMEA_REGION -> targets.emea.region
             if text.startswith("targets_") and len(rest) == 1:
                 return _guess_target_setting(text.removeprefix("targets_"))
+            # TIMEOUT -> defaults.timeout
             candidates = {name: ("defaults", name) for name in _members(TargetDefaults)} | candidates
         close = get_close_matches(text.lower(), candidates, n=1, cutoff=MIN_SIMILARITY)
         return (*path[:known], *candidates[close[0]]) if close else None

@@ -67,7 +67,9 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
         settings = Settings(raw=raw.nested())  # type: ignore[call-arg]  # taken by settings_customise_sources
     except ValidationError as error:
         errors += explain(error, raw, Settings)
-    _check_tls_files(raw, directory, files, errors)
+    tls_files, tls_errors = _check_tls_files(raw, directory)
+    files += tls_files
+    errors += tls_errors
     security: WebSecurity | None = None
     web_tls_files: list[Path] = []  # serving watches them, unless they are why it cannot start
     if named := _named_path([raw], WEB_CONFIG_FILE, directory):
@@ -152,10 +154,9 @@ def _merge(sources: Sequence[RawSettings]) -> RawSettings:
     return merged
 
 
-def _check_tls_files(
-    raw: RawSettings, directory: Path, files: list[Path], errors: list[InvalidSetting]
-) -> None:
-    """Check each file of certificates and keys once, also of settings that are invalid; add to both lists."""
+def _check_tls_files(raw: RawSettings, directory: Path) -> tuple[list[Path], list[InvalidSetting]]:
+    """Check each file of certificates and keys once, also of invalid settings; return files and errors."""
+    files, errors = list[Path](), list[InvalidSetting]()
     problem = cache(_tls_problem)
     levels = sorted({path[:-1] for path in raw.values if path[0] in _WITH_SECRETS})
     checks = (check_authorities, ("ca_file",)), (check_client_certificate, CLIENT_CERTIFICATE)
@@ -169,7 +170,9 @@ def _check_tls_files(
             continue
         files += filter(None, paths)
         if found := problem(check, *paths):
-            errors.append(raw.values[keys[-1 if found.part == KEY else 0]].location.error(str(found)))
+            at_fault = keys[-1] if found.part == KEY else keys[0]
+            errors.append(raw.values[at_fault].location.error(str(found)))
+    return files, errors
 
 
 def _tls_problem(check: Callable[..., None], *paths: Path | None) -> TlsFileError | None:

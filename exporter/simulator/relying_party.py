@@ -37,7 +37,9 @@ from exporter.simulator.token_endpoint import challenge_of
 from exporter.simulator.weather import Weather
 from exporter.target import UUID, ProviderKind
 
-OTHER_PROVIDER = re.compile(rf"/idp/({UUID.pattern})/(authorize|sso|login/[A-Za-z0-9_-]{{1,64}})")
+OTHER_PROVIDER = re.compile(
+    rf"/idp/{UUID.pattern}/(?:authorize|sso|login/(?P<interaction>[A-Za-z0-9_-]{{1,64}}))"
+)
 ELSEWHERE = "https://login.example/"  # a reserved name, which never resolves
 
 _TITLE = "<!DOCTYPE html><html lang=en><title>Sign in</title>"
@@ -146,11 +148,12 @@ class RelyingParty:
 
 async def answer_of_other(request: Request, weather: Weather) -> Response:
     """Answer a request to a provider that is not PingOne."""
-    query, (kind, _, uid) = request.query_params, request.url.path.rpartition("/idp/")[2][37:].partition("/")
+    query, found = request.query_params, OTHER_PROVIDER.search(request.url.path)
+    interaction = found["interaction"] if found else None  # of a login page
     wrong = weather.wrong if weather.kind == "login_page_error" else ""
-    if kind == "login" and request.cookies.get("_interaction") != uid:
+    if interaction is not None and request.cookies.get("_interaction") != interaction:
         return JSONResponse({"error": "invalid_request"}, 400)
-    if kind == "login":
+    if interaction is not None:
         return HTMLResponse(_TITLE + ("We will be back soon." if wrong == "form" else _FORM))
     if wrong in {"error", "client"}:
         return HTMLResponse(_TITLE + _ERROR) if wrong == "error" else HTMLResponse(_TITLE + _NO_CLIENT, 400)
