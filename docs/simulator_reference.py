@@ -122,6 +122,7 @@ changes:
 ```
 
 `after` counts from the start of the script, or of its repetition. A list of changes alone is a script too.
+A script leaves alone an environment that had its weather changed through the control port.
 Every error is reported at once, with its line.
 """
 

@@ -99,6 +99,7 @@ async def _change(environment: SimulatedEnvironment, request: Request) -> None:
     try:
         body = await read_body(request, MAX_BODY_BYTES)
         await environment.set_weather(parse_weather(json.loads(body)))
+        environment.is_scripted = False
     except RefusedError as error:
         raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long") from error
     except (WeatherError, TLSRequiredError) as error:

@@ -42,10 +42,18 @@ class Simulator:
 
         Raises LookupError if there is none, and what the environment's `set_weather` raises.
         """
+        await self._find(environment).set_weather(weather)
+
+    async def follow_script(self, environment: str, weather: Weather) -> None:
+        """Change the weather likewise, unless the control port has changed it."""
+        simulated = self._find(environment)
+        if simulated.is_scripted:
+            await simulated.set_weather(weather)
+
+    def _find(self, environment: str) -> SimulatedEnvironment:
         for name, simulated in self.environments.items():
             if environment in {name, simulated.environment.id}:
-                await simulated.set_weather(weather)
-                return
+                return simulated
         raise LookupError(f"no environment has the name or id {environment}")
 
     def sources(self) -> dict[str, SimulatedEnvironment]:
@@ -152,7 +160,7 @@ async def simulator(
             environments=simulated, status_page=status_page, control_url=control_url, ca_file=ca_file
         )
         if script is not None:
-            stack.push_async_callback(_end, asyncio.create_task(play(script, result.set_weather, clock)))
+            stack.push_async_callback(_end, asyncio.create_task(play(script, result.follow_script, clock)))
         yield result
 
 

@@ -68,6 +68,7 @@ class SimulatedEnvironment:
     ) -> None:
         self.environment = environment
         self.weather: Weather = environment.weather
+        self.is_scripted = True  # until the control port changes the weather: then a script leaves it alone
         self._certificates, self._clock, self._random = certificates, clock, random
         self.guests: dict[str, SimulatedEnvironment] = {}
         if not environment.port_of:

@@ -20,6 +20,7 @@ from simulator.examples import (
     DESTINATION_ID,
     ENVIRONMENT_ID,
     REQUESTS,
+    FakeClock,
     descriptors,
     emea,
     other_id,
@@ -158,6 +159,38 @@ def test_the_authority_is_a_file_while_the_simulator_runs_and_no_key_is_left(tmp
 def test_without_https_environments_nothing_is_written() -> None:
     with Simulated([emea()], directory=Path("/nonexistent")) as simulated:
         assert simulated.running.ca_file is None
+
+
+# A script and the control port
+
+
+def test_a_script_leaves_alone_what_the_control_port_has_changed(tmp_path: Path) -> None:
+    script = Script(
+        changes=tuple(
+            Change(after=1, environment=name, weather=parse_weather({"weather": "silent"}))
+            for name in ("emea", ENVIRONMENT_ID, "apac")
+        )
+    )
+
+    async def scenario() -> list[str]:
+        clock, begun = FakeClock(), asyncio.Event()
+
+        async def sleep(seconds: float) -> None:
+            await begun.wait()
+            clock.now += seconds
+
+        clock.sleep = sleep  # type: ignore[method-assign]  # a clock that waits for the test
+        environments = [emea(), emea(name="apac", id=other_id(1))]
+        async with simulator(environments, script=script, clock=clock, directory=tmp_path) as running:
+            async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+                url = f"{running.control_url}/weather/emea"
+                assert (await client.put(url, json={"weather": "slow", "ms": 1})).is_success
+            begun.set()
+            while running.environments["apac"].weather.kind != "silent":  # noqa: ASYNC110  nothing to await
+                await asyncio.sleep(0)
+            return [each.weather.kind for each in running.environments.values()]
+
+    assert asyncio.run(scenario()) == ["slow", "silent"]
 
 
 # The end
