@@ -30,7 +30,10 @@ FLOW_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f]*:[0-9a-f:.]*\]")
+_NETLOC = re.compile(
+    r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f]*:[0-9a-f:.]*\])(?::[0-9]*)?", re.IGNORECASE
+)
+"""All of it: `urlsplit` ignores what is beside the brackets of an IPv6 address."""
 _NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _DOTS = re.compile(r"\.{1,2}")
 
@@ -87,9 +90,7 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
         return None
     # A dot segment is one that a server may resolve to another path.
     has_dots = any(map(_DOTS.fullmatch, unquote(parts.path).replace("\\", "/").split("/")))
-    if not host or "@" in parts.netloc or port == 0 or has_dots:
-        return None
-    if not _HOST.fullmatch(f"[{host}]" if "[" in parts.netloc else host):
+    if port == 0 or has_dots or not _NETLOC.fullmatch(parts.netloc):
         return None
     if _NUMERIC_HOST.fullmatch(host) and parse_address(host) is None:
         return None  # 127.1, 2130706433 and 0x7f000001 are addresses to some programs

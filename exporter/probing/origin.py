@@ -20,10 +20,10 @@ class Origin(NamedTuple):
 def parse_origin(origin: str) -> Origin:
     """Parse `scheme://host[:port]`; remembered, since each target has one for all its probes."""
     url = httpx.URL(origin)
-    if url.scheme not in {"http", "https"} or not url.host:
+    host = url.raw_host.decode("ascii")  # `host` decodes IDNA, and fails for names that are none
+    if url.scheme not in {"http", "https"} or not host:
         raise ValueError("not an http or https URL")
     port = url.port or (443 if url.scheme == "https" else 80)
-    host = url.raw_host.decode("ascii")
     return Origin(url.scheme, host, port, url.netloc.decode("ascii"), endpoint(host, port))
 
 

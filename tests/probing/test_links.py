@@ -31,6 +31,7 @@ from exporter.probing.links import (
     reach_of,
     with_parameter,
 )
+from exporter.probing.origin import split_url
 from exporter.target import SourceKind
 
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -344,6 +345,10 @@ def test_a_url_stays_byte_for_byte_without_its_fragment(text: str, base: str | N
         "https://ä.example/",
         "https://[::1/",
         "https://[v1.x]/",
+        "https://a][::1/",
+        "https://a.example[::1]/",
+        "https://[::1]a.example/",
+        "https://[::1]]:443/",
         "https://a.example/../x",
         "https://a.example/./x",
         "https://a.example/x/%2E%2e/y",
@@ -356,15 +361,22 @@ def test_what_may_be_read_in_several_ways_is_malformed(text: object) -> None:
 
 
 @given(
-    st.text() | st.from_regex(r"(https?:)?//[!-~]{0,30}", fullmatch=True),
+    st.text()
+    | st.from_regex(r"(https?:)?//[!-~]{0,30}", fullmatch=True)
+    | st.from_regex(r"https://[xn\-a-z0-9.:\[\]]{1,20}/", fullmatch=True),
     st.none() | st.just("https://a.example/b"),
 )
 @example("//A.", "https://a.example/b")
+@example("https://a][::1/", None)
+@example("https://xn--ls8h.la/", None)
+@example("https://xn--zz.example/", None)
 def test_reading_a_url_never_fails_and_agrees_with_the_client(text: str, base: str | None) -> None:
     parsed = parse_link(text, base)
     if parsed is None:
         return
     client = httpx.URL(parsed.url)
+    origin, _ = split_url(parsed.url)
+    assert (origin.scheme, origin.host.removesuffix("."), origin.port) == parsed.origin
     # The client keeps the dot of an absolute name, which makes no other host of it.
     assert client.raw_host.decode().strip("[]").lower().removesuffix(".") == parsed.host
     assert client.scheme == parsed.scheme

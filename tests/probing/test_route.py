@@ -180,6 +180,13 @@ def test_a_provider_that_thinks_behind_a_tunnel_makes_processing_slow(authority:
             ("https", BUECHER, 443, BUECHER, f"{BUECHER}:443"),
             "/",
         ),
+        # No such names by IDNA 2008, which name servers do not know of.
+        ("https://xn--ls8h.la/", ("https", "xn--ls8h.la", 443, "xn--ls8h.la", "xn--ls8h.la:443"), "/"),
+        (
+            "https://xn--zz.example",
+            ("https", "xn--zz.example", 443, "xn--zz.example", "xn--zz.example:443"),
+            "/",
+        ),
     ],
 )
 def test_a_url_is_where_to_connect_and_what_to_ask_there(
