@@ -95,8 +95,10 @@ def _replaced(known: Expiries, found: Iterable[tuple[str, float | None]]) -> Exp
         if at is not None:
             seen.setdefault((side_of(step), at), (step,))
     sides = {side for side, _ in seen}
-    kept = {key: at for key, at in known.items() if side_of(key[0]) not in sides}
-    return kept | {key: at for (_, at), key in seen.items()}
+    shown = {key: at for key, at in known.items() if side_of(key[0]) not in sides}
+    for (_, at), key in seen.items():  # the redirects to a login page are several connections of one step
+        shown[key] = min(at, shown.get(key, at))
+    return shown
 
 
 class History:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from observing.examples import (
     BUCKETS,
@@ -197,6 +199,22 @@ def test_each_side_shows_the_certificates_of_the_last_probe_only() -> None:
     assert steps_of(metrics, family) == {"source_authorize", "callback"}
     metrics.observe(a_sign_on(1))
     assert steps_of(metrics, family) == {"source_authorize", "destination_authorize"}
+
+
+def test_a_step_of_several_connections_shows_the_certificate_that_expires_first() -> None:
+    """The redirects to a login page are one step; each host has a certificate of its own."""
+    hops = [
+        a_federation_step("source_authorize", tls=replace(a_certificate(leaf), chain_not_after=chain))
+        for leaf, chain in ((START + 3, START + 30), (START + 9, START + 20), (START + 6, START + 25))
+    ]
+    outcome = a_sign_on(4, steps=tuple(hops))
+    metrics, history = observed(outcome), History()
+    history.observe(outcome)
+    status = history.status(a_federation(), Journey.FEDERATION)
+    assert [at for _, at in shown(metrics, "tls_certificate_expiry_timestamp_seconds")] == [START + 3]
+    assert [at for _, at in shown(metrics, "tls_chain_expiry_timestamp_seconds")] == [START + 20]
+    assert status.leaf_expiries == (("source_authorize", START + 3),)
+    assert status.chain_expiries == (("source_authorize", START + 20),)
 
 
 def test_history_keeps_whole_federations_and_the_certificate_that_expires_first() -> None:
