@@ -14,7 +14,7 @@ from operator import attrgetter
 from exporter.observing.families import OF_JOURNEY, OF_TARGET, TARGET_INFO
 from exporter.observing.history import CertificateFacts, Streak
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
-from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
+from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
 from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import ANY_REQUIRED, Journey, JourneyTiming, ProviderKind, Side, Target, side_of
@@ -133,7 +133,12 @@ class TargetMetrics:
         self._source_host = next(filter(None, hosts), self._source_host)
         for record in outcome.steps:
             self._reach(record.step)
-            self._observe_step(record, stalled=outcome.stalled)
+            self._observe_step(record)
+        timed = not (outcome.stalled or self._is_listed)
+        for key, seconds in _seconds(outcome.steps).items() if timed else ():
+            count, total = _phase_keys(key)
+            self._phases[count] = self._phases.get(count, 0) + 1
+            self._phases[total] = self._phases.get(total, 0.0) + seconds
         self._certificates.observe(outcome)
 
     def run_skipped(self, cause: SkipCause, count: int) -> None:
@@ -197,12 +202,8 @@ class TargetMetrics:
     def _status_label(self, status: str) -> str:
         return status if status in KNOWN_STATUSES or status in self.target.expected_statuses else UNKNOWN
 
-    def _observe_step(self, record: StepRecord, *, stalled: bool) -> None:
+    def _observe_step(self, record: StepRecord) -> None:
         step = record.step
-        for phase, seconds in () if stalled or self._is_listed else record.phases.items():
-            count, total = _phase_keys(step, phase)
-            self._phases[count] = self._phases.get(count, 0) + 1
-            self._phases[total] = self._phases.get(total, 0.0) + seconds
         if record.http_status_code is not None:
             code = str(record.http_status_code)
             if (step, code) not in self._responses:
@@ -240,9 +241,9 @@ class TargetMetrics:
         timed = () if last is None or last.stalled else records
         return {
             "step_duration_seconds": self._phases,
-            "step_last_duration_seconds": {(r.step, p): t for r in timed for p, t in r.phases.items()},
+            "step_last_duration_seconds": _seconds(timed),
             "http_responses_total": self._responses,
-            "http_status_code": _by_step((r.step, r.http_status_code) for r in records),
+            "http_status_code": _by_step({r.step: r.http_status_code for r in records}.items()),
             "error_codes_total": self._error_codes,
             "tls_certificate_expiry_timestamp_seconds": self._certificates.leaf,
             "tls_chain_expiry_timestamp_seconds": self._certificates.chain,
@@ -318,7 +319,17 @@ def _by_step(found: Iterable[tuple[str, float | None]]) -> Values:
     return {(step,): value for step, value in found if value is not None}
 
 
+def _seconds(records: Iterable[StepRecord]) -> dict[LabelValues, float]:
+    """Return the seconds of each step and phase; redirects to a login page are one step."""
+    found: dict[LabelValues, float] = {}
+    for record in records:
+        for phase, seconds in record.phases.items():
+            key = (record.step, phase)
+            found[key] = found.get(key, 0.0) + seconds
+    return found
+
+
 @cache
-def _phase_keys(step: str, phase: Phase) -> tuple[LabelValues, LabelValues]:
+def _phase_keys(key: LabelValues) -> tuple[LabelValues, LabelValues]:
     """Return the keys of a phase's two series, which all targets share."""
-    return ("_count", step, phase), ("_sum", step, phase)
+    return ("_count", *key), ("_sum", *key)

@@ -8,6 +8,7 @@ import pytest
 from observing.examples import (
     BUCKETS,
     DESTINATION,
+    PHASES,
     SOURCE,
     START,
     a_certificate,
@@ -17,7 +18,7 @@ from observing.examples import (
 from observing.federation import STEPS, a_federation, a_federation_step, a_sign_on
 
 from exporter.observing import History, Metrics
-from exporter.outcome import Outcome
+from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason, pairs_of
 from exporter.target import (
     ANY_REQUIRED,
@@ -215,6 +216,29 @@ def test_a_step_of_several_connections_shows_the_certificate_that_expires_first(
     assert [at for _, at in shown(metrics, "tls_chain_expiry_timestamp_seconds")] == [START + 20]
     assert status.leaf_expiries == (("source_authorize", START + 3),)
     assert status.chain_expiries == (("source_authorize", START + 20),)
+
+
+def test_a_step_of_several_exchanges_shows_its_whole_time_and_the_last_response() -> None:
+    """The redirects to a login page are one step, of which the last request may get no response."""
+    first = a_federation_step("source_authorize", http_status_code=302)
+    last = a_federation_step(
+        "source_authorize", phases={Phase.RESOLVE: 0.5, Phase.CONNECT: 0.25}, http_status_code=None
+    )
+    metrics = observed(a_sign_on(4, steps=(first, first, last)))
+    phases = {labels["phase"]: at for labels, at in shown(metrics, "step_last_duration_seconds")}
+    assert phases == pytest.approx(
+        {
+            **{phase.value: 2 * seconds for phase, seconds in PHASES.items()},
+            "resolve": 2 * PHASES[Phase.RESOLVE] + 0.5,
+            "connect": 2 * PHASES[Phase.CONNECT] + 0.25,
+        }
+    )
+    assert shown(metrics, "http_status_code") == []
+    samples, name = page(metrics), "pingone_flow_step_duration_seconds"
+    assert samples.value(f"{name}_count", step="source_authorize", phase="tls") == 1
+    assert samples.value(f"{name}_sum", step="source_authorize", phase="resolve") == phases["resolve"]
+    metrics.observe(a_sign_on(4, steps=(last, first)))
+    assert [code for _, code in shown(metrics, "http_status_code")] == [302]
 
 
 def test_history_keeps_whole_federations_and_the_certificate_that_expires_first() -> None:
