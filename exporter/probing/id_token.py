@@ -5,6 +5,7 @@ joserfc, which verifies the signature, is imported when the first token arrives:
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeGuard
@@ -23,6 +24,9 @@ DATE_LEEWAY_SECONDS = 5.0
 
 CLOCK_LEEWAY_SECONDS = 60.0
 """Without a `Date` our own clock counts, which may differ from the provider's."""
+
+MAX_KEYS_TRIED = 4
+"""Of those with the `kid` that a token names: one signature takes up to 5 ms to verify."""
 
 MAX_TIMESTAMP = 1e15
 """Integers of JSON may be too large to calculate with."""
@@ -113,24 +117,26 @@ def _signed_claims(token: str, keys: Sequence[Mapping[str, Any]]) -> Mapping[str
     from joserfc.errors import JoseError, SecurityWarning  # noqa: PLC0415
     from joserfc.jwk import JWKRegistry  # noqa: PLC0415
 
-    try:
-        # It warns of algorithms with a newer name, which providers still use.
-        with warnings.catch_warnings(action="ignore", category=SecurityWarning):
-            lenient = jws.JWSRegistry(strict_check_header=False)
-            key = _key_of(jws.extract_compact(token.encode("ascii"), None, lenient).headers(), keys)
-            if key is None:
-                return None
+    refused = JoseError, ValueError, TypeError, KeyError, RecursionError, OverflowError
+    # It warns of algorithms with a newer name, which providers still use.
+    with warnings.catch_warnings(action="ignore", category=SecurityWarning):
+        lenient = jws.JWSRegistry(strict_check_header=False)
+        try:
+            header = jws.extract_compact(token.encode("ascii"), None, lenient).headers()
+        except refused:
+            return None
+        for key in _keys_of(header, keys):
             kind = key["kty"]
             algorithms = [name for name in ALGORITHMS[kind] if key.get("alg", name) == name]
             registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
             public = {name: key[name] for name in ("kty", "crv", *KEY_MEMBERS[kind]) if name in key}
-            return jwt.decode(token, JWKRegistry.import_key(public), algorithms, registry).claims
-    except (JoseError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
-        return None
+            with suppress(*refused):
+                return jwt.decode(token, JWKRegistry.import_key(public), algorithms, registry).claims
+    return None
 
 
-def _key_of(header: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the only key that a token's header names; without a `kid` there must be one key in all."""
+def _keys_of(header: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return the keys that a token's header names; without a `kid` there must be one key in all."""
     kid, algorithm = header.get("kid"), header.get("alg")
     fitting = [
         key
@@ -140,4 +146,4 @@ def _key_of(header: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> Map
         and algorithm in ALGORITHMS[key["kty"]]
         and key.get("alg", algorithm) == algorithm
     ]
-    return fitting[0] if len(fitting) == 1 else None
+    return fitting[:MAX_KEYS_TRIED] if kid is not None or len(fitting) == 1 else ()

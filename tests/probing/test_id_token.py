@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from exporter.probing.id_token import TokenExpectation, judge_token, verified_claims
+from exporter.probing.id_token import MAX_KEYS_TRIED, TokenExpectation, judge_token, verified_claims
 from exporter.probing.messages import Answer
 from exporter.probing.signing_keys import judge_keys, usable_keys
 from exporter.reasons import Fault, Reason
@@ -101,7 +101,19 @@ def test_the_key_id_chooses_the_key() -> None:
     assert not is_good(signed(kid="unknown"), keys)
     assert not is_good(signed(kid=None), keys)
     assert is_good(signed(kid=None), expectation(public()))
-    assert not is_good(signed(), expectation(public(), public()))
+
+
+def test_each_key_of_a_duplicate_id_is_tried() -> None:
+    """Two key rotation policies may list one key, and two keys may share an id: this is only reported."""
+    assert is_good(signed(), expectation(public(), public()))
+    assert is_good(signed(), expectation(public(alg="RS256"), public(alg="PS256")))
+    for keys in ((2, 1), (1, 2)):
+        found = expectation(*(public(number=number, kid="RSA-1") for number in keys))
+        assert is_good(signed(), found)
+        assert not is_good(signed(number=3, kid="RSA-1"), found)
+    many = [public(number=2, kid="RSA-1")] * MAX_KEYS_TRIED
+    assert is_good(signed(), expectation(*many[1:], public()))
+    assert not is_good(signed(), expectation(*many, public()))
 
 
 @pytest.mark.parametrize("algorithm", ["PS256", "RS512"])
