@@ -7,7 +7,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.probing.errors import KNOWN_CODES
-from exporter.probing.login_page import MAX_EVENTS, MAX_FIELDS, MAX_FORMS, MAX_MARKUP_BYTES, Form, read_page
+from exporter.probing.login_page import (
+    MAX_ATTRIBUTES,
+    MAX_FIELDS,
+    MAX_FORMS,
+    MAX_MARKUP_BYTES,
+    MAX_REFERENCES,
+    MAX_TAGS,
+    Form,
+    read_page,
+)
 
 PASSWORD = '<input type="password">'
 
@@ -28,6 +37,9 @@ PASSWORD = '<input type="password">'
         "<form method=post><input type=email></form>",
         "<form method=POST><input name=user[email]></form>",
         "<div id=okta-login-container></div>",
+        "<DIV class='a' ID='okta-sign-in'></DIV>",
+        "<a title='<input>' href=x><p title=don't><!-- <p id=kc-error-message> -->" + PASSWORD,
+        "<!--><input name=username>",
         '<script>$Config={"pgid" : "ConvergedSignIn"}</script>',
         "<script>new Auth0Lock(config)</script>",
         "<title>Error 400: invalid_request</title>" + PASSWORD,
@@ -142,7 +154,9 @@ def test_what_precedes_a_form_in_a_comment_or_a_script_hides_nothing_that_follow
 @pytest.mark.parametrize("piece", [
     "<", "<a", "<a ", "<!--", "<!-- --", "</", "<script", "<script>", "<style", "&", "&#", "<a href='",
     "<a b=", "<title>", "<p>", "<![", "x<y ", "<input name=a>", "<form>", "new ", "a_", "a ", "error 4",
-    '"strServiceExceptionMessage" ',
+    '"strServiceExceptionMessage" ', "<<", "</>", "</a>x", "<a>x", "<a/", '<a x="', "<a x='\"", "<!-->x",
+    "--", "='\"", "a_a ", "&amp;", "&#1;", "&abcdefgh;", "data:", "<p id=kc-error-messag ", " id=",
+    "<form><input name=a value=b>",
 ])  # fmt: skip
 def test_no_page_is_read_again_and_again(piece: str) -> None:
     """With html.parser alone, some of these take minutes."""
@@ -151,11 +165,36 @@ def test_no_page_is_read_again_and_again(piece: str) -> None:
     assert not page.has_error
 
 
+FORM = f"<form method=post action=/login><input name=username>{PASSWORD}</form>"
+ORDINARY = {
+    "menus": "<ul>" + '<li class="m">\n<a href="/d/1">Department</a>\n</li>\n' * 2_000 + "</ul>",
+    "countries": "<select>" + '<option value="1">Country</option>\n' * 5_000 + "</select>",
+    "a drawing": "<svg>" + '<path d="M0 0"/>' * 10_000 + "</svg>",
+    "an image in its URL": f'<img src="data:image/png;base64,{"A" * 900_000}">',
+    "comments": "<!-- a comment -->" * 10_000,
+    "text": "<p>don't</p>" * 10_000,
+}
+
+
+@pytest.mark.parametrize("filler", ORDINARY.values(), ids=ORDINARY)
+def test_what_an_ordinary_page_holds_hides_neither_form_nor_error(filler: str) -> None:
+    page = read_page((filler + FORM + filler[:100_000]).encode())
+    assert (page.has_login_form, page.has_error) == (True, False)
+    page = read_page((FORM + filler + "<div role=alert>Error: <b>invalid_client</b></div>").encode())
+    assert (page.has_login_form, page.has_error, page.error_codes) == (True, True, ("invalid_client",))
+
+
 def test_a_page_is_read_up_to_its_bounds() -> None:
-    assert read_page(b"<p>" * (MAX_EVENTS - 1) + PASSWORD.encode()).has_login_form
-    assert not read_page(b"<p>" * MAX_EVENTS + PASSWORD.encode()).has_login_form
+    assert read_page(b"<input>" * (MAX_TAGS - 1) + PASSWORD.encode()).has_login_form
+    assert not read_page(b"<input>" * MAX_TAGS + PASSWORD.encode()).has_login_form
+    crowded = "<input" + " a=b" * (MAX_ATTRIBUTES - 1) + " {}=password>"
+    assert read_page(crowded.format("type").encode()).has_login_form
+    assert not read_page(crowded.format("c=d type").encode()).has_login_form
     far = b" " * (MAX_MARKUP_BYTES - len(PASSWORD))
     assert read_page(far + PASSWORD.encode()).has_login_form
     assert not read_page(far + b" " + PASSWORD.encode()).has_login_form
+    references = "&#45;" * MAX_REFERENCES
+    assert not read_page((references + "invalid&#95;client").encode()).has_error
+    assert read_page((references[:-5] + " invalid&#95;client").encode()).has_error
     script = b"<script>" + b"x" * MAX_MARKUP_BYTES + b"</script>"
     assert read_page(script + PASSWORD.encode()).has_login_form
