@@ -181,7 +181,7 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
     ),
     (Reason.ACCOUNT_LOCKED, Fault.ACCOUNT): (
         "none: only the test account",
-        "unlock the user; who else signs on with it?",
+        "unlock or enable the user; who else signs on with it?",
     ),
     (Reason.PASSWORD_EXPIRED, Fault.ACCOUNT): (
         "none: only the test account",

@@ -166,10 +166,12 @@ def _account_problem(status: str, document: Mapping[str, Any]) -> Reason | None:
     """Return what keeps the user from signing on, if that is the account."""
     written = [(error.get("code"), error.get("target")) for error in _errors_in(document)]
     codes = {*codes_in_document(document), *(code for code, _ in written if isinstance(code, str))}
-    is_rejected = "INVALID_CREDENTIALS" in codes or ("INVALID_VALUE", "password") in written
+    is_locked = not codes.isdisjoint({"PASSWORD_LOCKED_OUT", "ACCOUNT_NOT_USABLE"})
+    is_wrong = ("INVALID_VALUE", "password") in written
+    is_rejected = is_wrong or not codes.isdisjoint({"INVALID_CREDENTIALS", "NO_PASSWORD"})
     is_expired = not _PASSWORD_EXPIRED.isdisjoint({status, *codes})
     rows = (
-        ("PASSWORD_LOCKED_OUT" in codes, Reason.ACCOUNT_LOCKED),
+        (is_locked, Reason.ACCOUNT_LOCKED),
         (is_rejected, Reason.CREDENTIALS_REJECTED),
         ("NO_USABLE_DEVICES" in codes, Reason.MFA_REQUIRED),
         (is_expired, Reason.PASSWORD_EXPIRED),

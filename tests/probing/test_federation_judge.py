@@ -163,6 +163,9 @@ def test_a_resume_url_elsewhere_is_refused(href: object, cause: Template, origin
             Reason.ACCOUNT_LOCKED,
         ),
         ({"error": {"details": ["x", {"code": "PASSWORD_LOCKED_OUT"}]}}, Reason.ACCOUNT_LOCKED),
+        ({"code": "INVALID_DATA", "details": [{"code": "ACCOUNT_NOT_USABLE"}]}, Reason.ACCOUNT_LOCKED),
+        ({"status": "FAILED", "error": {"code": "ACCOUNT_NOT_USABLE"}}, Reason.ACCOUNT_LOCKED),
+        ({"code": "INVALID_DATA", "details": [{"code": "NO_PASSWORD"}]}, Reason.CREDENTIALS_REJECTED),
         ({"code": "INVALID_CREDENTIALS"}, Reason.CREDENTIALS_REJECTED),
         ({"details": [{"code": "INVALID_VALUE", "target": "password"}]}, Reason.CREDENTIALS_REJECTED),
         (
