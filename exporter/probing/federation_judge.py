@@ -12,7 +12,7 @@ from typing import Any
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import codes_in_document, codes_in_location, parse_object, value_at
-from exporter.probing.judge import flow_status, judge, judge_flow, judge_json, unexpected
+from exporter.probing.judge import flow_status, is_plain_refusal, judge, judge_flow, judge_json, unexpected
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
 from exporter.probing.messages import Answer, Expectation, Verdict, failed
 from exporter.reasons import Fault, Reason
@@ -307,7 +307,8 @@ def judge_callback(answer: Answer, *, url: str) -> Verdict:
             return Verdict(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, error_codes=codes)
         # Any host: an application may have a sign-on page of its own. The page is never fetched.
         return _judge_flow_id(answer, url, NOT_ALLOWED)
-    if verdict.reason is Reason.OK or verdict.reason in _REFUSED_EXCHANGE:
+    is_refused = verdict.reason in _REFUSED_EXCHANGE or is_plain_refusal(answer, verdict)
+    if verdict.reason is Reason.OK or is_refused:
         status, codes = flow_status(verdict.flow), codes_in_document(verdict.flow)
         return Verdict(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, status, verdict.error_codes or codes)
     return verdict

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from exporter.probing.clock_skew import http_date
 from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import codes_in_document
-from exporter.probing.judge import judge_json
+from exporter.probing.judge import is_plain_refusal, judge_json
 from exporter.probing.messages import Answer, Verdict
 from exporter.probing.signing_keys import ALGORITHMS, KEY_MEMBERS
 from exporter.reasons import Fault, Reason
@@ -49,7 +49,8 @@ def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:
     """
     verdict = judge_json(answer)
     is_4xx = answer.status_code >= HTTPStatus.BAD_REQUEST
-    if is_4xx and verdict.reason in {Reason.OAUTH_ERROR, Reason.CLIENT_ERROR}:
+    is_refused = verdict.reason in {Reason.OAUTH_ERROR, Reason.CLIENT_ERROR}
+    if is_4xx and (is_refused or is_plain_refusal(answer, verdict)):
         return verdict.with_finding(Reason.TOKEN_REFUSED, Fault.ACCOUNT)
     if verdict.reason is not Reason.OK:
         return verdict

@@ -26,6 +26,7 @@ MIN_FINAL_CODE, MAX_CODE = 200, 599
 _NETWORK_AUTHENTICATION_REQUIRED = 511
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _API_GATEWAY_FORBIDDEN = {"message": "Forbidden"}
+_FIREWALL_PAGE = re.compile(rb"request blocked|cloudfront|cloudflare|incapsula", re.IGNORECASE)
 _FLOW_ID = re.compile(r"(?:^|[?&])flowId=[^&]")
 
 
@@ -95,6 +96,12 @@ def _edge(answer: Answer, document: Mapping[str, Any] | None) -> Template | None
         Template.GATEWAY: code in _REFUSALS and (forbidden or document == _API_GATEWAY_FORBIDDEN),
     }
     return next((sign for sign, is_there in signs.items() if is_there), None)
+
+
+def is_plain_refusal(answer: Answer, verdict: Verdict) -> bool:
+    """Return True for a 401 or 403 that nothing shows to be an edge's, except that it is not JSON."""
+    cause = None if verdict.detail is None else verdict.detail.cause
+    return cause is Template.REFUSED_WITHOUT_JSON and not _FIREWALL_PAGE.search(answer.body)
 
 
 def leads_to_sign_on_page(location: str | None) -> bool:

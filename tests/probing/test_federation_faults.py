@@ -165,7 +165,7 @@ ANYWHERE: list[tuple[Response, Reason, Fault]] = [
     (error("REQUEST_LIMITED", 403), Reason.RATE_LIMITED, QUOTA),
     (Response(503, raw=HTML), Reason.SERVER_ERROR, PROV),
     (Response(408), Reason.SERVER_ERROR, PROV),
-    (Response(403, raw=HTML), Reason.BLOCKED, Fault.NETWORK),
+    (Response(403, raw=b"<h1>403 ERROR</h1><p>Request blocked.</p>"), Reason.BLOCKED, Fault.NETWORK),
     (Response(403, document={"message": "Forbidden"}), Reason.BLOCKED, Fault.NETWORK),
     (Response(202, headers=("x-amzn-waf-action: challenge",)), Reason.BLOCKED, Fault.NETWORK),
     (Response(raw=b"hang up"), Reason.PROTOCOL, PROV),
@@ -221,6 +221,17 @@ def test_what_any_server_may_answer_is_judged_alike_at_every_step(
     assert probed.finding == (step, reason, fault)
     assert probed.federation.steps()[-1] == step
     assert probed.outcome.retry_after == (17.0 if answer.status == 429 else None)
+
+
+REFUSED = {"callback": ("exchange_rejected", "configuration"), "token": ("token_refused", "account")}
+
+
+@pytest.mark.parametrize("step", FULL)
+@pytest.mark.parametrize("answer", [Response(403, raw=HTML), Response(401)])
+def test_a_refusal_without_json_is_the_edges_but_where_one_is_expected(step: str, answer: Response) -> None:
+    """A token endpoint may refuse a client without JSON, and a destination may show a page."""
+    probed = probe({step: answer})
+    assert probed.finding == (step, *REFUSED.get(step, ("blocked", "network")))
 
 
 @pytest.mark.parametrize(
