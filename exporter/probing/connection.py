@@ -86,7 +86,8 @@ class HttpConnection:
 
     def renew(self) -> bool:
         """Make ready for another request; return False if the connection cannot take one."""
-        if self._protocol.their_state is not h11.DONE or self._protocol.our_state is not h11.DONE:
-            return False
+        states = self._protocol.their_state, self._protocol.our_state
+        if states != (h11.DONE, h11.DONE) or self._protocol.trailing_data[0]:
+            return False  # what is left over would be read as the next answer
         self._protocol.start_next_cycle()
         return True

@@ -222,6 +222,23 @@ def test_a_server_that_wants_to_close_gets_a_new_connection() -> None:
     run(main())
 
 
+@SCHEMES
+@pytest.mark.parametrize("left", [b"<html>moved</html>", answer(b"not the answer"), b"\r\n"])
+def test_bytes_behind_an_answer_are_not_read_as_the_next_one(
+    left: bytes, *, secure: bool, authority: Authority
+) -> None:
+    async def main() -> None:
+        first, again = answer(b"one") + left, answer(b"two")
+        async with client(replies(first, again), authority if secure else None) as (http, peer, _):
+            assert (await http.get("/")).content == b"one"
+            response = await http.get("/")
+            assert response.content == b"one"
+            assert Phase.CONNECT in exchange(response).phases
+            assert len(peer.talks) == 2
+
+    run(main())
+
+
 def test_an_exchange_that_failed_is_an_error_of_httpx_with_its_record() -> None:
     async def main() -> None:
         async with client(replies(b"HTTP/1.1 200 OK\r\nX", then=lambda talk: talk.writer.close())) as (
