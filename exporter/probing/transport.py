@@ -41,7 +41,7 @@ MAX_EXACT_BYTES = 64 * 1024
 
 MAX_DROPPING_ORIGINS = 10_000  # remembered; a provider that is not PingOne can name any
 
-MAX_CROSSING_SECONDS = 1.0  # a round trip; a connection that ends later is the server's own failure
+MAX_CROSSING_SECONDS = 0.02  # and two round trips; a connection that ends later is the server's own failure
 
 Admits = Callable[[str], bool]  # whether a connection to an address may carry the request
 
@@ -139,6 +139,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
                 self._idle[origin] = connection
         except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
             if reused is not None and self._dropped(reused, exchange, error) and request.may_be_repeated:
+                self._deadline.stop_peer_time(min(self._now(), self._deadline.passes_at))  # lost, but passed
                 return await self.exchange(request, admits)
             exchange.error = error
         if self._open:
@@ -187,7 +188,9 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         """
         is_closed = isinstance(error, ConnectionError | ssl.SSLEOFError | h11.RemoteProtocolError)
         is_unanswered = exchange.answer is None and reused.is_unanswered()
-        is_soon = self._now() - (exchange.sent or 0.0) < MAX_CROSSING_SECONDS
+        info, sent, arrived = reused.tcp.info(), exchange.sent or 0.0, reused.tcp.arrived
+        ended = arrived if arrived > sent else self._now()  # a reset has no time of arrival
+        is_soon = ended - sent < MAX_CROSSING_SECONDS + 2 * (0.0 if info is None else info.rtt)
         is_dropped = is_closed and is_unanswered and is_soon
         if is_dropped and exchange.origin and len(self._network.drops_idle) < MAX_DROPPING_ORIGINS:
             self._network.drops_idle.add(exchange.origin)

@@ -59,6 +59,13 @@ def closes_kept_connections(step: str) -> dict[str, Response | Play]:
     return dict.fromkeys(STEPS[STEPS.index(step) :], play)
 
 
+@pytest.fixture
+def _slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a connection that ends while a request is on its way end late."""
+    monkeypatch.setattr("exporter.probing.transport.MAX_CROSSING_SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("_slow_machine")
 def test_a_request_that_must_not_be_sent_twice_gets_a_new_connection_once_a_server_closed_a_kept_one() -> (
     None
 ):
@@ -70,6 +77,7 @@ def test_a_request_that_must_not_be_sent_twice_gets_a_new_connection_once_a_serv
         assert first.step == step
 
 
+@pytest.mark.usefixtures("_slow_machine")
 @pytest.mark.parametrize("step", ["sign_on", "source_resume", "callback", "destination_resume", "token"])
 def test_such_a_request_fails_once_at_most_and_the_next_probe_knows_better(step: str) -> None:
     first = probe(closes_kept_connections(step))

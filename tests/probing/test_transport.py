@@ -17,7 +17,7 @@ from exporter.outcome import Phase, TransportStats
 from exporter.probing import ProbeTransport
 from exporter.probing.messages import Request
 from exporter.probing.timing import Deadline
-from exporter.probing.transport import MAX_CROSSING_SECONDS, Exchange, ExchangeError, Network
+from exporter.probing.transport import Exchange, ExchangeError, Network
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -90,7 +90,7 @@ def test_one_connection_serves_several_requests_with_cookies(*, secure: bool, au
 @pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
 @pytest.mark.parametrize(("method", "late"), [("GET", False), ("POST", False), ("GET", True)])
 def test_a_connection_that_the_server_closes_while_a_request_is_on_its_way_is_replaced(
-    method: str, *, late: bool, is_reset: bool
+    monkeypatch: pytest.MonkeyPatch, method: str, *, late: bool, is_reset: bool
 ) -> None:
     """Not for a POST, which may have had its effect; nor when the request has been at work for a while."""
     seen: list[Talk] = []
@@ -103,7 +103,7 @@ def test_a_connection_that_the_server_closes_while_a_request_is_on_its_way_is_re
         if talk is not seen[0]:
             return
         if late:
-            loop().skip(MAX_CROSSING_SECONDS)
+            loop().skip(0.5)
         if is_reset:
             talk.reset()
         else:
@@ -117,10 +117,44 @@ def test_a_connection_that_the_server_closes_while_a_request_is_on_its_way_is_re
                     await http.request(method, "/2")
                 assert len(peer.talks) == 1
             else:
+                monkeypatch.setattr("exporter.probing.transport.MAX_CROSSING_SECONDS", 60.0)
                 again = exchange(await http.request(method, "/2"))
                 assert len(peer.talks) == 2
                 assert again.error is None
                 assert Phase.CONNECT in again.phases
+
+    run(main(), frozen=True)
+
+
+def test_the_time_until_a_connection_ended_stays_in_the_probes_duration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("exporter.probing.transport.MAX_CROSSING_SECONDS", 60.0)
+    seen: list[Talk] = []
+
+    async def behave(talk: Talk) -> None:
+        seen.append(talk)
+        for request in range(2):
+            await talk.hear()
+            if talk is seen[0] and request:
+                loop().skip(7.0)
+                talk.writer.close()
+                return
+            await talk.say(answer())
+
+    async def main() -> None:
+        async with listening(behave) as peer:
+            deadline = Deadline(60.0)
+            network = Network(resolving("127.0.0.1"), TransportStats(), lambda _: ())
+            async with ProbeTransport(network, deadline, no_tls()) as made:
+                request = Request("GET", f"http://idp.example:{peer.port}/")
+                assert (await made.exchange(request)).error is None
+                again = await made.exchange(request)
+            assert again.error is None
+            assert len(peer.talks) == 2
+            assert sum(again.phases.values()) < 7.0 <= deadline.elapsed() < 14.0
+            deadline.close()
+            await peer.left_alone()
 
     run(main(), frozen=True)
 
