@@ -61,24 +61,26 @@ def codes_in_document(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 def codes_in_location(location: str | None) -> tuple[str, ...]:
     """Return the codes of the error in a redirect's query or fragment; empty when there is none."""
-    if location is None:
-        return ()
-    address, _, fragment = location.partition("#")
-    _, _, query = address.partition("?")
     found: dict[str, None] = {}
-    for part in (query, fragment):
-        if (error := _error_parameter(part)) is not None:
-            # JSON of an unknown shape is still an error.
-            found |= dict.fromkeys(codes_in_document(parse_object(error) or {}) or (_known(error),))
+    for error in parameters_in_location(location, "error"):
+        # JSON of an unknown shape is still an error.
+        found |= dict.fromkeys(codes_in_document(parse_object(error) or {}) or (_known(error),))
     return tuple(found)
 
 
-def _error_parameter(part: str) -> str | None:
-    """Return the first `error` of a query or fragment, decoded; no text may raise an exception."""
+def parameters_in_location(location: str | None, name: str) -> tuple[str, ...]:
+    """Return the first value of a parameter in a redirect's query, and in its fragment; any text is read."""
+    address, _, fragment = (location or "").partition("#")
+    # In a fragment the parameters may follow a path of the page's own.
+    path, _, behind = fragment.partition("?")
+    parts = address.partition("?")[2], fragment if "=" in path else behind
+    return tuple(value for part in parts if (value := _parameter(part, name)) is not None)
+
+
+def _parameter(part: str, name: str) -> str | None:
+    """Return the first value of a query that is not empty, decoded; no text may raise an exception."""
     fields = (field.partition("=") for field in part.split("&"))
-    return next(
-        (unquote_plus(value) for name, _, value in fields if value and unquote_plus(name) == "error"), None
-    )
+    return next((unquote_plus(text) for key, _, text in fields if text and unquote_plus(key) == name), None)
 
 
 def _codes_of_object(document: Mapping[str, Any]) -> list[str]:

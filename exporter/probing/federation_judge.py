@@ -11,7 +11,13 @@ from typing import Any
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
 from exporter.probing.detail import Detail, Template, origin_of
-from exporter.probing.errors import codes_in_document, codes_in_location, parse_object, value_at
+from exporter.probing.errors import (
+    codes_in_document,
+    codes_in_location,
+    parameters_in_location,
+    parse_object,
+    value_at,
+)
 from exporter.probing.judge import flow_status, is_plain_refusal, judge, judge_flow, judge_json, unexpected
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
 from exporter.probing.messages import Answer, Expectation, Verdict, failed
@@ -305,7 +311,7 @@ def judge_callback(answer: Answer, *, url: str) -> Verdict:
         codes = codes_in_location(answer.headers.get("location"))
         if codes:
             return Verdict(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION, error_codes=codes)
-        # Any host: an application may have a sign-on page of its own. The page is never fetched.
+        # Any host: an application may have a sign-on page of its own.
         return _judge_flow_id(answer, url, NOT_ALLOWED)
     is_refused = verdict.reason in _REFUSED_EXCHANGE or is_plain_refusal(answer, verdict)
     if verdict.reason is Reason.OK or is_refused:
@@ -316,16 +322,16 @@ def judge_callback(answer: Answer, *, url: str) -> Verdict:
 
 def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
     """Judge a redirect that must carry the id of a flow; return `without` if it has none."""
-    link = parse_link(answer.headers.get("location"), url)
+    location = answer.headers.get("location")
+    for flow_id in parameters_in_location(location, "flowId"):  # of any text: the page is never fetched
+        if FLOW_ID.fullmatch(flow_id):
+            return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
+        return failed(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member="flowId")
+    link = parse_link(location, url)
     if link is None:
         return MALFORMED
-    flow_id = link.parameter("flowId")
-    if flow_id is None:
-        known = {"code": answer.status_code, "origin": origin_of(link), "member": "flowId"}
-        return replace(without, detail=Detail(Template.LOCATION_WITHOUT, known))
-    if not FLOW_ID.fullmatch(flow_id):
-        return failed(Reason.LOCATION_INVALID, Fault.PROVIDER, Template.MEMBER_MALFORMED, member="flowId")
-    return Verdict(Reason.OK, Fault.NONE, parameters=(("flowId", flow_id),))
+    known = {"code": answer.status_code, "origin": origin_of(link), "member": "flowId"}
+    return replace(without, detail=Detail(Template.LOCATION_WITHOUT, known))
 
 
 def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:

@@ -61,12 +61,7 @@ _FIELD_TYPES = _TEXT_TYPES | {"hidden"}
 
 _WORD = re.compile(r"(?<![\w.-])[a-z]++(?:_[a-z]++)++(?![\w-])")
 _ERROR_WORDS = frozenset({"redirect_uri_mismatch", "deleted_client", "origin_mismatch"})
-_ERROR_SENTENCES = (
-    "callback url mismatch",
-    "resulted in an error",
-    "client not found",
-    "invalid parameter: ",
-)
+_SENTENCES = ("callback url mismatch", "resulted in an error", "client not found", "invalid parameter: ")
 _ERROR_STATUS = re.compile(r"error 4[0-9]{2}: [a-z]")
 _NOT_READ = frozenset({"title", "noscript", "template"})
 """Elements with text that a user does not see on the page."""
@@ -97,17 +92,12 @@ def read_page(body: bytes) -> Page:
     text = reader.text()
     words = dict.fromkeys(_WORD.findall(text))
     codes = tuple(word for word in words if word in KNOWN_CODES)
-    lower = text.lower()
-    is_wrong = any(sentence in lower for sentence in _ERROR_SENTENCES) or _ERROR_STATUS.search(lower)
-    elements = _elements(markup)
+    lower, elements = text.lower(), _elements(markup)
+    is_wrong = any(sentence in lower for sentence in _SENTENCES) or _ERROR_STATUS.search(lower)
+    has_error = codes or is_wrong or not _ERROR_WORDS.isdisjoint(words) or _SCRIPTED_ERROR.search(body)
     return Page(
         has_login_form=reader.has_login_form or True in elements or _SCRIPTED_LOGIN.search(body) is not None,
-        has_error=(
-            bool(codes or is_wrong or not _ERROR_WORDS.isdisjoint(words))
-            or reader.has_error
-            or False in elements
-            or _SCRIPTED_ERROR.search(body) is not None
-        ),
+        has_error=reader.has_error or False in elements or bool(has_error),
         error_codes=codes,
         forms=tuple(Form(action, tuple(fields)) for action, _, fields in reader.forms if fields),
     )

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.probing.errors import KNOWN_CODES, OTHER, codes_in_document, codes_in_location
+from exporter.probing.errors import (
+    KNOWN_CODES,
+    OTHER,
+    codes_in_document,
+    codes_in_location,
+    parameters_in_location,
+)
 
 PINGONE = {"id": "4f1c", "code": "INVALID_DATA", "message": "m", "details": [{"code": "INVALID_VALUE"}]}
 
@@ -84,6 +90,9 @@ def test_an_error_in_a_body_is_reduced_to_its_codes(document: dict[str, Any], co
         ("https://rp.example/cb?error", ()),
         ("https://rp.example/error=access_denied", ()),
         ("https://rp.example/cb?next=/x?error=access_denied", ()),
+        ("https://rp.example/cb#next=/x?error=access_denied", ()),
+        ("https://rp.example/cb#/signon?a=b&error=access_denied", ("access_denied",)),
+        ("com.example.app://cb?a b=\xfc|&error=access_denied", ("access_denied",)),
         (f"/signon/?error={quote(json.dumps(PINGONE))}", ("INVALID_DATA", "INVALID_VALUE")),
         (f"/signon/?error={quote(json.dumps({'error': 'server_error'}))}", ("server_error",)),
         (f"/signon/?error={quote(json.dumps({'message': 'm'}))}", (OTHER,)),
@@ -133,3 +142,4 @@ def test_no_text_of_a_provider_leaves_as_a_code(text: str) -> None:
     allowed = KNOWN_CODES | {OTHER}
     assert set(codes_in_document({"error": text, "code": text, "details": [{"code": text}]})) <= allowed
     assert set(codes_in_location(f"https://rp.example/?error={text}#error={text}")) <= allowed
+    assert parameters_in_location(text, "") == () or "=" in text

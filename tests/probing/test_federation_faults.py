@@ -145,7 +145,7 @@ CASES: list[Case] = [
     ("callback", Response(500, raw=HTML), R.SERVER_ERROR, PROV),
     ("callback", Response(502, document={"code": "UNEXPECTED_ERROR"}), R.SERVER_ERROR, PROV),
     ("callback", leads(lambda _: "https://x.example/?flowId=..%2F..%2Fother"), R.LOCATION_INVALID, PROV),
-    ("callback", leads(lambda _: "http://[x/?flowId=1"), R.LOCATION_INVALID, PROV),
+    ("callback", leads(lambda _: "http://[x/?flow=1"), R.LOCATION_INVALID, PROV),
     # destination_flow
     ("destination_flow", source("COMPLETED"), R.NOT_A_FLOW, PROV),
     # destination_resume

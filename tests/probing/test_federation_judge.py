@@ -336,7 +336,18 @@ def test_another_state_is_refused_unless_any_will_do(returned: str, cause: Templ
 
 
 def test_the_callback_leads_on_with_the_id_of_the_destinations_flow() -> None:
-    for where in (f"https://app.example/signon/?flowId={FLOW}", f"/x#flowId={FLOW}"):
+    for where in (
+        f"https://app.example/signon/?flowId={FLOW}",
+        f"/x#flowId={FLOW}",
+        f"#/signon?a=b&flowId={FLOW}",
+        # What is never fetched need not be a URL that every client reads alike.
+        f"com.example.app://signon?environmentId=x&flowId={FLOW}",
+        f"https://app.example/signon?app=My App&flowId={FLOW}",
+        f"https://app.example/signon?app=Z\xfcrich&flowId={FLOW}",
+        f"https://app.example/a|b/../{{c}}?x=%zz&flowId=&flowId={FLOW}",
+        f"https://user@login.z\xfcrich.example/?flowId={FLOW}",
+        f"http://[x/?flowId={FLOW}",
+    ):
         verdict = judge_callback(said(302, where), url=CALLBACK)
         assert (verdict.reason, verdict.fault, verdict.parameters) == (
             Reason.OK,
