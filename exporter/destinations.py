@@ -164,7 +164,8 @@ def offered_provider(identifier: object, name: object) -> OfferedProvider | None
     """Return a provider of a flow; None without an id that can be a label."""
     if not isinstance(identifier, str) or not _ID.fullmatch(identifier):
         return None
-    return OfferedProvider(identifier, name[:MAX_PROVIDER_NAME_LENGTH] if isinstance(name, str) else "")
+    text = name[:MAX_PROVIDER_NAME_LENGTH] if isinstance(name, str) else ""
+    return OfferedProvider(identifier, "".join(each if each.isprintable() else " " for each in text))
 
 
 def after_listing(

@@ -148,6 +148,13 @@ def test_a_provider_without_an_id_that_can_be_a_label_is_left_out(identifier: ob
     assert offered_provider(identifier, "name") is None
 
 
+def test_a_providers_name_is_one_line_that_any_output_can_show() -> None:
+    name = "Old\ud800One\x1b[31m\n\u202e\u00c9"
+    provider = OfferedProvider("3f2a", "Old One [31m  \u00c9")
+    assert offered_provider("3f2a", name) == provider
+    assert names(planned(hub(), [provider])) == names(planned(hub(), [OfferedProvider("3f2a", name)]))
+
+
 def test_a_providers_name_is_cut_and_may_be_absent() -> None:
     assert offered_provider("a", "n" * 5000) == OfferedProvider("a", "n" * 256)
     assert offered_provider("a", None) == OfferedProvider("a", "")

@@ -10,6 +10,7 @@ Only codes of a closed list leave this module: a description may name a user or 
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import unquote_plus
@@ -110,6 +111,9 @@ def value_at(document: object, *path: str) -> object:
     return document
 
 
+_HIGH, _LOW = (rf"\\u[dD][{digits}][0-9a-fA-F]{{2}}" for digits in ("89abAB", "c-fC-F"))
+_LONE_SURROGATE = re.compile(rf"{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}")
+
 MAX_INTEGER_DIGITS = 400
 """Python refuses to convert more than 4,300, and is slow long before."""
 
@@ -118,10 +122,13 @@ def parse_object(body: bytes | str) -> dict[str, Any] | None:
     """Return the JSON object that `body` is, or None for anything else.
 
     UTF-8 with or without a byte order mark (RFC 8259, section 8.1). NaN and infinities are not JSON, nor is
-    nesting beyond what the parser takes. Of duplicate keys the last one counts.
+    nesting beyond what the parser takes. Of duplicate keys the last one counts. A lone surrogate, which no
+    output can encode, is read as U+FFFD.
     """
     try:
         text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
+        if "\\ud" in text or "\\uD" in text:
+            text = _LONE_SURROGATE.sub("\ufffd", text.replace(r"\\", r"\u005c"))
         document = json.loads(text, parse_constant=_refuse, parse_int=_integer)
     except (ValueError, RecursionError):
         return None

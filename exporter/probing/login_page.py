@@ -92,22 +92,16 @@ def read_page(body: bytes) -> Page:
     text = reader.text()
     words = dict.fromkeys(_WORD.findall(text))
     codes = tuple(word for word in words if word in KNOWN_CODES)
-    lower, elements = text.lower(), _elements(markup)
+    has_id = any(name in markup for name in _ELEMENT_IDS)
+    lower, elements = text.lower(), _ELEMENT.findall(_COMMENTS.sub("", markup) if has_id else "")
     is_wrong = any(sentence in lower for sentence in _SENTENCES) or _ERROR_STATUS.search(lower)
     has_error = codes or is_wrong or not _ERROR_WORDS.isdisjoint(words) or _SCRIPTED_ERROR.search(body)
     return Page(
-        has_login_form=reader.has_login_form or True in elements or _SCRIPTED_LOGIN.search(body) is not None,
-        has_error=reader.has_error or False in elements or bool(has_error),
+        has_login_form=reader.has_login_form or any(elements) or _SCRIPTED_LOGIN.search(body) is not None,
+        has_error=reader.has_error or "" in elements or bool(has_error),
         error_codes=codes,
         forms=tuple(Form(action, tuple(fields)) for action, _, fields in reader.forms if fields),
     )
-
-
-def _elements(markup: str) -> set[bool]:
-    """Return whether elements by their id are those of a login form, or of an error."""
-    if not any(name in markup for name in _ELEMENT_IDS):
-        return set()
-    return {bool(login) for login in _ELEMENT.findall(_COMMENTS.sub("", markup))}
 
 
 def _without(element: bytes, page: bytes) -> bytes:

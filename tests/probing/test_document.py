@@ -21,7 +21,11 @@ from exporter.probing.errors import parse_object
         (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
         ('{"a": "\u00e4"}', {"a": "\u00e4"}),
         ('{"a": "\u00e4"}'.encode(), {"a": "\u00e4"}),
-        (b'{"a": "\\ud800"}', {"a": "\ud800"}),
+        (b'{"a": "\\ud83d\\ude00 \\\\ud800"}', {"a": "\U0001f600 \\ud800"}),
+        # A lone surrogate cannot be encoded, and breaks whatever writes it.
+        (b'{"a": "\\ud800", "b": 1e999}', {"a": "\ufffd", "b": math.inf}),
+        (b'{"a": [{"\\uDFff": "x\\uDBffy"}]}', {"a": [{"\ufffd": "x\ufffdy"}]}),
+        (b'{"a": "\\ud83d\\ud83d\\ude00\\ude00"}', {"a": "\ufffd\U0001f600\ufffd"}),
         (b'{"a": 1, "a": 2}', {"a": 2}),
         (b'{"a": -12, "b": 1.5e3}', {"a": -12, "b": 1500.0}),
     ],
@@ -58,6 +62,15 @@ def test_an_integer_too_long_to_convert_is_read_as_what_a_float_makes_of_it(sign
 def test_an_integer_of_400_digits_is_read_exactly_and_one_of_401_as_a_float() -> None:
     assert parse_object(f'{{"a": {"9" * 400}}}') == {"a": 10**400 - 1}
     assert parse_object(f'{{"a": {"9" * 401}}}') == {"a": math.inf}
+
+
+ESCAPES = st.lists(st.sampled_from(["\\", "ud83d", "\\uDE00", "\\ud800", "\\", "a"]))
+
+
+@given(ESCAPES.map(lambda parts: f'{{"a": "{"".join(parts)}"}}'))
+def test_what_is_read_can_be_encoded(body: str) -> None:
+    document = json.dumps(parse_object(body), ensure_ascii=False)
+    assert json.loads(document.encode()) == parse_object(body.encode())
 
 
 @given(st.binary() | st.text(st.characters()))
