@@ -108,7 +108,8 @@ def _clock_skew(
     is_healthy = bool(verdict.checks) and step.name not in Journey.DISCOVERY.steps
     if not is_healthy or answer is None or sent is None or received is None:
         return None, None
-    timestamps = verdict.created, date_timestamp(answer.headers.get("date"))
+    is_new = "/flows/" not in step.request.url.partition("?")[0]  # or an earlier step created the flow
+    timestamps = verdict.created if is_new else None, date_timestamp(answer.headers.get("date"))
     skew = clock_skew(timestamps, sent=sent + wall_offset, received=max(sent, received) + wall_offset)
     return (None, None) if skew is None else skew
 

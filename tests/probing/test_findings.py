@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -115,6 +116,17 @@ def test_a_flow_without_createdat_is_timed_by_its_date_header() -> None:
     assert found.lifetime is None
     assert found.clock_skew == pytest.approx(0.5, abs=1e-6)
     assert found.clock_skew_error == pytest.approx(1.0, abs=1e-6)
+
+
+def test_a_flow_that_an_earlier_step_created_is_timed_by_its_date_header() -> None:
+    """Of `destination_lookup`, and of a flow that a redirect led to, createdAt is before the request."""
+    asked = Request("POST", "https://idp.example/0a1b/flows/1c2f")
+    later = a_flow(createdAt="2026-04-20T19:50:09.271Z")
+    for answer, skew in ((an_answer(later, date=DATE), 0.5), (an_answer(later), None)):
+        exchange, step = an_exchange(answer), replace(a_step(), request=asked)
+        verdict = evaluate(exchange, step)
+        found = step_record(exchange, step, verdict, CREATED - 0.271 - 101.5, TLS, step.secrets)
+        assert found.clock_skew == (None if skew is None else pytest.approx(skew, abs=1e-6))
 
 
 def test_a_flow_without_its_creation_time_has_no_skew() -> None:
