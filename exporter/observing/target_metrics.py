@@ -6,7 +6,7 @@ statuses are closed sets, and HTTP codes beyond a maximum count as `other`. What
 The closed sets of a step appear once a probe has reached it; the first step is always reached.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
@@ -321,11 +321,10 @@ def _by_step(found: Iterable[tuple[str, float | None]]) -> Values:
 
 def _seconds(records: Iterable[StepRecord]) -> dict[LabelValues, float]:
     """Return the seconds of each step and phase; redirects to a login page are one step."""
-    found: dict[LabelValues, float] = {}
+    found: dict[LabelValues, float] = defaultdict(float)
     for record in records:
         for phase, seconds in record.phases.items():
-            key = (record.step, phase)
-            found[key] = found.get(key, 0.0) + seconds
+            found[record.step, phase] += seconds
     return found
 
 

@@ -88,8 +88,7 @@ def read_page(body: bytes) -> Page:
     reader = _PageReader()
     page = _IMAGE.sub(b"", _without(b"style", _without(b"script", body)))
     markup = page[:MAX_MARKUP_BYTES].decode("utf-8", "replace")
-    reader.read(markup)
-    text = reader.text()
+    text = reader.read(markup)
     words = dict.fromkeys(_WORD.findall(text))
     codes = tuple(word for word in words if word in KNOWN_CODES)
     has_id = any(name in markup for name in _ELEMENT_IDS)
@@ -122,17 +121,17 @@ class _PageReader:
         self.forms: list[tuple[str | None, str, list[tuple[str, str]]]] = []
         self.has_login_form = False
         self.has_error = False
-        self._texts: list[str] = []
         self._in_form = False
         self._not_read = 0
         self._references = MAX_REFERENCES
 
-    def read(self, markup: str) -> None:
-        """Read the tags that matter, and the text between them."""
+    def read(self, markup: str) -> str:
+        """Read the tags that matter; return the text that users see."""
+        texts = []
         for found in islice(_TOKEN.finditer(markup), MAX_TAGS):
             skipped, end, name, rest = found.groups()
             if not self._not_read:
-                self._texts.append(_SKIPPED_TAGS.sub(" ", skipped))
+                texts.append(_SKIPPED_TAGS.sub(" ", skipped))
             if name is None or not rest.endswith(">"):
                 continue  # the end of the page
             tag = name.lower()
@@ -148,10 +147,7 @@ class _PageReader:
                     self.forms.append((attributes.get("action"), attributes.get("method", "").lower(), []))
             else:
                 self._input(self._attributes(rest))
-
-    def text(self) -> str:
-        """Return the text that users see."""
-        return self._unescaped(" ".join(self._texts))
+        return self._unescaped(" ".join(texts))
 
     def _attributes(self, rest: str) -> dict[str, str]:
         found: dict[str, str] = {}
