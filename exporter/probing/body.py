@@ -10,7 +10,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 MAX_CHUNKS = 2_000
-"""More than a flow is cut into. Each one is work, however small."""
+"""More than a flow is cut into; or one for each 256 bytes of a larger limit. Each is work, however small."""
 
 
 class Body:
@@ -30,7 +30,7 @@ class Body:
         self.too_large = False
         self._limit = limit
         self._wire_left = 2 * limit
-        self._chunks_left = MAX_CHUNKS
+        self._chunks_left = max(MAX_CHUNKS, limit // 256)
         self._content = bytearray()
         codings = [coding.strip().lower() for coding in (content_encoding or "").split(",")]
         codings = [coding for coding in codings if coding not in {"", "identity"}]

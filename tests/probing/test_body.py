@@ -57,6 +57,13 @@ def test_a_gzip_body_is_decoded_and_kept_up_to_the_limit(
     assert body.too_large is (len(payload) > LIMIT)
 
 
+def test_a_long_body_may_come_in_many_chunks() -> None:
+    """A listing of hundreds of providers, in chunks of 512 bytes."""
+    assert not read([b"a" * 512] * 4096, limit=2 * 1024 * 1024).too_large
+    assert read([b"a"] * 8_193, limit=2 * 1024 * 1024).too_large
+    assert read([b"a"] * 2_001, limit=MAX_BODY_BYTES).too_large
+
+
 @given(members=st.lists(st.binary(max_size=20), min_size=1, max_size=6), places=PLACES)
 def test_the_members_of_a_gzip_body_are_one_payload_wherever_the_chunks_are_cut(
     members: list[bytes], places: list[int]
