@@ -12,12 +12,12 @@ from exporter.probing.clock_skew import http_date
 from exporter.probing.links import Link, parse_address
 
 MAX_COOKIES = 50
-MAX_COOKIE_BYTES = 4096
+MAX_COOKIE_BYTES = 4096  # of name and value, as in browsers
 MIN_SECRET_CHARACTERS = 8
 """A shorter value is a setting or a counter, which occurs in any text."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[!-:<-~]*")
+_VALUE = re.compile(r"[ -:<-~]*")
 _MAX_AGE = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -45,13 +45,16 @@ class CookieJar:
 
     def __init__(self) -> None:
         self._cookies: dict[tuple[str, str, str], Cookie] = {}
+        self._values: dict[str, None] = {}
 
     def store(self, link: Link, headers: Iterable[tuple[bytes, bytes]], now: float) -> None:
         """Keep, replace or delete what a response sets; names of headers are in lower case."""
-        for name, value in headers:
-            if name != b"set-cookie" or len(value) > MAX_COOKIE_BYTES:
-                continue
-            parsed = _parse(value.decode("latin-1"), link, now)
+        texts = [(name, value.decode("latin-1")) for name, value in headers]
+        written = http_date(next((value for name, value in texts if name == b"date"), None))
+        for header in (value for name, value in texts if name == b"set-cookie"):
+            pair = header.partition(";")[0]
+            self._values[(pair.partition("=")[2] or pair).strip(' "')] = None
+            parsed = _parse(header, link, now if written is None else written)
             if parsed is None:
                 continue
             cookie, expired = parsed
@@ -68,9 +71,8 @@ class CookieJar:
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting) or None
 
     def values(self) -> tuple[str, ...]:
-        """Return all values that may be secret: they must never leave the probe."""
-        cookies = self._cookies.values()
-        return tuple(cookie.value for cookie in cookies if len(cookie.value) >= MIN_SECRET_CHARACTERS)
+        """Return all values that may be secret, kept or not: they must never leave the probe."""
+        return tuple(value for value in self._values if len(value) >= MIN_SECRET_CHARACTERS)
 
 
 def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:
@@ -78,7 +80,8 @@ def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:
     pair, *fields = header.split(";")
     name, separator, value = pair.strip().partition("=")
     name, value = name.strip(), value.strip()
-    if not separator or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+    is_written = _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)
+    if not separator or not is_written or len(name + value) > MAX_COOKIE_BYTES:
         return None
     parts = (field.partition("=") for field in fields)
     attributes = {key.strip().lower(): written.strip() for key, _, written in parts}
