@@ -86,13 +86,14 @@ def judge_login_page(
 
     Args:
         answer: of a step `source_authorize`.
-        request: that the destination makes of its provider.
+        request: that the destination makes of its provider; with the form that this step posts.
         url: of this step.
         hosts: that the operator named, besides the provider's own origin.
         may_follow: whether another redirect is followed.
 
     Returns:
-        if good, with the URL of the next step as `location`; without one if this is the login page.
+        if good, with the URL of the next step as `location`, and what that posts as `parameters`; without these
+        if this is the login page.
     """
     verdict, link, page, returned = _read(answer, request, url)
     if verdict.reason in _DECIDED or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -106,13 +107,13 @@ def judge_login_page(
         return _OK if shows_form else _judge_page(verdict, page, _ERROR_PAGE)
     if link is None:
         return MALFORMED
-    keeps_form = bool(request.form) and url == request.link.url and answer.status_code in _KEEP_METHOD
-    if returned or keeps_form:
+    if returned:
         return verdict
     if not is_safe_scheme(link) or not (link.origin == request.link.origin or link.host in hosts):
         return NOT_ALLOWED
     if may_follow:
-        return replace(_OK, location=link.url)
+        form = request.form if answer.status_code in _KEEP_METHOD else ()
+        return replace(_OK, location=link.url, parameters=form)
     known = {"code": answer.status_code, "origin": origin_of(link)}
     return verdict.with_finding(verdict.reason, Fault.PROVIDER, Template.TOO_MANY_REDIRECTS, **known)
 

@@ -349,6 +349,25 @@ def test_a_form_of_saml_is_posted_as_a_browser_does() -> None:
     assert parse_qsl(posted.body.decode()) == [("SAMLRequest", "PHNhbWw+/w=="), ("RelayState", "a b")]
 
 
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_form_of_saml_is_posted_again_where_a_redirect_keeps_its_method(status: int) -> None:
+    """Many servers add a slash to the path that way."""
+
+    def play(played: Federation, _: Heard) -> Response:
+        action = f"http://localhost:{urlsplit(played.url).port}/sso"
+        return Response(200, raw=SAML_PAGE.format(action=action).encode())
+
+    answers: dict[str, Response | Play] = {"initiate": play, "/sso/": leads("/login"), "/login": LOGIN}
+    probed = follow(answers | {"/sso": leads("/sso/", status=status)})
+    assert probed.finding == ("source_authorize", "ok", "none")
+    first, again, shown = probed.federation.heard[2:]
+    assert [request.method for request in (first, again, shown)] == ["POST", "POST", "GET"]
+    assert first.body == again.body != shown.body == b""
+    assert again.headers["content-type"] == "application/x-www-form-urlencoded"
+    away = follow(answers | {"/sso": leads("https://elsewhere.example/sso", status=status)})
+    assert away.finding == ("source_authorize", "location_invalid", "configuration")
+
+
 @pytest.mark.parametrize(
     ("action", "fault"),
     [("http://idp.example/sso", "configuration"), ("https://u@idp.example/", "provider"), ("", "provider")],

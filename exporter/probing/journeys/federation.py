@@ -136,16 +136,17 @@ def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
         yield Step("source_authorize", sent, is_ready, foreign=True)
         return
     url: str | None = request.link.url
-    judge_page = partial(foreign.judge_login_page, request=request, hosts=target.login_hosts)
+    judge_page = partial(foreign.judge_login_page, hosts=target.login_hosts)
     for redirects in range(foreign.MAX_REDIRECTS + 1):
         if url is None:
             return
         sent = Request("GET", url, foreign.AS_BROWSER, max_body_bytes=foreign.MAX_PAGE_BYTES)
-        if request.form and not redirects:
+        if request.form:
             form = urlencode(request.form).encode("ascii")
             sent = replace(sent, method="POST", headers=(*foreign.AS_BROWSER, _FORM), body=form)
-        leads = partial(judge_page, url=url, may_follow=redirects < foreign.MAX_REDIRECTS)
-        url = (yield Step("source_authorize", sent, leads, foreign=True)).location
+        leads = partial(judge_page, request=request, url=url, may_follow=redirects < foreign.MAX_REDIRECTS)
+        led = yield Step("source_authorize", sent, leads, foreign=True)
+        url, request = led.location, replace(request, form=led.parameters)
 
 
 def _source_authorize(
