@@ -4,6 +4,7 @@ Shapes that PingOne does not document are taken in every plausible form: an erro
 `error` in query or fragment, as a FAILED flow, as an HTML page.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
@@ -29,6 +30,7 @@ MAX_PROVIDERS_READ = 1000
 MAX_DETAILS_READ = 20
 MAX_UNLOCK_SECONDS = 30 * 86_400.0
 
+_CODE_LIKE = re.compile(r"[\w.~+/=-]{8,}")
 _MFA = ("OTP_", "DEVICE_", "PUSH_", "ASSERTION_")
 _PASSWORD_EXPIRED = frozenset({"PASSWORD_EXPIRED", "MUST_CHANGE_PASSWORD"})
 _LINKING = frozenset({"ACCOUNT_LINKING_REQUIRED", "ACCOUNT_CONFIRMATION_REQUIRED"})
@@ -173,8 +175,7 @@ def _account_problem(status: str, document: Mapping[str, Any]) -> Reason | None:
     written = [(error.get("code"), error.get("target")) for error in _errors_in(document)]
     codes = {*codes_in_document(document), *(code for code, _ in written if isinstance(code, str))}
     is_locked = not codes.isdisjoint({"PASSWORD_LOCKED_OUT", "ACCOUNT_NOT_USABLE"})
-    is_wrong = ("INVALID_VALUE", "password") in written
-    is_rejected = is_wrong or not codes.isdisjoint({"INVALID_CREDENTIALS", "NO_PASSWORD"})
+    is_rejected = ("INVALID_VALUE", "password") in written or codes & {"INVALID_CREDENTIALS", "NO_PASSWORD"}
     is_expired = not _PASSWORD_EXPIRED.isdisjoint({status, *codes})
     rows = (
         (is_locked, Reason.ACCOUNT_LOCKED),
@@ -266,7 +267,8 @@ def judge_code(
 
 def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state: str | None) -> Verdict:
     first = dict(reversed(parameters))
-    secrets = tuple(value for name, value in first.items() if name in {"code", "state", "nonce"} and value)
+    named = {first.get(name) for name in ("code", "state", "nonce")}
+    secrets = tuple(each for each in first.values() if each and (each in named or _CODE_LIKE.fullmatch(each)))
     verdict = replace(verdict, secrets=secrets)
     if state is not None and first.get("state") != state:
         return verdict.with_finding(Reason.STATE_MISMATCH, Fault.PROVIDER, wrong_state(first.get("state")))

@@ -92,8 +92,7 @@ def judge_login_page(
         may_follow: whether another redirect is followed.
 
     Returns:
-        if good, with the URL of the next step as `location`, and what that posts as `parameters`; without these
-        if this is the login page.
+        if good, with `location` and `parameters` of the next request; without them if this is the login page.
     """
     verdict, link, page, returned = _read(answer, request, url)
     if verdict.reason in _DECIDED or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:

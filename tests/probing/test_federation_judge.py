@@ -245,6 +245,13 @@ def test_a_code_in_a_redirect_is_handed_on_with_all_parameters(status: int, redi
     assert set(verdict.secrets) == {"c", "s"}
 
 
+def test_what_looks_like_a_code_beside_one_is_a_secret_as_well() -> None:
+    tokens = {"access_token": "planted.token-1", "session_state": "planted_session+/=="}
+    others = {"iss": "https://sso.example", "token_type": "Bearer", "scope": "openid profile"}
+    verdict = code(said(authorizeResponse={"code": "c", "state": "s", **tokens, **others}))
+    assert set(verdict.secrets) == {"c", "s", *tokens.values()}
+
+
 def test_a_code_in_a_fragment_is_handed_on_without_the_url() -> None:
     verdict = code(said(302, f"{CALLBACK}#code=c&state=s"))
     assert (verdict.reason, verdict.location) == (Reason.OK, None)

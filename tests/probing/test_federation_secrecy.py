@@ -13,6 +13,7 @@ from probing.examples import DESTINATION, SOURCE
 from probing.federation import (
     CLIENT_SECRET,
     PASSWORD,
+    STATE,
     STEPS,
     USERNAME,
     Federation,
@@ -50,6 +51,7 @@ def with_header(step: str, value: str) -> dict[str, Response | Play]:
 PLANTED = [
     USERNAME,
     PASSWORD,
+    STATE,
     CLIENT_SECRET,
     *TOKENS,
     "planted-source-code",
@@ -70,6 +72,23 @@ def test_a_secret_that_is_echoed_as_a_correlation_id_is_dropped(
     assert probed.outcome.success
     assert probed.record("token").correlation_id is None
     assert "planted" not in said(probed, caplog.text)
+
+
+def test_a_refused_cookie_and_a_token_beside_a_code_are_not_shown_either() -> None:
+    cookie = "Set-Cookie: SID=planted-refused; Domain=other.example"
+
+    def resume(played: Federation, _: Heard) -> Response:
+        code = {"code": "planted-code", "state": STATE, "access_token": "planted-extra-token"}
+        document = played.flow(status="COMPLETED") | {"authorizeResponse": code}
+        return Response(document=document, headers=("Correlation-Id: planted-extra-token",))
+
+    def flow(played: Federation, heard: Heard) -> Response:
+        return replace(played.good(heard), headers=(cookie, "Correlation-Id: x-planted-refused"))
+
+    probed = probe({"source_resume": resume, "destination_flow": flow})
+    assert probed.record("source_resume").correlation_id is None
+    assert probed.record("destination_flow").correlation_id is None
+    assert "planted" not in said(probed, "")
 
 
 def test_other_correlation_ids_are_kept_at_every_step() -> None:
