@@ -163,7 +163,7 @@ def test_federations_that_never_succeeded_neither_cause_nor_hide_an_outage(tmp_p
     alone = [Watched(name=f"{one.name}_2", host="b.example", weather=one.weather) for one in never]
     pod = Pod(watched=[*on_one_host("emea", "apac", weather={5: TIMEOUT}), *never, *alone])
 
-    without = LATER | {"PingOneFederationNoSuccess", "PingOneErrorBudgetBurnFast"}
+    without = LATER | {"PingOneFederationNoSuccess"}
 
     tell(tmp_path, pod, firing=always(0, 6) | always(10, 20, OUTAGE), without=without)
 
@@ -176,7 +176,7 @@ def test_an_outage_that_has_lasted_for_a_day_is_tickets_not_a_page(tmp_path: Pat
 
     firing = always(5, 59, OUTAGE) | always(67, 74) | always(78, 80, *tickets)
 
-    tell(tmp_path, pod, firing=firing, without=LATER | {"PingOneErrorBudgetBurnFast"})
+    tell(tmp_path, pod, firing=firing)
 
 
 def test_in_kubernetes_the_page_of_an_outage_names_a_pod_and_its_failing_targets(tmp_path: Path) -> None:
