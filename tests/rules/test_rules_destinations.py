@@ -87,6 +87,13 @@ def test_one_flow_without_the_provider_is_neither(tmp_path: Path) -> None:
     tell(tmp_path, pod, firing=always(0, 30), without=LATER | {"PingOneErrorBudgetBurnFast"})
 
 
+def test_a_provider_that_has_been_missing_for_a_day_is_still_only_missing(tmp_path: Path) -> None:
+    gone = replace(hub("emea", gone=0, expected=True), past={-1441: FAIR, -1440: GONE})
+    pod = Pod(watched=[gone, *OTHERS], destinations={0: known(watched=2, missing=1)})
+
+    tell(tmp_path, pod, firing=always(3, 40, EXPECTED))
+
+
 def test_probes_that_fail_page_even_if_no_listing_shows_it(tmp_path: Path) -> None:
     pod = Pod(watched=[hub("emea", gone=5, expected=True), *OTHERS], destinations={0: known(watched=3)})
 
