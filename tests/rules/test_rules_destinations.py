@@ -70,6 +70,15 @@ def test_a_missing_provider_that_expect_lists_is_a_page_until_it_is_back(tmp_pat
     tell(tmp_path, pod, firing=always(0, 7) | always(9, 29, EXPECTED) | always(32, 40))
 
 
+def test_a_provider_that_is_back_does_not_page_by_the_error_budget(tmp_path: Path) -> None:
+    pod = Pod(
+        watched=[hub("emea", gone=45, back=60, expected=True), *OTHERS],
+        destinations={0: known(watched=3), 47: known(watched=2, missing=1), 60: known(watched=3)},
+    )
+
+    tell(tmp_path, pod, firing=always(50, 69, EXPECTED) | always(72, 110), thresholds={"objective": 0.999})
+
+
 def test_a_missing_provider_that_expect_does_not_list_is_a_ticket(tmp_path: Path) -> None:
     pod = Pod(
         watched=[hub("emea", gone=5, back=60), *OTHERS],
