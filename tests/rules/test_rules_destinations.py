@@ -270,9 +270,9 @@ def test_the_page_of_a_federation_outlasts_a_restart_after_which_it_is_not_liste
             "auth_host": "source.example",
             "owner": "iam",
         },
-        description="hub_emea was down before the exporter restarted; since then, it cannot list the identity "
-        "providers of the destination, so it does not probe the target. To investigate, run with the "
-        "exporter's environment: pingone-flow-exporter probe --destination hub",
+        description="hub_emea was down before the exporter restarted; since then, it cannot list the "
+        "identity providers of the destination, so it does not probe the target. To investigate, run with "
+        "the exporter's environment: pingone-flow-exporter probe --destination hub",
     )
     down = "PingOneFederationDown hub_emea"
 
