@@ -120,6 +120,21 @@ def test_probes_that_fail_page_even_if_no_listing_shows_it(tmp_path: Path) -> No
     tell(tmp_path, pod, firing=always(0, 7) | always(10, 20, EXPECTED))
 
 
+def test_one_flow_without_a_provider_does_not_page_while_another_provider_is_missing(tmp_path: Path) -> None:
+    other = replace(hub("apac", expected=True), interval=300.0, weather={20: GONE, 25: FAIR, 40: GONE})
+    pod = Pod(
+        watched=[hub("emea", gone=5, expected=True), other, *map(hub, ("nordics", "iberia"))],
+        destinations={
+            0: known(watched=4),
+            7: known(watched=3, missing=1),
+            42: known(watched=2, missing=2),
+        },
+    )
+    both = {EXPECTED, "PingOneExpectedProviderMissing hub_apac"}
+
+    tell(tmp_path, pod, firing=always(9, 42, EXPECTED) | always(44, 60, *both))
+
+
 def test_after_a_restart_an_expected_provider_that_never_was_there_pages(tmp_path: Path) -> None:
     pod = Pod(
         watched=[hub("emea", gone=0, expected=True), *OTHERS],
