@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from rules.pod import CUT_OFF, DEAD, FAIR, LIMITED, Pod, Sky, Watched, now_and_then
+from rules.pod import CUT_OFF, DEAD, FAIR, LIMITED, OUR_BUG, Pod, Sky, Watched, now_and_then
 from rules.story import Story, Text, always, promtool_major
 
 from exporter.internal_errors import Part
@@ -348,11 +348,47 @@ def test_the_ticket_about_bugs_has_their_number_and_the_parts(tmp_path: Path) ->
     weather = now_and_then(Sky(bug=Part.METRICS), 5, 10)
     description = (
         f"{HERE} had 2 internal errors in the last hour, 2 in metrics; its log has the traceback. To "
-        f"investigate, run: curl -s http://{HERE}/metrics | grep -E 'internal_errors|resident_memory'"
+        f"investigate, run: curl -s http://{HERE}/metrics | grep -E 'internal_errors|resident_memory|_fds'"
     )
     text = Text(alert="PingOneExporterInternalErrors", labels=INSTANCE, description=description)
 
     Story(pods=[Pod(watched=[emea(weather)])], until=62, texts={62: text}).verify(tmp_path)
+
+
+@pytest.mark.parametrize(("every", "alerts"), [(1, {BUG}), (7, {BUG}), (11, set())])
+def test_probes_that_fail_in_the_exporter_are_a_ticket_if_they_are_more_than_a_tenth(
+    every: int, alerts: set[str], tmp_path: Path
+) -> None:
+    """As without file descriptors: no probe has a verdict, and no part an error."""
+    minutes = range(5, 60, every)
+    watched = [
+        Watched(name=name, weather=now_and_then(OUR_BUG, *minutes), host=f"{name}.example")
+        for name in ("emea", "apac")
+    ]
+
+    firing = always(0, 11) | always(35, 60, *alerts)
+
+    tell(tmp_path, Pod(watched=watched), firing=firing)
+
+
+def test_two_probes_that_fail_in_the_exporter_make_no_ticket(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[emea({10: OUR_BUG, 12: FAIR})]), firing=always(0, 40))
+
+
+def test_probes_that_fail_because_the_exporter_stalls_are_one_ticket(tmp_path: Path) -> None:
+    still = Sky(reason=OUR_BUG.reason, stalled=True)
+
+    tell(tmp_path, Pod(watched=[emea({10: still})]), firing=always(20, 60, STALLED))
+
+
+def test_the_ticket_about_probes_that_fail_in_the_exporter_has_their_share(tmp_path: Path) -> None:
+    description = (
+        f"{HERE} failed to measure 100% of its probes in the last 15 minutes; its log has the cause. To "
+        f"investigate, run: curl -s http://{HERE}/metrics | grep -E 'internal_errors|resident_memory|_fds'"
+    )
+    text = Text(alert="PingOneExporterInternalErrors", labels=INSTANCE, description=description)
+
+    Story(pods=[Pod(watched=[emea({0: OUR_BUG})])], until=30, texts={30: text}).verify(tmp_path)
 
 
 # --- cut off

@@ -168,7 +168,9 @@ def test_rate_limits_and_faults_of_the_exporter_do_not_count_as_failures(tmp_pat
     limited = Watched(name="limited", host="auth.pingone.asia", weather={5: LIMITED})
     pod = Pod(watched=[limited, emea({5: OUR_BUG})])
 
-    tell(tmp_path, pod, firing=always(0, 13) | always(25, 30, "PingOneRateLimited limited"))
+    bug = "PingOneExporterInternalErrors 10.0.0.1:9988"
+
+    tell(tmp_path, pod, firing=always(0, 12) | always(25, 30, "PingOneRateLimited limited", bug))
 
 
 def test_it_pages_even_if_the_owner_is_unknown(tmp_path: Path) -> None:
