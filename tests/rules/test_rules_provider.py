@@ -56,6 +56,41 @@ def test_every_second_probe_rejected_with_a_long_interval(tmp_path: Path) -> Non
     tell(tmp_path, pod, firing=always(0, 50))
 
 
+@pytest.mark.parametrize(
+    ("interval", "window"), [(480, "30 minutes"), (600, "two hours"), (900, "two hours")]
+)
+def test_three_rejections_with_a_long_interval_are_a_ticket(
+    interval: float, window: str, tmp_path: Path
+) -> None:
+    third = 2 * interval / 60
+    pod = Pod(watched=[emea({0: LIMITED, third + 1: FAIR}, interval=interval, phase=1.0)])
+    text = Text(
+        alert="PingOneRateLimited",
+        labels={**HOST, "target": "emea", "journey": "authorize"},
+        description=f"3 probes of emea were rejected as too many requests in the last {window}; it is probed "
+        f"every {interval / 60:g}m 0s. To investigate, run: "
+        "curl -s http://10.0.0.1:9988/metrics | grep -E 'backoff|rate_limited|code=\"429\"'",
+    )
+
+    firing = always(0, third + 5) | always(third + 6.5, third + 10, LIMIT) | {third + 130: set()}
+
+    tell(tmp_path, pod, firing=firing, texts={third + 10: text})
+
+
+@pytest.mark.parametrize("interval", [3600.0, 7200.0])
+def test_rejections_once_an_hour_or_less_often_are_a_ticket(interval: float, tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: LIMITED}, interval=interval)])
+    third = 2 * interval / 60
+
+    tell(
+        tmp_path,
+        pod,
+        firing=always(0, third + 4) | always(third + 8, third + 20, LIMIT),
+        scrape=60,
+        without=LATER | {"PingOneFederationNoSuccess"},
+    )
+
+
 def test_a_restart_does_not_resolve_the_ticket_of_a_rate_limit(tmp_path: Path) -> None:
     before = Pod(watched=[emea({10: LIMITED})], until=15)
     after = Pod(watched=[emea({0: LIMITED})], since=16, instance="10.0.0.2:9988")
