@@ -38,6 +38,8 @@ SOME = (
     "watched; present: 0 2"
 )
 
+DISAGREE = f"The shards of {JOB} do not agree on their number (2, 3), and some targets are not being watched"
+
 
 def emea(weather: Weather, **facts: object) -> Watched:
     return Watched(name="emea", weather=weather, **facts)  # type: ignore[arg-type]  # facts are those of Watched
@@ -146,9 +148,41 @@ def test_a_changed_number_of_shards_is_not_an_absence(before: int, after: int, t
     tell(tmp_path, *old, *moved, firing=always(0, 30))
 
 
+def test_shards_that_disagree_about_their_number_are_a_page(tmp_path: Path) -> None:
+    """Each target is of one shard of two and of one of three: some are of none that runs."""
+    wrong = Pod(watched=[APAC], shard=(1, 3), instance=THERE, since=11, missed=(40,))
+    right = Pod(watched=[APAC], shard=(1, 2), instance="10.0.0.3:9988", since=61)
+    first = Pod(watched=[emea({})], shard=(0, 2))
+    before = Pod(watched=[APAC], shard=(1, 2), instance="10.0.0.4:9988", until=10)
+    wrong.until = 60
+
+    firing = always(0, 25) | always(32, 60, ABSENT) | always(72, 80)
+
+    tell(tmp_path, first, before, wrong, right, firing=firing)
+
+
+def test_a_slow_rollout_of_another_number_of_shards_is_not_an_absence(tmp_path: Path) -> None:
+    old = shards(2, Pod(watched=[], until=18), Pod(watched=[], until=10))
+    new = shards(3, Pod(watched=[], since=19), Pod(watched=[], since=11), Pod(watched=[], since=11))
+
+    moved = [replace(pod, instance=f"10.0.2.{number}:9988") for number, pod in enumerate(new)]
+    tell(tmp_path, *old, *moved, firing=always(0, 50))
+
+
+def test_two_releases_with_one_job_may_have_different_numbers_of_shards(tmp_path: Path) -> None:
+    alone = replace(WELL, instance=THERE)
+
+    tell(tmp_path, *shards(2, WELL, Pod(watched=[APAC])), alone, firing=always(0, 40))
+
+
 @pytest.mark.parametrize(
     ("pods", "labels", "begin"),
     [
+        (
+            [replace(WELL, shard=(0, 2)), replace(WELL, shard=(1, 3), instance=THERE)],
+            {"job": "pingone-flow-exporter"},
+            DISAGREE,
+        ),
         ([Pod(watched=[], since=100)], {}, "Prometheus is not scraping any PingOne federation exporter"),
         (
             [Pod(watched=[], until=1)],
