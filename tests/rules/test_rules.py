@@ -46,6 +46,7 @@ OF_MANY_OWNERS = {
     "PingOneDestinationOutage",
     "PingOneDestinationProvidersMissing",
     "PingOneListingFailing",
+    "PingOneDestinationNotWatched",
 }
 FLEETING = {"reason", "fault", "step", "phase"}
 """Labels that change while an alert is pending, and would begin it anew."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from rules.pod import FAIR, SOURCE, TIMEOUT, Pod, Sky, Watched
 from rules.story import Story, Text, always
 
@@ -19,6 +20,7 @@ GONE = Sky(reason=Reason.PROVIDER_MISSING, step="destination_authorize")
 MISSING, EXPECTED = "PingOneProviderMissing hub_emea", "PingOneExpectedProviderMissing hub_emea"
 DESTINATION = "PingOneDestinationProvidersMissing hub"
 LISTING = "PingOneListingFailing hub"
+UNWATCHED = "PingOneDestinationNotWatched hub"
 OUTAGE = "PingOneDestinationOutage auth.pingone.eu"
 THERE = "10.0.0.2:9988"
 LATER = frozenset({"PingOneErrorBudgetBurnSlow", "PingOneJourneyShortened"})
@@ -43,10 +45,14 @@ def hub(
     )
 
 
-def known(*, watched: int, missing: int = 0, refresh_ok: bool = True) -> DestinationStatus:
+def known(
+    *, watched: int, missing: int = 0, filtered: int = 0, over_limit: int = 0, refresh_ok: bool = True
+) -> DestinationStatus:
     counts = dict.fromkeys(ProviderState, 0) | {
         ProviderState.WATCHED: watched,
         ProviderState.MISSING: missing,
+        ProviderState.FILTERED: filtered,
+        ProviderState.OVER_LIMIT: over_limit,
     }
     return DestinationStatus(
         name="hub", auth_host="auth.pingone.eu", counts=counts, refresh_ok=refresh_ok, last_success=0.0
@@ -176,6 +182,36 @@ def test_a_destination_without_any_provider_is_a_ticket(tmp_path: Path) -> None:
         Pod(watched=[hub("emea")], destinations={0: known(watched=0)}),
         firing=always(0, 14) | always(16, 20, LISTING),
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "alerts", "says"),
+    [
+        (known(watched=2, over_limit=5), {UNWATCHED}, "5 of the 7 identity providers of hub are not watched"),
+        (known(watched=0, filtered=4), {UNWATCHED}, "4 of the 4 identity providers of hub are not watched"),
+        (
+            known(watched=2, filtered=3, over_limit=1),
+            {UNWATCHED},
+            "4 of the 6 identity providers of hub are not watched",
+        ),
+        (known(watched=2, filtered=9), set(), ""),
+    ],
+    ids=["MAX_PROVIDERS", "INCLUDE", "both", "some filtered"],
+)
+def test_providers_that_are_left_out_without_intent_are_a_ticket(
+    status: DestinationStatus, alerts: set[str], says: str, tmp_path: Path
+) -> None:
+    text = Text(
+        alert="PingOneDestinationNotWatched",
+        labels={"job": "pingone-flow-exporter", "destination": "hub"},
+        description=f"{says}. To investigate, run with the exporter's environment: pingone-flow-exporter "
+        "check-config",
+    )
+    pod = Pod(watched=OTHERS, destinations={0: status}, missed=(30,))
+
+    firing = always(0, 59) | always(61.5, 90, *alerts)
+
+    tell(tmp_path, pod, firing=firing, texts={80: text} if alerts else {})
 
 
 def test_a_restart_does_not_end_the_page_of_a_destination(tmp_path: Path) -> None:
