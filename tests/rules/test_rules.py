@@ -46,6 +46,7 @@ OF_MANY_OWNERS = {
     "PingOneDestinationOutage",
     "PingOneDestinationProvidersMissing",
     "PingOneListingFailing",
+    "PingOneDestinationNotWatched",
 }
 FLEETING = {"reason", "fault", "step", "phase"}
 """Labels that change while an alert is pending, and would begin it anew."""
@@ -90,6 +91,18 @@ def selectors(expression: object) -> Iterator[promql.VectorSelector]:
             yield from selectors(inner)
     for argument in getattr(expression, "args", None) or ():
         yield from selectors(argument)
+
+
+def operations(expression: object) -> Iterator[promql.BinaryExpr]:
+    """All binary operations in a parsed expression."""
+    if isinstance(expression, promql.BinaryExpr):
+        yield expression
+    for part in ("lhs", "rhs", "expr", "param"):
+        inner = getattr(expression, part, None)
+        if inner is not None:
+            yield from operations(inner)
+    for argument in getattr(expression, "args", None) or ():
+        yield from operations(argument)
 
 
 def queries(rule: dict[str, object]) -> list[str]:
@@ -176,6 +189,14 @@ def test_a_runbook_states_every_threshold_of_its_alert_with_its_default(alert: s
         default = THRESHOLDS[name]
         spelled = rf"\b({re.escape(default)}|{SPELLED.get(default, default)})"
         assert re.search(spelled, before[-90:]), f"{name} is {default}"
+
+
+@pytest.mark.parametrize(("name", "text"), TEXTS, ids=[name for name, _ in TEXTS])
+def test_an_unless_after_an_or_is_in_parentheses(name: str, text: str) -> None:
+    """It binds tighter than `or`: without them, it leaves the branches before the last one as they are."""
+    for operation in operations(promql.parse(text)):
+        last = operation.rhs
+        assert (str(operation.op), str(getattr(last, "op", ""))) != ("or", "unless"), name
 
 
 def test_names_of_groups_and_rules_are_unique() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from rules.pod import CUT_OFF, DEAD, FAIR, LIMITED, Pod, Sky, Watched, now_and_then
+from rules.pod import CUT_OFF, DEAD, FAIR, LIMITED, OUR_BUG, Pod, Sky, Watched, now_and_then
 from rules.story import Story, Text, always, promtool_major
 
 from exporter.internal_errors import Part
@@ -37,6 +37,8 @@ SOME = (
     f"Not all of the 3 shards of {JOB} are being scraped, and the targets of the missing ones are not being "
     "watched; present: 0 2"
 )
+
+DISAGREE = f"The shards of {JOB} do not agree on their number (2, 3), and some targets are not being watched"
 
 
 def emea(weather: Weather, **facts: object) -> Watched:
@@ -146,9 +148,41 @@ def test_a_changed_number_of_shards_is_not_an_absence(before: int, after: int, t
     tell(tmp_path, *old, *moved, firing=always(0, 30))
 
 
+def test_shards_that_disagree_about_their_number_are_a_page(tmp_path: Path) -> None:
+    """Each target is of one shard of two and of one of three: some are of none that runs."""
+    wrong = Pod(watched=[APAC], shard=(1, 3), instance=THERE, since=11, missed=(40,))
+    right = Pod(watched=[APAC], shard=(1, 2), instance="10.0.0.3:9988", since=61)
+    first = Pod(watched=[emea({})], shard=(0, 2))
+    before = Pod(watched=[APAC], shard=(1, 2), instance="10.0.0.4:9988", until=10)
+    wrong.until = 60
+
+    firing = always(0, 25) | always(32, 60, ABSENT) | always(72, 80)
+
+    tell(tmp_path, first, before, wrong, right, firing=firing)
+
+
+def test_a_slow_rollout_of_another_number_of_shards_is_not_an_absence(tmp_path: Path) -> None:
+    old = shards(2, Pod(watched=[], until=18), Pod(watched=[], until=10))
+    new = shards(3, Pod(watched=[], since=19), Pod(watched=[], since=11), Pod(watched=[], since=11))
+
+    moved = [replace(pod, instance=f"10.0.2.{number}:9988") for number, pod in enumerate(new)]
+    tell(tmp_path, *old, *moved, firing=always(0, 50))
+
+
+def test_two_releases_with_one_job_may_have_different_numbers_of_shards(tmp_path: Path) -> None:
+    alone = replace(WELL, instance=THERE)
+
+    tell(tmp_path, *shards(2, WELL, Pod(watched=[APAC])), alone, firing=always(0, 40))
+
+
 @pytest.mark.parametrize(
     ("pods", "labels", "begin"),
     [
+        (
+            [replace(WELL, shard=(0, 2)), replace(WELL, shard=(1, 3), instance=THERE)],
+            {"job": "pingone-flow-exporter"},
+            DISAGREE,
+        ),
         ([Pod(watched=[], since=100)], {}, "Prometheus is not scraping any PingOne federation exporter"),
         (
             [Pod(watched=[], until=1)],
@@ -348,11 +382,47 @@ def test_the_ticket_about_bugs_has_their_number_and_the_parts(tmp_path: Path) ->
     weather = now_and_then(Sky(bug=Part.METRICS), 5, 10)
     description = (
         f"{HERE} had 2 internal errors in the last hour, 2 in metrics; its log has the traceback. To "
-        f"investigate, run: curl -s http://{HERE}/metrics | grep -E 'internal_errors|resident_memory'"
+        f"investigate, run: curl -s http://{HERE}/metrics | grep -E 'internal_errors|resident_memory|_fds'"
     )
     text = Text(alert="PingOneExporterInternalErrors", labels=INSTANCE, description=description)
 
     Story(pods=[Pod(watched=[emea(weather)])], until=62, texts={62: text}).verify(tmp_path)
+
+
+@pytest.mark.parametrize(("every", "alerts"), [(1, {BUG}), (7, {BUG}), (11, set())])
+def test_probes_that_fail_in_the_exporter_are_a_ticket_if_they_are_more_than_a_tenth(
+    every: int, alerts: set[str], tmp_path: Path
+) -> None:
+    """As without file descriptors: no probe has a verdict, and no part an error."""
+    minutes = range(5, 60, every)
+    watched = [
+        Watched(name=name, weather=now_and_then(OUR_BUG, *minutes), host=f"{name}.example")
+        for name in ("emea", "apac")
+    ]
+
+    firing = always(0, 11) | always(35, 60, *alerts)
+
+    tell(tmp_path, Pod(watched=watched), firing=firing)
+
+
+def test_two_probes_that_fail_in_the_exporter_make_no_ticket(tmp_path: Path) -> None:
+    tell(tmp_path, Pod(watched=[emea({10: OUR_BUG, 12: FAIR})]), firing=always(0, 40))
+
+
+def test_probes_that_fail_because_the_exporter_stalls_are_one_ticket(tmp_path: Path) -> None:
+    still = Sky(reason=OUR_BUG.reason, stalled=True)
+
+    tell(tmp_path, Pod(watched=[emea({10: still})]), firing=always(20, 60, STALLED))
+
+
+def test_the_ticket_about_probes_that_fail_in_the_exporter_has_their_share(tmp_path: Path) -> None:
+    description = (
+        f"{HERE} failed to measure 100% of its probes in the last 15 minutes; its log has the cause. To "
+        f"investigate, run: curl -s http://{HERE}/metrics | grep -E 'internal_errors|resident_memory|_fds'"
+    )
+    text = Text(alert="PingOneExporterInternalErrors", labels=INSTANCE, description=description)
+
+    Story(pods=[Pod(watched=[emea({0: OUR_BUG})])], until=30, texts={30: text}).verify(tmp_path)
 
 
 # --- cut off

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from rules.pod import CUT_OFF, FAIR, LIMITED, OUR_BUG, SLOW, TIMEOUT, Pod, Sky, Watched, now_and_then
 from rules.story import Story, Text, always, by_promtool
+
+from exporter.target import Journey
 
 if TYPE_CHECKING:
     from rules.pod import Weather
@@ -146,6 +148,20 @@ def test_a_removed_target_burns_no_budget(tmp_path: Path) -> None:
     first.until = 66
 
     tell(tmp_path, first, other, firing={65: {FAST}} | always(73, 80), without=NO_TICKET)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "begin"), [((10, 35, 60), 67), (range(40, 65, 4), 60)], ids=["6h and 30m", "1h and 5m, too"]
+)
+def test_two_journeys_that_burn_their_budgets_are_one_page(
+    minutes: Iterable[int], begin: int, tmp_path: Path
+) -> None:
+    journeys = [
+        Watched(name="emea", weather=now_and_then(TIMEOUT, *minutes), journey=journey, phase=phase)
+        for journey, phase in ((Journey.AUTHORIZE, 5.0), (Journey.FEDERATION, 20.0))
+    ]
+
+    tell(tmp_path, Pod(watched=journeys), firing=always(begin, 80, FAST), without=NO_TICKET)
 
 
 def test_the_page_has_the_share_the_reasons_and_a_command(tmp_path: Path) -> None:

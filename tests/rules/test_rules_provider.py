@@ -56,6 +56,41 @@ def test_every_second_probe_rejected_with_a_long_interval(tmp_path: Path) -> Non
     tell(tmp_path, pod, firing=always(0, 50))
 
 
+@pytest.mark.parametrize(
+    ("interval", "window"), [(480, "30 minutes"), (600, "two hours"), (900, "two hours")]
+)
+def test_three_rejections_with_a_long_interval_are_a_ticket(
+    interval: float, window: str, tmp_path: Path
+) -> None:
+    third = 2 * interval / 60
+    pod = Pod(watched=[emea({0: LIMITED, third + 1: FAIR}, interval=interval, phase=1.0)])
+    text = Text(
+        alert="PingOneRateLimited",
+        labels={**HOST, "target": "emea", "journey": "authorize"},
+        description=f"3 probes of emea were rejected as too many requests in the last {window}; it is probed "
+        f"every {interval / 60:g}m 0s. To investigate, run: "
+        "curl -s http://10.0.0.1:9988/metrics | grep -E 'backoff|rate_limited|code=\"429\"'",
+    )
+
+    firing = always(0, third + 5) | always(third + 6.5, third + 10, LIMIT) | {third + 130: set()}
+
+    tell(tmp_path, pod, firing=firing, texts={third + 10: text})
+
+
+@pytest.mark.parametrize("interval", [3600.0, 7200.0])
+def test_rejections_once_an_hour_or_less_often_are_a_ticket(interval: float, tmp_path: Path) -> None:
+    pod = Pod(watched=[emea({0: LIMITED}, interval=interval)])
+    third = 2 * interval / 60
+
+    tell(
+        tmp_path,
+        pod,
+        firing=always(0, third + 4) | always(third + 8, third + 20, LIMIT),
+        scrape=60,
+        without=LATER | {"PingOneFederationNoSuccess"},
+    )
+
+
 def test_a_restart_does_not_resolve_the_ticket_of_a_rate_limit(tmp_path: Path) -> None:
     before = Pod(watched=[emea({10: LIMITED})], until=15)
     after = Pod(watched=[emea({0: LIMITED})], since=16, instance="10.0.0.2:9988")
@@ -140,7 +175,38 @@ def test_without_tls_no_certificate_expires(tmp_path: Path) -> None:
 def test_a_certificate_alert_fires_even_if_the_host_is_unknown(tmp_path: Path) -> None:
     pod = Pod(watched=[emea({0: Sky(certificate_days=3)})], dropped=("pingone_flow_target_info",))
 
-    tell(tmp_path, pod, firing={20: {"PingOneCertificateExpiresNow"}})
+    tell(tmp_path, pod, firing={20: {"PingOneCertificateExpiresNow emea"}})
+
+
+def test_an_unknown_host_hides_no_other_one(tmp_path: Path) -> None:
+    """The settings do not name the source of a discovered target."""
+    weather: Mapping[str, Weather] = {
+        "first": {0: Sky(certificate_days=3, skew=60)},
+        "second": {0: Sky(certificate_days=4, skew=40), 40: FAIR},
+        "third": {0: FAIR},
+    }
+    pod = Pod(watched=[Watched(name=name, weather=found, host="") for name, found in weather.items()])
+    first, second = (
+        {f"PingOne{alert} {name}" for alert in ("CertificateExpiresNow", "ClockSkew")}
+        for name in ("first", "second")
+    )
+    clock = Text(
+        alert="PingOneClockSkew",
+        labels={**JOB, "target": "first"},
+        description="The clocks of an auth host and of the exporter differ by at least 59.5s; affected: 1 of "
+        "3 hosts (if all are affected, the exporter's own clock is wrong). To investigate, run: "
+        "curl -s http://10.0.0.1:9988/metrics | grep clock_skew",
+    )
+    certificate = Text(
+        alert="PingOneCertificateExpiresNow",
+        labels={**JOB, "target": "first"},
+        description="The certificate of an auth host expires in 2d 23h 9m 0s; it is used by first. To "
+        "investigate, run: curl -s http://10.0.0.1:9988/metrics | grep tls_certificate_expiry",
+    )
+
+    firing = {30: first | second, 50: first}
+
+    tell(tmp_path, pod, firing=firing, texts={50: clock, 51: certificate}, until=51)
 
 
 @pytest.mark.parametrize(
@@ -170,8 +236,8 @@ def test_a_certificate_alert_without_a_host_has_no_gap_in_the_text(tmp_path: Pat
     pod = Pod(watched=[emea({0: Sky(certificate_days=-5)})], dropped=("pingone_flow_target_info",))
     text = Text(
         alert="PingOneCertificateExpiresNow",
-        labels=JOB,
-        description="The certificate of an auth host has expired. To investigate, run: "
+        labels={**JOB, "target": "emea"},
+        description="The certificate of an auth host has expired; it is used by emea. To investigate, run: "
         "curl -s http://pingone-flow-exporter:9988/metrics | grep tls_certificate_expiry",
     )
 

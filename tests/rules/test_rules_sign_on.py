@@ -85,6 +85,21 @@ def test_an_outage_of_the_destination_names_the_destination(tmp_path: Path) -> N
     verify(tmp_path, Pod(watched=watched), firing=firing, shown={32: (ever, None)})
 
 
+@pytest.mark.parametrize("interval", [60.0, 300.0])
+def test_an_outage_of_the_destination_does_not_page_again_by_the_error_budget(
+    interval: float, tmp_path: Path
+) -> None:
+    weather: Weather = {60: REJECTED, 85: FAIR}
+    watched = [
+        a_federation(name, weather, phase=10 + 13 * number, interval=interval)
+        for number, name in enumerate(("emea", "apac", "amer"))
+    ]
+    without = LATER - {"PingOneErrorBudgetBurnFast"}
+    firing = always(73, 85, OUTAGE) | always(95, 140)
+    facts = {"thresholds": {"objective": 0.999}, "without": without}
+    verify(tmp_path, Pod(watched=watched), firing=firing, **facts)
+
+
 def test_an_outage_of_a_source_names_the_source(tmp_path: Path) -> None:
     watched = [
         a_federation(name, {5: SOURCE_ERROR}, phase=10 + 13 * number, host="idp.example")

@@ -2,7 +2,7 @@
 
 What is changed, and nothing else:
 - `for`, `keep_firing_for` and the groups' `interval`;
-- ranges of selectors and subqueries in expressions, `[30m]` and `[1h:30s]`;
+- ranges of selectors and subqueries in expressions, `[30m]` and `[1h:30s]`, and offsets;
 - the plain number 30 in the two kinds of rules in which it stands for the seconds of an interval.
 
 Annotations stay as they are: they look back over an hour, which is longer than any drill.
@@ -25,11 +25,12 @@ _TOKEN = re.compile(
     r"""
     (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')       # nothing in a string is a duration
     | \[\ *(?P<range>\w+)\ *(?::\ *(?P<step>\w*)\ *)?\]
+    | (?<=\boffset\ )(?P<offset>\w+)
     | (?<=[*+]\ )(?P<seconds>30)\b
     """,
     re.VERBOSE,
 )
-_IN_SECONDS = re.compile(r":increase30s$|^target:pingone_flow_probe_consecutive_failures:max$")
+_IN_SECONDS = re.compile(r":increase30s$|^target:pingone_flow_probe_consecutive_failures:max_conclusive$")
 
 
 def hurried(
@@ -69,6 +70,8 @@ def expression(name: str, text: str, *, times: float) -> str:
     def shorter(token: re.Match[str]) -> str:
         if token["text"] is not None:
             return token["text"]
+        if token["offset"] is not None:
+            return _shorter(token["offset"], times)
         if token["seconds"] is not None:
             return f"{float(token['seconds']) / times:g}" if _IN_SECONDS.search(name) else token["seconds"]
         step = (
@@ -83,13 +86,13 @@ def expression(name: str, text: str, *, times: float) -> str:
 
 
 def spans(parsed: object) -> Iterator[timedelta]:
-    """Return the ranges and steps in a parsed expression, in their order."""
+    """Return the ranges, steps and offsets in a parsed expression, in their order."""
     for part in ("lhs", "rhs", "expr", "param"):
         if (inner := getattr(parsed, part, None)) is not None:
             yield from spans(inner)
     for argument in getattr(parsed, "args", None) or ():
         yield from spans(argument)
-    for part in ("range", "step"):
+    for part in ("range", "step", "offset"):
         if (span := getattr(parsed, part, None)) is not None:
             yield span
 
