@@ -204,7 +204,7 @@ def test_an_unknown_host_hides_no_other_one(tmp_path: Path) -> None:
         "investigate, run: curl -s http://10.0.0.1:9988/metrics | grep tls_certificate_expiry",
     )
 
-    firing = {30: first | second, 50: first}
+    firing: dict[float, set[str]] = {30: first | second, 50: first}
 
     tell(tmp_path, pod, firing=firing, texts={50: clock, 51: certificate}, until=51)
 
