@@ -12,13 +12,7 @@ from exporter.target import Journey
 
 
 class Fault(StrEnum):
-    """Which side is at fault. Routes an alert, never silences it.
-
-    Attributes:
-        label: in a sentence on a page.
-        color: on a terminal.
-        who_acts: whom to call.
-    """
+    """Which side is at fault. Routes an alert, never silences it."""
 
     NONE = "none", "none", "green", ""
     NETWORK = (
@@ -31,9 +25,9 @@ class Fault(StrEnum):
     EXPORTER = "exporter", "the exporter itself", "blue", "we: the exporter or its machine"
     ACCOUNT = "account", "the test account", "bright_yellow", "we: the test account or the test application"
 
-    label: str
-    color: str
-    who_acts: str
+    label: str  # in a sentence on a page
+    color: str  # on a terminal
+    who_acts: str  # whom to call
 
     def __new__(cls, value: str, label: str = "", color: str = "", who_acts: str = "") -> Self:
         """Create a member. The defaults are for mypy, to which `Fault("none")` is a call of this."""

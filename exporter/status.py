@@ -34,37 +34,24 @@ def count_results(points: Iterable[Point]) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetStatus:
-    """The current status of one target and journey.
-
-    Args:
-        failing: whether it is failing; None before the first conclusive outcome.
-        since: end of the first probe of the current run of successes or failures.
-        since_or_earlier: whether no other run came before, so that it may have begun before the exporter did.
-        consecutive: conclusive probes in that run.
-        last: the last outcome; None before the first.
-        decisive: the last conclusive outcome, which explains `failing`.
-        leaf_expiries: when the server's certificate that a step saw expires, one per side.
-        chain_expiries: the same of the first certificate of the chain.
-        discovery: what the last good `discovery` found.
-        points: the last 60 probes, oldest first.
-        next_run: when the next probe is due; None if none is scheduled.
-        backoff_until: end of the pause after a rate limit; None if not paused.
-    """
+    """The current status of one target and journey."""
 
     target: Target
     journey: Journey
-    failing: bool | None = None
-    since: float | None = None
+    failing: bool | None = None  # None before the first conclusive outcome
+    since: float | None = None  # end of the first probe of the current run of successes or failures
+    # whether no run came before, so that it may have begun before the exporter did
     since_or_earlier: bool = False
-    consecutive: int = 0
+    consecutive: int = 0  # conclusive probes in that run
     last: Outcome | None = None
-    decisive: Outcome | None = None
+    decisive: Outcome | None = None  # the last conclusive outcome, which explains `failing`
+    # when the server's certificate that a step saw expires, one per side
     leaf_expiries: tuple[tuple[str, float], ...] = ()
-    chain_expiries: tuple[tuple[str, float], ...] = ()
-    discovery: DiscoveryFacts | None = None
-    points: tuple[Point, ...] = ()
-    next_run: float | None = None
-    backoff_until: float | None = None
+    chain_expiries: tuple[tuple[str, float], ...] = ()  # the same of the first certificate of the chain
+    discovery: DiscoveryFacts | None = None  # what the last good `discovery` found
+    points: tuple[Point, ...] = ()  # the last 60 probes, oldest first
+    next_run: float | None = None  # when the next probe is due; None if none is scheduled
+    backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
 
     @property
     def timing(self) -> JourneyTiming:
@@ -176,48 +163,30 @@ class StatusMaintenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPageReport:
-    """The vendor's status page, as last read. It annotates; it never changes a verdict.
+    """The vendor's status page, as last read. It annotates; it never changes a verdict."""
 
-    Args:
-        page: host of the page, with its port if it has one.
-        fetched_ok: whether the last fetch returned a summary.
-        last_success: end of the last such fetch, seconds since the epoch; None before the first.
-        updated: when the page last changed, by the page.
-        components: the configured components, in the order of the settings; empty before the first success.
-        incidents: open incidents, of all components.
-        maintenances: scheduled and current maintenances, of all components.
-        findings: what the operator should correct, one sentence each: a component that the page does not
-            have, or a URL that is no summary.
-    """
-
-    page: str
-    fetched_ok: bool
+    page: str  # its host, with the port if it has one
+    fetched_ok: bool  # whether the last fetch returned a summary
+    # end of the last such fetch, seconds since the epoch; None before the first
     last_success: float | None = None
-    updated: float | None = None
+    updated: float | None = None  # when the page last changed, by the page
+    # in the order of the settings; empty before the first success
     components: tuple[StatusComponent, ...] = ()
-    incidents: tuple[StatusIncident, ...] = ()
-    maintenances: tuple[StatusMaintenance, ...] = ()
+    incidents: tuple[StatusIncident, ...] = ()  # open ones, of all components
+    maintenances: tuple[StatusMaintenance, ...] = ()  # scheduled and current ones, of all components
+    # what the operator should correct: a component that is not there, a URL that is no summary
     findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationStatus:
-    """What is known of a destination and of the identity providers that it lists.
+    """What is known of a destination and of the identity providers that it lists."""
 
-    Args:
-        name: of the destination in the settings.
-        auth_host: where it answers.
-        counts: identity providers in each state.
-        refresh_ok: whether the last listing succeeded; None before the first.
-        last_success: when the last good listing was; None before that.
-        failure: reason and exact cause of a last listing that failed; None if it did not.
-        missing: names of this shard's targets with a missing provider.
-    """
-
-    name: str
-    auth_host: str
+    name: str  # in the settings
+    auth_host: str  # where it answers
+    # identity providers in each state; empty if they are not counted here
     counts: Mapping[ProviderState, int]
-    refresh_ok: bool | None = None
-    last_success: float | None = None
-    failure: str | None = None
-    missing: tuple[str, ...] = ()
+    refresh_ok: bool | None = None  # whether the last listing succeeded; None before the first
+    last_success: float | None = None  # when the last good listing was; None before that
+    failure: str | None = None  # reason and exact cause of a last listing that failed; None if it did not
+    missing: tuple[str, ...] = ()  # names of this shard's targets with a missing provider

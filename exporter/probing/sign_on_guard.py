@@ -50,19 +50,12 @@ class Admission(Enum):
 
 @dataclass(slots=True)
 class _Credentials:
-    """What is known of one user with one password.
+    """What is known of one user with one password."""
 
-    Args:
-        suspension: the finding of its probes while it is suspended; None if it is not.
-        retry_at: when the next attempt is allowed.
-        unanswered: requests in a row that got no answer.
-        reload_granted: whether a reload since it was suspended allows an attempt.
-    """
-
-    suspension: Verdict | None = None
-    retry_at: float = 0.0
-    unanswered: int = 0
-    reload_granted: bool = False
+    suspension: Verdict | None = None  # the finding of its probes while it is suspended; None if it is not
+    retry_at: float = 0.0  # when the next attempt is allowed
+    unanswered: int = 0  # requests in a row that got no answer
+    reload_granted: bool = False  # whether a reload since it was suspended allows an attempt
 
 
 class SignOnGuard:

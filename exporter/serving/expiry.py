@@ -23,23 +23,14 @@ class Expiring(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiry:
-    """One thing that expires.
+    """One thing that expires."""
 
-    Args:
-        target: name of the target that it belongs to, the first one if it belongs to several.
-        what: its kind.
-        step: the step that saw it; None for a client secret.
-        at: when it expires, seconds since the epoch; may be past.
-        host: the server that it belongs to, with its port if it has one; empty if unknown.
-        others: number of further targets that it belongs to.
-    """
-
-    target: str
+    target: str  # name of the target that it belongs to, the first one if it belongs to several
     what: Expiring
-    step: str | None
-    at: float
-    host: str = ""
-    others: int = 0
+    step: str | None  # the step that saw it; None for a client secret
+    at: float  # when it expires, seconds since the epoch; may be past
+    host: str = ""  # the server that it belongs to, with its port if it has one; empty if unknown
+    others: int = 0  # number of further targets that it belongs to
 
 
 def soonest_first(expiries: Iterable[Expiry]) -> tuple[Expiry, ...]:

@@ -46,32 +46,26 @@ _ORDINARY = frozenset({Health.NEW, Health.HEALTHY})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusSource:
-    """Where pages and API get what they show.
-
-    Args:
-        statuses: returns every target and journey, built one by one as they are read.
-        history: returns all journeys of the named target; empty if it is unknown.
-        now: wall clock, seconds since the epoch.
-        start_work: called at the start of a long computation; what it returns is awaited every few steps, and
-            lets the event loop run when the computation has held it for long enough.
-        external_url: returns the base URL of links; None if it is not set.
-        egress: returns the result of the egress check; None without one, and before the first.
-        suspended: returns why sign-on of a target is suspended; None if it is not.
-        status_page: returns the vendor's status page as last read; None without one, and before the first.
-        destinations: returns the destinations that list their identity providers, by name.
-        links: returns the URL template of links from a target to other programs, by their names.
-    """
+    """Where pages and API get what they show."""
 
     version: str
+    # every target and journey, built one by one as they are read
     statuses: Callable[[], Iterator[TargetStatus]]
+    # all journeys of the named target; empty if it is unknown
     history: Callable[[str], tuple[TargetHistory, ...]]
-    now: Callable[[], float]
+    now: Callable[[], float]  # wall clock, seconds since the epoch
+    # called at the start of a long computation, which awaits what it returns every few steps
     start_work: Callable[[], YieldIfDue]
-    external_url: Callable[[], str | None]
+    external_url: Callable[[], str | None]  # the base URL of links; None if it is not set
+    # the result of the egress check; None without one, and before the first
     egress: Callable[[], EgressStatus | None]
+    # why sign-on of a target is suspended; None if it is not
     suspended: Callable[[Target], Reason | None] = lambda _: None
+    # as last read; None without one, and before the first
     status_page: Callable[[], StatusPageReport | None] = lambda: None
+    # those that list their identity providers, by name
     destinations: Callable[[], tuple[DestinationStatus, ...]] = tuple
+    # the URL template of links from a target to other programs, by their names
     links: Callable[[], Mapping[str, str | None]] = dict
 
 
