@@ -258,8 +258,8 @@ def test_the_ticket_has_the_slowest_phase_and_a_command(tmp_path: Path) -> None:
         alert="PingOneSignOnSlow",
         labels=KEY,
         description="100% of the successful probes of emea in the last 30 minutes exceeded the latency "
-        "objective of 2s; the slowest part was phase processing of step authorize with 3s. To investigate, run "
-        "with the exporter's environment: pingone-flow-exporter probe emea",
+        "objective of 2s; the slowest part was phase processing of step authorize with 3s. To investigate, "
+        "run with the exporter's environment: pingone-flow-exporter probe emea",
     )
 
     Story(pods=[watching({0: SLOW})], until=20, texts={20: text}).verify(tmp_path)
