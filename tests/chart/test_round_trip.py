@@ -315,10 +315,17 @@ def snake(name: str) -> str:
     return re.sub("[A-Z]", lambda match: f"_{match[0].lower()}", name)
 
 
+def is_quoted(text: str) -> bool:
+    """Return whether the exporter refuses a text, because quotes that enclose it are an error as a rule."""
+    return re.fullmatch(r"""(['"]).*\1""", text.strip()) is not None
+
+
 printable = st.text(
     st.characters(codec="utf-8", exclude_categories=["C", "Z"], include_characters=" "), max_size=200
+).filter(lambda text: not is_quoted(text))
+words = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40).filter(
+    lambda text: not is_quoted(text)
 )
-words = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40)
 durations = st.builds("{}{}".format, st.integers(1, 900), st.sampled_from(["s", "m"]))
 fields = st.fixed_dictionaries(
     {name: st.just(text) for name, text in TARGET.items()} | {"clientId": words},
