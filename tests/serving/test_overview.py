@@ -406,7 +406,7 @@ def test_links_are_relative_without_an_external_url() -> None:
     links = [link["href"] for link in overview(good()).all("a")]
     assert links == [
         "#main", "./", "runbooks/", "metrics", "api/v1/targets", "./?q=state:ok",
-        "targets/emea",
+        "targets/emea", "-/healthy", "-/ready",
     ]  # fmt: skip
 
 
