@@ -39,6 +39,7 @@ REPEAT_SECONDS = 10.0  # the same errors are not logged again sooner
 
 CHANGE_ON_DISK = "change on disk"
 
+MAX_LISTING_RETRY_SECONDS = 60.0  # a destination that was never listed is listed again sooner
 COOLDOWN_SECONDS = 0.5
 """A reload waits this long after the last one: reading the configuration takes CPU from running probes, and
 clients of the port may request many reloads in a row."""
@@ -263,6 +264,13 @@ class Daemon:
             self._outcome_log.forget(name, journey)
             self._prober.forget(name, journey)
 
+    async def _list_until_known(self, name: str, retry_after: float) -> None:
+        """List a destination, again and again as long as that has never succeeded: it has no targets."""
+        await self._list_providers(name)
+        while self._listings.is_unlisted(name):
+            await asyncio.sleep(retry_after)
+            await self._list_providers(name)
+
     async def _list_providers(self, name: str) -> None:
         """List the identity providers of a destination, and probe those that there are."""
         destination = self._listings.destination(name)
@@ -291,7 +299,8 @@ class Daemon:
         ]
         for number, each in enumerate(config.destinations):
             name = f"listing of {each.name} for {each.client_id} at {each.url}"
-            list_again = partial(self._list_providers, each.name)
+            retry_after = min(each.refresh_interval, MAX_LISTING_RETRY_SECONDS)
+            list_again = partial(self._list_until_known, each.name, retry_after)
             first_after = number * FIRST_PROBE_SPACING
             jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))
         if (page := config.status_page) is not None and self._status_page is not None:

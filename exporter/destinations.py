@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, TypeAlias
+from unicodedata import category
 
 from exporter.target import DestinationApplication, ListedProvider, Target
 
@@ -165,7 +166,8 @@ def offered_provider(identifier: object, name: object) -> OfferedProvider | None
     if not isinstance(identifier, str) or not _ID.fullmatch(identifier):
         return None
     text = name[:MAX_PROVIDER_NAME_LENGTH] if isinstance(name, str) else ""
-    return OfferedProvider(identifier, "".join(each if each.isprintable() else " " for each in text))
+    shown = (each if each.isprintable() or category(each) == "Zs" else " " for each in text)
+    return OfferedProvider(identifier, "".join(shown))
 
 
 def after_listing(

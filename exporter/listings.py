@@ -45,6 +45,10 @@ class Listings:
         """Return a destination of the configuration in force."""
         return self._listed[name].destination if name in self._listed else None
 
+    def is_unlisted(self, name: str) -> bool:
+        """Return whether a destination of the configuration in force was never listed."""
+        return name in self._listed and self._listed[name].last_success is None
+
     def listed(self, name: str, listing: Listing, now: float) -> None:
         """Record a listing, `now` by the wall clock; one that failed changes nothing of what is known."""
         listed, outcome = self._listed[name], listing.outcome

@@ -127,7 +127,7 @@ class Outcome:
     target: str
     journey: Journey
     reason: Reason  # why it ended as it did
-    fault: Fault  # which side is at fault; one of `FAULTS[reason]`
+    fault: Fault  # which side is at fault; one of `FAULTS[reason]`, or `account` while sign-on is suspended
     step: str  # the step it ended in
     phase: Phase  # the phase it ended in; `transfer` when all went well
     started_at: float  # wall clock, seconds since the epoch; never used for a duration

@@ -602,3 +602,29 @@ def test_the_status_page_is_read_at_the_start_and_again_when_a_reload_names_anot
     for text in absent:
         assert "pingone_status_" not in text
     assert [len(page.requests) for page in pages] == [1, 1]
+
+
+def test_a_destination_that_was_never_listed_is_listed_again_before_its_interval_has_passed(
+    http_server: Factory[..., HttpServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a listing it has no targets, and a failure at the start would last for an hour."""
+    monkeypatch.setattr(exporter.daemon, "MAX_LISTING_RETRY_SECONDS", 0.01)
+    hub = http_server(Answer(status=503, body=b"{}", close=True))
+    names = ("environment_id", "client_id", "redirect_uri", "auth_url", "refresh_interval")
+    values = (
+        "3f6f0d5c-2a5b-4c8e-9f5e-0c1f3a1b2c3d",
+        "client",
+        "https://app.example/callback",
+        hub.base_url,
+        "1h",
+    )
+    given = {f"destinations__hub__{name}": value for name, value in zip(names, values, strict=True)}
+    config = settings_for(http_server(), tmp_path, **given)
+
+    async def main() -> None:
+        sockets, _ = listening()
+        async with Daemon(config).running(sockets), asyncio.timeout(LATER):
+            while len(hub.requests) < 3:  # noqa: ASYNC110  nothing to await
+                await asyncio.sleep(0.01)
+
+    asyncio.run(main())

@@ -155,6 +155,13 @@ def test_a_providers_name_is_one_line_that_any_output_can_show() -> None:
     assert names(planned(hub(), [provider])) == names(planned(hub(), [OfferedProvider("3f2a", name)]))
 
 
+def test_a_providers_name_matches_expect_with_the_spaces_that_it_has() -> None:
+    """Such as a no-break space, copied from the destination's pages."""
+    provider = offered_provider("3f2a", "Partner\u00a0A")
+    assert provider is not None
+    assert hub(expect=frozenset({"Partner\u00a0A"})).expects(provider)
+
+
 def test_a_providers_name_is_cut_and_may_be_absent() -> None:
     assert offered_provider("a", "n" * 5000) == OfferedProvider("a", "n" * 256)
     assert offered_provider("a", None) == OfferedProvider("a", "")

@@ -65,7 +65,7 @@ class Board:
         if changed:
             tally.since = outcome.ended_at
         tally.last = outcome
-        tally.ok += outcome.success
+        tally.ok += outcome.counts and outcome.success
         tally.failed += outcome.counts and not outcome.success
         tally.inconclusive += not outcome.counts and not outcome.success
         if changed and not self._live:

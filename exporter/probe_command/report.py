@@ -86,11 +86,12 @@ def to_text(
 
 
 def summary(runs: Sequence[ProbeRun]) -> str:
-    """Return how many probes succeeded, failed, were inconclusive and did not finish."""
-    failed = [run.outcome for run in runs if run.outcome is not None and not run.outcome.success]
+    """Return how many probes succeeded, failed, were inconclusive or incomplete, and did not finish."""
+    ended = [run.outcome for run in runs if run.outcome is not None]
     counts = {
-        "failed": sum(outcome.counts for outcome in failed),
-        "inconclusive": sum(not outcome.counts for outcome in failed),
+        "failed": sum(outcome.counts and not outcome.success for outcome in ended),
+        "inconclusive": sum(not (outcome.counts or outcome.success) for outcome in ended),
+        "without sign-on": sum(outcome.incomplete for outcome in ended),
         "not finished": sum(run.outcome is None for run in runs),
     }
     ok = f"{len(runs) - sum(counts.values())} of {len(runs)} ok"
@@ -105,7 +106,7 @@ def result(run: ProbeRun) -> str:
     if not outcome.success:
         return reason_text(outcome.reason, outcome.fault)
     if outcome.incomplete:
-        return "ok, no sign-on"  # another target has the same user, and `probe` sends one password
+        return "ok, no sign-on"  # `probe` sends the password of a user once, in the first round
     if outcome.stalled:
         return "ok, not timed"  # the exporter's event loop stalled meanwhile
     return "ok, slow" if outcome.duration > run.target.timing(run.journey).latency_objective else "ok"

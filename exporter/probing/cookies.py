@@ -13,6 +13,7 @@ from exporter.probing.links import Link, parse_address
 
 MAX_COOKIES = 50
 MAX_COOKIE_BYTES = 4096  # of name and value, as in browsers
+MAX_VALUES = 500  # remembered as secrets, the latest ones
 MIN_SECRET_CHARACTERS = 8
 """A shorter value is a setting or a counter, which occurs in any text."""
 
@@ -46,6 +47,7 @@ class CookieJar:
     def __init__(self) -> None:
         self._cookies: dict[tuple[str, str, str], Cookie] = {}
         self._values: dict[str, None] = {}
+        """Of all cookies that were set, also of those that are not kept."""
 
     def store(self, link: Link, headers: Iterable[tuple[bytes, bytes]], now: float) -> None:
         """Keep, replace or delete what a response sets; names of headers are in lower case."""
@@ -54,6 +56,8 @@ class CookieJar:
         for header in (value for name, value in texts if name == b"set-cookie"):
             pair = header.partition(";")[0]
             self._values[(pair.partition("=")[2] or pair).strip(' "')] = None
+            if len(self._values) > MAX_VALUES:
+                del self._values[next(iter(self._values))]
             parsed = _parse(header, link, now if written is None else written)
             if parsed is None:
                 continue

@@ -26,7 +26,6 @@ MIN_FINAL_CODE, MAX_CODE = 200, 599
 _NETWORK_AUTHENTICATION_REQUIRED = 511
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _API_GATEWAY_FORBIDDEN = {"message": "Forbidden"}
-_FIREWALL_PAGE = re.compile(rb"request blocked|cloudfront|cloudflare|incapsula", re.IGNORECASE)
 _FLOW_ID = re.compile(r"(?:^|[?&])flowId=[^&]")
 
 
@@ -99,9 +98,9 @@ def _edge(answer: Answer, document: Mapping[str, Any] | None) -> Template | None
 
 
 def is_plain_refusal(answer: Answer, verdict: Verdict) -> bool:
-    """Return True for a 401 or 403 that nothing shows to be an edge's, except that it is not JSON."""
+    """Return True for a 401 that only lacks JSON: a firewall refuses with 403."""
     cause = None if verdict.detail is None else verdict.detail.cause
-    return cause is Template.REFUSED_WITHOUT_JSON and not _FIREWALL_PAGE.search(answer.body)
+    return cause is Template.REFUSED_WITHOUT_JSON and answer.status_code == HTTPStatus.UNAUTHORIZED
 
 
 def leads_to_sign_on_page(location: str | None) -> bool:

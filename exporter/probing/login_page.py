@@ -29,7 +29,8 @@ _SCRIPTED_ERROR = re.compile(
 _TAGS = rb"form|input|title|noscript|template"
 _IDS = rb"okta-login-container|okta-sign-in|kc-error-message"
 _LEFT_OUT = re.compile(
-    rb"data:[^\"'\s<>]{256,}|</?(?!(?:%b)[\s/>])[a-z](?![^<>]*(?:%b))[^<>]*>" % (_TAGS, _IDS), re.IGNORECASE
+    rb"data:[^\"'\s<>]{256,}|</?(?!(?:%b)[\s/>])[a-z](?![^<>]*(?:%b))[^<>]*(?<!--)>" % (_TAGS, _IDS),
+    re.IGNORECASE,
 )
 """Images in URLs, and tags that say nothing: an ordinary page has thousands of links, items and paths."""
 _LOGIN_ELEMENTS = frozenset({"okta-login-container", "okta-sign-in"})

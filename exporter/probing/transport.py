@@ -41,7 +41,7 @@ MAX_EXACT_BYTES = 64 * 1024
 
 MAX_DROPPING_ORIGINS = 10_000  # remembered; a provider that is not PingOne can name any
 
-MAX_CROSSING_SECONDS = 0.02  # and two round trips; a connection that ends later is the server's own failure
+MAX_CROSSING_SECONDS = 0.1  # and two round trips; a connection that ends later is the server's own failure
 
 Admits = Callable[[str], bool]  # whether a connection to an address may carry the request
 

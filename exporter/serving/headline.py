@@ -18,7 +18,7 @@ def headline(
     """
     text = _about_targets(rows, now, egress)
     if unlisted := [one.name for one in destinations if never_listed(one)]:
-        text += f" Not watched, because they could not be listed: the federations of {', '.join(unlisted)}."
+        text += f" Not watched: the federations of {', '.join(unlisted)}, which could not be listed."
     return text
 
 

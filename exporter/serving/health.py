@@ -77,7 +77,7 @@ def health(status: TargetStatus, now: float) -> Health:
         return Health.UNSTABLE
     if status.backoff_until is not None or (last is not None and last.fault is Fault.QUOTA):
         return Health.PAUSED
-    if last is None or last.incomplete:
+    if last is None or (last.incomplete and status.decisive is None):
         return Health.NEW
     if last.fault is Fault.ACCOUNT:
         return Health.ACCOUNT

@@ -54,7 +54,7 @@ class StatusSource:
     # all journeys of the named target; empty if it is unknown
     history: Callable[[str], tuple[TargetHistory, ...]]
     now: Callable[[], float]  # wall clock, seconds since the epoch
-    # called at the start of a long computation, which awaits what it returns every few steps
+    # called when a long computation starts, which then awaits the result every few steps to let others run
     start_work: Callable[[], YieldIfDue]
     external_url: Callable[[], str | None]  # the base URL of links; None if it is not set
     # the result of the egress check; None without one, and before the first

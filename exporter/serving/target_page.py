@@ -141,6 +141,8 @@ def _runs(history: TargetHistory) -> Iterator[tuple[list[Outcome], float | None]
     run: list[Outcome] = []
     end: float | None = None
     for outcome in sorted(known.values(), key=lambda outcome: outcome.ended_at, reverse=True):
+        if outcome.incomplete:
+            continue  # it neither belongs to an incident nor ends one
         apart = run and run[-1].started_at - outcome.ended_at > _SEPARATE_AFTER_INTERVALS * interval
         if run and (outcome.success or apart):
             yield run, end

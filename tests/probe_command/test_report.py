@@ -200,7 +200,9 @@ def test_durations_of_a_stalled_probe_are_not_shown() -> None:
 
 
 def test_a_probe_that_did_not_sign_on_says_so() -> None:
-    assert result(a_run(a_success(incomplete=True))) == "ok, no sign-on"
+    run = a_run(a_success(incomplete=True))
+    assert result(run) == "ok, no sign-on"
+    assert summary([run, a_run(a_success())]) == "1 of 2 ok, 1 without sign-on"
 
 
 def test_an_unfinished_probe_is_shown() -> None:

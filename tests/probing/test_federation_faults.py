@@ -227,11 +227,16 @@ REFUSED = {"callback": ("exchange_rejected", "configuration"), "token": ("token_
 
 
 @pytest.mark.parametrize("step", FULL)
-@pytest.mark.parametrize("answer", [Response(403, raw=HTML), Response(401)])
-def test_a_refusal_without_json_is_the_edges_but_where_one_is_expected(step: str, answer: Response) -> None:
+@pytest.mark.parametrize(
+    "answer", [Response(403, raw=HTML), Response(403), Response(401), Response(401, raw=HTML)]
+)
+def test_a_refusal_without_json_is_the_edges_but_for_a_401_where_one_is_expected(
+    step: str, answer: Response
+) -> None:
     """A token endpoint may refuse a client without JSON, and a destination may show a page."""
     probed = probe({step: answer})
-    assert probed.finding == (step, *REFUSED.get(step, ("blocked", "network")))
+    expected = REFUSED.get(step, ("blocked", "network")) if answer.status == 401 else ("blocked", "network")
+    assert probed.finding == (step, *expected)
 
 
 @pytest.mark.parametrize(

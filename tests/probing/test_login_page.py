@@ -29,6 +29,7 @@ PASSWORD = '<input type="password">'
         "<form method=POST><input name=user[email]></form>",
         "<div id=okta-login-container></div>",
         "<DIV class='a' ID='okta-sign-in'></DIV>",
+        "<!-- the end of <main -->" + PASSWORD,
         "<a title='<input>' href=x><p title=don't><!-- <p id=kc-error-message> -->" + PASSWORD,
         '<script>$Config={"pgid" : "ConvergedSignIn"}</script>',
         "<script>new Auth0Lock(config)</script>",

@@ -31,6 +31,7 @@ MINUTE = 60.0
 DAY = 86_400.0
 JOB = "pingone-flow-exporter"
 SOURCE = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
+_SOURCE = "source_authorize"  # the first step that the source answers
 _BUCKETS = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -103,7 +104,8 @@ class Watched:
     Args:
         name: the target's.
         weather: what its probes find; a mapping from minute to sky.
-        host: the auth host.
+        host: the auth host; the settings do not name it if `discovered`.
+        discovered: whether the exporter learns the host from its probes.
         labels: the operator's own.
         interval: seconds.
         timeout: seconds.
@@ -118,6 +120,7 @@ class Watched:
     name: str
     weather: Weather = field(default_factory=dict)
     host: str = "auth.pingone.eu"
+    discovered: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     interval: float = MINUTE
     timeout: float = 10.0
@@ -136,7 +139,7 @@ class Watched:
             source_environment_id=SOURCE,
             destination_environment_id=self.destination_environment,
             client_id=SOURCE,
-            source_url=f"https://{self.host}/{SOURCE}",
+            source_url=None if self.discovered else f"https://{self.host}/{SOURCE}",
             redirect_uri=f"https://{self.host}/{SOURCE}/rp/callback/openid_connect",
             labels=tuple(self.labels.items()),
             interval=self.interval,
@@ -322,6 +325,11 @@ def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
         clock_skew_error=0.5 if good else None,
         tls=tls,
     )
+    order = Journey.FEDERATION.steps
+    reached = watched.discovered and order.index(last) >= order.index(_SOURCE)
+    learned = StepRecord(
+        step=_SOURCE, reason=Reason.OK, phase=Phase.TRANSFER, phases={}, host=f"{watched.host}:443"
+    )
     return Outcome(
         target=watched.name,
         journey=watched.journey,
@@ -333,7 +341,7 @@ def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:
         ended_at=begun + sky.duration,
         duration=sky.duration,
         transaction_id="t",
-        steps=(record,),
+        steps=(learned, record) if reached else (record,),
         stalled=sky.stalled,
         incomplete=sky.incomplete,
         discovery=_facts(sky) if good and watched.journey is Journey.DISCOVERY else None,

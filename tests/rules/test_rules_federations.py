@@ -10,6 +10,7 @@ from rule_files import THRESHOLDS
 from rules.pod import DELETED, FAIR, INCOMPLETE, LIMITED, OUR_BUG, TIMEOUT, Pod, Sky, Watched, Weather
 from rules.story import Story, Text, always
 
+from exporter.reasons import Reason
 from exporter.target import Journey
 
 DOWN = "PingOneFederationDown emea"
@@ -124,6 +125,27 @@ def test_a_restart_that_holds_the_password_back_resolves_nothing(
     after = Pod(watched=[emea({0: INCOMPLETE, 50: then}, **facts)], instance="10.0.0.2:9988", since=41)
 
     tell(tmp_path, before, after, firing=firing)
+
+
+def test_a_restart_that_forgets_the_source_s_host_is_one_page(tmp_path: Path) -> None:
+    """A target that fails before the source answers never shows its host to the new process."""
+    facts: dict[str, object] = {"journey": Journey.FEDERATION, "discovered": True}
+    down = Sky(reason=Reason.LOCATION_INVALID, step="initiate")
+    before = Pod(watched=[emea({10: down}, **facts)], until=30)
+    after = Pod(watched=[emea({0: down}, **facts)], instance="10.0.0.2:9988", since=31)
+    hosts = 'count(count by (auth_host) (ALERTS{alertname="PingOneFederationDown",alertstate="firing"}))'
+
+    firing = always(15, 60, DOWN)
+    tell(tmp_path, before, after, firing=firing, shown={40: (hosts, 1)}, without=LATER | {FAST})
+
+
+def test_a_success_while_the_egress_check_fails_ends_the_page(tmp_path: Path) -> None:
+    """The URL of the check is down for good."""
+    pod = Pod(watched=[emea({10: TIMEOUT, 40: FAIR})], egress={0: True, 30: False})
+    egress = "PingOneEgressDown 10.0.0.1:9988"
+
+    firing = always(15, 30, DOWN) | always(33, 44, DOWN, egress) | always(47, 60, egress)
+    tell(tmp_path, pod, firing=firing, without=LATER | {FAST})
 
 
 def test_one_failure_after_a_success_does_not_keep_it_firing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rules.pod import CUT_OFF, DELETED, FAIR, INCOMPLETE, TIMEOUT, Pod, Sky, Watched, Weather
@@ -330,3 +331,17 @@ def test_a_restart_that_holds_passwords_back_does_not_change_who_is_blamed(tmp_p
     pods = Pod(watched=before, until=70), Pod(watched=after, since=71, instance="10.0.0.2:9988")
 
     tell(tmp_path, *pods, firing=always(25, 110, "PingOneDestinationOutage hub.example"))
+
+
+def test_a_restart_does_not_end_the_outage_of_a_host_that_probes_have_to_find(tmp_path: Path) -> None:
+    """The restarted exporter learns where the source of a discovered target answers with its first probe."""
+    facts: dict[str, Any] = {"journey": Journey.FEDERATION, "discovered": True, "interval": 600.0}
+    silent = replace(TIMEOUT, step="source_authorize")
+    hosts = [Watched(name=name, host="idp.example", **facts) for name in ("first", "second", "third")]
+    before = Pod(watched=[replace(each, weather={20: silent}) for each in hosts], until=60)
+    after = Pod(
+        watched=[replace(each, weather={0: silent}) for each in hosts], instance="10.0.0.2:9988", since=61
+    )
+
+    firing = always(0, 20) | always(45, 100, "PingOneAuthHostOutage idp.example")
+    tell(tmp_path, before, after, firing=firing)

@@ -66,7 +66,7 @@ def test_federations_of_a_destination_that_was_never_listed_are_missing() -> Non
     failed = listing("hub", refresh_ok=False, failure="dns: no such host")
     known = listing("old", refresh_ok=False, last_success=NOW - 60)
     assert headline(good(), destinations=lambda: (failed, known, listing("new"))) == (
-        "1 of 1 federations healthy. Not watched, because they could not be listed: the federations of hub."
+        "1 of 1 federations healthy. Not watched: the federations of hub, which could not be listed."
     )
     document = overview(good(), destinations=lambda: (failed,))
     assert {"class": "headline inconclusive"} in document.all("div")
