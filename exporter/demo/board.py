@@ -67,7 +67,7 @@ class Board:
         tally.last = outcome
         tally.ok += outcome.counts and outcome.success
         tally.failed += outcome.counts and not outcome.success
-        tally.inconclusive += not outcome.counts and not outcome.success
+        tally.inconclusive += not outcome.counts
         if changed and not self._live:
             fault = "" if outcome.success else f" (step {outcome.step}, fault {outcome.fault})"
             line = f"{outcome.target}: {outcome.reason}{fault}, weather {self._weather(outcome.target)}"
