@@ -361,7 +361,7 @@ def _federation_warnings(target: Target) -> Iterator[str]:
         )
     redeems = target.last_step(Journey.FEDERATION) == "token"
     if application is not None and redeems and "openid" not in application.scope.split():
-        yield ("DESTINATION_SCOPE lacks openid, so PingOne issues no ID token and every probe fails; add it")
+        yield "DESTINATION_SCOPE lacks openid, so PingOne issues no ID token and every probe fails; add it"
     if target.ready_by is ReadyBy.LOGIN_PAGE and target.source_kind is SourceKind.PINGONE:
         yield (
             "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone; set "

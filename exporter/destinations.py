@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 from unicodedata import category
 
-from exporter.target import DestinationApplication, ListedProvider, Target
+from exporter.target import UUID, DestinationApplication, ListedProvider, Target
 
 MISSING_AFTER_LISTINGS = 2  # a provider is missing once it was absent from so many listings in a row
 
@@ -31,7 +31,6 @@ MAX_PROVIDER_NAME_LENGTH = 256
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID_CHARACTERS = 4
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _OTHER_CHARACTERS = re.compile(r"[^a-z0-9]+")
 
 
@@ -267,7 +266,7 @@ def _with_state_of_absent(each: KnownProvider) -> KnownProvider:
 def _new_name(destination: str, provider: OfferedProvider, used: Collection[str]) -> tuple[str, str]:
     """Return a free name for a provider's target, and the slug in it."""
     # An entry of EXPECT that has not been offered is a name or an id; of a name, no id is known.
-    identifier = provider.id or (provider.name if _UUID.fullmatch(provider.name) else "")
+    identifier = provider.id or (provider.name if UUID.fullmatch(provider.name.lower()) else "")
     digest = hashlib.sha256((identifier or provider.name).encode(errors="replace")).hexdigest()
     slug = _slug("" if identifier == provider.name else provider.name) or _slug(identifier) or digest[:8]
     start = _OTHER_CHARACTERS.sub("", identifier.lower())[:_ID_CHARACTERS]

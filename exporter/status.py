@@ -190,3 +190,8 @@ class DestinationStatus:
     last_success: float | None = None  # when the last good listing was; None before that
     failure: str | None = None  # reason and exact cause of a last listing that failed; None if it did not
     missing: tuple[str, ...] = ()  # names of this shard's targets with a missing provider
+
+    @property
+    def never_listed(self) -> bool:
+        """Whether it could not be listed since the start, so that its targets are unknown."""
+        return self.refresh_ok is False and self.last_success is None

@@ -17,14 +17,9 @@ def headline(
     `egress` is the exporter's own egress check, if there is one.
     """
     text = _about_targets(rows, now, egress)
-    if unlisted := [one.name for one in destinations if never_listed(one)]:
+    if unlisted := [one.name for one in destinations if one.never_listed]:
         text += f" Not watched: the federations of {', '.join(unlisted)}, which could not be listed."
     return text
-
-
-def never_listed(destination: DestinationStatus) -> bool:
-    """Return whether a destination could not be listed since the start, so that its targets are unknown."""
-    return destination.refresh_ok is False and destination.last_success is None
 
 
 def _about_targets(rows: Sequence[Row], now: float, egress: EgressStatus | None) -> str:

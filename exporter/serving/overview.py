@@ -15,7 +15,7 @@ from markupsafe import Markup
 from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
 from exporter.serving.expiry import expiries_of, soonest_first
-from exporter.serving.headline import headline, never_listed
+from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
 from exporter.serving.html import TITLE, YieldIfDue, paced, render, sparkline
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
@@ -122,7 +122,7 @@ class Overview:
     def _worst(self, rows: Sequence[Row]) -> Health:
         """Return the health of the first row; it says little if a destination was never listed."""
         worst = rows[0].health if rows else Health.NEW
-        unlisted = any(map(never_listed, self._source.destinations()))
+        unlisted = any(one.never_listed for one in self._source.destinations())
         return Health.INCONCLUSIVE if unlisted and worst in _HARMLESS else worst
 
     async def _render(self, query: str = "") -> bytes:
