@@ -168,7 +168,7 @@ class Prober:
                         return  # the journey is at its end
         finally:
             for transport in run.transports.values():
-                await transport.aclose()
+                transport.close()
 
     def _transport(self, target: Target, run: _Run, *, is_own: bool) -> ProbeTransport:
         """Return what sends requests to the two environments, or to other hosts: they share no connection."""
