@@ -32,6 +32,7 @@ from exporter.probing import SSLContexts
 from exporter.reasons import Reason
 from exporter.serving import ListenError, bind
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ShardSettings, load
+from exporter.status import EgressStatus
 from exporter.tls import TlsServer, WebSecurity
 
 if TYPE_CHECKING:
@@ -534,12 +535,13 @@ def test_the_result_of_an_egress_check_that_a_reload_has_replaced_is_not_shown(
 
         def __init__(self, url: str, **_: object) -> None:
             self.up = url.endswith("/up")
+            self.status: EgressStatus | None = None
 
-        async def __call__(self) -> bool:
+        async def __call__(self) -> None:
             if not self.up:
                 self.running.set()
                 await self.may_end.wait()
-            return self.up
+            self.status = EgressStatus(up=self.up, since=0.0)
 
     monkeypatch.setattr(exporter.daemon, "EgressCheck", Check)
     server = http_server()

@@ -16,7 +16,6 @@ from exporter.observing.history import CertificateFacts, Streak
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
-from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import ANY_REQUIRED, Journey, JourneyTiming, ProviderKind, Side, Target, side_of
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
@@ -146,22 +145,11 @@ class TargetMetrics:
         self.version += 1
         self._skipped[cause.value,] += count
 
-    def backoff_until(self, timestamp: float) -> None:
-        """Record until when probes are paused; seconds since the epoch."""
-        self.version += 1
-        self._backoff_until = timestamp
-
-    def expire_backoff(self, now: float) -> None:
-        """Forget a pause that is over, or too far away: then the clock was set back since it began."""
-        if self._backoff_until is not None and not now < self._backoff_until <= now + 2 * MAX_BACKOFF_SECONDS:
+    def show(self, *, suspended: bool, backoff_until: float | None) -> None:
+        """Show whether lock-out protection holds sign-on back, and until when probes are paused."""
+        if (suspended, backoff_until) != (self._suspended, self._backoff_until):
             self.version += 1
-            self._backoff_until = None
-
-    def sign_on_suspended(self, suspended: bool) -> None:  # noqa: FBT001  the one thing there is to show
-        """Record whether lock-out protection holds sign-on back."""
-        if suspended is not self._suspended:
-            self.version += 1
-            self._suspended = suspended
+            self._suspended, self._backoff_until = suspended, backoff_until
 
     def adopt(self, target: Target) -> None:
         """Continue with the reloaded settings of the target; counters and state stay."""
@@ -169,8 +157,6 @@ class TargetMetrics:
         if before == target:
             return
         self.version += 1
-        if any(before.rate_scope(side) != target.rate_scope(side) for side in self._journey.sides):
-            self._backoff_until = None  # the provider that asked for it is no longer probed
         if _endpoints(before) != _endpoints(target):
             self._certificates = CertificateFacts()
             self._kind = self._source_host = None

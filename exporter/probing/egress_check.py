@@ -1,6 +1,7 @@
 """The egress check: whether any HTTP answer can be had at all, by the way that probes take."""
 
 import logging
+import time
 from contextlib import closing
 
 from exporter import __version__
@@ -13,6 +14,7 @@ from exporter.probing.resolver import Resolver
 from exporter.probing.timing import Deadline
 from exporter.probing.transport import Network, ProbeTransport, StallsSince
 from exporter.reasons import Reason
+from exporter.status import EgressStatus
 from exporter.target import IpFamily
 
 _log = logging.getLogger(__name__)
@@ -31,6 +33,9 @@ class EgressCheck:
         proxy_url: a forward proxy, or None.
         family: which addresses are tried.
         stalls: the stalls of our event loop since a time of its clock.
+
+    Attributes:
+        status: what the last check found that found anything, and since when; None before that.
     """
 
     INTERVAL = 15.0  # seconds between two checks
@@ -50,14 +55,14 @@ class EgressCheck:
         self._family = family
         self._tls = unverified_context()
         self._last: Reason | None = None
+        self.status: EgressStatus | None = None
 
     async def __call__(self) -> bool | None:
         """Return whether any HTTP answer came within 5 s; None if it is our own fault that we do not know."""
         deadline = Deadline(TIMEOUT_SECONDS)
         transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
-        with closing(deadline):
-            async with transport:
-                exchange = await transport.exchange(self._request)
+        with closing(deadline), closing(transport):
+            exchange = await transport.exchange(self._request)
         up, reason = exchange.answer is not None, Reason.OK
         if not up:
             if is_bug(exchange.error):
@@ -72,4 +77,6 @@ class EgressCheck:
             level = logging.INFO if up else logging.WARNING
             _log.log(level, "egress check", extra={"up": up, "reason": reason.value})
         self._last = reason
+        if self.status is None or self.status.up is not up:
+            self.status = EgressStatus(up=up, since=time.time())
         return up

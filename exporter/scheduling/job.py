@@ -37,7 +37,7 @@ class PeriodicJob:
 
     name: str  # unique among periodic jobs
     interval: float
-    run: Callable[[], Awaitable[None]]  # does it once; skipped while the last call still runs
+    run: Callable[[], Awaitable[object]]  # does it once; skipped while the last call still runs
     first_after: float = 0.0  # seconds from the start to the first call
 
 

@@ -33,8 +33,13 @@ KEY = {"target": "emea", "journey": "federation"}
 
 
 def observed(*outcomes: Outcome, **changes: object) -> Metrics:
-    """Return the metrics of one federation after these outcomes."""
-    metrics = Metrics([a_federation(**changes)], buckets=BUCKETS, federation_buckets=FEDERATION_BUCKETS)
+    """Return the metrics of one federation, which is paused, after these outcomes."""
+    metrics = Metrics(
+        [a_federation(**changes)],
+        buckets=BUCKETS,
+        federation_buckets=FEDERATION_BUCKETS,
+        backoff_until=lambda *_: START + 60,
+    )
     for outcome in outcomes:
         metrics.observe(outcome)
     return metrics
@@ -53,7 +58,6 @@ def test_a_full_federation_has_at_most_250_series() -> None:
         )
     ]
     metrics = observed(*failures, a_sign_on())
-    metrics.backoff_until("emea", Journey.FEDERATION, START + 60)
     series = [s for family in page(metrics).families for s in family.samples if "target" in s.labels]
     assert steps_of(metrics, "http_status_code") == set(STEPS)
     assert len(series) <= 250
@@ -264,7 +268,6 @@ def test_a_discovered_target_has_at_most_100_series() -> None:
         client_id=None,
         expected_statuses=(ANY_REQUIRED,),
     )
-    metrics.backoff_until("emea", Journey.FEDERATION, START + 60)
     series = [s for family in page(metrics).families for s in family.samples if "target" in s.labels]
     assert {s.labels["step"] for s in series if "step" in s.labels} == {step.step for step in steps}
     assert "*_REQUIRED" not in {s.labels.get("status") for s in series}
