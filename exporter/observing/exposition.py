@@ -15,7 +15,6 @@ from functools import lru_cache
 from itertools import chain, repeat
 from weakref import WeakKeyDictionary
 
-from prometheus_client.core import Metric
 from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
@@ -90,8 +89,8 @@ class Exposition:
 
     def render_families(self, declared: Mapping[str, Family], values: Mapping[str, Values]) -> bytes:
         """Return families that are not about a target; `values` are by the same names as `declared`."""
-        metrics = [_metric(declared[name], of_family) for name, of_family in values.items()]
-        return self.render_collector(_Collected(metrics))
+        series = [Series(declared[name], of_family) for name, of_family in values.items()]
+        return b"".join([self._header(each.family) + sample_lines(each, exemplars=False) for each in series])
 
     def render_collector(self, collector: Collector) -> bytes:
         """Return what a collector of prometheus-client collects."""
@@ -120,31 +119,13 @@ class Exposition:
         return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
 
 
-class _Collected(Collector):
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Sequence[Metric]:
-        return self._metrics
-
-
-def _metric(family: Family, values: Values) -> Metric:
-    """Return a family as prometheus-client has it."""
-    metric = Metric(family.name.removesuffix("_total"), family.help, family.kind)
-    for own, value in values.items():
-        suffix, labels = (own[0], own[1:]) if family.kind in SUFFIXED else ("", own)
-        named = dict(zip(family.labels, labels, strict=False))  # a count or sum has no `le`
-        metric.add_sample(family.name + suffix, named, value)
-    return metric
-
-
 def sample_lines(series: Series, *, exemplars: bool) -> bytes:
-    """Return the lines of a family of a target, as prometheus-client does in many times the time.
+    """Return the lines of a family, as prometheus-client does in many times the time.
 
     It checks every name and escapes every value of every line; our names are valid, and few values need it.
     """
     family, values, key, probes = series
-    if not key:  # a target's own labels: not worth remembering
+    if not key:  # a target's own labels, or not about a target: not worth remembering
         return "".join(
             [f"{_name(family, key, own)} {_decimal(value)}\n" for own, value in values.items()]
         ).encode()
@@ -180,7 +161,7 @@ def _name(family: Family, key: LabelValues, own: LabelValues) -> str:
     # The last label of a count or sum has no value.
     labels = sorted(zip(family.labels, (*key, *own), strict=False))
     pairs = ",".join([f'{label}="{_escape(value)}"' for label, value in labels])
-    return f"{name}{{{pairs}}}"
+    return f"{name}{{{pairs}}}" if pairs else name
 
 
 def _escape(value: str) -> str:

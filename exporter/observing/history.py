@@ -18,8 +18,6 @@ from array import array
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from io import BytesIO
-from types import MappingProxyType
 from typing import TypeAlias
 
 from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase, StepRecord, TlsFacts
@@ -211,16 +209,7 @@ _EMPTY = _Record()  # The record of a target without outcomes. Never changed.
 def _serialize(outcome: Outcome) -> bytes:
     # With these arguments it takes a third less time than with zlib's own, for the same size.
     compressor = zlib.compressobj(6, zlib.DEFLATED, _WINDOW_BITS, 5, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
-    return compressor.compress(_pickle(outcome)) + compressor.flush()
-
-
-def _pickle(outcome: Outcome) -> bytes:
-    data = BytesIO()
-    pickler = pickle.Pickler(data, pickle.HIGHEST_PROTOCOL)
-    # A record's mappings may be read-only views, which pickle does not know.
-    pickler.dispatch_table = {MappingProxyType: lambda mapping: (dict, (dict(mapping),))}
-    pickler.dump(outcome)
-    return data.getvalue()
+    return compressor.compress(pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)) + compressor.flush()
 
 
 def _deserialize(data: bytes) -> Outcome:
@@ -231,7 +220,7 @@ def _deserialize(data: bytes) -> Outcome:
 
 _WINDOW_BITS = -12
 
-_DICTIONARY = _pickle(
+_DICTIONARY = pickle.dumps(
     Outcome(
         target="emea",
         journey=Journey.AUTHORIZE,
@@ -261,6 +250,7 @@ _DICTIONARY = _pickle(
                 tls=TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", not_after=1.8e9),
             ),
         ),
-    )
+    ),
+    pickle.HIGHEST_PROTOCOL,
 )
 """A typical outcome: compression only has to store how others differ from it."""
