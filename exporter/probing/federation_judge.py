@@ -55,26 +55,26 @@ def is_redirect(answer: Answer) -> bool:
 # destination_authorize, destination_lookup
 
 
-def judge_begin(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
+def judge_begin(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge a flow of the destination, whatever its status; a DaVinci flow is not one of these."""
     verdict = judge_json(answer)
     if verdict.reason is not Reason.OK:
         return verdict
     status = flow_status(verdict.flow)
     statuses = () if status in {None, DAVINCI} else (status,)
-    verdict = judge_flow(verdict.flow, Expectation(destination.environment_id, url, statuses))
+    verdict = judge_flow(verdict.flow, Expectation(destination.environment_id, destination.url, statuses))
     if verdict.reason is Reason.UNEXPECTED_STATUS:
         return replace(verdict, detail=Detail(Template.DAVINCI))
     return _with_flow_id(verdict)
 
 
-def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: str | None) -> Verdict:
+def judge_offer(answer: Answer, *, destination: Endpoints, provider: str | None) -> Verdict:
     """Judge a flow of the destination that must offer the identity provider, or just one if that is None.
 
     Returns:
         if good, with the provider's own link as `location`.
     """
-    verdict = judge_begin(answer, destination=destination, url=url)
+    verdict = judge_begin(answer, destination=destination)
     if verdict.reason is not Reason.OK:
         return verdict
     listed = list(providers_in(verdict.flow))
@@ -83,7 +83,8 @@ def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: s
         others = Template.OTHER_PROVIDERS if listed else Template.NO_PROVIDER
         cause, count = Template.SEVERAL_PROVIDERS if offered else others, len(offered or listed)
         return verdict.with_finding(Reason.PROVIDER_MISSING, Fault.CONFIGURATION, cause, count=count)
-    return _leading(verdict, "authenticate link", provider_link(offered[0]), url, destination, "/rp/")
+    href = provider_link(offered[0])
+    return _leading(verdict, "authenticate link", href, destination.url, destination, "/rp/")
 
 
 def _leading(
@@ -336,9 +337,9 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
     return replace(without, detail=Detail(Template.LOCATION_WITHOUT, known))
 
 
-def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
+def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
-    verdict = judge(answer, Expectation(destination.environment_id, url, (COMPLETED,)))
+    verdict = judge(answer, Expectation(destination.environment_id, destination.url, (COMPLETED,)))
     if verdict.reason is Reason.FLOW_FAILED:
         return verdict.with_finding(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:

@@ -9,7 +9,7 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from weakref import WeakValueDictionary
@@ -21,7 +21,7 @@ from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
 from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
 from exporter.probing.detail import Detail, Template, sentence
-from exporter.probing.failure import is_not_yet_valid, is_refused_certificate, own_shortage, verify_code
+from exporter.probing.failure import X509_NOT_YET_VALID, own_shortage, verify_code
 from exporter.probing.findings import (
     OUR_BUG,
     OWN_DELAYS,
@@ -155,17 +155,14 @@ class Prober:
 
     async def _run(self, target: Target, walk: Steps, run: _Run) -> None:
         try:
-            with closing(walk) as steps:
+            with closing(walk) as steps, suppress(StopIteration):
                 step = next(steps)
                 while True:
                     take = self._sign_on if step.signs_on else self._take
                     verdict = await take(target, step, run)
                     if verdict is None or verdict.reason is not Reason.OK:
                         return
-                    try:
-                        step = steps.send(verdict)
-                    except StopIteration:
-                        return  # the journey is at its end
+                    step = steps.send(verdict)
         finally:
             for transport in run.transports.values():
                 transport.close()
@@ -202,16 +199,8 @@ class Prober:
         if verdict.reason is not Reason.OK:
             refused = await self._refused_certificate(target, exchange, run)
             tls = tls if refused is None else refused.facts
-            detail = describe(
-                exchange,
-                step,
-                verdict,
-                run.secrets,
-                timeout=run.timeout,
-                proxied=target.proxy_url is not None,
-                refused=refused,
-                at=run.started_at,
-            )
+            times = {"timeout": run.timeout, "at": run.started_at}
+            detail = describe(exchange, step, verdict, run.secrets, refused, **times)
         run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
         host = target.auth_host if link is None else link.host
         self._check_our_clock(host, exchange, run.started_at)
@@ -297,7 +286,7 @@ class Prober:
         return {"key_overlap": not known.isdisjoint(verdict.signing_keys)}
 
     def _verdict(self, target: Target, step: Step, exchange: Exchange, run: _Run) -> Verdict:
-        verdict = evaluate(exchange, step, proxied=target.proxy_url is not None)
+        verdict = evaluate(exchange, step)
         if verdict.reason is Reason.TIMEOUT and (exchange.timed_by_loop or exchange.phase is Phase.RESOLVE):
             stalls = self._network.stalls(run.deadline.started)
             if explains_timeout(stalls, deadline=run.deadline.started + run.timeout, timeout=run.timeout):
@@ -319,11 +308,11 @@ class Prober:
         self, target: Target, exchange: Exchange, run: _Run
     ) -> RefusedCertificate | None:
         """Fetch a certificate that was refused; through a proxy it is not seen."""
-        origin, address = exchange.origin, exchange.address
-        seen = target.proxy_url is None and is_refused_certificate(exchange.error)
+        origin, address, error = exchange.origin, exchange.address, exchange.error
+        seen = isinstance(error, ssl.SSLCertVerificationError) and not exchange.proxied
         if not seen or origin is None or address is None:
             return None
-        refusal = (origin.host, origin.port, verify_code(exchange.error))
+        refusal = (origin.host, origin.port, verify_code(error))
         return await self._certificates.fetch(target.name, address, refusal, run.deadline)
 
     def _check_our_clock(self, host: str, exchange: Exchange, now: float) -> None:
@@ -331,7 +320,8 @@ class Prober:
         if exchange.answer is not None:
             self._clock_evidence.date_seen(host, exchange.answer.headers.get("date"), now)
             return
-        suspected = is_not_yet_valid(exchange.error) and self._clock_evidence.not_yet_valid(host, now)
+        not_yet_valid = verify_code(exchange.error) == X509_NOT_YET_VALID
+        suspected = not_yet_valid and self._clock_evidence.not_yet_valid(host, now)
         if suspected and abs(now - self._clock_warned_at) > CLOCK_WARNING_INTERVAL_SECONDS:
             self._clock_warned_at = now
             _log.warning("this machine's clock may be wrong", extra={"host": host})

@@ -54,6 +54,7 @@ class Exchange:
 
     origin: Origin | None = None  # where the request's URL leads; None if that is invalid
     peer: tuple[str, int] | None = None  # host and port connected to: those of the URL, or of the proxy
+    proxied: bool = False  # whether it goes through a proxy of ours
     tunneling: bool = False  # whether the proxy was asked for a tunnel and has not granted it
     phase: Phase = Phase.RESOLVE  # the phase that was reached
     phases: dict[Phase, float] = field(default_factory=dict)  # seconds of each completed one, in order
@@ -116,7 +117,7 @@ class ProbeTransport:
 
         `admits` decides which addresses may be connected to, the proxy's where there is one; None for all.
         """
-        exchange = Exchange()
+        exchange = Exchange(proxied=self._proxy is not None)
         connection = reused = None
         try:
             origin, path = split_url(request.url)

@@ -50,7 +50,7 @@ def offer(
 ) -> Verdict:
     embedded = {"socialProviders": list(listed), "identityProvider": forced}
     answer = said(id=FLOW, status="USERNAME_PASSWORD_REQUIRED", _embedded=embedded)
-    return judge_offer(answer, destination=TO, url=URL, provider=provider)
+    return judge_offer(answer, destination=TO, provider=provider)
 
 
 @pytest.mark.parametrize("provider", ["p1", "P1", "Partner", None])
@@ -422,7 +422,7 @@ def test_a_refused_exchange_has_the_codes_and_the_status_of_the_answer() -> None
     ],
 )
 def test_the_destinations_flow_must_be_completed(status: str, finding: tuple[Reason, Fault]) -> None:
-    verdict = judge_completion(said(status=status), destination=TO, url=URL)
+    verdict = judge_completion(said(status=status), destination=TO)
     assert found(verdict) == finding
     assert not verdict.checks or verdict.reason is not Reason.OK
 
