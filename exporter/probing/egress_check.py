@@ -5,11 +5,11 @@ import time
 from contextlib import closing
 
 from exporter import __version__
-from exporter.outcome import Phase, TransportStats
+from exporter.outcome import TransportStats
 from exporter.probing.certificate import unverified_context
 from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.messages import Request
-from exporter.probing.probe import explains_timeout
+from exporter.probing.probe import stalls_explain
 from exporter.probing.resolver import Resolver
 from exporter.probing.timing import Deadline
 from exporter.probing.transport import Network, ProbeTransport, StallsSince
@@ -68,10 +68,7 @@ class EgressCheck:
             if is_bug(exchange.error):
                 raise exchange.error or RuntimeError("an exchange without an answer has an error")
             reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxy_url is not None)
-            uncertain = exchange.timed_by_loop or exchange.phase is Phase.RESOLVE
-            stalls, passes_at = self._network.stalls(deadline.started), deadline.started + TIMEOUT_SECONDS
-            stalled = explains_timeout(stalls, deadline=passes_at, timeout=TIMEOUT_SECONDS)
-            if reason is Reason.INTERNAL or (uncertain and stalled):
+            if reason is Reason.INTERNAL or stalls_explain(exchange, deadline, self._network.stalls):
                 return None
         if reason is not self._last:
             level = logging.INFO if up else logging.WARNING

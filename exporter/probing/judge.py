@@ -3,7 +3,6 @@
 Decided in this order: signs of an edge in front, the status class, the body of any 2xx.
 """
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +15,7 @@ from exporter.probing.errors import (
     REQUEST_LIMITED,
     codes_in_document,
     codes_in_location,
+    parameters_in_location,
     parse_object,
 )
 from exporter.probing.messages import Answer, Expectation, Verdict, failed
@@ -26,7 +26,6 @@ MIN_FINAL_CODE, MAX_CODE = 200, 599
 _NETWORK_AUTHENTICATION_REQUIRED = 511
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _API_GATEWAY_FORBIDDEN = {"message": "Forbidden"}
-_FLOW_ID = re.compile(r"(?:^|[?&])flowId=[^&]")
 
 
 def judge(answer: Answer, expectation: Expectation) -> Verdict:
@@ -109,14 +108,9 @@ def leads_to_sign_on_page(location: str | None) -> bool:
     PingOne's own is `…/signon/?flowId=…`; an application may have one of its own on any host, which gets the
     flow's id in the query or the fragment.
     """
-    if location is None:
-        return False
-    address, _, fragment = location.partition("#")
-    path, _, query = address.partition("?")
-    if path.rstrip("/").rpartition("/")[2] == "signon":
-        return True
-    # In a fragment the parameters may follow a path of the page's own.
-    return any(_FLOW_ID.search(part) for part in (query, fragment))
+    path = (location or "").partition("#")[0].partition("?")[0]
+    is_own = path.rstrip("/").rpartition("/")[2] == "signon"
+    return is_own or bool(parameters_in_location(location, "flowId"))
 
 
 def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict:

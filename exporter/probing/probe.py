@@ -38,7 +38,7 @@ from exporter.probing.origin import split_url
 from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.sign_on_guard import Admission, SignOnGuard, UserKey, user_key
 from exporter.probing.timing import Deadline, keep_timestamping_on
-from exporter.probing.transport import Exchange, Network, ProbeTransport, Stalls, StallsSince
+from exporter.probing.transport import Exchange, Network, ProbeTransport, StallsSince
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey, ProviderKind, Target
 
@@ -110,12 +110,10 @@ class Prober:
 
     async def walk(self, target: Target, journey: Journey, steps: Walk) -> tuple[Outcome, Verdict]:
         """Take the steps of a journey, or only some of them; return also the verdict on the last one."""
-        timeout = target.timing(journey).timeout
         run = _Run(
             transaction_id=str(uuid.uuid4()),
             started_at=self._wall(),
-            deadline=Deadline(timeout),
-            timeout=timeout,
+            deadline=Deadline(target.timing(journey).timeout),
             # The one URL of `authorize` is the operator's own.
             reach=None if journey is Journey.AUTHORIZE else reach_of(target),
         )
@@ -199,7 +197,7 @@ class Prober:
         if verdict.reason is not Reason.OK:
             refused = await self._refused_certificate(target, exchange, run)
             tls = tls if refused is None else refused.facts
-            times = {"timeout": run.timeout, "at": run.started_at}
+            times = {"timeout": run.deadline.timeout, "at": run.started_at}
             detail = describe(exchange, step, verdict, run.secrets, refused, **times)
         run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
         host = target.auth_host if link is None else link.host
@@ -243,7 +241,7 @@ class Prober:
         """Take the step that sends the password, if lock-out protection allows it; None ends the probe."""
         lock = self._sign_ons.setdefault(user_key(target), asyncio.Lock())
         try:
-            async with asyncio.timeout(run.timeout):
+            async with asyncio.timeout(run.deadline.timeout):
                 await lock.acquire()
         except TimeoutError:
             # Another target's sign-on of the same user does not end. Nothing was seen of this target's own,
@@ -287,10 +285,8 @@ class Prober:
 
     def _verdict(self, target: Target, step: Step, exchange: Exchange, run: _Run) -> Verdict:
         verdict = evaluate(exchange, step)
-        if verdict.reason is Reason.TIMEOUT and (exchange.timed_by_loop or exchange.phase is Phase.RESOLVE):
-            stalls = self._network.stalls(run.deadline.started)
-            if explains_timeout(stalls, deadline=run.deadline.started + run.timeout, timeout=run.timeout):
-                return STALLED
+        if verdict.reason is Reason.TIMEOUT and stalls_explain(exchange, run.deadline, self._network.stalls):
+            return STALLED
         if verdict == OUR_BUG:
             self._report(target, step, exchange.error)
         return verdict
@@ -334,7 +330,6 @@ class _Run:
     transaction_id: str
     started_at: float
     deadline: Deadline
-    timeout: float
     reach: Reach | None
     verdict: Verdict = OUR_BUG
     duration: float = 0.0
@@ -396,12 +391,15 @@ _HEADERS = (
 )
 
 
-def explains_timeout(stalls: Stalls, *, deadline: float, timeout: float) -> bool:
-    """Return True if stalls explain that an answer did not come in time.
+def stalls_explain(exchange: Exchange, deadline: Deadline, stalls_since: StallsSince) -> bool:
+    """Return True if stalls explain that an answer did not come in time, since the kernel did not time it.
 
     They do if the deadline passed within one, or if they cost more than a tenth of the timeout. Anything more
     generous would let a container that is throttled for 70 ms in each probe hide an outage for good.
     """
-    if any(begun <= deadline <= ended for begun, ended in stalls):
+    if not exchange.timed_by_loop and exchange.phase is not Phase.RESOLVE:
+        return False
+    stalls, passed_at = stalls_since(deadline.started), deadline.started + deadline.timeout
+    if any(begun <= passed_at <= ended for begun, ended in stalls):
         return True
-    return sum(ended - begun for begun, ended in stalls) >= MAX_LOST_SHARE * timeout
+    return sum(ended - begun for begun, ended in stalls) >= MAX_LOST_SHARE * deadline.timeout

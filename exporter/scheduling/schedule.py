@@ -191,7 +191,6 @@ class Schedule:
         if cancelled:
             # Waited for, so that no target is probed twice at once.
             await asyncio.wait(cancelled, timeout=_CANCEL_SECONDS)
-        self._backoff.drop_expired()
         self._watchdog.expect(_intervals(targets))
         for job in new_jobs(added, self._clock()):
             if self._running:
