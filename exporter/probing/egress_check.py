@@ -5,12 +5,10 @@ import time
 from contextlib import closing
 
 from exporter import __version__
-from exporter.outcome import TransportStats
 from exporter.probing.certificate import unverified_context
 from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.messages import Request
 from exporter.probing.probe import stalls_explain
-from exporter.probing.resolver import Resolver
 from exporter.probing.timing import Deadline
 from exporter.probing.transport import Network, ProbeTransport, StallsSince
 from exporter.reasons import Reason
@@ -50,7 +48,7 @@ class EgressCheck:
     ) -> None:
         headers = (("User-Agent", f"pingone-flow-exporter/{__version__}"), ("Accept", "*/*"))
         self._request = Request("GET", url, headers)
-        self._network = Network(Resolver(), TransportStats(), stalls)
+        self._network = Network(stalls=stalls)
         self._proxy_url = proxy_url
         self._family = family
         self._tls = unverified_context()

@@ -107,10 +107,8 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
 
 def with_parameter(url: str, name: str, value: str) -> str:
     """Return a URL with a parameter of its query added, or replaced; all else stays byte for byte."""
-    address, separator, query = url.partition("?")
-    kept = [field for field in query.split("&") if unquote(field.partition("=")[0]) != name]
-    if separator and len(kept) < len(query.split("&")):
-        query = "&".join(kept)
+    address, _, query = url.partition("?")
+    query = "&".join(field for field in query.split("&") if unquote(field.partition("=")[0]) != name)
     return f"{address}?{query}{'&' if query else ''}{name}={value}"
 
 

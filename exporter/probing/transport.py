@@ -28,7 +28,7 @@ from exporter.probing.connection import HttpConnection
 from exporter.probing.failure import AddressNotAllowedError, ProxyError
 from exporter.probing.messages import Answer, Request
 from exporter.probing.origin import Origin, split_url
-from exporter.probing.resolver import Resolve
+from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.stream import Dialer, TcpStream
 from exporter.probing.timing import Deadline, TcpInfo
 from exporter.probing.tls_stream import TlsStream
@@ -77,9 +77,9 @@ class Exchange:
 class Network:
     """What all probes share to reach their targets."""
 
-    resolve: Resolve
-    stats: TransportStats
-    stalls: StallsSince
+    resolve: Resolve = field(default_factory=Resolver)
+    stats: TransportStats = field(default_factory=TransportStats)
+    stalls: StallsSince = lambda _since: ()
     drops_idle: set[Origin] = field(default_factory=set)
     """Origins that closed an idle connection while a request was on its way; a request that must not be sent
     twice opens a new connection there."""
