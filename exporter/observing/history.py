@@ -56,7 +56,7 @@ class Streak:
         self.length += 1
 
 
-Expiries: TypeAlias = dict[tuple[str, ...], float]
+Expiries: TypeAlias = dict[str, float]
 """Step -> when a certificate expires, seconds since the epoch."""
 
 
@@ -72,8 +72,8 @@ class CertificateFacts:
     def forget_valid(self, side: Side, now: float) -> None:
         """Forget a side's certificates that have not expired."""
         for expiries in self.leaf, self.chain:
-            for key in [key for key, at in expiries.items() if side_of(key[0]) is side and at > now]:
-                del expiries[key]
+            for step in [step for step, at in expiries.items() if side_of(step) is side and at > now]:
+                del expiries[step]
 
     def observe(self, outcome: Outcome) -> None:
         """Keep the certificates that the last probe saw on each side, once for a connection used again.
@@ -88,14 +88,14 @@ class CertificateFacts:
 
 def _replaced(known: Expiries, found: Iterable[tuple[str, float | None]]) -> Expiries:
     """Return the expiries with those of the sides that were seen replaced."""
-    seen: dict[tuple[Side, float], tuple[str, ...]] = {}
+    seen: dict[tuple[Side, float], str] = {}
     for step, at in found:
         if at is not None:
-            seen.setdefault((side_of(step), at), (step,))
+            seen.setdefault((side_of(step), at), step)
     sides = {side for side, _ in seen}
-    shown = {key: at for key, at in known.items() if side_of(key[0]) not in sides}
-    for (_, at), key in seen.items():  # the redirects to a login page are several connections of one step
-        shown[key] = min(at, shown.get(key, at))
+    shown = {step: at for step, at in known.items() if side_of(step) not in sides}
+    for (_, at), step in seen.items():  # the redirects to a login page are several connections of one step
+        shown[step] = min(at, shown.get(step, at))
     return shown
 
 
@@ -135,8 +135,8 @@ class History:
             consecutive=record.streak.length,
             last=record.last,
             decisive=record.decisive,
-            leaf_expiries=_by_step(record.certificates.leaf),
-            chain_expiries=_by_step(record.certificates.chain),
+            leaf_expiries=tuple(record.certificates.leaf.items()),
+            chain_expiries=tuple(record.certificates.chain.items()),
             discovery=record.certificates.discovery,
             points=record.points(),
             next_run=next_run,
@@ -206,10 +206,6 @@ class _Record:
         if outcome.reason is Reason.TLS and first and not seen:
             # The certificate that was good is not the one refused now, unless it has expired meanwhile.
             facts.forget_valid(outcome.side, outcome.ended_at)
-
-
-def _by_step(expiries: Expiries) -> tuple[tuple[str, float], ...]:
-    return tuple([(step[0], at) for step, at in expiries.items()])
 
 
 _EMPTY = _Record()  # The record of a target without outcomes. Never changed.

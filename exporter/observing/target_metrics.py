@@ -231,8 +231,8 @@ class TargetMetrics:
             "http_responses_total": self._responses,
             "http_status_code": _by_step({r.step: r.http_status_code for r in records}.items()),
             "error_codes_total": self._error_codes,
-            "tls_certificate_expiry_timestamp_seconds": self._certificates.leaf,
-            "tls_chain_expiry_timestamp_seconds": self._certificates.chain,
+            "tls_certificate_expiry_timestamp_seconds": _by_step(self._certificates.leaf.items()),
+            "tls_chain_expiry_timestamp_seconds": _by_step(self._certificates.chain.items()),
         }
 
     def _flow_values(self) -> dict[str, Values]:
