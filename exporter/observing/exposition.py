@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, repeat
+from operator import itemgetter
 from weakref import WeakKeyDictionary
 
 from prometheus_client.exposition import generate_latest as generate_text
@@ -43,8 +44,11 @@ _count = lru_cache(maxsize=4096)(_decimal)  # remembered: most samples are small
 class _Text:
     version: int
     rendered_at: float
-    families: tuple[bytes, ...]
+    families: tuple[bytes, ...] = ()
     scraped: bool = False
+
+
+_NEVER = _Text(version=-1, rendered_at=float("-inf"))  # the text of a target that was never rendered
 
 
 class Exposition:
@@ -69,7 +73,9 @@ class Exposition:
         """
         self.asked_for_at = self._clock()
         yielder = Yielder(self._clock)
-        for target in sorted(filter(self._is_outdated, targets), key=self._rendered_at):
+        known = [(self._texts.get(target, _NEVER), target) for target in targets]
+        outdated = [(text.rendered_at, target) for text, target in known if text.version != target.version]
+        for _, target in sorted(outdated, key=itemgetter(0)):  # the oldest text is the first to be replaced
             self._update(target)
             await yielder.yield_if_due()
             if yielder.elapsed > MAX_RENDERING_SECONDS:
@@ -83,8 +89,7 @@ class Exposition:
 
     def render_ahead(self, target: TargetMetrics) -> None:
         """Render a target that changed before the next scrape does, unless that is probably in vain."""
-        text = self._texts.get(target)
-        if text is not None and text.scraped and target.interval >= _MIN_INTERVAL_AHEAD:
+        if self._texts.get(target, _NEVER).scraped and target.interval >= _MIN_INTERVAL_AHEAD:
             self._update(target)
 
     def render_families(self, declared: Mapping[str, Family], values: Mapping[str, Values]) -> bytes:
@@ -98,15 +103,6 @@ class Exposition:
             return generate_text(collector)
         page: bytes = generate_openmetrics(collector)  # type: ignore[no-untyped-call]
         return page.removesuffix(_EOF)
-
-    def _is_outdated(self, target: TargetMetrics) -> bool:
-        text = self._texts.get(target)
-        return text is None or text.version != target.version
-
-    def _rendered_at(self, target: TargetMetrics) -> float:
-        """Return when a target was rendered: the oldest text is the first to be replaced."""
-        text = self._texts.get(target)
-        return float("-inf") if text is None else text.rendered_at
 
     def _update(self, target: TargetMetrics) -> None:
         exemplars, name = self._openmetrics, target.target.name
