@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 from exporter import __version__
@@ -41,6 +41,8 @@ from exporter.probing.timing import Deadline, keep_timestamping_on
 from exporter.probing.transport import Exchange, Network, ProbeTransport, StallsSince
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey, ProviderKind, Target
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -99,8 +101,7 @@ class Prober:
         self._clock = clock
         self.guard = SignOnGuard(clock(), one_shot=one_shot)
         self._sign_ons: WeakValueDictionary[UserKey, asyncio.Lock] = WeakValueDictionary()
-        self._subjects: dict[str, tuple[object, ...]] = {}
-        self._signing_keys: dict[str, tuple[tuple[str | None, str | None], frozenset[int]]] = {}
+        self._found: dict[tuple[str, Journey], tuple[object, Any]] = {}
         keep_timestamping_on()
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
@@ -145,11 +146,10 @@ class Prober:
         )
         return outcome, run.verdict
 
-    def forget(self, target: str, _journey: Journey, /) -> None:
-        """Forget a target that is no longer probed."""
+    def forget(self, target: str, journey: Journey, /) -> None:
+        """Forget a target that is no longer probed by a journey."""
         self._certificates.forget(target)
-        self._subjects.pop(target, None)
-        self._signing_keys.pop(target, None)
+        self._found.pop((target, journey), None)
 
     async def _run(self, target: Target, walk: Steps, run: _Run) -> None:
         try:
@@ -171,9 +171,8 @@ class Prober:
         if transport is None:
             # The client certificate says who we are: it is for the operator's own environments.
             shown = target if is_own else replace(target, client_certificate_file=None, client_key_file=None)
-            route, hosts = (self._tls(shown), target.ip_family, target.proxy_url), target.absolute_hosts
-            transport = ProbeTransport(self._network, run.deadline, *route, absolute_hosts=hosts)
-            run.transports[is_own] = transport
+            route = self._tls(shown), target.ip_family, target.proxy_url, target.absolute_hosts
+            transport = run.transports[is_own] = ProbeTransport(self._network, run.deadline, *route)
         return transport
 
     async def _take(self, target: Target, step: Step, run: _Run) -> Verdict:
@@ -190,7 +189,8 @@ class Prober:
         if verdict.subject is not None:
             verdict = replace(verdict, checks=self._subject_check(target, verdict.subject))
         if verdict.signing_keys:
-            verdict = replace(verdict, checks={**verdict.checks, **self._overlap_check(target, verdict)})
+            overlap = self._overlap_check(target, verdict.signing_keys)
+            verdict = replace(verdict, checks={**verdict.checks, **overlap})
         run.verdict, run.kind = verdict, verdict.kind or run.kind
         run.secrets.update(verdict.secrets)
         tls, detail = exchange.tls, None
@@ -270,18 +270,19 @@ class Prober:
     def _subject_check(self, target: Target, subject: str) -> dict[str, bool]:
         """Return whether the user is the same one at the destination as last time; empty at first."""
         identity = (target.source_url, target.user, target.destination_environment_id, target.application)
-        known = self._subjects.get(target.name)
-        self._subjects[target.name] = (*identity, subject)
-        return {} if known is None or known[:-1] != identity else {"subject": known[-1] == subject}
+        last = self._last_time((target.name, Journey.FEDERATION), identity, subject)
+        return {} if last is None else {"subject": last == subject}
 
-    def _overlap_check(self, target: Target, verdict: Verdict) -> dict[str, bool]:
+    def _overlap_check(self, target: Target, keys: frozenset[int]) -> dict[str, bool]:
         """Return whether a signing key of the last good probe is still published; empty at first."""
-        issuer = (target.source_url, target.issuer)
-        known_issuer, known = self._signing_keys.get(target.name, (issuer, frozenset[int]()))
-        self._signing_keys[target.name] = issuer, verdict.signing_keys
-        if known_issuer != issuer or not known:
-            return {}
-        return {"key_overlap": not known.isdisjoint(verdict.signing_keys)}
+        last = self._last_time((target.name, Journey.DISCOVERY), (target.source_url, target.issuer), keys)
+        return {} if last is None else {"key_overlap": not last.isdisjoint(keys)}
+
+    def _last_time(self, probe: tuple[str, Journey], identity: object, value: T) -> T | None:
+        """Keep what a probe found; return what the last one did, if that was about the same."""
+        known, last = self._found.get(probe, (None, None))
+        self._found[probe] = identity, value
+        return last if known == identity else None
 
     def _verdict(self, target: Target, step: Step, exchange: Exchange, run: _Run) -> Verdict:
         verdict = evaluate(exchange, step)

@@ -99,7 +99,6 @@ class ProbeTransport:
         tls: ssl.SSLContext,
         family: IpFamily = IpFamily.ANY,
         proxy_url: str | None = None,
-        *,
         absolute_hosts: Collection[str] = (),
     ) -> None:
         self._network = network
