@@ -229,11 +229,7 @@ def _of_error(exchange: Exchange, seconds: str, refused: RefusedCertificate | No
     return Detail(Template.EAI_NODATA if isinstance(error, OSError) else Template.BUG, known)
 
 
-_EAI = {
-    getattr(socket, name): name
-    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_AGAIN", "EAI_FAIL", "EAI_ADDRFAMILY", "EAI_MEMORY")
-    if hasattr(socket, name)
-}
+_EAI = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
 """Codes of getaddrinfo(3), as far as this system has them."""
 
 
