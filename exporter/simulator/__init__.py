@@ -21,7 +21,7 @@ from exporter.simulator.environments import (
     check_weather,
 )
 from exporter.simulator.running import Simulator, simulator
-from exporter.simulator.script import Change, Clock, Script, ScriptError, check_script, read_script
+from exporter.simulator.script import Change, Clock, Script, ScriptError, read_script
 from exporter.simulator.simulated_environment import SimulatedEnvironment
 from exporter.simulator.weather import (
     KINDS,
@@ -50,7 +50,6 @@ __all__ = [
     "User",
     "Weather",
     "WeatherError",
-    "check_script",
     "check_weather",
     "demo_environments",
     "demo_script",

@@ -102,7 +102,7 @@ async def _change(environment: SimulatedEnvironment, request: Request) -> None:
         environment.is_scripted = False
     except RefusedError as error:
         raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long") from error
-    except (WeatherError, TLSRequiredError) as error:
+    except WeatherError as error:
         raise HTTPException(409 if isinstance(error, TLSRequiredError) else 400, str(error)) from error
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body must be JSON such as {EXAMPLE}") from error

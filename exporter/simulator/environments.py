@@ -10,7 +10,7 @@ the paths with the id, and that flows drop it too, is inferred.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from exporter.simulator.weather import HEALTHY, Weather
+from exporter.simulator.weather import HEALTHY, Weather, WeatherError
 from exporter.target import ClientAuth, ProviderKind
 
 
@@ -78,7 +78,7 @@ class Environment:
     weather: Weather = HEALTHY
 
 
-class TLSRequiredError(ValueError):
+class TLSRequiredError(WeatherError):
     """Weather that needs https, or a port, was set for an environment without."""
 
 

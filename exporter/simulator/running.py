@@ -1,6 +1,7 @@
 """The simulator in one `async with`: everything it starts, it stops."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -16,14 +17,15 @@ import trustme
 from exporter.simulator.control import COMPONENT, SimulatedStatusPage, control_app
 from exporter.simulator.environments import Environment
 from exporter.simulator.listener import Listener
-from exporter.simulator.script import Clock, Script, check_script, play
+from exporter.simulator.script import Clock, Script
 from exporter.simulator.simulated_environment import SimulatedEnvironment
-from exporter.simulator.weather import Weather
 from exporter.target import ProviderKind
 
 DAY = timedelta(days=1)
 VALIDITY = 365 * DAY
 OTHER_NAME = "elsewhere.example"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,25 +38,6 @@ class Simulator:
     ca_file: Path | None = None
     """The certificate that clients of https environments must trust, for as long as the simulator runs; None
     without such environments."""
-
-    async def set_weather(self, environment: str, weather: Weather) -> None:
-        """Change the weather of the environment of that name or id.
-
-        Raises LookupError if there is none, and what the environment's `set_weather` raises.
-        """
-        await self._find(environment).set_weather(weather)
-
-    async def follow_script(self, environment: str, weather: Weather) -> None:
-        """Change the weather likewise, unless the control port has changed it."""
-        simulated = self._find(environment)
-        if simulated.is_scripted:
-            await simulated.set_weather(weather)
-
-    def _find(self, environment: str) -> SimulatedEnvironment:
-        for name, simulated in self.environments.items():
-            if environment in {name, simulated.environment.id}:
-                return simulated
-        raise LookupError(f"no environment has the name or id {environment}")
 
     def sources(self) -> dict[str, SimulatedEnvironment]:
         """Return the environments that are targets, by name: no destinations, and none that one lists."""
@@ -109,7 +92,7 @@ async def simulator(
         host: where all ports listen; URLs and certificates have the loopback address instead of one that
             means all addresses.
         control_port: of the control API; 0 means any free one.
-        script: changes the weather over time.
+        script: changes the weather of these environments over time.
         clock: time; the real one by default.
         random: chance; the real one by default.
         directory: where the authority's certificate is written; None means the system's directory for
@@ -117,12 +100,9 @@ async def simulator(
 
     Raises:
         TLSRequiredError: an environment without https starts with weather that needs it.
-        ScriptError: the script does not fit the environments.
         OSError: a port is in use, or the host is not an address of this machine.
     """
     environments = tuple(environments)
-    if script is not None:
-        check_script(script, environments)
     clock, random = clock or Clock(), random or Random()
     public_host = _reachable(host)
     in_url = f"[{public_host}]" if ":" in public_host else public_host
@@ -156,12 +136,11 @@ async def simulator(
         for running in simulated.values():
             await running.start()
         control_url = f"http://{in_url}:{control.port}"
-        result = Simulator(
+        if script is not None:
+            stack.push_async_callback(_end, asyncio.create_task(_play(script, simulated, clock)))
+        yield Simulator(
             environments=simulated, status_page=status_page, control_url=control_url, ca_file=ca_file
         )
-        if script is not None:
-            stack.push_async_callback(_end, asyncio.create_task(play(script, result.follow_script, clock)))
-        yield result
 
 
 def make_certificates(authority: trustme.CA, names: Iterable[str]) -> dict[str, ssl.SSLContext]:
@@ -177,6 +156,20 @@ def make_certificates(authority: trustme.CA, names: Iterable[str]) -> dict[str, 
         context.num_tickets = 0
         certificate.configure_cert(context)
     return contexts
+
+
+async def _play(script: Script, environments: Mapping[str, SimulatedEnvironment], clock: Clock) -> None:
+    """Make the script's changes when they are due; ends with the script, and never if it repeats."""
+    start = clock.monotonic()
+    for at, change in script.over_time():
+        while (remaining := start + at - clock.monotonic()) > 0:
+            await clock.sleep(remaining)
+        environment = environments[change.environment]
+        try:
+            if environment.is_scripted:
+                await environment.set_weather(change.weather)
+        except OSError as error:  # another program took its port; the next change may find it free
+            _log.error("simulator: %s: %s: %s", change.environment, change.weather.kind, error)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

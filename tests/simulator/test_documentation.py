@@ -13,7 +13,6 @@ from weather_outcomes import REPORTED
 from exporter import cli
 from exporter.simulator import (
     KINDS,
-    check_script,
     demo_environments,
     parameters,
     parse_weather,
@@ -69,8 +68,7 @@ def test_the_options_are_those_of_the_command(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_script_can_be_played_in_the_demo() -> None:
-    script = read_script(PAGE.split("```yaml\n")[1].split("```")[0])
-    check_script(script, demo_environments())
+    script = read_script(PAGE.split("```yaml\n")[1].split("```")[0], demo_environments())
     assert script.repeat == 120
     assert len(script.changes) == 3
 
