@@ -13,6 +13,9 @@ from enum import StrEnum
 from exporter.simulator.weather import HEALTHY, Weather, WeatherError
 from exporter.target import ClientAuth, ProviderKind
 
+CALLBACK_PATH = "/rp/callback/openid_connect"
+"""Where identity providers send users back to."""
+
 
 class SignOnPolicy(StrEnum):
     """What an application asks of a user first."""
@@ -101,8 +104,7 @@ class Urls:
         self.environment_id = environment.id
         self.sign_on_page = f"{self.root}/signon/"
         self.issuer = f"{self.root}/as"
-        # Where identity providers send users back to.
-        self.callback = f"{self.root}/rp/callback/openid_connect"
+        self.callback = f"{self.root}{CALLBACK_PATH}"
 
     def authenticate(self, provider_id: str, flow_id: str) -> str:
         """Return the link to an identity provider in a flow."""

@@ -16,7 +16,6 @@ EXTERNAL_AUTHENTICATION_REQUIRED. A flow expires after 15 minutes, here from its
 
 import hmac
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -151,18 +150,23 @@ class Recent(Generic[T]):
 
     def __init__(self, clock: Callable[[], float], seconds: float) -> None:
         self._clock, self._seconds = clock, seconds
-        self._values: OrderedDict[str, tuple[float, T]] = OrderedDict()
+        self._values: dict[str, tuple[float, T]] = {}
 
     def put(self, key: str, value: T) -> None:
         """Keep a value, or replace it."""
         self._values[key] = self._clock() + self._seconds, value
         while len(self._values) > MAX_KEPT:
-            self._values.popitem(last=False)
+            del self._values[next(iter(self._values))]
 
     def get(self, key: str) -> T | None:
         """Return the value, unless it is unknown or has expired."""
-        expires_at, value = self._values.get(key, (0.0, None))
-        return value if self._clock() < expires_at else None
+        _, value = self._values.get(key, (0.0, None))
+        return value if self.remaining(key) > 0 else None
+
+    def remaining(self, key: str) -> float:
+        """Return the seconds until a value expires; below 0 if it has, or is unknown."""
+        expires_at, _ = self._values.get(key, (0.0, None))
+        return expires_at - self._clock()
 
     def pop(self, key: str) -> T | None:
         """Return the value as `get` does, and forget it."""
@@ -176,9 +180,7 @@ class Accounts:
 
     def __init__(self, users: Iterable[User], clock: Callable[[], float]) -> None:
         self._passwords = {user.username: user.password for user in users}
-        self._clock = clock
         self._failures: Recent[int] = Recent(clock, LOCKED_SECONDS)
-        self._locked_until: Recent[float] = Recent(clock, LOCKED_SECONDS)
 
     def act(self, flow: Flow, media_type: str, body: bytes, weather: Weather) -> None:
         """Apply an action to `flow`; the media type, in lower case, names it. Raises `RefusedError`."""
@@ -193,36 +195,28 @@ class Accounts:
                 raise refused(*WRONG_MEDIA_TYPE)
 
     def _sign_on(self, flow: Flow, username: str, password: str, weather: Weather) -> None:
-        remaining = (self._locked_until.get(username) or 0.0) - self._clock()
+        failures = self._failures.get(username) or 0
+        seconds = self._failures.remaining(username) if failures == MAX_FAILURES else 0.0
         if weather.kind == "account_locked":
             if weather.answer == "flow":
                 flow.fail("PASSWORD_LOCKED_OUT", "The account is locked.")
                 return
-            remaining = LOCKED_SECONDS
-        if remaining > 0:
+            seconds = LOCKED_SECONDS
+        if seconds > 0:
             message = "Too many unsuccessful sign-on attempts. Your account is locked."
-            raise invalid_data(
-                "password", message, "PASSWORD_LOCKED_OUT", secondsUntilUnlock=round(remaining)
-            )
+            raise invalid_data("password", message, "PASSWORD_LOCKED_OUT", secondsUntilUnlock=round(seconds))
         # An unknown user takes as long and gets the same answer as a wrong password.
         right = hmac.compare_digest(_bytes(self._passwords.get(username, "")), _bytes(password))
         if not right or username not in self._passwords or weather.kind == "password_changed":
             message = "The provided password did not match provisioned password"
-            raise invalid_data("password", message, failuresRemaining=self._count_failure(username))
+            self._failures.put(username, failures + 1)
+            raise invalid_data("password", message, failuresRemaining=MAX_FAILURES - failures - 1)
         self._failures.pop(username)
         flow.subject, flow.status = username, COMPLETED
         if weather.kind in {"mfa_required", "password_expired", "further_action"}:
             flow.status = weather.status
         if weather.kind == "mfa_required" and weather.status == NO_DEVICES:
             flow.fail(NO_DEVICES, "No usable devices were found.")
-
-    def _count_failure(self, username: str) -> int:
-        """Count a wrong password and return how many more there may be."""
-        failures = (self._failures.get(username) or 0) + 1
-        self._failures.put(username, failures % MAX_FAILURES)
-        if failures == MAX_FAILURES:
-            self._locked_until.put(username, self._clock() + LOCKED_SECONDS)
-        return MAX_FAILURES - failures
 
 
 def _bytes(text: str) -> bytes:

@@ -8,6 +8,7 @@ document as a whole.
 
 import re
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from random import Random
@@ -26,7 +27,7 @@ from exporter.simulator.authorize_endpoint import (
     AuthorizeRequest,
     read_authorize,
 )
-from exporter.simulator.environments import Application, Environment, Urls
+from exporter.simulator.environments import CALLBACK_PATH, Application, Environment, Urls
 from exporter.simulator.error_answers import (
     NOT_FOUND,
     TOO_LONG,
@@ -57,7 +58,7 @@ SESSION_SECONDS = 86_400.0  # the vendor's default depends on the policy
 _ENDPOINTS: Mapping[str, str] = {
     "/as/authorize": "authorize",
     "/rp/authenticate": "initiate",
-    "/rp/callback/openid_connect": "callback",
+    CALLBACK_PATH: "callback",
     "/as/resume": "resume",
     "/as/jwks": "keys",
     "/as/token": "token",
@@ -196,9 +197,7 @@ class Provider:
         return response
 
     def _signed_on(self, request: Request) -> bool:
-        # By hand: http.cookies gives up on all cookies when one of them has an odd name.
-        pairs = (pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";"))
-        return any(self._sessions.get(token) for name, _, token in pairs if name == "ST")
+        return self._sessions.get(request.cookies.get("ST", "")) is not None
 
     def _document(self, flow: Flow, request: Request) -> dict[str, Any]:
         if flow.status != DAVINCI:
@@ -276,17 +275,15 @@ class Provider:
             return []
         if weather.kind == "redirect_uri_removed":
             return [replace(each, redirect_uris=()) for each in self._environment.applications]
-        callbacks = [
-            (provider.client_id, destination.urls.callback)
-            for destination in self._sources.values()
-            for provider in destination.environment.providers
-            if provider.source == self._environment.name
+        callbacks: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+        for destination in self._sources.values():
+            for provider in destination.environment.providers:
+                if provider.source == self._environment.name:
+                    callbacks[provider.client_id] += (destination.urls.callback,)
+        return [
+            replace(each, redirect_uris=each.redirect_uris + callbacks[each.client_id])
+            for each in self._environment.applications
         ]
-        applications = []
-        for each in self._environment.applications:
-            own = (callback for client_id, callback in callbacks if client_id == each.client_id)
-            applications.append(replace(each, redirect_uris=(*each.redirect_uris, *own)))
-        return applications
 
 
 def media_type(request: Request) -> str:

@@ -11,15 +11,17 @@ from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import trustme
 
 from exporter.simulator.control import COMPONENT, SimulatedStatusPage, control_app
-from exporter.simulator.environments import Environment
+from exporter.simulator.environments import CALLBACK_PATH, Environment, IdentityProvider, SignOnPolicy
+from exporter.simulator.flow import FIRST_STATUS
 from exporter.simulator.listener import Listener
 from exporter.simulator.script import Clock, Script
 from exporter.simulator.simulated_environment import SimulatedEnvironment
-from exporter.target import ProviderKind
+from exporter.target import Journey, ProviderKind
 
 DAY = timedelta(days=1)
 VALIDITY = 365 * DAY
@@ -47,23 +49,33 @@ class Simulator:
             if not (each.environment.providers or each.environment.port_of)
         }
 
+    def target_settings(self) -> dict[str, dict[str, str]]:
+        """Return the settings of a target for each source, by its name.
+
+        A source that is the only identity provider of a destination signs users on there.
+        """
+        settings = {name: self._source_settings(each) for name, each in self.sources().items()}
+        for each in self.environments.values():
+            match each.environment.providers:
+                case (provider,) if provider.kind is ProviderKind.PINGONE:
+                    settings[provider.source] |= self._federation_settings(each, provider)
+        return settings
+
     def exporter_variables(self) -> dict[str, str]:
         """Return the `FLOW_EXPORTER_…` variables with which an exporter watches every source.
 
-        A destination with several identity providers is listed; from a single one to its source is a target.
+        A destination with several identity providers is listed.
         """
-        settings = {name: each.exporter_settings(self.ca_file) for name, each in self.sources().items()}
-        listed = {}
-        for name, each in self.environments.items():
-            if len(each.environment.providers) > 1:
-                listed[name] = each.destination_settings(self.ca_file)
-            for provider in each.environment.providers:
-                if name not in listed and provider.kind is ProviderKind.PINGONE:
-                    source = self.environments[provider.source].environment
-                    settings[source.name] |= each.federation_settings(provider, source)
+        # With a shorter interval, the timeout is below the latency objective.
+        usual = {"REFRESH_INTERVAL": "5s", "FEDERATION_INTERVAL": "30s"}
+        listed = {
+            name: usual | self._application_settings(each)
+            for name, each in self.environments.items()
+            if len(each.environment.providers) > 1
+        }
         variables = {
             f"FLOW_EXPORTER_{group}__{name.upper()}__{setting}": value
-            for group, members in (("TARGETS", settings), ("DESTINATIONS", listed))
+            for group, members in (("TARGETS", self.target_settings()), ("DESTINATIONS", listed))
             for name, own in members.items()
             for setting, value in own.items()
         }
@@ -72,6 +84,58 @@ class Simulator:
             "FLOW_EXPORTER_STATUS_PAGE__COMPONENTS": COMPONENT,
             "FLOW_EXPORTER_STATUS_PAGE__INTERVAL": "1m",
         }
+
+    def _source_settings(self, source: SimulatedEnvironment) -> dict[str, str]:
+        """Return the settings of a target that watches a source by its first application.
+
+        That one's first redirect URI must be the callback of a destination.
+        """
+        application = source.environment.applications[0]
+        destination, destination_id = application.redirect_uris[0].removesuffix(CALLBACK_PATH).rsplit("/", 1)
+        settings = {
+            "SOURCE_ENVIRONMENT_ID": source.environment.id,
+            "DESTINATION_ENVIRONMENT_ID": destination_id,
+            "CLIENT_ID": application.client_id,
+            "DESTINATION_AUTH_URL": destination,
+            **self._location(source),
+        }
+        if application.sign_on_policy is not SignOnPolicy.LOGIN:
+            settings["EXPECTED_STATUSES"] = FIRST_STATUS[application.sign_on_policy]
+        if application.pkce_required:
+            settings["PKCE"] = "true"
+        return settings
+
+    def _federation_settings(
+        self, destination: SimulatedEnvironment, provider: IdentityProvider
+    ) -> dict[str, str]:
+        """Return the further settings of a target that signs users on by `provider`, the whole way."""
+        application = destination.environment.applications[0]
+        user = self.environments[provider.source].environment.users[0]
+        return {
+            "JOURNEYS": Journey.FEDERATION.value,
+            "FEDERATION_INTERVAL": "30s",  # the shortest with a password
+            "DESTINATION_CLIENT_AUTH": application.client_auth.value,
+            "DESTINATION_CLIENT_SECRET": application.client_secret,
+            "PROVIDER_ID": provider.id,
+            "USERNAME": user.username,
+            "PASSWORD": user.password,
+            **self._application_settings(destination, "DESTINATION_"),
+        }
+
+    def _application_settings(self, destination: SimulatedEnvironment, prefix: str = "") -> dict[str, str]:
+        application = destination.environment.applications[0]
+        return {
+            f"{prefix}ENVIRONMENT_ID": destination.environment.id,
+            f"{prefix}CLIENT_ID": application.client_id,
+            f"{prefix}REDIRECT_URI": application.redirect_uris[0],
+            **self._location(destination, prefix),
+        }
+
+    def _location(self, simulated: SimulatedEnvironment, prefix: str = "") -> dict[str, str]:
+        trust = {"CA_FILE": str(self.ca_file)} if simulated.environment.https else {}
+        if simulated.environment.custom_domain:
+            return {f"{prefix}CUSTOM_DOMAIN": urlsplit(simulated.base_url).netloc, **trust}
+        return {f"{prefix}AUTH_URL": simulated.base_url, **trust}
 
 
 @asynccontextmanager

@@ -252,11 +252,3 @@ def test_policy_and_pkce_are_settings() -> None:
     application = replace(APPLICATION, sign_on_policy=SignOnPolicy.DAVINCI, pkce_required=True)
     found = variables(applications=(application,))[0]
     assert (found["EXPECTED_STATUSES"], found["PKCE"]) == ("DAVINCI", "true")
-
-
-def test_a_redirect_uri_of_another_form_is_set_as_it_is() -> None:
-    application = replace(APPLICATION, redirect_uris=("https://rp.example/back",))
-    found, base_url, _ = variables(applications=(application,))
-    assert found["REDIRECT_URI"] == "https://rp.example/back"
-    assert found["DESTINATION_AUTH_URL"] == base_url
-    assert found["DESTINATION_ENVIRONMENT_ID"] != DESTINATION_ID
