@@ -62,7 +62,7 @@ HOMES: dict[str, set[str]] = {
     "pydantic": {"settings", "simulator"},
     "pydantic_core": {"settings"},
     "pydantic_settings": {"settings"},
-    "rich": {"demo", "probe_command", "check_config"},
+    "rich": {"demo", "probe_command"},
     "starlette": {"serving", "simulator"},
     "structlog": {"observing"},
     "trustme": {"simulator"},
