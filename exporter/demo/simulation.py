@@ -47,7 +47,6 @@ def simulate(
     chosen = demo_environments() if environments is None else plain_environments(environments)
     chosen = _with_weather(chosen, weather)
     loaded = None if script is None else _read_script(script, chosen)
-    _check_host(host)
     with log_to(sys.stderr, level="info", style="logfmt"):
         asyncio.run(_simulate(chosen, loaded, host, control_port))
 
@@ -59,7 +58,7 @@ async def _simulate(environments: Sequence[Environment], script: Script | None, 
             running = await stack.enter_async_context(
                 simulator(environments, host=host, control_port=port, script=script)
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise _unavailable(error, host, port) from error
         variables = running.exporter_variables()
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
@@ -94,15 +93,9 @@ def _read_script(path: Path, environments: Sequence[Environment]) -> Script:
         raise InvalidArgumentError("\n".join(f"--script {path}: {line}" for line in lines)) from error
 
 
-def _check_host(host: str) -> None:
-    try:
-        # As bytes: for a str, Python's IDNA codec comes first, with error texts of its own.
-        socket.getaddrinfo(host.encode("ascii"), None)
-    except (OSError, UnicodeError) as error:
-        raise InvalidArgumentError(f"--host {host}: the name does not resolve") from error
-
-
-def _unavailable(error: OSError, host: str, port: int) -> CommandError:
+def _unavailable(error: OSError | UnicodeError, host: str, port: int) -> CommandError:
+    if isinstance(error, UnicodeError | socket.gaierror):  # Python's IDNA codec comes first
+        return InvalidArgumentError(f"--host {host}: the name does not resolve")
     match error.errno:
         case errno.EADDRNOTAVAIL:
             return InvalidArgumentError(f"--host {host}: not an address of this machine")

@@ -28,7 +28,6 @@ from exporter.simulator.weather import (
     Endpoint,
     Weather,
     WeatherError,
-    parameters,
     parse_weather,
     parse_weather_text,
 )
@@ -53,7 +52,6 @@ __all__ = [
     "check_weather",
     "demo_environments",
     "demo_script",
-    "parameters",
     "parse_weather",
     "parse_weather_text",
     "plain_environments",

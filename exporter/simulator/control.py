@@ -15,7 +15,7 @@ from exporter.simulator.environments import TLSRequiredError
 from exporter.simulator.error_answers import RefusedError
 from exporter.simulator.provider import read_body
 from exporter.simulator.simulated_environment import SimulatedEnvironment
-from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parameters, parse_weather
+from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parse_weather
 
 MAX_BODY_BYTES = 4096  # weather takes less than a hundred
 STARLETTE_ERRORS = {
@@ -121,7 +121,7 @@ def _explanation(environments: Mapping[str, SimulatedEnvironment]) -> str:
     listed = [f"  {name:<22}{each.urls.root}" for name, each in environments.items()]
     kinds = []
     for name, kind in KINDS.items():
-        described = "; ".join(f"{parameter}: {values}" for parameter, values, _ in parameters(kind))
+        described = "; ".join(f"{each}: {field.description}" for each, field in kind.model_fields.items())
         kinds.append(f"  {name:<22}{described}".rstrip())
     return "\n".join([
         "A simulated PingOne; this is the control API of its weather.",

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -26,6 +25,7 @@ from exporter.target import Journey, ProviderKind
 DAY = timedelta(days=1)
 VALIDITY = 365 * DAY
 OTHER_NAME = "elsewhere.example"
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not an address to listen on, but how to reach it
 
 _log = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ async def simulator(
     """
     environments = tuple(environments)
     clock, random = clock or Clock(), random or Random()
-    public_host = _reachable(host)
+    public_host = LOOPBACK.get(host, host)
     in_url = f"[{public_host}]" if ":" in public_host else public_host
     async with AsyncExitStack() as stack:
         authority, ca_file = None, None
@@ -240,10 +240,3 @@ async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-def _reachable(host: str) -> str:
-    with suppress(ValueError):  # a name
-        if (address := ip_address(host)).is_unspecified:
-            return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004  an IP version
-    return host

@@ -8,7 +8,7 @@ serves its endpoint.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -30,7 +30,7 @@ class WeatherError(ValueError):
 
 
 class Weather(BaseModel):
-    """One kind of weather with its parameters, which are its fields."""
+    """One kind of weather with its parameters: its fields, which describe their valid values in words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[str]  # its name
@@ -91,21 +91,21 @@ KINDS: Mapping[str, type[Weather]] = {
     "healthy": _kind("Nothing is wrong."),
     "slow": _kind(
         "Each response is delayed by `ms` plus a random part of `jitter`, both in milliseconds.",
-        **_AT,
         ms=_whole(1000, 0, MAX_DELAY_MS),
         jitter=_whole(0, 0, MAX_DELAY_MS),
+        **_AT,
     ),
     "flaky": _kind(
         "The share `ratio` of the requests gets 503 and a JSON error.",
-        **_AT,
         ratio=(float, Field(0.5, ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1")),
+        **_AT,
     ),
     "rate_limited": _kind(
-        "429 with `Retry-After: retry_after`, in seconds.", **_AT, retry_after=_whole(30, 0, DAY_SECONDS)
+        "429 with `Retry-After: retry_after`, in seconds.", retry_after=_whole(30, 0, DAY_SECONDS), **_AT
     ),
-    "error_json": _kind("Status `code` with PingOne's JSON error.", **_AT, code=_whole(503, 500, 599)),
+    "error_json": _kind("Status `code` with PingOne's JSON error.", code=_whole(503, 500, 599), **_AT),
     "error_html": _kind(
-        "Status `code` with an HTML page, as from the edge.", **_AT, code=_whole(503, 500, 599)
+        "Status `code` with an HTML page, as from the edge.", code=_whole(503, 500, 599), **_AT
     ),
     "silent": _kind("The request is read and never answered.", **_AT),
     "refused": _kind("The port is closed."),
@@ -215,20 +215,12 @@ def parse_weather_text(text: str) -> Weather:
     return parse_weather(document, strict=False)
 
 
-def parameters(kind: type[Weather]) -> Iterator[tuple[str, str, Any]]:
-    """Yield each parameter's name, valid values in words, and default."""
-    for name in sorted(kind.model_fields, key="endpoint".__eq__):  # it is the last one
-        field = kind.model_fields[name]
-        yield name, str(field.description), field.default
-
-
 def _explain(kind: type[Weather], error: Mapping[str, Any]) -> str:
-    name = str(error["loc"][0])
-    valid = {parameter: values for parameter, values, _ in parameters(kind)}
-    if name not in valid:
-        known = f"it has {', '.join(valid)}" if valid else "it has none"
-        return f"{kind.kind} has no parameter {_shown(name)}; {known}"
-    return f"{name} of {kind.kind} must be {valid[name]}, not {_shown(error['input'])}"
+    name, parameters = str(error["loc"][0]), kind.model_fields
+    if name not in parameters:
+        known = ", ".join(parameters) or "none"
+        return f"{kind.kind} has no parameter {_shown(name)}; it has {known}"
+    return f"{name} of {kind.kind} must be {parameters[name].description}, not {_shown(error['input'])}"
 
 
 def _shown(value: object) -> str:
