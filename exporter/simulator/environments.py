@@ -99,8 +99,9 @@ class Urls:
     """The URLs of an environment; `base_url` is scheme, host and port, without a trailing slash."""
 
     def __init__(self, base_url: str, environment: Environment) -> None:
-        # What every endpoint's URL starts with.
-        self.root = base_url if environment.custom_domain else f"{base_url}/{environment.id}"
+        # What every endpoint's path and URL start with.
+        self.path = "" if environment.custom_domain else f"/{environment.id}"
+        self.root = f"{base_url}{self.path}"
         self.environment_id = environment.id
         self.sign_on_page = f"{self.root}/signon/"
         self.issuer = f"{self.root}/as"

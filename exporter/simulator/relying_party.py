@@ -18,7 +18,6 @@ As npm's oidc-provider does it. SAML and what the weather does are inferred from
 
 import base64
 import json
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,11 +34,8 @@ from exporter.simulator.error_answers import NOT_FOUND, RefusedError, invalid_da
 from exporter.simulator.flow import EXTERNAL, LIFETIME_SECONDS, Flow, Recent, with_query
 from exporter.simulator.token_endpoint import challenge_of
 from exporter.simulator.weather import Weather
-from exporter.target import UUID, ProviderKind
+from exporter.target import ProviderKind
 
-OTHER_PROVIDER = re.compile(
-    rf"/idp/{UUID.pattern}/(?:authorize|sso|login/(?P<interaction>[A-Za-z0-9_-]{{1,64}}))"
-)
 ELSEWHERE = "https://login.example/"  # a reserved name, which never resolves
 
 _TITLE = "<!DOCTYPE html><html lang=en><title>Sign in</title>"
@@ -146,15 +142,9 @@ class RelyingParty:
         return str(json.loads(extract_compact(tokens["id_token"].encode()).payload)["sub"]), ""
 
 
-async def answer_of_other(request: Request, weather: Weather) -> Response:
-    """Answer a request to a provider that is not PingOne."""
-    query, found = request.query_params, OTHER_PROVIDER.search(request.url.path)
-    interaction = found["interaction"] if found else None  # of a login page
-    wrong = weather.wrong if weather.kind == "login_page_error" else ""
-    if interaction is not None and request.cookies.get("_interaction") != interaction:
-        return JSONResponse({"error": "invalid_request"}, 400)
-    if interaction is not None:
-        return HTMLResponse(_TITLE + ("We will be back soon." if wrong == "form" else _FORM))
+async def start_at_other(request: Request, weather: Weather) -> Response:
+    """Answer the request that leads to a provider that is not PingOne."""
+    query, wrong = request.query_params, weather.wrong if weather.kind == "login_page_error" else ""
     if wrong in {"error", "client"}:
         return HTMLResponse(_TITLE + _ERROR) if wrong == "error" else HTMLResponse(_TITLE + _NO_CLIENT, 400)
     if query.get("prompt") == "none":
@@ -166,3 +156,11 @@ async def answer_of_other(request: Request, weather: Weather) -> Response:
         cookie = f"_interaction={uid}; path={page}; samesite=lax; httponly"
         headers = {"Location": ELSEWHERE if wrong == "host" else page, "Set-Cookie": cookie}
     return Response(status_code=303, headers=headers)
+
+
+async def login_page_of_other(request: Request, weather: Weather) -> Response:
+    """Show the login form of a provider that is not PingOne, to those whom it led there."""
+    if request.cookies.get("_interaction") != request.path_params["interaction"]:
+        return JSONResponse({"error": "invalid_request"}, 400)
+    has_form = weather.kind != "login_page_error" or weather.wrong != "form"
+    return HTMLResponse(_TITLE + (_FORM if has_form else "We will be back soon."))

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from exporter.simulator.environments import Environment, Urls, check_weather
 from exporter.simulator.error_answers import REQUEST_LIMITED, UNEXPECTED, RefusedError, refused
 from exporter.simulator.listener import Listener
-from exporter.simulator.provider import Provider, endpoint_of
+from exporter.simulator.provider import Provider
 from exporter.simulator.script import Clock
 from exporter.simulator.weather import Weather
 
@@ -128,7 +128,8 @@ class SimulatedEnvironment:
         if (guest := self.guests.get(request.url.path[1:].partition("/")[0])) is not None:
             await guest(scope, receive, send)
             return
-        weather = self.weather.at(endpoint_of(request.method, request.url.path))
+        endpoint, handler = self._provider.route(request)
+        weather = self.weather.at(endpoint)
         try:
             await self._delay(weather)
             if weather.kind in {"reset", "silent"}:
@@ -137,7 +138,9 @@ class SimulatedEnvironment:
                 while (await receive())["type"] != "http.disconnect":
                     pass
                 return
-            response = intercept(weather, self._random) or await self._provider.answer(request, weather)
+            response = intercept(weather, self._random)
+            if response is None:
+                response = await self._provider.answer(request, handler, weather)
         except (asyncio.CancelledError, ClientDisconnect):
             return  # the simulator stops, which uvicorn would log as an error; or the client left
         response.headers["Date"] = formatdate(self._clock.time() + weather.clock_skew, usegmt=True)
