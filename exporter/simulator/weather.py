@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from exporter.outcome import FAILED
 
@@ -32,7 +32,7 @@ class WeatherError(ValueError):
 class Weather(BaseModel):
     """One kind of weather with its parameters: its fields, which describe their valid values in words."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")
     kind: ClassVar[str]  # its name
     needs_tls: ClassVar[bool]  # whether only an environment with https can have it
 
@@ -54,14 +54,7 @@ class Weather(BaseModel):
         return {"weather": self.kind, **self.model_dump(exclude_none=True)}
 
 
-def _not_failed(status: str) -> str:
-    if status == FAILED:
-        raise ValueError(FAILED)
-    return status
-
-
-_NotFailed = Annotated[str, AfterValidator(_not_failed)]
-_STATUS = "^[A-Z][A-Z_]{0,62}$"
+_STATUS = r"[A-Z][A-Z_]{0,62}\Z"
 _NEW_STATUS = "a flow status such as SIGN_ON_REQUIRED (for FAILED use flow_failed)"
 _AT: Any = {"endpoint": (Endpoint | None, Field(None, description=f"one of {', '.join(get_args(Endpoint))}"))}
 """Of weather that one endpoint alone may have."""
@@ -74,11 +67,11 @@ def _whole(default: int, least: int, most: int) -> Any:  # noqa: ANN401  pydanti
 
 def _one_of(*values: str, default: int = 0) -> Any:  # noqa: ANN401
     description = f"{', '.join(values[:-1])} or {values[-1]}"
-    return str, Field(values[default], pattern=f"^({'|'.join(values)})$", description=description)
+    return str, Field(values[default], pattern=rf"^(?:{'|'.join(values)})\Z", description=description)
 
 
 def _flow_status(default: str) -> Any:  # noqa: ANN401
-    return str, Field(default, pattern=_STATUS, description="a flow status")
+    return str, Field(default, pattern=rf"^{_STATUS}", description="a flow status")
 
 
 def _kind(does: str, *, needs_tls: bool = False, **parameters: Any) -> type[Weather]:  # noqa: ANN401
@@ -115,7 +108,7 @@ KINDS: Mapping[str, type[Weather]] = {
     "flow_failed": _kind("200 with a flow with status FAILED."),
     "policy_changed": _kind(
         "The flow has another status than before: `status`, or one of another sign-on policy.",
-        status=(_NotFailed | None, Field(None, pattern=_STATUS, description=_NEW_STATUS)),
+        status=(str | None, Field(None, pattern=rf"^(?!{FAILED}\Z){_STATUS}", description=_NEW_STATUS)),
     ),
     "maintenance": _kind("302 to a page elsewhere."),
     "client_deleted": _kind("The application is gone: 302 to the sign-on page with an error."),
