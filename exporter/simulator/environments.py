@@ -10,6 +10,7 @@ the paths with the id, and that flows drop it too, is inferred.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from exporter import outcome
 from exporter.simulator.weather import HEALTHY, Weather, WeatherError
 from exporter.target import ClientAuth, ProviderKind
 
@@ -18,12 +19,12 @@ CALLBACK_PATH = "/rp/callback/openid_connect"
 
 
 class SignOnPolicy(StrEnum):
-    """What an application asks of a user first."""
+    """What an application asks of a user without a session: the first status of its flows."""
 
-    LOGIN = "login"
-    IDENTIFIER_FIRST = "identifier_first"
-    DAVINCI = "davinci"
-    IDENTITY_PROVIDER = "identity_provider"
+    LOGIN = "USERNAME_PASSWORD_REQUIRED"
+    IDENTIFIER_FIRST = "SIGN_ON_REQUIRED"
+    DAVINCI = outcome.DAVINCI
+    IDENTITY_PROVIDER = "EXTERNAL_AUTHENTICATION_REQUIRED"
     """No page of its own: the first identity provider signs the user on."""
 
 
@@ -34,7 +35,7 @@ class Application:
     client_id: str
     redirect_uris: tuple[str, ...]  # where it may be sent back to, compared as exact strings
     name: str = "SourceApp"  # as in the flow's `_embedded.application.name`
-    sign_on_policy: SignOnPolicy = SignOnPolicy.LOGIN  # decides the first status of its flows
+    sign_on_policy: SignOnPolicy = SignOnPolicy.LOGIN
     pkce_required: bool = False  # whether an authorize request without `code_challenge` is refused
     client_secret: str = field(default="", repr=False)
     client_auth: ClientAuth = ClientAuth.BASIC

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from exporter.outcome import COMPLETED, DAVINCI, FAILED, rfc3339
+from exporter.outcome import COMPLETED, FAILED, rfc3339
 from exporter.simulator.authorize_endpoint import AuthorizeRequest
 from exporter.simulator.environments import Application, IdentityProvider, SignOnPolicy, Urls, User
 from exporter.simulator.error_answers import (
@@ -38,16 +38,6 @@ T = TypeVar("T")
 
 LIFETIME_SECONDS = 15 * 60.0
 MAX_KEPT = 10_000
-
-EXTERNAL = "EXTERNAL_AUTHENTICATION_REQUIRED"
-
-FIRST_STATUS: Mapping[SignOnPolicy, str] = {
-    SignOnPolicy.LOGIN: "USERNAME_PASSWORD_REQUIRED",
-    SignOnPolicy.IDENTIFIER_FIRST: "SIGN_ON_REQUIRED",
-    SignOnPolicy.DAVINCI: DAVINCI,
-    SignOnPolicy.IDENTITY_PROVIDER: EXTERNAL,
-}
-"""What each policy asks of a user without a session."""
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "USERNAME_PASSWORD_REQUIRED": ("usernamePassword.check", "password.forgot"),
@@ -91,11 +81,11 @@ def first_status(application: Application, weather: Weather, *, signed_on: bool)
 
     A user with a session completes at once, which is one of the two things that the vendor describes.
     """
-    usual = FIRST_STATUS[application.sign_on_policy]
+    usual = application.sign_on_policy
     if weather.kind == "policy_changed":
-        login = application.sign_on_policy is SignOnPolicy.LOGIN
-        return weather.status or FIRST_STATUS[SignOnPolicy.IDENTIFIER_FIRST if login else SignOnPolicy.LOGIN]
-    return COMPLETED if signed_on and usual != DAVINCI else usual
+        other = SignOnPolicy.IDENTIFIER_FIRST if usual is SignOnPolicy.LOGIN else SignOnPolicy.LOGIN
+        return weather.status or other.value
+    return COMPLETED if signed_on and usual is not SignOnPolicy.DAVINCI else usual.value
 
 
 def flow_document(flow: Flow, urls: Urls) -> dict[str, Any]:
@@ -126,9 +116,9 @@ def _offered(flow: Flow, urls: Urls) -> dict[str, Any]:
         }
         for provider in flow.providers
     ]
-    if not listed or flow.status not in {EXTERNAL, FIRST_STATUS[SignOnPolicy.LOGIN]}:
-        return {}
-    return {"identityProvider": listed[0]} if flow.status == EXTERNAL else {"socialProviders": listed}
+    if listed and flow.status == SignOnPolicy.IDENTITY_PROVIDER:
+        return {"identityProvider": listed[0]}
+    return {"socialProviders": listed} if listed and flow.status == SignOnPolicy.LOGIN else {}
 
 
 def davinci_document(flow: Flow, urls: Urls, links: Iterable[str]) -> dict[str, Any]:
@@ -188,7 +178,8 @@ class Accounts:
         match offered.get(media_type):
             case "user.lookup":
                 _text(body, "username")
-                flow.status = EXTERNAL if flow.providers else FIRST_STATUS[SignOnPolicy.LOGIN]
+                following = SignOnPolicy.IDENTITY_PROVIDER if flow.providers else SignOnPolicy.LOGIN
+                flow.status = following.value
             case "usernamePassword.check":
                 self._sign_on(flow, _text(body, "username"), _text(body, "password"), weather)
             case _:

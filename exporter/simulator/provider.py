@@ -27,7 +27,7 @@ from exporter.simulator.authorize_endpoint import (
     AuthorizeRequest,
     read_authorize,
 )
-from exporter.simulator.environments import CALLBACK_PATH, Application, Environment, Urls
+from exporter.simulator.environments import CALLBACK_PATH, Application, Environment, SignOnPolicy, Urls
 from exporter.simulator.error_answers import (
     NOT_FOUND,
     TOO_LONG,
@@ -38,7 +38,6 @@ from exporter.simulator.error_answers import (
     refused,
 )
 from exporter.simulator.flow import (
-    EXTERNAL,
     LIFETIME_SECONDS,
     Accounts,
     Flow,
@@ -143,7 +142,7 @@ class Provider:
         self._flows.put(flow.id, flow)
         if authorize.pi_flow:
             return JSONResponse(self._document(flow, request))
-        if flow.status == EXTERNAL and flow.providers:
+        if flow.status == SignOnPolicy.IDENTITY_PROVIDER and flow.providers:
             return redirect(self._urls.authenticate(flow.providers[0].id, flow.id))
         return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
 

@@ -29,9 +29,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.outcome import COMPLETED
-from exporter.simulator.environments import Environment, IdentityProvider, Urls
+from exporter.simulator.environments import Environment, IdentityProvider, SignOnPolicy, Urls
 from exporter.simulator.error_answers import NOT_FOUND, RefusedError, invalid_data, redirect, refused
-from exporter.simulator.flow import EXTERNAL, LIFETIME_SECONDS, Flow, Recent, with_query
+from exporter.simulator.flow import LIFETIME_SECONDS, Flow, Recent, with_query
 from exporter.simulator.token_endpoint import challenge_of
 from exporter.simulator.weather import Weather
 from exporter.target import ProviderKind
@@ -74,7 +74,7 @@ class RelyingParty:
     def initiate(self, flow: Flow, provider_id: str, weather: Weather) -> Response:
         """Lead the user of a flow to one of its identity providers; raises `RefusedError`."""
         provider = next((each for each in flow.providers if each.id == provider_id), None)
-        if provider is None or flow.status not in {EXTERNAL, "USERNAME_PASSWORD_REQUIRED"}:
+        if provider is None or flow.status not in {SignOnPolicy.IDENTITY_PROVIDER, SignOnPolicy.LOGIN}:
             raise refused(*NOT_FOUND)
         if weather.kind == "provider_disabled":
             raise refused(400, "REQUEST_FAILED", "The identity provider is disabled.").for_browser()

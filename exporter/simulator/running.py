@@ -16,7 +16,6 @@ import trustme
 
 from exporter.simulator.control import COMPONENT, SimulatedStatusPage, control_app
 from exporter.simulator.environments import CALLBACK_PATH, Environment, IdentityProvider, SignOnPolicy
-from exporter.simulator.flow import FIRST_STATUS
 from exporter.simulator.listener import Listener
 from exporter.simulator.script import Clock, Script
 from exporter.simulator.simulated_environment import SimulatedEnvironment
@@ -41,20 +40,16 @@ class Simulator:
     """The certificate that clients of https environments must trust, for as long as the simulator runs; None
     without such environments."""
 
-    def sources(self) -> dict[str, SimulatedEnvironment]:
-        """Return the environments that are targets, by name: no destinations, and none that one lists."""
-        return {
-            name: each
-            for name, each in self.environments.items()
-            if not (each.environment.providers or each.environment.port_of)
-        }
-
     def target_settings(self) -> dict[str, dict[str, str]]:
-        """Return the settings of a target for each source, by its name.
+        """Return the settings of targets by name: of each source, unless a destination lists it.
 
         A source that is the only identity provider of a destination signs users on there.
         """
-        settings = {name: self._source_settings(each) for name, each in self.sources().items()}
+        settings = {
+            name: self._source_settings(each)
+            for name, each in self.environments.items()
+            if not (each.environment.providers or each.environment.port_of)
+        }
         for each in self.environments.values():
             match each.environment.providers:
                 case (provider,) if provider.kind is ProviderKind.PINGONE:
@@ -100,7 +95,7 @@ class Simulator:
             **self._location(source),
         }
         if application.sign_on_policy is not SignOnPolicy.LOGIN:
-            settings["EXPECTED_STATUSES"] = FIRST_STATUS[application.sign_on_policy]
+            settings["EXPECTED_STATUSES"] = application.sign_on_policy.value
         if application.pkce_required:
             settings["PKCE"] = "true"
         return settings
