@@ -9,11 +9,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from shutil import get_terminal_size
 from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from exporter.destinations import Destination, listed_once
 from exporter.durations import format_duration
@@ -155,8 +158,7 @@ async def run_probes(
         advance()
 
     async with asyncio.TaskGroup() as group:
-        delays = start_delays([(run.target, run.journey) for run in runs])
-        for run, delay in zip(runs, delays, strict=True):
+        for run, delay in zip(runs, start_delays(runs), strict=True):
             group.create_task(run_one(run, delay))
 
 
@@ -175,23 +177,19 @@ async def until_stopped(coroutine: Coroutine[None, None, T]) -> T | None:
         return None
 
 
-def start_delays(planned: Sequence[tuple[Target, Journey]]) -> list[float]:
+def start_delays(runs: Iterable[ProbeRun]) -> list[float]:
     """Return the delay of each probe: on one auth host as far apart as the daemon's, any two a little."""
-    by_host = first_delays(target.first_host(journey) for target, journey in planned)
+    by_host = first_delays(run.target.first_host(run.journey) for run in runs)
     return [max(delay, number * _SPACING) for number, delay in enumerate(by_host)]
 
 
 @contextmanager
 def _progress_bar(count: int) -> Iterator[Callable[[], None]]:
     """Show a bar on standard error if that is a terminal, and yield what advances it by one probe."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console  # noqa: PLC0415  only a terminal needs it while probing
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress  # noqa: PLC0415  likewise
-
     console, columns = Console(stderr=True), ("probing", BarColumn(), MofNCompleteColumn())
-    progress = Progress(*columns, console=console, transient=True, disable=not console.is_interactive)
+    # With FORCE_COLOR, rich takes a pipe for a terminal.
+    hidden = not (sys.stderr.isatty() and console.is_interactive)
+    progress = Progress(*columns, console=console, transient=True, disable=hidden)
     task = progress.add_task("", total=count)
     with suppress(OSError):  # the terminal was closed
         progress.start()

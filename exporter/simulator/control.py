@@ -58,7 +58,7 @@ class SimulatedStatusPage:
 
 def control_app(environments: Mapping[str, SimulatedEnvironment], page: SimulatedStatusPage) -> Starlette:
     """Return the control API of these environments, which are given by name, and of the status page."""
-    by_id = {each.environment.id: each for each in environments.values()}
+    known = {each.environment.id: each for each in environments.values()} | dict(environments)
 
     async def explain(_: Request) -> Response:
         return PlainTextResponse(_explanation(environments))
@@ -67,9 +67,7 @@ def control_app(environments: Mapping[str, SimulatedEnvironment], page: Simulate
         return JSONResponse({"environments": [each.as_json() for each in environments.values()]})
 
     async def one(request: Request) -> Response:
-        wanted = request.path_params["environment"].lower()
-        environment = environments.get(wanted) or by_id.get(wanted)
-        if environment is None:
+        if (environment := known.get(request.path_params["environment"].lower())) is None:
             names = ", ".join(environments)
             raise HTTPException(404, f"no environment has this name or id; there are {names}")
         if request.method == "PUT":

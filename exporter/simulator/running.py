@@ -166,16 +166,15 @@ async def simulator(
     public_host = LOOPBACK.get(host, host)
     in_url = f"[{public_host}]" if ":" in public_host else public_host
     async with AsyncExitStack() as stack:
-        authority, ca_file = None, None
+        authority, ca_file = trustme.CA(), None
         if any(environment.https for environment in environments):
             folder = stack.enter_context(TemporaryDirectory(prefix="pingone-simulator-", dir=directory))
             ca_file = Path(folder) / "ca.pem"
-            authority = trustme.CA()
             authority.cert_pem.write_to_path(str(ca_file))
         simulated: dict[str, SimulatedEnvironment] = {}
         for environment in environments:
             certificates: dict[str, ssl.SSLContext] = {}
-            if authority is not None and environment.https and not environment.port_of:
+            if environment.https and not environment.port_of:
                 names = sorted({public_host, host, "localhost"})
                 certificates = await asyncio.to_thread(make_certificates, authority, names)
             simulated[environment.name] = running = SimulatedEnvironment(
