@@ -44,7 +44,7 @@ def probe(
 ) -> bool:
     """Probe each selected target, and print the outcomes; with `watch` again and again, until a signal.
 
-    Two rounds start `every` seconds apart; None means the shortest interval.
+    Two rounds start `every` seconds apart; None means the shortest interval, or one round without `watch`.
 
     Returns:
         Whether every probe of the last complete round succeeded.
@@ -62,7 +62,7 @@ def probe(
         if watch:
             every = every or min(run.target.timing(run.journey).interval for run in runs)
         show = partial(_print, as_json=as_json, full=full, several=watch)
-        runs, shown = asyncio.run(_probe(runs, config.max_concurrent_probes, every if watch else None, show))
+        runs, shown = asyncio.run(_probe(runs, config.max_concurrent_probes, every, show))
         for number in (signal.SIGTERM, signal.SIGINT):  # a write below may block on the terminal or pipe
             signal.signal(number, lambda *_: os._exit(_EXIT_FAILED))
     if not shown:
