@@ -14,7 +14,6 @@ than its name and its link, and that an identity provider's policy answers an au
 EXTERNAL_AUTHENTICATION_REQUIRED. A flow expires after 15 minutes, here from its creation, and is then 404.
 """
 
-import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -196,9 +195,8 @@ class Accounts:
         if seconds > 0:
             message = "Too many unsuccessful sign-on attempts. Your account is locked."
             raise invalid_data("password", message, "PASSWORD_LOCKED_OUT", secondsUntilUnlock=round(seconds))
-        # An unknown user takes as long and gets the same answer as a wrong password.
-        right = hmac.compare_digest(_bytes(self._passwords.get(username, "")), _bytes(password))
-        if not right or username not in self._passwords or weather.kind == "password_changed":
+        # An unknown user gets the same answer as a wrong password.
+        if self._passwords.get(username) != password or weather.kind == "password_changed":
             message = "The provided password did not match provisioned password"
             self._failures.put(username, failures + 1)
             raise invalid_data("password", message, failuresRemaining=MAX_FAILURES - failures - 1)
@@ -208,10 +206,6 @@ class Accounts:
             flow.status = weather.status
         if weather.kind == "mfa_required" and weather.status == NO_DEVICES:
             flow.fail(NO_DEVICES, "No usable devices were found.")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # JSON can hold half a surrogate pair
 
 
 def _text(body: bytes, name: str) -> str:

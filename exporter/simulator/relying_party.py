@@ -20,7 +20,6 @@ import base64
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, quote_plus
 
@@ -55,21 +54,13 @@ class Source(Protocol):
         """Return the tokens for a code; raises `RefusedError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A user who was sent to an identity provider."""
-
-    flow_id: str
-    provider: IdentityProvider
-    verifier: str
-
-
 class RelyingParty:
     """The federations of one destination; `sources` are the simulator's environments by name."""
 
     def __init__(self, urls: Urls, sources: Mapping[str, Source], clock: Callable[[], float]) -> None:
         self._urls, self._sources = urls, sources
-        self._sent: Recent[_Sent] = Recent(clock, LIFETIME_SECONDS)
+        # Users sent to an identity provider, by state: id of the flow, the provider, the code verifier.
+        self._sent: Recent[tuple[str, IdentityProvider, str]] = Recent(clock, LIFETIME_SECONDS)
 
     def initiate(self, flow: Flow, provider_id: str, weather: Weather) -> Response:
         """Lead the user of a flow to one of its identity providers; raises `RefusedError`."""
@@ -79,7 +70,7 @@ class RelyingParty:
         if weather.kind == "provider_disabled":
             raise refused(400, "REQUEST_FAILED", "The identity provider is disabled.").for_browser()
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
-        self._sent.put(state, _Sent(flow.id, provider, verifier))
+        self._sent.put(state, (flow.id, provider, verifier))
         parameters = {
             "client_id": provider.client_id,
             "scope": "openid profile email",
@@ -105,32 +96,34 @@ class RelyingParty:
         sent = self._sent.pop(query.get("state", ""))
         if sent is None:
             raise invalid_data("state", "The state is unknown or expired.").for_browser()
-        flow = find(sent.flow_id)
-        subject, cause = await self._redeem(sent, query, weather)
+        flow_id, provider, verifier = sent
+        flow = find(flow_id)
+        subject, cause = await self._redeem(provider, verifier, query, weather)
         if not cause:
             flow.subject = subject
             flow.status = "ACCOUNT_LINKING_REQUIRED" if weather.kind == "linking_required" else COMPLETED
             return flow
         failure = "REQUEST_FAILED", f"The identity provider's response was rejected: {cause}"
-        match weather.answer if weather.kind == "secret_expired" else "redirect":
-            case "redirect":
-                raise refused(400, *failure).for_browser()
-            case "json":
-                raise refused(400, *failure)
-        flow.fail(*failure)
-        return flow
+        answer = weather.answer if weather.kind == "secret_expired" else "redirect"
+        if answer == "flow":
+            flow.fail(*failure)
+            return flow
+        error = refused(400, *failure)
+        raise error if answer == "json" else error.for_browser()
 
-    async def _redeem(self, sent: _Sent, query: Mapping[str, str], weather: Weather) -> tuple[str, str]:
+    async def _redeem(
+        self, provider: IdentityProvider, verifier: str, query: Mapping[str, str], weather: Weather
+    ) -> tuple[str, str]:
         """Return the user, or why there is none: an ID token is invalid if its issuer's weather says so."""
         if "code" not in query:
             return "", f"error {quote(query.get('error', 'without a code'))}"
-        provider, source = sent.provider, self._sources[sent.provider.source]
+        source = self._sources[provider.source]
         secret = "expired" if weather.kind == "secret_expired" else provider.client_secret
         form = {
             "grant_type": "authorization_code",
             "code": query["code"],
             "redirect_uri": self._urls.callback,
-            "code_verifier": sent.verifier,
+            "code_verifier": verifier,
         }
         pair = f"{quote_plus(provider.client_id)}:{quote_plus(secret)}"
         try:
