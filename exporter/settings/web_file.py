@@ -7,11 +7,11 @@ Hashes and keys are never shown.
 
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from exporter.settings.explain import explain
 from exporter.settings.provenance import InvalidSetting, Location
@@ -153,26 +153,21 @@ class TlsServerConfig(WebSection):
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
+    def conflicts(cls, written: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield what is missing and what cannot be combined."""
         for name in ("cert", "key", "client_ca"):
             yield from exclusive(written, (f"{name}_file", name), shown=str)
         for name in ("cert", "key"):
-            if written and not written.keys() & {name, f"{name}_file"}:
+            if written and name not in written and f"{name}_file" not in written:
                 yield f"{name}_file", "missing; TLS requires it"
         authorities = next((name for name in ("client_ca_file", "client_ca") if name in written), None)
-        requested = written.get("client_auth_type", "NoClientCert")
+        requested = valid.get("client_auth_type")
         if authorities and requested == "NoClientCert":
             yield authorities, f"requires client_auth_type: {_VERIFIED}"
         if not authorities and requested in ("VerifyClientCertIfGiven", _VERIFIED):
             yield "client_auth_type", "requires client_ca_file"
-
-    @field_validator("min_version")
-    @classmethod
-    def _check_version(cls, version: str, info: ValidationInfo) -> str:
-        if version > info.data.get("max_version", version):
-            raise ValueError("must not be above max_version")
-        return version
+        if valid.get("min_version", "") > valid.get("max_version", "TLS13"):
+            yield "min_version", "must not be above max_version"
 
     def server(self, directory: Path) -> TlsServer | None:
         """Return the settings as `TlsServer`; None if there is no TLS."""
@@ -218,12 +213,11 @@ class RateLimitConfig(WebSection):
     burst: Annotated[WholeNumber, Field(ge=1)] | None = None
     interval: Duration = 0.0
 
-    @field_validator("interval")
     @classmethod
-    def _check_burst(cls, interval: float, info: ValidationInfo) -> float:
-        if interval and info.data.get("burst", 1) is None:
-            raise ValueError("requires burst, the number of requests allowed at once")
-        return interval
+    def conflicts(cls, _: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Yield an error for an interval without a burst."""
+        if valid.get("interval") and valid.get("burst", 1) is None:
+            yield "interval", "requires burst, the number of requests allowed at once"
 
 
 class WebConfigFile(WebSection):
