@@ -40,7 +40,8 @@ class PortSecurity:
         """Closes the connections that were made with another certificate or without TLS."""
         self._tls: TlsServer | None = None
         self._material: TlsMaterial | None = None
-        self._refused: TlsMaterial | str | None = None
+        self._problem = ""
+        """Why the files cannot be used, as it was logged; empty while they can."""
         self.prepare(security)()
 
     def prepare(self, security: WebSecurity | None) -> Callable[[], None]:
@@ -53,8 +54,8 @@ class PortSecurity:
             TlsFileError: a certificate, key or list of authorities cannot be used; nothing has changed.
         """
         security = security or WebSecurity()
-        tls, same = security.tls, security.tls == self._tls
-        material = None if same or tls is None else read_material(tls)
+        tls = security.tls
+        material = None if tls is None else read_material(tls)
         context = None if tls is None or material is None else server_context(tls, material)
 
         def apply() -> None:
@@ -63,8 +64,8 @@ class PortSecurity:
             limit = security.rate_limit
             if limit != (self.rate_limit and self.rate_limit.limit):
                 self.rate_limit = None if limit is None else TokenBucket(limit)
-            if not same:
-                self._tls, self._refused = tls, None
+            if (tls, material) != (self._tls, self._material):
+                self._tls, self._problem = tls, ""
                 self._set_context(context, material)
 
         return apply
@@ -75,29 +76,25 @@ class PortSecurity:
         Compared by content: a mounted Secret swaps a symbolic link, and a copied file may keep its date.
         Files that cannot be used change nothing, since an old certificate is better than none.
         """
-        tls = self._tls
+        tls, current = self._tls, self._material
         if tls is None:
             return
-        renewed = await run_in_thread(lambda: self._load_if_changed(tls))
-        if renewed is not None and tls == self._tls:
-            self._set_context(*renewed)
-            _log.info("TLS certificate renewed")
 
-    def _load_if_changed(self, tls: TlsServer) -> tuple[ssl.SSLContext, TlsMaterial] | None:
-        material = None
-        try:
+        def load() -> tuple[ssl.SSLContext, TlsMaterial] | None:
             material = read_material(tls)
-            if material == self._material:
-                self._refused = None
-            if material in (self._material, self._refused):
-                return None
-            return server_context(tls, material), material
+            return None if material == current else (server_context(tls, material), material)
+
+        problem = ""
+        try:
+            renewed = await run_in_thread(load)
+            if renewed is not None and (tls, current) == (self._tls, self._material):
+                self._set_context(*renewed)
+                _log.info("TLS certificate renewed")
         except TlsFileError as error:
-            refused = material or f"{error.part}: {error}"
-            if refused != self._refused:  # log each broken state once
-                self._refused = refused
-                _log.warning("TLS certificate not renewed, keeping the old one: %s: %s", error.part, error)
-            return None
+            problem = f"{error.part}: {error}"
+            if problem != self._problem:
+                _log.warning("TLS certificate not renewed, keeping the old one: %s", problem)
+        self._problem = problem
 
     def _set_context(self, context: ssl.SSLContext | None, material: TlsMaterial | None) -> None:
         self.context, self._material = context, material
