@@ -30,7 +30,7 @@ from exporter.target import Journey, Target
 from exporter.tls import TlsFileError
 
 FILE_WATCH_INTERVAL = 5.0
-"""How often the files of the configuration and of the web port's certificate are checked for changes."""
+"""How often the files of the configuration, certificates included, are checked for changes."""
 
 MAX_REPORTED_ERRORS = 100
 """A reload reports no more errors than this: a file meant for another program may have thousands."""
@@ -338,7 +338,6 @@ class Daemon:
         return ReloadResult(good=False, text="\n".join(lines))
 
     async def _watch_files(self) -> None:
-        await self._security.renew_certificate()
         if await self._files.changed(self.config):
             await self.reload(CHANGE_ON_DISK)
 

@@ -3,7 +3,6 @@
 TLS applies to the next connection, the rest to the next request.
 """
 
-import logging
 import ssl
 from collections.abc import Callable
 
@@ -11,16 +10,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.process import run_in_thread
 from exporter.serving.auth import BasicAuth, TokenBucket, TooManyLoginsError
-from exporter.tls import TlsFileError, TlsMaterial, TlsServer, WebSecurity, read_material, server_context
+from exporter.tls import TlsMaterial, TlsServer, WebSecurity, read_material, server_context
 
 HEALTH_PATHS = frozenset({"/-/healthy", "/-/ready"})
 """Open without authentication: a kubelet has no password."""
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="pingone-flow-exporter", charset="UTF-8"'}
-
-_log = logging.getLogger("exporter.serving")
 
 
 class PortSecurity:
@@ -38,17 +34,15 @@ class PortSecurity:
         """For the next TLS handshake; None for plain HTTP."""
         self.on_tls_change: Callable[[], None] | None = None
         """Closes the connections that were made with another certificate or without TLS."""
-        self._tls: TlsServer | None = None
-        self._material: TlsMaterial | None = None
-        self._problem = ""
-        """Why the files cannot be used, as it was logged; empty while they can."""
+        self._tls: tuple[TlsServer | None, TlsMaterial | None] = None, None
         self.prepare(security)()
 
     def prepare(self, security: WebSecurity | None) -> Callable[[], None]:
         """Prepare another configuration; reads files, so call it in a thread.
 
         Returns:
-            Puts it in force; call it on the event loop. Connections made under other TLS settings are closed.
+            Puts it in force; call it on the event loop. Connections made under other TLS settings, or with
+            another certificate, are closed.
 
         Raises:
             TlsFileError: a certificate, key or list of authorities cannot be used; nothing has changed.
@@ -64,42 +58,13 @@ class PortSecurity:
             limit = security.rate_limit
             if limit != (self.rate_limit and self.rate_limit.limit):
                 self.rate_limit = None if limit is None else TokenBucket(limit)
-            if (tls, material) != (self._tls, self._material):
-                self._tls, self._problem = tls, ""
-                self._set_context(context, material)
+            # By content: a mounted Secret swaps a symbolic link, and a copied file may keep its date.
+            if (tls, material) != self._tls:
+                self.context, self._tls = context, (tls, material)
+                if self.on_tls_change is not None:
+                    self.on_tls_change()
 
         return apply
-
-    async def renew_certificate(self) -> None:
-        """Load certificate, key and client authorities again if their files have changed.
-
-        Compared by content: a mounted Secret swaps a symbolic link, and a copied file may keep its date.
-        Files that cannot be used change nothing, since an old certificate is better than none.
-        """
-        tls, current = self._tls, self._material
-        if tls is None:
-            return
-
-        def load() -> tuple[ssl.SSLContext, TlsMaterial] | None:
-            material = read_material(tls)
-            return None if material == current else (server_context(tls, material), material)
-
-        problem = ""
-        try:
-            renewed = await run_in_thread(load)
-            if renewed is not None and (tls, current) == (self._tls, self._material):
-                self._set_context(*renewed)
-                _log.info("TLS certificate renewed")
-        except TlsFileError as error:
-            problem = f"{error.part}: {error}"
-            if problem != self._problem:
-                _log.warning("TLS certificate not renewed, keeping the old one: %s", problem)
-        self._problem = problem
-
-    def _set_context(self, context: ssl.SSLContext | None, material: TlsMaterial | None) -> None:
-        self.context, self._material = context, material
-        if self.on_tls_change is not None:
-            self.on_tls_change()
 
 
 def with_headers(app: ASGIApp, security: PortSecurity) -> ASGIApp:

@@ -1,7 +1,6 @@
 """The port's security while it is open: another configuration, other certificates."""
 
 import asyncio
-import logging
 import threading
 from pathlib import Path
 
@@ -13,21 +12,15 @@ from serving.wire import app, connected, is_refused, local, run
 
 from exporter.serving import PortSecurity, serve
 from exporter.serving.auth import BasicAuth
-from exporter.tls import RateLimit, TlsFileError, WebSecurity
+from exporter.tls import KEY, RateLimit, TlsFileError, WebSecurity
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 LOGIN = "Authorization: Basic YW5uOnNlY3JldA==\r\n"  # ann:secret
-KEPT = "TLS certificate not renewed, keeping the old one: key: "
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Pair:
     return Pair(tmp_path)
-
-
-def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what the package logged, without asyncio's debug messages."""
-    return [record.getMessage() for record in caplog.records if record.name == "exporter.serving"]
 
 
 def test_users_headers_and_limits_change_for_open_connections() -> None:
@@ -148,25 +141,22 @@ def test_unchanged_tls_ends_no_connection(pair: Pair) -> None:
     run(scenario())
 
 
-# Renewal on disk
+# Renewal on disk: the same settings again
 
 
-def test_the_next_connection_gets_the_renewed_certificate_and_old_ones_end(
-    pair: Pair, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, logger="exporter")
-
+def test_the_next_connection_gets_the_renewed_certificate_and_old_ones_end(pair: Pair) -> None:
     async def scenario() -> None:
-        security, sockets = PortSecurity(WebSecurity(tls=pair.tls())), local()
+        configured = WebSecurity(tls=pair.tls())
+        security, sockets = PortSecurity(configured), local()
         old = pair.client()
         async with serve(app(security=security), sockets, security=security):
             async with connected(sockets, old) as client:
                 assert (await client.ask()).status == 200
-                await security.renew_certificate()
+                security.prepare(configured)()
                 assert (await client.ask()).status == 200  # nothing has changed
 
                 pair.renew()
-                await security.renew_certificate()
+                security.prepare(configured)()
 
                 assert await client.closed()
             async with connected(sockets, pair.client()) as another:
@@ -174,20 +164,20 @@ def test_the_next_connection_gets_the_renewed_certificate_and_old_ones_end(
             assert await is_refused(sockets, old)
 
     run(scenario())
-    assert logged(caplog) == ["TLS certificate renewed"]
 
 
 def test_certificates_are_compared_by_content_and_not_by_date(pair: Pair) -> None:
     async def scenario() -> None:
-        security = PortSecurity(WebSecurity(tls=pair.tls()))
+        configured = WebSecurity(tls=pair.tls())
+        security = PortSecurity(configured)
         context = security.context
         for file in pair.directory.iterdir():
             file.write_bytes(file.read_bytes())
-        await security.renew_certificate()
+        security.prepare(configured)()
         assert security.context is context
 
         pair.swap()
-        await security.renew_certificate()
+        security.prepare(configured)()
         assert security.context is not context
 
     run(scenario())
@@ -198,36 +188,39 @@ def test_client_authorities_are_renewed_too(pair: Pair, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(authorities))
 
     async def scenario() -> None:
-        security, sockets = PortSecurity(WebSecurity(tls=pair.tls(authorities))), local()
+        configured = WebSecurity(tls=pair.tls(authorities))
+        security, sockets = PortSecurity(configured), local()
         authority = trustme.CA()
         client = pair.client(authority.issue_cert("x@example.com"))
         async with serve(app(security=security), sockets, security=security):
             assert await is_refused(sockets, client)
             authority.cert_pem.write_to_path(str(authorities))
-            await security.renew_certificate()
+            security.prepare(configured)()
             assert not await is_refused(sockets, client)
 
     run(scenario())
 
 
-def test_each_broken_state_is_logged_once_and_the_old_pair_kept(
-    pair: Pair, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        (None, "file not found"),
+        (trustme.CA().issue_cert(*LOCAL).private_key_pem.bytes(), "private key does not match"),
+        (b"nonsense", "no private key found"),
+    ],
+    ids=["absent", "another", "broken"],
+)
+def test_a_broken_pair_is_refused_and_the_old_one_kept(pair: Pair, key: bytes | None, problem: str) -> None:
     async def scenario() -> None:
-        security = PortSecurity(WebSecurity(tls=pair.tls()))
-        context, key = security.context, pair.directory / "server.key"
-        good = key.read_bytes()
-        for state in (None, pair.authority.issue_cert(*LOCAL).private_key_pem.bytes(), b"nonsense"):
-            key.unlink() if state is None else key.write_bytes(state)
-            for _ in range(2):
-                await security.renew_certificate()
-        assert logged(caplog) == [
-            f"{KEPT}file not found: {key}",
-            f"{KEPT}private key does not match the certificate",
-            f"{KEPT}no private key found; expected one in PEM",
-        ]
-        key.write_bytes(good)
-        await security.renew_certificate()
+        configured, file = WebSecurity(tls=pair.tls()), pair.directory / "server.key"
+        security, good = PortSecurity(configured), file.read_bytes()
+        context = security.context
+        file.unlink() if key is None else file.write_bytes(key)
+        with pytest.raises(TlsFileError, match=problem) as caught:
+            security.prepare(configured)
+        assert caught.value.part == KEY
+        file.write_bytes(good)
+        security.prepare(configured)()
         assert security.context is context
 
     run(scenario())
@@ -250,25 +243,21 @@ def test_a_pair_that_is_written_piece_by_piece_is_taken_once_it_is_whole(pair: P
     ]
 
     async def scenario() -> None:
-        security = PortSecurity(WebSecurity(tls=pair.tls()))
+        configured = WebSecurity(tls=pair.tls())
+        security = PortSecurity(configured)
         before = security.context
         for state in states:
             for file, content in zip(files, state, strict=True):
                 file.write_bytes(content)
-            await security.renew_certificate()
-            assert security.context is before
             with pytest.raises(TlsFileError):
-                PortSecurity(WebSecurity(tls=pair.tls()))
+                security.prepare(configured)
+            assert security.context is before
         for file, content in zip(files, (certificate, key), strict=True):
             file.write_bytes(content)
-        await security.renew_certificate()
+        security.prepare(configured)()
         assert security.context is not before
 
     run(scenario())
-
-
-def test_a_plain_port_has_nothing_to_renew() -> None:
-    run(PortSecurity().renew_certificate())
 
 
 # Shutdown

@@ -326,7 +326,7 @@ def test_a_web_configuration_file_is_reported_where_it_is_named_or_where_it_is_w
     ]
 
 
-def test_certificates_that_cause_an_error_are_among_its_files(tmp_path: Path) -> None:
+def test_certificates_of_the_web_port_that_cause_an_error_are_among_its_files(tmp_path: Path) -> None:
     (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: a.crt, key_file: a.key}\n")
     with pytest.raises(ConfigurationError) as caught:
         load(EMEA | {f"{P}WEB__CONFIG_FILE": "web.yml"}, tmp_path)

@@ -63,6 +63,12 @@ def tls(directory: Path, text: str) -> TlsServer:
     return found
 
 
+def test_the_files_that_it_names_are_watched_with_it(pems: Path) -> None:
+    (pems / "web.yml").write_text(PAIR)
+    files = load(EMEA | VARIABLE, pems).files
+    assert files == tuple(pems / name for name in (".env", "web.yml", "server.crt", "server.key"))
+
+
 def test_an_empty_file_leaves_the_port_open(tmp_path: Path) -> None:
     assert read(tmp_path, "{}") == WebSecurity()
 
