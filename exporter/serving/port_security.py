@@ -3,7 +3,6 @@
 TLS applies to the next connection, the rest to the next request.
 """
 
-import ssl
 from collections.abc import Callable
 
 from starlette.datastructures import MutableHeaders
@@ -11,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.serving.auth import BasicAuth, TokenBucket, TooManyLoginsError
-from exporter.tls import TlsMaterial, TlsServer, WebSecurity, read_material, server_context
+from exporter.tls import TlsServer, WebSecurity
 
 HEALTH_PATHS = frozenset({"/-/healthy", "/-/ready"})
 """Open without authentication: a kubelet has no password."""
@@ -20,51 +19,30 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="pingone-flow-exporter", charset=
 
 
 class PortSecurity:
-    """What protects the port, and the headers of every response; None stands for an open port.
-
-    Raises:
-        TlsFileError: a certificate, key or list of authorities cannot be used.
-    """
+    """What protects the port, and the headers of every response; None stands for an open port."""
 
     def __init__(self, security: WebSecurity | None = None, *, auth: BasicAuth | None = None) -> None:
         self.auth = auth or BasicAuth()
         self.headers: tuple[tuple[str, str], ...] = ()
         self.rate_limit: TokenBucket | None = None
-        self.context: ssl.SSLContext | None = None
-        """For the next TLS handshake; None for plain HTTP."""
+        self.tls: TlsServer | None = None
+        """For the next connection; None for plain HTTP."""
         self.on_tls_change: Callable[[], None] | None = None
         """Closes the connections that were made with another certificate or without TLS."""
-        self._tls: tuple[TlsServer | None, TlsMaterial | None] = None, None
-        self.prepare(security)()
+        self.apply(security)
 
-    def prepare(self, security: WebSecurity | None) -> Callable[[], None]:
-        """Prepare another configuration; reads files, so call it in a thread.
-
-        Returns:
-            Puts it in force; call it on the event loop. Connections made under other TLS settings, or with
-            another certificate, are closed.
-
-        Raises:
-            TlsFileError: a certificate, key or list of authorities cannot be used; nothing has changed.
-        """
+    def apply(self, security: WebSecurity | None) -> None:
+        """Put another configuration in force."""
         security = security or WebSecurity()
-        tls = security.tls
-        material = None if tls is None else read_material(tls)
-        context = None if tls is None or material is None else server_context(tls, material)
-
-        def apply() -> None:
-            self.headers = security.headers
-            self.auth.set_users(security.users)
-            limit = security.rate_limit
-            if limit != (self.rate_limit and self.rate_limit.limit):
-                self.rate_limit = None if limit is None else TokenBucket(limit)
-            # By content: a mounted Secret swaps a symbolic link, and a copied file may keep its date.
-            if (tls, material) != self._tls:
-                self.context, self._tls = context, (tls, material)
-                if self.on_tls_change is not None:
-                    self.on_tls_change()
-
-        return apply
+        self.headers = security.headers
+        self.auth.set_users(security.users)
+        limit = security.rate_limit
+        if limit != (self.rate_limit and self.rate_limit.limit):
+            self.rate_limit = None if limit is None else TokenBucket(limit)
+        if security.tls != self.tls:
+            self.tls = security.tls
+            if self.on_tls_change is not None:
+                self.on_tls_change()
 
 
 def with_headers(app: ASGIApp, security: PortSecurity) -> ASGIApp:

@@ -26,8 +26,7 @@ from exporter.tls import (
     TlsFileError,
     TlsServer,
     WebSecurity,
-    read_material,
-    server_context,
+    read_pem,
 )
 
 MAX_BYTES = 256 * 1024
@@ -170,9 +169,14 @@ class TlsServerConfig(WebSection):
             yield "min_version", "must not be above max_version"
 
     def server(self, directory: Path) -> TlsServer | None:
-        """Return the settings as `TlsServer`; None if there is no TLS."""
-        certificate = self.cert if self.cert_file is None else directory / self.cert_file
-        key = self.key if self.key_file is None else directory / self.key_file
+        """Return what serving uses, None for plain HTTP; raise TlsFileError if a file cannot be used."""
+
+        def pem(part: str, file: str | None, inline: str | None) -> bytes | None:
+            if file is not None:
+                return read_pem(part, directory / file)
+            return None if inline is None else inline.encode(errors="replace")
+
+        certificate, key = pem(CERTIFICATE, self.cert_file, self.cert), pem(KEY, self.key_file, self.key)
         if certificate is None or key is None:
             return None
         tls12_suites = tuple(CIPHER_SUITES[name] for name in self.cipher_suites if name in CIPHER_SUITES)
@@ -180,7 +184,7 @@ class TlsServerConfig(WebSection):
         return TlsServer(
             certificate=certificate,
             key=key,
-            authorities=self.client_ca if self.client_ca_file is None else directory / self.client_ca_file,
+            authorities=pem(AUTHORITIES, self.client_ca_file, self.client_ca),
             certificate_required=self.client_auth_type == _VERIFIED,
             minimum=ssl.TLSVersion.TLSv1_3 if only_tls13 else _VERSIONS[self.min_version],
             maximum=_VERSIONS[self.max_version],
@@ -231,7 +235,7 @@ class WebConfigFile(WebSection):
     rate_limit: RateLimitConfig = RateLimitConfig()
 
     def security(self, directory: Path) -> WebSecurity:
-        """Return the settings that serving uses."""
+        """Return what serving uses; raise TlsFileError if a certificate or key cannot be used."""
         limit = self.rate_limit
         return WebSecurity(
             tls=self.tls_server_config.server(directory),
@@ -261,10 +265,9 @@ def read_web_file(
         config = WebConfigFile.model_validate(raw.nested())
     except ValidationError as error:
         return None, raw.errors + explain(error, raw, WebConfigFile), files
-    security = config.security(path.parent)
+    security = None
     try:
-        if security.tls is not None:
-            server_context(security.tls, read_material(security.tls))
+        security = config.security(path.parent)
     except TlsFileError as error:
         name = {CERTIFICATE: "cert", KEY: "key", AUTHORITIES: "client_ca"}[error.part]
         names = (("tls_server_config", f"{name}_file"), ("tls_server_config", name))

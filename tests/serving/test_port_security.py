@@ -12,7 +12,7 @@ from serving.wire import app, connected, is_refused, local, run
 
 from exporter.serving import PortSecurity, serve
 from exporter.serving.auth import BasicAuth
-from exporter.tls import KEY, RateLimit, TlsFileError, WebSecurity
+from exporter.tls import RateLimit, TlsFileError, WebSecurity
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 LOGIN = "Authorization: Basic YW5uOnNlY3JldA==\r\n"  # ann:secret
@@ -29,16 +29,16 @@ def test_users_headers_and_limits_change_for_open_connections() -> None:
         async with serve(app(security=security), sockets, security=security), connected(sockets) as client:
             assert (await client.ask()).status == 200
 
-            security.prepare(WebSecurity(users={"ann": HASH}, headers=(("X-Frame-Options", "deny"),)))()
+            security.apply(WebSecurity(users={"ann": HASH}, headers=(("X-Frame-Options", "deny"),)))
             answer = await client.ask()
             assert (answer.status, answer.headers["x-frame-options"]) == (401, "deny")
             assert (await client.ask(extra=LOGIN)).status == 200
 
-            security.prepare(WebSecurity(rate_limit=RateLimit(interval=1000, burst=1)))()
+            security.apply(WebSecurity(rate_limit=RateLimit(interval=1000, burst=1)))
             assert [(await client.ask()).status for _ in range(2)] == [200, 429]
             assert (await client.ask(path="/-/healthy")).status == 200
 
-            security.prepare(None)()
+            security.apply(None)
             assert (await client.ask()).status == 200
 
     run(scenario())
@@ -49,7 +49,7 @@ def test_an_unchanged_rate_limit_keeps_its_tokens() -> None:
         limited = WebSecurity(rate_limit=RateLimit(interval=1000, burst=1))
         security = PortSecurity(limited)
         bucket = security.rate_limit
-        security.prepare(limited)()
+        security.apply(limited)
         assert bucket is not None
         assert security.rate_limit is bucket
 
@@ -62,12 +62,12 @@ def test_tls_can_be_turned_on_and_off_and_old_connections_end(pair: Pair) -> Non
         async with serve(app(security=security), sockets, security=security), connected(sockets) as plain:
             assert (await plain.ask()).status == 200
 
-            security.prepare(WebSecurity(tls=pair.tls()))()
+            security.apply(WebSecurity(tls=pair.tls()))
             assert await plain.closed()
             async with connected(sockets, pair.client()) as secure:
                 assert (await secure.ask()).status == 200
 
-                security.prepare(None)()
+                security.apply(None)
                 assert await secure.closed()
             async with connected(sockets) as plain_again:
                 assert (await plain_again.ask()).status == 200
@@ -87,43 +87,11 @@ def test_a_client_certificate_is_required_from_then_on(pair: Pair, tmp_path: Pat
         ):
             assert (await anonymous.ask()).status == 200
 
-            security.prepare(WebSecurity(tls=pair.tls(tmp_path / "clients.crt")))()
+            security.apply(WebSecurity(tls=pair.tls(tmp_path / "clients.crt")))
 
             assert await anonymous.closed()
             assert await is_refused(sockets, pair.client())
             assert not await is_refused(sockets, pair.client(authority.issue_cert("x@example.com")))
-
-    run(scenario())
-
-
-def test_tls_that_cannot_be_used_changes_nothing(pair: Pair, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        security, sockets = PortSecurity(WebSecurity(tls=pair.tls())), local()
-        async with (
-            serve(app(security=security), sockets, security=security),
-            connected(sockets, pair.client()) as client,
-        ):
-            with pytest.raises(TlsFileError, match="file not found"):
-                security.prepare(WebSecurity(tls=pair.tls(tmp_path / "absent"), users={"ann": HASH}))
-            assert (await client.ask()).status == 200
-
-    run(scenario())
-
-
-def test_a_prepared_configuration_changes_nothing_until_it_is_applied(pair: Pair) -> None:
-    async def scenario() -> None:
-        security, sockets = PortSecurity(), local()
-        async with serve(app(security=security), sockets, security=security), connected(sockets) as client:
-            apply = await asyncio.to_thread(
-                security.prepare, WebSecurity(tls=pair.tls(), users={"ann": HASH})
-            )
-            assert (await client.ask()).status == 200
-
-            apply()
-
-            assert await client.closed()
-            async with connected(sockets, pair.client()) as another:
-                assert (await another.ask()).status == 401
 
     run(scenario())
 
@@ -135,28 +103,27 @@ def test_unchanged_tls_ends_no_connection(pair: Pair) -> None:
             serve(app(security=security), sockets, security=security),
             connected(sockets, pair.client()) as client,
         ):
-            security.prepare(WebSecurity(tls=pair.tls(), users={"ann": HASH}))()
+            security.apply(WebSecurity(tls=pair.tls(), users={"ann": HASH}))
             assert (await client.ask()).status == 401
 
     run(scenario())
 
 
-# Renewal on disk: the same settings again
+# Renewal on disk
 
 
 def test_the_next_connection_gets_the_renewed_certificate_and_old_ones_end(pair: Pair) -> None:
     async def scenario() -> None:
-        configured = WebSecurity(tls=pair.tls())
-        security, sockets = PortSecurity(configured), local()
+        security, sockets = PortSecurity(WebSecurity(tls=pair.tls())), local()
         old = pair.client()
         async with serve(app(security=security), sockets, security=security):
             async with connected(sockets, old) as client:
                 assert (await client.ask()).status == 200
-                security.prepare(configured)()
+                security.apply(WebSecurity(tls=pair.tls()))
                 assert (await client.ask()).status == 200  # nothing has changed
 
                 pair.renew()
-                security.prepare(configured)()
+                security.apply(WebSecurity(tls=pair.tls()))
 
                 assert await client.closed()
             async with connected(sockets, pair.client()) as another:
@@ -168,17 +135,16 @@ def test_the_next_connection_gets_the_renewed_certificate_and_old_ones_end(pair:
 
 def test_certificates_are_compared_by_content_and_not_by_date(pair: Pair) -> None:
     async def scenario() -> None:
-        configured = WebSecurity(tls=pair.tls())
-        security = PortSecurity(configured)
-        context = security.context
+        security = PortSecurity(WebSecurity(tls=pair.tls()))
+        before = security.tls
         for file in pair.directory.iterdir():
             file.write_bytes(file.read_bytes())
-        security.prepare(configured)()
-        assert security.context is context
+        security.apply(WebSecurity(tls=pair.tls()))
+        assert security.tls is before
 
         pair.swap()
-        security.prepare(configured)()
-        assert security.context is not context
+        security.apply(WebSecurity(tls=pair.tls()))
+        assert security.tls is not before
 
     run(scenario())
 
@@ -188,40 +154,14 @@ def test_client_authorities_are_renewed_too(pair: Pair, tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(authorities))
 
     async def scenario() -> None:
-        configured = WebSecurity(tls=pair.tls(authorities))
-        security, sockets = PortSecurity(configured), local()
+        security, sockets = PortSecurity(WebSecurity(tls=pair.tls(authorities))), local()
         authority = trustme.CA()
         client = pair.client(authority.issue_cert("x@example.com"))
         async with serve(app(security=security), sockets, security=security):
             assert await is_refused(sockets, client)
             authority.cert_pem.write_to_path(str(authorities))
-            security.prepare(configured)()
+            security.apply(WebSecurity(tls=pair.tls(authorities)))
             assert not await is_refused(sockets, client)
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("key", "problem"),
-    [
-        (None, "file not found"),
-        (trustme.CA().issue_cert(*LOCAL).private_key_pem.bytes(), "private key does not match"),
-        (b"nonsense", "no private key found"),
-    ],
-    ids=["absent", "another", "broken"],
-)
-def test_a_broken_pair_is_refused_and_the_old_one_kept(pair: Pair, key: bytes | None, problem: str) -> None:
-    async def scenario() -> None:
-        configured, file = WebSecurity(tls=pair.tls()), pair.directory / "server.key"
-        security, good = PortSecurity(configured), file.read_bytes()
-        context = security.context
-        file.unlink() if key is None else file.write_bytes(key)
-        with pytest.raises(TlsFileError, match=problem) as caught:
-            security.prepare(configured)
-        assert caught.value.part == KEY
-        file.write_bytes(good)
-        security.prepare(configured)()
-        assert security.context is context
 
     run(scenario())
 
@@ -243,19 +183,17 @@ def test_a_pair_that_is_written_piece_by_piece_is_taken_once_it_is_whole(pair: P
     ]
 
     async def scenario() -> None:
-        configured = WebSecurity(tls=pair.tls())
-        security = PortSecurity(configured)
-        before = security.context
+        security = PortSecurity(WebSecurity(tls=pair.tls()))
+        before = security.tls
         for state in states:
             for file, content in zip(files, state, strict=True):
                 file.write_bytes(content)
             with pytest.raises(TlsFileError):
-                security.prepare(configured)
-            assert security.context is before
+                pair.tls()
         for file, content in zip(files, (certificate, key), strict=True):
             file.write_bytes(content)
-        security.prepare(configured)()
-        assert security.context is not before
+        security.apply(WebSecurity(tls=pair.tls()))
+        assert security.tls is not before
 
     run(scenario())
 
