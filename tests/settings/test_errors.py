@@ -251,9 +251,10 @@ def test_a_group_that_another_variable_sets_a_member_of_conflicts_with_it(tmp_pa
     ]
 
 
-def test_a_name_beyond_ascii_is_shown_escaped_and_is_a_different_name() -> None:
-    kelvin = f"{T}P\u212aCE"
-    assert of_name(kelvin) == [f"{T}P\\u212aCE: unknown setting; did you mean {T}PKCE?"]
+@pytest.mark.parametrize("name", [f"{T}P{{}}CE", f"{P}DURATION_BUC{{}}ETS"])
+def test_a_name_beyond_ascii_is_shown_escaped_and_is_a_different_name(name: str) -> None:
+    expected = f"{name.format(chr(92) + 'u212a')}: unknown setting; did you mean {name.format('K')}?"
+    assert of_name(name.format("\u212a")) == [expected]
 
 
 def test_a_name_of_any_bytes_and_length_is_shown_safely() -> None:
