@@ -27,10 +27,9 @@ from exporter.settings import Config, ConfigurationError, InvalidSetting, Listen
 from exporter.single_flight import SingleFlight
 from exporter.status import EgressStatus, StatusPageReport, TargetHistory, TargetStatus
 from exporter.target import Journey, Target
-from exporter.tls import TlsFileError
 
 FILE_WATCH_INTERVAL = 5.0
-"""How often the files of the configuration and of the web port's certificate are checked for changes."""
+"""How often the files of the configuration, certificates included, are checked for changes."""
 
 MAX_REPORTED_ERRORS = 100
 """A reload reports no more errors than this: a file meant for another program may have thousands."""
@@ -176,12 +175,12 @@ class Daemon:
         try:
             with self._errors.catching(Part.RELOAD, "reload failed", trigger=trigger):
                 try:
-                    config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
+                    config, ssl_contexts = await run_in_thread(self._prepare)
                 except ConfigurationError as error:
                     return self._refuse(error.errors, trigger)
                 before = self._targets
                 await self._apply(config, ssl_contexts)
-                apply_security()
+                self._security.apply(config.security)
                 self.config = config
                 if trigger != CHANGE_ON_DISK:
                     self._prober.guard.reload_requested()
@@ -191,23 +190,19 @@ class Daemon:
         finally:
             self._cooldown_until = loop.time() + COOLDOWN_SECONDS
 
-    def _prepare(self) -> tuple[Config, SSLContexts, Callable[[], None]]:
-        """Do everything that can fail, in a thread: read the configuration, and load the files of TLS.
+    def _prepare(self) -> tuple[Config, SSLContexts]:
+        """Do everything that can fail, in a thread: read the configuration, and load the files of targets.
 
         Raises:
             ConfigurationError: nothing has changed.
         """
         config = self._files.read()
         try:
-            ssl_contexts = self._ssl_contexts.renewed(config.with_templates)
+            return config, self._ssl_contexts.renewed(config.with_templates)
         except OSError as error:  # the files were checked when the settings were read, a moment ago
-            what = f"a TLS file of a target any more ({type(error).__name__})"
-            raise _not_loaded(what, "FLOW_EXPORTER_TARGETS", config) from None
-        try:
-            return config, ssl_contexts, self._security.prepare(config.security)
-        except TlsFileError as error:  # likewise
-            what = f"the {error.part} any more"
-            raise _not_loaded(what, "FLOW_EXPORTER_WEB__CONFIG_FILE", config) from None
+            message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
+            wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
+            raise ConfigurationError([wrong], files=config.files) from None
 
     async def _apply(self, config: Config, ssl_contexts: SSLContexts) -> None:
         """Put a configuration in force, but for the security of the port; `self.config` is still the old one.
@@ -333,7 +328,6 @@ class Daemon:
         return ReloadResult(good=False, text="\n".join(lines))
 
     async def _watch_files(self) -> None:
-        await self._security.renew_certificate()
         if await self._files.changed(self.config):
             await self.reload(CHANGE_ON_DISK)
 
@@ -381,11 +375,6 @@ class Daemon:
 
     def _target_history(self, name: str) -> tuple[TargetHistory, ...]:
         return tuple(self._history.history(self._status(probe)) for probe in self._schedule.scheduled(name))
-
-
-def _not_loaded(what: str, variable: str, config: Config) -> ConfigurationError:
-    wrong = InvalidSetting(variable, f"cannot load {what}; reload again")
-    return ConfigurationError([wrong], files=config.files)
 
 
 def _log_start(
