@@ -157,7 +157,8 @@ class History:
 class _Record:
     """What is kept of one target and journey."""
 
-    first: bytes = b""  # the first outcome: compression only has to store how others differ from it
+    like: list[bytes] = field(default_factory=lambda: [b"", b""])
+    """The first failure and the first success: compression only has to store how others differ from it."""
     recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_OUTCOMES))
     failures: deque[bytes] | None = None  # even an empty one takes 760 bytes
     last: Outcome | None = None
@@ -170,9 +171,11 @@ class _Record:
     """Of the same probes."""
 
     def observe(self, outcome: Outcome) -> None:
-        data = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
-        self.first = self.first or data
-        data = _compressed(data, self.first)  # one object, even if both deques hold it
+        kind = outcome.success and not outcome.incomplete
+        pickled = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
+        self.like[kind] = self.like[kind] or pickled
+        # One object, even if both deques hold it.
+        data = bytes([kind]) + _compressed(pickled, self.like[kind])
         self.recent.append(data)
         if not outcome.success:
             if self.failures is None:
@@ -191,8 +194,9 @@ class _Record:
 
     def outcomes(self, kept: Iterable[bytes]) -> tuple[Outcome, ...]:
         """Return outcomes, newest first."""
-        found = [pickle.loads(_decompressed(data, self.first)) for data in kept]  # noqa: S301  our own bytes
-        return tuple(reversed(found))
+        pickled = [_decompressed(data[1:], self.like[data[0]]) for data in kept]
+        found = map(pickle.loads, pickled)  # our own bytes
+        return tuple(found)[::-1]
 
     def points(self) -> tuple[Point, ...]:
         seconds = [None if math.isnan(duration) else duration for duration in self.durations]
