@@ -163,7 +163,7 @@ class Prober:
                     step = steps.send(verdict)
         finally:
             for transport in run.transports.values():
-                transport.close()
+                await transport.aclose()
 
     def _transport(self, target: Target, run: _Run, *, is_own: bool) -> ProbeTransport:
         """Return what sends requests to the two environments, or to other hosts: they share no connection."""

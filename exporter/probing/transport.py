@@ -1,5 +1,7 @@
 """The HTTP transport of a probe: h11 over a stream with times from the kernel.
 
+The prober calls `exchange`; `httpx.AsyncClient(transport=ProbeTransport(…))` works, too.
+
     direct                 name -> addresses -> connection; TLS for the URL's host
     proxy, http URL        connection to the proxy, which gets the absolute URL (RFC 9112, 3.2.2)
     proxy, https URL       connection to the proxy, CONNECT, then TLS through the tunnel (RFC 9110, 9.3.6)
@@ -26,7 +28,7 @@ from exporter.probing.body import Body
 from exporter.probing.certificate import tls_facts
 from exporter.probing.connection import HttpConnection
 from exporter.probing.failure import AddressNotAllowedError, ProxyError
-from exporter.probing.messages import Answer, Request
+from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
 from exporter.probing.origin import Origin, split_url
 from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.stream import Dialer, TcpStream
@@ -73,6 +75,14 @@ class Exchange:
     stalled: bool = False  # whether a stall of our own made a phase inexact
 
 
+class ExchangeError(httpx.TransportError):
+    """An exchange without a complete answer."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__("the exchange failed")
+        self.exchange = exchange
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """What all probes share to reach their targets."""
@@ -85,7 +95,7 @@ class Network:
     twice opens a new connection there."""
 
 
-class ProbeTransport:
+class ProbeTransport(httpx.AsyncBaseTransport):
     """Sends the requests of one probe; a connection serves several of them if the server keeps it open.
 
     `proxy_url` is `http://[user:password@]host:port` of a forward proxy, or None. `absolute_hosts` are
@@ -136,7 +146,26 @@ class ProbeTransport:
             self._note_end(exchange, self._open[-1].tcp if connection is None else connection.tcp)
         return exchange
 
-    def close(self) -> None:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request of httpx; the record of the exchange is in the response's extensions.
+
+        Raises:
+            ExchangeError: if there is no complete answer.
+        """
+        raw = [header for header in request.headers.raw if header[0].lower() not in _OWN_HEADERS]
+        headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in raw)
+        body, limit = await request.aread(), request.extensions.get("max_body_bytes", MAX_BODY_BYTES)
+        exchange = await self.exchange(Request(request.method, str(request.url), headers, body, limit))
+        if exchange.error is not None or exchange.answer is None:
+            raise ExchangeError(exchange) from exchange.error
+        return httpx.Response(
+            exchange.answer.status_code,
+            headers=[item for item in exchange.headers if item[0] not in _DECODED_HEADERS],
+            content=exchange.answer.body,
+            extensions={"exchange": exchange},
+        )
+
+    async def aclose(self) -> None:
         """Close all connections."""
         for stream in self._open:
             stream.close()
@@ -278,6 +307,10 @@ class ProbeTransport:
         if tcp.received:
             self._network.stats.kernel_timestamps = tcp.has_timestamps
             self._network.stats.loop_timed_exchanges += exchange.timed_by_loop
+
+
+_OWN_HEADERS = frozenset({b"host", b"content-length", b"transfer-encoding"})
+_DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
 def _has_more_segments(before: TcpInfo | None, after: TcpInfo | None) -> bool:

@@ -1,4 +1,4 @@
-"""The transport below a client of httpx: cookies, bodies, and a connection that serves several requests."""
+"""The transport below httpx's own client: cookies, bodies, and a connection that serves several requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,9 +15,9 @@ from probing.loopback import Behaviour, Talk, answer, listening, loop, no_tls, r
 
 from exporter.outcome import Phase, TransportStats
 from exporter.probing import ProbeTransport
-from exporter.probing.messages import MAX_BODY_BYTES, Request
+from exporter.probing.messages import Request
 from exporter.probing.timing import Deadline
-from exporter.probing.transport import Exchange, Network
+from exporter.probing.transport import Exchange, ExchangeError, Network
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -38,37 +38,6 @@ def replies(*raw: bytes, then: Callable[[Talk], object] = lambda _: None) -> Beh
     return behave
 
 
-class ExchangeError(httpx.TransportError):
-    """An exchange without a complete answer."""
-
-
-class Adapter(httpx.AsyncBaseTransport):
-    """Lets a client of httpx, which keeps cookies, send its requests by the transport of a probe."""
-
-    def __init__(self, transport: ProbeTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        own = {b"host", b"content-length", b"transfer-encoding"}
-        raw = [header for header in request.headers.raw if header[0].lower() not in own]
-        headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in raw)
-        body, limit = await request.aread(), request.extensions.get("max_body_bytes", MAX_BODY_BYTES)
-        sent = Request(request.method, str(request.url), headers, body, limit)
-        exchange = await self._transport.exchange(sent)
-        if exchange.error is not None or exchange.answer is None:
-            raise ExchangeError("the exchange failed") from exchange.error
-        decoded = {b"content-encoding", b"content-length", b"transfer-encoding"}
-        return httpx.Response(
-            exchange.answer.status_code,
-            headers=[item for item in exchange.headers if item[0] not in decoded],
-            content=exchange.answer.body,
-            extensions={"exchange": exchange},
-        )
-
-    async def aclose(self) -> None:
-        self._transport.close()
-
-
 @asynccontextmanager
 async def client(
     behave: Behaviour, authority: Authority | None = None
@@ -81,7 +50,7 @@ async def client(
         network = Network(resolving("127.0.0.1"), stats, lambda _: ())
         scheme = "http" if authority is None else "https"
         async with httpx.AsyncClient(
-            transport=Adapter(ProbeTransport(network, deadline, tls)),
+            transport=ProbeTransport(network, deadline, tls),
             base_url=f"{scheme}://idp.example:{peer.port}",
             trust_env=False,
         ) as made:
@@ -177,7 +146,7 @@ def test_the_time_until_a_connection_ended_stays_in_the_probes_duration(
         async with listening(behave) as peer:
             deadline = Deadline(60.0)
             network = Network(resolving("127.0.0.1"), TransportStats(), lambda _: ())
-            with closing(ProbeTransport(network, deadline, no_tls())) as made:
+            async with ProbeTransport(network, deadline, no_tls()) as made:
                 request = Request("GET", f"http://idp.example:{peer.port}/")
                 assert (await made.exchange(request)).error is None
                 again = await made.exchange(request)
@@ -203,7 +172,7 @@ def test_a_request_that_spends_a_code_is_never_sent_twice() -> None:
         async with listening(behave) as peer:
             deadline = Deadline(60.0)
             network = Network(resolving("127.0.0.1"), TransportStats(), lambda _: ())
-            with closing(ProbeTransport(network, deadline, no_tls())) as transport:
+            async with ProbeTransport(network, deadline, no_tls()) as transport:
                 url = f"http://idp.example:{peer.port}/rp/callback"
                 assert (await transport.exchange(Request("GET", url))).error is None
                 assert (await transport.exchange(Request("GET", url, repeatable=False))).error is not None
@@ -300,6 +269,21 @@ def test_bytes_behind_an_answer_are_not_read_as_the_next_one(
             assert response.content == b"one"
             assert Phase.CONNECT in exchange(response).phases
             assert len(peer.talks) == 2
+
+    run(main())
+
+
+def test_an_exchange_that_failed_is_an_error_of_httpx_with_its_record() -> None:
+    async def main() -> None:
+        async with client(replies(b"HTTP/1.1 200 OK\r\nX", then=lambda talk: talk.writer.close())) as (
+            http,
+            *_,
+        ):
+            with pytest.raises(ExchangeError) as caught:
+                await http.get("/?state=planted")
+            assert caught.value.exchange.phase is Phase.PROCESSING
+            assert isinstance(caught.value, httpx.TransportError)
+            assert "planted" not in str(caught.value)
 
     run(main())
 
