@@ -14,7 +14,7 @@ from operator import attrgetter
 from exporter.observing.families import OF_JOURNEY, OF_TARGET, TARGET_INFO
 from exporter.observing.history import CertificateFacts, Streak
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
-from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, SkipCause, StepRecord
+from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
 from exporter.target import ANY_REQUIRED, Journey, JourneyTiming, ProviderKind, Side, Target, side_of
 
@@ -58,6 +58,9 @@ _NO_SKIPS: dict[LabelValues, float] = {(cause.value,): 0 for cause in SkipCause}
 
 _EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})  # steps at which the target expects a status
 _SOURCE_STEP = "source_authorize"  # the first step of a federation that the source answers
+_LATER_STEPS = frozenset(Journey.FEDERATION.steps) - {"destination_authorize", _SOURCE_STEP}
+_CONNECTING = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
+"""Not summed up at later steps: a side that closes its connections would add a fifth of a target's series."""
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
 
 _endpoints = attrgetter("auth_host", "destination_url", "issuer")
@@ -134,8 +137,10 @@ class TargetMetrics:
             self._reach(record.step)
             self._observe_step(record)
         timed = not (outcome.stalled or self._is_listed)
-        for key, seconds in _seconds(outcome.steps).items() if timed else ():
-            count, total = _phase_keys(key)
+        for (step, phase), seconds in _seconds(outcome.steps).items() if timed else ():
+            if step in _LATER_STEPS and phase in _CONNECTING:
+                continue
+            count, total = _phase_keys((step, phase))
             self._phases[count] = self._phases.get(count, 0) + 1
             self._phases[total] = self._phases.get(total, 0.0) + seconds
         self._certificates.observe(outcome)

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
+from exporter.probing.contract import is_of_environment
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import (
     codes_in_document,
@@ -213,17 +214,12 @@ def _seconds_until_unlock(document: Mapping[str, Any]) -> float | None:
 
 
 def judge_code(
-    answer: Answer,
-    *,
-    url: str,
-    state: str | None,
-    redirect_uri: str | None,
-    destination: Endpoints | None = None,
+    answer: Answer, *, at: Endpoints, url: str, state: str | None, redirect_uri: str | Endpoints
 ) -> Verdict:
-    """Judge an answer that must carry a code: as `authorizeResponse`, or in a redirect that is not followed.
+    """Judge an answer of the environment `at` that must carry a code: in JSON, or in a redirect.
 
-    Where `state` or `redirect_uri` is not known, any will do; a redirect must lead to the callback of
-    `destination` then.
+    That is not followed. Where `state` is not known, any will do; where the redirect URI is not known,
+    any callback of the environment that is named instead.
 
     Returns:
         if good, with all parameters, and the redirect's URL, if it was one, as `location`.
@@ -231,16 +227,16 @@ def judge_code(
     location = answer.headers.get("location")
     verdict = judge_json(answer)
     if is_redirect(answer) and verdict.reason is Reason.REDIRECTED:
-        own = _at_own_scheme(location, redirect_uri)
+        own = None if isinstance(redirect_uri, Endpoints) else _at_own_scheme(location, redirect_uri)
         link = own or parse_link(location, url)
         if link is None:
             return MALFORMED
         if link.parameter("code") is None:
             return verdict
-        if redirect_uri is not None:
-            is_right = own is not None or leads_to(link, redirect_uri)
+        if isinstance(redirect_uri, Endpoints):
+            is_right = redirect_uri.has(link, "/rp/callback/")
         else:
-            is_right = destination is not None and destination.has(link, "/rp/callback/")
+            is_right = own is not None or leads_to(link, redirect_uri)
         if not is_right:
             return NOT_ALLOWED
         # A fragment is not sent: its parameters are then added to the redirect URI, as from JSON.
@@ -255,13 +251,15 @@ def judge_code(
     response = verdict.flow.get("authorizeResponse")
     fields = response if isinstance(response, dict) else {}
     parameters = tuple((name, value) for name, value in fields.items() if isinstance(value, str))
-    if not dict(parameters).get("code"):
+    is_own = is_of_environment(verdict.flow, status, at.environment_id)
+    if not (is_own and dict(parameters).get("code")):
         if codes := codes_in_document({"error": fields.get("error")}):
             return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
-        if status is not None and status != COMPLETED:
+        if is_own and status is not None and status != COMPLETED:
             detail = unexpected(status, (COMPLETED,))
             return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status, detail=detail)
         detail = Detail(Template.MEMBER_MISSING, {"member": "code"})
+        detail = detail if is_own else Detail(Template.OTHER_ENVIRONMENT)
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
     return _with_code(replace(verdict, flow_status=status), parameters, state)
 
@@ -281,12 +279,12 @@ def wrong_state(returned: str | None) -> Template:
     return Template.OTHER_STATE if returned else Template.NO_STATE
 
 
-def _at_own_scheme(location: str | None, redirect_uri: str | None) -> Link | None:
+def _at_own_scheme(location: str | None, redirect_uri: str) -> Link | None:
     """Return where a redirect leads if that is the redirect URI of a native app, `com.example.app:/callback`.
 
     The link has its parameters alone; it is never followed.
     """
-    if location is None or redirect_uri is None or parse_link(redirect_uri) is not None:
+    if location is None or parse_link(redirect_uri) is not None:
         return None
     returned = location.removeprefix(redirect_uri)
     if returned == location or returned[:1] not in {"?", "&", "#"}:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from exporter.outcome import DAVINCI, FAILED, KNOWN_STATUSES, UNKNOWN
-from exporter.probing.contract import check_contract, lifetime_seconds, parse_timestamp
+from exporter.probing.contract import check_contract, is_of_environment, lifetime_seconds, parse_timestamp
 from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import (
     PROVIDER_FAILED,
@@ -121,7 +121,7 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
     if status == FAILED or (codes and (status in {None, DAVINCI} or document.get("error"))):
         ours = expectation.prompt_none and "login_required" in codes
         return Verdict(Reason.FLOW_FAILED, Fault.CONFIGURATION if ours else Fault.PROVIDER, status, codes)
-    if status is None or not _is_of_environment(document, status, expectation.environment_id):
+    if status is None or not is_of_environment(document, status, expectation.environment_id):
         detail = Detail(Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT)
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
     good = is_expected(status, expectation.statuses)
@@ -154,16 +154,3 @@ def flow_status(document: Mapping[str, Any]) -> str | None:
 def is_expected(status: str, statuses: Collection[str]) -> bool:
     """Return True if a flow status is among those that are a success."""
     return status in statuses or (ANY_REQUIRED in statuses and status.endswith("_REQUIRED"))
-
-
-def _is_of_environment(document: Mapping[str, Any], status: str, environment_id: str) -> bool:
-    """Return True unless a flow names another environment. Every field is optional: absence is tolerated."""
-    named = [document.get("companyId")] if status == DAVINCI else []
-    environment = document.get("environment")
-    if isinstance(environment, dict):
-        named.append(environment.get("id"))
-    elif environment is not None:
-        return False
-    return all(
-        name is None or (isinstance(name, str) and environment_id in {name.lower(), ""}) for name in named
-    )

@@ -33,7 +33,7 @@ from exporter.probing.findings import (
 )
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
-from exporter.probing.messages import Step, Steps, Verdict
+from exporter.probing.messages import Step, Steps, Verdict, failed
 from exporter.probing.origin import split_url
 from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.sign_on_guard import Admission, SignOnGuard, UserKey, user_key
@@ -53,7 +53,6 @@ CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 Walk: TypeAlias = Callable[[Target, Callable[[], str]], Steps]
 """Yields the steps of a probe, given its target and what makes fresh tokens."""
 
-_NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION, detail=Detail(Template.HOST_NOT_ALLOWED))
 _SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
 
 
@@ -179,8 +178,8 @@ class Prober:
         """Take one step of a journey: send its request, judge the answer, and keep what is known of it."""
         run.secrets.update(step.secrets)
         link = None if run.reach is None else parse_link(step.request.url)
-        if run.reach is not None and not (link and _may_send(run.reach, link, step, target)):
-            return run.refuse(step, _NOT_ALLOWED)
+        if run.reach is not None and (cause := _why_not_sent(run.reach, link, step, target)):
+            return run.refuse(step, failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause))
         exchange = await self._exchange(target, step, run, link)
         run.duration = run.deadline.elapsed()
         run.stalled |= exchange.stalled
@@ -364,11 +363,13 @@ class _Run:
         return self.started_at - self.deadline.started
 
 
-def _may_send(reach: Reach, link: Link, step: Step, target: Target) -> bool:
-    """Return True if a step's request may be sent; which addresses may be used is decided on connecting."""
+def _why_not_sent(reach: Reach, link: Link | None, step: Step, target: Target) -> Template | None:
+    """Return why a step's request must not be sent; without a proxy, addresses are judged on connecting."""
+    if link is None or not reach.may_request(link, foreign=step.foreign):
+        return Template.HOST_NOT_ALLOWED
     if target.proxy_url is not None and not reach.admits_through_proxy(link, confidential=step.confidential):
-        return False
-    return reach.may_request(link, foreign=step.foreign)
+        return Template.ADDRESS_NOT_ALLOWED
+    return None
 
 
 def request_headers(

@@ -49,6 +49,10 @@ def steps_of(metrics: Metrics, family: str) -> set[str]:
     return {labels["step"] for labels, _ in shown(metrics, family)}
 
 
+def steps_of_phase(metrics: Metrics, family: str, phase: str) -> set[str]:
+    return {labels["step"] for labels, _ in shown(metrics, family) if labels["phase"] == phase}
+
+
 def test_a_full_federation_has_at_most_250_series() -> None:
     failures = [
         a_sign_on(7, reason=reason, fault=fault, step="callback")
@@ -62,6 +66,20 @@ def test_a_full_federation_has_at_most_250_series() -> None:
     assert steps_of(metrics, "http_status_code") == set(STEPS)
     assert len(series) <= 250
     assert len({(s.name, *sorted(s.labels.items())) for s in series}) == len(series)
+
+
+def test_a_side_that_closes_its_connections_adds_no_more_series_than_that() -> None:
+    steps = [step for step in STEPS if step != "destination_lookup"]
+    records = tuple(a_federation_step(step, phases=PHASES) for step in steps)
+    metrics = observed(a_sign_on(steps=records, step="token"))
+    metrics.backoff_until("emea", Journey.FEDERATION, START + 60)
+    assert sum("target" in s.labels for family in page(metrics).families for s in family.samples) <= 250
+    assert steps_of_phase(metrics, "step_last_duration_seconds", "tls") == set(steps)
+    assert steps_of_phase(metrics, "step_duration_seconds", "tls") == {
+        "destination_authorize",
+        "source_authorize",
+    }
+    assert steps_of_phase(metrics, "step_duration_seconds", "processing") == set(steps)
 
 
 def test_the_closed_sets_of_a_step_appear_once_it_was_reached() -> None:

@@ -19,11 +19,11 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OKPKey
+from observing.discovery import DISCOVERY_CHECKS
 from probing.examples import SOURCE, a_target
 from probing.federation import Federation, Probed, Response, a_federation_target, converse, resolves
 from probing.loopback import listening, run
 
-from exporter.outcome import DISCOVERY_CHECKS
 from exporter.probing.messages import Answer
 from exporter.probing.metadata import judge_metadata, metadata_hash
 from exporter.probing.probe import Prober

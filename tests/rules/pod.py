@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
+from observing.discovery import DISCOVERY_CHECKS
+
 from exporter.internal_errors import Part
 from exporter.observing import Metrics
 from exporter.outcome import (
     CHECKS,
-    DISCOVERY_CHECKS,
     DiscoveryFacts,
     Outcome,
     Phase,

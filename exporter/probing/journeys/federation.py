@@ -104,6 +104,7 @@ def _begin(
         return flow
     # Identifier first: the destination chooses the provider by a user name.
     named = _action(destination, flow, "user.lookup", {"username": username})
+    named = replace(named, max_body_bytes=MAX_FLOW_BYTES)
     return (yield Step("destination_lookup", named, offers, secrets=(username,)))
 
 
@@ -179,10 +180,10 @@ def _sign_on(
     resume = signed_on.location or ""
     has_code = partial(
         federation_judge.judge_code,
+        at=source,
         url=resume,
         state=request.state,
-        redirect_uri=request.redirect_uri,
-        destination=destination,
+        redirect_uri=request.redirect_uri or destination,
     )
     return (yield Step("source_resume", Request("GET", resume, repeatable=False), has_code))
 
@@ -204,7 +205,7 @@ def _complete(
     yield Step("destination_flow", asked, is_complete)
     url = f"{destination.url}/as/resume?flowId={flow_id}"
     back = application.redirect_uri
-    has_code = partial(federation_judge.judge_code, url=url, state=state, redirect_uri=back)
+    has_code = partial(federation_judge.judge_code, at=destination, url=url, state=state, redirect_uri=back)
     # A code that was used once is refused.
     return (yield Step("destination_resume", Request("GET", url, repeatable=False), has_code))
 
@@ -257,5 +258,4 @@ def _action(at: Endpoints, flow: Verdict, action: str, fields: dict[str, str]) -
         f"{at.url}/flows/{flow.flow['id']}",
         (("Content-Type", f"application/vnd.pingidentity.{action}+json"),),
         json.dumps(fields).encode("ascii"),
-        MAX_FLOW_BYTES,
     )
