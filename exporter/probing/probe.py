@@ -162,7 +162,7 @@ class Prober:
                     step = steps.send(verdict)
         finally:
             for transport in run.transports.values():
-                await transport.aclose()
+                transport.close()
 
     def _transport(self, target: Target, run: _Run, *, is_own: bool) -> ProbeTransport:
         """Return what sends requests to the two environments, or to other hosts: they share no connection."""

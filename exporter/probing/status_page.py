@@ -121,9 +121,8 @@ class StatusPage:
             return Exchange(phase=Phase.TLS, error=error)
         deadline = Deadline(TIMEOUT_SECONDS)
         transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
-        with closing(deadline):
-            async with transport:
-                return await transport.exchange(self._request)
+        with closing(deadline), closing(transport):
+            return await transport.exchange(self._request)
 
     def _judge(self, exchange: Exchange) -> tuple[Reason, str, StatusPageReport | None]:
         """Return why the request ended as it did, what the operator should correct, and the summary."""

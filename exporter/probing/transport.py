@@ -167,6 +167,10 @@ class ProbeTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
         for stream in self._open:
             stream.close()
         self._open.clear()
