@@ -4,7 +4,6 @@ cryptography and joserfc are imported when the first key with a certificate arri
 """
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -33,6 +32,7 @@ _CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 _KNOWN_CURVES = {"EC": tuple(_CURVES), "OKP": ("Ed25519",)}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _SECRET_KEY_TYPES = ("RSA", "EC", "OKP", "oct")
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def judge_keys(answer: Answer) -> Verdict:
@@ -87,7 +87,8 @@ def public_members(key: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a usable key is needed to verify a signature."""
     kind = key["kty"]
     names = KEY_MEMBERS[kind] if kind == "RSA" else ("crv", *KEY_MEMBERS[kind])
-    return {"kty": kind, **{name: key[name] for name in names}}
+    # joserfc refuses the padding and the other alphabet of base64, which some providers write.
+    return {"kty": kind, **{name: key[name].rstrip("=").translate(_URL_SAFE) for name in names}}
 
 
 def decoded_member(value: object) -> bytes | None:
@@ -96,7 +97,7 @@ def decoded_member(value: object) -> bytes | None:
         return None
     try:
         return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return None
 
 
@@ -200,7 +201,7 @@ def _read_certificate(text: str, public: tuple[tuple[str, str], ...]) -> _Certif
     try:
         certificate = x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
         not_after = certificate.not_valid_after_utc.timestamp()
-    except (ValueError, binascii.Error, x509.InvalidVersion):
+    except (ValueError, x509.InvalidVersion):
         return _UNREADABLE
     try:
         matches = certificate.public_key() == JWKRegistry.import_key(dict(public)).public_key

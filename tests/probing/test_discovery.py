@@ -8,6 +8,7 @@ import json
 import ssl
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import count
 from typing import Any
 
 import pytest
@@ -340,6 +341,16 @@ def test_a_certificate_that_cannot_be_read_is_reported(x5c: object) -> None:
 @pytest.mark.parametrize("curve", [[], {}, "P-256"])
 def test_a_curve_means_nothing_to_a_key_without_one(curve: object) -> None:
     (found,) = checks(({}, [certified(0) | {"crv": curve}]))
+    assert found["certificates_match"] is True
+
+
+@pytest.mark.parametrize("change", [lambda text: f"{text}==", lambda text: text.replace("_", "/")])
+def test_a_key_that_is_padded_or_in_the_other_alphabet_of_base64_matches_its_certificate(
+    change: Callable[[str], str],
+) -> None:
+    number = next(number for number in count() if "_" in jwk(2048, number)["n"])
+    key = certified(number)
+    (found,) = checks(({}, [key | {"n": change(key["n"])}]))
     assert found["certificates_match"] is True
 
 

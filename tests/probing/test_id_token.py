@@ -94,6 +94,11 @@ def test_members_that_are_null_are_absent() -> None:
     assert is_good(signed(kid=None), expectation(public() | {"kid": None, "alg": None, "use": None}))
 
 
+def test_a_key_that_is_padded_verifies() -> None:
+    found = public("RSA")
+    assert is_good(signed(), expectation(found | {"n": f"{found['n']}=="}))
+
+
 def test_the_key_id_chooses_the_key() -> None:
     keys = expectation(public("RSA", 1), public("RSA", 2))
     assert is_good(signed(number=2), keys)
