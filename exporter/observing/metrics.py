@@ -98,12 +98,13 @@ class Metrics:
 
     async def render(self, openmetrics: bool) -> Iterable[bytes]:  # noqa: FBT001  the one thing there is to choose
         """Return all metrics in OpenMetrics 1.0.0 or text 0.0.4, in pieces that any thread may read, once."""
-        targets = tuple(self._targets.values())
+        targets, yielder = tuple(self._targets.values()), Yielder(self._clock)
         for (name, journey), metrics in self._targets.items():
             with self.errors.catching(Part.METRICS, "cannot read the state of a target", target=name):
                 suspended = self._suspended(metrics.target) is not None
                 backoff_until = self._backoff_until(metrics.target, journey)
                 metrics.show(suspended=suspended, backoff_until=backoff_until)
+            await yielder.yield_if_due()
         known, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
         # A format that is never asked for is never rendered.
         exposition = known.get(openmetrics) or Exposition(

@@ -249,6 +249,22 @@ def test_a_scrape_without_changes_does_not_queue_behind_other_tasks() -> None:
     assert len(neighbour.times) <= 1
 
 
+def test_other_tasks_run_while_a_scrape_reads_what_is_known_elsewhere() -> None:
+    now = 100.0
+
+    def slow(*_: object) -> None:
+        nonlocal now
+        now += 0.001
+
+    targets = [a_target(name=f"t{number}") for number in range(300)]
+    metrics = Metrics(targets, buckets=BUCKETS, clock=lambda: now, backoff_until=slow)
+    neighbour = Neighbour(lambda: now)
+    asyncio.run(neighbour.beside(metrics))
+    gaps = [after - before for before, after in itertools.pairwise(neighbour.times)]
+    assert neighbour.times[-1] - neighbour.times[0] > 0.29
+    assert max(gaps) <= 0.0061
+
+
 def test_on_a_busy_loop_a_scrape_ends_in_time_without_holding_it_for_long() -> None:
     rendering = Rendering(seconds=0.001)
     metrics = rendering.metrics(300)
