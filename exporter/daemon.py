@@ -113,7 +113,7 @@ class Daemon:
             stats=self._metrics.transport,
             errors=self._errors,
         )
-        self._status_pages = 0
+        self._renewals = 0
         self._renew_checks(config, None)
         self._schedule = Schedule(
             config.targets,
@@ -230,6 +230,7 @@ class Daemon:
                     proxy_url=egress.proxy_url,
                     family=egress.ip_family,
                 )
+            self._renewals += 1  # so that its job has another name, and runs at once
         if before is None or (page, config.shard.index) != (before.status_page, before.shard.index):
             # Shard 0 alone reads the page.
             self._status_page = None
@@ -241,7 +242,7 @@ class Daemon:
                     proxy_url=page.proxy_url,
                     family=page.ip_family,
                 )
-            self._status_pages += 1  # so that the job has another name, and the page is read at once
+            self._renewals += 1  # likewise
         elif self._status_page is not None:
             self._status_page.read_authorities_again()
 
@@ -285,17 +286,16 @@ class Daemon:
         """Return what is done periodically beside the probes."""
         every = FILE_WATCH_INTERVAL
         jobs = [PeriodicJob("file watch", every, self._watch_files, first_after=every)]
-        if self._egress_check is not None:
-            jobs.append(PeriodicJob("egress check", EgressCheck.INTERVAL, self._egress_check))
+        if (check := self._egress_check) is not None:
+            jobs.append(PeriodicJob(f"egress check {self._renewals}", check.INTERVAL, check))
         for number, each in enumerate(config.destinations):
             name = f"listing of {each.name} for {each.client_id} at {each.url}"
             retry_after = min(each.refresh_interval, MAX_LISTING_RETRY_SECONDS)
             list_again = partial(self._list_until_known, each.name, retry_after)
             first_after = number * FIRST_PROBE_SPACING
             jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))
-        if (page := config.status_page) is not None and self._status_page is not None:
-            name = f"status page {self._status_pages}"
-            jobs.append(PeriodicJob(name, page.interval, self._status_page.refresh))
+        if (page := config.status_page) is not None and (reader := self._status_page) is not None:
+            jobs.append(PeriodicJob(f"status page {self._renewals}", page.interval, reader.refresh))
         return jobs
 
     def _report(self, trigger: str, before: Iterable[Target]) -> ReloadResult:

@@ -195,8 +195,7 @@ class _Record:
     def outcomes(self, kept: Iterable[bytes]) -> tuple[Outcome, ...]:
         """Return outcomes, newest first."""
         pickled = [_decompressed(data[1:], self.like[data[0]]) for data in kept]
-        found = map(pickle.loads, pickled)  # our own bytes
-        return tuple(found)[::-1]
+        return tuple([pickle.loads(data) for data in reversed(pickled)])  # noqa: S301  our own bytes
 
     def points(self) -> tuple[Point, ...]:
         seconds = [None if math.isnan(duration) else duration for duration in self.durations]
@@ -213,8 +212,6 @@ class _Record:
 
 
 _EMPTY = _Record()  # The record of a target without outcomes. Never changed.
-
-
 _WINDOW_BITS = -12
 
 
