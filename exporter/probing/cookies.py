@@ -100,7 +100,7 @@ def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:
         value,
         host=domain or link.host,
         subdomains=bool(domain),
-        path=path if path.startswith("/") else _default_path(link.path),
+        path=path if path.startswith("/") else link.path.rpartition("/")[0] or "/",
         secure="secure" in attributes,
     )
     return cookie, _has_expired(attributes, now)
@@ -122,7 +122,3 @@ def _is_below(host: str, domain: str) -> bool:
 def _is_within(path: str, cookie_path: str) -> bool:
     below = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
     return path == cookie_path or path.startswith(below)
-
-
-def _default_path(path: str) -> str:
-    return path.rpartition("/")[0] or "/"

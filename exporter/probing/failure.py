@@ -78,11 +78,6 @@ def is_refused_certificate(error: BaseException | None) -> bool:
     return isinstance(error, ssl.SSLCertVerificationError)
 
 
-def is_not_yet_valid(error: BaseException | None) -> bool:
-    """Return True if a certificate was refused because its validity begins later, by our own clock."""
-    return verify_code(error) == X509_NOT_YET_VALID
-
-
 def is_bug(error: BaseException | None) -> bool:
     """Return True if an exchange cannot fail like this but for a bug of ours."""
     if isinstance(error, OwnDelayError) or own_shortage(error) is not None:

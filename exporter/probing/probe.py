@@ -21,7 +21,7 @@ from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
 from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
 from exporter.probing.detail import Detail, Template, sentence
-from exporter.probing.failure import is_not_yet_valid, is_refused_certificate, own_shortage, verify_code
+from exporter.probing.failure import X509_NOT_YET_VALID, is_refused_certificate, own_shortage, verify_code
 from exporter.probing.findings import (
     OUR_BUG,
     OWN_DELAYS,
@@ -331,7 +331,8 @@ class Prober:
         if exchange.answer is not None:
             self._clock_evidence.date_seen(host, exchange.answer.headers.get("date"), now)
             return
-        suspected = is_not_yet_valid(exchange.error) and self._clock_evidence.not_yet_valid(host, now)
+        begins_later = verify_code(exchange.error) == X509_NOT_YET_VALID
+        suspected = begins_later and self._clock_evidence.not_yet_valid(host, now)
         if suspected and abs(now - self._clock_warned_at) > CLOCK_WARNING_INTERVAL_SECONDS:
             self._clock_warned_at = now
             _log.warning("this machine's clock may be wrong", extra={"host": host})
