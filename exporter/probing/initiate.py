@@ -100,13 +100,14 @@ def _judge_saml(
     target: Target, answer: Answer, link: Link | None, form: tuple[tuple[str, str], ...]
 ) -> Verdict:
     """Judge a SAML request, in a URL or in a form that posts itself; only for listed targets is it enough."""
+    known = {"code": answer.status_code, "origin": origin_of(link)}
     if not _is_followed(target):
-        detail = Detail(Template.SAML, {"code": answer.status_code, "origin": origin_of(link)})
-        return _SAML_OK if target.listed is not None else replace(_SAML_NOT_ALLOWED, detail=detail)
+        refused = replace(_SAML_NOT_ALLOWED, detail=Detail(Template.SAML, known))
+        return _SAML_OK if target.listed is not None else refused
     if link is None:
         return replace(MALFORMED, kind=ProviderKind.SAML)
     if not is_safe_scheme(link):
-        return _SAML_NOT_ALLOWED
+        return replace(_SAML_NOT_ALLOWED, detail=Detail(Template.LOCATION_ELSEWHERE, known))
     sent = dict(form or link.parameters())
     secrets = tuple(value for name, value in sent.items() if name in {_SAML_REQUEST, "RelayState"} and value)
     return replace(_SAML_OK, location=link.url, parameters=form, secrets=secrets)

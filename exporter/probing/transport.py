@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import ssl
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -322,12 +323,15 @@ _READ_HEADERS = frozenset({
     b"location", b"retry-after", b"date", b"correlation-id", b"content-encoding",
     b"x-amzn-waf-action", b"x-amzn-errortype", b"cf-mitigated",
 })  # fmt: skip
+_NOT_OF_URLS = re.compile(r"[ \x80-\xff]")
 
 
 def _head(status_code: int, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
     """Return what of the head is read; of several headers of one name the first counts."""
     known = [(name, value) for name, value in reversed(headers) if name in _READ_HEADERS]
     read = {name.decode("ascii"): value.decode("latin-1") for name, value in known}
+    if "location" in read:  # which browsers encode
+        read["location"] = _NOT_OF_URLS.sub(lambda found: f"%{ord(found[0]):02X}", read["location"])
     return Answer(status_code, headers=read)
 
 
