@@ -113,6 +113,7 @@ class Template(StrEnum):
     TOKEN = "ID token does not verify: {claim} ({host})"  # noqa: S105  a template
     # Metadata and keys
     OTHER_ISSUER = "metadata of another issuer at {origin} ({host})"
+    OTHER_PATH = "issuer in the metadata differs after {origin}: another path, or a slash at its end ({host})"
     METADATA_MEMBER = "{member} missing or invalid in the metadata ({host})"
     METADATA_LACKS = "{member} in the metadata lacks {value} ({host})"
     NO_KEYS = "no signing key published ({host})"

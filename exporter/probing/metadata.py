@@ -46,8 +46,9 @@ def judge_metadata(answer: Answer, *, target: Target) -> Verdict:
     if not isinstance(issuer, str):
         return _invalid("issuer")
     if not _is_issuer(issuer, target):
-        origin = origin_of(parse_link(issuer))
-        return failed(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, Template.OTHER_ISSUER, origin=origin)
+        own, origin = (origin_of(parse_link(text)) for text in (_issuer(target), issuer))
+        cause = Template.OTHER_PATH if own == origin else Template.OTHER_ISSUER
+        return failed(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, cause, origin=origin)
     base = parse_link(metadata_url(target))
     invalid = _invalid_member(document, base)
     if base is None or invalid is not None:
