@@ -204,15 +204,15 @@ def leads(location: str, *cookies: str, status: int = 302) -> Response:
 
 
 def test_a_location_that_is_not_encoded_is_followed_as_browsers_follow_it() -> None:
-    answers = answers_of_provider(leads("/sso?realm=M\xc3\xbcnchen&hint=sign in")) | {"/sso": LOGIN}
-    probed = follow(answers)
+    location = "/sso?realm=M\xc3\xbcnchen&hint=sign in"
+    probed = follow({"/realms/fed/auth": leads(location), "/sso": LOGIN})
     assert probed.finding == ("source_authorize", "ok", "none")
     assert probed.federation.heard[-1].target == "/sso?realm=M%C3%BCnchen&hint=sign%20in"
 
 
 @pytest.mark.parametrize("location", ["https://a b.example/", "https://\xe4.example/", "/sso\\x"])
 def test_what_browsers_do_not_encode_the_same_way_is_malformed(location: str) -> None:
-    probed = follow(answers_of_provider(leads(location)))
+    probed = follow({"/realms/fed/auth": leads(location)})
     assert probed.finding == ("source_authorize", "location_invalid", "provider")
 
 
@@ -400,6 +400,56 @@ def test_a_form_of_saml_goes_to_no_unsafe_place(action: str, fault: str, detail:
     probed = follow({"initiate": Response(200, raw=SAML_PAGE.format(action=action).encode())})
     assert probed.finding == ("initiate", "location_invalid", fault)
     assert (probed.outcome.detail or "").startswith(detail)
+
+
+CLIENT_STORAGE = (
+    '<body onload="doLoad()"><form name="form1" action="{action}" method="post">'
+    '<input type="hidden" name="csrf_token" value="planted-token" />'
+    '<input name="shib_idp_ls_success.shib_idp_session_ss" type="hidden" value="false" />'
+    '<input name="shib_idp_ls_supported" type="hidden" /><input name="_eventId_proceed" type="hidden" />'
+    '<noscript><input type="submit" value="Continue" /></noscript></form>'
+)
+
+
+def client_storage(action: str, note: str = "") -> Response:
+    """Return the page by which Shibboleth asks what the browser stored, before it shows the login page."""
+    return Response(200, raw=(CLIENT_STORAGE.format(action=action) + note).encode())
+
+
+def test_shibboleths_form_that_sends_itself_is_followed_like_a_redirect() -> None:
+    """As a browser without scripts sends it: nothing is stored."""
+    answers: dict[str, Response | Play] = {
+        "initiate": leads("/sso?SAMLRequest=x"),
+        "/sso": lambda _, heard: leads("/login") if heard.body else client_storage("/sso?execution=e1s1"),
+        "/login": LOGIN,
+    }
+    probed = follow(answers)
+    assert probed.finding == ("source_authorize", "ok", "none")
+    asked, sent, shown = probed.federation.heard[2:]
+    assert [each.method for each in (asked, sent, shown)] == ["GET", "POST", "GET"]
+    assert sent.target == "/sso?execution=e1s1"
+    assert sent.body == (
+        b"csrf_token=planted-token&shib_idp_ls_success.shib_idp_session_ss=false"
+        b"&shib_idp_ls_supported=&_eventId_proceed="
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "finding"),
+    [
+        (client_storage("https://elsewhere.example/"), ("location_invalid", "configuration")),
+        (client_storage("http://idp.example/"), ("location_invalid", "configuration")),
+        (client_storage(""), ("location_invalid", "provider")),
+        (client_storage("/sso"), ("redirected", "provider")),
+        (client_storage("/sso", "error: invalid_client"), ("login_page_error", "configuration")),
+        (Response(404, raw=client_storage("/sso").raw), ("client_error", "configuration")),
+    ],
+)
+def test_a_form_that_sends_itself_goes_where_a_redirect_may_go(
+    page: Response, finding: tuple[str, str]
+) -> None:
+    probed = follow({"initiate": leads("/sso?SAMLRequest=x"), "/sso": page})
+    assert probed.finding == ("source_authorize", *finding)
 
 
 def test_a_saml_response_instead_of_a_login_page_is_an_error() -> None:
