@@ -115,11 +115,11 @@ def judge_login_page(
         return MALFORMED
     if returned:
         return verdict
+    known = {"code": answer.status_code, "origin": origin_of(link)}
     if not is_safe_scheme(link) or not (link.origin == request.link.origin or link.host in hosts):
-        return NOT_ALLOWED
+        return replace(NOT_ALLOWED, detail=Detail(Template.LOCATION_ELSEWHERE, known))
     if may_follow:
         return replace(_OK, location=link.url, parameters=form)
-    known = {"code": answer.status_code, "origin": origin_of(link)}
     return verdict.with_finding(Reason.REDIRECTED, Fault.PROVIDER, Template.TOO_MANY_REDIRECTS, **known)
 
 

@@ -435,21 +435,34 @@ def test_shibboleths_form_that_sends_itself_is_followed_like_a_redirect() -> Non
 
 
 @pytest.mark.parametrize(
-    ("page", "finding"),
+    ("page", "finding", "detail"),
     [
-        (client_storage("https://elsewhere.example/"), ("location_invalid", "configuration")),
-        (client_storage("http://idp.example/"), ("location_invalid", "configuration")),
-        (client_storage(""), ("location_invalid", "provider")),
-        (client_storage("/sso"), ("redirected", "provider")),
-        (client_storage("/sso", "error: invalid_client"), ("login_page_error", "configuration")),
-        (Response(404, raw=client_storage("/sso").raw), ("client_error", "configuration")),
+        (
+            client_storage("https://elsewhere.example/"),
+            ("location_invalid", "configuration"),
+            "200 to https://elsewhere.example, which is not where this step leads",
+        ),
+        (
+            client_storage("http://idp.example/"),
+            ("location_invalid", "configuration"),
+            "200 to http://idp.example, which is not where this step leads",
+        ),
+        (client_storage(""), ("location_invalid", "provider"), "200 from"),
+        (client_storage("/sso"), ("redirected", "provider"), "200 to http://127.0.0.1"),
+        (
+            client_storage("/sso", "error: invalid_client"),
+            ("login_page_error", "configuration"),
+            "200 with error invalid_client",
+        ),
+        (Response(404, raw=client_storage("/sso").raw), ("client_error", "configuration"), "404 from"),
     ],
 )
 def test_a_form_that_sends_itself_goes_where_a_redirect_may_go(
-    page: Response, finding: tuple[str, str]
+    page: Response, finding: tuple[str, str], detail: str
 ) -> None:
-    probed = follow({"initiate": leads("/sso?SAMLRequest=x"), "/sso": page})
+    probed = follow({"initiate": leads("/sso?SAMLRequest=planted"), "/sso": page})
     assert probed.finding == ("source_authorize", *finding)
+    assert (probed.outcome.detail or "").startswith(detail)
 
 
 def test_a_saml_response_instead_of_a_login_page_is_an_error() -> None:
