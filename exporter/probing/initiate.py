@@ -60,7 +60,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         return judge(answer, Expectation(destination.environment_id, url, ()))
     if verdict.reason is Reason.BLOCKED:
         return verdict
-    link = parse_link(answer.headers.get("location"), url)
+    link = parse_link(answer.headers["location"].partition("#")[0], url)  # a fragment is never sent
     if link is None:
         return MALFORMED
     if _SAML_REQUEST in dict(link.parameters()):
