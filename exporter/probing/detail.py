@@ -168,7 +168,7 @@ VIOLATIONS: Mapping[str, str] = {
 
 WHILE = ("while connecting", "during the TLS handshake", "while reading headers", "while reading the body")
 
-_MEMBERS = """authenticate link|resumeUrl|flowId|code|client_id|redirect_uri|state|issuer|
+_MEMBERS = """authenticate link|form action|resumeUrl|flowId|code|client_id|redirect_uri|state|issuer|
 authorization_endpoint|token_endpoint|jwks_uri|response_types_supported|response_modes_supported|
 subject_types_supported|id_token_signing_alg_values_supported""".replace("\n", "")
 

@@ -100,12 +100,12 @@ def _judge_saml(
     target: Target, answer: Answer, link: Link | None, form: tuple[tuple[str, str], ...]
 ) -> Verdict:
     """Judge a SAML request, in a URL or in a form that posts itself; only for listed targets is it enough."""
-    known = {"code": answer.status_code, "origin": origin_of(link)}
+    known = {"code": answer.status_code, "origin": origin_of(link), "member": "form action"}
     if not _is_followed(target):
         refused = replace(_SAML_NOT_ALLOWED, detail=Detail(Template.SAML, known))
         return _SAML_OK if target.listed is not None else refused
     if link is None:
-        return replace(MALFORMED, kind=ProviderKind.SAML)
+        return replace(MALFORMED, kind=ProviderKind.SAML, detail=Detail(Template.MEMBER_MALFORMED, known))
     if not is_safe_scheme(link):
         return replace(_SAML_NOT_ALLOWED, detail=Detail(Template.LOCATION_ELSEWHERE, known))
     sent = dict(form or link.parameters())
