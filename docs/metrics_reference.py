@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from exporter.destinations import ProviderState
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
-from exporter.status import MAX_BACKOFF_SECONDS, UNKNOWN, DestinationStatus, StatusComponent, StatusPageReport
+from exporter.status import UNKNOWN, DestinationStatus, EgressStatus, StatusComponent, StatusPageReport
 from exporter.target import Journey, ListedProvider, ProviderKind, SyntheticUser, Target
 
 _INTRODUCTION = """\
@@ -152,7 +151,21 @@ def _example() -> Metrics:
     )
     provider = ListedProvider(destination="hub", provider_id="id", name="", slug="emea", expected=True)
     listed = replace(target, name="hub_emea", user=None, listed=provider)
-    metrics = Metrics([target, listed], buckets=(1.0,), destinations=lambda: (destination,))
+    page = StatusPageReport(
+        page="status.example.com",
+        fetched_ok=True,
+        last_success=1.8e9,
+        updated=1.8e9,
+        components=(StatusComponent("", UNKNOWN),),
+    )
+    metrics = Metrics(
+        [target, listed],
+        buckets=(1.0,),
+        backoff_until=lambda *_: 1.8e9,
+        destinations=lambda: (destination,),
+        egress=lambda: EgressStatus(up=True, since=1.8e9),
+        status_page=lambda: page,
+    )
     metrics.observe(
         Outcome(
             target=target.name,
@@ -172,18 +185,7 @@ def _example() -> Metrics:
             ),
         )
     )
-    metrics.backoff_until(target.name, Journey.FEDERATION, time.time() + MAX_BACKOFF_SECONDS)
     metrics.transport.kernel_timestamps = True
-    metrics.egress(True)  # noqa: FBT003  it got a response
-    metrics.status_page(
-        StatusPageReport(
-            page="status.example.com",
-            fetched_ok=True,
-            last_success=1.8e9,
-            updated=1.8e9,
-            components=(StatusComponent("", UNKNOWN),),
-        )
-    )
     return metrics
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 from weather_outcomes import REPORTED, ExpectedOutcome
 
-from exporter.simulator import KINDS, Endpoint, Weather, demo_environments, parameters
+from exporter.simulator import KINDS, Endpoint, Weather, demo_environments
 from exporter.target import side_of
 
 _PAGE = """\
@@ -160,8 +160,8 @@ def _federation_row(name: str, kind: type[Weather], reported: ExpectedOutcome) -
 
 def _parameters(kind: type[Weather]) -> str:
     listed = [
-        f"`{name}`: {values}" + ("" if default is None else f", by default {default}")
-        for name, values, default in parameters(kind)
+        f"`{name}`: {field.description}" + ("" if field.default is None else f", by default {field.default}")
+        for name, field in kind.model_fields.items()
         if name != "endpoint"
     ]
     return "; ".join([*listed, *(["`endpoint`"] if "endpoint" in kind.model_fields else [])]) or "none"

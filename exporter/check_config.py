@@ -5,11 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from io import StringIO
 from urllib.parse import urlsplit
-
-from rich.console import Console
-from rich.table import Table
 
 from exporter.destinations import Destination
 from exporter.durations import format_duration
@@ -25,7 +21,6 @@ _MAX_ROWS = 20
 
 _NUMBERS = {"targets", "probes/min", "all shards", "open flows", "interval", "requests/min", "requests"}
 _MAX_NAMES = 5
-_MAX_WIDTH = 100_000
 _HIDDEN = "(set)"
 _NONE = "none"
 _IP_FAMILIES = {IpFamily.ANY: "any", IpFamily.V4: "IPv4 only", IpFamily.V6: "IPv6 only"}
@@ -157,15 +152,12 @@ def _table(rows: Sequence[Mapping[str, str]], rest: str = "") -> str:
     """
     if rest and (more := len(rows) - _MAX_ROWS) > 0:
         return f"{_table(rows[:_MAX_ROWS])}\nand {more} more, {rest}"
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    columns = []
     for name in rows[0]:
-        table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row.values())
-    console = Console(file=StringIO(), width=_MAX_WIDTH, force_terminal=False, markup=False, highlight=False)
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+        cells = [name, *(row[name] for row in rows)]
+        adjust, width = str.rjust if name in _NUMBERS else str.ljust, max(map(len, cells))
+        columns.append([adjust(cell, width) for cell in cells])
+    return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
 def _block(title: str, rows: Iterable[tuple[str, str | None]]) -> str:

@@ -244,9 +244,9 @@ def _add_probe(add: _Add) -> None:
     failure = "1 a probe failed (with --watch: in the last round)"
     option = add("probe", _probe, "probe each target once and exit", *examples, failure=failure).add_argument
     meaning = "name or quoted pattern (default: all, including discovered targets)"
-    option("targets", nargs="*", metavar="TARGET", help=meaning)
+    option("targets", nargs="*", type=str.lower, metavar="TARGET", help=meaning)
     meaning = "probe all targets that this destination lists; may be repeated"
-    option("--destination", action="append", default=[], metavar="NAME", help=meaning)
+    option("--destination", action="append", default=[], type=str.lower, metavar="NAME", help=meaning)
     meaning = "only targets with this label; may be repeated"
     option("--label", action="append", default=[], type=_label, metavar="NAME=VALUE", help=meaning)
     meaning = "probe again and again until Ctrl-C; a test account signs on in the first round only"

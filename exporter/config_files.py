@@ -51,10 +51,8 @@ class ConfigFiles:
     ) -> None:
         self._load = load
         self._sleep = sleep
-        self._files = config.files
-        """Of the last good configuration."""
         self._seen = file_digests(config.files)
-        """What files contained when they were last read, of good configurations and of refused ones."""
+        """What was in the files, when last read, of the last good configuration and of refused ones since."""
         self._compared_with_start = False
 
     def read(self) -> Config:
@@ -65,14 +63,14 @@ class ConfigFiles:
         """
         # Digests first: what changes in between is then noticed as a change.
         digests = dict(file_digests(self._seen))
-        files = set(self._files)
+        files = set(digests)
         try:
             config = self._load()
             # A file first named by this load has no earlier digest: digest it now and load again, so that no
             # change in between is missed.
             if _add_digests(digests, config.files):
                 config = self._load()
-            files, self._files = set(config.files), config.files
+            files = set(config.files)
         except ConfigurationError as error:
             files.update(error.files)
             raise

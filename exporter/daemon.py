@@ -25,12 +25,11 @@ from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule, Sche
 from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
-from exporter.status import EgressStatus, TargetHistory, TargetStatus
+from exporter.status import EgressStatus, StatusPageReport, TargetHistory, TargetStatus
 from exporter.target import Journey, Target
-from exporter.tls import TlsFileError
 
 FILE_WATCH_INTERVAL = 5.0
-"""How often the files of the configuration and of the web port's certificate are checked for changes."""
+"""How often the files of the configuration, certificates included, are checked for changes."""
 
 MAX_REPORTED_ERRORS = 100
 """A reload reports no more errors than this: a file meant for another program may have thousands."""
@@ -96,10 +95,13 @@ class Daemon:
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
             suspended=lambda target: self._prober.guard.suspended(target),  # noqa: PLW0108  made below
+            backoff_until=lambda *probe: self._schedule.backoff_until(*probe),  # noqa: PLW0108  likewise
             # Every shard lists each destination; one counts the providers, which are the same for all.
             destinations=lambda: self._listings.statuses(counted=self.config.shard.index == 0),
+            egress=self._egress,
+            status_page=self._status_report,
+            shard=lambda: (self.config.shard.index, self.config.shard.count),
         )
-        self._metrics.set_shard(config.shard.index, config.shard.count)
         self._errors = self._metrics.errors
         self._history, self._outcome_log = History(), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag, self._errors)
@@ -111,7 +113,6 @@ class Daemon:
             stats=self._metrics.transport,
             errors=self._errors,
         )
-        self._egress: EgressStatus | None = None
         self._status_pages = 0
         self._renew_checks(config, None)
         self._schedule = Schedule(
@@ -174,12 +175,12 @@ class Daemon:
         try:
             with self._errors.catching(Part.RELOAD, "reload failed", trigger=trigger):
                 try:
-                    config, ssl_contexts, apply_security = await run_in_thread(self._prepare)
+                    config, ssl_contexts = await run_in_thread(self._prepare)
                 except ConfigurationError as error:
                     return self._refuse(error.errors, trigger)
                 before = self._targets
                 await self._apply(config, ssl_contexts)
-                apply_security()
+                self._security.apply(config.security)
                 self.config = config
                 if trigger != CHANGE_ON_DISK:
                     self._prober.guard.reload_requested()
@@ -189,23 +190,19 @@ class Daemon:
         finally:
             self._cooldown_until = loop.time() + COOLDOWN_SECONDS
 
-    def _prepare(self) -> tuple[Config, SSLContexts, Callable[[], None]]:
-        """Do everything that can fail, in a thread: read the configuration, and load the files of TLS.
+    def _prepare(self) -> tuple[Config, SSLContexts]:
+        """Do everything that can fail, in a thread: read the configuration, and load the files of targets.
 
         Raises:
             ConfigurationError: nothing has changed.
         """
         config = self._files.read()
         try:
-            ssl_contexts = self._ssl_contexts.renewed(config.with_templates)
+            return config, self._ssl_contexts.renewed(config.with_templates)
         except OSError as error:  # the files were checked when the settings were read, a moment ago
-            what = f"a TLS file of a target any more ({type(error).__name__})"
-            raise _not_loaded(what, "FLOW_EXPORTER_TARGETS", config) from None
-        try:
-            return config, ssl_contexts, self._security.prepare(config.security)
-        except TlsFileError as error:  # likewise
-            what = f"the {error.part} any more"
-            raise _not_loaded(what, "FLOW_EXPORTER_WEB__CONFIG_FILE", config) from None
+            message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
+            wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
+            raise ConfigurationError([wrong], files=config.files) from None
 
     async def _apply(self, config: Config, ssl_contexts: SSLContexts) -> None:
         """Put a configuration in force, but for the security of the port; `self.config` is still the old one.
@@ -217,7 +214,6 @@ class Daemon:
         async with self._retargeting:
             self._listings.reload(config)
             await self._retarget(config)
-        self._metrics.set_shard(config.shard.index, config.shard.count)
         set_log_level(config.log.level)
         self._renew_checks(config, self.config)
         self._schedule.replace_jobs(self._jobs(config))
@@ -234,9 +230,6 @@ class Daemon:
                     proxy_url=egress.proxy_url,
                     family=egress.ip_family,
                 )
-        if self._egress_check is None:
-            self._metrics.egress(None)
-            self._egress = None
         if before is None or (page, config.shard.index) != (before.status_page, before.shard.index):
             # Shard 0 alone reads the page.
             self._status_page = None
@@ -249,7 +242,6 @@ class Daemon:
                     family=page.ip_family,
                 )
             self._status_pages += 1  # so that the job has another name, and the page is read at once
-            self._metrics.status_page(None)
         elif self._status_page is not None:
             self._status_page.read_authorities_again()
 
@@ -274,7 +266,7 @@ class Daemon:
     async def _list_providers(self, name: str) -> None:
         """List the identity providers of a destination, and probe those that there are."""
         destination = self._listings.destination(name)
-        if destination is None or self._schedule.backs_off(destination.template, Journey.FEDERATION):
+        if destination is None or self._schedule.backoff_until(destination.template, Journey.FEDERATION):
             return  # while its environment limits the rate, what is known stays
         listing = await list_providers(self._prober, destination)
         self._schedule.back_off(destination.template, Journey.FEDERATION, listing.outcome)
@@ -291,12 +283,10 @@ class Daemon:
 
     def _jobs(self, config: Config) -> list[PeriodicJob]:
         """Return what is done periodically beside the probes."""
-        jobs = [
-            PeriodicJob("egress check", EgressCheck.INTERVAL, self._check_egress),
-            PeriodicJob(
-                "file watch", FILE_WATCH_INTERVAL, self._watch_files, first_after=FILE_WATCH_INTERVAL
-            ),
-        ]
+        every = FILE_WATCH_INTERVAL
+        jobs = [PeriodicJob("file watch", every, self._watch_files, first_after=every)]
+        if self._egress_check is not None:
+            jobs.append(PeriodicJob("egress check", EgressCheck.INTERVAL, self._egress_check))
         for number, each in enumerate(config.destinations):
             name = f"listing of {each.name} for {each.client_id} at {each.url}"
             retry_after = min(each.refresh_interval, MAX_LISTING_RETRY_SECONDS)
@@ -305,7 +295,7 @@ class Daemon:
             jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))
         if (page := config.status_page) is not None and self._status_page is not None:
             name = f"status page {self._status_pages}"
-            jobs.append(PeriodicJob(name, page.interval, self._read_status_page))
+            jobs.append(PeriodicJob(name, page.interval, self._status_page.refresh))
         return jobs
 
     def _report(self, trigger: str, before: Iterable[Target]) -> ReloadResult:
@@ -338,7 +328,6 @@ class Daemon:
         return ReloadResult(good=False, text="\n".join(lines))
 
     async def _watch_files(self) -> None:
-        await self._security.renew_certificate()
         if await self._files.changed(self.config):
             await self.reload(CHANGE_ON_DISK)
 
@@ -347,24 +336,11 @@ class Daemon:
         self._metrics.loop_lag(seconds)
         self._schedule.adapt(seconds)
 
-    async def _check_egress(self) -> None:
-        if (check := self._egress_check) is None:
-            return
-        up = await check()
-        if up is None or check is not self._egress_check:  # a reload has replaced it meanwhile
-            return
-        self._metrics.egress(up)
-        if self._egress is None or self._egress.up is not up:
-            self._egress = EgressStatus(up=up, since=time.time())
+    def _egress(self) -> EgressStatus | None:
+        return None if self._egress_check is None else self._egress_check.status
 
-    async def _read_status_page(self) -> None:
-        if (page := self._status_page) is None:
-            return
-        try:
-            await page.refresh()
-        finally:
-            if page is self._status_page:
-                self._metrics.status_page(page.report)
+    def _status_report(self) -> StatusPageReport | None:
+        return None if self._status_page is None else self._status_page.report
 
     def _web_app(self) -> WebApp:
         return create_app(
@@ -378,9 +354,9 @@ class Daemon:
                 now=time.time,
                 start_work=lambda: Yielder().yield_if_due,
                 external_url=lambda: self.config.web.external_url,
-                egress=lambda: self._egress,
+                egress=self._egress,
                 suspended=self._prober.guard.suspended,
-                status_page=lambda: None if self._status_page is None else self._status_page.report,
+                status_page=self._status_report,
                 destinations=self._listings.statuses,
                 links=lambda: {
                     "Grafana": self.config.web.grafana_url,
@@ -399,11 +375,6 @@ class Daemon:
 
     def _target_history(self, name: str) -> tuple[TargetHistory, ...]:
         return tuple(self._history.history(self._status(probe)) for probe in self._schedule.scheduled(name))
-
-
-def _not_loaded(what: str, variable: str, config: Config) -> ConfigurationError:
-    wrong = InvalidSetting(variable, f"cannot load {what}; reload again")
-    return ConfigurationError([wrong], files=config.files)
 
 
 def _log_start(

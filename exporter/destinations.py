@@ -132,7 +132,7 @@ class KnownProvider:
     target: str = ""  # name of its target; empty for none
     slug: str = ""  # the part of that name that stands for the provider
     absent: int = 0  # listings in a row without it
-    absent_since: float | None = None  # the first of these, seconds since the epoch; None while offered
+    absent_since: float | None = None  # the first of these, by the clock of the listings; None while offered
 
 
 Known: TypeAlias = tuple[KnownProvider, ...]  # what the listings of one destination have shown so far

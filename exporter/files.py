@@ -29,7 +29,7 @@ _stalled: list[Future[Any]] = []
 
 
 class FileError(ValueError):
-    """A file cannot be read; the message is one sentence that names the path."""
+    """A file cannot be read, because of an OSError; the message is one sentence that names the path."""
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:
@@ -41,7 +41,7 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     try:
         return call_with_timeout(lambda: read_file(path, max_bytes))
     except OSError as error:
-        raise FileError(describe_os_error(error, path, max_bytes)) from None
+        raise FileError(describe_os_error(error, path, max_bytes)) from error
 
 
 def read_file(path: str | Path, max_bytes: int, *, dir_fd: int | None = None) -> bytes:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from exporter.destinations import Destination, Known, Plan, after_listing, after_reload, plan
 from exporter.outcome import Outcome
@@ -66,6 +66,7 @@ class Listings:
             )
             listed.last_success = now
             self._plan(listed)
+            self._drop_former_link_only()
 
     def reload(self, config: Config) -> None:
         """Follow other settings, and keep what is known of the destinations that are still there."""
@@ -74,11 +75,11 @@ class Listings:
         for name, listed in self._listed.items():
             old = before.get(name)
             if old is not None and old.destination.is_listed_as(listed.destination):
-                listed.refresh_ok, listed.last_success = old.refresh_ok, old.last_success
-                listed.failure = old.failure
                 taken = self._names_beside(name)
-                listed.known = after_reload(listed.destination, old.known, now=self._clock(), taken=taken)
-                self._plan(listed)
+                known = after_reload(listed.destination, old.known, now=self._clock(), taken=taken)
+                self._listed[name] = replace(old, destination=listed.destination, known=known)
+                self._plan(self._listed[name])
+        self._drop_former_link_only()
 
     def targets(self) -> tuple[Target, ...]:
         """Return this shard's targets: the configured ones, then the discovered ones."""
@@ -120,7 +121,9 @@ class Listings:
             disabled=config.disabled,
             is_own=lambda key: shard_of(key, shard.count) == shard.index,
         )
-        # Names of targets that are gone go with them.
+
+    def _drop_former_link_only(self) -> None:
+        """Drop the names of targets that are gone, once each destination has its plan."""
         self._link_only &= {name for each in self._listed.values() for _, name, _ in each.plan.states}
 
     def _names_beside(self, name: str) -> Collection[str]:

@@ -47,11 +47,6 @@ CHECKS: tuple[str, ...] = (
 )  # fmt: skip
 """The contract checks of a healthy flow; values of the metric label `check`."""
 
-DISCOVERY_CHECKS: tuple[str, ...] = (
-    "pkce_advertised", "key_ids", "key_overlap", "certificates_match", "certificates_valid",
-)  # fmt: skip
-"""The contract checks of the journey `discovery`: the first of `metadata`, the others of `jwks`."""
-
 KNOWN_STATUSES: frozenset[str] = frozenset({
     # PingOne's own documentation and SDKs
     "USERNAME_PASSWORD_REQUIRED", "SIGN_ON_REQUIRED", "PASSWORD_REQUIRED", "PASSWORD_EXPIRED",

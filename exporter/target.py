@@ -168,7 +168,7 @@ class ListedProvider:
     slug: str  # the part of the target's name that stands for it
     expected: bool = False  # whether `EXPECT` lists it
     missing_since: float | None = None
-    """When it was first missing from a listing, seconds since the epoch; None while listed."""
+    """When it was first missing from a listing, by the clock of the listings; None while listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)

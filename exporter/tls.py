@@ -1,7 +1,4 @@
-"""TLS files and contexts, and what the web configuration file sets: for settings, serving and probing.
-
-Settings check files by the functions with which they are loaded later: a file that passes also loads.
-"""
+"""TLS files and contexts, and what the web configuration file sets."""
 
 import os
 import ssl
@@ -30,11 +27,15 @@ class TlsFileError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsServer:
-    """How the server speaks TLS; certificates and keys are the path of a PEM file, or its content."""
+    """How the server speaks TLS; certificates and keys are PEM. Two compare equal if nothing has changed.
 
-    certificate: Path | str = field(repr=False)  # certificate chain, leaf first
-    key: Path | str = field(repr=False)  # private key of the leaf
-    authorities: Path | str | None = field(default=None, repr=False)
+    Raises:
+        TlsFileError: the PEM cannot be used, or key and certificate are not a pair.
+    """
+
+    certificate: bytes = field(repr=False)  # certificate chain, leaf first
+    key: bytes = field(repr=False)  # private key of the leaf
+    authorities: bytes | None = field(default=None, repr=False)
     """Those that sign client certificates; None to request no client certificate."""
     certificate_required: bool = False
     """Reject clients without a certificate; one from another authority is always rejected."""
@@ -44,6 +45,26 @@ class TlsServer:
     """OpenSSL names of the TLS 1.2 cipher suites, best first; empty for Python's default."""
     server_chooses: bool = True  # the server's order of cipher suites wins over the client's
     curve: str | None = None  # OpenSSL name of the curve for the key exchange; None for OpenSSL's default
+    context: ssl.SSLContext = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Build the context."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version, context.maximum_version = self.minimum, self.maximum
+        context.set_alpn_protocols(["http/1.1"])
+        if self.ciphers:
+            context.set_ciphers(":".join(self.ciphers))
+        if not self.server_chooses:
+            context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+        if self.curve is not None:
+            context.set_ecdh_curve(self.curve)
+        _load_pair(context, self.certificate, self.key)
+        if self.authorities is not None:
+            _load_authorities(context, AUTHORITIES, self.authorities)
+            context.verify_mode = ssl.CERT_REQUIRED if self.certificate_required else ssl.CERT_OPTIONAL
+            # Go trusts every certificate in the file, OpenSSL by default only a chain that ends in a root.
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        object.__setattr__(self, "context", context)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,57 +86,13 @@ class WebSecurity:
     rate_limit: RateLimit | None = None  # None for no limit
 
 
-@dataclass(frozen=True, slots=True)
-class TlsMaterial:
-    """Content of the files of a `TlsServer`, all PEM; compare two to see whether a file changed."""
-
-    certificate: bytes = field(repr=False)
-    key: bytes = field(repr=False)
-    authorities: bytes | None = field(repr=False)
-
-
-def read_material(tls: TlsServer) -> TlsMaterial:
-    """Read certificate, key and client authorities; inline content is returned as it is.
-
-    Raises:
-        TlsFileError: a file cannot be read.
-    """
-    certificate, key = _read(CERTIFICATE, tls.certificate), _read(KEY, tls.key)
-    authorities = None if tls.authorities is None else _read(AUTHORITIES, tls.authorities)
-    return TlsMaterial(certificate, key, authorities)
-
-
-def server_context(tls: TlsServer, material: TlsMaterial) -> ssl.SSLContext:
-    """Build the server's SSL context.
-
-    Raises:
-        TlsFileError: the material cannot be used, or key and certificate are not a pair.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version, context.maximum_version = tls.minimum, tls.maximum
-    context.set_alpn_protocols(["http/1.1"])
-    if tls.ciphers:
-        context.set_ciphers(":".join(tls.ciphers))
-    if not tls.server_chooses:
-        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    if tls.curve is not None:
-        context.set_ecdh_curve(tls.curve)
-    _load_pair(context, material.certificate, material.key)
-    if material.authorities is not None:
-        _load_authorities(context, AUTHORITIES, material.authorities)
-        context.verify_mode = ssl.CERT_REQUIRED if tls.certificate_required else ssl.CERT_OPTIONAL
-        # Go trusts every certificate in the file, OpenSSL by default only a chain that ends in a root.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
-
-
 def check_authorities(path: Path) -> None:
     """Check that a file holds certificate authorities.
 
     Raises:
         TlsFileError: it does not, or cannot be read.
     """
-    _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), AUTHORITIES, _read(AUTHORITIES, path))
+    _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), AUTHORITIES, read_pem(AUTHORITIES, path))
 
 
 def check_client_certificate(certificate: Path, key: Path | None) -> None:
@@ -124,17 +101,20 @@ def check_client_certificate(certificate: Path, key: Path | None) -> None:
     Raises:
         TlsFileError: they cannot be used; `part` is the file to fix.
     """
-    pem = _read(CERTIFICATE, certificate)
-    _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), pem, None if key is None else _read(KEY, key))
+    pem = read_pem(CERTIFICATE, certificate)
+    _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), pem, None if key is None else read_pem(KEY, key))
 
 
-def _read(part: str, source: Path | str) -> bytes:
-    if isinstance(source, str):
-        return source.encode(errors="replace")
-    if "-----BEGIN" in str(source):  # it may be a private key: do not quote it
+def read_pem(part: str, path: Path) -> bytes:
+    """Read a PEM file.
+
+    Raises:
+        TlsFileError: it cannot be read.
+    """
+    if "-----BEGIN" in str(path):  # it may be a private key: do not quote it
         raise TlsFileError(part, "expected the path of a PEM file, not its content")
     try:
-        return read_bounded(source, MAX_PEM_BYTES)
+        return read_bounded(path, MAX_PEM_BYTES)
     except FileError as error:
         raise TlsFileError(part, str(error)) from None
 

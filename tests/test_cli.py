@@ -152,8 +152,8 @@ def test_probe_gets_its_options_and_its_result_is_the_exit_status(
 
     monkeypatch.setattr(exporter.probe_command, "probe", probe)
     assert cli.main(["probe"]) == status
-    assert cli.main(["probe", "emea", "apac", "--json"]) == status
-    assert cli.main(["probe", "--destination", "hub", "--destination", "west"]) == status
+    assert cli.main(["probe", "EMEA", "apac", "--json"]) == status
+    assert cli.main(["probe", "--destination", "Hub", "--destination", "west"]) == status
     assert cli.main(["probe", "--label", "OWNER=x=y", "--watch", "--full"]) == status
     assert cli.main(["probe", "--every", "1m"]) == status
     usual: dict[str, Any] = {"names": [], "destinations": [], "labels": []}

@@ -71,6 +71,20 @@ def test_a_target_that_goes_beyond_the_link_is_no_longer_link_only(tmp_path: Pat
     assert counts(listings) == {ProviderState.WATCHED: 8}
 
 
+def test_what_is_link_only_stays_so_after_a_reload_at_every_destination(tmp_path: Path) -> None:
+    settings = {
+        f"FLOW_EXPORTER_DESTINATIONS__{name}__{key}": HUB[key] for name in ("HUB", "SPOKE") for key in HUB
+    }
+    config = load(settings, tmp_path)
+    listings = Listings(config)
+    for name in ("hub", "spoke"):
+        listings.listed(name, GOOD, now=0.0)
+    for target in listings.targets():
+        listings.observe(make_outcome(target.name, Journey.FEDERATION, Probe(step="initiate")))
+    listings.reload(config)
+    assert [+Counter(status.counts) for status in listings.statuses()] == [{ProviderState.LINK_ONLY: 8}] * 2
+
+
 def test_a_failed_listing_changes_nothing_but_that_it_failed_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

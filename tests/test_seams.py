@@ -23,6 +23,7 @@ from observing import logfmt
 from observing.logs import written
 from prometheus_client import ProcessCollector
 
+import exporter.daemon
 import exporter.probing.probe
 import exporter.probing.transport
 import exporter.serving.api
@@ -353,6 +354,7 @@ def test_a_reload_that_fails_stops_no_probe(settings: Config, monkeypatch: pytes
 
 
 def test_a_periodic_job_that_fails_stops_no_probe(settings: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    always(monkeypatch, Daemon, "_check_egress")
+    monkeypatch.setattr(exporter.daemon, "FILE_WATCH_INTERVAL", 0.2)
+    always(monkeypatch, Daemon, "_watch_files")
     run = ran(settings, wait_for=Part.JOB)
-    assert [(line["part"], line["job"]) for line in run.bugs] == [("job", "egress check")]
+    assert [(line["part"], line["job"]) for line in run.bugs] == [("job", "file watch")]

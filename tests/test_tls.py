@@ -8,13 +8,13 @@ import pytest
 import trustme
 
 from exporter.tls import (
+    KEY,
     MAX_PEM_BYTES,
     TlsFileError,
     TlsServer,
     WebSecurity,
     check_authorities,
-    read_material,
-    server_context,
+    read_pem,
 )
 
 NONSENSE_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"
@@ -28,16 +28,19 @@ def pems(key_type: trustme.KeyType = trustme.KeyType.ECDSA) -> tuple[str, str]:
 
 
 def server_error(certificate: str, key: str, authorities: str | None = None) -> tuple[str, str]:
-    tls = TlsServer(certificate=certificate, key=key, authorities=authorities)
     with pytest.raises(TlsFileError) as raised:
-        server_context(tls, read_material(tls))
+        TlsServer(
+            certificate=certificate.encode(),
+            key=key.encode(),
+            authorities=None if authorities is None else authorities.encode(),
+        )
     return raised.value.part, str(raised.value)
 
 
 def test_repr_shows_no_key_and_no_password_hash() -> None:
     certificate, key = pems()
-    tls = TlsServer(certificate=certificate, key=key)
-    shown = repr((WebSecurity(tls=tls, users={"ann": "$2y$10$secret"}), read_material(tls)))
+    tls = TlsServer(certificate=certificate.encode(), key=key.encode())
+    shown = repr(WebSecurity(tls=tls, users={"ann": "$2y$10$secret"}))
 
     assert "PRIVATE" not in shown
     assert "$2y$" not in shown
@@ -45,11 +48,10 @@ def test_repr_shows_no_key_and_no_password_hash() -> None:
 
 def test_building_a_context_leaves_no_file_and_no_descriptor(tmp_path: Path) -> None:
     certificate, key = pems()
-    tls = TlsServer(certificate=certificate, key=key)
     before = len(list(Path("/proc/self/fd").iterdir()))
 
     for _ in range(3):
-        server_context(tls, read_material(tls))
+        TlsServer(certificate=certificate.encode(), key=key.encode())
 
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert list(tmp_path.iterdir()) == []
@@ -60,7 +62,7 @@ def test_a_file_over_1_mib_is_rejected(tmp_path: Path) -> None:
     large.write_bytes(b"x" * (MAX_PEM_BYTES + 1))
 
     with pytest.raises(TlsFileError) as raised:
-        read_material(TlsServer(certificate="", key=large))
+        read_pem(KEY, large)
     assert raised.value.part == "key"
     assert str(raised.value) == f"file larger than 1024 KiB: {large}"
 
@@ -72,7 +74,7 @@ def test_a_pipe_is_rejected_at_once(tmp_path: Path) -> None:
 
     def reading() -> None:
         try:
-            read_material(TlsServer(certificate=pipe, key=""))
+            read_pem(KEY, pipe)
         except TlsFileError as error:
             failures.append(str(error))
 
@@ -85,7 +87,7 @@ def test_a_pipe_is_rejected_at_once(tmp_path: Path) -> None:
 def test_a_key_pasted_where_its_path_belongs_is_not_quoted() -> None:
     _, key = pems()
     with pytest.raises(TlsFileError) as raised:
-        read_material(TlsServer(certificate="", key=Path(key)))
+        read_pem(KEY, Path(key))
     assert str(raised.value) == "expected the path of a PEM file, not its content"
 
 

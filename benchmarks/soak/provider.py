@@ -11,31 +11,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from benchmarks.soak.scene import environments
 from exporter.process import raise_open_file_limit, stop_signals
-from exporter.simulator import SimulatedEnvironment, Simulator, simulator
+from exporter.simulator import SimulatedEnvironment, simulator
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 _TRANSACTION = b"x-ping-external-transaction-id"
-
-
-def settings_of(running: Simulator) -> dict[str, Mapping[str, str]]:
-    """Return the settings of the targets of each source."""
-    settings: dict[str, Mapping[str, str]] = {
-        name: each.exporter_settings(running.ca_file) for name, each in running.sources().items()
-    }
-    for hub in running.environments.values():
-        for provider in hub.environment.providers:
-            source = running.environments[provider.source].environment
-            further = hub.federation_settings(provider, source)
-            settings[provider.source] = {**settings[provider.source], **further}
-    return settings
 
 
 def note_requests(file: TextIO) -> None:
@@ -56,7 +42,7 @@ async def serve(rate: int, seen: Path) -> None:
         with seen.open("w", encoding="ascii") as file:
             note_requests(file)
             async with simulator(environments(rate)) as running:
-                known = {"control_url": running.control_url, "settings": settings_of(running)}
+                known = {"control_url": running.control_url, "settings": running.target_settings()}
                 print(json.dumps(known), flush=True)
                 await stopping.wait()
 

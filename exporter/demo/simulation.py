@@ -16,7 +16,6 @@ from exporter.simulator import (
     Environment,
     Script,
     ScriptError,
-    TLSRequiredError,
     WeatherError,
     check_weather,
     demo_environments,
@@ -47,14 +46,9 @@ def simulate(
         raise InvalidArgumentError(f"--environments {environments}: must be at least 1")
     chosen = demo_environments() if environments is None else plain_environments(environments)
     chosen = _with_weather(chosen, weather)
-    try:
-        loaded = None if script is None else _read_script(script)
-        _check_host(host)
-        with log_to(sys.stderr, level="info", style="logfmt"):
-            asyncio.run(_simulate(chosen, loaded, host, control_port))
-    except ScriptError as error:  # the script is invalid, or for other environments
-        lines = str(error).splitlines()
-        raise InvalidArgumentError("\n".join(f"--script {script}: {line}" for line in lines)) from error
+    loaded = None if script is None else _read_script(script, chosen)
+    with log_to(sys.stderr, level="info", style="logfmt"):
+        asyncio.run(_simulate(chosen, loaded, host, control_port))
 
 
 async def _simulate(environments: Sequence[Environment], script: Script | None, host: str, port: int) -> None:
@@ -64,7 +58,7 @@ async def _simulate(environments: Sequence[Environment], script: Script | None, 
             running = await stack.enter_async_context(
                 simulator(environments, host=host, control_port=port, script=script)
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise _unavailable(error, host, port) from error
         variables = running.exporter_variables()
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
@@ -84,29 +78,24 @@ def _with_weather(environments: Sequence[Environment], weather: Sequence[str]) -
             check_weather(by_name[name], by_name[name].weather)
         except WeatherError as error:
             raise InvalidArgumentError(f"--weather {text}: {error}") from error
-        except TLSRequiredError as error:
-            raise InvalidArgumentError(str(error)) from error
     return tuple(by_name.values())
 
 
-def _read_script(path: Path) -> Script:
+def _read_script(path: Path, environments: Sequence[Environment]) -> Script:
     try:
-        return read_script(path.read_text(encoding="utf-8"))
+        return read_script(path.read_text(encoding="utf-8"), environments)
     except OSError as error:
-        raise ScriptError(_reason(error)) from error
+        raise InvalidArgumentError(f"--script {path}: {_reason(error)}") from error
     except UnicodeDecodeError as error:
-        raise ScriptError("not UTF-8 text") from error
+        raise InvalidArgumentError(f"--script {path}: not UTF-8 text") from error
+    except ScriptError as error:
+        lines = str(error).splitlines()
+        raise InvalidArgumentError("\n".join(f"--script {path}: {line}" for line in lines)) from error
 
 
-def _check_host(host: str) -> None:
-    try:
-        # As bytes: for a str, Python's IDNA codec comes first, with error texts of its own.
-        socket.getaddrinfo(host.encode("ascii"), None)
-    except (OSError, UnicodeError) as error:
-        raise InvalidArgumentError(f"--host {host}: the name does not resolve") from error
-
-
-def _unavailable(error: OSError, host: str, port: int) -> CommandError:
+def _unavailable(error: OSError | UnicodeError, host: str, port: int) -> CommandError:
+    if isinstance(error, UnicodeError | socket.gaierror):  # Python's IDNA codec comes first
+        return InvalidArgumentError(f"--host {host}: the name does not resolve")
     match error.errno:
         case errno.EADDRNOTAVAIL:
             return InvalidArgumentError(f"--host {host}: not an address of this machine")

@@ -67,7 +67,7 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
         folder = stack.enter_context(TemporaryDirectory(prefix="demo-"))
         listen = {"FLOW_EXPORTER_WEB__LISTEN_ADDRESS": address}
         read = partial(load, running.exporter_variables() | SETTINGS | listen, Path(folder))
-        board = Board(console, running.sources(), partial(_weather, running))
+        board = Board(console, running.target_settings(), partial(_weather, running))
         urls = {"page": f"http://{address}/", "metrics": f"http://{address}/metrics"}
         if prometheus is not None:
             started = scraping(prometheus, address, find_program(*ALERTMANAGERS))

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, repeat
+from operator import itemgetter
 from weakref import WeakKeyDictionary
 
-from prometheus_client.core import Metric
 from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
@@ -44,8 +44,11 @@ _count = lru_cache(maxsize=4096)(_decimal)  # remembered: most samples are small
 class _Text:
     version: int
     rendered_at: float
-    families: tuple[bytes, ...]
+    families: tuple[bytes, ...] = ()
     scraped: bool = False
+
+
+_NEVER = _Text(version=-1, rendered_at=float("-inf"))  # the text of a target that was never rendered
 
 
 class Exposition:
@@ -70,7 +73,9 @@ class Exposition:
         """
         self.asked_for_at = self._clock()
         yielder = Yielder(self._clock)
-        for target in sorted(filter(self._is_outdated, targets), key=self._rendered_at):
+        known = [(self._texts.get(target, _NEVER), target) for target in targets]
+        outdated = [(text.rendered_at, target) for text, target in known if text.version != target.version]
+        for _, target in sorted(outdated, key=itemgetter(0)):  # the oldest text is the first to be replaced
             self._update(target)
             await yielder.yield_if_due()
             if yielder.elapsed > MAX_RENDERING_SECONDS:
@@ -84,14 +89,13 @@ class Exposition:
 
     def render_ahead(self, target: TargetMetrics) -> None:
         """Render a target that changed before the next scrape does, unless that is probably in vain."""
-        text = self._texts.get(target)
-        if text is not None and text.scraped and target.interval >= _MIN_INTERVAL_AHEAD:
+        if self._texts.get(target, _NEVER).scraped and target.interval >= _MIN_INTERVAL_AHEAD:
             self._update(target)
 
     def render_families(self, declared: Mapping[str, Family], values: Mapping[str, Values]) -> bytes:
         """Return families that are not about a target; `values` are by the same names as `declared`."""
-        metrics = [_metric(declared[name], of_family) for name, of_family in values.items()]
-        return self.render_collector(_Collected(metrics))
+        series = [Series(declared[name], of_family) for name, of_family in values.items()]
+        return b"".join([self._header(each.family) + sample_lines(each, exemplars=False) for each in series])
 
     def render_collector(self, collector: Collector) -> bytes:
         """Return what a collector of prometheus-client collects."""
@@ -99,15 +103,6 @@ class Exposition:
             return generate_text(collector)
         page: bytes = generate_openmetrics(collector)  # type: ignore[no-untyped-call]
         return page.removesuffix(_EOF)
-
-    def _is_outdated(self, target: TargetMetrics) -> bool:
-        text = self._texts.get(target)
-        return text is None or text.version != target.version
-
-    def _rendered_at(self, target: TargetMetrics) -> float:
-        """Return when a target was rendered: the oldest text is the first to be replaced."""
-        text = self._texts.get(target)
-        return float("-inf") if text is None else text.rendered_at
 
     def _update(self, target: TargetMetrics) -> None:
         exemplars, name = self._openmetrics, target.target.name
@@ -120,31 +115,13 @@ class Exposition:
         return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
 
 
-class _Collected(Collector):
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Sequence[Metric]:
-        return self._metrics
-
-
-def _metric(family: Family, values: Values) -> Metric:
-    """Return a family as prometheus-client has it."""
-    metric = Metric(family.name.removesuffix("_total"), family.help, family.kind)
-    for own, value in values.items():
-        suffix, labels = (own[0], own[1:]) if family.kind in SUFFIXED else ("", own)
-        named = dict(zip(family.labels, labels, strict=False))  # a count or sum has no `le`
-        metric.add_sample(family.name + suffix, named, value)
-    return metric
-
-
 def sample_lines(series: Series, *, exemplars: bool) -> bytes:
-    """Return the lines of a family of a target, as prometheus-client does in many times the time.
+    """Return the lines of a family, as prometheus-client does in many times the time.
 
     It checks every name and escapes every value of every line; our names are valid, and few values need it.
     """
     family, values, key, probes = series
-    if not key:  # a target's own labels: not worth remembering
+    if not key:  # a target's own labels, or not about a target: not worth remembering
         return "".join(
             [f"{_name(family, key, own)} {_decimal(value)}\n" for own, value in values.items()]
         ).encode()
@@ -180,7 +157,7 @@ def _name(family: Family, key: LabelValues, own: LabelValues) -> str:
     # The last label of a count or sum has no value.
     labels = sorted(zip(family.labels, (*key, *own), strict=False))
     pairs = ",".join([f'{label}="{_escape(value)}"' for label, value in labels])
-    return f"{name}{{{pairs}}}"
+    return f"{name}{{{pairs}}}" if pairs else name
 
 
 def _escape(value: str) -> str:

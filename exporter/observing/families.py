@@ -44,7 +44,7 @@ _JOURNEY = {
     "probe_last_success_timestamp_seconds": "Unix time at which the last successful probe ended.",
     "probe_consecutive_failures": "Failed probes since the last success; those with fault quota, exporter or account do not count.",
     "probe_state_change_timestamp_seconds": "Unix time of the last change between succeeding and failing.",
-    "step_duration_seconds{step,phase,quantile}": "Duration of completed phases in seconds, over all probes.",
+    "step_duration_seconds{step,phase,quantile}": "Duration of completed phases in seconds, over all probes; of a federation's connections, the first to each side.",
     "step_last_duration_seconds{step,phase}": "Duration of each completed phase of the last probe in seconds.",
     "http_responses_total{step,code}": "HTTP responses by status code.",
     "http_status_code{step}": "HTTP status code of the last probe's response; absent if there was none.",

@@ -26,6 +26,7 @@ from exporter.status import (
     INCIDENT_IMPACTS,
     MAINTENANCE_STATES,
     DestinationStatus,
+    EgressStatus,
     StatusPageReport,
 )
 from exporter.target import Journey, Target
@@ -44,19 +45,27 @@ class Metrics:
         buckets: upper bounds of the duration histogram, in seconds.
         federation_buckets: the same for the journey `federation`; empty for the same as `buckets`.
         suspended: returns why sign-on of a target is suspended, None if it is not.
+        backoff_until: returns until when probes are paused, in seconds since the epoch; None if they are not.
         destinations: returns what is known of the destinations that this exporter reports.
+        egress: returns what the egress check found; None if that is unknown, or there is no such check.
+        status_page: returns what was read of the vendor's status page; None likewise.
+        shard: returns this exporter's index, from 0, and the number of shards.
         wall: seconds since the epoch.
         clock: monotonic seconds, for work that yields.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what is known elsewhere is read at each scrape
         self,
         targets: Sequence[Target],
         *,
         buckets: Sequence[float],
         federation_buckets: Sequence[float] = (),
         suspended: Callable[[Target], Reason | None] = lambda _: None,
+        backoff_until: Callable[[Target, Journey], float | None] = lambda *_: None,
         destinations: Callable[[], Sequence[DestinationStatus]] = tuple,
+        egress: Callable[[], EgressStatus | None] = lambda: None,
+        status_page: Callable[[], StatusPageReport | None] = lambda: None,
+        shard: Callable[[], tuple[int, int]] = lambda: (0, 1),
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -68,7 +77,11 @@ class Metrics:
         self._clock = clock
         self._buckets = dict.fromkeys(Journey, buckets) | {Journey.FEDERATION: federation_buckets or buckets}
         self._suspended = suspended
+        self._backoff_until = backoff_until
         self._destinations = destinations
+        self._egress = egress
+        self._status_page = status_page
+        self._shard = shard
         self._targets = {
             (target.name, journey): TargetMetrics(target, journey, self._buckets[journey])
             for target in targets
@@ -76,25 +89,21 @@ class Metrics:
         }
         self._expositions: dict[bool, Exposition] = {}
         self._others = (ProcessCollector(registry=None), PlatformCollector(registry=None))
-        self._shard = (0, 1)
         self._in_flight = 0
         self._stalled = 0
         self._schedule_lag = BucketCounts(_LAG_BUCKETS)
         self._event_loop_lag = BucketCounts(_LAG_BUCKETS)
-        self._egress_up: bool | None = None
-        self._status_page: StatusPageReport | None = None
         self._config_good = True
         self._config_loaded_at = wall()
 
     async def render(self, openmetrics: bool) -> Iterable[bytes]:  # noqa: FBT001  the one thing there is to choose
         """Return all metrics in OpenMetrics 1.0.0 or text 0.0.4, in pieces that any thread may read, once."""
-        targets, now = tuple(self._targets.values()), self._wall()
-        for metrics in targets:
-            metrics.expire_backoff(now)
-            if metrics.target.user is not None:
-                name = metrics.target.name
-                with self.errors.catching(Part.METRICS, "cannot read the state of a target", target=name):
-                    metrics.sign_on_suspended(self._suspended(metrics.target) is not None)
+        targets = tuple(self._targets.values())
+        for (name, journey), metrics in self._targets.items():
+            with self.errors.catching(Part.METRICS, "cannot read the state of a target", target=name):
+                suspended = self._suspended(metrics.target) is not None
+                backoff_until = self._backoff_until(metrics.target, journey)
+                metrics.show(suspended=suspended, backoff_until=backoff_until)
         known, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
         # A format that is never asked for is never rendered.
         exposition = known.get(openmetrics) or Exposition(
@@ -108,7 +117,7 @@ class Metrics:
         """Yield the text of all families that are not about a target, except those of a part that fails."""
         parts: tuple[Callable[[], bytes], ...] = (
             lambda: exposition.render_families(OF_EXPORTER, self._own_values()),
-            lambda: exposition.render_families(OF_STATUS_PAGE, _status_page_values(self._status_page)),
+            lambda: exposition.render_families(OF_STATUS_PAGE, _status_page_values(self._status_page())),
             lambda: exposition.render_families(OF_DESTINATION, _destination_values(self._destinations())),
             *(partial(exposition.render_collector, collector) for collector in self._others),
         )
@@ -119,8 +128,11 @@ class Metrics:
         yield exposition.render_families(OF_EXPORTER, {"internal_errors_total": counts})
 
     def _own_values(self) -> dict[str, Values]:
-        index, count = self._shard
-        known = {"kernel_timestamps": self.transport.kernel_timestamps, "egress_up": self._egress_up}
+        (index, count), egress = self._shard(), self._egress()
+        known = {
+            "kernel_timestamps": self.transport.kernel_timestamps,
+            "egress_up": None if egress is None else egress.up,
+        }
         return {
             "build_info": {(__version__, platform.python_version()): 1},
             "shards": {(str(index),): count},
@@ -175,26 +187,9 @@ class Metrics:
         if (known := self._targets.get((target, journey))) is not None:
             known.run_skipped(cause, count)
 
-    def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
-        """Show until when probes of a target are paused; seconds since the epoch."""
-        if (known := self._targets.get((target, journey))) is not None:
-            known.backoff_until(timestamp)
-
     def loop_lag(self, seconds: float, /) -> None:
         """Count one sample of the event loop's lag."""
         self._event_loop_lag.observe(seconds)
-
-    def egress(self, up: bool | None, /) -> None:  # noqa: FBT001  the one thing there is to say
-        """Show the result of the egress check; None if there is no such check."""
-        self._egress_up = up
-
-    def status_page(self, report: StatusPageReport | None, /) -> None:
-        """Show the vendor's status page; None if there is no such page."""
-        self._status_page = report
-
-    def set_shard(self, index: int, count: int, /) -> None:
-        """Show this exporter's index, from 0, and the number of shards."""
-        self._shard = (index, count)
 
     def config_loaded(self, *, good: bool) -> None:
         """Show whether the last load of the configuration succeeded, and when the last good one was."""

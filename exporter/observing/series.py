@@ -4,7 +4,6 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from prometheus_client.utils import floatToGoString
@@ -34,7 +33,7 @@ class Series(NamedTuple):
     # Values of the labels that all series of a target share, its name first; empty for its own labels.
     key: LabelValues = ()
     # By the keys of `values`: the probe behind the series.
-    probes: Mapping[LabelValues, TracedProbe] = MappingProxyType({})
+    probes: Mapping[LabelValues, TracedProbe] = {}
 
 
 def known_value(value: float | None) -> Values:

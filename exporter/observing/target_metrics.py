@@ -14,9 +14,8 @@ from operator import attrgetter
 from exporter.observing.families import OF_JOURNEY, OF_TARGET, TARGET_INFO
 from exporter.observing.history import CertificateFacts, Streak
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
-from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, SkipCause, StepRecord
+from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
-from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import ANY_REQUIRED, Journey, JourneyTiming, ProviderKind, Side, Target, side_of
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
@@ -59,6 +58,9 @@ _NO_SKIPS: dict[LabelValues, float] = {(cause.value,): 0 for cause in SkipCause}
 
 _EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})  # steps at which the target expects a status
 _SOURCE_STEP = "source_authorize"  # the first step of a federation that the source answers
+_LATER_STEPS = frozenset(Journey.FEDERATION.steps) - {"destination_authorize", _SOURCE_STEP}
+_CONNECTING = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
+"""Not summed up at later steps: a side that closes its connections would add a fifth of a target's series."""
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
 
 _endpoints = attrgetter("auth_host", "destination_url", "issuer")
@@ -135,8 +137,10 @@ class TargetMetrics:
             self._reach(record.step)
             self._observe_step(record)
         timed = not (outcome.stalled or self._is_listed)
-        for key, seconds in _seconds(outcome.steps).items() if timed else ():
-            count, total = _phase_keys(key)
+        for (step, phase), seconds in _seconds(outcome.steps).items() if timed else ():
+            if step in _LATER_STEPS and phase in _CONNECTING:
+                continue
+            count, total = _phase_keys((step, phase))
             self._phases[count] = self._phases.get(count, 0) + 1
             self._phases[total] = self._phases.get(total, 0.0) + seconds
         self._certificates.observe(outcome)
@@ -146,22 +150,11 @@ class TargetMetrics:
         self.version += 1
         self._skipped[cause.value,] += count
 
-    def backoff_until(self, timestamp: float) -> None:
-        """Record until when probes are paused; seconds since the epoch."""
-        self.version += 1
-        self._backoff_until = timestamp
-
-    def expire_backoff(self, now: float) -> None:
-        """Forget a pause that is over, or too far away: then the clock was set back since it began."""
-        if self._backoff_until is not None and not now < self._backoff_until <= now + 2 * MAX_BACKOFF_SECONDS:
+    def show(self, *, suspended: bool, backoff_until: float | None) -> None:
+        """Show whether lock-out protection holds sign-on back, and until when probes are paused."""
+        if (suspended, backoff_until) != (self._suspended, self._backoff_until):
             self.version += 1
-            self._backoff_until = None
-
-    def sign_on_suspended(self, suspended: bool) -> None:  # noqa: FBT001  the one thing there is to show
-        """Record whether lock-out protection holds sign-on back."""
-        if suspended is not self._suspended:
-            self.version += 1
-            self._suspended = suspended
+            self._suspended, self._backoff_until = suspended, backoff_until
 
     def adopt(self, target: Target) -> None:
         """Continue with the reloaded settings of the target; counters and state stay."""
@@ -169,8 +162,6 @@ class TargetMetrics:
         if before == target:
             return
         self.version += 1
-        if any(before.rate_scope(side) != target.rate_scope(side) for side in self._journey.sides):
-            self._backoff_until = None  # the provider that asked for it is no longer probed
         if _endpoints(before) != _endpoints(target):
             self._certificates = CertificateFacts()
             self._kind = self._source_host = None
@@ -245,8 +236,8 @@ class TargetMetrics:
             "http_responses_total": self._responses,
             "http_status_code": _by_step({r.step: r.http_status_code for r in records}.items()),
             "error_codes_total": self._error_codes,
-            "tls_certificate_expiry_timestamp_seconds": self._certificates.leaf,
-            "tls_chain_expiry_timestamp_seconds": self._certificates.chain,
+            "tls_certificate_expiry_timestamp_seconds": _by_step(self._certificates.leaf.items()),
+            "tls_chain_expiry_timestamp_seconds": _by_step(self._certificates.chain.items()),
         }
 
     def _flow_values(self) -> dict[str, Values]:

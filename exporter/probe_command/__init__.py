@@ -9,10 +9,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from shutil import get_terminal_size
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from exporter.destinations import Destination, listed_once
 from exporter.durations import format_duration
@@ -27,10 +31,11 @@ from exporter.settings import Config
 from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import Journey, Target
 
+T = TypeVar("T")
+
 _SPACING = 0.01
 """Seconds between any two starts: hundreds of starts at once would delay each other."""
 
-_REFRESHES_PER_SECOND = 4
 _EXIT_FAILED = 1
 
 
@@ -39,7 +44,7 @@ def probe(
 ) -> bool:
     """Probe each selected target, and print the outcomes; with `watch` again and again, until a signal.
 
-    Two rounds start `every` seconds apart; None means the shortest interval.
+    Two rounds start `every` seconds apart; None means the shortest interval, or one round without `watch`.
 
     Returns:
         Whether every probe of the last complete round succeeded.
@@ -57,13 +62,12 @@ def probe(
         if watch:
             every = every or min(run.target.timing(run.journey).interval for run in runs)
         show = partial(_print, as_json=as_json, full=full, several=watch)
-        session = _Session(runs, every if watch else None, show)
-        asyncio.run(session.probe(config.max_concurrent_probes))
+        runs, shown = asyncio.run(_probe(runs, config.max_concurrent_probes, every, show))
         for number in (signal.SIGTERM, signal.SIGINT):  # a write below may block on the terminal or pipe
             signal.signal(number, lambda *_: os._exit(_EXIT_FAILED))
-    if not session.shown:
-        session.show()
-    return all(run.outcome is not None and run.outcome.success for run in session.runs)
+    if not shown:
+        show(runs)
+    return all(run.outcome is not None and run.outcome.success for run in runs)
 
 
 def list_now(config: Config) -> tuple[str, bool]:
@@ -78,66 +82,63 @@ def list_now(config: Config) -> tuple[str, bool]:
 
 def _list(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
     """List each destination once, or raise CommandError if a signal ends it."""
-    found: dict[Destination, Listing] = {}
 
-    async def list_all() -> None:
+    async def list_all() -> dict[Destination, Listing]:
         prober = Prober(SSLContexts([each.template for each in destinations]), one_shot=True)
         await warm_up(prober)
-        for each in destinations:
-            found[each] = await list_providers(prober, each)
+        return {each: await list_providers(prober, each) for each in destinations}
 
-    if destinations:
-        asyncio.run(until_stopped(list_all()))
-    if len(found) < len(destinations):
+    listings = asyncio.run(until_stopped(list_all())) if destinations else {}
+    if listings is None:
         raise CommandError("stopped before the identity providers were listed")
-    return found
+    return listings
 
 
-class _Session:
-    """One call of the command: a round of probes or, every some seconds, one after the other until a signal.
+async def _probe(
+    runs: list[ProbeRun],
+    max_concurrent_probes: int,
+    every: float | None,
+    show: Callable[[Sequence[ProbeRun]], bool],
+) -> tuple[list[ProbeRun], bool]:
+    """Run a round of probes or, `every` some seconds, one after the other until a signal or `show` ends it.
 
-    `runs` is the last round that has ended, or the first; `shown` is whether it is printed.
+    Returns:
+        the last round that has ended, or the first; and whether it was shown, as rounds are with `every`.
     """
+    loop, last, shown = asyncio.get_running_loop(), runs, False
+    watch = LoopWatch(loop.time, lambda _lag: None)
+    # One for all rounds: it remembers which passwords were sent.
+    prober = Prober(SSLContexts([run.target for run in runs]), stalls=watch.stalls, one_shot=True)
 
-    def __init__(
-        self, runs: list[ProbeRun], every: float | None, show: Callable[[list[ProbeRun]], bool]
-    ) -> None:
-        self.runs, self.shown = runs, False
-        self._every, self._show = every, show
-
-    def show(self) -> bool:
-        """Print the last round, and return whether the reader takes more."""
-        self.shown = True
-        return self._show(self.runs)
-
-    async def probe(self, max_concurrent_probes: int) -> None:
-        """Run all rounds. SIGTERM, SIGINT or SIGHUP ends them."""
-        watch = LoopWatch(asyncio.get_running_loop().time, lambda _lag: None)
-        # One for all rounds: it remembers which passwords were sent.
-        prober = Prober(SSLContexts([run.target for run in self.runs]), stalls=watch.stalls, one_shot=True)
-        await warm_up(prober)
-        freeze_gc()
-        watching = asyncio.create_task(watch.run())
-        try:
-            await until_stopped(self._rounds(prober, max_concurrent_probes))
-        finally:
-            watching.cancel()
-
-    async def _rounds(self, prober: Prober, max_concurrent_probes: int) -> None:
-        loop, runs = asyncio.get_running_loop(), self.runs
+    async def run_rounds() -> None:
+        nonlocal last, shown
+        to_run = [run for run in runs if run.outcome is None]
+        failed_listings = runs[len(to_run) :]
         while True:
-            started, to_run = loop.time(), [run for run in runs if run.outcome is None]
+            started = loop.time()
             with _progress_bar(len(to_run)) as advance:
                 await run_probes(to_run, prober, max_concurrent_probes, advance)
-            failed_listings, self.runs = runs[len(to_run) :], runs
-            if self._every is None or not self.show():
+            last = to_run + failed_listings
+            if every is None:
+                return
+            shown = True
+            if not show(last):
                 return
             pauses = [run.outcome.retry_after or 0.0 for run in to_run if run.outcome is not None]
             pause = min(max(pauses, default=0.0), MAX_BACKOFF_SECONDS)
-            if pause > self._every:
+            if pause > every:
                 print(f"rate-limited: next round after {format_duration(pause)}", file=sys.stderr)  # noqa: T201  likewise
-            await asyncio.sleep(started + max(self._every, pause) - loop.time())
-            runs = [ProbeRun(run.target, run.journey) for run in to_run] + failed_listings
+            await asyncio.sleep(started + max(every, pause) - loop.time())
+            to_run = [ProbeRun(run.target, run.journey) for run in to_run]
+
+    await warm_up(prober)
+    freeze_gc()
+    watching = asyncio.create_task(watch.run())
+    try:
+        await until_stopped(run_rounds())
+    finally:
+        watching.cancel()
+    return last, shown
 
 
 async def run_probes(
@@ -157,51 +158,38 @@ async def run_probes(
         advance()
 
     async with asyncio.TaskGroup() as group:
-        delays = start_delays([(run.target, run.journey) for run in runs])
-        for run, delay in zip(runs, delays, strict=True):
+        for run, delay in zip(runs, start_delays(runs), strict=True):
             group.create_task(run_one(run, delay))
 
 
-async def until_stopped(coroutine: Coroutine[None, None, None]) -> None:
-    """Run it until SIGTERM, SIGINT or SIGHUP; running probes then have no outcome."""
+async def until_stopped(coroutine: Coroutine[None, None, T]) -> T | None:
+    """Return its result, or None if SIGTERM, SIGINT or SIGHUP ends it; running probes get no outcome then."""
     async with stop_signals() as stopping:
         # The terminal was closed.
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
         stop, work = asyncio.create_task(stopping.wait()), asyncio.create_task(coroutine)
         await asyncio.wait({stop, work}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        if not work.done():
-            work.cancel()
-            await asyncio.wait({work})
-        elif not work.cancelled():
-            work.result()  # raises if there is a bug in the exporter
+        if work.done():
+            return work.result()  # raises if there is a bug in the exporter
+        work.cancel()
+        await asyncio.wait({work})
+        return None
 
 
-def start_delays(planned: Sequence[tuple[Target, Journey]]) -> list[float]:
+def start_delays(runs: Iterable[ProbeRun]) -> list[float]:
     """Return the delay of each probe: on one auth host as far apart as the daemon's, any two a little."""
-    by_host = first_delays(target.first_host(journey) for target, journey in planned)
+    by_host = first_delays(run.target.first_host(run.journey) for run in runs)
     return [max(delay, number * _SPACING) for number, delay in enumerate(by_host)]
 
 
 @contextmanager
 def _progress_bar(count: int) -> Iterator[Callable[[], None]]:
     """Show a bar on standard error if that is a terminal, and yield what advances it by one probe."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console  # noqa: PLC0415  only a terminal needs it while probing
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415  likewise
-
-    console = Console(stderr=True)
-    progress = Progress(
-        TextColumn("probing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=console,
-        transient=True,
-        refresh_per_second=_REFRESHES_PER_SECOND,
-        disable=not console.is_interactive,
-    )
+    console, columns = Console(stderr=True), ("probing", BarColumn(), MofNCompleteColumn())
+    # With FORCE_COLOR, rich takes a pipe for a terminal.
+    hidden = not (sys.stderr.isatty() and console.is_interactive)
+    progress = Progress(*columns, console=console, transient=True, disable=hidden)
     task = progress.add_task("", total=count)
     with suppress(OSError):  # the terminal was closed
         progress.start()

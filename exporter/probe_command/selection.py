@@ -19,7 +19,7 @@ _MAX_LISTED_NAMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is probed."""
+    """What is probed; all names are in lower case."""
 
     names: Sequence[str] = ()
     """Of targets, also discovered ones, or patterns; none means all, unless destinations are named."""
@@ -34,7 +34,7 @@ def select(selection: Selection, config: Config, listings: Mapping[Destination, 
     Raises:
         InvalidArgumentError: something is selected that does not exist.
     """
-    names, wanted = selection.names, {name.lower() for name in selection.destinations}
+    names, wanted = selection.names, selection.destinations
     failed, discovered, chosen = list[ProbeRun](), dict[str, Target](), dict[str, Target]()
     for each, listing in listings.items():
         if not listing.outcome.success:
@@ -49,7 +49,7 @@ def select(selection: Selection, config: Config, listings: Mapping[Destination, 
     known = _configured(config) | discovered.keys()
     named = [
         name
-        for name in map(str.lower, names)
+        for name in names
         if fnmatch.filter(known, name) or not any(_may_be_of(run.target.name, name) for run in failed)
     ]
     if named or not (names or wanted):
@@ -65,15 +65,16 @@ def to_list(names: Sequence[str], destinations: Sequence[str], config: Config) -
         InvalidArgumentError: there is no such destination.
     """
     known = {destination.name: destination for destination in config.destinations}
-    if unknown := [name for name in destinations if name.lower() not in known]:
+    if unknown := [name for name in destinations if name not in known]:
         hint = f"known: {', '.join(known)}" if known else "the configuration has none"
         raise InvalidArgumentError(
             "\n".join(f'unknown destination "{printable(name)}"; {hint}' for name in unknown)
         )
-    wanted = {name.lower() for name in destinations}
-    others = {name.lower() for name in names} - _configured(config)
-    wanted |= {name for name in known if any(_may_be_of(name, other) for other in others)}
-    return [each for name, each in known.items() if name in wanted or not (names or destinations)]
+    if not (names or destinations):
+        return list(config.destinations)
+    others = set(names) - _configured(config)
+    wanted = {name for name in known if any(_may_be_of(name, other) for other in others)}
+    return [each for name, each in known.items() if name in wanted.union(destinations)]
 
 
 def _may_be_of(destination: str, name: str) -> bool:
@@ -98,7 +99,7 @@ def choose(names: Sequence[str], config: Config, discovered: Iterable[Target] = 
     enabled = {target.name: target for target in targets}
     if not names:
         return tuple(targets)
-    wanted = {name: fnmatch.filter(enabled, name) for name in (name.lower() for name in names)}
+    wanted = {name: fnmatch.filter(enabled, name) for name in names}
     if unknown := [name for name, found in wanted.items() if not found]:
         disabled = [target.name for target in config.disabled]
         raise InvalidArgumentError("\n".join(_explain(name, enabled, disabled) for name in unknown))

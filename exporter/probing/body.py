@@ -36,7 +36,6 @@ class Body:
         codings = [coding for coding in codings if coding not in {"", "identity"}]
         self._is_gzip = len(codings) == 1 and codings[0] in _GZIP
         self._inflater = zlib.decompressobj(_GZIP_WINDOW) if codings else None
-        self._fed = False
         self._held = b""
         self._ended = False
 
@@ -48,7 +47,6 @@ class Body:
         """
         if not chunk or self.too_large:
             return
-        self._fed = True
         self._wire_left -= len(chunk)
         self._chunks_left -= 1
         if self._inflater is None:
@@ -65,7 +63,8 @@ class Body:
         Raises:
             BodyError: if a gzip stream ended early.
         """
-        if self._inflater is not None and self._fed and not self._inflater.eof and not self.too_large:
+        is_empty = self._wire_left == 2 * self._limit
+        if self._inflater is not None and not (is_empty or self._inflater.eof or self.too_large):
             raise BodyError("the gzip stream ended early")
         return bytes(self._content)
 

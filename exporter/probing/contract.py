@@ -58,6 +58,19 @@ def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectatio
     return checks
 
 
+def is_of_environment(document: Mapping[str, Any], status: str | None, environment_id: str) -> bool:
+    """Return True unless a flow names another environment. Every field is optional: absence is tolerated."""
+    named = [document.get("companyId")] if status == DAVINCI else []
+    environment = document.get("environment")
+    if isinstance(environment, dict):
+        named.append(environment.get("id"))
+    elif environment is not None:
+        return False
+    return all(
+        name is None or (isinstance(name, str) and environment_id in {name.lower(), ""}) for name in named
+    )
+
+
 def _is_detailed(flow: Mapping[str, Any]) -> bool:
     """Return True for a DaVinci body in its detailed form, which has no links but perhaps its own."""
     links = flow.get("_links")

@@ -1,18 +1,18 @@
 """The egress check: whether any HTTP answer can be had at all, by the way that probes take."""
 
 import logging
+import time
 from contextlib import closing
 
 from exporter import __version__
-from exporter.outcome import Phase, TransportStats
 from exporter.probing.certificate import unverified_context
 from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.messages import Request
-from exporter.probing.probe import explains_timeout
-from exporter.probing.resolver import Resolver
+from exporter.probing.probe import stalls_explain
 from exporter.probing.timing import Deadline
 from exporter.probing.transport import Network, ProbeTransport, StallsSince
 from exporter.reasons import Reason
+from exporter.status import EgressStatus
 from exporter.target import IpFamily
 
 _log = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ class EgressCheck:
         proxy_url: a forward proxy, or None.
         family: which addresses are tried.
         stalls: the stalls of our event loop since a time of its clock.
+
+    Attributes:
+        status: what the last check found that found anything, and since when; None before that.
     """
 
     INTERVAL = 15.0  # seconds between two checks
@@ -45,31 +48,30 @@ class EgressCheck:
     ) -> None:
         headers = (("User-Agent", f"pingone-flow-exporter/{__version__}"), ("Accept", "*/*"))
         self._request = Request("GET", url, headers)
-        self._network = Network(Resolver(), TransportStats(), stalls)
+        self._network = Network(stalls=stalls)
         self._proxy_url = proxy_url
         self._family = family
         self._tls = unverified_context()
         self._last: Reason | None = None
+        self.status: EgressStatus | None = None
 
     async def __call__(self) -> bool | None:
         """Return whether any HTTP answer came within 5 s; None if it is our own fault that we do not know."""
         deadline = Deadline(TIMEOUT_SECONDS)
         transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
-        with closing(deadline):
-            async with transport:
-                exchange = await transport.exchange(self._request)
+        with closing(deadline), closing(transport):
+            exchange = await transport.exchange(self._request)
         up, reason = exchange.answer is not None, Reason.OK
         if not up:
             if is_bug(exchange.error):
                 raise exchange.error or RuntimeError("an exchange without an answer has an error")
             reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxy_url is not None)
-            uncertain = exchange.timed_by_loop or exchange.phase is Phase.RESOLVE
-            stalls, passes_at = self._network.stalls(deadline.started), deadline.started + TIMEOUT_SECONDS
-            stalled = explains_timeout(stalls, deadline=passes_at, timeout=TIMEOUT_SECONDS)
-            if reason is Reason.INTERNAL or (uncertain and stalled):
+            if reason is Reason.INTERNAL or stalls_explain(exchange, deadline, self._network.stalls):
                 return None
         if reason is not self._last:
             level = logging.INFO if up else logging.WARNING
             _log.log(level, "egress check", extra={"up": up, "reason": reason.value})
         self._last = reason
+        if self.status is None or self.status.up is not up:
+            self.status = EgressStatus(up=up, since=time.time())
         return up

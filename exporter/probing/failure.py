@@ -73,11 +73,6 @@ def read_failure(
     return reason, Fault.PROVIDER if blames_provider.get(reason, False) else Fault.NETWORK
 
 
-def is_refused_certificate(error: BaseException | None) -> bool:
-    """Return True if the handshake failed because the provider's certificate is not trusted."""
-    return isinstance(error, ssl.SSLCertVerificationError)
-
-
 def is_bug(error: BaseException | None) -> bool:
     """Return True if an exchange cannot fail like this but for a bug of ours."""
     if isinstance(error, OwnDelayError) or own_shortage(error) is not None:

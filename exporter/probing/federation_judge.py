@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
+from exporter.probing.contract import is_of_environment
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import (
     codes_in_document,
@@ -56,26 +57,26 @@ def is_redirect(answer: Answer) -> bool:
 # destination_authorize, destination_lookup
 
 
-def judge_begin(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
+def judge_begin(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge a flow of the destination, whatever its status; a DaVinci flow is not one of these."""
     verdict = judge_json(answer)
     if verdict.reason is not Reason.OK:
         return verdict
     status = flow_status(verdict.flow)
     statuses = () if status in {None, DAVINCI} else (status,)
-    verdict = judge_flow(verdict.flow, Expectation(destination.environment_id, url, statuses))
+    verdict = judge_flow(verdict.flow, Expectation(destination.environment_id, destination.url, statuses))
     if verdict.reason is Reason.UNEXPECTED_STATUS:
         return replace(verdict, detail=Detail(Template.DAVINCI))
     return _with_flow_id(verdict)
 
 
-def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: str | None) -> Verdict:
+def judge_offer(answer: Answer, *, destination: Endpoints, provider: str | None) -> Verdict:
     """Judge a flow of the destination that must offer the identity provider, or just one if that is None.
 
     Returns:
         if good, with the provider's own link as `location`.
     """
-    verdict = judge_begin(answer, destination=destination, url=url)
+    verdict = judge_begin(answer, destination=destination)
     if verdict.reason is not Reason.OK:
         return verdict
     listed = list(providers_in(verdict.flow))
@@ -84,7 +85,8 @@ def judge_offer(answer: Answer, *, destination: Endpoints, url: str, provider: s
         others = Template.OTHER_PROVIDERS if listed else Template.NO_PROVIDER
         cause, count = Template.SEVERAL_PROVIDERS if offered else others, len(offered or listed)
         return verdict.with_finding(Reason.PROVIDER_MISSING, Fault.CONFIGURATION, cause, count=count)
-    return _leading(verdict, "authenticate link", provider_link(offered[0]), url, destination, "/rp/")
+    href = provider_link(offered[0])
+    return _leading(verdict, "authenticate link", href, destination.url, destination, "/rp/")
 
 
 def _leading(
@@ -213,17 +215,12 @@ def _seconds_until_unlock(document: Mapping[str, Any]) -> float | None:
 
 
 def judge_code(
-    answer: Answer,
-    *,
-    url: str,
-    state: str | None,
-    redirect_uri: str | None,
-    destination: Endpoints | None = None,
+    answer: Answer, *, at: Endpoints, url: str, state: str | None, redirect_uri: str | Endpoints
 ) -> Verdict:
-    """Judge an answer that must carry a code: as `authorizeResponse`, or in a redirect that is not followed.
+    """Judge an answer of the environment `at` that must carry a code: in JSON, or in a redirect.
 
-    Where `state` or `redirect_uri` is not known, any will do; a redirect must lead to the callback of
-    `destination` then.
+    That is not followed. Where `state` is not known, any will do; where the redirect URI is not known,
+    any callback of the environment that is named instead.
 
     Returns:
         if good, with all parameters, and if it was a redirect, with the URL that has them as `location`.
@@ -231,15 +228,17 @@ def judge_code(
     location = answer.headers.get("location")
     verdict = judge_json(answer)
     if is_redirect(answer) and verdict.reason is Reason.REDIRECTED:
-        own = _at_own_scheme(location, redirect_uri)
+        own = None if isinstance(redirect_uri, Endpoints) else _at_own_scheme(location, redirect_uri)
         link = own or parse_link(location, url)
         if link is None:
             return MALFORMED
         if link.parameter("code") is None:
             return verdict
-        is_named = redirect_uri is not None and (own is not None or leads_to(link, redirect_uri))
-        is_callback = destination is not None and destination.has(link, "/rp/callback/")
-        if not (is_named or (redirect_uri is None and is_callback)):
+        if isinstance(redirect_uri, Endpoints):
+            is_right = redirect_uri.has(link, "/rp/callback/")
+        else:
+            is_right = own is not None or leads_to(link, redirect_uri)
+        if not is_right:
             return NOT_ALLOWED
         returned, to = link.parameters(), link.url
         if link._replace(fragment="").parameter("code") is None:  # a fragment is not sent
@@ -253,13 +252,15 @@ def judge_code(
     response = verdict.flow.get("authorizeResponse")
     fields = response if isinstance(response, dict) else {}
     parameters = tuple((name, value) for name, value in fields.items() if isinstance(value, str))
-    if not dict(parameters).get("code"):
+    is_own = is_of_environment(verdict.flow, status, at.environment_id)
+    if not (is_own and dict(parameters).get("code")):
         if codes := codes_in_document({"error": fields.get("error")}):
             return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
-        if status is not None and status != COMPLETED:
+        if is_own and status is not None and status != COMPLETED:
             detail = unexpected(status, (COMPLETED,))
             return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status, detail=detail)
         detail = Detail(Template.MEMBER_MISSING, {"member": "code"})
+        detail = detail if is_own else Detail(Template.OTHER_ENVIRONMENT)
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
     return _with_code(replace(verdict, flow_status=status), parameters, state)
 
@@ -279,12 +280,12 @@ def wrong_state(returned: str | None) -> Template:
     return Template.OTHER_STATE if returned else Template.NO_STATE
 
 
-def _at_own_scheme(location: str | None, redirect_uri: str | None) -> Link | None:
+def _at_own_scheme(location: str | None, redirect_uri: str) -> Link | None:
     """Return where a redirect leads if that is the redirect URI of a native app, `com.example.app:/callback`.
 
     The link has its parameters alone; it is never followed.
     """
-    if location is None or redirect_uri is None or parse_link(redirect_uri) is not None:
+    if location is None or parse_link(redirect_uri) is not None:
         return None
     returned = location.removeprefix(redirect_uri)
     if returned == location or returned[:1] not in {"?", "&", "#"}:
@@ -335,9 +336,9 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
     return replace(without, detail=Detail(Template.LOCATION_WITHOUT, known))
 
 
-def judge_completion(answer: Answer, *, destination: Endpoints, url: str) -> Verdict:
+def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
-    verdict = judge(answer, Expectation(destination.environment_id, url, (COMPLETED,)))
+    verdict = judge(answer, Expectation(destination.environment_id, destination.url, (COMPLETED,)))
     if verdict.reason is Reason.FLOW_FAILED:
         return verdict.with_finding(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:

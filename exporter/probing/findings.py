@@ -36,11 +36,11 @@ _KEPT_WAITING = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.
 OWN_DELAYS = (STALLED, _KEPT_WAITING)
 
 
-def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdict:
+def evaluate(exchange: Exchange, step: Step) -> Verdict:
     """Return the verdict on an exchange: on its failure, or else on its answer."""
     answer, error = exchange.answer, exchange.error
     if error is None and answer is not None:
-        if proxied and answer.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        if exchange.proxied and answer.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return Verdict(Reason.PROXY, Fault.NETWORK, detail=Detail(Template.AUTHENTICATION))
         return step.judge(answer)
     if answer is not None and answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
@@ -48,17 +48,11 @@ def evaluate(exchange: Exchange, step: Step, *, proxied: bool = False) -> Verdic
         return step.judge(answer)
     if isinstance(error, OwnDelayError):
         return STALLED  # not a bug: this machine is overloaded
-    if (
-        exchange.hung_up
-        and exchange.own_delay > MAX_OWN_DELAY_SECONDS
-        and not failure.is_refused_certificate(error)
-    ):
+    kept_waiting = exchange.hung_up and exchange.own_delay > MAX_OWN_DELAY_SECONDS
+    if kept_waiting and not isinstance(error, ssl.SSLCertVerificationError):
         return _KEPT_WAITING
-    unacknowledged = exchange.unacknowledged
-    reason, fault = failure.read_failure(
-        error, exchange.phase, proxied=proxied, unacknowledged=unacknowledged
-    )
-    return Verdict(reason, fault)
+    known = {"proxied": exchange.proxied, "unacknowledged": exchange.unacknowledged}
+    return Verdict(*failure.read_failure(error, exchange.phase, **known))
 
 
 def step_record(
@@ -144,15 +138,14 @@ def sanitize_status(
 _WHILE = dict(zip((Phase.CONNECT, Phase.TLS, Phase.PROCESSING, Phase.TRANSFER), WHILE, strict=True))
 
 
-def describe(  # noqa: PLR0913  each is known in another place
+def describe(
     exchange: Exchange,
     step: Step,
     verdict: Verdict,
     secrets: Collection[str],
+    refused: RefusedCertificate | None,
     *,
     timeout: float,
-    proxied: bool,
-    refused: RefusedCertificate | None,
     at: float,
 ) -> str:
     """Return the exact cause of a failed step; `at` is the time, in seconds since the epoch."""
@@ -168,7 +161,7 @@ def describe(  # noqa: PLR0913  each is known in another place
         detail = Detail(detail.cause, {**detail.parameters, "name": ""})
     text = sentence(detail, host, secrets)
     of_proxy = verdict.reason is Reason.PROXY or exchange.phase in {Phase.RESOLVE, Phase.CONNECT}
-    return f"proxy: {text}" if proxied and of_proxy else text
+    return f"proxy: {text}" if exchange.proxied and of_proxy else text
 
 
 def shown_host(origin: Origin | None, step: Step, secrets: Collection[str]) -> str | None:
@@ -236,11 +229,7 @@ def _of_error(exchange: Exchange, seconds: str, refused: RefusedCertificate | No
     return Detail(Template.EAI_NODATA if isinstance(error, OSError) else Template.BUG, known)
 
 
-_EAI = {
-    getattr(socket, name): name
-    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_AGAIN", "EAI_FAIL", "EAI_ADDRFAMILY", "EAI_MEMORY")
-    if hasattr(socket, name)
-}
+_EAI = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
 """Codes of getaddrinfo(3), as far as this system has them."""
 
 

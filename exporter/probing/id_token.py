@@ -15,7 +15,7 @@ from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import codes_in_document
 from exporter.probing.judge import is_plain_refusal, judge_json
 from exporter.probing.messages import Answer, Verdict
-from exporter.probing.signing_keys import ALGORITHMS, KEY_MEMBERS
+from exporter.probing.signing_keys import ALGORITHMS, public_members
 from exporter.reasons import Fault, Reason
 
 MAX_TOKEN_CHARACTERS = 64 * 1024
@@ -127,12 +127,11 @@ def _signed_claims(token: str, keys: Sequence[Mapping[str, Any]]) -> Mapping[str
         except refused:
             return None
         for key in _keys_of(header, keys):
-            kind = key["kty"]
-            algorithms = [name for name in ALGORITHMS[kind] if key.get("alg", name) == name]
+            algorithms = [name for name in ALGORITHMS[key["kty"]] if key.get("alg", name) == name]
             registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
-            public = {name: key[name] for name in ("kty", "crv", *KEY_MEMBERS[kind]) if name in key}
             with suppress(*refused):
-                return jwt.decode(token, JWKRegistry.import_key(public), algorithms, registry).claims
+                public = JWKRegistry.import_key(public_members(key))
+                return jwt.decode(token, public, algorithms, registry).claims
     return None
 
 

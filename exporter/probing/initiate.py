@@ -35,13 +35,10 @@ class ProviderRequest:
     """Where the provider must send the user; None if it is inside a request object."""
     state: str | None = None  # that must come back; None if it is inside a request object
     prompt_none: bool = False  # whether it forbids any prompt
+    has_request_object: bool = False
+    """Whether its parameters are signed or were pushed (RFC 9101, 9126): nothing can be added then."""
     form: tuple[tuple[str, str], ...] = ()
     """Fields that are posted to the URL; empty if that is requested by GET."""
-
-    @property
-    def has_request_object(self) -> bool:
-        """Whether its parameters are signed or were pushed (RFC 9101, 9126): nothing can be added then."""
-        return not _REQUEST_OBJECT.isdisjoint(name for name, _ in self.link.parameters())
 
 
 def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, url: str) -> Verdict:
@@ -72,8 +69,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     found = Verdict(Reason.OK, Fault.NONE, location=link.url, kind=request.kind, secrets=secrets)
     if is_link_only(target, request.kind):
         return found
-    member = _invalid_member(request, destination)
-    if member is not None:
+    if (member := _invalid_member(request, destination)) is not None:
         is_elsewhere = link.parameter(member) is not None
         cause = Template.MEMBER_ELSEWHERE if is_elsewhere else Template.LOCATION_WITHOUT
         origin = origin_of(parse_link(request.redirect_uri) if is_elsewhere else link)
@@ -116,6 +112,7 @@ def _judge_saml(
 def read_request(target: Target, destination: Endpoints, link: Link) -> ProviderRequest | None:
     """Return what an authorize URL asks of which provider; None if it leads where it must not."""
     parameters = dict(reversed(link.parameters()))  # the first of a name counts
+    has_object = not _REQUEST_OBJECT.isdisjoint(parameters)
     source = None if target.source_kind is SourceKind.OIDC else _source(target, destination, link)
     if source is not None:
         kind = ProviderKind.PINGONE
@@ -123,7 +120,6 @@ def read_request(target: Target, destination: Endpoints, link: Link) -> Provider
         return None
     else:
         scoped = "scope" not in parameters or "openid" in parameters["scope"].split()
-        has_object = not _REQUEST_OBJECT.isdisjoint(parameters)
         is_oidc = (scoped or has_object) and not _is_social(parameters, destination)
         kind = ProviderKind.OIDC if is_oidc else ProviderKind.OAUTH
     return ProviderRequest(
@@ -133,6 +129,7 @@ def read_request(target: Target, destination: Endpoints, link: Link) -> Provider
         redirect_uri=parameters.get("redirect_uri") or None,
         state=parameters.get("state") or None,
         prompt_none="none" in parameters.get("prompt", "").split(),
+        has_request_object=has_object,
     )
 
 

@@ -3,19 +3,19 @@
 Decided in this order: signs of an edge in front, the status class, the body of any 2xx.
 """
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from exporter.outcome import DAVINCI, FAILED, KNOWN_STATUSES, UNKNOWN
-from exporter.probing.contract import check_contract, lifetime_seconds, parse_timestamp
+from exporter.probing.contract import check_contract, is_of_environment, lifetime_seconds, parse_timestamp
 from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import (
     PROVIDER_FAILED,
     REQUEST_LIMITED,
     codes_in_document,
     codes_in_location,
+    parameters_in_location,
     parse_object,
 )
 from exporter.probing.messages import Answer, Expectation, Verdict, failed
@@ -25,7 +25,6 @@ from exporter.target import ANY_REQUIRED
 MIN_FINAL_CODE, MAX_CODE = 200, 599
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _API_GATEWAY_FORBIDDEN = {"message": "Forbidden"}
-_FLOW_ID = re.compile(r"(?:^|[?&])flowId=[^&]")
 
 
 def judge(answer: Answer, expectation: Expectation) -> Verdict:
@@ -108,14 +107,9 @@ def leads_to_sign_on_page(location: str | None) -> bool:
     PingOne's own is `…/signon/?flowId=…`; an application may have one of its own on any host, which gets the
     flow's id in the query or the fragment.
     """
-    if location is None:
-        return False
-    address, _, fragment = location.partition("#")
-    path, _, query = address.partition("?")
-    if path.rstrip("/").rpartition("/")[2] == "signon":
-        return True
-    # In a fragment the parameters may follow a path of the page's own.
-    return any(_FLOW_ID.search(part) for part in (query, fragment))
+    path = (location or "").partition("#")[0].partition("?")[0]
+    is_own = path.rstrip("/").rpartition("/")[2] == "signon"
+    return is_own or bool(parameters_in_location(location, "flowId"))
 
 
 def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict:
@@ -126,7 +120,7 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
     if status == FAILED or (codes and (status in {None, DAVINCI} or document.get("error"))):
         ours = expectation.prompt_none and "login_required" in codes
         return Verdict(Reason.FLOW_FAILED, Fault.CONFIGURATION if ours else Fault.PROVIDER, status, codes)
-    if status is None or not _is_of_environment(document, status, expectation.environment_id):
+    if status is None or not is_of_environment(document, status, expectation.environment_id):
         detail = Detail(Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT)
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
     good = is_expected(status, expectation.statuses)
@@ -159,16 +153,3 @@ def flow_status(document: Mapping[str, Any]) -> str | None:
 def is_expected(status: str, statuses: Collection[str]) -> bool:
     """Return True if a flow status is among those that are a success."""
     return status in statuses or (ANY_REQUIRED in statuses and status.endswith("_REQUIRED"))
-
-
-def _is_of_environment(document: Mapping[str, Any], status: str, environment_id: str) -> bool:
-    """Return True unless a flow names another environment. Every field is optional: absence is tolerated."""
-    named = [document.get("companyId")] if status == DAVINCI else []
-    environment = document.get("environment")
-    if isinstance(environment, dict):
-        named.append(environment.get("id"))
-    elif environment is not None:
-        return False
-    return all(
-        name is None or (isinstance(name, str) and environment_id in {name.lower(), ""}) for name in named
-    )

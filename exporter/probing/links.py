@@ -107,10 +107,8 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
 
 def with_parameter(url: str, name: str, value: str) -> str:
     """Return a URL with a parameter of its query added, or replaced; all else stays byte for byte."""
-    address, separator, query = url.partition("?")
-    kept = [field for field in query.split("&") if unquote(field.partition("=")[0]) != name]
-    if separator and len(kept) < len(query.split("&")):
-        query = "&".join(kept)
+    address, _, query = url.partition("?")
+    query = "&".join(field for field in query.split("&") if unquote(field.partition("=")[0]) != name)
     return f"{address}?{query}{'&' if query else ''}{name}={value}"
 
 
@@ -155,7 +153,7 @@ class Reach:
     """Which hosts a probe of one target may reach."""
 
     origins: frozenset[tuple[str, str, int]]  # scheme, host and port of the environments of its settings
-    login_hosts: frozenset[str]  # further hosts that the operator named
+    hosts: frozenset[str]  # all hosts that the operator named
     issuer_host: str | None = None  # host of the source's issuer; None if there is none
     on_loopback: bool = False  # whether the settings name a loopback host for the destination
 
@@ -181,8 +179,7 @@ class Reach:
             return False
         if confidential and link.scheme != "https" and not parsed.is_loopback:
             return False
-        hosts = {*(host for _, host, _ in self.origins), *self.login_hosts, self.issuer_host}
-        if link.host in hosts:
+        if link.host in self.hosts:
             return True
         if parsed.is_loopback:
             return on_loopback
@@ -208,11 +205,11 @@ def reach_of(target: Target) -> Reach:
 def _reach(
     source_url: str | None, destination_url: str, issuer_url: str | None, login_hosts: tuple[str, ...]
 ) -> Reach:
-    destination, issuer = parse_link(destination_url), parse_link(issuer_url)
-    configured = (parse_link(source_url), destination)
+    source, destination, issuer = map(parse_link, (source_url, destination_url, issuer_url))
+    named = {link.host for link in (source, destination, issuer) if link is not None}
     return Reach(
-        origins=frozenset(link.origin for link in configured if link is not None),
-        login_hosts=frozenset(host.lower() for host in login_hosts),
+        origins=frozenset(link.origin for link in (source, destination) if link is not None),
+        hosts=frozenset(named.union(map(str.lower, login_hosts))),
         issuer_host=None if issuer is None else issuer.host,
         on_loopback=destination is not None and is_loopback_host(destination.host),
     )

@@ -9,9 +9,9 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 from exporter import __version__
@@ -21,7 +21,7 @@ from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
 from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
 from exporter.probing.detail import Detail, Template, sentence
-from exporter.probing.failure import X509_NOT_YET_VALID, is_refused_certificate, own_shortage, verify_code
+from exporter.probing.failure import X509_NOT_YET_VALID, own_shortage, verify_code
 from exporter.probing.findings import (
     OUR_BUG,
     OWN_DELAYS,
@@ -33,14 +33,16 @@ from exporter.probing.findings import (
 )
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
-from exporter.probing.messages import Step, Steps, Verdict
+from exporter.probing.messages import Step, Steps, Verdict, failed
 from exporter.probing.origin import split_url
 from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.sign_on_guard import Admission, SignOnGuard, UserKey, user_key
 from exporter.probing.timing import Deadline, keep_timestamping_on
-from exporter.probing.transport import Exchange, Network, ProbeTransport, Stalls, StallsSince
+from exporter.probing.transport import Exchange, Network, ProbeTransport, StallsSince
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey, ProviderKind, Target
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +53,6 @@ CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 Walk: TypeAlias = Callable[[Target, Callable[[], str]], Steps]
 """Yields the steps of a probe, given its target and what makes fresh tokens."""
 
-_NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION, detail=Detail(Template.HOST_NOT_ALLOWED))
 _SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
 
 
@@ -99,8 +100,7 @@ class Prober:
         self._clock = clock
         self.guard = SignOnGuard(clock(), one_shot=one_shot)
         self._sign_ons: WeakValueDictionary[UserKey, asyncio.Lock] = WeakValueDictionary()
-        self._subjects: dict[str, tuple[object, ...]] = {}
-        self._signing_keys: dict[str, tuple[tuple[str | None, str | None], frozenset[int]]] = {}
+        self._found: dict[tuple[str, Journey], tuple[object, Any]] = {}
         keep_timestamping_on()
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
@@ -110,12 +110,10 @@ class Prober:
 
     async def walk(self, target: Target, journey: Journey, steps: Walk) -> tuple[Outcome, Verdict]:
         """Take the steps of a journey, or only some of them; return also the verdict on the last one."""
-        timeout = target.timing(journey).timeout
         run = _Run(
             transaction_id=str(uuid.uuid4()),
             started_at=self._wall(),
-            deadline=Deadline(timeout),
-            timeout=timeout,
+            deadline=Deadline(target.timing(journey).timeout),
             # The one URL of `authorize` is the operator's own.
             reach=None if journey is Journey.AUTHORIZE else reach_of(target),
         )
@@ -147,28 +145,24 @@ class Prober:
         )
         return outcome, run.verdict
 
-    def forget(self, target: str, _journey: Journey, /) -> None:
-        """Forget a target that is no longer probed."""
+    def forget(self, target: str, journey: Journey, /) -> None:
+        """Forget a target that is no longer probed by a journey."""
         self._certificates.forget(target)
-        self._subjects.pop(target, None)
-        self._signing_keys.pop(target, None)
+        self._found.pop((target, journey), None)
 
     async def _run(self, target: Target, walk: Steps, run: _Run) -> None:
         try:
-            with closing(walk) as steps:
+            with closing(walk) as steps, suppress(StopIteration):
                 step = next(steps)
                 while True:
                     take = self._sign_on if step.signs_on else self._take
                     verdict = await take(target, step, run)
                     if verdict is None or verdict.reason is not Reason.OK:
                         return
-                    try:
-                        step = steps.send(verdict)
-                    except StopIteration:
-                        return  # the journey is at its end
+                    step = steps.send(verdict)
         finally:
             for transport in run.transports.values():
-                await transport.aclose()
+                transport.close()
 
     def _transport(self, target: Target, run: _Run, *, is_own: bool) -> ProbeTransport:
         """Return what sends requests to the two environments, or to other hosts: they share no connection."""
@@ -176,17 +170,16 @@ class Prober:
         if transport is None:
             # The client certificate says who we are: it is for the operator's own environments.
             shown = target if is_own else replace(target, client_certificate_file=None, client_key_file=None)
-            route, hosts = (self._tls(shown), target.ip_family, target.proxy_url), target.absolute_hosts
-            transport = ProbeTransport(self._network, run.deadline, *route, absolute_hosts=hosts)
-            run.transports[is_own] = transport
+            route = self._tls(shown), target.ip_family, target.proxy_url, target.absolute_hosts
+            transport = run.transports[is_own] = ProbeTransport(self._network, run.deadline, *route)
         return transport
 
     async def _take(self, target: Target, step: Step, run: _Run) -> Verdict:
         """Take one step of a journey: send its request, judge the answer, and keep what is known of it."""
         run.secrets.update(step.secrets)
         link = None if run.reach is None else parse_link(step.request.url)
-        if run.reach is not None and not (link and _may_send(run.reach, link, step, target)):
-            return run.refuse(step, _NOT_ALLOWED)
+        if run.reach is not None and (cause := _why_not_sent(run.reach, link, step, target)):
+            return run.refuse(step, failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause))
         exchange = await self._exchange(target, step, run, link)
         run.duration = run.deadline.elapsed()
         run.stalled |= exchange.stalled
@@ -195,23 +188,16 @@ class Prober:
         if verdict.subject is not None:
             verdict = replace(verdict, checks=self._subject_check(target, verdict.subject))
         if verdict.signing_keys:
-            verdict = replace(verdict, checks={**verdict.checks, **self._overlap_check(target, verdict)})
+            overlap = self._overlap_check(target, verdict.signing_keys)
+            verdict = replace(verdict, checks={**verdict.checks, **overlap})
         run.verdict, run.kind = verdict, verdict.kind or run.kind
         run.secrets.update(verdict.secrets)
         tls, detail = exchange.tls, None
         if verdict.reason is not Reason.OK:
             refused = await self._refused_certificate(target, exchange, run)
             tls = tls if refused is None else refused.facts
-            detail = describe(
-                exchange,
-                step,
-                verdict,
-                run.secrets,
-                timeout=run.timeout,
-                proxied=target.proxy_url is not None,
-                refused=refused,
-                at=run.started_at,
-            )
+            times = {"timeout": run.deadline.timeout, "at": run.started_at}
+            detail = describe(exchange, step, verdict, run.secrets, refused, **times)
         run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
         host = target.auth_host if link is None else link.host
         self._check_our_clock(host, exchange, run.started_at)
@@ -254,7 +240,7 @@ class Prober:
         """Take the step that sends the password, if lock-out protection allows it; None ends the probe."""
         lock = self._sign_ons.setdefault(user_key(target), asyncio.Lock())
         try:
-            async with asyncio.timeout(run.timeout):
+            async with asyncio.timeout(run.deadline.timeout):
                 await lock.acquire()
         except TimeoutError:
             # Another target's sign-on of the same user does not end. Nothing was seen of this target's own,
@@ -283,25 +269,24 @@ class Prober:
     def _subject_check(self, target: Target, subject: str) -> dict[str, bool]:
         """Return whether the user is the same one at the destination as last time; empty at first."""
         identity = (target.source_url, target.user, target.destination_environment_id, target.application)
-        known = self._subjects.get(target.name)
-        self._subjects[target.name] = (*identity, subject)
-        return {} if known is None or known[:-1] != identity else {"subject": known[-1] == subject}
+        last = self._last_time((target.name, Journey.FEDERATION), identity, subject)
+        return {} if last is None else {"subject": last == subject}
 
-    def _overlap_check(self, target: Target, verdict: Verdict) -> dict[str, bool]:
+    def _overlap_check(self, target: Target, keys: frozenset[int]) -> dict[str, bool]:
         """Return whether a signing key of the last good probe is still published; empty at first."""
-        issuer = (target.source_url, target.issuer)
-        known_issuer, known = self._signing_keys.get(target.name, (issuer, frozenset[int]()))
-        self._signing_keys[target.name] = issuer, verdict.signing_keys
-        if known_issuer != issuer or not known:
-            return {}
-        return {"key_overlap": not known.isdisjoint(verdict.signing_keys)}
+        last = self._last_time((target.name, Journey.DISCOVERY), (target.source_url, target.issuer), keys)
+        return {} if last is None else {"key_overlap": not last.isdisjoint(keys)}
+
+    def _last_time(self, probe: tuple[str, Journey], identity: object, value: T) -> T | None:
+        """Keep what a probe found; return what the last one did, if that was about the same."""
+        known, last = self._found.get(probe, (None, None))
+        self._found[probe] = identity, value
+        return last if known == identity else None
 
     def _verdict(self, target: Target, step: Step, exchange: Exchange, run: _Run) -> Verdict:
-        verdict = evaluate(exchange, step, proxied=target.proxy_url is not None)
-        if verdict.reason is Reason.TIMEOUT and (exchange.timed_by_loop or exchange.phase is Phase.RESOLVE):
-            stalls = self._network.stalls(run.deadline.started)
-            if explains_timeout(stalls, deadline=run.deadline.started + run.timeout, timeout=run.timeout):
-                return STALLED
+        verdict = evaluate(exchange, step)
+        if verdict.reason is Reason.TIMEOUT and stalls_explain(exchange, run.deadline, self._network.stalls):
+            return STALLED
         if verdict == OUR_BUG:
             self._report(target, step, exchange.error)
         return verdict
@@ -319,11 +304,11 @@ class Prober:
         self, target: Target, exchange: Exchange, run: _Run
     ) -> RefusedCertificate | None:
         """Fetch a certificate that was refused; through a proxy it is not seen."""
-        origin, address = exchange.origin, exchange.address
-        seen = target.proxy_url is None and is_refused_certificate(exchange.error)
+        origin, address, error = exchange.origin, exchange.address, exchange.error
+        seen = isinstance(error, ssl.SSLCertVerificationError) and not exchange.proxied
         if not seen or origin is None or address is None:
             return None
-        refusal = (origin.host, origin.port, verify_code(exchange.error))
+        refusal = (origin.host, origin.port, verify_code(error))
         return await self._certificates.fetch(target.name, address, refusal, run.deadline)
 
     def _check_our_clock(self, host: str, exchange: Exchange, now: float) -> None:
@@ -331,8 +316,8 @@ class Prober:
         if exchange.answer is not None:
             self._clock_evidence.date_seen(host, exchange.answer.headers.get("date"), now)
             return
-        begins_later = verify_code(exchange.error) == X509_NOT_YET_VALID
-        suspected = begins_later and self._clock_evidence.not_yet_valid(host, now)
+        not_yet_valid = verify_code(exchange.error) == X509_NOT_YET_VALID
+        suspected = not_yet_valid and self._clock_evidence.not_yet_valid(host, now)
         if suspected and abs(now - self._clock_warned_at) > CLOCK_WARNING_INTERVAL_SECONDS:
             self._clock_warned_at = now
             _log.warning("this machine's clock may be wrong", extra={"host": host})
@@ -345,7 +330,6 @@ class _Run:
     transaction_id: str
     started_at: float
     deadline: Deadline
-    timeout: float
     reach: Reach | None
     verdict: Verdict = OUR_BUG
     duration: float = 0.0
@@ -379,11 +363,13 @@ class _Run:
         return self.started_at - self.deadline.started
 
 
-def _may_send(reach: Reach, link: Link, step: Step, target: Target) -> bool:
-    """Return True if a step's request may be sent; which addresses may be used is decided on connecting."""
+def _why_not_sent(reach: Reach, link: Link | None, step: Step, target: Target) -> Template | None:
+    """Return why a step's request must not be sent; without a proxy, addresses are judged on connecting."""
+    if link is None or not reach.may_request(link, foreign=step.foreign):
+        return Template.HOST_NOT_ALLOWED
     if target.proxy_url is not None and not reach.admits_through_proxy(link, confidential=step.confidential):
-        return False
-    return reach.may_request(link, foreign=step.foreign)
+        return Template.ADDRESS_NOT_ALLOWED
+    return None
 
 
 def request_headers(
@@ -407,12 +393,15 @@ _HEADERS = (
 )
 
 
-def explains_timeout(stalls: Stalls, *, deadline: float, timeout: float) -> bool:
-    """Return True if stalls explain that an answer did not come in time.
+def stalls_explain(exchange: Exchange, deadline: Deadline, stalls_since: StallsSince) -> bool:
+    """Return True if stalls explain that an answer did not come in time, since the kernel did not time it.
 
     They do if the deadline passed within one, or if they cost more than a tenth of the timeout. Anything more
     generous would let a container that is throttled for 70 ms in each probe hide an outage for good.
     """
-    if any(begun <= deadline <= ended for begun, ended in stalls):
+    if not exchange.timed_by_loop and exchange.phase is not Phase.RESOLVE:
+        return False
+    stalls, passed_at = stalls_since(deadline.started), deadline.started + deadline.timeout
+    if any(begun <= passed_at <= ended for begun, ended in stalls):
         return True
-    return sum(ended - begun for begun, ended in stalls) >= MAX_LOST_SHARE * timeout
+    return sum(ended - begun for begun, ended in stalls) >= MAX_LOST_SHARE * deadline.timeout

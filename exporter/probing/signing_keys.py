@@ -1,6 +1,6 @@
 """Judges of signing keys (RFC 7517, RFC 7518). No I/O.
 
-cryptography is imported when the first key with a certificate arrives.
+cryptography and joserfc are imported when the first key with a certificate arrives.
 """
 
 import base64
@@ -28,8 +28,8 @@ KEY_MEMBERS = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 MIN_RSA_BITS = 2048
 MAX_KEYS = 100
 
-_CURVES = {"P-256": ("secp256r1", "ES256"), "P-384": ("secp384r1", "ES384"), "P-521": ("secp521r1", "ES512")}
-"""OpenSSL's name of each curve, and the algorithm that signs with it (RFC 7518, section 3.4)."""
+_CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+"""The algorithm that signs with each curve (RFC 7518, section 3.4)."""
 _KNOWN_CURVES = {"EC": tuple(_CURVES), "OKP": ("Ed25519",)}
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _SECRET_KEY_TYPES = ("RSA", "EC", "OKP", "oct")
@@ -81,6 +81,13 @@ def _is_usable(key: Mapping[str, Any]) -> bool:
         and (isinstance(operations, list) and "verify" in operations)
         and (algorithm is None or (isinstance(algorithm, str) and algorithm in ALGORITHMS[kind]))
     )
+
+
+def public_members(key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a usable key is needed to verify a signature."""
+    kind = key["kty"]
+    names = KEY_MEMBERS[kind] if kind == "RSA" else ("crv", *KEY_MEMBERS[kind])
+    return {"kty": kind, **{name: key[name] for name in names}}
 
 
 def decoded_member(value: object) -> bytes | None:
@@ -158,7 +165,7 @@ def _algorithms_of(key: Mapping[str, Any]) -> frozenset[str]:
     """Return the algorithms that a usable key may sign with."""
     if "alg" in key:
         return frozenset({key["alg"]})
-    return frozenset({_CURVES[key["crv"]][1]}) if key["kty"] == "EC" else ALGORITHMS[key["kty"]]
+    return frozenset({_CURVES[key["crv"]]}) if key["kty"] == "EC" else ALGORITHMS[key["kty"]]
 
 
 def _is_dangerous(key: Mapping[str, Any]) -> bool:
@@ -179,15 +186,16 @@ def _certificate_of(key: Mapping[str, Any]) -> _Certificate | None:
     first = chain[0] if isinstance(chain, list) else None
     if not isinstance(first, str):
         return _UNREADABLE
-    public = tuple(decoded_member(key.get(name)) or b"" for name in KEY_MEMBERS[key["kty"]])
-    return _read_certificate(first, key["kty"], key["crv"] if key["kty"] == "EC" else None, public)
+    return _read_certificate(first, tuple(public_members(key).items()))
 
 
 @lru_cache(maxsize=256)
-def _read_certificate(text: str, kind: str, curve: str | None, public: tuple[bytes, ...]) -> _Certificate:
+def _read_certificate(text: str, public: tuple[tuple[str, str], ...]) -> _Certificate:
     """Read a certificate and compare its key with the public members of a JWK."""
     from cryptography import x509  # noqa: PLC0415  many providers publish no certificate
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from joserfc.errors import JoseError  # noqa: PLC0415
+    from joserfc.jwk import JWKRegistry  # noqa: PLC0415
 
     try:
         certificate = x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
@@ -195,23 +203,7 @@ def _read_certificate(text: str, kind: str, curve: str | None, public: tuple[byt
     except (ValueError, binascii.Error, x509.InvalidVersion):
         return _UNREADABLE
     try:
-        matches = _is_key_of(certificate.public_key(), kind, curve, public)
-    except (ValueError, UnsupportedAlgorithm):
+        matches = certificate.public_key() == JWKRegistry.import_key(dict(public)).public_key
+    except (ValueError, UnsupportedAlgorithm, JoseError):
         matches = False
     return _Certificate(matches, not_after)
-
-
-def _is_key_of(key: object, kind: str, curve: str | None, public: tuple[bytes, ...]) -> bool:
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
-
-    numbers = tuple(map(int.from_bytes, public))
-    if isinstance(key, rsa.RSAPublicKey):
-        found = key.public_numbers()
-        return kind == "RSA" and numbers == (found.n, found.e)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        point = key.public_numbers()
-        same_curve = kind == "EC" and _CURVES[curve or ""][0] == key.curve.name
-        return same_curve and numbers == (point.x, point.y)
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return kind == "OKP" and public == (key.public_bytes_raw(),)
-    return False

@@ -42,7 +42,7 @@ class SSLContexts:
             read = [digests[file] for file in setting.files]
             known = earlier.get(setting)
             if known is None or known[0] != read:
-                known = read, _context(setting)
+                known = read, verified_context(*setting)
             self._contexts[setting] = known
 
     def renewed(self, targets: Iterable[Target]) -> SSLContexts:
@@ -56,15 +56,6 @@ class SSLContexts:
         """Return the context that `target` is probed with."""
         setting = _setting(target)
         return (self._contexts.get(setting) or self._earlier[setting])[1]
-
-
-def verified_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a context that trusts the given authorities alone, or else the system's.
-
-    Raises:
-        OSError: the file cannot be read, or is not a certificate.
-    """
-    return _context(_Setting(ca_file))
 
 
 class _Setting(NamedTuple):
@@ -86,14 +77,21 @@ def _setting(target: Target) -> _Setting:
     return _Setting(target.ca_file, target.client_certificate_file, target.client_key_file)
 
 
-def _context(setting: _Setting) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=setting.ca_file)
+def verified_context(
+    ca_file: Path | None, certificate_file: Path | None = None, key_file: Path | None = None
+) -> ssl.SSLContext:
+    """Return a context that trusts the given authorities alone, or else the system's.
+
+    Raises:
+        OSError: a file cannot be read, or is not a certificate.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
     # The same on every Python: 3.13 switched both on by default. Strict checks refuse private authorities
     # that lack what RFC 5280 asks of public ones; any trusted certificate ends a chain, self-signed or not.
     context.verify_flags &= ~ssl.VerifyFlags.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])
-    if setting.client_certificate_file is not None:
+    if certificate_file is not None:
         # An empty password: a key that was encrypted meanwhile is an error, not a prompt on a terminal.
-        context.load_cert_chain(setting.client_certificate_file, setting.client_key_file, password="")
+        context.load_cert_chain(certificate_file, key_file, password="")
     return context

@@ -13,14 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from exporter.outcome import Phase, TransportStats
+from exporter.outcome import Phase
 from exporter.probing.contract import parse_timestamp
 from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.judge import judge_json
 from exporter.probing.messages import Request
 from exporter.probing.origin import split_url
 from exporter.probing.probe import request_headers
-from exporter.probing.resolver import Resolver
 from exporter.probing.ssl_contexts import verified_context
 from exporter.probing.timing import Deadline
 from exporter.probing.transport import Exchange, Network, ProbeTransport
@@ -81,7 +80,7 @@ class StatusPage:
         self._page = split_url(url)[0].authority
         self._components = components
         self._request = Request("GET", url, request_headers((), None), max_body_bytes=MAX_SUMMARY_BYTES)
-        self._network = Network(Resolver(), TransportStats(), lambda _since: ())
+        self._network = Network()
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None
         self._proxy_url = proxy_url
@@ -122,9 +121,8 @@ class StatusPage:
             return Exchange(phase=Phase.TLS, error=error)
         deadline = Deadline(TIMEOUT_SECONDS)
         transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
-        with closing(deadline):
-            async with transport:
-                return await transport.exchange(self._request)
+        with closing(deadline), closing(transport):
+            return await transport.exchange(self._request)
 
     def _judge(self, exchange: Exchange) -> tuple[Reason, str, StatusPageReport | None]:
         """Return why the request ended as it did, what the operator should correct, and the summary."""

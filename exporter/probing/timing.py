@@ -127,7 +127,7 @@ class Deadline:
     def __init__(self, timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
-        self._timeout = timeout
+        self.timeout = timeout
         self._spent = 0.0
         self._since: float | None = now
         self._ended = now
@@ -167,11 +167,11 @@ class Deadline:
     @property
     def passes_at(self) -> float:
         """The time at which the timeout passes, by the event loop's clock."""
-        return self.peer_since + self._timeout - self._spent
+        return self.peer_since + self.timeout - self._spent
 
     def elapsed(self) -> float:
         """Return the seconds that counted so far; at most the timeout."""
-        return min(self._spent + max(0.0, self._loop.time() - self.peer_since), self._timeout)
+        return min(self._spent + max(0.0, self._loop.time() - self.peer_since), self.timeout)
 
     async def wait(self, future: asyncio.Future[T]) -> T:
         """Return the result of `future`.

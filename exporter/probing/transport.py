@@ -31,7 +31,7 @@ from exporter.probing.connection import HttpConnection
 from exporter.probing.failure import AddressNotAllowedError, ProxyError
 from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
 from exporter.probing.origin import Origin, split_url
-from exporter.probing.resolver import Resolve
+from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.stream import Dialer, TcpStream
 from exporter.probing.timing import Deadline, TcpInfo
 from exporter.probing.tls_stream import TlsStream
@@ -57,6 +57,7 @@ class Exchange:
 
     origin: Origin | None = None  # where the request's URL leads; None if that is invalid
     peer: tuple[str, int] | None = None  # host and port connected to: those of the URL, or of the proxy
+    proxied: bool = False  # whether it goes through a proxy of ours
     tunneling: bool = False  # whether the proxy was asked for a tunnel and has not granted it
     phase: Phase = Phase.RESOLVE  # the phase that was reached
     phases: dict[Phase, float] = field(default_factory=dict)  # seconds of each completed one, in order
@@ -87,9 +88,9 @@ class ExchangeError(httpx.TransportError):
 class Network:
     """What all probes share to reach their targets."""
 
-    resolve: Resolve
-    stats: TransportStats
-    stalls: StallsSince
+    resolve: Resolve = field(default_factory=Resolver)
+    stats: TransportStats = field(default_factory=TransportStats)
+    stalls: StallsSince = lambda _since: ()
     drops_idle: set[Origin] = field(default_factory=set)
     """Origins that closed an idle connection while a request was on its way; a request that must not be sent
     twice opens a new connection there."""
@@ -109,7 +110,6 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         tls: ssl.SSLContext,
         family: IpFamily = IpFamily.ANY,
         proxy_url: str | None = None,
-        *,
         absolute_hosts: Collection[str] = (),
     ) -> None:
         self._network = network
@@ -127,7 +127,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
 
         `admits` decides which addresses may be connected to, the proxy's where there is one; None for all.
         """
-        exchange = Exchange()
+        exchange = Exchange(proxied=self._proxy is not None)
         connection = reused = None
         try:
             origin, path = split_url(request.url)
@@ -167,6 +167,10 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         )
 
     async def aclose(self) -> None:
+        """Close all connections."""
+        self.close()
+
+    def close(self) -> None:
         """Close all connections."""
         for stream in self._open:
             stream.close()

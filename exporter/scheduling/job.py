@@ -37,7 +37,7 @@ class PeriodicJob:
 
     name: str  # unique among periodic jobs
     interval: float
-    run: Callable[[], Awaitable[None]]  # does it once; skipped while the last call still runs
+    run: Callable[[], Awaitable[object]]  # does it once; skipped while the last call still runs
     first_after: float = 0.0  # seconds from the start to the first call
 
 
@@ -106,7 +106,10 @@ class Backoff:
         """
         interval, scope = target.timing(journey).interval, target.rate_scope(side)
         wanted = DEFAULT_BACKOFF_INTERVALS * interval if retry_after is None else retry_after
-        until = self._clock() + min(wanted, MAX_BACKOFF_SECONDS)
+        now = self._clock()
+        # What is over is dropped: many reloads may leave many former targets.
+        self._until = {scope: until for scope, until in self._until.items() if now < until}
+        until = now + min(wanted, MAX_BACKOFF_SECONDS)
         self._until[scope] = max(until, self._until.get(scope, until))
 
     def until(self, target: Target, journey: Journey) -> float | None:
@@ -115,11 +118,6 @@ class Backoff:
             return None
         until = max(self._until.get(target.rate_scope(side), 0.0) for side in journey.sides)
         return until if self._clock() < until else None
-
-    def drop_expired(self) -> None:
-        """Drop what is over: many reloads may leave many former targets."""
-        now = self._clock()
-        self._until = {scope: until for scope, until in self._until.items() if now < until}
 
 
 class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types

@@ -57,9 +57,6 @@ class ScheduleListener(Protocol):
     def run_skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
         """Note that `count` due runs were skipped."""
 
-    def backoff_until(self, target: str, journey: Journey, timestamp: float, /) -> None:
-        """Note that a target is backing off until then; wall clock, seconds since the epoch."""
-
 
 class Watchdog:
     """Whether the schedule makes progress: the last due run was started, or rightly skipped, recently."""
@@ -97,7 +94,7 @@ class Schedule:
         targets: what to probe, in the order of the first probes.
         probe: probes once; raises nothing but CancelledError.
         observers: receive each outcome, in this order.
-        listener: is notified of starts, skips and backoffs.
+        listener: is notified of starts and skips.
         max_concurrent_probes: how many probes may run at once; waiting for one to end is lag.
         jobs: what else to do periodically.
     """
@@ -194,7 +191,6 @@ class Schedule:
         if cancelled:
             # Waited for, so that no target is probed twice at once.
             await asyncio.wait(cancelled, timeout=_CANCEL_SECONDS)
-        self._backoff.drop_expired()
         self._watchdog.expect(_intervals(targets))
         for job in new_jobs(added, self._clock()):
             if self._running:
@@ -203,21 +199,19 @@ class Schedule:
         self._coming = ()
 
     def replace_jobs(self, jobs: Sequence[PeriodicJob]) -> None:
-        """Do other things periodically from now on; a job of the same name and interval goes on.
+        """Do other things periodically from now on; a job of the same name and interval keeps its times.
 
         A call that runs is not interrupted.
         """
         before, self._periodic_jobs = self._periodic_jobs, {job.name: job for job in jobs}
         if not self._running:
             return
-        for name, job in before.items():
-            now = self._periodic_jobs.get(name)
-            if now is not None and now.interval == job.interval:
-                self._periodic_jobs[name] = job
-            else:
-                self._scheduler.remove_job(f"periodic {name}")
-        for name, job in self._periodic_jobs.items():
-            if before.get(name) is not job:
+        times = {name: job.interval for name, job in before.items()}
+        kept = {job.name for job in jobs if times.get(job.name) == job.interval}
+        for name in before.keys() - kept:
+            self._scheduler.remove_job(f"periodic {name}")
+        for job in jobs:
+            if job.name not in kept:
                 self._add_periodic(job)
 
     async def stop(self, grace: float) -> None:
@@ -261,17 +255,17 @@ class Schedule:
                 yield ScheduledProbe(target=target, journey=journey, next_run=None, backoff_until=None)
 
     def _scheduled(self, job: ProbeJob) -> ScheduledProbe:
-        step, next_run = self._clock.step(), None
-        backoff_until = self._backoff.until(job.target, job.journey)
+        next_run, until = None, self._backoff.until(job.target, job.journey)
         if self._running:
             next_run = self._scheduler.get_job(job.id).next_run_time.timestamp()
-            if backoff_until is not None and next_run <= backoff_until:
-                next_run = job.first_run_after(backoff_until)
+            if until is not None and next_run <= until:
+                next_run = job.first_run_after(until)
+            next_run += self._clock.step()
         return ScheduledProbe(
             target=job.target,
             journey=job.journey,
-            next_run=None if next_run is None else next_run + step,
-            backoff_until=None if backoff_until is None else backoff_until + step,
+            next_run=next_run,
+            backoff_until=self.backoff_until(job.target, job.journey),
         )
 
     def _add(self, job: ProbeJob) -> None:
@@ -279,13 +273,12 @@ class Schedule:
         trigger = PhaseTrigger(job.interval, self._zone.moment(job.start))
         first = self._zone.moment(job.first)
         self._scheduler.add_job(self._run, trigger, [job], id=job.id, next_run_time=first)
-        self._notify_of_backoff(job)
 
     def _add_periodic(self, job: PeriodicJob) -> None:
         first = self._zone.moment(self._clock() + job.first_after)
         trigger, name = PhaseTrigger(job.interval, first), f"periodic {job.name}"
         self._scheduler.add_job(
-            self._run_periodic, trigger, [job], id=name, next_run_time=first, coalesce=True
+            self._run_periodic, trigger, [job.name], id=name, next_run_time=first, coalesce=True
         )
 
     def _remove(self, job: ProbeJob) -> None:
@@ -339,7 +332,7 @@ class Schedule:
             job.task, job.probing = None, False
 
     async def _probe_or_skip(self, job: ProbeJob, run: float) -> None:
-        if self.backs_off(job.target, job.journey):
+        if self.backoff_until(job.target, job.journey) is not None:
             self._skip(job, SkipCause.BACKOFF)
             return
         if not await self._acquire_limiter(run + job.grace):
@@ -349,7 +342,8 @@ class Schedule:
             if self._clock() > run + job.grace:  # the event loop stalled
                 self._skip(job, SkipCause.MISSED)
                 return
-            if self.backs_off(job.target, job.journey):  # another target was rate-limited meanwhile
+            # Another target may have been rate-limited meanwhile.
+            if self.backoff_until(job.target, job.journey) is not None:
                 self._skip(job, SkipCause.BACKOFF)
                 return
             outcome = await self._probe_now(job, run)
@@ -395,28 +389,22 @@ class Schedule:
         with self._errors.catching(Part.OBSERVER, "observer failed", target=job.target.name):
             notify(*args, **kwargs)
 
-    def backs_off(self, target: Target, journey: Journey) -> bool:
-        """Return whether no requests of a journey are due, since the provider limits their rate."""
-        return self._backoff.until(target, journey) is not None
+    def backoff_until(self, target: Target, journey: Journey) -> float | None:
+        """Return until when no requests of a journey are due, since the provider limits their rate.
+
+        By the wall clock, in seconds since the epoch; None if they are due. Rounded, or it would change with
+        each reading of the two clocks.
+        """
+        until = self._backoff.until(target, journey)
+        return None if until is None else round(until + self._clock.step(), 3)
 
     def back_off(self, target: Target, journey: Journey, outcome: Outcome) -> None:
         """Pause all probes of the environment that has limited the rate of requests, if one has.
 
         The schedule does so after each of its probes; call it after other requests of a journey.
         """
-        if outcome.reason is not Reason.RATE_LIMITED:
-            return
-        self._backoff.start(target, journey, outcome.side, outcome.retry_after)
-        scope = target.rate_scope(outcome.side)
-        for job in self._jobs.values():
-            if any(job.target.rate_scope(side) == scope for side in job.journey.sides):
-                self._notify_of_backoff(job)
-
-    def _notify_of_backoff(self, job: ProbeJob) -> None:
-        until = self._backoff.until(job.target, job.journey)
-        if until is not None:
-            shown = until + self._clock.step()
-            self._call(job, self._listener.backoff_until, job.target.name, job.journey, shown)
+        if outcome.reason is Reason.RATE_LIMITED:
+            self._backoff.start(target, journey, outcome.side, outcome.retry_after)
 
     def _skip(self, job: ProbeJob, cause: SkipCause, count: int = 1) -> None:
         if not count:
@@ -425,13 +413,14 @@ class Schedule:
             self._watchdog.feed()
         self._call(job, self._listener.run_skipped, job.target.name, job.journey, cause, count)
 
-    async def _run_periodic(self, job: PeriodicJob) -> None:
-        if not self._running:
+    async def _run_periodic(self, name: str) -> None:
+        job = self._periodic_jobs.get(name)
+        if job is None or not self._running:
             return
         task = asyncio.current_task()
         self._periodic_tasks.add(task)
         try:
-            with self._errors.catching(Part.JOB, "periodic job failed", job=job.name):
+            with self._errors.catching(Part.JOB, "periodic job failed", job=name):
                 await job.run()
         except asyncio.CancelledError:  # by `stop`; APScheduler would log it as an error
             return

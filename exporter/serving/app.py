@@ -8,7 +8,7 @@ import asyncio
 import gzip
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import TypeAlias
@@ -19,7 +19,6 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Match, Route
@@ -52,6 +51,7 @@ _HTML = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "no-referrer",
 }
+_JSON = {"Content-Type": "application/json"}
 _OWN_SITE = frozenset({"same-origin", "none"})
 _PORT = re.compile(r":\d*$")
 _FIXED = re.compile(r"localhost|[\d.]+|\[[\da-f:.]+\]")
@@ -100,7 +100,6 @@ def create_app(
             Middleware(with_errors_answered, errors),
             Middleware(with_prefix, routes, statuses.external_url),
             Middleware(with_auth, security),
-            Middleware(with_compression),
         ],
         exception_handlers={HTTPException: _http_error},
     )
@@ -109,14 +108,11 @@ def create_app(
 
 
 def _metrics(metrics: Callable[[bool], Awaitable[Iterable[bytes]]]) -> Endpoint:
-    """Return the endpoint of /metrics; scrapers that ask at the same moment share one compressed body.
-
-    The page of thousands of targets has megabytes: GZipMiddleware would compress it for each of them.
-    """
+    """Return the endpoint of /metrics; scrapers that ask at the same moment share one compressed body."""
 
     def body(pieces: Iterable[bytes], compressed: bool) -> bytes:  # noqa: FBT001  as below
         joined = b"".join(pieces)
-        return gzip.compress(joined, COMPRESSION_LEVEL, mtime=0) if compressed else joined
+        return _compress(joined) if compressed else joined
 
     async def render(form: Format, compressed: bool) -> bytes:  # noqa: FBT001  a key of the table below
         pieces = await metrics(form is Format.OPENMETRICS)
@@ -129,12 +125,30 @@ def _metrics(metrics: Callable[[bool], Awaitable[Iterable[bytes]]]) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         form = choose_format(", ".join(request.headers.getlist("accept")))
-        compressed = accepts_gzip(", ".join(request.headers.getlist("accept-encoding")))
+        compressed = _accepts_gzip(request)
         headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
         headers |= {"Content-Encoding": "gzip"} if compressed else {}
         return Response(await bodies[form, compressed](), headers=headers)
 
     return endpoint
+
+
+async def _page(request: Request, body: bytes, headers: Mapping[str, str] = _HTML) -> Response:
+    """Return a page, compressed if the client accepts it; then only that body stays in memory."""
+    encoded = {**headers, "Vary": "Accept-Encoding"}
+    if len(body) >= MIN_COMPRESSED_BYTES and _accepts_gzip(request):
+        encoded["Content-Encoding"] = "gzip"
+        large = len(body) >= MIN_THREADED_COMPRESSION_BYTES
+        body = await asyncio.to_thread(_compress, body) if large else _compress(body)
+    return Response(body, headers=encoded)
+
+
+def _accepts_gzip(request: Request) -> bool:
+    return accepts_gzip(", ".join(request.headers.getlist("accept-encoding")))
+
+
+def _compress(body: bytes) -> bytes:
+    return gzip.compress(body, COMPRESSION_LEVEL, mtime=0)
 
 
 def _check(holds: Callable[[], bool], good: str, bad: str) -> Endpoint:
@@ -194,36 +208,32 @@ def _host(origin: str) -> str | None:
 def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
     warm_up_templates()
     overview = Overview(source, errors)
-    html, data = (
-        partial(OneTimeResponse, headers=_HTML),
-        partial(OneTimeResponse, media_type="application/json"),
-    )
 
     async def overview_html(request: Request) -> Response:
-        return html(await overview.page(_query(request)))
+        return await _page(request, await overview.page(_query(request)))
 
     async def target_html(request: Request) -> Response:
         histories = source.history(request.path_params["name"])
         if not histories:
             raise HTTPException(404)
-        return html(await target_page(histories, source))
+        return await _page(request, await target_page(histories, source))
 
     async def all_json(request: Request) -> Response:
-        return data(await targets_as_json(source, errors, _query(request)))
+        return await _page(request, await targets_as_json(source, errors, _query(request)), _JSON)
 
     async def target_json(request: Request) -> Response:
         histories = source.history(request.path_params["name"])
         if not histories:
             return JSONResponse({"error": "unknown target; see api/v1/targets"}, status_code=404)
-        return data(await target_as_json(histories, source))
+        return await _page(request, await target_as_json(histories, source), _JSON)
 
     async def icon_svg(request: Request) -> Response:
         kinds = {kind.badge: kind for kind in Health}
         kind = kinds.get(request.url.query) or await overview.worst()
         return Response(icon(kind), media_type="image/svg+xml")
 
-    async def runbook(page: bytes, _: Request) -> Response:
-        return Response(page, headers=_HTML)
+    async def runbook(page: bytes, request: Request) -> Response:
+        return await _page(request, page)
 
     return [
         Route("/", overview_html),
@@ -255,30 +265,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
         page = render_document(error.detail, body, root=root, page="error")
         return Response(page, status_code=error.status_code, headers=headers | _HTML)
     return PlainTextResponse(error.detail.lower(), status_code=error.status_code, headers=headers)
-
-
-class OneTimeResponse(Response):
-    """A response that drops its body when it is sent, so that only the compressed one stays in memory."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI
-        """Send the response."""
-        body: Message = {"type": "http.response.body", "body": self.body}
-        self.body = b""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send(body)
-
-
-def with_compression(app: ASGIApp) -> ASGIApp:
-    """Wrap an application: compress large responses, with respect to the weights of Accept-Encoding."""
-    compressed = GZipMiddleware(
-        app, MIN_COMPRESSED_BYTES, COMPRESSION_LEVEL, thread_minimum_size=MIN_THREADED_COMPRESSION_BYTES
-    )
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        accepted = ", ".join(Headers(scope=scope).getlist("accept-encoding"))
-        await (compressed if accepts_gzip(accepted) else app)(scope, receive, send)
-
-    return answer
 
 
 def with_prefix(app: ASGIApp, routes: Sequence[BaseRoute], external_url: Callable[[], str | None]) -> ASGIApp:

@@ -4,6 +4,7 @@ The sockets listen at once: two that are only bound may share a port, and the co
 """
 
 import errno
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -77,19 +78,14 @@ def _at(host: str, port: int, *, both: bool) -> Iterator[socket.socket]:
 def _listen(
     family: socket.AddressFamily, address: tuple[str | int, ...] | tuple[int, bytes], *, both: bool
 ) -> socket.socket:
-    with ExitStack() as on_failure:
-        # Without an explicit protocol asyncio leaves Nagle's algorithm on, and each response on a kept
-        # connection waits 40 ms for the client's delayed acknowledgement.
-        sock = on_failure.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
-        # Connections of the last run in TIME_WAIT must not delay a restart.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
-        sock.bind(address)
-        sock.listen(BACKLOG)
-        sock.setblocking(False)  # noqa: FBT003  the standard library's signature
-        on_failure.pop_all()
-        return sock
+    # Without IPv6, create_server would raise a ValueError for `dual`, and raises an OSError for the family.
+    dual = both and family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    sock = socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=dual)
+    sock.setblocking(False)  # noqa: FBT003  the standard library's signature
+    # Connections inherit it. With Nagle's algorithm, each response on a kept connection would wait 40 ms for
+    # the client's delayed acknowledgement.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def _cause(error: OSError | UnicodeError, port: int, setting: str, *, listed: bool) -> str:
@@ -103,4 +99,4 @@ def _cause(error: OSError | UnicodeError, port: int, setting: str, *, listed: bo
             return f"permission denied; use {setting} to set a port above 1023, which needs no privilege"
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return f"this machine has no such address; use {setting}=:{port} to listen on all addresses"
-    return f"{(error.strerror or type(error).__name__).lower()}; use {setting} to change the address"
+    return f"{os.strerror(error.errno or 0).lower()}; use {setting} to change the address"

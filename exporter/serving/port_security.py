@@ -3,106 +3,46 @@
 TLS applies to the next connection, the rest to the next request.
 """
 
-import logging
-import ssl
 from collections.abc import Callable
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.process import run_in_thread
 from exporter.serving.auth import BasicAuth, TokenBucket, TooManyLoginsError
-from exporter.tls import TlsFileError, TlsMaterial, TlsServer, WebSecurity, read_material, server_context
+from exporter.tls import TlsServer, WebSecurity
 
 HEALTH_PATHS = frozenset({"/-/healthy", "/-/ready"})
 """Open without authentication: a kubelet has no password."""
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="pingone-flow-exporter", charset="UTF-8"'}
 
-_log = logging.getLogger("exporter.serving")
-
 
 class PortSecurity:
-    """What protects the port, and the headers of every response; None stands for an open port.
-
-    Raises:
-        TlsFileError: a certificate, key or list of authorities cannot be used.
-    """
+    """What protects the port, and the headers of every response; None stands for an open port."""
 
     def __init__(self, security: WebSecurity | None = None, *, auth: BasicAuth | None = None) -> None:
         self.auth = auth or BasicAuth()
         self.headers: tuple[tuple[str, str], ...] = ()
         self.rate_limit: TokenBucket | None = None
-        self.context: ssl.SSLContext | None = None
-        """For the next TLS handshake; None for plain HTTP."""
+        self.tls: TlsServer | None = None
+        """For the next connection; None for plain HTTP."""
         self.on_tls_change: Callable[[], None] | None = None
         """Closes the connections that were made with another certificate or without TLS."""
-        self._tls: TlsServer | None = None
-        self._material: TlsMaterial | None = None
-        self._refused: TlsMaterial | str | None = None
-        self.prepare(security)()
+        self.apply(security)
 
-    def prepare(self, security: WebSecurity | None) -> Callable[[], None]:
-        """Prepare another configuration; reads files, so call it in a thread.
-
-        Returns:
-            Puts it in force; call it on the event loop. Connections made under other TLS settings are closed.
-
-        Raises:
-            TlsFileError: a certificate, key or list of authorities cannot be used; nothing has changed.
-        """
+    def apply(self, security: WebSecurity | None) -> None:
+        """Put another configuration in force."""
         security = security or WebSecurity()
-        tls, same = security.tls, security.tls == self._tls
-        material = None if same or tls is None else read_material(tls)
-        context = None if tls is None or material is None else server_context(tls, material)
-
-        def apply() -> None:
-            self.headers = security.headers
-            self.auth.set_users(security.users)
-            limit = security.rate_limit
-            if limit != (self.rate_limit and self.rate_limit.limit):
-                self.rate_limit = None if limit is None else TokenBucket(limit)
-            if not same:
-                self._tls, self._refused = tls, None
-                self._set_context(context, material)
-
-        return apply
-
-    async def renew_certificate(self) -> None:
-        """Load certificate, key and client authorities again if their files have changed.
-
-        Compared by content: a mounted Secret swaps a symbolic link, and a copied file may keep its date.
-        Files that cannot be used change nothing, since an old certificate is better than none.
-        """
-        tls = self._tls
-        if tls is None:
-            return
-        renewed = await run_in_thread(lambda: self._load_if_changed(tls))
-        if renewed is not None and tls == self._tls:
-            self._set_context(*renewed)
-            _log.info("TLS certificate renewed")
-
-    def _load_if_changed(self, tls: TlsServer) -> tuple[ssl.SSLContext, TlsMaterial] | None:
-        material = None
-        try:
-            material = read_material(tls)
-            if material == self._material:
-                self._refused = None
-            if material in (self._material, self._refused):
-                return None
-            return server_context(tls, material), material
-        except TlsFileError as error:
-            refused = material or f"{error.part}: {error}"
-            if refused != self._refused:  # log each broken state once
-                self._refused = refused
-                _log.warning("TLS certificate not renewed, keeping the old one: %s: %s", error.part, error)
-            return None
-
-    def _set_context(self, context: ssl.SSLContext | None, material: TlsMaterial | None) -> None:
-        self.context, self._material = context, material
-        if self.on_tls_change is not None:
-            self.on_tls_change()
+        self.headers = security.headers
+        self.auth.set_users(security.users)
+        limit = security.rate_limit
+        if limit != (self.rate_limit and self.rate_limit.limit):
+            self.rate_limit = None if limit is None else TokenBucket(limit)
+        if security.tls != self.tls:
+            self.tls = security.tls
+            if self.on_tls_change is not None:
+                self.on_tls_change()
 
 
 def with_headers(app: ASGIApp, security: PortSecurity) -> ASGIApp:

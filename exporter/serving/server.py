@@ -162,7 +162,7 @@ class _Server:
         """Start a connection that was accepted; close it if that fails."""
         with contextlib.ExitStack() as on_failure:
             on_failure.enter_context(sock)
-            default = MAX_TLS_CONNECTIONS if self.security.context else MAX_CONNECTIONS
+            default = MAX_TLS_CONNECTIONS if self.security.tls else MAX_CONNECTIONS
             self._limiter.max_connections = self.max_connections or default
             connection = Connection(self._limiter, self._make_http)
             self._limiter.add(connection)
@@ -171,12 +171,12 @@ class _Server:
 
     async def _connect(self, connection: Connection, sock: socket.socket) -> None:
         """Connect a socket to its protocol; do the TLS handshake. One that fails is the client's problem."""
-        context = self.security.context
+        tls = self.security.tls
         with contextlib.suppress(OSError):
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection,
                 sock,
-                ssl=context,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_SECONDS if context else None,
-                ssl_shutdown_timeout=_TLS_CLOSE_TIMEOUT_SECONDS if context else None,
+                ssl=tls.context if tls else None,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_SECONDS if tls else None,
+                ssl_shutdown_timeout=_TLS_CLOSE_TIMEOUT_SECONDS if tls else None,
             )

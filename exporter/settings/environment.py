@@ -16,7 +16,7 @@ from typing import NoReturn
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
-from exporter.files import call_with_timeout, describe_os_error, read_file
+from exporter.files import FileError, read_bounded
 from exporter.settings.provenance import (
     DELIMITER,
     PREFIX,
@@ -59,15 +59,15 @@ def read_env_file(directory: Path, environ: Mapping[str, str]) -> list[RawSettin
     """
     path = directory / ENV_FILE
     try:
-        text = call_with_timeout(lambda: read_file(path, _MAX_ENV_FILE_BYTES)).decode()
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+        text = read_bounded(path, _MAX_ENV_FILE_BYTES).decode()
     except UnicodeDecodeError:
         message = "not encoded in UTF-8"
-    except OSError as error:
-        if isinstance(error, IsADirectoryError) and path.is_dir():
+    except FileError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             return []
-        message = describe_os_error(error, path, _MAX_ENV_FILE_BYTES)
+        if isinstance(error.__cause__, IsADirectoryError) and path.is_dir():
+            return []
+        message = str(error)
     else:
         return _parse_env_file(text, environ)
     return [RawSettings(errors=[Location(file=ENV_FILE).error(message)], complete=False)]

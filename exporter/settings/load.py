@@ -71,13 +71,12 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
     files += tls_files
     errors += tls_errors
     security: WebSecurity | None = None
-    web_tls_files: list[Path] = []  # serving watches them, unless they are why it cannot start
     if named := _named_path([raw], WEB_CONFIG_FILE, directory):
         security, found, web_tls_files = read_web_file(*named)
         errors += found
-        files.append(named[0])
+        files += [named[0], *web_tls_files]
     if errors or settings is None:
-        raise ConfigurationError(errors, files=dict.fromkeys([*files, *web_tls_files]))
+        raise ConfigurationError(errors, files=dict.fromkeys(files))
     return resolve(settings, security, directory, tuple(dict.fromkeys(files)))
 
 

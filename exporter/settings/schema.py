@@ -4,11 +4,10 @@ To add a setting, add a field; names, suggestions, errors and docs/settings.md f
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, cast
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticKnownError
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from exporter.settings import values
@@ -81,7 +80,7 @@ class DestinationSettings(Section):
     proxy_url: values.ProxyUrl = setting("forward proxy of its targets", shown="as `DEFAULTS`")
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
+    def conflicts(cls, written: Collection[str], _: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield the errors of settings that cannot be combined."""
         yield from exclusive(written, SOURCE_LOCATION)
 
@@ -114,15 +113,12 @@ class WebSettings(Section):
         "the same for a query in Prometheus; write the braces of a selector as `%7B` and `%7D`"
     )
 
-    @field_validator("health_listen_address")
     @classmethod
-    def _check_health_address(
-        cls, health: tuple[ListenAddress, ...] | None, info: ValidationInfo
-    ) -> tuple[ListenAddress, ...] | None:
-        web = info.data.get("listen_address", ())
-        if any(address.port and address in web for address in health or ()):
-            raise ValueError("already used by WEB__LISTEN_ADDRESS; use another port")
-        return health
+    def conflicts(cls, _: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Yield an error for an address that both ports have."""
+        web, health = valid.get("listen_address", ()), valid.get("health_listen_address") or ()
+        if any(address.port and address in web for address in health):
+            yield "health_listen_address", "already used by WEB__LISTEN_ADDRESS; use another port"
 
 
 class StatusPageSettings(Section):
@@ -141,9 +137,9 @@ class StatusPageSettings(Section):
     interval: values.PollInterval = duration("time between two requests for that page, 1m to 1d", "2m")
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
+    def conflicts(cls, _: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield an error for components of no page."""
-        if values.clean(written.get("components")) and not values.clean(written.get("url")):
+        if valid.get("components") and valid.get("url", True) is None:
             yield "components", "requires STATUS_PAGE__URL"
 
 
@@ -155,13 +151,12 @@ class ShardSettings(Section):
     )
     index: values.ShardIndex = setting("index of this shard, from 0, or a pod name that ends in `-<n>`", 0)
 
-    @field_validator("index")
     @classmethod
-    def _check_index(cls, index: int, info: ValidationInfo) -> int:
-        count = info.data.get("count")
-        if count is not None and index >= count:
-            raise ValueError(f"must be less than SHARD__COUNT, which is {count}; the first index is 0")
-        return index
+    def conflicts(cls, _: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Yield an error for an index that is not below the count."""
+        count = valid.get("count")
+        if count is not None and valid.get("index", 0) >= count:
+            yield "index", f"must be less than SHARD__COUNT, which is {count}; the first index is 0"
 
 
 class LogSettings(Section):
@@ -177,14 +172,12 @@ class Settings(Section, BaseSettings):
     # Case-sensitive, since names are folded before, and pydantic-settings would fold the Kelvin sign to a k.
     model_config = SettingsConfigDict(validate_default=False, case_sensitive=True)
 
-    # First, since the rules of `targets` depend on it.
     destinations: Annotated[dict[values.DestinationName, DestinationSettings], values.NONE_IS_EMPTY] = Field(
         default_factory=dict, max_length=MAX_DESTINATIONS
     )
     targets: dict[values.TargetName, TargetSettings] = Field(
         default_factory=dict,
         max_length=MAX_TARGETS,
-        validate_default=True,
         description='targets as one JSON object, `{"name": {"client_id": …}}`; single variables win',
     )
     defaults: TargetDefaults = Field(
@@ -248,15 +241,13 @@ class Settings(Section, BaseSettings):
         merged = {name: with_defaults({} if own is None else own, defaults) for name, own in targets.items()}
         return {**data, "targets": merged}
 
-    @field_validator("targets")
     @classmethod
-    def _check_targets(
-        cls, targets: dict[str, TargetSettings], info: ValidationInfo
-    ) -> dict[str, TargetSettings]:
-        if info.data.get("destinations", True):  # they bring targets, or are invalid, which is reported
-            return targets
+    def conflicts(cls, _: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Yield an error if nothing is probed; destinations bring targets."""
+        targets = valid.get("targets")
+        if targets is None or valid.get("destinations", True):
+            return
         if not targets:
-            raise PydanticKnownError("missing")
-        if not any(target.enabled for target in targets.values()):
-            raise ValueError("every target is disabled; set ENABLED of at least one to true")
-        return targets
+            yield "targets", ""
+        elif not any(target.enabled for target in targets.values()):
+            yield "targets", "every target is disabled; set ENABLED of at least one to true"

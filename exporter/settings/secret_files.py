@@ -8,8 +8,6 @@ open directory, and read again if that is no longer the current one, so that two
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -52,11 +50,18 @@ def read_secret_files(directory: Path, named_at: Location) -> list[RawSettings]:
 
 
 def _read(directory: Path) -> list[RawSettings]:
+    """Read the current version; at the end, check that it is still current."""
     variables: list[tuple[str, str]] = []
     errors: list[InvalidSetting] = []
     remaining = MAX_BYTES
     file = directory.name or str(directory)
-    with _current_version(directory) as (descriptor, names):
+    path = directory / _CURRENT
+    if not path.is_dir():
+        path = directory
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with os.scandir(descriptor) as entries:
+            names = list(islice((each.name for each in entries if is_setting(each.name)), MAX_FILES + 1))
         if len(names) > MAX_FILES:
             raise OSError(errno.E2BIG, f"more than {MAX_FILES} files")
         for name in sorted(names):
@@ -74,23 +79,10 @@ def _read(directory: Path) -> list[RawSettings]:
                     shown = printable(str(directory))
                     message = f"secret files larger than {MAX_BYTES // 1024} KiB together: {shown}"
                 errors.append(location.error(message))
-    sources = read_variables(variables, file, errors)
-    sources[0].complete = not errors
-    return sources
-
-
-@contextmanager
-def _current_version(directory: Path) -> Iterator[tuple[int, list[str]]]:
-    """Open the current version and list our names in it; at the end, check that it is still current."""
-    path = directory / _CURRENT
-    if not path.is_dir():
-        path = directory
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with os.scandir(descriptor) as entries:
-            ours = (entry.name for entry in entries if is_setting(entry.name))
-            yield descriptor, list(islice(ours, MAX_FILES + 1))
         if not os.path.samestat(os.fstat(descriptor), path.stat()):
             raise _SwappedError
     finally:
         os.close(descriptor)
+    sources = read_variables(variables, file, errors)
+    sources[0].complete = not errors
+    return sources

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -37,8 +37,12 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:  # noqa: ARG003  see subclasses
-        """Yield the errors of settings that cannot be combined, given the values as they are written."""
+    def conflicts(cls, _written: Collection[str], _valid: Mapping[str, Any], /) -> Iterator[Conflict]:
+        """Yield the errors of settings that cannot be combined.
+
+        The arguments are the names of the settings that have a value, valid or not, and the values, defaults
+        included: of these an invalid one is absent, and all are if one is missing that the group requires.
+        """
         yield from ()
 
     @classmethod
@@ -51,14 +55,20 @@ class Section(BaseModel):
     def _validate(cls, data: object, handler: ModelWrapValidatorHandler[Section]) -> Section:
         """Check combinations even if a value is invalid, so that no error hides another."""
         written = cls.written(data)
-        errors = [_details(*each) for each in cls.conflicts(written)] if isinstance(written, dict) else []
+        if not isinstance(written, dict):
+            return handler(written)
+        errors: list[InitErrorDetails] = []
         try:
             validated = handler(written)
+            valid = dict(validated)
         except ValidationError as error:
-            errors += [
+            errors = [
                 InitErrorDetails(type=each["type"], loc=each["loc"], input=None, ctx=each.get("ctx", {}))
                 for each in error.errors(include_url=False, include_input=False)
             ]
+            valid = _valid(written, {each["loc"][0] for each in errors}, handler)
+        names = {name for name, value in written.items() if value is not None}
+        errors += [_details(*each) for each in cls.conflicts(names, valid)]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors, hide_input=True)
         return validated
@@ -68,6 +78,17 @@ class Section(BaseModel):
         yield from ()
 
 
+def _valid(
+    written: Mapping[str, object], invalid: Collection[object], handler: ModelWrapValidatorHandler[Section]
+) -> dict[str, Any]:
+    """Return the values of all settings but the invalid ones; nothing if a required one is missing."""
+    try:
+        others = handler({name: value for name, value in written.items() if name not in invalid})
+    except ValidationError:
+        return {}
+    return {name: value for name, value in others if name not in invalid}
+
+
 def _details(name: str, message: str) -> InitErrorDetails:
     if not message:
         return InitErrorDetails(type="missing", loc=(name,), input=None)
@@ -75,9 +96,9 @@ def _details(name: str, message: str) -> InitErrorDetails:
 
 
 def exclusive(
-    written: Mapping[str, object], names: tuple[str, ...], shown: Callable[[str], str] = str.upper
+    written: Collection[str], names: tuple[str, ...], shown: Callable[[str], str] = str.upper
 ) -> Iterator[Conflict]:
     """Yield an error if more than one of some settings is written; `shown` formats a name."""
-    *others, last = [name for name in names if written.get(name) is not None] or names[:1]
+    *others, last = [name for name in names if name in written] or names[:1]
     if others:
         yield last, f"{' and '.join(map(shown, [last, *others]))} are mutually exclusive"

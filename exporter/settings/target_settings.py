@@ -1,10 +1,7 @@
 """The settings of a target, and of the defaults of all targets, with the rules that join them."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from typing import Annotated, Any
-
-from pydantic import TypeAdapter, ValidationError, ValidationInfo, field_validator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from exporter.durations import format_duration
 from exporter.outcome import DAVINCI
@@ -190,12 +187,12 @@ class TargetDefaults(Section):
     enabled: values.Flag = setting("probe the target", default=True)
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
+    def conflicts(cls, written: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield the errors of settings that cannot be combined on one level."""
         yield from exclusive(written, SOURCE_LOCATION)
         yield from exclusive(written, DESTINATION_LOCATION)
         yield from exclusive(written, JOURNEYS)
-        if written.get("client_key_file") and not written.get("client_certificate_file"):
+        if valid.get("client_key_file") and valid.get("client_certificate_file", True) is None:
             yield "client_key_file", "requires CLIENT_CERTIFICATE_FILE on the same level"
 
 
@@ -216,87 +213,56 @@ class TargetSettings(TargetDefaults):
     )
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
+    def conflicts(cls, written: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield what is missing and what cannot be combined."""
-        yield from super().conflicts(written)
-        yield from ((name, "") for name in _required(written) if written.get(name) is None)
-        yield from _sign_on_conflicts(written)
-        if written.get("custom_domain") is not None and _first(written, DESTINATION_LOCATION) is None:
+        yield from super().conflicts(written, valid)
+        yield from ((name, "") for name in _required(written, valid) if valid.get(name, True) is None)
+        yield from _sign_on_conflicts(written, valid)
+        if "custom_domain" in written and _first(written, DESTINATION_LOCATION) is None:
             needed = "DESTINATION_REGION, DESTINATION_AUTH_URL or DESTINATION_CUSTOM_DOMAIN"
             yield "custom_domain", f"requires {needed}"
-
-    @field_validator("timeout", "federation_timeout", "discovery_timeout")
-    @classmethod
-    def _check_timeout(cls, timeout: float | None, info: ValidationInfo) -> float | None:
-        name = (info.field_name or "").replace("timeout", "interval")
-        interval = info.data.get(name)
-        if timeout is not None and interval is not None and timeout >= interval:
-            raise ValueError(f"must be shorter than {name.upper()}, which is {format_duration(interval)}")
-        return timeout
-
-    @field_validator("auth_url")
-    @classmethod
-    def _check_auth_url(cls, server: AuthServer | None, info: ValidationInfo) -> AuthServer | None:
-        environment_id = info.data.get("source_environment_id")
-        if server is not None and environment_id and environment_id in server.url.lower():
-            raise ValueError(ENDS_IN_ENVIRONMENT)
-        return server
-
-    @field_validator("labels")
-    @classmethod
-    def _check_labels(cls, labels: dict[str, str]) -> dict[str, str]:
-        if sum(map(bool, labels.values())) > MAX_LABELS:
-            raise ValueError(f"more than {MAX_LABELS} labels, DEFAULTS included")
-        return labels
+        for name in ("timeout", "federation_timeout", "discovery_timeout"):
+            other = name.replace("timeout", "interval")
+            timeout, interval = valid.get(name), valid.get(other)
+            if timeout and interval and timeout >= interval:
+                yield name, f"must be shorter than {other.upper()}, which is {format_duration(interval)}"
+        server, environment_id = valid.get("auth_url"), valid.get("source_environment_id")
+        if server and environment_id and environment_id in server.url.lower():
+            yield "auth_url", ENDS_IN_ENVIRONMENT
+        if sum(map(bool, valid.get("labels", {}).values())) > MAX_LABELS:
+            yield "labels", f"more than {MAX_LABELS} labels, DEFAULTS included"
 
 
-@cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    info = TargetSettings.model_fields[name]
-    annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
-    return TypeAdapter(annotation)
-
-
-def _value(written: Mapping[str, object], name: str) -> Any:  # noqa: ANN401  the type of the setting
-    """Return the value of a target's setting, or its default; None if it is invalid."""
-    if written.get(name) is None:
-        return TargetSettings.model_fields[name].default
-    try:
-        return _adapter(name).validate_python(written[name])
-    except ValidationError:
-        return None
-
-
-def _first(written: Mapping[str, object], names: Iterable[str]) -> str | None:
+def _first(written: Collection[str], names: Iterable[str]) -> str | None:
     """Return the first of some settings that is written."""
-    return next((name for name in names if written.get(name) is not None), None)
+    return next((name for name in names if name in written), None)
 
 
-def _required(written: Mapping[str, object]) -> Iterator[str]:
+def _required(written: Collection[str], valid: Mapping[str, Any]) -> Iterator[str]:
     """Yield the settings that a target needs for its journeys; few if these are invalid."""
-    journeys = _value(written, "journeys") or _value(written, "journey")
+    journeys = valid.get("journeys") or valid.get("journey")
     journeys = journeys or (() if _first(written, JOURNEYS) else (Journey.AUTHORIZE,))
     needed = {"destination_environment_id"}
     if Journey.AUTHORIZE in journeys:
         needed |= set(REQUIRED)
     if Journey.FEDERATION in journeys:
         needed |= set(REQUIRED_FOR_FEDERATION)
-    if any(_value(written, name) is not None for name in CREDENTIALS):
+    if any(valid.get(name) is not None for name in CREDENTIALS):
         needed.add("source_environment_id")
-    if Journey.DISCOVERY in journeys and _value(written, "issuer") is None:
-        is_pingone = _value(written, "source_kind") is SourceKind.PINGONE
+    if Journey.DISCOVERY in journeys and valid.get("issuer") is None:
+        is_pingone = valid.get("source_kind") is SourceKind.PINGONE
         needed.add("source_environment_id" if is_pingone else "issuer")
     yield from (name for name in TargetSettings.model_fields if name in needed)
 
 
-def _sign_on_conflicts(written: Mapping[str, object]) -> Iterator[Conflict]:
+def _sign_on_conflicts(written: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
     """Yield what makes secrets of a target dangerous or useless."""
-    user, password, secret = (_value(written, name) for name in NO_DEFAULTS)
-    if user is not None and not written.get("password"):
+    user, password, secret = map(valid.get, NO_DEFAULTS)
+    if user is not None and valid.get("password", True) is None:
         yield "username", "requires PASSWORD"
-    if password is not None and not written.get("username"):
+    if password is not None and valid.get("username", True) is None:
         yield "password", "requires USERNAME"
-    if secret is not None and _value(written, "destination_client_auth") is ClientAuth.NONE:
+    if secret is not None and valid.get("destination_client_auth") is ClientAuth.NONE:
         yield "destination_client_auth", "none means a client without a secret; use basic or post"
     source = _first(written, SOURCE_LOCATION)
     if user is not None or password is not None:
@@ -306,20 +272,20 @@ def _sign_on_conflicts(written: Mapping[str, object]) -> Iterator[Conflict]:
                 name,
                 "requires REGION, AUTH_URL or CUSTOM_DOMAIN, which says where the password may be sent",
             )
-        interval = _value(written, "federation_interval")
+        interval = valid.get("federation_interval")
         if interval is not None and interval < MIN_SIGN_ON_INTERVAL:
             shortest = format_duration(MIN_SIGN_ON_INTERVAL)
             yield "federation_interval", f"must be at least {shortest} for a target with a password"
-        if DAVINCI in (_value(written, "expected_statuses") or ()):
+        if DAVINCI in valid.get("expected_statuses", ()):
             why = "the exporter cannot sign on to a DaVinci flow"
             yield "expected_statuses", f"DAVINCI and PASSWORD are mutually exclusive; {why}"
-        if _value(written, "source_kind") is SourceKind.OIDC:
+        if valid.get("source_kind") is SourceKind.OIDC:
             yield "source_kind", "oidc and PASSWORD are mutually exclusive; passwords are for PingOne only"
-        if source == "auth_url" and _in_the_clear(_value(written, source)):
+        if source == "auth_url" and _in_the_clear(valid.get(source)):
             yield "auth_url", f"PASSWORD {_NEEDS_TLS}"
     if secret is not None:
         own = _first(written, DESTINATION_LOCATION) or source
-        if own in {"auth_url", "destination_auth_url"} and _in_the_clear(_value(written, own)):
+        if own in {"auth_url", "destination_auth_url"} and _in_the_clear(valid.get(own)):
             yield own, f"DESTINATION_CLIENT_SECRET {_NEEDS_TLS}"
 
 

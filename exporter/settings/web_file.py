@@ -7,11 +7,11 @@ Hashes and keys are never shown.
 
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from exporter.settings.explain import explain
 from exporter.settings.provenance import InvalidSetting, Location
@@ -26,8 +26,7 @@ from exporter.tls import (
     TlsFileError,
     TlsServer,
     WebSecurity,
-    read_material,
-    server_context,
+    read_pem,
 )
 
 MAX_BYTES = 256 * 1024
@@ -153,31 +152,31 @@ class TlsServerConfig(WebSection):
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
 
     @classmethod
-    def conflicts(cls, written: Mapping[str, object]) -> Iterator[Conflict]:
+    def conflicts(cls, written: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield what is missing and what cannot be combined."""
         for name in ("cert", "key", "client_ca"):
             yield from exclusive(written, (f"{name}_file", name), shown=str)
         for name in ("cert", "key"):
-            if written and not written.keys() & {name, f"{name}_file"}:
+            if written and name not in written and f"{name}_file" not in written:
                 yield f"{name}_file", "missing; TLS requires it"
         authorities = next((name for name in ("client_ca_file", "client_ca") if name in written), None)
-        requested = written.get("client_auth_type", "NoClientCert")
+        requested = valid.get("client_auth_type")
         if authorities and requested == "NoClientCert":
             yield authorities, f"requires client_auth_type: {_VERIFIED}"
         if not authorities and requested in ("VerifyClientCertIfGiven", _VERIFIED):
             yield "client_auth_type", "requires client_ca_file"
-
-    @field_validator("min_version")
-    @classmethod
-    def _check_version(cls, version: str, info: ValidationInfo) -> str:
-        if version > info.data.get("max_version", version):
-            raise ValueError("must not be above max_version")
-        return version
+        if valid.get("min_version", "") > valid.get("max_version", "TLS13"):
+            yield "min_version", "must not be above max_version"
 
     def server(self, directory: Path) -> TlsServer | None:
-        """Return the settings as `TlsServer`; None if there is no TLS."""
-        certificate = self.cert if self.cert_file is None else directory / self.cert_file
-        key = self.key if self.key_file is None else directory / self.key_file
+        """Return what serving uses, None for plain HTTP; raise TlsFileError if a file cannot be used."""
+
+        def pem(part: str, file: str | None, inline: str | None) -> bytes | None:
+            if file is not None:
+                return read_pem(part, directory / file)
+            return None if inline is None else inline.encode(errors="replace")
+
+        certificate, key = pem(CERTIFICATE, self.cert_file, self.cert), pem(KEY, self.key_file, self.key)
         if certificate is None or key is None:
             return None
         tls12_suites = tuple(CIPHER_SUITES[name] for name in self.cipher_suites if name in CIPHER_SUITES)
@@ -185,7 +184,7 @@ class TlsServerConfig(WebSection):
         return TlsServer(
             certificate=certificate,
             key=key,
-            authorities=self.client_ca if self.client_ca_file is None else directory / self.client_ca_file,
+            authorities=pem(AUTHORITIES, self.client_ca_file, self.client_ca),
             certificate_required=self.client_auth_type == _VERIFIED,
             minimum=ssl.TLSVersion.TLSv1_3 if only_tls13 else _VERSIONS[self.min_version],
             maximum=_VERSIONS[self.max_version],
@@ -218,12 +217,11 @@ class RateLimitConfig(WebSection):
     burst: Annotated[WholeNumber, Field(ge=1)] | None = None
     interval: Duration = 0.0
 
-    @field_validator("interval")
     @classmethod
-    def _check_burst(cls, interval: float, info: ValidationInfo) -> float:
-        if interval and info.data.get("burst", 1) is None:
-            raise ValueError("requires burst, the number of requests allowed at once")
-        return interval
+    def conflicts(cls, _: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
+        """Yield an error for an interval without a burst."""
+        if valid.get("interval") and valid.get("burst", 1) is None:
+            yield "interval", "requires burst, the number of requests allowed at once"
 
 
 class WebConfigFile(WebSection):
@@ -237,7 +235,7 @@ class WebConfigFile(WebSection):
     rate_limit: RateLimitConfig = RateLimitConfig()
 
     def security(self, directory: Path) -> WebSecurity:
-        """Return the settings that serving uses."""
+        """Return what serving uses; raise TlsFileError if a certificate or key cannot be used."""
         limit = self.rate_limit
         return WebSecurity(
             tls=self.tls_server_config.server(directory),
@@ -267,10 +265,9 @@ def read_web_file(
         config = WebConfigFile.model_validate(raw.nested())
     except ValidationError as error:
         return None, raw.errors + explain(error, raw, WebConfigFile), files
-    security = config.security(path.parent)
+    security = None
     try:
-        if security.tls is not None:
-            server_context(security.tls, read_material(security.tls))
+        security = config.security(path.parent)
     except TlsFileError as error:
         name = {CERTIFICATE: "cert", KEY: "key", AUTHORITIES: "client_ca"}[error.part]
         names = (("tls_server_config", f"{name}_file"), ("tls_server_config", name))

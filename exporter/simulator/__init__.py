@@ -21,14 +21,13 @@ from exporter.simulator.environments import (
     check_weather,
 )
 from exporter.simulator.running import Simulator, simulator
-from exporter.simulator.script import Change, Clock, Script, ScriptError, check_script, read_script
+from exporter.simulator.script import Change, Clock, Script, ScriptError, read_script
 from exporter.simulator.simulated_environment import SimulatedEnvironment
 from exporter.simulator.weather import (
     KINDS,
     Endpoint,
     Weather,
     WeatherError,
-    parameters,
     parse_weather,
     parse_weather_text,
 )
@@ -50,11 +49,9 @@ __all__ = [
     "User",
     "Weather",
     "WeatherError",
-    "check_script",
     "check_weather",
     "demo_environments",
     "demo_script",
-    "parameters",
     "parse_weather",
     "parse_weather_text",
     "plain_environments",

@@ -15,7 +15,7 @@ from exporter.simulator.environments import TLSRequiredError
 from exporter.simulator.error_answers import RefusedError
 from exporter.simulator.provider import read_body
 from exporter.simulator.simulated_environment import SimulatedEnvironment
-from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parameters, parse_weather
+from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parse_weather
 
 MAX_BODY_BYTES = 4096  # weather takes less than a hundred
 STARLETTE_ERRORS = {
@@ -58,7 +58,7 @@ class SimulatedStatusPage:
 
 def control_app(environments: Mapping[str, SimulatedEnvironment], page: SimulatedStatusPage) -> Starlette:
     """Return the control API of these environments, which are given by name, and of the status page."""
-    by_id = {each.environment.id: each for each in environments.values()}
+    known = {each.environment.id: each for each in environments.values()} | dict(environments)
 
     async def explain(_: Request) -> Response:
         return PlainTextResponse(_explanation(environments))
@@ -67,9 +67,7 @@ def control_app(environments: Mapping[str, SimulatedEnvironment], page: Simulate
         return JSONResponse({"environments": [each.as_json() for each in environments.values()]})
 
     async def one(request: Request) -> Response:
-        wanted = request.path_params["environment"].lower()
-        environment = environments.get(wanted) or by_id.get(wanted)
-        if environment is None:
+        if (environment := known.get(request.path_params["environment"].lower())) is None:
             names = ", ".join(environments)
             raise HTTPException(404, f"no environment has this name or id; there are {names}")
         if request.method == "PUT":
@@ -102,7 +100,7 @@ async def _change(environment: SimulatedEnvironment, request: Request) -> None:
         environment.is_scripted = False
     except RefusedError as error:
         raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long") from error
-    except (WeatherError, TLSRequiredError) as error:
+    except WeatherError as error:
         raise HTTPException(409 if isinstance(error, TLSRequiredError) else 400, str(error)) from error
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body must be JSON such as {EXAMPLE}") from error
@@ -121,7 +119,7 @@ def _explanation(environments: Mapping[str, SimulatedEnvironment]) -> str:
     listed = [f"  {name:<22}{each.urls.root}" for name, each in environments.items()]
     kinds = []
     for name, kind in KINDS.items():
-        described = "; ".join(f"{parameter}: {values}" for parameter, values, _ in parameters(kind))
+        described = "; ".join(f"{each}: {field.description}" for each, field in kind.model_fields.items())
         kinds.append(f"  {name:<22}{described}".rstrip())
     return "\n".join([
         "A simulated PingOne; this is the control API of its weather.",

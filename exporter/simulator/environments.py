@@ -10,17 +10,21 @@ the paths with the id, and that flows drop it too, is inferred.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from exporter.simulator.weather import HEALTHY, Weather
+from exporter import outcome
+from exporter.simulator.weather import HEALTHY, Weather, WeatherError
 from exporter.target import ClientAuth, ProviderKind
+
+CALLBACK_PATH = "/rp/callback/openid_connect"
+"""Where identity providers send users back to."""
 
 
 class SignOnPolicy(StrEnum):
-    """What an application asks of a user first."""
+    """What an application asks of a user without a session: the first status of its flows."""
 
-    LOGIN = "login"
-    IDENTIFIER_FIRST = "identifier_first"
-    DAVINCI = "davinci"
-    IDENTITY_PROVIDER = "identity_provider"
+    LOGIN = "USERNAME_PASSWORD_REQUIRED"
+    IDENTIFIER_FIRST = "SIGN_ON_REQUIRED"
+    DAVINCI = outcome.DAVINCI
+    IDENTITY_PROVIDER = "EXTERNAL_AUTHENTICATION_REQUIRED"
     """No page of its own: the first identity provider signs the user on."""
 
 
@@ -31,7 +35,7 @@ class Application:
     client_id: str
     redirect_uris: tuple[str, ...]  # where it may be sent back to, compared as exact strings
     name: str = "SourceApp"  # as in the flow's `_embedded.application.name`
-    sign_on_policy: SignOnPolicy = SignOnPolicy.LOGIN  # decides the first status of its flows
+    sign_on_policy: SignOnPolicy = SignOnPolicy.LOGIN
     pkce_required: bool = False  # whether an authorize request without `code_challenge` is refused
     client_secret: str = field(default="", repr=False)
     client_auth: ClientAuth = ClientAuth.BASIC
@@ -78,7 +82,7 @@ class Environment:
     weather: Weather = HEALTHY
 
 
-class TLSRequiredError(ValueError):
+class TLSRequiredError(WeatherError):
     """Weather that needs https, or a port, was set for an environment without."""
 
 
@@ -96,13 +100,13 @@ class Urls:
     """The URLs of an environment; `base_url` is scheme, host and port, without a trailing slash."""
 
     def __init__(self, base_url: str, environment: Environment) -> None:
-        # What every endpoint's URL starts with.
-        self.root = base_url if environment.custom_domain else f"{base_url}/{environment.id}"
+        # What every endpoint's path and URL start with.
+        self.path = "" if environment.custom_domain else f"/{environment.id}"
+        self.root = f"{base_url}{self.path}"
         self.environment_id = environment.id
         self.sign_on_page = f"{self.root}/signon/"
         self.issuer = f"{self.root}/as"
-        # Where identity providers send users back to.
-        self.callback = f"{self.root}/rp/callback/openid_connect"
+        self.callback = f"{self.root}{CALLBACK_PATH}"
 
     def authenticate(self, provider_id: str, flow_id: str) -> str:
         """Return the link to an identity provider in a flow."""

@@ -14,16 +14,14 @@ than its name and its link, and that an identity provider's policy answers an au
 EXTERNAL_AUTHENTICATION_REQUIRED. A flow expires after 15 minutes, here from its creation, and is then 404.
 """
 
-import hmac
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from exporter.outcome import COMPLETED, DAVINCI, FAILED, rfc3339
+from exporter.outcome import COMPLETED, FAILED, rfc3339
 from exporter.simulator.authorize_endpoint import AuthorizeRequest
 from exporter.simulator.environments import Application, IdentityProvider, SignOnPolicy, Urls, User
 from exporter.simulator.error_answers import (
@@ -39,16 +37,6 @@ T = TypeVar("T")
 
 LIFETIME_SECONDS = 15 * 60.0
 MAX_KEPT = 10_000
-
-EXTERNAL = "EXTERNAL_AUTHENTICATION_REQUIRED"
-
-FIRST_STATUS: Mapping[SignOnPolicy, str] = {
-    SignOnPolicy.LOGIN: "USERNAME_PASSWORD_REQUIRED",
-    SignOnPolicy.IDENTIFIER_FIRST: "SIGN_ON_REQUIRED",
-    SignOnPolicy.DAVINCI: DAVINCI,
-    SignOnPolicy.IDENTITY_PROVIDER: EXTERNAL,
-}
-"""What each policy asks of a user without a session."""
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "USERNAME_PASSWORD_REQUIRED": ("usernamePassword.check", "password.forgot"),
@@ -92,11 +80,11 @@ def first_status(application: Application, weather: Weather, *, signed_on: bool)
 
     A user with a session completes at once, which is one of the two things that the vendor describes.
     """
-    usual = FIRST_STATUS[application.sign_on_policy]
+    usual = application.sign_on_policy
     if weather.kind == "policy_changed":
-        login = application.sign_on_policy is SignOnPolicy.LOGIN
-        return weather.status or FIRST_STATUS[SignOnPolicy.IDENTIFIER_FIRST if login else SignOnPolicy.LOGIN]
-    return COMPLETED if signed_on and usual != DAVINCI else usual
+        other = SignOnPolicy.IDENTIFIER_FIRST if usual is SignOnPolicy.LOGIN else SignOnPolicy.LOGIN
+        return weather.status or other.value
+    return COMPLETED if signed_on and usual is not SignOnPolicy.DAVINCI else usual.value
 
 
 def flow_document(flow: Flow, urls: Urls) -> dict[str, Any]:
@@ -127,9 +115,9 @@ def _offered(flow: Flow, urls: Urls) -> dict[str, Any]:
         }
         for provider in flow.providers
     ]
-    if not listed or flow.status not in {EXTERNAL, FIRST_STATUS[SignOnPolicy.LOGIN]}:
-        return {}
-    return {"identityProvider": listed[0]} if flow.status == EXTERNAL else {"socialProviders": listed}
+    if listed and flow.status == SignOnPolicy.IDENTITY_PROVIDER:
+        return {"identityProvider": listed[0]}
+    return {"socialProviders": listed} if listed and flow.status == SignOnPolicy.LOGIN else {}
 
 
 def davinci_document(flow: Flow, urls: Urls, links: Iterable[str]) -> dict[str, Any]:
@@ -151,18 +139,23 @@ class Recent(Generic[T]):
 
     def __init__(self, clock: Callable[[], float], seconds: float) -> None:
         self._clock, self._seconds = clock, seconds
-        self._values: OrderedDict[str, tuple[float, T]] = OrderedDict()
+        self._values: dict[str, tuple[float, T]] = {}
 
     def put(self, key: str, value: T) -> None:
         """Keep a value, or replace it."""
         self._values[key] = self._clock() + self._seconds, value
         while len(self._values) > MAX_KEPT:
-            self._values.popitem(last=False)
+            del self._values[next(iter(self._values))]
 
     def get(self, key: str) -> T | None:
         """Return the value, unless it is unknown or has expired."""
-        expires_at, value = self._values.get(key, (0.0, None))
-        return value if self._clock() < expires_at else None
+        _, value = self._values.get(key, (0.0, None))
+        return value if self.remaining(key) > 0 else None
+
+    def remaining(self, key: str) -> float:
+        """Return the seconds until a value expires; below 0 if it has, or is unknown."""
+        expires_at, _ = self._values.get(key, (0.0, None))
+        return expires_at - self._clock()
 
     def pop(self, key: str) -> T | None:
         """Return the value as `get` does, and forget it."""
@@ -176,9 +169,7 @@ class Accounts:
 
     def __init__(self, users: Iterable[User], clock: Callable[[], float]) -> None:
         self._passwords = {user.username: user.password for user in users}
-        self._clock = clock
         self._failures: Recent[int] = Recent(clock, LOCKED_SECONDS)
-        self._locked_until: Recent[float] = Recent(clock, LOCKED_SECONDS)
 
     def act(self, flow: Flow, media_type: str, body: bytes, weather: Weather) -> None:
         """Apply an action to `flow`; the media type, in lower case, names it. Raises `RefusedError`."""
@@ -186,47 +177,35 @@ class Accounts:
         match offered.get(media_type):
             case "user.lookup":
                 _text(body, "username")
-                flow.status = EXTERNAL if flow.providers else FIRST_STATUS[SignOnPolicy.LOGIN]
+                following = SignOnPolicy.IDENTITY_PROVIDER if flow.providers else SignOnPolicy.LOGIN
+                flow.status = following.value
             case "usernamePassword.check":
                 self._sign_on(flow, _text(body, "username"), _text(body, "password"), weather)
             case _:
                 raise refused(*WRONG_MEDIA_TYPE)
 
     def _sign_on(self, flow: Flow, username: str, password: str, weather: Weather) -> None:
-        remaining = (self._locked_until.get(username) or 0.0) - self._clock()
+        failures = self._failures.get(username) or 0
+        seconds = self._failures.remaining(username) if failures == MAX_FAILURES else 0.0
         if weather.kind == "account_locked":
             if weather.answer == "flow":
                 flow.fail("PASSWORD_LOCKED_OUT", "The account is locked.")
                 return
-            remaining = LOCKED_SECONDS
-        if remaining > 0:
+            seconds = LOCKED_SECONDS
+        if seconds > 0:
             message = "Too many unsuccessful sign-on attempts. Your account is locked."
-            raise invalid_data(
-                "password", message, "PASSWORD_LOCKED_OUT", secondsUntilUnlock=round(remaining)
-            )
-        # An unknown user takes as long and gets the same answer as a wrong password.
-        right = hmac.compare_digest(_bytes(self._passwords.get(username, "")), _bytes(password))
-        if not right or username not in self._passwords or weather.kind == "password_changed":
+            raise invalid_data("password", message, "PASSWORD_LOCKED_OUT", secondsUntilUnlock=round(seconds))
+        # An unknown user gets the same answer as a wrong password.
+        if self._passwords.get(username) != password or weather.kind == "password_changed":
             message = "The provided password did not match provisioned password"
-            raise invalid_data("password", message, failuresRemaining=self._count_failure(username))
+            self._failures.put(username, failures + 1)
+            raise invalid_data("password", message, failuresRemaining=MAX_FAILURES - failures - 1)
         self._failures.pop(username)
         flow.subject, flow.status = username, COMPLETED
         if weather.kind in {"mfa_required", "password_expired", "further_action"}:
             flow.status = weather.status
         if weather.kind == "mfa_required" and weather.status == NO_DEVICES:
             flow.fail(NO_DEVICES, "No usable devices were found.")
-
-    def _count_failure(self, username: str) -> int:
-        """Count a wrong password and return how many more there may be."""
-        failures = (self._failures.get(username) or 0) + 1
-        self._failures.put(username, failures % MAX_FAILURES)
-        if failures == MAX_FAILURES:
-            self._locked_until.put(username, self._clock() + LOCKED_SECONDS)
-        return MAX_FAILURES - failures
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # JSON can hold half a surrogate pair
 
 
 def _text(body: bytes, name: str) -> str:

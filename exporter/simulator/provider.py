@@ -6,8 +6,8 @@ vendor's; endpoints that the simulator does not serve are named all the same, si
 document as a whole.
 """
 
-import re
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from random import Random
@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Match, Route
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
 from exporter.simulator.authorize_endpoint import (
@@ -26,7 +27,7 @@ from exporter.simulator.authorize_endpoint import (
     AuthorizeRequest,
     read_authorize,
 )
-from exporter.simulator.environments import Application, Environment, Urls
+from exporter.simulator.environments import CALLBACK_PATH, Application, Environment, SignOnPolicy, Urls
 from exporter.simulator.error_answers import (
     NOT_FOUND,
     TOO_LONG,
@@ -37,7 +38,6 @@ from exporter.simulator.error_answers import (
     refused,
 )
 from exporter.simulator.flow import (
-    EXTERNAL,
     LIFETIME_SECONDS,
     Accounts,
     Flow,
@@ -47,25 +47,15 @@ from exporter.simulator.flow import (
     flow_document,
     with_query,
 )
-from exporter.simulator.relying_party import OTHER_PROVIDER, RelyingParty, Source, answer_of_other
+from exporter.simulator.relying_party import RelyingParty, Source, login_page_of_other, start_at_other
 from exporter.simulator.token_endpoint import KeyRing, TokenEndpoint
 from exporter.simulator.weather import Weather
 from exporter.target import UUID
 
 MAX_BODY_BYTES = 64 * 1024
 SESSION_SECONDS = 86_400.0  # the vendor's default depends on the policy
-_ENDPOINTS: Mapping[str, str] = {
-    "/as/authorize": "authorize",
-    "/rp/authenticate": "initiate",
-    "/rp/callback/openid_connect": "callback",
-    "/as/resume": "resume",
-    "/as/jwks": "keys",
-    "/as/token": "token",
-    "/as/.well-known/openid-configuration": "metadata",
-    "/signon/": "sign_on_page",
-}
-_FLOW_PATH = re.compile(rf"/flows/{UUID.pattern}")
-_PATH_WITH_ID = re.compile(rf"/({UUID.pattern})(/.*)")
+
+Handler = Callable[[Request, Weather], Awaitable[Response]]
 
 
 class Provider:
@@ -88,41 +78,49 @@ class Provider:
         self._clock, self._random = clock, random
         self._flows: Recent[Flow] = Recent(clock, LIFETIME_SECONDS)
         self._sessions: Recent[bool] = Recent(clock, SESSION_SECONDS)
+        self._routes = [
+            Route(f"{urls.path}{path}", handler, name=name, methods=[method])
+            for method, path, name, handler in (
+                ("GET", "/as/authorize", "authorize", self._authorize),
+                ("GET", "/flows/{id:uuid}", "flow", self._show),
+                ("POST", "/flows/{id:uuid}", "sign_on", self._act),
+                ("GET", "/as/resume", "resume", self._resume),
+                ("POST", "/as/token", "token", self._token),
+                ("GET", "/as/jwks", "keys", self._show_keys),
+                ("GET", "/as/.well-known/openid-configuration", None, self._metadata),
+                ("GET", "/signon/", None, self._sign_on_page),
+                ("GET", "/rp/authenticate", "initiate", self._initiate),
+                ("GET", CALLBACK_PATH, "callback", self._callback),
+                ("GET", "/idp/{id:uuid}/authorize", None, start_at_other),
+                ("GET", "/idp/{id:uuid}/sso", None, start_at_other),
+                ("GET", "/idp/{id:uuid}/login/{interaction}", None, login_page_of_other),
+            )
+        ]
 
-    async def answer(self, request: Request, weather: Weather) -> Response:
+    def route(self, request: Request) -> tuple[str | None, Handler]:
+        """Return what a request asks for, by the name that weather uses, and what answers it."""
+        for route in self._routes:
+            match, found = route.matches(request.scope)
+            if match is Match.FULL:
+                request.scope.update(found)
+                return route.name, route.endpoint
+        return None, self._refuse
+
+    async def answer(self, request: Request, handler: Handler, weather: Weather) -> Response:
         """Answer a request that reached the application; each response has a `Correlation-Id`."""
         try:
-            response = await self._route(request, weather)
+            response = await handler(request, weather)
         except RefusedError as error:
             response = error.response(self._urls.sign_on_page)
         response.headers.update({"Correlation-Id": str(uuid4()), "Cache-Control": "no-store"})
         return response
 
-    async def _route(self, request: Request, weather: Weather) -> Response:
-        path, known = request.url.path, _PATH_WITH_ID.fullmatch(request.url.path)
-        if not self._environment.custom_domain:
-            if known is not None and known[1] != self._environment.id:
-                raise refused(*NOT_FOUND)
-            path = "" if known is None else known[2]
-        method = "GET" if request.method == "HEAD" else request.method
-        handlers: Mapping[tuple[str, str | None], Callable[[Request, Weather], Awaitable[Response]]] = {
-            ("GET", "authorize"): self._authorize,
-            ("GET", "initiate"): self._initiate,
-            ("GET", "flow"): self._show,
-            ("POST", "sign_on"): self._act,
-            ("GET", "resume"): self._resume,
-            ("GET", "callback"): self._callback,
-            ("POST", "token"): self._token,
-            ("GET", "metadata"): self._metadata,
-            ("GET", "keys"): self._show_keys,
-            ("GET", "sign_on_page"): self._sign_on_page,
-            ("GET", "other_provider"): answer_of_other,
-        }
-        handler = handlers.get((method, _endpoint(method, path)))
-        if handler is None:
-            # The edge's answer to a path that does not exist; that a wrong method gets it too is inferred.
-            return JSONResponse({"message": "Missing Authentication Token"}, 403)
-        return await handler(request, weather)
+    async def _refuse(self, request: Request, _weather: Weather) -> Response:
+        first = request.url.path[1:].partition("/")[0]
+        if UUID.fullmatch(first) and first != self._environment.id and not self._environment.custom_domain:
+            raise refused(*NOT_FOUND)
+        # The edge's answer to a path that does not exist; that a wrong method gets it too is inferred.
+        return JSONResponse({"message": "Missing Authentication Token"}, 403)
 
     async def _authorize(self, request: Request, weather: Weather) -> Response:
         authorize = read_authorize(request.url.query, self._applications(weather))
@@ -144,7 +142,7 @@ class Provider:
         self._flows.put(flow.id, flow)
         if authorize.pi_flow:
             return JSONResponse(self._document(flow, request))
-        if flow.status == EXTERNAL and flow.providers:
+        if flow.status == SignOnPolicy.IDENTITY_PROVIDER and flow.providers:
             return redirect(self._urls.authenticate(flow.providers[0].id, flow.id))
         return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
 
@@ -159,11 +157,11 @@ class Provider:
         return redirect(with_query(authorize.redirect_uri, error))
 
     async def _show(self, request: Request, _weather: Weather) -> Response:
-        return JSONResponse(self._document(self._flow(request.url.path.rpartition("/")[2]), request))
+        return JSONResponse(self._document(self._flow(str(request.path_params["id"])), request))
 
     async def _act(self, request: Request, weather: Weather) -> Response:
         body = await read_body(request, MAX_BODY_BYTES)
-        flow = self._flow(request.url.path.rpartition("/")[2])
+        flow = self._flow(str(request.path_params["id"]))
         self._accounts.act(flow, media_type(request), body, weather)
         return self._with_session(JSONResponse(flow_document(flow, self._urls)), flow)
 
@@ -191,14 +189,12 @@ class Provider:
         if flow.status == COMPLETED:
             token = secrets.token_urlsafe(32)
             self._sessions.put(token, True)  # noqa: FBT003  its key counts
-            path = "/" if self._environment.custom_domain else f"/{self._environment.id}"
+            path = self._urls.path or "/"
             response.headers["Set-Cookie"] = f"ST={token}; Path={path}; Secure; HttpOnly; SameSite=None"
         return response
 
     def _signed_on(self, request: Request) -> bool:
-        # By hand: http.cookies gives up on all cookies when one of them has an odd name.
-        pairs = (pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";"))
-        return any(self._sessions.get(token) for name, _, token in pairs if name == "ST")
+        return self._sessions.get(request.cookies.get("ST", "")) is not None
 
     def _document(self, flow: Flow, request: Request) -> dict[str, Any]:
         if flow.status != DAVINCI:
@@ -276,17 +272,15 @@ class Provider:
             return []
         if weather.kind == "redirect_uri_removed":
             return [replace(each, redirect_uris=()) for each in self._environment.applications]
-        callbacks = [
-            (provider.client_id, destination.urls.callback)
-            for destination in self._sources.values()
-            for provider in destination.environment.providers
-            if provider.source == self._environment.name
+        callbacks: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+        for destination in self._sources.values():
+            for provider in destination.environment.providers:
+                if provider.source == self._environment.name:
+                    callbacks[provider.client_id] += (destination.urls.callback,)
+        return [
+            replace(each, redirect_uris=each.redirect_uris + callbacks[each.client_id])
+            for each in self._environment.applications
         ]
-        applications = []
-        for each in self._environment.applications:
-            own = (callback for client_id, callback in callbacks if client_id == each.client_id)
-            applications.append(replace(each, redirect_uris=(*each.redirect_uris, *own)))
-        return applications
 
 
 def media_type(request: Request) -> str:
@@ -302,15 +296,3 @@ async def read_body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise refused(*TOO_LONG)
     return body
-
-
-def endpoint_of(method: str, path: str) -> str | None:
-    """Return what a request asks for, by the name that weather uses; None is any other path."""
-    known = _PATH_WITH_ID.fullmatch(path)
-    return _endpoint(method, path if known is None else known[2])
-
-
-def _endpoint(method: str, path: str) -> str | None:
-    if _FLOW_PATH.fullmatch(path):
-        return "sign_on" if method == "POST" else "flow"
-    return "other_provider" if OTHER_PROVIDER.fullmatch(path) else _ENDPOINTS.get(path)

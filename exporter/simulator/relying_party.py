@@ -18,10 +18,8 @@ As npm's oidc-provider does it. SAML and what the weather does are inferred from
 
 import base64
 import json
-import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, quote_plus
 
@@ -30,16 +28,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from exporter.outcome import COMPLETED
-from exporter.simulator.environments import Environment, IdentityProvider, Urls
+from exporter.simulator.environments import Environment, IdentityProvider, SignOnPolicy, Urls
 from exporter.simulator.error_answers import NOT_FOUND, RefusedError, invalid_data, redirect, refused
-from exporter.simulator.flow import EXTERNAL, LIFETIME_SECONDS, Flow, Recent, with_query
+from exporter.simulator.flow import LIFETIME_SECONDS, Flow, Recent, with_query
 from exporter.simulator.token_endpoint import challenge_of
 from exporter.simulator.weather import Weather
-from exporter.target import UUID, ProviderKind
+from exporter.target import ProviderKind
 
-OTHER_PROVIDER = re.compile(
-    rf"/idp/{UUID.pattern}/(?:authorize|sso|login/(?P<interaction>[A-Za-z0-9_-]{{1,64}}))"
-)
 ELSEWHERE = "https://login.example/"  # a reserved name, which never resolves
 
 _TITLE = "<!DOCTYPE html><html lang=en><title>Sign in</title>"
@@ -59,31 +54,23 @@ class Source(Protocol):
         """Return the tokens for a code; raises `RefusedError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A user who was sent to an identity provider."""
-
-    flow_id: str
-    provider: IdentityProvider
-    verifier: str
-
-
 class RelyingParty:
     """The federations of one destination; `sources` are the simulator's environments by name."""
 
     def __init__(self, urls: Urls, sources: Mapping[str, Source], clock: Callable[[], float]) -> None:
         self._urls, self._sources = urls, sources
-        self._sent: Recent[_Sent] = Recent(clock, LIFETIME_SECONDS)
+        # Users sent to an identity provider, by state: id of the flow, the provider, the code verifier.
+        self._sent: Recent[tuple[str, IdentityProvider, str]] = Recent(clock, LIFETIME_SECONDS)
 
     def initiate(self, flow: Flow, provider_id: str, weather: Weather) -> Response:
         """Lead the user of a flow to one of its identity providers; raises `RefusedError`."""
         provider = next((each for each in flow.providers if each.id == provider_id), None)
-        if provider is None or flow.status not in {EXTERNAL, "USERNAME_PASSWORD_REQUIRED"}:
+        if provider is None or flow.status not in {SignOnPolicy.IDENTITY_PROVIDER, SignOnPolicy.LOGIN}:
             raise refused(*NOT_FOUND)
         if weather.kind == "provider_disabled":
             raise refused(400, "REQUEST_FAILED", "The identity provider is disabled.").for_browser()
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
-        self._sent.put(state, _Sent(flow.id, provider, verifier))
+        self._sent.put(state, (flow.id, provider, verifier))
         parameters = {
             "client_id": provider.client_id,
             "scope": "openid profile email",
@@ -109,32 +96,34 @@ class RelyingParty:
         sent = self._sent.pop(query.get("state", ""))
         if sent is None:
             raise invalid_data("state", "The state is unknown or expired.").for_browser()
-        flow = find(sent.flow_id)
-        subject, cause = await self._redeem(sent, query, weather)
+        flow_id, provider, verifier = sent
+        flow = find(flow_id)
+        subject, cause = await self._redeem(provider, verifier, query, weather)
         if not cause:
             flow.subject = subject
             flow.status = "ACCOUNT_LINKING_REQUIRED" if weather.kind == "linking_required" else COMPLETED
             return flow
         failure = "REQUEST_FAILED", f"The identity provider's response was rejected: {cause}"
-        match weather.answer if weather.kind == "secret_expired" else "redirect":
-            case "redirect":
-                raise refused(400, *failure).for_browser()
-            case "json":
-                raise refused(400, *failure)
-        flow.fail(*failure)
-        return flow
+        answer = weather.answer if weather.kind == "secret_expired" else "redirect"
+        if answer == "flow":
+            flow.fail(*failure)
+            return flow
+        error = refused(400, *failure)
+        raise error if answer == "json" else error.for_browser()
 
-    async def _redeem(self, sent: _Sent, query: Mapping[str, str], weather: Weather) -> tuple[str, str]:
+    async def _redeem(
+        self, provider: IdentityProvider, verifier: str, query: Mapping[str, str], weather: Weather
+    ) -> tuple[str, str]:
         """Return the user, or why there is none: an ID token is invalid if its issuer's weather says so."""
         if "code" not in query:
             return "", f"error {quote(query.get('error', 'without a code'))}"
-        provider, source = sent.provider, self._sources[sent.provider.source]
+        source = self._sources[provider.source]
         secret = "expired" if weather.kind == "secret_expired" else provider.client_secret
         form = {
             "grant_type": "authorization_code",
             "code": query["code"],
             "redirect_uri": self._urls.callback,
-            "code_verifier": sent.verifier,
+            "code_verifier": verifier,
         }
         pair = f"{quote_plus(provider.client_id)}:{quote_plus(secret)}"
         try:
@@ -146,15 +135,9 @@ class RelyingParty:
         return str(json.loads(extract_compact(tokens["id_token"].encode()).payload)["sub"]), ""
 
 
-async def answer_of_other(request: Request, weather: Weather) -> Response:
-    """Answer a request to a provider that is not PingOne."""
-    query, found = request.query_params, OTHER_PROVIDER.search(request.url.path)
-    interaction = found["interaction"] if found else None  # of a login page
-    wrong = weather.wrong if weather.kind == "login_page_error" else ""
-    if interaction is not None and request.cookies.get("_interaction") != interaction:
-        return JSONResponse({"error": "invalid_request"}, 400)
-    if interaction is not None:
-        return HTMLResponse(_TITLE + ("We will be back soon." if wrong == "form" else _FORM))
+async def start_at_other(request: Request, weather: Weather) -> Response:
+    """Answer the request that leads to a provider that is not PingOne."""
+    query, wrong = request.query_params, weather.wrong if weather.kind == "login_page_error" else ""
     if wrong in {"error", "client"}:
         return HTMLResponse(_TITLE + _ERROR) if wrong == "error" else HTMLResponse(_TITLE + _NO_CLIENT, 400)
     if query.get("prompt") == "none":
@@ -166,3 +149,11 @@ async def answer_of_other(request: Request, weather: Weather) -> Response:
         cookie = f"_interaction={uid}; path={page}; samesite=lax; httponly"
         headers = {"Location": ELSEWHERE if wrong == "host" else page, "Set-Cookie": cookie}
     return Response(status_code=303, headers=headers)
+
+
+async def login_page_of_other(request: Request, weather: Weather) -> Response:
+    """Show the login form of a provider that is not PingOne, to those whom it led there."""
+    if request.cookies.get("_interaction") != request.path_params["interaction"]:
+        return JSONResponse({"error": "invalid_request"}, 400)
+    has_form = weather.kind != "login_page_error" or weather.wrong != "form"
+    return HTMLResponse(_TITLE + (_FORM if has_form else "We will be back soon."))

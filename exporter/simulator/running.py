@@ -1,29 +1,32 @@
 """The simulator in one `async with`: everything it starts, it stops."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import trustme
 
 from exporter.simulator.control import COMPONENT, SimulatedStatusPage, control_app
-from exporter.simulator.environments import Environment
+from exporter.simulator.environments import CALLBACK_PATH, Environment, IdentityProvider, SignOnPolicy
 from exporter.simulator.listener import Listener
-from exporter.simulator.script import Clock, Script, check_script, play
+from exporter.simulator.script import Clock, Script
 from exporter.simulator.simulated_environment import SimulatedEnvironment
-from exporter.simulator.weather import Weather
-from exporter.target import ProviderKind
+from exporter.target import Journey, ProviderKind
 
 DAY = timedelta(days=1)
 VALIDITY = 365 * DAY
 OTHER_NAME = "elsewhere.example"
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  not an address to listen on, but how to reach it
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,50 +40,37 @@ class Simulator:
     """The certificate that clients of https environments must trust, for as long as the simulator runs; None
     without such environments."""
 
-    async def set_weather(self, environment: str, weather: Weather) -> None:
-        """Change the weather of the environment of that name or id.
+    def target_settings(self) -> dict[str, dict[str, str]]:
+        """Return the settings of targets by name: of each source, unless a destination lists it.
 
-        Raises LookupError if there is none, and what the environment's `set_weather` raises.
+        A source that is the only identity provider of a destination signs users on there.
         """
-        await self._find(environment).set_weather(weather)
-
-    async def follow_script(self, environment: str, weather: Weather) -> None:
-        """Change the weather likewise, unless the control port has changed it."""
-        simulated = self._find(environment)
-        if simulated.is_scripted:
-            await simulated.set_weather(weather)
-
-    def _find(self, environment: str) -> SimulatedEnvironment:
-        for name, simulated in self.environments.items():
-            if environment in {name, simulated.environment.id}:
-                return simulated
-        raise LookupError(f"no environment has the name or id {environment}")
-
-    def sources(self) -> dict[str, SimulatedEnvironment]:
-        """Return the environments that are targets, by name: no destinations, and none that one lists."""
-        return {
-            name: each
+        settings = {
+            name: self._source_settings(each)
             for name, each in self.environments.items()
             if not (each.environment.providers or each.environment.port_of)
         }
+        for each in self.environments.values():
+            match each.environment.providers:
+                case (provider,) if provider.kind is ProviderKind.PINGONE:
+                    settings[provider.source] |= self._federation_settings(each, provider)
+        return settings
 
     def exporter_variables(self) -> dict[str, str]:
         """Return the `FLOW_EXPORTER_…` variables with which an exporter watches every source.
 
-        A destination with several identity providers is listed; from a single one to its source is a target.
+        A destination with several identity providers is listed.
         """
-        settings = {name: each.exporter_settings(self.ca_file) for name, each in self.sources().items()}
-        listed = {}
-        for name, each in self.environments.items():
-            if len(each.environment.providers) > 1:
-                listed[name] = each.destination_settings(self.ca_file)
-            for provider in each.environment.providers:
-                if name not in listed and provider.kind is ProviderKind.PINGONE:
-                    source = self.environments[provider.source].environment
-                    settings[source.name] |= each.federation_settings(provider, source)
+        # With a shorter interval, the timeout is below the latency objective.
+        usual = {"REFRESH_INTERVAL": "5s", "FEDERATION_INTERVAL": "30s"}
+        listed = {
+            name: usual | self._application_settings(each)
+            for name, each in self.environments.items()
+            if len(each.environment.providers) > 1
+        }
         variables = {
             f"FLOW_EXPORTER_{group}__{name.upper()}__{setting}": value
-            for group, members in (("TARGETS", settings), ("DESTINATIONS", listed))
+            for group, members in (("TARGETS", self.target_settings()), ("DESTINATIONS", listed))
             for name, own in members.items()
             for setting, value in own.items()
         }
@@ -89,6 +79,58 @@ class Simulator:
             "FLOW_EXPORTER_STATUS_PAGE__COMPONENTS": COMPONENT,
             "FLOW_EXPORTER_STATUS_PAGE__INTERVAL": "1m",
         }
+
+    def _source_settings(self, source: SimulatedEnvironment) -> dict[str, str]:
+        """Return the settings of a target that watches a source by its first application.
+
+        That one's first redirect URI must be the callback of a destination.
+        """
+        application = source.environment.applications[0]
+        destination, destination_id = application.redirect_uris[0].removesuffix(CALLBACK_PATH).rsplit("/", 1)
+        settings = {
+            "SOURCE_ENVIRONMENT_ID": source.environment.id,
+            "DESTINATION_ENVIRONMENT_ID": destination_id,
+            "CLIENT_ID": application.client_id,
+            "DESTINATION_AUTH_URL": destination,
+            **self._location(source),
+        }
+        if application.sign_on_policy is not SignOnPolicy.LOGIN:
+            settings["EXPECTED_STATUSES"] = application.sign_on_policy.value
+        if application.pkce_required:
+            settings["PKCE"] = "true"
+        return settings
+
+    def _federation_settings(
+        self, destination: SimulatedEnvironment, provider: IdentityProvider
+    ) -> dict[str, str]:
+        """Return the further settings of a target that signs users on by `provider`, the whole way."""
+        application = destination.environment.applications[0]
+        user = self.environments[provider.source].environment.users[0]
+        return {
+            "JOURNEYS": Journey.FEDERATION.value,
+            "FEDERATION_INTERVAL": "30s",  # the shortest with a password
+            "DESTINATION_CLIENT_AUTH": application.client_auth.value,
+            "DESTINATION_CLIENT_SECRET": application.client_secret,
+            "PROVIDER_ID": provider.id,
+            "USERNAME": user.username,
+            "PASSWORD": user.password,
+            **self._application_settings(destination, "DESTINATION_"),
+        }
+
+    def _application_settings(self, destination: SimulatedEnvironment, prefix: str = "") -> dict[str, str]:
+        application = destination.environment.applications[0]
+        return {
+            f"{prefix}ENVIRONMENT_ID": destination.environment.id,
+            f"{prefix}CLIENT_ID": application.client_id,
+            f"{prefix}REDIRECT_URI": application.redirect_uris[0],
+            **self._location(destination, prefix),
+        }
+
+    def _location(self, simulated: SimulatedEnvironment, prefix: str = "") -> dict[str, str]:
+        trust = {"CA_FILE": str(self.ca_file)} if simulated.environment.https else {}
+        if simulated.environment.custom_domain:
+            return {f"{prefix}CUSTOM_DOMAIN": urlsplit(simulated.base_url).netloc, **trust}
+        return {f"{prefix}AUTH_URL": simulated.base_url, **trust}
 
 
 @asynccontextmanager
@@ -109,7 +151,7 @@ async def simulator(
         host: where all ports listen; URLs and certificates have the loopback address instead of one that
             means all addresses.
         control_port: of the control API; 0 means any free one.
-        script: changes the weather over time.
+        script: changes the weather of these environments over time.
         clock: time; the real one by default.
         random: chance; the real one by default.
         directory: where the authority's certificate is written; None means the system's directory for
@@ -117,26 +159,22 @@ async def simulator(
 
     Raises:
         TLSRequiredError: an environment without https starts with weather that needs it.
-        ScriptError: the script does not fit the environments.
         OSError: a port is in use, or the host is not an address of this machine.
     """
     environments = tuple(environments)
-    if script is not None:
-        check_script(script, environments)
     clock, random = clock or Clock(), random or Random()
-    public_host = _reachable(host)
+    public_host = LOOPBACK.get(host, host)
     in_url = f"[{public_host}]" if ":" in public_host else public_host
     async with AsyncExitStack() as stack:
-        authority, ca_file = None, None
+        authority, ca_file = trustme.CA(), None
         if any(environment.https for environment in environments):
             folder = stack.enter_context(TemporaryDirectory(prefix="pingone-simulator-", dir=directory))
             ca_file = Path(folder) / "ca.pem"
-            authority = trustme.CA()
             authority.cert_pem.write_to_path(str(ca_file))
         simulated: dict[str, SimulatedEnvironment] = {}
         for environment in environments:
             certificates: dict[str, ssl.SSLContext] = {}
-            if authority is not None and environment.https and not environment.port_of:
+            if environment.https and not environment.port_of:
                 names = sorted({public_host, host, "localhost"})
                 certificates = await asyncio.to_thread(make_certificates, authority, names)
             simulated[environment.name] = running = SimulatedEnvironment(
@@ -156,12 +194,11 @@ async def simulator(
         for running in simulated.values():
             await running.start()
         control_url = f"http://{in_url}:{control.port}"
-        result = Simulator(
+        if script is not None:
+            stack.push_async_callback(_end, asyncio.create_task(_play(script, simulated, clock)))
+        yield Simulator(
             environments=simulated, status_page=status_page, control_url=control_url, ca_file=ca_file
         )
-        if script is not None:
-            stack.push_async_callback(_end, asyncio.create_task(play(script, result.follow_script, clock)))
-        yield result
 
 
 def make_certificates(authority: trustme.CA, names: Iterable[str]) -> dict[str, ssl.SSLContext]:
@@ -179,14 +216,21 @@ def make_certificates(authority: trustme.CA, names: Iterable[str]) -> dict[str, 
     return contexts
 
 
+async def _play(script: Script, environments: Mapping[str, SimulatedEnvironment], clock: Clock) -> None:
+    """Make the script's changes when they are due; ends with the script, and never if it repeats."""
+    start = clock.monotonic()
+    for at, change in script.over_time():
+        while (remaining := start + at - clock.monotonic()) > 0:
+            await clock.sleep(remaining)
+        environment = environments[change.environment]
+        try:
+            if environment.is_scripted:
+                await environment.set_weather(change.weather)
+        except OSError as error:  # another program took its port; the next change may find it free
+            _log.error("simulator: %s: %s: %s", change.environment, change.weather.kind, error)
+
+
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-def _reachable(host: str) -> str:
-    with suppress(ValueError):  # a name
-        if (address := ip_address(host)).is_unspecified:
-            return "127.0.0.1" if address.version == 4 else "::1"  # noqa: PLR2004  an IP version
-    return host

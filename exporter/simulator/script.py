@@ -6,9 +6,8 @@ before, so that the lines about one environment can be read alone.
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -16,10 +15,8 @@ from typing import Any
 import yaml
 
 from exporter.durations import parse_duration
-from exporter.simulator.environments import Environment, TLSRequiredError, check_weather
+from exporter.simulator.environments import Environment, check_weather
 from exporter.simulator.weather import Weather, WeatherError, parse_weather
-
-logger = logging.getLogger(__name__)
 
 MAX_AFTER_SECONDS = 366 * 86_400.0
 EXAMPLE = "{after: 30s, environment: emea, weather: slow}"
@@ -47,12 +44,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change of weather, `after` seconds from the start of the script; `place` is for messages."""
+    """One change of weather, `after` seconds from the start of the script."""
 
     after: float
-    environment: str
+    environment: str  # its name
     weather: Weather
-    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,29 +78,27 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_script(text: str) -> Script:
-    """Read a script from YAML; raises `ScriptError` with every error."""
+def read_script(text: str, environments: Iterable[Environment]) -> Script:
+    """Read a script for these environments from YAML; raises `ScriptError` with every error."""
+    known = {key: environment for environment in environments for key in (environment.name, environment.id)}
     document, lines = _read_yaml(text)
-    errors: list[str] = []
-    entries, repeat = document, None
-    if isinstance(document, dict):
-        unknown = [key for key in document if key not in {"repeat", "changes"}]
-        errors += [f"unknown key {key!r}; use repeat and changes" for key in unknown]
-        entries = document.get("changes")
-        try:
-            repeat = _seconds(document["repeat"], "repeat") if "repeat" in document else None
-        except ValueError as error:
-            errors.append(str(error))
+    script = document if isinstance(document, dict) else {"changes": document}
+    unknown = [key for key in script if key not in {"repeat", "changes"}]
+    errors = [f"unknown key {key!r}; use repeat and changes" for key in unknown]
+    repeat, entries = None, script.get("changes")
+    try:
+        repeat = _seconds(script["repeat"], "repeat") if "repeat" in script else None
+    except ValueError as error:
+        errors.append(str(error))
     if not isinstance(entries, list) or not entries:
         errors.append(f"a script is a list of changes such as {EXAMPLE}")
         raise ScriptError("\n".join(errors))
     changes = []
     for number, (line, entry) in enumerate(zip(lines, entries, strict=True), start=1):
-        place = f"line {line}, change {number}: "
         try:
-            changes.append(_change(entry, place))
+            changes.append(_change(entry, known))
         except ValueError as error:
-            errors.append(f"{place}{error}")
+            errors.append(f"line {line}, change {number}: {error}")
     if repeat is not None and changes and repeat <= max(change.after for change in changes):
         errors.append("repeat must be longer than the last change's after")
     if errors:
@@ -130,19 +124,20 @@ def _read_yaml(text: str) -> tuple[Any, list[int]]:
     return document, [entry.start_mark.line + 1 for entry in entries]
 
 
-def _change(entry: object, place: str) -> Change:
+def _change(entry: object, known: Mapping[str, Environment]) -> Change:
     if not isinstance(entry, dict):
         raise WeatherError(f"a change is a mapping such as {EXAMPLE}")
     missing = [name for name in ("after", "environment", "weather") if name not in entry]
     if missing:
         raise WeatherError(f"missing {' and '.join(missing)}")
-    match entry:
-        case {"after": after, "environment": str(environment), **weather}:
-            seconds = _seconds(after, "after")
-            return Change(
-                after=seconds, environment=environment.lower(), weather=parse_weather(weather), place=place
-            )
-    raise WeatherError(f"environment must be a name or an id, not {entry['environment']!r}")
+    after, name = _seconds(entry["after"], "after"), entry["environment"]
+    weather = parse_weather({key: entry[key] for key in entry if key not in {"after", "environment"}})
+    if not isinstance(name, str):
+        raise WeatherError(f"environment must be a name or an id, not {name!r}")
+    if (environment := known.get(name.lower())) is None:
+        raise WeatherError(f"no environment has the name or id {name.lower()}")
+    check_weather(environment, weather)
+    return Change(after=after, environment=environment.name, weather=weather)
 
 
 def _seconds(value: object, name: str) -> float:
@@ -153,31 +148,3 @@ def _seconds(value: object, name: str) -> float:
     if seconds > MAX_AFTER_SECONDS:
         raise WeatherError(f"{name} must be at most a year")
     return seconds
-
-
-def check_script(script: Script, environments: Iterable[Environment]) -> None:
-    """Check a script against the environments it is about; raises `ScriptError` with every error."""
-    known = {key: environment for environment in environments for key in (environment.name, environment.id)}
-    errors = []
-    for change in script.changes:
-        if change.environment not in known:
-            errors.append(f"{change.place}no environment has the name or id {change.environment}")
-            continue
-        try:
-            check_weather(known[change.environment], change.weather)
-        except TLSRequiredError as error:
-            errors.append(f"{change.place}{error}")
-    if errors:
-        raise ScriptError("\n".join(errors))
-
-
-async def play(script: Script, set_weather: Callable[[str, Weather], Awaitable[None]], clock: Clock) -> None:
-    """Make the script's changes when they are due; ends with the script, and never if it repeats."""
-    start = clock.monotonic()
-    for at, change in script.over_time():
-        while (remaining := start + at - clock.monotonic()) > 0:
-            await clock.sleep(remaining)
-        try:
-            await set_weather(change.environment, change.weather)
-        except OSError as error:  # another program took its port; the next change may find it free
-            logger.error("simulator: %s: %s: %s", change.environment, change.weather.kind, error)  # noqa: TRY400  the text is the cause, not our stack

@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from collections.abc import Mapping
 from email.utils import formatdate
-from pathlib import Path
 from random import Random
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from exporter.simulator.environments import (
-    Environment,
-    IdentityProvider,
-    SignOnPolicy,
-    Urls,
-    check_weather,
-)
+from exporter.simulator.environments import Environment, Urls, check_weather
 from exporter.simulator.error_answers import REQUEST_LIMITED, UNEXPECTED, RefusedError, refused
-from exporter.simulator.flow import FIRST_STATUS
 from exporter.simulator.listener import Listener
-from exporter.simulator.provider import Provider, endpoint_of
+from exporter.simulator.provider import Provider
 from exporter.simulator.script import Clock
 from exporter.simulator.weather import Weather
-from exporter.target import UUID, Journey
 
 MAINTENANCE_URL = "https://maintenance.example/"  # a reserved name, which never resolves
-
-_CALLBACK = re.compile(rf"(https?://[^/?#]+)/({UUID.pattern})/rp/callback/openid_connect")
-_DESTINATION = "00000000-0000-4000-8000-000000000000"
 
 
 class SimulatedEnvironment:
@@ -132,62 +118,6 @@ class SimulatedEnvironment:
             **self.weather.as_json(),
         }
 
-    def exporter_settings(self, ca_file: Path | None) -> dict[str, str]:
-        """Return the settings of a target that watches it, by its first application.
-
-        The destination is read from the application's first redirect_uri. If that is not one of PingOne's
-        callbacks, it is set as it is, with a made-up destination, which the authorize journey never requests.
-        """
-        application = self.environment.applications[0]
-        policy, redirect_uri = application.sign_on_policy, application.redirect_uris[0]
-        callback = _CALLBACK.fullmatch(redirect_uri)
-        settings = {
-            "SOURCE_ENVIRONMENT_ID": self.environment.id,
-            "DESTINATION_ENVIRONMENT_ID": callback[2] if callback else _DESTINATION,
-            "CLIENT_ID": application.client_id,
-            "DESTINATION_AUTH_URL": callback[1] if callback else self.base_url,
-            **self._location(ca_file=ca_file),
-            "REDIRECT_URI": None if callback else redirect_uri,
-            "EXPECTED_STATUSES": None if policy is SignOnPolicy.LOGIN else FIRST_STATUS[policy],
-            "PKCE": "true" if application.pkce_required else None,
-        }
-        return {name: value for name, value in settings.items() if value is not None}
-
-    def federation_settings(self, provider: IdentityProvider, source: Environment) -> dict[str, str]:
-        """Return the further settings of a target that signs users on by `provider`, the whole way."""
-        application = self.environment.applications[0]
-        return {
-            "JOURNEYS": Journey.FEDERATION.value,
-            "FEDERATION_INTERVAL": "30s",  # the shortest with a password
-            "DESTINATION_ENVIRONMENT_ID": self.environment.id,
-            "DESTINATION_CLIENT_ID": application.client_id,
-            "DESTINATION_REDIRECT_URI": application.redirect_uris[0],
-            "DESTINATION_CLIENT_AUTH": application.client_auth.value,
-            "DESTINATION_CLIENT_SECRET": application.client_secret,
-            "PROVIDER_ID": provider.id,
-            "USERNAME": source.users[0].username,
-            "PASSWORD": source.users[0].password,
-            **self._location("DESTINATION_"),
-        }
-
-    def destination_settings(self, ca_file: Path | None) -> dict[str, str]:
-        """Return the settings of a destination that lists its identity providers."""
-        application = self.environment.applications[0]
-        return {
-            "ENVIRONMENT_ID": self.environment.id,
-            "CLIENT_ID": application.client_id,
-            "REDIRECT_URI": application.redirect_uris[0],
-            "REFRESH_INTERVAL": "5s",
-            "FEDERATION_INTERVAL": "30s",  # with a shorter one, the timeout is below the latency objective
-            **self._location(ca_file=ca_file),
-        }
-
-    def _location(self, prefix: str = "", ca_file: Path | None = None) -> dict[str, str]:
-        trust = {"CA_FILE": str(ca_file)} if self.environment.https and ca_file is not None else {}
-        if self.environment.custom_domain:
-            return {f"{prefix}CUSTOM_DOMAIN": urlsplit(self.base_url).netloc, **trust}
-        return {f"{prefix}AUTH_URL": self.base_url, **trust}
-
     async def _delay(self, weather: Weather) -> None:
         if weather.kind == "slow":
             await self._clock.sleep((weather.ms + self._random.random() * weather.jitter) / 1000)
@@ -198,7 +128,8 @@ class SimulatedEnvironment:
         if (guest := self.guests.get(request.url.path[1:].partition("/")[0])) is not None:
             await guest(scope, receive, send)
             return
-        weather = self.weather.at(endpoint_of(request.method, request.url.path))
+        endpoint, handler = self._provider.route(request)
+        weather = self.weather.at(endpoint)
         try:
             await self._delay(weather)
             if weather.kind in {"reset", "silent"}:
@@ -207,7 +138,9 @@ class SimulatedEnvironment:
                 while (await receive())["type"] != "http.disconnect":
                     pass
                 return
-            response = intercept(weather, self._random) or await self._provider.answer(request, weather)
+            response = intercept(weather, self._random)
+            if response is None:
+                response = await self._provider.answer(request, handler, weather)
         except (asyncio.CancelledError, ClientDisconnect):
             return  # the simulator stops, which uvicorn would log as an error; or the client left
         response.headers["Date"] = formatdate(self._clock.time() + weather.clock_skew, usegmt=True)

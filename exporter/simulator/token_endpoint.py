@@ -9,7 +9,6 @@ minutes, the RFC's limit) is inferred, and so is an access token that is not a J
 
 import base64
 import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -129,8 +128,7 @@ class TokenEndpoint:
             raise wrong
         if used is not application.client_auth:
             raise unsupported
-        given = secret.encode("utf-8", "surrogatepass")
-        if used is not ClientAuth.NONE and not hmac.compare_digest(application.client_secret.encode(), given):
+        if used is not ClientAuth.NONE and secret != application.client_secret:
             raise wrong
         return application
 
@@ -145,8 +143,7 @@ class TokenEndpoint:
             raise _refused("invalid_grant", "The redirect_uri is not that of the code.")
         if flow.request.challenge is not None:
             challenge, method = flow.request.challenge
-            expected = challenge_of(form.get("code_verifier", ""), method)
-            if not hmac.compare_digest(challenge.encode(), expected.encode()):
+            if challenge != challenge_of(form.get("code_verifier", ""), method):
                 raise _refused("invalid_grant", "The code_verifier does not match.")
         return flow
 

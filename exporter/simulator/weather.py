@@ -8,10 +8,10 @@ serves its endpoint.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from exporter.outcome import FAILED
 
@@ -30,9 +30,9 @@ class WeatherError(ValueError):
 
 
 class Weather(BaseModel):
-    """One kind of weather with its parameters, which are its fields."""
+    """One kind of weather with its parameters: its fields, which describe their valid values in words."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")
     kind: ClassVar[str]  # its name
     needs_tls: ClassVar[bool]  # whether only an environment with https can have it
 
@@ -54,14 +54,7 @@ class Weather(BaseModel):
         return {"weather": self.kind, **self.model_dump(exclude_none=True)}
 
 
-def _not_failed(status: str) -> str:
-    if status == FAILED:
-        raise ValueError(FAILED)
-    return status
-
-
-_NotFailed = Annotated[str, AfterValidator(_not_failed)]
-_STATUS = "^[A-Z][A-Z_]{0,62}$"
+_STATUS = r"[A-Z][A-Z_]{0,62}\Z"
 _NEW_STATUS = "a flow status such as SIGN_ON_REQUIRED (for FAILED use flow_failed)"
 _AT: Any = {"endpoint": (Endpoint | None, Field(None, description=f"one of {', '.join(get_args(Endpoint))}"))}
 """Of weather that one endpoint alone may have."""
@@ -74,11 +67,11 @@ def _whole(default: int, least: int, most: int) -> Any:  # noqa: ANN401  pydanti
 
 def _one_of(*values: str, default: int = 0) -> Any:  # noqa: ANN401
     description = f"{', '.join(values[:-1])} or {values[-1]}"
-    return str, Field(values[default], pattern=f"^({'|'.join(values)})$", description=description)
+    return str, Field(values[default], pattern=rf"^(?:{'|'.join(values)})\Z", description=description)
 
 
 def _flow_status(default: str) -> Any:  # noqa: ANN401
-    return str, Field(default, pattern=_STATUS, description="a flow status")
+    return str, Field(default, pattern=rf"^{_STATUS}", description="a flow status")
 
 
 def _kind(does: str, *, needs_tls: bool = False, **parameters: Any) -> type[Weather]:  # noqa: ANN401
@@ -91,21 +84,21 @@ KINDS: Mapping[str, type[Weather]] = {
     "healthy": _kind("Nothing is wrong."),
     "slow": _kind(
         "Each response is delayed by `ms` plus a random part of `jitter`, both in milliseconds.",
-        **_AT,
         ms=_whole(1000, 0, MAX_DELAY_MS),
         jitter=_whole(0, 0, MAX_DELAY_MS),
+        **_AT,
     ),
     "flaky": _kind(
         "The share `ratio` of the requests gets 503 and a JSON error.",
-        **_AT,
         ratio=(float, Field(0.5, ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1")),
+        **_AT,
     ),
     "rate_limited": _kind(
-        "429 with `Retry-After: retry_after`, in seconds.", **_AT, retry_after=_whole(30, 0, DAY_SECONDS)
+        "429 with `Retry-After: retry_after`, in seconds.", retry_after=_whole(30, 0, DAY_SECONDS), **_AT
     ),
-    "error_json": _kind("Status `code` with PingOne's JSON error.", **_AT, code=_whole(503, 500, 599)),
+    "error_json": _kind("Status `code` with PingOne's JSON error.", code=_whole(503, 500, 599), **_AT),
     "error_html": _kind(
-        "Status `code` with an HTML page, as from the edge.", **_AT, code=_whole(503, 500, 599)
+        "Status `code` with an HTML page, as from the edge.", code=_whole(503, 500, 599), **_AT
     ),
     "silent": _kind("The request is read and never answered.", **_AT),
     "refused": _kind("The port is closed."),
@@ -115,7 +108,7 @@ KINDS: Mapping[str, type[Weather]] = {
     "flow_failed": _kind("200 with a flow with status FAILED."),
     "policy_changed": _kind(
         "The flow has another status than before: `status`, or one of another sign-on policy.",
-        status=(_NotFailed | None, Field(None, pattern=_STATUS, description=_NEW_STATUS)),
+        status=(str | None, Field(None, pattern=rf"^(?!{FAILED}\Z){_STATUS}", description=_NEW_STATUS)),
     ),
     "maintenance": _kind("302 to a page elsewhere."),
     "client_deleted": _kind("The application is gone: 302 to the sign-on page with an error."),
@@ -215,20 +208,12 @@ def parse_weather_text(text: str) -> Weather:
     return parse_weather(document, strict=False)
 
 
-def parameters(kind: type[Weather]) -> Iterator[tuple[str, str, Any]]:
-    """Yield each parameter's name, valid values in words, and default."""
-    for name in sorted(kind.model_fields, key="endpoint".__eq__):  # it is the last one
-        field = kind.model_fields[name]
-        yield name, str(field.description), field.default
-
-
 def _explain(kind: type[Weather], error: Mapping[str, Any]) -> str:
-    name = str(error["loc"][0])
-    valid = {parameter: values for parameter, values, _ in parameters(kind)}
-    if name not in valid:
-        known = f"it has {', '.join(valid)}" if valid else "it has none"
-        return f"{kind.kind} has no parameter {_shown(name)}; {known}"
-    return f"{name} of {kind.kind} must be {valid[name]}, not {_shown(error['input'])}"
+    name, parameters = str(error["loc"][0]), kind.model_fields
+    if name not in parameters:
+        known = ", ".join(parameters) or "none"
+        return f"{kind.kind} has no parameter {_shown(name)}; it has {known}"
+    return f"{name} of {kind.kind} must be {parameters[name].description}, not {_shown(error['input'])}"
 
 
 def _shown(value: object) -> str:

@@ -289,7 +289,7 @@ def test_the_web_port_follows_the_values(tmp_path: Path) -> None:
     assert config.security is not None
     assert config.security.tls is not None
     assert config.security.tls.certificate_required
-    assert config.security.tls.authorities == file.with_name("ca.crt")
+    assert config.security.tls.authorities == file.with_name("ca.crt").read_bytes()
     assert list(map(str, config.web.health_listen_address or ())) == [":9989"]
     config = Pod(shape("web-tls"), tmp_path / "tls").settings()
     assert config.security is not None

@@ -61,7 +61,10 @@ def test_weather_names_the_chosen_environments() -> None:
 
 def test_weather_of_certificates_needs_an_environment_with_https() -> None:
     error = error_of(weather=["us_retail=tls_expired"])
-    assert str(error) == "us_retail is served over http; tls_expired needs an environment with https"
+    assert str(error) == (
+        "--weather us_retail=tls_expired: "
+        "us_retail is served over http; tls_expired needs an environment with https"
+    )
     assert error.exit_status == 2
 
 

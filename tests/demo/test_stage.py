@@ -64,8 +64,8 @@ def test_any_other_refusal_of_the_system_is_not_tried_again(monkeypatch: pytest.
 def test_each_row_shows_the_weather_that_it_meets() -> None:
     async def scenario() -> dict[str, str]:
         async with simulator([each for each in demo_environments() if not each.https]) as running:
-            await running.set_weather("hub", parse_weather_text("provider_missing,name=Pilot"))
-            await running.set_weather("travel", parse_weather_text("client_deleted"))
+            for name, weather in (("hub", "provider_missing,name=Pilot"), ("travel", "client_deleted")):
+                await running.environments[name].set_weather(parse_weather_text(weather))
             rows = ["emea_workforce", "apac_partners", *discovered(demo_environments())]
             return {row.split("_")[1]: stage._weather(running, row) for row in rows}  # noqa: SLF001  what it shows
 

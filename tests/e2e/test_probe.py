@@ -109,7 +109,7 @@ def names(simulated: Simulated) -> list[str]:
     """Clear the weather, and return all targets' names."""
     for environment in demo_environments():
         simulated.put(environment.name, {"weather": "healthy"})
-    return sorted([*simulated.running.sources(), *DISCOVERED])
+    return sorted([*simulated.running.target_settings(), *DISCOVERED])
 
 
 def probe(

@@ -208,7 +208,8 @@ def test_a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_no
     poll(status, lambda seen: seen == 200, what="the renewed certificate")
 
     (site.directory / "tls" / "server.key").write_text("nonsense")
-    poll(daemon.log, lambda log: "TLS certificate not renewed" in log, what="a warning")
+    problem = "tls_server_config.key_file in web.yml line "
+    poll(daemon.log, lambda log: problem in log, what="an error")
     assert status() == 200
 
 

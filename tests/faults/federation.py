@@ -256,6 +256,9 @@ FAULTS = (
     Broken("sign_on", "consent is asked for",
            source("AGREEMENT_CONSENT_REQUIRED"), R.FURTHER_ACTION_REQUIRED, ACCT),
     Broken("sign_on", "the flow fails for another cause", failed("access_denied"), R.FLOW_FAILED, PROV),
+    Broken("sign_on", "a flow of 300 KB",
+           lambda world: json_answer(world.source_flow("COMPLETED", padding="x" * 300_000)),
+           R.TOO_LARGE, PROV),
     Broken("sign_on", "continues at another host",
            lambda world: json_answer(world.source_flow("COMPLETED", resumeUrl=f"https://evil.example/?{CODE}")),
            R.LOCATION_INVALID, CONF),
@@ -263,6 +266,10 @@ FAULTS = (
            lambda world: json_answer(
                world.source_flow("COMPLETED", authorizeResponse={"code": CODE, "state": "other"})),
            R.STATE_MISMATCH, PROV),
+    Broken("source_resume", "a code of another environment",
+           lambda world: json_answer(
+               world.flow("COMPLETED", authorizeResponse={"code": CODE, "state": STATE})),
+           R.NOT_A_FLOW, PROV),
     Broken("source_resume", "redirects with an error",
            redirects(lambda world: f"{world.callback}?error=access_denied&state={STATE}"),
            R.OAUTH_ERROR, CONF),

@@ -7,8 +7,11 @@ from typing import Any
 
 from observing.examples import START, a_certificate, a_step, a_success
 
-from exporter.outcome import DISCOVERY_CHECKS, DiscoveryFacts, Outcome
+from exporter.outcome import DiscoveryFacts, Outcome
 from exporter.target import Journey
+
+DISCOVERY_CHECKS = ("pkce_advertised", "key_ids", "key_overlap", "certificates_match", "certificates_valid")
+"""The contract checks of the journey: the first of `metadata`, the others of `jwks`."""
 
 FACTS = DiscoveryFacts(
     signing_keys=2, signing_keys_hash=2**48 - 1, metadata_hash=2**47 + 1, certificate_expiry=START + 86_400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.samples import Samples
@@ -12,6 +12,7 @@ from harness.samples import Samples
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
+from exporter.status import EgressStatus, StatusPageReport
 from exporter.target import Journey, Target
 
 SOURCE = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
@@ -29,6 +30,25 @@ PHASES = {
 }
 START = 1_763_820_000.0
 """When the first outcome of a test began; seconds since the epoch."""
+
+
+@dataclass
+class Known:
+    """What the metrics read at each scrape."""
+
+    egress: EgressStatus | None = None
+    status_page: StatusPageReport | None = None
+    shard: tuple[int, int] = (0, 1)
+    paused_until: dict[str, float] = field(default_factory=dict)  # by target
+
+    def sources(self) -> dict[str, Any]:
+        """Return the arguments of `Metrics` by which it reads them."""
+        return {
+            "egress": lambda: self.egress,
+            "status_page": lambda: self.status_page,
+            "shard": lambda: self.shard,
+            "backoff_until": lambda target, _journey: self.paused_until.get(target.name),
+        }
 
 
 def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target
@@ -121,10 +141,15 @@ def a_failure(
     return a_success(**{"reason": reason, "fault": fault, "phase": phase, "steps": (step,)} | changes)
 
 
-def observed(*outcomes: Outcome, expected: tuple[str, ...] = (STATUS,), objective: float = 2.0) -> Metrics:
+def observed(
+    *outcomes: Outcome,
+    expected: tuple[str, ...] = (STATUS,),
+    objective: float = 2.0,
+    paused_until: float | None = None,
+) -> Metrics:
     """Return the metrics of the target `emea` after these outcomes."""
     target = a_target(expected_statuses=expected, latency_objective=objective)
-    metrics = Metrics([target], buckets=BUCKETS, wall=lambda: START)
+    metrics = Metrics([target], buckets=BUCKETS, wall=lambda: START, backoff_until=lambda *_: paused_until)
     for outcome in outcomes:
         metrics.observe(outcome)
     return metrics

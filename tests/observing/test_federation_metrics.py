@@ -33,8 +33,13 @@ KEY = {"target": "emea", "journey": "federation"}
 
 
 def observed(*outcomes: Outcome, **changes: object) -> Metrics:
-    """Return the metrics of one federation after these outcomes."""
-    metrics = Metrics([a_federation(**changes)], buckets=BUCKETS, federation_buckets=FEDERATION_BUCKETS)
+    """Return the metrics of one federation, which is paused, after these outcomes."""
+    metrics = Metrics(
+        [a_federation(**changes)],
+        buckets=BUCKETS,
+        federation_buckets=FEDERATION_BUCKETS,
+        backoff_until=lambda *_: START + 60,
+    )
     for outcome in outcomes:
         metrics.observe(outcome)
     return metrics
@@ -42,6 +47,10 @@ def observed(*outcomes: Outcome, **changes: object) -> Metrics:
 
 def steps_of(metrics: Metrics, family: str) -> set[str]:
     return {labels["step"] for labels, _ in shown(metrics, family)}
+
+
+def steps_of_phase(metrics: Metrics, family: str, phase: str) -> set[str]:
+    return {labels["step"] for labels, _ in shown(metrics, family) if labels["phase"] == phase}
 
 
 def test_a_full_federation_has_at_most_250_series() -> None:
@@ -53,11 +62,23 @@ def test_a_full_federation_has_at_most_250_series() -> None:
         )
     ]
     metrics = observed(*failures, a_sign_on())
-    metrics.backoff_until("emea", Journey.FEDERATION, START + 60)
     series = [s for family in page(metrics).families for s in family.samples if "target" in s.labels]
     assert steps_of(metrics, "http_status_code") == set(STEPS)
     assert len(series) <= 250
     assert len({(s.name, *sorted(s.labels.items())) for s in series}) == len(series)
+
+
+def test_a_side_that_closes_its_connections_adds_no_more_series_than_that() -> None:
+    steps = [step for step in STEPS if step != "destination_lookup"]
+    records = tuple(a_federation_step(step, phases=PHASES) for step in steps)
+    metrics = observed(a_sign_on(steps=records, step="token"))
+    assert sum("target" in s.labels for family in page(metrics).families for s in family.samples) <= 250
+    assert steps_of_phase(metrics, "step_last_duration_seconds", "tls") == set(steps)
+    assert steps_of_phase(metrics, "step_duration_seconds", "tls") == {
+        "destination_authorize",
+        "source_authorize",
+    }
+    assert steps_of_phase(metrics, "step_duration_seconds", "processing") == set(steps)
 
 
 def test_the_closed_sets_of_a_step_appear_once_it_was_reached() -> None:
@@ -264,7 +285,6 @@ def test_a_discovered_target_has_at_most_100_series() -> None:
         client_id=None,
         expected_statuses=(ANY_REQUIRED,),
     )
-    metrics.backoff_until("emea", Journey.FEDERATION, START + 60)
     series = [s for family in page(metrics).families for s in family.samples if "target" in s.labels]
     assert {s.labels["step"] for s in series if "step" in s.labels} == {step.step for step in steps}
     assert "*_REQUIRED" not in {s.labels.get("status") for s in series}

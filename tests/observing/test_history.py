@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from types import MappingProxyType
 
 import pytest
 from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
@@ -172,8 +171,7 @@ def test_a_forgotten_target_starts_over() -> None:
 
 
 def test_several_steps_and_a_retry_after_are_kept() -> None:
-    read_only = MappingProxyType({Phase.RESOLVE: 0.5}), MappingProxyType({"id": False})
-    steps = a_step(), a_step(step="callback", phases=read_only[0], checks=read_only[1])
+    steps = a_step(), a_step(step="callback", phases={Phase.RESOLVE: 0.5}, checks={"id": False})
     outcome = a_success(steps=steps, retry_after=30.0)
     (kept,) = history_of(observed(outcome)).recent
     assert kept == outcome

@@ -15,6 +15,7 @@ from observing.examples import (
     BUCKETS,
     KEY,
     START,
+    Known,
     a_checked_step,
     a_failure,
     a_step,
@@ -29,6 +30,7 @@ from exporter.outcome import SkipCause
 from exporter.status import (
     COMPONENT_STATUSES,
     INCIDENT_IMPACTS,
+    EgressStatus,
     StatusComponent,
     StatusIncident,
     StatusMaintenance,
@@ -51,13 +53,17 @@ STATUS_PAGE = StatusPageReport(
 )
 
 
-def some_metrics(*names: str, wall: Callable[[], float] = lambda: START) -> Metrics:
-    targets = [a_target(name=name) for name in names or ("emea",)]
-    return Metrics(targets, buckets=BUCKETS, wall=wall, clock=lambda: 0.0)
+def some_metrics(
+    *names: str, wall: Callable[[], float] = lambda: START, known: Known | None = None
+) -> Metrics:
+    targets, known = [a_target(name=name) for name in names or ("emea",)], known or Known()
+    return Metrics(targets, buckets=BUCKETS, wall=wall, clock=lambda: 0.0, **known.sources())
 
 
 def busy_metrics() -> Metrics:
     """Return metrics with something in every family."""
+    egress, paused_until = EgressStatus(up=True, since=START), {"apac": START + 60}
+    known = Known(egress=egress, status_page=STATUS_PAGE, paused_until=paused_until)
     metrics = Metrics(
         [
             a_target(labels=(("owner", 'a "b"\\c\nd'),)),
@@ -66,6 +72,7 @@ def busy_metrics() -> Metrics:
         ],
         buckets=BUCKETS,
         wall=lambda: START,
+        **known.sources(),
     )
     metrics.probe_started(0.003)
     metrics.observe(a_success(steps=(a_checked_step(),)))
@@ -76,11 +83,8 @@ def busy_metrics() -> Metrics:
         a_success(target="apac", steps=(a_step(flow_status="NEVER_HEARD_OF", http_status_code=299),))
     )
     metrics.run_skipped("apac", Journey.AUTHORIZE, SkipCause.BACKOFF, 2)
-    metrics.backoff_until("apac", Journey.AUTHORIZE, START + 60)
     metrics.loop_lag(0.02)
     metrics.transport.kernel_timestamps = True
-    metrics.egress(True)  # noqa: FBT003  it got a response
-    metrics.status_page(STATUS_PAGE)
     return metrics
 
 
@@ -208,17 +212,18 @@ def test_stalled_probes_are_counted_however_they_ended() -> None:
 
 @pytest.mark.parametrize("openmetrics", [False, True])
 def test_egress_is_shown_from_the_first_check_on(*, openmetrics: bool) -> None:
-    metrics, checked = some_metrics(), "pingone_flow_exporter_egress_up"
+    known, checked = Known(), "pingone_flow_exporter_egress_up"
+    metrics = some_metrics(known=known)
     assert checked not in page(metrics, openmetrics=openmetrics).text
     for up, value in ((True, 1), (False, 0), (False, 0), (True, 1)):
-        metrics.egress(up)
+        known.egress = EgressStatus(up=up, since=START)
         assert page(metrics, openmetrics=openmetrics).series(checked) == [({}, value)]
+    known.egress = None
+    assert checked not in page(metrics, openmetrics=openmetrics).text
 
 
 def test_a_status_page_is_one_hot_over_closed_sets_and_no_text_of_it_is_a_label() -> None:
-    metrics = some_metrics()
-    metrics.status_page(STATUS_PAGE)
-    shown = page(metrics)
+    shown = page(some_metrics(known=Known(status_page=STATUS_PAGE)))
     own = {"page": "status.example.com"}
     statuses = dict.fromkeys(COMPONENT_STATUSES, 0) | {"partial_outage": 1}
     assert shown.series("pingone_status_component") == [
@@ -236,11 +241,11 @@ def test_a_status_page_is_one_hot_over_closed_sets_and_no_text_of_it_is_a_label(
 
 
 def test_what_was_never_read_of_a_status_page_is_absent_and_what_was_read_stays() -> None:
-    metrics = some_metrics()
-    metrics.status_page(StatusPageReport(page="status.example.com", fetched_ok=False))
+    known = Known(status_page=StatusPageReport(page="status.example.com", fetched_ok=False))
+    metrics = some_metrics(known=known)
     read = {family.name for family in FAMILIES if family.name.startswith("pingone_status_")}
     assert {name for name in read if page(metrics).has(name)} == {"pingone_status_fetch_success"}
-    metrics.status_page(replace(STATUS_PAGE, fetched_ok=False))
+    known.status_page = replace(STATUS_PAGE, fetched_ok=False)
     assert page(metrics).value("pingone_status_fetch_success") == 0
     assert page(metrics).has("pingone_status_component")
 
@@ -265,25 +270,16 @@ def test_skipped_runs_add_up() -> None:
 
 
 def test_a_backoff_is_shown_until_it_ends() -> None:
-    now = START
-    metrics = some_metrics("emea", "apac", wall=lambda: now)
+    known = Known()
+    metrics = some_metrics("emea", "apac", known=known)
     name = "pingone_flow_backoff_until_timestamp_seconds"
     assert not page(metrics).has(name)
-    metrics.backoff_until("emea", Journey.AUTHORIZE, START + 60)
+    known.paused_until["emea"] = START + 60
     assert page(metrics).series(name) == [(KEY, START + 60)]
-    now = START + 59.9
-    assert page(metrics).has(name)
-    now = START + 60
+    known.paused_until["emea"] = START + 70
+    assert page(metrics).series(name) == [(KEY, START + 70)]
+    known.paused_until.clear()
     assert not page(metrics).has(name)
-
-
-@pytest.mark.parametrize("step", [-3600.0, 3600.0, 86_400.0])
-def test_a_clock_that_is_set_does_not_make_a_backoff_last(step: float) -> None:
-    now = START
-    metrics = some_metrics("emea", wall=lambda: now)
-    metrics.backoff_until("emea", Journey.AUTHORIZE, START + 60)
-    now = START + step
-    assert not page(metrics).has("pingone_flow_backoff_until_timestamp_seconds")
 
 
 def test_the_versions_of_exporter_and_python_are_shown() -> None:
@@ -292,9 +288,10 @@ def test_the_versions_of_exporter_and_python_are_shown() -> None:
 
 
 def test_the_shard_is_shown() -> None:
-    metrics = some_metrics()
+    known = Known()
+    metrics = some_metrics(known=known)
     assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "0"}, 1)]
-    metrics.set_shard(2, 3)
+    known.shard = (2, 3)
     assert page(metrics).series("pingone_flow_exporter_shards") == [({"shard": "2"}, 3)]
 
 

@@ -27,7 +27,6 @@ from exporter.target import Journey, Target
 AUTHORIZE = Journey.AUTHORIZE
 PROBES = "pingone_flow_probes_total"
 STATUSES = "pingone_flow_statuses_total"
-BACKOFF = "pingone_flow_backoff_until_timestamp_seconds"
 EXPIRY = "pingone_flow_tls_certificate_expiry_timestamp_seconds"
 
 
@@ -119,15 +118,6 @@ def test_expected_statuses_that_never_came_do_not_add_up() -> None:
     assert len(page(metrics).series(STATUSES)) == 3
 
 
-def test_a_backoff_ends_if_the_environment_or_host_changes() -> None:
-    metrics = some_metrics(a_target(), a_target(name="moves"))
-    for name in ("emea", "moves"):
-        metrics.backoff_until(name, AUTHORIZE, START + 60)
-    reload(metrics, a_target(interval=30.0), a_target(name="moves", source_url="https://other.example/x"))
-    assert page(metrics).has(BACKOFF, target="emea")
-    assert not page(metrics).has(BACKOFF, target="moves")
-
-
 def test_a_certificate_expiry_goes_if_the_host_changes() -> None:
     """Else its alert would continue for a host that is no longer probed."""
     metrics = some_metrics(a_target(), a_target(name="moves"))
@@ -143,7 +133,6 @@ def test_events_of_a_removed_target_are_ignored() -> None:
     reload(metrics, a_target(name="apac"))
     metrics.observe(a_success(stalled=True))
     metrics.run_skipped("emea", AUTHORIZE, SkipCause.CANCELLED, 1)
-    metrics.backoff_until("emea", AUTHORIZE, START + 60)
     now = page(metrics)
     assert 'target="emea"' not in now.text
     assert now.value("pingone_flow_exporter_probes_stalled_total") == 0.0
@@ -190,14 +179,3 @@ def test_nothing_is_kept_of_removed_targets_not_even_by_a_scrape_under_way() -> 
         return alive
 
     assert asyncio.run(scene()) == 0
-
-
-def test_egress_is_shown_only_while_a_check_is_configured() -> None:
-    metrics = some_metrics(a_target())
-    metrics.egress(None)
-    metrics.egress(True)  # noqa: FBT003  it got a response
-    assert page(metrics).has("pingone_flow_exporter_egress_up")
-    metrics.egress(None)
-    assert not page(metrics).has("pingone_flow_exporter_egress_up")
-    metrics.egress(False)  # noqa: FBT003  likewise
-    assert page(metrics).value("pingone_flow_exporter_egress_up") == 0.0

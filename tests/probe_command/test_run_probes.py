@@ -90,7 +90,7 @@ def test_concurrent_probes_are_bounded() -> None:
 def test_probes_of_one_auth_host_start_50_ms_apart_and_any_two_10_ms() -> None:
     runs, prober = runs_on("a", "a", "a", "b"), FakeProber()
     delays = [0.0, HOST_SPACING, 2 * HOST_SPACING, 3 * SPACING]
-    assert start_delays([(run.target, run.journey) for run in runs]) == delays
+    assert start_delays(runs) == delays
     before = time.monotonic()
     run(runs, prober)
     # None starts early. A late first one, on a busy machine, does not move the others.

@@ -57,7 +57,7 @@ def test_between_two_turns_of_the_others_little_is_read(*, secure: bool, authori
             exchange = await transport.exchange(Request("GET", f"{scheme}://127.0.0.1:{peer.port}/"))
             seen = turns_of_others
             task.cancel()
-            await transport.aclose()
+            transport.close()
             deadline.close()
             await peer.left_alone()
             assert exchange.answer is not None

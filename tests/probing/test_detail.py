@@ -84,7 +84,7 @@ def described(
     secrets: Collection[str] = (),
     **changes: Any,  # noqa: ANN401
 ) -> str:
-    known: dict[str, Any] = {"timeout": 10.0, "proxied": False, "refused": None, "at": AT}
+    known: dict[str, Any] = {"timeout": 10.0, "refused": None, "at": AT}
     return describe(exchange, step, verdict, secrets, **known | changes)
 
 
@@ -390,15 +390,15 @@ def test_whatever_is_answered_a_detail_is_one_of_the_templates(
     word: str,
 ) -> None:
     headers = {edge: word} | ({} if location is None else {"location": location})
-    exchange = answered(Answer(code, body, headers, too_large=too_large))
     for proxied in (False, True):
+        exchange = replace(answered(Answer(code, body, headers, too_large=too_large)), proxied=proxied)
         step = Step(
             "authorize", Request("GET", f"{SOURCE_URL}/as/authorize?x"), partial(judge, expectation=_any())
         )
-        verdict = evaluate(exchange, step, proxied=proxied)
+        verdict = evaluate(exchange, step)
         if verdict.reason is Reason.OK:
             continue
-        text = described(exchange, step, verdict, proxied=proxied, secrets=(SECRET,))
+        text = described(exchange, step, verdict, secrets=(SECRET,))
         assert templates_of(text)
         assert SECRET.lower() not in text.lower()
 

@@ -19,11 +19,11 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OKPKey
+from observing.discovery import DISCOVERY_CHECKS
 from probing.examples import SOURCE, a_target
 from probing.federation import Federation, Probed, Response, a_federation_target, converse, resolves
 from probing.loopback import listening, run
 
-from exporter.outcome import DISCOVERY_CHECKS
 from exporter.probing.messages import Answer
 from exporter.probing.metadata import judge_metadata, metadata_hash
 from exporter.probing.probe import Prober
@@ -88,9 +88,13 @@ def probe(
     *answers: tuple[Any, Any],
     names: dict[str, str] | None = None,
     issuer_path: str | None = None,
+    forgotten: Journey | None = None,
     **changes: Any,  # noqa: ANN401  any field of a target
 ) -> list[Probed]:
-    """Probe once for each pair of metadata changes (or a response) and keys (or a response)."""
+    """Probe once for each pair of metadata changes (or a response) and keys (or a response).
+
+    After each, the target is no longer probed by the journey `forgotten`.
+    """
 
     async def main() -> list[Probed]:
         federation = Federation()
@@ -113,6 +117,8 @@ def probe(
                 outcome = await prober(target, Journey.DISCOVERY)
                 played = Federation(url=federation.url, heard=federation.heard)
                 found.append(Probed(outcome, played))
+                if forgotten is not None:
+                    prober.forget(target.name, forgotten)
             return found
 
     return run(main())
@@ -385,6 +391,14 @@ def test_a_rotation_with_an_overlap_changes_the_hash_of_the_keys_alone() -> None
 def test_a_rotation_without_an_overlap_is_reported_once() -> None:
     found = checks(({}, [jwk()]), ({}, [jwk(2048, 1)]), ({}, [jwk(2048, 1)]))
     assert [each.get("key_overlap") for each in found] == [None, False, True]
+
+
+@pytest.mark.parametrize(("forgotten", "overlap"), [(Journey.AUTHORIZE, True), (Journey.DISCOVERY, None)])
+def test_the_keys_are_remembered_until_the_journey_is_no_longer_probed(
+    forgotten: Journey, *, overlap: bool | None
+) -> None:
+    found = checks(({}, [jwk()]), ({}, [jwk()]), forgotten=forgotten)
+    assert found[1].get("key_overlap") is overlap
 
 
 def test_another_key_with_the_same_id_is_a_rotation_without_an_overlap() -> None:

@@ -40,7 +40,7 @@ def probes(*weathers: str, journey: Journey = Journey.DISCOVERY) -> list[Outcome
             prober = Prober(lambda _: ssl.create_default_context(cafile=running.ca_file))
             found = []
             for weather in weathers:
-                await running.set_weather(SOURCE.name, parse_weather_text(weather))
+                await running.environments[SOURCE.name].set_weather(parse_weather_text(weather))
                 found.append(await prober(target, journey))
             return found
 

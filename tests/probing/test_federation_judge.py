@@ -50,7 +50,7 @@ def offer(
 ) -> Verdict:
     embedded = {"socialProviders": list(listed), "identityProvider": forced}
     answer = said(id=FLOW, status="USERNAME_PASSWORD_REQUIRED", _embedded=embedded)
-    return judge_offer(answer, destination=TO, url=URL, provider=provider)
+    return judge_offer(answer, destination=TO, provider=provider)
 
 
 @pytest.mark.parametrize("provider", ["p1", "P1", "Partner", None])
@@ -229,9 +229,8 @@ def test_how_long_an_account_stays_locked_is_read_where_it_is_a_number(
 
 
 def code(answer: Answer, *, state: str | None = "s", redirect_uri: str | None = CALLBACK) -> Verdict:
-    return judge_code(
-        answer, url=f"{FROM.url}/as/resume", state=state, redirect_uri=redirect_uri, destination=TO
-    )
+    url = f"{FROM.url}/as/resume"
+    return judge_code(answer, at=FROM, url=url, state=state, redirect_uri=redirect_uri or TO)
 
 
 @pytest.mark.parametrize("status", [302, 303])
@@ -283,6 +282,10 @@ def test_a_code_at_the_scheme_of_a_native_app_is_handed_on(separator: str) -> No
         (said(code="NOT_FOUND"), (Reason.FLOW_FAILED, Fault.PROVIDER)),
         (said(status="X", code="NOT_FOUND", error="x"), (Reason.FLOW_FAILED, Fault.PROVIDER)),
         (said(authorizeResponse={"error": "access_denied"}), (Reason.FLOW_FAILED, Fault.PROVIDER)),
+        (
+            said(environment={"id": DESTINATION}, authorizeResponse={"code": "c", "state": "s"}),
+            (Reason.NOT_A_FLOW, Fault.PROVIDER),
+        ),
     ],
 )
 def test_anything_but_a_code_at_the_redirect_uri_is_refused(
@@ -424,7 +427,7 @@ def test_a_refused_exchange_has_the_codes_and_the_status_of_the_answer() -> None
     ],
 )
 def test_the_destinations_flow_must_be_completed(status: str, finding: tuple[Reason, Fault]) -> None:
-    verdict = judge_completion(said(status=status), destination=TO, url=URL)
+    verdict = judge_completion(said(status=status), destination=TO)
     assert found(verdict) == finding
     assert not verdict.checks or verdict.reason is not Reason.OK
 

@@ -59,7 +59,7 @@ def probe(
 async def set_weather(running: Simulator, source: str, destination_: str) -> None:
     for name, text in (("emea", source), ("hub", destination_)):
         if text != "sunny":
-            await running.set_weather(name, parse_weather_text(text))
+            await running.environments[name].set_weather(parse_weather_text(text))
 
 
 def a_target(

@@ -57,7 +57,7 @@ def recorded(answer: Answer, *, offset: float = 0.0) -> StepRecord:
 
 @pytest.mark.parametrize("answer", [DENIED, an_answer(a_flow(), 407), an_answer({"error": "x"}, 407)])
 def test_a_407_is_the_proxys_word_where_there_is_a_proxy(answer: Answer) -> None:
-    verdict = evaluate(an_exchange(answer), a_step(), proxied=True)
+    verdict = evaluate(an_exchange(answer, proxied=True), a_step())
     assert (verdict.reason, verdict.fault) == (Reason.PROXY, Fault.NETWORK)
     assert verdict.error_codes == ()
 
@@ -65,7 +65,7 @@ def test_a_407_is_the_proxys_word_where_there_is_a_proxy(answer: Answer) -> None
 @pytest.mark.parametrize("code", [200, 302, 400, 401, 403, 429, 502, 503, 504])
 def test_any_other_answer_by_way_of_a_proxy_is_judged_as_any_other(code: int) -> None:
     exchange = an_exchange(an_answer(a_flow(), code))
-    assert evaluate(exchange, a_step(), proxied=True) == evaluate(exchange, a_step())
+    assert evaluate(replace(exchange, proxied=True), a_step()) == evaluate(exchange, a_step())
 
 
 def test_a_failure_counts_more_than_the_head_of_an_answer() -> None:

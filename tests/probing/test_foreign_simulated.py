@@ -40,7 +40,7 @@ def probe(provider: IdentityProvider, ready_by: ReadyBy, weather: str = "", **ch
     async def main() -> Outcome:
         async with simulator([HUB]) as running:
             if weather:
-                await running.set_weather("hub", parse_weather_text(weather))
+                await running.environments["hub"].set_weather(parse_weather_text(weather))
             hub = running.environments["hub"]
             target = Target(
                 name="partner",

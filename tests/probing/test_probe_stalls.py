@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,10 @@ from probing.loopback import (
 from probing.visit import Visit, visit
 
 from exporter.outcome import Outcome, Phase
-from exporter.probing.probe import Prober, explains_timeout
+from exporter.probing.probe import Prober, stalls_explain
 from exporter.probing.resolver import ResolvedName
+from exporter.probing.timing import Deadline
+from exporter.probing.transport import Exchange
 from exporter.target import IpFamily, Journey
 
 if TYPE_CHECKING:
@@ -242,4 +244,10 @@ def test_a_name_that_does_not_resolve_is_not_explained_by_a_stall() -> None:
 def test_a_stall_explains_a_timeout_across_the_deadline_or_by_a_tenth_of_the_time(
     stalls: Stalls, *, explained: bool
 ) -> None:
-    assert explains_timeout(stalls, deadline=110.0, timeout=10.0) is explained
+    async def main() -> list[bool]:
+        with closing(Deadline(10.0)) as deadline:
+            deadline.started = 100.0
+            exchanges = Exchange(phase=Phase.RESOLVE), Exchange(phase=Phase.CONNECT, timed_by_loop=True)
+            return [stalls_explain(exchange, deadline, lambda _: stalls) for exchange in exchanges]
+
+    assert run(main()) == [explained] * 2

@@ -186,7 +186,7 @@ def test_the_password_of_a_proxy_is_in_no_repr_no_error_and_no_log(
             transport = ProbeTransport(network, deadline, trust, IpFamily.ANY, proxy_url)
             exchange = await transport.exchange(Request("GET", f"{scheme}://{NAME}/"))
             deadline.close()
-            await transport.aclose()
+            transport.close()
             await proxy.left_alone()
             assert proxy_authorization(f"{USER}:{PASSWORD}").encode() in proxy.heads[0]
             return transport, exchange

@@ -285,3 +285,16 @@ def test_the_wait_for_another_sign_on_of_the_user_is_not_a_delay_that_explains_a
         assert deadline.own_delay >= 5.0
 
     run(main(), frozen=True)
+
+
+def test_a_password_is_not_given_to_a_proxy_without_tls_and_the_cause_is_told() -> None:
+    async def main(federation: Federation, prober: Prober, clock: Clock, target: Target) -> None:
+        clock.now = HOUR
+        outcome = await prober(replace(target, proxy_url=federation.url), Journey.FEDERATION)
+        assert finding(outcome) == ("sign_on", "location_invalid", "configuration")
+        host = federation.url.removeprefix("http://")
+        cause = f"{host} not requested: private address, or a secret without TLS"
+        assert outcome.steps[-1].detail == cause
+        assert federation.steps()[-1] == "source_authorize"
+
+    play(main)

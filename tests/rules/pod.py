@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
+from observing.discovery import DISCOVERY_CHECKS
+
 from exporter.internal_errors import Part
 from exporter.observing import Metrics
 from exporter.outcome import (
     CHECKS,
-    DISCOVERY_CHECKS,
     DiscoveryFacts,
     Outcome,
     Phase,
@@ -24,7 +25,7 @@ from exporter.outcome import (
     TlsFacts,
 )
 from exporter.reasons import FAULTS, Fault, Reason
-from exporter.status import DestinationStatus, StatusPageReport
+from exporter.status import DestinationStatus, EgressStatus, StatusPageReport
 from exporter.target import Journey, JourneyTiming, Target
 
 MINUTE = 60.0
@@ -231,10 +232,15 @@ class _Life:
             buckets=_BUCKETS,
             suspended=lambda target: Reason.ACCOUNT_LOCKED if target.name in self._suspended else None,
             destinations=self._destinations,
+            backoff_until=self._backoff_until,
+            egress=lambda: self._egress,
+            status_page=lambda: self._page,
+            shard=lambda: pod.shard,
             wall=lambda: self._now,
             clock=lambda: self._now,
         )
-        self._metrics.set_shard(*pod.shard)
+        self._egress: EgressStatus | None = None
+        self._page: StatusPageReport | None = None
         self._held: dict[str, float] = {}
         self._due = {(watched.name, watched.journey): self._first(watched) for watched in pod.watched}
         self._checks = sorted(pod.egress.items())
@@ -274,9 +280,9 @@ class _Life:
     def _pass(self) -> None:
         """Do what has ended since the last scrape."""
         while self._checks and self._checks[0][0] * MINUTE <= self._now:
-            self._metrics.egress(self._checks.pop(0)[1])
+            self._egress = EgressStatus(up=self._checks.pop(0)[1], since=self._now)
         while self._pages and self._pages[0][0] * MINUTE <= self._now:
-            self._metrics.status_page(self._pages.pop(0)[1])
+            self._page = self._pages.pop(0)[1]
         while self._reloads and self._reloads[0][0] * MINUTE <= self._now:
             self._metrics.config_loaded(good=self._reloads.pop(0)[1])
         for watched in self._pod.watched:
@@ -300,9 +306,13 @@ class _Life:
         (self._suspended.add if sky.suspends else self._suspended.discard)(watched.name)
         if sky.reason is Reason.RATE_LIMITED:
             self._held[watched.host] = due + min(2 * watched.interval, 300.0)
-            for other in self._pod.watched:
-                if other.host == watched.host:
-                    self._metrics.backoff_until(other.name, other.journey, self._held[watched.host])
+
+    def _backoff_until(self, target: Target, journey: Journey) -> float | None:
+        hosts = [
+            each.host for each in self._pod.watched if (each.name, each.journey) == (target.name, journey)
+        ]
+        until = max((self._held.get(host, 0.0) for host in hosts), default=0.0)
+        return until if until > self._now else None
 
 
 def _outcome(watched: Watched, sky: Sky, begun: float) -> Outcome:

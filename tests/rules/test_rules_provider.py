@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from observing.discovery import DISCOVERY_CHECKS
 from rules.pod import DELETED, FAIR, LIMITED, TIMEOUT, Pod, Sky, Watched, now_and_then
 from rules.story import Story, Text, always
 
-from exporter.outcome import DISCOVERY_CHECKS
 from exporter.reasons import Reason
 from exporter.target import Journey
 

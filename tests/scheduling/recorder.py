@@ -84,13 +84,6 @@ class Skip(Note):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class BackoffStart(Note):
-    """A target backs off until a wall time."""
-
-    until: float
-
-
 @dataclass(slots=True)
 class Recorder:
     """Is a schedule's listener, its probe and one of its observers, and records what happens.
@@ -105,7 +98,6 @@ class Recorder:
     begun: list[Note] = field(default_factory=list)
     lags: list[float] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
-    backoffs: list[BackoffStart] = field(default_factory=list)
     outcomes: list[tuple[float, Outcome]] = field(default_factory=list)
     in_flight: int = 0
     max_in_flight: int = 0
@@ -124,9 +116,6 @@ class Recorder:
     def run_skipped(self, target: str, _journey: Journey, cause: SkipCause, count: int, /) -> None:
         assert count > 0
         self.skips.append(Skip(self.time(), target, cause, count))
-
-    def backoff_until(self, target: str, _journey: Journey, timestamp: float, /) -> None:
-        self.backoffs.append(BackoffStart(self.time(), target, timestamp))
 
     def observe(self, outcome: Outcome, /) -> None:
         self.outcomes.append((self.time(), outcome))

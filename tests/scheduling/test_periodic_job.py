@@ -231,20 +231,21 @@ def test_none_begins_after_the_stop_however_soon_it_comes(turns: int) -> None:
     simulate(scenario)
 
 
-def test_other_jobs_replace_those_of_before_and_an_unchanged_one_keeps_its_phase() -> None:
+def test_other_jobs_replace_those_of_before_and_one_of_the_same_interval_keeps_its_phase() -> None:
     async def scenario(record: Recorder, time: VirtualTime) -> None:
-        stays, goes, slower, comes = (Work(time) for _ in range(4))
+        stays, renewed, goes, slower, comes = (Work(time) for _ in range(5))
         schedule = schedule_of(record, stays, goes, slower)
         schedule.start()
         await asyncio.sleep(20.0)
         schedule.replace_jobs([
-            PeriodicJob("work 0", EVERY, comes),
+            PeriodicJob("work 0", EVERY, renewed),
             PeriodicJob("work 2", 2 * EVERY, slower),
             PeriodicJob("work 3", EVERY, comes, first_after=1.0),
         ])  # fmt: skip
         await asyncio.sleep(20.0)
         await schedule.stop(grace=0.0)
-        assert stays.begun == pytest.approx([0.0, 15.0, 30.0], abs=EXACT)
+        assert stays.begun == pytest.approx([0.0, 15.0], abs=EXACT)
+        assert renewed.begun == pytest.approx([30.0], abs=EXACT)
         assert goes.begun == pytest.approx([0.0, 15.0], abs=EXACT)
         assert slower.begun == pytest.approx([0.0, 15.0, 20.0], abs=EXACT)
         assert comes.begun == pytest.approx([21.0, 36.0], abs=EXACT)

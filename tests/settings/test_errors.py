@@ -251,9 +251,10 @@ def test_a_group_that_another_variable_sets_a_member_of_conflicts_with_it(tmp_pa
     ]
 
 
-def test_a_name_beyond_ascii_is_shown_escaped_and_is_a_different_name() -> None:
-    kelvin = f"{T}P\u212aCE"
-    assert of_name(kelvin) == [f"{T}P\\u212aCE: unknown setting; did you mean {T}PKCE?"]
+@pytest.mark.parametrize("name", [f"{T}P{{}}CE", f"{P}DURATION_BUC{{}}ETS"])
+def test_a_name_beyond_ascii_is_shown_escaped_and_is_a_different_name(name: str) -> None:
+    expected = f"{name.format(chr(92) + 'u212a')}: unknown setting; did you mean {name.format('K')}?"
+    assert of_name(name.format("\u212a")) == [expected]
 
 
 def test_a_name_of_any_bytes_and_length_is_shown_safely() -> None:
@@ -326,7 +327,7 @@ def test_a_web_configuration_file_is_reported_where_it_is_named_or_where_it_is_w
     ]
 
 
-def test_certificates_that_cause_an_error_are_among_its_files(tmp_path: Path) -> None:
+def test_certificates_of_the_web_port_that_cause_an_error_are_among_its_files(tmp_path: Path) -> None:
     (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: a.crt, key_file: a.key}\n")
     with pytest.raises(ConfigurationError) as caught:
         load(EMEA | {f"{P}WEB__CONFIG_FILE": "web.yml"}, tmp_path)

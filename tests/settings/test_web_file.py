@@ -7,6 +7,7 @@ import ssl
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import trustme
@@ -33,6 +34,11 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
     authority.issue_cert("localhost").private_key_pem.write_to_path(str(directory / "other.key"))
     authority.cert_pem.write_to_path(str(directory / "ca.crt"))
     return directory
+
+
+def pair_in(directory: Path) -> dict[str, Any]:
+    names = {"certificate": "server.crt", "key": "server.key"}
+    return {part: (directory / name).read_bytes() for part, name in names.items()}
 
 
 def read(directory: Path, text: str) -> WebSecurity:
@@ -63,6 +69,12 @@ def tls(directory: Path, text: str) -> TlsServer:
     return found
 
 
+def test_the_files_that_it_names_are_watched_with_it(pems: Path) -> None:
+    (pems / "web.yml").write_text(PAIR)
+    files = load(EMEA | VARIABLE, pems).files
+    assert files == tuple(pems / name for name in (".env", "web.yml", "server.crt", "server.key"))
+
+
 def test_an_empty_file_leaves_the_port_open(tmp_path: Path) -> None:
     assert read(tmp_path, "{}") == WebSecurity()
 
@@ -90,7 +102,7 @@ rate_limit:
     )
 
     assert security == WebSecurity(
-        tls=TlsServer(certificate=pems / "server.crt", key=pems / "server.key"),
+        tls=TlsServer(**pair_in(pems)),
         users={"alice": HASH, "bob": HASH.replace("2y", "2a")},
         rate_limit=RateLimit(interval=1.0, burst=20),
     )
@@ -111,9 +123,8 @@ def test_every_key_of_tls_that_python_supports_is_accepted(pems: Path) -> None:
     )
 
     assert found == TlsServer(
-        certificate=pems / "server.crt",
-        key=pems / "server.key",
-        authorities=pems / "ca.crt",
+        **pair_in(pems),
+        authorities=(pems / "ca.crt").read_bytes(),
         certificate_required=False,
         maximum=ssl.TLSVersion.TLSv1_2,
         ciphers=("ECDHE-RSA-AES256-GCM-SHA384", "AES128-SHA"),
@@ -143,7 +154,7 @@ def test_certificates_may_be_in_the_file_itself(pems: Path) -> None:
     ).tls
 
     assert found is not None
-    assert found.key == (pems / "server.key").read_text()
+    assert found.key == (pems / "server.key").read_bytes()
     assert found.certificate_required
     assert "PRIVATE" not in repr(found)
 
@@ -155,9 +166,7 @@ def test_paths_are_relative_to_the_file(pems: Path, tmp_path: Path) -> None:
 
     found = read(tmp_path / "web", text).tls
 
-    assert found is not None
-    assert found.certificate == tmp_path / "web" / "../server.crt"
-    assert found.key == pems / "server.key"
+    assert found == TlsServer(**pair_in(pems))
 
 
 def test_only_suites_of_tls_1_3_disable_tls_1_2(pems: Path) -> None:

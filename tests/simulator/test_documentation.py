@@ -13,9 +13,7 @@ from weather_outcomes import REPORTED
 from exporter import cli
 from exporter.simulator import (
     KINDS,
-    check_script,
     demo_environments,
-    parameters,
     parse_weather,
     read_script,
 )
@@ -43,13 +41,14 @@ def test_endpoints_are_listed_once() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_row_names_every_parameter_with_its_range_and_default(kind: str) -> None:
     listed, does, reports = ROWS[kind]
-    known = list(parameters(KINDS[kind]))
-    assert re.findall(r"`(\w+)`(?:: |$)", listed) == [name for name, _, _ in known]
-    for name, values, default in known:
+    known = KINDS[kind].model_fields
+    assert re.findall(r"`(\w+)`(?:: |$)", listed) == list(known)
+    for name, field in known.items():
         if name != "endpoint":
-            assert (values if default is None else f"{values}, by default {default}") in listed
+            default = "" if field.default is None else f", by default {field.default}"
+            assert f"{field.description}{default}" in listed
     detail = {"failuresRemaining", "PASSWORD_LOCKED_OUT"}
-    assert set(re.findall(r"`(\w+)`", does)) - detail <= {name for name, _, _ in known}
+    assert set(re.findall(r"`(\w+)`", does)) - detail <= known.keys()
     assert "fault `" in reports
 
 
@@ -69,8 +68,7 @@ def test_the_options_are_those_of_the_command(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_script_can_be_played_in_the_demo() -> None:
-    script = read_script(PAGE.split("```yaml\n")[1].split("```")[0])
-    check_script(script, demo_environments())
+    script = read_script(PAGE.split("```yaml\n")[1].split("```")[0], demo_environments())
     assert script.repeat == 120
     assert len(script.changes) == 3
 

@@ -38,12 +38,7 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     """
     application, destination = _destination(target)
     nonce, state, verifier = token(), token(), token()
-    offers = partial(
-        federation_judge.judge_offer,
-        destination=destination,
-        url=destination.url,
-        provider=target.provider_id,
-    )
+    offers = partial(federation_judge.judge_offer, destination=destination, provider=target.provider_id)
     offer = yield from _begin(application, destination, (nonce, state, verifier), offers)
     request = yield from _initiate(target, destination, offer)
     if request is None:
@@ -68,7 +63,7 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
 def begin(target: Target, token: Callable[[], str]) -> Steps:
     """Begin a sign-on at the destination, and go no further."""
     application, destination = _destination(target)
-    begins = partial(federation_judge.judge_begin, destination=destination, url=destination.url)
+    begins = partial(federation_judge.judge_begin, destination=destination)
     yield from _begin(application, destination, (token(), token(), token()), begins)
 
 
@@ -98,7 +93,7 @@ def _begin(
     }
     url = f"{destination.url}/as/authorize?{encode(parameters.items())}"
     username = application.lookup_username
-    begins = partial(federation_judge.judge_begin, destination=destination, url=destination.url)
+    begins = partial(federation_judge.judge_begin, destination=destination)
     flow = yield Step(
         name="destination_authorize",
         request=Request("GET", url, max_body_bytes=MAX_FLOW_BYTES),
@@ -109,6 +104,7 @@ def _begin(
         return flow
     # Identifier first: the destination chooses the provider by a user name.
     named = _action(destination, flow, "user.lookup", {"username": username})
+    named = replace(named, max_body_bytes=MAX_FLOW_BYTES)
     return (yield Step("destination_lookup", named, offers, secrets=(username,)))
 
 
@@ -184,10 +180,10 @@ def _sign_on(
     resume = signed_on.location or ""
     has_code = partial(
         federation_judge.judge_code,
+        at=source,
         url=resume,
         state=request.state,
-        redirect_uri=request.redirect_uri,
-        destination=destination,
+        redirect_uri=request.redirect_uri or destination,
     )
     return (yield Step("source_resume", Request("GET", resume, repeatable=False), has_code))
 
@@ -206,11 +202,11 @@ def _complete(
 ) -> Generator[Step, Verdict, Verdict]:
     """Complete the destination's flow; return the verdict with the code for its application."""
     asked = Request("GET", f"{destination.url}/flows/{flow_id}", max_body_bytes=MAX_FLOW_BYTES)
-    is_complete = partial(federation_judge.judge_completion, destination=destination, url=destination.url)
+    is_complete = partial(federation_judge.judge_completion, destination=destination)
     yield Step("destination_flow", asked, is_complete)
     url = f"{destination.url}/as/resume?flowId={flow_id}"
     back = application.redirect_uri
-    has_code = partial(federation_judge.judge_code, url=url, state=state, redirect_uri=back)
+    has_code = partial(federation_judge.judge_code, at=destination, url=url, state=state, redirect_uri=back)
     # A code that was used once is refused.
     return (yield Step("destination_resume", Request("GET", url, repeatable=False), has_code))
 
@@ -263,5 +259,4 @@ def _action(at: Endpoints, flow: Verdict, action: str, fields: dict[str, str]) -
         f"{at.url}/flows/{flow.flow['id']}",
         (("Content-Type", f"application/vnd.pingidentity.{action}+json"),),
         json.dumps(fields).encode("ascii"),
-        MAX_FLOW_BYTES,
     )
