@@ -193,8 +193,9 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         """
         is_closed = isinstance(error, ConnectionError | ssl.SSLEOFError | h11.RemoteProtocolError)
         is_unanswered = exchange.answer is None and reused.is_unanswered()
-        info, sent, arrived = reused.tcp.info(), exchange.sent or 0.0, reused.tcp.arrived
-        ended = arrived if arrived > sent else self._now()  # a reset has no time of arrival
+        info, sent, ended = reused.tcp.info(), exchange.sent or 0.0, reused.tcp.arrived
+        if ended <= sent:  # a reset has no time of arrival: it may have come before a stall of our own
+            ended = self._now() - sum(end - start for start, end in self._network.stalls(sent))
         is_soon = ended - sent < MAX_CROSSING_SECONDS + 2 * (0.0 if info is None else info.rtt)
         is_dropped = is_closed and is_unanswered and is_soon
         if is_dropped and exchange.origin and len(self._network.drops_idle) < MAX_DROPPING_ORIGINS:
