@@ -38,7 +38,8 @@ class Cookie:
         if self.secure and link.scheme != "https":
             return False
         same_host = link.host == self.host or (self.subdomains and _is_below(link.host, self.host))
-        return same_host and _is_within(link.path, self.path)
+        below = f"{self.path.removesuffix('/')}/"
+        return same_host and (link.path == self.path or link.path.startswith(below))
 
 
 class CookieJar:
@@ -100,7 +101,7 @@ def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:
         value,
         host=domain or link.host,
         subdomains=bool(domain),
-        path=path if path.startswith("/") else _default_path(link.path),
+        path=path if path.startswith("/") else link.path.rpartition("/")[0] or "/",
         secure="secure" in attributes,
     )
     return cookie, _has_expired(attributes, now)
@@ -117,12 +118,3 @@ def _has_expired(attributes: dict[str, str], now: float) -> bool:
 def _is_below(host: str, domain: str) -> bool:
     """Return True if `host` is below `domain`; a domain of one label would be for everybody's hosts."""
     return "." in domain and host.endswith(f".{domain}") and parse_address(host) is None
-
-
-def _is_within(path: str, cookie_path: str) -> bool:
-    below = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
-    return path == cookie_path or path.startswith(below)
-
-
-def _default_path(path: str) -> str:
-    return path.rpartition("/")[0] or "/"

@@ -113,6 +113,7 @@ class Template(StrEnum):
     TOKEN = "ID token does not verify: {claim} ({host})"  # noqa: S105  a template
     # Metadata and keys
     OTHER_ISSUER = "metadata of another issuer at {origin} ({host})"
+    OTHER_PATH = "issuer in the metadata differs after {origin}: another path, or a slash at its end ({host})"
     METADATA_MEMBER = "{member} missing or invalid in the metadata ({host})"
     METADATA_LACKS = "{member} in the metadata lacks {value} ({host})"
     NO_KEYS = "no signing key published ({host})"
@@ -167,7 +168,7 @@ VIOLATIONS: Mapping[str, str] = {
 
 WHILE = ("while connecting", "during the TLS handshake", "while reading headers", "while reading the body")
 
-_MEMBERS = """authenticate link|resumeUrl|flowId|code|client_id|redirect_uri|state|issuer|
+_MEMBERS = """authenticate link|form action|resumeUrl|flowId|code|client_id|redirect_uri|state|issuer|
 authorization_endpoint|token_endpoint|jwks_uri|response_types_supported|response_modes_supported|
 subject_types_supported|id_token_signing_alg_values_supported""".replace("\n", "")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
 from exporter.probing.contract import is_of_environment
@@ -222,7 +223,7 @@ def judge_code(
     any callback of the environment that is named instead.
 
     Returns:
-        if good, with all parameters, and the redirect's URL, if it was one, as `location`.
+        if good, with all parameters, and if it was a redirect, with the URL that has them as `location`.
     """
     location = answer.headers.get("location")
     verdict = judge_json(answer)
@@ -239,10 +240,10 @@ def judge_code(
             is_right = own is not None or leads_to(link, redirect_uri)
         if not is_right:
             return NOT_ALLOWED
-        # A fragment is not sent: its parameters are then added to the redirect URI, as from JSON.
-        if link._replace(fragment="").parameter("code") is not None:
-            verdict = replace(verdict, location=link.url)
-        return _with_code(verdict, link.parameters(), state)
+        returned, to = link.parameters(), link.url
+        if link._replace(fragment="").parameter("code") is None:  # a fragment is not sent
+            to = f"{to.partition('?')[0]}?{urlencode(returned)}"
+        return _with_code(replace(verdict, location=to), returned, state)
     if verdict.reason is not Reason.OK:
         return verdict
     status, codes = flow_status(verdict.flow), codes_in_document(verdict.flow)

@@ -5,9 +5,9 @@ registered redirect URI with `login_required` (Keycloak, oidc-provider), or also
 `consent_required` (Google, Auth0, Azure B2C). That shows that client and redirect URI are accepted. Entra ID
 shows an error of these on a page with status 200. The redirect is never followed.
 
-`login_page`: redirects within the provider's hosts are followed as a browser does, to a page with a login
-form. An error comes back to the redirect URI in a query, a fragment, a form that posts itself, or inside a
-JWT (JARM); or it is a page of its own, whatever its status.
+`login_page`: redirects within the provider's hosts, and Shibboleth's form that sends itself, are followed as
+by a browser, to a page with a login form. An error comes back to the redirect URI in a query, a fragment, a
+form that posts itself, or inside a JWT (JARM); or it is a page of its own, whatever its status.
 """
 
 from collections.abc import Collection, Mapping
@@ -46,6 +46,7 @@ _PAGE = frozenset({Reason.NOT_JSON, Reason.TOO_LARGE})
 _ERROR_PAGE = frozenset({Reason.CLIENT_ERROR, Reason.BLOCKED})
 """What an error page with a 4xx is to it; without JSON, a 401 or 403 may be an edge's."""
 _RETURNED = frozenset({"error", "response", "code"})
+_CLIENT_STORAGE = "shib_idp_ls_supported"  # in the form that Shibboleth's first page sends by itself
 _OK = Verdict(Reason.OK, Fault.NONE)
 
 
@@ -99,22 +100,27 @@ def judge_login_page(
         return verdict
     if codes := _codes(answer, returned):
         return _refused(codes)
+    form = request.form if answer.status_code in _KEEP_METHOD else ()
     if verdict.reason is not Reason.REDIRECTED:
         # Where Kerberos is offered first, the form is on the page of a 401.
         is_shown = verdict.reason in _PAGE or answer.status_code == HTTPStatus.UNAUTHORIZED
-        shows_form = is_shown and page.has_login_form and not page.has_error
-        return _OK if shows_form else _judge_page(verdict, page, _ERROR_PAGE)
+        is_good = is_shown and not page.has_error
+        if is_good and page.has_login_form:
+            return _OK
+        forwards = (each for each in page.forms if _CLIENT_STORAGE in dict(each.fields))
+        if not is_good or (forward := next(forwards, None)) is None:
+            return _judge_page(verdict, page, _ERROR_PAGE)
+        link, form = parse_link(forward.action, url), forward.fields
     if link is None:
         return MALFORMED
     if returned:
         return verdict
-    if not is_safe_scheme(link) or not (link.origin == request.link.origin or link.host in hosts):
-        return NOT_ALLOWED
-    if may_follow:
-        form = request.form if answer.status_code in _KEEP_METHOD else ()
-        return replace(_OK, location=link.url, parameters=form)
     known = {"code": answer.status_code, "origin": origin_of(link)}
-    return verdict.with_finding(verdict.reason, Fault.PROVIDER, Template.TOO_MANY_REDIRECTS, **known)
+    if not is_safe_scheme(link) or not (link.origin == request.link.origin or link.host in hosts):
+        return replace(NOT_ALLOWED, detail=Detail(Template.LOCATION_ELSEWHERE, known))
+    if may_follow:
+        return replace(_OK, location=link.url, parameters=form)
+    return verdict.with_finding(Reason.REDIRECTED, Fault.PROVIDER, Template.TOO_MANY_REDIRECTS, **known)
 
 
 def _judge_page(

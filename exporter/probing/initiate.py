@@ -57,7 +57,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         return judge(answer, Expectation(destination.environment_id, url, ()))
     if verdict.reason is Reason.BLOCKED:
         return verdict
-    link = parse_link(answer.headers.get("location"), url)
+    link = parse_link(answer.headers["location"].partition("#")[0], url)  # a fragment is never sent
     if link is None:
         return MALFORMED
     if _SAML_REQUEST in dict(link.parameters()):
@@ -69,8 +69,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     found = Verdict(Reason.OK, Fault.NONE, location=link.url, kind=request.kind, secrets=secrets)
     if is_link_only(target, request.kind):
         return found
-    member = _invalid_member(request, destination)
-    if member is not None:
+    if (member := _invalid_member(request, destination)) is not None:
         is_elsewhere = link.parameter(member) is not None
         cause = Template.MEMBER_ELSEWHERE if is_elsewhere else Template.LOCATION_WITHOUT
         origin = origin_of(parse_link(request.redirect_uri) if is_elsewhere else link)
@@ -97,13 +96,14 @@ def _judge_saml(
     target: Target, answer: Answer, link: Link | None, form: tuple[tuple[str, str], ...]
 ) -> Verdict:
     """Judge a SAML request, in a URL or in a form that posts itself; only for listed targets is it enough."""
+    known = {"code": answer.status_code, "origin": origin_of(link), "member": "form action"}
     if not _is_followed(target):
-        detail = Detail(Template.SAML, {"code": answer.status_code, "origin": origin_of(link)})
-        return _SAML_OK if target.listed is not None else replace(_SAML_NOT_ALLOWED, detail=detail)
+        refused = replace(_SAML_NOT_ALLOWED, detail=Detail(Template.SAML, known))
+        return _SAML_OK if target.listed is not None else refused
     if link is None:
-        return replace(MALFORMED, kind=ProviderKind.SAML)
+        return replace(MALFORMED, kind=ProviderKind.SAML, detail=Detail(Template.MEMBER_MALFORMED, known))
     if not is_safe_scheme(link):
-        return _SAML_NOT_ALLOWED
+        return replace(_SAML_NOT_ALLOWED, detail=Detail(Template.LOCATION_ELSEWHERE, known))
     sent = dict(form or link.parameters())
     secrets = tuple(value for name, value in sent.items() if name in {_SAML_REQUEST, "RelayState"} and value)
     return replace(_SAML_OK, location=link.url, parameters=form, secrets=secrets)

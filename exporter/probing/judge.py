@@ -23,7 +23,6 @@ from exporter.reasons import Fault, Reason
 from exporter.target import ANY_REQUIRED
 
 MIN_FINAL_CODE, MAX_CODE = 200, 599
-_NETWORK_AUTHENTICATION_REQUIRED = 511
 _REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _API_GATEWAY_FORBIDDEN = {"message": "Forbidden"}
 
@@ -88,7 +87,7 @@ def _edge(answer: Answer, document: Mapping[str, Any] | None) -> Template | None
     headers, code = answer.headers, answer.status_code
     forbidden = headers.get("x-amzn-errortype", "").startswith("ForbiddenException")
     signs = {
-        Template.PORTAL: code == _NETWORK_AUTHENTICATION_REQUIRED,
+        Template.PORTAL: code == HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED,
         Template.FIREWALL: "x-amzn-waf-action" in headers,
         Template.CHALLENGE: headers.get("cf-mitigated", "").strip().lower() == "challenge",
         Template.GATEWAY: code in _REFUSALS and (forbidden or document == _API_GATEWAY_FORBIDDEN),

@@ -65,7 +65,7 @@ class Answer:
     status_code: int  # 0 to 999; the number of the status line
     body: bytes = b""  # decoded, at most `MAX_BODY_BYTES`
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Name in lower case -> the first value, decoded as Latin-1."""
+    """Name in lower case -> the first value, decoded as Latin-1; a Location is percent-encoded."""
     too_large: bool = False  # whether the body was longer than `body`
     received_at: float = 0.0  # when the head was complete, by our wall clock; seconds since the epoch
 

@@ -20,7 +20,7 @@ HASHED_MEMBERS = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_ur
 _HASH_BYTES = 6
 """48 bits: a gauge is a float, which holds 53."""
 
-_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+_TEXTS = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
 _LISTS = ("response_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported")
 _TENANT = "{tenantid}"
 _TENANT_ALIASES = frozenset({"common", "organizations"})
@@ -43,15 +43,15 @@ def judge_metadata(answer: Answer, *, target: Target) -> Verdict:
     if verdict.reason is not Reason.OK:
         return verdict
     document, issuer = verdict.flow, verdict.flow.get("issuer")
-    if not isinstance(issuer, str):
-        return _invalid("issuer")
-    if not _is_issuer(issuer, target):
-        origin = origin_of(parse_link(issuer))
-        return failed(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, Template.OTHER_ISSUER, origin=origin)
+    if isinstance(issuer, str) and not _is_issuer(issuer, target):
+        own, origin = (origin_of(parse_link(text)) for text in (_issuer(target), issuer))
+        cause = Template.OTHER_PATH if own == origin else Template.OTHER_ISSUER
+        return failed(Reason.ISSUER_MISMATCH, Fault.CONFIGURATION, cause, origin=origin)
     base = parse_link(metadata_url(target))
     invalid = _invalid_member(document, base)
     if base is None or invalid is not None:
-        return _invalid(invalid or "issuer")
+        member = invalid or "issuer"
+        return failed(Reason.METADATA_INVALID, Fault.PROVIDER, Template.METADATA_MEMBER, member=member)
     for name, value in _needed(target.source_kind, base).items():
         if value not in _words(document, name):
             known = {"member": name, "value": value}
@@ -91,13 +91,9 @@ def _is_issuer(issuer: str, target: Target) -> bool:
     return _issuer(target) in {issuer, *(f"{before}{alias}{after}" for alias in aliases)}
 
 
-def _invalid(member: str) -> Verdict:
-    return failed(Reason.METADATA_INVALID, Fault.PROVIDER, Template.METADATA_MEMBER, member=member)
-
-
 def _invalid_member(document: Mapping[str, Any], base: Link | None) -> str | None:
     """Return the first required member that is missing or of the wrong form; None if all are good."""
-    for name in _ENDPOINTS:
+    for name in _TEXTS:
         if not isinstance(document.get(name), str) or not document[name]:
             return name
     for name in _LISTS:

@@ -31,8 +31,7 @@ OWN_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUF
 
 _DISCARD_PORT = 9
 
-_MSG_MORE = getattr(socket, "MSG_MORE", 0)
-"""Linux: more follows, here FIN; elsewhere it takes a segment of its own."""
+_MSG_MORE = getattr(socket, "MSG_MORE", 0)  # Linux only; elsewhere FIN takes a segment of its own
 
 
 class TcpStream:

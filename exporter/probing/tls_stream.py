@@ -59,6 +59,8 @@ class TlsStream:
             try:
                 data = self.session.read(max_bytes)
             except ssl.SSLWantReadError:
+                if self._outgoing.pending:  # our part of a renegotiation, which TLS 1.2 has
+                    self.tcp.send_now(self._outgoing.read())
                 await self._fill(max_bytes)
                 others_ran = True
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
@@ -76,10 +78,8 @@ class TlsStream:
         self._incoming.write(data or b"")
         try:
             self.session.read(1)  # there may be an alert behind what was read
-        except ssl.SSLWantReadError:
-            return True  # nothing, or session tickets
-        except ssl.SSLError:
-            return False
+        except ssl.SSLError as error:
+            return isinstance(error, ssl.SSLWantReadError)  # nothing, or session tickets
         return False
 
     def close(self) -> None:

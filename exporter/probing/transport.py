@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import ssl
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -192,8 +193,9 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         """
         is_closed = isinstance(error, ConnectionError | ssl.SSLEOFError | h11.RemoteProtocolError)
         is_unanswered = exchange.answer is None and reused.is_unanswered()
-        info, sent, arrived = reused.tcp.info(), exchange.sent or 0.0, reused.tcp.arrived
-        ended = arrived if arrived > sent else self._now()  # a reset has no time of arrival
+        info, sent, ended = reused.tcp.info(), exchange.sent or 0.0, reused.tcp.arrived
+        if ended <= sent:  # a reset has no time of arrival: it may have come before a stall of our own
+            ended = self._now() - sum(end - start for start, end in self._network.stalls(sent))
         is_soon = ended - sent < MAX_CROSSING_SECONDS + 2 * (0.0 if info is None else info.rtt)
         is_dropped = is_closed and is_unanswered and is_soon
         if is_dropped and exchange.origin and len(self._network.drops_idle) < MAX_DROPPING_ORIGINS:
@@ -326,12 +328,15 @@ _READ_HEADERS = frozenset({
     b"location", b"retry-after", b"date", b"correlation-id", b"content-encoding",
     b"x-amzn-waf-action", b"x-amzn-errortype", b"cf-mitigated",
 })  # fmt: skip
+_NOT_OF_URLS = re.compile(r"[ \x80-\xff]")
 
 
 def _head(status_code: int, headers: Sequence[tuple[bytes, bytes]]) -> Answer:
     """Return what of the head is read; of several headers of one name the first counts."""
     known = [(name, value) for name, value in reversed(headers) if name in _READ_HEADERS]
     read = {name.decode("ascii"): value.decode("latin-1") for name, value in known}
+    if "location" in read:  # which browsers encode
+        read["location"] = _NOT_OF_URLS.sub(lambda found: f"%{ord(found[0]):02X}", read["location"])
     return Answer(status_code, headers=read)
 
 

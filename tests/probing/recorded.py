@@ -268,6 +268,10 @@ RECORDED = (
     shows("Shibboleth", I, "login page of SAML",
           page('<form method="post"><input id="username" name="j_username" type="text">'
                '<input id="password" name="j_password" type="password"></form>')),
+    Recorded("Shibboleth", R, "the page that asks what the browser stored, before the login page",
+             page('<body onload="doLoad()"><form name="form1" action="?execution=e1s1" method="post">'
+                  '<input name="shib_idp_ls_value.shib_idp_session_ss" type="hidden" />'
+                  '<input name="shib_idp_ls_supported" type="hidden" /></form>'), PAGE, "next"),
     both("Shibboleth", I, "a SAML response without a user", saml_response(), PAGE),
     Recorded("Keycloak", I, "Kerberos first: 401 with the form",
              Answer(401, KEYCLOAK_LOGIN.body), "blocked", "ok"),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ from probing.visit import NAME, visit
 from exporter import __version__
 from exporter.outcome import Outcome, Phase
 from exporter.probing.probe import Prober
+from exporter.probing.ssl_contexts import SSLContexts
+from exporter.reasons import Reason
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -166,6 +169,27 @@ def test_tls_to_a_literal_address_checks_the_address_and_asks_for_no_name(author
     assert visited.finding == OK
     assert visited.peer.server_names == [None]
     assert f"Host: 127.0.0.1:{visited.peer.port}\r\n".encode() in visited.peer.heads[0]
+
+
+@pytest.mark.parametrize("path", ["reneg", "renegcert"])
+def test_a_server_that_renegotiates_before_it_answers_gets_its_handshake(
+    path: str, authority: Authority
+) -> None:
+    """As IIS and Apache do with TLS 1.2 where only some paths want a client certificate."""
+    pems = authority.client("127.0.0.1")
+    command = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-tls1_2", "-www"]
+    command += ["-cert", str(pems.certificate), "-key", str(pems.key), "-CAfile", str(authority.ca_file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            listens = next(line for line in server.stdout if line.startswith("ACCEPT"))
+            url = f"https://127.0.0.1:{listens.rpartition(':')[2].strip()}/{path}/{SOURCE}"
+            target = a_target(source_url=url, timeout=60.0, ca_file=authority.ca_file)
+            outcome = run(Prober(SSLContexts([target]))(target, Journey.AUTHORIZE))
+        finally:
+            server.kill()
+    # It answers with a page about the connection.
+    assert (outcome.reason, outcome.steps[0].http_status_code) == (Reason.NOT_JSON, 200)
 
 
 def test_a_literal_ipv6_address_is_probed_with_its_brackets_where_they_belong() -> None:

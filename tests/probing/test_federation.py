@@ -384,6 +384,31 @@ def test_nothing_is_added_to_a_url_with_a_request_object(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "resumed",
+    [
+        lambda _, __: Response(document={"authorizeResponse": {"code": CODE, "state": STATE}}),
+        lambda played, _: Response(302, location=f"{played.redirect_uri}#code={CODE}&state={STATE}"),
+    ],
+    ids=["JSON", "fragment"],
+)
+def test_a_redirect_uri_inside_a_request_object_is_the_destinations_callback(resumed: Play) -> None:
+    """A form of answer that cannot be asked for then is taken all the same."""
+    signon = f"https://apps.pingone.com/{SOURCE}/signon/?flowId={FLOW}"
+    answers: dict[str, Response | Play] = {
+        "initiate": lambda played, _: Response(
+            302, location=f"{played.source}/as/authorize?client_id=c&request_uri=pushed"
+        ),
+        "source_authorize": Response(302, location=signon),
+        "source_flow": lambda played, _: Response(document=played.flow()),
+        "source_resume": resumed,
+    }
+    probed = probe(answers)
+    assert probed.finding == ("token", "ok", "none")
+    callback = f"/{DESTINATION}/rp/callback/openid_connect?code={CODE}&state={STATE}"
+    assert probed.federation.only("callback").target == callback
+
+
 def resumed(suffix: str, status: int = 302) -> Play:
     return lambda played, _: Response(status, location=f"{played.redirect_uri}{suffix}")
 

@@ -251,10 +251,13 @@ def test_what_looks_like_a_code_beside_one_is_a_secret_as_well() -> None:
     assert set(verdict.secrets) == {"c", "s", *tokens.values()}
 
 
-def test_a_code_in_a_fragment_is_handed_on_without_the_url() -> None:
-    verdict = code(said(302, f"{CALLBACK}#code=c&state=s"))
-    assert (verdict.reason, verdict.location) == (Reason.OK, None)
-    assert verdict.parameters == (("code", "c"), ("state", "s"))
+@pytest.mark.parametrize("redirect_uri", [CALLBACK, None])
+def test_a_code_in_a_fragment_is_handed_on_in_the_query_since_a_fragment_is_not_sent(
+    redirect_uri: str | None,
+) -> None:
+    verdict = code(said(302, f"{CALLBACK}?a=%2F#code=c&state=s"), redirect_uri=redirect_uri)
+    assert (verdict.reason, verdict.location) == (Reason.OK, f"{CALLBACK}?a=%2F&code=c&state=s")
+    assert verdict.parameters == (("a", "/"), ("code", "c"), ("state", "s"))
 
 
 @pytest.mark.parametrize("separator", ["?", "#"])
@@ -262,7 +265,6 @@ def test_a_code_at_the_scheme_of_a_native_app_is_handed_on(separator: str) -> No
     uri = "com.example.app:/callback"
     verdict = code(said(302, f"{uri}{separator}code=c&state=s"), redirect_uri=uri)
     assert (verdict.reason, dict(verdict.parameters)) == (Reason.OK, {"code": "c", "state": "s"})
-    assert (verdict.location is None) == (separator == "#")
     for other in (f"{uri}x?code=c", uri, "com.example.other:/callback?code=c"):
         assert code(said(302, other), redirect_uri=uri).reason in {Reason.REDIRECTED, Reason.LOCATION_INVALID}
 

@@ -73,6 +73,13 @@ def test_a_provider_that_would_have_to_ask_its_user_is_ready(error: str, separat
     assert probed.federation.steps()[-1] == "/realms/fed/auth"
 
 
+@pytest.mark.parametrize("description", ["User is not logged in", "Anmeldung n\xc3\xb6tig", "\xff"])
+def test_a_description_that_is_not_encoded_is_read_as_browsers_read_it(description: str) -> None:
+    answers = answers_of_provider(none_is_ready(f"login_required&error_description={description}"))
+    probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
+    assert probed.finding == ("source_authorize", "ok", "none")
+
+
 def test_auto_tells_pingone_from_other_providers_by_its_path() -> None:
     answers = answers_of_provider(none_is_ready("login_required"))
     probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.AUTO)
@@ -194,6 +201,19 @@ def follow(answers: dict[str, Response | Play], **changes: Any) -> Probed:  # no
 
 def leads(location: str, *cookies: str, status: int = 302) -> Response:
     return Response(status, location=location, headers=tuple(f"Set-Cookie: {each}" for each in cookies))
+
+
+def test_a_location_that_is_not_encoded_is_followed_as_browsers_follow_it() -> None:
+    location = "/sso?realm=M\xc3\xbcnchen&hint=sign in"
+    probed = follow({"/realms/fed/auth": leads(location), "/sso": LOGIN})
+    assert probed.finding == ("source_authorize", "ok", "none")
+    assert probed.federation.heard[-1].target == "/sso?realm=M%C3%BCnchen&hint=sign%20in"
+
+
+@pytest.mark.parametrize("location", ["https://a b.example/", "https://\xe4.example/", "/sso\\x"])
+def test_what_browsers_do_not_encode_the_same_way_is_malformed(location: str) -> None:
+    probed = follow({"/realms/fed/auth": leads(location)})
+    assert probed.finding == ("source_authorize", "location_invalid", "provider")
 
 
 def test_redirects_are_followed_to_the_login_form_with_the_cookies_of_the_chain() -> None:
@@ -369,12 +389,80 @@ def test_a_form_of_saml_is_posted_again_where_a_redirect_keeps_its_method(status
 
 
 @pytest.mark.parametrize(
-    ("action", "fault"),
-    [("http://idp.example/sso", "configuration"), ("https://u@idp.example/", "provider"), ("", "provider")],
+    ("action", "fault", "detail"),
+    [
+        ("http://idp.example/sso", "configuration", "200 to http://idp.example, which is not where"),
+        ("https://u@idp.example/", "provider", "form action malformed in the response"),
+        ("", "provider", "form action malformed in the response"),
+    ],
 )
-def test_a_form_of_saml_goes_to_no_unsafe_place(action: str, fault: str) -> None:
+def test_a_form_of_saml_goes_to_no_unsafe_place(action: str, fault: str, detail: str) -> None:
     probed = follow({"initiate": Response(200, raw=SAML_PAGE.format(action=action).encode())})
     assert probed.finding == ("initiate", "location_invalid", fault)
+    assert (probed.outcome.detail or "").startswith(detail)
+
+
+CLIENT_STORAGE = (
+    '<body onload="doLoad()"><form name="form1" action="{action}" method="post">'
+    '<input type="hidden" name="csrf_token" value="planted-token" />'
+    '<input name="shib_idp_ls_success.shib_idp_session_ss" type="hidden" value="false" />'
+    '<input name="shib_idp_ls_supported" type="hidden" /><input name="_eventId_proceed" type="hidden" />'
+    '<noscript><input type="submit" value="Continue" /></noscript></form>'
+)
+
+
+def client_storage(action: str, note: str = "") -> Response:
+    """Return the page by which Shibboleth asks what the browser stored, before it shows the login page."""
+    return Response(200, raw=(CLIENT_STORAGE.format(action=action) + note).encode())
+
+
+def test_shibboleths_form_that_sends_itself_is_followed_like_a_redirect() -> None:
+    """As a browser without scripts sends it: nothing is stored."""
+    answers: dict[str, Response | Play] = {
+        "initiate": leads("/sso?SAMLRequest=x"),
+        "/sso": lambda _, heard: leads("/login") if heard.body else client_storage("/sso?execution=e1s1"),
+        "/login": LOGIN,
+    }
+    probed = follow(answers)
+    assert probed.finding == ("source_authorize", "ok", "none")
+    asked, sent, shown = probed.federation.heard[2:]
+    assert [each.method for each in (asked, sent, shown)] == ["GET", "POST", "GET"]
+    assert sent.target == "/sso?execution=e1s1"
+    assert sent.body == (
+        b"csrf_token=planted-token&shib_idp_ls_success.shib_idp_session_ss=false"
+        b"&shib_idp_ls_supported=&_eventId_proceed="
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "finding", "detail"),
+    [
+        (
+            client_storage("https://elsewhere.example/"),
+            ("location_invalid", "configuration"),
+            "200 to https://elsewhere.example, which is not where this step leads",
+        ),
+        (
+            client_storage("http://idp.example/"),
+            ("location_invalid", "configuration"),
+            "200 to http://idp.example, which is not where this step leads",
+        ),
+        (client_storage(""), ("location_invalid", "provider"), "200 from"),
+        (client_storage("/sso"), ("redirected", "provider"), "200 to http://127.0.0.1"),
+        (
+            client_storage("/sso", "error: invalid_client"),
+            ("login_page_error", "configuration"),
+            "200 with error invalid_client",
+        ),
+        (Response(404, raw=client_storage("/sso").raw), ("client_error", "configuration"), "404 from"),
+    ],
+)
+def test_a_form_that_sends_itself_goes_where_a_redirect_may_go(
+    page: Response, finding: tuple[str, str], detail: str
+) -> None:
+    probed = follow({"initiate": leads("/sso?SAMLRequest=planted"), "/sso": page})
+    assert probed.finding == ("source_authorize", *finding)
+    assert (probed.outcome.detail or "").startswith(detail)
 
 
 def test_a_saml_response_instead_of_a_login_page_is_an_error() -> None:

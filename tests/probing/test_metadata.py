@@ -54,6 +54,12 @@ def test_another_issuer_is_named_by_its_origin_alone(issuer: str, origin: str) -
     assert verdict.detail == Detail(Template.OTHER_ISSUER, {"origin": origin})
 
 
+@pytest.mark.parametrize("issuer", [f"{ISSUER}/", ISSUER.upper().replace("HTTPS", "https"), f"{ISSUER}/b"])
+def test_an_issuer_that_differs_after_its_host_is_not_described_by_the_host_alone(issuer: str) -> None:
+    known = {"origin": "https://auth.pingone.com"}
+    assert judged({"issuer": issuer}).detail == Detail(Template.OTHER_PATH, known)
+
+
 def test_an_issuer_that_is_not_a_url_is_invalid_even_if_it_is_the_expected_one() -> None:
     verdict = judged({"issuer": "urn:x"}, expected="urn:x")
     assert verdict.reason is Reason.METADATA_INVALID

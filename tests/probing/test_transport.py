@@ -17,7 +17,7 @@ from exporter.outcome import Phase, TransportStats
 from exporter.probing import ProbeTransport
 from exporter.probing.messages import Request
 from exporter.probing.timing import Deadline
-from exporter.probing.transport import Exchange, ExchangeError, Network
+from exporter.probing.transport import Exchange, ExchangeError, Network, StallsSince
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -40,14 +40,16 @@ def replies(*raw: bytes, then: Callable[[Talk], object] = lambda _: None) -> Beh
 
 @asynccontextmanager
 async def client(
-    behave: Behaviour, authority: Authority | None = None
+    behave: Behaviour,
+    authority: Authority | None = None,
+    stalls: StallsSince = lambda _: (),
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Peer, TransportStats]]:
     """Yield a client of httpx over the transport, its peer, and what is known of its times."""
     certificate = None if authority is None else authority.issue("idp.example").tls
     tls = no_tls() if authority is None else ssl.create_default_context(cafile=authority.ca_file)
     async with listening(behave, tls=certificate) as peer:
         deadline, stats = Deadline(60.0), TransportStats()
-        network = Network(resolving("127.0.0.1"), stats, lambda _: ())
+        network = Network(resolving("127.0.0.1"), stats, stalls)
         scheme = "http" if authority is None else "https"
         async with httpx.AsyncClient(
             transport=ProbeTransport(network, deadline, tls),
@@ -122,6 +124,23 @@ def test_a_connection_that_the_server_closes_while_a_request_is_on_its_way_is_re
                 assert len(peer.talks) == 2
                 assert again.error is None
                 assert Phase.CONNECT in again.phases
+
+    run(main(), frozen=True)
+
+
+def test_a_reset_that_came_while_we_stood_still_counts_from_the_start_of_the_stall() -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(answer())
+        await talk.hear()
+        loop().skip(0.5)
+        talk.reset()
+
+    async def main() -> None:
+        async with client(behave, stalls=lambda since: [(since, since + 0.45)]) as (http, peer, _):
+            await http.get("/1")
+            assert (await http.get("/2")).status_code == 200
+            assert len(peer.talks) == 2
 
     run(main(), frozen=True)
 

@@ -51,7 +51,7 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
         return
     source = endpoints(target.source_url or "", target.source_environment_id or "")
     code = yield from _sign_on(target.user, source, destination, request, flow)
-    callback = _callback_url(request, code)
+    callback = _callback_url(request, destination, code)
     # The destination redeems the code, which it does once, and validates the source's ID token.
     spent = Request("GET", callback, repeatable=False)
     returned = yield Step("callback", spent, partial(federation_judge.judge_callback, url=callback))
@@ -188,11 +188,12 @@ def _sign_on(
     return (yield Step("source_resume", Request("GET", resume, repeatable=False), has_code))
 
 
-def _callback_url(request: ProviderRequest, code: Verdict) -> str:
+def _callback_url(request: ProviderRequest, destination: Endpoints, code: Verdict) -> str:
     """Return the redirect URI of `initiate` with every parameter that the source returned, unchanged."""
     if code.location is not None:
         return code.location
-    address, _, query = (request.redirect_uri or "").partition("#")[0].partition("?")
+    uri = request.redirect_uri or f"{destination.url}/rp/callback/openid_connect"  # in a request object
+    address, _, query = uri.partition("#")[0].partition("?")
     return f"{address}?{query}{'&' if query else ''}{encode(code.parameters)}"
 
 
