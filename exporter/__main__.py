@@ -44,7 +44,7 @@ def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _command() -> str:
-    """Return the command that is named in the arguments, behind flags that take a value each."""
+    """Return the command in the arguments; the flags before it take one value each."""
     arguments = iter(sys.argv[1:])
     for argument in arguments:
         if not argument.startswith("-"):

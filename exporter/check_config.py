@@ -11,13 +11,13 @@ from exporter.destinations import Destination
 from exporter.durations import format_duration
 from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
-from exporter.scheduling import ENVIRONMENT_RATE, ONE_SOURCE, first_probes, loads
+from exporter.scheduling import ENVIRONMENT_RATE, IP_SHARE, first_probes, loads
 from exporter.settings import Config, InvalidSetting
 from exporter.target import ANY_REQUIRED, IpFamily, Journey, ReadyBy, Side, SourceKind, Target
 from exporter.tls import WebSecurity
 
 _MAX_ROWS = 20
-"""Of a table of loads, where the heaviest come first; of more targets each one takes a line."""
+"""Rows of a table of loads, heaviest first; if there are more targets, each is shown on one line."""
 
 _NUMBERS = {"targets", "probes/min", "all shards", "open flows", "interval", "requests/min", "requests"}
 _MAX_NAMES = 5
@@ -38,8 +38,8 @@ class ConfigReport:
 def check_config(config: Config, *, full: bool = False) -> ConfigReport:
     """Return what would run with this configuration, and warnings.
 
-    A login hint may name a person, a query may hold anything, and a proxy URL has a user and a password: of
-    these the text only shows that they are set. If `full`, it has all settings of each target, however many.
+    Login hints, queries and the credentials of a proxy URL may be personal or secret, so the text shows only
+    that they are set. If `full`, it has all settings of each target, however many targets there are.
     """
     all_targets = config.enabled
     loads_by = {title: _load_rows(config, all_targets, title) for title in ("auth host", "environment")}
@@ -47,9 +47,9 @@ def check_config(config: Config, *, full: bool = False) -> ConfigReport:
     destinations = {each.name: [*_destination_rows(each)] for each in config.destinations}
     exporter, firsts = [*_exporter_rows(config)], _first_probes(config)
     warnings = (
-        *environment_warnings(config.with_templates, config.max_concurrent_probes),
+        *environment_warnings(config.targets_and_templates, config.max_concurrent_probes),
         *_rate_warnings(config, all_targets),
-        *_target_warnings(config.with_templates),
+        *_target_warnings(config.targets_and_templates),
     )
     short = len(targets) > _MAX_ROWS and not full
     blocks = [_table(rows, "with fewer probes") for rows in loads_by.values() if rows]
@@ -114,7 +114,7 @@ def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> lis
             title: here.where,
             "targets": str(here.targets),
             "probes/min": _number(here.probes * 60),
-            **({"all shards": _number(total.probes * 60)} if config.elsewhere else {}),
+            **({"all shards": _number(total.probes * 60)} if config.on_other_shards else {}),
             **({"requests/min": _number(here.requests * 60)} if several else {}),
             "open flows": _number(here.flows),
         }
@@ -167,7 +167,7 @@ def _block(title: str, rows: Iterable[tuple[str, str | None]]) -> str:
 
 def _target_rows(target: Target) -> Iterator[tuple[str, str | None]]:
     yield "authorize URL", target.source_url and f"{target.source_url}/as/authorize"
-    yield "source environment", target.source_environment_id or "not set: the destination leads to it"
+    yield "source environment", target.source_environment_id or "not set: found by the destination's redirect"
     yield "destination environment", target.destination_environment_id
     yield "client id", target.client_id
     if Journey.AUTHORIZE in target.journeys:
@@ -240,7 +240,7 @@ def _destination_rows(destination: Destination) -> Iterator[tuple[str, str | Non
 
 
 def _possible_targets(destination: Destination) -> Iterator[Target]:
-    """Yield as many targets as a listing may bring."""
+    """Yield as many targets as a listing may add at most."""
     for number in range(destination.max_providers):
         yield replace(destination.template, name=f"{destination.name}_{number}")
 
@@ -249,7 +249,7 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
     web, shard, own = config.web, config.shard, len(config.targets)
     yield "targets", str(own)
     if shard.count > 1:
-        total = own + len(config.elsewhere)
+        total = own + len(config.on_other_shards)
         yield "shard", f"{shard.index} of 0 to {shard.count - 1}, with {own} of {total} targets"
     yield "disabled targets", ", ".join(target.name for target in config.disabled)
     yield "listen addresses", ", ".join(map(str, web.listen_address))
@@ -288,7 +288,7 @@ def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[st
     possible = [target for destination in config.destinations for target in _possible_targets(destination)]
     own = {load.where for load in loads([*config.targets, *possible], _environment)}
     shards = " from all shards together" if config.shard.count > 1 else ""
-    limit = f"{_number(ONE_SOURCE * ENVIRONMENT_RATE)}/s ({ONE_SOURCE:.0%} of about {ENVIRONMENT_RATE:g}/s)"
+    limit = f"{_number(IP_SHARE * ENVIRONMENT_RATE)}/s ({IP_SHARE:.0%} of about {ENVIRONMENT_RATE:g}/s)"
     for load in loads([*all_targets, *possible], _environment):
         if load.is_near_the_limit and load.where in own:
             yield (
@@ -318,7 +318,7 @@ def _warnings(target: Target) -> Iterator[str]:
                 f"{prefix}LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as "
                 "slow; decrease it"
             )
-    # New to us, or misspelled.
+    # A new status of PingOne, or a typo.
     for status in sorted(set(target.expected_statuses) - KNOWN_STATUSES - {ANY_REQUIRED}):
         similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
         hint = f"did you mean {similar[0]}?" if similar else "check the spelling"

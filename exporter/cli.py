@@ -70,9 +70,9 @@ def _check_config(options: argparse.Namespace) -> int:
             print(f"{error}\n{count(len(error.errors), 'error')}", file=sys.stderr)  # noqa: T201  likewise
         return EXIT_INVALID
     if options.list_providers:
-        from exporter.probe_command import list_now  # noqa: PLC0415
+        from exporter.probe_command import list_all_providers  # noqa: PLC0415
 
-        text, done = list_now(config)
+        text, done = list_all_providers(config)
         write_output(text)
         return EXIT_OK if done else EXIT_FAILED
     report = check_config(config, full=options.full)
@@ -117,7 +117,7 @@ def _simulate(options: argparse.Namespace) -> None:
 
 
 def _completion(options: argparse.Namespace) -> None:
-    """Print a shell's completion, or what that calls: the names of all targets."""
+    """Print a shell's completion script, or the target names that the script asks for."""
     if options.shell == "targets":
         write_output("\n".join(sorted(target.name for target in _reader(options)().enabled)))
     else:
@@ -129,7 +129,7 @@ _WITH_SETTINGS = (_run, _check_config, _probe)
 
 
 def _reader(options: argparse.Namespace) -> Callable[[], Config]:
-    """Return what reads the configuration, now and after a change."""
+    """Return a function that loads the configuration, at the start and at each reload."""
     try:
         directory = Path.cwd()  # where a `.env` is looked for
     except FileNotFoundError:
@@ -170,7 +170,7 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what parses the command line."""
+    """Build the command-line parser."""
     examples = "--config.file=flows.yaml", "check-config --help"
     top = argparse.ArgumentParser(
         prog=_PROGRAM,

@@ -1,6 +1,6 @@
 """The command `completion`: shells complete commands, options and names of targets.
 
-Completions are no more than words, so no library is needed for them: shtab has 1,500 lines.
+Completions are lists of words, which need no library: shtab has 1,500 lines.
 """
 
 import re
@@ -37,7 +37,7 @@ complete -c {program} -n __fish_use_subcommand -a '{commands}'
 
 
 def completion(shell: str, program: str, usages: Mapping[str, str]) -> str:
-    """Return what a shell of `SHELLS` reads; the usage of a command has all of its options."""
+    """Return the completion script of a shell; the usage of each command lists all of its options."""
     words = {
         name: " ".join(["--help", *re.findall(r"--[a-z][\w.-]+", text)]) for name, text in usages.items()
     }

@@ -1,4 +1,4 @@
-"""Reading the configuration again: when its files change, and what differs. `daemon.py` puts it in force."""
+"""Reread the configuration when its files change, and find what differs; `daemon.py` applies it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ from exporter.settings import Config, ConfigurationError
 from exporter.target import Journey, Target
 
 SETTLE_SECONDS = 1.0
-"""A change on disk must stay as it is for so long: a file may be half written, or missing for a moment."""
+"""A change on disk must be stable for this long: a file may be half written, or missing for a moment."""
 
 NEEDS_RESTART: Mapping[str, Callable[[Config], object]] = {
     "FLOW_EXPORTER_WEB__LISTEN_ADDRESS": lambda config: config.web.listen_address,
@@ -20,7 +20,7 @@ NEEDS_RESTART: Mapping[str, Callable[[Config], object]] = {
     "FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS": lambda config: config.federation_duration_buckets,
     "FLOW_EXPORTER_LOG__FORMAT": lambda config: config.log.format,
 }
-"""Settings that stay what they were at the start."""
+"""Settings that change only with a restart."""
 
 
 class ReloadResult(NamedTuple):
@@ -52,7 +52,7 @@ class ConfigFiles:
         self._load = load
         self._sleep = sleep
         self._seen = file_digests(config.files)
-        """What was in the files, when last read, of the last good configuration and of refused ones since."""
+        """Digests, when last read, of the files of the last good configuration and of refused ones since."""
         self._compared_with_start = False
 
     def read(self) -> Config:

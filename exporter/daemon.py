@@ -1,4 +1,4 @@
-"""The daemon: how it starts, reloads and stops, each in the order of time. Only it knows all packages.
+"""The daemon: start, reload and stop, each in chronological order. Only this module imports all packages.
 
 Config -> targets -> Schedule -> Prober -> Outcome -> Metrics, History, log -> web port
 """
@@ -89,7 +89,7 @@ class Daemon:
         self._listings = Listings(config)
         self._targets = config.targets
         """What is probed: the configured targets, and those of the listings."""
-        self._retargeting = asyncio.Lock()
+        self._targets_lock = asyncio.Lock()
         self._metrics = Metrics(
             config.targets,
             buckets=config.duration_buckets,
@@ -106,7 +106,7 @@ class Daemon:
         self._history, self._outcome_log = History(), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag, self._errors)
 
-        self._ssl_contexts = SSLContexts(config.with_templates)
+        self._ssl_contexts = SSLContexts(config.targets_and_templates)
         self._prober = Prober(
             lambda target: self._ssl_contexts(target),  # noqa: PLW0108  a reload replaces the contexts
             stalls=self._loop_watch.stalls,
@@ -138,7 +138,7 @@ class Daemon:
     ) -> AsyncIterator[None]:
         """Start everything, and stop it when the block ends.
 
-        While running probes have their grace to end, the web port still shows metrics, but is not ready. The
+        During the shutdown grace, the web port still serves metrics, but reports that it is not ready. The
         sockets of the web port and of the health port, which has no TLS, are closed at the end.
         """
         await warm_up(self._prober)
@@ -153,7 +153,7 @@ class Daemon:
             finally:
                 self._stopping = True
                 await self._single_reload.cancel()
-                async with self._retargeting:
+                async with self._targets_lock:
                     pass  # the schedule must not change while it stops
                 await self._schedule.stop(self.config.shutdown_grace)
                 loop_watch.cancel()
@@ -198,7 +198,7 @@ class Daemon:
         """
         config = self._files.read()
         try:
-            return config, self._ssl_contexts.renewed(config.with_templates)
+            return config, self._ssl_contexts.renewed(config.targets_and_templates)
         except OSError as error:  # the files were checked when the settings were read, a moment ago
             message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
             wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
@@ -211,9 +211,9 @@ class Daemon:
         those of removed targets are forgotten after it stopped them.
         """
         self._ssl_contexts = ssl_contexts
-        async with self._retargeting:
+        async with self._targets_lock:
             self._listings.reload(config)
-            await self._retarget(config)
+            await self._apply_targets(config)
         set_log_level(config.log.level)
         self._renew_checks(config, self.config)
         self._schedule.replace_jobs(self._jobs(config))
@@ -246,7 +246,7 @@ class Daemon:
         elif self._status_page is not None:
             self._status_page.read_authorities_again()
 
-    async def _retarget(self, config: Config) -> None:
+    async def _apply_targets(self, config: Config) -> None:
         """Probe the targets of a configuration and of the listings from now on."""
         before, targets = self._targets, self._listings.targets()
         await self._metrics.reconfigure(targets)
@@ -258,7 +258,7 @@ class Daemon:
             self._prober.forget(name, journey)
 
     async def _list_until_known(self, name: str, retry_after: float) -> None:
-        """List a destination, again and again as long as that has never succeeded: it has no targets."""
+        """List a destination, and retry until a first listing has succeeded: until then it has no targets."""
         await self._list_providers(name)
         while self._listings.is_unlisted(name):
             await asyncio.sleep(retry_after)
@@ -271,19 +271,19 @@ class Daemon:
             return  # while its environment limits the rate, what is known stays
         listing = await list_providers(self._prober, destination)
         self._schedule.back_off(destination.template, Journey.FEDERATION, listing.outcome)
-        async with self._retargeting:
+        async with self._targets_lock:
             now = self._listings.destination(name)
             if self._stopping or now is None or not now.is_listed_as(destination):
                 return
-            self._listings.listed(name, listing, time.time())
+            self._listings.record_listing(name, listing, time.time())
             targets = self._listings.targets()
             if targets != self._targets:
                 changes = count_changes(self._targets, targets)
-                await self._retarget(self.config)
+                await self._apply_targets(self.config)
                 _log.info("targets of a destination changed", extra={"destination": name, **changes})
 
     def _jobs(self, config: Config) -> list[PeriodicJob]:
-        """Return what is done periodically beside the probes."""
+        """Return the periodic jobs other than probes."""
         every = FILE_WATCH_INTERVAL
         jobs = [PeriodicJob("file watch", every, self._watch_files, first_after=every)]
         if (check := self._egress_check) is not None:
@@ -389,10 +389,10 @@ def _log_start(
     _log_warnings(config)
     shard = config.shard
     if not config.targets and shard.count > 1:
-        extra = {"shard": shard.index, "shards": shard.count, "elsewhere": len(config.elsewhere)}
+        extra = {"shard": shard.index, "shards": shard.count, "elsewhere": len(config.on_other_shards)}
         _log.info("this shard has no targets", extra=extra)
 
 
 def _log_warnings(config: Config) -> None:
-    for warning in environment_warnings(config.with_templates, config.max_concurrent_probes):
+    for warning in environment_warnings(config.targets_and_templates, config.max_concurrent_probes):
         _log.warning(warning)

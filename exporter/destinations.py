@@ -1,6 +1,6 @@
-"""Destinations: which targets the identity providers become that one application of each offers. No I/O.
+"""Destinations: make targets of the identity providers that a destination's application offers. No I/O.
 
-    listing ──> after_listing ──> Known ──> plan ──> targets, states
+    listing ──> after_listing ──> KnownProviders ──> plan ──> targets, states
                        ^            │
                        └────────────┘       a reload: after_reload
 
@@ -19,10 +19,10 @@ from unicodedata import category
 
 from exporter.target import UUID, DestinationApplication, ListedProvider, Target
 
-MISSING_AFTER_LISTINGS = 2  # a provider is missing once it was absent from so many listings in a row
+MISSING_AFTER_LISTINGS = 2  # a provider is missing once this many listings in a row lack it
 
 FORGET_SECONDS = 24 * 3600.0
-"""The target of a provider that is missing, and that EXPECT does not list, goes after this time."""
+"""The target of a missing provider is removed after this time, unless EXPECT lists the provider."""
 
 MAX_SLUG_LENGTH = 30
 MAX_TARGET_NAME_LENGTH = 63
@@ -75,7 +75,7 @@ class Destination:
 
     @property
     def url(self) -> str:
-        """Where the destination answers."""
+        """Base URL of the destination's endpoints."""
         return self.template.destination_url
 
     @property
@@ -98,7 +98,7 @@ class Destination:
         return provider.id.lower() in self.expect or (name in self.expect and name not in others)
 
     def shard_key(self, provider: OfferedProvider) -> str:
-        """Return what says which shard probes a provider: the same before it was first offered and after."""
+        """Return the key that assigns a provider to a shard; being offered does not change it."""
         identifier = provider.id.lower()
         by_name = provider.name in self.expect and identifier not in self.expect
         return provider.name if by_name or not identifier else identifier
@@ -135,7 +135,7 @@ class KnownProvider:
     absent_since: float | None = None  # the first of these, by the clock of the listings; None while offered
 
 
-Known: TypeAlias = tuple[KnownProvider, ...]  # what the listings of one destination have shown so far
+KnownProviders: TypeAlias = tuple[KnownProvider, ...]  # of one destination, from its listings so far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,28 +171,30 @@ def offered_provider(identifier: object, name: object) -> OfferedProvider | None
 
 def after_listing(
     destination: Destination,
-    known: Known,
+    known: KnownProviders,
     offered: Iterable[OfferedProvider],
     *,
     now: float,
     taken: Collection[str] = (),
-) -> Known:
+) -> KnownProviders:
     """Return what is known after a listing."""
     present = {provider.id: provider for provider in offered}
     gone = (each for each in known if each.provider.id not in present)
     absent = [replace(each, absent=each.absent + 1, absent_since=_since(each, now)) for each in gone]
     names = {each.provider.id: (each.target, each.slug) for each in known if each.provider.id}
-    return _arranged(destination, present.values(), absent, now=now, names=names, taken=taken)
+    return _with_states_and_names(destination, present.values(), absent, now=now, names=names, taken=taken)
 
 
-def after_reload(destination: Destination, known: Known, *, now: float, taken: Collection[str] = ()) -> Known:
+def after_reload(
+    destination: Destination, known: KnownProviders, *, now: float, taken: Collection[str] = ()
+) -> KnownProviders:
     """Return what is known after a reload, which chooses and names the targets anew."""
     present = [each.provider for each in known if not each.absent]
     absent = [each for each in known if each.absent]
-    return _arranged(destination, present, absent, now=now, names={}, taken=taken)
+    return _with_states_and_names(destination, present, absent, now=now, names={}, taken=taken)
 
 
-def _arranged(
+def _with_states_and_names(
     destination: Destination,
     present: Iterable[OfferedProvider],
     absent: Iterable[KnownProvider],
@@ -200,7 +202,7 @@ def _arranged(
     now: float,
     names: Mapping[str, tuple[str, str]],
     taken: Collection[str],
-) -> Known:
+) -> KnownProviders:
     """Return what is known, with the state of each provider and the name of each target."""
     in_order = sorted(present)
     selected = sorted(filter(destination.selects, in_order), key=lambda each: not destination.expects(each))
@@ -227,7 +229,7 @@ def _still_missing(
 ) -> list[KnownProvider]:
     """Return the absent providers that keep their targets, each with its state.
 
-    Who has a name of `offered` was replaced, with another id: EXPECT is met by the new one.
+    A provider with a name in `offered` was replaced by one with another id, which then meets EXPECT.
     """
     kept = []
     for each in absent:
@@ -285,7 +287,7 @@ def _slug(text: str) -> str:
 
 def plan(
     destination: Destination,
-    known: Known,
+    known: KnownProviders,
     *,
     explicit: Iterable[Target] = (),
     disabled: Iterable[Target] = (),
@@ -297,7 +299,7 @@ def plan(
         destination: as it is configured.
         known: what its listings have shown.
         explicit: targets of the settings; one that names a provider replaces the discovered target.
-        disabled: likewise, but switched off: nothing watches the providers that these name.
+        disabled: disabled targets of the settings; the providers that they name are not watched.
         is_own: whether this shard probes a provider with this `shard_key`.
     """
     environment = destination.template.destination_environment_id
@@ -323,7 +325,7 @@ def plan(
 
 
 def _name_of(targets: Iterable[Target], environment: str) -> Callable[[OfferedProvider], str | None]:
-    """Return what finds the name of the target that names a provider, by id or by name."""
+    """Return a function from a provider to the name of the target with its id or name as PROVIDER_ID."""
     by_name = {
         target.provider_id: target.name
         for target in targets
@@ -333,14 +335,14 @@ def _name_of(targets: Iterable[Target], environment: str) -> Callable[[OfferedPr
     return lambda provider: by_id.get(provider.id.lower()) or by_name.get(provider.name)
 
 
-def listed_once(
+def plan_from_one_listing(
     destination: Destination,
     offered: Collection[OfferedProvider],
     explicit: Collection[Target],
     disabled: Collection[Target],
 ) -> Plan:
-    """Return what a single listing shows; what EXPECT lists and is not there is missing at once."""
-    known, taken = Known(), {target.name for target in (*explicit, *disabled)}
+    """Return the plan after a single listing; an absent provider of EXPECT is missing at once."""
+    known, taken = KnownProviders(), {target.name for target in (*explicit, *disabled)}
     for _ in range(MISSING_AFTER_LISTINGS):
         known = after_listing(destination, known, offered, now=0.0, taken=taken)
     return plan(destination, known, explicit=explicit, disabled=disabled)

@@ -18,7 +18,7 @@ _STALLED_READ_TIMEOUT_SECONDS = 0.5
 """While an earlier read still hangs, later ones wait only this long: a load must not take minutes."""
 _MAX_STALLED_READS = 8
 MAX_DIGESTED_BYTES = 16 * 1024 * 1024
-"""Of a larger file, size and modification time are digested, too."""
+"""For a larger file, size and modification time are part of the digest, too."""
 MAX_DIRECTORY_ENTRIES = 10_000
 MAX_DIRECTORY_DEPTH = 4
 _KUBERNETES_INTERNAL = ".."

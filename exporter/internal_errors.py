@@ -1,8 +1,8 @@
-"""Bugs of ours, and what we lack: counted by the part that failed, and logged with the traceback.
+"""Internal errors, i.e. bugs and exhausted resources: counted by part, and logged with the traceback.
 
-A bug that shows with one target must not cost the others anything. So the caller of a part catches here what
-it raises, and goes on. It may show with every probe of a thousand targets: so each is logged
-once, and once an hour while it lasts.
+A bug that affects one target must not affect the others, so the caller of each part catches its exceptions
+here and continues. A bug may occur in every probe of a thousand targets, so each is logged once, and then
+once an hour while it lasts.
 """
 
 import logging
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from traceback import walk_tb
 
-REPEAT_SECONDS = 3600.0  # a bug that goes on is not logged again sooner
+REPEAT_SECONDS = 3600.0  # a recurring bug is logged again after this time
 MAX_REMEMBERED = 256  # Bugs by kind and place. Beyond that they are forgotten, and logged again.
 
 _log = logging.getLogger(__name__)
@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 _NO_THREAD = "can't start new thread"  # Python's text; there is no type for it
 
 
-def is_shortage(error: BaseException) -> bool:
-    """Return whether there was no memory or no thread to be had, which is no bug."""
+def is_resource_exhaustion(error: BaseException) -> bool:
+    """Return True if memory or threads ran out, which is not a bug."""
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == _NO_THREAD)
 
 
@@ -33,7 +33,7 @@ class Part(StrEnum):
     METRICS = "metrics"  # the text of the metrics
     PAGE = "page"  # pages, API, health, and connections to the port
     RELOAD = "reload"
-    JOB = "job"  # what is done periodically beside the probes
+    JOB = "job"  # a periodic job other than a probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +50,22 @@ class _Catching:
 
 
 class InternalErrors:
-    """Counts and logs bugs. `clock` gives seconds and is never set back; `counts` is by part."""
+    """Counts and logs internal errors; `clock` is monotonic seconds, `counts` are by part."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts = dict.fromkeys(Part, 0)
         self._clock = clock
         self._logged: dict[tuple[object, ...], tuple[float, int]] = {}
-        """Of each bug, when it was logged, and how often it has shown since."""
+        """Bug -> when it was last logged, and how often it has occurred since."""
 
     def catching(self, part: Part, message: str, **facts: str) -> _Catching:
-        """Report what the block of a `with` raises, as `report` does, and go on behind the block."""
+        """Return a context manager that passes an exception of its block to `report` and suppresses it."""
         return _Catching(lambda error: self.report(part, message, error, **facts))
 
     def report(self, part: Part, message: str, error: BaseException, **facts: str) -> None:
         """Count a bug, and log it with further facts unless that was done within the hour.
 
-        `message` names what failed, as in `reload failed`. The error's text, which may quote a URL, is left
-        out.
+        `message` names what failed, e.g. `reload failed`. The error's text is left out: it may quote a URL.
         """
         self.counts[part] += 1
         bug, now = (part, type(error), *_place(error)), self._clock()
@@ -78,7 +77,7 @@ class InternalErrors:
             self._logged.clear()
         self._logged[bug] = now, 0
         repeated = {"repeated": since} if since else {}
-        cause = "resource exhausted" if is_shortage(error) else "a bug in the exporter"
+        cause = "resource exhausted" if is_resource_exhaustion(error) else "a bug in the exporter"
         _log.error(f"{message}: {cause}", exc_info=error, extra={"part": part.value, **facts, **repeated})
 
 

@@ -1,11 +1,11 @@
-"""The listings of all destinations: what they have shown, and which targets follow from it."""
+"""The listings of all destinations: their results, and the targets made from them."""
 
 import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
-from exporter.destinations import Destination, Known, Plan, after_listing, after_reload, plan
+from exporter.destinations import Destination, KnownProviders, Plan, after_listing, after_reload, plan
 from exporter.outcome import Outcome
 from exporter.probing import Listing
 from exporter.settings import Config, shard_of
@@ -16,11 +16,11 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Listed:
+class _DestinationState:
     """What is known of one destination."""
 
     destination: Destination
-    known: Known = ()
+    known: KnownProviders = ()
     refresh_ok: bool | None = None
     last_success: float | None = None
     failure: str | None = None
@@ -28,17 +28,17 @@ class _Listed:
 
 
 class Listings:
-    """Keeps what the listings have shown. An observer of outcomes, since these show what can be checked.
+    """Keeps the results of the listings. Observes outcomes, which show what can be checked of a target.
 
     Args:
         config: the configuration in force.
-        clock: seconds, never set; how long a provider has been missing must not depend on the wall clock.
+        clock: monotonic seconds: how long a provider is missing must not depend on the wall clock.
     """
 
     def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
         self._clock = clock
-        self._listed = {each.name: _Listed(each) for each in config.destinations}
+        self._listed = {each.name: _DestinationState(each) for each in config.destinations}
         self._link_only: set[str] = set()
 
     def destination(self, name: str) -> Destination | None:
@@ -49,7 +49,7 @@ class Listings:
         """Return whether a destination of the configuration in force was never listed."""
         return name in self._listed and self._listed[name].last_success is None
 
-    def listed(self, name: str, listing: Listing, now: float) -> None:
+    def record_listing(self, name: str, listing: Listing, now: float) -> None:
         """Record a listing, `now` by the wall clock; one that failed changes nothing of what is known."""
         listed, outcome = self._listed[name], listing.outcome
         failure = None if outcome.success else ": ".join(filter(None, (outcome.reason, outcome.detail)))
@@ -60,7 +60,7 @@ class Listings:
             _log.info("listing of identity providers recovered", extra={"destination": name})
         listed.refresh_ok, listed.failure = outcome.success, failure
         if outcome.success:
-            taken = self._names_beside(name)
+            taken = self._other_target_names(name)
             listed.known = after_listing(
                 listed.destination, listed.known, listing.providers, now=self._clock(), taken=taken
             )
@@ -69,13 +69,13 @@ class Listings:
             self._drop_former_link_only()
 
     def reload(self, config: Config) -> None:
-        """Follow other settings, and keep what is known of the destinations that are still there."""
+        """Apply new settings, and keep what is known of the destinations that still exist."""
         before, self._config = self._listed, config
-        self._listed = {each.name: _Listed(each) for each in config.destinations}
+        self._listed = {each.name: _DestinationState(each) for each in config.destinations}
         for name, listed in self._listed.items():
             old = before.get(name)
             if old is not None and old.destination.is_listed_as(listed.destination):
-                taken = self._names_beside(name)
+                taken = self._other_target_names(name)
                 known = after_reload(listed.destination, old.known, now=self._clock(), taken=taken)
                 self._listed[name] = replace(old, destination=listed.destination, known=known)
                 self._plan(self._listed[name])
@@ -89,7 +89,7 @@ class Listings:
     def statuses(self, *, counted: bool = True) -> tuple[DestinationStatus, ...]:
         """Return what is known of each destination, with or without the number of providers in each state.
 
-        What is link only is known of this shard's targets.
+        Only for this shard's targets is it known whether they are link-only.
         """
         own = {target.name for target in self.targets()}
         return tuple(
@@ -106,13 +106,13 @@ class Listings:
         )
 
     def observe(self, outcome: Outcome, /) -> None:
-        """Note whether the probes of a target succeed with the link to its provider, and go no further."""
+        """Record whether a target's successful probes end with `initiate`, the link to its provider."""
         if outcome.success and outcome.step == "initiate":
             self._link_only.add(outcome.target)
         elif outcome.success:
             self._link_only.discard(outcome.target)
 
-    def _plan(self, listed: _Listed) -> None:
+    def _plan(self, listed: _DestinationState) -> None:
         config, shard = self._config, self._config.shard
         listed.plan = plan(
             listed.destination,
@@ -126,8 +126,8 @@ class Listings:
         """Drop the names of targets that are gone, once each destination has its plan."""
         self._link_only &= {name for each in self._listed.values() for _, name, _ in each.plan.states}
 
-    def _names_beside(self, name: str) -> Collection[str]:
-        """Return the names of targets that are not of the named destination."""
+    def _other_target_names(self, name: str) -> Collection[str]:
+        """Return the names of all targets, except those of the named destination."""
         others = (listed for other, listed in self._listed.items() if other != name)
         return {
             *(target.name for target in (*self._config.enabled, *self._config.disabled)),

@@ -70,8 +70,7 @@ class TlsFacts:
     cipher: str | None  # OpenSSL's or the standard's name of the cipher suite
     not_after: float | None  # when the leaf certificate expires, seconds since the epoch
     chain_not_after: float | None = None
-    """When the first certificate of the chain that was sent expires; None if the chain cannot be seen (before
-    Python 3.13)."""
+    """When the first certificate of the chain that was sent expires; None if unknown (before Python 3.13)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +80,9 @@ class DiscoveryFacts:
     signing_keys: int  # number of usable signing keys
     signing_keys_hash: int  # 48 bits over the keys; changes with a key rotation
     metadata_hash: int
-    """48 bits over issuer, authorization_endpoint, token_endpoint and jwks_uri, of which destinations keep
-    copies."""
+    """48 bits over issuer, authorization_endpoint, token_endpoint and jwks_uri, which destinations copy."""
     certificate_expiry: float | None = None
-    """The latest expiry among the signing keys' certificates, seconds since the epoch; None if no key has
-    one."""
+    """The latest expiry among the signing keys' certificates, seconds since the epoch; None without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +131,7 @@ class Outcome:
     stalled: bool = False
     """Whether our own event loop stalled meanwhile, which makes the durations unreliable."""
     incomplete: bool = False
-    """Whether lock-out protection held the password back, so that it ended before `sign_on`."""
+    """Whether lock-out protection withheld the password, so that it ended before `sign_on`."""
     kind: ProviderKind | None = None  # what `initiate` showed the identity provider to be; None before that
     discovery: DiscoveryFacts | None = None  # what a good `discovery` found
 
@@ -154,13 +151,13 @@ class Outcome:
         return self.reason is Reason.OK
 
     @property
-    def counts(self) -> bool:
-        """Whether this is conclusive about the target."""
+    def conclusive(self) -> bool:
+        """Whether the outcome says anything about the target."""
         return self.fault.is_conclusive and not self.incomplete
 
 
 def internal_outcome(target: str, journey: Journey, *, ended_at: float, duration: float) -> Outcome:
-    """Return the outcome of a probe that a bug of ours ended before it had one."""
+    """Return the outcome of a probe that a bug in the exporter ended."""
     return Outcome(
         target=target,
         journey=journey,

@@ -77,7 +77,7 @@ def write_output(text: str) -> bool:
 
 
 def prepare_process() -> None:
-    """Make the process independent of how it was started, and have it keep little free memory.
+    """Make the process independent of how it was started, and have it return freed memory to the system.
 
     Call it before prometheus-client is imported, and before a thread is started.
     """

@@ -1,4 +1,4 @@
-"""Single flight: callers who ask at the same time share one computation that starts after they asked."""
+"""Single flight: concurrent callers share one computation that starts after they called."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,9 +11,9 @@ T = TypeVar("T")
 class SingleFlight(Generic[P, T]):
     """Computes a value for every caller, one computation at a time.
 
-    A caller who asks while one is under way may know of something that this one has not seen. It gets the
-    next one, together with all others who ask before that starts. A caller who is cancelled ends none.
-    `compute` gets the arguments of the first caller of those who share it; its exception reaches all of them.
+    A computation that is running may have missed a change that a new caller knows of, so that caller gets the
+    next one, shared with all callers that arrive before it starts. Cancelling a caller cancels nothing else.
+    `compute` gets the arguments of the first of the callers that share it; all of them get its exception.
     """
 
     def __init__(self, compute: Callable[P, Awaitable[T]]) -> None:

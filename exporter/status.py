@@ -13,7 +13,7 @@ from exporter.reasons import Fault
 from exporter.target import Journey, JourneyTiming, Side, Target
 
 MAX_BACKOFF_SECONDS = 300.0
-"""A provider that asks for an hour would leave its users without a watch for that long."""
+"""A provider that asks for a pause of an hour would otherwise not be monitored for an hour."""
 
 CONFIRMED_FAILURES = 3
 """Consecutive failures that raise an alert."""
@@ -87,7 +87,7 @@ class TargetStatus:
 
     @property
     def unstable(self) -> bool:
-        """Whether it fails and succeeds by turns, with fewer failures in a row now than raise an alert."""
+        """Whether it alternates between success and failure, with too few failures in a row for an alert."""
         failures, successes = self.recent_results
         in_a_row = self.consecutive if self.failing else 0
         return failures > 1 and successes > 1 and in_a_row < CONFIRMED_FAILURES
@@ -174,7 +174,7 @@ class StatusPageReport:
     components: tuple[StatusComponent, ...] = ()
     incidents: tuple[StatusIncident, ...] = ()  # open ones, of all components
     maintenances: tuple[StatusMaintenance, ...] = ()  # scheduled and current ones, of all components
-    # what the operator should correct: a component that is not there, a URL that is no summary
+    # what the operator should correct: a component that is not there, a URL that is not a summary
     findings: tuple[str, ...] = ()
 
 

@@ -75,7 +75,7 @@ def side_of(step: str) -> Side:
 
 
 class SourceKind(StrEnum):
-    """What the operator says the identity provider is."""
+    """The kind of identity provider, by the settings."""
 
     PINGONE = "pingone"
     OIDC = "oidc"
@@ -180,10 +180,9 @@ class Target:
 
     name: str  # the metric label `target`; `[a-z0-9]+(_[a-z0-9]+)*`, at most 63 characters
     destination_environment_id: str  # UUID in lower case
-    redirect_uri: str  # the destination's return entry point
+    redirect_uri: str  # where the source sends users back to the destination
     source_environment_id: str | None = None
-    """UUID in lower case; None if the target only runs `federation`, which finds the source by itself, and
-    has no user."""
+    """UUID in lower case; None if the target only runs `federation`, without a user: it finds the source."""
     client_id: str | None = None  # the source application; None if the target only runs `federation`
     source_url: str | None = None
     """Where the source environment answers, without a trailing slash; its endpoints are appended as
@@ -207,8 +206,7 @@ class Target:
     ip_family: IpFamily = IpFamily.ANY
     proxy_url: str | None = field(default=None, repr=False)  # may hold a password, so it is never printed
     absolute_hosts: tuple[str, ...] = ()
-    """Hosts of the two URLs that were written with a trailing dot, which is not in the URLs: they are
-    resolved without search domains."""
+    """Hosts that were written with a trailing dot, which the URLs lack: resolved without search domains."""
     federation: JourneyTiming = JourneyTiming(interval=300.0, timeout=30.0, latency_objective=10.0)
     """Timing of the journey `federation`; `interval` and the like are those of `authorize`."""
     discovery: JourneyTiming = JourneyTiming(interval=600.0, timeout=10.0, latency_objective=2.0)
@@ -232,7 +230,7 @@ class Target:
         return JourneyTiming(interval=self.interval, timeout=self.timeout, latency_objective=objective)
 
     def last_step(self, journey: Journey) -> str:
-        """Return the step after which a journey of this target succeeds: how far its settings ask."""
+        """Return the step after which a journey of this target succeeds, by its settings."""
         if journey is not Journey.FEDERATION:
             return journey.steps[-1]
         if self.user is None:
@@ -277,5 +275,5 @@ class Target:
 
 @lru_cache(maxsize=8192)
 def _authority(url: str) -> str:
-    """Remembered: the headline of an outage asks for that of a thousand targets, several times in one go."""
+    """Return host and port of a URL; cached, since a page needs those of a thousand targets several times."""
     return urlsplit(url).netloc

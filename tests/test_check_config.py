@@ -206,7 +206,7 @@ target a
 def test_a_source_that_is_not_configured_is_shown_as_such() -> None:
     target = {f"{P}TARGETS__A__DESTINATION_ENVIRONMENT_ID": OTHER}
     text = checked({**target, **FEDERATION}).text
-    assert "  source environment      not set: the destination leads to it\n" in text
+    assert "  source environment      not set: found by the destination's redirect\n" in text
     assert "authorize URL" not in text
     assert "client id   " in text
 

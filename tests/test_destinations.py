@@ -16,15 +16,15 @@ from exporter.destinations import (
     FORGET_SECONDS,
     MAX_DESTINATION_NAME_LENGTH,
     Destination,
-    Known,
+    KnownProviders,
     OfferedProvider,
     Plan,
     ProviderState,
     after_listing,
     after_reload,
-    listed_once,
     offered_provider,
     plan,
+    plan_from_one_listing,
 )
 from exporter.settings import shard_of
 from exporter.target import DestinationApplication, Journey, Target
@@ -55,9 +55,11 @@ def hub(**changes: Any) -> Destination:  # noqa: ANN401  fields of the dataclass
     return replace(HUB, **changes)
 
 
-def listed(destination: Destination, *listings: Iterable[OfferedProvider], every: float = 300.0) -> Known:
+def listed(
+    destination: Destination, *listings: Iterable[OfferedProvider], every: float = 300.0
+) -> KnownProviders:
     """Return what is known after these listings."""
-    known = Known()
+    known = KnownProviders()
     for number, offered in enumerate(listings):
         known = after_listing(destination, known, offered, now=1000.0 + number * every)
     return known
@@ -131,7 +133,7 @@ def test_a_name_stays_when_the_provider_is_renamed_until_a_reload() -> None:
 
 
 def test_a_name_that_another_target_has_gets_a_longer_end() -> None:
-    known = after_listing(hub(), Known(), [A], now=0.0, taken={"hub_old_one_3f2a"})
+    known = after_listing(hub(), KnownProviders(), [A], now=0.0, taken={"hub_old_one_3f2a"})
     (name,) = names(plan(hub(), known))
     assert re.fullmatch(r"hub_old_one_[0-9a-f]{8}", name)
 
@@ -233,7 +235,7 @@ def test_an_enabled_target_watches_a_provider_that_another_one_switches_off() ->
 
 def test_a_single_listing_takes_no_name_of_a_target_that_is_switched_off() -> None:
     off = replace(TEMPLATE, name="hub_old_one_3f2a", provider_id=B.id)
-    found = listed_once(hub(), [A, B], [], [off])
+    found = plan_from_one_listing(hub(), [A, B], [], [off])
     (name,) = names(found)
     assert re.fullmatch(r"hub_old_one_[0-9a-f]{8}", name)
     assert counts(found) == {"watched": 1, "filtered": 1}

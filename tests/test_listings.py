@@ -41,7 +41,7 @@ def counts(listings: Listings) -> Counter[ProviderState]:
 def test_each_shard_counts_all_providers_and_as_link_only_those_that_it_probes(tmp_path: Path) -> None:
     shards = [Listings(configured(tmp_path, shard=(index, 3))) for index in range(3)]
     for listings in shards:
-        listings.listed("hub", GOOD, now=0.0)
+        listings.record_listing("hub", GOOD, now=0.0)
         for target in listings.targets():
             listings.observe(make_outcome(target.name, Journey.FEDERATION, Probe(step="initiate")))
         own = len(listings.targets())
@@ -55,7 +55,7 @@ def test_a_shard_names_as_missing_only_the_targets_that_have_a_page_on_it(tmp_pa
     for index in range(3):
         listings = Listings(configured(tmp_path, shard=(index, 3)))
         for listing in (GOOD, gone, gone):
-            listings.listed("hub", listing, now=0.0)
+            listings.record_listing("hub", listing, now=0.0)
         (status,) = listings.statuses()
         assert counts(listings)[ProviderState.MISSING] == 7
         assert set(status.missing) <= {target.name for target in listings.targets()}
@@ -65,7 +65,7 @@ def test_a_shard_names_as_missing_only_the_targets_that_have_a_page_on_it(tmp_pa
 
 def test_a_target_that_goes_beyond_the_link_is_no_longer_link_only(tmp_path: Path) -> None:
     listings = Listings(configured(tmp_path))
-    listings.listed("hub", GOOD, now=0.0)
+    listings.record_listing("hub", GOOD, now=0.0)
     for step in ("initiate", "source_authorize"):
         listings.observe(make_outcome("hub_partner_1_1f2a", Journey.FEDERATION, Probe(step=step)))
     assert counts(listings) == {ProviderState.WATCHED: 8}
@@ -78,7 +78,7 @@ def test_what_is_link_only_stays_so_after_a_reload_at_every_destination(tmp_path
     config = load(settings, tmp_path)
     listings = Listings(config)
     for name in ("hub", "spoke"):
-        listings.listed(name, GOOD, now=0.0)
+        listings.record_listing(name, GOOD, now=0.0)
     for target in listings.targets():
         listings.observe(make_outcome(target.name, Journey.FEDERATION, Probe(step="initiate")))
     listings.reload(config)
@@ -90,14 +90,14 @@ def test_a_failed_listing_changes_nothing_but_that_it_failed_and_is_logged_once(
 ) -> None:
     caplog.set_level(logging.INFO)
     listings = Listings(configured(tmp_path))
-    listings.listed("hub", GOOD, now=100.0)
+    listings.record_listing("hub", GOOD, now=100.0)
     before = listings.targets()
     for reason in (Reason.RATE_LIMITED, Reason.RATE_LIMITED, Reason.TIMEOUT):
-        listings.listed("hub", failed(reason), now=200.0)
+        listings.record_listing("hub", failed(reason), now=200.0)
         (status,) = listings.statuses()
         assert (status.refresh_ok, status.last_success, listings.targets()) == (False, 100.0, before)
         assert status.failure == reason
-    listings.listed("hub", GOOD, now=300.0)
+    listings.record_listing("hub", GOOD, now=300.0)
     assert listings.statuses()[0].failure is None
     assert [record.getMessage().rpartition(" ")[2] for record in caplog.records] == [
         "failed",
@@ -115,20 +115,20 @@ def test_a_provider_that_is_missing_is_forgotten_after_a_day_whatever_the_wall_c
     fewer = Listing(outcome=GOOD.outcome, providers=OFFERED[1:])
     both = {ProviderState.WATCHED: 7, ProviderState.MISSING: 1}
     for listing, at in ((GOOD, 0.0), (fewer, 300.0), (fewer, 600.0 + leap)):
-        listings.listed("hub", listing, now=at)
+        listings.record_listing("hub", listing, now=at)
         now += 300.0
     assert counts(listings) == both
     listings.reload(configured(tmp_path))
     assert counts(listings) == both
     now += day
-    listings.listed("hub", fewer, now=900.0 + leap)
+    listings.record_listing("hub", fewer, now=900.0 + leap)
     assert counts(listings) == {ProviderState.WATCHED: 7}
     assert listings.statuses()[0].last_success == 900.0 + leap
 
 
 def test_a_reload_keeps_what_is_known_of_a_destination_that_is_listed_alike(tmp_path: Path) -> None:
     listings = Listings(configured(tmp_path))
-    listings.listed("hub", GOOD, now=100.0)
+    listings.record_listing("hub", GOOD, now=100.0)
     listings.reload(configured(tmp_path, INCLUDE="1$"))
     assert [target.name for target in listings.targets()] == ["hub_partner_1_1f2a"]
     assert counts(listings) == {ProviderState.WATCHED: 1, ProviderState.FILTERED: 7}
@@ -149,7 +149,7 @@ def test_a_target_that_is_switched_off_keeps_its_name_and_its_provider_for_itsel
     variables = {f"FLOW_EXPORTER_TARGETS__HUB_PARTNER_2_2F2A__{name}": value for name, value in off.items()}
     variables |= {f"FLOW_EXPORTER_DESTINATIONS__HUB__{name}": value for name, value in HUB.items()}
     listings = Listings(load(variables, tmp_path))
-    listings.listed("hub", GOOD, now=0.0)
+    listings.record_listing("hub", GOOD, now=0.0)
     names = {target.provider_id: target.name for target in listings.targets()}
     assert "1f2a" not in names
     assert names["2f2a"].startswith("hub_partner_2_")

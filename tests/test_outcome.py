@@ -94,7 +94,7 @@ def test_ok_is_the_only_success(reason: Reason) -> None:
 
 @pytest.mark.parametrize("fault", list(Fault))
 def test_quota_and_exporter_say_nothing_about_the_target(fault: Fault) -> None:
-    assert replace(OUTCOME, fault=fault).counts is fault.is_conclusive
+    assert replace(OUTCOME, fault=fault).conclusive is fault.is_conclusive
 
 
 def test_the_public_json_shape_is_this_one_and_what_is_unknown_is_absent() -> None:

@@ -216,7 +216,7 @@ def in_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_the_prober_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    breaking(monkeypatch, Prober, "walk")
+    breaking(monkeypatch, Prober, "run_steps")
 
 
 @pytest.mark.parametrize(

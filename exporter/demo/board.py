@@ -65,9 +65,9 @@ class Board:
         if changed:
             tally.since = outcome.ended_at
         tally.last = outcome
-        tally.ok += outcome.counts and outcome.success
-        tally.failed += outcome.counts and not outcome.success
-        tally.inconclusive += not outcome.counts
+        tally.ok += outcome.conclusive and outcome.success
+        tally.failed += outcome.conclusive and not outcome.success
+        tally.inconclusive += not outcome.conclusive
         if changed and not self._live:
             fault = "" if outcome.success else f" (step {outcome.step}, fault {outcome.fault})"
             line = f"{outcome.target}: {outcome.reason}{fault}, weather {self._weather(outcome.target)}"

@@ -38,14 +38,14 @@ async def scraping(
 ) -> AsyncIterator[dict[str, str]]:
     """Run a Prometheus with the project's rules that scrapes `address` each second; and `alertmanager`.
 
-    Yields the names and URLs of what answers. Raises `CommandError` if a program did not start.
+    Yields the names and URLs of the programs. Raises `CommandError` if a program did not start.
     """
     own, urls = f"127.0.0.1:{free_port(DEFAULT_PORT)}", dict[str, str]()
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="demo-prometheus-")))
         receivers = []
         if alertmanager is not None:
-            # An answer of this one names the directory.
+            # Its status API returns this, so `_is_up` finds the directory in it.
             receiver = {"route": {"receiver": str(directory)}, "receivers": [{"name": str(directory)}]}
             (directory / "alertmanager.yml").write_text(json.dumps(receiver), encoding="utf-8")
             receivers = [f"127.0.0.1:{free_port(ALERTMANAGER_PORT)}"]
@@ -54,7 +54,7 @@ async def scraping(
                 f"--config.file={directory}/alertmanager.yml",
                 f"--storage.path={directory}/alertmanager",
                 f"--web.listen-address={receivers[0]}",
-                "--cluster.listen-address=",  # there is no other one
+                "--cluster.listen-address=",  # no cluster: there is only one
             ]
             urls["Alertmanager"] = f"http://{receivers[0]}/"
             await stack.enter_async_context(_running(command, receivers[0], "/api/v2/status", directory))
@@ -76,7 +76,7 @@ async def scraping(
 
 @asynccontextmanager
 async def _running(command: Sequence[str], address: str, path: str, directory: Path) -> AsyncIterator[None]:
-    """Run a program, from when its answer at `path` names its directory."""
+    """Run a program; the block starts once its response at `path` contains the name of `directory`."""
     name = Path(command[0]).name.removeprefix("prometheus-")
     log = directory / f"{name}.log"
     # Its log must not appear in the table.
@@ -108,7 +108,7 @@ async def _running(command: Sequence[str], address: str, path: str, directory: P
 
 
 async def _is_up(address: str, path: str, sign: str) -> bool:
-    """Return whether ours answers: another program may have taken the port first."""
+    """Return whether our own program responds: another one may have taken the port first."""
     with suppress(OSError):  # no connection, or none any more, or no answer in time
         reader, writer = await asyncio.open_connection(*address.split(":"))
         with closing(writer):

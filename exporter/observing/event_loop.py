@@ -1,4 +1,4 @@
-"""The event loop: how late it is, and how long work shares it.
+"""The event loop: measure how late it runs, and let long work yield to it.
 
 A stall of the loop delays what the exporter measures, so stalls are measured and reported.
 """
@@ -17,7 +17,7 @@ _MAX_STALLS = 256
 
 _MAX_HOLD = 0.005
 _MAX_HOLD_BUSY = 0.02
-"""Seconds for which work that yields holds the loop: longer on a busy loop, where each turn takes long."""
+"""Seconds after which long work yields to the loop; more on a busy loop, where each iteration is slow."""
 
 _BUSY_AFTER = 1.0  # seconds since the work began after which the loop counts as busy
 
@@ -50,7 +50,7 @@ class LoopWatch:
             if lag > MIN_STALL:
                 self._stalls.append((self._sampled_at, now))
             self._sampled_at = now
-            # Without samples, each timeout would pass for our stall.
+            # Without samples, every timeout would look like a stall of the exporter.
             with self._errors.catching(Part.OBSERVER, "loop watch failed"):
                 self._report(max(0.0, lag))
 

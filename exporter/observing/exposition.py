@@ -23,7 +23,7 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
-from exporter.observing.families import OF_JOURNEY, OF_TARGET, SUFFIXED, TARGET_INFO, Family
+from exporter.observing.families import JOURNEY_FAMILIES, SUFFIXED, TARGET_FAMILIES, TARGET_INFO, Family
 from exporter.observing.series import LabelValues, Series, Values
 from exporter.observing.target_metrics import TargetMetrics
 
@@ -58,9 +58,9 @@ class Exposition:
         self._errors = errors
         self._openmetrics = openmetrics
         self._clock = clock
-        self.asked_for_at = clock()  # when it was last rendered
+        self.requested_at = clock()  # when it was last rendered
         self.end = _EOF if openmetrics else b""  # what follows all metrics
-        families = (*OF_JOURNEY.values(), TARGET_INFO, *OF_TARGET.values())  # as they are collected
+        families = (*JOURNEY_FAMILIES.values(), TARGET_INFO, *TARGET_FAMILIES.values())  # as collected
         self._headers = [self._header(family) for family in families]
         # Weak, so that the text of a removed target goes with it, even if a scrape is under way.
         self._texts: WeakKeyDictionary[TargetMetrics, _Text] = WeakKeyDictionary()
@@ -71,7 +71,7 @@ class Exposition:
         On an overloaded loop, or if it cannot be rendered because of a bug, a target is as of an earlier
         scrape, or absent if it was never rendered: alerts on its age then fire, and none resolves.
         """
-        self.asked_for_at = self._clock()
+        self.requested_at = self._clock()
         yielder = Yielder(self._clock)
         known = [(self._texts.get(target, _NEVER), target) for target in targets]
         outdated = [(text.rendered_at, target) for text, target in known if text.version != target.version]
@@ -88,7 +88,7 @@ class Exposition:
         return chain.from_iterable((header, *of_targets) for header, of_targets in families)
 
     def render_ahead(self, target: TargetMetrics) -> None:
-        """Render a target that changed before the next scrape does, unless that is probably in vain."""
+        """Render a changed target before the next scrape, unless it will probably change again by then."""
         if self._texts.get(target, _NEVER).scraped and target.interval >= _MIN_INTERVAL_AHEAD:
             self._update(target)
 
@@ -116,9 +116,9 @@ class Exposition:
 
 
 def sample_lines(series: Series, *, exemplars: bool) -> bytes:
-    """Return the lines of a family, as prometheus-client does in many times the time.
+    """Return the lines of a family like prometheus-client, but many times faster.
 
-    It checks every name and escapes every value of every line; our names are valid, and few values need it.
+    That checks every name and escapes every value; our names are valid, and few values need escaping.
     """
     family, values, key, probes = series
     if not key:  # a target's own labels, or not about a target: not worth remembering

@@ -17,7 +17,7 @@ class Family(NamedTuple):
     kind: str
 
 
-def _declared(prefix: str, labels: tuple[str, ...], texts: Mapping[str, str]) -> Mapping[str, Family]:
+def _declare(prefix: str, labels: tuple[str, ...], texts: Mapping[str, str]) -> Mapping[str, Family]:
     """Return families, which all have `prefix` and `labels`, by their names without the prefix."""
     declared = {}
     for heading, text in texts.items():
@@ -63,7 +63,7 @@ _JOURNEY = {
     "target_latency_objective_seconds": "Seconds above which a successful probe counts as slow.",
     "backoff_until_timestamp_seconds": "Unix time until which probes are paused after a rate limit; absent if they are not.",
 }
-OF_JOURNEY = _declared("pingone_flow_", ("target", "journey"), _JOURNEY)
+JOURNEY_FAMILIES = _declare("pingone_flow_", ("target", "journey"), _JOURNEY)
 
 _INFO = "Environments, hosts and identity provider of the target, with your own labels; always 1."
 TARGET_INFO = Family("pingone_flow_target_info", _INFO, ("target",), "gauge")
@@ -77,7 +77,7 @@ _TARGET = {
     "metadata_hash": "Hash of the source's issuer, authorization_endpoint, token_endpoint and jwks_uri, 48 bits.",
     "signing_key_certificate_expiry_timestamp_seconds": "Unix time at which the last certificate of the source's signing keys expires; absent without one.",
 }
-OF_TARGET = _declared("pingone_flow_", ("target",), _TARGET)
+TARGET_FAMILIES = _declare("pingone_flow_", ("target",), _TARGET)
 
 _EXPORTER = {
     "build_info{version,python_version}": "Version of the exporter and of Python; always 1.",
@@ -93,7 +93,7 @@ _EXPORTER = {
     "egress_up": "Whether the last egress check got a response: 1 or 0; absent if none is configured.",
     "internal_errors_total{part}": "Bugs in the exporter, and lack of memory or threads, by the part that failed; see its log.",
 }
-OF_EXPORTER = _declared("pingone_flow_exporter_", (), _EXPORTER)
+EXPORTER_FAMILIES = _declare("pingone_flow_exporter_", (), _EXPORTER)
 
 # One-hot over closed sets, so that no text of the page is a label.
 _PAGE = {
@@ -104,11 +104,11 @@ _PAGE = {
     "fetch_success": "Whether the last request for the status page returned a summary: 1 or 0.",
     "last_success_timestamp_seconds": "Unix time at which the vendor's status page was last read.",
 }
-OF_STATUS_PAGE = _declared("pingone_status_", ("page",), _PAGE)
+PAGE_FAMILIES = _declare("pingone_status_", ("page",), _PAGE)
 
 _LISTING = {
     "providers{state}": "Identity providers of the destination, by state.",
     "refresh_success": "Whether the last listing of the destination's identity providers succeeded: 1 or 0.",
     "last_refresh_success_timestamp_seconds": "Unix time of the last successful listing of the destination's identity providers.",
 }
-OF_DESTINATION = _declared("pingone_flow_destination_", ("destination",), _LISTING)
+LISTING_FAMILIES = _declare("pingone_flow_destination_", ("destination",), _LISTING)

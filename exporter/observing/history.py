@@ -47,7 +47,7 @@ class Streak:
 
     def observe(self, outcome: Outcome) -> None:
         """Continue the streak with a finished probe, or begin another."""
-        if not outcome.counts:
+        if not outcome.conclusive:
             return
         failing = not outcome.success
         if failing is not self.failing:
@@ -76,7 +76,7 @@ class CertificateFacts:
                 del expiries[step]
 
     def observe(self, outcome: Outcome) -> None:
-        """Keep the certificates that the last probe saw on each side, once for a connection used again.
+        """Keep the certificates that the last probe saw on each side; a reused connection counts once.
 
         A step that connects only now and then must not show a certificate that was renewed long ago.
         """
@@ -157,8 +157,8 @@ class History:
 class _Record:
     """What is kept of one target and journey."""
 
-    like: list[bytes] = field(default_factory=lambda: [b"", b""])
-    """The first failure and the first success: compression only has to store how others differ from it."""
+    dictionaries: list[bytes] = field(default_factory=lambda: [b"", b""])
+    """The first failure and the first success: zlib stores only how others differ from them."""
     recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_OUTCOMES))
     failures: deque[bytes] | None = None  # even an empty one takes 760 bytes
     last: Outcome | None = None
@@ -173,9 +173,9 @@ class _Record:
     def observe(self, outcome: Outcome) -> None:
         kind = outcome.success and not outcome.incomplete
         pickled = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
-        self.like[kind] = self.like[kind] or pickled
+        self.dictionaries[kind] = self.dictionaries[kind] or pickled
         # One object, even if both deques hold it.
-        data = bytes([kind]) + _compressed(pickled, self.like[kind])
+        data = bytes([kind]) + _compressed(pickled, self.dictionaries[kind])
         self.recent.append(data)
         if not outcome.success:
             if self.failures is None:
@@ -188,13 +188,13 @@ class _Record:
             self.faults.append(outcome.fault.value)
         self._observe_certificate(outcome)
         self.last = outcome
-        if outcome.counts:
+        if outcome.conclusive:
             self.decisive = outcome
         self.streak.observe(outcome)
 
     def outcomes(self, kept: Iterable[bytes]) -> tuple[Outcome, ...]:
         """Return outcomes, newest first."""
-        pickled = [_decompressed(data[1:], self.like[data[0]]) for data in kept]
+        pickled = [_decompressed(data[1:], self.dictionaries[data[0]]) for data in kept]
         return tuple([pickle.loads(data) for data in reversed(pickled)])  # noqa: S301  our own bytes
 
     def points(self) -> tuple[Point, ...]:
@@ -215,11 +215,11 @@ _EMPTY = _Record()  # The record of a target without outcomes. Never changed.
 _WINDOW_BITS = -12
 
 
-def _compressed(data: bytes, like: bytes) -> bytes:
+def _compressed(data: bytes, dictionary: bytes) -> bytes:
     # With these arguments it takes a third less time than with zlib's own, for the same size.
-    compressor = zlib.compressobj(6, zlib.DEFLATED, _WINDOW_BITS, 5, zlib.Z_DEFAULT_STRATEGY, like)
+    compressor = zlib.compressobj(6, zlib.DEFLATED, _WINDOW_BITS, 5, zlib.Z_DEFAULT_STRATEGY, dictionary)
     return compressor.compress(data) + compressor.flush()
 
 
-def _decompressed(data: bytes, like: bytes) -> bytes:
-    return zlib.decompressobj(_WINDOW_BITS, like).decompress(data)
+def _decompressed(data: bytes, dictionary: bytes) -> bytes:
+    return zlib.decompressobj(_WINDOW_BITS, dictionary).decompress(data)

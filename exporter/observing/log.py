@@ -48,7 +48,7 @@ class LogObserver:
 
     def observe(self, outcome: Outcome, /) -> None:
         """Log an outcome if reason or failed step are not the last one's, else only at debug."""
-        key, good = (outcome.target, outcome.journey), outcome.success and outcome.counts
+        key, good = (outcome.target, outcome.journey), outcome.success and outcome.conclusive
         before, now = self._last.get(key), (outcome.reason, "" if good else outcome.step)
         self._last[key] = now
         if now == before:
@@ -68,8 +68,8 @@ class LogObserver:
             self._down.discard(key)
             return
         facts["summary"] = reason_text(outcome.reason, outcome.fault)
-        _log.warning("target down" if outcome.counts else "probe inconclusive", extra=facts)
-        if outcome.counts:
+        _log.warning("target down" if outcome.conclusive else "probe inconclusive", extra=facts)
+        if outcome.conclusive:
             self._down.add(key)
 
     def forget(self, target: str, journey: Journey) -> None:
@@ -104,7 +104,7 @@ def log_to(
     """
     lines: _Lines = queue.Queue(max_queued_lines)
     queued = _DroppingHandler(lines)
-    writing = (lines, _writing_to(stream), _formatter(style))
+    writing = (lines, _line_writer(stream), _formatter(style))
     writer = threading.Thread(target=_write_lines, args=writing, daemon=True)
     root, own = logging.getLogger(), logging.getLogger("exporter")
     before = root.level, own.level
@@ -178,8 +178,8 @@ def _line(record: logging.LogRecord, formatter: logging.Formatter) -> str:
         return formatter.format(logging.makeLogRecord(facts))
 
 
-def _writing_to(stream: TextIO) -> Callable[[str], object]:
-    """Return what writes to the file of `stream`, or to the stream itself if it has none.
+def _line_writer(stream: TextIO) -> Callable[[str], object]:
+    """Return a function that writes to the file of `stream`, or to the stream itself if it has none.
 
     Unbuffered: what a full disk did not take would stay in a buffer, and be written out of turn later. What
     follows a line that was cut off begins on a new one. The descriptor is never closed: that would wait for a

@@ -1,6 +1,6 @@
 """All Prometheus metrics: an observer of outcomes and a listener of the schedule.
 
-What is about the exporter is collected here, what is about a target in `target_metrics.py`.
+Metrics about the exporter are collected here, those about a target in `target_metrics.py`.
 """
 
 import platform
@@ -16,7 +16,7 @@ from exporter import __version__
 from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import Exposition
-from exporter.observing.families import OF_DESTINATION, OF_EXPORTER, OF_STATUS_PAGE
+from exporter.observing.families import EXPORTER_FAMILIES, LISTING_FAMILIES, PAGE_FAMILIES
 from exporter.observing.series import BucketCounts, Values
 from exporter.observing.target_metrics import TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
@@ -34,7 +34,7 @@ from exporter.target import Journey, Target
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 MAX_UNUSED_SECONDS = 600.0
-"""The text of a format that was not asked for since is dropped: it takes 12 kB a target."""
+"""A format that was not requested for this long is dropped: its text takes 12 kB a target."""
 
 
 class Metrics:
@@ -103,30 +103,30 @@ class Metrics:
             with self.errors.catching(Part.METRICS, "cannot read the state of a target", target=name):
                 suspended = self._suspended(metrics.target) is not None
                 backoff_until = self._backoff_until(metrics.target, journey)
-                metrics.show(suspended=suspended, backoff_until=backoff_until)
+                metrics.set_pauses(suspended=suspended, backoff_until=backoff_until)
             await yielder.yield_if_due()
         known, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
         # A format that is never asked for is never rendered.
         exposition = known.get(openmetrics) or Exposition(
             openmetrics=openmetrics, clock=self._clock, errors=self.errors
         )
-        self._expositions = {form: other for form, other in known.items() if other.asked_for_at > since}
+        self._expositions = {form: other for form, other in known.items() if other.requested_at > since}
         self._expositions[openmetrics] = exposition
-        return chain(await exposition.render(targets), [*self._of_exporter(exposition), exposition.end])
+        return chain(await exposition.render(targets), [*self._exporter_text(exposition), exposition.end])
 
-    def _of_exporter(self, exposition: Exposition) -> Iterator[bytes]:
+    def _exporter_text(self, exposition: Exposition) -> Iterator[bytes]:
         """Yield the text of all families that are not about a target, except those of a part that fails."""
         parts: tuple[Callable[[], bytes], ...] = (
-            lambda: exposition.render_families(OF_EXPORTER, self._own_values()),
-            lambda: exposition.render_families(OF_STATUS_PAGE, _status_page_values(self._status_page())),
-            lambda: exposition.render_families(OF_DESTINATION, _destination_values(self._destinations())),
+            lambda: exposition.render_families(EXPORTER_FAMILIES, self._own_values()),
+            lambda: exposition.render_families(PAGE_FAMILIES, _status_page_values(self._status_page())),
+            lambda: exposition.render_families(LISTING_FAMILIES, _destination_values(self._destinations())),
             *(partial(exposition.render_collector, collector) for collector in self._others),
         )
         for part in parts:
             with self.errors.catching(Part.METRICS, "cannot collect metrics of the exporter"):
                 yield part()
         counts: Values = {(part.value,): count for part, count in self.errors.counts.items()}
-        yield exposition.render_families(OF_EXPORTER, {"internal_errors_total": counts})
+        yield exposition.render_families(EXPORTER_FAMILIES, {"internal_errors_total": counts})
 
     def _own_values(self) -> dict[str, Values]:
         (index, count), egress = self._shard(), self._egress()

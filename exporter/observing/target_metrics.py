@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
 
-from exporter.observing.families import OF_JOURNEY, OF_TARGET, TARGET_INFO
+from exporter.observing.families import JOURNEY_FAMILIES, TARGET_FAMILIES, TARGET_INFO
 from exporter.observing.history import CertificateFacts, Streak
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
@@ -22,7 +22,7 @@ _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502",
 """Present at 0 from the start: `increase()` does not see a counter that appears at 1."""
 _MAX_CODES = 20
 _OTHER_CODE = "other"
-_GOOD_AND_REFUSED = {
+_FEDERATION_CODES = {
     "destination_authorize": ("200", "400"),
     "destination_lookup": ("200",),
     "initiate": ("302",),
@@ -37,23 +37,23 @@ _GOOD_AND_REFUSED = {
 }
 """The codes of a federation's steps: eleven codes at eleven steps would be half of a target's series."""
 _CODES = {
-    step: tuple((step, code) for code in _GOOD_AND_REFUSED.get(step, _INITIAL_CODES))
+    step: tuple((step, code) for code in _FEDERATION_CODES.get(step, _INITIAL_CODES))
     for journey in Journey
     for step in journey.steps
 }
-_NO_PROBES: Mapping[Journey, dict[LabelValues, float]] = {
+_ZERO_PROBES: Mapping[Journey, dict[LabelValues, float]] = {
     journey: dict.fromkeys(pairs_of(journey), 0) for journey in Journey
 }
-_OF_SIGN_ON = {
+_SIGN_ON_REASONS = {
     *(Reason.CREDENTIALS_REJECTED, Reason.ACCOUNT_LOCKED, Reason.PASSWORD_EXPIRED, Reason.MFA_REQUIRED),
     *(Reason.FURTHER_ACTION_REQUIRED, Reason.EXCHANGE_REJECTED, Reason.ACCOUNT_LINKING_REQUIRED),
     *(Reason.ID_TOKEN_INVALID, Reason.TOKEN_REFUSED, Reason.KEYS_INVALID),
 }
-"""Cannot occur without a user who signs on."""
-_NO_LISTED_PROBES: dict[LabelValues, int] = {
-    pair: 0 for pair in pairs_of(Journey.FEDERATION) if pair[0] not in _OF_SIGN_ON
+"""Reasons that cannot occur without a test account."""
+_ZERO_LISTED_PROBES: dict[LabelValues, int] = {
+    pair: 0 for pair in pairs_of(Journey.FEDERATION) if pair[0] not in _SIGN_ON_REASONS
 }
-_NO_SKIPS: dict[LabelValues, float] = {(cause.value,): 0 for cause in SkipCause}
+_ZERO_SKIPS: dict[LabelValues, float] = {(cause.value,): 0 for cause in SkipCause}
 """Keys that all targets share, so that each does not hold its own copies."""
 
 _EXPECTING_STEPS = frozenset({"authorize", "source_authorize"})  # steps at which the target expects a status
@@ -85,7 +85,7 @@ class TargetMetrics:
         self._durations = BucketCounts(buckets)
         self._slow = 0
         self._phases: dict[LabelValues, float] = {}
-        self._reached = [journey.steps[0]]
+        self._steps = [journey.steps[0]]
         self._responses: dict[LabelValues, int] = dict.fromkeys(_CODES[journey.steps[0]], 0)
         self._statuses: dict[LabelValues, int] = self._initial_statuses()
         self._error_codes: Counter[LabelValues] = Counter()
@@ -106,13 +106,13 @@ class TargetMetrics:
         """Yield all families, in the order of `families.py`; what was not observed has no values."""
         probes = {"probes_total": self._failures, "probe_duration_seconds": self._durations.probes}
         values = {**self._probe_values(), **self._step_values(), **self._flow_values(), **self._plan_values()}
-        for name, family in OF_JOURNEY.items():
+        for name, family in JOURNEY_FAMILIES.items():
             yield Series(family, values.get(name, {}), self._key, probes.get(name, {}))
         labels = self._info_labels() if self._describes_target else {}
         info = TARGET_INFO._replace(labels=tuple(labels))
         yield Series(info, {tuple(labels.values()): 1} if labels else {})
         known = self._target_values()
-        for name, family in OF_TARGET.items():
+        for name, family in TARGET_FAMILIES.items():
             yield Series(family, known_value(known.get(name)), self._key[:1])
 
     def observe(self, outcome: Outcome) -> None:
@@ -123,7 +123,7 @@ class TargetMetrics:
         self._probes[pair] += 1
         if not outcome.success:
             self._failures[pair] = TracedProbe(outcome.transaction_id, 1, outcome.ended_at)
-        elif outcome.counts:
+        elif outcome.conclusive:
             self._last_success = outcome.ended_at
             if not outcome.stalled:
                 probe = TracedProbe(outcome.transaction_id, outcome.duration, outcome.ended_at)
@@ -134,7 +134,7 @@ class TargetMetrics:
         hosts = (record.host for record in outcome.steps if record.step == _SOURCE_STEP)
         self._source_host = next(filter(None, hosts), self._source_host)
         for record in outcome.steps:
-            self._reach(record.step)
+            self._add_step(record.step)
             self._observe_step(record)
         timed = not (outcome.stalled or self._is_listed)
         for (step, phase), seconds in _seconds(outcome.steps).items() if timed else ():
@@ -150,8 +150,8 @@ class TargetMetrics:
         self.version += 1
         self._skipped[cause.value,] += count
 
-    def show(self, *, suspended: bool, backoff_until: float | None) -> None:
-        """Show whether lock-out protection holds sign-on back, and until when probes are paused."""
+    def set_pauses(self, *, suspended: bool, backoff_until: float | None) -> None:
+        """Set whether lock-out protection suspends sign-on, and until when probes are paused."""
         if (suspended, backoff_until) != (self._suspended, self._backoff_until):
             self.version += 1
             self._suspended, self._backoff_until = suspended, backoff_until
@@ -174,7 +174,7 @@ class TargetMetrics:
         return self.target.timing(self._journey)
 
     def _initial_statuses(self) -> dict[LabelValues, int]:
-        return {(step, status): 0 for step in self._reached for status in self._statuses_of(step)}
+        return {(step, status): 0 for step in self._steps for status in self._statuses_of(step)}
 
     def _statuses_of(self, step: str) -> tuple[str, ...]:
         if step in _EXPECTING_STEPS:
@@ -182,11 +182,11 @@ class TargetMetrics:
             return (*expected, FAILED, UNKNOWN)
         return (COMPLETED, FAILED, UNKNOWN) if step in _ENDING_STEPS else ()
 
-    def _reach(self, step: str) -> None:
-        """Show the closed sets of a step from now on."""
-        if step in self._reached:
+    def _add_step(self, step: str) -> None:
+        """Export the series of a step from now on."""
+        if step in self._steps:
             return
-        self._reached.append(step)
+        self._steps.append(step)
         self._responses.update(dict.fromkeys(_CODES[step], 0))
         self._statuses.update(dict.fromkeys([(step, status) for status in self._statuses_of(step)], 0))
 
@@ -209,12 +209,12 @@ class TargetMetrics:
     def _probe_values(self) -> dict[str, Values]:
         last, streak = self._last, self._streak
         failures = streak.length if streak.failing else 0
-        none_yet = _NO_LISTED_PROBES if self._is_listed else _NO_PROBES[self._journey]
+        none_yet = _ZERO_LISTED_PROBES if self._is_listed else _ZERO_PROBES[self._journey]
         values: dict[str, Values] = {
             "probes_total": {**none_yet, **self._probes},
             "probe_duration_seconds": self._durations.values(),
             "probes_slow_total": {(): self._slow},
-            "exporter_probes_skipped_total": {**_NO_SKIPS, **self._skipped},
+            "exporter_probes_skipped_total": {**_ZERO_SKIPS, **self._skipped},
             "probe_last_success_timestamp_seconds": known_value(self._last_success),
             "probe_consecutive_failures": known_value(None if streak.failing is None else failures),
             "probe_state_change_timestamp_seconds": known_value(streak.since),

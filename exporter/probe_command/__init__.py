@@ -18,12 +18,12 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
-from exporter.destinations import Destination, listed_once
+from exporter.destinations import Destination, plan_from_one_listing
 from exporter.durations import format_duration
 from exporter.observing import LoopWatch, log_to
 from exporter.outcome import Outcome, rfc3339
 from exporter.probe_command.report import ProbeRun, providers_to_text, to_json, to_text
-from exporter.probe_command.selection import Selection, select, to_list
+from exporter.probe_command.selection import Selection, select, select_destinations
 from exporter.probing import Listing, Prober, SSLContexts, list_providers, warm_up
 from exporter.process import CommandError, freeze_gc, stop_signals, write_output
 from exporter.scheduling import first_delays
@@ -55,7 +55,8 @@ def probe(
     """
     level = "error" if config.log.level == "error" else "warning"
     with log_to(sys.stderr, level=level, style=config.log.format):
-        runs = select(selection, config, _list(to_list(selection.names, selection.destinations, config)))
+        destinations = select_destinations(selection.names, selection.destinations, config)
+        runs = select(selection, config, _list_destinations(destinations))
         if not runs:
             print("nothing to probe: the destination lists no providers", file=sys.stderr)  # noqa: T201  apart from the output
             return False
@@ -70,17 +71,17 @@ def probe(
     return all(run.outcome is not None and run.outcome.success for run in runs)
 
 
-def list_now(config: Config) -> tuple[str, bool]:
+def list_all_providers(config: Config) -> tuple[str, bool]:
     """List the identity providers of all destinations; return the text, and whether all were listed."""
-    listings, blocks = _list(config.destinations), []
+    listings, blocks = _list_destinations(config.destinations), []
     for each, listing in listings.items():
-        plan = listed_once(each, listing.providers, config.enabled, config.disabled)
+        plan = plan_from_one_listing(each, listing.providers, config.enabled, config.disabled)
         blocks.append(providers_to_text(listing, each.name, plan))
     all_listed = all(listing.outcome.success for listing in listings.values())
     return "\n\n".join(blocks) or "no destinations", all_listed
 
 
-def _list(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
+def _list_destinations(destinations: Sequence[Destination]) -> Mapping[Destination, Listing]:
     """List each destination once, or raise CommandError if a signal ends it."""
 
     async def list_all() -> dict[Destination, Listing]:
@@ -100,7 +101,7 @@ async def _probe(
     every: float | None,
     show: Callable[[Sequence[ProbeRun]], bool],
 ) -> tuple[list[ProbeRun], bool]:
-    """Run a round of probes or, `every` some seconds, one after the other until a signal or `show` ends it.
+    """Run one round of probes or, with `every`, repeated rounds until a signal or `show` ends them.
 
     Returns:
         the last round that has ended, or the first; and whether it was shown, as rounds are with `every`.
@@ -163,7 +164,7 @@ async def run_probes(
 
 
 async def until_stopped(coroutine: Coroutine[None, None, T]) -> T | None:
-    """Return its result, or None if SIGTERM, SIGINT or SIGHUP ends it; running probes get no outcome then."""
+    """Return the coroutine's result; None if SIGTERM, SIGINT or SIGHUP cancels it and all running probes."""
     async with stop_signals() as stopping:
         # The terminal was closed.
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
@@ -178,7 +179,7 @@ async def until_stopped(coroutine: Coroutine[None, None, T]) -> T | None:
 
 
 def start_delays(runs: Iterable[ProbeRun]) -> list[float]:
-    """Return the delay of each probe: on one auth host as far apart as the daemon's, any two a little."""
+    """Return the delay of each probe: per auth host as in the daemon, and a little between any two."""
     by_host = first_delays(run.target.first_host(run.journey) for run in runs)
     return [max(delay, number * _SPACING) for number, delay in enumerate(by_host)]
 

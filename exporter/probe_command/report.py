@@ -26,10 +26,10 @@ _STEPS_PER_LINE = 3
 _GAP = 2
 _MAX_WIDTH = 100_000
 _MAX_ROWS = 40
-"""Of more, only those that are not just ok are in the table."""
+"""A longer table leaves out the probes that are just ok."""
 
 _MAX_DETAILED = 10
-"""Of more failures, those with the same cause take two lines."""
+"""More failures than this are grouped by cause, two lines per group."""
 _MAX_NAMES = 10
 
 
@@ -89,8 +89,8 @@ def summary(runs: Sequence[ProbeRun]) -> str:
     """Return how many probes succeeded, failed, were inconclusive or incomplete, and did not finish."""
     ended = [run.outcome for run in runs if run.outcome is not None]
     counts = {
-        "failed": sum(outcome.counts and not outcome.success for outcome in ended),
-        "inconclusive": sum(not (outcome.counts or outcome.success) for outcome in ended),
+        "failed": sum(outcome.conclusive and not outcome.success for outcome in ended),
+        "inconclusive": sum(not (outcome.conclusive or outcome.success) for outcome in ended),
         "without sign-on": sum(outcome.incomplete for outcome in ended),
         "not finished": sum(run.outcome is None for run in runs),
     }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from exporter.destinations import Destination, listed_once
+from exporter.destinations import Destination, plan_from_one_listing
 from exporter.files import printable
 from exporter.probe_command.report import ProbeRun
 from exporter.probing import Listing
@@ -40,7 +40,7 @@ def select(selection: Selection, config: Config, listings: Mapping[Destination, 
         if not listing.outcome.success:
             failed.append(ProbeRun(each.template, Journey.FEDERATION, listing.outcome))
             continue
-        found = listed_once(each, listing.providers, config.enabled, config.disabled)
+        found = plan_from_one_listing(each, listing.providers, config.enabled, config.disabled)
         targets = {target.name: target for target in found.targets}
         discovered |= targets
         if each.name in wanted:
@@ -58,7 +58,9 @@ def select(selection: Selection, config: Config, listings: Mapping[Destination, 
     return [ProbeRun(target, journey) for target in labeled for journey in target.journeys] + failed
 
 
-def to_list(names: Sequence[str], destinations: Sequence[str], config: Config) -> list[Destination]:
+def select_destinations(
+    names: Sequence[str], destinations: Sequence[str], config: Config
+) -> list[Destination]:
     """Return the destinations with these names, and those that may have these targets; all without names.
 
     Raises:

@@ -33,7 +33,7 @@ class RefusedCertificate(NamedTuple):
 
 
 def unverified_context() -> ssl.SSLContext:
-    """Return one that verifies nothing; it reads no authorities of the system, which takes some 20 ms."""
+    """Return a context that verifies nothing; it skips the system's authorities, which take some 20 ms."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -114,8 +114,7 @@ class CertificateFetcher:
     ) -> RefusedCertificate | None:
         """Return the certificate that was refused; None if it was not seen.
 
-        There is one fetch an hour for each target, and one when the refusal is another one. It takes no time
-        that the probe did not have.
+        Fetches once an hour for each target, and again if the refusal changes; the probe's deadline applies.
         """
         now = asyncio.get_running_loop().time()
         fetched_at, known, found = self._fetched.get(target, (now, None, None))

@@ -56,7 +56,7 @@ MAX_CLOCK_AGREEMENT_SECONDS = 60.0
 """If the clocks of several hosts are further ahead of ours than this, ours is behind."""
 
 MIN_HOSTS = 2
-"""One host may be wrong itself; several of them are not."""
+"""The clock of one host may be wrong; several hosts are right."""
 
 _EVIDENCE_SECONDS = 3600.0
 MAX_HOSTS = 1024

@@ -44,7 +44,7 @@ class HttpConnection:
         """Return the response's head, informational responses skipped.
 
         Raises:
-            h11.RemoteProtocolError: if what came is not HTTP, or too much of it is no head.
+            h11.RemoteProtocolError: if it is not HTTP, or MAX_HEAD_BYTES arrive without a complete head.
         """
         received = 0
         while True:
@@ -60,7 +60,7 @@ class HttpConnection:
         """Read the body to its end, or until it is too large.
 
         Raises:
-            h11.RemoteProtocolError: if it ends early, is framed wrongly, or too much comes that is no body.
+            h11.RemoteProtocolError: if it ends early or is framed wrongly, or MAX_HEAD_BYTES hold none of it.
         """
         received = 0
         while not body.too_large:
@@ -84,7 +84,7 @@ class HttpConnection:
         """Return True if nothing came in answer to the last request."""
         return not self._protocol.trailing_data[0]
 
-    def renew(self) -> bool:
+    def prepare_reuse(self) -> bool:
         """Make ready for another request; return False if the connection cannot take one."""
         states = self._protocol.their_state, self._protocol.our_state
         if states != (h11.DONE, h11.DONE) or self._protocol.trailing_data[0]:

@@ -24,7 +24,7 @@ _MAX_AGE = re.compile(r"-?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """A cookie as it is kept; `host` set it, or is the domain that it is for, with all below."""
+    """A stored cookie; `host` set it or, with `subdomains`, is the domain that it is for."""
 
     name: str
     value: str = field(repr=False)
@@ -85,8 +85,8 @@ def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:
     pair, *fields = header.split(";")
     name, separator, value = pair.strip().partition("=")
     name, value = name.strip(), value.strip()
-    is_written = _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)
-    if not separator or not is_written or len(name + value) > MAX_COOKIE_BYTES:
+    is_valid = _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)
+    if not separator or not is_valid or len(name + value) > MAX_COOKIE_BYTES:
         return None
     parts = (field.partition("=") for field in fields)
     attributes = {key.strip().lower(): written.strip() for key, _, written in parts}
@@ -116,5 +116,5 @@ def _has_expired(attributes: dict[str, str], now: float) -> bool:
 
 
 def _is_below(host: str, domain: str) -> bool:
-    """Return True if `host` is below `domain`; a domain of one label would be for everybody's hosts."""
+    """Return True if `host` is below `domain`; nothing is below a single label such as `com`."""
     return "." in domain and host.endswith(f".{domain}") and parse_address(host) is None

@@ -18,7 +18,7 @@ from exporter.reasons import Reason
 
 MAX_CHARACTERS = 200
 MAX_NAMES = 2
-"""Of a list of names or codes; the number of the others follows."""
+"""Names or codes of a list that are shown; the number of the others follows."""
 
 NOT_SHOWN = "(not shown)"
 

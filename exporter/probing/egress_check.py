@@ -1,4 +1,4 @@
-"""The egress check: whether any HTTP answer can be had at all, by the way that probes take."""
+"""The egress check: whether any HTTP response arrives at all, over the same route as probes."""
 
 import logging
 import time
@@ -33,7 +33,7 @@ class EgressCheck:
         stalls: the stalls of our event loop since a time of its clock.
 
     Attributes:
-        status: what the last check found that found anything, and since when; None before that.
+        status: result of the last check that had one, and since when; None before that.
     """
 
     INTERVAL = 15.0  # seconds between two checks
@@ -56,7 +56,7 @@ class EgressCheck:
         self.status: EgressStatus | None = None
 
     async def __call__(self) -> bool | None:
-        """Return whether any HTTP answer came within 5 s; None if it is our own fault that we do not know."""
+        """Return whether any HTTP response came within 5 s; None if the exporter itself is the reason."""
         deadline = Deadline(TIMEOUT_SECONDS)
         transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
         with closing(deadline), closing(transport):

@@ -85,7 +85,7 @@ def _parameter(part: str, name: str) -> str | None:
 
 
 def _codes_of_object(document: Mapping[str, Any]) -> list[str]:
-    """Return `code` and `details[0].code`, if there is the first; a code is a word or a number."""
+    """Return `code` and `details[0].code`, or nothing without the first; a code is a word or a number."""
     details = document.get("details")
     first = details[0] if isinstance(details, list) and details else None
     code, detail = document.get("code"), value_at(first, "code")

@@ -5,9 +5,9 @@ import ssl
 
 import h11
 
-from exporter.internal_errors import is_shortage
+from exporter.internal_errors import is_resource_exhaustion
 from exporter.outcome import Phase
-from exporter.probing.stream import OWN_SHORTAGE
+from exporter.probing.stream import EXHAUSTION
 from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.reasons import Fault, Reason
 
@@ -74,18 +74,18 @@ def read_failure(
 
 
 def is_bug(error: BaseException | None) -> bool:
-    """Return True if an exchange cannot fail like this but for a bug of ours."""
-    if isinstance(error, OwnDelayError) or own_shortage(error) is not None:
+    """Return True if only a bug in the exporter explains how an exchange failed."""
+    if isinstance(error, OwnDelayError) or exhausted_resource(error) is not None:
         return False
     return _reason(error, Phase.RESOLVE) is Reason.INTERNAL
 
 
-def own_shortage(error: BaseException | None) -> str | None:
+def exhausted_resource(error: BaseException | None) -> str | None:
     """Return the name of the errno if this machine ran out of descriptors, memory, threads or local ports."""
     while error is not None:
-        if is_shortage(error):
+        if is_resource_exhaustion(error):
             return "ENOMEM" if isinstance(error, MemoryError) else "EAGAIN"
-        if isinstance(error, OSError) and error.errno in OWN_SHORTAGE and not isinstance(error, ssl.SSLError):
+        if isinstance(error, OSError) and error.errno in EXHAUSTION and not isinstance(error, ssl.SSLError):
             return errno.errorcode[error.errno]
         error = error.__cause__
     return None
@@ -94,7 +94,7 @@ def own_shortage(error: BaseException | None) -> str | None:
 def _reason(error: BaseException | None, phase: Phase) -> Reason:
     if isinstance(error, DeadlineError):
         return Reason.TIMEOUT
-    if own_shortage(error) is not None or not isinstance(error, _TRANSPORT_ERRORS):
+    if exhausted_resource(error) is not None or not isinstance(error, _TRANSPORT_ERRORS):
         return Reason.INTERNAL
     # Since TLS 1.3 a server refuses a client when the handshake looks complete: with the first read. Only
     # OpenSSL's own errors have a reason; those that Python raises lack the attribute.

@@ -40,10 +40,10 @@ _REFUSED_EXCHANGE = frozenset({
     Reason.OAUTH_ERROR, Reason.CLIENT_ERROR, Reason.NOT_JSON, Reason.TOO_LARGE, Reason.REDIRECTED,
 })  # fmt: skip
 
-_OF_THE_ACCOUNT = frozenset({
+_POSSIBLE_ACCOUNT_REASONS = frozenset({
     Reason.OAUTH_ERROR, Reason.CLIENT_ERROR, Reason.FLOW_FAILED, Reason.UNEXPECTED_STATUS,
 })  # fmt: skip
-"""What an answer to `sign_on` is before it is known whether the account is the cause."""
+"""Reasons of an answer to `sign_on` for which the account may be the cause."""
 
 NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
 MALFORMED = Verdict(Reason.LOCATION_INVALID, Fault.PROVIDER)
@@ -57,8 +57,8 @@ def is_redirect(answer: Answer) -> bool:
 # destination_authorize, destination_lookup
 
 
-def judge_begin(answer: Answer, *, destination: Endpoints) -> Verdict:
-    """Judge a flow of the destination, whatever its status; a DaVinci flow is not one of these."""
+def judge_destination_flow(answer: Answer, *, destination: Endpoints) -> Verdict:
+    """Judge a flow of the destination: any status is good, but not a DaVinci flow."""
     verdict = judge_json(answer)
     if verdict.reason is not Reason.OK:
         return verdict
@@ -76,7 +76,7 @@ def judge_offer(answer: Answer, *, destination: Endpoints, provider: str | None)
     Returns:
         if good, with the provider's own link as `location`.
     """
-    verdict = judge_begin(answer, destination=destination)
+    verdict = judge_destination_flow(answer, destination=destination)
     if verdict.reason is not Reason.OK:
         return verdict
     listed = list(providers_in(verdict.flow))
@@ -86,10 +86,10 @@ def judge_offer(answer: Answer, *, destination: Endpoints, provider: str | None)
         cause, count = Template.SEVERAL_PROVIDERS if offered else others, len(offered or listed)
         return verdict.with_finding(Reason.PROVIDER_MISSING, Fault.CONFIGURATION, cause, count=count)
     href = provider_link(offered[0])
-    return _leading(verdict, "authenticate link", href, destination.url, destination, "/rp/")
+    return _with_location(verdict, "authenticate link", href, destination.url, destination, "/rp/")
 
 
-def _leading(
+def _with_location(
     verdict: Verdict, member: str, href: object, url: str, environment: Endpoints, path: str
 ) -> Verdict:
     """Return a good verdict with the URL of a link as `location`, if that leads where it must."""
@@ -138,7 +138,7 @@ def _is_named(entry: Mapping[str, Any], provider: str | None) -> bool:
 
 
 def judge_flow_to_act_on(answer: Answer, *, expectation: Expectation) -> Verdict:
-    """Judge a flow of an expected status that the next step does something to, so that it needs an id."""
+    """Judge a flow that the next step acts on: it needs an expected status and an id."""
     return _with_flow_id(judge(answer, expectation))
 
 
@@ -160,10 +160,10 @@ def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
         verdict = replace(verdict, checks={})  # the contract checks are for a flow that begins
         href = verdict.flow.get("resumeUrl")
         if href is not None:
-            return _leading(verdict, "resumeUrl", href, url, source, "/as/resume")
+            return _with_location(verdict, "resumeUrl", href, url, source, "/as/resume")
         # Every field of a flow is optional.
         return replace(verdict, location=f"{source.url}/as/resume?flowId={url.rpartition('/')[2]}")
-    if verdict.reason not in _OF_THE_ACCOUNT:
+    if verdict.reason not in _POSSIBLE_ACCOUNT_REASONS:
         return verdict
     document = parse_object(answer.body) or {}
     reason = _account_problem(verdict.flow_status or "", document)
@@ -219,8 +219,8 @@ def judge_code(
 ) -> Verdict:
     """Judge an answer of the environment `at` that must carry a code: in JSON, or in a redirect.
 
-    That is not followed. Where `state` is not known, any will do; where the redirect URI is not known,
-    any callback of the environment that is named instead.
+    The redirect is not followed. Without a `state`, any is good; if `redirect_uri` is an environment, any
+    callback of that one is.
 
     Returns:
         if good, with all parameters, and if it was a redirect, with the URL that has them as `location`.
@@ -303,7 +303,7 @@ def leads_to(link: Link, redirect_uri: str) -> bool:
 
 
 def judge_callback(answer: Answer, *, url: str) -> Verdict:
-    """Judge the redirect by which the destination goes on, once it has redeemed the code.
+    """Judge the redirect with which the destination continues after redeeming the code.
 
     Returns:
         if good, with the id of the destination's flow as the parameter `flowId`.

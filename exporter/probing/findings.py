@@ -1,4 +1,4 @@
-"""What a probe finds out: an exchange into a verdict, a sentence with the exact cause, and a record. No I/O.
+"""Turn an exchange into a verdict, a sentence with the exact cause, and a record. No I/O.
 
 No secret of the probe gets into any of them.
 """
@@ -48,7 +48,7 @@ def evaluate(exchange: Exchange, step: Step) -> Verdict:
         return step.judge(answer)
     if isinstance(error, OwnDelayError):
         return STALLED  # not a bug: this machine is overloaded
-    kept_waiting = exchange.hung_up and exchange.own_delay > MAX_OWN_DELAY_SECONDS
+    kept_waiting = exchange.closed_by_peer and exchange.own_delay > MAX_OWN_DELAY_SECONDS
     if kept_waiting and not isinstance(error, ssl.SSLCertVerificationError):
         return _KEPT_WAITING
     known = {"proxied": exchange.proxied, "unacknowledged": exchange.unacknowledged}
@@ -153,9 +153,9 @@ def describe(
     if verdict.detail is not None:
         detail = verdict.detail
     elif is_judged and exchange.answer is not None:
-        detail = _of_answer(exchange.answer, step, verdict)
+        detail = _answer_detail(exchange.answer, step, verdict)
     else:
-        detail = _of_error(exchange, f"{timeout:g} s", refused, at)
+        detail = _error_detail(exchange, f"{timeout:g} s", refused, at)
     host = shown_host(exchange.origin, step, secrets)
     if host is None:
         detail = Detail(detail.cause, {**detail.parameters, "name": ""})
@@ -171,7 +171,7 @@ def shown_host(origin: Origin | None, step: Step, secrets: Collection[str]) -> s
     return origin.endpoint
 
 
-def _of_answer(answer: Answer, step: Step, verdict: Verdict) -> Detail:
+def _answer_detail(answer: Answer, step: Step, verdict: Verdict) -> Detail:
     location, codes = answer.headers.get("location"), verdict.error_codes
     link = parse_link(location, step.request.url)
     status = verdict.flow_status if verdict.flow_status in KNOWN_STATUSES else UNKNOWN
@@ -197,18 +197,18 @@ def _of_answer(answer: Answer, step: Step, verdict: Verdict) -> Detail:
     return Detail(cause, known)
 
 
-def _of_error(exchange: Exchange, seconds: str, refused: RefusedCertificate | None, at: float) -> Detail:
-    """Return the cause by the exception that ended an exchange, of which no text is shown."""
+def _error_detail(exchange: Exchange, seconds: str, refused: RefusedCertificate | None, at: float) -> Detail:
+    """Return the cause from the exception that ended an exchange; its text is never shown."""
     error, phase = exchange.error, exchange.phase
-    shortage = failure.own_shortage(error)
-    known: dict[str, object] = {"seconds": seconds, "while": _WHILE.get(phase), "errno": shortage}
+    exhausted = failure.exhausted_resource(error)
+    known: dict[str, object] = {"seconds": seconds, "while": _WHILE.get(phase), "errno": exhausted}
     known["name"], port = exchange.peer or ("", 0 if exchange.origin is None else exchange.origin.port)
     known["address"] = endpoint(exchange.address or "", port)
     if isinstance(error, DeadlineError):
         unacknowledged = phase is Phase.PROCESSING and exchange.unacknowledged
         waiting = Template.NOT_ACKNOWLEDGED if unacknowledged else Template[f"{phase.name}_TIMEOUT"]
         return Detail(Template.TUNNEL_TIMEOUT if exchange.tunneling else waiting, known)
-    if shortage is not None:
+    if exhausted is not None:
         return Detail(Template.SHORTAGE, known)
     if isinstance(error, OwnDelayError):
         return Detail(Template.DELAYED)
@@ -217,15 +217,15 @@ def _of_error(exchange: Exchange, seconds: str, refused: RefusedCertificate | No
     if isinstance(error, failure.ProxyError):
         return Detail(Template.TUNNEL_REFUSED, {"code": error.args[0]})
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _of_certificate(error, refused, datetime.fromtimestamp(at, UTC))
+        return _certificate_detail(error, refused, datetime.fromtimestamp(at, UTC))
     if isinstance(error, ssl.SSLError):
-        return _of_tls(error)
+        return _tls_detail(error)
     if isinstance(error, h11.RemoteProtocolError | failure.BodyError):
-        return _of_message(str(error), known)
+        return _message_detail(str(error), known)
     if isinstance(error, failure.ResolutionError):
-        return _of_resolution(error.__cause__, known)
+        return _resolution_detail(error.__cause__, known)
     if isinstance(error, OSError) and phase is not Phase.RESOLVE:
-        return _of_connection(error, exchange, {**known, "errno": errno.errorcode.get(error.errno or 0)})
+        return _connection_detail(error, exchange, {**known, "errno": errno.errorcode.get(error.errno or 0)})
     return Detail(Template.EAI_NODATA if isinstance(error, OSError) else Template.BUG, known)
 
 
@@ -233,7 +233,7 @@ _EAI = {getattr(socket, name): name for name in dir(socket) if name.startswith("
 """Codes of getaddrinfo(3), as far as this system has them."""
 
 
-def _of_resolution(error: BaseException | None, known: dict[str, object]) -> Detail:
+def _resolution_detail(error: BaseException | None, known: dict[str, object]) -> Detail:
     if isinstance(error, UnicodeError):
         return Detail(Template.NO_HOST_NAME, known)
     eai = _EAI.get(error.errno, "EAI_SYSTEM") if isinstance(error, socket.gaierror) else "EAI_SYSTEM"
@@ -242,7 +242,7 @@ def _of_resolution(error: BaseException | None, known: dict[str, object]) -> Det
     return Detail(Template.__members__.get(eai, Template.NOT_RESOLVED), {**known, "eai": eai})
 
 
-def _of_connection(error: OSError, exchange: Exchange, known: dict[str, object]) -> Detail:
+def _connection_detail(error: OSError, exchange: Exchange, known: dict[str, object]) -> Detail:
     if exchange.phase is not Phase.CONNECT or exchange.tunneling:
         return Detail(Template.RESET if isinstance(error, ConnectionError) else Template.BROKEN, known)
     if isinstance(error.filename, str) and exchange.peer is not None:
@@ -250,7 +250,7 @@ def _of_connection(error: OSError, exchange: Exchange, known: dict[str, object])
     return Detail(Template.__members__.get(str(known["errno"]), Template.NOT_CONNECTED), known)
 
 
-def _of_certificate(
+def _certificate_detail(
     error: ssl.SSLCertVerificationError, refused: RefusedCertificate | None, now: datetime
 ) -> Detail:
     code = failure.verify_code(error)
@@ -266,7 +266,7 @@ def _of_certificate(
     return Detail(Template.NOT_TRUSTED, {"verify": message.replace("in certificate chain", "in chain")})
 
 
-def _of_tls(error: ssl.SSLError) -> Detail:
+def _tls_detail(error: ssl.SSLError) -> Detail:
     # Only OpenSSL's own errors have a reason, from a table of its own; those that Python raises lack it.
     reason = getattr(error, "reason", None) or "unknown"
     if isinstance(error, ssl.SSLEOFError) or reason == "UNEXPECTED_EOF_WHILE_READING":
@@ -278,7 +278,7 @@ def _of_tls(error: ssl.SSLError) -> Detail:
     return Detail(Template.ALERT if is_alert else Template.TLS_ERROR, {"tls": words})
 
 
-def _of_message(message: str, known: dict[str, object]) -> Detail:
+def _message_detail(message: str, known: dict[str, object]) -> Detail:
     if message == "no response" or message.startswith("can't handle event type ConnectionClosed"):
         return Detail(Template.NO_RESPONSE)
     if message.startswith(("peer unexpectedly closed", "peer closed connection")):

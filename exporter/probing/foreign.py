@@ -26,7 +26,7 @@ from exporter.probing.signing_keys import decoded_member
 from exporter.reasons import Fault, Reason
 
 MAX_REDIRECTS = 5
-"""That are followed to a login page."""
+"""Redirects that are followed to a login page."""
 
 MAX_PAGE_BYTES = 1024 * 1024
 
@@ -36,15 +36,15 @@ AS_BROWSER = (("Accept", "text/html, application/json;q=0.9, */*;q=0.5"),)
 READY = frozenset({
     "login_required", "interaction_required", "consent_required", "account_selection_required",
 })  # fmt: skip
-"""Errors that say: without a session, this user would have to be asked."""
+"""Errors that mean: the user has no session and would have to be prompted."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
 _DECIDED = frozenset({Reason.PROTOCOL, Reason.RATE_LIMITED})
 _PAGE = frozenset({Reason.NOT_JSON, Reason.TOO_LARGE})
-"""What a 2xx with a page is to the judge of JSON."""
+"""Verdicts of `judge_json` on a 2xx with a page."""
 _ERROR_PAGE = frozenset({Reason.CLIENT_ERROR, Reason.BLOCKED})
-"""What an error page with a 4xx is to it; without JSON, a 401 or 403 may be an edge's."""
+"""Its verdicts on a 4xx with an error page; a 401 or 403 without JSON may come from an edge."""
 _RETURNED = frozenset({"error", "response", "code"})
 _CLIENT_STORAGE = "shib_idp_ls_supported"  # in the form that Shibboleth's first page sends by itself
 _OK = Verdict(Reason.OK, Fault.NONE)
@@ -87,9 +87,9 @@ def judge_login_page(
 
     Args:
         answer: of a step `source_authorize`.
-        request: that the destination makes of its provider; with the form that this step posts.
+        request: the destination's request to its provider, with the form that this step posts.
         url: of this step.
-        hosts: that the operator named, besides the provider's own origin.
+        hosts: LOGIN_HOSTS, which are allowed besides the provider's own origin.
         may_follow: whether another redirect is followed.
 
     Returns:

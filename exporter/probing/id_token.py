@@ -26,7 +26,7 @@ CLOCK_LEEWAY_SECONDS = 60.0
 """Without a `Date` our own clock counts, which may differ from the provider's."""
 
 MAX_KEYS_TRIED = 4
-"""Of those with the `kid` that a token names: one signature takes up to 5 ms to verify."""
+"""Keys with the `kid` of a token that are tried: one signature takes up to 5 ms to verify."""
 
 MAX_TIMESTAMP = 1e15
 """Integers of JSON may be too large to calculate with."""
@@ -67,7 +67,7 @@ def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:
 
 
 def valid_between(answer: Answer) -> tuple[float, float]:
-    """Return until when a token must be valid at least, and when it must have been issued at the latest.
+    """Return the earliest expiry and the latest time of issue that a token may have.
 
     Both are by the provider's own clock, as its `Date` header shows it, so that the clock skew cancels out.
     """
@@ -108,7 +108,7 @@ def verified_claims(
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    """Return True for a time as RFC 7519 writes it."""
+    """Return True for a NumericDate (RFC 7519, section 2)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_TIMESTAMP
 
 

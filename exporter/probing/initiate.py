@@ -81,13 +81,13 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
 
 
 def is_link_only(target: Target, kind: ProviderKind | None) -> bool:
-    """Return True if nothing but the link to a provider is checked, which has no OpenID Connect then."""
+    """Return True if only the link to a provider is checked, because it does not use OpenID Connect."""
     is_enough = kind is ProviderKind.SAML or (kind is ProviderKind.OAUTH and target.listed is not None)
     return is_enough and not _is_followed(target)
 
 
 def _is_followed(target: Target) -> bool:
-    """Return True if the settings ask for the login page of whatever provider there is."""
+    """Return True if the settings ask for the login page, whatever kind of provider that is."""
     is_other = target.source_kind is not SourceKind.PINGONE and target.user is None
     return is_other and target.ready_by is ReadyBy.LOGIN_PAGE
 
@@ -110,7 +110,7 @@ def _judge_saml(
 
 
 def read_request(target: Target, destination: Endpoints, link: Link) -> ProviderRequest | None:
-    """Return what an authorize URL asks of which provider; None if it leads where it must not."""
+    """Return the request that an authorize URL makes of a provider; None if the URL is not allowed."""
     parameters = dict(reversed(link.parameters()))  # the first of a name counts
     has_object = not _REQUEST_OBJECT.isdisjoint(parameters)
     source = None if target.source_kind is SourceKind.OIDC else _source(target, destination, link)
@@ -149,14 +149,14 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
     if target.user is not None:
         return None  # a password goes nowhere but to the source of the settings
     base = link.path.removesuffix(_AUTHORIZE_PATH)
-    if base == link.path or not _is_beside(destination, link, base):
+    if base == link.path or not _is_at_known_host(destination, link, base):
         return None
     environment_id = base.rpartition("/")[2]
     url = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
     return Endpoints(environment_id.lower() if is_uuid(environment_id) else "", (url,))
 
 
-def _is_beside(destination: Endpoints, link: Link, base: str) -> bool:
+def _is_at_known_host(destination: Endpoints, link: Link, base: str) -> bool:
     """Return True if a URL, `base` before the endpoint, is at PingOne's own host or at the destination's."""
     before, _, environment_id = base.rpartition("/")
     has_id = is_uuid(environment_id)
@@ -172,7 +172,7 @@ def _is_beside(destination: Endpoints, link: Link, base: str) -> bool:
 
 
 def _invalid_member(request: ProviderRequest, destination: Endpoints) -> str | None:
-    """Return the parameter that the next steps need and an authorize URL does not have, or has wrong."""
+    """Return the first parameter that later steps need and that is missing or wrong, or None."""
     if request.link.parameter("client_id") is None:
         return "client_id"
     callback = parse_link(request.redirect_uri)

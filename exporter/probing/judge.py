@@ -52,7 +52,7 @@ def judge_json(answer: Answer) -> Verdict:
 
 
 def _content(body: bytes) -> Template:
-    """Return what a body is that is not a JSON object."""
+    """Return the template that describes a body which is not a JSON object."""
     text = body.strip()
     if not text:
         return Template.EMPTY
@@ -83,7 +83,7 @@ def _judge_refusal(answer: Answer, document: Mapping[str, Any] | None) -> Verdic
 
 
 def _edge(answer: Answer, document: Mapping[str, Any] | None) -> Template | None:
-    """Return what shows that a firewall, a captive portal or an API gateway answered in place of PingOne."""
+    """Return the sign that a firewall, a captive portal or an API gateway answered instead of PingOne."""
     headers, code = answer.headers, answer.status_code
     forbidden = headers.get("x-amzn-errortype", "").startswith("ForbiddenException")
     signs = {

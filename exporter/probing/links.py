@@ -1,4 +1,4 @@
-"""Which URLs a probe may request, whatever the links and redirects of a provider say. No I/O.
+"""Which URLs a probe may request, whatever a provider links or redirects to. No I/O.
 
     environment        the origin and path of its settings; one with a custom domain also answers at PingOne's
                        own host, with its id in the path
@@ -149,7 +149,7 @@ def is_pingone(link: Link) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class AllowedHosts:
     """Which hosts a probe of one target may reach."""
 
     origins: frozenset[tuple[str, str, int]]  # scheme, host and port of the environments of its settings
@@ -196,18 +196,18 @@ class Reach:
         return self.admits(link, address, on_loopback=self.on_loopback, confidential=confidential)
 
 
-def reach_of(target: Target) -> Reach:
+def allowed_hosts(target: Target) -> AllowedHosts:
     """Return which hosts a probe of `target` may reach."""
-    return _reach(target.source_url, target.destination_url, target.issuer, target.login_hosts)
+    return _allowed_hosts(target.source_url, target.destination_url, target.issuer, target.login_hosts)
 
 
 @lru_cache(maxsize=8192)
-def _reach(
+def _allowed_hosts(
     source_url: str | None, destination_url: str, issuer_url: str | None, login_hosts: tuple[str, ...]
-) -> Reach:
+) -> AllowedHosts:
     source, destination, issuer = map(parse_link, (source_url, destination_url, issuer_url))
     named = {link.host for link in (source, destination, issuer) if link is not None}
-    return Reach(
+    return AllowedHosts(
         origins=frozenset(link.origin for link in (source, destination) if link is not None),
         hosts=frozenset(named.union(map(str.lower, login_hosts))),
         issuer_host=None if issuer is None else issuer.host,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from exporter.destinations import Destination, OfferedProvider, offered_provider
 from exporter.outcome import Outcome
 from exporter.probing.federation_judge import provider_id, providers_in
-from exporter.probing.journeys.federation import begin
+from exporter.probing.journeys.federation import begin_sign_on
 from exporter.probing.probe import Prober
 from exporter.target import Journey
 
@@ -21,7 +21,7 @@ class Listing:
 
 async def list_providers(prober: Prober, destination: Destination) -> Listing:
     """List the identity providers of a destination once."""
-    outcome, verdict = await prober.walk(destination.template, Journey.FEDERATION, begin)
+    outcome, verdict = await prober.run_steps(destination.template, Journey.FEDERATION, begin_sign_on)
     if not outcome.success:
         return Listing(outcome=outcome)
     offered = {

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from exporter.probing.errors import KNOWN_CODES
 
 MAX_MARKUP_BYTES = 128 * 1024
-"""Of a page without its scripts, styles, images and tags that say nothing. Login pages have 5 to 100 KB."""
+"""Bytes that are read of a page without scripts, styles and irrelevant tags; login pages have 5 to 100 KB."""
 MAX_EVENTS = 2_000
 """Tags, comments and texts that are read: the worst of pages takes some 60 ms, a login page less than 1."""
 MAX_FORMS = 20

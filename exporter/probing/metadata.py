@@ -108,7 +108,7 @@ def _invalid_member(document: Mapping[str, Any], base: Link | None) -> str | Non
 
 
 def _needed(kind: SourceKind, base: Link) -> Mapping[str, str]:
-    """Return what metadata must advertise for a sign-on as the federation makes it."""
+    """Return the capabilities that the sign-on of a federation needs the metadata to advertise."""
     is_flow = kind is SourceKind.PINGONE or (kind is SourceKind.AUTO and is_pingone(base))
     modes = {"response_modes_supported": "pi.flow"} if is_flow else {}
     return {"response_types_supported": "code"} | modes

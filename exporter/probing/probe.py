@@ -21,7 +21,7 @@ from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
 from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
 from exporter.probing.detail import Detail, Template, sentence
-from exporter.probing.failure import X509_NOT_YET_VALID, own_shortage, verify_code
+from exporter.probing.failure import X509_NOT_YET_VALID, exhausted_resource, verify_code
 from exporter.probing.findings import (
     OUR_BUG,
     OWN_DELAYS,
@@ -32,7 +32,7 @@ from exporter.probing.findings import (
     step_record,
 )
 from exporter.probing.journeys import JOURNEYS
-from exporter.probing.links import Link, Reach, is_loopback_address, parse_link, reach_of
+from exporter.probing.links import AllowedHosts, Link, allowed_hosts, is_loopback_address, parse_link
 from exporter.probing.messages import Step, Steps, Verdict, failed
 from exporter.probing.origin import split_url
 from exporter.probing.resolver import Resolve, Resolver
@@ -50,8 +50,8 @@ MAX_LOST_SHARE = 0.1  # Of the timeout. Stalls that cost more explain that an an
 
 CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 
-Walk: TypeAlias = Callable[[Target, Callable[[], str]], Steps]
-"""Yields the steps of a probe, given its target and what makes fresh tokens."""
+StepMaker: TypeAlias = Callable[[Target, Callable[[], str]], Steps]
+"""Makes the steps of a probe from its target and a function that makes fresh tokens."""
 
 _SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
 
@@ -105,17 +105,17 @@ class Prober:
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
         """Run `journey` once. Whatever happens becomes an outcome; only cancellation is raised."""
-        outcome, _ = await self.walk(target, journey, JOURNEYS[journey])
+        outcome, _ = await self.run_steps(target, journey, JOURNEYS[journey])
         return outcome
 
-    async def walk(self, target: Target, journey: Journey, steps: Walk) -> tuple[Outcome, Verdict]:
+    async def run_steps(self, target: Target, journey: Journey, steps: StepMaker) -> tuple[Outcome, Verdict]:
         """Take the steps of a journey, or only some of them; return also the verdict on the last one."""
         run = _Run(
             transaction_id=str(uuid.uuid4()),
             started_at=self._wall(),
             deadline=Deadline(target.timing(journey).timeout),
             # The one URL of `authorize` is the operator's own.
-            reach=None if journey is Journey.AUTHORIZE else reach_of(target),
+            hosts=None if journey is Journey.AUTHORIZE else allowed_hosts(target),
         )
         try:
             await self._run(target, steps(target, self._token), run)
@@ -150,9 +150,9 @@ class Prober:
         self._certificates.forget(target)
         self._found.pop((target, journey), None)
 
-    async def _run(self, target: Target, walk: Steps, run: _Run) -> None:
+    async def _run(self, target: Target, journey_steps: Steps, run: _Run) -> None:
         try:
-            with closing(walk) as steps, suppress(StopIteration):
+            with closing(journey_steps) as steps, suppress(StopIteration):
                 step = next(steps)
                 while True:
                     take = self._sign_on if step.signs_on else self._take
@@ -165,7 +165,7 @@ class Prober:
                 transport.close()
 
     def _transport(self, target: Target, run: _Run, *, is_own: bool) -> ProbeTransport:
-        """Return what sends requests to the two environments, or to other hosts: they share no connection."""
+        """Return the transport for the two environments, or for other hosts: they share no connection."""
         transport = run.transports.get(is_own)
         if transport is None:
             # The client certificate says who we are: it is for the operator's own environments.
@@ -177,8 +177,8 @@ class Prober:
     async def _take(self, target: Target, step: Step, run: _Run) -> Verdict:
         """Take one step of a journey: send its request, judge the answer, and keep what is known of it."""
         run.secrets.update(step.secrets)
-        link = None if run.reach is None else parse_link(step.request.url)
-        if run.reach is not None and (cause := _why_not_sent(run.reach, link, step, target)):
+        link = None if run.hosts is None else parse_link(step.request.url)
+        if run.hosts is not None and (cause := _why_not_sent(run.hosts, link, step, target)):
             return run.refuse(step, failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause))
         exchange = await self._exchange(target, step, run, link)
         run.duration = run.deadline.elapsed()
@@ -208,12 +208,12 @@ class Prober:
 
     async def _exchange(self, target: Target, step: Step, run: _Run, link: Link | None) -> Exchange:
         """Send the request of a step, with what the host may get: cookies, transaction id, certificate."""
-        reach = run.reach
-        if link is None or reach is None:
+        hosts = run.hosts
+        if link is None or hosts is None:
             headers = request_headers(step.request.headers, run.transaction_id)
             transport = self._transport(target, run, is_own=True)
             return await transport.exchange(replace(step.request, headers=headers))
-        is_own = reach.is_own(link) and not step.foreign
+        is_own = hosts.is_own(link) and not step.foreign
         jar = run.jar if is_own else run.foreign_jar
         headers = request_headers(step.request.headers, run.transaction_id if is_own else None)
         cookies = jar.header(link)
@@ -221,7 +221,7 @@ class Prober:
             headers += (("Cookie", cookies),)
 
         def admits(address: str) -> bool:
-            return reach.admits(link, address, on_loopback=run.on_loopback, confidential=step.confidential)
+            return hosts.admits(link, address, on_loopback=run.on_loopback, confidential=step.confidential)
 
         request = replace(step.request, headers=headers)
         # A proxy resolves names itself, and its own address says nothing.
@@ -247,9 +247,9 @@ class Prober:
             # which is neither good nor the provider's failure. The other probe reports what it waited for.
             return run.refuse(step, self.guard.suspension(target) or OUR_BUG)
         try:
-            run.deadline.go_on()
+            run.deadline.discount_wait()
             admission = self.guard.admit(target, self._clock())
-            if admission is Admission.HELD:
+            if admission is Admission.WITHHELD:
                 run.incomplete = True
                 return None
             if admission is Admission.SUSPENDED:
@@ -269,16 +269,16 @@ class Prober:
     def _subject_check(self, target: Target, subject: str) -> dict[str, bool]:
         """Return whether the user is the same one at the destination as last time; empty at first."""
         identity = (target.source_url, target.user, target.destination_environment_id, target.application)
-        last = self._last_time((target.name, Journey.FEDERATION), identity, subject)
+        last = self._remember((target.name, Journey.FEDERATION), identity, subject)
         return {} if last is None else {"subject": last == subject}
 
     def _overlap_check(self, target: Target, keys: frozenset[int]) -> dict[str, bool]:
         """Return whether a signing key of the last good probe is still published; empty at first."""
-        last = self._last_time((target.name, Journey.DISCOVERY), (target.source_url, target.issuer), keys)
+        last = self._remember((target.name, Journey.DISCOVERY), (target.source_url, target.issuer), keys)
         return {} if last is None else {"key_overlap": not last.isdisjoint(keys)}
 
-    def _last_time(self, probe: tuple[str, Journey], identity: object, value: T) -> T | None:
-        """Keep what a probe found; return what the last one did, if that was about the same."""
+    def _remember(self, probe: tuple[str, Journey], identity: object, value: T) -> T | None:
+        """Remember what a probe found; return what the last one with the same identity found, if any."""
         known, last = self._found.get(probe, (None, None))
         self._found[probe] = identity, value
         return last if known == identity else None
@@ -293,12 +293,12 @@ class Prober:
 
     def _report(self, target: Target, step: Step, error: Exception | None) -> None:
         """Log why an exchange failed by our own fault: a bug, unless this machine ran out of something."""
-        shortage = own_shortage(error)
-        if shortage is None:
+        exhausted = exhausted_resource(error)
+        if exhausted is None:
             error = error or RuntimeError("an exchange without an answer has an error")
             self._errors.report(Part.PROBE, "exchange failed", error, target=target.name, step=step.name)
         else:
-            _log.error("exchange failed: resource exhausted", extra={"step": step.name, "errno": shortage})
+            _log.error("exchange failed: resource exhausted", extra={"step": step.name, "errno": exhausted})
 
     async def _refused_certificate(
         self, target: Target, exchange: Exchange, run: _Run
@@ -330,7 +330,7 @@ class _Run:
     transaction_id: str
     started_at: float
     deadline: Deadline
-    reach: Reach | None
+    hosts: AllowedHosts | None
     verdict: Verdict = OUR_BUG
     duration: float = 0.0
     retry_after: float | None = None
@@ -363,11 +363,11 @@ class _Run:
         return self.started_at - self.deadline.started
 
 
-def _why_not_sent(reach: Reach, link: Link | None, step: Step, target: Target) -> Template | None:
+def _why_not_sent(hosts: AllowedHosts, link: Link | None, step: Step, target: Target) -> Template | None:
     """Return why a step's request must not be sent; without a proxy, addresses are judged on connecting."""
-    if link is None or not reach.may_request(link, foreign=step.foreign):
+    if link is None or not hosts.may_request(link, foreign=step.foreign):
         return Template.HOST_NOT_ALLOWED
-    if target.proxy_url is not None and not reach.admits_through_proxy(link, confidential=step.confidential):
+    if target.proxy_url is not None and not hosts.admits_through_proxy(link, confidential=step.confidential):
         return Template.ADDRESS_NOT_ALLOWED
     return None
 

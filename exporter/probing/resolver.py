@@ -1,4 +1,4 @@
-"""Names to addresses by the system's own resolver, in threads that take the time themselves.
+"""Resolve names with the system's resolver, in threads that time each call themselves.
 
 asyncio's `loop.getaddrinfo` shares a few threads: a few hanging name servers would hold up every target, and
 the exit. c-ares (aiodns) has a cache that its binding cannot switch off: a broken resolution would be seen
@@ -103,7 +103,7 @@ class Resolver:
 
 @dataclass(slots=True, eq=False)
 class _Lookup:
-    """One call of the system's resolver, and who waits for it since when."""
+    """One call of the system's resolver, with its waiters and the times at which they joined."""
 
     waiters: list[tuple[asyncio.Future[ResolvedName], float]] = field(default_factory=list)
     found: Sequence[str] | Exception = ()
@@ -112,7 +112,7 @@ class _Lookup:
 
 
 class _Threads:
-    """Daemon threads that run blocking calls: one each at a time, as many as are needed, a few kept."""
+    """A pool of daemon threads for blocking calls: it grows as needed, and keeps a few idle threads."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()

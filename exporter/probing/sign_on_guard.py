@@ -28,12 +28,12 @@ MIN_SUSPENSION_SECONDS = 3600.0
 MIN_RELOAD_ATTEMPT_SECONDS = 900.0
 MAX_UNANSWERED = 3
 MAX_USERS = 10_000
-"""Of which something is remembered; the oldest is forgotten first."""
+"""Users that are remembered; the oldest is forgotten first."""
 
 UserKey: TypeAlias = tuple[str, str, str]
 """Source, environment and user name."""
 
-_NOT_OF_THE_ACCOUNT = frozenset({Reason.RATE_LIMITED, Reason.PROXY, Reason.INTERNAL})
+_NON_ACCOUNT_REASONS = frozenset({Reason.RATE_LIMITED, Reason.PROXY, Reason.INTERNAL})
 
 _SIGNED_ON = frozenset({Reason.OK, Reason.LOCATION_INVALID})
 """Of a flow that is COMPLETED; with an error in it, or of another environment, it says nothing good."""
@@ -43,7 +43,7 @@ class Admission(Enum):
     """Whether a password may be sent now."""
 
     ALLOWED = "allowed"
-    HELD = "held"
+    WITHHELD = "withheld"
     """Too early; the probe ends before `sign_on`, incomplete."""
     SUSPENDED = "suspended"
 
@@ -89,14 +89,14 @@ class SignOnGuard:
             known.retry_at = now + MIN_SUSPENSION_SECONDS
         elif self._one_shot:
             if user in self._signed_on:
-                return Admission.HELD
+                return Admission.WITHHELD
             self._signed_on.add(user)
         elif now < self._started + target.timing(Journey.FEDERATION).interval:
-            return Admission.HELD
+            return Admission.WITHHELD
         return Admission.ALLOWED
 
     def record(self, target: Target, verdict: Verdict, *, code: int | None, sent: bool, now: float) -> None:
-        """Note what became of a password that was admitted.
+        """Record the result of a sign-on that was admitted.
 
         The code is that of the complete answer, None if there was none; `sent` shows whether the request may
         have reached the provider.
@@ -108,7 +108,7 @@ class SignOnGuard:
             known.unanswered += sent
             if known.unanswered >= MAX_UNANSWERED and known.suspension is None:
                 self._suspend(known, verdict, now)
-        elif code >= HTTPStatus.INTERNAL_SERVER_ERROR or verdict.reason in _NOT_OF_THE_ACCOUNT:
+        elif code >= HTTPStatus.INTERNAL_SERVER_ERROR or verdict.reason in _NON_ACCOUNT_REASONS:
             known.unanswered = 0
         else:
             self._suspend(known, verdict, now)

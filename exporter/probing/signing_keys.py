@@ -149,7 +149,7 @@ _UNREADABLE = _Certificate(matches=False, not_after=None)
 def _checks(
     keys: Sequence[Mapping[str, Any]], certificates: Sequence[_Certificate | None], now: float
 ) -> dict[str, bool]:
-    """Return what is reported but fails nothing; without certificates, nothing about these."""
+    """Return the checks of a key set, which fail no probe; those of certificates only if there are any."""
     kids = [key.get("kid") for key in keys]
     checks = {"key_ids": len(keys) == 1 or (all(kids) and len(set(kids)) == len(kids))}
     known = [certificate for certificate in certificates if certificate is not None]

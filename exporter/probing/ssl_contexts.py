@@ -15,8 +15,8 @@ from typing import NamedTuple
 from exporter.files import file_digests
 from exporter.target import Target
 
-_Contexts = Mapping["_Setting", tuple[Sequence[bytes], ssl.SSLContext]]
-"""By setting: digests of the files that were read, and the context."""
+_Contexts = Mapping["_TlsFiles", tuple[Sequence[bytes], ssl.SSLContext]]
+"""TLS files -> digests of what was read, and the context."""
 
 
 class SSLContexts:
@@ -32,9 +32,9 @@ class SSLContexts:
 
     def __init__(self, targets: Iterable[Target], earlier: _Contexts = MappingProxyType({})) -> None:
         # The system's, even when every target has a file: the warm-up's own target has none.
-        settings = {_Setting()}
+        settings = {_TlsFiles()}
         for target in targets:  # for its environments, and without its certificate for any other host
-            settings |= {_setting(target), _Setting(target.ca_file)}
+            settings |= {_tls_files(target), _TlsFiles(target.ca_file)}
         # Digests first: what changes in between is then noticed by the next renewal.
         digests = file_digests({file for setting in settings for file in setting.files})
         self._contexts, self._earlier = {}, earlier
@@ -54,12 +54,12 @@ class SSLContexts:
 
     def __call__(self, target: Target) -> ssl.SSLContext:
         """Return the context that `target` is probed with."""
-        setting = _setting(target)
+        setting = _tls_files(target)
         return (self._contexts.get(setting) or self._earlier[setting])[1]
 
 
-class _Setting(NamedTuple):
-    """All of a target that its context depends on."""
+class _TlsFiles(NamedTuple):
+    """The TLS files of a target: all that its context depends on."""
 
     ca_file: Path | None = None
     client_certificate_file: Path | None = None
@@ -67,14 +67,14 @@ class _Setting(NamedTuple):
 
     @property
     def files(self) -> list[Path]:
-        """What decides about the context: the files, or instead of an authority's the system's."""
+        """All files that are read; without a `ca_file`, the system's authorities are among them."""
         system = ssl.get_default_verify_paths()
         authorities = (system.cafile, system.capath) if self.ca_file is None else ()
         return [*(file for file in self if file is not None), *(Path(path) for path in authorities if path)]
 
 
-def _setting(target: Target) -> _Setting:
-    return _Setting(target.ca_file, target.client_certificate_file, target.client_key_file)
+def _tls_files(target: Target) -> _TlsFiles:
+    return _TlsFiles(target.ca_file, target.client_certificate_file, target.client_key_file)
 
 
 def verified_context(

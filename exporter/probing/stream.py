@@ -26,7 +26,7 @@ from exporter.probing.timing import (
 CONNECTION_ATTEMPT_DELAY_SECONDS = 0.25
 """RFC 8305, section 5: the next address is tried when the last one has not connected for so long."""
 
-OWN_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRINUSE})
+EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRINUSE})
 """This machine ran out of descriptors, memory or local ports."""
 
 _DISCARD_PORT = 9
@@ -100,7 +100,7 @@ class TcpStream:
         if isinstance(data, OSError):
             raise data
         self.received += len(data)
-        if self.arrived > self._deadline.passes_at:
+        if self.arrived > self._deadline.times_out_at:
             raise DeadlineError
         return data
 
@@ -204,7 +204,7 @@ class Dialer:
         self.tried: list[str] = []  # addresses that a connection was attempted to, in order
         self.address: str | None = None  # connected to, or tried last
         self.connected_at = 0.0  # by the event loop's clock
-        self.first_gave_way = False  # whether the address connected to is not the one tried first
+        self.used_fallback = False  # whether the address connected to is not the one tried first
         self.timed_by_loop = False  # whether the event loop took the time that the kernel did not report
 
     async def connect(self, addresses: Sequence[str], port: int) -> socket.socket:
@@ -278,7 +278,7 @@ class Dialer:
     def _take(self, attempt: _Attempt) -> None:
         now, info = self._loop.time(), tcp_info(attempt.sock)
         self.address = attempt.address
-        self.first_gave_way = attempt.address != self.tried[0]
+        self.used_fallback = attempt.address != self.tried[0]
         if info is None:
             self.timed_by_loop = True
             self.connected_at = now
@@ -293,7 +293,7 @@ class Dialer:
 
     def _failed(self, error: OSError) -> None:
         # What this machine lacks explains more than what another address answered.
-        if self._error.errno not in OWN_SHORTAGE:
+        if self._error.errno not in EXHAUSTION:
             self._error = error
 
 

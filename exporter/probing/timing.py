@@ -120,8 +120,8 @@ class OwnDelayError(Exception):
 class Deadline:
     """The time that a probe has left: it bounds the sum of the phases, not our own delays between them.
 
-    The time of the peer starts and stops at times of the kernel, where it has them. One
-    timer serves the whole probe: it is set again only if delays of our own moved the deadline.
+    The peer's time starts and stops at kernel timestamps, where there are any. One timer serves the whole
+    probe; it is set again only if delays of our own moved the deadline.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -142,8 +142,8 @@ class Deadline:
         self.own_delay = max(self.own_delay, at - self._ended)
         self._since = at
 
-    def go_on(self) -> None:
-        """Go on after a wait that kept no peer waiting: it is not a delay of our own."""
+    def discount_wait(self) -> None:
+        """Do not count the wait so far as a delay of our own: no peer waited for us."""
         self._ended = self._loop.time()
 
     def stop_peer_time(self, at: float) -> float:
@@ -152,7 +152,7 @@ class Deadline:
         Raises:
             DeadlineError: if the timeout had passed by then.
         """
-        if at > self.passes_at:
+        if at > self.times_out_at:
             raise DeadlineError
         seconds = max(MIN_PHASE_SECONDS, at - self.peer_since)
         self._spent += seconds
@@ -165,7 +165,7 @@ class Deadline:
         return self._loop.time() if self._since is None else self._since
 
     @property
-    def passes_at(self) -> float:
+    def times_out_at(self) -> float:
         """The time at which the timeout passes, by the event loop's clock."""
         return self.peer_since + self.timeout - self._spent
 
@@ -194,14 +194,14 @@ class Deadline:
             self._timer.cancel()
 
     def _set_timer(self) -> None:
-        self._timer = self._loop.call_at(min(self.passes_at, self._limit), self._expire)
+        self._timer = self._loop.call_at(min(self.times_out_at, self._limit), self._expire)
 
     def _expire(self) -> None:
         self._timer = None
         waiter, now = self._waiter, self._loop.time()
         if waiter is None or waiter.done():
             return
-        if now >= self.passes_at:
+        if now >= self.times_out_at:
             waiter.set_exception(DeadlineError())
         elif now >= self._limit:
             waiter.set_exception(OwnDelayError())

@@ -70,7 +70,7 @@ class Exchange:
     sent: float | None = None  # when the request was sent, by the event loop's clock
     received: float | None = None  # when the head of the answer was complete; likewise
     unacknowledged: bool = False  # whether the peer's system acknowledged nothing of what was sent last
-    hung_up: bool = False  # whether the peer closed or reset the connection
+    closed_by_peer: bool = False  # whether the peer closed or reset the connection
     own_delay: float = 0.0  # the longest time that the peer had to wait for us, in seconds
     timed_by_loop: bool = False  # whether the event loop took a time that the kernel did not report
     stalled: bool = False  # whether a stall of our own made a phase inexact
@@ -92,8 +92,7 @@ class Network:
     stats: TransportStats = field(default_factory=TransportStats)
     stalls: StallsSince = lambda _since: ()
     drops_idle: set[Origin] = field(default_factory=set)
-    """Origins that closed an idle connection while a request was on its way; a request that must not be sent
-    twice opens a new connection there."""
+    """Origins that closed an idle connection as a request was sent; unrepeatable ones then open a new one."""
 
 
 class ProbeTransport(httpx.AsyncBaseTransport):
@@ -135,12 +134,12 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             if request.may_be_repeated or origin not in self._network.drops_idle:
                 reused = self._reused(origin, exchange, admits)
             connection = reused or await self._connection(origin, exchange, admits)
-            await self._converse(connection, request, origin, path, exchange)
-            if connection.renew():
+            await self._send_and_receive(connection, request, origin, path, exchange)
+            if connection.prepare_reuse():
                 self._idle[origin] = connection
         except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
             if reused is not None and self._dropped(reused, exchange, error) and request.may_be_repeated:
-                self._deadline.stop_peer_time(min(self._now(), self._deadline.passes_at))  # lost, but passed
+                self._deadline.stop_peer_time(min(self._now(), self._deadline.times_out_at))  # time lost
                 return await self.exchange(request, admits)
             exchange.error = error
         if self._open:
@@ -228,7 +227,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._deadline.start_peer_time(asked)
         resolution = await self._deadline.wait(self._network.resolve(host, self._family))
         exchange.phases[Phase.RESOLVE] = self._deadline.stop_peer_time(asked + resolution.seconds)
-        exchange.stalled = self._stood_still_since(asked)  # the thread that resolves was held up as well
+        exchange.stalled = self._stalled_since(asked)  # the thread that resolves was held up as well
         return resolution.addresses
 
     async def _connect(self, addresses: Sequence[str], port: int, exchange: Exchange) -> TcpStream:
@@ -244,9 +243,9 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         tcp = TcpStream(sock, self._deadline)
         self._open.append(tcp)
         exchange.phases[Phase.CONNECT] = self._deadline.stop_peer_time(dialer.connected_at)
-        if dialer.first_gave_way or dialer.timed_by_loop:
+        if dialer.used_fallback or dialer.timed_by_loop:
             exchange.timed_by_loop |= dialer.timed_by_loop
-            exchange.stalled |= self._stood_still_since(started)
+            exchange.stalled |= self._stalled_since(started)
         return tcp
 
     async def _tunnel(self, tcp: TcpStream, proxy: _Proxy, origin: Origin, exchange: Exchange) -> None:
@@ -262,7 +261,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.tunneling = False
         exchange.phases[Phase.CONNECT] = connecting + self._deadline.stop_peer_time(tcp.arrived)
 
-    async def _converse(
+    async def _send_and_receive(
         self, connection: HttpConnection, request: Request, origin: Origin, path: str, exchange: Exchange
     ) -> None:
         """Send the request and read its answer."""
@@ -279,10 +278,10 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.headers = tuple(response.headers)
         exchange.answer = _head(response.status_code, exchange.headers)
         exchange.phases[Phase.PROCESSING] = self._deadline.stop_peer_time(tcp.arrived)
-        merged = self._stood_still_since(sent) and _has_more_segments(info, tcp.info())
+        merged = self._stalled_since(sent) and _has_more_segments(info, tcp.info())
         await self._read_body(connection, request.max_body_bytes, exchange, merged=merged)
         if merged or tcp.timed_by_loop or tcp.received - received_before > MAX_EXACT_BYTES:
-            exchange.stalled |= self._stood_still_since(sent)
+            exchange.stalled |= self._stalled_since(sent)
 
     async def _read_body(
         self, connection: HttpConnection, limit: int, exchange: Exchange, *, merged: bool
@@ -300,12 +299,12 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             exchange.phases[Phase.TRANSFER] = transfer
         exchange.answer = replace(exchange.answer, body=body.content(), too_large=body.too_large)
 
-    def _stood_still_since(self, since: float) -> bool:
+    def _stalled_since(self, since: float) -> bool:
         return bool(self._network.stalls(since))
 
     def _note_end(self, exchange: Exchange, tcp: TcpStream) -> None:
         exchange.own_delay = self._deadline.own_delay
-        exchange.hung_up = tcp.ended
+        exchange.closed_by_peer = tcp.ended
         exchange.timed_by_loop |= tcp.timed_by_loop
         if exchange.error is not None:
             info = tcp.info()

@@ -1,4 +1,4 @@
-"""Warm up before the first probe: import and build what would otherwise be timed as the provider's."""
+"""Warm up before the first probe, so that imports and setup are not measured as the provider's time."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ _ENVIRONMENT_ID = "00000000-0000-0000-0000-000000000000"
 
 
 async def warm_up(prober: Prober) -> None:
-    """Probe a server of our own on loopback, over http and into a failing handshake. Nothing is observed.
+    """Probe a server of our own on loopback, over http and into a failing handshake; discard the outcomes.
 
     It also shortens the switch interval of Python's threads. Without a loopback the first probe is slower.
     """
@@ -48,7 +48,7 @@ async def warm_up(prober: Prober) -> None:
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Give one answer in plain HTTP, whatever comes: a handshake fails on it at once."""
-    with suppress(OSError):  # a stranger may connect, and reset
+    with suppress(OSError):  # another program may connect, and reset
         await reader.read(1)
     writer.write(_ANSWER)
     writer.close()

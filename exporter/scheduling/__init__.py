@@ -8,13 +8,13 @@ from exporter.scheduling.job import (
     first_delays,
     phase_offset,
 )
-from exporter.scheduling.load_estimate import ENVIRONMENT_RATE, ONE_SOURCE, Load, first_probes, loads
+from exporter.scheduling.load_estimate import ENVIRONMENT_RATE, IP_SHARE, Load, first_probes, loads
 from exporter.scheduling.schedule import Schedule
 
 __all__ = [
     "ENVIRONMENT_RATE",
     "FIRST_PROBE_SPACING",
-    "ONE_SOURCE",
+    "IP_SHARE",
     "Load",
     "PeriodicJob",
     "Schedule",

@@ -23,7 +23,7 @@ class SteadyClock:
         """Return the steady time."""
         return self._origin + self._monotonic()
 
-    def step(self) -> float:
+    def wall_shift(self) -> float:
         """Return how far the wall clock has been set since the start, in seconds."""
         return self._wall() - self()
 

@@ -1,4 +1,4 @@
-"""What the schedule does again and again: the probes of a target, and periodic jobs beside them.
+"""The jobs of the schedule: the probes of each target, and other periodic jobs.
 
     first        regular runs: offset + n * interval
       |     x  |        |        |
@@ -33,7 +33,7 @@ DEFAULT_BACKOFF_INTERVALS = 2  # when the provider does not say how long
 
 @dataclass(frozen=True, slots=True)
 class PeriodicJob:
-    """Something to do every `interval` seconds beside the probes."""
+    """Something other than a probe to do every `interval` seconds."""
 
     name: str  # unique among periodic jobs
     interval: float
@@ -87,11 +87,11 @@ def job_id(target: Target, journey: Journey) -> str:
 
 
 class Backoff:
-    """Which probes back off because a provider limits the rate of requests.
+    """Keeps track of the probes that back off after a rate limit.
 
     A rate limit counts for one environment on one host: all probes that send requests there back off
     together, a probe of `federation` if either of its environments limits it. Due runs are skipped meanwhile;
-    afterwards they go on in their phase.
+    afterwards they run at their usual times.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -99,7 +99,7 @@ class Backoff:
         self._until: dict[tuple[str, str], float] = {}
 
     def start(self, target: Target, journey: Journey, side: Side, retry_after: float | None) -> None:
-        """Back off since one of a target's environments has limited a probe.
+        """Back off because one of a target's environments rate-limited a probe.
 
         A backoff that ends later is not shortened: both probes may have been on their way at the same time.
         `retry_after` is what the provider asked for, in seconds; None for two intervals of the probe.
@@ -121,9 +121,9 @@ class Backoff:
 
 
 class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
-    """Regular runs from `start` on, `interval` seconds apart, after perhaps a first one before them.
+    """Fires at `start` and every `interval` seconds after it, whenever the first run was.
 
-    APScheduler's IntervalTrigger would count all others from that first one.
+    APScheduler's IntervalTrigger would count all others from the first run.
     """
 
     def __init__(self, interval: float, start: datetime) -> None:

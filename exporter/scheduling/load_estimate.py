@@ -1,4 +1,4 @@
-"""Estimates what probing a list of targets asks of their providers. No I/O."""
+"""Estimate the load that the probes of a list of targets put on their providers. No I/O."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from exporter.target import Journey, Side, Target, side_of
 ENVIRONMENT_RATE = 300.0
 """Authentication requests per second that one environment is reported to accept; licenses differ."""
 
-ONE_SOURCE = 0.35  # share of it that one source address gets (PingOne Platform API, "Rate limiting")
+IP_SHARE = 0.35  # share of it that one source address gets (PingOne Platform API, "Rate limiting")
 
 FLOW_SECONDS = 15 * 60.0
 """Lifetime of a flow that is left alone. Each probe leaves one in each environment, unless it signs on."""
@@ -24,7 +24,7 @@ class Load:
 
     where: str  # the host or environment
     targets: int  # how many targets send requests there
-    probes: float  # that do, per second
+    probes: float  # probes per second that send requests there
     requests: float  # per second, if every probe takes all steps that its target's settings ask for
 
     @property
@@ -34,8 +34,8 @@ class Load:
 
     @property
     def is_near_the_limit(self) -> bool:
-        """Whether the limit is near, if this is one environment and all requests have one source address."""
-        return self.requests >= _WARNING_SHARE * ONE_SOURCE * ENVIRONMENT_RATE
+        """Whether it is near the limit of one environment for requests from one source address."""
+        return self.requests >= _WARNING_SHARE * IP_SHARE * ENVIRONMENT_RATE
 
 
 def first_probes(targets: Iterable[Target]) -> list[tuple[Target, Journey, float]]:

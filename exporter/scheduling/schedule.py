@@ -59,7 +59,7 @@ class ScheduleListener(Protocol):
 
 
 class Watchdog:
-    """Whether the schedule makes progress: the last due run was started, or rightly skipped, recently."""
+    """Detects a stuck schedule: no due run was recently started, or skipped for a good reason."""
 
     _INTERVALS = 3
     _MIN_SECONDS = 30.0
@@ -129,8 +129,8 @@ class Schedule:
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._scheduler.add_listener(self._on_submission, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         self._jobs: dict[str, ProbeJob] = {}
-        self._coming: Sequence[tuple[Target, Journey]] = ()
-        """What a reload is about to add."""
+        self._pending: Sequence[tuple[Target, Journey]] = ()
+        """Targets and journeys that a reload is about to add."""
         self._periodic_jobs = {job.name: job for job in jobs}
         self._periodic_tasks: set[asyncio.Task[None] | None] = set()
         self._backoff = Backoff(self._clock)
@@ -181,7 +181,7 @@ class Schedule:
         for job, target in kept:
             job.target = target
         self._limiter.total_tokens = self._max_concurrent_probes = max_concurrent_probes
-        self._coming = added
+        self._pending = added
         cancelled = []
         for job in removed:
             if self._running:
@@ -196,7 +196,7 @@ class Schedule:
             if self._running:
                 self._add(job)
             await asyncio.sleep(0)
-        self._coming = ()
+        self._pending = ()
 
     def replace_jobs(self, jobs: Sequence[PeriodicJob]) -> None:
         """Do other things periodically from now on; a job of the same name and interval keeps its times.
@@ -250,7 +250,7 @@ class Schedule:
         for job in jobs:
             if not job.removed and name in {None, job.target.name}:
                 yield self._scheduled(job)
-        for target, journey in self._coming:
+        for target, journey in self._pending:
             if (target.name, journey) not in known and name in {None, target.name}:
                 yield ScheduledProbe(target=target, journey=journey, next_run=None, backoff_until=None)
 
@@ -260,7 +260,7 @@ class Schedule:
             next_run = self._scheduler.get_job(job.id).next_run_time.timestamp()
             if until is not None and next_run <= until:
                 next_run = job.first_run_after(until)
-            next_run += self._clock.step()
+            next_run += self._clock.wall_shift()
         return ScheduledProbe(
             target=job.target,
             journey=job.journey,
@@ -290,7 +290,7 @@ class Schedule:
             job.task.cancel()
 
     def _on_submission(self, event: JobSubmissionEvent) -> None:
-        """Note runs that APScheduler has submitted to `_run`, or not submitted since it still runs."""
+        """Note runs that APScheduler has submitted to `_run`, or skipped because the last one still runs."""
         job = self._jobs.get(event.job_id)
         if job is not None:  # not a periodic job
             self._account(job, event.scheduled_run_times, submitted=event.code == EVENT_JOB_SUBMITTED)
@@ -366,37 +366,37 @@ class Schedule:
     async def _probe_now(self, job: ProbeJob, run: float) -> Outcome:
         job.probing = True
         self._watchdog.feed()
-        self._call(job, self._listener.probe_started, max(0.0, self._clock() - run))
+        self._notify(job, self._listener.probe_started, max(0.0, self._clock() - run))
         began = self._clock()
         try:
             with self._errors.catching(Part.PROBE, "probe run failed", target=job.target.name):
                 return await self._probe(job.target, job.journey)
-            ended_at, duration = self._clock() + self._clock.step(), self._clock() - began
+            ended_at, duration = self._clock() + self._clock.wall_shift(), self._clock() - began
             return internal_outcome(job.target.name, job.journey, ended_at=ended_at, duration=duration)
         finally:
-            self._call(job, self._listener.probe_ended)
+            self._notify(job, self._listener.probe_ended)
 
     def _observe(self, job: ProbeJob, outcome: Outcome) -> None:
         if job.removed:  # it was cancelled, and ended all the same
             self._skip(job, SkipCause.CANCELLED)
             return
-        self._call(job, self.back_off, job.target, job.journey, outcome)
+        self._notify(job, self.back_off, job.target, job.journey, outcome)
         for observer in self._observers:
-            self._call(job, observer.observe, outcome)
+            self._notify(job, observer.observe, outcome)
 
-    def _call(self, job: ProbeJob, notify: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Notify one of those who observe; its bug must cost neither the others nor the probe anything."""
+    def _notify(self, job: ProbeJob, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Notify an observer; a bug in it must affect neither the others nor the probe."""
         with self._errors.catching(Part.OBSERVER, "observer failed", target=job.target.name):
-            notify(*args, **kwargs)
+            call(*args, **kwargs)
 
     def backoff_until(self, target: Target, journey: Journey) -> float | None:
-        """Return until when no requests of a journey are due, since the provider limits their rate.
+        """Return when the pause of a journey's requests after a rate limit ends; None if they are not paused.
 
-        By the wall clock, in seconds since the epoch; None if they are due. Rounded, or it would change with
+        By the wall clock, in seconds since the epoch. Rounded to milliseconds, or it would change with
         each reading of the two clocks.
         """
         until = self._backoff.until(target, journey)
-        return None if until is None else round(until + self._clock.step(), 3)
+        return None if until is None else round(until + self._clock.wall_shift(), 3)
 
     def back_off(self, target: Target, journey: Journey, outcome: Outcome) -> None:
         """Pause all probes of the environment that has limited the rate of requests, if one has.
@@ -411,7 +411,7 @@ class Schedule:
             return
         if cause in {SkipCause.OVERRUN, SkipCause.BACKOFF}:
             self._watchdog.feed()
-        self._call(job, self._listener.run_skipped, job.target.name, job.journey, cause, count)
+        self._notify(job, self._listener.run_skipped, job.target.name, job.journey, cause, count)
 
     async def _run_periodic(self, name: str) -> None:
         job = self._periodic_jobs.get(name)

@@ -10,7 +10,7 @@ from exporter.outcome import as_json, rfc3339
 from exporter.serving.expiry import soonest_first
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, health
-from exporter.serving.html import YieldIfDue, paced
+from exporter.serving.html import YieldIfDue, yielding
 from exporter.serving.overview import (
     CANNOT_RENDER,
     MAX_EXPIRIES,
@@ -73,7 +73,7 @@ def _open(members: dict[str, Any], last_member: str) -> bytes:
 
 
 async def _array(elements: Iterable[dict[str, Any]], yield_if_due: YieldIfDue) -> bytes:
-    texts = [json.dumps(one, separators=_COMPACT).encode() async for one in paced(elements, yield_if_due)]
+    texts = [json.dumps(one, separators=_COMPACT).encode() async for one in yielding(elements, yield_if_due)]
     return b"[" + b",".join(texts) + b"]"
 
 
@@ -99,7 +99,7 @@ def _guarded(row: Row, source: StatusSource, errors: InternalErrors) -> dict[str
     return {"target": name, "journey": row.status.journey.value}
 
 
-def _status(status: TargetStatus, standing: Health, source: StatusSource) -> dict[str, Any]:
+def _status(status: TargetStatus, current: Health, source: StatusSource) -> dict[str, Any]:
     target, listed, last = status.target, status.target.listed, status.last
     # What the last flow reported about itself; an outcome's own JSON has no room for it.
     flow = last.steps[-1] if last and last.steps else None
@@ -126,7 +126,7 @@ def _status(status: TargetStatus, standing: Health, source: StatusSource) -> dic
             "timeout_seconds": status.timing.timeout,
             "latency_objective_seconds": status.timing.latency_objective,
             "expected_statuses": list(target.expected_statuses),
-            "standing": standing.api,
+            "standing": current.api,
             "state": None if status.failing is None else "failing" if status.failing else "succeeding",
             "unstable": status.unstable or None,
             "since": _json(status.since),

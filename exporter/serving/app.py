@@ -1,4 +1,4 @@
-"""The web application: its routes, what they show is handed in as callables.
+"""The web application and its routes; what they show comes from callables that are passed in.
 
 A failure is answered with a bare 500. It is logged with the types and frames of the exceptions, but without
 their texts, which may hold what must not be in a log.
@@ -97,7 +97,7 @@ def create_app(
         routes=routes,
         middleware=[
             Middleware(with_headers, security),
-            Middleware(with_errors_answered, errors),
+            Middleware(with_error_responses, errors),
             Middleware(with_prefix, routes, statuses.external_url),
             Middleware(with_auth, security),
         ],
@@ -283,10 +283,10 @@ def with_prefix(app: ASGIApp, routes: Sequence[BaseRoute], external_url: Callabl
     return answer
 
 
-def with_errors_answered(app: ASGIApp, errors: InternalErrors) -> ASGIApp:
+def with_error_responses(app: ASGIApp, errors: InternalErrors) -> ASGIApp:
     """Wrap an application: answer with 500 if a route fails, and log it without the exception's text.
 
-    It stands inside starlette's own, which raises again what it has answered, for the server to log.
+    It is inside starlette's own handler, which would re-raise the exception for the server to log.
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -77,7 +77,7 @@ class BasicAuth:
         stored = self._hashes.get(user)
         compared = stored or self._decoy(user)
         key = self._cache_key(user, compared, password)
-        # Known users only: a removed user may get as decoy the very hash that was his.
+        # Known users only: the decoy of a removed user may be that user's own former hash.
         if stored is not None and key in self._cache:
             self._cache.move_to_end(key)
             return True

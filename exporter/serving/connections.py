@@ -64,7 +64,7 @@ class ConnectionLimiter:
     def set_active(self, connection: Connection) -> bool:
         """Note that a request is being answered; return False if too many are.
 
-        Of a connection that was lost meanwhile, nothing is noted.
+        A connection that was lost meanwhile is ignored.
         """
         if len(self._active) >= self.max_connections:
             return False

@@ -51,15 +51,15 @@ def expiries_of(status: TargetStatus) -> Iterator[Expiry]:
     if (at := status.target.secret_expires) is not None:
         yield Expiry(target=name, what=Expiring.CLIENT_SECRET, step=None, at=at)
     for step, at in leaves.items():
-        yield _of_server(status, Expiring.CERTIFICATE, step, at)
+        yield _server_expiry(status, Expiring.CERTIFICATE, step, at)
     for step, at in status.chain_expiries:
         if at < leaves.get(step, float("inf")):  # the chain includes the leaf
-            yield _of_server(status, Expiring.CHAIN, step, at)
+            yield _server_expiry(status, Expiring.CHAIN, step, at)
     if status.discovery is not None and status.discovery.certificate_expiry is not None:
-        yield _of_server(status, Expiring.SIGNING_KEY, "jwks", status.discovery.certificate_expiry)
+        yield _server_expiry(status, Expiring.SIGNING_KEY, "jwks", status.discovery.certificate_expiry)
 
 
-def _of_server(status: TargetStatus, what: Expiring, step: str, at: float) -> Expiry:
+def _server_expiry(status: TargetStatus, what: Expiring, step: str, at: float) -> Expiry:
     target, host = status.target, status.target.first_host(status.journey)
     if status.journey is not Journey.DISCOVERY:
         host = target.auth_host if side_of(step) is Side.SOURCE else target.destination_auth_host

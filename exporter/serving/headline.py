@@ -38,9 +38,9 @@ def _about_targets(rows: Sequence[Row], now: float, egress: EgressStatus | None)
             "nothing about any provider."
         )
     elif failing or unstable:
-        text = _trouble(failing, unstable, len(rows), now, egress_up=egress is not None and egress.up)
+        text = _failing_text(failing, unstable, len(rows), now, egress_up=egress is not None and egress.up)
     else:
-        text = _no_trouble(rows)
+        text = _healthy_text(rows)
     if egress is None or egress.up:
         return text
     return f"{text} The exporter's own egress check has been failing since {clock(egress.since, now)}."
@@ -52,7 +52,7 @@ def has_no_network(statuses: Iterable[TargetStatus], egress: EgressStatus) -> bo
     return not egress.up and all(step.http_status_code is None for last in lasts for step in last.steps)
 
 
-def _trouble(
+def _failing_text(
     failing: Sequence[Row], unstable: Sequence[Row], total: int, now: float, *, egress_up: bool
 ) -> str:
     if not failing:
@@ -80,7 +80,7 @@ def _cause(rows: Iterable[Row]) -> str:
     return ", ".join(f"{fault.label} ({number})" for fault, number in faults.most_common())
 
 
-def _no_trouble(rows: Sequence[Row]) -> str:
+def _healthy_text(rows: Sequence[Row]) -> str:
     counts = Counter(row.health for row in rows)
     if counts[Health.NEW] == len(rows):
         return f"Waiting for the first result of {len(rows)} federation{'' if len(rows) == 1 else 's'}."

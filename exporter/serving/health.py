@@ -127,7 +127,7 @@ class Summary(NamedTuple):
 
 
 def summarize(status: TargetStatus, now: float) -> Summary:
-    """Return since when a target is doing as its badge shows, and why."""
+    """Return since when a target has had its current health, and why."""
     last, decisive = status.last, status.decisive
     if last is None:
         return Summary("not probed yet", None, "")

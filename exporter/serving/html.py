@@ -106,11 +106,11 @@ async def render(template: str, yield_if_due: YieldIfDue, **values: Any) -> byte
     """Render a page piece by piece, awaiting `yield_if_due` in between; every value is escaped."""
     stream = templates.get_template(template).stream(**values)
     stream.enable_buffering(_BUFFERED_PIECES)
-    return b"".join([piece.encode() async for piece in paced(stream, yield_if_due)])
+    return b"".join([piece.encode() async for piece in yielding(stream, yield_if_due)])
 
 
-async def paced(values: Iterable[T], yield_if_due: YieldIfDue) -> AsyncIterator[T]:
-    """Yield values; in between, the event loop may run."""
+async def yielding(values: Iterable[T], yield_if_due: YieldIfDue) -> AsyncIterator[T]:
+    """Yield values, and let the event loop run in between if it is due."""
     for value in values:
         yield value
         await yield_if_due()

@@ -17,7 +17,7 @@ from exporter.reasons import Fault, Reason, reason_text
 from exporter.serving.expiry import expiries_of, soonest_first
 from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
-from exporter.serving.html import TITLE, YieldIfDue, paced, render, sparkline
+from exporter.serving.html import TITLE, YieldIfDue, render, sparkline, yielding
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
 from exporter.single_flight import SingleFlight
 from exporter.status import (
@@ -33,10 +33,10 @@ from exporter.target import Journey, Target
 T = TypeVar("T")
 
 MAX_LINES_OF_TROUBLE = 8
-"""Lines about targets that are not well, before the rest is folded: a screen with what surrounds them."""
+"""Lines about unhealthy targets that are shown before the rest is folded: about one screen."""
 MIN_LINES_OF_GROUP = 2
 MIN_TARGETS_OF_HOST = 5
-"""So many targets that fail alike on one host are one line."""
+"""This many targets of one host that fail in the same way are shown as one line."""
 MAX_EXPIRIES = 5
 CANNOT_RENDER = "cannot render a target"
 
@@ -70,11 +70,11 @@ class StatusSource:
 
 
 class HostGroup(NamedTuple):
-    """Targets that fail alike on one host, shown as one line."""
+    """Targets of one host that fail in the same way, shown as one line."""
 
     host: str
     size: int
-    all: int
+    total: int
     since: float
     fault: Fault
     why: str
@@ -202,7 +202,7 @@ async def worst_first(
     source: StatusSource, now: float, yield_if_due: YieldIfDue, errors: InternalErrors
 ) -> list[Row]:
     """Return a row for each target and journey, worst first."""
-    rows = [_rated(status, now, errors) async for status in paced(source.statuses(), yield_if_due)]
+    rows = [_rated(status, now, errors) async for status in yielding(source.statuses(), yield_if_due)]
     rows.sort(key=partial(severity, now=now))
     await yield_if_due()
     return rows
@@ -223,7 +223,7 @@ async def by_target(rows: Iterable[Row], yield_if_due: YieldIfDue) -> list[Row]:
         journeys[row.status.target.name].append(row)
     return [
         worst._replace(others=tuple(other.status for other in others))
-        async for worst, *others in paced(journeys.values(), yield_if_due)
+        async for worst, *others in yielding(journeys.values(), yield_if_due)
     ]
 
 
@@ -232,7 +232,7 @@ async def matching(
 ) -> list[Row]:
     """Return the rows that match a filter."""
     terms = parse_filter(query)
-    return [row async for row in paced(rows, yield_if_due) if matches(row, terms, errors)]
+    return [row async for row in yielding(rows, yield_if_due) if matches(row, terms, errors)]
 
 
 def pop_all(values: list[T]) -> Iterator[T]:
@@ -243,7 +243,7 @@ def pop_all(values: list[T]) -> Iterator[T]:
 
 
 def _sections(rows: Iterable[Row], all_of_hosts: Counter[str], *, fold: bool) -> list[HealthGroup]:
-    """Group targets by health; what is wrong takes no more than a screen, the rest of it is folded."""
+    """Group targets by health; unhealthy ones fill about one screen, and the rest of them is folded."""
     room, sections = MAX_LINES_OF_TROUBLE, []
     for kind, group in groupby(rows, key=attrgetter("health")):
         members = list(group)

@@ -18,7 +18,7 @@ from exporter.serving.html import render_document
 _INDEX = "README"
 _SUFFIX = ".md"
 _ALERT_ROWS = ("| alert |", "|---|---|---|---|", "| [PingOne")
-"""Of the index, its table of alerts is the page; the rest is for those who install the rules."""
+"""The page of the index shows only its table of alerts; the rest is about installing the rules."""
 
 
 @functools.cache

@@ -156,7 +156,7 @@ def _runs(history: TargetHistory) -> Iterator[tuple[list[Outcome], float | None]
 
 
 def _incident(run: Sequence[Outcome], end: float | None, status: TargetStatus) -> Incident:
-    conclusive = [outcome for outcome in run if outcome.counts]
+    conclusive = [outcome for outcome in run if outcome.conclusive]
     found = Counter((outcome.fault, describe_outcome(outcome)) for outcome in conclusive or run)
     start, probes = run[-1].ended_at, len(conclusive or run)
     if end is None and conclusive and status.failing:

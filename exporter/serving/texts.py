@@ -73,7 +73,7 @@ def describe_points(points: Sequence[Point], interval: float) -> str:
 def describe_outcome(outcome: Outcome) -> str:
     """Return the reason's text, the step if there are several, and the exact cause."""
     if outcome.incomplete:
-        return "ended before sign_on: lock-out protection held the password back"
+        return "ended before sign_on: lock-out protection withheld the password"
     text = reason_text(outcome.reason, outcome.fault)
     if outcome.journey is Journey.FEDERATION and not outcome.success:
         text = f"{text} (step {outcome.step} at the {outcome.side})"
@@ -88,7 +88,7 @@ def describe_response(outcome: Outcome) -> str:
 
 def describe_result(outcome: Outcome) -> str:
     """Return the response of a success, or why a probe failed."""
-    return describe_response(outcome) if outcome.success and outcome.counts else describe_outcome(outcome)
+    return describe_response(outcome) if outcome.success and outcome.conclusive else describe_outcome(outcome)
 
 
 def was_not_sent(outcome: Outcome) -> bool:

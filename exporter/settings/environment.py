@@ -120,7 +120,7 @@ def read_variables(
     Args:
         variables: names and values; a name may be there twice.
         file: the file or directory that they are from; empty for the environment.
-        errors: that were found in their source.
+        errors: found in their source so far.
 
     Returns:
         The single variables, then the weaker JSON of FLOW_EXPORTER_TARGETS.

@@ -100,7 +100,7 @@ class RawSettings:
     errors: list[InvalidSetting] = field(default_factory=list)
     """Errors in the source itself, such as a name that is set twice."""
     complete: bool = True
-    """The source was understood to its end; otherwise nothing can be reported as missing."""
+    """Whether the source was read to its end; otherwise nothing can be reported as missing."""
 
     def add(self, path: Keys, value: object, location: Location) -> None:
         """Add a value, unless something else is at its path already."""

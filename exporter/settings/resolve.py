@@ -33,7 +33,7 @@ from exporter.tls import WebSecurity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressConfig:
-    """The own-connectivity check; it leaves the way that DEFAULTS give."""
+    """The egress check, with the proxy and the IP family of DEFAULTS."""
 
     url: str = field(repr=False)  # its query may hold anything, so it is never printed
     proxy_url: str | None = field(repr=False)  # may hold a password
@@ -42,7 +42,7 @@ class EgressConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusPageConfig(EgressConfig):
-    """The vendor's status page, by the same way; `url` is that of its `summary.json`."""
+    """The vendor's status page, with the same proxy and IP family; `url` is that of its `summary.json`."""
 
     components: tuple[str, ...]  # those to show, by id or as `group / name`
     interval: float  # seconds between two requests
@@ -55,7 +55,7 @@ class Config:
 
     targets: tuple[Target, ...]
     """The enabled ones that are this shard's, by name; only with several shards may there be none."""
-    elsewhere: tuple[Target, ...] = ()  # enabled targets that the other shards probe, by name
+    on_other_shards: tuple[Target, ...] = ()  # enabled targets that the other shards probe, by name
     disabled: tuple[Target, ...] = ()  # the others, by name
     web: WebSettings = field(default_factory=WebSettings)
     security: WebSecurity | None = None  # what the web configuration file says; None when there is none
@@ -70,28 +70,28 @@ class Config:
     status_page: StatusPageConfig | None = None
     destinations: tuple[Destination, ...] = ()  # their identity providers become targets; by name
     files: tuple[Path, ...] = ()
-    """Files and directories that all of this was read from, or would have been, were they there."""
+    """Files and directories that all of this was read from, or would be if they existed."""
 
     @property
     def enabled(self) -> tuple[Target, ...]:
         """The targets of all shards."""
-        return (*self.targets, *self.elsewhere)
+        return (*self.targets, *self.on_other_shards)
 
     @property
-    def with_templates(self) -> tuple[Target, ...]:
-        """The targets, and the templates of those that listings bring."""
+    def targets_and_templates(self) -> tuple[Target, ...]:
+        """The targets, and the templates of targets that listings add."""
         return (*self.targets, *(destination.template for destination in self.destinations))
 
 
 _COPIED_TO_CONFIG = {field.name for field in fields(Config)} & Settings.model_fields.keys()
 _COPIED_TO_TARGET = {field.name for field in fields(Target)} & TargetSettings.model_fields.keys()
-_OF_ONE_PROVIDER = (
+_PER_PROVIDER_SETTINGS = (
     *("source_environment_id", "client_id", "redirect_uri", "issuer", "provider_id"),
     *SOURCE_LOCATION,
 )
-"""What the defaults say of these is not meant for the providers that a destination lists."""
+"""Defaults of these settings do not apply to the providers that a destination lists."""
 _SHARED = (TargetDefaults.model_fields.keys() & DestinationSettings.model_fields.keys()) - set(
-    _OF_ONE_PROVIDER
+    _PER_PROVIDER_SETTINGS
 )
 _MAX_DEFAULT_TIMEOUT = 10.0
 _MAX_DEFAULT_FEDERATION_TIMEOUT = 30.0
@@ -106,10 +106,10 @@ def resolve(
     """Resolve valid settings."""
     index, count = settings.shard.index, settings.shard.count
     defaults, page = settings.defaults, settings.status_page
-    shares: dict[str, list[Target]] = {"targets": [], "elsewhere": [], "disabled": []}
+    shares: dict[str, list[Target]] = {"targets": [], "on_other_shards": [], "disabled": []}
     for name, target in sorted(settings.targets.items()):
         is_own = count == 1 or shard_of(name, count) == index
-        share = "disabled" if not target.enabled else "targets" if is_own else "elsewhere"
+        share = "disabled" if not target.enabled else "targets" if is_own else "on_other_shards"
         shares[share].append(_target(name, target, directory))
     destinations = tuple(
         _destination(name, destination, defaults, directory)
@@ -119,16 +119,16 @@ def resolve(
     found = [(each.template, math.ceil(each.max_providers / count)) for each in destinations]
     slots = _default_slots([*((target, 1) for target in shares["targets"]), *found])
     ca_file = directory / defaults.ca_file if defaults.ca_file else None
-    way: dict[str, Any] = {"proxy_url": defaults.proxy_url, "ip_family": defaults.ip_family}
+    network: dict[str, Any] = {"proxy_url": defaults.proxy_url, "ip_family": defaults.ip_family}
     copied = {name: getattr(settings, name) for name in _COPIED_TO_CONFIG}
     resolved = {
         **{share: tuple(targets) for share, targets in shares.items()},
         "security": security,
         "max_concurrent_probes": settings.max_concurrent_probes or slots,
-        "egress_check": EgressConfig(url=settings.egress_check_url, **way)
+        "egress_check": EgressConfig(url=settings.egress_check_url, **network)
         if settings.egress_check_url
         else None,
-        "status_page": StatusPageConfig(**dict(page), **way, ca_file=ca_file) if page.url else None,
+        "status_page": StatusPageConfig(**dict(page), **network, ca_file=ca_file) if page.url else None,
         "destinations": destinations,
         "files": files,
     }
@@ -195,7 +195,7 @@ def _destination(
         known["source_kind"] = SourceKind.AUTO
     if "expected_statuses" not in defaults.model_fields_set:
         known["expected_statuses"] = (ANY_REQUIRED,)
-    target = TargetSettings.model_construct(**(inherited | dict.fromkeys(_OF_ONE_PROVIDER) | known))
+    target = TargetSettings.model_construct(**(inherited | dict.fromkeys(_PER_PROVIDER_SETTINGS) | known))
     return Destination(
         name=name,
         template=_target(name, target, directory),

@@ -80,9 +80,9 @@ class DestinationSettings(Section):
     proxy_url: values.ProxyUrl = setting("forward proxy of its targets", shown="as `DEFAULTS`")
 
     @classmethod
-    def conflicts(cls, written: Collection[str], _: Mapping[str, Any]) -> Iterator[Conflict]:
+    def conflicts(cls, given: Collection[str], _: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield the errors of settings that cannot be combined."""
-        yield from exclusive(written, SOURCE_LOCATION)
+        yield from exclusive(given, SOURCE_LOCATION)
 
 
 class WebSettings(Section):

@@ -37,7 +37,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @classmethod
-    def conflicts(cls, _written: Collection[str], _valid: Mapping[str, Any], /) -> Iterator[Conflict]:
+    def conflicts(cls, _given: Collection[str], _valid: Mapping[str, Any], /) -> Iterator[Conflict]:
         """Yield the errors of settings that cannot be combined.
 
         The arguments are the names of the settings that have a value, valid or not, and the values, defaults
@@ -46,28 +46,28 @@ class Section(BaseModel):
         yield from ()
 
     @classmethod
-    def written(cls, data: object) -> object:
-        """Return what is written; YAML's null is an empty group."""
+    def normalize(cls, data: object) -> object:
+        """Return the data of the group; YAML's null is an empty group."""
         return {} if data is None else data
 
     @model_validator(mode="wrap")
     @classmethod
     def _validate(cls, data: object, handler: ModelWrapValidatorHandler[Section]) -> Section:
         """Check combinations even if a value is invalid, so that no error hides another."""
-        written = cls.written(data)
-        if not isinstance(written, dict):
-            return handler(written)
+        given = cls.normalize(data)
+        if not isinstance(given, dict):
+            return handler(given)
         errors: list[InitErrorDetails] = []
         try:
-            validated = handler(written)
+            validated = handler(given)
             valid = dict(validated)
         except ValidationError as error:
             errors = [
                 InitErrorDetails(type=each["type"], loc=each["loc"], input=None, ctx=each.get("ctx", {}))
                 for each in error.errors(include_url=False, include_input=False)
             ]
-            valid = _valid(written, {each["loc"][0] for each in errors}, handler)
-        names = {name for name, value in written.items() if value is not None}
+            valid = _valid(given, {each["loc"][0] for each in errors}, handler)
+        names = {name for name, value in given.items() if value is not None}
         errors += [_details(*each) for each in cls.conflicts(names, valid)]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors, hide_input=True)
@@ -79,11 +79,11 @@ class Section(BaseModel):
 
 
 def _valid(
-    written: Mapping[str, object], invalid: Collection[object], handler: ModelWrapValidatorHandler[Section]
+    given: Mapping[str, object], invalid: Collection[object], handler: ModelWrapValidatorHandler[Section]
 ) -> dict[str, Any]:
     """Return the values of all settings but the invalid ones; nothing if a required one is missing."""
     try:
-        others = handler({name: value for name, value in written.items() if name not in invalid})
+        others = handler({name: value for name, value in given.items() if name not in invalid})
     except ValidationError:
         return {}
     return {name: value for name, value in others if name not in invalid}
@@ -96,9 +96,9 @@ def _details(name: str, message: str) -> InitErrorDetails:
 
 
 def exclusive(
-    written: Collection[str], names: tuple[str, ...], shown: Callable[[str], str] = str.upper
+    given: Collection[str], names: tuple[str, ...], shown: Callable[[str], str] = str.upper
 ) -> Iterator[Conflict]:
-    """Yield an error if more than one of some settings is written; `shown` formats a name."""
-    *others, last = [name for name in names if name in written] or names[:1]
+    """Yield an error if more than one of some settings has a value; `shown` formats a name."""
+    *others, last = [name for name in names if name in given] or names[:1]
     if others:
         yield last, f"{' and '.join(map(shown, [last, *others]))} are mutually exclusive"

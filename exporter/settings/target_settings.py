@@ -187,11 +187,11 @@ class TargetDefaults(Section):
     enabled: values.Flag = setting("probe the target", default=True)
 
     @classmethod
-    def conflicts(cls, written: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
+    def conflicts(cls, given: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield the errors of settings that cannot be combined on one level."""
-        yield from exclusive(written, SOURCE_LOCATION)
-        yield from exclusive(written, DESTINATION_LOCATION)
-        yield from exclusive(written, JOURNEYS)
+        yield from exclusive(given, SOURCE_LOCATION)
+        yield from exclusive(given, DESTINATION_LOCATION)
+        yield from exclusive(given, JOURNEYS)
         if valid.get("client_key_file") and valid.get("client_certificate_file", True) is None:
             yield "client_key_file", "requires CLIENT_CERTIFICATE_FILE on the same level"
 
@@ -213,12 +213,12 @@ class TargetSettings(TargetDefaults):
     )
 
     @classmethod
-    def conflicts(cls, written: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
+    def conflicts(cls, given: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield what is missing and what cannot be combined."""
-        yield from super().conflicts(written, valid)
-        yield from ((name, "") for name in _required(written, valid) if valid.get(name, True) is None)
-        yield from _sign_on_conflicts(written, valid)
-        if "custom_domain" in written and _first(written, DESTINATION_LOCATION) is None:
+        yield from super().conflicts(given, valid)
+        yield from ((name, "") for name in _required(given, valid) if valid.get(name, True) is None)
+        yield from _sign_on_conflicts(given, valid)
+        if "custom_domain" in given and _first(given, DESTINATION_LOCATION) is None:
             needed = "DESTINATION_REGION, DESTINATION_AUTH_URL or DESTINATION_CUSTOM_DOMAIN"
             yield "custom_domain", f"requires {needed}"
         for name in ("timeout", "federation_timeout", "discovery_timeout"):
@@ -233,15 +233,15 @@ class TargetSettings(TargetDefaults):
             yield "labels", f"more than {MAX_LABELS} labels, DEFAULTS included"
 
 
-def _first(written: Collection[str], names: Iterable[str]) -> str | None:
-    """Return the first of some settings that is written."""
-    return next((name for name in names if name in written), None)
+def _first(given: Collection[str], names: Iterable[str]) -> str | None:
+    """Return the first of some settings that has a value."""
+    return next((name for name in names if name in given), None)
 
 
-def _required(written: Collection[str], valid: Mapping[str, Any]) -> Iterator[str]:
+def _required(given: Collection[str], valid: Mapping[str, Any]) -> Iterator[str]:
     """Yield the settings that a target needs for its journeys; few if these are invalid."""
     journeys = valid.get("journeys") or valid.get("journey")
-    journeys = journeys or (() if _first(written, JOURNEYS) else (Journey.AUTHORIZE,))
+    journeys = journeys or (() if _first(given, JOURNEYS) else (Journey.AUTHORIZE,))
     needed = {"destination_environment_id"}
     if Journey.AUTHORIZE in journeys:
         needed |= set(REQUIRED)
@@ -255,7 +255,7 @@ def _required(written: Collection[str], valid: Mapping[str, Any]) -> Iterator[st
     yield from (name for name in TargetSettings.model_fields if name in needed)
 
 
-def _sign_on_conflicts(written: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
+def _sign_on_conflicts(given: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
     """Yield what makes secrets of a target dangerous or useless."""
     user, password, secret = map(valid.get, NO_DEFAULTS)
     if user is not None and valid.get("password", True) is None:
@@ -264,7 +264,7 @@ def _sign_on_conflicts(written: Collection[str], valid: Mapping[str, Any]) -> It
         yield "password", "requires USERNAME"
     if secret is not None and valid.get("destination_client_auth") is ClientAuth.NONE:
         yield "destination_client_auth", "none means a client without a secret; use basic or post"
-    source = _first(written, SOURCE_LOCATION)
+    source = _first(given, SOURCE_LOCATION)
     if user is not None or password is not None:
         if source is None:
             name = "password" if password is not None else "username"
@@ -284,7 +284,7 @@ def _sign_on_conflicts(written: Collection[str], valid: Mapping[str, Any]) -> It
         if source == "auth_url" and _in_the_clear(valid.get(source)):
             yield "auth_url", f"PASSWORD {_NEEDS_TLS}"
     if secret is not None:
-        own = _first(written, DESTINATION_LOCATION) or source
+        own = _first(given, DESTINATION_LOCATION) or source
         if own in {"auth_url", "destination_auth_url"} and _in_the_clear(valid.get(own)):
             yield own, f"DESTINATION_CLIENT_SECRET {_NEEDS_TLS}"
 
@@ -294,7 +294,7 @@ def _in_the_clear(server: AuthServer | None) -> bool:
 
 
 def with_defaults(own: object, defaults: Mapping[str, Any]) -> object:
-    """Merge the defaults into what is written of a target."""
+    """Merge the defaults into the settings of a target."""
     if not isinstance(own, dict):
         return own
     merged = {**{name: value for name, value in defaults.items() if name not in NO_DEFAULTS}, **own}

@@ -117,13 +117,13 @@ def _split_or_none(value: object) -> object:
     return () if clean(value) in ("", None) else _split(value)
 
 
-def _parsed(parse: Callable[[str], object], no_string: str = "expected a string") -> PlainValidator:
-    """Make a validator of a function that parses a string; anything else is the error `no_string`."""
+def _parsed(parse: Callable[[str], object], not_a_string: str = "expected a string") -> PlainValidator:
+    """Make a validator from a parser of strings; for other types, the error text is `not_a_string`."""
 
     def validate(value: object) -> object:
         cleaned = clean(value)
         if not isinstance(cleaned, str):
-            raise ValueError(no_string)  # noqa: TRY004  pydantic collects ValueErrors only
+            raise ValueError(not_a_string)  # noqa: TRY004  pydantic collects ValueErrors only
         return parse(cleaned)
 
     return PlainValidator(validate)

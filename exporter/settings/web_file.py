@@ -111,9 +111,9 @@ class WebSection(Section):
     """A group of the web configuration file. A key without a value is one that is not set."""
 
     @classmethod
-    def written(cls, data: object) -> object:
+    def normalize(cls, data: object) -> object:
         """Drop keys without a value."""
-        data = super().written(data)
+        data = super().normalize(data)
         if not isinstance(data, dict):
             return data
         return {name: value for name, value in data.items() if value is not None and value != ""}
@@ -152,14 +152,14 @@ class TlsServerConfig(WebSection):
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
 
     @classmethod
-    def conflicts(cls, written: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
+    def conflicts(cls, given: Collection[str], valid: Mapping[str, Any]) -> Iterator[Conflict]:
         """Yield what is missing and what cannot be combined."""
         for name in ("cert", "key", "client_ca"):
-            yield from exclusive(written, (f"{name}_file", name), shown=str)
+            yield from exclusive(given, (f"{name}_file", name), shown=str)
         for name in ("cert", "key"):
-            if written and name not in written and f"{name}_file" not in written:
+            if given and name not in given and f"{name}_file" not in given:
                 yield f"{name}_file", "missing; TLS requires it"
-        authorities = next((name for name in ("client_ca_file", "client_ca") if name in written), None)
+        authorities = next((name for name in ("client_ca_file", "client_ca") if name in given), None)
         requested = valid.get("client_auth_type")
         if authorities and requested == "NoClientCert":
             yield authorities, f"requires client_auth_type: {_VERIFIED}"

@@ -1,4 +1,4 @@
-"""A PingOne to probe when there is none: for demo, tests and alert drills.
+"""A simulated PingOne for the demo, tests and alert drills.
 
     script, control API ──> weather ─┐
                                      v

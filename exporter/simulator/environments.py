@@ -56,7 +56,7 @@ class IdentityProvider:
 
     id: str
     source: str  # name of the environment that signs users on; empty if that is not PingOne
-    client_id: str  # the application there; that its redirect URI is registered there goes without saying
+    client_id: str  # the application there; the callback counts as registered there
     name: str = "Simulated source"
     client_secret: str = field(default="", repr=False)
     """The destination's copy of that application's secret, sent by HTTP basic authentication."""

@@ -9,7 +9,7 @@ with `X-Requested-With: ping-sdk` it has `_links.next`, as in the vendor's SDKs;
 `_links.self` alone or without `_links`. Media types, `failuresRemaining`, `secondsUntilUnlock` and both forms
 of a locked user are the vendor's; NO_USABLE_DEVICES in a 200 is known from third parties. Five failures and a
 quarter of an hour are the vendor's example. Inferred are: that identifier first leads to SIGN_ON_REQUIRED,
-what an action gets that the flow does not offer (415), the members of an identity provider in a flow other
+that an action which the flow does not offer gets a 415, the members of an identity provider in a flow other
 than its name and its link, and that an identity provider's policy answers an authorize request with
 EXTERNAL_AUTHENTICATION_REQUIRED. A flow expires after 15 minutes, here from its creation, and is then 404.
 """
@@ -134,8 +134,8 @@ def davinci_document(flow: Flow, urls: Urls, links: Iterable[str]) -> dict[str, 
     }
 
 
-class Recent(Generic[T]):
-    """Values by key, for so many seconds; the oldest is dropped when there are too many."""
+class ExpiringStore(Generic[T]):
+    """Keeps values by key for `seconds`; the oldest is dropped when there are too many."""
 
     def __init__(self, clock: Callable[[], float], seconds: float) -> None:
         self._clock, self._seconds = clock, seconds
@@ -169,7 +169,7 @@ class Accounts:
 
     def __init__(self, users: Iterable[User], clock: Callable[[], float]) -> None:
         self._passwords = {user.username: user.password for user in users}
-        self._failures: Recent[int] = Recent(clock, LOCKED_SECONDS)
+        self._failures: ExpiringStore[int] = ExpiringStore(clock, LOCKED_SECONDS)
 
     def act(self, flow: Flow, media_type: str, body: bytes, weather: Weather) -> None:
         """Apply an action to `flow`; the media type, in lower case, names it. Raises `RefusedError`."""

@@ -40,14 +40,14 @@ from exporter.simulator.error_answers import (
 from exporter.simulator.flow import (
     LIFETIME_SECONDS,
     Accounts,
+    ExpiringStore,
     Flow,
-    Recent,
     davinci_document,
     first_status,
     flow_document,
     with_query,
 )
-from exporter.simulator.relying_party import RelyingParty, Source, login_page_of_other, start_at_other
+from exporter.simulator.relying_party import RelyingParty, Source, foreign_login_page, start_at_foreign
 from exporter.simulator.token_endpoint import KeyRing, TokenEndpoint
 from exporter.simulator.weather import Weather
 from exporter.target import UUID
@@ -76,8 +76,8 @@ class Provider:
         self._token_endpoint = TokenEndpoint(environment, urls, self.keys, clock)
         self.redeem = self._token_endpoint.redeem
         self._clock, self._random = clock, random
-        self._flows: Recent[Flow] = Recent(clock, LIFETIME_SECONDS)
-        self._sessions: Recent[bool] = Recent(clock, SESSION_SECONDS)
+        self._flows: ExpiringStore[Flow] = ExpiringStore(clock, LIFETIME_SECONDS)
+        self._sessions: ExpiringStore[bool] = ExpiringStore(clock, SESSION_SECONDS)
         self._routes = [
             Route(f"{urls.path}{path}", handler, name=name, methods=[method])
             for method, path, name, handler in (
@@ -91,9 +91,9 @@ class Provider:
                 ("GET", "/signon/", None, self._sign_on_page),
                 ("GET", "/rp/authenticate", "initiate", self._initiate),
                 ("GET", CALLBACK_PATH, "callback", self._callback),
-                ("GET", "/idp/{id:uuid}/authorize", None, start_at_other),
-                ("GET", "/idp/{id:uuid}/sso", None, start_at_other),
-                ("GET", "/idp/{id:uuid}/login/{interaction}", None, login_page_of_other),
+                ("GET", "/idp/{id:uuid}/authorize", None, start_at_foreign),
+                ("GET", "/idp/{id:uuid}/sso", None, start_at_foreign),
+                ("GET", "/idp/{id:uuid}/login/{interaction}", None, foreign_login_page),
             )
         ]
 
@@ -171,7 +171,7 @@ class Provider:
         return self._relying_party.initiate(flow, query.get("providerId", ""), weather)
 
     async def _callback(self, request: Request, weather: Weather) -> Response:
-        flow = await self._relying_party.come_back(request.query_params, weather, self._flow)
+        flow = await self._relying_party.handle_callback(request.query_params, weather, self._flow)
         return self._with_session(redirect(f"{self._urls.sign_on_page}?flowId={flow.id}"), flow)
 
     async def _token(self, request: Request, weather: Weather) -> Response:

@@ -30,7 +30,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from exporter.outcome import COMPLETED
 from exporter.simulator.environments import Environment, IdentityProvider, SignOnPolicy, Urls
 from exporter.simulator.error_answers import NOT_FOUND, RefusedError, invalid_data, redirect, refused
-from exporter.simulator.flow import LIFETIME_SECONDS, Flow, Recent, with_query
+from exporter.simulator.flow import LIFETIME_SECONDS, ExpiringStore, Flow, with_query
 from exporter.simulator.token_endpoint import challenge_of
 from exporter.simulator.weather import Weather
 from exporter.target import ProviderKind
@@ -60,7 +60,7 @@ class RelyingParty:
     def __init__(self, urls: Urls, sources: Mapping[str, Source], clock: Callable[[], float]) -> None:
         self._urls, self._sources = urls, sources
         # Users sent to an identity provider, by state: id of the flow, the provider, the code verifier.
-        self._sent: Recent[tuple[str, IdentityProvider, str]] = Recent(clock, LIFETIME_SECONDS)
+        self._sent: ExpiringStore[tuple[str, IdentityProvider, str]] = ExpiringStore(clock, LIFETIME_SECONDS)
 
     def initiate(self, flow: Flow, provider_id: str, weather: Weather) -> Response:
         """Lead the user of a flow to one of its identity providers; raises `RefusedError`."""
@@ -89,10 +89,10 @@ class RelyingParty:
         issuer = self._sources[provider.source].urls.issuer if is_pingone else other
         return redirect(with_query(f"{issuer}/authorize", parameters))
 
-    async def come_back(
+    async def handle_callback(
         self, query: Mapping[str, str], weather: Weather, find: Callable[[str], Flow]
     ) -> Flow:
-        """Return the flow with what the identity provider's answer made of it; raises `RefusedError`."""
+        """Apply the identity provider's answer to its flow and return that; raises `RefusedError`."""
         sent = self._sent.pop(query.get("state", ""))
         if sent is None:
             raise invalid_data("state", "The state is unknown or expired.").for_browser()
@@ -135,7 +135,7 @@ class RelyingParty:
         return str(json.loads(extract_compact(tokens["id_token"].encode()).payload)["sub"]), ""
 
 
-async def start_at_other(request: Request, weather: Weather) -> Response:
+async def start_at_foreign(request: Request, weather: Weather) -> Response:
     """Answer the request that leads to a provider that is not PingOne."""
     query, wrong = request.query_params, weather.wrong if weather.kind == "login_page_error" else ""
     if wrong in {"error", "client"}:
@@ -151,8 +151,8 @@ async def start_at_other(request: Request, weather: Weather) -> Response:
     return Response(status_code=303, headers=headers)
 
 
-async def login_page_of_other(request: Request, weather: Weather) -> Response:
-    """Show the login form of a provider that is not PingOne, to those whom it led there."""
+async def foreign_login_page(request: Request, weather: Weather) -> Response:
+    """Show the login form of a provider that is not PingOne, to a browser that it redirected there."""
     if request.cookies.get("_interaction") != request.path_params["interaction"]:
         return JSONResponse({"error": "invalid_request"}, 400)
     has_form = weather.kind != "login_page_error" or weather.wrong != "form"

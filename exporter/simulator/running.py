@@ -37,8 +37,7 @@ class Simulator:
     control_url: str  # of the control API, without a trailing slash
     status_page: SimulatedStatusPage  # the vendor's, which the control API serves
     ca_file: Path | None = None
-    """The certificate that clients of https environments must trust, for as long as the simulator runs; None
-    without such environments."""
+    """Certificate that clients of https environments must trust while it runs; None without such ones."""
 
     def target_settings(self) -> dict[str, dict[str, str]]:
         """Return the settings of targets by name: of each source, unless a destination lists it.
@@ -148,14 +147,12 @@ async def simulator(
 
     Args:
         environments: each gets a port of its own, unless it answers at that of an earlier one.
-        host: where all ports listen; URLs and certificates have the loopback address instead of one that
-            means all addresses.
+        host: where all ports listen; for all addresses, URLs and certificates have the loopback address.
         control_port: of the control API; 0 means any free one.
         script: changes the weather of these environments over time.
         clock: time; the real one by default.
         random: chance; the real one by default.
-        directory: where the authority's certificate is written; None means the system's directory for
-            temporary files. Unused without https environments.
+        directory: where a directory for the authority's certificate is made; None for the system's for such.
 
     Raises:
         TLSRequiredError: an environment without https starts with weather that needs it.

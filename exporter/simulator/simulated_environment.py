@@ -101,7 +101,7 @@ class SimulatedEnvironment:
         handshake.context = self._certificates.get(self.weather.kind, self._certificates["healthy"])
 
     async def redeem(self, form: Mapping[str, str], authorization: str) -> dict[str, Any]:
-        """Answer a destination's token request, which comes without a connection, in today's weather."""
+        """Answer a destination's token request, which needs no connection, in the current weather."""
         weather = self.weather.at("token")
         await self._delay(weather)
         response = intercept(weather, self._random)

@@ -22,7 +22,7 @@ from joserfc.jwk import RSAKey
 
 from exporter.simulator.environments import Application, Environment, Urls
 from exporter.simulator.error_answers import RefusedError
-from exporter.simulator.flow import Flow, Recent
+from exporter.simulator.flow import ExpiringStore, Flow
 from exporter.simulator.weather import Weather
 from exporter.target import ClientAuth
 
@@ -52,8 +52,8 @@ class KeyRing:
     def sign(self, claims: Mapping[str, Any], fault: str | None = None) -> str:
         """Return a signed JWT.
 
-        It is made by hand: a fault of the library that the exporter verifies it with must not be hidden by
-        the same fault here. The fault `kid` names an unpublished key; `signature` signs other content.
+        It is not made by the library that the exporter verifies it with: a bug there must not be hidden by
+        the same bug here. The fault `kid` names an unpublished key; `signature` signs other content.
         """
         kid = self.published()[0]["kid"]
         header = {"alg": "RS256", "kid": str(uuid4()) if fault == "kid" else kid}
@@ -70,7 +70,7 @@ class TokenEndpoint:
         self, environment: Environment, urls: Urls, keys: KeyRing, clock: Callable[[], float]
     ) -> None:
         self._environment, self._urls, self._keys, self._clock = environment, urls, keys, clock
-        self._granted: Recent[Flow] = Recent(clock, CODE_SECONDS)
+        self._granted: ExpiringStore[Flow] = ExpiringStore(clock, CODE_SECONDS)
 
     def grant(self, flow: Flow) -> str:
         """Return a code for a flow that is completed."""

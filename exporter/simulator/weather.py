@@ -1,8 +1,8 @@
 """Weather: what is wrong with an environment of the simulator, as a value. No I/O.
 
 Each parameter has a default. To add a kind, add a row to `KINDS`, and to docs/weather_outcomes.py what an
-exporter reports. What happens is in `simulated_environment` if the edge does it, else in the module that
-serves its endpoint.
+exporter reports. `simulated_environment` implements what the edge does, else the module that serves the
+endpoint.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from harness.variables import PREFIX, target_variables
 
-from exporter.probe_command.selection import choose, to_list
+from exporter.probe_command.selection import choose, select_destinations
 from exporter.process import InvalidArgumentError
 from exporter.settings import Config, load
 
@@ -106,12 +106,12 @@ def test_only_destinations_that_may_have_a_named_target_are_listed(
     names: list[str], destinations: list[str], listed: list[str]
 ) -> None:
     config = with_destinations("HUB", "HUB_2", "WEST")
-    assert [each.name for each in to_list(names, destinations, config)] == listed
+    assert [each.name for each in select_destinations(names, destinations, config)] == listed
 
 
 def test_every_unknown_destination_is_reported() -> None:
     with pytest.raises(InvalidArgumentError) as caught:
-        to_list([], ["hub", "wets", "x"], with_destinations("HUB", "WEST"))
+        select_destinations([], ["hub", "wets", "x"], with_destinations("HUB", "WEST"))
     assert str(caught.value).splitlines() == [
         'unknown destination "wets"; known: hub, west',
         'unknown destination "x"; known: hub, west',
@@ -119,4 +119,4 @@ def test_every_unknown_destination_is_reported() -> None:
     with pytest.raises(
         InvalidArgumentError, match=r'^unknown destination "hub"; the configuration has none$'
     ):
-        to_list([], ["hub"], THREE)
+        select_destinations([], ["hub"], THREE)

@@ -18,8 +18,8 @@ from exporter.probing.failure import (
     BodyError,
     ProxyError,
     ResolutionError,
+    exhausted_resource,
     is_bug,
-    own_shortage,
     read_failure,
 )
 from exporter.probing.timing import DeadlineError, OwnDelayError
@@ -138,15 +138,15 @@ def test_a_shortage_on_our_own_machine_is_ours_also_as_the_cause(number: int, ph
     caused.__cause__ = shortage
     for error in (shortage, caused):
         assert read_failure(error, phase) == (Reason.INTERNAL, Fault.EXPORTER)
-        assert own_shortage(error) == errno.errorcode[number]
-    assert own_shortage(OSError(errno.ECONNREFUSED, "refused")) is None
+        assert exhausted_resource(error) == errno.errorcode[number]
+    assert exhausted_resource(OSError(errno.ECONNREFUSED, "refused")) is None
 
 
 @pytest.mark.parametrize(
     ("error", "name"), [(MemoryError(), "ENOMEM"), (RuntimeError("can't start new thread"), "EAGAIN")]
 )
 def test_a_lack_of_memory_or_threads_is_no_bug_but_ours_all_the_same(error: Exception, name: str) -> None:
-    assert own_shortage(error) == name
+    assert exhausted_resource(error) == name
     assert not is_bug(error)
     assert read_failure(error, Phase.RESOLVE) == (Reason.INTERNAL, Fault.EXPORTER)
 

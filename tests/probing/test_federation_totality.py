@@ -11,7 +11,7 @@ from probing.examples import DESTINATION, FLOW, SOURCE, a_flow
 from probing.federation import DESTINATION_FLOW, PROVIDER, STATE, a_federation_target
 
 from exporter.probing.journeys.federation import federation
-from exporter.probing.links import parse_link, reach_of
+from exporter.probing.links import allowed_hosts, parse_link
 from exporter.probing.messages import Answer
 from exporter.reasons import Reason, pairs_of
 from exporter.target import Journey, ReadyBy, SourceKind
@@ -108,13 +108,13 @@ def test_any_answers_end_in_a_known_reason_and_lead_to_no_other_host(
 ) -> None:
     user: dict[str, Any] = {} if has_user else {"user": None}
     target = a_federation_target(BASE, source_kind=kind, ready_by=ready_by, **user)
-    reach = reach_of(target)
+    hosts = allowed_hosts(target)
     steps = federation(target, iter(["n", "s", "v" * 43]).__next__)
     step = next(steps)
     for answer in [*GOOD[:good], *answers]:
         link = parse_link(step.request.url)
         assert link is not None
-        assert reach.may_request(link, foreign=step.foreign)
+        assert hosts.may_request(link, foreign=step.foreign)
         assert step.foreign or link.path.startswith((f"/{SOURCE}/", f"/{DESTINATION}/"))
         if step.signs_on:
             assert has_user

@@ -81,7 +81,7 @@ def test_a_429_is_one_by_its_head_alone_whatever_becomes_of_its_body() -> None:
 
 
 def test_a_peer_that_we_kept_waiting_may_hang_up() -> None:
-    exchange = an_exchange(error=ConnectionResetError(), hung_up=True, own_delay=1.5)
+    exchange = an_exchange(error=ConnectionResetError(), closed_by_peer=True, own_delay=1.5)
     verdict = evaluate(exchange, a_step())
     assert (verdict.reason, verdict.fault) == (Reason.INTERNAL, Fault.EXPORTER)
     exchange.own_delay = 0.5

@@ -24,11 +24,11 @@ from probing.federation import (
 
 from exporter.probing.links import (
     Link,
+    allowed_hosts,
     endpoints,
     is_global,
     is_pingone,
     parse_link,
-    reach_of,
     with_parameter,
 )
 from exporter.probing.origin import split_url
@@ -146,23 +146,23 @@ def test_a_host_that_only_a_link_names_must_be_global_by_the_address_connected_t
 def test_public_addresses_are_global(address: str) -> None:
     target = a_federation_target("https://auth.pingone.com")
     foreign = link("https://idp.example/authorize")
-    assert reach_of(target).admits(foreign, address, on_loopback=False, confidential=False)
+    assert allowed_hosts(target).admits(foreign, address, on_loopback=False, confidential=False)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 def test_loopback_is_reached_only_if_the_destination_is_there_too(address: str) -> None:
-    reach = reach_of(a_federation_target("https://auth.pingone.com"))
+    hosts = allowed_hosts(a_federation_target("https://auth.pingone.com"))
     foreign = link("https://idp.example/authorize")
-    assert not reach.admits(foreign, address, on_loopback=False, confidential=False)
-    assert reach.admits(foreign, address, on_loopback=True, confidential=False)
+    assert not hosts.admits(foreign, address, on_loopback=False, confidential=False)
+    assert hosts.admits(foreign, address, on_loopback=True, confidential=False)
 
 
 def test_a_host_of_the_settings_may_have_any_address() -> None:
     target = a_federation_target("https://pingone.corp.example", login_hosts=("Login.corp.example",))
-    reach = reach_of(target)
+    hosts = allowed_hosts(target)
     for url in ("https://pingone.corp.example/x", "https://login.corp.example/x"):
-        assert reach.admits(link(url), "10.0.0.1", on_loopback=False, confidential=False)
-    assert not reach.admits(
+        assert hosts.admits(link(url), "10.0.0.1", on_loopback=False, confidential=False)
+    assert not hosts.admits(
         link("https://x.corp.example/"), "10.0.0.1", on_loopback=False, confidential=False
     )
 
@@ -178,8 +178,8 @@ def test_a_host_of_the_settings_may_have_any_address() -> None:
     ],
 )
 def test_a_password_goes_over_tls_or_to_loopback(url: str, address: str, *, sent: bool) -> None:
-    reach = reach_of(a_federation_target(url))
-    assert reach.admits(link(url), address, on_loopback=True, confidential=True) is sent
+    hosts = allowed_hosts(a_federation_target(url))
+    assert hosts.admits(link(url), address, on_loopback=True, confidential=True) is sent
 
 
 @pytest.mark.parametrize(
@@ -187,14 +187,14 @@ def test_a_password_goes_over_tls_or_to_loopback(url: str, address: str, *, sent
     [("http://127.0.0.1:8080", False), ("http://source.example", False), ("https://source.example", True)],
 )
 def test_a_password_goes_through_a_proxy_over_tls_only(url: str, *, sent: bool) -> None:
-    reach = reach_of(a_federation_target(url))
-    assert reach.admits_through_proxy(link(url), confidential=True) is sent
+    hosts = allowed_hosts(a_federation_target(url))
+    assert hosts.admits_through_proxy(link(url), confidential=True) is sent
 
 
 @pytest.mark.parametrize("host", [METADATA, "10.0.0.1", "127.0.0.1", "localhost", "[::1]"])
 def test_a_proxy_is_not_asked_for_an_internal_address(host: str) -> None:
-    reach = reach_of(a_federation_target("https://auth.pingone.com"))
-    assert not reach.admits_through_proxy(link(f"https://{host}/"), confidential=False)
+    hosts = allowed_hosts(a_federation_target("https://auth.pingone.com"))
+    assert not hosts.admits_through_proxy(link(f"https://{host}/"), confidential=False)
 
 
 # Links within the environments

@@ -78,12 +78,12 @@ def test_until_an_interval_has_passed_probes_end_incomplete_before_sign_on() -> 
     async def main(federation: Federation, prober: Prober, clock: Clock, target: Target) -> None:
         first = await prober(target, Journey.FEDERATION)
         assert finding(first) == ("source_authorize", "ok", "none")
-        assert (first.success, first.incomplete, first.counts) == (True, True, False)
+        assert (first.success, first.incomplete, first.conclusive) == (True, True, False)
         clock.now = target.timing(Journey.FEDERATION).interval
         federation.heard.clear()
         second = await prober(target, Journey.FEDERATION)
         assert finding(second) == ("token", "ok", "none")
-        assert (second.incomplete, second.counts) == (False, True)
+        assert (second.incomplete, second.conclusive) == (False, True)
 
     play(main)
 
@@ -275,7 +275,7 @@ def test_the_wait_for_another_sign_on_of_the_user_is_not_a_delay_that_explains_a
     async def main() -> None:
         deadline = Deadline(60.0)
         loop().skip(5.0)
-        deadline.go_on()
+        deadline.discount_wait()
         deadline.start_peer_time(loop().time())
         assert deadline.own_delay < MAX_OWN_DELAY_SECONDS
         loop().skip(5.0)

@@ -74,8 +74,8 @@ def rounds(
 
 def test_the_first_password_goes_out_one_interval_after_start() -> None:
     guard, provider = SignOnGuard(1000.0), Provider(COMPLETED, 200)
-    assert provider.sign_on(guard, a_target(), 1000.0) is Admission.HELD
-    assert provider.sign_on(guard, a_target(), 1000.0 + INTERVAL - 0.001) is Admission.HELD
+    assert provider.sign_on(guard, a_target(), 1000.0) is Admission.WITHHELD
+    assert provider.sign_on(guard, a_target(), 1000.0 + INTERVAL - 0.001) is Admission.WITHHELD
     assert guard.suspended(a_target()) is None
     assert provider.sign_on(guard, a_target(), 1000.0 + INTERVAL) is Admission.ALLOWED
 
@@ -163,7 +163,7 @@ def test_a_reload_counts_for_the_attempt_that_was_due_anyway() -> None:
 def test_reloads_of_a_user_who_is_not_suspended_change_nothing() -> None:
     guard, provider = SignOnGuard(0.0), Provider()
     guard.reload_requested()
-    assert provider.sign_on(guard, a_target(), 1.0) is Admission.HELD
+    assert provider.sign_on(guard, a_target(), 1.0) is Admission.WITHHELD
     provider.sign_on(guard, a_target(), INTERVAL)
     assert provider.sign_on(guard, a_target(), INTERVAL + 1) is Admission.SUSPENDED
 
@@ -291,7 +291,7 @@ def test_a_command_that_probes_once_sends_one_password_per_user_at_once() -> Non
     guard, provider = SignOnGuard(0.0, one_shot=True), Provider(right="pw")
     targets = [a_target(f"t{number}") for number in range(5)]
     found = [provider.sign_on(guard, target, 0.0) for target in targets]
-    assert found == [Admission.ALLOWED, *[Admission.HELD] * 4]
+    assert found == [Admission.ALLOWED, *[Admission.WITHHELD] * 4]
     assert provider.sign_on(guard, a_target(user="joe"), 0.0) is Admission.ALLOWED
 
 

@@ -117,7 +117,7 @@ def test_the_sum_of_the_peers_times_counts_and_what_lies_between_does_not() -> N
     async def main() -> None:
         deadline = Deadline(10.0)
         began = deadline.started
-        assert deadline.passes_at == began + 10.0
+        assert deadline.times_out_at == began + 10.0
         assert deadline.own_delay == 0.0
         assert deadline.stop_peer_time(began + 2.0) == pytest.approx(2.0)
         loop().skip(100.0)
@@ -125,7 +125,7 @@ def test_the_sum_of_the_peers_times_counts_and_what_lies_between_does_not() -> N
         deadline.start_peer_time(began + 5.0)
         assert deadline.peer_since == began + 5.0
         assert deadline.own_delay == pytest.approx(3.0)
-        assert deadline.passes_at == pytest.approx(began + 13.0)
+        assert deadline.times_out_at == pytest.approx(began + 13.0)
         assert deadline.stop_peer_time(began + 13.0) == pytest.approx(8.0)
 
     run(main())
@@ -159,7 +159,7 @@ def test_the_longest_of_our_own_delays_is_kept_and_a_wait_that_kept_no_peer_wait
             deadline.stop_peer_time(at + ends)
         assert deadline.own_delay == pytest.approx(3.0)
         loop().skip(50.0)
-        deadline.go_on()
+        deadline.discount_wait()
         deadline.start_peer_time(loop().time())
         assert deadline.own_delay == pytest.approx(3.0)
 

@@ -46,7 +46,7 @@ class Sky:
         phase: where it ends.
         duration: seconds.
         stalled: whether the exporter stood still.
-        incomplete: whether lock-out protection held the password back.
+        incomplete: whether lock-out protection withheld the password.
         failed_checks: contract checks that a flow fails.
         skew: the provider's clock minus ours, in seconds.
         certificate_days: until the certificate expires, counted from the story's begin; None without TLS.

@@ -25,7 +25,7 @@ HOSTILE = """<script>alert("1")</script>'&"""
 
 def a_status(*outcomes: Outcome, **changes: Any) -> TargetStatus:  # noqa: ANN401  any field of it
     """Return the status of `emea` after these outcomes, all with the same result, with the changes given."""
-    conclusive = [outcome for outcome in outcomes if outcome.counts]
+    conclusive = [outcome for outcome in outcomes if outcome.conclusive]
     fields: dict[str, Any] = {
         "target": a_target(),
         "journey": Journey.AUTHORIZE,

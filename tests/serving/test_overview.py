@@ -139,7 +139,7 @@ def test_targets_are_grouped_worst_first_and_every_group_has_a_link() -> None:
             a_status(a_success(incomplete=True, journey=Journey.FEDERATION), journey=Journey.FEDERATION),
             (
                 "new emea auth.pingone.eu no conclusive probe yet: ended before sign_on: lock-out protection "
-                "held the password back"
+                "withheld the password"
             ),
         ),
         (

@@ -299,7 +299,7 @@ def test_every_bar_is_visible_within_the_picture(outcome: Outcome) -> None:
 def test_an_incomplete_probe_is_neither_ok_nor_in_the_picture() -> None:
     early = a_success(journey=Journey.FEDERATION, incomplete=True)
     document = page(a_history(early, journey=Journey.FEDERATION))
-    assert "incomplete ended before sign_on: lock-out protection held the password back" in document.text
+    assert "incomplete ended before sign_on: lock-out protection withheld the password" in document.text
     assert not document.all("figure")
     document = page(a_history(early, a_success(journey=Journey.FEDERATION), journey=Journey.FEDERATION))
     assert "Last probe: 1 ok (300 ms)" in document.text

@@ -53,7 +53,7 @@ def test_every_target_is_probed_by_exactly_one_shard(own: set[str], count: int) 
     probed = []
     for index in range(count):
         config = load({**targets(*own), INDEX: f"exporter-{index}", COUNT: str(count)}, NOWHERE)
-        assert len(config.targets) + len(config.elsewhere) == len(own)
+        assert len(config.targets) + len(config.on_other_shards) == len(own)
         probed += [target.name for target in config.targets]
     assert sorted(probed) == sorted(own)
 
@@ -78,7 +78,7 @@ def test_any_other_index_is_an_error(written: str) -> None:
 def test_there_is_one_shard_unless_said_otherwise() -> None:
     settings = load(EMEA, NOWHERE)
     assert settings.shard == ShardSettings(index="0", count=1)
-    assert settings.elsewhere == ()
+    assert settings.on_other_shards == ()
     assert len(settings.targets) == 1
 
 

@@ -38,8 +38,8 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     """
     application, destination = _destination(target)
     nonce, state, verifier = token(), token(), token()
-    offers = partial(federation_judge.judge_offer, destination=destination, provider=target.provider_id)
-    offer = yield from _begin(application, destination, (nonce, state, verifier), offers)
+    judge_offer = partial(federation_judge.judge_offer, destination=destination, provider=target.provider_id)
+    offer = yield from _begin(application, destination, (nonce, state, verifier), judge_offer)
     request = yield from _initiate(target, destination, offer)
     if request is None:
         return
@@ -53,18 +53,18 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     code = yield from _sign_on(target.user, source, destination, request, flow)
     callback = _callback_url(request, destination, code)
     # The destination redeems the code, which it does once, and validates the source's ID token.
-    spent = Request("GET", callback, repeatable=False)
-    returned = yield Step("callback", spent, partial(federation_judge.judge_callback, url=callback))
+    sent = Request("GET", callback, repeatable=False)
+    returned = yield Step("callback", sent, partial(federation_judge.judge_callback, url=callback))
     code = yield from _complete(destination, dict(returned.parameters)["flowId"], state, application)
     if application.redeems_code:
         yield from _redeem(destination, application, dict(code.parameters)["code"], (nonce, verifier))
 
 
-def begin(target: Target, token: Callable[[], str]) -> Steps:
-    """Begin a sign-on at the destination, and go no further."""
+def begin_sign_on(target: Target, token: Callable[[], str]) -> Steps:
+    """Take only the first steps of `federation`: begin a sign-on at the destination."""
     application, destination = _destination(target)
-    begins = partial(federation_judge.judge_begin, destination=destination)
-    yield from _begin(application, destination, (token(), token(), token()), begins)
+    judge_flow = partial(federation_judge.judge_destination_flow, destination=destination)
+    yield from _begin(application, destination, (token(), token(), token()), judge_flow)
 
 
 def _destination(target: Target) -> tuple[DestinationApplication, Endpoints]:
@@ -74,10 +74,13 @@ def _destination(target: Target) -> tuple[DestinationApplication, Endpoints]:
 
 
 def _begin(
-    application: DestinationApplication, destination: Endpoints, fresh: tuple[str, str, str], offers: Judge
+    application: DestinationApplication,
+    destination: Endpoints,
+    tokens: tuple[str, str, str],
+    judge_offer: Judge,
 ) -> Generator[Step, Verdict, Verdict]:
-    """Begin a sign-on at the destination; return the verdict of `offers` on its flow."""
-    nonce, state, verifier = fresh
+    """Begin a sign-on at the destination; return the verdict of `judge_offer` on its flow."""
+    nonce, state, verifier = tokens
     parameters = {
         "response_type": "code",
         "redirect_uri": application.redirect_uri,
@@ -93,19 +96,19 @@ def _begin(
     }
     url = f"{destination.url}/as/authorize?{encode(parameters.items())}"
     username = application.lookup_username
-    begins = partial(federation_judge.judge_begin, destination=destination)
+    judge_flow = partial(federation_judge.judge_destination_flow, destination=destination)
     flow = yield Step(
         name="destination_authorize",
         request=Request("GET", url, max_body_bytes=MAX_FLOW_BYTES),
-        judge=offers if username is None else begins,
-        secrets=fresh,
+        judge=judge_offer if username is None else judge_flow,
+        secrets=tokens,
     )
     if username is None:
         return flow
     # Identifier first: the destination chooses the provider by a user name.
-    named = _action(destination, flow, "user.lookup", {"username": username})
-    named = replace(named, max_body_bytes=MAX_FLOW_BYTES)
-    return (yield Step("destination_lookup", named, offers, secrets=(username,)))
+    lookup = _action(destination, flow, "user.lookup", {"username": username})
+    lookup = replace(lookup, max_body_bytes=MAX_FLOW_BYTES)
+    return (yield Step("destination_lookup", lookup, judge_offer, secrets=(username,)))
 
 
 def _initiate(
@@ -113,8 +116,8 @@ def _initiate(
 ) -> Generator[Step, Verdict, ProviderRequest | None]:
     """Follow the provider's own link; return the authorize request that it leads to, if that goes on."""
     url = offer.location or ""
-    leads = partial(judge_initiate, target=target, destination=destination, url=url)
-    found = yield Step("initiate", Request("GET", url), leads)
+    judge_link = partial(judge_initiate, target=target, destination=destination, url=url)
+    found = yield Step("initiate", Request("GET", url), judge_link)
     link = parse_link(found.location)
     if link is None or is_link_only(target, found.kind):
         return None
@@ -128,8 +131,8 @@ def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
     """Check that a provider that is not PingOne is ready to sign users on."""
     if target.ready_by is ReadyBy.PROMPT_NONE:
         sent = Request("GET", foreign.prompt_none_url(request))
-        is_ready = partial(foreign.judge_prompt_none, request=request)
-        yield Step("source_authorize", sent, is_ready, foreign=True)
+        judge_answer = partial(foreign.judge_prompt_none, request=request)
+        yield Step("source_authorize", sent, judge_answer, foreign=True)
         return
     url: str | None = request.link.url
     judge_page = partial(foreign.judge_login_page, hosts=target.login_hosts)
@@ -140,9 +143,10 @@ def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
         if request.form:
             form = urlencode(request.form).encode("ascii")
             sent = replace(sent, method="POST", headers=(*foreign.AS_BROWSER, _FORM), body=form)
-        leads = partial(judge_page, request=request, url=url, may_follow=redirects < foreign.MAX_REDIRECTS)
-        led = yield Step("source_authorize", sent, leads, foreign=True)
-        url, request = led.location, replace(request, form=led.parameters)
+        may_follow = redirects < foreign.MAX_REDIRECTS
+        judge_answer = partial(judge_page, request=request, url=url, may_follow=may_follow)
+        verdict = yield Step("source_authorize", sent, judge_answer, foreign=True)
+        url, request = verdict.location, replace(request, form=verdict.parameters)
 
 
 def _source_authorize(
@@ -151,16 +155,16 @@ def _source_authorize(
     """Begin a sign-on at the source with the destination's own request; return the verdict on its flow."""
     statuses, url = target.expected_statuses, request.link.url
     if request.has_request_object:
-        is_led = partial(federation_judge.judge_flow_redirect, url=url)
-        redirected = yield Step("source_authorize", Request("GET", url), is_led)
+        judge_redirect = partial(federation_judge.judge_flow_redirect, url=url)
+        redirected = yield Step("source_authorize", Request("GET", url), judge_redirect)
         sent = Request("GET", f"{source.url}/flows/{dict(redirected.parameters)['flowId']}")
     else:
         headers = SDK_HEADERS if DAVINCI in statuses else ()
         sent = Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers)
     expectation = Expectation(source.environment_id, source.url, statuses, prompt_none=request.prompt_none)
     judge_flow = judge if target.user is None else federation_judge.judge_flow_to_act_on
-    is_flow = partial(judge_flow, expectation=expectation)
-    return (yield Step("source_authorize", sent, is_flow, statuses=statuses))
+    judge_status = partial(judge_flow, expectation=expectation)
+    return (yield Step("source_authorize", sent, judge_status, statuses=statuses))
 
 
 def _sign_on(
@@ -178,14 +182,14 @@ def _sign_on(
         confidential=True,
     )
     resume = signed_on.location or ""
-    has_code = partial(
+    judge_code = partial(
         federation_judge.judge_code,
         at=source,
         url=resume,
         state=request.state,
         redirect_uri=request.redirect_uri or destination,
     )
-    return (yield Step("source_resume", Request("GET", resume, repeatable=False), has_code))
+    return (yield Step("source_resume", Request("GET", resume, repeatable=False), judge_code))
 
 
 def _callback_url(request: ProviderRequest, destination: Endpoints, code: Verdict) -> str:
@@ -201,21 +205,21 @@ def _complete(
     destination: Endpoints, flow_id: str, state: str, application: DestinationApplication
 ) -> Generator[Step, Verdict, Verdict]:
     """Complete the destination's flow; return the verdict with the code for its application."""
-    asked = Request("GET", f"{destination.url}/flows/{flow_id}", max_body_bytes=MAX_FLOW_BYTES)
-    is_complete = partial(federation_judge.judge_completion, destination=destination)
-    yield Step("destination_flow", asked, is_complete)
+    request = Request("GET", f"{destination.url}/flows/{flow_id}", max_body_bytes=MAX_FLOW_BYTES)
+    judge_completion = partial(federation_judge.judge_completion, destination=destination)
+    yield Step("destination_flow", request, judge_completion)
     url = f"{destination.url}/as/resume?flowId={flow_id}"
     back = application.redirect_uri
-    has_code = partial(federation_judge.judge_code, at=destination, url=url, state=state, redirect_uri=back)
+    judge_code = partial(federation_judge.judge_code, at=destination, url=url, state=state, redirect_uri=back)
     # A code that was used once is refused.
-    return (yield Step("destination_resume", Request("GET", url, repeatable=False), has_code))
+    return (yield Step("destination_resume", Request("GET", url, repeatable=False), judge_code))
 
 
 def _redeem(
-    destination: Endpoints, application: DestinationApplication, code: str, fresh: tuple[str, str]
+    destination: Endpoints, application: DestinationApplication, code: str, tokens: tuple[str, str]
 ) -> Steps:
     """Redeem the code for an ID token, and verify that with keys fetched just before."""
-    nonce, verifier = fresh
+    nonce, verifier = tokens
     keys = yield Step("destination_keys", Request("GET", f"{destination.url}/as/jwks"), judge_keys)
     form = {
         "grant_type": "authorization_code",
