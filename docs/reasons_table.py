@@ -54,7 +54,10 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
     ),
     (Reason.TLS, Fault.PROVIDER): (
         "a certificate warning",
-        "`pingone_flow_tls_certificate_expiry_timestamp_seconds`; is it for another name?",
+        (
+            "`pingone_flow_tls_certificate_expiry_timestamp_seconds`; is it for another name? "
+            "Has an authority in `CA_FILE` expired?"
+        ),
     ),
     (Reason.TLS, Fault.NETWORK): (
         "possibly none",

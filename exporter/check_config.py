@@ -70,18 +70,13 @@ def check_config(config: Config, *, full: bool = False) -> ConfigReport:
         "load": {_key(title): [_keyed(row.items()) for row in rows] for title, rows in loads_by.items()},
         "first_probes": [_keyed(row.items()) for row in firsts],
     }
-    return ConfigReport("\n\n".join(blocks), _as_json((), warnings, document), warnings)
+    valid = {"valid": True, "errors": [], "warnings": warnings, **document}
+    return ConfigReport("\n\n".join(blocks), json.dumps(valid, indent=2), warnings)
 
 
 def errors_to_json(errors: Iterable[InvalidSetting]) -> str:
     """Return the JSON object for a configuration that is not valid."""
-    return _as_json([asdict(error) for error in errors], (), {})
-
-
-def _as_json(
-    errors: Sequence[Mapping[str, str]], warnings: Sequence[str], document: Mapping[str, object]
-) -> str:
-    return json.dumps({"valid": not errors, "errors": errors, "warnings": warnings, **document}, indent=2)
+    return json.dumps({"valid": False, "errors": [*map(asdict, errors)], "warnings": []}, indent=2)
 
 
 def _keyed(rows: Iterable[tuple[str, str | None]]) -> dict[str, str]:
@@ -249,8 +244,7 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
     web, shard, own = config.web, config.shard, len(config.targets)
     yield "targets", str(own)
     if shard.count > 1:
-        total = own + len(config.on_other_shards)
-        yield "shard", f"{shard.index} of 0 to {shard.count - 1}, with {own} of {total} targets"
+        yield "shard", f"{shard.index} of 0 to {shard.count - 1}, with {own} of {len(config.enabled)} targets"
     yield "disabled targets", ", ".join(target.name for target in config.disabled)
     yield "listen addresses", ", ".join(map(str, web.listen_address))
     yield "web security", None if config.security is None else ", ".join(_security(config.security))
@@ -323,6 +317,8 @@ def _warnings(target: Target) -> Iterator[str]:
         similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
         hint = f"did you mean {similar[0]}?" if similar else "check the spelling"
         yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return; {hint}"
+    if target.source_environment_id == target.destination_environment_id:
+        yield "source and destination are the same environment; correct SOURCE_ENVIRONMENT_ID or the other"
     if target.prompt == "none" and Journey.AUTHORIZE in target.journeys:
         yield (
             "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "
@@ -333,27 +329,31 @@ def _warnings(target: Target) -> Iterator[str]:
 def _federation_warnings(target: Target) -> Iterator[str]:
     """Yield warnings of federations that end early although more is set, and of settings without use."""
     application, signs_on = target.application, target.user is not None
-    has_secret = application is not None and application.client_secret is not None
+    secret = application.client_secret if application is not None else None
     if Journey.FEDERATION not in target.journeys:
-        if signs_on or has_secret:
+        if signs_on or secret is not None:
             yield (
                 "USERNAME, PASSWORD and DESTINATION_CLIENT_SECRET are used by the journey federation only; "
                 "add federation to JOURNEYS, or remove them"
             )
         return
+    credentials = {} if target.user is None else asdict(target.user)
+    for name, value in {**credentials, "destination_client_secret": secret}.items():
+        # A secret file may hold them; from a variable they are an error.
+        if value and value[0] in "'\"" and value[1:].endswith(value[0]):
+            yield f"{name.upper()} is enclosed in quotes, which are sent as a part of it; remove them"
     if application is not None and signs_on and not application.redeems_code:
         yield (
             "USERNAME and PASSWORD are set, but DESTINATION_CLIENT_SECRET is not, so the code is never "
             "redeemed and no ID token is checked; set it, or DESTINATION_CLIENT_AUTH=none for a public client"
         )
-    if has_secret and not signs_on:
+    elif application is not None and signs_on and "openid" not in application.scope.split():
+        yield "DESTINATION_SCOPE lacks openid, so PingOne issues no ID token and every probe fails; add it"
+    if secret is not None and not signs_on:
         yield (
             "DESTINATION_CLIENT_SECRET is set, but USERNAME and PASSWORD are not, so probes end after "
             "source_authorize and never use it; set all of them"
         )
-    redeems = target.last_step(Journey.FEDERATION) == "token"
-    if application is not None and redeems and "openid" not in application.scope.split():
-        yield "DESTINATION_SCOPE lacks openid, so PingOne issues no ID token and every probe fails; add it"
     if target.ready_by is ReadyBy.LOGIN_PAGE and target.source_kind is SourceKind.PINGONE:
         yield (
             "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone; set "

@@ -35,6 +35,7 @@ def test_loads_first_probes_and_targets_are_shown_in_this_order() -> None:
     apac = {
         "APAC__REGION": "EU",
         "APAC__SOURCE_ENVIRONMENT_ID": OTHER,
+        "APAC__DESTINATION_ENVIRONMENT_ID": SOURCE,
         "APAC__INTERVAL": "1s",
         "APAC__LATENCY_OBJECTIVE": "300ms",
     }
@@ -275,6 +276,39 @@ def test_a_provider_that_is_not_pingone_is_shown_with_what_it_must_do() -> None:
 )
 def test_a_federation_that_looks_like_an_error_is_warned_of(fields: dict[str, str], warning: str) -> None:
     assert checked({**environ("A", **fields), **FEDERATION}).warnings == (warning,)
+
+
+def test_an_environment_that_is_its_own_destination_is_warned_of() -> None:
+    same = "source and destination are the same environment; correct SOURCE_ENVIRONMENT_ID or the other"
+    copied = environ("A", "B", B__SOURCE_ENVIRONMENT_ID=OTHER)
+    assert checked(copied).warnings == (f"b: {same}",)
+    without_source = {f"{P}TARGETS__A__DESTINATION_ENVIRONMENT_ID": OTHER}
+    assert checked({**without_source, **FEDERATION}).warnings == ()
+
+
+@pytest.mark.parametrize("secret", ['"s3cr3t"', "'s3cr3t'"])
+def test_quotes_around_a_secret_in_a_file_are_warned_of_without_showing_it(
+    tmp_path: Path, secret: str
+) -> None:
+    for name, content in {
+        "USERNAME": "pr0be",
+        "PASSWORD": secret,
+        "DESTINATION_CLIENT_SECRET": secret,
+    }.items():
+        (tmp_path / f"{P}TARGETS__A__{name}").write_text(f"{content}\n")
+    region = {f"{P}SECRETS_DIR": str(tmp_path), "FLOW_EXPORTER_DEFAULTS__REGION": "EU"}
+    ends = "is enclosed in quotes, which are sent as a part of it; remove them"
+    found = checked({**environ("A"), **FEDERATION, **region})
+    assert found.warnings == (f"a: PASSWORD {ends}", f"a: DESTINATION_CLIENT_SECRET {ends}")
+    assert "s3cr3t" not in found.text
+
+
+@pytest.mark.parametrize("secret", ['"', "\"s3cr3t'", 's3"cr3t"'])
+def test_quotes_that_do_not_enclose_a_secret_are_part_of_it(tmp_path: Path, secret: str) -> None:
+    (tmp_path / f"{P}TARGETS__A__PASSWORD").write_text(secret)
+    (tmp_path / f"{P}TARGETS__A__USERNAME").write_text("pr0be")
+    known = {f"{P}SECRETS_DIR": str(tmp_path), f"{D}REGION": "EU", f"{D}DESTINATION_CLIENT_AUTH": "none"}
+    assert checked({**environ("A"), **FEDERATION, **known}).warnings == ()
 
 
 HUB = {

@@ -48,7 +48,7 @@ class Template(StrEnum):
     AUTHENTICATION = "authentication required, 407 ({host})"
     # TLS
     EXPIRED = "certificate expired {date} ({host})"
-    CHAIN_EXPIRED = "issuer's certificate expired; the server's own is valid until {date} ({host})"
+    CHAIN_EXPIRED = "issuer's certificate or CA_FILE expired; the server's own is valid until {date} ({host})"
     NOT_YET_VALID = "certificate not valid before {date} ({host})"
     OTHER_NAME = "hostname mismatch: certificate is for {names} ({host})"
     NOT_TRUSTED = "{verify} ({host})"

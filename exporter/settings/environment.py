@@ -84,7 +84,7 @@ def _parse_env_file(content: str, environ: Mapping[str, str]) -> list[RawSetting
             if is_setting(text.strip().removeprefix("export ").lstrip().lstrip("'")):
                 blank_lines = text[: len(text) - len(text.lstrip())].count("\n")
                 location = Location(file=ENV_FILE, line=binding.original.line + blank_lines)
-                errors.append(location.error("syntax error; use NAME=value"))
+                errors.append(location.error("syntax error; use NAME=value, with both quotes or none"))
         elif binding.key is not None and binding.value is not None:
             value, undefined = _expand(binding, scope)
             if not undefined:

@@ -17,7 +17,7 @@ from exporter.settings.values import TARGET_NAME
 MIN_SIMILARITY = 0.7
 """Of 1, by difflib: CLIENT means CLIENT_ID, PROXY_URL does not mean AUTH_URL."""
 MAX_GUESSES = 100
-"""A guess takes a millisecond, and a file for another program may have a million names."""
+"""A guess takes a millisecond per hundred names, and a file for another program may have a million."""
 
 _UNKNOWN = "unknown setting"
 _NO_DEFAULTS = frozenset(("defaults", name) for name in NO_DEFAULTS)
@@ -134,7 +134,15 @@ class _Explainer:
         fields = _find(self._model, path[:-1])
         model = fields if isinstance(fields, type) and issubclass(fields, BaseModel) else TargetSettings
         meaning, *_ = re.split("[;:]", model.model_fields[path[-1]].description or "")
-        return f"missing; set it to the {meaning.replace('`', '')}"
+        message = f"missing; set it to the {meaning.replace('`', '')}"
+        # TARGETS__PARTNR__REGION, where TARGETS__PARTNER__CLIENT_ID is set
+        is_new = not any((*path[:2], name) in self._raw.values for name in REQUIRED)
+        if path[0] == "targets" and is_new and self._guesses > 0:
+            named = {keys[1] for keys in self._paths if keys[0] == "targets" and keys[2:] == path[2:]}
+            self._guesses -= 1 + len(named) // 100
+            for similar in get_close_matches(path[1], named, n=1, cutoff=MIN_SIMILARITY):
+                message += f", or correct the target's name if you mean {printable(similar)}"
+        return message
 
     def _unknown(self, path: Keys, location: Location) -> str:
         if path in _NO_DEFAULTS:
@@ -163,7 +171,7 @@ class _Explainer:
 
     def _guess(self, path: Keys) -> Keys | None:
         """Return the path of the setting that was meant; None if nothing is close."""
-        if self._guesses == 0:
+        if self._guesses <= 0:
             return None
         self._guesses -= 1
         # TARGETS__EMEA_REGION -> targets.emea.region

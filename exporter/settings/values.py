@@ -112,11 +112,6 @@ def _split(value: object) -> object:
     return value.split(",") if isinstance(value, str) else value
 
 
-def _split_or_none(value: object) -> object:
-    """Split what may be empty: then there are no items."""
-    return () if clean(value) in ("", None) else _split(value)
-
-
 def _parsed(parse: Callable[[str], object], not_a_string: str = "expected a string") -> PlainValidator:
     """Make a validator from a parser of strings; for other types, the error text is `not_a_string`."""
 
@@ -173,11 +168,6 @@ def _journey(text: str) -> Journey:
     if text.lower() not in set(Journey):
         raise ValueError(f"unknown journey; {_USE_JOURNEYS}")
     return Journey(text.lower())
-
-
-def _journeys(journeys: tuple[Journey, ...]) -> tuple[Journey, ...]:
-    """Remove repetitions; the order in which they are written means nothing."""
-    return tuple(journey for journey in Journey if journey in journeys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +263,9 @@ _OrNone = Annotated[_T | None, BeforeValidator(_clean_or_none)]
 """Empty for None."""
 _List = Annotated[tuple[_T, ...], BeforeValidator(_split)]
 """Comma-separated, where it is a string."""
-_ListOrEmpty = Annotated[tuple[_T, ...], BeforeValidator(_split_or_none)]
+_ListOrEmpty = Annotated[
+    tuple[_T, ...], BeforeValidator(lambda value: () if clean(value) in ("", None) else _split(value))
+]
 """The same; empty for no value."""
 _LOWER_CASE = BeforeValidator(_clean_lower)
 NONE_IS_EMPTY = BeforeValidator(lambda value: {} if value is None else value)
@@ -350,7 +342,8 @@ Statuses = Annotated[
 Journeys = Annotated[
     _List[Annotated[Journey, _parsed(_journey)]],
     require(bool, f"expected at least one journey; {_USE_JOURNEYS}"),
-    AfterValidator(_journeys),
+    # Without repetitions; the order in which they are written means nothing.
+    AfterValidator(lambda written: tuple(journey for journey in Journey if journey in written)),
 ]
 ClientAuthentication = Annotated[ClientAuth, _LOWER_CASE]
 ProviderType = Annotated[SourceKind, _LOWER_CASE]

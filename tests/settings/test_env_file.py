@@ -87,9 +87,15 @@ def test_other_names_are_ignored_whatever_their_values(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"\xff\xfe", ".env: not encoded in UTF-8"),
-        (b"\n\n" + LEVEL.encode() + b"='s3cr3t\n", ".env line 3: syntax error; use NAME=value"),
-        (b"A=1\nexport " + LEVEL.lower().encode() + b'="x" y\n', ".env line 2: syntax error; use NAME=value"),
-        (LEVEL.encode() + b"\n", ".env line 1: syntax error; use NAME=value"),
+        (
+            b"\n\n" + LEVEL.encode() + b"='s3cr3t\n",
+            ".env line 3: syntax error; use NAME=value, with both quotes or none",
+        ),
+        (
+            b"A=1\nexport " + LEVEL.lower().encode() + b'="x" y\n',
+            ".env line 2: syntax error; use NAME=value, with both quotes or none",
+        ),
+        (LEVEL.encode() + b"\n", ".env line 1: syntax error; use NAME=value, with both quotes or none"),
         (f"{LEVEL}=info\n{LEVEL}=debug\n".encode(), f"{LEVEL} in .env: set twice; keep one of them"),
         (
             b"FLOW_EXPORTER_LOG_LEVEL=a\n",
