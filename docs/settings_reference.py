@@ -75,8 +75,8 @@ log:
 ## Secret files
 
 `FLOW_EXPORTER_SECRETS_DIR` names a directory, such as a mounted Kubernetes Secret. Each file in it that is
-named like a variable of this table holds its value; one trailing line break is removed. Other files and
-subdirectories are ignored.
+named like a variable of this table holds its value; line breaks at its end are removed, quotes are not.
+Other files and subdirectories are ignored.
 
 ## Variables
 

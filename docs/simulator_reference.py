@@ -55,8 +55,8 @@ It exits with status 0 on a signal, 2 for an invalid option and 1 if a port is i
 
 {tls} need an environment that is served over https. In the demo, these are {https}.
 With `endpoint`, only requests to that endpoint are affected: {endpoints}.
-`sign_on` is a POST to a flow, `flow` a GET. A destination that redeems a code meets the weather of its
-source's `token`, although no connection is made.
+`sign_on` is a POST to a flow, `flow` a GET. A destination that redeems a code is subject to the weather of
+its source's `token`, although no connection is made.
 
 ## Weather of a federation
 
@@ -74,9 +74,9 @@ Above, `authorize` and `discovery` are not affected. In the source environment, 
 
 ## The workflow
 
-Both environments serve it all, and refuse a request as the provider does, for example for a missing cookie
-(`ST`, with `Secure`: clients need https, or to treat loopback as secure), another state, a used code, or a
-wrong `code_verifier`. Not documented by the vendor, and therefore inferred:
+Both environments serve every step of a sign-on, and refuse a request as the provider does, for example for a
+missing cookie (`ST`, with `Secure`: clients need https, or to treat loopback as secure), another state, a
+used code, or a wrong `code_verifier`. Not documented by the vendor, and therefore inferred:
 
 - that a policy with an identity provider alone answers EXTERNAL_AUTHENTICATION_REQUIRED, and that
   `user.lookup` at a destination does;

@@ -68,11 +68,11 @@ def bare(code: int) -> bytes:
 
 CODES = (
     *(
-        Case(f"code_{code:03}", f"{code:03}, and then it closes", wire(bare(code)), UNANSWERED)
+        Case(f"code_{code:03}", f"{code:03}; then it closes", wire(bare(code)), UNANSWERED)
         for code in (0, 20, 99)
     ),
     *(
-        Case(f"code_{code}", f"{code}, and then it closes", wire(bare(code)), UNANSWERED)
+        Case(f"code_{code}", f"{code}; then it closes", wire(bare(code)), UNANSWERED)
         for code in (100, 102, 199)
     ),
     *(
@@ -85,7 +85,7 @@ CODES = (
     ),
     *(
         Case(
-            f"code_{code}", f"{code} that leads nowhere", wire(bare(code)), provider(Reason.REDIRECTED, code)
+            f"code_{code}", f"{code} without a Location", wire(bare(code)), provider(Reason.REDIRECTED, code)
         )
         for code in GONE_ELSEWHERE
     ),
@@ -101,7 +101,7 @@ CODES = (
     ),
     Case(
         "code_401_json",
-        "401 with JSON that is no error",
+        "401 with JSON that is not an error",
         replies({}, 401),
         configuration(Reason.CLIENT_ERROR, 401),
     ),
@@ -141,7 +141,7 @@ CODES = (
     Case("code_429", "429 with an HTML page", page(429), limited(429), source(1)),
     Case(
         "code_429_truncated",
-        "429 with half of its body: what asks to be left alone is the head",
+        "429 with half of its body: the headers are enough",
         wire(head(b"Content-Length: 9", first=b"HTTP/1.1 429 Slow down"), b"x"),
         replace(limited(429), completed=False),
         source(6),
@@ -149,7 +149,7 @@ CODES = (
     *(
         Case(
             f"code_{code}",
-            f"{code}, which is no code",
+            f"{code}, which is not a valid code",
             wire(bare(code)),
             Found(reason=Reason.PROTOCOL, fault=Fault.PROVIDER, code=code),
         )

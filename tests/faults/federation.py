@@ -402,7 +402,7 @@ FAULTS += (
     at_another(page(FORM, 503), "503", R.SERVER_ERROR, PROV, login_page=True),
     at_another(page(FORM), "a login form, asked for by SAML",
                R.OK, Fault.NONE, login_page=True, initiate=SAML),
-    Broken("initiate", "leads to a provider with SAML, of which prompt=none cannot be asked",
+    Broken("initiate", "leads to a provider with SAML, which has no prompt=none",
            SAML, R.LOCATION_INVALID, CONF, fields=OTHER),
 )  # fmt: skip
 

@@ -58,7 +58,7 @@ HTTP = (
         answers(flood(b"HTTP/1.1 100 \r\n\r\n" * 500)),
         UNANSWERED,
     ),
-    Case("only_103", "103 Early Hints, and then it closes", wire(HINT), UNANSWERED),
+    Case("only_103", "103 Early Hints; then it closes", wire(HINT), UNANSWERED),
     Case(
         "switches",
         "101 Switching Protocols, unasked",
@@ -109,7 +109,7 @@ HTTP = (
     ),
     Case(
         "chunk_size_no_number",
-        "a chunk size that is no number",
+        "a chunk size that is not a number",
         wire(CHUNKED, b"zz\r\n{}\r\n0\r\n\r\n"),
         MUTILATED,
     ),
@@ -138,7 +138,7 @@ HTTP = (
     Case("length_negative", "a negative length", wire(head(b"Content-Length: -5"), GOOD), UNANSWERED),
     Case(
         "length_no_number",
-        "a length that is no number",
+        "a length that is not a number",
         wire(head(b"Content-Length: many"), GOOD),
         UNANSWERED,
     ),

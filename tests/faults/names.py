@@ -39,8 +39,8 @@ NAMES = (
     _case("refused", "the name server refuses", NO_NAME),
     _case("empty", "the name has no address", NO_NAME),
     _case("truncated", "the reply is too long for UDP, and TCP is closed", NO_NAME),
-    _case("circle", "the name is another word for itself", NO_NAME),
-    _case("four", "the name has an IPv4 address alone, asked by IP_FAMILY=6", NO_NAME, "6"),
-    _case("six", "the name has an IPv6 address alone, asked by IP_FAMILY=4", NO_NAME, "4"),
+    _case("circle", "the name is an alias (CNAME) of itself", NO_NAME),
+    _case("four", "the name has only an IPv4 address, with IP_FAMILY=6", NO_NAME, "6"),
+    _case("six", "the name has only an IPv6 address, with IP_FAMILY=4", NO_NAME, "4"),
     _case("both", "no fault: the IPv6 address refuses connections, the IPv4 one works", ok()),
 )

@@ -63,7 +63,7 @@ RESOLUTION = (
     Case("no_such_name", "the name does not exist (.invalid)", nowhere, NO_NAME, {"interval": "30s"}),
     Case(
         "no_address_of_the_family",
-        "an IPv4 address, asked by IP_FAMILY=6",
+        "an IPv4 address, with IP_FAMILY=6",
         Stage.refused,
         NO_NAME,
         {"ip_family": "6"},
@@ -73,8 +73,8 @@ RESOLUTION = (
 TCP = (
     Case("refused", "no process listens on the port", Stage.refused, NO_CONNECTION),
     Case("full_backlog", "neither accepts nor refuses", Stage.full_backlog, UNREACHED, SHORT),
-    Case("silent", "accepts, and then nothing", behaves(silent), NO_ANSWER, SHORT),
-    Case("mute", "reads, and never answers", behaves(mute), NO_ANSWER, SHORT),
+    Case("silent", "accepts the connection and does nothing", behaves(silent), NO_ANSWER, SHORT),
+    Case("mute", "reads the request and never answers", behaves(mute), NO_ANSWER, SHORT),
     Case("closes", "reads the request and closes", behaves(close_after_request), UNANSWERED),
     Case("resets", "reads the request and resets", behaves(reset_after_request), UNANSWERED),
     Case(
@@ -92,10 +92,10 @@ TCP = (
 )
 
 TLS = (
-    Case("expired", "a certificate that ended yesterday", presents(Authority.expired), BAD_CERTIFICATE),
+    Case("expired", "a certificate that expired yesterday", presents(Authority.expired), BAD_CERTIFICATE),
     Case(
         "not_yet_valid",
-        "a certificate that begins tomorrow",
+        "a certificate that is valid from tomorrow",
         presents(Authority.not_yet_valid),
         BAD_CERTIFICATE,
     ),
@@ -133,13 +133,13 @@ TLS = (
     ),
     Case(
         "handshake_closed",
-        "closes when it is greeted",
+        "closes after the ClientHello",
         behaves(close_after_request, scheme="https"),
         NO_HANDSHAKE,
     ),
     Case(
         "handshake_reset",
-        "resets when it is greeted",
+        "resets after the ClientHello",
         behaves(reset_after_request, scheme="https"),
         NO_HANDSHAKE,
     ),
@@ -148,27 +148,27 @@ TLS = (
     ),
     Case(
         "handshake_without_end",
-        "never answers the greeting",
+        "never answers the ClientHello",
         behaves(mute, scheme="https"),
         broken(Reason.TIMEOUT, Phase.TLS, Fault.NETWORK),
         SHORT,
     ),
     Case(
         "client_certificate_1_2",
-        "demands a certificate of ours, in TLS 1.2",
+        "requires a client certificate, in TLS 1.2",
         shakes(demands_certificate(ssl.TLSVersion.TLSv1_2)),
         NO_HANDSHAKE,
     ),
     Case(
         "client_certificate_1_3",
-        "demands a certificate of ours, in TLS 1.3: refused after the handshake",
+        "requires a client certificate, in TLS 1.3: refused after the handshake",
         shakes(demands_certificate(ssl.TLSVersion.TLSv1_3)),
         over_tls(broken(Reason.TLS, Phase.PROCESSING, Fault.NETWORK)),
     ),
-    Case("tls_closed", "closes behind a good handshake", shakes(good), over_tls(UNANSWERED)),
+    Case("tls_closed", "closes after a successful handshake", shakes(good), over_tls(UNANSWERED)),
     Case(
         "tls_reset",
-        "resets behind a good handshake and the request",
+        "resets after a successful handshake and the request",
         presents(Authority.good, resets(b"")),
         over_tls(UNANSWERED),
     ),
@@ -199,7 +199,7 @@ PROXIES = (
     Case("proxy_backlog", "neither accepts nor refuses", nowhere, UNREACHED, SHORT, proxy=Stage.full_backlog),
     Case(
         "proxy_407",
-        "demands a password, for a provider over http",
+        "requires a password, for a provider over http",
         nowhere,
         Found(reason=Reason.PROXY, fault=Fault.NETWORK, code=407),
         proxy=by_proxy(html(407)),
@@ -213,14 +213,12 @@ PROXIES = (
         Found(reason=Reason.SERVER_ERROR, fault=Fault.PROVIDER, code=502),
         proxy=by_proxy(html(502)),
     ),
-    Case(
-        "connect_407", "demands a password before the tunnel", elsewhere, NO_PROXY, proxy=by_proxy(html(407))
-    ),
+    Case("connect_407", "requires a password for the tunnel", elsewhere, NO_PROXY, proxy=by_proxy(html(407))),
     Case("connect_403", "refuses the tunnel", elsewhere, NO_PROXY, proxy=by_proxy(html(403))),
     Case("connect_502", "does not reach the provider", elsewhere, NO_PROXY, proxy=by_proxy(html(502))),
     Case(
         "connect_302",
-        "leads elsewhere instead of a tunnel",
+        "redirects instead of opening a tunnel",
         elsewhere,
         NO_PROXY,
         proxy=by_proxy(Answer(status=302, headers=(("Location", "/"), ("Content-Length", "0")))),
@@ -237,14 +235,14 @@ PROXIES = (
     ),
     Case(
         "tunnel_expired",
-        "a certificate that ended yesterday, behind a good tunnel",
+        "a certificate that expired yesterday, through a working tunnel",
         presents(Authority.expired),
         BAD_CERTIFICATE,
         proxy=behaves(tunnels),
     ),
     Case(
         "tunnel_mute",
-        "a provider that never shakes hands, behind a good tunnel",
+        "a provider that never completes the handshake, through a working tunnel",
         behaves(mute, scheme="https"),
         broken(Reason.TIMEOUT, Phase.TLS, Fault.NETWORK),
         SHORT,
@@ -252,14 +250,14 @@ PROXIES = (
     ),
     Case(
         "tunnel_503",
-        "a provider that answers 503, behind a good tunnel",
+        "a provider that answers 503, through a working tunnel",
         presents(Authority.good, html(503)),
         over_tls(Found(reason=Reason.SERVER_ERROR, fault=Fault.PROVIDER, code=503)),
         proxy=behaves(tunnels),
     ),
     Case(
         "tunnel_good",
-        "no fault: a good provider behind a good tunnel",
+        "no fault: a healthy provider through a working tunnel",
         presents(Authority.good),
         over_tls(ok()),
         proxy=behaves(tunnels),

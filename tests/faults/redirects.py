@@ -48,8 +48,8 @@ REDIRECTS = (
         leads_to("https://login.customer.example/#/login?environmentId=1&flowId=2"),
         LOST,
     ),
-    Case("elsewhere", "to a page of maintenance", leads_to("https://sorry.example/"), SENT_AWAY),
-    Case("itself", "to where it was asked", leads_to("authorize"), SENT_AWAY),
+    Case("elsewhere", "to a maintenance page", leads_to("https://sorry.example/"), SENT_AWAY),
+    Case("itself", "to the same URL", leads_to("authorize"), SENT_AWAY),
     Case(
         "no_location",
         "without a Location",
@@ -57,8 +57,8 @@ REDIRECTS = (
         SENT_AWAY,
     ),
     Case("location_empty", "to an empty Location", leads_to(""), SENT_AWAY),
-    Case("location_malformed", "to what is no URL", leads_to("http://[::bad/%zz"), SENT_AWAY),
-    Case("location_port", "to a port that is none", leads_to("https://a.example:99999999/"), SENT_AWAY),
+    Case("location_malformed", "to something that is not a URL", leads_to("http://[::bad/%zz"), SENT_AWAY),
+    Case("location_port", "to an invalid port", leads_to("https://a.example:99999999/"), SENT_AWAY),
     Case("location_bytes", "to bytes beyond ASCII", leads_to("https://a.example/\xff\xfe?\xe9"), SENT_AWAY),
     Case("location_20_kb", "to 20 KB of query", leads_to("https://a.example/?a=" + "x" * 20_000), SENT_AWAY),
     Case(
@@ -69,7 +69,7 @@ REDIRECTS = (
     ),
     Case(
         "location_twice",
-        "to two places: the first one stands",
+        "to two places: the first one counts",
         answers(
             Answer(
                 status=302,
@@ -165,7 +165,7 @@ REDIRECTS = (
         leads_to(sign_on("{}")),
         refused(302, "OTHER"),
     ),
-    Case("error_json_broken", "half a JSON", leads_to(sign_on('{"code": "NOT_')), refused(302, "OTHER")),
+    Case("error_json_broken", "truncated JSON", leads_to(sign_on('{"code": "NOT_')), refused(302, "OTHER")),
     Case(
         "error_json_unexpected",
         "UNEXPECTED_ERROR as JSON",
