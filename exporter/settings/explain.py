@@ -137,11 +137,11 @@ class _Explainer:
         message = f"missing; set it to the {meaning.replace('`', '')}"
         # TARGETS__PARTNR__REGION, where TARGETS__PARTNER__CLIENT_ID is set
         is_new = not any((*path[:2], name) in self._raw.values for name in REQUIRED)
-        if path[0] == "targets" and is_new and self._guesses > 0:
-            named = {keys[1] for keys in self._paths if keys[0] == "targets" and keys[2:] == path[2:]}
+        if path[0] in {"targets", "destinations"} and is_new and self._guesses > 0:
+            named = {keys[1] for keys in self._paths if keys[0] == path[0] and keys[2:] == path[2:]}
             self._guesses -= 1 + len(named) // 100
             for similar in get_close_matches(path[1], named, n=1, cutoff=MIN_SIMILARITY):
-                message += f", or correct the target's name if you mean {printable(similar)}"
+                message += f", or correct the name if you mean {printable(similar)}"
         return message
 
     def _unknown(self, path: Keys, location: Location) -> str:

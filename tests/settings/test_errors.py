@@ -245,7 +245,7 @@ def test_a_group_is_not_a_setting(name: str, advice: str) -> None:
 @pytest.mark.parametrize("field", ["REGION", "INTERVAL"])
 def test_the_target_that_a_misspelled_name_may_mean_is_shown(field: str) -> None:
     found = of_name(f"{TT}EMAE__{field}", {"REGION": "EU", "INTERVAL": "30s"}[field])
-    meant = ", or correct the target's name if you mean emea"
+    meant = ", or correct the name if you mean emea"
     assert found == sorted(f"{TT}EMAE__{name}: {message}{meant}" for name, message in MISSING.items())
 
 
