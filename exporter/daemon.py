@@ -251,9 +251,9 @@ class Daemon:
         before, targets = self._targets, self._listings.targets()
         await self._metrics.reconfigure(targets)
         await self._schedule.reconfigure(targets, max_concurrent_probes=config.max_concurrent_probes)
+        self._history.reconfigure(before, targets)
         self._targets = targets
         for name, journey in removed_probes(before, targets):
-            self._history.forget(name, journey)
             self._outcome_log.forget(name, journey)
             self._prober.forget(name, journey)
 

@@ -9,10 +9,9 @@ The closed sets of a step appear once a probe has reached it; the first step is 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from operator import attrgetter
 
 from exporter.observing.families import JOURNEY_FAMILIES, TARGET_FAMILIES, TARGET_INFO
-from exporter.observing.history import CertificateFacts, Streak
+from exporter.observing.history import CertificateFacts, Streak, endpoints_of
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
@@ -62,8 +61,6 @@ _LATER_STEPS = frozenset(Journey.FEDERATION.steps) - {"destination_authorize", _
 _CONNECTING = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
 """Not summed up at later steps: a side that closes its connections would add a fifth of a target's series."""
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
-
-_endpoints = attrgetter("auth_host", "destination_url", "issuer")
 
 
 class TargetMetrics:
@@ -162,7 +159,7 @@ class TargetMetrics:
         if before == target:
             return
         self.version += 1
-        if _endpoints(before) != _endpoints(target):
+        if endpoints_of(before) != endpoints_of(target):
             self._certificates = CertificateFacts()
             self._kind = self._source_host = None
         # Statuses that were expected but never seen go, or many reloads would add up.
