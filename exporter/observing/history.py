@@ -56,7 +56,7 @@ class Streak:
         self.length += 1
 
 
-endpoints_of = attrgetter("auth_host", "destination_url", "issuer")
+endpoints_of = attrgetter("auth_host", "destination_url", "issuer", "provider_id")
 """What was seen of certificates and keys is forgotten when these of a target change."""
 
 Expiries: TypeAlias = dict[str, float]
