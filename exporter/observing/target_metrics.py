@@ -227,7 +227,7 @@ class TargetMetrics:
         records = last.steps if last else ()
         timed = () if last is None or last.stalled else records
         return {
-            "step_duration_seconds": self._phases,
+            "step_duration_seconds": {} if self.target.listed else self._phases,
             "step_last_duration_seconds": _seconds(timed),
             "http_responses_total": self._responses,
             "http_status_code": _by_step({r.step: r.http_status_code for r in records}.items()),

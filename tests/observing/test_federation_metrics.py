@@ -300,6 +300,8 @@ def test_a_discovered_target_that_is_configured_under_its_name_shows_all_that_a_
     asyncio.run(metrics.reconfigure([a_federation(provider_id="p", user=None)]))
     metrics.observe(a_sign_on(4))
     assert page(metrics).has("pingone_flow_step_duration_seconds_count", step="source_authorize")
+    asyncio.run(metrics.reconfigure([a_federation(listed=listed, provider_id="p", user=None)]))
+    assert not page(metrics).has("pingone_flow_step_duration_seconds_count")
 
 
 def test_the_kind_of_another_provider_is_forgotten() -> None:
