@@ -15,6 +15,7 @@ from functools import partial
 
 from exporter import __version__
 from exporter.config_files import ConfigFiles, ReloadResult, count_changes, needing_restart, removed_probes
+from exporter.destinations import Destination
 from exporter.internal_errors import Part
 from exporter.listings import Listings
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
@@ -251,29 +252,28 @@ class Daemon:
         before, targets = self._targets, self._listings.targets()
         await self._metrics.reconfigure(targets)
         await self._schedule.reconfigure(targets, max_concurrent_probes=config.max_concurrent_probes)
+        self._history.reconfigure(before, targets)
         self._targets = targets
         for name, journey in removed_probes(before, targets):
-            self._history.forget(name, journey)
             self._outcome_log.forget(name, journey)
             self._prober.forget(name, journey)
 
-    async def _list_until_known(self, name: str, retry_after: float) -> None:
+    async def _list_until_known(self, listed: Destination) -> None:
         """List a destination, and retry until a first listing has succeeded: until then it has no targets."""
-        await self._list_providers(name)
-        while self._listings.is_unlisted(name):
-            await asyncio.sleep(retry_after)
-            await self._list_providers(name)
+        await self._list_providers(listed)
+        while (now := self._listings.current(listed)) and self._listings.is_unlisted(now.name):
+            await asyncio.sleep(min(now.refresh_interval, MAX_LISTING_RETRY_SECONDS))
+            await self._list_providers(listed)
 
-    async def _list_providers(self, name: str) -> None:
+    async def _list_providers(self, listed: Destination) -> None:
         """List the identity providers of a destination, and probe those that there are."""
-        destination = self._listings.destination(name)
+        destination, name = self._listings.current(listed), listed.name
         if destination is None or self._schedule.backoff_until(destination.template, Journey.FEDERATION):
             return  # while its environment limits the rate, what is known stays
         listing = await list_providers(self._prober, destination)
         self._schedule.back_off(destination.template, Journey.FEDERATION, listing.outcome)
         async with self._targets_lock:
-            now = self._listings.destination(name)
-            if self._stopping or now is None or not now.is_listed_as(destination):
+            if self._stopping or self._listings.current(listed) is None:
                 return
             self._listings.record_listing(name, listing, time.time())
             targets = self._listings.targets()
@@ -290,8 +290,7 @@ class Daemon:
             jobs.append(PeriodicJob(f"egress check {self._renewals}", check.INTERVAL, check))
         for number, each in enumerate(config.destinations):
             name = f"listing of {each.name} for {each.client_id} at {each.url}"
-            retry_after = min(each.refresh_interval, MAX_LISTING_RETRY_SECONDS)
-            list_again = partial(self._list_until_known, each.name, retry_after)
+            list_again = partial(self._list_until_known, each)
             first_after = number * FIRST_PROBE_SPACING
             jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))
         if (page := config.status_page) is not None and (reader := self._status_page) is not None:

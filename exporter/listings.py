@@ -41,9 +41,10 @@ class Listings:
         self._listed = {each.name: _DestinationState(each) for each in config.destinations}
         self._link_only: set[str] = set()
 
-    def destination(self, name: str) -> Destination | None:
-        """Return a destination of the configuration in force."""
-        return self._listed[name].destination if name in self._listed else None
+    def current(self, destination: Destination) -> Destination | None:
+        """Return a destination as it is configured now; None if its application is not listed any more."""
+        now = self._listed.get(destination.name)
+        return now.destination if now and now.destination.is_listed_as(destination) else None
 
     def is_unlisted(self, name: str) -> bool:
         """Return whether a destination of the configuration in force was never listed."""

@@ -91,11 +91,8 @@ def prepare_process() -> None:
 def _set_malloc_options() -> None:
     """Have the C library return large blocks to the system, and use one heap for all threads (mallopt(3)).
 
-    glibc raises its threshold for mmap to the size of freed blocks, up to 32 MiB. A page of metrics is that
-    large, and what was allocated behind several of them kept hundreds of megabytes.
-
-    Each thread would get a heap of its own, nearly all of it free and never returned: ten of them had 3.3 MB,
-    1 MB of it added in ten minutes. Threads seldom allocate at once: most need Python's lock.
+    glibc raises its threshold for mmap to the size of freed blocks, such as pages of metrics, and keeps what
+    is below. A heap for each thread would be nearly all free, and threads seldom allocate at once.
     """
     with suppress(AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt

@@ -27,9 +27,10 @@ from scheduling.virtual_time import virtual_time
 import exporter.daemon
 from exporter.config_files import ReloadResult
 from exporter.daemon import MAX_REPORTED_ERRORS, Daemon, run
+from exporter.destinations import Destination
 from exporter.observing import Metrics, log_to
 from exporter.outcome import Outcome
-from exporter.probing import SSLContexts
+from exporter.probing import Listing, Prober, SSLContexts, list_providers
 from exporter.reasons import Reason
 from exporter.serving import ListenError, bind
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ShardSettings, load
@@ -602,22 +603,25 @@ def test_the_status_page_is_read_at_the_start_and_again_when_a_reload_names_anot
     assert [len(page.requests) for page in pages] == [1, 1]
 
 
+def a_destination(hub: HttpServer, client_id: str) -> dict[str, str]:
+    """Return the settings of a destination."""
+    values = {
+        "environment_id": "3f6f0d5c-2a5b-4c8e-9f5e-0c1f3a1b2c3d",
+        "client_id": client_id,
+        "redirect_uri": "https://app.example/callback",
+        "auth_url": hub.base_url,
+        "refresh_interval": "1h",
+    }
+    return {f"destinations__hub__{name}": value for name, value in values.items()}
+
+
 def test_a_destination_that_was_never_listed_is_listed_again_before_its_interval_has_passed(
     http_server: Factory[..., HttpServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a listing it has no targets, and a failure at the start would last for an hour."""
     monkeypatch.setattr(exporter.daemon, "MAX_LISTING_RETRY_SECONDS", 0.01)
     hub = http_server(Answer(status=503, body=b"{}", close=True))
-    names = ("environment_id", "client_id", "redirect_uri", "auth_url", "refresh_interval")
-    values = (
-        "3f6f0d5c-2a5b-4c8e-9f5e-0c1f3a1b2c3d",
-        "client",
-        "https://app.example/callback",
-        hub.base_url,
-        "1h",
-    )
-    given = {f"destinations__hub__{name}": value for name, value in zip(names, values, strict=True)}
-    config = settings_for(http_server(), tmp_path, **given)
+    config = settings_for(http_server(), tmp_path, **a_destination(hub, "client"))
 
     async def main() -> None:
         sockets, _ = listening()
@@ -626,3 +630,37 @@ def test_a_destination_that_was_never_listed_is_listed_again_before_its_interval
                 await asyncio.sleep(0.01)
 
     asyncio.run(main())
+
+
+def test_a_reload_ends_the_retries_for_the_former_application_of_a_destination(
+    http_server: Factory[..., HttpServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each reload during an outage would add one more client that lists the destination."""
+    monkeypatch.setattr(exporter.daemon, "MAX_LISTING_RETRY_SECONDS", 0.01)
+    former, hub = (http_server(Answer(status=503, body=b"{}", close=True)) for _ in range(2))
+    before, after = (
+        settings_for(http_server(), tmp_path, **a_destination(server, "client")) for server in (former, hub)
+    )
+    runs: list[str] = []
+
+    async def counted(prober: Prober, destination: Destination) -> Listing:
+        task = asyncio.current_task()
+        runs.append("" if task is None else task.get_name())
+        return await list_providers(prober, destination)
+
+    monkeypatch.setattr(exporter.daemon, "list_providers", counted)
+
+    async def main() -> list[str]:
+        sockets, _ = listening()
+        daemon = Daemon(before, load=Loading(after))
+        async with daemon.running(sockets), asyncio.timeout(LATER):
+            while not former.requests:  # noqa: ASYNC110  nothing to await
+                await asyncio.sleep(0.01)
+            assert (await daemon.reload("test")).good
+            since = len(runs)
+            while len(runs) < since + 10:  # noqa: ASYNC110  nothing to await
+                await asyncio.sleep(0.01)
+            return runs[since:]
+
+    # What was under way when the reload ended may still be counted once.
+    assert len(set(asyncio.run(main())[2:])) == 1

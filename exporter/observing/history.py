@@ -5,8 +5,7 @@
 
 Failures are kept apart so that an hour of successes does not erase what happened tonight.
 
-An outcome is kept as some 180 compressed bytes instead of 1.4 kB in five objects: with 100 for each of 1,000
-targets, a garbage collection that looks through the objects stalls the event loop for half a second.
+Outcomes are kept as compressed bytes: a garbage collection of so many objects would stall the event loop.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from array import array
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TypeAlias
 
 from exporter.outcome import DiscoveryFacts, Outcome
@@ -55,6 +55,9 @@ class Streak:
             self.failing, self.since, self.length = failing, outcome.ended_at, 0
         self.length += 1
 
+
+endpoints_of = attrgetter("auth_host", "destination_url", "issuer", "provider_id")
+"""What was seen of certificates and keys is forgotten when these of a target change."""
 
 Expiries: TypeAlias = dict[str, float]
 """Step -> when a certificate expires, seconds since the epoch."""
@@ -100,10 +103,7 @@ def _replaced(known: Expiries, found: Iterable[tuple[str, float | None]]) -> Exp
 
 
 class History:
-    """Keeps recent outcomes, bounded by the number of targets.
-
-    The caller must `forget` a target that is no longer probed, and must not pass outcomes of it afterwards.
-    """
+    """Keeps recent outcomes of the targets that are probed; must not get outcomes of others."""
 
     def __init__(self) -> None:
         self._records: defaultdict[tuple[str, Journey], _Record] = defaultdict(_Record)
@@ -112,9 +112,15 @@ class History:
         """Keep an outcome."""
         self._records[outcome.target, outcome.journey].observe(outcome)
 
-    def forget(self, target: str, journey: Journey) -> None:
-        """Forget a target that is no longer probed."""
-        self._records.pop((target, journey), None)
+    def reconfigure(self, before: Iterable[Target], after: Iterable[Target]) -> None:
+        """Keep the records of the targets `after` a change only; forget certificates of those that moved."""
+        endpoints = {target.name: endpoints_of(target) for target in before}
+        known, self._records = self._records, defaultdict(_Record)
+        for target in after:
+            for journey in target.journeys:
+                record = self._records[target.name, journey] = known[target.name, journey]
+                if endpoints.get(target.name, now := endpoints_of(target)) != now:
+                    record.certificates = CertificateFacts()
 
     def status(
         self,

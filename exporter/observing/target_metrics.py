@@ -9,10 +9,9 @@ The closed sets of a step appear once a probe has reached it; the first step is 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from operator import attrgetter
 
 from exporter.observing.families import JOURNEY_FAMILIES, TARGET_FAMILIES, TARGET_INFO
-from exporter.observing.history import CertificateFacts, Streak
+from exporter.observing.history import CertificateFacts, Streak, endpoints_of
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
@@ -63,8 +62,6 @@ _CONNECTING = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
 """Not summed up at later steps: a side that closes its connections would add a fifth of a target's series."""
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
 
-_endpoints = attrgetter("auth_host", "destination_url", "issuer")
-
 
 class TargetMetrics:
     """The metrics of one target and journey; `buckets` bounds the durations, in seconds."""
@@ -79,8 +76,6 @@ class TargetMetrics:
         self._last_success: float | None = None
         self._streak = Streak()
         self._probes: Counter[LabelValues] = Counter()
-        # A destination may list hundreds of targets, so each of them has only what no other one shows.
-        self._is_listed = target.listed is not None
         self._failures: dict[LabelValues, TracedProbe] = {}
         self._durations = BucketCounts(buckets)
         self._slow = 0
@@ -136,7 +131,8 @@ class TargetMetrics:
         for record in outcome.steps:
             self._add_step(record.step)
             self._observe_step(record)
-        timed = not (outcome.stalled or self._is_listed)
+        # A destination may list hundreds of targets, so each of them has only what no other one shows.
+        timed = not (outcome.stalled or self.target.listed)
         for (step, phase), seconds in _seconds(outcome.steps).items() if timed else ():
             if step in _LATER_STEPS and phase in _CONNECTING:
                 continue
@@ -162,7 +158,7 @@ class TargetMetrics:
         if before == target:
             return
         self.version += 1
-        if _endpoints(before) != _endpoints(target):
+        if endpoints_of(before) != endpoints_of(target):
             self._certificates = CertificateFacts()
             self._kind = self._source_host = None
         # Statuses that were expected but never seen go, or many reloads would add up.
@@ -201,7 +197,7 @@ class TargetMetrics:
                 known = sum(1 for of_step, _ in self._responses if of_step == step)
                 code = _OTHER_CODE if known >= _MAX_CODES else code
             self._responses[step, code] = self._responses.get((step, code), 0) + 1
-        if record.flow_status is not None and not (self._is_listed and side_of(step) is Side.DESTINATION):
+        if record.flow_status is not None and not (self.target.listed and side_of(step) is Side.DESTINATION):
             status = step, self._status_label(record.flow_status)
             self._statuses[status] = self._statuses.get(status, 0) + 1
         self._error_codes.update((step, code) for code in record.error_codes)
@@ -209,7 +205,7 @@ class TargetMetrics:
     def _probe_values(self) -> dict[str, Values]:
         last, streak = self._last, self._streak
         failures = streak.length if streak.failing else 0
-        none_yet = _ZERO_LISTED_PROBES if self._is_listed else _ZERO_PROBES[self._journey]
+        none_yet = _ZERO_LISTED_PROBES if self.target.listed else _ZERO_PROBES[self._journey]
         values: dict[str, Values] = {
             "probes_total": {**none_yet, **self._probes},
             "probe_duration_seconds": self._durations.values(),
@@ -231,7 +227,7 @@ class TargetMetrics:
         records = last.steps if last else ()
         timed = () if last is None or last.stalled else records
         return {
-            "step_duration_seconds": self._phases,
+            "step_duration_seconds": {} if self.target.listed else self._phases,
             "step_last_duration_seconds": _seconds(timed),
             "http_responses_total": self._responses,
             "http_status_code": _by_step({r.step: r.http_status_code for r in records}.items()),
@@ -243,7 +239,7 @@ class TargetMetrics:
     def _flow_values(self) -> dict[str, Values]:
         records = self._last.steps if self._last else ()
         current = {r.step: self._status_label(r.flow_status) for r in records if r.flow_status is not None}
-        own = [r for r in records if not self._is_listed or side_of(r.step) is Side.SOURCE]
+        own = [r for r in records if not self.target.listed or side_of(r.step) is Side.SOURCE]
         skewed = [r for r in own if r.clock_skew is not None and r.clock_skew_error is not None]
         return {
             "statuses_total": self._statuses,

@@ -25,13 +25,10 @@ def headline(
 def _about_targets(rows: Sequence[Row], now: float, egress: EgressStatus | None) -> str:
     failing = [row for row in rows if row.health is Health.FAILING]
     unstable = [row for row in rows if row.health is Health.UNSTABLE]
+    statuses = (status for row in rows for status in row.statuses)
     if not rows:
         text = "No federations are watched here."
-    elif (
-        failing
-        and egress is not None
-        and has_no_network((one for row in rows for one in row.statuses), egress)
-    ):
+    elif failing and egress is not None and has_no_network(statuses, egress):
         return (
             "The exporter has no network access: its own egress check has been failing since "
             f"{clock(egress.since, now)}. {len(failing)} of {len(rows)} federations failing, which says "
@@ -47,8 +44,9 @@ def _about_targets(rows: Sequence[Row], now: float, egress: EgressStatus | None)
 
 
 def has_no_network(statuses: Iterable[TargetStatus], egress: EgressStatus) -> bool:
-    """Return whether no target has responded since the egress check began to fail."""
-    lasts = [status.last for status in statuses if status.last and status.last.ended_at >= egress.since]
+    """Return whether no target has responded since the egress check began to fail, or just before that."""
+    lasts = [status.last for status in statuses if status.last]
+    lasts = [last for last in lasts if last.ended_at >= egress.since] or lasts
     return not egress.up and all(step.http_status_code is None for last in lasts for step in last.steps)
 
 

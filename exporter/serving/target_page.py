@@ -123,7 +123,7 @@ class Incident(NamedTuple):
     """A run of failed probes; times are seconds since the epoch."""
 
     start: float
-    """End of its first failed probe."""
+    """End of its first failed probe; of those that say something about the target, if there are any."""
     end: float | None
     """End of the next success, or of its last failed probe if that is forgotten; None if it goes on."""
     probes: int
@@ -136,14 +136,16 @@ class Incident(NamedTuple):
 
 def _runs(history: TargetHistory) -> Iterator[tuple[list[Outcome], float | None]]:
     """Yield failed probes that belong together, newest first, and the end of their incident."""
-    interval = history.status.timing.interval
-    known = {outcome.transaction_id: outcome for outcome in (*history.failures, *history.recent)}
+    longest_pause = _SEPARATE_AFTER_INTERVALS * history.status.timing.interval
+    known = {outcome.transaction_id: outcome for outcome in (*history.recent, *history.failures)}
     run: list[Outcome] = []
     end: float | None = None
-    for outcome in sorted(known.values(), key=lambda outcome: outcome.ended_at, reverse=True):
+    # Not by time, since the clock may have been set. No probe is forgotten between two recent ones.
+    for number, outcome in enumerate(known.values()):
         if outcome.incomplete:
             continue  # it neither belongs to an incident nor ends one
-        apart = run and run[-1].started_at - outcome.ended_at > _SEPARATE_AFTER_INTERVALS * interval
+        is_recent = number < len(history.recent)
+        apart = run and not is_recent and run[-1].started_at - outcome.ended_at > longest_pause
         if run and (outcome.success or apart):
             yield run, end
             run, end = [], outcome.ended_at
@@ -158,7 +160,7 @@ def _runs(history: TargetHistory) -> Iterator[tuple[list[Outcome], float | None]
 def _incident(run: Sequence[Outcome], end: float | None, status: TargetStatus) -> Incident:
     conclusive = [outcome for outcome in run if outcome.conclusive]
     found = Counter((outcome.fault, describe_outcome(outcome)) for outcome in conclusive or run)
-    start, probes = run[-1].ended_at, len(conclusive or run)
+    start, probes = (conclusive or run)[-1].ended_at, len(conclusive or run)
     if end is None and conclusive and status.failing:
         # The history may have forgotten the first probes of a long incident.
         start, probes = min(start, status.since or start), max(probes, status.consecutive)

@@ -41,11 +41,11 @@ def relative(timestamp: float, now: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Format a time span roughly: `12 s`, `4 min`, `119 min`, `3 h`, `2 d`."""
+    """Format a time span roughly: `12 s`, `4 min`, `119 min`, `3 h`, `2 d`; none is below 0."""
     for size, at_least, unit in ((86_400, 2, "d"), (3600, 2, "h"), (60, 1, "min")):
         if seconds >= at_least * size:
             return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
+    return f"{max(int(seconds), 0)} s"  # the clock may have been set back
 
 
 def latency_range(low: float, high: float) -> str:

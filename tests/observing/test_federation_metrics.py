@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -26,6 +27,7 @@ from exporter.target import (
     Journey,
     JourneyTiming,
     ListedProvider,
+    ProviderKind,
 )
 
 FEDERATION_BUCKETS = (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60)
@@ -289,3 +291,21 @@ def test_a_discovered_target_has_at_most_100_series() -> None:
     assert {s.labels["step"] for s in series if "step" in s.labels} == {step.step for step in steps}
     assert "*_REQUIRED" not in {s.labels.get("status") for s in series}
     assert len(series) <= 100
+
+
+def test_a_discovered_target_that_is_configured_under_its_name_shows_all_that_a_configured_one_does() -> None:
+    listed = ListedProvider(destination="hub", provider_id="p", name="Partner", slug="partner", expected=True)
+    metrics = observed(listed=listed, provider_id="p", user=None)
+    assert not page(metrics).has("pingone_flow_step_duration_seconds_count")
+    asyncio.run(metrics.reconfigure([a_federation(provider_id="p", user=None)]))
+    metrics.observe(a_sign_on(4))
+    assert page(metrics).has("pingone_flow_step_duration_seconds_count", step="source_authorize")
+    asyncio.run(metrics.reconfigure([a_federation(listed=listed, provider_id="p", user=None)]))
+    assert not page(metrics).has("pingone_flow_step_duration_seconds_count")
+
+
+def test_the_kind_of_another_provider_is_forgotten() -> None:
+    metrics = observed(a_sign_on(4, kind=ProviderKind.OIDC), provider_id="p")
+    assert page(metrics).has("pingone_flow_target_info", kind="oidc")
+    asyncio.run(metrics.reconfigure([a_federation(provider_id="q")]))
+    assert not page(metrics).has("pingone_flow_target_info", kind="oidc")

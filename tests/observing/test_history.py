@@ -160,14 +160,25 @@ def test_targets_are_kept_apart() -> None:
 
 def test_a_forgotten_target_starts_over() -> None:
     history = observed(a_failure(), a_failure(target="apac"))
+    targets = a_target(), a_target(name="apac")
     for _ in range(2):
-        history.forget("emea", Journey.AUTHORIZE)
+        history.reconfigure(targets, targets[1:])
     assert status_of(history).last is None
     assert status_of(history, "apac").last is not None
     success = a_success()
     history.observe(success)
     known = history_of(history)
     assert (known.recent, known.failures, known.status.consecutive) == ((success,), (), 1)
+
+
+def test_a_certificate_is_forgotten_if_the_host_changes_and_the_rest_is_kept() -> None:
+    """Else the page would warn of a host's certificate that was never seen there."""
+    history, emea = observed(seen(START)), a_target(interval=30.0)
+    history.reconfigure([a_target()], [emea])
+    assert status_of(history).certificate_expiry == START
+    history.reconfigure([emea], [a_target(source_url="https://other.example/x")])
+    assert status_of(history).certificate_expiry is None
+    assert status_of(history).consecutive == 1
 
 
 def test_several_steps_and_a_retry_after_are_kept() -> None:

@@ -150,6 +150,13 @@ def test_a_target_that_responds_is_blamed_whatever_the_egress_check_says() -> No
         assert text == (f"{count} federations failing since 14:00 UTC; likely cause: provider. {CHECK_FAILS}")
 
 
+def test_what_responded_before_the_egress_check_failed_is_blamed_until_it_is_probed_again() -> None:
+    step = a_step(http_status_code=503)
+    error = a_failure(Reason.SERVER_ERROR, Fault.PROVIDER, steps=(step,), ended_at=START - 60)
+    text = headline(a_status(error), egress=DOWN)
+    assert text == f"1 of 1 federations failing since 13:59 UTC; likely cause: provider. {CHECK_FAILS}"
+
+
 def test_a_failing_egress_check_is_shown_although_nothing_fails() -> None:
     assert headline(good(), egress=DOWN) == f"1 of 1 federations healthy. {CHECK_FAILS}"
 

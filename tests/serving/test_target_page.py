@@ -416,7 +416,12 @@ def minutes(letters: str) -> tuple[Outcome, ...]:
 def incidents_of(letters: str, recent: int = 50, **changes: Any) -> list[str]:  # noqa: ANN401  any field of a status
     """Return the incidents as the page lists them."""
     history = a_history(*minutes(letters), **changes)
-    text = page(replace(history, recent=history.recent[:recent])).text
+    return incidents_in(replace(history, recent=history.recent[:recent]))
+
+
+def incidents_in(history: TargetHistory) -> list[str]:
+    """Return the incidents of a history as the page lists them."""
+    text = page(history).text
     listed = text.partition(" Incidents ")[2].partition(" Earlier probes ")[0]
     return re.findall(r"\d\d:\d\d UTC (?:to|until)(?:(?! \d+ probe).)*? \d+ probes?", listed)
 
@@ -454,6 +459,10 @@ def incidents_of(letters: str, recent: int = 50, **changes: Any) -> list[str]:  
             ["14:01 UTC to 14:04 UTC 3 min network connection failed: refused by 192.0.2.7 2 probes"],
         ),
         (".q.", ["14:01 UTC to 14:02 UTC 1 min quota rate-limited 1 probe"]),
+        (
+            ".qq00.",
+            ["14:03 UTC to 14:05 UTC 2 min network connection failed: refused by 192.0.2.7 2 probes"],
+        ),
     ],
 )
 def test_failures_in_a_row_are_one_incident(letters: str, expected: list[str]) -> None:
@@ -465,6 +474,21 @@ def test_old_failures_are_apart_if_the_successes_between_them_are_forgotten() ->
         "14:07 UTC to 14:09 UTC 2 min network connection failed: refused by 192.0.2.7 2 probes",
         "14:00 UTC to 14:00 UTC 0 s network connection failed: refused by 192.0.2.7 1 probe",
     ]
+
+
+def test_a_pause_after_a_rate_limit_does_not_end_an_incident() -> None:
+    *before, after = minutes("0q0")
+    late = replace(after, started_at=after.started_at + 300, ended_at=after.ended_at + 300)
+    assert incidents_in(a_history(*before, late)) == [
+        "14:00 UTC until now 4 min network connection failed: refused by 192.0.2.7 2 probes"
+    ]
+
+
+def test_an_incident_that_is_over_stays_over_when_the_clock_is_set_back() -> None:
+    *before, after = minutes("00.")
+    early = replace(after, started_at=after.started_at - 3600, ended_at=after.ended_at - 3600)
+    (incident,) = incidents_in(a_history(*before, early))
+    assert incident.startswith("14:00 UTC to 13:02 UTC 0 s ")
 
 
 def test_a_long_incident_began_when_the_status_says() -> None:
