@@ -132,8 +132,9 @@ def test_environments_that_share_a_host_are_different_destinations(tmp_path: Pat
         alert="PingOneDestinationOutage",
         labels={"job": JOB, "destination_auth_host": HUB, "destination_environment_id": other},
         description=f"100% of the targets with destination {HUB}, environment {other}, failed at a step of "
-        "the destination; 2 at step callback with exchange_rejected, fault configuration. To investigate, "
-        "run with the exporter's environment: pingone-flow-exporter probe emea apac",
+        "the destination; 2 at step callback with exchange_rejected, fault configuration; last success of "
+        "any of them: 1970-01-01 00:04:23 UTC. To investigate, run with the exporter's environment: "
+        "pingone-flow-exporter probe emea apac",
     )
     pod = Pod(watched=[*broken, *healthy])
     verify(tmp_path, pod, firing=always(0, 6) | always(10, 15, OUTAGE), texts={15: text})
@@ -204,6 +205,18 @@ def test_the_clock_of_a_destination_names_the_destination(tmp_path: Path) -> Non
         watched=[a_federation(weather={0: Sky(skew=60)}), a_federation("apac", destination="x.example")]
     )
     verify(tmp_path, pod, firing={20: {f"PingOneClockSkew {HUB}"}})
+
+
+def test_the_certificate_of_a_destination_names_each_target_behind_it_once(tmp_path: Path) -> None:
+    expiring = [a_federation(name, weather={0: Sky(certificate_days=5)}) for name in ("emea", "apac")]
+    pods = [Pod(watched=expiring, instance=f"10.0.0.{number}:9988") for number in (1, 2)]
+    text = Text(
+        alert="PingOneCertificateExpiresNow",
+        labels={"job": "pingone-flow-exporter", "auth_host": HUB},
+        description=f"The certificate of {HUB} expires in 4d 23h 40m 0s; it is used by apac, emea. To "
+        "investigate, run: curl -s http://10.0.0.1:9988/metrics | grep tls_certificate_expiry",
+    )
+    verify(tmp_path, *pods, firing={20: {f"PingOneCertificateExpiresNow {HUB}"}}, texts={20: text})
 
 
 @pytest.mark.parametrize(
