@@ -319,7 +319,7 @@ def test_a_restart_after_the_outage_of_a_destination_pages_for_what_it_finds(
     quick = a_federation("apac", {0: INCOMPLETE, 33: FAIR})
     after = Pod(watched=[held, quick], since=32, instance="10.0.0.2:9988")
 
-    firing = always(19, 35, OUTAGE) | always(42, 45) | {60: alerts}
+    firing = always(19, 35, OUTAGE) | always(42, 60, *alerts)
 
     verify(tmp_path, before, after, firing=firing)
 

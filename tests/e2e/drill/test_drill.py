@@ -76,7 +76,7 @@ class Tale:
 ABOUT_TARGET = ("target", "journey", "auth_host", "owner")
 ABOUT_HOST = ("auth_host", "owner")
 FAILED = (
-    r" failed \d+ times in a row in the last [\d.hms ]+; last failure: %s, fault %s, "
+    r" failed \d+ times in a row; last failure: %s, fault %s, "
     r"step authorize \(source\), phase %s; last success: [\d-]{10} [\d:]{8} UTC"
 )
 TALES = [
