@@ -18,6 +18,7 @@ from dashboards.promql import (
     burn_rate,
     expires_next,
     failing_since,
+    failing_without_success,
     firing,
     quantile,
     series,
@@ -82,9 +83,10 @@ def _failing() -> Panel:
     layout = Layout(
         title="What fails, and since when",
         description="Every federation that failed its last probe: at which step of which journey, which side "
-        "is likely at fault, and for how long, the newest on top. Rate limits and faults of exporter or test "
-        "account are not failures of a federation. Click one for its dashboard, or for its page with the "
-        "exact error.",
+        "is likely at fault, and for how long, the newest on top. That starts over when the exporter "
+        "restarts; with the alert rules loaded, the time since the last success does not. Rate limits and "
+        "faults of exporter or test account are not failures of a federation. Click one for its dashboard, "
+        "or for its page with the exact error.",
         width=14,
         height=8,
     )
@@ -96,18 +98,22 @@ def _failing() -> Panel:
         "journey": "journey",
         "cluster": "cluster",
     }
-    since = Column("failing for", failing_since(), "s")
-    return rows(layout, labels, [since], sort="failing for", link=TARGET_UID, none="nothing fails")
+    columns = [
+        Column("failing for", failing_since(), "s"),
+        Column("last success", failing_without_success(), "s"),
+    ]
+    return rows(layout, labels, columns, sort="failing for", link=TARGET_UID, none="nothing fails")
 
 
 def _timeline() -> Panel:
     layout = Layout(
         title="State of every federation",
         description="By the last probe. Green: ok. Pale yellow: slow. Blue: paused after a rate limit. "
-        "Purple: a fault of the exporter. Light blue: of the test account. Gray: not being probed. Failing, "
-        "by fault: configuration (yellow), network (orange), provider (red). A gap: not scraped. Zoomed out, "
-        "a single failed probe may fall between two points; the results below count all of them. Click to "
-        "open a federation.",
+        "Purple: a fault of the exporter. Light blue: of the test account. Light gray: not fully checked "
+        "yet, because passwords are held back after a restart. Gray: not being probed. Failing, by fault: "
+        "configuration (yellow), network (orange), provider (red). A gap: not scraped. Zoomed out, a single "
+        "failed probe may fall between two points; the results below count all of them. Click to open a "
+        "federation.",
         width=16,
         height=10,
     )

@@ -25,7 +25,7 @@ LABELS = {
 }
 """Every series of the catalogue, and its labels; a histogram without a suffix is a native one."""
 
-_RECORDED = "target:pingone_flow_probes_"
+_RECORDED = "target:pingone_flow_probe"
 _SCOPE = ("cluster", "namespace", "job")
 
 RATE = "$__rate_interval"
@@ -106,6 +106,19 @@ def age(name: str, by: str = KEY) -> str:
     return f"time() - {worst(series(name), by)}"
 
 
+def since_success(by: str) -> str:
+    """Return the seconds since the last success: by the rules, or by the exporter since it started."""
+    name = "pingone_flow_probe_last_success_timestamp_seconds"
+    kept, known = (f"max by ({by}) ({series(each)})" for each in (f"target:{name}:max1d", name))
+    return f"time() - ({kept} or {known})"
+
+
+def failing_without_success() -> str:
+    """Return the seconds since the last success of a federation that fails."""
+    of = "target, journey, namespace, cluster"
+    return f"0 * ({failing_since()}) + on ({of}) group_left () ({since_success(of)})"
+
+
 def failing_since() -> str:
     """Return the seconds since a federation began to fail, by step, fault and reason of its last probe."""
     last = series("pingone_flow_probe_last_result_info", 'fault!~"none|quota|exporter|account"')
@@ -167,7 +180,7 @@ def _days_of_hosts(name: str, condition: str) -> str:
 
 def _probes(recorded: str, fault: str, window: str) -> str:
     """Count probes in a window: as recorded by the rules, else as counted by the exporter."""
-    kept = series(f"{_RECORDED}{recorded}:increase30s")
+    kept = series(f"{_RECORDED}s_{recorded}:increase30s")
     counted = series("pingone_flow_probes_total", fault)
     return (
         f"(sum by ({KEY}) (sum_over_time({kept}[{window}]))"

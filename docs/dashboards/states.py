@@ -40,7 +40,7 @@ FAULT_COLORS = {
     Fault.NETWORK: "orange",
     Fault.PROVIDER: "red",
 }
-_GRAY = "#808080"
+_GRAY, _LIGHT_GRAY = "#808080", "#c8c8c8"
 
 STATES: tuple[State, ...] = (
     State("ok", FAULT_COLORS[Fault.NONE], "healthy", Fault.NONE),
@@ -54,6 +54,9 @@ STATES: tuple[State, ...] = (
         FAULT_COLORS[Fault.ACCOUNT],
         "not fully checked, because the test account fails",
         Fault.ACCOUNT,
+    ),
+    State(
+        "incomplete", _LIGHT_GRAY, "not fully checked yet, because passwords are held back after a restart"
     ),
     State("not probed", _GRAY, "not being probed, so check the exporter"),
     State(
@@ -77,7 +80,9 @@ STALE_INTERVALS = THRESHOLDS["stale_intervals"]
 """As in the rules: after that, the last probe says nothing about the current state."""
 
 
-_SLOW, _UNPROBED = (number for number, known in enumerate(STATES) if known.name in {"slow", "not probed"})
+_SLOW, _INCOMPLETE, _UNPROBED = (
+    number for number, known in enumerate(STATES) if known.name in {"slow", "incomplete", "not probed"}
+)
 
 
 def state() -> str:
@@ -90,7 +95,7 @@ def state() -> str:
     # `or` keeps the first of two series with the same labels, so each sign gets a label of its own.
     signs = [
         f'label_replace({number} * ({condition}), "sign", "{number}", "", "")'
-        for number, condition in ((_SLOW, _slow()), (_UNPROBED, _stale()))
+        for number, condition in ((_SLOW, _slow()), (_INCOMPLETE, _incomplete()), (_UNPROBED, _stale()))
     ]
     known = f"max by ({KEY}) ({OR.join([*of_faults, *signs])})"
     # A federation that was never probed has no result, but counts.
@@ -102,6 +107,13 @@ def _slow() -> str:
     slow = f"increase({series('pingone_flow_probes_slow_total')}[{SLOW_WINDOW}]) > bool 0"
     succeeded = series("pingone_flow_probe_last_result_info", 'fault="none"')
     return f"({slow}) and on ({KEY}, instance, journey) {succeeded}"
+
+
+def _incomplete() -> str:
+    # A probe without the password is good as far as it goes, and leaves the number of failures as it was.
+    good = series("pingone_flow_probe_last_result_info", 'fault="none"')
+    succeeded = f"{series('pingone_flow_probe_consecutive_failures')} == 0"
+    return f"{good} unless on ({KEY}, instance, journey) {succeeded}"
 
 
 def _stale() -> str:

@@ -32,6 +32,7 @@ from dashboards.promql import (
     per_minute,
     quantile,
     series,
+    since_success,
     slow_share,
     worst,
 )
@@ -107,11 +108,11 @@ def _figures() -> list[Panel]:
         figure(
             small(
                 title="Last success",
-                description="Time since the last successful probe. No data if none succeeded since the "
-                "exporter started.",
+                description="Time since the last successful probe. No data if there was none within a day; "
+                "without the alert rules, if none succeeded since the exporter started.",
             ),
             "s",
-            age("pingone_flow_probe_last_success_timestamp_seconds"),
+            since_success(KEY),
         ),
         figure(
             small(

@@ -155,6 +155,14 @@ def test_alerts_link_to_the_addresses_of_the_installation() -> None:
         assert rule["annotations"] == meant
 
 
+def test_the_commands_of_alerts_use_the_scheme_of_the_port() -> None:
+    for name, rule in alerts(render(shape("web-tls"))).items():
+        original = ALERTS[name]["annotations"]["description"]
+        text = rule["annotations"]["description"]
+        assert "curl -s http://" not in text
+        assert text.count("curl -sk https://") == original.count("curl -s http://")
+
+
 def test_without_a_grafana_alerts_do_not_link_to_it() -> None:
     for name, rule in alerts(render(ONE)).items():
         assert "dashboard_url" not in rule["annotations"]
@@ -238,6 +246,14 @@ def test_the_check_before_an_upgrade_needs_no_object_of_the_release() -> None:
     given = render(ONE | {"serviceAccount": {"create": False, "name": "given"}}).check("upgrade-check")
     assert given["spec"]["serviceAccountName"] == "given"
     assert check["metadata"]["annotations"]["helm.sh/hook"] == "pre-upgrade"
+
+
+def test_the_pods_that_check_the_settings_have_the_exporters_arguments() -> None:
+    given = ["run", "--config.file=/etc/own/flows.yaml", "--log.level=debug"]
+    release = render({"extraArgs": given})  # the file may name all targets
+    exporter, *checks = [pod["containers"][0]["args"] for pod in release.pods]
+    assert exporter == given
+    assert checks == [["check-config", *given[1:]]] * 2
 
 
 def test_the_check_before_an_upgrade_can_be_switched_off() -> None:

@@ -31,6 +31,10 @@ def emea(**fields: Any) -> Values:  # noqa: ANN401  whatever may be wrong
     return {"targets": {"emea": TARGET | fields}}
 
 
+def env(name: str, value: str) -> Values:
+    return ONE | {"extraEnv": [{"name": name, "value": value}]}
+
+
 def hub(**fields: Any) -> Values:  # noqa: ANN401  whatever may be wrong
     application = {"environmentId": TARGET["destinationEnvironmentId"], "clientId": "a", "redirectUri": "a:b"}
     return {"destinations": {"hub": application | fields}}
@@ -301,6 +305,30 @@ def test_the_schema_rejects_it_and_reports_where(values: Values, where: str) -> 
             "extraVolumeMounts: something is already mounted at /etc/pingone-flow-exporter/config/",
         ),
         (ONE | {"httpRoute": {"enabled": True}}, "httpRoute.parentRefs: required; name the Gateway"),
+        (
+            ONE | {"extraArgs": ["--web.listen-address=:8080"]},
+            "extraArgs: --web.listen-address has another port than the Service and the health checks use",
+        ),
+        (
+            env("FLOW_EXPORTER_WEB__LISTEN_ADDRESS", "[::]:99880"),
+            "extraEnv: FLOW_EXPORTER_WEB__LISTEN_ADDRESS has another port than the Service",
+        ),
+        (
+            env("flow_exporter_shutdown_grace", "1m"),
+            "extraEnv: FLOW_EXPORTER_SHUTDOWN_GRACE must not be set; set shutdownGrace, which",
+        ),
+        (
+            env("FLOW_EXPORTER_SHARD__COUNT", "3") | {"shards": 2},
+            "extraEnv: FLOW_EXPORTER_SHARD__COUNT must not be set; set shards, which",
+        ),
+        (
+            ONE | {"rules": {"additionalGroups": [{"name": "pingone-flow-exporter", "rules": []}]}},
+            "rules.additionalGroups: the name pingone-flow-exporter is taken; rename the group",
+        ),
+        (
+            ONE | {"rules": {"additionalGroups": [{"name": "own", "rules": []}] * 2}},
+            "rules.additionalGroups: the name own is taken; rename the group",
+        ),
     ],
 )
 def test_what_a_schema_cannot_express_is_reported_by_the_templates(values: Values, words: str) -> None:

@@ -334,6 +334,17 @@ def test_texts_that_look_like_numbers_stay_texts() -> None:
     for manifest in release.manifests:
         assert manifest["metadata"]["namespace"] == "123"
         assert all(isinstance(text, str) for text in manifest["metadata"]["labels"].values())
+    account = {"serviceAccount": {"create": False, "name": "1"}}
+    assert [pod["serviceAccountName"] for pod in render(ONE | account).pods] == ["1"] * 3
+    paths = {"hosts": [{"host": "a.example", "paths": [{"path": "/a: b #c"}]}]}
+    spec = render(ONE | {"ingress": {"enabled": True, "className": "1"} | paths}).one("Ingress")["spec"]
+    assert spec["ingressClassName"] == "1"
+    assert spec["rules"][0]["http"]["paths"][0]["path"] == "/a: b #c"
+    for kind, monitor in (("ServiceMonitor", "serviceMonitor"), ("PodMonitor", "podMonitor")):
+        only = {"serviceMonitor": {"enabled": False}}
+        named = {monitor: {"enabled": True, "scrapeClass": "1", "jobLabel": "on"}}
+        spec = render(ONE | only | named).one(kind)["spec"]
+        assert (spec["scrapeClass"], spec["jobLabel"]) == ("1", "on")
 
 
 @pytest.mark.parametrize(
@@ -401,6 +412,14 @@ def test_the_notes_warn_if_prometheus_will_not_trust_the_port() -> None:
     trusted = {"web": {"config": TLS}, "serviceMonitor": {"tlsConfig": {"serverName": "a"}}}
     assert untrusted not in render(ONE | trusted).notes
     assert untrusted not in render(ONE).notes
+
+
+@pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])
+def test_the_notes_warn_of_a_scrape_interval_that_is_too_long_for_the_alerts(monitor: str) -> None:
+    only = {"serviceMonitor": {"enabled": False}}
+    for interval, warned in (("1m", False), ("61s", True), ("5m", True)):
+        notes = render(ONE | only | {monitor: {"enabled": True, "interval": interval}}).notes
+        assert (f"WARNING: the scrape interval is {interval}" in notes) is warned
 
 
 def test_the_notes_show_how_to_probe_now() -> None:

@@ -72,6 +72,7 @@ _ROLES = {
     "super-light-yellow",
     "super-light-blue",
     "#808080",
+    "#c8c8c8",
 }
 
 

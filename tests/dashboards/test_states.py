@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dashboards import states
+from dashboards import promql, states
 from dashboards.promql import budget_left
 from harness import grafana
-from rules.pod import CUT_OFF, DEAD, DELETED, FAIR, LIMITED, OUR_BUG, SLOW, TIMEOUT, Pod, Sky, Watched
+from rules.pod import (
+    CUT_OFF,
+    DEAD,
+    DELETED,
+    FAIR,
+    INCOMPLETE,
+    LIMITED,
+    OUR_BUG,
+    SLOW,
+    TIMEOUT,
+    Pod,
+    Sky,
+    Watched,
+)
 from rules.story import Story
+
+from exporter.target import Journey
 
 ALL = dict.fromkeys(("cluster", "namespace"), ".*") | dict.fromkeys(("job", "target", "journey"), ".+")
 NAMES = [known.name for known in states.STATES]
@@ -49,6 +65,36 @@ def test_a_federation_that_was_never_probed_is_not_forgotten(tmp_path: Path) -> 
     unprobed = f"count({shown(states.state())} == {NAMES.index('not probed')})"
     well = f"max({shown(states.all_well())} or vector(0))"
     Story(pods=[pod], until=2, shown={1.5: (unprobed, 1), 2: (well, 0)}).verify(tmp_path)
+
+
+def test_a_restart_that_holds_passwords_back_is_not_shown_as_a_recovery(tmp_path: Path) -> None:
+    federation = Watched(name="emea", journey=Journey.FEDERATION, weather={5: TIMEOUT, 11: INCOMPLETE})
+    restarted = replace(federation, weather={11: INCOMPLETE, 13: FAIR})
+    pods = [
+        Pod(watched=[federation], until=11),
+        Pod(watched=[restarted], since=11, instance="10.0.0.2:9988"),
+    ]
+    state = f"max({shown(states.state())})"
+    well = f"max({shown(states.all_well())} or vector(0))"
+    incomplete = NAMES.index("incomplete")
+
+    Story(pods=pods, until=15, shown={12: (state, incomplete), 12.5: (well, 0), 15: (state, 0)}).verify(
+        tmp_path
+    )
+
+
+def test_a_restart_does_not_hide_since_when_a_federation_fails(tmp_path: Path) -> None:
+    failing = Watched(name="emea", weather={5: TIMEOUT})  # last succeeded at 4:05
+    pods = [
+        Pod(watched=[failing], until=60),
+        Pod(watched=[failing], since=61, instance="10.0.0.2:9988"),
+    ]
+    row, figure = (
+        f"round(max({shown(expression)}))"
+        for expression in (promql.failing_without_success(), promql.since_success(promql.KEY))
+    )
+
+    Story(pods=pods, until=70, shown={65: (row, 3655), 65.5: (figure, 3685)}).verify(tmp_path)
 
 
 def test_a_last_probe_is_valid_for_three_intervals(tmp_path: Path) -> None:

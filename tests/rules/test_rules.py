@@ -199,6 +199,14 @@ def test_an_unless_after_an_or_is_in_parentheses(name: str, text: str) -> None:
         assert (str(operation.op), str(getattr(last, "op", ""))) != ("or", "unless"), name
 
 
+@pytest.mark.parametrize("alert", ALERTS)
+def test_a_description_says_nothing_once_per_replica(alert: str) -> None:
+    """What it asks for is aggregated, recorded without `instance`, or of the alert's own instance."""
+    for query in queries(ALERTS[alert]):
+        aggregated = re.search(r"\b(topk|bottomk|max|min|sum|count|count_values|group)\b", query)
+        assert aggregated or query.startswith("target:") or 'instance="x"' in query, query
+
+
 def test_names_of_groups_and_rules_are_unique() -> None:
     groups = [group["name"] for document in DOCUMENTS.values() for group in document["groups"]]
     names = [name for name, _ in ALL]

@@ -314,8 +314,9 @@ def test_a_destination_that_cannot_be_listed_after_a_restart_is_a_page(tmp_path:
             "destination_environment_id": SOURCE,
         },
         description="The exporter has not been able to list the identity providers of the destination at "
-        f"auth.pingone.eu, environment {SOURCE}, since it started, so their federations are not probed. To "
-        "investigate, run with the exporter's environment: pingone-flow-exporter probe --destination hub",
+        f"auth.pingone.eu, environment {SOURCE}, since it started, so their federations are not probed; "
+        "last success of any of them: 1970-01-01 00:25:05 UTC. To investigate, run with the exporter's "
+        "environment: pingone-flow-exporter probe --destination hub",
     )
 
     firing = always(0, 43) | always(46, 150, OUTAGE, LISTING)
@@ -335,8 +336,9 @@ def test_the_page_of_a_federation_outlasts_a_restart_after_which_it_is_not_liste
             "owner": "iam",
         },
         description="hub_emea was down before the exporter restarted; since then, it cannot list the "
-        "identity providers of the destination, so it does not probe the target. To investigate, run with "
-        "the exporter's environment: pingone-flow-exporter probe --destination hub",
+        "identity providers of the destination, so it does not probe the target; last success: 1970-01-01 "
+        "00:29:05 UTC. To investigate, run with the exporter's environment: pingone-flow-exporter probe "
+        "--destination hub",
     )
     down = "PingOneFederationDown hub_emea"
 

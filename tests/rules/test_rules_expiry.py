@@ -179,8 +179,9 @@ def test_the_page_of_an_outage_says_what_the_vendor_says(tmp_path: Path) -> None
         alert="PingOneAuthHostOutage",
         labels={**JOB, "auth_host": HOST},
         description=f"100% of the targets on {HOST} failed; 2 with timeout, fault network, phase processing; "
-        "the vendor's status page shows sso as major_outage. To investigate, run with the exporter's "
-        "environment: pingone-flow-exporter probe emea apac",
+        "the vendor's status page shows sso as major_outage; last success of any of them: "
+        "1970-01-01 00:04:25 UTC. To investigate, run with the exporter's environment: pingone-flow-exporter "
+        "probe emea apac",
     )
     pod = Pod(watched=watched, pages={0: page(sso="major_outage", other="operational", gone="unknown")})
     Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)

@@ -15,6 +15,12 @@ from exporter.target import Journey
 
 DOWN = "PingOneFederationDown emea"
 NO_SUCCESS = "PingOneFederationNoSuccess emea"
+ABOUT_EMEA = {
+    "job": "pingone-flow-exporter",
+    "target": "emea",
+    "journey": "authorize",
+    "auth_host": "auth.pingone.eu",
+}
 FAST = "PingOneErrorBudgetBurnFast"
 LATER = frozenset({"PingOneErrorBudgetBurnSlow"})
 """A ticket that follows any outage for long, where there is so little history; it has stories of its own."""
@@ -251,9 +257,9 @@ def test_the_page_has_the_target_the_reason_and_a_command(tmp_path: Path) -> Non
             "owner": "iam",
             "tier": "gold",
         },
-        description="emea failed 5 times in a row in the last 4m 45s; last failure: timeout, fault provider, "
-        "step authorize (source), phase processing. To investigate, run with the exporter's environment: "
-        "pingone-flow-exporter probe emea",
+        description="emea failed 5 times in a row; last failure: timeout, fault provider, "
+        "step authorize (source), phase processing; last success: 1970-01-01 00:04:05 UTC. To investigate, "
+        "run with the exporter's environment: pingone-flow-exporter probe emea",
     )
 
     Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
@@ -270,12 +276,50 @@ def test_in_kubernetes_the_command_uses_kubectl(tmp_path: Path) -> None:
             "journey": "authorize",
             "auth_host": "auth.pingone.eu",
         },
-        description="emea failed 5 times in a row in the last 4m 45s; last failure: timeout, fault provider, "
-        "step authorize (source), phase processing. To investigate, run: kubectl exec -n monitoring "
-        "flows-7d9f-x -- pingone-flow-exporter probe emea",
+        description="emea failed 5 times in a row; last failure: timeout, fault provider, "
+        "step authorize (source), phase processing; last success: 1970-01-01 00:04:05 UTC. To investigate, "
+        "run: kubectl exec -n monitoring flows-7d9f-x -- pingone-flow-exporter probe emea",
     )
 
     Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
+
+
+@pytest.mark.parametrize("minute", [62, 64])
+def test_a_restart_changes_neither_the_failures_nor_the_last_success_on_the_page(
+    minute: float, tmp_path: Path
+) -> None:
+    before = Pod(watched=[emea({5: TIMEOUT})], until=60)
+    after = Pod(watched=[emea({5: TIMEOUT})], since=61, instance="10.0.0.2:9988")
+    text = Text(
+        alert="PingOneFederationDown",
+        labels=ABOUT_EMEA,
+        description="emea failed 55 times in a row; last failure: timeout, fault provider, step authorize "
+        "(source), phase processing; last success: 1970-01-01 00:04:05 UTC. To investigate, run with the "
+        "exporter's environment: pingone-flow-exporter probe emea",
+    )
+
+    Story(pods=[before, after], until=minute, texts={minute: text}).verify(tmp_path)
+
+
+def test_a_restart_does_not_delay_a_page(tmp_path: Path) -> None:
+    """The third failure was known before; the restarted exporter has seen one."""
+    before = Pod(watched=[emea({5: TIMEOUT})], until=8)
+    after = Pod(watched=[emea({5: TIMEOUT})], since=9, instance="10.0.0.2:9988")
+
+    tell(tmp_path, before, after, firing=always(0, 7.5) | always(10, 20, DOWN))
+
+
+def test_the_page_of_a_target_with_two_replicas_says_everything_once(tmp_path: Path) -> None:
+    pods = [Pod(watched=[emea({5: TIMEOUT})], instance=f"10.0.0.{number}:9988") for number in (1, 2)]
+    text = Text(
+        alert="PingOneFederationDown",
+        labels=ABOUT_EMEA,
+        description="emea failed 5 times in a row; last failure: timeout, fault provider, "
+        "step authorize (source), phase processing; last success: 1970-01-01 00:04:05 UTC. To investigate, "
+        "run with the exporter's environment: pingone-flow-exporter probe emea",
+    )
+
+    Story(pods=pods, until=10, texts={10: text}).verify(tmp_path)
 
 
 # --- no success in a day

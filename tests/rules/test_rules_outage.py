@@ -156,10 +156,26 @@ def test_the_page_of_an_outage_has_the_reasons_and_a_command(tmp_path: Path) -> 
         description="100% of the targets on auth.pingone.eu failed"
         "; 2 with timeout, fault provider, phase processing"
         "; 1 with oauth_error, fault configuration, phase transfer"
+        "; last success of any of them: 1970-01-01 00:04:22 UTC"
         ". To investigate, run with the exporter's environment: pingone-flow-exporter probe emea amer apac",
     )
 
     Story(pods=[pod], until=10, texts={10: text}).verify(tmp_path)
+
+
+def test_the_page_of_an_outage_counts_targets_not_replicas(tmp_path: Path) -> None:
+    targets = on_one_host("emea", "apac", weather={5: TIMEOUT})
+    pods = [Pod(watched=targets, instance=f"10.0.0.{number}:9988") for number in (1, 2)]
+    text = Text(
+        alert="PingOneAuthHostOutage",
+        labels={"job": "pingone-flow-exporter", "auth_host": "auth.pingone.eu"},
+        description="100% of the targets on auth.pingone.eu failed"
+        "; 2 with timeout, fault provider, phase processing"
+        "; last success of any of them: 1970-01-01 00:04:15 UTC"
+        ". To investigate, run with the exporter's environment: pingone-flow-exporter probe emea apac",
+    )
+
+    Story(pods=pods, until=10, texts={10: text}).verify(tmp_path)
 
 
 def test_federations_that_never_succeeded_neither_cause_nor_hide_an_outage(tmp_path: Path) -> None:
@@ -196,7 +212,8 @@ def test_in_kubernetes_the_page_of_an_outage_names_a_pod_and_its_failing_targets
         alert="PingOneAuthHostOutage",
         labels={"namespace": "monitoring", "job": "pingone-flow-exporter", "auth_host": "auth.pingone.eu"},
         description="100% of the targets on auth.pingone.eu failed; 5 with timeout, fault provider, "
-        "phase processing. To investigate, run: kubectl exec -n monitoring flows-1 -- "
+        "phase processing; last success of any of them: 1970-01-01 00:04:41 UTC. To investigate, run: "
+        "kubectl exec -n monitoring flows-1 -- "
         "pingone-flow-exporter probe amer apac anz",
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rules.pod import DAY, FAIR, JOB, MINUTE, TIMEOUT, Pod, Sky, Watched, Weather
+from rules.pod import DAY, FAIR, INCOMPLETE, JOB, MINUTE, TIMEOUT, Pod, Sky, Watched, Weather
 from rules.story import Story, Text, always
 
 from exporter.outcome import Phase
@@ -42,7 +42,7 @@ def a_federation(name: str = "emea", weather: Weather | None = None, **facts: An
 
 
 def an_authorize(name: str = "emea", weather: Weather | None = None, **facts: Any) -> Watched:  # noqa: ANN401
-    return Watched(name=name, weather=weather or {}, host=f"{name}.example", **facts)
+    return Watched(name=name, weather=weather or {}, **{"host": f"{name}.example"} | facts)
 
 
 def verify(directory: Path, *pods: Pod, firing: Mapping[float, set[str]], **facts: Any) -> None:  # noqa: ANN401
@@ -132,8 +132,9 @@ def test_environments_that_share_a_host_are_different_destinations(tmp_path: Pat
         alert="PingOneDestinationOutage",
         labels={"job": JOB, "destination_auth_host": HUB, "destination_environment_id": other},
         description=f"100% of the targets with destination {HUB}, environment {other}, failed at a step of "
-        "the destination; 2 at step callback with exchange_rejected, fault configuration. To investigate, "
-        "run with the exporter's environment: pingone-flow-exporter probe emea apac",
+        "the destination; 2 at step callback with exchange_rejected, fault configuration; last success of "
+        "any of them: 1970-01-01 00:04:23 UTC. To investigate, run with the exporter's environment: "
+        "pingone-flow-exporter probe emea apac",
     )
     pod = Pod(watched=[*broken, *healthy])
     verify(tmp_path, pod, firing=always(0, 6) | always(10, 15, OUTAGE), texts={15: text})
@@ -206,6 +207,18 @@ def test_the_clock_of_a_destination_names_the_destination(tmp_path: Path) -> Non
     verify(tmp_path, pod, firing={20: {f"PingOneClockSkew {HUB}"}})
 
 
+def test_the_certificate_of_a_destination_names_the_targets_behind_it(tmp_path: Path) -> None:
+    expiring = [a_federation(name, weather={0: Sky(certificate_days=5)}) for name in ("emea", "apac")]
+    text = Text(
+        alert="PingOneCertificateExpiresNow",
+        labels={"job": "pingone-flow-exporter", "auth_host": HUB},
+        description=f"The certificate of {HUB} expires in 4d 23h 40m 0s; it is used by apac, emea. To "
+        "investigate, run: curl -s http://10.0.0.1:9988/metrics | grep tls_certificate_expiry",
+    )
+    pod = Pod(watched=expiring)
+    verify(tmp_path, pod, firing={20: {f"PingOneCertificateExpiresNow {HUB}"}}, texts={20: text})
+
+
 @pytest.mark.parametrize(
     ("days", "alerts"),
     [
@@ -260,6 +273,55 @@ def test_what_a_longer_journey_found_during_an_outage_is_no_page_after_it(tmp_pa
         ]
     )
     verify(tmp_path, pod, firing=always(11, 35, DOWN) | always(37, 45))
+
+
+def test_a_restart_after_an_outage_starts_no_page_of_a_longer_journey(tmp_path: Path) -> None:
+    """The restarted exporter holds passwords back, so all that is known of the journey is its failure."""
+    before = Pod(
+        watched=[
+            an_authorize(weather={5: TIMEOUT, 30: FAIR}),
+            a_federation(weather={5: SOURCE_ERROR}, interval=300.0, phase=290),
+        ],
+        until=31,
+    )
+    held = a_federation(weather={0: INCOMPLETE, 37: FAIR}, interval=300.0)
+    after = Pod(watched=[an_authorize(), held], since=32, instance="10.0.0.2:9988")
+
+    verify(tmp_path, before, after, firing=always(11, 35, DOWN) | always(38, 60))
+
+
+def test_a_restart_after_the_outage_of_a_host_starts_no_page_of_a_single_target(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {"host": "idp.example"}
+    both = [an_authorize(name, weather={5: TIMEOUT, 30: FAIR}, **facts) for name in ("emea", "apac")]
+    longer = a_federation(weather={5: SOURCE_ERROR}, interval=300.0, phase=290, **facts)
+    held = a_federation(weather={0: INCOMPLETE, 37: FAIR}, interval=300.0, **facts)
+    well = [an_authorize(name, **facts) for name in ("emea", "apac")]
+    before = Pod(watched=[*both, longer], until=31)
+    after = Pod(watched=[*well, held], since=32, instance="10.0.0.2:9988")
+    outage = "PingOneAuthHostOutage idp.example"
+
+    verify(tmp_path, before, after, firing=always(9, 35, outage) | always(40, 60))
+
+
+@pytest.mark.parametrize(
+    ("found", "alerts"), [(FAIR, set()), (REJECTED, {DOWN})], ids=["recovered", "still down"]
+)
+def test_a_restart_after_the_outage_of_a_destination_pages_for_what_it_finds(
+    found: Sky, alerts: set[str], tmp_path: Path
+) -> None:
+    """What was known of the slower target before is neither a page nor forgotten."""
+    slow: dict[str, Any] = {"interval": 300.0, "phase": 20}
+    before = Pod(
+        watched=[a_federation(weather={5: REJECTED}, **slow), a_federation("apac", {5: REJECTED, 30: FAIR})],
+        until=31,
+    )
+    held = a_federation(weather={0: INCOMPLETE, 37: found}, interval=300.0)
+    quick = a_federation("apac", {0: INCOMPLETE, 33: FAIR})
+    after = Pod(watched=[held, quick], since=32, instance="10.0.0.2:9988")
+
+    firing = always(19, 35, OUTAGE) | always(42, 60, *alerts)
+
+    verify(tmp_path, before, after, firing=firing)
 
 
 def test_an_outage_of_a_host_that_is_source_and_destination_is_one_page(tmp_path: Path) -> None:

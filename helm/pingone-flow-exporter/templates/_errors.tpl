@@ -11,7 +11,7 @@
 {{/* Errors that a schema cannot express, or only unclearly: reports all of them, without repeating a value. */}}
 {{- define "pingone-flow-exporter.errors" -}}
 {{- $errors := list -}}
-{{- $otherSources := or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom -}}
+{{- $otherSources := or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom (contains "--config.file" (join " " .Values.extraArgs)) -}}
 {{- $targets := include "pingone-flow-exporter.targets" . | fromJson -}}
 {{- $destinations := include "pingone-flow-exporter.destinations" . | fromJson -}}
 {{- if not (or $targets $otherSources $destinations) -}}
@@ -119,6 +119,21 @@
 {{- range .Values.extraEnv -}}
 {{- if and .value (regexMatch "__(PASSWORD|DESTINATION_CLIENT_SECRET)$" (upper .name)) -}}
 {{- $errors = append $errors (printf "extraEnv: %s must not have a value, which would be readable in the pod; put it into a Secret and set existingSecret" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- $ports := printf ":%v(,|$)" .Values.port -}}
+{{- $reserved := dict "FLOW_EXPORTER_SHUTDOWN_GRACE" "shutdownGrace" -}}
+{{- if gt (int .Values.shards) 1 }}{{ $reserved = mergeOverwrite $reserved (dict "FLOW_EXPORTER_SHARD__INDEX" "shards" "FLOW_EXPORTER_SHARD__COUNT" "shards") }}{{ end -}}
+{{- range .Values.extraEnv -}}
+{{- $name := upper .name -}}
+{{- with get $reserved $name }}{{ $errors = append $errors (printf "extraEnv: %s must not be set; set %s, which the rest of the pod depends on" $name .) }}{{ end -}}
+{{- if and (eq (upper .name) "FLOW_EXPORTER_WEB__LISTEN_ADDRESS") .value (not (regexMatch $ports .value)) -}}
+{{- $errors = append $errors "extraEnv: FLOW_EXPORTER_WEB__LISTEN_ADDRESS has another port than the Service and the health checks use; set port" -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraArgs -}}
+{{- if and (hasPrefix "--web.listen-address=" .) (not (regexMatch $ports .)) -}}
+{{- $errors = append $errors "extraArgs: --web.listen-address has another port than the Service and the health checks use; set port" -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}

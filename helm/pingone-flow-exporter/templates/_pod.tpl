@@ -19,7 +19,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  serviceAccountName: {{ include "pingone-flow-exporter.serviceAccountName" . }}
+  serviceAccountName: {{ include "pingone-flow-exporter.serviceAccountName" . | quote }}
   automountServiceAccountToken: false
   # A Service named flow-exporter would inject variables with the exporter's prefix.
   enableServiceLinks: false
@@ -144,7 +144,7 @@ spec:
 {{- $root := index . 0 -}}
 {{- with $root -}}
 restartPolicy: Never
-serviceAccountName: {{ index $ 1 }}
+serviceAccountName: {{ index $ 1 | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
@@ -160,7 +160,11 @@ initContainers:
 containers:
   - name: check-config
     {{- include "pingone-flow-exporter.container" . | nindent 4 }}
-    args: [check-config]
+    args:
+      - check-config
+      {{- with without .Values.extraArgs "run" }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
     {{- with .Values.extraEnv }}
     env:
       {{- toYaml . | nindent 6 }}

@@ -7,6 +7,8 @@
 {{- $annotations := mergeOverwrite (dict) ($rule.annotations | default dict) -}}
 {{- $_ := set $annotations "runbook_url" (printf "%s/%s" ($rules.runbookUrl | default (printf "%s/runbooks" $exporter) | trimSuffix "/") $rule.alert) -}}
 {{- if and (not $rules.runbookUrl) (eq $rule.alert "PingOneExporterAbsent") }}{{ $_ := unset $annotations "runbook_url" }}{{ end -}}
+{{- /* The port serves no plain HTTP then, and its certificate is not one for the address of a pod. */ -}}
+{{- if eq (include "pingone-flow-exporter.scheme" $root) "https" }}{{ $_ := set $annotations "description" (replace "curl -s http://" "curl -sk https://" $annotations.description) }}{{ end -}}
 {{- with $annotations.exporter_url }}{{ $_ := set $annotations "exporter_url" (replace "http://pingone-flow-exporter:9988" $exporter .) }}{{ end -}}
 {{- with $annotations.dashboard_url -}}
 {{- if $rules.dashboardUrl -}}

@@ -76,8 +76,8 @@ class Tale:
 ABOUT_TARGET = ("target", "journey", "auth_host", "owner")
 ABOUT_HOST = ("auth_host", "owner")
 FAILED = (
-    r" failed \d+ times in a row in the last [\d.hms ]+; last failure: %s, fault %s, "
-    r"step authorize \(source\), phase %s"
+    r" failed \d+ times in a row; last failure: %s, fault %s, "
+    r"step authorize \(source\), phase %s; last success: [\d-]{10} [\d:]{8} UTC"
 )
 TALES = [
     Tale(
@@ -85,7 +85,7 @@ TALES = [
         target="emea_workforce",
         labels=("auth_host",),
         says=r"100% of the targets on 127\.0\.0\.1:\d+ failed; 2 with server_error, fault provider, "
-        "phase transfer",
+        r"phase transfer; last success of any of them: [\d-]{10} [\d:]{8} UTC",
         shows="emea_workforce_2",
         exit_code=1,
     ),
