@@ -215,6 +215,19 @@ def test_the_schema_rejects_it_and_reports_where(values: Values, where: str) -> 
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        {"extraArgs": ["--web.listen-address=:9988", "--web.listen-address=127.0.0.1:9999"]},
+        {"extraArgs": ["--web.listen-address=127.0.0.1:9999", "--web.listen-address=:9988"]},
+        {"extraArgs": None},
+        env("FLOW_EXPORTER_WEB__LISTEN_ADDRESS", ":9988 , 127.0.0.1:9999"),
+    ],
+)
+def test_arguments_with_the_port_among_others_or_none_are_accepted(values: Values) -> None:
+    render(ONE | values)
+
+
+@pytest.mark.parametrize(
     ("values", "words"),
     [
         ({}, "targets: no target configured; set targets.<name>.sourceEnvironmentId"),

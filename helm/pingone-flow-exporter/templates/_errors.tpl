@@ -121,7 +121,7 @@
 {{- $errors = append $errors (printf "extraEnv: %s must not have a value, which would be readable in the pod; put it into a Secret and set existingSecret" .name) -}}
 {{- end -}}
 {{- end -}}
-{{- $ports := printf ":%v(,|$)" .Values.port -}}
+{{- $ports := printf ":%v\\s*(,|$)" .Values.port -}}
 {{- $reserved := dict "FLOW_EXPORTER_SHUTDOWN_GRACE" "shutdownGrace" -}}
 {{- if gt (int .Values.shards) 1 }}{{ $reserved = mergeOverwrite $reserved (dict "FLOW_EXPORTER_SHARD__INDEX" "shards" "FLOW_EXPORTER_SHARD__COUNT" "shards") }}{{ end -}}
 {{- range .Values.extraEnv -}}
@@ -131,10 +131,11 @@
 {{- $errors = append $errors "extraEnv: FLOW_EXPORTER_WEB__LISTEN_ADDRESS has another port than the Service and the health checks use; set port" -}}
 {{- end -}}
 {{- end -}}
-{{- range .Values.extraArgs -}}
-{{- if and (hasPrefix "--web.listen-address=" .) (not (regexMatch $ports .)) -}}
+{{- /* The flag may be repeated: one of the addresses must have the port. */ -}}
+{{- $addresses := list -}}
+{{- range .Values.extraArgs }}{{ if hasPrefix "--web.listen-address=" . }}{{ $addresses = append $addresses . }}{{ end }}{{ end -}}
+{{- if and $addresses (not (regexMatch $ports (join "," $addresses))) -}}
 {{- $errors = append $errors "extraArgs: --web.listen-address has another port than the Service and the health checks use; set port" -}}
-{{- end -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- $errors = append $errors "podMonitor.enabled: mutually exclusive with serviceMonitor.enabled, or every pod is scraped twice" -}}

@@ -162,7 +162,7 @@ containers:
     {{- include "pingone-flow-exporter.container" . | nindent 4 }}
     args:
       - check-config
-      {{- with without .Values.extraArgs "run" }}
+      {{- with without (.Values.extraArgs | default list) "run" }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
     {{- with .Values.extraEnv }}
