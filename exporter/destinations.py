@@ -83,11 +83,6 @@ class Destination:
         """The application that lists the providers in its flow."""
         return self.template.application
 
-    @property
-    def client_id(self) -> str:
-        """Client id of that application."""
-        return "" if self.application is None else self.application.client_id
-
     def is_listed_as(self, other: Destination) -> bool:
         """Return whether both list the same application."""
         return (self.url, self.application) == (other.url, other.application)

@@ -632,14 +632,18 @@ def test_a_destination_that_was_never_listed_is_listed_again_before_its_interval
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("moves", [True, False], ids=["another host", "another redirect URI"])
 def test_a_reload_ends_the_retries_for_the_former_application_of_a_destination(
-    http_server: Factory[..., HttpServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    http_server: Factory[..., HttpServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, moves: bool
 ) -> None:
-    """Else each reload during an outage would add one more client that lists the destination."""
+    """Else each reload during an outage would add one more client; but the new one is listed at once."""
     monkeypatch.setattr(exporter.daemon, "MAX_LISTING_RETRY_SECONDS", 0.01)
     former, hub = (http_server(Answer(status=503, body=b"{}", close=True)) for _ in range(2))
+    corrected = {"destinations__hub__redirect_uri": "https://app.example/corrected"}
+    changed = a_destination(hub, "client") if moves else a_destination(former, "client") | corrected
     before, after = (
-        settings_for(http_server(), tmp_path, **a_destination(server, "client")) for server in (former, hub)
+        settings_for(http_server(), tmp_path, **values)
+        for values in (a_destination(former, "client"), changed)
     )
     runs: list[str] = []
 
