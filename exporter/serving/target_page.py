@@ -136,23 +136,24 @@ class Incident(NamedTuple):
 
 def _runs(history: TargetHistory) -> Iterator[tuple[list[Outcome], float | None]]:
     """Yield failed probes that belong together, newest first, and the end of their incident."""
-    longest_pause = _SEPARATE_AFTER_INTERVALS * history.status.timing.interval
+    max_pause = _SEPARATE_AFTER_INTERVALS * history.status.timing.interval
     known = {outcome.transaction_id: outcome for outcome in (*history.recent, *history.failures)}
     run: list[Outcome] = []
     end: float | None = None
+    later: Outcome | None = None
     # Not by time, since the clock may have been set. No probe is forgotten between two recent ones.
     for number, outcome in enumerate(known.values()):
         if outcome.incomplete:
             continue  # it neither belongs to an incident nor ends one
-        is_recent = number < len(history.recent)
-        apart = run and not is_recent and run[-1].started_at - outcome.ended_at > longest_pause
+        apart = later and number >= len(history.recent) and later.started_at - outcome.ended_at > max_pause
         if run and (outcome.success or apart):
             yield run, end
-            run, end = [], outcome.ended_at
-        if outcome.success:
+            run = []
+        if outcome.success or apart:
             end = outcome.ended_at
-        else:
+        if not outcome.success:
             run.append(outcome)
+        later = outcome
     if run:
         yield run, end
 

@@ -476,6 +476,12 @@ def test_old_failures_are_apart_if_the_successes_between_them_are_forgotten() ->
     ]
 
 
+def test_an_old_incident_does_not_last_until_the_first_success_that_is_still_known() -> None:
+    assert incidents_of("00......", recent=2) == [
+        "14:00 UTC to 14:01 UTC 1 min network connection failed: refused by 192.0.2.7 2 probes"
+    ]
+
+
 def test_a_pause_after_a_rate_limit_does_not_end_an_incident() -> None:
     *before, after = minutes("0q0")
     late = replace(after, started_at=after.started_at + 300, ended_at=after.ended_at + 300)
