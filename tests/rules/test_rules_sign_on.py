@@ -324,6 +324,19 @@ def test_a_restart_after_the_outage_of_a_destination_pages_for_what_it_finds(
     verify(tmp_path, before, after, firing=firing)
 
 
+def test_a_restart_during_the_outage_of_a_destination_does_not_end_its_page(tmp_path: Path) -> None:
+    """Although `authorize` was down in the hour before it, for a shorter time."""
+    names = ("emea", "apac")
+    rejected = [a_federation(name, {5: REJECTED}, interval=300.0, phase=20) for name in names]
+    source = [an_authorize(name, {5: TIMEOUT, 11: FAIR}, destination=HUB) for name in names]
+    held = [a_federation(name, {0: INCOMPLETE, 43: REJECTED}, interval=300.0) for name in names]
+    well = [an_authorize(name, destination=HUB) for name in names]
+    before = Pod(watched=[*rejected, *source], until=31)
+    after = Pod(watched=[*held, *well], since=32, instance="10.0.0.2:9988")
+
+    verify(tmp_path, before, after, firing=always(20, 60, OUTAGE))
+
+
 def test_an_outage_of_a_host_that_is_source_and_destination_is_one_page(tmp_path: Path) -> None:
     sources = [
         Watched(name=name, host=HUB, weather={5: TIMEOUT}, phase=phase)
