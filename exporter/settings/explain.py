@@ -136,7 +136,8 @@ class _Explainer:
         meaning, *_ = re.split("[;:]", model.model_fields[path[-1]].description or "")
         message = f"missing; set it to the {meaning.replace('`', '')}"
         # TARGETS__PARTNR__REGION, where TARGETS__PARTNER__CLIENT_ID is set
-        is_new = not any((*path[:2], name) in self._raw.values for name in REQUIRED)
+        own = (*REQUIRED, "environment_id", "redirect_uri")
+        is_new = not any((*path[:2], name) in self._raw.values for name in own)
         if path[0] in {"targets", "destinations"} and is_new and self._guesses > 0:
             named = {keys[1] for keys in self._paths if keys[0] == path[0] and keys[2:] == path[2:]}
             self._guesses -= 1 + len(named) // 100
