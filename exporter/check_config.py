@@ -221,7 +221,7 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str | None]]:
 
 def _destination_rows(destination: Destination) -> Iterator[tuple[str, str | None]]:
     yield "authorize URL", f"{destination.url}/as/authorize"
-    if (application := destination.application) is not None:
+    if (application := destination.template.application) is not None:
         yield "client id", application.client_id
         yield "redirect URI", _without_query(application.redirect_uri)
     yield "include", None if destination.include is None else destination.include.pattern

@@ -290,7 +290,7 @@ class Daemon:
             jobs.append(PeriodicJob(f"egress check {self._renewals}", check.INTERVAL, check))
         for number, each in enumerate(config.destinations):
             # Whatever makes it another application makes another job, which runs at once.
-            name = f"listing of {each.name}, {hash((each.url, each.application)):x}"
+            name = f"listing of {each.name}, {hash(each.listing):x}"
             list_again = partial(self._list_until_known, each)
             first_after = number * FIRST_PROBE_SPACING
             jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))

@@ -79,13 +79,9 @@ class Destination:
         return self.template.destination_url
 
     @property
-    def application(self) -> DestinationApplication | None:
-        """The application that lists the providers in its flow."""
-        return self.template.application
-
-    def is_listed_as(self, other: Destination) -> bool:
-        """Return whether both list the same application."""
-        return (self.url, self.application) == (other.url, other.application)
+    def listing(self) -> tuple[str, DestinationApplication | None]:
+        """Where and by which application providers are listed; while equal, earlier listings stay valid."""
+        return self.url, self.template.application
 
     def expects(self, provider: OfferedProvider, others: Collection[str] = ()) -> bool:
         """Return whether EXPECT lists a provider: its id, or its name unless `others` have that."""

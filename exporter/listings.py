@@ -44,7 +44,7 @@ class Listings:
     def current(self, destination: Destination) -> Destination | None:
         """Return a destination as it is configured now; None if its application is not listed any more."""
         now = self._listed.get(destination.name)
-        return now.destination if now and now.destination.is_listed_as(destination) else None
+        return now.destination if now and now.destination.listing == destination.listing else None
 
     def is_unlisted(self, name: str) -> bool:
         """Return whether a destination of the configuration in force was never listed."""
@@ -75,7 +75,7 @@ class Listings:
         self._listed = {each.name: _DestinationState(each) for each in config.destinations}
         for name, listed in self._listed.items():
             old = before.get(name)
-            if old is not None and old.destination.is_listed_as(listed.destination):
+            if old is not None and old.destination.listing == listed.destination.listing:
                 taken = self._other_target_names(name)
                 known = after_reload(listed.destination, old.known, now=self._clock(), taken=taken)
                 self._listed[name] = replace(old, destination=listed.destination, known=known)

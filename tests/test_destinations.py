@@ -396,5 +396,5 @@ def test_a_reload_with_other_filters_chooses_among_what_is_known() -> None:
 
 def test_another_application_is_another_listing() -> None:
     application = DestinationApplication(client_id="other", redirect_uri="https://app.example/callback")
-    assert hub().is_listed_as(hub(max_providers=3, expect=frozenset({"x"})))
-    assert not hub().is_listed_as(hub(template=replace(TEMPLATE, application=application)))
+    assert hub().listing == hub(max_providers=3, expect=frozenset({"x"})).listing
+    assert hub().listing != hub(template=replace(TEMPLATE, application=application)).listing

@@ -44,8 +44,8 @@ def test_three_settings_are_enough_and_no_target_is_needed() -> None:
     destination = hub()
     template = destination.template
     assert destination.name == "hub"
-    assert destination.application is not None
-    assert destination.application.client_id == "client"
+    assert destination.template.application is not None
+    assert destination.template.application.client_id == "client"
     assert destination.url == f"https://auth.pingone.com/{DESTINATION}"
     assert (destination.max_providers, destination.refresh_interval) == (200, 300.0)
     assert (destination.include, destination.exclude, destination.expect) == (None, None, frozenset())
