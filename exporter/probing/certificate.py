@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -19,8 +18,6 @@ is one more connection for the provider."""
 
 Refusal: TypeAlias = tuple[str, int, int | None]
 """The host that a certificate must be for, the port, and OpenSSL's code of what is wrong with it."""
-
-_parse_time = lru_cache(maxsize=256)(ssl.cert_time_to_seconds)  # strptime took 2 % of a probe's CPU
 
 
 class RefusedCertificate(NamedTuple):
@@ -43,12 +40,12 @@ def unverified_context() -> ssl.SSLContext:
 
 def tls_facts(session: ssl.SSLObject) -> TlsFacts:
     """Return what the handshake agreed on. OpenSSL forgets it with the first alert."""
-    cipher, leaf = session.cipher(), session.getpeercert() or {}  # empty if nothing was verified
-    ends = leaf.get("notAfter")
+    # Not the parsed form of the certificate: Python refuses to show one with a name that is not UTF-8.
+    cipher, leaf = session.cipher(), session.getpeercert(binary_form=True)
     return TlsFacts(
         version=session.version(),
         cipher=None if cipher is None else cipher[0],
-        not_after=float(_parse_time(ends)) if isinstance(ends, str) else None,
+        not_after=None if leaf is None else not_after(leaf),
         chain_not_after=_chain_not_after(session),
     )
 
@@ -64,7 +61,7 @@ def _chain_not_after(session: ssl.SSLObject) -> float | None:
 @lru_cache(maxsize=256)
 def not_after(der: bytes) -> float | None:
     """Return when a certificate expires, as seconds since the epoch; None if it cannot be read."""
-    from cryptography import x509  # noqa: PLC0415  3 MB, for chains and refused certificates only
+    from cryptography import x509  # noqa: PLC0415  3 MB, which plain HTTP does not need
 
     try:
         return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
@@ -80,7 +77,7 @@ def refused_certificate(session: ssl.SSLObject) -> RefusedCertificate:
     try:
         certificate = x509.load_der_x509_certificate(session.getpeercert(binary_form=True) or b"")
         begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        found = RefusedCertificate(replace(found.facts, not_after=ends.timestamp()), begins, ends)
+        found = found._replace(begins=begins, ends=ends)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (
         ValueError,

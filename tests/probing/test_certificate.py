@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, cast
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from harness.certificates import DAY, unknown_issuer
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtensionOID, NameOID
+from harness.certificates import DAY, Certificate, unknown_issuer
 from hypothesis import given
 from hypothesis import strategies as st
 from probing.examples import a_flow
@@ -34,10 +37,13 @@ from probing.visit import NAME, visit
 
 from exporter.outcome import Phase
 from exporter.probing.certificate import FETCH_INTERVAL_SECONDS, CertificateFetcher, not_after, tls_facts
+from exporter.probing.ssl_contexts import verified_context
 from exporter.probing.timing import Deadline
 
 if TYPE_CHECKING:
-    from harness.certificates import Authority, Certificate
+    from pathlib import Path
+
+    from harness.certificates import Authority
 
 GOOD = answer(json.dumps(a_flow()).encode())
 BAD = pytest.mark.parametrize(
@@ -73,6 +79,27 @@ def test_a_connection_is_known_even_if_nothing_came_of_it(authority: Authority) 
     assert visited.outcome.reason == "protocol"
     assert visited.step.tls is not None
     assert visited.step.tls.not_after is not None
+
+
+def test_a_name_that_is_not_utf_8_is_no_error(tmp_path: Path) -> None:
+    names = b"\x82" + bytes([len(NAME)]) + NAME.encode() + b"\x81\x02m\xfc"  # dNSName, rfc822Name
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC).replace(microsecond=0)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    alternatives = x509.UnrecognizedExtension(
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30" + bytes([len(names)]) + names
+    )
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now - DAY, now + DAY)
+    signed = builder.add_extension(alternatives, critical=False).sign(key, SHA256())
+    file = tmp_path / "both.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    certificate = Certificate(tls=server, not_before=now - DAY, not_after=now + DAY)
+    visited = visit(says(GOOD), certificate=certificate, trust=lambda _: verified_context(file))
+    assert visited.outcome.success
+    assert visited.step.tls is not None
+    assert visited.step.tls.not_after == certificate.not_after.timestamp()
 
 
 def test_in_the_clear_there_is_nothing_to_know() -> None:
@@ -303,8 +330,9 @@ class _Session:
     def version(self) -> str:
         return "TLSv1.3"
 
-    def getpeercert(self) -> dict[str, str]:
-        return {"notAfter": "Jan  1 00:00:00 2031 GMT"}
+    def getpeercert(self, *, binary_form: bool) -> bytes:
+        assert binary_form
+        return self._chain[0]
 
     def get_unverified_chain(self) -> list[bytes]:
         return self._chain
