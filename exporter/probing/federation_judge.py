@@ -155,9 +155,9 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 
 def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
-    verdict = judge(answer, Expectation(source.environment_id, url, (COMPLETED,)))
+    # The contract checks are for a flow that begins.
+    verdict = replace(judge(answer, Expectation(source.environment_id, url, (COMPLETED,))), checks={})
     if verdict.reason is Reason.OK:
-        verdict = replace(verdict, checks={})  # the contract checks are for a flow that begins
         href = verdict.flow.get("resumeUrl")
         if href is not None:
             return _with_location(verdict, "resumeUrl", href, url, source, "/as/resume")
@@ -338,12 +338,13 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
 
 def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
-    verdict = judge(answer, Expectation(destination.environment_id, destination.url, (COMPLETED,)))
+    expectation = Expectation(destination.environment_id, destination.url, (COMPLETED,))
+    verdict = replace(judge(answer, expectation), checks={})  # as for `sign_on`
     if verdict.reason is Reason.FLOW_FAILED:
         return verdict.with_finding(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:
         return verdict.with_finding(Reason.ACCOUNT_LINKING_REQUIRED, Fault.CONFIGURATION)
-    return replace(verdict, checks={})
+    return verdict
 
 
 def judge_flow_redirect(answer: Answer, *, url: str) -> Verdict:
