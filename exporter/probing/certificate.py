@@ -76,8 +76,7 @@ def refused_certificate(session: ssl.SSLObject) -> RefusedCertificate:
     found = RefusedCertificate(tls_facts(session))
     try:
         certificate = x509.load_der_x509_certificate(session.getpeercert(binary_form=True) or b"")
-        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        found = found._replace(begins=begins, ends=ends)
+        found = found._replace(begins=certificate.not_valid_before_utc, ends=certificate.not_valid_after_utc)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (
         ValueError,

@@ -202,7 +202,7 @@ def _error_detail(exchange: Exchange, seconds: str, refused: RefusedCertificate 
     error, phase = exchange.error, exchange.phase
     exhausted = failure.exhausted_resource(error)
     known: dict[str, object] = {"seconds": seconds, "while": _WHILE.get(phase), "errno": exhausted}
-    known["name"], port = exchange.peer or ("", 0 if exchange.origin is None else exchange.origin.port)
+    known["name"], port = exchange.peer or ("", 0)
     known["address"] = endpoint(exchange.address or "", port)
     if isinstance(error, DeadlineError):
         unacknowledged = phase is Phase.PROCESSING and exchange.unacknowledged

@@ -131,7 +131,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         opened, self._deadline.own_delay = len(self._open), 0.0
         try:
             origin, path = split_url(request.url)
-            exchange.origin = origin
+            exchange.origin, exchange.peer = origin, self._peer(origin)
             if request.may_be_repeated or origin not in self._network.drops_idle:
                 reused = self._reused(origin, exchange, admits)
             connection = reused or await self._connection(origin, exchange, admits)
@@ -204,9 +204,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         return is_dropped
 
     async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> HttpConnection:
-        proxy = self._proxy
-        exchange.peer = (origin.host, origin.port) if proxy is None else (proxy.host, proxy.port)
-        host, port = exchange.peer
+        proxy, (host, port) = self._proxy, self._peer(origin)
         absolute = proxy is None and host in self._absolute_hosts
         addresses = await self._resolve(f"{host}." if absolute else host, exchange)
         if admits is not None:
@@ -223,6 +221,9 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             exchange.phases[Phase.TLS] = await stream.handshake(self._deadline)
             exchange.tls = tls_facts(stream.session)
         return HttpConnection(stream, exchange.address, exchange.tls)
+
+    def _peer(self, origin: Origin) -> tuple[str, int]:
+        return origin[1:3] if self._proxy is None else (self._proxy.host, self._proxy.port)
 
     async def _resolve(self, host: str, exchange: Exchange) -> Sequence[str]:
         asked = self._now()

@@ -299,6 +299,22 @@ def test_a_connection_that_the_server_closed_is_not_used_again(
     run(main())
 
 
+def test_a_kept_connection_to_a_proxy_is_known_as_one_to_the_proxy() -> None:
+    async def main() -> None:
+        async with listening(replies(answer(), answer())) as proxy:
+            deadline, url = Deadline(60.0), f"http://proxy.example:{proxy.port}"
+            network = Network(resolving("127.0.0.1"))
+            async with ProbeTransport(network, deadline, no_tls(), proxy_url=url) as made:
+                for _ in range(2):
+                    found = await made.exchange(Request("GET", "http://idp.example/"))
+                    assert (found.error, found.peer) == (None, ("proxy.example", proxy.port))
+            assert len(proxy.talks) == 1
+            deadline.close()
+            await proxy.left_alone()
+
+    run(main())
+
+
 def test_a_server_that_wants_to_close_gets_a_new_connection() -> None:
     async def main() -> None:
         async with client(replies(answer(b"", "Connection: close"))) as (http, peer, _):
