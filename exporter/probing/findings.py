@@ -33,6 +33,7 @@ MAX_OWN_DELAY_SECONDS = 1.0
 OUR_BUG = Verdict(Reason.INTERNAL, Fault.EXPORTER)
 STALLED = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.STALLED))
 _KEPT_WAITING = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.KEPT_WAITING))
+WAITED = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.WAITED))
 OWN_DELAYS = (STALLED, _KEPT_WAITING)
 
 

@@ -26,6 +26,7 @@ from exporter.probing.findings import (
     OUR_BUG,
     OWN_DELAYS,
     STALLED,
+    WAITED,
     describe,
     evaluate,
     shown_host,
@@ -245,7 +246,7 @@ class Prober:
         except TimeoutError:
             # Another target's sign-on of the same user does not end. Nothing was seen of this target's own,
             # which is neither good nor the provider's failure. The other probe reports what it waited for.
-            return run.refuse(step, self.guard.suspension(target) or OUR_BUG)
+            return run.refuse(step, self.guard.suspension(target) or WAITED)
         try:
             run.deadline.discount_wait()
             admission = self.guard.admit(target, self._clock())
@@ -348,8 +349,7 @@ class _Run:
         """Record a step that fails without a request."""
         self.verdict = verdict
         detail = verdict.detail or Detail(Template.SUSPENDED, {"reason": verdict.reason})
-        origin, _ = split_url(step.request.url)
-        host = shown_host(origin, step, self.secrets)
+        host = shown_host(split_url(step.request.url)[0], step, self.secrets)
         text = sentence(detail, host, self.secrets)
         record = StepRecord(
             step=step.name, reason=verdict.reason, phase=Phase.RESOLVE, phases={}, host=host, detail=text

@@ -125,9 +125,7 @@ class SignOnGuard:
 
     def suspension(self, target: Target) -> Verdict | None:
         """Return the finding of a probe while the user of its target is suspended."""
-        if target.user is None:
-            return None
-        known = self._known.get((user_key(target), self._digest(target.user)))
+        known = None if target.user is None else self._known.get(self._key(target, target.user))
         return None if known is None else known.suspension
 
     def _suspend(self, known: _Credentials, verdict: Verdict, now: float) -> None:
@@ -144,7 +142,7 @@ class SignOnGuard:
     def _credentials(self, target: Target) -> _Credentials:
         if target.user is None:
             raise ValueError("a target without a user does not sign on")
-        key = user_key(target), self._digest(target.user)
+        key = self._key(target, target.user)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= MAX_USERS:
@@ -152,8 +150,8 @@ class SignOnGuard:
             known = self._known[key] = _Credentials()
         return known
 
-    def _digest(self, user: SyntheticUser) -> bytes:
-        return hashlib.blake2b(user.password.encode(), key=self._salt).digest()
+    def _key(self, target: Target, user: SyntheticUser) -> tuple[UserKey, bytes]:
+        return user_key(target), hashlib.blake2b(user.password.encode(), key=self._salt).digest()
 
 
 def user_key(target: Target) -> UserKey:
