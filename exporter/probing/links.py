@@ -66,7 +66,8 @@ class Link(NamedTuple):
         """Return the decoded parameters of the query, then those of the fragment."""
         found: list[tuple[str, str]] = []
         # In a fragment the parameters may follow a path of the page's own.
-        for part in (self.query, self.fragment.rpartition("?")[2]):
+        path, _, behind = self.fragment.partition("?")
+        for part in (self.query, self.fragment if "=" in path else behind):
             with suppress(ValueError):
                 found += parse_qsl(part, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
         return tuple(found)

@@ -200,8 +200,7 @@ class Prober:
             times = {"timeout": run.deadline.timeout, "at": run.started_at}
             detail = describe(exchange, step, verdict, run.secrets, refused, **times)
         run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
-        host = target.auth_host if link is None else link.host
-        self._check_our_clock(host, exchange, run.started_at)
+        self._check_our_clock(target.auth_host if link is None else link.host, exchange, run.started_at)
         if verdict.reason is Reason.RATE_LIMITED and exchange.answer is not None:
             value, date = map(exchange.answer.headers.get, ("retry-after", "date"))
             run.retry_after = retry_after_seconds(value, date=date, now=self._wall())
