@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -18,6 +18,8 @@ is one more connection for the provider."""
 
 Refusal: TypeAlias = tuple[str, int, int | None]
 """The host that a certificate must be for, the port, and OpenSSL's code of what is wrong with it."""
+
+_parse_time = lru_cache(maxsize=256)(ssl.cert_time_to_seconds)  # strptime took 2 % of a probe's CPU
 
 
 class RefusedCertificate(NamedTuple):
@@ -40,28 +42,28 @@ def unverified_context() -> ssl.SSLContext:
 
 def tls_facts(session: ssl.SSLObject) -> TlsFacts:
     """Return what the handshake agreed on. OpenSSL forgets it with the first alert."""
-    # Not the parsed form of the certificate: Python refuses to show one with a name that is not UTF-8.
-    cipher, leaf = session.cipher(), session.getpeercert(binary_form=True)
+    cipher, ends = session.cipher(), None
+    with suppress(UnicodeDecodeError):  # of a name that is not UTF-8, which does not make it invalid
+        ends = (session.getpeercert() or {}).get("notAfter")  # empty if nothing was verified
+    leaf = b"" if isinstance(ends, str) else session.getpeercert(binary_form=True) or b""
     return TlsFacts(
         version=session.version(),
         cipher=None if cipher is None else cipher[0],
-        not_after=None if leaf is None else not_after(leaf),
+        not_after=float(_parse_time(ends)) if isinstance(ends, str) else not_after(leaf),
         chain_not_after=_chain_not_after(session),
     )
 
 
 def _chain_not_after(session: ssl.SSLObject) -> float | None:
     """Return when the first certificate of the chain that was sent expires; None before Python 3.13."""
-    get_chain = getattr(session, "get_unverified_chain", None)
-    if get_chain is None:
-        return None
+    get_chain = getattr(session, "get_unverified_chain", tuple)
     return min((at for at in map(not_after, get_chain()) if at is not None), default=None)
 
 
 @lru_cache(maxsize=256)
 def not_after(der: bytes) -> float | None:
     """Return when a certificate expires, as seconds since the epoch; None if it cannot be read."""
-    from cryptography import x509  # noqa: PLC0415  3 MB, which plain HTTP does not need
+    from cryptography import x509  # noqa: PLC0415  3 MB, for chains and refused certificates only
 
     try:
         return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
@@ -120,12 +122,10 @@ class CertificateFetcher:
         try:
             deadline.start_peer_time(now)
             tcp = TcpStream(await Dialer(deadline).connect([address], refusal[1]), deadline)
-            with closing(tcp):
-                stream = TlsStream(tcp, self._context, refusal[0])
+            with closing(TlsStream(tcp, self._context, refusal[0])) as stream:
                 await stream.handshake(deadline)
                 found = refused_certificate(stream.session)
                 self._fetched[target] = now, refusal, found
-                stream.close()
                 return found
         except (OSError, DeadlineError, OwnDelayError):
             return None
