@@ -266,13 +266,13 @@ def judge_code(
 
 
 def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state: str | None) -> Verdict:
-    first = dict(reversed(parameters))
+    first = dict(reversed(parameters))  # of a name counts, for the state and for what is redeemed
     named = {first.get(name) for name in ("code", "state", "nonce")}
     secrets = tuple(each for each in first.values() if each and (each in named or _CODE_LIKE.fullmatch(each)))
     verdict = replace(verdict, secrets=secrets)
     if state is not None and first.get("state") != state:
         return verdict.with_finding(Reason.STATE_MISMATCH, Fault.PROVIDER, wrong_state(first.get("state")))
-    return replace(verdict.with_finding(Reason.OK, Fault.NONE), parameters=parameters)
+    return replace(verdict.with_finding(Reason.OK, Fault.NONE), parameters=tuple(reversed(first.items())))
 
 
 def wrong_state(returned: str | None) -> Template:

@@ -244,6 +244,13 @@ def test_a_code_in_a_redirect_is_handed_on_with_all_parameters(status: int, redi
     assert set(verdict.secrets) == {"c", "s"}
 
 
+@pytest.mark.parametrize("again", ["code=", "code=other", "state=other"])
+def test_of_a_parameter_that_is_repeated_the_first_counts(again: str) -> None:
+    verdict = code(said(302, f"{CALLBACK}?code=c&state=s&{again}"))
+    assert (verdict.reason, dict(verdict.parameters)) == (Reason.OK, {"code": "c", "state": "s"})
+    assert verdict.location == f"{CALLBACK}?code=c&state=s&{again}"
+
+
 def test_what_looks_like_a_code_beside_one_is_a_secret_as_well() -> None:
     tokens = {"access_token": "planted.token-1", "session_state": "planted_session+/=="}
     others = {"iss": "https://sso.example", "token_type": "Bearer", "scope": "openid profile"}
