@@ -187,6 +187,8 @@ class LinearPattern:
 
     def __post_init__(self) -> None:
         """Compile it."""
+        if len(self.pattern) > _MAX_TEXT_LENGTH:
+            raise ValueError(f"must have at most {_MAX_TEXT_LENGTH} characters")
         matching = Annotated[str, StringConstraints(pattern=self.pattern)]
         try:
             compiled = TypeAdapter[str](matching, config=ConfigDict(regex_engine="rust-regex"))
@@ -203,12 +205,6 @@ class LinearPattern:
         except ValidationError:
             return False
         return True
-
-
-def _pattern(text: str) -> LinearPattern:
-    if len(text) > _MAX_TEXT_LENGTH:
-        raise ValueError(f"must have at most {_MAX_TEXT_LENGTH} characters")
-    return LinearPattern(text)
 
 
 def _lower_ids(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -348,7 +344,7 @@ Journeys = Annotated[
 ClientAuthentication = Annotated[ClientAuth, _LOWER_CASE]
 ProviderType = Annotated[SourceKind, _LOWER_CASE]
 Readiness = Annotated[ReadyBy, _LOWER_CASE]
-OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(_pattern)]]
+OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(LinearPattern)]]
 ProviderNames = Annotated[
     _ListOrEmpty[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)]],
     require(all, "contains an empty name"),
@@ -368,7 +364,9 @@ RedirectUri = Annotated[str, AfterValidator(addresses.check_redirect_uri), Befor
 ProxyUrl = _OrNone[Annotated[str, _parsed(addresses.check_proxy_url)]]
 Issuer = _OrNone[Annotated[str, _parsed(addresses.check_issuer)]]
 Hosts = Annotated[
-    _List[Annotated[str, _parsed(addresses.parse_host)]], _at_most(20, "hosts"), AfterValidator(_unique)
+    _ListOrEmpty[Annotated[str, _parsed(addresses.parse_host)]],
+    _at_most(20, "hosts"),
+    AfterValidator(_unique),
 ]
 Component = Annotated[
     Text,
