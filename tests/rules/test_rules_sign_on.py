@@ -168,6 +168,21 @@ def test_a_refused_test_application_is_a_ticket(tmp_path: Path) -> None:
     verify(tmp_path, pod, firing=firing, without=frozenset())
 
 
+@pytest.mark.parametrize("found", [LOCKED, REFUSED], ids=["suspended", "refused"])
+@pytest.mark.parametrize("interval", [60.0, 300.0, 900.0])
+def test_a_restart_that_holds_the_password_back_ends_no_ticket_of_the_test_account(
+    interval: float, found: Sky, tmp_path: Path
+) -> None:
+    known = 41 + 2 * interval / MINUTE
+    before = Pod(watched=[a_federation(weather={0: found}, interval=interval)], until=40)
+    weather: Weather = {0: INCOMPLETE, known: found, known + 20: FAIR}
+    watched = [a_federation(weather=weather, interval=interval)]
+    after = Pod(watched=watched, since=41, instance="10.0.0.2:9988")
+    ticket = "PingOneSignOnSuspended" if found.suspends else "PingOneTestAccountFailing"
+    firing = always(22, known + 20, f"{ticket} emea") | {known + 27 + interval / MINUTE: set()}
+    verify(tmp_path, before, after, firing=firing)
+
+
 def test_a_journey_that_becomes_shorter_is_a_ticket(tmp_path: Path) -> None:
     before = Pod(watched=[a_federation()], until=10)
     after = Pod(
