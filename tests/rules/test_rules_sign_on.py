@@ -65,6 +65,27 @@ def test_one_outage_of_a_target_is_one_page(first: Journey, tmp_path: Path) -> N
     verify(tmp_path, pod, firing=always(11, 40, DOWN))
 
 
+@pytest.mark.parametrize("end", [33, 58, 70])
+def test_an_authorize_with_a_long_interval_delays_no_page_and_starts_none_afterwards(
+    end: float, tmp_path: Path
+) -> None:
+    """It finds the outage at minutes 21, 36, 51 and 66, and its end up to a quarter of an hour late."""
+    authorize = an_authorize(weather={20: TIMEOUT, end: FAIR}, interval=900.0, phase=6 * MINUTE)
+    federation = a_federation(weather={20: SOURCE_ERROR, end: FAIR}, phase=35)
+    firing = always(0, 22) | always(25, end + 5, DOWN) | always(end + 8, end + 25)
+    verify(tmp_path, Pod(watched=[authorize, federation]), firing=firing)
+
+
+@pytest.mark.parametrize("failing", [Journey.AUTHORIZE, Journey.FEDERATION])
+def test_one_journey_pages_alone_whichever_has_the_longer_interval(failing: Journey, tmp_path: Path) -> None:
+    once = failing is Journey.FEDERATION  # one failure of `authorize` must not end the page of `federation`
+    authorize: Weather = {20: TIMEOUT, **({30: FAIR} if once else {})}
+    federation: Weather = {5: REJECTED} if once else {}
+    slow = an_authorize(weather=authorize, interval=600.0, phase=MINUTE)
+    pod, begin = Pod(watched=[slow, a_federation(weather=federation)]), 10 if once else 44
+    verify(tmp_path, pod, firing=always(0, begin - 4) | always(begin, begin + 30, DOWN))
+
+
 def test_federation_pages_if_authorize_has_not_worked_for_a_day(tmp_path: Path) -> None:
     pod = Pod(watched=[an_authorize(weather={0: TIMEOUT}), a_federation(weather={5: REJECTED}, phase=35)])
     firing = always(11, 15, DOWN) | always(21, 25, DOWN, "PingOneFederationNoSuccess emea")
