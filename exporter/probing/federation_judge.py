@@ -23,7 +23,7 @@ from exporter.probing.errors import (
 )
 from exporter.probing.judge import flow_status, is_plain_refusal, judge, judge_flow, judge_json, unexpected
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
-from exporter.probing.messages import Answer, Expectation, Verdict, failed
+from exporter.probing.messages import Answer, Expectation, Judge, Verdict, failed
 from exporter.reasons import Fault, Reason
 
 REDIRECTS = frozenset({HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
@@ -346,15 +346,15 @@ def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     return replace(verdict, checks={})
 
 
-def judge_flow_redirect(answer: Answer, *, url: str) -> Verdict:
-    """Judge the answer to an authorize request that could not ask for pi.flow: a redirect with the flow's id.
+def judge_flow_redirect(answer: Answer, *, url: str, judge_other: Judge) -> Verdict:
+    """Judge the answer to an authorize request to which pi.flow could not be added.
+
+    A request object may ask for pi.flow itself: what is no such redirect is left to `judge_other`.
 
     Returns:
-        if good, with that id as the parameter `flowId`.
+        if good, with the flow, or with the id of it that a redirect carries as the parameter `flowId`.
     """
     verdict = judge_json(answer)
     if is_redirect(answer) and verdict.reason is Reason.REDIRECTED:
         return _judge_flow_id(answer, url, verdict)
-    if verdict.reason is Reason.OK:
-        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, error_codes=codes_in_document(verdict.flow))
-    return verdict
+    return judge_other(answer)

@@ -154,16 +154,18 @@ def _source_authorize(
 ) -> Generator[Step, Verdict, Verdict]:
     """Begin a sign-on at the source with the destination's own request; return the verdict on its flow."""
     statuses, url = target.expected_statuses, request.link.url
-    if request.has_request_object:
-        judge_redirect = partial(federation_judge.judge_flow_redirect, url=url)
-        redirected = yield Step("source_authorize", Request("GET", url), judge_redirect)
-        sent = Request("GET", f"{source.url}/flows/{dict(redirected.parameters)['flowId']}")
-    else:
-        headers = SDK_HEADERS if DAVINCI in statuses else ()
-        sent = Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers)
     expectation = Expectation(source.environment_id, source.url, statuses, prompt_none=request.prompt_none)
     judge_flow = judge if target.user is None else federation_judge.judge_flow_to_act_on
     judge_status = partial(judge_flow, expectation=expectation)
+    if request.has_request_object:
+        judge_first = partial(federation_judge.judge_flow_redirect, url=url, judge_other=judge_status)
+        first = yield Step("source_authorize", Request("GET", url), judge_first, statuses=statuses)
+        if not first.parameters:
+            return first
+        sent = Request("GET", f"{source.url}/flows/{dict(first.parameters)['flowId']}")
+    else:
+        headers = SDK_HEADERS if DAVINCI in statuses else ()
+        sent = Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers)
     return (yield Step("source_authorize", sent, judge_status, statuses=statuses))
 
 
