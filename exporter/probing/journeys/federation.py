@@ -101,7 +101,7 @@ def _begin(
         name="destination_authorize",
         request=Request("GET", url, max_body_bytes=MAX_FLOW_BYTES),
         judge=judge_offer if username is None else judge_flow,
-        secrets=tokens,
+        secrets=(*tokens, application.login_hint or ""),
     )
     if username is None:
         return flow
@@ -231,8 +231,10 @@ def _redeem(
     }
     headers: tuple[tuple[str, str], ...] = (_FORM,)
     secret = application.client_secret or ""
+    pair = f"{quote_plus(application.client_id)}:{quote_plus(secret)}"  # RFC 6749, section 2.3.1
+    basic = base64.b64encode(pair.encode("ascii")).decode("ascii")
     if application.client_auth is ClientAuth.BASIC:
-        headers += (("Authorization", _basic(application.client_id, secret)),)
+        headers += (("Authorization", f"Basic {basic}"),)
     else:
         form["client_id"] = application.client_id
         if application.client_auth is ClientAuth.POST:
@@ -247,15 +249,9 @@ def _redeem(
         name="token",
         request=Request("POST", f"{destination.url}/as/token", headers, urlencode(form).encode("ascii")),
         judge=partial(judge_token, expectation=expectation),
-        secrets=(secret,) if secret else (),
+        secrets=(secret, basic.rstrip("=")),
         confidential=True,
     )
-
-
-def _basic(client_id: str, secret: str) -> str:
-    """Return client credentials as RFC 6749, section 2.3.1, encodes them."""
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
-    return f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}"
 
 
 def _action(at: Endpoints, flow: Verdict, action: str, fields: dict[str, str]) -> Request:
