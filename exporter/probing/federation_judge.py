@@ -155,7 +155,7 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 
 def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
-    verdict = judge(answer, Expectation(source.environment_id, url, (COMPLETED,)))
+    verdict = judge(answer, Expectation(source.environment_id, source.url, (COMPLETED,)))
     if verdict.reason is Reason.OK:
         verdict = replace(verdict, checks={})  # the contract checks are for a flow that begins
         href = verdict.flow.get("resumeUrl")
