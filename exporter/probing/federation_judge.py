@@ -125,10 +125,9 @@ def provider_id(entry: Mapping[str, Any]) -> str | None:
     return None if link is None else link.parameter("providerId")
 
 
-def provider_link(entry: Mapping[str, Any]) -> str | None:
-    """Return the link that starts the sign-on at an identity provider."""
-    href = value_at(entry, "_links", "authenticate", "href")
-    return href if isinstance(href, str) and href else None
+def provider_link(entry: Mapping[str, Any]) -> object:
+    """Return the link that starts the sign-on at an identity provider, if it has one; not checked yet."""
+    return value_at(entry, "_links", "authenticate", "href") or None
 
 
 def _is_named(entry: Mapping[str, Any], provider: str | None) -> bool:

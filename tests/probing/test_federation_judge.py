@@ -94,6 +94,7 @@ def test_a_provider_that_is_listed_twice_is_one() -> None:
         (None, Template.MEMBER_MISSING, "", Fault.CONFIGURATION),
         ("", Template.MEMBER_MISSING, "", Fault.CONFIGURATION),
         ("http://[", Template.MEMBER_MALFORMED, "", Fault.PROVIDER),
+        (7, Template.MEMBER_MALFORMED, "", Fault.PROVIDER),
         (
             "https://other.example/rp/x",
             Template.MEMBER_ELSEWHERE,
@@ -104,7 +105,7 @@ def test_a_provider_that_is_listed_twice_is_one() -> None:
     ],
 )
 def test_a_link_that_does_not_lead_to_the_destination_is_refused(
-    href: str | None, cause: Template, origin: str, fault: Fault
+    href: object, cause: Template, origin: str, fault: Fault
 ) -> None:
     verdict = offer({"id": "p1", "_links": {"authenticate": {"href": href}}})
     assert found(verdict) == (Reason.LOCATION_INVALID, fault)
