@@ -409,10 +409,10 @@ basic_auth_users:
 """
     assert [line.partition(":")[0] for line in reported(pems, text)] == [
         "basic_auth_users.ann @8",
-        "basic_auth_users.bob @9",
         "http_server_confg @6",
         "tls_server_config.client_auth_type @5",
         "tls_server_config.min_version @4",
+        "web.yml line 9",
     ]
 
 
