@@ -135,7 +135,7 @@ class TlsServerConfig(WebSection):
         ),
     ] = None
     cipher_suites: tuple[Annotated[Text, AfterValidator(_cipher_suite)], ...] = ()
-    prefer_server_cipher_suites: bool = True
+    prefer_server_cipher_suites: bool = True  # without effect, as in Go since 1.17: the server chooses
     curve_preferences: Annotated[
         object, _not_supported("Python's ssl has no list of curves", "remove it; OpenSSL's own are used")
     ] = None
@@ -180,7 +180,6 @@ class TlsServerConfig(WebSection):
             minimum=ssl.TLSVersion.TLSv1_3 if only_tls13 else _VERSIONS[self.min_version],
             maximum=_VERSIONS[self.max_version],
             ciphers=tls12_suites,
-            server_chooses=self.prefer_server_cipher_suites,
         )
 
 

@@ -127,7 +127,6 @@ def test_every_key_of_tls_that_python_supports_is_accepted(pems: Path) -> None:
         certificate_required=False,
         maximum=ssl.TLSVersion.TLSv1_2,
         ciphers=("ECDHE-RSA-AES256-GCM-SHA384", "AES128-SHA"),
-        server_chooses=False,
     )
 
 
@@ -135,7 +134,7 @@ def test_the_defaults_are_those_of_the_exporter_toolkit(pems: Path) -> None:
     found = tls(pems, "  client_auth_type: NoClientCert\n")
 
     assert (found.minimum, found.maximum) == (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
-    assert (found.authorities, found.server_chooses, found.ciphers) == (None, True, ())
+    assert (found.authorities, found.ciphers) == (None, ())
 
 
 def test_certificates_may_be_in_the_file_itself(pems: Path) -> None:
