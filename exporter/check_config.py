@@ -19,7 +19,7 @@ from exporter.tls import WebSecurity
 _MAX_ROWS = 20
 """Rows of a table of loads, heaviest first; if there are more targets, each is shown on one line."""
 
-_NUMBERS = {"targets", "probes/min", "all shards", "open flows", "interval", "requests/min", "requests"}
+_NUMBERS = {"targets", "probes/min", "all shards", "interval", "requests/min", "requests"}
 _MAX_NAMES = 5
 _HIDDEN = "(set)"
 _NONE = "none"
@@ -111,7 +111,6 @@ def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> lis
             "probes/min": _number(here.probes * 60),
             **({"all shards": _number(total.probes * 60)} if config.on_other_shards else {}),
             **({"requests/min": _number(here.requests * 60)} if several else {}),
-            "open flows": _number(here.flows),
         }
         for here, total in found
     ]
