@@ -48,6 +48,16 @@ def test_an_unreadable_file_is_described_with_its_path(
     assert str(caught.value) == message.format(tmp_path / "file")
 
 
+def test_a_read_leaves_nothing_open_whatever_is_there(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").write_bytes(b"x" * 1025)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for name in ("directory", "file", "absent"):
+        with pytest.raises(FileError):
+            read_bounded(tmp_path / name, 1024)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_a_file_below_a_file_and_an_overlong_name_are_described_too(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path, reason in [(tmp_path / "file" / "x", "Not a directory"), (tmp_path / ("x" * 300), "too long")]:
