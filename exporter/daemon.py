@@ -202,8 +202,7 @@ class Daemon:
             return config, self._ssl_contexts.renewed(config.targets_and_templates)
         except OSError as error:  # the files were checked when the settings were read, a moment ago
             message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
-            wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
-            raise ConfigurationError([wrong], files=config.files) from None
+            raise ConfigurationError([InvalidSetting("FLOW_EXPORTER_TARGETS", message)]) from None
 
     async def _apply(self, config: Config, ssl_contexts: SSLContexts) -> None:
         """Put a configuration in force, but for the security of the port; `self.config` is still the old one.
@@ -328,7 +327,7 @@ class Daemon:
         return ReloadResult(good=False, text="\n".join(lines))
 
     async def _watch_files(self) -> None:
-        if await self._files.changed(self.config):
+        if await self._files.changed():
             await self.reload(CHANGE_ON_DISK)
 
     def _on_loop_lag(self, seconds: float) -> None:

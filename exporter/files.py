@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
@@ -115,7 +115,7 @@ def printable(name: str) -> str:
     return escaped if len(escaped) <= _MAX_SHOWN_CHARACTERS else f"{escaped[:_MAX_SHOWN_CHARACTERS]}..."
 
 
-def file_digests(paths: Iterable[Path]) -> Mapping[Path, bytes]:
+def file_digests(paths: Iterable[Path]) -> dict[Path, bytes]:
     """Return a digest of the content of each file or directory, or of why it cannot be read.
 
     By content, not by time: when Kubernetes swaps the link to a mounted ConfigMap, every file is new and most

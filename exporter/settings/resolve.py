@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,8 @@ class Config:
     shard: ShardSettings = field(default_factory=ShardSettings)
     status_page: StatusPageConfig | None = None
     destinations: tuple[Destination, ...] = ()  # their identity providers become targets; by name
-    files: tuple[Path, ...] = ()
-    """Files and directories that all of this was read from, or would be if they existed."""
+    files: Mapping[Path, bytes] = field(default_factory=dict, repr=False, compare=False)
+    """Files and directories that all of this was read from, or would be if they existed; their digests."""
 
     @property
     def enabled(self) -> tuple[Target, ...]:
@@ -101,7 +101,7 @@ _SLOTS_PER_BUSY_PROBE = 1.5
 
 
 def resolve(
-    settings: Settings, security: WebSecurity | None, directory: Path, files: tuple[Path, ...]
+    settings: Settings, security: WebSecurity | None, directory: Path, files: Mapping[Path, bytes]
 ) -> Config:
     """Resolve valid settings."""
     index, count = settings.shard.index, settings.shard.count

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from exporter.files import file_digests
 from exporter.settings.explain import explain
 from exporter.settings.provenance import InvalidSetting, Location
 from exporter.settings.section import Conflict, Section, exclusive
@@ -240,16 +241,19 @@ class WebConfigFile(WebSection):
 
 def read_web_file(
     path: Path, named_at: Location
-) -> tuple[WebSecurity | None, list[InvalidSetting], list[Path]]:
+) -> tuple[WebSecurity | None, list[InvalidSetting], dict[Path, bytes]]:
     """Read a web configuration file; `named_at` is where the operator names it.
 
     Returns:
-        The settings, None if there are errors; the errors; and the TLS files that the file names.
+        The settings, None if there are errors; the errors; digests of this file and of those that it names.
     """
+    files = file_digests([path])
     raw = read_yaml_file(path, named_at, MAX_BYTES)
     if not raw.complete:
-        return None, raw.errors, []
-    files = [path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values]
+        return None, raw.errors, files
+    files |= file_digests(
+        path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values
+    )
     try:
         config = WebConfigFile.model_validate(raw.nested())
     except ValidationError as error:

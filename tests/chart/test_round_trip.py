@@ -89,7 +89,7 @@ class Pod:
 def without_files(settings: Config) -> Config:
     """Leave out which files were read: that is the way, not what came by it."""
     web = settings.web.model_copy(update={"config_file": None})
-    return replace(settings, files=(), web=web)
+    return replace(settings, files={}, web=web)
 
 
 @pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)

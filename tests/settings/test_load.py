@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from settings.example import DESTINATION, EMEA, NOWHERE, SOURCE, D, T, only_target
 
+from exporter.files import file_digests
 from exporter.settings import Config, ListenAddress, LogSettings, load
 from exporter.target import (
     ClientAuth,
@@ -42,7 +43,7 @@ def test_three_variables_are_a_whole_configuration() -> None:
         shutdown_grace=15.0,
         duration_buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
         federation_duration_buckets=(0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60),
-        files=(NOWHERE / ".env",),
+        files=file_digests([NOWHERE / ".env"]),
     )
 
 
