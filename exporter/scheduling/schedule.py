@@ -22,7 +22,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Observer, Outcome, SkipCause, internal_outcome
 from exporter.reasons import Reason
-from exporter.scheduling.clock import SteadyClock, SteadyZone
+from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.job import (
     Backoff,
     PeriodicJob,
@@ -96,9 +96,8 @@ class Schedule:
         self._limiter = CapacityLimiter(max_concurrent_probes)
         self._max_concurrent_probes = max_concurrent_probes
         self._clock = clock or SteadyClock()
-        self._zone = SteadyZone(self._clock)
         self._scheduler = AsyncIOScheduler(
-            timezone=self._zone,
+            timezone=self._clock,
             # APScheduler would measure a misfire in whole seconds of wall time; `_account` measures it.
             job_defaults={"coalesce": False, "max_instances": 1, "misfire_grace_time": None},
         )
@@ -246,12 +245,12 @@ class Schedule:
 
     def _add(self, job: ProbeJob) -> None:
         self._jobs[job.id] = job
-        trigger = PhaseTrigger(job.interval, self._zone.moment(job.start))
-        first = self._zone.moment(job.first)
+        trigger = PhaseTrigger(job.interval, self._clock.moment(job.start))
+        first = self._clock.moment(job.first)
         self._scheduler.add_job(self._run, trigger, [job], id=job.id, next_run_time=first)
 
     def _add_periodic(self, job: PeriodicJob) -> None:
-        first = self._zone.moment(self._clock() + job.first_after)
+        first = self._clock.moment(self._clock() + job.first_after)
         trigger, name = PhaseTrigger(job.interval, first), f"periodic {job.name}"
         self._scheduler.add_job(
             self._run_periodic, trigger, [job.name], id=name, next_run_time=first, coalesce=True
@@ -282,7 +281,7 @@ class Schedule:
 
     def _close(self, job: ProbeJob) -> None:
         """Account for everything that is due by now, submitted or not, and start no more of it."""
-        scheduled, now = self._scheduler.get_job(job.id), self._zone.moment(self._clock())
+        scheduled, now = self._scheduler.get_job(job.id), self._clock.moment(self._clock())
         due, moment = [], scheduled.next_run_time
         while moment <= now:
             due.append(moment)
