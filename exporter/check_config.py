@@ -256,8 +256,8 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in config.duration_buckets)
     if any(Journey.FEDERATION in target.journeys for target in config.targets):
         yield "federation buckets", ", ".join(f"{bound:g}" for bound in config.federation_duration_buckets)
-    yield "egress check", _NONE if config.egress_check is None else _without_query(config.egress_check.url)
-    if (page := config.status_page) is not None:
+    yield "egress check", _without_query(config.egress_check_url or _NONE)
+    if (page := config.status_page).url is not None:
         yield "status page", f"{_without_query(page.url)}, every {format_duration(page.interval)}"
         yield "status components", ", ".join(page.components) or _NONE
     yield "log", f"{config.log.format}, from level {config.log.level}"
