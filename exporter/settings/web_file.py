@@ -43,6 +43,7 @@ _MIN_POSSIBLE_COST, _MAX_POSSIBLE_COST = 4, 31
 
 _VERIFIED = "RequireAndVerifyClientCert"
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
 CIPHER_SUITES = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -76,6 +77,14 @@ def _cipher_suite(name: str) -> str:
     return name
 
 
+def _curve(name: str) -> str:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(_CURVES[name])
+    except (ValueError, ssl.SSLError):
+        raise ValueError(f"this OpenSSL does not support {name}") from None
+    return name
+
+
 def _bcrypt_hash(value: object) -> str:
     match = _HASH.fullmatch(value) if isinstance(value, str) else None
     if match is None or not _MIN_POSSIBLE_COST <= int(match["cost"]) <= _MAX_POSSIBLE_COST:
@@ -85,10 +94,6 @@ def _bcrypt_hash(value: object) -> str:
             f"cost above {MAX_BCRYPT_COST}: a login would take many seconds; hash with a cost of 10 to 12"
         )
     return match.string
-
-
-def _not_supported(why: str, instead: str) -> AfterValidator:
-    return require(lambda _: False, f"not supported ({why}); {instead}")
 
 
 _TLS_FILES = tuple(("tls_server_config", name) for name in ("cert_file", "key_file", "client_ca_file"))
@@ -130,16 +135,20 @@ class TlsServerConfig(WebSection):
     """The other types of Go do not verify certificates, which Python's ssl always does."""
     client_allowed_sans: Annotated[
         object,
-        _not_supported(
-            "Python's ssl cannot check it",
-            "use a client_ca_file of an authority that signs certificates for scrapers only",
+        require(
+            lambda _: False,
+            "not supported (Python's ssl cannot check it); use a client_ca_file of an authority that signs "
+            "certificates for scrapers only",
         ),
     ] = None
     cipher_suites: tuple[Annotated[Text, AfterValidator(_cipher_suite)], ...] = ()
     prefer_server_cipher_suites: bool = True  # without effect, as in Go since 1.17: the server chooses
     curve_preferences: Annotated[
-        object, _not_supported("Python's ssl has no list of curves", "remove it; OpenSSL's own are used")
-    ] = None
+        tuple[
+            Annotated[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"], AfterValidator(_curve)], ...
+        ],
+        require(lambda curves: len(curves) <= 1, "Python's ssl supports one curve only"),
+    ] = ()
     max_version: Literal["TLS12", "TLS13"] = "TLS13"
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
 
@@ -181,6 +190,7 @@ class TlsServerConfig(WebSection):
             minimum=ssl.TLSVersion.TLSv1_3 if only_tls13 else _VERSIONS[self.min_version],
             maximum=_VERSIONS[self.max_version],
             ciphers=tls12_suites,
+            curve=_CURVES[self.curve_preferences[0]] if self.curve_preferences else None,
         )
 
 
