@@ -36,7 +36,7 @@ from exporter.probing.links import AllowedHosts, Link, allowed_hosts, is_loopbac
 from exporter.probing.messages import Step, Steps, Verdict, failed
 from exporter.probing.origin import split_url
 from exporter.probing.resolver import Resolve, Resolver
-from exporter.probing.sign_on_guard import Admission, SignOnGuard, UserKey, user_key
+from exporter.probing.sign_on_guard import SignOnGuard, UserKey, user_key
 from exporter.probing.timing import Deadline, keep_timestamping_on
 from exporter.probing.transport import Exchange, Network, ProbeTransport, StallsSince
 from exporter.reasons import Fault, Reason
@@ -245,15 +245,13 @@ class Prober:
         except TimeoutError:
             # Another target's sign-on of the same user does not end. Nothing was seen of this target's own,
             # which is neither good nor the provider's failure. The other probe reports what it waited for.
-            return run.refuse(step, self.guard.suspension(target) or OUR_BUG)
+            return run.refuse(step, self._suspension(target) or OUR_BUG)
         try:
             run.deadline.discount_wait()
-            admission = self.guard.admit(target, self._clock())
-            if admission is Admission.WITHHELD:
-                run.incomplete = True
-                return None
-            if admission is Admission.SUSPENDED:
-                return run.refuse(step, self.guard.suspension(target) or OUR_BUG)
+            if not self.guard.admit(target, self._clock()):
+                suspension = self._suspension(target)
+                run.incomplete = suspension is None  # too early
+                return None if suspension is None else run.refuse(step, suspension)
             verdict, code, sent = OUR_BUG, None, True
             try:
                 verdict = await self._take(target, step, run)
@@ -265,6 +263,11 @@ class Prober:
             return verdict
         finally:
             lock.release()
+
+    def _suspension(self, target: Target) -> Verdict | None:
+        """Return the finding of a probe while its user is suspended: nothing about the provider."""
+        reason = self.guard.suspended(target)
+        return None if reason is None else Verdict(reason, Fault.ACCOUNT)
 
     def _subject_check(self, target: Target, subject: str) -> dict[str, bool]:
         """Return whether the user is the same one at the destination as last time; empty at first."""
