@@ -208,7 +208,7 @@ def in_the_journey(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_the_transport(monkeypatch: pytest.MonkeyPatch) -> None:
-    breaking(monkeypatch, exporter.probing.transport, "split_url")
+    breaking(monkeypatch, exporter.probing.transport, "parse_link")
 
 
 def in_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:

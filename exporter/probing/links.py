@@ -58,6 +58,21 @@ class Link(NamedTuple):
         """Scheme, host and port."""
         return self.scheme, self.host, self.port
 
+    @property
+    def endpoint(self) -> str:
+        """Host and port, an IPv6 address in brackets."""
+        return endpoint(self.host, self.port)
+
+    @property
+    def authority(self) -> str:
+        """The same without the usual port, as in the `Host` header."""
+        return self.endpoint.removesuffix(f":{_DEFAULT_PORTS[self.scheme]}")
+
+    @property
+    def target(self) -> str:
+        """What a server is asked for: path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
     def __repr__(self) -> str:
         """Show host and path alone: codes and states are in the query or the fragment."""
         return f"Link({self.scheme}://{self.host}:{self.port})"
@@ -74,6 +89,11 @@ class Link(NamedTuple):
     def parameter(self, name: str) -> str | None:
         """Return the first value of a parameter that is not empty."""
         return next((value for key, value in self.parameters() if key == name and value), None)
+
+
+def endpoint(host: str, port: int) -> str:
+    """Return host and port as they are shown, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_link(text: object, base: str | None = None) -> Link | None:

@@ -34,7 +34,6 @@ from exporter.probing.findings import (
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import AllowedHosts, Link, allowed_hosts, is_loopback_address, parse_link
 from exporter.probing.messages import Step, Steps, Verdict, failed
-from exporter.probing.origin import split_url
 from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.sign_on_guard import SignOnGuard, UserKey, user_key
 from exporter.probing.timing import Deadline, keep_timestamping_on
@@ -307,11 +306,11 @@ class Prober:
         self, target: Target, exchange: Exchange, run: _Run
     ) -> RefusedCertificate | None:
         """Fetch a certificate that was refused; through a proxy it is not seen."""
-        origin, address, error = exchange.origin, exchange.address, exchange.error
+        link, address, error = exchange.link, exchange.address, exchange.error
         seen = isinstance(error, ssl.SSLCertVerificationError) and not exchange.proxied
-        if not seen or origin is None or address is None:
+        if not seen or link is None or address is None:
             return None
-        refusal = (origin.host, origin.port, verify_code(error))
+        refusal = (link.host, link.port, verify_code(error))
         return await self._certificates.fetch(target.name, address, refusal, run.deadline)
 
     def _check_our_clock(self, host: str, exchange: Exchange, now: float) -> None:
@@ -351,8 +350,7 @@ class _Run:
         """Record a step that fails without a request."""
         self.verdict = verdict
         detail = verdict.detail or Detail(Template.SUSPENDED, {"reason": verdict.reason})
-        origin, _ = split_url(step.request.url)
-        host = shown_host(origin, step, self.secrets)
+        host = shown_host(parse_link(step.request.url), step, self.secrets)
         text = sentence(detail, host, self.secrets)
         record = StepRecord(
             step=step.name, reason=verdict.reason, phase=Phase.RESOLVE, phases={}, host=host, detail=text
