@@ -1,13 +1,15 @@
-"""The messages of a probe: what a journey sends, what comes back, and what the judge made of it."""
+"""The messages of a probe: what a journey sends, what comes back, and what the judge made of it.
+
+Those with `repr=False` hold nonces, codes, tokens or cookies.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
-from exporter.outcome import KNOWN_STATUSES, UNKNOWN, DiscoveryFacts
+from exporter.outcome import DiscoveryFacts
 from exporter.probing.detail import Detail, Template
 from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind
@@ -33,11 +35,6 @@ class Request:
     def may_be_repeated(self) -> bool:
         """Whether sending it twice has the effect of sending it once (RFC 9110, section 9.2.2)."""
         return self.method == "GET" and self.repeatable
-
-    def __repr__(self) -> str:
-        """Show where it goes, without the query, which carries nonce and state."""
-        parts = urlsplit(self.url)
-        return f"Request({self.method} {parts.scheme}://{parts.netloc}{parts.path})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +65,6 @@ class Answer:
     """Name in lower case -> the first value, decoded as Latin-1; a Location is percent-encoded."""
     too_large: bool = False  # whether the body was longer than `body`
     received_at: float = 0.0  # when the head was complete, by our wall clock; seconds since the epoch
-
-    def __repr__(self) -> str:
-        """Show the code alone: body and headers may hold codes, tokens and cookies."""
-        return f"Answer({self.status_code}, {len(self.body)} bytes)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,11 +103,6 @@ class Verdict:
         detail = self.detail if cause is None else Detail(cause, parameters)
         return replace(self, reason=reason, fault=fault, detail=detail)
 
-    def __repr__(self) -> str:
-        """Show the finding without the flow, which names sessions and tokens; a status can be an echo."""
-        status = self.flow_status if self.flow_status in KNOWN_STATUSES else self.flow_status and UNKNOWN
-        return f"Verdict({self.reason}, {self.fault}, {status}, {self.error_codes})"
-
 
 def failed(reason: Reason, fault: Fault, cause: Template, **parameters: object) -> Verdict:
     """Return the verdict on an answer that is not good, with its exact cause."""
@@ -139,10 +127,6 @@ class Step:
     signs_on: bool = False
     """Whether the request carries the user's password, so that lock-out protection decides."""
     confidential: bool = False  # whether the request carries a secret of the operator's, which needs TLS
-
-    def __repr__(self) -> str:
-        """Show the step without its secrets."""
-        return f"Step({self.name}, {self.request!r})"
 
 
 Steps: TypeAlias = Generator[Step, Verdict, None]
