@@ -88,11 +88,10 @@ class Verdict:
     secrets: tuple[str, ...] = ()
     """Values in the answer that must never leave the probe, such as codes and tokens."""
     kind: ProviderKind | None = None  # what the answer shows the identity provider to be
-    subject: str | None = None  # the `sub` of a verified ID token
     seconds_until_unlock: float | None = None  # how long an account stays locked, if the answer says so
     discovery: DiscoveryFacts | None = None  # what good metadata and keys contain
-    signing_keys: frozenset[int] = frozenset()
-    """48 bits for each usable signing key, to compare with those of the last probe."""
+    recurring: tuple[str, frozenset[object]] | None = None
+    """A check, and what a good answer contains for it: it passes if the last probe saw some of that."""
     detail: Detail | None = None
     """The exact cause of a failure; None leaves it to what the answer shows of itself."""
 
