@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from exporter.outcome import DiscoveryFacts
 from exporter.probing.detail import Detail, Template
+from exporter.probing.links import Endpoints, Link
 from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind
 
@@ -68,6 +69,23 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class ProviderRequest:
+    """The authorize request that the destination makes of its identity provider."""
+
+    link: Link
+    kind: ProviderKind  # what it shows the provider to be
+    source: Endpoints | None = None  # where the PingOne environment answers; None for another provider
+    redirect_uri: str | None = None
+    """Where the provider must send the user; None if it is inside a request object."""
+    state: str | None = None  # that must come back; None if it is inside a request object
+    prompt_none: bool = False  # whether it forbids any prompt
+    has_request_object: bool = False
+    """Whether its parameters are signed or were pushed (RFC 9101, 9126): nothing can be added then."""
+    form: tuple[tuple[str, str], ...] = ()
+    """Fields that are posted to the URL; empty if that is requested by GET."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """The judge's finding on one answer."""
 
@@ -88,6 +106,7 @@ class Verdict:
     secrets: tuple[str, ...] = ()
     """Values in the answer that must never leave the probe, such as codes and tokens."""
     kind: ProviderKind | None = None  # what the answer shows the identity provider to be
+    request: ProviderRequest | None = None  # what a good answer to `initiate` makes a user's browser request
     seconds_until_unlock: float | None = None  # how long an account stays locked, if the answer says so
     discovery: DiscoveryFacts | None = None  # what good metadata and keys contain
     recurring: tuple[str, frozenset[object]] | None = None
