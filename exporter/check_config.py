@@ -319,6 +319,8 @@ def _warnings(target: Target) -> Iterator[str]:
         yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return; {hint}"
     if target.source_environment_id == target.destination_environment_id:
         yield "source and destination are the same environment; correct SOURCE_ENVIRONMENT_ID or the other"
+    elif target.source_url == target.destination_url:  # they have no ids: it is a custom domain
+        yield "source and destination have one CUSTOM_DOMAIN, which belongs to one environment; correct it"
     if target.prompt == "none" and Journey.AUTHORIZE in target.journeys:
         yield (
             "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "

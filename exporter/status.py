@@ -21,15 +21,15 @@ CONFIRMED_FAILURES = 3
 RECENT_PROBES = 10
 """Probes that show whether a target is unstable."""
 
-Point: TypeAlias = tuple[float | None, str]
+Point: TypeAlias = tuple[float | None, Fault]
 """A probe in a sparkline: its duration in seconds, None if the exporter stalled meanwhile, and its fault."""
 
 
 def count_results(points: Iterable[Point]) -> tuple[int, int]:
     """Return how many probes failed and succeeded; inconclusive ones are neither."""
-    faults = [Fault(fault) for _, fault in points]
+    faults = [fault for _, fault in points if fault.is_conclusive]
     successes = faults.count(Fault.NONE)
-    return sum(fault.is_conclusive for fault in faults) - successes, successes
+    return len(faults) - successes, successes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -286,6 +286,16 @@ def test_an_environment_that_is_its_own_destination_is_warned_of() -> None:
     assert checked({**without_source, **FEDERATION}).warnings == ()
 
 
+def test_a_custom_domain_of_two_environments_is_warned_of() -> None:
+    domain = {"CUSTOM_DOMAIN": "login.example.com", "DESTINATION_CUSTOM_DOMAIN": "LOGIN.example.com."}
+    shared = "source and destination have one CUSTOM_DOMAIN, which belongs to one environment; correct it"
+    assert checked(environ("A", **{f"A__{name}": value for name, value in domain.items()})).warnings == (
+        f"a: {shared}",
+    )
+    domain["DESTINATION_CUSTOM_DOMAIN"] = "other.example.com"
+    assert checked(environ("A", **{f"A__{name}": value for name, value in domain.items()})).warnings == ()
+
+
 @pytest.mark.parametrize("secret", ['"s3cr3t"', "'s3cr3t'"])
 def test_quotes_around_a_secret_in_a_file_are_warned_of_without_showing_it(
     tmp_path: Path, secret: str
