@@ -294,7 +294,7 @@ class TargetMetrics:
             "destination_auth_host": target.destination_auth_host,
             "destination": None if listed is None else listed.destination,
             "provider": None if listed is None else listed.slug,
-            "provider_id": target.provider_id if listed is None else listed.provider_id,
+            "provider_id": target.provider_id,
             "kind": None if self._kind is None else self._kind.value,
             "expected": "true" if listed is not None and listed.expected else None,
             **dict(target.labels),

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from exporter.outcome import KNOWN_STATUSES, UNKNOWN
 from exporter.probing.errors import KNOWN_CODES, OTHER
 from exporter.probing.links import Link
-from exporter.probing.origin import endpoint
 from exporter.reasons import Reason
 
 MAX_CHARACTERS = 200
@@ -250,7 +249,4 @@ def contains_any(text: str, secrets: Collection[str]) -> bool:
 
 def origin_of(link: Link | None) -> str:
     """Return scheme and host of a URL, with its port if it is not the usual one; empty without a URL."""
-    if link is None:
-        return ""
-    usual = {"http": ":80", "https": ":443"}[link.scheme]
-    return f"{link.scheme}://{endpoint(link.host, link.port).removesuffix(usual)}"
+    return "" if link is None else f"{link.scheme}://{link.authority}"

@@ -17,11 +17,10 @@ from http import HTTPStatus
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import PROVIDER_FAILED, codes_in_document, codes_in_location, parse_object
 from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to, wrong_state
-from exporter.probing.initiate import ProviderRequest
 from exporter.probing.judge import judge_json
 from exporter.probing.links import Link, is_safe_scheme, parse_link, with_parameter
 from exporter.probing.login_page import Page, read_page
-from exporter.probing.messages import Answer, Verdict
+from exporter.probing.messages import Answer, ProviderRequest, Verdict
 from exporter.probing.signing_keys import decoded_member
 from exporter.reasons import Fault, Reason
 

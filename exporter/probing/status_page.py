@@ -16,8 +16,8 @@ from exporter.outcome import Phase
 from exporter.probing.contract import parse_timestamp
 from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.judge import judge_json
+from exporter.probing.links import parse_link
 from exporter.probing.messages import Request
-from exporter.probing.origin import split_url
 from exporter.probing.probe import request_headers
 from exporter.probing.ssl_contexts import verified_context
 from exporter.probing.timing import Deadline
@@ -72,7 +72,8 @@ class StatusPage:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.report: StatusPageReport | None = None
-        self._page = split_url(url)[0].authority
+        link = parse_link(url)
+        self._page = "" if link is None else link.authority
         self._components = components
         self._request = Request("GET", url, request_headers((), None), max_body_bytes=MAX_SUMMARY_BYTES)
         self._network = Network()

@@ -120,7 +120,7 @@ def _status(status: TargetStatus, current: Health, source: StatusSource) -> dict
             "kind": last and last.kind,
             "destination": listed and listed.destination,
             "provider": listed and listed.name,
-            "provider_id": listed.provider_id if listed else target.provider_id,
+            "provider_id": target.provider_id,
             "labels": dict(target.labels) or None,
             "interval_seconds": status.timing.interval,
             "timeout_seconds": status.timing.timeout,

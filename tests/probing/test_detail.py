@@ -40,7 +40,6 @@ from exporter.probing.journeys.federation import federation
 from exporter.probing.judge import judge
 from exporter.probing.links import parse_link
 from exporter.probing.messages import Answer, Expectation, Request, Step, Verdict
-from exporter.probing.origin import split_url
 from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Reason
@@ -89,7 +88,7 @@ def described(
 
 
 def answered(answer: Answer, url: str = f"{SOURCE_URL}/as/authorize?nonce=x") -> Exchange:
-    return Exchange(phase=Phase.TRANSFER, answer=answer, origin=split_url(url)[0], address="192.0.2.7")
+    return Exchange(phase=Phase.TRANSFER, answer=answer, link=parse_link(url), address="192.0.2.7")
 
 
 # The templates

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from probing.examples import DESTINATION, SOURCE
 from probing.federation import (
-    PROVIDER,
     STATE,
     Federation,
     Heard,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from harness.certificates import Authority
 
 TO_SOURCE = ["destination_authorize", "initiate", "source_authorize"]
-LISTED = ListedProvider(destination="hub", provider_id=PROVIDER, name="partner", slug="partner")
+LISTED = ListedProvider(destination="hub", name="partner", slug="partner")
 WITHOUT_SOURCE: dict[str, Any] = {
     "source_url": "",
     "source_environment_id": "",

@@ -15,13 +15,13 @@ from urllib.parse import quote_plus, urlencode
 from exporter.outcome import DAVINCI
 from exporter.probing import federation_judge, foreign
 from exporter.probing.id_token import TokenExpectation, judge_token
-from exporter.probing.initiate import ProviderRequest, is_link_only, judge_initiate, read_request
+from exporter.probing.initiate import judge_initiate
 from exporter.probing.journeys.authorize import SDK_HEADERS, encode, s256
 from exporter.probing.judge import judge
-from exporter.probing.links import Endpoints, endpoints, parse_link, with_parameter
-from exporter.probing.messages import Expectation, Judge, Request, Step, Steps, Verdict
+from exporter.probing.links import Endpoints, endpoints, with_parameter
+from exporter.probing.messages import Expectation, Judge, ProviderRequest, Request, Step, Steps, Verdict
 from exporter.probing.signing_keys import judge_keys, usable_keys
-from exporter.target import ClientAuth, DestinationApplication, ProviderKind, ReadyBy, SyntheticUser, Target
+from exporter.target import ClientAuth, DestinationApplication, ReadyBy, SyntheticUser, Target
 
 MAX_FLOW_BYTES = 2 * 1024 * 1024
 """A destination may offer hundreds of identity providers."""
@@ -40,7 +40,9 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     nonce, state, verifier = token(), token(), token()
     judge_offer = partial(federation_judge.judge_offer, destination=destination, provider=target.provider_id)
     offer = yield from _begin(application, destination, (nonce, state, verifier), judge_offer)
-    request = yield from _initiate(target, destination, offer)
+    link = offer.location or ""
+    judge_link = partial(judge_initiate, target=target, destination=destination, url=link)
+    request = (yield Step("initiate", Request("GET", link), judge_link)).request
     if request is None:
         return
     if request.source is None:
@@ -109,22 +111,6 @@ def _begin(
     lookup = _action(destination, flow, "user.lookup", {"username": username})
     lookup = replace(lookup, max_body_bytes=MAX_FLOW_BYTES)
     return (yield Step("destination_lookup", lookup, judge_offer, secrets=(username,)))
-
-
-def _initiate(
-    target: Target, destination: Endpoints, offer: Verdict
-) -> Generator[Step, Verdict, ProviderRequest | None]:
-    """Follow the provider's own link; return the authorize request that it leads to, if that goes on."""
-    url = offer.location or ""
-    judge_link = partial(judge_initiate, target=target, destination=destination, url=url)
-    found = yield Step("initiate", Request("GET", url), judge_link)
-    link = parse_link(found.location)
-    if link is None or is_link_only(target, found.kind):
-        return None
-    request = read_request(target, destination, link)
-    if request is None or found.kind is not ProviderKind.SAML:
-        return request
-    return replace(request, kind=found.kind, source=None, form=found.parameters)
 
 
 def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
