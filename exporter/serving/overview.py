@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import urlsplit
-
-from markupsafe import Markup
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
@@ -23,14 +21,11 @@ from exporter.single_flight import SingleFlight
 from exporter.status import (
     DestinationStatus,
     EgressStatus,
-    Point,
     StatusPageReport,
     TargetHistory,
     TargetStatus,
 )
-from exporter.target import Journey, Target
-
-T = TypeVar("T")
+from exporter.target import Target
 
 MAX_LINES_OF_TROUBLE = 8
 """Lines about unhealthy targets that are shown before the rest is folded: about one screen."""
@@ -73,12 +68,11 @@ class HostGroup(NamedTuple):
     """Targets of one host that fail in the same way, shown as one line."""
 
     host: str
-    size: int
     total: int
     since: float
     fault: Fault
     why: str
-    rows: Iterator[Row]
+    rows: Sequence[Row]
 
 
 class HealthGroup(NamedTuple):
@@ -86,21 +80,19 @@ class HealthGroup(NamedTuple):
 
     health: Health
     size: int
-    hosts: list[HostGroup]
-    shown: Iterator[Row]
-    folded: Iterator[Row]
-    folded_size: int
+    hosts: Sequence[HostGroup]
+    shown: Sequence[Row]
+    folded: Sequence[Row]
 
 
 _HARMLESS = frozenset({Health.SLOW, Health.NEW, Health.HEALTHY})
 
 
 class Overview:
-    """Renders the overview; caches the sparklines, since few change between two requests."""
+    """Renders the overview."""
 
     def __init__(self, source: StatusSource, errors: InternalErrors) -> None:
         self._source, self._errors = source, errors
-        self._sparklines: dict[tuple[str, Journey], tuple[tuple[Point, ...], Markup]] = {}
         self._all = SingleFlight(self._render)
         self._one_filter_at_a_time = asyncio.Lock()
 
@@ -140,16 +132,11 @@ class Overview:
             "expiries": soonest,
         }
         await yield_if_due()
-        known = {(row.status.target.name, row.status.journey) for row in rows}
-        for key in self._sparklines.keys() - known:
-            del self._sparklines[key]
         hosts = Counter(host for row in rows for host in {row.status.host, row.status.relevant_host})
         if query:
             rows = await matching(rows, query, yield_if_due, self._errors)
         await yield_if_due()
         sections = _sections(rows, hosts, fold=not query)
-        found = len(rows)
-        del rows  # the lists of the sections drop each target once it is rendered
         await yield_if_due()
         url = source.external_url()
         return await render(
@@ -163,12 +150,12 @@ class Overview:
             syntax=SYNTAX,
             version=source.version,
             now=now,
-            found=found,
+            found=len(rows),
             sections=sections,
             max_expiries=MAX_EXPIRIES,
             destinations=source.destinations(),
             status_page=source.status_page(),
-            sparkline=self._sparkline,
+            sparkline=sparkline,
             warnings=warnings,
             guarded=self._guarded,
         )
@@ -178,14 +165,6 @@ class Overview:
         with self._errors.catching(Part.PAGE, CANNOT_RENDER, target=row.status.target.name):
             return line(row)
         return name_alone(row)
-
-    def _sparkline(self, status: TargetStatus) -> Markup:
-        key = status.target.name, status.journey
-        points, image = self._sparklines.get(key, (None, None))
-        if image is None or points != status.points:
-            image = sparkline(status.points, status.timing.interval)
-            self._sparklines[key] = status.points, image
-        return image
 
 
 def root_path(external_url: str | None) -> str:
@@ -235,13 +214,6 @@ async def matching(
     return [row async for row in yielding(rows, yield_if_due) if matches(row, terms, errors)]
 
 
-def pop_all(values: list[T]) -> Iterator[T]:
-    """Yield values and drop each one: freeing a thousand at once would hold the event loop."""
-    values.reverse()
-    while values:
-        yield values.pop()
-
-
 def _sections(rows: Iterable[Row], all_of_hosts: Counter[str], *, fold: bool) -> list[HealthGroup]:
     """Group targets by health; unhealthy ones fill about one screen, and the rest of them is folded."""
     room, sections = MAX_LINES_OF_TROUBLE, []
@@ -255,8 +227,7 @@ def _sections(rows: Iterable[Row], all_of_hosts: Counter[str], *, fold: bool) ->
             limit = max(room - len(hosts), MIN_LINES_OF_GROUP)
             limit += len(members) == limit + 1  # to fold a single line would save none
             room -= len(hosts) + min(limit, len(members))
-        shown, folded = members[:limit], members[limit:]
-        sections.append(HealthGroup(kind, size, hosts, pop_all(shown), pop_all(folded), len(folded)))
+        sections.append(HealthGroup(kind, size, hosts, members[:limit], members[limit:]))
     return sections
 
 
@@ -272,8 +243,8 @@ def _by_host(failing: Sequence[Row], all_of_hosts: Counter[str]) -> tuple[list[H
         texts = {row.why for row in rows}
         why = texts.pop() if len(texts) == 1 else reason_text(reason, fault)
         since = min(row.status.since or 0.0 for row in rows)
-        hosts.append(HostGroup(host, len(rows), all_of_hosts[host], since, fault, why, pop_all(rows)))
-    return sorted(hosts, key=attrgetter("size"), reverse=True), others
+        hosts.append(HostGroup(host, all_of_hosts[host], since, fault, why, rows))
+    return sorted(hosts, key=lambda host: len(host.rows), reverse=True), others
 
 
 def _cause(row: Row) -> tuple[str, Reason, Fault, str]:
