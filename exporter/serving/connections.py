@@ -38,74 +38,60 @@ class ConnectionLimiter:
 
     def __init__(self, max_connections: int) -> None:
         self.max_connections = max_connections
-        self._idle: OrderedDict[Connection, None] = OrderedDict()
-        self._active: set[Connection] = set()
-        self._unread: dict[Connection, bytes] = {}
+        self._open: OrderedDict[Connection, None] = OrderedDict()
+        """The one that became idle first comes first."""
         self.empty = asyncio.Event()
         self.empty.set()
 
     def __len__(self) -> int:
         """Count open connections."""
-        return len(self._idle) + len(self._active)
+        return len(self._open)
 
     def __iter__(self) -> Iterator[Connection]:
         """Iterate over a copy of all open connections."""
-        return iter([*self._idle, *self._active])
+        return iter([*self._open])
 
     def add(self, connection: Connection) -> None:
         """Add a new connection, which is idle; close the one that has been idle longest if necessary."""
-        while self._idle and len(self) >= self.max_connections:
-            oldest = next(iter(self._idle))
-            self.remove(oldest)
-            oldest.abort()
-        self._idle[connection] = None
+        for idle in [each for each in self._open if not each.active]:
+            if len(self) < self.max_connections:
+                break
+            self._close(idle)
+        self._open[connection] = None
         self.empty.clear()
 
     def set_active(self, connection: Connection) -> bool:
-        """Note that a request is being answered; return False if too many are.
-
-        A connection that was lost meanwhile is ignored.
-        """
-        if len(self._active) >= self.max_connections:
+        """Note that a request is being answered; return False if too many are."""
+        if sum(each.active for each in self._open) >= self.max_connections:
             return False
-        if connection in self._idle:
-            del self._idle[connection]
-            self._active.add(connection)
+        connection.active = True
         return True
 
     def set_idle(self, connection: Connection) -> None:
         """Note that the connection waits for its client; close idle connections with too much unread data."""
-        if connection in self._active:
-            self._active.discard(connection)
-            self._idle[connection] = None
-        self._drop_unread()
+        if connection.active and connection in self._open:
+            connection.active = False
+            self._open.move_to_end(connection)
+        self.drop_unread()
 
     def remove(self, connection: Connection) -> None:
         """Forget a closed connection."""
-        self._idle.pop(connection, None)
-        self._active.discard(connection)
-        self._unread.pop(connection, None)
-        if not len(self):
+        self._open.pop(connection, None)
+        if not self._open:
             self.empty.set()
 
-    def add_unread(self, connection: Connection, body: bytes) -> None:
-        """Count a response body until `remove_unread`; close idle connections with too much unread data."""
-        self._unread[connection] = body
-        self._drop_unread()
-
-    def remove_unread(self, connection: Connection) -> None:
-        """Note that a response was written."""
-        self._unread.pop(connection, None)
-
-    def _drop_unread(self) -> None:
-        """Close idle connections while all hold too much unread data together, the longest unread first."""
-        for connection in [connection for connection in self._unread if connection in self._idle]:
+    def drop_unread(self) -> None:
+        """Close idle connections while all hold too much unread data together, the longest idle first."""
+        for idle in [each for each in self._open if each.unread and not each.active]:
             # By identity: clients that asked at the same moment share one body.
-            sizes = {id(body): len(body) for body in self._unread.values()}
+            sizes = {id(each.unread): len(each.unread) for each in self._open}
             if sum(sizes.values()) <= MAX_UNREAD_BYTES:
                 return
-            self.remove(connection)
-            connection.abort()
+            self._close(idle)
+
+    def _close(self, connection: Connection) -> None:
+        self.remove(connection)
+        connection.abort()
 
 
 class _State(Enum):
@@ -128,6 +114,10 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._deadline: asyncio.TimerHandle | None = None
         self._state = _State.IDLE
+        self.active = False
+        """Set by the limiter."""
+        self.unread = b""
+        """The response body that is being sent."""
         self.lost = False
         self.has_body = False
         """Whether the current request has one. No route reads it: what is still to come is dropped."""
@@ -208,15 +198,15 @@ class Connection(asyncio.Protocol):
     def end_response(self) -> None:
         """Wait for the client to read the rest of the response, and for its next request."""
         self._state = _State.IDLE
-        self._limiter.remove_unread(self)
+        self.unread = b""
         if not self.lost:
             self._limiter.set_idle(self)
             self._set_deadline(IDLE_TIMEOUT_SECONDS)
 
     async def send_body(self, message: Message, send: Send) -> None:
         """Send a response body in pieces, each after the client has read enough of the one before."""
-        body = message.get("body", b"")
-        self._limiter.add_unread(self, body)
+        self.unread = body = message.get("body", b"")
+        self._limiter.drop_unread()
         for start in range(0, len(body) or 1, CHUNK_BYTES):
             last = start + CHUNK_BYTES >= len(body)
             piece = body[start : start + CHUNK_BYTES]
