@@ -8,8 +8,8 @@ from typing import NamedTuple
 from exporter.durations import format_latency
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason
-from exporter.serving.expiry import Expiring, Expiry, expiries_of
-from exporter.serving.texts import EXPIRING, clock, describe_outcome, relative
+from exporter.serving.expiry import DAY, Expiring, Expiry, expiries_of
+from exporter.serving.texts import clock, describe_outcome, relative
 from exporter.status import (
     CONFIRMED_FAILURES,
     MAX_BACKOFF_SECONDS,
@@ -18,16 +18,8 @@ from exporter.status import (
     count_results,
 )
 
-_DAY = 86_400.0
-EXPIRES_NOW_SECONDS = 7 * _DAY
-EXPIRES_SOON_SECONDS = dict.fromkeys(Expiring, 30 * _DAY) | {Expiring.CERTIFICATE: 21 * _DAY}
-"""The thresholds of the alert rules."""
-_EXPIRY_ALERTS = {
-    Expiring.CLIENT_SECRET: "PingOneClientSecretExpires",
-    Expiring.CERTIFICATE: "PingOneCertificateExpires",
-    Expiring.CHAIN: "PingOneCertificateChainExpires",
-    Expiring.SIGNING_KEY: "PingOneSigningKeysExpire",
-}
+EXPIRES_NOW_SECONDS = 7 * DAY
+"""The threshold of the alert rules."""
 
 
 class Health(Enum):
@@ -97,7 +89,7 @@ def is_stale(status: TargetStatus, now: float) -> bool:
 def is_old_failure(status: TargetStatus, now: float) -> bool:
     """Return whether a target has been failing for more than a day: a ticket, not tonight's incident."""
     confirmed = bool(status.failing) and status.consecutive >= CONFIRMED_FAILURES
-    return confirmed and now - (status.since or 0.0) > _DAY
+    return confirmed and now - (status.since or 0.0) > DAY
 
 
 def severity(row: Row, now: float) -> tuple[int, int, float, str]:
@@ -217,10 +209,10 @@ def warnings(status: TargetStatus, now: float) -> Iterator[Advice]:
     for expiry in expiries_of(status):
         soonest[expiry.what] = min(expiry.at, soonest.get(expiry.what, expiry.at))
     for what, at in soonest.items():
-        if at - now < EXPIRES_SOON_SECONDS[what]:
+        if at - now < what.soon_seconds:
             when = "Soon" if at - now >= EXPIRES_NOW_SECONDS else "Now"
-            why = f"{EXPIRING[what]} {'expired' if at <= now else 'expires'} {relative(at, now)}"
-            yield Advice(_EXPIRY_ALERTS[what] + when, why)
+            why = f"{what.label} {'expired' if at <= now else 'expires'} {relative(at, now)}"
+            yield Advice(what.alert + when, why)
     records = status.last.steps if status.last else ()
     several = len(status.journey.steps) > 1
     checks = [(record.step, *check) for record in records for check in record.checks.items()]
@@ -233,4 +225,4 @@ def urgency(expiry: Expiry, now: float) -> str:
     left = expiry.at - now
     if left < EXPIRES_NOW_SECONDS:
         return Health.FAILING.badge
-    return Health.SLOW.badge if left < EXPIRES_SOON_SECONDS[expiry.what] else ""
+    return Health.SLOW.badge if left < expiry.what.soon_seconds else ""

@@ -70,7 +70,6 @@ templates.globals |= {
     "style": Markup(_STYLE),  # noqa: S704  our own file
     "script": Markup(_SCRIPT),  # noqa: S704  our own file
     "time": _time,
-    "EXPIRING": texts.EXPIRING,
     "max_query_length": MAX_QUERY_LENGTH,
 }
 templates.filters |= {

@@ -1,23 +1,15 @@
 """Times, reasons and responses in words. No I/O; UTC."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from exporter.durations import format_duration, format_latency
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, reason_text
-from exporter.serving.expiry import Expiring
 from exporter.status import Point, TargetStatus, count_results
 from exporter.target import Journey
 
 NO_VALUE = "-"
-
-EXPIRING: Mapping[Expiring, str] = {
-    Expiring.CLIENT_SECRET: "client secret",
-    Expiring.CERTIFICATE: "certificate",
-    Expiring.CHAIN: "certificate chain",
-    Expiring.SIGNING_KEY: "signing keys' last certificate",
-}
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
