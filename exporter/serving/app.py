@@ -29,7 +29,7 @@ from exporter.serving.api import target_as_json, targets_as_json
 from exporter.serving.health import Health
 from exporter.serving.html import CONTENT_SECURITY_POLICY, icon, render_document, warm_up_templates
 from exporter.serving.negotiation import Format, accepts_gzip, choose_format
-from exporter.serving.overview import Overview, StatusSource
+from exporter.serving.overview import StatusSource, overall_health, overview_page
 from exporter.serving.port_security import PortSecurity, with_auth, with_headers
 from exporter.serving.runbooks import runbooks
 from exporter.serving.target_filter import MAX_QUERY_LENGTH
@@ -207,10 +207,16 @@ def _host(origin: str) -> str | None:
 
 def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
     warm_up_templates()
-    overview = Overview(source, errors)
+    # A thousand targets are a megabyte: concurrent requests share one page, or wait for each other.
+    whole_overview = SingleFlight(partial(overview_page, source, errors))
+    one_filter_at_a_time = asyncio.Lock()
 
     async def overview_html(request: Request) -> Response:
-        return await _page(request, await overview.page(_query(request)))
+        if not (query := _query(request)):
+            return await _page(request, await whole_overview())
+        async with one_filter_at_a_time:
+            body = await overview_page(source, errors, query)
+        return await _page(request, body)
 
     async def target_html(request: Request) -> Response:
         histories = source.history(request.path_params["name"])
@@ -229,7 +235,7 @@ def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
 
     async def icon_svg(request: Request) -> Response:
         kinds = {kind.badge: kind for kind in Health}
-        kind = kinds.get(request.url.query) or await overview.worst()
+        kind = kinds.get(request.url.query) or await overall_health(source, errors)
         return Response(icon(kind), media_type="image/svg+xml")
 
     async def runbook(page: bytes, request: Request) -> Response:

@@ -1,6 +1,5 @@
 """The overview page: the headline, what is wrong, what expires next, then every other target."""
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
 from exporter.serving.html import TITLE, YieldIfDue, render, sparkline, yielding
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
-from exporter.single_flight import SingleFlight
 from exporter.status import (
     DestinationStatus,
     EgressStatus,
@@ -88,83 +86,65 @@ class HealthGroup(NamedTuple):
 _HARMLESS = frozenset({Health.SLOW, Health.NEW, Health.HEALTHY})
 
 
-class Overview:
-    """Renders the overview."""
+async def overview_page(source: StatusSource, errors: InternalErrors, query: str = "") -> bytes:
+    """Return the page with the targets that match a filter; all if it is empty."""
+    now, yield_if_due = source.now(), source.start_work()
+    journeys = await worst_first(source, now, yield_if_due, errors)
+    expiries = soonest_first(expiry for row in journeys for expiry in row.expiries)
+    targets = await by_target(journeys, yield_if_due)
+    counts = Counter(row.health for row in targets)
+    text = headline(targets, now, source.egress(), source.destinations())
+    await yield_if_due()
+    hosts = Counter(host for row in targets for host in {row.status.host, row.status.relevant_host})
+    found = await matching(targets, query, yield_if_due, errors) if query else targets
+    await yield_if_due()
+    sections = _sections(found, hosts, fold=not query)
+    await yield_if_due()
+    url = source.external_url()
 
-    def __init__(self, source: StatusSource, errors: InternalErrors) -> None:
-        self._source, self._errors = source, errors
-        self._all = SingleFlight(self._render)
-        self._one_filter_at_a_time = asyncio.Lock()
-
-    async def page(self, query: str) -> bytes:
-        """Return the page with the targets that match a filter; all if it is empty.
-
-        A thousand targets are a megabyte, so concurrent requests share one page, or wait for each other.
-        """
-        if not query:
-            return await self._all()
-        async with self._one_filter_at_a_time:
-            return await self._render(query)
-
-    async def worst(self) -> Health:
-        """Return how all targets together are doing."""
-        source = self._source
-        return self._worst(await worst_first(source, source.now(), source.start_work(), self._errors))
-
-    def _worst(self, rows: Sequence[Row]) -> Health:
-        """Return the health of the first row; it says little if a destination was never listed."""
-        worst = rows[0].health if rows else Health.NEW
-        unlisted = any(one.never_listed for one in self._source.destinations())
-        return Health.INCONCLUSIVE if unlisted and worst in _HARMLESS else worst
-
-    async def _render(self, query: str = "") -> bytes:
-        source, now, yield_if_due = self._source, self._source.now(), self._source.start_work()
-        rows = await worst_first(source, now, yield_if_due, self._errors)
-        soonest = soonest_first(expiry for row in rows for expiry in row.expiries)
-        rows = await by_target(rows, yield_if_due)
-        counts = Counter(row.health for row in rows)
-        values = {
-            "headline": headline(rows, now, source.egress(), source.destinations()),
-            "title": f"{failing} failing · {TITLE}" if (failing := counts[Health.FAILING]) else TITLE,
-            "badge": self._worst(rows).badge,
-            "counts": counts,
-            "total": len(rows),
-            "expiries": soonest,
-        }
-        await yield_if_due()
-        hosts = Counter(host for row in rows for host in {row.status.host, row.status.relevant_host})
-        if query:
-            rows = await matching(rows, query, yield_if_due, self._errors)
-        await yield_if_due()
-        sections = _sections(rows, hosts, fold=not query)
-        await yield_if_due()
-        url = source.external_url()
-        return await render(
-            "overview.html",
-            yield_if_due,
-            **values,
-            page="overview",
-            canonical=None if url is None else f"{url}/",
-            root=root_path(url),
-            query=query,
-            syntax=SYNTAX,
-            version=source.version,
-            now=now,
-            found=len(rows),
-            sections=sections,
-            max_expiries=MAX_EXPIRIES,
-            destinations=source.destinations(),
-            status_page=source.status_page(),
-            sparkline=sparkline,
-            warnings=warnings,
-            guarded=self._guarded,
-        )
-
-    def _guarded(self, line: Callable[[Row], str], name_alone: Callable[[Row], str], row: Row) -> str:
+    def guarded(line: Callable[[Row], str], name_alone: Callable[[Row], str], row: Row) -> str:
         """Render the line of a target; a bug that shows there costs no other target its line."""
-        with self._errors.catching(Part.PAGE, CANNOT_RENDER, target=row.status.target.name):
+        with errors.catching(Part.PAGE, CANNOT_RENDER, target=row.status.target.name):
             return line(row)
         return name_alone(row)
+
+    return await render(
+        "overview.html",
+        yield_if_due,
+        title=f"{failing} failing · {TITLE}" if (failing := counts[Health.FAILING]) else TITLE,
+        page="overview",
+        badge=_worst(targets, source).badge,
+        canonical=None if url is None else f"{url}/",
+        root=root_path(url),
+        query=query,
+        syntax=SYNTAX,
+        version=source.version,
+        now=now,
+        headline=text,
+        counts=counts,
+        found=len(found),
+        total=len(targets),
+        sections=sections,
+        expiries=expiries,
+        max_expiries=MAX_EXPIRIES,
+        destinations=source.destinations(),
+        status_page=source.status_page(),
+        sparkline=sparkline,
+        warnings=warnings,
+        guarded=guarded,
+    )
+
+
+async def overall_health(source: StatusSource, errors: InternalErrors) -> Health:
+    """Return how all targets together are doing."""
+    return _worst(await worst_first(source, source.now(), source.start_work(), errors), source)
+
+
+def _worst(rows: Sequence[Row], source: StatusSource) -> Health:
+    """Return the health of the first row; it says little if a destination was never listed."""
+    worst = rows[0].health if rows else Health.NEW
+    unlisted = any(one.never_listed for one in source.destinations())
+    return Health.INCONCLUSIVE if unlisted and worst in _HARMLESS else worst
 
 
 def root_path(external_url: str | None) -> str:
