@@ -29,7 +29,7 @@ from exporter.serving.api import target_as_json, targets_as_json
 from exporter.serving.health import Health
 from exporter.serving.html import CONTENT_SECURITY_POLICY, icon, render_document, warm_up_templates
 from exporter.serving.negotiation import Format, accepts_gzip, choose_format
-from exporter.serving.overview import StatusSource, overall_health, overview_page
+from exporter.serving.overview import StatusSource, overview_page
 from exporter.serving.port_security import PortSecurity, with_auth, with_headers
 from exporter.serving.runbooks import runbooks
 from exporter.serving.target_filter import MAX_QUERY_LENGTH
@@ -235,7 +235,7 @@ def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
 
     async def icon_svg(request: Request) -> Response:
         kinds = {kind.badge: kind for kind in Health}
-        kind = kinds.get(request.url.query) or await overall_health(source, errors)
+        kind = kinds.get(request.url.query, Health.NEW)  # runbooks show no state
         return Response(icon(kind), media_type="image/svg+xml")
 
     async def runbook(page: bytes, request: Request) -> Response:

@@ -92,6 +92,9 @@ async def overview_page(source: StatusSource, errors: InternalErrors, query: str
     journeys = await worst_first(source, now, yield_if_due, errors)
     expiries = soonest_first(expiry for row in journeys for expiry in row.expiries)
     targets = await by_target(journeys, yield_if_due)
+    worst = targets[0].health if targets else Health.NEW
+    if worst in _HARMLESS and any(one.never_listed for one in source.destinations()):
+        worst = Health.INCONCLUSIVE
     counts = Counter(row.health for row in targets)
     text = headline(targets, now, source.egress(), source.destinations())
     await yield_if_due()
@@ -113,7 +116,7 @@ async def overview_page(source: StatusSource, errors: InternalErrors, query: str
         yield_if_due,
         title=f"{failing} failing · {TITLE}" if (failing := counts[Health.FAILING]) else TITLE,
         page="overview",
-        badge=_worst(targets, source).badge,
+        badge=worst.badge,
         canonical=None if url is None else f"{url}/",
         root=root_path(url),
         query=query,
@@ -133,18 +136,6 @@ async def overview_page(source: StatusSource, errors: InternalErrors, query: str
         warnings=warnings,
         guarded=guarded,
     )
-
-
-async def overall_health(source: StatusSource, errors: InternalErrors) -> Health:
-    """Return how all targets together are doing."""
-    return _worst(await worst_first(source, source.now(), source.start_work(), errors), source)
-
-
-def _worst(rows: Sequence[Row], source: StatusSource) -> Health:
-    """Return the health of the first row; it says little if a destination was never listed."""
-    worst = rows[0].health if rows else Health.NEW
-    unlisted = any(one.never_listed for one in source.destinations())
-    return Health.INCONCLUSIVE if unlisted and worst in _HARMLESS else worst
 
 
 def root_path(external_url: str | None) -> str:
