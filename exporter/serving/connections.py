@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import formatdate
 from enum import Enum, auto
 
@@ -38,53 +38,45 @@ class ConnectionLimiter:
 
     def __init__(self, max_connections: int) -> None:
         self.max_connections = max_connections
-        self._open: OrderedDict[Connection, None] = OrderedDict()
-        """The one that became idle first comes first."""
+        self.connections: OrderedDict[Connection, None] = OrderedDict()
+        """Open ones; the one that became idle first comes first."""
         self.empty = asyncio.Event()
         self.empty.set()
 
-    def __len__(self) -> int:
-        """Count open connections."""
-        return len(self._open)
-
-    def __iter__(self) -> Iterator[Connection]:
-        """Iterate over a copy of all open connections."""
-        return iter([*self._open])
-
     def add(self, connection: Connection) -> None:
         """Add a new connection, which is idle; close the one that has been idle longest if necessary."""
-        for idle in [each for each in self._open if not each.active]:
-            if len(self) < self.max_connections:
+        for idle in [each for each in self.connections if not each.active]:
+            if len(self.connections) < self.max_connections:
                 break
             self._close(idle)
-        self._open[connection] = None
+        self.connections[connection] = None
         self.empty.clear()
 
     def set_active(self, connection: Connection) -> bool:
         """Note that a request is being answered; return False if too many are."""
-        if sum(each.active for each in self._open) >= self.max_connections:
+        if sum(each.active for each in self.connections) >= self.max_connections:
             return False
         connection.active = True
         return True
 
     def set_idle(self, connection: Connection) -> None:
         """Note that the connection waits for its client; close idle connections with too much unread data."""
-        if connection.active and connection in self._open:
+        if connection.active and connection in self.connections:
             connection.active = False
-            self._open.move_to_end(connection)
+            self.connections.move_to_end(connection)
         self.drop_unread()
 
     def remove(self, connection: Connection) -> None:
         """Forget a closed connection."""
-        self._open.pop(connection, None)
-        if not self._open:
+        self.connections.pop(connection, None)
+        if not self.connections:
             self.empty.set()
 
     def drop_unread(self) -> None:
         """Close idle connections while all hold too much unread data together, the longest idle first."""
-        for idle in [each for each in self._open if each.unread and not each.active]:
+        for idle in [each for each in self.connections if each.unread and not each.active]:
             # By identity: clients that asked at the same moment share one body.
-            sizes = {id(each.unread): len(each.unread) for each in self._open}
+            sizes = {id(each.unread): len(each.unread) for each in self.connections}
             if sum(sizes.values()) <= MAX_UNREAD_BYTES:
                 return
             self._close(idle)

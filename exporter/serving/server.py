@@ -132,14 +132,14 @@ class _Server:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT_SECONDS)
-        for connection in self._limiter:
+        for connection in list(self._limiter.connections):
             connection.abort()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._limiter.empty.wait(), _CANCEL_TIMEOUT_SECONDS)
 
     def close_connections(self) -> None:
         """Close every connection, active ones after their response."""
-        for connection in self._limiter:
+        for connection in list(self._limiter.connections):
             connection.shutdown()
 
     async def _accept(self, listener: socket.socket) -> None:

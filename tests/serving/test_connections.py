@@ -291,5 +291,5 @@ def test_connections_are_bounded_and_active_ones_never_closed(steps: list[tuple[
         assert not active & set(closed)
         assert closed == [one for one in known if one not in active][: len(closed)]  # longest idle first
         known = [one for one in known if one not in closed]
-        assert len(limiter) == len(known) <= max(MAX, len(active) + 1)
+        assert len(limiter.connections) == len(known) <= max(MAX, len(active) + 1)
     assert limiter.empty.is_set() is (not known)
