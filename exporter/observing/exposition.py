@@ -89,7 +89,7 @@ class Exposition:
 
     def render_ahead(self, target: TargetMetrics) -> None:
         """Render a changed target before the next scrape, unless it will probably change again by then."""
-        if self._texts.get(target, _NEVER).scraped and target.interval >= _MIN_INTERVAL_AHEAD:
+        if self._texts.get(target, _NEVER).scraped and target.timing.interval >= _MIN_INTERVAL_AHEAD:
             self._update(target)
 
     def render_families(self, declared: Mapping[str, Family], values: Mapping[str, Values]) -> bytes:

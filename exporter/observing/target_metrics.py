@@ -93,9 +93,9 @@ class TargetMetrics:
         self._suspended = False
 
     @property
-    def interval(self) -> float:
-        """Seconds between two probes."""
-        return self._timing.interval
+    def timing(self) -> JourneyTiming:
+        """When the journey runs and how long it may take."""
+        return self.target.timing(self._journey)
 
     def collect(self) -> Iterator[Series]:
         """Yield all families, in the order of `families.py`; what was not observed has no values."""
@@ -123,7 +123,7 @@ class TargetMetrics:
             if not outcome.stalled:
                 probe = TracedProbe(outcome.transaction_id, outcome.duration, outcome.ended_at)
                 self._durations.observe(outcome.duration, probe)
-                self._slow += outcome.duration > self._timing.latency_objective
+                self._slow += outcome.duration > self.timing.latency_objective
         self._streak.observe(outcome)
         self._kind = outcome.kind or self._kind
         hosts = (record.host for record in outcome.steps if record.step == _SOURCE_STEP)
@@ -164,10 +164,6 @@ class TargetMetrics:
         # Statuses that were expected but never seen go, or many reloads would add up.
         seen = {key: count for key, count in self._statuses.items() if count}
         self._statuses = self._initial_statuses() | seen
-
-    @property
-    def _timing(self) -> JourneyTiming:
-        return self.target.timing(self._journey)
 
     def _initial_statuses(self) -> dict[LabelValues, int]:
         return {(step, status): 0 for step in self._steps for status in self._statuses_of(step)}
@@ -257,9 +253,9 @@ class TargetMetrics:
     def _plan_values(self) -> dict[str, Values]:
         return {
             "target_last_step_info": {(self.target.last_step(self._journey),): 1},
-            "target_interval_seconds": {(): self._timing.interval},
-            "target_timeout_seconds": {(): self._timing.timeout},
-            "target_latency_objective_seconds": {(): self._timing.latency_objective},
+            "target_interval_seconds": {(): self.timing.interval},
+            "target_timeout_seconds": {(): self.timing.timeout},
+            "target_latency_objective_seconds": {(): self.timing.latency_objective},
             "backoff_until_timestamp_seconds": known_value(self._backoff_until),
         }
 

@@ -53,11 +53,6 @@ class Row(NamedTuple):
     expiries: tuple[Expiry, ...] = ()  # of the worst journey
     others: tuple[TargetStatus, ...] = ()
 
-    @property
-    def statuses(self) -> tuple[TargetStatus, ...]:
-        """The status of each journey."""
-        return self.status, *self.others
-
 
 def health(status: TargetStatus, now: float) -> Health:
     """Return how a target is doing."""
