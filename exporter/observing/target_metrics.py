@@ -80,9 +80,10 @@ class TargetMetrics:
         self._durations = BucketCounts(buckets)
         self._slow = 0
         self._phases: dict[LabelValues, float] = {}
-        self._steps = [journey.steps[0]]
-        self._responses: dict[LabelValues, int] = dict.fromkeys(_CODES[journey.steps[0]], 0)
-        self._statuses: dict[LabelValues, int] = self._initial_statuses()
+        self._steps: list[str] = []
+        self._responses: dict[LabelValues, int] = {}
+        self._statuses: dict[LabelValues, int] = {}
+        self._add_step(journey.steps[0])
         self._error_codes: Counter[LabelValues] = Counter()
         self._certificates = CertificateFacts()
         self._skipped: Counter[LabelValues] = Counter()
@@ -163,10 +164,8 @@ class TargetMetrics:
             self._kind = self._source_host = None
         # Statuses that were expected but never seen go, or many reloads would add up.
         seen = {key: count for key, count in self._statuses.items() if count}
-        self._statuses = self._initial_statuses() | seen
-
-    def _initial_statuses(self) -> dict[LabelValues, int]:
-        return {(step, status): 0 for step in self._steps for status in self._statuses_of(step)}
+        expected = [(step, status) for step in self._steps for status in self._statuses_of(step)]
+        self._statuses = dict.fromkeys(expected, 0) | seen
 
     def _statuses_of(self, step: str) -> tuple[str, ...]:
         if step in _EXPECTING_STEPS:

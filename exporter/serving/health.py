@@ -6,7 +6,6 @@ from enum import Enum
 from typing import NamedTuple
 
 from exporter.durations import format_latency
-from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason
 from exporter.serving.expiry import DAY, Expiring, Expiry, expiries_of
 from exporter.serving.texts import clock, describe_outcome, relative
@@ -136,7 +135,8 @@ def summarize(status: TargetStatus, now: float) -> Summary:
         objective = format_latency(status.timing.latency_objective)
         after += f"; last probe took {format_latency(last.duration)}, objective {objective}"
     if last is not decisive:
-        after += f"; {_pause(last)} since {clock(decisive.ended_at, now)}"
+        paused = "paused: " if last.fault is Fault.QUOTA else ""
+        after += f"; {paused}{describe_outcome(last)} since {clock(decisive.ended_at, now)}"
     elif is_stale(status, now):
         after += f"; not probed since {clock(last.ended_at, now)}"
     return Summary(before or "since", status.since, after)
@@ -146,12 +146,6 @@ def describe_status(status: TargetStatus) -> str:
     """Describe the outcome that explains a target's status; empty if it was not probed."""
     outcome = status.decisive or status.last
     return "" if outcome is None else describe_outcome(outcome)
-
-
-def _pause(inconclusive: Outcome) -> str:
-    """Describe a probe that says nothing about the target."""
-    text = describe_outcome(inconclusive)
-    return f"paused: {text}" if inconclusive.fault is Fault.QUOTA else text
 
 
 def announce(status: TargetStatus, now: float) -> str:

@@ -72,15 +72,12 @@ def describe_outcome(outcome: Outcome) -> str:
     return text if outcome.detail is None else f"{text}: {outcome.detail}"
 
 
-def describe_response(outcome: Outcome) -> str:
-    """Return HTTP status and flow status of the last response."""
-    parts = [part for record in outcome.steps[-1:] for part in (record.http_status_code, record.flow_status)]
-    return " ".join(str(part) for part in parts if part is not None) or "no response"
-
-
 def describe_result(outcome: Outcome) -> str:
-    """Return the response of a success, or why a probe failed."""
-    return describe_response(outcome) if outcome.success and outcome.conclusive else describe_outcome(outcome)
+    """Return HTTP status and flow status of the response to a success, or why a probe failed."""
+    if not (outcome.success and outcome.conclusive):
+        return describe_outcome(outcome)
+    last = outcome.steps[-1]
+    return " ".join(str(part) for part in (last.http_status_code, last.flow_status) if part is not None)
 
 
 def was_not_sent(outcome: Outcome) -> bool:
@@ -107,4 +104,4 @@ def next_probe(status: TargetStatus, now: float) -> str:
     """Return when the next probe starts."""
     if status.next_run is None:
         return "not scheduled"
-    return "due now" if status.next_run - now < 1 else f"next {relative(status.next_run, now)}"
+    return "due now" if status.next_run - now < 1 else relative(status.next_run, now)
