@@ -60,9 +60,6 @@ async def serve(
         grace: seconds for requests in progress at the end.
         max_connections: None for the default.
         errors: counts and logs our own bugs.
-
-    Raises:
-        OSError: a socket is closed.
     """
     security, errors = security or PortSecurity(), errors or InternalErrors()
     servers = [_Server(app, sockets, security, max_connections, errors)]
@@ -113,8 +110,6 @@ class _Server:
 
     def start(self) -> None:
         """Begin to accept connections."""
-        for sock in self.sockets:
-            sock.getsockname()  # raises if it is closed
         self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self.sockets]
 
     async def close(self, grace: float) -> None:

@@ -11,8 +11,6 @@ from exporter.target import Journey
 
 NO_VALUE = "-"
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
 
 def clock(timestamp: float, now: float, *, seconds: bool = False) -> str:
     """Format a time of day, such as `12:04 UTC` or `12:04:31 UTC`, with the date unless it is today."""
@@ -21,7 +19,7 @@ def clock(timestamp: float, now: float, *, seconds: bool = False) -> str:
     if then.date() == today.date():
         return f"{time} UTC"
     year = "" if then.year == today.year else f" {then.year}"
-    return f"{then.day} {_MONTHS[then.month - 1]}{year} {time} UTC"
+    return f"{then.day} {then:%b}{year} {time} UTC"
 
 
 def relative(timestamp: float, now: float) -> str:
