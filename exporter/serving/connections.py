@@ -15,6 +15,7 @@ from enum import Enum, auto
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_TIMEOUT_SECONDS = 10.0
 """From the connection, or from the first byte of a later request, to the end of the request's head."""
@@ -98,7 +99,7 @@ class Connection(asyncio.Protocol):
     `make_http` makes that protocol, given the state that requests get in their scope.
     """
 
-    def __init__(self, limiter: ConnectionLimiter, make_http: Callable[..., asyncio.Protocol]) -> None:
+    def __init__(self, limiter: ConnectionLimiter, make_http: Callable[..., H11Protocol]) -> None:
         self._limiter, self._http = limiter, make_http(app_state={_STATE_KEY: self})
         self._transport: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
@@ -139,10 +140,6 @@ class Connection(asyncio.Protocol):
             self._await_head()
         if not self.has_body:
             self._http.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        """Close the connection."""
-        return self._http.eof_received()
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""
@@ -213,7 +210,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             self.abort()
         elif not self._transport.is_closing():
-            self._http.shutdown()  # type: ignore[attr-defined]  # every protocol of uvicorn has it
+            self._http.shutdown()
 
     def abort(self) -> None:
         """Close the connection at once."""

@@ -14,6 +14,8 @@ from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.serving.connections import Connection, ConnectionLimiter, with_connections
@@ -103,10 +105,8 @@ class _Server:
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
         config.load()
-        self._state = uvicorn.Server(config).server_state
-        self._make_http = partial(  # type: ignore[call-arg]  # uvicorn's own protocols take these
-            config.http_protocol_class, config=config, server_state=self._state
-        )
+        self._state = ServerState()
+        self._make_http = partial(H11Protocol, config, self._state)
 
     def start(self) -> None:
         """Begin to accept connections."""
