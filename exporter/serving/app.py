@@ -26,7 +26,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.serving.api import target_as_json, targets_as_json
-from exporter.serving.health import Health
 from exporter.serving.html import CONTENT_SECURITY_POLICY, icon, render_document, warm_up_templates
 from exporter.serving.negotiation import Format, accepts_gzip, choose_format
 from exporter.serving.overview import StatusSource, overview_page
@@ -234,9 +233,7 @@ def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
         return await _page(request, await target_as_json(histories, source), _JSON)
 
     async def icon_svg(request: Request) -> Response:
-        kinds = {kind.badge: kind for kind in Health}
-        kind = kinds.get(request.url.query, Health.NEW)  # runbooks show no state
-        return Response(icon(kind), media_type="image/svg+xml")
+        return Response(icon(request.url.query), media_type="image/svg+xml")
 
     async def runbook(page: bytes, request: Request) -> Response:
         return await _page(request, page)
