@@ -8,6 +8,7 @@ The closed sets of a step appear once a probe has reached it; the first step is 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from exporter.observing.families import JOURNEY_FAMILIES, TARGET_FAMILIES, TARGET_INFO
@@ -63,6 +64,15 @@ _CONNECTING = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A target's metrics as last rendered."""
+
+    version: int = -1  # that of the state
+    rendered_at: float = float("-inf")
+    families: tuple[bytes, ...] = ()  # the lines of each
+
+
 class TargetMetrics:
     """The metrics of one target and journey; `buckets` bounds the durations, in seconds."""
 
@@ -70,6 +80,9 @@ class TargetMetrics:
         self.target = target
         self.version = 0
         """Changes with every change of the state."""
+        self.text = Text()
+        self.scraped = False
+        """Whether it was scraped since it was last rendered."""
         self._journey = journey
         self._key = (target.name, journey.value)
         self._last: Outcome | None = None
