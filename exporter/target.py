@@ -151,6 +151,15 @@ class DestinationApplication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkRoute:
+    """How requests that belong to no target reach the network: as the defaults of targets say."""
+
+    ca_file: Path | None = None  # None means the system's authorities
+    proxy_url: str | None = field(default=None, repr=False)  # may hold a password
+    ip_family: IpFamily = IpFamily.ANY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticUser:
     """The test account at the source. Neither is printed: the name may be that of a person."""
 

@@ -191,7 +191,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
         "code": r"\d{1,3}",
         "count": r"\d{1,6}",
         "size": r"\d{1,4}",
-        "seconds": r"\d{1,6}(?:\.\d{1,3})? s",
+        "seconds": r"(?:the probe's )?\d{1,6}(?:\.\d{1,3})? s",
         "date": r"\d{4}-\d\d-\d\d",
         "errno": _one_of(errno.errorcode.values()),
         "eai": r"EAI_[A-Z]{2,12}",

@@ -145,17 +145,17 @@ def describe(
     secrets: Collection[str],
     refused: RefusedCertificate | None,
     *,
-    timeout: float,
+    within: str,
     at: float,
 ) -> str:
-    """Return the exact cause of a failed step; `at` is the time, in seconds since the epoch."""
+    """Return the exact cause of a failed step that had to end `within` a time; `at` is that of the probe."""
     is_judged = exchange.error is None or verdict.reason is Reason.RATE_LIMITED
     if verdict.detail is not None:
         detail = verdict.detail
     elif is_judged and exchange.answer is not None:
         detail = _answer_detail(exchange.answer, step, verdict)
     else:
-        detail = _error_detail(exchange, f"{timeout:g} s", refused, at)
+        detail = _error_detail(exchange, within, refused, at)
     host = shown_host(exchange.origin, step, secrets)
     if host is None:
         detail = Detail(detail.cause, {**detail.parameters, "name": ""})

@@ -196,8 +196,8 @@ class Prober:
         if verdict.reason is not Reason.OK:
             refused = await self._refused_certificate(target, exchange, run)
             tls = tls if refused is None else refused.facts
-            times = {"timeout": run.deadline.timeout, "at": run.started_at}
-            detail = describe(exchange, step, verdict, run.secrets, refused, **times)
+            within = ("the probe's " if run.records else "") + f"{run.deadline.timeout:g} s"
+            detail = describe(exchange, step, verdict, run.secrets, refused, within=within, at=run.started_at)
         run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
         host = target.auth_host if link is None else link.host
         self._check_our_clock(host, exchange, run.started_at)

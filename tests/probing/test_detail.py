@@ -57,7 +57,7 @@ LONGEST: dict[str, object] = {
     "origin": f"https://{'o' * 240}:65535",
     "code": 999,
     "count": 999_999,
-    "seconds": "86400.123 s",
+    "seconds": "the probe's 86400.123 s",
     "size": "2048",
     "date": "2026-11-20",
     "errno": "EADDRNOTAVAIL",
@@ -84,7 +84,7 @@ def described(
     secrets: Collection[str] = (),
     **changes: Any,  # noqa: ANN401
 ) -> str:
-    known: dict[str, Any] = {"timeout": 10.0, "refused": None, "at": AT}
+    known: dict[str, Any] = {"within": "10 s", "refused": None, "at": AT}
     return describe(exchange, step, verdict, secrets, **known | changes)
 
 

@@ -74,6 +74,25 @@ def test_a_secret_that_is_echoed_as_a_correlation_id_is_dropped(
     assert "planted" not in said(probed, caplog.text)
 
 
+@pytest.mark.parametrize("step", ["destination_authorize", "callback"])
+def test_a_login_hint_that_is_echoed_as_a_correlation_id_is_dropped(step: str) -> None:
+    probed = probe(with_header(step, "planted.hint"), application={"login_hint": "planted.hint"})
+    assert probed.outcome.success
+    assert "planted" not in said(probed, "")
+
+
+def test_client_credentials_that_are_echoed_as_a_correlation_id_are_dropped() -> None:
+    """A correlation id has no `=`, so that what is left of them is recognized, too."""
+
+    def token(played: Federation, heard: Heard) -> Response:
+        sent = heard.headers["authorization"].removeprefix("Basic ").rstrip("=")
+        return replace(played.good(heard), headers=(f"Correlation-Id: {sent}",))
+
+    probed = probe({"token": token})
+    assert probed.outcome.success
+    assert probed.record("token").correlation_id is None
+
+
 def test_a_refused_cookie_and_a_token_beside_a_code_are_not_shown_either() -> None:
     cookie = "Set-Cookie: SID=planted-refused; Domain=other.example"
 

@@ -101,7 +101,7 @@ def _begin(
         name="destination_authorize",
         request=Request("GET", url, max_body_bytes=MAX_FLOW_BYTES),
         judge=judge_offer if username is None else judge_flow,
-        secrets=tokens,
+        secrets=(*tokens, application.login_hint or ""),
     )
     if username is None:
         return flow
@@ -154,16 +154,18 @@ def _source_authorize(
 ) -> Generator[Step, Verdict, Verdict]:
     """Begin a sign-on at the source with the destination's own request; return the verdict on its flow."""
     statuses, url = target.expected_statuses, request.link.url
-    if request.has_request_object:
-        judge_redirect = partial(federation_judge.judge_flow_redirect, url=url)
-        redirected = yield Step("source_authorize", Request("GET", url), judge_redirect)
-        sent = Request("GET", f"{source.url}/flows/{dict(redirected.parameters)['flowId']}")
-    else:
-        headers = SDK_HEADERS if DAVINCI in statuses else ()
-        sent = Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers)
     expectation = Expectation(source.environment_id, source.url, statuses, prompt_none=request.prompt_none)
     judge_flow = judge if target.user is None else federation_judge.judge_flow_to_act_on
     judge_status = partial(judge_flow, expectation=expectation)
+    if request.has_request_object:
+        judge_first = partial(federation_judge.judge_flow_redirect, url=url, judge_other=judge_status)
+        first = yield Step("source_authorize", Request("GET", url), judge_first, statuses=statuses)
+        if not first.parameters:
+            return first
+        sent = Request("GET", f"{source.url}/flows/{dict(first.parameters)['flowId']}")
+    else:
+        headers = SDK_HEADERS if DAVINCI in statuses else ()
+        sent = Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers)
     return (yield Step("source_authorize", sent, judge_status, statuses=statuses))
 
 
@@ -229,8 +231,10 @@ def _redeem(
     }
     headers: tuple[tuple[str, str], ...] = (_FORM,)
     secret = application.client_secret or ""
+    pair = f"{quote_plus(application.client_id)}:{quote_plus(secret)}"  # RFC 6749, section 2.3.1
+    basic = base64.b64encode(pair.encode("ascii")).decode("ascii")
     if application.client_auth is ClientAuth.BASIC:
-        headers += (("Authorization", _basic(application.client_id, secret)),)
+        headers += (("Authorization", f"Basic {basic}"),)
     else:
         form["client_id"] = application.client_id
         if application.client_auth is ClientAuth.POST:
@@ -245,15 +249,9 @@ def _redeem(
         name="token",
         request=Request("POST", f"{destination.url}/as/token", headers, urlencode(form).encode("ascii")),
         judge=partial(judge_token, expectation=expectation),
-        secrets=(secret,) if secret else (),
+        secrets=(secret, basic.rstrip("=")),
         confidential=True,
     )
-
-
-def _basic(client_id: str, secret: str) -> str:
-    """Return client credentials as RFC 6749, section 2.3.1, encodes them."""
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
-    return f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}"
 
 
 def _action(at: Endpoints, flow: Verdict, action: str, fields: dict[str, str]) -> Request:
