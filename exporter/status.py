@@ -3,6 +3,7 @@
 All times are seconds since the epoch.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -27,9 +28,9 @@ Point: TypeAlias = tuple[float | None, Fault]
 
 def count_results(points: Iterable[Point]) -> tuple[int, int]:
     """Return how many probes failed and succeeded; inconclusive ones are neither."""
-    faults = [fault for _, fault in points if fault.is_conclusive]
-    successes = faults.count(Fault.NONE)
-    return len(faults) - successes, successes
+    counts = Counter(fault for _, fault in points)
+    conclusive = sum(number for fault, number in counts.items() if fault.is_conclusive)
+    return conclusive - counts[Fault.NONE], counts[Fault.NONE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -385,7 +385,7 @@ def test_the_start_of_a_probe_has_seconds() -> None:
 def test_the_page_warns_when_the_alerts_do() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())["rules"]["thresholds"]
     day = 86_400
-    assert {kind: seconds / day for kind, seconds in health.EXPIRES_SOON_SECONDS.items()} == {
+    assert {kind: kind.soon_seconds / day for kind in Expiring} == {
         Expiring.CLIENT_SECRET: values["secret_days"],
         Expiring.CERTIFICATE: values["certificate_days"],
         Expiring.CHAIN: values["expiry_days"],
