@@ -149,8 +149,8 @@ def _example() -> Metrics:
     destination = DestinationStatus(
         name="hub", auth_host="", counts={ProviderState.WATCHED: 1}, refresh_ok=True, last_success=0.5
     )
-    provider = ListedProvider(destination="hub", provider_id="id", name="", slug="emea", expected=True)
-    listed = replace(target, name="hub_emea", user=None, listed=provider)
+    provider = ListedProvider(destination="hub", name="", slug="emea", expected=True)
+    listed = replace(target, name="hub_emea", user=None, provider_id="id", listed=provider)
     page = StatusPageReport(
         page="status.example.com",
         fetched_ok=True,

@@ -114,14 +114,12 @@ curl -X PUT http://127.0.0.1:9989/status-page/partial_outage
 ## Script
 
 ```yaml
-repeat: 2m        # start again after this long; without it, the last weather stays
-changes:
-  - {{after: 0, environment: us_retail, weather: healthy}}
-  - {{after: 30s, environment: us_retail, weather: slow, ms: 800}}
-  - {{after: 1m, environment: au_suppliers, weather: tls_expired}}
+- {{after: 0, environment: us_retail, weather: healthy}}
+- {{after: 30s, environment: us_retail, weather: slow, ms: 800}}
+- {{after: 1m, environment: au_suppliers, weather: tls_expired}}
 ```
 
-`after` counts from the start of the script, or of its repetition. A list of changes alone is a script too.
+`after` counts from the start of the script; after the last change, its weather stays.
 A script leaves alone an environment that had its weather changed through the control port.
 Every error is reported at once, with its line.
 """

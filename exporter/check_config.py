@@ -19,7 +19,7 @@ from exporter.tls import WebSecurity
 _MAX_ROWS = 20
 """Rows of a table of loads, heaviest first; if there are more targets, each is shown on one line."""
 
-_NUMBERS = {"targets", "probes/min", "all shards", "open flows", "interval", "requests/min", "requests"}
+_NUMBERS = {"targets", "probes/min", "all shards", "interval", "requests/min", "requests"}
 _MAX_NAMES = 5
 _HIDDEN = "(set)"
 _NONE = "none"
@@ -111,7 +111,6 @@ def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> lis
             "probes/min": _number(here.probes * 60),
             **({"all shards": _number(total.probes * 60)} if config.on_other_shards else {}),
             **({"requests/min": _number(here.requests * 60)} if several else {}),
-            "open flows": _number(here.flows),
         }
         for here, total in found
     ]
@@ -257,8 +256,8 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
     yield "duration buckets", ", ".join(f"{bound:g}" for bound in config.duration_buckets)
     if any(Journey.FEDERATION in target.journeys for target in config.targets):
         yield "federation buckets", ", ".join(f"{bound:g}" for bound in config.federation_duration_buckets)
-    yield "egress check", _NONE if config.egress_check is None else _without_query(config.egress_check.url)
-    if (page := config.status_page) is not None:
+    yield "egress check", _without_query(config.egress_check_url or _NONE)
+    if (page := config.status_page).url is not None:
         yield "status page", f"{_without_query(page.url)}, every {format_duration(page.interval)}"
         yield "status components", ", ".join(page.components) or _NONE
     yield "log", f"{config.log.format}, from level {config.log.level}"
@@ -319,6 +318,8 @@ def _warnings(target: Target) -> Iterator[str]:
         yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return; {hint}"
     if target.source_environment_id == target.destination_environment_id:
         yield "source and destination are the same environment; correct SOURCE_ENVIRONMENT_ID or the other"
+    elif target.source_url == target.destination_url:  # they have no ids: it is a custom domain
+        yield "source and destination have one CUSTOM_DOMAIN, which belongs to one environment; correct it"
     if target.prompt == "none" and Journey.AUTHORIZE in target.journeys:
         yield (
             "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "

@@ -51,9 +51,8 @@ class ConfigFiles:
     ) -> None:
         self._load = load
         self._sleep = sleep
-        self._seen = file_digests(config.files)
+        self._seen = config.files
         """Digests, when last read, of the files of the last good configuration and of refused ones since."""
-        self._compared_with_start = False
 
     def read(self) -> Config:
         """Read the configuration; for a thread.
@@ -61,50 +60,25 @@ class ConfigFiles:
         Raises:
             ConfigurationError: it is invalid.
         """
-        # Digests first: what changes in between is then noticed as a change.
-        digests = dict(file_digests(self._seen))
-        files = set(digests)
+        seen = self._seen = file_digests(self._seen)  # before it is read, as in `load`
         try:
             config = self._load()
-            # A file first named by this load has no earlier digest: digest it now and load again, so that no
-            # change in between is missed.
-            if _add_digests(digests, config.files):
-                config = self._load()
-            files = set(config.files)
         except ConfigurationError as error:
-            files.update(error.files)
+            self._seen = {**seen, **error.files}
             raise
-        finally:
-            _add_digests(digests, files)
-            self._seen = {file: digests[file] for file in files}
+        self._seen = config.files
         return config
 
-    async def changed(self, config: Config) -> bool:
+    async def changed(self) -> bool:
         """Return whether files have changed since the last `read`, good or refused, and have settled."""
-        if not self._compared_with_start:  # files may have changed between the first reading and `__init__`
-            self._compared_with_start = True
-            return await run_in_thread(lambda: self._differs_from(config))
         digests = await self._look()
         if digests == self._seen:
             return False
         await self._sleep(SETTLE_SECONDS)
         return digests == await self._look()
 
-    def _differs_from(self, config: Config) -> bool:
-        try:
-            return self._load() != config
-        except ConfigurationError:
-            return True
-
     async def _look(self) -> Mapping[Path, bytes]:
         return await run_in_thread(lambda: file_digests(self._seen))
-
-
-def _add_digests(digests: dict[Path, bytes], files: Iterable[Path]) -> bool:
-    """Add the digests of files that have none yet; return whether there are any."""
-    added = file_digests(file for file in files if file not in digests)
-    digests.update(added)
-    return bool(added)
 
 
 def count_changes(before: Iterable[Target], after: Iterable[Target]) -> dict[str, int]:

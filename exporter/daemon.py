@@ -202,8 +202,7 @@ class Daemon:
             return config, self._ssl_contexts.renewed(config.targets_and_templates)
         except OSError as error:  # the files were checked when the settings were read, a moment ago
             message = f"cannot load a TLS file of a target any more ({type(error).__name__}); reload again"
-            wrong = InvalidSetting("FLOW_EXPORTER_TARGETS", message)
-            raise ConfigurationError([wrong], files=config.files) from None
+            raise ConfigurationError([InvalidSetting("FLOW_EXPORTER_TARGETS", message)]) from None
 
     async def _apply(self, config: Config, ssl_contexts: SSLContexts) -> None:
         """Put a configuration in force, but for the security of the port; `self.config` is still the old one.
@@ -221,28 +220,17 @@ class Daemon:
 
     def _renew_checks(self, config: Config, before: Config | None) -> None:
         """Replace the egress check and the reader of the status page where their settings have changed."""
-        egress, page = config.egress_check, config.status_page
-        if before is None or egress != before.egress_check:
-            self._egress_check = None
-            if egress is not None:
-                self._egress_check = EgressCheck(
-                    egress.url,
-                    stalls=self._loop_watch.stalls,
-                    proxy_url=egress.proxy_url,
-                    family=egress.ip_family,
-                )
+        url, page, route = config.egress_check_url, config.status_page, config.route
+        if before is None or (url, route) != (before.egress_check_url, before.route):
+            check = None if url is None else EgressCheck(url, route, stalls=self._loop_watch.stalls)
+            self._egress_check = check
             self._renewals += 1  # so that its job has another name, and runs at once
-        if before is None or (page, config.shard.index) != (before.status_page, before.shard.index):
-            # Shard 0 alone reads the page.
+        # Shard 0 alone reads the page.
+        of_page = page, route, config.shard.index
+        if before is None or of_page != (before.status_page, before.route, before.shard.index):
             self._status_page = None
-            if page is not None and config.shard.index == 0:
-                self._status_page = StatusPage(
-                    page.url,
-                    page.components,
-                    ca_file=page.ca_file,
-                    proxy_url=page.proxy_url,
-                    family=page.ip_family,
-                )
+            if page.url is not None and config.shard.index == 0:
+                self._status_page = StatusPage(page.url, page.components, route)
             self._renewals += 1  # likewise
         elif self._status_page is not None:
             self._status_page.read_authorities_again()
@@ -294,8 +282,9 @@ class Daemon:
             list_again = partial(self._list_until_known, each)
             first_after = number * FIRST_PROBE_SPACING
             jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))
-        if (page := config.status_page) is not None and (reader := self._status_page) is not None:
-            jobs.append(PeriodicJob(f"status page {self._renewals}", page.interval, reader.refresh))
+        if (reader := self._status_page) is not None:
+            every = config.status_page.interval
+            jobs.append(PeriodicJob(f"status page {self._renewals}", every, reader.refresh))
         return jobs
 
     def _report(self, trigger: str, before: Iterable[Target]) -> ReloadResult:
@@ -328,7 +317,7 @@ class Daemon:
         return ReloadResult(good=False, text="\n".join(lines))
 
     async def _watch_files(self) -> None:
-        if await self._files.changed(self.config):
+        if await self._files.changed():
             await self.reload(CHANGE_ON_DISK)
 
     def _on_loop_lag(self, seconds: float) -> None:

@@ -108,11 +108,6 @@ class OfferedProvider:
     id: str
     name: str
 
-    @property
-    def identifier(self) -> str:
-        """The id; of an entry of EXPECT that was never offered, the entry."""
-        return self.id or self.name
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownProvider:
@@ -345,13 +340,11 @@ def _target(destination: Destination, known: KnownProvider, *, expected: bool) -
     return replace(
         destination.template,
         name=known.target,
-        provider_id=provider.identifier,
+        provider_id=provider.id or provider.name,  # an entry of EXPECT that was never offered has no id
         listed=ListedProvider(
             destination=destination.name,
-            provider_id=provider.identifier,
             name=provider.name,
             slug=known.slug,
             expected=expected,
-            missing_since=known.absent_since if known.state is ProviderState.MISSING else None,
         ),
     )

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
@@ -18,9 +18,8 @@ _STALLED_READ_TIMEOUT_SECONDS = 0.5
 """While an earlier read still hangs, later ones wait only this long: a load must not take minutes."""
 _MAX_STALLED_READS = 8
 MAX_DIGESTED_BYTES = 16 * 1024 * 1024
-"""For a larger file, size and modification time are part of the digest, too."""
+"""More than any file of the configuration may have: a larger one is unreadable."""
 MAX_DIRECTORY_ENTRIES = 10_000
-MAX_DIRECTORY_DEPTH = 4
 _KUBERNETES_INTERNAL = ".."
 """Prefix of names under which Kubernetes keeps the content of a mount; the other names link to it."""
 
@@ -53,10 +52,13 @@ def read_file(path: str | Path, max_bytes: int, *, dir_fd: int | None = None) ->
     """
     # Without O_NONBLOCK, opening a named pipe waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
-    with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise IsADirectoryError(errno.EISDIR, "not a regular file")
-        content = file.read(max_bytes + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(max_bytes + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     return content
@@ -113,7 +115,7 @@ def printable(name: str) -> str:
     return escaped if len(escaped) <= _MAX_SHOWN_CHARACTERS else f"{escaped[:_MAX_SHOWN_CHARACTERS]}..."
 
 
-def file_digests(paths: Iterable[Path]) -> Mapping[Path, bytes]:
+def file_digests(paths: Iterable[Path]) -> dict[Path, bytes]:
     """Return a digest of the content of each file or directory, or of why it cannot be read.
 
     By content, not by time: when Kubernetes swaps the link to a mounted ConfigMap, every file is new and most
@@ -124,39 +126,22 @@ def file_digests(paths: Iterable[Path]) -> Mapping[Path, bytes]:
 
 def _digest_within_time(path: Path) -> bytes:
     try:
-        return call_with_timeout(lambda: _digest_of(path, MAX_DIRECTORY_DEPTH))
+        return call_with_timeout(lambda: _digest(path))
     except TimeoutError:
-        return _digest(b"timed out")
+        return b"timed out"
 
 
-def _digest_of(path: Path, depth: int) -> bytes:
+def _digest(path: Path, *, listed: bool = True) -> bytes:
+    """Digest a file, or what a directory has in it; if not `listed`, a directory is an unreadable file."""
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            return _digest_of_directory(path, depth)
-        if not stat.S_ISREG(status.st_mode):  # reading a named pipe would wait for a writer
-            return _digest(b"special", str(status.st_rdev).encode())
-        with path.open("rb") as file:
-            content = file.read(MAX_DIGESTED_BYTES)
+        if listed and path.is_dir():
+            with os.scandir(path) as entries:
+                names = sorted(entry.name for entry in islice(entries, MAX_DIRECTORY_ENTRIES))
+            names = [name for name in names if not name.startswith(_KUBERNETES_INTERNAL)]
+            found = (os.fsencode(name) + b"\0" + _digest(path / name, listed=False) for name in names)
+            content = b"directory\0" + b"\0".join(found)
+        else:
+            content = read_file(path, MAX_DIGESTED_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        return _digest(b"unreadable", str(getattr(error, "errno", None)).encode())
-    large = status.st_size > MAX_DIGESTED_BYTES
-    return _digest(b"file", content, f"{status.st_size} {status.st_mtime_ns}".encode() if large else b"")
-
-
-def _digest_of_directory(path: Path, depth: int) -> bytes:
-    with os.scandir(path) as entries:
-        names = sorted(entry.name for entry in islice(entries, MAX_DIRECTORY_ENTRIES))
-    parts = [b"directory"]
-    for name in names if depth else ():
-        if not name.startswith(_KUBERNETES_INTERNAL):
-            parts += [os.fsencode(name), _digest_of(path / name, depth - 1)]
-    return _digest(*parts)
-
-
-def _digest(*parts: bytes) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(b"%d:" % len(part))
-        digest.update(part)
-    return digest.digest()
+        return f"unreadable: {getattr(error, 'errno', None)}".encode()
+    return hashlib.blake2b(content, digest_size=16).digest()

@@ -3,6 +3,7 @@
 All times are seconds since the epoch.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -21,15 +22,15 @@ CONFIRMED_FAILURES = 3
 RECENT_PROBES = 10
 """Probes that show whether a target is unstable."""
 
-Point: TypeAlias = tuple[float | None, str]
+Point: TypeAlias = tuple[float | None, Fault]
 """A probe in a sparkline: its duration in seconds, None if the exporter stalled meanwhile, and its fault."""
 
 
 def count_results(points: Iterable[Point]) -> tuple[int, int]:
     """Return how many probes failed and succeeded; inconclusive ones are neither."""
-    faults = [Fault(fault) for _, fault in points]
-    successes = faults.count(Fault.NONE)
-    return sum(fault.is_conclusive for fault in faults) - successes, successes
+    counts = Counter(fault for _, fault in points)
+    conclusive = sum(number for fault, number in counts.items() if fault.is_conclusive)
+    return conclusive - counts[Fault.NONE], counts[Fault.NONE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,6 +151,15 @@ class DestinationApplication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkRoute:
+    """How requests that belong to no target reach the network: as the defaults of targets say."""
+
+    ca_file: Path | None = None  # None means the system's authorities
+    proxy_url: str | None = field(default=None, repr=False)  # may hold a password
+    ip_family: IpFamily = IpFamily.ANY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticUser:
     """The test account at the source. Neither is printed: the name may be that of a person."""
 
@@ -163,12 +172,9 @@ class ListedProvider:
     """The identity provider in a destination's listing that a target was made from."""
 
     destination: str  # name of the destination in the settings
-    provider_id: str  # the provider's id in the destination; the target's identity
     name: str  # the provider's name when it was first listed; untrusted text
     slug: str  # the part of the target's name that stands for it
     expected: bool = False  # whether `EXPECT` lists it
-    missing_since: float | None = None
-    """When it was first missing from a listing, by the clock of the listings; None while listed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)

@@ -59,7 +59,7 @@ HOMES: dict[str, set[str]] = {
     "markdown_it": {"serving"},
     "markupsafe": {"serving"},
     "prometheus_client": {"observing"},
-    "pydantic": {"settings", "simulator"},
+    "pydantic": {"observing", "settings", "simulator"},
     "pydantic_core": {"settings"},
     "pydantic_settings": {"settings"},
     "rich": {"demo", "probe_command"},
@@ -74,8 +74,8 @@ HOMES: dict[str, set[str]] = {
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 80
 MIN_SEPARATE_FILE_LINES = 60
-MAX_FILES = 126
-MAX_LINES = 20_944
+MAX_FILES = 125
+MAX_LINES = 20_511
 MIN_AVERAGE_LINES = 120
 PICTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 EMPTY_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}

@@ -42,13 +42,13 @@ def test_loads_first_probes_and_targets_are_shown_in_this_order() -> None:
     found = checked(environ("EMEA", "APAC", "US", **apac))
     assert found.text.startswith(
         """\
-auth host         targets  probes/min  open flows
-auth.pingone.eu         1          60         900
-auth.pingone.com        2           2          30
+auth host         targets  probes/min
+auth.pingone.eu         1          60
+auth.pingone.com        2           2
 
-environment                           targets  probes/min  open flows
-14e3268d-847d-47aa-a45e-1ef8dd8f4df0        1          60         900
-94e3268d-847d-47aa-a45e-1ef8dd8f4df0        2           2          30
+environment                           targets  probes/min
+14e3268d-847d-47aa-a45e-1ef8dd8f4df0        1          60
+94e3268d-847d-47aa-a45e-1ef8dd8f4df0        2           2
 
 target  journey    first probe  interval
 apac    authorize  immediately        1s
@@ -64,14 +64,14 @@ target apac
 
 def test_a_rare_probe_is_not_shown_as_0() -> None:
     text = checked(environ("A", A__INTERVAL="1d")).text
-    assert text.split("\n")[1] == "auth.pingone.com        1        <0.1        <0.1"
+    assert text.split("\n")[1] == "auth.pingone.com        1        <0.1"
 
 
 def test_of_a_thousand_environments_the_heaviest_twenty_are_shown() -> None:
     ids = {f"T{n}__SOURCE_ENVIRONMENT_ID": f"{n:08}-847d-47aa-a45e-1ef8dd8f4df0" for n in range(1000)}
     text = checked(environ(*(f"T{n}" for n in range(1000)), **ids, T7__INTERVAL="30s")).text
     table = text.split("\n\n")[1].split("\n")
-    assert table[1].startswith("00000007-847d-47aa-a45e-1ef8dd8f4df0        1           2 ")
+    assert table[1].startswith("00000007-847d-47aa-a45e-1ef8dd8f4df0        1           2")
     assert len(table) == 22
     assert table[-1] == "and 980 more, with fewer probes"
 
@@ -82,7 +82,7 @@ def test_a_shard_shows_its_own_load_and_that_of_all_shards() -> None:
     here, everywhere = found.text.split("\n")[1].split()[2:4]
     assert 0 < int(here) < 10
     assert everywhere == "10"
-    assert found.text.startswith("auth host         targets  probes/min  all shards  open flows\n")
+    assert found.text.startswith("auth host         targets  probes/min  all shards\n")
 
 
 def test_a_shard_without_a_target_shows_no_tables() -> None:
@@ -168,12 +168,12 @@ def test_each_journey_is_shown_with_its_load_and_how_far_it_goes() -> None:
     found = checked({**environ("A", "B", **extra), **FEDERATION})
     assert found.text.startswith(
         f"""\
-auth host        targets  probes/min  requests/min  open flows
-auth.pingone.eu        2         1.4           3.8          21
+auth host        targets  probes/min  requests/min
+auth.pingone.eu        2         1.4           3.8
 
-environment                           targets  probes/min  requests/min  open flows
-{OTHER}        2         0.4             2           6
-{SOURCE}        2         1.4           1.8          21
+environment                           targets  probes/min  requests/min
+{OTHER}        2         0.4             2
+{SOURCE}        2         1.4           1.8
 
 target  journey     first probe  interval  requests
 a       authorize   immediately        1m         1
@@ -284,6 +284,16 @@ def test_an_environment_that_is_its_own_destination_is_warned_of() -> None:
     assert checked(copied).warnings == (f"b: {same}",)
     without_source = {f"{P}TARGETS__A__DESTINATION_ENVIRONMENT_ID": OTHER}
     assert checked({**without_source, **FEDERATION}).warnings == ()
+
+
+def test_a_custom_domain_of_two_environments_is_warned_of() -> None:
+    domain = {"CUSTOM_DOMAIN": "login.example.com", "DESTINATION_CUSTOM_DOMAIN": "LOGIN.example.com."}
+    shared = "source and destination have one CUSTOM_DOMAIN, which belongs to one environment; correct it"
+    assert checked(environ("A", **{f"A__{name}": value for name, value in domain.items()})).warnings == (
+        f"a: {shared}",
+    )
+    domain["DESTINATION_CUSTOM_DOMAIN"] = "other.example.com"
+    assert checked(environ("A", **{f"A__{name}": value for name, value in domain.items()})).warnings == ()
 
 
 @pytest.mark.parametrize("secret", ['"s3cr3t"', "'s3cr3t'"])

@@ -262,8 +262,8 @@ def test_a_configuration_is_checked_into_json(
     assert [warning.partition("=")[0] for warning in document["warnings"]] == ["emea: PROMPT"]
     assert document["targets"]["emea"]["prompt"] == "none"
     assert document["exporter"]["log"] == "logfmt, from level info"
-    assert document["load"]["auth_host"][0] | {"probes_per_min": "", "open_flows": ""} == {
-        "auth_host": "127.0.0.1:1", "targets": "1", "probes_per_min": "", "open_flows": "",
+    assert document["load"]["auth_host"][0] | {"probes_per_min": ""} == {
+        "auth_host": "127.0.0.1:1", "targets": "1", "probes_per_min": "",
     }  # fmt: skip
     assert document["first_probes"][0]["target"] == "emea"
     assert cli.main(["check-config", "--json", "--log.level=loud"]) == 2

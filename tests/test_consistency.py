@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from exporter import target
-from exporter.settings import Config, EgressConfig, LogSettings, ShardSettings, WebSettings
-from exporter.target import Journey, Target
+from exporter.settings import Config, LogSettings, ShardSettings, StatusPageSettings, WebSettings
+from exporter.target import Journey, NetworkRoute, Target
 
 EXPORTER = Path(target.__file__).parent
 
@@ -54,12 +54,12 @@ def test_a_journey_yields_exactly_the_steps_that_its_metrics_know(journey: Journ
     [
         *(
             f"{kind.__name__}.{field.name}"
-            for kind in (Target, Config, EgressConfig)
+            for kind in (Target, Config, NetworkRoute)
             for field in fields(kind)
         ),
         *(
             f"{kind.__name__}.{name}"
-            for kind in (WebSettings, LogSettings, ShardSettings)
+            for kind in (WebSettings, LogSettings, ShardSettings, StatusPageSettings)
             for name in kind.model_fields
         ),
     ],

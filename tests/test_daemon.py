@@ -527,7 +527,7 @@ def test_an_egress_check_that_a_reload_replaces_is_not_shown_any_more_and_its_su
         INTERVAL = 600.0
         running, may_end = asyncio.Event(), asyncio.Event()
 
-        def __init__(self, url: str, **_: object) -> None:
+        def __init__(self, url: str, *_: object, **__: object) -> None:
             self.up = url.endswith("/up")
             self.status: EgressStatus | None = None
 

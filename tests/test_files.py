@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 
 from exporter import files
 from exporter.files import (
-    MAX_DIGESTED_BYTES,
-    MAX_DIRECTORY_DEPTH,
     FileError,
     call_with_timeout,
     file_digests,
@@ -48,6 +46,16 @@ def test_an_unreadable_file_is_described_with_its_path(
     with pytest.raises(FileError) as caught:
         read_bounded(tmp_path / "file", 1024)
     assert str(caught.value) == message.format(tmp_path / "file")
+
+
+def test_a_read_leaves_nothing_open_whatever_is_there(tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").write_bytes(b"x" * 1025)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for name in ("directory", "file", "absent"):
+        with pytest.raises(FileError):
+            read_bounded(tmp_path / name, 1024)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_file_below_a_file_and_an_overlong_name_are_described_too(tmp_path: Path) -> None:
@@ -157,8 +165,6 @@ def test_the_digest_of_a_directory_covers_names_and_content(tmp_path: Path) -> N
     seen.append(digest_of(path))
     write(path / "inner" / "d", "3")
     seen.append(digest_of(path))
-    write(path / "inner" / "d", "4")
-    seen.append(digest_of(path))
     assert len(set(seen)) == len(seen)
 
 
@@ -184,24 +190,11 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     assert digest_of(tmp_path) != before
 
 
-def test_the_depth_of_a_directory_is_bounded(tmp_path: Path) -> None:
-    deep = tmp_path
-    for _ in range(MAX_DIRECTORY_DEPTH + 1):
-        deep /= "d"
-    write(deep / "a", "1")
+def test_directories_in_a_directory_are_not_read(tmp_path: Path) -> None:
+    write(tmp_path / "inner" / "a", "1")
     before = digest_of(tmp_path)
-    write(deep / "a", "2")
+    write(tmp_path / "inner" / "a", "2")
     assert digest_of(tmp_path) == before
-
-
-def test_the_digest_of_a_large_file_covers_size_and_time(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    with path.open("wb") as file:
-        file.truncate(MAX_DIGESTED_BYTES + 10)
-    os.utime(path, (1, 1))
-    before = digest_of(path)
-    os.utime(path, (2, 2))
-    assert digest_of(path) != before
 
 
 def test_an_impossible_name_has_the_digest_of_an_unreadable_file(tmp_path: Path) -> None:

@@ -14,23 +14,19 @@ from exporter.target import Journey
 
 COLUMNS = {
     "target": 17,
-    "weather": 22,
+    "weather": None,
     "reason": 17,
     "fault": 13,
-    "status": 26,
+    "status": None,
     "since": 8,
     "latency": 7,
     "ok": 5,
     "failed": 6,
 }
-"""Headings in their order, with their widths. A weather with several parameters may be cut."""
+"""Headings in their order, with their widths; what has none is cut where there is too little room."""
 NUMBERS = frozenset({"since", "latency", "ok", "failed"})
-SHRINKABLE = ("status", "weather")
-"""Cut when there is too little room, the first one first."""
 WIDE_ONLY = frozenset({"status", "since"})
 WIDE_CHARACTERS = 105
-GAP_CHARACTERS = 1
-MIN_COLUMN_CHARACTERS = 8
 REDRAWS_PER_SECOND = 4
 
 
@@ -87,14 +83,16 @@ class Board:
 
     def table(self) -> Table:
         """Return the table as it is now, one row per target."""
-        widths = _widths(self._console.width)
-        table = Table(box=None, pad_edge=False, padding=(0, GAP_CHARACTERS, 0, 0), header_style="bold")
-        for heading, width in widths.items():
+        hidden = WIDE_ONLY if self._console.width < WIDE_CHARACTERS else frozenset()
+        headings = [heading for heading in COLUMNS if heading not in hidden]
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+        for heading in headings:
             justify: JustifyMethod = "right" if heading in NUMBERS else "left"
-            table.add_column(heading, justify=justify, no_wrap=True, width=width)
+            width = COLUMNS[heading]
+            table.add_column(heading, justify=justify, no_wrap=width is not None, width=width)
         for target, tally in self._rows():
-            cells = {"target": Text(target), "weather": Text(self._weather(target)), **_cells(tally)}
-            table.add_row(*(cells.get(heading) for heading in widths))
+            cells = {"target": Text(target), "weather": _cut(self._weather(target)), **_cells(tally)}
+            table.add_row(*(cells.get(heading) for heading in headings))
         return table
 
     def _rows(self) -> Iterator[tuple[str, _Tally]]:
@@ -106,15 +104,9 @@ class Board:
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _widths(room: int) -> dict[str, int]:
-    """Return the columns that fit, with their widths; a reason or a number is never cut."""
-    narrow = room < WIDE_CHARACTERS
-    widths = {heading: width for heading, width in COLUMNS.items() if not (narrow and heading in WIDE_ONLY)}
-    for heading in SHRINKABLE:
-        excess = sum(widths.values()) + GAP_CHARACTERS * (len(widths) - 1) - room
-        if heading in widths and excess > 0:
-            widths[heading] = max(widths[heading] - excess, MIN_COLUMN_CHARACTERS)
-    return widths
+def _cut(text: str) -> Text:
+    """Return a text that is cut, not wrapped, in a column that rich has to shrink."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _cells(tally: _Tally) -> dict[str, Text]:
@@ -126,7 +118,7 @@ def _cells(tally: _Tally) -> dict[str, Text]:
     return {
         "reason": Text(last.reason.value, style=color),
         "fault": Text("" if last.success else last.fault.value, style=color),
-        "status": Text(status),
+        "status": _cut(status),
         "since": Text(rfc3339(tally.since)[11:19]),
         "latency": Text(f"{last.duration * 1000:.0f} ms"),
         "ok": Text(str(tally.ok)),

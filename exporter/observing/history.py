@@ -5,13 +5,12 @@
 
 Failures are kept apart so that an hour of successes does not erase what happened tonight.
 
-Outcomes are kept as compressed bytes: a garbage collection of so many objects would stall the event loop.
+Outcomes are kept as compressed JSON: a garbage collection of so many objects would stall the event loop.
 """
 
 from __future__ import annotations
 
 import math
-import pickle
 import zlib
 from array import array
 from collections import defaultdict, deque
@@ -20,8 +19,10 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TypeAlias
 
+from pydantic import TypeAdapter
+
 from exporter.outcome import DiscoveryFacts, Outcome
-from exporter.reasons import Reason
+from exporter.reasons import Fault, Reason
 from exporter.status import Point, TargetHistory, TargetStatus
 from exporter.target import Journey, Side, Target, side_of
 
@@ -173,15 +174,15 @@ class _Record:
     streak: Streak = field(default_factory=Streak)
     durations: array[float] = field(default_factory=lambda: array("d"))
     """Of the last probes, in seconds; not a number where the exporter stalled."""
-    faults: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     """Of the same probes."""
 
     def observe(self, outcome: Outcome) -> None:
         kind = outcome.success and not outcome.incomplete
-        pickled = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
-        self.dictionaries[kind] = self.dictionaries[kind] or pickled
+        text = _OUTCOME.dump_json(outcome)
+        self.dictionaries[kind] = self.dictionaries[kind] or text
         # One object, even if both deques hold it.
-        data = bytes([kind]) + _compressed(pickled, self.dictionaries[kind])
+        data = bytes([kind]) + _compressed(text, self.dictionaries[kind])
         self.recent.append(data)
         if not outcome.success:
             if self.failures is None:
@@ -191,7 +192,7 @@ class _Record:
             if len(self.durations) == MAX_POINTS:
                 del self.durations[0], self.faults[0]
             self.durations.append(math.nan if outcome.stalled else outcome.duration)
-            self.faults.append(outcome.fault.value)
+            self.faults.append(outcome.fault)
         self._observe_certificate(outcome)
         self.last = outcome
         if outcome.conclusive:
@@ -200,10 +201,10 @@ class _Record:
 
     def outcomes(self, kept: Iterable[bytes]) -> tuple[Outcome, ...]:
         """Return outcomes, newest first."""
-        pickled = [
+        texts = [
             zlib.decompressobj(_WINDOW_BITS, self.dictionaries[data[0]]).decompress(data[1:]) for data in kept
         ]
-        return tuple([pickle.loads(data) for data in reversed(pickled)])  # noqa: S301  our own bytes
+        return tuple([_OUTCOME.validate_json(text) for text in reversed(texts)])
 
     def points(self) -> tuple[Point, ...]:
         seconds = [None if math.isnan(duration) else duration for duration in self.durations]
@@ -221,6 +222,7 @@ class _Record:
 
 _EMPTY = _Record()  # The record of a target without outcomes. Never changed.
 _WINDOW_BITS = -12
+_OUTCOME = TypeAdapter(Outcome)  # takes a third of pickle's time
 
 
 def _compressed(data: bytes, dictionary: bytes) -> bytes:

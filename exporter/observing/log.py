@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
+from logging.handlers import QueueHandler
 from typing import Any, TextIO, TypeAlias
 
 from structlog.processors import JSONRenderer, LogfmtRenderer
@@ -129,25 +130,24 @@ def set_log_level(level: str) -> None:
     logging.getLogger("exporter").setLevel(level.upper())
 
 
-class _DroppingHandler(logging.Handler):
+class _DroppingHandler(QueueHandler):
     """Drops records that do not fit the queue."""
 
-    def __init__(self, lines: _Lines) -> None:
-        super().__init__()
-        self._lines = lines
-        self._dropped = 0
+    _dropped = 0
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Leave a record as it is: the thread renders it."""
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
         """Queue a record, or drop it and report that with the next one that fits."""
         try:
             if self._dropped:
-                self._lines.put_nowait(_dropped("the reader of the log is too slow", self._dropped))
+                self.queue.put_nowait(_dropped("the reader of the log is too slow", self._dropped))
                 self._dropped = 0
-            self._lines.put_nowait(record)
+            self.queue.put_nowait(record)
         except queue.Full:
             self._dropped += 1
-        except Exception:  # noqa: BLE001  logging never raises: it is also what reports errors
-            self.handleError(record)
 
 
 def _dropped(cause: str, count: int) -> logging.LogRecord:

@@ -15,10 +15,10 @@ from prometheus_client import PlatformCollector, ProcessCollector
 from exporter import __version__
 from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
-from exporter.observing.exposition import Exposition
+from exporter.observing.exposition import EOF, join_targets, render_collector, render_families, sample_lines
 from exporter.observing.families import EXPORTER_FAMILIES, LISTING_FAMILIES, PAGE_FAMILIES
 from exporter.observing.series import BucketCounts, Values
-from exporter.observing.target_metrics import TargetMetrics
+from exporter.observing.target_metrics import TargetMetrics, Text
 from exporter.outcome import Outcome, SkipCause, TransportStats
 from exporter.reasons import Reason
 from exporter.status import (
@@ -33,8 +33,10 @@ from exporter.target import Journey, Target
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-MAX_UNUSED_SECONDS = 600.0
-"""A format that was not requested for this long is dropped: its text takes 12 kB a target."""
+MAX_RENDERING_SECONDS = 2.0
+"""A scraper waits 10 s by default, and on an overloaded loop each await of the response takes long."""
+
+_MIN_INTERVAL_AHEAD = 10.0  # Seconds. A target probed more often changes several times between two scrapes.
 
 
 class Metrics:
@@ -87,7 +89,6 @@ class Metrics:
             for target in targets
             for journey in target.journeys
         }
-        self._expositions: dict[bool, Exposition] = {}
         self._others = (ProcessCollector(registry=None), PlatformCollector(registry=None))
         self._in_flight = 0
         self._stalled = 0
@@ -97,7 +98,12 @@ class Metrics:
         self._config_loaded_at = wall()
 
     async def render(self, openmetrics: bool) -> Iterable[bytes]:  # noqa: FBT001  the one thing there is to choose
-        """Return all metrics in OpenMetrics 1.0.0 or text 0.0.4, in pieces that any thread may read, once."""
+        """Return all metrics in OpenMetrics 1.0.0 or text 0.0.4, in pieces that any thread may read, once.
+
+        Rendering takes 0.2 ms a target, so only those that changed are rendered; each is from one moment.
+        On an overloaded loop, or if it cannot be rendered because of a bug, a target is as of an earlier
+        scrape, or absent if it was never rendered: alerts on its age then fire, and none resolves.
+        """
         targets, yielder = tuple(self._targets.values()), Yielder(self._clock)
         for (name, journey), metrics in self._targets.items():
             with self.errors.catching(Part.METRICS, "cannot read the state of a target", target=name):
@@ -105,28 +111,40 @@ class Metrics:
                 backoff_until = self._backoff_until(metrics.target, journey)
                 metrics.set_pauses(suspended=suspended, backoff_until=backoff_until)
             await yielder.yield_if_due()
-        known, since = self._expositions, self._clock() - MAX_UNUSED_SECONDS
-        # A format that is never asked for is never rendered.
-        exposition = known.get(openmetrics) or Exposition(
-            openmetrics=openmetrics, clock=self._clock, errors=self.errors
-        )
-        self._expositions = {form: other for form, other in known.items() if other.requested_at > since}
-        self._expositions[openmetrics] = exposition
-        return chain(await exposition.render(targets), [*self._exporter_text(exposition), exposition.end])
+        yielder = Yielder(self._clock)
+        # The oldest text is the first to be replaced.
+        outdated = [target for target in targets if target.text.version != target.version]
+        for target in sorted(outdated, key=lambda target: target.text.rendered_at):
+            self._update_text(target)
+            await yielder.yield_if_due()
+            if yielder.elapsed > MAX_RENDERING_SECONDS:
+                break
+        rendered = [target for target in targets if target.text.families]
+        for target in rendered:
+            target.scraped = True
+        lines = join_targets([target.text.families for target in rendered], openmetrics=openmetrics)
+        return chain(lines, [*self._exporter_text(openmetrics), EOF if openmetrics else b""])
 
-    def _exporter_text(self, exposition: Exposition) -> Iterator[bytes]:
+    def _update_text(self, target: TargetMetrics) -> None:
+        name = target.target.name
+        with self.errors.catching(Part.METRICS, "cannot render the metrics of a target", target=name):
+            families = tuple([sample_lines(series) for series in target.collect()])
+            target.text, target.scraped = Text(target.version, self._clock(), families), False
+
+    def _exporter_text(self, openmetrics: bool) -> Iterator[bytes]:  # noqa: FBT001  as above
         """Yield the text of all families that are not about a target, except those of a part that fails."""
+        render = partial(render_families, openmetrics=openmetrics)
         parts: tuple[Callable[[], bytes], ...] = (
-            lambda: exposition.render_families(EXPORTER_FAMILIES, self._own_values()),
-            lambda: exposition.render_families(PAGE_FAMILIES, _status_page_values(self._status_page())),
-            lambda: exposition.render_families(LISTING_FAMILIES, _destination_values(self._destinations())),
-            *(partial(exposition.render_collector, collector) for collector in self._others),
+            lambda: render(EXPORTER_FAMILIES, self._own_values()),
+            lambda: render(PAGE_FAMILIES, _status_page_values(self._status_page())),
+            lambda: render(LISTING_FAMILIES, _destination_values(self._destinations())),
+            *(partial(render_collector, each, openmetrics=openmetrics) for each in self._others),
         )
         for part in parts:
             with self.errors.catching(Part.METRICS, "cannot collect metrics of the exporter"):
                 yield part()
         counts: Values = {(part.value,): count for part, count in self.errors.counts.items()}
-        yield exposition.render_families(EXPORTER_FAMILIES, {"internal_errors_total": counts})
+        yield render(EXPORTER_FAMILIES, {"internal_errors_total": counts})
 
     def _own_values(self) -> dict[str, Values]:
         (index, count), egress = self._shard(), self._egress()
@@ -171,8 +189,8 @@ class Metrics:
             return
         target.observe(outcome)
         self._stalled += outcome.stalled
-        for exposition in self._expositions.values():
-            exposition.render_ahead(target)
+        if target.scraped and target.timing.interval >= _MIN_INTERVAL_AHEAD:
+            self._update_text(target)  # ahead of the next scrape: it will probably not change again by then
 
     def probe_started(self, lag: float, /) -> None:
         """Count a started probe and its lag in seconds."""

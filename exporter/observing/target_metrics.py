@@ -8,6 +8,7 @@ The closed sets of a step appear once a probe has reached it; the first step is 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from exporter.observing.families import JOURNEY_FAMILIES, TARGET_FAMILIES, TARGET_INFO
@@ -63,6 +64,15 @@ _CONNECTING = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A target's metrics as last rendered."""
+
+    version: int = -1  # that of the state
+    rendered_at: float = float("-inf")
+    families: tuple[bytes, ...] = ()  # the lines of each
+
+
 class TargetMetrics:
     """The metrics of one target and journey; `buckets` bounds the durations, in seconds."""
 
@@ -70,6 +80,9 @@ class TargetMetrics:
         self.target = target
         self.version = 0
         """Changes with every change of the state."""
+        self.text = Text()
+        self.scraped = False
+        """Whether it was scraped since it was last rendered."""
         self._journey = journey
         self._key = (target.name, journey.value)
         self._last: Outcome | None = None
@@ -80,9 +93,10 @@ class TargetMetrics:
         self._durations = BucketCounts(buckets)
         self._slow = 0
         self._phases: dict[LabelValues, float] = {}
-        self._steps = [journey.steps[0]]
-        self._responses: dict[LabelValues, int] = dict.fromkeys(_CODES[journey.steps[0]], 0)
-        self._statuses: dict[LabelValues, int] = self._initial_statuses()
+        self._steps: list[str] = []
+        self._responses: dict[LabelValues, int] = {}
+        self._statuses: dict[LabelValues, int] = {}
+        self._add_step(journey.steps[0])
         self._error_codes: Counter[LabelValues] = Counter()
         self._certificates = CertificateFacts()
         self._skipped: Counter[LabelValues] = Counter()
@@ -93,9 +107,9 @@ class TargetMetrics:
         self._suspended = False
 
     @property
-    def interval(self) -> float:
-        """Seconds between two probes."""
-        return self._timing.interval
+    def timing(self) -> JourneyTiming:
+        """When the journey runs and how long it may take."""
+        return self.target.timing(self._journey)
 
     def collect(self) -> Iterator[Series]:
         """Yield all families, in the order of `families.py`; what was not observed has no values."""
@@ -123,7 +137,7 @@ class TargetMetrics:
             if not outcome.stalled:
                 probe = TracedProbe(outcome.transaction_id, outcome.duration, outcome.ended_at)
                 self._durations.observe(outcome.duration, probe)
-                self._slow += outcome.duration > self._timing.latency_objective
+                self._slow += outcome.duration > self.timing.latency_objective
         self._streak.observe(outcome)
         self._kind = outcome.kind or self._kind
         hosts = (record.host for record in outcome.steps if record.step == _SOURCE_STEP)
@@ -163,14 +177,8 @@ class TargetMetrics:
             self._kind = self._source_host = None
         # Statuses that were expected but never seen go, or many reloads would add up.
         seen = {key: count for key, count in self._statuses.items() if count}
-        self._statuses = self._initial_statuses() | seen
-
-    @property
-    def _timing(self) -> JourneyTiming:
-        return self.target.timing(self._journey)
-
-    def _initial_statuses(self) -> dict[LabelValues, int]:
-        return {(step, status): 0 for step in self._steps for status in self._statuses_of(step)}
+        expected = [(step, status) for step in self._steps for status in self._statuses_of(step)]
+        self._statuses = dict.fromkeys(expected, 0) | seen
 
     def _statuses_of(self, step: str) -> tuple[str, ...]:
         if step in _EXPECTING_STEPS:
@@ -257,9 +265,9 @@ class TargetMetrics:
     def _plan_values(self) -> dict[str, Values]:
         return {
             "target_last_step_info": {(self.target.last_step(self._journey),): 1},
-            "target_interval_seconds": {(): self._timing.interval},
-            "target_timeout_seconds": {(): self._timing.timeout},
-            "target_latency_objective_seconds": {(): self._timing.latency_objective},
+            "target_interval_seconds": {(): self.timing.interval},
+            "target_timeout_seconds": {(): self.timing.timeout},
+            "target_latency_objective_seconds": {(): self.timing.latency_objective},
             "backoff_until_timestamp_seconds": known_value(self._backoff_until),
         }
 
@@ -294,7 +302,7 @@ class TargetMetrics:
             "destination_auth_host": target.destination_auth_host,
             "destination": None if listed is None else listed.destination,
             "provider": None if listed is None else listed.slug,
-            "provider_id": target.provider_id if listed is None else listed.provider_id,
+            "provider_id": target.provider_id,
             "kind": None if self._kind is None else self._kind.value,
             "expected": "true" if listed is not None and listed.expected else None,
             **dict(target.labels),

@@ -35,26 +35,23 @@ def select(selection: Selection, config: Config, listings: Mapping[Destination, 
         InvalidArgumentError: something is selected that does not exist.
     """
     names, wanted = selection.names, selection.destinations
-    failed, discovered, chosen = list[ProbeRun](), dict[str, Target](), dict[str, Target]()
+    failed, discovered = list[ProbeRun](), list[Target]()
     for each, listing in listings.items():
-        if not listing.outcome.success:
+        if listing.outcome.success:
+            found = plan_from_one_listing(each, listing.providers, config.enabled, config.disabled)
+            discovered += found.targets
+        else:
             failed.append(ProbeRun(each.template, Journey.FEDERATION, listing.outcome))
-            continue
-        found = plan_from_one_listing(each, listing.providers, config.enabled, config.disabled)
-        targets = {target.name: target for target in found.targets}
-        discovered |= targets
-        if each.name in wanted:
-            chosen |= targets
     # A name that only a listing can explain is not wrong if there is none.
-    known = _configured(config) | discovered.keys()
+    known = _configured(config) | {target.name for target in discovered}
     named = [
         name
         for name in names
         if fnmatch.filter(known, name) or not any(_may_be_of(run.target.name, name) for run in failed)
     ]
-    if named or not (names or wanted):
-        chosen = {target.name: target for target in choose(named, config, discovered.values())} | chosen
-    labeled = _with_labels(chosen.values(), selection.labels)
+    chosen = choose(named, config, discovered) if named or not (names or wanted) else ()
+    wanted_too = (target for target in discovered if target.listed and target.listed.destination in wanted)
+    labeled = _with_labels(dict.fromkeys((*chosen, *wanted_too)), selection.labels)
     return [ProbeRun(target, journey) for target in labeled for journey in target.journeys] + failed
 
 

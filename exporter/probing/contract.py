@@ -8,13 +8,13 @@ environment, and has no links in its detailed form; and not every status calls f
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from exporter.outcome import DAVINCI
 from exporter.probing.errors import value_at
-from exporter.probing.links import Link, parse_link
+from exporter.probing.links import endpoints, parse_link
 from exporter.probing.messages import Expectation, Timestamp
 from exporter.target import UUID
 
@@ -37,21 +37,22 @@ STATUS_LINKS: Mapping[str, str] = {
 
 
 def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
-    """Return the checks that apply to a flow, and whether it passes them; links lead to the source's host."""
-    source = parse_link(expectation.source_url)
+    """Return the checks that apply to a flow, and whether it passes them; links lead to its environment."""
+    own = endpoints(expectation.source_url, expectation.environment_id)
+    origins = {link.origin for link in map(parse_link, own.urls) if link is not None}
     checks = {"id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id"))}
     if expectation.environment_id and (status != DAVINCI or "environment" in flow):
         named = value_at(flow, "environment", "id")
         checks["environment"] = isinstance(named, str) and named.lower() == expectation.environment_id
     if status in STATUS_LINKS and not (status == DAVINCI and _is_detailed(flow)):
-        checks["status_link"] = _is_on(value_at(flow, "_links", STATUS_LINKS[status], "href"), source)
+        checks["status_link"] = _is_on(value_at(flow, "_links", STATUS_LINKS[status], "href"), origins)
     if status == DAVINCI:
         return checks
     own_path = f"/flows/{flow['id']}" if checks["id"] else ""
     lifetime, application = lifetime_seconds(flow), value_at(flow, "_embedded", "application", "name")
     checks |= {
-        "self_link": _is_on(value_at(flow, "_links", "self", "href"), source, ending=own_path),
-        "resume_url": _is_on(flow.get("resumeUrl"), source, ending="/as/resume"),
+        "self_link": _is_on(value_at(flow, "_links", "self", "href"), origins, ending=own_path),
+        "resume_url": _is_on(flow.get("resumeUrl"), origins, ending="/as/resume"),
         "lifetime": lifetime is not None and 0 <= lifetime <= MAX_LIFETIME_SECONDS,
         "application_name": isinstance(application, str) and bool(application.strip()),
     }
@@ -105,8 +106,6 @@ def is_uuid(value: object) -> bool:
     return isinstance(value, str) and UUID.fullmatch(value.lower()) is not None
 
 
-def _is_on(text: object, source: Link | None, ending: str = "") -> bool:
+def _is_on(text: object, origins: Collection[tuple[str, str, int]], ending: str = "") -> bool:
     link = parse_link(text)
-    if link is None or source is None:
-        return False
-    return link.origin == source.origin and link.path.rstrip("/").endswith(ending)
+    return link is not None and link.origin in origins and link.path.rstrip("/").endswith(ending)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from exporter.outcome import KNOWN_STATUSES, UNKNOWN
 from exporter.probing.errors import KNOWN_CODES, OTHER
 from exporter.probing.links import Link
-from exporter.probing.origin import endpoint
 from exporter.reasons import Reason
 
 MAX_CHARACTERS = 200
@@ -192,7 +191,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
         "code": r"\d{1,3}",
         "count": r"\d{1,6}",
         "size": r"\d{1,4}",
-        "seconds": r"\d{1,6}(?:\.\d{1,3})? s",
+        "seconds": r"(?:the probe's )?\d{1,6}(?:\.\d{1,3})? s",
         "date": r"\d{4}-\d\d-\d\d",
         "errno": _one_of(errno.errorcode.values()),
         "eai": r"EAI_[A-Z]{2,12}",
@@ -251,7 +250,4 @@ def contains_any(text: str, secrets: Collection[str]) -> bool:
 
 def origin_of(link: Link | None) -> str:
     """Return scheme and host of a URL, with its port if it is not the usual one; empty without a URL."""
-    if link is None:
-        return ""
-    usual = {"http": ":80", "https": ":443"}[link.scheme]
-    return f"{link.scheme}://{endpoint(link.host, link.port).removesuffix(usual)}"
+    return "" if link is None else f"{link.scheme}://{link.authority}"

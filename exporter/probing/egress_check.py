@@ -13,7 +13,7 @@ from exporter.probing.timing import Deadline
 from exporter.probing.transport import Network, ProbeTransport, StallsSince
 from exporter.reasons import Reason
 from exporter.status import EgressStatus
-from exporter.target import IpFamily
+from exporter.target import NetworkRoute
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +28,7 @@ class EgressCheck:
 
     Args:
         url: http or https.
-        proxy_url: a forward proxy, or None.
-        family: which addresses are tried.
+        route: how to get there; its authorities do not matter.
         stalls: the stalls of our event loop since a time of its clock.
 
     Attributes:
@@ -41,16 +40,16 @@ class EgressCheck:
     def __init__(
         self,
         url: str,
+        route: NetworkRoute | None = None,
         *,
-        proxy_url: str | None = None,
-        family: IpFamily = IpFamily.ANY,
         stalls: StallsSince = lambda _since: (),
     ) -> None:
         headers = (("User-Agent", f"pingone-flow-exporter/{__version__}"), ("Accept", "*/*"))
         self._request = Request("GET", url, headers)
         self._network = Network(stalls=stalls)
-        self._proxy_url = proxy_url
-        self._family = family
+        route = route or NetworkRoute()
+        self._proxied = route.proxy_url is not None
+        self._way = route.ip_family, route.proxy_url
         self._tls = unverified_context()
         self._last: Reason | None = None
         self.status: EgressStatus | None = None
@@ -58,14 +57,14 @@ class EgressCheck:
     async def __call__(self) -> bool | None:
         """Return whether any HTTP response came within 5 s; None if the exporter itself is the reason."""
         deadline = Deadline(TIMEOUT_SECONDS)
-        transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
+        transport = ProbeTransport(self._network, deadline, self._tls, *self._way)
         with closing(deadline), closing(transport):
             exchange = await transport.exchange(self._request)
         up, reason = exchange.answer is not None, Reason.OK
         if not up:
             if is_bug(exchange.error):
                 raise exchange.error or RuntimeError("an exchange without an answer has an error")
-            reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxy_url is not None)
+            reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxied)
             if reason is Reason.INTERNAL or stalls_explain(exchange, deadline, self._network.stalls):
                 return None
         if reason is not self._last:

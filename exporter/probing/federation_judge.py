@@ -23,7 +23,7 @@ from exporter.probing.errors import (
 )
 from exporter.probing.judge import flow_status, is_plain_refusal, judge, judge_flow, judge_json, unexpected
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
-from exporter.probing.messages import Answer, Expectation, Verdict, failed
+from exporter.probing.messages import Answer, Expectation, Judge, Verdict, failed
 from exporter.reasons import Fault, Reason
 
 REDIRECTS = frozenset({HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
@@ -125,10 +125,9 @@ def provider_id(entry: Mapping[str, Any]) -> str | None:
     return None if link is None else link.parameter("providerId")
 
 
-def provider_link(entry: Mapping[str, Any]) -> str | None:
-    """Return the link that starts the sign-on at an identity provider."""
-    href = value_at(entry, "_links", "authenticate", "href")
-    return href if isinstance(href, str) and href else None
+def provider_link(entry: Mapping[str, Any]) -> object:
+    """Return the link that starts the sign-on at an identity provider, if it has one; not checked yet."""
+    return value_at(entry, "_links", "authenticate", "href") or None
 
 
 def _is_named(entry: Mapping[str, Any], provider: str | None) -> bool:
@@ -155,8 +154,7 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 
 def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
-    # The contract checks are for a flow that begins.
-    verdict = replace(judge(answer, Expectation(source.environment_id, url, (COMPLETED,))), checks={})
+    verdict = replace(judge(answer, Expectation(source.environment_id, source.url, (COMPLETED,))), checks={})
     if verdict.reason is Reason.OK:
         href = verdict.flow.get("resumeUrl")
         if href is not None:
@@ -339,7 +337,7 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
 def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
     expectation = Expectation(destination.environment_id, destination.url, (COMPLETED,))
-    verdict = replace(judge(answer, expectation), checks={})  # as for `sign_on`
+    verdict = replace(judge(answer, expectation), checks={})
     if verdict.reason is Reason.FLOW_FAILED:
         return verdict.with_finding(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:
@@ -347,15 +345,15 @@ def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     return verdict
 
 
-def judge_flow_redirect(answer: Answer, *, url: str) -> Verdict:
-    """Judge the answer to an authorize request that could not ask for pi.flow: a redirect with the flow's id.
+def judge_flow_redirect(answer: Answer, *, url: str, judge_other: Judge) -> Verdict:
+    """Judge the answer to an authorize request to which pi.flow could not be added.
+
+    A request object may ask for pi.flow itself: what is no such redirect is left to `judge_other`.
 
     Returns:
-        if good, with that id as the parameter `flowId`.
+        if good, with the flow, or with the id of it that a redirect carries as the parameter `flowId`.
     """
     verdict = judge_json(answer)
     if is_redirect(answer) and verdict.reason is Reason.REDIRECTED:
         return _judge_flow_id(answer, url, verdict)
-    if verdict.reason is Reason.OK:
-        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, error_codes=codes_in_document(verdict.flow))
-    return verdict
+    return judge_other(answer)

@@ -19,9 +19,8 @@ from exporter.probing.certificate import RefusedCertificate
 from exporter.probing.clock_skew import clock_skew, date_timestamp
 from exporter.probing.detail import VIOLATIONS, WHILE, Detail, Template, contains_any, origin_of, sentence
 from exporter.probing.judge import leads_to_sign_on_page
-from exporter.probing.links import parse_link
+from exporter.probing.links import Link, endpoint, parse_link
 from exporter.probing.messages import Answer, Step, Verdict
-from exporter.probing.origin import Origin, endpoint
 from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Fault, Reason
@@ -78,7 +77,7 @@ def step_record(
         reason=verdict.reason,
         phase=exchange.phase,
         phases=exchange.phases,
-        host=shown_host(exchange.origin, step, own_secrets),
+        host=shown_host(exchange.link, step, own_secrets),
         detail=detail,
         http_status_code=None if answer is None else answer.status_code,
         flow_status=sanitize_status(verdict.flow_status, step.statuses, own_secrets),
@@ -146,18 +145,18 @@ def describe(
     secrets: Collection[str],
     refused: RefusedCertificate | None,
     *,
-    timeout: float,
+    within: str,
     at: float,
 ) -> str:
-    """Return the exact cause of a failed step; `at` is the time, in seconds since the epoch."""
+    """Return the exact cause of a failed step that had to end `within` a time; `at` is that of the probe."""
     is_judged = exchange.error is None or verdict.reason is Reason.RATE_LIMITED
     if verdict.detail is not None:
         detail = verdict.detail
     elif is_judged and exchange.answer is not None:
         detail = _answer_detail(exchange.answer, step, verdict)
     else:
-        detail = _error_detail(exchange, f"{timeout:g} s", refused, at)
-    host = shown_host(exchange.origin, step, secrets)
+        detail = _error_detail(exchange, within, refused, at)
+    host = shown_host(exchange.link, step, secrets)
     if host is None:
         detail = Detail(detail.cause, {**detail.parameters, "name": ""})
     text = sentence(detail, host, secrets)
@@ -165,11 +164,11 @@ def describe(
     return f"proxy: {text}" if exchange.proxied and of_proxy else text
 
 
-def shown_host(origin: Origin | None, step: Step, secrets: Collection[str]) -> str | None:
+def shown_host(link: Link | None, step: Step, secrets: Collection[str]) -> str | None:
     """Return host and port of a request; None if it has none, or a provider put a secret into it."""
-    if origin is None or (step.foreign and contains_any(origin.endpoint, secrets)):
+    if link is None or (step.foreign and contains_any(link.endpoint, secrets)):
         return None
-    return origin.endpoint
+    return link.endpoint
 
 
 def _answer_detail(answer: Answer, step: Step, verdict: Verdict) -> Detail:

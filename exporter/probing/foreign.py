@@ -10,18 +10,17 @@ by a browser, to a page with a login form. An error comes back to the redirect U
 form that posts itself, or inside a JWT (JARM); or it is a page of its own, whatever its status.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import PROVIDER_FAILED, codes_in_document, codes_in_location, parse_object
 from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, leads_to, wrong_state
-from exporter.probing.initiate import ProviderRequest
 from exporter.probing.judge import judge_json
 from exporter.probing.links import Link, is_safe_scheme, parse_link, with_parameter
 from exporter.probing.login_page import Page, read_page
-from exporter.probing.messages import Answer, Verdict
+from exporter.probing.messages import Answer, ProviderRequest, Verdict
 from exporter.probing.signing_keys import decoded_member
 from exporter.reasons import Fault, Reason
 
@@ -153,20 +152,21 @@ def _read(
     page = read_page(b"" if redirects else answer.body)
     posted = [(parse_link(form.action), form.fields) for form in page.forms]
     requests = posted if link is None else [(link, link.parameters())]  # that a browser would send next
-    pairs = next((pairs for to, pairs in requests if _leads_back(to, request)), None)
+    is_login = page.has_login_form  # which may have fields that are named like those of an answer
+    pairs = next((sent for to, sent in requests if _leads_back(to, () if is_login else sent, request)), None)
     if pairs is None:
         return judge_json(answer), link, page, None
     found = {name: value for name, value in reversed(pairs) if value}  # the first of a name counts
     return judge_json(answer), link, page, found | _claims(found.get("response", ""))
 
 
-def _leads_back(link: Link | None, request: ProviderRequest) -> bool:
+def _leads_back(link: Link | None, sent: Iterable[tuple[str, str]], request: ProviderRequest) -> bool:
     if link is None:
         return False
     if request.redirect_uri is not None:
         return leads_to(link, request.redirect_uri)
     # It is inside a request object.
-    return request.has_request_object and not _RETURNED.isdisjoint(name for name, _ in link.parameters())
+    return request.has_request_object and not _RETURNED.isdisjoint(name for name, value in sent if value)
 
 
 def _claims(token: str) -> dict[str, str]:

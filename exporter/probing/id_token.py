@@ -63,7 +63,8 @@ def judge_token(answer: Answer, *, expectation: TokenExpectation) -> Verdict:
     if isinstance(claims, str):
         detail = Detail(Template.TOKEN, {"claim": claims})
         return Verdict(Reason.ID_TOKEN_INVALID, Fault.PROVIDER, secrets=secrets, detail=detail)
-    return Verdict(Reason.OK, Fault.NONE, secrets=secrets, subject=claims["sub"])
+    recurring = "subject", frozenset({claims["sub"]})
+    return Verdict(Reason.OK, Fault.NONE, secrets=secrets, recurring=recurring)
 
 
 def valid_between(answer: Answer) -> tuple[float, float]:

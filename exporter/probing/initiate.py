@@ -1,7 +1,7 @@
 """The step `initiate`: where the destination sends a user, and what that shows about the provider. No I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from exporter.probing.contract import is_uuid
 from exporter.probing.detail import Detail, Template, origin_of
@@ -10,7 +10,7 @@ from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, is_redirec
 from exporter.probing.judge import judge, judge_json
 from exporter.probing.links import Endpoints, Link, endpoints, is_pingone, is_safe_scheme, parse_link
 from exporter.probing.login_page import read_page
-from exporter.probing.messages import Answer, Expectation, Verdict
+from exporter.probing.messages import Answer, Expectation, ProviderRequest, Verdict
 from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind, ReadyBy, SourceKind, Target
 
@@ -24,29 +24,12 @@ _SAML_OK = Verdict(Reason.OK, Fault.NONE, kind=ProviderKind.SAML)
 _SAML_NOT_ALLOWED = replace(NOT_ALLOWED, kind=ProviderKind.SAML)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ProviderRequest:
-    """The authorize request that the destination makes of its identity provider."""
-
-    link: Link
-    kind: ProviderKind  # what it shows the provider to be
-    source: Endpoints | None = None  # where the PingOne environment answers; None for another provider
-    redirect_uri: str | None = None
-    """Where the provider must send the user; None if it is inside a request object."""
-    state: str | None = None  # that must come back; None if it is inside a request object
-    prompt_none: bool = False  # whether it forbids any prompt
-    has_request_object: bool = False
-    """Whether its parameters are signed or were pushed (RFC 9101, 9126): nothing can be added then."""
-    form: tuple[tuple[str, str], ...] = ()
-    """Fields that are posted to the URL; empty if that is requested by GET."""
-
-
 def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, url: str) -> Verdict:
     """Judge where the destination sends a user; good is an allowed authorize URL that is complete.
 
     Returns:
-        if good, with that URL as `location`, what it shows the provider to be as `kind`, and the fields of a
-        form that leads there as `parameters`.
+        with what it shows the provider to be as `kind`; if good, with the `request` that it makes of the
+        provider, unless nothing but the link can be checked.
     """
     verdict = judge_json(answer)
     if verdict.reason is Reason.NOT_JSON:
@@ -54,7 +37,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         if (form := next(forms, None)) is not None:
             return _judge_saml(target, answer, parse_link(form.action, url), form.fields)
     if not is_redirect(answer) or codes_in_location(answer.headers.get("location")):
-        return replace(judge(answer, Expectation(destination.environment_id, url, ())), checks={})
+        return replace(judge(answer, Expectation(destination.environment_id, destination.url, ())), checks={})
     if verdict.reason is Reason.BLOCKED:
         return verdict
     link = parse_link(answer.headers["location"].partition("#")[0], url)  # a fragment is never sent
@@ -62,12 +45,12 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         return MALFORMED
     if _SAML_REQUEST in dict(link.parameters()):
         return _judge_saml(target, answer, link, ())
-    request = read_request(target, destination, link)
+    request = _read_request(target, destination, link)
     if request is None:
         return NOT_ALLOWED
     secrets = tuple(value for name, value in link.parameters() if name in _SECRETS and value)
-    found = Verdict(Reason.OK, Fault.NONE, location=link.url, kind=request.kind, secrets=secrets)
-    if is_link_only(target, request.kind):
+    found = Verdict(Reason.OK, Fault.NONE, kind=request.kind, secrets=secrets)
+    if request.kind is ProviderKind.OAUTH and target.listed is not None and not _is_followed(target):
         return found
     if (member := _invalid_member(request, destination)) is not None:
         is_elsewhere = link.parameter(member) is not None
@@ -75,15 +58,10 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         origin = origin_of(parse_link(request.redirect_uri) if is_elsewhere else link)
         known = {"code": answer.status_code, "origin": origin, "member": member}
         return found.with_finding(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, **known)
+    found = replace(found, request=request)
     if request.source is not None and not request.has_request_object:
         return replace(found, checks={"pkce": link.parameter("code_challenge_method") == "S256"})
     return found
-
-
-def is_link_only(target: Target, kind: ProviderKind | None) -> bool:
-    """Return True if only the link to a provider is checked, because it does not use OpenID Connect."""
-    is_enough = kind is ProviderKind.SAML or (kind is ProviderKind.OAUTH and target.listed is not None)
-    return is_enough and not _is_followed(target)
 
 
 def _is_followed(target: Target) -> bool:
@@ -106,10 +84,10 @@ def _judge_saml(
         return replace(_SAML_NOT_ALLOWED, detail=Detail(Template.LOCATION_ELSEWHERE, known))
     sent = dict(form or link.parameters())
     secrets = tuple(value for name, value in sent.items() if name in {_SAML_REQUEST, "RelayState"} and value)
-    return replace(_SAML_OK, location=link.url, parameters=form, secrets=secrets)
+    return replace(_SAML_OK, request=ProviderRequest(link, ProviderKind.SAML, form=form), secrets=secrets)
 
 
-def read_request(target: Target, destination: Endpoints, link: Link) -> ProviderRequest | None:
+def _read_request(target: Target, destination: Endpoints, link: Link) -> ProviderRequest | None:
     """Return the request that an authorize URL makes of a provider; None if the URL is not allowed."""
     parameters = dict(reversed(link.parameters()))  # the first of a name counts
     has_object = not _REQUEST_OBJECT.isdisjoint(parameters)

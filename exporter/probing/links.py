@@ -58,6 +58,21 @@ class Link(NamedTuple):
         """Scheme, host and port."""
         return self.scheme, self.host, self.port
 
+    @property
+    def endpoint(self) -> str:
+        """Host and port, an IPv6 address in brackets."""
+        return endpoint(self.host, self.port)
+
+    @property
+    def authority(self) -> str:
+        """The same without the usual port, as in the `Host` header."""
+        return self.endpoint.removesuffix(f":{_DEFAULT_PORTS[self.scheme]}")
+
+    @property
+    def target(self) -> str:
+        """What a server is asked for: path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
     def __repr__(self) -> str:
         """Show host and path alone: codes and states are in the query or the fragment."""
         return f"Link({self.scheme}://{self.host}:{self.port})"
@@ -77,33 +92,44 @@ class Link(NamedTuple):
         return next((value for key, value in self.parameters() if key == name and value), None)
 
 
+def endpoint(host: str, port: int) -> str:
+    """Return host and port as they are shown, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def parse_link(text: object, base: str | None = None) -> Link | None:
     """Return a URL, or None if it is malformed; a relative reference is resolved against `base`."""
     if not isinstance(text, str) or not 0 < len(text) <= MAX_URL_CHARACTERS or not text.isascii():
         return None
     try:
         url = text if base is None or _URL.match(text) else urljoin(base, text)
-        if not _URL.fullmatch(url) or "\\" in url:
-            return None
-        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if not _URL.fullmatch(url) or "\\" in url:
+        return None
+    url, _, fragment = url.partition("#")
+    start, _, query = url.partition("?")
+    scheme, _, rest = start.partition("://")
+    netloc, _, path = rest.partition("/")
+    origin = _parse_origin(scheme.lower(), netloc)
+    # A dot segment is one that a server may resolve to another path.
+    has_dots = any(map(_DOTS.fullmatch, unquote(path).replace("\\", "/").split("/")))
+    return None if origin is None or has_dots else Link(url, *origin, f"/{path}", query, fragment)
+
+
+@lru_cache(maxsize=8192)
+def _parse_origin(scheme: str, netloc: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port; remembered, since a target has the same ones in all its probes."""
+    try:
+        parts = urlsplit(f"{scheme}://{netloc}")
         host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         return None
-    # A dot segment is one that a server may resolve to another path.
-    has_dots = any(map(_DOTS.fullmatch, unquote(parts.path).replace("\\", "/").split("/")))
-    if port == 0 or has_dots or not _NETLOC.fullmatch(parts.netloc):
+    if port == 0 or not _NETLOC.fullmatch(netloc):
         return None
     if _NUMERIC_HOST.fullmatch(host) and parse_address(host) is None:
         return None  # 127.1, 2130706433 and 0x7f000001 are addresses to some programs
-    return Link(
-        url=url.partition("#")[0],
-        scheme=parts.scheme,
-        host=host,
-        port=_DEFAULT_PORTS[parts.scheme] if port is None else port,
-        path=parts.path or "/",
-        query=parts.query,
-        fragment=parts.fragment,
-    )
+    return scheme, host, _DEFAULT_PORTS[scheme] if port is None else port
 
 
 def with_parameter(url: str, name: str, value: str) -> str:

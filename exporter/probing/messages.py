@@ -1,14 +1,17 @@
-"""The messages of a probe: what a journey sends, what comes back, and what the judge made of it."""
+"""The messages of a probe: what a journey sends, what comes back, and what the judge made of it.
+
+Those with `repr=False` hold nonces, codes, tokens or cookies.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
-from exporter.outcome import KNOWN_STATUSES, UNKNOWN, DiscoveryFacts
+from exporter.outcome import DiscoveryFacts
 from exporter.probing.detail import Detail, Template
+from exporter.probing.links import Endpoints, Link
 from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind
 
@@ -33,11 +36,6 @@ class Request:
     def may_be_repeated(self) -> bool:
         """Whether sending it twice has the effect of sending it once (RFC 9110, section 9.2.2)."""
         return self.method == "GET" and self.repeatable
-
-    def __repr__(self) -> str:
-        """Show where it goes, without the query, which carries nonce and state."""
-        parts = urlsplit(self.url)
-        return f"Request({self.method} {parts.scheme}://{parts.netloc}{parts.path})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +67,22 @@ class Answer:
     too_large: bool = False  # whether the body was longer than `body`
     received_at: float = 0.0  # when the head was complete, by our wall clock; seconds since the epoch
 
-    def __repr__(self) -> str:
-        """Show the code alone: body and headers may hold codes, tokens and cookies."""
-        return f"Answer({self.status_code}, {len(self.body)} bytes)"
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ProviderRequest:
+    """The authorize request that the destination makes of its identity provider."""
+
+    link: Link
+    kind: ProviderKind  # what it shows the provider to be
+    source: Endpoints | None = None  # where the PingOne environment answers; None for another provider
+    redirect_uri: str | None = None
+    """Where the provider must send the user; None if it is inside a request object."""
+    state: str | None = None  # that must come back; None if it is inside a request object
+    prompt_none: bool = False  # whether it forbids any prompt
+    has_request_object: bool = False
+    """Whether its parameters are signed or were pushed (RFC 9101, 9126): nothing can be added then."""
+    form: tuple[tuple[str, str], ...] = ()
+    """Fields that are posted to the URL; empty if that is requested by GET."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -85,7 +96,7 @@ class Verdict:
     flow: Mapping[str, Any] = field(default_factory=dict)
     """The parsed JSON object of a good 2xx, for the journey's next step."""
     checks: Mapping[str, bool] = field(default_factory=dict)
-    """Contract checks of a healthy flow; empty for anything else."""
+    """Contract checks of a healthy flow that begins with this step; empty for anything else."""
     lifetime: float | None = None  # expiresAt minus createdAt of a healthy flow, in seconds
     created: Timestamp | None = None  # when the flow was made, by the provider's clock
     location: str | None = None
@@ -95,11 +106,11 @@ class Verdict:
     secrets: tuple[str, ...] = ()
     """Values in the answer that must never leave the probe, such as codes and tokens."""
     kind: ProviderKind | None = None  # what the answer shows the identity provider to be
-    subject: str | None = None  # the `sub` of a verified ID token
+    request: ProviderRequest | None = None  # what a good answer to `initiate` makes a user's browser request
     seconds_until_unlock: float | None = None  # how long an account stays locked, if the answer says so
     discovery: DiscoveryFacts | None = None  # what good metadata and keys contain
-    signing_keys: frozenset[int] = frozenset()
-    """48 bits for each usable signing key, to compare with those of the last probe."""
+    recurring: tuple[str, frozenset[object]] | None = None
+    """A check, and what a good answer contains for it: it passes if the last probe saw some of that."""
     detail: Detail | None = None
     """The exact cause of a failure; None leaves it to what the answer shows of itself."""
 
@@ -109,11 +120,6 @@ class Verdict:
         """Return this verdict with another finding; without a cause the detail stays as it is."""
         detail = self.detail if cause is None else Detail(cause, parameters)
         return replace(self, reason=reason, fault=fault, detail=detail)
-
-    def __repr__(self) -> str:
-        """Show the finding without the flow, which names sessions and tokens; a status can be an echo."""
-        status = self.flow_status if self.flow_status in KNOWN_STATUSES else self.flow_status and UNKNOWN
-        return f"Verdict({self.reason}, {self.fault}, {status}, {self.error_codes})"
 
 
 def failed(reason: Reason, fault: Fault, cause: Template, **parameters: object) -> Verdict:
@@ -139,10 +145,6 @@ class Step:
     signs_on: bool = False
     """Whether the request carries the user's password, so that lock-out protection decides."""
     confidential: bool = False  # whether the request carries a secret of the operator's, which needs TLS
-
-    def __repr__(self) -> str:
-        """Show the step without its secrets."""
-        return f"Step({self.name}, {self.request!r})"
 
 
 Steps: TypeAlias = Generator[Step, Verdict, None]

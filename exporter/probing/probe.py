@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from exporter import __version__
@@ -35,15 +35,12 @@ from exporter.probing.findings import (
 from exporter.probing.journeys import JOURNEYS
 from exporter.probing.links import AllowedHosts, Link, allowed_hosts, is_loopback_address, parse_link
 from exporter.probing.messages import Step, Steps, Verdict, failed
-from exporter.probing.origin import split_url
 from exporter.probing.resolver import Resolve, Resolver
-from exporter.probing.sign_on_guard import Admission, SignOnGuard, UserKey, user_key
+from exporter.probing.sign_on_guard import SignOnGuard, UserKey, user_key
 from exporter.probing.timing import Deadline, keep_timestamping_on
 from exporter.probing.transport import Exchange, Network, ProbeTransport, StallsSince
 from exporter.reasons import Fault, Reason
 from exporter.target import Journey, ProviderKind, Target
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -101,7 +98,7 @@ class Prober:
         self._clock = clock
         self.guard = SignOnGuard(clock(), one_shot=one_shot)
         self._sign_ons: WeakValueDictionary[UserKey, asyncio.Lock] = WeakValueDictionary()
-        self._found: dict[tuple[str, Journey], tuple[object, Any]] = {}
+        self._found: dict[tuple[str, Journey], tuple[object, frozenset[object]]] = {}
         keep_timestamping_on()
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
@@ -112,6 +109,7 @@ class Prober:
     async def run_steps(self, target: Target, journey: Journey, steps: StepMaker) -> tuple[Outcome, Verdict]:
         """Take the steps of a journey, or only some of them; return also the verdict on the last one."""
         run = _Run(
+            journey,
             transaction_id=str(uuid.uuid4()),
             started_at=self._wall(),
             deadline=Deadline(target.timing(journey).timeout),
@@ -186,19 +184,17 @@ class Prober:
         run.stalled |= exchange.stalled
         verdict = self._verdict(target, step, exchange, run)
         run.stalled |= verdict in OWN_DELAYS
-        if verdict.subject is not None:
-            verdict = replace(verdict, checks=self._subject_check(target, verdict.subject))
-        if verdict.signing_keys:
-            overlap = self._overlap_check(target, verdict.signing_keys)
-            verdict = replace(verdict, checks={**verdict.checks, **overlap})
+        if verdict.recurring is not None:
+            recurs = self._recurs(target, run.journey, *verdict.recurring)
+            verdict = replace(verdict, checks={**verdict.checks, **recurs})
         run.verdict, run.kind = verdict, verdict.kind or run.kind
         run.secrets.update(verdict.secrets)
         tls, detail = exchange.tls, None
         if verdict.reason is not Reason.OK:
             refused = await self._refused_certificate(target, exchange, run)
             tls = tls if refused is None else refused.facts
-            times = {"timeout": run.deadline.timeout, "at": run.started_at}
-            detail = describe(exchange, step, verdict, run.secrets, refused, **times)
+            within = ("the probe's " if run.records else "") + f"{run.deadline.timeout:g} s"
+            detail = describe(exchange, step, verdict, run.secrets, refused, within=within, at=run.started_at)
         run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
         self._check_our_clock(target.auth_host if link is None else link.host, exchange, run.started_at)
         if verdict.reason is Reason.RATE_LIMITED and exchange.answer is not None:
@@ -245,15 +241,13 @@ class Prober:
         except TimeoutError:
             # Another target's sign-on of the same user does not end. Nothing was seen of this target's own,
             # which is neither good nor the provider's failure. The other probe reports what it waited for.
-            return run.refuse(step, self.guard.suspension(target) or WAITED)
+            return run.refuse(step, self._suspension(target) or WAITED)
         try:
             run.deadline.discount_wait()
-            admission = self.guard.admit(target, self._clock())
-            if admission is Admission.WITHHELD:
-                run.incomplete = True
-                return None
-            if admission is Admission.SUSPENDED:
-                return run.refuse(step, self.guard.suspension(target) or OUR_BUG)
+            if not self.guard.admit(target, self._clock()):
+                suspension = self._suspension(target)
+                run.incomplete = suspension is None  # too early
+                return None if suspension is None else run.refuse(step, suspension)
             verdict, code, sent = OUR_BUG, None, True
             try:
                 verdict = await self._take(target, step, run)
@@ -266,22 +260,20 @@ class Prober:
         finally:
             lock.release()
 
-    def _subject_check(self, target: Target, subject: str) -> dict[str, bool]:
-        """Return whether the user is the same one at the destination as last time; empty at first."""
-        identity = (target.source_url, target.user, target.destination_environment_id, target.application)
-        last = self._remember((target.name, Journey.FEDERATION), identity, subject)
-        return {} if last is None else {"subject": last == subject}
+    def _suspension(self, target: Target) -> Verdict | None:
+        """Return the finding of a probe while its user is suspended: nothing about the provider."""
+        reason = self.guard.suspended(target)
+        return None if reason is None else Verdict(reason, Fault.ACCOUNT)
 
-    def _overlap_check(self, target: Target, keys: frozenset[int]) -> dict[str, bool]:
-        """Return whether a signing key of the last good probe is still published; empty at first."""
-        last = self._remember((target.name, Journey.DISCOVERY), (target.source_url, target.issuer), keys)
-        return {} if last is None else {"key_overlap": not last.isdisjoint(keys)}
-
-    def _remember(self, probe: tuple[str, Journey], identity: object, value: T) -> T | None:
-        """Remember what a probe found; return what the last one with the same identity found, if any."""
-        known, last = self._found.get(probe, (None, None))
-        self._found[probe] = identity, value
-        return last if known == identity else None
+    def _recurs(
+        self, target: Target, journey: Journey, check: str, found: frozenset[object]
+    ) -> dict[str, bool]:
+        """Return whether the last probe with the same settings found some of it, too; empty at first."""
+        application = target.destination_environment_id, target.application
+        settings = target.source_url, target.issuer, target.user, application
+        known, last = self._found.get((target.name, journey), (None, frozenset()))
+        self._found[target.name, journey] = settings, found
+        return {check: not last.isdisjoint(found)} if known == settings else {}
 
     def _verdict(self, target: Target, step: Step, exchange: Exchange, run: _Run) -> Verdict:
         verdict = evaluate(exchange, step)
@@ -304,11 +296,11 @@ class Prober:
         self, target: Target, exchange: Exchange, run: _Run
     ) -> RefusedCertificate | None:
         """Fetch a certificate that was refused; through a proxy it is not seen."""
-        origin, address, error = exchange.origin, exchange.address, exchange.error
+        link, address, error = exchange.link, exchange.address, exchange.error
         seen = isinstance(error, ssl.SSLCertVerificationError) and not exchange.proxied
-        if not seen or origin is None or address is None:
+        if not seen or link is None or address is None:
             return None
-        refusal = (origin.host, origin.port, verify_code(error))
+        refusal = (link.host, link.port, verify_code(error))
         return await self._certificates.fetch(target.name, address, refusal, run.deadline)
 
     def _check_our_clock(self, host: str, exchange: Exchange, now: float) -> None:
@@ -327,6 +319,7 @@ class Prober:
 class _Run:
     """What is known of a probe while it runs."""
 
+    journey: Journey
     transaction_id: str
     started_at: float
     deadline: Deadline
@@ -348,7 +341,7 @@ class _Run:
         """Record a step that fails without a request."""
         self.verdict = verdict
         detail = verdict.detail or Detail(Template.SUSPENDED, {"reason": verdict.reason})
-        host = shown_host(split_url(step.request.url)[0], step, self.secrets)
+        host = shown_host(parse_link(step.request.url), step, self.secrets)
         text = sentence(detail, host, self.secrets)
         record = StepRecord(
             step=step.name, reason=verdict.reason, phase=Phase.RESOLVE, phases={}, host=host, detail=text

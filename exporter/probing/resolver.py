@@ -8,7 +8,6 @@ late. The system's resolver answers as for any other program: hosts file, search
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import queue
 import socket
 import threading
@@ -16,7 +15,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from exporter.probing.failure import ResolutionError
@@ -52,19 +50,12 @@ class Resolver:
         self._lookups: dict[tuple[str, IpFamily], list[_Lookup]] = {}
 
     def __call__(self, host: str, family: IpFamily = IpFamily.ANY) -> asyncio.Future[ResolvedName]:
-        """Start to resolve `host`; a literal address resolves to itself.
+        """Start to resolve `host`, a name or an address.
 
         The future raises `ResolutionError` if the name does not resolve, or has no address of the family.
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[ResolvedName] = loop.create_future()
-        version = _version(host)
-        if version is not None:
-            if family in {IpFamily.ANY, version}:
-                waiter.set_result(ResolvedName((host,)))
-            else:
-                waiter.set_exception(ResolutionError(f"{host} is not an IPv{family} address"))
-            return waiter
         lookups = self._lookups.setdefault((host, family), [])
         if len(lookups) < MAX_LOOKUPS:
             lookup = _Lookup()
@@ -149,12 +140,3 @@ def system_addresses(host: str, family: IpFamily) -> Sequence[str]:
     """
     found = socket.getaddrinfo(host, None, _FAMILIES[family], socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(address[0]) for *_, address in found))[:MAX_ADDRESSES]
-
-
-@lru_cache(maxsize=8192)
-def _version(host: str) -> IpFamily | None:
-    """Return the family of a literal address, None for a name."""
-    try:
-        return IpFamily(str(ipaddress.ip_address(host).version))
-    except ValueError:
-        return None

@@ -15,14 +15,13 @@ import hashlib
 import math
 import secrets
 from dataclasses import dataclass
-from enum import Enum
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from exporter.probing.messages import Verdict
-from exporter.reasons import Fault, Reason
-from exporter.target import Journey, SyntheticUser, Target
+from exporter.reasons import Reason
+from exporter.target import Journey, Target
 
 MIN_SUSPENSION_SECONDS = 3600.0
 MIN_RELOAD_ATTEMPT_SECONDS = 900.0
@@ -39,20 +38,11 @@ _SIGNED_ON = frozenset({Reason.OK, Reason.LOCATION_INVALID})
 """Of a flow that is COMPLETED; with an error in it, or of another environment, it says nothing good."""
 
 
-class Admission(Enum):
-    """Whether a password may be sent now."""
-
-    ALLOWED = "allowed"
-    WITHHELD = "withheld"
-    """Too early; the probe ends before `sign_on`, incomplete."""
-    SUSPENDED = "suspended"
-
-
 @dataclass(slots=True)
 class _Credentials:
     """What is known of one user with one password."""
 
-    suspension: Verdict | None = None  # the finding of its probes while it is suspended; None if it is not
+    suspended: Reason | None = None  # the reason that suspended it; None if it is not suspended
     retry_at: float = 0.0  # when the next attempt is allowed
     unanswered: int = 0  # requests in a row that got no answer
     reload_granted: bool = False  # whether a reload since it was suspended allows an attempt
@@ -74,26 +64,28 @@ class SignOnGuard:
         self._signed_on: set[UserKey] = set()
         self._reload_used_at: dict[UserKey, float] = {}
 
-    def admit(self, target: Target, now: float) -> Admission:
+    def admit(self, target: Target, now: float) -> bool:
         """Return whether the password of `target` may be sent now; if so, `record` must follow.
+
+        If not, its user is suspended, or it is too early.
 
         Raises:
             ValueError: if the target has no user.
         """
         user, known = user_key(target), self._credentials(target)
-        if known.suspension is not None:
+        if known.suspended is not None:
             # A reload counts once, and for what was suspended before it: not for a rejection that follows.
             granted, known.reload_granted = known.reload_granted, False
             if now < known.retry_at and not (granted and self._use_reload(user, now)):
-                return Admission.SUSPENDED
+                return False
             known.retry_at = now + MIN_SUSPENSION_SECONDS
         elif self._one_shot:
             if user in self._signed_on:
-                return Admission.WITHHELD
+                return False
             self._signed_on.add(user)
         elif now < self._started + target.timing(Journey.FEDERATION).interval:
-            return Admission.WITHHELD
-        return Admission.ALLOWED
+            return False
+        return True
 
     def record(self, target: Target, verdict: Verdict, *, code: int | None, sent: bool, now: float) -> None:
         """Record the result of a sign-on that was admitted.
@@ -103,10 +95,10 @@ class SignOnGuard:
         """
         known = self._credentials(target)
         if verdict.flow_status == "COMPLETED" and verdict.reason in _SIGNED_ON:
-            known.suspension, known.unanswered = None, 0
+            known.suspended, known.unanswered = None, 0
         elif code is None:
             known.unanswered += sent
-            if known.unanswered >= MAX_UNANSWERED and known.suspension is None:
+            if known.unanswered >= MAX_UNANSWERED and known.suspended is None:
                 self._suspend(known, verdict, now)
         elif code >= HTTPStatus.INTERNAL_SERVER_ERROR or verdict.reason in _NON_ACCOUNT_REASONS:
             known.unanswered = 0
@@ -116,21 +108,15 @@ class SignOnGuard:
     def reload_requested(self) -> None:
         """Allow each suspended user one attempt, since an operator asked for a reload."""
         for known in self._known.values():
-            known.reload_granted = known.suspension is not None
+            known.reload_granted = known.suspended is not None
 
     def suspended(self, target: Target) -> Reason | None:
         """Return the reason that suspended the user of a target; None if it is not suspended."""
-        verdict = self.suspension(target)
-        return None if verdict is None else verdict.reason
-
-    def suspension(self, target: Target) -> Verdict | None:
-        """Return the finding of a probe while the user of its target is suspended."""
-        known = None if target.user is None else self._known.get(self._key(target, target.user))
-        return None if known is None else known.suspension
+        known = None if target.user is None else self._known.get(self._key(target))
+        return None if known is None else known.suspended
 
     def _suspend(self, known: _Credentials, verdict: Verdict, now: float) -> None:
-        # Without a request, a probe says nothing about the provider, whatever suspended it.
-        known.suspension = Verdict(verdict.reason, Fault.ACCOUNT)
+        known.suspended = verdict.reason
         known.retry_at = now + max(MIN_SUSPENSION_SECONDS, verdict.seconds_until_unlock or 0.0)
 
     def _use_reload(self, user: UserKey, now: float) -> bool:
@@ -140,9 +126,7 @@ class SignOnGuard:
         return True
 
     def _credentials(self, target: Target) -> _Credentials:
-        if target.user is None:
-            raise ValueError("a target without a user does not sign on")
-        key = self._key(target, target.user)
+        key = self._key(target)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= MAX_USERS:
@@ -150,8 +134,9 @@ class SignOnGuard:
             known = self._known[key] = _Credentials()
         return known
 
-    def _key(self, target: Target, user: SyntheticUser) -> tuple[UserKey, bytes]:
-        return user_key(target), hashlib.blake2b(user.password.encode(), key=self._salt).digest()
+    def _key(self, target: Target) -> tuple[UserKey, bytes]:
+        password = "" if target.user is None else target.user.password
+        return user_key(target), hashlib.blake2b(password.encode(), key=self._salt).digest()
 
 
 def user_key(target: Target) -> UserKey:

@@ -126,7 +126,7 @@ def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_h
         Fault.NONE,
         flow=verdict.flow,
         checks=_checks(keys, certificates, answer.received_at),
-        signing_keys=frozenset(identities),
+        recurring=("key_overlap", frozenset(identities)),
         discovery=DiscoveryFacts(
             signing_keys=len(keys),
             signing_keys_hash=hash_48_bits(identities),

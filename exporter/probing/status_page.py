@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from exporter.outcome import Phase
 from exporter.probing.contract import parse_timestamp
 from exporter.probing.failure import is_bug, read_failure
 from exporter.probing.judge import judge_json
+from exporter.probing.links import parse_link
 from exporter.probing.messages import Request
-from exporter.probing.origin import split_url
 from exporter.probing.probe import request_headers
 from exporter.probing.ssl_contexts import verified_context
 from exporter.probing.timing import Deadline
@@ -35,7 +34,7 @@ from exporter.status import (
     StatusMaintenance,
     StatusPageReport,
 )
-from exporter.target import IpFamily
+from exporter.target import NetworkRoute
 
 TIMEOUT_SECONDS = 10.0
 MAX_SUMMARY_BYTES = 1024 * 1024
@@ -57,9 +56,7 @@ class StatusPage:
     Args:
         url: http or https, of its `summary.json`; requested as it is, redirects are not followed.
         components: that are shown, by id or as `group / name`.
-        ca_file: authorities to trust instead of the system's.
-        proxy_url: a forward proxy.
-        family: which addresses are tried.
+        route: how to get there.
         wall: seconds since the epoch.
 
     Attributes:
@@ -70,21 +67,18 @@ class StatusPage:
         self,
         url: str,
         components: Sequence[str] = (),
+        route: NetworkRoute | None = None,
         *,
-        ca_file: Path | None = None,
-        proxy_url: str | None = None,
-        family: IpFamily = IpFamily.ANY,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.report: StatusPageReport | None = None
-        self._page = split_url(url)[0].authority
+        link = parse_link(url)
+        self._page = "" if link is None else link.authority
         self._components = components
         self._request = Request("GET", url, request_headers((), None), max_body_bytes=MAX_SUMMARY_BYTES)
         self._network = Network()
-        self._ca_file = ca_file
+        self._route = route or NetworkRoute()
         self._tls: ssl.SSLContext | None = None
-        self._proxy_url = proxy_url
-        self._family = family
         self._wall = wall
         self._last: Reason | None = None
 
@@ -116,18 +110,19 @@ class StatusPage:
     async def _exchange(self) -> Exchange:
         try:
             if self._tls is None:
-                self._tls = await run_in_thread(partial(verified_context, self._ca_file))
+                self._tls = await run_in_thread(partial(verified_context, self._route.ca_file))
         except OSError as error:  # CA_FILE was readable when the settings were read
             return Exchange(phase=Phase.TLS, error=error)
         deadline = Deadline(TIMEOUT_SECONDS)
-        transport = ProbeTransport(self._network, deadline, self._tls, self._family, self._proxy_url)
+        way = self._route.ip_family, self._route.proxy_url
+        transport = ProbeTransport(self._network, deadline, self._tls, *way)
         with closing(deadline), closing(transport):
             return await transport.exchange(self._request)
 
     def _judge(self, exchange: Exchange) -> tuple[Reason, str, StatusPageReport | None]:
         """Return why the request ended as it did, what the operator should correct, and the summary."""
         if exchange.error is not None or exchange.answer is None:
-            proxied = self._proxy_url is not None
+            proxied = self._route.proxy_url is not None
             return read_failure(exchange.error, exchange.phase, proxied=proxied)[0], "", None
         code, verdict = exchange.answer.status_code, judge_json(exchange.answer)
         if verdict.reason is Reason.OK:

@@ -29,8 +29,8 @@ from exporter.probing.body import Body
 from exporter.probing.certificate import tls_facts
 from exporter.probing.connection import HttpConnection
 from exporter.probing.failure import AddressNotAllowedError, ProxyError
+from exporter.probing.links import Link, parse_link
 from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
-from exporter.probing.origin import Origin, split_url
 from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.stream import Dialer, TcpStream
 from exporter.probing.timing import Deadline, TcpInfo
@@ -55,7 +55,7 @@ StallsSince = Callable[[float], Stalls]
 class Exchange:
     """What happened in one request and its response."""
 
-    origin: Origin | None = None  # where the request's URL leads; None if that is invalid
+    link: Link | None = None  # the request's URL; None if that is invalid
     peer: tuple[str, int] | None = None  # host and port connected to: those of the URL, or of the proxy
     proxied: bool = False  # whether it goes through a proxy of ours
     tunneling: bool = False  # whether the proxy was asked for a tunnel and has not granted it
@@ -91,7 +91,7 @@ class Network:
     resolve: Resolve = field(default_factory=Resolver)
     stats: TransportStats = field(default_factory=TransportStats)
     stalls: StallsSince = lambda _since: ()
-    drops_idle: set[Origin] = field(default_factory=set)
+    drops_idle: set[tuple[str, str, int]] = field(default_factory=set)
     """Origins that closed an idle connection as a request was sent; unrepeatable ones then open a new one."""
 
 
@@ -118,7 +118,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._absolute_hosts = absolute_hosts
         self._proxy = None if proxy_url is None else _parse_proxy(proxy_url)
         self._now = asyncio.get_running_loop().time
-        self._idle: dict[Origin, HttpConnection] = {}
+        self._idle: dict[tuple[str, str, int], HttpConnection] = {}
         self._open: list[TcpStream | TlsStream] = []
 
     async def exchange(self, request: Request, admits: Admits | None = None) -> Exchange:
@@ -126,18 +126,20 @@ class ProbeTransport(httpx.AsyncBaseTransport):
 
         `admits` decides which addresses may be connected to, the proxy's where there is one; None for all.
         """
-        exchange = Exchange(proxied=self._proxy is not None)
-        connection = reused = None
-        opened, self._deadline.own_delay = len(self._open), 0.0
+        link, connection, reused = parse_link(request.url), None, None
+        exchange = Exchange(link, proxied=self._proxy is not None)
+        if link is None:
+            exchange.error = ValueError("not an http or https URL")
+            return exchange
+        proxy, opened, self._deadline.own_delay = self._proxy, len(self._open), 0.0
+        exchange.peer = (link.host, link.port) if proxy is None else (proxy.host, proxy.port)
         try:
-            origin, path = split_url(request.url)
-            exchange.origin, exchange.peer = origin, self._peer(origin)
-            if request.may_be_repeated or origin not in self._network.drops_idle:
-                reused = self._reused(origin, exchange, admits)
-            connection = reused or await self._connection(origin, exchange, admits)
-            await self._send_and_receive(connection, request, origin, path, exchange)
+            if request.may_be_repeated or link.origin not in self._network.drops_idle:
+                reused = self._reused(link, exchange, admits)
+            connection = reused or await self._connection(link, exchange, admits)
+            await self._send_and_receive(connection, request, link, exchange)
             if connection.prepare_reuse():
-                self._idle[origin] = connection
+                self._idle[link.origin] = connection
         except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
             if reused is not None and self._dropped(reused, exchange, error) and request.may_be_repeated:
                 self._deadline.stop_peer_time(min(self._now(), self._deadline.times_out_at))  # time lost
@@ -178,8 +180,8 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._open.clear()
         self._idle.clear()
 
-    def _reused(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> HttpConnection | None:
-        connection = self._idle.pop(origin, None)
+    def _reused(self, link: Link, exchange: Exchange, admits: Admits | None) -> HttpConnection | None:
+        connection = self._idle.pop(link.origin, None)
         if connection is None or not connection.stream.is_open():
             return None
         if admits is not None and not (connection.address and admits(connection.address)):
@@ -199,12 +201,12 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             ended = self._now() - sum(end - start for start, end in self._network.stalls(sent))
         is_soon = ended - sent < MAX_CROSSING_SECONDS + 2 * (0.0 if info is None else info.rtt)
         is_dropped = is_closed and is_unanswered and is_soon
-        if is_dropped and exchange.origin and len(self._network.drops_idle) < MAX_DROPPING_ORIGINS:
-            self._network.drops_idle.add(exchange.origin)
+        if is_dropped and exchange.link and len(self._network.drops_idle) < MAX_DROPPING_ORIGINS:
+            self._network.drops_idle.add(exchange.link.origin)
         return is_dropped
 
-    async def _connection(self, origin: Origin, exchange: Exchange, admits: Admits | None) -> HttpConnection:
-        proxy, (host, port) = self._proxy, self._peer(origin)
+    async def _connection(self, link: Link, exchange: Exchange, admits: Admits | None) -> HttpConnection:
+        proxy, (host, port) = self._proxy, exchange.peer or (link.host, link.port)
         absolute = proxy is None and host in self._absolute_hosts
         addresses = await self._resolve(f"{host}." if absolute else host, exchange)
         if admits is not None:
@@ -213,17 +215,14 @@ class ProbeTransport(httpx.AsyncBaseTransport):
                 raise AddressNotAllowedError("the host has no address that may be connected to")
         tcp = await self._connect(addresses, port, exchange)
         stream: TcpStream | TlsStream = tcp
-        if origin.scheme == "https":
+        if link.scheme == "https":
             if proxy is not None:
-                await self._tunnel(tcp, proxy, origin, exchange)
+                await self._tunnel(tcp, proxy, link, exchange)
             exchange.phase = Phase.TLS
-            self._open[-1] = stream = TlsStream(tcp, self._tls, origin.host.removesuffix("."))
+            self._open[-1] = stream = TlsStream(tcp, self._tls, link.host)
             exchange.phases[Phase.TLS] = await stream.handshake(self._deadline)
             exchange.tls = tls_facts(stream.session)
         return HttpConnection(stream, exchange.address, exchange.tls)
-
-    def _peer(self, origin: Origin) -> tuple[str, int]:
-        return origin[1:3] if self._proxy is None else (self._proxy.host, self._proxy.port)
 
     async def _resolve(self, host: str, exchange: Exchange) -> Sequence[str]:
         asked = self._now()
@@ -252,13 +251,13 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             exchange.stalled |= self._stalled_since(started)
         return tcp
 
-    async def _tunnel(self, tcp: TcpStream, proxy: _Proxy, origin: Origin, exchange: Exchange) -> None:
+    async def _tunnel(self, tcp: TcpStream, proxy: _Proxy, link: Link, exchange: Exchange) -> None:
         """Ask the proxy for a tunnel; the time that it takes is part of connecting."""
         connecting = exchange.phases.pop(Phase.CONNECT)  # not complete without the tunnel
         exchange.tunneling = True
         connection = HttpConnection(tcp)
-        headers = (("Host", origin.endpoint), ("Accept", "*/*"), *proxy.headers)
-        await connection.send("CONNECT", origin.endpoint, headers)
+        headers = (("Host", link.endpoint), ("Accept", "*/*"), *proxy.headers)
+        await connection.send("CONNECT", link.endpoint, headers)
         response = await connection.read_head()
         if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
             raise ProxyError(response.status_code)
@@ -266,13 +265,14 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.phases[Phase.CONNECT] = connecting + self._deadline.stop_peer_time(tcp.arrived)
 
     async def _send_and_receive(
-        self, connection: HttpConnection, request: Request, origin: Origin, path: str, exchange: Exchange
+        self, connection: HttpConnection, request: Request, link: Link, exchange: Exchange
     ) -> None:
         """Send the request and read its answer."""
         tcp, exchange.phase = connection.tcp, Phase.PROCESSING
-        request_target, headers = path, (("Host", origin.authority), *request.headers)
-        if self._proxy is not None and origin.scheme == "http":
-            request_target, headers = f"http://{origin.authority}{path}", (*headers, *self._proxy.headers)
+        request_target, headers = link.target, (("Host", link.authority), *request.headers)
+        if self._proxy is not None and link.scheme == "http":
+            request_target = f"http://{link.authority}{link.target}"
+            headers = (*headers, *self._proxy.headers)
         info, received_before = tcp.info(), tcp.received
         with suppress(ConnectionError):  # the peer may have answered before it closed
             await connection.send(request.method, request_target, headers, request.body)

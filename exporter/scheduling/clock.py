@@ -9,8 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 
 
-class SteadyClock:
-    """Seconds since the epoch that never jump; `monotonic` may have any origin."""
+class SteadyClock(tzinfo):
+    """Seconds since the epoch that never jump; `monotonic` may have any origin.
+
+    It is also UTC by this clock, which is the one public way to give APScheduler a clock: that calls
+    `datetime.now(scheduler.timezone)`, and datetime has the zone convert the wall time (`tzinfo.fromutc`).
+    This zone returns the steady time instead. Run times must be in this zone as well: APScheduler would
+    convert those of another one, and get the present time.
+    """
 
     def __init__(
         self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
@@ -27,25 +33,13 @@ class SteadyClock:
         """Return how far the wall clock has been set since the start, in seconds."""
         return self._wall() - self()
 
-
-class SteadyZone(tzinfo):
-    """UTC by a steady clock: the one public way to give APScheduler a clock.
-
-    APScheduler calls `datetime.now(scheduler.timezone)`, and datetime has the zone convert the wall time
-    (`tzinfo.fromutc`). This zone returns the steady time instead. Run times must be in this zone as well:
-    APScheduler would convert those of another one, and get the present time.
-    """
-
-    def __init__(self, clock: SteadyClock) -> None:
-        self._clock = clock
+    def moment(self, timestamp: float) -> datetime:
+        """Return seconds of this clock as a run time."""
+        return datetime.fromtimestamp(timestamp, UTC).replace(tzinfo=self)
 
     def fromutc(self, _wall: datetime, /) -> datetime:
         """Return the present time."""
-        return self.moment(self._clock())
-
-    def moment(self, timestamp: float) -> datetime:
-        """Return seconds of the steady clock as a run time."""
-        return datetime.fromtimestamp(timestamp, UTC).replace(tzinfo=self)
+        return self.moment(self())
 
     def utcoffset(self, _moment: datetime | None, /) -> timedelta:
         """Return no offset."""

@@ -12,9 +12,6 @@ ENVIRONMENT_RATE = 300.0
 
 IP_SHARE = 0.35  # share of it that one source address gets (PingOne Platform API, "Rate limiting")
 
-FLOW_SECONDS = 15 * 60.0
-"""Lifetime of a flow that is left alone. Each probe leaves one in each environment, unless it signs on."""
-
 _WARNING_SHARE = 0.5
 
 
@@ -26,11 +23,6 @@ class Load:
     targets: int  # how many targets send requests there
     probes: float  # probes per second that send requests there
     requests: float  # per second, if every probe takes all steps that its target's settings ask for
-
-    @property
-    def flows(self) -> float:
-        """How many of the exporter's flows exist at a time."""
-        return self.probes * FLOW_SECONDS
 
     @property
     def is_near_the_limit(self) -> bool:

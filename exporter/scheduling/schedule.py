@@ -10,7 +10,8 @@ due ──> missed      too late to start
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import ParamSpec, Protocol
 
@@ -21,7 +22,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Observer, Outcome, SkipCause, internal_outcome
 from exporter.reasons import Reason
-from exporter.scheduling.clock import SteadyClock, SteadyZone
+from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.job import (
     Backoff,
     PeriodicJob,
@@ -29,6 +30,7 @@ from exporter.scheduling.job import (
     ProbeJob,
     ScheduledProbe,
     job_changes,
+    job_id,
     new_jobs,
 )
 from exporter.target import Journey, Target
@@ -41,6 +43,11 @@ _MAX_LOOP_LAG = 0.25
 """Seconds. A turn of an overloaded event loop takes as long as there are probes that run."""
 
 _MIN_CONCURRENT_PROBES = 10
+
+_SILENT_INTERVALS = 3
+"""If no run was started or rightly skipped for this many of the shortest interval, the schedule is stuck."""
+
+_MIN_SILENCE_SECONDS = 30.0
 
 _CANCEL_SECONDS = 1.0  # for a cancelled probe to end; it only closes its connection
 
@@ -56,35 +63,6 @@ class ScheduleListener(Protocol):
 
     def run_skipped(self, target: str, journey: Journey, cause: SkipCause, count: int, /) -> None:
         """Note that `count` due runs were skipped."""
-
-
-class Watchdog:
-    """Detects a stuck schedule: no due run was recently started, or skipped for a good reason."""
-
-    _INTERVALS = 3
-    _MIN_SECONDS = 30.0
-
-    def __init__(self, clock: Callable[[], float], intervals: Iterable[float]) -> None:
-        self._clock = clock
-        self._fed_at = clock()
-        self._max_age: float | None = None
-        self.expect(intervals)
-
-    def feed(self) -> None:
-        """Note progress."""
-        self._fed_at = self._clock()
-
-    def expect(self, intervals: Iterable[float]) -> None:
-        """Expect progress at these intervals from now on; none if there are none."""
-        before, shortest = self._max_age, min(intervals, default=None)
-        self._max_age = None if shortest is None else max(self._MIN_SECONDS, self._INTERVALS * shortest)
-        if before is None or (self._max_age is not None and self._max_age < before):
-            self.feed()  # by what was expected so far, nothing was late
-
-    @property
-    def healthy(self) -> bool:
-        """Whether the last progress is recent enough; always while nothing is expected."""
-        return self._max_age is None or self._clock() - self._fed_at <= self._max_age
 
 
 class Schedule:
@@ -112,16 +90,14 @@ class Schedule:
         errors: InternalErrors | None = None,
     ) -> None:
         self._errors = errors or InternalErrors()
-        self._targets = targets
         self._probe = probe
         self._observers = observers
         self._listener = listener
         self._limiter = CapacityLimiter(max_concurrent_probes)
         self._max_concurrent_probes = max_concurrent_probes
         self._clock = clock or SteadyClock()
-        self._zone = SteadyZone(self._clock)
         self._scheduler = AsyncIOScheduler(
-            timezone=self._zone,
+            timezone=self._clock,
             # APScheduler would measure a misfire in whole seconds of wall time; `_account` measures it.
             job_defaults={"coalesce": False, "max_instances": 1, "misfire_grace_time": None},
         )
@@ -129,13 +105,11 @@ class Schedule:
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._scheduler.add_listener(self._on_submission, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         self._jobs: dict[str, ProbeJob] = {}
-        self._pending: Sequence[tuple[Target, Journey]] = ()
-        """Targets and journeys that a reload is about to add."""
         self._periodic_jobs = {job.name: job for job in jobs}
         self._periodic_tasks: set[asyncio.Task[None] | None] = set()
         self._backoff = Backoff(self._clock)
         self._running = False
-        self._watchdog = Watchdog(self._clock, _intervals(targets))
+        self._set_targets(targets)
 
     def adapt(self, loop_lag: float) -> None:
         """Run fewer probes at once while the event loop lags, so that the web port still answers.
@@ -157,12 +131,12 @@ class Schedule:
     @property
     def healthy(self) -> bool:
         """Whether due probes have recently been started or rightly skipped; always without targets."""
-        return self._watchdog.healthy
+        return self._clock() - self._progress_at <= self._max_silence
 
     def start(self) -> None:
         """Start all jobs; must be called in the running event loop."""
         self._running = True
-        self._watchdog.feed()
+        self._progress_at = self._clock()
         self._scheduler.start(paused=True)  # until all jobs are added
         now = self._clock()
         for job in self._periodic_jobs.values():
@@ -177,11 +151,11 @@ class Schedule:
 
         Yields to the event loop often. Must not be called while another call runs, nor after `stop`.
         """
+        self._set_targets(targets)
         kept, removed, added = job_changes(self._jobs, targets)
         for job, target in kept:
             job.target = target
         self._limiter.total_tokens = self._max_concurrent_probes = max_concurrent_probes
-        self._pending = added
         cancelled = []
         for job in removed:
             if self._running:
@@ -191,12 +165,17 @@ class Schedule:
         if cancelled:
             # Waited for, so that no target is probed twice at once.
             await asyncio.wait(cancelled, timeout=_CANCEL_SECONDS)
-        self._watchdog.expect(_intervals(targets))
         for job in new_jobs(added, self._clock()):
             if self._running:
                 self._add(job)
             await asyncio.sleep(0)
-        self._pending = ()
+
+    def _set_targets(self, targets: Sequence[Target]) -> None:
+        self._targets = targets
+        intervals = (target.timing(journey).interval for target in targets for journey in target.journeys)
+        shortest = min(intervals, default=math.inf)
+        self._max_silence = max(_MIN_SILENCE_SECONDS, _SILENT_INTERVALS * shortest)
+        self._progress_at = self._clock()  # by what was expected so far, nothing is late
 
     def replace_jobs(self, jobs: Sequence[PeriodicJob]) -> None:
         """Do other things periodically from now on; a job of the same name and interval keeps its times.
@@ -245,37 +224,33 @@ class Schedule:
 
     def scheduled(self, name: str | None = None) -> Iterator[ScheduledProbe]:
         """Yield when each target, or the named one, is probed next."""
-        jobs = tuple(self._jobs.values())
-        known = {(job.target.name, job.journey) for job in jobs}
-        for job in jobs:
-            if not job.removed and name in {None, job.target.name}:
-                yield self._scheduled(job)
-        for target, journey in self._pending:
-            if (target.name, journey) not in known and name in {None, target.name}:
-                yield ScheduledProbe(target=target, journey=journey, next_run=None, backoff_until=None)
+        for target in self._targets:
+            if name in {None, target.name}:
+                yield from (self._scheduled(target, journey) for journey in target.journeys)
 
-    def _scheduled(self, job: ProbeJob) -> ScheduledProbe:
-        next_run, until = None, self._backoff.until(job.target, job.journey)
-        if self._running:
+    def _scheduled(self, target: Target, journey: Journey) -> ScheduledProbe:
+        next_run, until = None, self._backoff.until(target, journey)
+        job = self._jobs.get(job_id(target, journey))  # none yet for a target that a reload is adding
+        if self._running and job is not None:
             next_run = self._scheduler.get_job(job.id).next_run_time.timestamp()
             if until is not None and next_run <= until:
                 next_run = job.first_run_after(until)
             next_run += self._clock.wall_shift()
         return ScheduledProbe(
-            target=job.target,
-            journey=job.journey,
+            target=target,
+            journey=journey,
             next_run=next_run,
-            backoff_until=self.backoff_until(job.target, job.journey),
+            backoff_until=self.backoff_until(target, journey),
         )
 
     def _add(self, job: ProbeJob) -> None:
         self._jobs[job.id] = job
-        trigger = PhaseTrigger(job.interval, self._zone.moment(job.start))
-        first = self._zone.moment(job.first)
+        trigger = PhaseTrigger(job.interval, self._clock.moment(job.start))
+        first = self._clock.moment(job.first)
         self._scheduler.add_job(self._run, trigger, [job], id=job.id, next_run_time=first)
 
     def _add_periodic(self, job: PeriodicJob) -> None:
-        first = self._zone.moment(self._clock() + job.first_after)
+        first = self._clock.moment(self._clock() + job.first_after)
         trigger, name = PhaseTrigger(job.interval, first), f"periodic {job.name}"
         self._scheduler.add_job(
             self._run_periodic, trigger, [job.name], id=name, next_run_time=first, coalesce=True
@@ -306,7 +281,7 @@ class Schedule:
 
     def _close(self, job: ProbeJob) -> None:
         """Account for everything that is due by now, submitted or not, and start no more of it."""
-        scheduled, now = self._scheduler.get_job(job.id), self._zone.moment(self._clock())
+        scheduled, now = self._scheduler.get_job(job.id), self._clock.moment(self._clock())
         due, moment = [], scheduled.next_run_time
         while moment <= now:
             due.append(moment)
@@ -365,7 +340,7 @@ class Schedule:
 
     async def _probe_now(self, job: ProbeJob, run: float) -> Outcome:
         job.probing = True
-        self._watchdog.feed()
+        self._progress_at = self._clock()
         self._notify(job, self._listener.probe_started, max(0.0, self._clock() - run))
         began = self._clock()
         try:
@@ -410,7 +385,7 @@ class Schedule:
         if not count:
             return
         if cause in {SkipCause.OVERRUN, SkipCause.BACKOFF}:
-            self._watchdog.feed()
+            self._progress_at = self._clock()
         self._notify(job, self._listener.run_skipped, job.target.name, job.journey, cause, count)
 
     async def _run_periodic(self, name: str) -> None:
@@ -426,7 +401,3 @@ class Schedule:
             return
         finally:
             self._periodic_tasks.discard(task)
-
-
-def _intervals(targets: Iterable[Target]) -> Iterator[float]:
-    return (target.timing(journey).interval for target in targets for journey in target.journeys)

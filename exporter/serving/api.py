@@ -17,7 +17,6 @@ from exporter.serving.overview import (
     StatusSource,
     by_target,
     matching,
-    pop_all,
     worst_first,
 )
 from exporter.serving.texts import describe_outcome
@@ -49,8 +48,7 @@ async def targets_as_json(source: StatusSource, errors: InternalErrors, query: s
     if query:
         names = {row.status.target.name for row in await matching(targets, query, yield_if_due, errors)}
         rows = [row for row in rows if row.status.target.name in names]
-    del targets
-    elements = (_guarded(row, source, errors) for row in pop_all(rows))
+    elements = (_guarded(row, source, errors) for row in rows)
     return _open(head, "targets") + await _array(elements, yield_if_due) + b"}\n"
 
 
@@ -120,7 +118,7 @@ def _status(status: TargetStatus, current: Health, source: StatusSource) -> dict
             "kind": last and last.kind,
             "destination": listed and listed.destination,
             "provider": listed and listed.name,
-            "provider_id": listed.provider_id if listed else target.provider_id,
+            "provider_id": target.provider_id,
             "labels": dict(target.labels) or None,
             "interval_seconds": status.timing.interval,
             "timeout_seconds": status.timing.timeout,

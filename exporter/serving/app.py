@@ -26,10 +26,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.serving.api import target_as_json, targets_as_json
-from exporter.serving.health import Health
 from exporter.serving.html import CONTENT_SECURITY_POLICY, icon, render_document, warm_up_templates
 from exporter.serving.negotiation import Format, accepts_gzip, choose_format
-from exporter.serving.overview import Overview, StatusSource
+from exporter.serving.overview import StatusSource, overview_page
 from exporter.serving.port_security import PortSecurity, with_auth, with_headers
 from exporter.serving.runbooks import runbooks
 from exporter.serving.target_filter import MAX_QUERY_LENGTH
@@ -207,10 +206,16 @@ def _host(origin: str) -> str | None:
 
 def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
     warm_up_templates()
-    overview = Overview(source, errors)
+    # A thousand targets are a megabyte: concurrent requests share one page, or wait for each other.
+    whole_overview = SingleFlight(partial(overview_page, source, errors))
+    one_filter_at_a_time = asyncio.Lock()
 
     async def overview_html(request: Request) -> Response:
-        return await _page(request, await overview.page(_query(request)))
+        if not (query := _query(request)):
+            return await _page(request, await whole_overview())
+        async with one_filter_at_a_time:
+            body = await overview_page(source, errors, query)
+        return await _page(request, body)
 
     async def target_html(request: Request) -> Response:
         histories = source.history(request.path_params["name"])
@@ -228,9 +233,7 @@ def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
         return await _page(request, await target_as_json(histories, source), _JSON)
 
     async def icon_svg(request: Request) -> Response:
-        kinds = {kind.badge: kind for kind in Health}
-        kind = kinds.get(request.url.query) or await overview.worst()
-        return Response(icon(kind), media_type="image/svg+xml")
+        return Response(icon(request.url.query), media_type="image/svg+xml")
 
     async def runbook(page: bytes, request: Request) -> Response:
         return await _page(request, page)

@@ -7,7 +7,6 @@ waiting logins is bounded, in total and per client; a login that succeeded once 
 import asyncio
 import base64
 import binascii
-import hashlib
 import hmac
 import os
 import secrets
@@ -96,11 +95,7 @@ class BasicAuth:
 
     def _cache_key(self, *parts: bytes) -> bytes:
         """Return an HMAC of length-prefixed parts; plain concatenation is ambiguous (CVE-2022-46146)."""
-        mac = hmac.new(self._key, digestmod=hashlib.sha256)
-        for part in parts:
-            mac.update(len(part).to_bytes(8))
-            mac.update(part)
-        return mac.digest()
+        return hmac.digest(self._key, b"".join(len(part).to_bytes(8) + part for part in parts), "sha256")
 
     async def _matches(self, key: bytes, password: bytes, stored: bytes, client: str) -> bool:
         """Wait for bcrypt; identical logins at the same time share one computation."""

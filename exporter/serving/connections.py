@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import formatdate
 from enum import Enum, auto
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_TIMEOUT_SECONDS = 10.0
 """From the connection, or from the first byte of a later request, to the end of the request's head."""
@@ -38,74 +39,52 @@ class ConnectionLimiter:
 
     def __init__(self, max_connections: int) -> None:
         self.max_connections = max_connections
-        self._idle: OrderedDict[Connection, None] = OrderedDict()
-        self._active: set[Connection] = set()
-        self._unread: dict[Connection, bytes] = {}
+        self.connections: OrderedDict[Connection, None] = OrderedDict()
+        """Open ones; the one that became idle first comes first."""
         self.empty = asyncio.Event()
         self.empty.set()
 
-    def __len__(self) -> int:
-        """Count open connections."""
-        return len(self._idle) + len(self._active)
-
-    def __iter__(self) -> Iterator[Connection]:
-        """Iterate over a copy of all open connections."""
-        return iter([*self._idle, *self._active])
-
     def add(self, connection: Connection) -> None:
         """Add a new connection, which is idle; close the one that has been idle longest if necessary."""
-        while self._idle and len(self) >= self.max_connections:
-            oldest = next(iter(self._idle))
-            self.remove(oldest)
-            oldest.abort()
-        self._idle[connection] = None
+        for idle in [each for each in self.connections if not each.active]:
+            if len(self.connections) < self.max_connections:
+                break
+            self._close(idle)
+        self.connections[connection] = None
         self.empty.clear()
 
     def set_active(self, connection: Connection) -> bool:
-        """Note that a request is being answered; return False if too many are.
-
-        A connection that was lost meanwhile is ignored.
-        """
-        if len(self._active) >= self.max_connections:
+        """Note that a request is being answered; return False if too many are."""
+        if sum(each.active for each in self.connections) >= self.max_connections:
             return False
-        if connection in self._idle:
-            del self._idle[connection]
-            self._active.add(connection)
+        connection.active = True
         return True
 
     def set_idle(self, connection: Connection) -> None:
         """Note that the connection waits for its client; close idle connections with too much unread data."""
-        if connection in self._active:
-            self._active.discard(connection)
-            self._idle[connection] = None
-        self._drop_unread()
+        if connection.active and connection in self.connections:
+            connection.active = False
+            self.connections.move_to_end(connection)
+        self.drop_unread()
 
     def remove(self, connection: Connection) -> None:
         """Forget a closed connection."""
-        self._idle.pop(connection, None)
-        self._active.discard(connection)
-        self._unread.pop(connection, None)
-        if not len(self):
+        self.connections.pop(connection, None)
+        if not self.connections:
             self.empty.set()
 
-    def add_unread(self, connection: Connection, body: bytes) -> None:
-        """Count a response body until `remove_unread`; close idle connections with too much unread data."""
-        self._unread[connection] = body
-        self._drop_unread()
-
-    def remove_unread(self, connection: Connection) -> None:
-        """Note that a response was written."""
-        self._unread.pop(connection, None)
-
-    def _drop_unread(self) -> None:
-        """Close idle connections while all hold too much unread data together, the longest unread first."""
-        for connection in [connection for connection in self._unread if connection in self._idle]:
+    def drop_unread(self) -> None:
+        """Close idle connections while all hold too much unread data together, the longest idle first."""
+        for idle in [each for each in self.connections if each.unread and not each.active]:
             # By identity: clients that asked at the same moment share one body.
-            sizes = {id(body): len(body) for body in self._unread.values()}
+            sizes = {id(each.unread): len(each.unread) for each in self.connections}
             if sum(sizes.values()) <= MAX_UNREAD_BYTES:
                 return
-            self.remove(connection)
-            connection.abort()
+            self._close(idle)
+
+    def _close(self, connection: Connection) -> None:
+        self.remove(connection)
+        connection.abort()
 
 
 class _State(Enum):
@@ -120,7 +99,7 @@ class Connection(asyncio.Protocol):
     `make_http` makes that protocol, given the state that requests get in their scope.
     """
 
-    def __init__(self, limiter: ConnectionLimiter, make_http: Callable[..., asyncio.Protocol]) -> None:
+    def __init__(self, limiter: ConnectionLimiter, make_http: Callable[..., H11Protocol]) -> None:
         self._limiter, self._http = limiter, make_http(app_state={_STATE_KEY: self})
         self._transport: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
@@ -128,6 +107,10 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._deadline: asyncio.TimerHandle | None = None
         self._state = _State.IDLE
+        self.active = False
+        """Set by the limiter."""
+        self.unread = b""
+        """The response body that is being sent."""
         self.lost = False
         self.has_body = False
         """Whether the current request has one. No route reads it: what is still to come is dropped."""
@@ -157,10 +140,6 @@ class Connection(asyncio.Protocol):
             self._await_head()
         if not self.has_body:
             self._http.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        """Close the connection."""
-        return self._http.eof_received()
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""
@@ -208,15 +187,15 @@ class Connection(asyncio.Protocol):
     def end_response(self) -> None:
         """Wait for the client to read the rest of the response, and for its next request."""
         self._state = _State.IDLE
-        self._limiter.remove_unread(self)
+        self.unread = b""
         if not self.lost:
             self._limiter.set_idle(self)
             self._set_deadline(IDLE_TIMEOUT_SECONDS)
 
     async def send_body(self, message: Message, send: Send) -> None:
         """Send a response body in pieces, each after the client has read enough of the one before."""
-        body = message.get("body", b"")
-        self._limiter.add_unread(self, body)
+        self.unread = body = message.get("body", b"")
+        self._limiter.drop_unread()
         for start in range(0, len(body) or 1, CHUNK_BYTES):
             last = start + CHUNK_BYTES >= len(body)
             piece = body[start : start + CHUNK_BYTES]
@@ -231,7 +210,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             self.abort()
         elif not self._transport.is_closing():
-            self._http.shutdown()  # type: ignore[attr-defined]  # every protocol of uvicorn has it
+            self._http.shutdown()
 
     def abort(self) -> None:
         """Close the connection at once."""

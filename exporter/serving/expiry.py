@@ -3,22 +3,36 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from exporter.status import TargetStatus
 from exporter.target import Journey, Side, side_of
+
+DAY = 86_400.0
 
 
 class Expiring(StrEnum):
     """The kinds of things that expire."""
 
-    CLIENT_SECRET = "client_secret"  # noqa: S105  no secret: a name
+    CLIENT_SECRET = "client_secret", "client secret", "PingOneClientSecretExpires"
     """The federation's client secret, by `SECRET_EXPIRES`."""
-    CERTIFICATE = "certificate"
+    CERTIFICATE = "certificate", "certificate", "PingOneCertificateExpires", 21
     """A server's own certificate."""
-    CHAIN = "chain"
+    CHAIN = "chain", "certificate chain", "PingOneCertificateChainExpires"
     """A certificate above it that the server sent, if it expires earlier."""
-    SIGNING_KEY = "signing_key"
+    SIGNING_KEY = "signing_key", "signing keys' last certificate", "PingOneSigningKeysExpire"
     """The last certificate of the source's signing keys."""
+
+    label: str
+    alert: str  # followed by `Soon` or `Now`
+    soon_seconds: float  # the threshold of its alert rule
+
+    def __new__(cls, value: str, label: str, alert: str, soon_days: int = 30) -> Self:
+        """Create a member."""
+        kind = str.__new__(cls, value)
+        kind._value_ = value
+        kind.label, kind.alert, kind.soon_seconds = label, alert, soon_days * DAY
+        return kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ def headline(
 def _about_targets(rows: Sequence[Row], now: float, egress: EgressStatus | None) -> str:
     failing = [row for row in rows if row.health is Health.FAILING]
     unstable = [row for row in rows if row.health is Health.UNSTABLE]
-    statuses = (status for row in rows for status in row.statuses)
+    statuses = (status for row in rows for status in (row.status, *row.others))
     if not rows:
         text = "No federations are watched here."
     elif failing and egress is not None and has_no_network(statuses, egress):

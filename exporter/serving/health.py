@@ -6,10 +6,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from exporter.durations import format_latency
-from exporter.outcome import Outcome
 from exporter.reasons import Fault, Reason
-from exporter.serving.expiry import Expiring, Expiry, expiries_of
-from exporter.serving.texts import EXPIRING, clock, describe_outcome, relative
+from exporter.serving.expiry import DAY, Expiring, Expiry, expiries_of
+from exporter.serving.texts import clock, describe_outcome, relative
 from exporter.status import (
     CONFIRMED_FAILURES,
     MAX_BACKOFF_SECONDS,
@@ -18,16 +17,8 @@ from exporter.status import (
     count_results,
 )
 
-_DAY = 86_400.0
-EXPIRES_NOW_SECONDS = 7 * _DAY
-EXPIRES_SOON_SECONDS = dict.fromkeys(Expiring, 30 * _DAY) | {Expiring.CERTIFICATE: 21 * _DAY}
-"""The thresholds of the alert rules."""
-_EXPIRY_ALERTS = {
-    Expiring.CLIENT_SECRET: "PingOneClientSecretExpires",
-    Expiring.CERTIFICATE: "PingOneCertificateExpires",
-    Expiring.CHAIN: "PingOneCertificateChainExpires",
-    Expiring.SIGNING_KEY: "PingOneSigningKeysExpire",
-}
+EXPIRES_NOW_SECONDS = 7 * DAY
+"""The threshold of the alert rules."""
 
 
 class Health(Enum):
@@ -61,11 +52,6 @@ class Row(NamedTuple):
     expiries: tuple[Expiry, ...] = ()  # of the worst journey
     others: tuple[TargetStatus, ...] = ()
 
-    @property
-    def statuses(self) -> tuple[TargetStatus, ...]:
-        """The status of each journey."""
-        return self.status, *self.others
-
 
 def health(status: TargetStatus, now: float) -> Health:
     """Return how a target is doing."""
@@ -97,7 +83,7 @@ def is_stale(status: TargetStatus, now: float) -> bool:
 def is_old_failure(status: TargetStatus, now: float) -> bool:
     """Return whether a target has been failing for more than a day: a ticket, not tonight's incident."""
     confirmed = bool(status.failing) and status.consecutive >= CONFIRMED_FAILURES
-    return confirmed and now - (status.since or 0.0) > _DAY
+    return confirmed and now - (status.since or 0.0) > DAY
 
 
 def severity(row: Row, now: float) -> tuple[int, int, float, str]:
@@ -113,8 +99,8 @@ def likely_fault(status: TargetStatus) -> Fault | None:
     """Return the fault of a failing target, or the most frequent one of an unstable target."""
     if status.failing and status.decisive is not None:
         return status.decisive.fault
-    faults = (Fault(fault) for _, fault in status.points[-RECENT_PROBES:])
-    failed = Counter(fault for fault in faults if fault.is_conclusive and fault is not Fault.NONE)
+    recent = status.points[-RECENT_PROBES:]
+    failed = Counter(fault for _, fault in recent if fault.is_conclusive and fault is not Fault.NONE)
     return failed.most_common(1)[0][0] if failed else None
 
 
@@ -149,7 +135,8 @@ def summarize(status: TargetStatus, now: float) -> Summary:
         objective = format_latency(status.timing.latency_objective)
         after += f"; last probe took {format_latency(last.duration)}, objective {objective}"
     if last is not decisive:
-        after += f"; {_pause(last)} since {clock(decisive.ended_at, now)}"
+        paused = "paused: " if last.fault is Fault.QUOTA else ""
+        after += f"; {paused}{describe_outcome(last)} since {clock(decisive.ended_at, now)}"
     elif is_stale(status, now):
         after += f"; not probed since {clock(last.ended_at, now)}"
     return Summary(before or "since", status.since, after)
@@ -159,12 +146,6 @@ def describe_status(status: TargetStatus) -> str:
     """Describe the outcome that explains a target's status; empty if it was not probed."""
     outcome = status.decisive or status.last
     return "" if outcome is None else describe_outcome(outcome)
-
-
-def _pause(inconclusive: Outcome) -> str:
-    """Describe a probe that says nothing about the target."""
-    text = describe_outcome(inconclusive)
-    return f"paused: {text}" if inconclusive.fault is Fault.QUOTA else text
 
 
 def announce(status: TargetStatus, now: float) -> str:
@@ -217,10 +198,10 @@ def warnings(status: TargetStatus, now: float) -> Iterator[Advice]:
     for expiry in expiries_of(status):
         soonest[expiry.what] = min(expiry.at, soonest.get(expiry.what, expiry.at))
     for what, at in soonest.items():
-        if at - now < EXPIRES_SOON_SECONDS[what]:
+        if at - now < what.soon_seconds:
             when = "Soon" if at - now >= EXPIRES_NOW_SECONDS else "Now"
-            why = f"{EXPIRING[what]} {'expired' if at <= now else 'expires'} {relative(at, now)}"
-            yield Advice(_EXPIRY_ALERTS[what] + when, why)
+            why = f"{what.label} {'expired' if at <= now else 'expires'} {relative(at, now)}"
+            yield Advice(what.alert + when, why)
     records = status.last.steps if status.last else ()
     several = len(status.journey.steps) > 1
     checks = [(record.step, *check) for record in records for check in record.checks.items()]
@@ -233,4 +214,4 @@ def urgency(expiry: Expiry, now: float) -> str:
     left = expiry.at - now
     if left < EXPIRES_NOW_SECONDS:
         return Health.FAILING.badge
-    return Health.SLOW.badge if left < EXPIRES_SOON_SECONDS[expiry.what] else ""
+    return Health.SLOW.badge if left < expiry.what.soon_seconds else ""

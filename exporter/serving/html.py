@@ -18,7 +18,7 @@ from exporter.durations import format_duration, format_latency
 from exporter.outcome import rfc3339
 from exporter.reasons import Fault
 from exporter.serving import texts
-from exporter.serving.health import Health, summarize, urgency
+from exporter.serving.health import summarize, urgency
 from exporter.serving.target_filter import MAX_QUERY_LENGTH
 from exporter.status import Point
 
@@ -70,7 +70,6 @@ templates.globals |= {
     "style": Markup(_STYLE),  # noqa: S704  our own file
     "script": Markup(_SCRIPT),  # noqa: S704  our own file
     "time": _time,
-    "EXPIRING": texts.EXPIRING,
     "max_query_length": MAX_QUERY_LENGTH,
 }
 templates.filters |= {
@@ -116,9 +115,9 @@ async def yielding(values: Iterable[T], yield_if_due: YieldIfDue) -> AsyncIterat
         await yield_if_due()
 
 
-def icon(kind: Health) -> str:
-    """Return the icon of a page about targets in that health, as SVG."""
-    return templates.get_template("icon.svg").render(badge=kind.badge)
+def icon(badge: str) -> str:
+    """Return the icon of a page with that badge of health, as SVG; any other text is neutral."""
+    return templates.get_template("icon.svg").render(badge=badge)
 
 
 def sparkline(points: Sequence[Point], interval: float) -> Markup:

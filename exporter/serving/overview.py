@@ -1,16 +1,13 @@
 """The overview page: the headline, what is wrong, what expires next, then every other target."""
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import urlsplit
-
-from markupsafe import Markup
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
@@ -19,18 +16,14 @@ from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
 from exporter.serving.html import TITLE, YieldIfDue, render, sparkline, yielding
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
-from exporter.single_flight import SingleFlight
 from exporter.status import (
     DestinationStatus,
     EgressStatus,
-    Point,
     StatusPageReport,
     TargetHistory,
     TargetStatus,
 )
-from exporter.target import Journey, Target
-
-T = TypeVar("T")
+from exporter.target import Target
 
 MAX_LINES_OF_TROUBLE = 8
 """Lines about unhealthy targets that are shown before the rest is folded: about one screen."""
@@ -73,12 +66,11 @@ class HostGroup(NamedTuple):
     """Targets of one host that fail in the same way, shown as one line."""
 
     host: str
-    size: int
     total: int
     since: float
     fault: Fault
     why: str
-    rows: Iterator[Row]
+    rows: Sequence[Row]
 
 
 class HealthGroup(NamedTuple):
@@ -86,106 +78,64 @@ class HealthGroup(NamedTuple):
 
     health: Health
     size: int
-    hosts: list[HostGroup]
-    shown: Iterator[Row]
-    folded: Iterator[Row]
-    folded_size: int
+    hosts: Sequence[HostGroup]
+    shown: Sequence[Row]
+    folded: Sequence[Row]
 
 
 _HARMLESS = frozenset({Health.SLOW, Health.NEW, Health.HEALTHY})
 
 
-class Overview:
-    """Renders the overview; caches the sparklines, since few change between two requests."""
+async def overview_page(source: StatusSource, errors: InternalErrors, query: str = "") -> bytes:
+    """Return the page with the targets that match a filter; all if it is empty."""
+    now, yield_if_due = source.now(), source.start_work()
+    journeys = await worst_first(source, now, yield_if_due, errors)
+    expiries = soonest_first(expiry for row in journeys for expiry in row.expiries)
+    targets = await by_target(journeys, yield_if_due)
+    worst = targets[0].health if targets else Health.NEW
+    if worst in _HARMLESS and any(one.never_listed for one in source.destinations()):
+        worst = Health.INCONCLUSIVE
+    counts = Counter(row.health for row in targets)
+    text = headline(targets, now, source.egress(), source.destinations())
+    await yield_if_due()
+    hosts = Counter(host for row in targets for host in {row.status.host, row.status.relevant_host})
+    found = await matching(targets, query, yield_if_due, errors) if query else targets
+    await yield_if_due()
+    sections = _sections(found, hosts, fold=not query)
+    await yield_if_due()
+    url = source.external_url()
 
-    def __init__(self, source: StatusSource, errors: InternalErrors) -> None:
-        self._source, self._errors = source, errors
-        self._sparklines: dict[tuple[str, Journey], tuple[tuple[Point, ...], Markup]] = {}
-        self._all = SingleFlight(self._render)
-        self._one_filter_at_a_time = asyncio.Lock()
-
-    async def page(self, query: str) -> bytes:
-        """Return the page with the targets that match a filter; all if it is empty.
-
-        A thousand targets are a megabyte, so concurrent requests share one page, or wait for each other.
-        """
-        if not query:
-            return await self._all()
-        async with self._one_filter_at_a_time:
-            return await self._render(query)
-
-    async def worst(self) -> Health:
-        """Return how all targets together are doing."""
-        source = self._source
-        return self._worst(await worst_first(source, source.now(), source.start_work(), self._errors))
-
-    def _worst(self, rows: Sequence[Row]) -> Health:
-        """Return the health of the first row; it says little if a destination was never listed."""
-        worst = rows[0].health if rows else Health.NEW
-        unlisted = any(one.never_listed for one in self._source.destinations())
-        return Health.INCONCLUSIVE if unlisted and worst in _HARMLESS else worst
-
-    async def _render(self, query: str = "") -> bytes:
-        source, now, yield_if_due = self._source, self._source.now(), self._source.start_work()
-        rows = await worst_first(source, now, yield_if_due, self._errors)
-        soonest = soonest_first(expiry for row in rows for expiry in row.expiries)
-        rows = await by_target(rows, yield_if_due)
-        counts = Counter(row.health for row in rows)
-        values = {
-            "headline": headline(rows, now, source.egress(), source.destinations()),
-            "title": f"{failing} failing · {TITLE}" if (failing := counts[Health.FAILING]) else TITLE,
-            "badge": self._worst(rows).badge,
-            "counts": counts,
-            "total": len(rows),
-            "expiries": soonest,
-        }
-        await yield_if_due()
-        known = {(row.status.target.name, row.status.journey) for row in rows}
-        for key in self._sparklines.keys() - known:
-            del self._sparklines[key]
-        hosts = Counter(host for row in rows for host in {row.status.host, row.status.relevant_host})
-        if query:
-            rows = await matching(rows, query, yield_if_due, self._errors)
-        await yield_if_due()
-        sections = _sections(rows, hosts, fold=not query)
-        found = len(rows)
-        del rows  # the lists of the sections drop each target once it is rendered
-        await yield_if_due()
-        url = source.external_url()
-        return await render(
-            "overview.html",
-            yield_if_due,
-            **values,
-            page="overview",
-            canonical=None if url is None else f"{url}/",
-            root=root_path(url),
-            query=query,
-            syntax=SYNTAX,
-            version=source.version,
-            now=now,
-            found=found,
-            sections=sections,
-            max_expiries=MAX_EXPIRIES,
-            destinations=source.destinations(),
-            status_page=source.status_page(),
-            sparkline=self._sparkline,
-            warnings=warnings,
-            guarded=self._guarded,
-        )
-
-    def _guarded(self, line: Callable[[Row], str], name_alone: Callable[[Row], str], row: Row) -> str:
+    def guarded(line: Callable[[Row], str], name_alone: Callable[[Row], str], row: Row) -> str:
         """Render the line of a target; a bug that shows there costs no other target its line."""
-        with self._errors.catching(Part.PAGE, CANNOT_RENDER, target=row.status.target.name):
+        with errors.catching(Part.PAGE, CANNOT_RENDER, target=row.status.target.name):
             return line(row)
         return name_alone(row)
 
-    def _sparkline(self, status: TargetStatus) -> Markup:
-        key = status.target.name, status.journey
-        points, image = self._sparklines.get(key, (None, None))
-        if image is None or points != status.points:
-            image = sparkline(status.points, status.timing.interval)
-            self._sparklines[key] = status.points, image
-        return image
+    return await render(
+        "overview.html",
+        yield_if_due,
+        title=f"{failing} failing · {TITLE}" if (failing := counts[Health.FAILING]) else TITLE,
+        page="overview",
+        badge=worst.badge,
+        canonical=None if url is None else f"{url}/",
+        root=root_path(url),
+        query=query,
+        syntax=SYNTAX,
+        version=source.version,
+        now=now,
+        headline=text,
+        counts=counts,
+        found=len(found),
+        total=len(targets),
+        sections=sections,
+        expiries=expiries,
+        max_expiries=MAX_EXPIRIES,
+        destinations=source.destinations(),
+        status_page=source.status_page(),
+        sparkline=sparkline,
+        warnings=warnings,
+        guarded=guarded,
+    )
 
 
 def root_path(external_url: str | None) -> str:
@@ -235,13 +185,6 @@ async def matching(
     return [row async for row in yielding(rows, yield_if_due) if matches(row, terms, errors)]
 
 
-def pop_all(values: list[T]) -> Iterator[T]:
-    """Yield values and drop each one: freeing a thousand at once would hold the event loop."""
-    values.reverse()
-    while values:
-        yield values.pop()
-
-
 def _sections(rows: Iterable[Row], all_of_hosts: Counter[str], *, fold: bool) -> list[HealthGroup]:
     """Group targets by health; unhealthy ones fill about one screen, and the rest of them is folded."""
     room, sections = MAX_LINES_OF_TROUBLE, []
@@ -255,8 +198,7 @@ def _sections(rows: Iterable[Row], all_of_hosts: Counter[str], *, fold: bool) ->
             limit = max(room - len(hosts), MIN_LINES_OF_GROUP)
             limit += len(members) == limit + 1  # to fold a single line would save none
             room -= len(hosts) + min(limit, len(members))
-        shown, folded = members[:limit], members[limit:]
-        sections.append(HealthGroup(kind, size, hosts, pop_all(shown), pop_all(folded), len(folded)))
+        sections.append(HealthGroup(kind, size, hosts, members[:limit], members[limit:]))
     return sections
 
 
@@ -272,8 +214,8 @@ def _by_host(failing: Sequence[Row], all_of_hosts: Counter[str]) -> tuple[list[H
         texts = {row.why for row in rows}
         why = texts.pop() if len(texts) == 1 else reason_text(reason, fault)
         since = min(row.status.since or 0.0 for row in rows)
-        hosts.append(HostGroup(host, len(rows), all_of_hosts[host], since, fault, why, pop_all(rows)))
-    return sorted(hosts, key=attrgetter("size"), reverse=True), others
+        hosts.append(HostGroup(host, all_of_hosts[host], since, fault, why, rows))
+    return sorted(hosts, key=lambda host: len(host.rows), reverse=True), others
 
 
 def _cause(row: Row) -> tuple[str, Reason, Fault, str]:

@@ -14,6 +14,8 @@ from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.serving.connections import Connection, ConnectionLimiter, with_connections
@@ -60,9 +62,6 @@ async def serve(
         grace: seconds for requests in progress at the end.
         max_connections: None for the default.
         errors: counts and logs our own bugs.
-
-    Raises:
-        OSError: a socket is closed.
     """
     security, errors = security or PortSecurity(), errors or InternalErrors()
     servers = [_Server(app, sockets, security, max_connections, errors)]
@@ -106,15 +105,11 @@ class _Server:
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )
         config.load()
-        self._state = uvicorn.Server(config).server_state
-        self._make_http = partial(  # type: ignore[call-arg]  # uvicorn's own protocols take these
-            config.http_protocol_class, config=config, server_state=self._state
-        )
+        self._state = ServerState()
+        self._make_http = partial(H11Protocol, config, self._state)
 
     def start(self) -> None:
         """Begin to accept connections."""
-        for sock in self.sockets:
-            sock.getsockname()  # raises if it is closed
         self._accepting = [asyncio.create_task(self._accept(sock)) for sock in self.sockets]
 
     async def close(self, grace: float) -> None:
@@ -132,14 +127,14 @@ class _Server:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT_SECONDS)
-        for connection in self._limiter:
+        for connection in list(self._limiter.connections):
             connection.abort()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._limiter.empty.wait(), _CANCEL_TIMEOUT_SECONDS)
 
     def close_connections(self) -> None:
         """Close every connection, active ones after their response."""
-        for connection in self._limiter:
+        for connection in list(self._limiter.connections):
             connection.shutdown()
 
     async def _accept(self, listener: socket.socket) -> None:

@@ -72,7 +72,7 @@ def _journey(history: TargetHistory, now: float, source: StatusSource) -> dict[s
     status = history.status
     suspended = source.suspended(status.target) if status.journey is Journey.FEDERATION else None
     shown = [one for one in history.recent[::-1] if not one.incomplete]
-    points = [(None if one.stalled else one.duration, one.fault.value) for one in shown]
+    points = [(None if one.stalled else one.duration, one.fault) for one in shown]
     return {
         "status": status,
         "health": health(status, now),

@@ -1,25 +1,15 @@
 """Times, reasons and responses in words. No I/O; UTC."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from exporter.durations import format_duration, format_latency
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, reason_text
-from exporter.serving.expiry import Expiring
 from exporter.status import Point, TargetStatus, count_results
 from exporter.target import Journey
 
 NO_VALUE = "-"
-
-EXPIRING: Mapping[Expiring, str] = {
-    Expiring.CLIENT_SECRET: "client secret",
-    Expiring.CERTIFICATE: "certificate",
-    Expiring.CHAIN: "certificate chain",
-    Expiring.SIGNING_KEY: "signing keys' last certificate",
-}
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def clock(timestamp: float, now: float, *, seconds: bool = False) -> str:
@@ -29,7 +19,7 @@ def clock(timestamp: float, now: float, *, seconds: bool = False) -> str:
     if then.date() == today.date():
         return f"{time} UTC"
     year = "" if then.year == today.year else f" {then.year}"
-    return f"{then.day} {_MONTHS[then.month - 1]}{year} {time} UTC"
+    return f"{then.day} {then:%b}{year} {time} UTC"
 
 
 def relative(timestamp: float, now: float) -> str:
@@ -80,15 +70,12 @@ def describe_outcome(outcome: Outcome) -> str:
     return text if outcome.detail is None else f"{text}: {outcome.detail}"
 
 
-def describe_response(outcome: Outcome) -> str:
-    """Return HTTP status and flow status of the last response."""
-    parts = [part for record in outcome.steps[-1:] for part in (record.http_status_code, record.flow_status)]
-    return " ".join(str(part) for part in parts if part is not None) or "no response"
-
-
 def describe_result(outcome: Outcome) -> str:
-    """Return the response of a success, or why a probe failed."""
-    return describe_response(outcome) if outcome.success and outcome.conclusive else describe_outcome(outcome)
+    """Return HTTP status and flow status of the response to a success, or why a probe failed."""
+    if not (outcome.success and outcome.conclusive):
+        return describe_outcome(outcome)
+    last = outcome.steps[-1]
+    return " ".join(str(part) for part in (last.http_status_code, last.flow_status) if part is not None)
 
 
 def was_not_sent(outcome: Outcome) -> bool:
@@ -115,4 +102,4 @@ def next_probe(status: TargetStatus, now: float) -> str:
     """Return when the next probe starts."""
     if status.next_run is None:
         return "not scheduled"
-    return "due now" if status.next_run - now < 1 else f"next {relative(status.next_run, now)}"
+    return "due now" if status.next_run - now < 1 else relative(status.next_run, now)

@@ -12,14 +12,15 @@ load           flags, and all of it, in order                           resolve 
 from exporter.settings.addresses import ListenAddress
 from exporter.settings.load import FLAGS, load
 from exporter.settings.provenance import ConfigurationError, InvalidSetting
-from exporter.settings.resolve import Config, EgressConfig, shard_of
-from exporter.settings.schema import LogSettings, Settings, ShardSettings, WebSettings
+from exporter.settings.resolve import Config, shard_of
+from exporter.settings.schema import LogSettings, Settings, ShardSettings, StatusPageSettings, WebSettings
 from exporter.settings.target_settings import REQUIRED, TargetSettings
 from exporter.settings.values import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS, LinearPattern
 from exporter.settings.web_file import TlsServerConfig
 
 __all__ = [
     "FLAGS", "MAX_NAME_LENGTH", "MAX_SHARDS", "REQUIRED", "RESERVED_LABELS", "Config",
-    "ConfigurationError", "EgressConfig", "InvalidSetting", "LinearPattern", "ListenAddress", "LogSettings",
-    "Settings", "ShardSettings", "TargetSettings", "TlsServerConfig", "WebSettings", "load", "shard_of",
+    "ConfigurationError", "InvalidSetting", "LinearPattern", "ListenAddress", "LogSettings",
+    "Settings", "ShardSettings", "StatusPageSettings", "TargetSettings", "TlsServerConfig", "WebSettings",
+    "load", "shard_of",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from exporter.target import REGIONS
 
@@ -17,6 +17,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MAX_PORT = 65535
 _MAX_HOST_LENGTH = 253
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # as the last label it makes an address of a host
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<authority>[^/?#\\]*)(?P<path>[^?#]*)(?P<rest>.*)", re.IGNORECASE | re.ASCII
@@ -121,9 +122,7 @@ def _parse_base_url(text: str, example: str) -> tuple[str, bool]:
     match = _match(_URL, text, invalid)
     _require("@" not in match["authority"], f"must not contain a user or password; use e.g. {example}")
     _require(not match["rest"], f"must not contain a query or fragment; use e.g. {example}")
-    _match(_PATH, match["path"], invalid)
-    dots = {".", ".."} & set(match["path"].split("/"))
-    _require(not dots, "path must not contain . or .. segments")
+    _check_path(match["path"], invalid)
     scheme = match["scheme"].lower()
     authority, absolute = _parse_authority(match["authority"], scheme, invalid)
     return f"{scheme}://{authority}{match['path'].rstrip('/')}", absolute
@@ -207,11 +206,18 @@ def check_egress_url(text: str) -> str:
     # Also after a slash: there an @ may end a password that was not encoded, and paths are shown.
     _require("@" not in text, "must not contain a user or password; write an @ elsewhere as %40")
     _require("#" not in text, "must not contain a fragment (#)")
-    _match(_PATH, match["path"], invalid)
+    _check_path(match["path"], invalid)
     _match(_QUERY, match["rest"], invalid)
     authority = match["authority"]
     _split_authority(authority, invalid)
     return text.replace(authority, re.sub(r"\.(?=:|$)", "", authority), 1)
+
+
+def _check_path(path: str, invalid: str) -> None:
+    """Check the path of a URL that is requested: it must be read in one way, as all of a probe's URLs."""
+    _match(_PATH, path, invalid)
+    dots = {".", ".."} & set(unquote(path).replace("\\", "/").split("/"))
+    _require(not dots, "path must not contain . or .. segments")
 
 
 def _require(holds: object, message: str) -> None:
@@ -253,7 +259,7 @@ def _parse_host(text: str, invalid: str) -> str:
         if host.startswith("["):
             _require("%" not in host, invalid)
             return f"[{IPv6Address(host[1:-1]).compressed}]"
-        if labels[-1].isdigit():
+        if _NUMBER.fullmatch(labels[-1]):
             return str(IPv4Address(host))
     except AddressValueError:
         raise ValueError(invalid) from None

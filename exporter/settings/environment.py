@@ -126,7 +126,7 @@ def read_variables(
         The single variables, then the weaker JSON of FLOW_EXPORTER_TARGETS.
     """
     settings = RawSettings(errors=[*errors])
-    named: dict[Keys, dict[str, Location]] = {}
+    groups: dict[Keys, Location] = {}
     for name, value in variables:
         if not is_setting(name):
             continue
@@ -135,15 +135,9 @@ def read_variables(
         path = tuple(map(fold, parts))
         settings.add(path, value, location)
         if path[0] in {"targets", "destinations"} and len(path) > 2:  # noqa: PLR2004  targets, a name, a setting
-            spellings = named.setdefault(path[:2], {})
-            if spellings and parts[1] not in spellings:
-                first, what = next(iter(spellings.values())), path[0].removesuffix("s")
-                settings.error(location, f"spells its {what} differently from {first}; use one spelling")
-            spellings.setdefault(parts[1], location)
-    for group, spellings in named.items():
-        spelling, location = next(iter(spellings.items()))
-        end = len(f"{PREFIX}{group[0]}{DELIMITER}{spelling}")
-        settings.groups[group] = replace(location, variable=location.variable[:end])
+            end = len(PREFIX + DELIMITER.join(parts[:2]))
+            groups.setdefault(path[:2], replace(location, variable=name[:end]))
+    settings.groups |= groups
     document = settings.values.pop(("targets",), None)
     return [settings] if document is None else [settings, _read_json(document)]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from exporter.files import file_digests
 from exporter.settings.environment import ENV_FILE, read_env_file, read_environment
 from exporter.settings.explain import explain
 from exporter.settings.provenance import (
@@ -51,6 +52,8 @@ _WITH_SECRETS = {"targets", "defaults", "destinations"}
 def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] | None = None) -> Config:
     """Load and check the configuration. Reads files: not for the event loop.
 
+    The digest of each file is taken before it is read, so that a change in between is noticed later.
+
     Args:
         environ: the environment; variables of other programs are ignored.
         directory: the working directory: where `.env` may be, and where relative paths start.
@@ -68,33 +71,33 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
     except ValidationError as error:
         errors += explain(error, raw, Settings)
     tls_files, tls_errors = _check_tls_files(raw, directory)
-    files += tls_files
+    files = tls_files | files  # of two digests, the first one counts
     errors += tls_errors
     security: WebSecurity | None = None
     if named := _named_path([raw], WEB_CONFIG_FILE, directory):
-        security, found, web_tls_files = read_web_file(*named)
+        security, found, web_files = read_web_file(*named)
         errors += found
-        files += [named[0], *web_tls_files]
+        files = web_files | files
     if errors or settings is None:
-        raise ConfigurationError(errors, files=dict.fromkeys(files))
-    return resolve(settings, security, directory, tuple(dict.fromkeys(files)))
+        raise ConfigurationError(errors, files=files)
+    return resolve(settings, security, directory, files)
 
 
 def _read_sources(
     environ: Mapping[str, str], directory: Path, flags: Mapping[str, str]
-) -> tuple[list[RawSettings], list[Path]]:
-    """Read all sources, strongest first; each may name the next ones."""
+) -> tuple[list[RawSettings], dict[Path, bytes]]:
+    """Read all sources, strongest first; each may name the next ones. Return also the files' digests."""
+    files = file_digests([directory / ENV_FILE])
     written = {FLAGS[flag]: RawValue(value, Location(flag)) for flag, value in flags.items()}
     sources = [RawSettings(written), *read_environment(environ), *read_env_file(directory, environ)]
-    files = [directory / ENV_FILE]
     if named := _named_path(sources, SECRETS_DIR, directory):
+        files |= file_digests([named[0]])
         sources += _without(read_secret_files(*named), "a secret file", SECRETS_DIR)
-        files.append(named[0])
     if named := _named_path(sources, CONFIG_FILE, directory):
+        files |= file_digests([named[0]])
         read = read_yaml_file(*named, MAX_CONFIG_FILE_BYTES, fold)
         read.errors += _secrets_in_file(read)
         sources += _without([read], "a configuration file", CONFIG_FILE, SECRETS_DIR)
-        files.append(named[0])
     return sources, files
 
 
@@ -153,9 +156,9 @@ def _merge(sources: Sequence[RawSettings]) -> RawSettings:
     return merged
 
 
-def _check_tls_files(raw: RawSettings, directory: Path) -> tuple[list[Path], list[InvalidSetting]]:
-    """Check each file of certificates and keys once, also of invalid settings; return files and errors."""
-    files, errors = list[Path](), list[InvalidSetting]()
+def _check_tls_files(raw: RawSettings, directory: Path) -> tuple[dict[Path, bytes], list[InvalidSetting]]:
+    """Check each file of certificates and keys once, also of invalid settings; return digests and errors."""
+    files, errors = dict[Path, bytes](), list[InvalidSetting]()
     problem = cache(_tls_problem)
     levels = sorted({path[:-1] for path in raw.values if path[0] in _WITH_SECRETS})
     checks = (check_authorities, ("ca_file",)), (check_client_certificate, CLIENT_CERTIFICATE)
@@ -167,7 +170,7 @@ def _check_tls_files(raw: RawSettings, directory: Path) -> tuple[list[Path], lis
             continue
         if paths[0] is None:  # the others are of no use without it
             continue
-        files += filter(None, paths)
+        files |= file_digests(path for path in paths if path is not None and path not in files)
         if found := problem(check, *paths):
             at_fault = keys[-1] if found.part == KEY else keys[0]
             errors.append(raw.values[at_fault].location.error(str(found)))

@@ -5,9 +5,10 @@ FLOW_EXPORTER_TARGETS__EMEA__INTERVAL=30s  ->  ("targets", "emea", "interval"): 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from exporter.files import printable
@@ -36,12 +37,14 @@ class ConfigurationError(Exception):
 
     Args:
         errors: at least one; kept without repetitions, sorted by location.
-        files: files and directories that were read, or would be read if they existed.
+        files: files and directories that were read, or would be if they existed, with digests from before.
     """
 
-    def __init__(self, errors: Iterable[InvalidSetting], *, files: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, errors: Iterable[InvalidSetting], *, files: Mapping[Path, bytes] = MappingProxyType({})
+    ) -> None:
         self.errors: tuple[InvalidSetting, ...] = tuple(sorted(set(errors)))
-        self.files: tuple[Path, ...] = tuple(files)
+        self.files = files
         super().__init__("\n".join(str(error) for error in self.errors))
 
 

@@ -2,14 +2,20 @@
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 from exporter.destinations import Destination
 from exporter.settings.addresses import AuthServer, absolute_hosts, parse_region
-from exporter.settings.schema import DestinationSettings, LogSettings, Settings, ShardSettings, WebSettings
+from exporter.settings.schema import (
+    DestinationSettings,
+    LogSettings,
+    Settings,
+    ShardSettings,
+    StatusPageSettings,
+    WebSettings,
+)
 from exporter.settings.section import Section
 from exporter.settings.target_settings import (
     DESTINATION_LOCATION,
@@ -21,32 +27,14 @@ from exporter.target import (
     ANY_REQUIRED,
     ClientAuth,
     DestinationApplication,
-    IpFamily,
     Journey,
     JourneyTiming,
+    NetworkRoute,
     SourceKind,
     SyntheticUser,
     Target,
 )
 from exporter.tls import WebSecurity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EgressConfig:
-    """The egress check, with the proxy and the IP family of DEFAULTS."""
-
-    url: str = field(repr=False)  # its query may hold anything, so it is never printed
-    proxy_url: str | None = field(repr=False)  # may hold a password
-    ip_family: IpFamily
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusPageConfig(EgressConfig):
-    """The vendor's status page, with the same proxy and IP family; `url` is that of its `summary.json`."""
-
-    components: tuple[str, ...]  # those to show, by id or as `group / name`
-    interval: float  # seconds between two requests
-    ca_file: Path | None  # authorities to trust instead of the system's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +52,14 @@ class Config:
     duration_buckets: tuple[float, ...]
     """Upper bounds in seconds, increasing, without +Inf; so are those of `federation`."""
     federation_duration_buckets: tuple[float, ...]
-    egress_check: EgressConfig | None = None
+    egress_check_url: str | None = field(default=None, repr=False)  # its query may hold anything
     log: LogSettings = field(default_factory=LogSettings)
     shard: ShardSettings = field(default_factory=ShardSettings)
-    status_page: StatusPageConfig | None = None
+    status_page: StatusPageSettings = field(default_factory=StatusPageSettings)
+    route: NetworkRoute = field(default_factory=NetworkRoute)  # of the egress check and the status page
     destinations: tuple[Destination, ...] = ()  # their identity providers become targets; by name
-    files: tuple[Path, ...] = ()
-    """Files and directories that all of this was read from, or would be if they existed."""
+    files: Mapping[Path, bytes] = field(default_factory=dict, repr=False, compare=False)
+    """Files and directories that all of this was read from, or would be if they existed; their digests."""
 
     @property
     def enabled(self) -> tuple[Target, ...]:
@@ -101,11 +90,11 @@ _SLOTS_PER_BUSY_PROBE = 1.5
 
 
 def resolve(
-    settings: Settings, security: WebSecurity | None, directory: Path, files: tuple[Path, ...]
+    settings: Settings, security: WebSecurity | None, directory: Path, files: Mapping[Path, bytes]
 ) -> Config:
     """Resolve valid settings."""
     index, count = settings.shard.index, settings.shard.count
-    defaults, page = settings.defaults, settings.status_page
+    defaults = settings.defaults
     shares: dict[str, list[Target]] = {"targets": [], "on_other_shards": [], "disabled": []}
     for name, target in sorted(settings.targets.items()):
         is_own = count == 1 or shard_of(name, count) == index
@@ -119,16 +108,12 @@ def resolve(
     found = [(each.template, math.ceil(each.max_providers / count)) for each in destinations]
     slots = _default_slots([*((target, 1) for target in shares["targets"]), *found])
     ca_file = directory / defaults.ca_file if defaults.ca_file else None
-    network: dict[str, Any] = {"proxy_url": defaults.proxy_url, "ip_family": defaults.ip_family}
     copied = {name: getattr(settings, name) for name in _COPIED_TO_CONFIG}
     resolved = {
         **{share: tuple(targets) for share, targets in shares.items()},
         "security": security,
         "max_concurrent_probes": settings.max_concurrent_probes or slots,
-        "egress_check": EgressConfig(url=settings.egress_check_url, **network)
-        if settings.egress_check_url
-        else None,
-        "status_page": StatusPageConfig(**dict(page), **network, ca_file=ca_file) if page.url else None,
+        "route": NetworkRoute(ca_file=ca_file, proxy_url=defaults.proxy_url, ip_family=defaults.ip_family),
         "destinations": destinations,
         "files": files,
     }

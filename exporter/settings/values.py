@@ -12,17 +12,9 @@ from operator import lt
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-)
-from pydantic_core import SchemaError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic_core import SchemaError, SchemaValidator
+from pydantic_core.core_schema import str_schema
 
 from exporter.destinations import MAX_DESTINATION_NAME_LENGTH
 from exporter.durations import INVALID_DURATION, format_duration, parse_duration
@@ -183,13 +175,14 @@ class LinearPattern:
     """
 
     pattern: str
-    _text: TypeAdapter[str] = field(init=False, repr=False, compare=False)
+    _text: SchemaValidator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Compile it."""
-        matching = Annotated[str, StringConstraints(pattern=self.pattern)]
+        if len(self.pattern) > _MAX_TEXT_LENGTH:
+            raise ValueError(f"must have at most {_MAX_TEXT_LENGTH} characters")
         try:
-            compiled = TypeAdapter[str](matching, config=ConfigDict(regex_engine="rust-regex"))
+            compiled = SchemaValidator(str_schema(pattern=self.pattern, regex_engine="rust-regex"))
         except SchemaError as error:
             _, found, cause = str(error).rpartition("\nerror: ")  # the pattern comes before it
             raise ValueError(f"invalid regular expression: {cause if found else _TOO_LARGE}") from None
@@ -198,17 +191,7 @@ class LinearPattern:
     def search(self, text: str, /) -> bool:
         """Return whether it matches anywhere in the text."""
         encodable = text.encode(errors="replace").decode()  # names in JSON may have lone surrogates
-        try:
-            self._text.validate_python(encodable)
-        except ValidationError:
-            return False
-        return True
-
-
-def _pattern(text: str) -> LinearPattern:
-    if len(text) > _MAX_TEXT_LENGTH:
-        raise ValueError(f"must have at most {_MAX_TEXT_LENGTH} characters")
-    return LinearPattern(text)
+        return self._text.isinstance_python(encodable)
 
 
 def _lower_ids(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -348,7 +331,7 @@ Journeys = Annotated[
 ClientAuthentication = Annotated[ClientAuth, _LOWER_CASE]
 ProviderType = Annotated[SourceKind, _LOWER_CASE]
 Readiness = Annotated[ReadyBy, _LOWER_CASE]
-OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(_pattern)]]
+OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(LinearPattern)]]
 ProviderNames = Annotated[
     _ListOrEmpty[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)]],
     require(all, "contains an empty name"),
@@ -368,7 +351,9 @@ RedirectUri = Annotated[str, AfterValidator(addresses.check_redirect_uri), Befor
 ProxyUrl = _OrNone[Annotated[str, _parsed(addresses.check_proxy_url)]]
 Issuer = _OrNone[Annotated[str, _parsed(addresses.check_issuer)]]
 Hosts = Annotated[
-    _List[Annotated[str, _parsed(addresses.parse_host)]], _at_most(20, "hosts"), AfterValidator(_unique)
+    _ListOrEmpty[Annotated[str, _parsed(addresses.parse_host)]],
+    _at_most(20, "hosts"),
+    AfterValidator(_unique),
 ]
 Component = Annotated[
     Text,

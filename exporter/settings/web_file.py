@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from exporter.files import file_digests
 from exporter.settings.explain import explain
 from exporter.settings.provenance import InvalidSetting, Location
 from exporter.settings.section import Conflict, Section, exclusive
@@ -141,7 +142,7 @@ class TlsServerConfig(WebSection):
         ),
     ] = None
     cipher_suites: tuple[Annotated[Text, AfterValidator(_cipher_suite)], ...] = ()
-    prefer_server_cipher_suites: bool = True
+    prefer_server_cipher_suites: bool = True  # without effect, as in Go since 1.17: the server chooses
     curve_preferences: Annotated[
         tuple[
             Annotated[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"], AfterValidator(_curve)], ...
@@ -189,7 +190,6 @@ class TlsServerConfig(WebSection):
             minimum=ssl.TLSVersion.TLSv1_3 if only_tls13 else _VERSIONS[self.min_version],
             maximum=_VERSIONS[self.max_version],
             ciphers=tls12_suites,
-            server_chooses=self.prefer_server_cipher_suites,
             curve=_CURVES[self.curve_preferences[0]] if self.curve_preferences else None,
         )
 
@@ -251,16 +251,19 @@ class WebConfigFile(WebSection):
 
 def read_web_file(
     path: Path, named_at: Location
-) -> tuple[WebSecurity | None, list[InvalidSetting], list[Path]]:
+) -> tuple[WebSecurity | None, list[InvalidSetting], dict[Path, bytes]]:
     """Read a web configuration file; `named_at` is where the operator names it.
 
     Returns:
-        The settings, None if there are errors; the errors; and the TLS files that the file names.
+        The settings, None if there are errors; the errors; digests of this file and of those that it names.
     """
+    files = file_digests([path])
     raw = read_yaml_file(path, named_at, MAX_BYTES)
     if not raw.complete:
-        return None, raw.errors, []
-    files = [path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values]
+        return None, raw.errors, files
+    files |= file_digests(
+        path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values
+    )
     try:
         config = WebConfigFile.model_validate(raw.nested())
     except ValidationError as error:

@@ -20,7 +20,6 @@ MAX_ERRORS = 100
 MAX_EVENTS = 1_000_000
 """Ten thousand targets with every setting have half as many; this many take some seconds."""
 
-_MERGE_KEY = "<<"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _LINE_BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _SYNTAX_ERROR = (
@@ -33,8 +32,6 @@ _REJECTED = (
     (re.compile(r"(?:^|(?<=[\r\n\x85\u2028\u2029]))%"), "contains a directive (%); remove it"),
 )
 _OR_QUOTE = "or quote it if it is text"
-_ALIAS = f"alias (*); write what it stands for, {_OR_QUOTE}"
-_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 
 def read_yaml_file(
@@ -74,14 +71,11 @@ class _Reader:
     """Reads the events of one file, by recursive descent of bounded depth."""
 
     def __init__(self, text: str, file: str, fold: Callable[[str], str]) -> None:
-        # libyaml is 20 times as fast as the parser in Python, which remains where PyYAML's wheel lacks it.
-        loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        self._events: Iterator[yaml.Event] = iter(yaml.parse(text, Loader=loader))
         self._text = text
-        self._top = Location(file=file)
         self._fold = fold
-        self._count = 0
+        self._file = Location(file=file)
         self._settings = RawSettings()
+        self._events = self._checked_events()
 
     def read(self) -> RawSettings:
         """Return the settings of the whole file."""
@@ -91,111 +85,93 @@ class _Reader:
             self._settings.complete = False
         except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: no such character
             self._settings.complete = False
-            at = replace(self._top, line=_error_line(error, self._text))
-            self._settings.error(at, _SYNTAX_ERROR)
+            self._error(_error_line(error, self._text), _SYNTAX_ERROR)
         return self._settings
 
-    def _read_document(self) -> None:
+    def _checked_events(self) -> Iterator[yaml.Event]:
+        """Yield the parser's events; record what only YAML has, and stop at what is too much."""
         for pattern, message in _REJECTED:  # before the parser sees it
             if found := pattern.search(self._text):
-                line = len(_LINE_BREAK.findall(self._text, 0, found.end())) + 1
-                raise self._stop(replace(self._top, line=line), message)
-        next(self._events)  # the start of the stream
-        event = next(self._events)
-        if not isinstance(event, yaml.DocumentStartEvent):
-            raise self._stop(replace(self._top, line=1), "no settings; use {} for an empty file")
-        event = self._next(self._top)
-        if not isinstance(event, yaml.MappingStartEvent):
-            raise self._stop(_at(self._top, event), "expected a mapping; use {} for an empty file")
-        self._check_marks(event, self._top)
-        self._read_mapping((), self._top)
-        next(self._events)  # the end of the document
-        event = next(self._events)
-        if isinstance(event, yaml.DocumentStartEvent):
-            raise self._stop(_at(self._top, event), "second document; remove the --- before it")
-
-    def _stop(self, location: Location, message: str) -> _StopError:
-        self._settings.error(location, message)
-        return _StopError()
-
-    def _read_mapping(self, path: Keys, location: Location) -> None:
-        while not isinstance(event := self._next(location), yaml.MappingEndEvent):
-            at = _at(location, event)
-            if isinstance(event, yaml.CollectionStartEvent):
-                raise self._stop(at, "expected a string as key")
-            if not isinstance(event, yaml.ScalarEvent):
-                self._settings.error(at, _ALIAS)
-                self._skip(self._next(location), location)
-                continue
-            self._check_marks(event, at)
-            here = location.key(event.value, at.line)
-            if event.value == _MERGE_KEY and not event.style:
-                self._settings.error(here, "merge key (<<); write what it stands for")
-                self._skip(self._next(here), here)
-            else:
-                self._read_value((*path, self._fold(event.value)), self._next(here), here)
-
-    def _read_value(self, path: Keys, event: yaml.Event, here: Location) -> None:
-        self._check_marks(event, here)
-        if isinstance(event, yaml.AliasEvent):
-            self._settings.error(here, _ALIAS)
-        elif isinstance(event, yaml.ScalarEvent):
-            self._settings.add(path, _text(event), here)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            self._settings.add(path, self._read_list(path, here), here)
-        elif len(path) >= MAX_DEPTH:
-            raise self._stop(_at(here, event), _TOO_DEEP)
-        elif self._settings.add_group(path, here):
-            self._read_mapping(path, here)
-        else:
-            self._skip(event, here)
-
-    def _read_list(self, path: Keys, here: Location) -> list[str | None]:
-        items: list[str | None] = []
-        while not isinstance(event := self._next(here), yaml.SequenceEndEvent):
-            at = _at(here, event)
-            self._settings.items[(*path, str(len(items)))] = at
-            if isinstance(event, yaml.ScalarEvent):
-                self._check_marks(event, at)
-                items.append(_text(event))
-            elif isinstance(event, yaml.AliasEvent):
-                self._settings.error(at, _ALIAS)
-            else:
-                self._settings.error(at, "expected a list of single values")
-                self._skip(event, here)
-        return items
-
-    def _skip(self, event: yaml.Event, here: Location) -> None:
-        """Read the rest of a value that is left out."""
-        depth = int(isinstance(event, yaml.CollectionStartEvent))
-        while depth:
-            event = self._next(here)
+                raise self._stop(len(_LINE_BREAK.findall(self._text, 0, found.end())) + 1, message)
+        # libyaml is 20 times as fast as the parser in Python, which remains where PyYAML's wheel lacks it.
+        loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        depth = 0
+        for number, event in enumerate(yaml.parse(self._text, Loader=loader)):
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
-                raise self._stop(_at(here, event), _TOO_DEEP)
+                raise self._stop(_line(event), f"nested deeper than {MAX_DEPTH} levels")
+            if number > MAX_EVENTS:
+                raise self._stop(_line(event), "too many keys and values")
+            if len(self._settings.errors) >= MAX_ERRORS:
+                raise _StopError
+            if isinstance(event, yaml.AliasEvent):
+                self._error(_line(event), f"alias (*); write what it stands for, {_OR_QUOTE}")
+            elif getattr(event, "anchor", None) is not None:
+                self._error(_line(event), f"anchor (&); remove it, {_OR_QUOTE}")
+            if getattr(event, "tag", None) is not None:
+                self._error(_line(event), f"tag (!); remove it, {_OR_QUOTE}")
+            yield event
 
-    def _next(self, here: Location) -> yaml.Event:
+    def _read_document(self) -> None:
+        next(self._events)  # the start of the stream
+        if not isinstance(next(self._events), yaml.DocumentStartEvent):
+            raise self._stop(1, "no settings; use {} for an empty file")
+        if not isinstance(event := next(self._events), yaml.MappingStartEvent):
+            raise self._stop(_line(event), "expected a mapping; use {} for an empty file")
+        self._read_mapping((), self._file)
+        next(self._events)  # the end of the document
+        if isinstance(event := next(self._events), yaml.DocumentStartEvent):
+            raise self._stop(_line(event), "second document; remove the --- before it")
+
+    def _error(self, line: int, message: str) -> None:
+        self._settings.error(replace(self._file, line=line), message)
+
+    def _stop(self, line: int, message: str) -> _StopError:
+        self._error(line, message)
+        return _StopError()
+
+    def _read_mapping(self, path: Keys, location: Location) -> None:
+        while not isinstance(key := next(self._events), yaml.MappingEndEvent):
+            if not isinstance(key, yaml.ScalarEvent):
+                raise self._stop(_line(key), "expected a string as key")
+            self._read_value((*path, self._fold(key.value)), location.key(key.value, _line(key)))
+
+    def _read_value(self, path: Keys, here: Location) -> None:
         event = next(self._events)
-        self._count += 1
-        if self._count > MAX_EVENTS:
-            raise self._stop(_at(here, event), "too many keys and values")
-        if len(self._settings.errors) >= MAX_ERRORS:
-            raise _StopError
-        return event
+        if isinstance(event, yaml.ScalarEvent):
+            self._settings.add(path, _text(event), here)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            self._settings.add(path, self._read_list(path, here), here)
+        elif isinstance(event, yaml.MappingStartEvent):
+            if self._settings.add_group(path, here):
+                self._read_mapping(path, here)
+            else:
+                self._skip_collection()
 
-    def _check_marks(self, event: yaml.Event, at: Location) -> None:
-        if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
-            return
-        if event.anchor is not None:
-            self._settings.error(at, f"anchor (&); remove it, {_OR_QUOTE}")
-        if event.tag is not None:
-            self._settings.error(at, f"tag (!); remove it, {_OR_QUOTE}")
+    def _read_list(self, path: Keys, here: Location) -> list[str | None]:
+        items: list[str | None] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            at = replace(here, line=_line(event))
+            self._settings.items[(*path, str(len(items)))] = at
+            if isinstance(event, yaml.ScalarEvent):
+                items.append(_text(event))
+            elif isinstance(event, yaml.CollectionStartEvent):
+                self._settings.error(at, "expected a list of single values")
+                self._skip_collection()
+        return items
+
+    def _skip_collection(self) -> None:
+        """Read the rest of a list or mapping that is left out."""
+        depth = 1
+        while depth:
+            event = next(self._events)
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
 
 
-def _at(location: Location, event: yaml.Event) -> Location:
-    """Return a location with the line of an event."""
-    return replace(location, line=event.start_mark.line + 1 if event.start_mark else 0)
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
 
 
 def _text(event: yaml.ScalarEvent) -> str | None:

@@ -8,18 +8,18 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from exporter.simulator.environments import TLSRequiredError
 from exporter.simulator.error_answers import RefusedError
 from exporter.simulator.provider import read_body
 from exporter.simulator.simulated_environment import SimulatedEnvironment
-from exporter.simulator.weather import EXAMPLE, KINDS, WeatherError, parse_weather
+from exporter.simulator.weather import EXAMPLE, WeatherError, parse_weather
 
 MAX_BODY_BYTES = 4096  # weather takes less than a hundred
 STARLETTE_ERRORS = {
-    "Not Found": "not found; use /, /weather, /weather/<environment> or /status-page/<status>",
+    "Not Found": "not found; use /weather, /weather/<environment> or /status-page/<status>",
     "Method Not Allowed": "wrong method; use GET, or PUT for one environment",
 }
 
@@ -60,9 +60,6 @@ def control_app(environments: Mapping[str, SimulatedEnvironment], page: Simulate
     """Return the control API of these environments, which are given by name, and of the status page."""
     known = {each.environment.id: each for each in environments.values()} | dict(environments)
 
-    async def explain(_: Request) -> Response:
-        return PlainTextResponse(_explanation(environments))
-
     async def list_all(_: Request) -> Response:
         return JSONResponse({"environments": [each.as_json() for each in environments.values()]})
 
@@ -83,7 +80,6 @@ def control_app(environments: Mapping[str, SimulatedEnvironment], page: Simulate
 
     return Starlette(
         routes=[
-            Route("/", explain),
             Route("/weather", list_all),
             Route("/weather/{environment}", one, methods=["GET", "PUT"]),
             Route("/api/v2/summary.json", status_page),
@@ -113,25 +109,3 @@ async def _error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  the only exception that it is registered for
     text = STARLETTE_ERRORS.get(error.detail, error.detail)
     return JSONResponse({"error": text}, error.status_code, error.headers)
-
-
-def _explanation(environments: Mapping[str, SimulatedEnvironment]) -> str:
-    listed = [f"  {name:<22}{each.urls.root}" for name, each in environments.items()]
-    kinds = []
-    for name, kind in KINDS.items():
-        described = "; ".join(f"{each}: {field.description}" for each, field in kind.model_fields.items())
-        kinds.append(f"  {name:<22}{described}".rstrip())
-    return "\n".join([
-        "A simulated PingOne; this is the control API of its weather.",
-        "",
-        "  GET /weather                  all environments",
-        "  GET /weather/<environment>    one, by name or id",
-        "  PUT /weather/<environment>    change it, for example:",
-        f"    curl -X PUT -d '{EXAMPLE}' URL/weather/{next(iter(environments))}",
-        f"  PUT /status-page/<status>     what {COMPONENT} is: {', '.join(IMPACTS)}",
-        "\nEnvironments:",
-        *listed,
-        "\nWeather and its parameters:",
-        *kinds,
-        "",
-    ])  # fmt: skip

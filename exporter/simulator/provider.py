@@ -2,8 +2,7 @@
 
 What the edge does before any application is reached (limits, errors, maintenance) is the weather's; what an
 application does is here. The lists of response modes and of challenge methods in the metadata are the
-vendor's; endpoints that the simulator does not serve are named all the same, since a client reads the
-document as a whole.
+vendor's; the metadata names only endpoints that the simulator serves.
 """
 
 import secrets
@@ -224,20 +223,12 @@ class Provider:
         document = {
             "issuer": f"{issuer}/" if wrong == "issuer" else issuer,
             "authorization_endpoint": f"{issuer}/authorize",
-            "pushed_authorization_request_endpoint": f"{issuer}/par",
             "token_endpoint": f"{issuer}/token",
-            "userinfo_endpoint": f"{issuer}/userinfo",
             "jwks_uri": f"{issuer}/jwks",
-            "end_session_endpoint": f"{issuer}/signoff",
-            "introspection_endpoint": f"{issuer}/introspect",
-            "revocation_endpoint": f"{issuer}/revoke",
-            "scopes_supported": ["openid", "profile", "email", "address", "phone"],
             "response_types_supported": ["code"],
             "response_modes_supported": list(RESPONSE_MODES),
-            "grant_types_supported": ["authorization_code", "refresh_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
             "code_challenge_methods_supported": list(CHALLENGE_METHODS),
         }
         if wrong == "member":

@@ -1,8 +1,7 @@
 """Weather over time, so that a drill can be repeated.
 
-A script is a list of changes such as `EXAMPLE`, or a mapping of `changes` and of `repeat`, after which it
-starts again. `after` counts from the start of the script (or of its repetition), never from the change
-before, so that the lines about one environment can be read alone.
+A script is a list of changes such as `EXAMPLE`. `after` counts from the start of the script, never from the
+change before, so that the lines about one environment can be read alone.
 """
 
 import asyncio
@@ -81,29 +80,18 @@ class _Loader(yaml.SafeLoader):
 def read_script(text: str, environments: Iterable[Environment]) -> Script:
     """Read a script for these environments from YAML; raises `ScriptError` with every error."""
     known = {key: environment for environment in environments for key in (environment.name, environment.id)}
-    document, lines = _read_yaml(text)
-    script = document if isinstance(document, dict) else {"changes": document}
-    unknown = [key for key in script if key not in {"repeat", "changes"}]
-    errors = [f"unknown key {key!r}; use repeat and changes" for key in unknown]
-    repeat, entries = None, script.get("changes")
-    try:
-        repeat = _seconds(script["repeat"], "repeat") if "repeat" in script else None
-    except ValueError as error:
-        errors.append(str(error))
+    entries, lines = _read_yaml(text)
     if not isinstance(entries, list) or not entries:
-        errors.append(f"a script is a list of changes such as {EXAMPLE}")
-        raise ScriptError("\n".join(errors))
-    changes = []
+        raise ScriptError(f"a script is a list of changes such as {EXAMPLE}")
+    changes, errors = [], []
     for number, (line, entry) in enumerate(zip(lines, entries, strict=True), start=1):
         try:
             changes.append(_change(entry, known))
         except ValueError as error:
             errors.append(f"line {line}, change {number}: {error}")
-    if repeat is not None and changes and repeat <= max(change.after for change in changes):
-        errors.append("repeat must be longer than the last change's after")
     if errors:
         raise ScriptError("\n".join(errors))
-    return Script(changes=tuple(sorted(changes, key=lambda change: change.after)), repeat=repeat)
+    return Script(changes=tuple(sorted(changes, key=lambda change: change.after)))
 
 
 def _read_yaml(text: str) -> tuple[Any, list[int]]:
@@ -118,8 +106,6 @@ def _read_yaml(text: str) -> tuple[Any, list[int]]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         # E.g. nested too deeply, or the 31st of June.
         raise ScriptError(f"invalid YAML: {error}") from None
-    if isinstance(node, yaml.MappingNode):
-        node = next((value for key, value in node.value if key.value == "changes"), None)
     entries = node.value if isinstance(node, yaml.SequenceNode) else []
     return document, [entry.start_mark.line + 1 for entry in entries]
 
@@ -130,7 +116,7 @@ def _change(entry: object, known: Mapping[str, Environment]) -> Change:
     missing = [name for name in ("after", "environment", "weather") if name not in entry]
     if missing:
         raise WeatherError(f"missing {' and '.join(missing)}")
-    after, name = _seconds(entry["after"], "after"), entry["environment"]
+    after, name = _seconds(entry["after"]), entry["environment"]
     weather = parse_weather({key: entry[key] for key in entry if key not in {"after", "environment"}})
     if not isinstance(name, str):
         raise WeatherError(f"environment must be a name or an id, not {name!r}")
@@ -140,11 +126,11 @@ def _change(entry: object, known: Mapping[str, Environment]) -> Change:
     return Change(after=after, environment=environment.name, weather=weather)
 
 
-def _seconds(value: object, name: str) -> float:
+def _seconds(after: object) -> float:
     try:
-        seconds = parse_duration(str(value))
+        seconds = parse_duration(str(after))
     except ValueError as error:
-        raise WeatherError(f"{name}: {error}") from None
+        raise WeatherError(f"after: {error}") from None
     if seconds > MAX_AFTER_SECONDS:
-        raise WeatherError(f"{name} must be at most a year")
+        raise WeatherError("after must be at most a year")
     return seconds

@@ -89,7 +89,7 @@ class Pod:
 def without_files(settings: Config) -> Config:
     """Leave out which files were read: that is the way, not what came by it."""
     web = settings.web.model_copy(update={"config_file": None})
-    return replace(settings, files=(), web=web)
+    return replace(settings, files={}, web=web)
 
 
 @pytest.mark.parametrize("path", CI, ids=lambda path: path.stem)
@@ -174,8 +174,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
     assert settings.shutdown_grace == 90.5
     assert settings.duration_buckets == (0.05, 0.5, 1.0, 2.5, 10.0)
     assert settings.federation_duration_buckets == (1.0, 2.5, 10.0)
-    assert settings.egress_check is not None
-    assert settings.egress_check.url == "https://www.example.com/generate_204"
+    assert settings.egress_check_url == "https://www.example.com/generate_204"
     assert settings.log == LogSettings(level="debug", format="json")
 
 
@@ -237,6 +236,13 @@ def test_empty_values_keep_the_exporters_defaults(mode: str, tmp_path: Path) -> 
     only = {f"FLOW_EXPORTER_TARGETS__EMEA__{snake(name).upper()}": text for name, text in TARGET.items()}
     arrived = Pod(ONE | {"configMode": mode}, tmp_path).settings()
     assert without_files(arrived) == without_files(load(only, tmp_path))
+
+
+@pytest.mark.parametrize("mode", ["env", "file"])
+def test_an_empty_list_of_login_hosts_is_none_whatever_the_defaults(mode: str, tmp_path: Path) -> None:
+    values = {"configMode": mode, "defaults": {"loginHosts": ["a.example"]}}
+    arrived = Pod(values | {"targets": {"emea": TARGET | {"loginHosts": []}}}, tmp_path).settings()
+    assert [target.login_hosts for target in arrived.targets] == [()]
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])
@@ -382,6 +388,5 @@ def test_the_status_page_arrives_as_it_is_written(mode: str, tmp_path: Path) -> 
     }
     pod = Pod(ONE | {"configMode": mode, "statusPage": page}, tmp_path)
     found = load(pod.environ, pod.root).status_page
-    assert found is not None
     assert (found.url, list(found.components), found.interval) == (page["url"], page["components"], 300.0)
-    assert load(Pod(ONE | {"configMode": mode}, tmp_path / "none").environ, tmp_path).status_page is None
+    assert load(Pod(ONE | {"configMode": mode}, tmp_path / "none").environ, tmp_path).status_page.url is None

@@ -29,7 +29,7 @@ TARGETS = [
     *(each.name for each in demo_environments() if not (each.providers or each.port_of)),
     *discovered(demo_environments()),
 ]
-SCRIPT = "repeat: 1d\nchanges: [{after: 0, environment: environment_2, weather: refused}]\n"
+SCRIPT = "- {after: 0, environment: environment_2, weather: refused}\n"
 
 
 def environments(weather_url: str) -> dict[str, dict[str, Any]]:

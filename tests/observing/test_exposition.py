@@ -18,7 +18,6 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from exporter.observing import Metrics
-from exporter.observing.metrics import MAX_UNUSED_SECONDS
 from exporter.reasons import Fault, Reason
 from exporter.target import Target
 
@@ -156,30 +155,15 @@ def test_a_target_that_changed_is_rendered_again() -> None:
     assert page.value("pingone_flow_probe_success", target="t0") is None
 
 
-def test_a_format_that_is_never_requested_is_never_rendered() -> None:
+def test_both_formats_are_made_of_one_rendering() -> None:
     rendering = Rendering()
     metrics = rendering.metrics(1)
-    text_of(metrics)
     metrics.observe(a_success(target="t0"))
-    assert rendering.count["t0"] == 2
-    text_of(metrics, openmetrics=True)
-    metrics.observe(a_success(target="t0"))
-    assert rendering.count["t0"] == 4, "OpenMetrics was scraped since its last rendering, text was not"
-
-
-def test_the_text_of_a_format_that_is_not_requested_any_more_is_dropped() -> None:
-    rendering = Rendering()
-    metrics = rendering.metrics(1)
-    text_of(metrics)
-    text_of(metrics, openmetrics=True)
-    rendering.now += MAX_UNUSED_SECONDS - 1
-    text_of(metrics, openmetrics=True)
-    text_of(metrics)
-    assert rendering.count["t0"] == 2
-    rendering.now += MAX_UNUSED_SECONDS + 1
-    text_of(metrics)
-    text_of(metrics, openmetrics=True)
-    assert rendering.count["t0"] == 3, "OpenMetrics was dropped, text was not"
+    text, openmetrics = text_of(metrics), text_of(metrics, openmetrics=True)
+    assert rendering.count["t0"] == 1
+    without = re.sub(r" # \{transaction_id=.*", "", openmetrics)
+    assert openmetrics != without
+    assert _of_targets(without) == _of_targets(text)
 
 
 def test_a_target_probed_less_often_than_scraped_is_rendered_before_the_scrape() -> None:

@@ -168,8 +168,9 @@ def test_target_info_has_what_is_known_of_destination_and_provider() -> None:
 
 
 def test_target_info_of_a_discovered_target_names_destination_and_provider() -> None:
-    listed = ListedProvider(destination="hub", provider_id="3f2a", name="Old-One", slug="old_one")
-    ((labels, _),) = shown(observed(listed=listed, source_url="", source_environment_id=""), "target_info")
+    listed = ListedProvider(destination="hub", name="Old-One", slug="old_one")
+    metrics = observed(listed=listed, provider_id="3f2a", source_url="", source_environment_id="")
+    ((labels, _),) = shown(metrics, "target_info")
     assert (labels["destination"], labels["provider"], labels["provider_id"]) == ("hub", "old_one", "3f2a")
     assert not {"auth_host", "source_environment_id", "kind"} & set(labels)
 
@@ -274,7 +275,7 @@ def test_history_keeps_whole_federations_and_the_certificate_that_expires_first(
 
 
 def test_a_discovered_target_has_at_most_100_series() -> None:
-    listed = ListedProvider(destination="hub", provider_id="p", name="Partner", slug="partner", expected=True)
+    listed = ListedProvider(destination="hub", name="Partner", slug="partner", expected=True)
     steps = tuple(map(a_federation_step, ("destination_authorize", "initiate", "source_authorize")))
     metrics = observed(
         a_sign_on(1, reason=Reason.TIMEOUT, fault=Fault.PROVIDER, steps=steps[:1]),
@@ -294,7 +295,7 @@ def test_a_discovered_target_has_at_most_100_series() -> None:
 
 
 def test_a_discovered_target_that_is_configured_under_its_name_shows_all_that_a_configured_one_does() -> None:
-    listed = ListedProvider(destination="hub", provider_id="p", name="Partner", slug="partner", expected=True)
+    listed = ListedProvider(destination="hub", name="Partner", slug="partner", expected=True)
     metrics = observed(listed=listed, provider_id="p", user=None)
     assert not page(metrics).has("pingone_flow_step_duration_seconds_count")
     asyncio.run(metrics.reconfigure([a_federation(provider_id="p", user=None)]))

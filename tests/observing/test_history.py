@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 
 import pytest
+from hypothesis import given
 from observing.examples import START, a_certificate, a_failure, a_step, a_success, a_target
+from observing.strategies import outcomes
 
 from exporter.observing import History
 from exporter.outcome import Outcome, Phase
@@ -188,6 +190,13 @@ def test_several_steps_and_a_retry_after_are_kept() -> None:
     assert kept == outcome
     assert kept.reason is Reason.OK
     assert {type(phase) for phase in kept.steps[0].phases} == {Phase}
+
+
+@given(outcome=outcomes())
+def test_what_is_kept_is_what_was_observed(outcome: Outcome) -> None:
+    (kept,) = history_of(observed(outcome)).recent
+    assert kept == outcome
+    assert repr(kept) == repr(outcome)  # with the types of all members
 
 
 def test_a_full_history_adds_few_objects_for_the_garbage_collector() -> None:

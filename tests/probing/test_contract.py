@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -210,10 +211,30 @@ def test_only_a_healthy_flow_is_checked(answer: Answer) -> None:
     ],
 )
 def test_links_must_lead_to_where_the_source_answers_wherever_that_is(source_url: str) -> None:
-    here = json.loads(json.dumps(a_flow()).replace(SOURCE_URL, source_url))
+    def at(url: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(json.dumps(a_flow()).replace(SOURCE_URL, url))
+        return document
+
     expectation = Expectation(SOURCE, source_url, (STATUS,))
-    assert failed(here, expectation=expectation) == set()
-    assert failed(a_flow(), expectation=expectation) == {"self_link", "status_link", "resume_url"}
+    assert failed(at(source_url), expectation=expectation) == set()
+    elsewhere = at(f"https://auth.other.example/{SOURCE}")
+    assert failed(elsewhere, expectation=expectation) == {"self_link", "status_link", "resume_url"}
+
+
+def test_an_environment_with_a_custom_domain_may_name_pingones_own_host() -> None:
+    links = json.dumps(a_flow()).replace(SOURCE_URL, "https://auth.pingone.eu/" + SOURCE)
+    custom = replace(EXPECTATION, source_url="https://login.customer.example")
+    assert failed(json.loads(links), expectation=custom) == set()
+    own = json.dumps(a_flow()).replace(SOURCE_URL, "https://login.customer.example")
+    assert failed(json.loads(own), expectation=custom) == set()
+    for other in (
+        "https://auth.pingone.example/",
+        "http://auth.pingone.eu/",
+        "https://auth.pingone.eu:8443/",
+    ):
+        elsewhere = json.loads(json.dumps(a_flow()).replace(SOURCE_URL, other + SOURCE))
+        assert failed(elsewhere, expectation=custom) == {"self_link", "status_link", "resume_url"}
+    assert failed(json.loads(links)) == {"self_link", "status_link", "resume_url"}  # of another region
 
 
 @pytest.mark.parametrize("status", sorted(STATUS_LINKS))

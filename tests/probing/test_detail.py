@@ -40,7 +40,6 @@ from exporter.probing.journeys.federation import federation
 from exporter.probing.judge import judge
 from exporter.probing.links import parse_link
 from exporter.probing.messages import Answer, Expectation, Request, Step, Verdict
-from exporter.probing.origin import split_url
 from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Reason
@@ -57,7 +56,7 @@ LONGEST: dict[str, object] = {
     "origin": f"https://{'o' * 240}:65535",
     "code": 999,
     "count": 999_999,
-    "seconds": "86400.123 s",
+    "seconds": "the probe's 86400.123 s",
     "size": "2048",
     "date": "2026-11-20",
     "errno": "EADDRNOTAVAIL",
@@ -84,12 +83,12 @@ def described(
     secrets: Collection[str] = (),
     **changes: Any,  # noqa: ANN401
 ) -> str:
-    known: dict[str, Any] = {"timeout": 10.0, "refused": None, "at": AT}
+    known: dict[str, Any] = {"within": "10 s", "refused": None, "at": AT}
     return describe(exchange, step, verdict, secrets, **known | changes)
 
 
 def answered(answer: Answer, url: str = f"{SOURCE_URL}/as/authorize?nonce=x") -> Exchange:
-    return Exchange(phase=Phase.TRANSFER, answer=answer, origin=split_url(url)[0], address="192.0.2.7")
+    return Exchange(phase=Phase.TRANSFER, answer=answer, link=parse_link(url), address="192.0.2.7")
 
 
 # The templates

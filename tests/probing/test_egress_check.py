@@ -25,6 +25,7 @@ from probing.loopback import (
 
 from exporter import __version__
 from exporter.probing import EgressCheck
+from exporter.target import NetworkRoute
 
 if TYPE_CHECKING:
     from harness.certificates import Authority, Certificate
@@ -124,7 +125,8 @@ def test_over_tls_any_certificate_will_do(authority: Authority) -> None:
 def test_it_goes_through_the_proxy_of_the_probes() -> None:
     async def main() -> tuple[bool | None, Peer]:
         async with listening(HELLO) as proxy:
-            up = await EgressCheck("http://nowhere.invalid/", proxy_url=f"http://127.0.0.1:{proxy.port}")()
+            route = NetworkRoute(proxy_url=f"http://127.0.0.1:{proxy.port}")
+            up = await EgressCheck("http://nowhere.invalid/", route)()
             await proxy.left_alone()
             return up, proxy
 

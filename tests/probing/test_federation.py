@@ -409,6 +409,31 @@ def test_a_redirect_uri_inside_a_request_object_is_the_destinations_callback(res
     assert probed.federation.only("callback").target == callback
 
 
+@pytest.mark.parametrize("name", ["request", "request_uri"])
+@pytest.mark.parametrize(
+    ("flow", "finding"),
+    [
+        ({}, ("token", "ok", "none")),
+        ({"status": "OTP_REQUIRED"}, ("source_authorize", "unexpected_status", "configuration")),
+        ({"status": "FAILED"}, ("source_authorize", "flow_failed", "provider")),
+        ({"id": "../other"}, ("source_authorize", "not_a_flow", "provider")),
+    ],
+)
+def test_a_request_object_may_ask_for_pi_flow_itself(
+    name: str, flow: dict[str, Any], finding: tuple[str, str, str]
+) -> None:
+    answers: dict[str, Response | Play] = {
+        "initiate": lambda played, _: Response(
+            302, location=f"{played.source}/as/authorize?client_id=c&{name}=signed"
+        ),
+        "source_authorize": lambda played, _: Response(document=played.flow() | flow),
+        "source_resume": Response(document={"authorizeResponse": {"code": CODE, "state": STATE}}),
+    }
+    probed = probe(answers)
+    assert probed.finding == finding
+    assert probed.steps.count("source_authorize") == 1
+
+
 def resumed(suffix: str, status: int = 302) -> Play:
     return lambda played, _: Response(status, location=f"{played.redirect_uri}{suffix}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -93,6 +94,7 @@ def test_a_provider_that_is_listed_twice_is_one() -> None:
         (None, Template.MEMBER_MISSING, "", Fault.CONFIGURATION),
         ("", Template.MEMBER_MISSING, "", Fault.CONFIGURATION),
         ("http://[", Template.MEMBER_MALFORMED, "", Fault.PROVIDER),
+        (7, Template.MEMBER_MALFORMED, "", Fault.PROVIDER),
         (
             "https://other.example/rp/x",
             Template.MEMBER_ELSEWHERE,
@@ -103,7 +105,7 @@ def test_a_provider_that_is_listed_twice_is_one() -> None:
     ],
 )
 def test_a_link_that_does_not_lead_to_the_destination_is_refused(
-    href: str | None, cause: Template, origin: str, fault: Fault
+    href: object, cause: Template, origin: str, fault: Fault
 ) -> None:
     verdict = offer({"id": "p1", "_links": {"authenticate": {"href": href}}})
     assert found(verdict) == (Reason.LOCATION_INVALID, fault)
@@ -446,13 +448,18 @@ def test_the_destinations_flow_must_be_completed(status: str, finding: tuple[Rea
         (said(302, f"/signon/?flowId={FLOW}&error=access_denied"), (Reason.OAUTH_ERROR, Fault.CONFIGURATION),
          ("access_denied",)),
         (said(302, "/signon/"), (Reason.REDIRECTED, Fault.CONFIGURATION), ()),
-        (said(200, code="NOT_FOUND"), (Reason.NOT_A_FLOW, Fault.PROVIDER), ("NOT_FOUND",)),
+        (said(200, code="NOT_FOUND"), (Reason.FLOW_FAILED, Fault.PROVIDER), ("NOT_FOUND",)),
+        (said(200, id=FLOW, status="OTP_REQUIRED"), (Reason.OK, Fault.NONE), ()),
+        (said(200, id=FLOW, status="COMPLETED"), (Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION), ()),
+        (said(200, name="x"), (Reason.NOT_A_FLOW, Fault.PROVIDER), ()),
         (said(500), (Reason.SERVER_ERROR, Fault.PROVIDER), ()),
     ],
 )  # fmt: skip
-def test_a_flow_that_begins_with_a_redirect_has_its_id_there(
+def test_a_flow_that_begins_with_a_redirect_has_its_id_there_and_another_is_judged_itself(
     answer: Answer, finding: tuple[Reason, Fault], codes: tuple[str, ...]
 ) -> None:
-    verdict = judge_flow_redirect(answer, url=URL)
+    expectation = Expectation(SOURCE, FROM.url, ("OTP_REQUIRED",))
+    judge_other = partial(judge_flow_to_act_on, expectation=expectation)
+    verdict = judge_flow_redirect(answer, url=URL, judge_other=judge_other)
     assert found(verdict) == finding
     assert verdict.error_codes == codes

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from probing.examples import DESTINATION, SOURCE
 from probing.federation import (
-    PROVIDER,
     STATE,
     Federation,
     Heard,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from harness.certificates import Authority
 
 TO_SOURCE = ["destination_authorize", "initiate", "source_authorize"]
-LISTED = ListedProvider(destination="hub", provider_id=PROVIDER, name="partner", slug="partner")
+LISTED = ListedProvider(destination="hub", name="partner", slug="partner")
 WITHOUT_SOURCE: dict[str, Any] = {
     "source_url": "",
     "source_environment_id": "",
@@ -83,6 +82,42 @@ def test_a_description_that_is_not_encoded_is_read_as_browsers_read_it(
     state = f"{STATE}&error_description={description}"
     answers = answers_of_provider(none_is_ready("login_required", state, separator))
     probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
+    assert probed.finding == ("source_authorize", "ok", "none")
+
+
+def posted(fields: dict[str, str], page: str = "", status: int = 200) -> Play:
+    """Return an answer in a form that posts itself (`response_mode=form_post`)."""
+    inputs = "".join(f'<input type="hidden" name="{name}" value="{value}">' for name, value in fields.items())
+    return lambda played, _: Response(
+        status, raw=f'<form method="post" action="{played.redirect_uri}">{inputs}</form>{page}'.encode()
+    )
+
+
+@pytest.mark.parametrize("status", [200, 400])  # Keycloak, oidc-provider
+@pytest.mark.parametrize("name", [None, "request", "request_uri"])
+@pytest.mark.parametrize(
+    ("error", "reason", "fault"),
+    [("login_required", "ok", "none"), ("invalid_scope", "oauth_error", "configuration")],
+)
+def test_an_answer_may_be_posted_whether_or_not_the_redirect_uri_is_known(
+    name: str | None, status: int, error: str, reason: str, fault: str
+) -> None:
+    inside = dict.fromkeys(("redirect_uri", "state", "scope"), None)
+    changes: dict[str, str | None] = {} if name is None else {name: "pushed", **inside}
+    answer = posted({"error": error, "state": STATE}, status=status)
+    probed = probe(answers_of_provider(answer, **changes), **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
+    assert probed.finding == ("source_authorize", reason, fault)
+
+
+@pytest.mark.parametrize("fields", [{"error": ""}, {"error": "0"}, {"code": "x"}, {"response": "a.b.c"}])
+def test_a_login_form_with_fields_of_such_names_is_no_answer(fields: dict[str, str]) -> None:
+    answer = posted(fields, page='<form method="post"><input type="password" name="p"></form>')
+    probed = probe(
+        answers_of_provider(answer, request_uri="pushed", redirect_uri=None, state=None),
+        **WITHOUT_SOURCE,
+        source_kind=SourceKind.OIDC,
+        ready_by=ReadyBy.LOGIN_PAGE,
+    )
     assert probed.finding == ("source_authorize", "ok", "none")
 
 

@@ -30,7 +30,7 @@ OIDC = IdentityProvider(
 )
 SAML = IdentityProvider(id=other_id(72), source="", client_id="", name="Old", kind=ProviderKind.SAML)
 HUB = replace(destination(), providers=(OIDC, SAML))
-LISTED = ListedProvider(destination="hub", provider_id=SAML.id, name=SAML.name, slug="old")
+LISTED = ListedProvider(destination="hub", name=SAML.name, slug="old")
 PROMPT_NONE, LOGIN_PAGE = ReadyBy
 
 

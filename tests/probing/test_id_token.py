@@ -23,6 +23,7 @@ from exporter.probing.signing_keys import judge_keys, usable_keys
 from exporter.reasons import Fault, Reason
 
 NOW = 1_800_000_000.0
+SUBJECT = ("subject", frozenset({"user"}))
 ISSUER, CLIENT, NONCE = "https://auth.pingone.com/d/as", "client", "nonce"
 CLAIMS = {
     "iss": ISSUER,
@@ -245,7 +246,7 @@ def test_times_in_a_token_are_by_the_clock_of_the_provider(ahead: int, reason: R
 
 def test_without_a_date_our_own_clock_counts() -> None:
     token = {"id_token": with_claims()}
-    assert judge_token(answered(token, received_at=NOW), expectation=expectation()).subject == "user"
+    assert judge_token(answered(token, received_at=NOW), expectation=expectation()).recurring == SUBJECT
     late = judge_token(answered(token, received_at=NOW + 7200), expectation=expectation())
     assert (late.reason, late.fault) == (Reason.ID_TOKEN_INVALID, Fault.PROVIDER)
 

@@ -6,9 +6,8 @@ import pytest
 from probing.recorded import RECORDED, RU, STATE, URL, Recorded, jarm, posts, redirect
 
 from exporter.probing.foreign import judge_login_page, judge_prompt_none
-from exporter.probing.initiate import ProviderRequest
 from exporter.probing.links import parse_link
-from exporter.probing.messages import Answer, Verdict
+from exporter.probing.messages import Answer, ProviderRequest, Verdict
 from exporter.reasons import pairs_of
 from exporter.target import Journey, ProviderKind
 

@@ -24,6 +24,7 @@ from exporter.status import (
     StatusMaintenance,
     StatusPageReport,
 )
+from exporter.target import NetworkRoute
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -318,7 +319,9 @@ def test_a_change_and_each_finding_are_logged_once(caplog: pytest.LogCaptureFixt
 def test_the_page_must_have_a_certificate_of_an_authority_that_is_trusted(authority: Authority) -> None:
     async def main(ca_file: Path | None) -> bool:
         async with listening(json_of(), tls=authority.issue("localhost").tls) as peer:
-            page = StatusPage(f"https://localhost:{peer.port}/summary.json", ca_file=ca_file)
+            page = StatusPage(
+                f"https://localhost:{peer.port}/summary.json", route=NetworkRoute(ca_file=ca_file)
+            )
             return (await page.refresh()).fetched_ok
 
     assert run(main(authority.ca_file))
@@ -330,7 +333,9 @@ def test_a_ca_file_that_vanished_is_a_failure_until_it_is_back(authority: Author
 
     async def main() -> list[bool]:
         async with listening(json_of(), tls=authority.issue("localhost").tls) as peer:
-            page = StatusPage(f"https://localhost:{peer.port}/summary.json", ca_file=trusted)
+            page = StatusPage(
+                f"https://localhost:{peer.port}/summary.json", route=NetworkRoute(ca_file=trusted)
+            )
             found = [(await page.refresh()).fetched_ok]
             trusted.write_bytes(authority.ca_file.read_bytes())
             return [*found, (await page.refresh()).fetched_ok]
@@ -342,7 +347,7 @@ def test_the_page_is_reached_through_a_proxy() -> None:
     async def main() -> tuple[list[bytes], bool]:
         async with listening(json_of()) as proxy:
             way = f"http://user:planted@127.0.0.1:{proxy.port}"
-            page = StatusPage(f"http://{HOST}/api/v2/summary.json", proxy_url=way)
+            page = StatusPage(f"http://{HOST}/api/v2/summary.json", route=NetworkRoute(proxy_url=way))
             return proxy.heads, (await page.refresh()).fetched_ok
 
     (head,), good = run(main())

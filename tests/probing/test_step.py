@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from probing.examples import JUDGE, STATUS, a_flow, a_target
 
@@ -37,11 +35,3 @@ ANSWER = Answer(
 def test_no_secret_shows_in_a_repr(value: object) -> None:
     for text in (repr(value), str(value), f"{value}", repr([value])):
         assert "planted" not in text
-
-
-def test_a_repr_says_what_one_looks_for_in_a_log() -> None:
-    assert repr(REQUEST) == "Request(GET https://auth.pingone.com/e/as/authorize)"
-    assert repr(Step("authorize", REQUEST, JUDGE, (NONCE,))) == f"Step(authorize, {REQUEST!r})"
-    assert repr(Answer(200, json.dumps({}).encode())) == "Answer(200, 2 bytes)"
-    verdict = Verdict(Reason.OK, Fault.NONE, STATUS, (), a_flow())
-    assert repr(verdict) == "Verdict(ok, none, USERNAME_PASSWORD_REQUIRED, ())"

@@ -16,6 +16,7 @@ from probing.loopback import Behaviour, Talk, answer, listening, loop, no_tls, r
 
 from exporter.outcome import Phase, TransportStats
 from exporter.probing import ProbeTransport
+from exporter.probing.failure import is_bug
 from exporter.probing.findings import MAX_OWN_DELAY_SECONDS
 from exporter.probing.messages import Request
 from exporter.probing.timing import Deadline
@@ -232,6 +233,19 @@ def test_a_request_that_spends_a_code_is_never_sent_twice() -> None:
             deadline.close()
             await peer.left_alone()
             assert len(peer.talks) == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize("url", ["ftp://idp.example/", "https:///path", "idp.example/path", ""])
+def test_a_request_for_a_url_that_is_not_http_is_a_bug(url: str) -> None:
+    async def main() -> None:
+        deadline, network = Deadline(60.0), Network(resolving("127.0.0.1"))
+        async with ProbeTransport(network, deadline, no_tls()) as transport:
+            found = await transport.exchange(Request("GET", url))
+        deadline.close()
+        assert found.link is None
+        assert is_bug(found.error)
 
     run(main())
 

@@ -30,9 +30,7 @@ def hub(
     name: str, *, gone: float | None = None, back: float | None = None, expected: bool = False
 ) -> Watched:
     """Return a target of the destination `hub`, and from which minute to which its provider is missing."""
-    provider = ListedProvider(
-        destination="hub", provider_id=f"id-{name}", name=name, slug=name, expected=expected
-    )
+    provider = ListedProvider(destination="hub", name=name, slug=name, expected=expected)
     weather = {} if gone is None else {gone: GONE}
     return Watched(
         name=f"hub_{name}",

@@ -53,11 +53,6 @@ def test_loads_are_summed_per_host_or_environment_heaviest_first() -> None:
     ]
 
 
-def test_each_probe_leaves_a_flow_for_15_minutes() -> None:
-    (load,) = loads([a_target("a")], lambda *_: "here")
-    assert load.flows == pytest.approx(15)
-
-
 @pytest.mark.parametrize(("count", "near"), [(5, False), (6, True)])
 def test_half_of_the_share_of_one_address_is_near_the_limit(count: int, near: bool) -> None:  # noqa: FBT001  a column
     # 10 probes a second each; 35 % of 300 a second are 105.

@@ -92,10 +92,10 @@ def test_a_running_probe_is_cancelled_if_a_relevant_field_changes(field: str) ->
     assert len(record.begun) == (1 if field == "journeys" else 2)
 
 
-def test_a_running_probe_continues_if_a_listing_shows_its_provider_as_missing() -> None:
-    listed = ListedProvider(destination="d", provider_id="p", name="Partner", slug="partner")
+def test_a_running_probe_continues_if_a_listing_shows_another_name_of_its_provider() -> None:
+    listed = ListedProvider(destination="d", name="Partner", slug="partner")
     target = replace(make_target("t", interval=LONG), listed=listed)
-    after = replace(target, listed=replace(listed, name="Renamed", missing_since=1.0))
+    after = replace(target, listed=replace(listed, name="Renamed"))
     record = reloaded([target], (3.0, [after]), until=6.0, script=lambda *_: Probe(lasts=5.0))
     assert [at for at, _ in record.outcomes] == pytest.approx([5.0], abs=EXACT)
 

@@ -34,7 +34,7 @@ def a_status(*outcomes: Outcome, **changes: Any) -> TargetStatus:  # noqa: ANN40
         "consecutive": len(conclusive),
         "last": outcomes[-1] if outcomes else None,
         "decisive": conclusive[-1] if conclusive else None,
-        "points": tuple((outcome.duration, outcome.fault.value) for outcome in outcomes),
+        "points": tuple((outcome.duration, outcome.fault) for outcome in outcomes),
         "next_run": NOW + 12,
     }
     return TargetStatus(**fields | changes)
@@ -163,7 +163,7 @@ def target_page(*histories: TargetHistory, **facts: Any) -> Document:  # noqa: A
     return Document(ask(web_app(a_source(histories=histories, **facts)), "/targets/emea").text)
 
 
-def points(text: str) -> tuple[tuple[float | None, str], ...]:
+def points(text: str) -> tuple[tuple[float | None, Fault], ...]:
     """Return the points of a sparkline: a digit is a success of so many seconds, a letter a fault."""
     faults = {
         "p": Fault.PROVIDER,
@@ -172,6 +172,4 @@ def points(text: str) -> tuple[tuple[float | None, str], ...]:
         "x": Fault.EXPORTER,
         "a": Fault.ACCOUNT,
     }
-    return tuple(
-        (float(sign), Fault.NONE.value) if sign.isdigit() else (None, faults[sign].value) for sign in text
-    )
+    return tuple((float(sign), Fault.NONE) if sign.isdigit() else (None, faults[sign]) for sign in text)

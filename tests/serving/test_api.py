@@ -99,10 +99,8 @@ def test_an_unstable_target_has_its_own_standing() -> None:
 
 
 def test_a_listed_provider_has_its_destination_and_what_it_is() -> None:
-    listed = ListedProvider(
-        destination="hub", provider_id="3f2a", name="Old-One", slug="old_one", missing_since=START
-    )
-    status = a_status(a_success(kind=ProviderKind.SAML), target=a_target(listed=listed))
+    listed = ListedProvider(destination="hub", name="Old-One", slug="old_one")
+    status = a_status(a_success(kind=ProviderKind.SAML), target=a_target(listed=listed, provider_id="3f2a"))
     (found,) = all_of(status)["targets"]
     assert (found["destination"], found["provider"], found["provider_id"]) == ("hub", "Old-One", "3f2a")
     assert found["kind"] == "saml"

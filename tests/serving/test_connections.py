@@ -255,7 +255,7 @@ def test_a_client_that_does_not_read_makes_room_for_a_scrape(pair: Pair | None) 
 class FakeConnection:
     """Knows whether it was closed."""
 
-    aborted = False
+    active, unread, aborted = False, b"", False
 
     def abort(self) -> None:
         self.aborted = True
@@ -283,11 +283,13 @@ def test_connections_are_bounded_and_active_ones_never_closed(steps: list[tuple[
             known.remove(number)
             active.discard(number)
             known += [number] if step == "set_idle" else []
+            if step == "remove":  # a closed connection does not come back
+                fakes[number] = FakeConnection()
         elif step == "add":
             known.append(number)
         closed = [one for one in known if fakes[one].aborted]
         assert not active & set(closed)
         assert closed == [one for one in known if one not in active][: len(closed)]  # longest idle first
         known = [one for one in known if one not in closed]
-        assert len(limiter) == len(known) <= max(MAX, len(active) + 1)
+        assert len(limiter.connections) == len(known) <= max(MAX, len(active) + 1)
     assert limiter.empty.is_set() is (not known)

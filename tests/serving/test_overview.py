@@ -323,7 +323,7 @@ def test_300_targets_are_at_most_400_kb() -> None:
         target = a_target(
             name=f"a_federation_with_a_long_name_{number}", labels=(("owner", "identity"), ("tier", "1"))
         )
-        latencies = tuple((0.1 + place * 7 % 60 / 100, "none") for place in range(60))
+        latencies = tuple((0.1 + place * 7 % 60 / 100, Fault.NONE) for place in range(60))
         if number % 3:
             return good(target=target, points=latencies)
         return a_status(a_failure(), target=target, points=latencies, consecutive=3)

@@ -158,23 +158,6 @@ def test_a_client_that_does_not_read_its_response_is_cut_off_at_shutdown() -> No
     run(scenario())
 
 
-def test_a_server_that_cannot_start_raises_and_leaves_nothing_behind() -> None:
-    async def scenario() -> None:
-        sockets = [*local(), *local(), *local()]
-        sockets[1].close()
-        begun = False
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            async with serve(app(), sockets):
-                begun = True
-        assert not begun
-        assert [sock.fileno() for sock in sockets] == [-1, -1, -1]
-        # the loop would still watch the first one's descriptor
-        async with serve(app(), again := local()), connected(again) as client:
-            assert (await client.ask()).status == 200
-
-    run(scenario())
-
-
 def test_cancellation_closes_everything() -> None:
     async def scenario() -> None:
         sockets, begun = local(), asyncio.Event()

@@ -68,21 +68,21 @@ def test_a_sparkline_has_a_text(letters: str, text: str) -> None:
 
 
 def test_a_range_of_latencies_repeats_the_unit_only_if_it_differs() -> None:
-    some = ((0.0028, "none"), (0.036, "none"))
+    some = ((0.0028, Fault.NONE), (0.036, Fault.NONE))
     label = overview(good(points=some)).all("svg")[0]["aria-label"]
     assert label == "Last 2 probes (one every 1m): 2 ok (2.8-36 ms)"
-    label = overview(good(points=(*some, (1.2, "none")))).all("svg")[0]["aria-label"]
+    label = overview(good(points=(*some, (1.2, Fault.NONE)))).all("svg")[0]["aria-label"]
     assert label == "Last 3 probes (one every 1m): 3 ok (2.8 ms-1.20 s)"
 
 
 def test_a_sparkline_of_sixty_different_latencies_is_small() -> None:
-    some = tuple((0.1 + number * 7 % 60 / 100, "none") for number in range(WIDTH))
+    some = tuple((0.1 + number * 7 % 60 / 100, Fault.NONE) for number in range(WIDTH))
     plain, whole = (len(ask(web_app(a_source(good(points=each)))).content) for each in ((), some))
     assert whole - plain < 640
 
 
 some_points = st.lists(
-    st.tuples(st.none() | st.floats(0, 100), st.sampled_from([fault.value for fault in Fault])),
+    st.tuples(st.none() | st.floats(0, 100), st.sampled_from(list(Fault))),
     max_size=WIDTH,
 )
 

@@ -18,7 +18,7 @@ from exporter.internal_errors import InternalErrors
 from exporter.status import TargetStatus
 from exporter.target import Journey, ListedProvider
 
-LISTED = ListedProvider(destination="hub", provider_id="3f2a", name="Old-One", slug="old_one")
+LISTED = ListedProvider(destination="hub", name="Old-One", slug="old_one")
 
 
 def labelled(status: TargetStatus, host: str, **labels: str) -> TargetStatus:

@@ -126,10 +126,11 @@ def test_links_lead_to_other_programs() -> None:
 
 
 def test_the_facts_of_a_listed_provider_and_of_discovery_are_shown() -> None:
-    listed = ListedProvider(destination="hub", provider_id="3f2a", name=HOSTILE, slug="old_one")
+    listed = ListedProvider(destination="hub", name=HOSTILE, slug="old_one")
     facts = DiscoveryFacts(signing_keys=2, signing_keys_hash=1, metadata_hash=1, certificate_expiry=NOW + 60)
     chain = (("jwks", NOW + 120),)
-    status = a_status(a_success(), target=a_target(listed=listed), discovery=facts, chain_expiries=chain)
+    target = a_target(listed=listed, provider_id="3f2a")
+    status = a_status(a_success(), target=target, discovery=facts, chain_expiries=chain)
     document = page(TargetHistory(status=status, recent=(), failures=()))
     for fact in (
         "Listed by destination hub",
@@ -384,7 +385,7 @@ def test_the_start_of_a_probe_has_seconds() -> None:
 def test_the_page_warns_when_the_alerts_do() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())["rules"]["thresholds"]
     day = 86_400
-    assert {kind: seconds / day for kind, seconds in health.EXPIRES_SOON_SECONDS.items()} == {
+    assert {kind: kind.soon_seconds / day for kind in Expiring} == {
         Expiring.CLIENT_SECRET: values["secret_days"],
         Expiring.CERTIFICATE: values["certificate_days"],
         Expiring.CHAIN: values["expiry_days"],

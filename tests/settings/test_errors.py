@@ -161,11 +161,10 @@ def test_two_spellings_of_the_json_variable_are_an_error() -> None:
     ]
 
 
-def test_each_further_spelling_of_a_target_is_reported_once() -> None:
-    extra = {f"{TT}Emea__PKCE": "on", f"{TT}Emea__PROMPT": ""}
-    assert errors({**EMEA, **extra}) == [
-        f"{TT}Emea__PKCE: spells its target differently from {T}CLIENT_ID; use one spelling"
-    ]
+def test_a_target_may_be_spelled_in_several_ways() -> None:
+    assert load({**EMEA, f"{TT}Emea__PKCE": "on"}, NOWHERE).targets[0].pkce
+    (wrong,) = errors({**EMEA, f"{TT}Emea__CLIENT_ID": "x"})
+    assert wrong.startswith(f"{TT}Emea__CLIENT_ID: same setting as {T}CLIENT_ID")
 
 
 def test_the_prefix_may_be_spelled_in_several_ways() -> None:

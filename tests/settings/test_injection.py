@@ -75,7 +75,7 @@ def requested(config: Config) -> list[str]:
     ]
     urls = [step.request.url for step in steps]
     headers = [value for step in steps for _, value in step.request.headers]
-    checks = [check.url for check in (config.status_page, config.egress_check) if check]
+    checks = [url for url in (config.status_page.url, config.egress_check_url) if url]
     return [*urls, *headers, *checks]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from settings.example import DESTINATION, EMEA, NOWHERE, SOURCE, D, T, only_target
 
+from exporter.files import file_digests
 from exporter.settings import Config, ListenAddress, LogSettings, load
 from exporter.target import (
     ClientAuth,
@@ -42,7 +43,7 @@ def test_three_variables_are_a_whole_configuration() -> None:
         shutdown_grace=15.0,
         duration_buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30),
         federation_duration_buckets=(0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60),
-        files=(NOWHERE / ".env",),
+        files=file_digests([NOWHERE / ".env"]),
     )
 
 
@@ -154,8 +155,7 @@ def test_every_setting_of_the_exporter_reaches_it() -> None:
     assert settings.shutdown_grace == 0.0
     assert settings.duration_buckets == (0.1, 0.5, 1.0)
     assert settings.federation_duration_buckets == (1.0, 2.0)
-    assert settings.egress_check is not None
-    assert settings.egress_check.url == "https://www.example.com/generate_204?x=1"
+    assert settings.egress_check_url == "https://www.example.com/generate_204?x=1"
     assert settings.log == LogSettings(level="warning", format="json")
 
 
@@ -262,7 +262,7 @@ def test_an_ip_family_and_a_proxy_may_be_defaults_and_an_empty_proxy_is_none_eve
 
 
 def test_the_egress_check_takes_the_way_out_that_the_defaults_give() -> None:
-    egress = load(
+    config = load(
         {
             **EMEA,
             "FLOW_EXPORTER_EGRESS_CHECK_URL": "https://www.example.com/?token=planted",
@@ -270,11 +270,10 @@ def test_the_egress_check_takes_the_way_out_that_the_defaults_give() -> None:
             "FLOW_EXPORTER_DEFAULTS__IP_FAMILY": "4",
         },
         NOWHERE,
-    ).egress_check
-    assert egress is not None
-    assert egress.proxy_url == "http://user:planted@proxy.example:3128"
-    assert egress.ip_family is IpFamily.V4
-    assert "planted" not in repr(egress)
+    )
+    assert config.route.proxy_url == "http://user:planted@proxy.example:3128"
+    assert config.route.ip_family is IpFamily.V4
+    assert "planted" not in repr(config)
 
 
 def test_an_empty_external_url_is_none() -> None:
@@ -282,7 +281,7 @@ def test_an_empty_external_url_is_none() -> None:
 
 
 def test_an_empty_egress_check_is_none() -> None:
-    assert load({**EMEA, "FLOW_EXPORTER_EGRESS_CHECK_URL": ""}, NOWHERE).egress_check is None
+    assert load({**EMEA, "FLOW_EXPORTER_EGRESS_CHECK_URL": ""}, NOWHERE).egress_check_url is None
 
 
 def test_a_proxy_for_all_other_programs_is_not_taken() -> None:

@@ -186,7 +186,7 @@ def test_they_rank_between_the_environment_file_and_the_configuration_file(mount
     config = load(EMEA, directory)
     (target,) = config.targets
     assert (target.scope, target.prompt, target.acr_values) == ("dotenv", "secret", "file")
-    assert config.files == (directory / ".env", mount.directory, directory / "flows.yaml")
+    assert set(config.files) == {directory / ".env", mount.directory, directory / "flows.yaml"}
 
 
 def test_a_secret_file_cannot_name_the_directory(mount: Mount) -> None:

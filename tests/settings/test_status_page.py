@@ -22,7 +22,7 @@ PAGE = "FLOW_EXPORTER_STATUS_PAGE__"
 def test_the_status_page_takes_the_way_out_that_the_defaults_give(
     tmp_path: Path, authority: Authority
 ) -> None:
-    page = load(
+    config = load(
         {
             **EMEA,
             f"{PAGE}URL": "https://status.example.com/api/v2/summary.json?token=planted",
@@ -33,21 +33,20 @@ def test_the_status_page_takes_the_way_out_that_the_defaults_give(
             "FLOW_EXPORTER_DEFAULTS__IP_FAMILY": "4",
         },
         tmp_path,
-    ).status_page
-    assert page is not None
+    )
+    page, route = config.status_page, config.route
     assert page.components == ("k3tm8hjrxdt1", "North America / SSO")
-    assert (page.interval, page.ca_file, page.ip_family) == (60.0, authority.ca_file, IpFamily.V4)
-    assert page.proxy_url == "http://user:planted@proxy.example:3128"
-    assert "planted" not in repr(page)
+    assert (page.interval, route.ca_file, route.ip_family) == (60.0, authority.ca_file, IpFamily.V4)
+    assert route.proxy_url == "http://user:planted@proxy.example:3128"
+    assert "planted" not in repr(config)
 
 
 def test_a_status_page_needs_its_url_alone() -> None:
-    assert load(EMEA, NOWHERE).status_page is None
+    assert load(EMEA, NOWHERE).status_page.url is None
     page = load({**EMEA, f"{PAGE}URL": "https://s.example/summary.json"}, NOWHERE).status_page
-    assert page is not None
     assert (page.components, page.interval) == ((), 120.0)
     empty = {f"{PAGE}URL": "", f"{PAGE}COMPONENTS": " ", f"{PAGE}INTERVAL": "2m"}
-    assert load({**EMEA, **empty}, NOWHERE).status_page is None
+    assert load({**EMEA, **empty}, NOWHERE).status_page.url is None
 
 
 @pytest.mark.parametrize(

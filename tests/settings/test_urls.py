@@ -5,10 +5,11 @@ from __future__ import annotations
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from settings.example import DESTINATION, EMEA, NOWHERE, SOURCE, P, T, errors, only_target
 
+from exporter.probing.links import parse_link
 from exporter.settings import ConfigurationError, ListenAddress, load
 
 AUTH_URL, CUSTOM_DOMAIN, REDIRECT_URI, PROXY_URL = (
@@ -115,8 +116,7 @@ def test_a_trailing_dot_is_dropped_from_the_egress_check_and_kept_for_a_proxy() 
     config = load(
         {**EMEA, EGRESS: "https://WWW.example.com.:8443/a.?b.", PROXY_URL: "http://a.example.:3128"}, NOWHERE
     )
-    assert config.egress_check is not None
-    assert config.egress_check.url == "https://WWW.example.com:8443/a.?b."
+    assert config.egress_check_url == "https://WWW.example.com:8443/a.?b."
     assert config.targets[0].proxy_url == "http://a.example.:3128"
 
 
@@ -179,10 +179,24 @@ def test_an_invalid_external_url_is_reported_with_an_example_of_its_own(text: st
         ("https://auth.pingone.eu/a/../b", DOTS),
         ("https://auth.pingone.eu/./a", DOTS),
         ("https://auth.pingone.eu/a/..", DOTS),
+        ("https://auth.pingone.eu/a/%2E%2e/b", DOTS),
+        ("https://auth.pingone.eu/a%5C..%2Fb", DOTS),
     ],
 )
 def test_an_invalid_base_url_is_reported(text: str, wrong: str) -> None:
     assert message(AUTH_URL, text) == wrong
+
+
+@given(st.text(st.sampled_from("a1.0x:@%2eE5c[]/-")), st.sampled_from(["http", "https"]))
+@example("a/%5c.%2e/b", "https")
+@example("a.0x1", "https")
+@example("0x", "http")
+def test_an_accepted_base_url_is_one_that_the_transport_requests(text: str, scheme: str) -> None:
+    try:
+        accepted = only_target({AUTH_URL: f"{scheme}://{text}"}).source_url
+    except ConfigurationError:
+        return
+    assert parse_link(accepted) is not None
 
 
 @pytest.mark.parametrize(
@@ -389,9 +403,7 @@ def test_an_accepted_proxy_has_one_host_and_one_port_for_every_reader(text: str)
     ],
 )
 def test_the_url_of_the_egress_check_is_kept_byte_for_byte(text: str) -> None:
-    egress = load({**EMEA, EGRESS: text}, NOWHERE).egress_check
-    assert egress is not None
-    assert egress.url == text
+    assert load({**EMEA, EGRESS: text}, NOWHERE).egress_check_url == text
 
 
 @pytest.mark.parametrize(

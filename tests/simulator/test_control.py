@@ -11,8 +11,6 @@ from harness.simulated import Simulated
 from harness.waiting import PATIENCE
 from simulator.examples import ENVIRONMENT_ID, emea
 
-from exporter.simulator import KINDS
-
 if TYPE_CHECKING:
     from simulator.conftest import Client
 
@@ -72,10 +70,9 @@ def test_an_error_changes_nothing(control: httpx.Client, body: bytes, status: in
     ("method", "path", "status", "text"),
     [
         ("PUT", "/weather/other", 404, "no environment has this name or id; there are emea, apac, "),
-        ("GET", "/wether", 404, "not found; use /, /weather, /weather/<environment> or /status-page/"),
+        ("GET", "/wether", 404, "not found; use /weather, /weather/<environment> or /status-page/"),
         ("GET", "//weather", 404, "not found; "),
-        ("POST", "/", 405, "wrong method; use GET, or PUT for one environment"),
-        ("PUT", "/weather", 405, "wrong method; "),
+        ("PUT", "/weather", 405, "wrong method; use GET, or PUT for one environment"),
         ("DELETE", "/weather/emea", 405, "wrong method; "),
     ],
 )
@@ -110,15 +107,3 @@ def test_a_refusing_port_stays_its_own(control: httpx.Client, client: Client) ->
         control.put("/weather/emea", json={"weather": "refused"})
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind(("127.0.0.1", client.environment.port))
-
-
-def test_the_front_page_explains_every_kind_of_weather_in_plain_text(
-    control: httpx.Client, client: Client
-) -> None:
-    with control:
-        page = control.get("/")
-    lines = page.text.splitlines()
-    assert page.headers["content-type"] == "text/plain; charset=utf-8"
-    assert all(any(line.split()[:1] == [kind] for line in lines) for kind in KINDS)
-    assert any(client.root in line and "emea" in line for line in lines)
-    assert "ms: a whole number from 0 to 600000; jitter: a whole number from 0 to 600000" in page.text

@@ -69,7 +69,6 @@ def test_the_options_are_those_of_the_command(capsys: pytest.CaptureFixture[str]
 
 def test_the_script_can_be_played_in_the_demo() -> None:
     script = read_script(PAGE.split("```yaml\n")[1].split("```")[0], demo_environments())
-    assert script.repeat == 120
     assert len(script.changes) == 3
 
 

@@ -28,7 +28,7 @@ def test_metadata_describes_the_environment(client: Client) -> None:
     assert document["response_modes_supported"] == ["pi.flow", "query", "fragment", "form_post"]
     assert document["code_challenge_methods_supported"] == ["plain", "S256"]
     endpoints = [value for name, value in document.items() if name.endswith(("_endpoint", "_uri"))]
-    assert len(endpoints) == 8
+    assert len(endpoints) == 3
     assert all(endpoint.startswith(f"{document['issuer']}/") for endpoint in endpoints)
 
 

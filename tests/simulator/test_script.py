@@ -56,11 +56,6 @@ def test_a_list_of_changes_is_put_in_the_order_of_time() -> None:
     ]
 
 
-def test_a_script_with_a_period_has_its_changes_under_a_key() -> None:
-    script = read("repeat: 2m\nchanges:\n  - {after: 0, environment: emea, weather: reset}\n")
-    assert (script.repeat, script.changes[0].after) == (120.0, 0.0)
-
-
 def test_json_is_yaml() -> None:
     text = '[{"after": "1d2h3m4s5ms", "environment": "emea", "weather": "flaky", "ratio": 0.25}]'
     assert read(text).changes[0].after == 93_784.005
@@ -102,17 +97,6 @@ def test_json_is_yaml() -> None:
         (
             "- {after: 30s, environment: a, weather: slow}\n- after: 1s\n  environment: b\n  after: 2s\n",
             "line 4: invalid YAML: duplicate key after",
-        ),
-        (
-            "repeat: 30s\nchanges:\n- {after: 30s, environment: emea, weather: slow}",
-            "repeat must be longer than the last change's after",
-        ),
-        (
-            "repeat: soon\nevery: 1s\nchanges:\n- {after: 30s, environment: emea, weather: slow}",
-            (
-                "unknown key 'every'; use repeat and changes\n"
-                "repeat: invalid duration; use e.g. 500ms, 30s, 1m30s or 2h"
-            ),
         ),
         (
             "- {after: 367d, environment: emea, weather: slow}",

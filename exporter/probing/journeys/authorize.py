@@ -40,7 +40,7 @@ def authorize(target: Target, token: Callable[[], str]) -> Steps:
         name="authorize",
         request=Request("GET", url, fixed.headers),
         judge=fixed.judge,
-        secrets=(nonce, state) if verifier is None else (nonce, state, verifier),
+        secrets=tuple(filter(None, (nonce, state, verifier, target.login_hint))),
         statuses=target.expected_statuses,
     )
 

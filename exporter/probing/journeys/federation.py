@@ -15,13 +15,13 @@ from urllib.parse import quote_plus, urlencode
 from exporter.outcome import DAVINCI
 from exporter.probing import federation_judge, foreign
 from exporter.probing.id_token import TokenExpectation, judge_token
-from exporter.probing.initiate import ProviderRequest, is_link_only, judge_initiate, read_request
+from exporter.probing.initiate import judge_initiate
 from exporter.probing.journeys.authorize import SDK_HEADERS, encode, s256
 from exporter.probing.judge import judge
-from exporter.probing.links import Endpoints, endpoints, parse_link, with_parameter
-from exporter.probing.messages import Expectation, Judge, Request, Step, Steps, Verdict
+from exporter.probing.links import Endpoints, endpoints, with_parameter
+from exporter.probing.messages import Expectation, Judge, ProviderRequest, Request, Step, Steps, Verdict
 from exporter.probing.signing_keys import judge_keys, usable_keys
-from exporter.target import ClientAuth, DestinationApplication, ProviderKind, ReadyBy, SyntheticUser, Target
+from exporter.target import ClientAuth, DestinationApplication, ReadyBy, SyntheticUser, Target
 
 MAX_FLOW_BYTES = 2 * 1024 * 1024
 """A destination may offer hundreds of identity providers."""
@@ -40,7 +40,9 @@ def federation(target: Target, token: Callable[[], str]) -> Steps:
     nonce, state, verifier = token(), token(), token()
     judge_offer = partial(federation_judge.judge_offer, destination=destination, provider=target.provider_id)
     offer = yield from _begin(application, destination, (nonce, state, verifier), judge_offer)
-    request = yield from _initiate(target, destination, offer)
+    link = offer.location or ""
+    judge_link = partial(judge_initiate, target=target, destination=destination, url=link)
+    request = (yield Step("initiate", Request("GET", link), judge_link)).request
     if request is None:
         return
     if request.source is None:
@@ -101,7 +103,7 @@ def _begin(
         name="destination_authorize",
         request=Request("GET", url, max_body_bytes=MAX_FLOW_BYTES),
         judge=judge_offer if username is None else judge_flow,
-        secrets=tokens,
+        secrets=(*tokens, application.login_hint or ""),
     )
     if username is None:
         return flow
@@ -109,22 +111,6 @@ def _begin(
     lookup = _action(destination, flow, "user.lookup", {"username": username})
     lookup = replace(lookup, max_body_bytes=MAX_FLOW_BYTES)
     return (yield Step("destination_lookup", lookup, judge_offer, secrets=(username,)))
-
-
-def _initiate(
-    target: Target, destination: Endpoints, offer: Verdict
-) -> Generator[Step, Verdict, ProviderRequest | None]:
-    """Follow the provider's own link; return the authorize request that it leads to, if that goes on."""
-    url = offer.location or ""
-    judge_link = partial(judge_initiate, target=target, destination=destination, url=url)
-    found = yield Step("initiate", Request("GET", url), judge_link)
-    link = parse_link(found.location)
-    if link is None or is_link_only(target, found.kind):
-        return None
-    request = read_request(target, destination, link)
-    if request is None or found.kind is not ProviderKind.SAML:
-        return request
-    return replace(request, kind=found.kind, source=None, form=found.parameters)
 
 
 def _foreign_provider(target: Target, request: ProviderRequest) -> Steps:
@@ -154,16 +140,18 @@ def _source_authorize(
 ) -> Generator[Step, Verdict, Verdict]:
     """Begin a sign-on at the source with the destination's own request; return the verdict on its flow."""
     statuses, url = target.expected_statuses, request.link.url
-    if request.has_request_object:
-        judge_redirect = partial(federation_judge.judge_flow_redirect, url=url)
-        redirected = yield Step("source_authorize", Request("GET", url), judge_redirect)
-        sent = Request("GET", f"{source.url}/flows/{dict(redirected.parameters)['flowId']}")
-    else:
-        headers = SDK_HEADERS if DAVINCI in statuses else ()
-        sent = Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers)
     expectation = Expectation(source.environment_id, source.url, statuses, prompt_none=request.prompt_none)
     judge_flow = judge if target.user is None else federation_judge.judge_flow_to_act_on
     judge_status = partial(judge_flow, expectation=expectation)
+    if request.has_request_object:
+        judge_first = partial(federation_judge.judge_flow_redirect, url=url, judge_other=judge_status)
+        first = yield Step("source_authorize", Request("GET", url), judge_first, statuses=statuses)
+        if not first.parameters:
+            return first
+        sent = Request("GET", f"{source.url}/flows/{dict(first.parameters)['flowId']}")
+    else:
+        headers = SDK_HEADERS if DAVINCI in statuses else ()
+        sent = Request("GET", with_parameter(url, "response_mode", "pi.flow"), headers)
     return (yield Step("source_authorize", sent, judge_status, statuses=statuses))
 
 
@@ -229,8 +217,10 @@ def _redeem(
     }
     headers: tuple[tuple[str, str], ...] = (_FORM,)
     secret = application.client_secret or ""
+    pair = f"{quote_plus(application.client_id)}:{quote_plus(secret)}"  # RFC 6749, section 2.3.1
+    basic = base64.b64encode(pair.encode("ascii")).decode("ascii")
     if application.client_auth is ClientAuth.BASIC:
-        headers += (("Authorization", _basic(application.client_id, secret)),)
+        headers += (("Authorization", f"Basic {basic}"),)
     else:
         form["client_id"] = application.client_id
         if application.client_auth is ClientAuth.POST:
@@ -245,15 +235,9 @@ def _redeem(
         name="token",
         request=Request("POST", f"{destination.url}/as/token", headers, urlencode(form).encode("ascii")),
         judge=partial(judge_token, expectation=expectation),
-        secrets=(secret,) if secret else (),
+        secrets=(secret, basic.rstrip("=")),
         confidential=True,
     )
-
-
-def _basic(client_id: str, secret: str) -> str:
-    """Return client credentials as RFC 6749, section 2.3.1, encodes them."""
-    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
-    return f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}"
 
 
 def _action(at: Endpoints, flow: Verdict, action: str, fields: dict[str, str]) -> Request:

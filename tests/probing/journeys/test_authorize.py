@@ -127,8 +127,12 @@ def test_a_fresh_token_has_256_bits_in_43_url_safe_characters() -> None:
 
 
 @pytest.mark.parametrize(("pkce", "secrets"), [(False, ("n", "s")), (True, ("n", "s", VERIFIER))])
-def test_what_was_made_for_a_step_is_named_as_its_secrets(*, pkce: bool, secrets: tuple[str, ...]) -> None:
-    assert first_step(a_target(pkce=pkce), "n", "s", VERIFIER).secrets == secrets
+@pytest.mark.parametrize("hint", [(), ("jane@example.com",)])
+def test_what_was_made_for_a_step_is_named_as_its_secrets_and_so_is_a_login_hint(
+    *, pkce: bool, secrets: tuple[str, ...], hint: tuple[str, ...]
+) -> None:
+    target = a_target(pkce=pkce, login_hint=next(iter(hint), None))
+    assert first_step(target, "n", "s", VERIFIER).secrets == secrets + hint
 
 
 def test_the_journey_has_one_step_and_ends_when_it_was_judged_good() -> None:
