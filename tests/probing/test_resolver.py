@@ -13,7 +13,7 @@ import pytest
 from probing.loopback import PATIENCE, run
 
 from exporter.probing.failure import ResolutionError
-from exporter.probing.resolver import ResolvedName, Resolver, system_addresses
+from exporter.probing.resolver import MAX_LOOKUPS, ResolvedName, Resolver, _Threads, system_addresses
 from exporter.target import IpFamily
 
 FOUND = ("192.0.2.7", "2001:db8::7")
@@ -194,6 +194,24 @@ def test_the_time_is_taken_in_the_thread_and_a_caller_that_joins_waits_for_the_r
 
     first, joined = run(main())
     assert first >= joined >= 0
+
+
+def test_a_host_resolves_again_once_threads_can_be_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        resolver = Resolver(lambda *_: FOUND)
+        with monkeypatch.context() as patched:
+            patched.setattr("exporter.probing.resolver._threads", _Threads())  # without idle threads
+            patched.setattr(threading.Thread, "start", refuse)
+            for _attempt in range(MAX_LOOKUPS):
+                with pytest.raises(RuntimeError, match="can't start new thread"):
+                    resolver("192.0.2.7")
+        found = await asyncio.wait_for(resolver("192.0.2.7"), PATIENCE)
+        assert found.addresses == FOUND
+
+    run(main())
 
 
 def test_threads_stay_for_the_next_lookups() -> None:
