@@ -221,7 +221,7 @@ class _Record:
 
 
 _EMPTY = _Record()  # The record of a target without outcomes. Never changed.
-_WINDOW_BITS = -12
+_WINDOW_BITS = -13  # without a header, 8 kB: the longest probe is 6 kB of JSON
 _OUTCOME = TypeAdapter(Outcome)  # takes a third of pickle's time
 
 
