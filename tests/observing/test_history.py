@@ -73,6 +73,13 @@ def test_a_point_has_its_duration_and_its_fault() -> None:
     assert status(*outcomes).points == ((0.25, "none"), (0.5, "provider"))
 
 
+def test_the_garbage_collector_visits_no_point() -> None:
+    """A page of 5,000 targets has 300,000: visiting them stalls the event loop."""
+    points = status(*(a_failure(Reason.TLS, Fault.PROVIDER, duration=second) for second in range(60))).points
+    gc.collect()
+    assert not any(map(gc.is_tracked, points))
+
+
 def test_a_point_of_a_stalled_probe_has_no_duration() -> None:
     assert status(a_success(stalled=True)).points == ((None, "none"),)
 
