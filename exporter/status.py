@@ -22,14 +22,14 @@ CONFIRMED_FAILURES = 3
 RECENT_PROBES = 10
 """Probes that show whether a target is unstable."""
 
-Point: TypeAlias = tuple[float | None, Fault]
+Point: TypeAlias = tuple[float | None, str]  # with a member of an enum, each would burden garbage collections
 """A probe in a sparkline: its duration in seconds, None if the exporter stalled meanwhile, and its fault."""
 
 
 def count_results(points: Iterable[Point]) -> tuple[int, int]:
     """Return how many probes failed and succeeded; inconclusive ones are neither."""
     counts = Counter(fault for _, fault in points)
-    conclusive = sum(number for fault, number in counts.items() if fault.is_conclusive)
+    conclusive = sum(number for fault, number in counts.items() if Fault(fault).is_conclusive)
     return conclusive - counts[Fault.NONE], counts[Fault.NONE]
 
 

@@ -22,7 +22,7 @@ from typing import TypeAlias
 from pydantic import TypeAdapter
 
 from exporter.outcome import DiscoveryFacts, Outcome
-from exporter.reasons import Fault, Reason
+from exporter.reasons import Reason
 from exporter.status import Point, TargetHistory, TargetStatus
 from exporter.target import Journey, Side, Target, side_of
 
@@ -174,7 +174,7 @@ class _Record:
     streak: Streak = field(default_factory=Streak)
     durations: array[float] = field(default_factory=lambda: array("d"))
     """Of the last probes, in seconds; not a number where the exporter stalled."""
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     """Of the same probes."""
 
     def observe(self, outcome: Outcome) -> None:
@@ -192,7 +192,7 @@ class _Record:
             if len(self.durations) == MAX_POINTS:
                 del self.durations[0], self.faults[0]
             self.durations.append(math.nan if outcome.stalled else outcome.duration)
-            self.faults.append(outcome.fault)
+            self.faults.append(outcome.fault.value)
         self._observe_certificate(outcome)
         self.last = outcome
         if outcome.conclusive:
@@ -221,7 +221,7 @@ class _Record:
 
 
 _EMPTY = _Record()  # The record of a target without outcomes. Never changed.
-_WINDOW_BITS = -12
+_WINDOW_BITS = -13  # without a header, 8 kB: the longest probe is 6 kB of JSON
 _OUTCOME = TypeAdapter(Outcome)  # takes a third of pickle's time
 
 

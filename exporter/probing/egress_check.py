@@ -47,24 +47,23 @@ class EgressCheck:
         headers = (("User-Agent", f"pingone-flow-exporter/{__version__}"), ("Accept", "*/*"))
         self._request = Request("GET", url, headers)
         self._network = Network(stalls=stalls)
-        route = route or NetworkRoute()
-        self._proxied = route.proxy_url is not None
-        self._way = route.ip_family, route.proxy_url
+        self._route = route or NetworkRoute()
         self._tls = unverified_context()
         self._last: Reason | None = None
         self.status: EgressStatus | None = None
 
     async def __call__(self) -> bool | None:
         """Return whether any HTTP response came within 5 s; None if the exporter itself is the reason."""
+        route = self._route
         deadline = Deadline(TIMEOUT_SECONDS)
-        transport = ProbeTransport(self._network, deadline, self._tls, *self._way)
+        transport = ProbeTransport(self._network, deadline, self._tls, route.ip_family, route.proxy_url)
         with closing(deadline), closing(transport):
             exchange = await transport.exchange(self._request)
         up, reason = exchange.answer is not None, Reason.OK
         if not up:
             if is_bug(exchange.error):
                 raise exchange.error or RuntimeError("an exchange without an answer has an error")
-            reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxied)
+            reason, _ = read_failure(exchange.error, exchange.phase, proxied=route.proxy_url is not None)
             if reason is Reason.INTERNAL or stalls_explain(exchange, deadline, self._network.stalls):
                 return None
         if reason is not self._last:

@@ -31,9 +31,10 @@ FLOW_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _NETLOC = re.compile(
-    r"(?:[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|\[[0-9a-f]*:[0-9a-f:.]*\])(?::[0-9]*)?", re.IGNORECASE
+    r"(?=.{1,260}\Z)(?:[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|\[[0-9a-f]*:[0-9a-f:.]*\])(?::[0-9]*)?",
+    re.IGNORECASE,
 )
-"""All of it: `urlsplit` ignores what is beside the brackets of an IPv6 address."""
+"""All of it: `urlsplit` ignores what is beside brackets. A DNS name, a dot and a port are 260 at most."""
 _NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _DOTS = re.compile(r"\.{1,2}")
 
@@ -111,7 +112,7 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
     start, _, query = url.partition("?")
     scheme, _, rest = start.partition("://")
     netloc, _, path = rest.partition("/")
-    origin = _parse_origin(scheme.lower(), netloc)
+    origin = _parse_origin(scheme.lower(), netloc) if _NETLOC.fullmatch(netloc) else None
     # A dot segment is one that a server may resolve to another path.
     has_dots = any(map(_DOTS.fullmatch, unquote(path).replace("\\", "/").split("/")))
     return None if origin is None or has_dots else Link(url, *origin, f"/{path}", query, fragment)
@@ -119,16 +120,15 @@ def parse_link(text: object, base: str | None = None) -> Link | None:
 
 @lru_cache(maxsize=8192)
 def _parse_origin(scheme: str, netloc: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port; remembered, since a target has the same ones in all its probes."""
+    """Return scheme, host and port; remembered, since all probes of a target have the same ones."""
     try:
         parts = urlsplit(f"{scheme}://{netloc}")
         host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         return None
-    if port == 0 or not _NETLOC.fullmatch(netloc):
+    # 127.1, 2130706433 and 0x7f000001 are addresses to some programs.
+    if port == 0 or (_NUMERIC_HOST.fullmatch(host) and parse_address(host) is None):
         return None
-    if _NUMERIC_HOST.fullmatch(host) and parse_address(host) is None:
-        return None  # 127.1, 2130706433 and 0x7f000001 are addresses to some programs
     return scheme, host, _DEFAULT_PORTS[scheme] if port is None else port
 
 

@@ -109,6 +109,7 @@ class Schedule:
         self._periodic_tasks: set[asyncio.Task[None] | None] = set()
         self._backoff = Backoff(self._clock)
         self._running = False
+        self._max_silence, self._progress_at = math.inf, self._clock()
         self._set_targets(targets)
 
     def adapt(self, loop_lag: float) -> None:
@@ -136,9 +137,8 @@ class Schedule:
     def start(self) -> None:
         """Start all jobs; must be called in the running event loop."""
         self._running = True
-        self._progress_at = self._clock()
         self._scheduler.start(paused=True)  # until all jobs are added
-        now = self._clock()
+        now = self._progress_at = self._clock()
         for job in self._periodic_jobs.values():
             self._add_periodic(job)
         _, _, added = job_changes({}, self._targets)
@@ -173,9 +173,10 @@ class Schedule:
     def _set_targets(self, targets: Sequence[Target]) -> None:
         self._targets = targets
         intervals = (target.timing(journey).interval for target in targets for journey in target.journeys)
-        shortest = min(intervals, default=math.inf)
+        before, shortest = self._max_silence, min(intervals, default=math.inf)
         self._max_silence = max(_MIN_SILENCE_SECONDS, _SILENT_INTERVALS * shortest)
-        self._progress_at = self._clock()  # by what was expected so far, nothing is late
+        if self._max_silence < before:  # by what was expected so far, nothing is late
+            self._progress_at = self._clock()
 
     def replace_jobs(self, jobs: Sequence[PeriodicJob]) -> None:
         """Do other things periodically from now on; a job of the same name and interval keeps its times.

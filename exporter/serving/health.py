@@ -99,8 +99,8 @@ def likely_fault(status: TargetStatus) -> Fault | None:
     """Return the fault of a failing target, or the most frequent one of an unstable target."""
     if status.failing and status.decisive is not None:
         return status.decisive.fault
-    recent = status.points[-RECENT_PROBES:]
-    failed = Counter(fault for _, fault in recent if fault.is_conclusive and fault is not Fault.NONE)
+    recent = [Fault(fault) for _, fault in status.points[-RECENT_PROBES:]]
+    failed = Counter(fault for fault in recent if fault.is_conclusive and fault is not Fault.NONE)
     return failed.most_common(1)[0][0] if failed else None
 
 

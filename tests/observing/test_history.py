@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from observing.examples import START, a_certificate, a_failure, a_step, a_succes
 from observing.strategies import outcomes
 
 from exporter.observing import History
-from exporter.outcome import Outcome, Phase
+from exporter.outcome import Outcome, Phase, TlsFacts
 from exporter.reasons import Fault, Reason
 from exporter.status import TargetHistory, TargetStatus
 from exporter.target import Journey
@@ -70,6 +71,13 @@ def test_failures_outlive_the_successes_after_them() -> None:
 def test_a_point_has_its_duration_and_its_fault() -> None:
     outcomes = a_success(duration=0.25), a_failure(Reason.TLS, Fault.PROVIDER, duration=0.5)
     assert status(*outcomes).points == ((0.25, "none"), (0.5, "provider"))
+
+
+def test_the_garbage_collector_visits_no_point() -> None:
+    """A page of 5,000 targets has 300,000: visiting them stalls the event loop."""
+    points = status(*(a_failure(Reason.TLS, Fault.PROVIDER, duration=second) for second in range(60))).points
+    gc.collect()
+    assert not any(map(gc.is_tracked, points))
 
 
 def test_a_point_of_a_stalled_probe_has_no_duration() -> None:
@@ -208,3 +216,35 @@ def test_a_full_history_adds_few_objects_for_the_garbage_collector() -> None:
     gc.collect()
     # Only the last outcome is kept as it is; 100 of them would be hundreds of objects.
     assert len(gc.get_objects()) - before < 20
+
+
+def test_the_longest_probe_is_compressed_with_all_of_the_first_one() -> None:
+    """Eleven steps are 6 kB of JSON: a window of 4 kB would make each kept probe half as large again."""
+    tls = TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", not_after=START, chain_not_after=START)
+
+    def probe(second: int) -> Outcome:
+        steps = [
+            a_step(
+                step=step,
+                host=f"{step.replace('_', '-')}.example:443",
+                phases=dict.fromkeys(Phase, (second * 7919 + number * 104729) % 99991 / 1000000.0),
+                address="192.0.2.7",
+                correlation_id=f"{step}-{second}",
+                clock_skew=0.25,
+                clock_skew_error=0.5,
+                tls=tls,
+            )
+            for number, step in enumerate(Journey.FEDERATION.steps)
+        ]
+        return a_success(journey=Journey.FEDERATION, steps=tuple(steps), ended_at=START + second)
+
+    first, *others = map(probe, range(50))
+    history = observed(first)
+    tracemalloc.start()
+    try:
+        for other in others:
+            history.observe(other)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept / len(others) < 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -355,10 +356,22 @@ def test_a_url_stays_byte_for_byte_without_its_fragment(text: str, base: str | N
         "https://a.example/x/%2E%2e/y",
         "https://a.example/x%2f..%2fy",
         "https://a.example/" + "x" * 20_000,
+        "https://" + "a." * 127 + "example/",
     ],
 )
 def test_what_may_be_read_in_several_ways_is_malformed(text: object) -> None:
     assert parse_link(text) is None
+
+
+def test_the_hosts_of_a_hostile_provider_take_no_memory() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            parse_link(f"https://{'a' * 16_000}{number}.example/")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 500_000
 
 
 @given(

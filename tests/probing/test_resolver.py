@@ -196,6 +196,24 @@ def test_the_time_is_taken_in_the_thread_and_a_caller_that_joins_waits_for_the_r
     assert first >= joined >= 0
 
 
+def test_a_host_resolves_again_once_threads_can_be_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        resolver = Resolver(lambda *_: FOUND)
+        with monkeypatch.context() as patched:
+            patched.setattr("exporter.probing.resolver._threads", _Threads())  # without idle threads
+            patched.setattr(threading.Thread, "start", refuse)
+            for _attempt in range(MAX_LOOKUPS):
+                with pytest.raises(RuntimeError, match="can't start new thread"):
+                    resolver("192.0.2.7")
+        found = await asyncio.wait_for(resolver("192.0.2.7"), PATIENCE)
+        assert found.addresses == FOUND
+
+    run(main())
+
+
 def test_threads_stay_for_the_next_lookups() -> None:
     look_up = LookUp()
 
@@ -208,24 +226,6 @@ def test_threads_stay_for_the_next_lookups() -> None:
             await resolver("idp.example")
         after = {thread.ident for thread in threading.enumerate() if thread.name == "resolver"}
         assert len(after) <= len(before) + 1
-
-    run(main())
-
-
-def test_a_name_is_looked_up_again_once_threads_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    async def main() -> None:
-        resolver = Resolver(LookUp())
-        with monkeypatch.context() as patch:
-            patch.setattr("exporter.probing.resolver._threads", _Threads())
-            patch.setattr(threading.Thread, "start", fail)
-            for _ in range(MAX_LOOKUPS):
-                with pytest.raises(RuntimeError):
-                    resolver("idp.example")
-        async with asyncio.timeout(PATIENCE):
-            assert (await resolver("idp.example")).addresses == FOUND
 
     run(main())
 

@@ -339,6 +339,25 @@ def test_a_shorter_interval_makes_nothing_late_that_was_not() -> None:
     simulate(scenario)
 
 
+def test_reloads_do_not_hide_that_the_schedule_is_stuck() -> None:
+    """A program may ask for a reload more often than the bound of the silence."""
+
+    async def scenario(record: Recorder, _: VirtualTime) -> None:
+        targets = [make_target("hog", interval=86_400.0), make_target("t", host="b", interval=4.0)]
+        schedule = record.schedule(targets, limit=1)
+        schedule.start()
+        answers = []
+        for _reload in range(6):
+            await asyncio.sleep(10.0)
+            answers.append(schedule.healthy)
+            await schedule.reconfigure(targets, max_concurrent_probes=1)
+        assert [note.target for note in record.begun] == ["hog"]
+        assert answers == [True, True, True, False, False, False]
+        await schedule.stop(grace=0.0)
+
+    simulate(scenario, lambda *_: Probe(lasts=1e5))
+
+
 def test_a_longer_interval_extends_the_wait() -> None:
     """The bound follows: what was too long ago for the old one is not for the new one."""
 
