@@ -18,6 +18,7 @@ import httpx
 import pytest
 from harness.http_messages import Answer, json_answer
 from harness.samples import Samples
+from harness.targets import changed
 from harness.variables import target_variables
 from harness.waiting import PATIENCE
 from observing import logfmt
@@ -255,7 +256,7 @@ def reloaded(before: Config, *found: Config | Exception) -> tuple[list[ReloadRes
 def test_a_reload_puts_the_configuration_in_force_and_reports_the_changes(tmp_path: Path) -> None:
     before = config(tmp_path, "gone", "same", "other")
     after = config(tmp_path, "same", "new", "newer")
-    after = replace(after, targets=(*after.targets, replace(before.targets[1], interval=30.0)))
+    after = replace(after, targets=(*after.targets, changed(before.targets[1], interval=30.0)))
     (result,), lines = reloaded(before, after)
     assert result == (True, "reloaded: 2 added, 1 removed, 1 changed, 1 unchanged")
     assert [{name: line[name] for name in line if name != "ts"} for line in lines] == [

@@ -191,7 +191,7 @@ def _probed_alike(before: Target, after: Target) -> bool:
         secret_expires=before.secret_expires,
         # What a listing says of the same provider: its name, or that it is missing.
         listed=before.listed if before.listed and after.listed else after.listed,
-        latency_objective=before.latency_objective,
+        authorize=replace(after.authorize, latency_objective=before.authorize.latency_objective),
         federation=replace(after.federation, latency_objective=before.federation.latency_objective),
         discovery=replace(after.discovery, latency_objective=before.discovery.latency_objective),
     )

@@ -141,9 +141,11 @@ def test_how_far_the_settings_ask_is_shown(changes: dict[str, object], step: str
 
 
 def test_each_journey_has_its_own_timing() -> None:
-    federation = JourneyTiming(interval=300, timeout=25, latency_objective=2)
     metrics = observed(
-        a_sign_on(), journeys=(Journey.AUTHORIZE, Journey.FEDERATION), interval=30.0, federation=federation
+        a_sign_on(),
+        journeys=(Journey.AUTHORIZE, Journey.FEDERATION),
+        authorize=JourneyTiming(interval=30, timeout=10, latency_objective=2),
+        federation=JourneyTiming(interval=300, timeout=25, latency_objective=2),
     )
     for family, values in (("interval", [30, 300]), ("timeout", [10, 25]), ("latency_objective", [2, 2])):
         assert [value for _, value in shown(metrics, f"target_{family}_seconds")] == values

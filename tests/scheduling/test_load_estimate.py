@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from harness.targets import changed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,15 +16,16 @@ from exporter.target import DestinationApplication, Journey, Side, SyntheticUser
 EU, US = "https://auth.pingone.eu/a", "https://auth.pingone.com/a"
 
 
-def a_target(name: str, **fields: Any) -> Target:  # noqa: ANN401  any field of a target
-    needed = {
-        "source_environment_id": "a",
-        "destination_environment_id": "b",
-        "client_id": "c",
-        "source_url": EU,
-        "redirect_uri": "https://app.example.com/",
-    }
-    return Target(name=name, **{**needed, **fields})
+def a_target(name: str, **fields: Any) -> Target:  # noqa: ANN401  any field of a target or of the timing of `authorize`
+    target = Target(
+        name=name,
+        source_environment_id="a",
+        destination_environment_id="b",
+        client_id="c",
+        source_url=EU,
+        redirect_uri="https://app.example.com/",
+    )
+    return changed(target, **fields)
 
 
 def test_first_probes_of_one_host_are_spread_and_those_of_another_begin_with_them() -> None:
@@ -73,7 +75,9 @@ def test_the_loads_of_all_environments_are_the_whole_load(written: list[tuple[st
     ]
     found = loads(targets, lambda target, _: target.source_environment_id)
     assert sum(load.targets for load in found) == len(targets)
-    assert sum(load.probes for load in found) == pytest.approx(sum(1 / target.interval for target in targets))
+    assert sum(load.probes for load in found) == pytest.approx(
+        sum(1 / target.authorize.interval for target in targets)
+    )
 
 
 APPLICATION = DestinationApplication(client_id="rp", redirect_uri="https://rp.example.com/")
