@@ -20,7 +20,7 @@ from exporter.internal_errors import Part
 from exporter.listings import Listings
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
 from exporter.outcome import Observer
-from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, list_providers, warm_up
+from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, warm_up
 from exporter.process import environment_warnings, freeze_gc, run_in_thread, stop_signals
 from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule, ScheduledProbe
 from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
@@ -258,7 +258,7 @@ class Daemon:
         destination, name = self._listings.current(listed), listed.name
         if destination is None or self._schedule.backoff_until(destination.template, Journey.FEDERATION):
             return  # while its environment limits the rate, what is known stays
-        listing = await list_providers(self._prober, destination)
+        listing = await self._prober.list_providers(destination)
         self._schedule.back_off(destination.template, Journey.FEDERATION, listing.outcome)
         async with self._targets_lock:
             if self._stopping or self._listings.current(listed) is None:

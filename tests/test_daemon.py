@@ -31,7 +31,7 @@ from exporter.daemon import MAX_REPORTED_ERRORS, Daemon, run
 from exporter.destinations import Destination
 from exporter.observing import Metrics, log_to
 from exporter.outcome import Outcome
-from exporter.probing import Listing, Prober, SSLContexts, list_providers
+from exporter.probing import Listing, Prober, SSLContexts
 from exporter.reasons import Reason
 from exporter.serving import ListenError, bind
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ShardSettings, load
@@ -648,12 +648,14 @@ def test_a_reload_ends_the_retries_for_the_former_application_of_a_destination(
     )
     runs: list[str] = []
 
+    list_providers = Prober.list_providers
+
     async def counted(prober: Prober, destination: Destination) -> Listing:
         task = asyncio.current_task()
         runs.append("" if task is None else task.get_name())
         return await list_providers(prober, destination)
 
-    monkeypatch.setattr(exporter.daemon, "list_providers", counted)
+    monkeypatch.setattr(Prober, "list_providers", counted)
 
     async def main() -> list[str]:
         sockets, _ = listening()

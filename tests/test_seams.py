@@ -218,7 +218,7 @@ def in_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_the_prober_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    breaking(monkeypatch, Prober, "run_steps")
+    breaking(monkeypatch, Prober, "_run_steps")
 
 
 @pytest.mark.parametrize(
