@@ -11,7 +11,7 @@ from exporter.destinations import Destination
 from exporter.durations import format_duration
 from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
-from exporter.scheduling import ENVIRONMENT_RATE, IP_SHARE, first_probes, loads
+from exporter.scheduling import ENVIRONMENT_RATE, IP_SHARE, first_delays, loads
 from exporter.settings import Config, InvalidSetting
 from exporter.target import ANY_REQUIRED, IpFamily, Journey, ReadyBy, Side, SourceKind, Target
 from exporter.tls import WebSecurity
@@ -125,8 +125,9 @@ def _environment(target: Target, side: Side) -> str | None:
 
 
 def _first_probes(config: Config) -> list[dict[str, str]]:
-    firsts = first_probes(config.targets)
-    several = any(len(target.steps(journey)) > 1 for target, journey, _ in firsts)
+    probes = [(target, journey) for target in config.targets for journey in target.journeys]
+    delays = first_delays(target.first_host(journey) for target, journey in probes)
+    several = any(len(target.steps(journey)) > 1 for target, journey in probes)
     return [
         {
             "target": target.name,
@@ -135,7 +136,7 @@ def _first_probes(config: Config) -> list[dict[str, str]]:
             "interval": format_duration(target.timing(journey).interval),
             **({"requests": str(len(target.steps(journey)))} if several else {}),
         }
-        for target, journey, delay in firsts
+        for (target, journey), delay in zip(probes, delays, strict=True)
     ]
 
 

@@ -8,7 +8,7 @@ from exporter.scheduling.job import (
     first_delays,
     phase_offset,
 )
-from exporter.scheduling.load_estimate import ENVIRONMENT_RATE, IP_SHARE, Load, first_probes, loads
+from exporter.scheduling.load_estimate import ENVIRONMENT_RATE, IP_SHARE, Load, loads
 from exporter.scheduling.schedule import Schedule
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "ScheduledProbe",
     "SteadyClock",
     "first_delays",
-    "first_probes",
     "loads",
     "phase_offset",
 ]

@@ -4,8 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from exporter.scheduling.job import first_delays
-from exporter.target import Journey, Side, Target, side_of
+from exporter.target import Side, Target, side_of
 
 ENVIRONMENT_RATE = 300.0
 """Authentication requests per second that one environment is reported to accept; licenses differ."""
@@ -28,13 +27,6 @@ class Load:
     def is_near_the_limit(self) -> bool:
         """Whether it is near the limit of one environment for requests from one source address."""
         return self.requests >= _WARNING_SHARE * IP_SHARE * ENVIRONMENT_RATE
-
-
-def first_probes(targets: Iterable[Target]) -> list[tuple[Target, Journey, float]]:
-    """Return the first probes in the order of the targets, with the seconds from the start to each."""
-    planned = [(target, journey) for target in targets for journey in target.journeys]
-    delays = first_delays(target.first_host(journey) for target, journey in planned)
-    return [(*probe, delay) for probe, delay in zip(planned, delays, strict=True)]
 
 
 def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]) -> list[Load]:

@@ -10,7 +10,7 @@ from harness.targets import changed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.scheduling import first_probes, loads
+from exporter.scheduling import loads
 from exporter.target import DestinationApplication, Journey, Side, SyntheticUser, Target
 
 EU, US = "https://auth.pingone.eu/a", "https://auth.pingone.com/a"
@@ -26,16 +26,6 @@ def a_target(name: str, **fields: Any) -> Target:  # noqa: ANN401  any field of 
         redirect_uri="https://app.example.com/",
     )
     return changed(target, **fields)
-
-
-def test_first_probes_of_one_host_are_spread_and_those_of_another_begin_with_them() -> None:
-    found = first_probes([a_target("a"), a_target("b", source_url=US), a_target("c"), a_target("d")])
-    assert [(target.name, delay) for target, _, delay in found] == [
-        ("a", 0.0),
-        ("b", 0.0),
-        ("c", 0.05),
-        ("d", 0.1),
-    ]
 
 
 def test_loads_are_summed_per_host_or_environment_heaviest_first() -> None:
@@ -64,7 +54,7 @@ def test_half_of_the_share_of_one_address_is_near_the_limit(count: int, near: bo
 
 
 def test_no_targets_mean_no_load() -> None:
-    assert (first_probes([]), loads([], lambda *_: "here")) == ([], [])
+    assert loads([], lambda *_: "here") == []
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 86_400)), max_size=20))
@@ -112,16 +102,3 @@ ENVIRONMENT = {
     Side.SOURCE: lambda target: target.source_environment_id,
     Side.DESTINATION: lambda target: target.destination_environment_id,
 }
-
-
-def test_first_probes_of_a_federation_are_spread_over_its_destinations_host() -> None:
-    targets = [
-        a_target("a", journeys=(Journey.AUTHORIZE, Journey.FEDERATION), destination_url=US),
-        a_target("b", source_url=US),
-    ]
-    found = first_probes(targets)
-    assert [(target.name, journey.value, delay) for target, journey, delay in found] == [
-        ("a", "authorize", 0.0),
-        ("a", "federation", 0.0),
-        ("b", "authorize", 0.05),
-    ]
