@@ -8,19 +8,14 @@ from exporter.scheduling.job import (
     first_delays,
     phase_offset,
 )
-from exporter.scheduling.load_estimate import ENVIRONMENT_RATE, IP_SHARE, Load, loads
 from exporter.scheduling.schedule import Schedule
 
 __all__ = [
-    "ENVIRONMENT_RATE",
     "FIRST_PROBE_SPACING",
-    "IP_SHARE",
-    "Load",
     "PeriodicJob",
     "Schedule",
     "ScheduledProbe",
     "SteadyClock",
     "first_delays",
-    "loads",
     "phase_offset",
 ]

@@ -10,7 +10,7 @@ from harness.targets import changed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.scheduling import loads
+from exporter.check_config import loads
 from exporter.target import DestinationApplication, Journey, Side, SyntheticUser, Target
 
 EU, US = "https://auth.pingone.eu/a", "https://auth.pingone.com/a"
