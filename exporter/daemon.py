@@ -22,11 +22,11 @@ from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder
 from exporter.outcome import Observer
 from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, warm_up
 from exporter.process import environment_warnings, freeze_gc, run_in_thread, stop_signals
-from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule, ScheduledProbe
+from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule
 from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
-from exporter.status import EgressStatus, StatusPageReport, TargetHistory, TargetStatus
+from exporter.status import EgressStatus, StatusPageReport, TargetHistory
 from exporter.target import Journey, Target
 
 FILE_WATCH_INTERVAL = 5.0
@@ -338,7 +338,7 @@ class Daemon:
             ready=lambda: self._schedule.ready,
             statuses=StatusSource(
                 version=__version__,
-                statuses=lambda: map(self._status, self._schedule.scheduled()),
+                statuses=lambda: map(self._history.status, self._schedule.scheduled()),
                 history=self._target_history,
                 now=time.time,
                 start_work=lambda: Yielder().yield_if_due,
@@ -357,13 +357,8 @@ class Daemon:
             errors=self._errors,
         )
 
-    def _status(self, probe: ScheduledProbe) -> TargetStatus:
-        return self._history.status(
-            probe.target, probe.journey, next_run=probe.next_run, backoff_until=probe.backoff_until
-        )
-
     def _target_history(self, name: str) -> tuple[TargetHistory, ...]:
-        return tuple(self._history.history(self._status(probe)) for probe in self._schedule.scheduled(name))
+        return tuple(map(self._history.history, self._schedule.scheduled(name)))
 
 
 def _log_start(

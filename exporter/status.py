@@ -33,6 +33,16 @@ def count_results(points: Iterable[Point]) -> tuple[int, int]:
     return conclusive - counts[Fault.NONE], counts[Fault.NONE]
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduledProbe:
+    """When a target is probed next by a journey."""
+
+    target: Target
+    journey: Journey
+    next_run: float | None = None  # when its next probe is due; None if none is scheduled
+    backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetStatus:
     """The current status of one target and journey."""
@@ -51,8 +61,8 @@ class TargetStatus:
     chain_expiries: tuple[tuple[str, float], ...] = ()  # the same of the first certificate of the chain
     discovery: DiscoveryFacts | None = None  # what the last good `discovery` found
     points: tuple[Point, ...] = ()  # the last 60 probes, oldest first
-    next_run: float | None = None  # when the next probe is due; None if none is scheduled
-    backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
+    next_run: float | None = None  # as in `ScheduledProbe`
+    backoff_until: float | None = None  # likewise
 
     @property
     def timing(self) -> JourneyTiming:

@@ -4,7 +4,6 @@ from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.job import (
     FIRST_PROBE_SPACING,
     PeriodicJob,
-    ScheduledProbe,
     first_delays,
     phase_offset,
 )
@@ -14,7 +13,6 @@ __all__ = [
     "FIRST_PROBE_SPACING",
     "PeriodicJob",
     "Schedule",
-    "ScheduledProbe",
     "SteadyClock",
     "first_delays",
     "phase_offset",

@@ -11,7 +11,7 @@ from scheduling.recorder import EXACT, QUICK, Probe, due_runs, make_target, simu
 from scheduling.virtual_time import EPOCH
 
 from exporter.reasons import Reason
-from exporter.scheduling import ScheduledProbe
+from exporter.status import ScheduledProbe
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
