@@ -48,7 +48,6 @@ class EgressCheck:
         self._request = Request("GET", url, headers)
         self._network = Network(stalls=stalls)
         route = route or NetworkRoute()
-        self._proxied = route.proxy_url is not None
         self._way = route.ip_family, route.proxy_url
         self._tls = unverified_context()
         self._last: Reason | None = None
@@ -64,7 +63,7 @@ class EgressCheck:
         if not up:
             if is_bug(exchange.error):
                 raise exchange.error or RuntimeError("an exchange without an answer has an error")
-            reason, _ = read_failure(exchange.error, exchange.phase, proxied=self._proxied)
+            reason, _ = read_failure(exchange.error, exchange.phase, proxied=exchange.proxied)
             if reason is Reason.INTERNAL or stalls_explain(exchange, deadline, self._network.stalls):
                 return None
         if reason is not self._last:
