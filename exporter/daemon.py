@@ -23,7 +23,7 @@ from exporter.outcome import Observer
 from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, warm_up
 from exporter.process import environment_warnings, freeze_gc, run_in_thread, stop_signals
 from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule
-from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
+from exporter.serving import PortSecurity, StatusSource, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
 from exporter.status import EgressStatus, StatusPageReport, TargetHistory
@@ -144,7 +144,16 @@ class Daemon:
         """
         await warm_up(self._prober)
         freeze_gc()
-        app, errors = self._web_app(), self._errors
+        errors = self._errors
+        app = create_app(
+            metrics=self._metrics.render,
+            healthy=lambda: self._schedule.healthy,
+            ready=lambda: self._schedule.ready,
+            statuses=self._status_source(),
+            reload=lambda: self.reload("POST /-/reload"),
+            security=self._security,
+            errors=errors,
+        )
         async with serve(app, sockets, security=self._security, health_sockets=health_sockets, errors=errors):
             loop_watch = asyncio.create_task(self._loop_watch.run())
             self._schedule.start()
@@ -331,30 +340,22 @@ class Daemon:
     def _status_report(self) -> StatusPageReport | None:
         return None if self._status_page is None else self._status_page.report
 
-    def _web_app(self) -> WebApp:
-        return create_app(
-            metrics=self._metrics.render,
-            healthy=lambda: self._schedule.healthy,
-            ready=lambda: self._schedule.ready,
-            statuses=StatusSource(
-                version=__version__,
-                statuses=lambda: map(self._history.status, self._schedule.scheduled()),
-                history=self._target_history,
-                now=time.time,
-                start_work=lambda: Yielder().yield_if_due,
-                external_url=lambda: self.config.web.external_url,
-                egress=self._egress,
-                suspended=self._prober.guard.suspended,
-                status_page=self._status_report,
-                destinations=self._listings.statuses,
-                links=lambda: {
-                    "Grafana": self.config.web.grafana_url,
-                    "Prometheus": self.config.web.prometheus_url,
-                },
-            ),
-            reload=lambda: self.reload("POST /-/reload"),
-            security=self._security,
-            errors=self._errors,
+    def _status_source(self) -> StatusSource:
+        return StatusSource(
+            version=__version__,
+            statuses=lambda: map(self._history.status, self._schedule.scheduled()),
+            history=self._target_history,
+            now=time.time,
+            start_work=lambda: Yielder().yield_if_due,
+            external_url=lambda: self.config.web.external_url,
+            egress=self._egress,
+            suspended=self._prober.guard.suspended,
+            status_page=self._status_report,
+            destinations=self._listings.statuses,
+            links=lambda: {
+                "Grafana": self.config.web.grafana_url,
+                "Prometheus": self.config.web.prometheus_url,
+            },
         )
 
     def _target_history(self, name: str) -> tuple[TargetHistory, ...]:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
-from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
@@ -36,9 +35,6 @@ from exporter.serving.target_page import target_page
 from exporter.single_flight import SingleFlight
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-WebApp: TypeAlias = Starlette
-"""The application; the caller only hands it on to `serve`."""
 
 MIN_COMPRESSED_BYTES = 1024
 MIN_THREADED_COMPRESSION_BYTES = 64 * 1024
@@ -72,7 +68,7 @@ def create_app(
     reload: Callable[[], Awaitable[tuple[bool, str]]],
     security: PortSecurity | None = None,
     errors: InternalErrors | None = None,
-) -> WebApp:
+) -> Starlette:
     """Build the web application.
 
     Args:

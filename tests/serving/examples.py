@@ -10,11 +10,12 @@ from urllib.parse import urlencode
 import httpx
 from observing.examples import START, a_failure, a_success, a_target
 from serving.html import Document
+from starlette.applications import Starlette
 
 from exporter.internal_errors import InternalErrors
 from exporter.outcome import Outcome
 from exporter.reasons import Fault
-from exporter.serving import PortSecurity, StatusSource, WebApp, create_app
+from exporter.serving import PortSecurity, StatusSource, create_app
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
 from exporter.target import Journey
 
@@ -113,7 +114,7 @@ def web_app(
     reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,
     security: PortSecurity | None = None,
     errors: InternalErrors | None = None,
-) -> WebApp:
+) -> Starlette:
     """Return an application with the parts given."""
     return create_app(
         metrics=metrics,
@@ -127,7 +128,7 @@ def web_app(
 
 
 async def asking(
-    app: WebApp, path: str, method: str = "GET", headers: httpx._types.HeaderTypes | None = None
+    app: Starlette, path: str, method: str = "GET", headers: httpx._types.HeaderTypes | None = None
 ) -> httpx.Response:
     """Send one request."""
     transport = httpx.ASGITransport(app)
@@ -136,7 +137,7 @@ async def asking(
 
 
 def ask(
-    app: WebApp, path: str = "/", method: str = "GET", headers: httpx._types.HeaderTypes | None = None
+    app: Starlette, path: str = "/", method: str = "GET", headers: httpx._types.HeaderTypes | None = None
 ) -> httpx.Response:
     """Send one request, in an event loop of its own."""
     return asyncio.run(asking(app, path, method, headers))
