@@ -261,7 +261,7 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str | None]]:
 
 
 def _destination_rows(destination: Destination) -> Iterator[tuple[str, str | None]]:
-    yield "authorize URL", f"{destination.url}/as/authorize"
+    yield "authorize URL", f"{destination.template.destination_url}/as/authorize"
     if (application := destination.template.application) is not None:
         yield "client id", application.client_id
         yield "redirect URI", _without_query(application.redirect_uri)

@@ -6,9 +6,9 @@ statuses are closed sets, and HTTP codes beyond a maximum count as `other`. What
 The closed sets of a step appear once a probe has reached it; the first step is always reached.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from exporter.observing.families import JOURNEY_FAMILIES, TARGET_FAMILIES, TARGET_INFO
@@ -64,15 +64,6 @@ _CONNECTING = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A target's metrics as last rendered."""
-
-    version: int = -1  # that of the state
-    rendered_at: float = float("-inf")
-    families: tuple[bytes, ...] = ()  # the lines of each
-
-
 class TargetMetrics:
     """The metrics of one target and journey; `buckets` bounds the durations, in seconds."""
 
@@ -80,9 +71,11 @@ class TargetMetrics:
         self.target = target
         self.version = 0
         """Changes with every change of the state."""
-        self.text = Text()
+        self.rendered: tuple[bytes, ...] = ()
+        """The lines of each family, as last rendered."""
+        self.rendered_version, self.rendered_at = -1, -math.inf
         self.scraped = False
-        """Whether it was scraped since it was last rendered."""
+        """Whether it was scraped since then."""
         self._journey = journey
         self._key = (target.name, journey.value)
         self._last: Outcome | None = None

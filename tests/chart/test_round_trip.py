@@ -224,9 +224,12 @@ def test_a_destination_elsewhere_and_one_removed_by_an_overlay(mode: str, tmp_pa
     hubs["east_2"] = application | east_2
     (east, hub) = Pod(ONE | {"configMode": mode, "destinations": hubs}, tmp_path).settings().destinations
     environment = application["environmentId"].lower()
-    assert (east.name, east.url) == ("east_2", f"https://proxy.example.com/pingone/{environment}")
+    assert (east.name, east.template.destination_url) == (
+        "east_2",
+        f"https://proxy.example.com/pingone/{environment}",
+    )
     assert east.template.ca_file == authorities
-    assert (hub.name, hub.url) == ("hub", "https://id.example.com")
+    assert (hub.name, hub.template.destination_url) == ("hub", "https://id.example.com")
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])
