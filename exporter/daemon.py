@@ -152,7 +152,6 @@ class Daemon:
             statuses=self._status_source(),
             reload=lambda: self.reload("POST /-/reload"),
             security=self._security,
-            errors=errors,
         )
         async with serve(app, sockets, security=self._security, health_sockets=health_sockets, errors=errors):
             loop_watch = asyncio.create_task(self._loop_watch.run())
@@ -346,6 +345,7 @@ class Daemon:
             statuses=lambda: map(self._history.status, self._schedule.scheduled()),
             history=self._target_history,
             now=time.time,
+            errors=self._errors,
             start_work=lambda: Yielder().yield_if_due,
             external_url=lambda: self.config.web.external_url,
             egress=self._egress,

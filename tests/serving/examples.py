@@ -79,6 +79,7 @@ def a_source(
     now: float = NOW,
     external_url: str | None = None,
     egress: EgressStatus | None = None,
+    errors: InternalErrors | None = None,
     **parts: Any,  # noqa: ANN401  any other part of a source
 ) -> StatusSource:
     """Return a source of these."""
@@ -88,6 +89,7 @@ def a_source(
         statuses=lambda: iter(statuses),
         history=lambda name: tuple(history for history in known if history.status.target.name == name),
         now=lambda: now,
+        errors=errors or InternalErrors(),
         start_work=lambda: at_once,
         external_url=lambda: external_url,
         egress=lambda: egress,
@@ -113,7 +115,6 @@ def web_app(
     ready: Callable[[], bool] = lambda: True,
     reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,
     security: PortSecurity | None = None,
-    errors: InternalErrors | None = None,
 ) -> Starlette:
     """Return an application with the parts given."""
     return create_app(
@@ -123,7 +124,6 @@ def web_app(
         statuses=source or a_source(),
         reload=reload,
         security=security,
-        errors=errors,
     )
 
 
