@@ -123,7 +123,7 @@ def _target_line(target: Target) -> dict[str, str]:
 def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]) -> list[Load]:
     """Return the load at each host or environment, the one with the most requests first.
 
-    `where` maps a side of a target to its host or environment, or to None if that is unknown.
+    `where` maps a side of a target to its host or environment; nothing is counted if that is unknown.
     """
     rates: defaultdict[str, list[tuple[str, float, float]]] = defaultdict(list)
     for target in targets:
@@ -131,7 +131,7 @@ def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]
             rate = 1 / target.timing(journey).interval
             counts = Counter(where(target, side_of(step)) for step in target.steps(journey))
             for place, steps in counts.items():
-                if place is not None:
+                if place:
                     rates[place].append((target.name, rate, steps * rate))
     found = []
     for place, of_place in rates.items():
@@ -142,7 +142,7 @@ def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]
 
 def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> list[dict[str, str]]:
     several = any(len(target.steps(journey)) > 1 for target in config.targets for journey in target.journeys)
-    where = _host if title == "auth host" else _environment
+    where = Target.host_of if title == "auth host" else _environment
     own = {load.where: load for load in loads(config.targets, where)}
     found = [(own[load.where], load) for load in loads(all_targets, where) if load.where in own]
     return [
@@ -155,10 +155,6 @@ def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> lis
         }
         for here, total in found
     ]
-
-
-def _host(target: Target, side: Side) -> str | None:
-    return (target.auth_host if side is Side.SOURCE else target.destination_auth_host) or None
 
 
 def _environment(target: Target, side: Side) -> str | None:

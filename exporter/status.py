@@ -11,7 +11,7 @@ from typing import TypeAlias
 from exporter.destinations import ProviderState
 from exporter.outcome import DiscoveryFacts, Outcome
 from exporter.reasons import Fault
-from exporter.target import Journey, JourneyTiming, Side, Target
+from exporter.target import Journey, JourneyTiming, Target
 
 MAX_BACKOFF_SECONDS = 300.0
 """A provider that asks for a pause of an hour would otherwise not be monitored for an hour."""
@@ -77,9 +77,8 @@ class TargetStatus:
     @property
     def relevant_host(self) -> str:
         """Host of the side that answers the failing step; if the target is not failing, `host`."""
-        if self.failing and self.decisive is not None and self.decisive.side is Side.DESTINATION:
-            return self.target.destination_auth_host or self.host
-        return self.host
+        answers = self.target.host_of(self.decisive.side) if self.failing and self.decisive else ""
+        return answers or self.host
 
     @property
     def certificate_expiry(self) -> float | None:

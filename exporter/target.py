@@ -258,12 +258,15 @@ class Target:
         """Where the source answers: its host, with the port where it has one; empty if unknown."""
         return _authority(self.source_url or "")
 
+    def host_of(self, side: Side) -> str:
+        """Return the host of a side, with its port if it has one; empty if unknown."""
+        return self.auth_host if side is Side.SOURCE else self.destination_auth_host
+
     def first_host(self, journey: Journey) -> str:
         """Return the host of a journey's first request, with its port if it has one."""
         if journey is Journey.DISCOVERY and self.issuer is not None:
             return _authority(self.issuer)
-        first = side_of(journey.steps[0])
-        return self.auth_host if first is Side.SOURCE else self.destination_auth_host
+        return self.host_of(side_of(journey.steps[0]))
 
     def rate_scope(self, side: Side) -> tuple[str, str]:
         """Return what a rate limit counts for: one environment on one host.
