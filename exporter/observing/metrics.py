@@ -190,7 +190,7 @@ class Metrics:
             return
         target.observe(outcome)
         self._stalled += outcome.stalled
-        if target.scraped and target.timing.interval >= _MIN_INTERVAL_AHEAD:
+        if target.scraped and target.target.timing(outcome.journey).interval >= _MIN_INTERVAL_AHEAD:
             self._render_target(target)  # ahead of the next scrape: it will probably not change again by then
 
     def probe_started(self, lag: float, /) -> None:

@@ -16,7 +16,7 @@ from exporter.observing.history import CertificateFacts, Streak, endpoints_of
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
-from exporter.target import ANY_REQUIRED, Journey, JourneyTiming, ProviderKind, Side, Target, side_of
+from exporter.target import ANY_REQUIRED, Journey, ProviderKind, Side, Target, side_of
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
 """Present at 0 from the start: `increase()` does not see a counter that appears at 1."""
@@ -99,11 +99,6 @@ class TargetMetrics:
         """Where the source answered last: settings need not name it."""
         self._suspended = False
 
-    @property
-    def timing(self) -> JourneyTiming:
-        """When the journey runs and how long it may take."""
-        return self.target.timing(self._journey)
-
     def collect(self) -> Iterator[Series]:
         """Yield all families, in the order of `families.py`; what was not observed has no values."""
         probes = {"probes_total": self._failures, "probe_duration_seconds": self._durations.probes}
@@ -130,7 +125,7 @@ class TargetMetrics:
             if not outcome.stalled:
                 probe = TracedProbe(outcome.transaction_id, outcome.duration, outcome.ended_at)
                 self._durations.observe(outcome.duration, probe)
-                self._slow += outcome.duration > self.timing.latency_objective
+                self._slow += outcome.duration > self.target.timing(self._journey).latency_objective
         self._streak.observe(outcome)
         self._kind = outcome.kind or self._kind
         hosts = (record.host for record in outcome.steps if record.step == _SOURCE_STEP)
@@ -256,11 +251,12 @@ class TargetMetrics:
         }
 
     def _plan_values(self) -> dict[str, Values]:
+        timing = self.target.timing(self._journey)
         return {
             "target_last_step_info": {(self.target.last_step(self._journey),): 1},
-            "target_interval_seconds": {(): self.timing.interval},
-            "target_timeout_seconds": {(): self.timing.timeout},
-            "target_latency_objective_seconds": {(): self.timing.latency_objective},
+            "target_interval_seconds": {(): timing.interval},
+            "target_timeout_seconds": {(): timing.timeout},
+            "target_latency_objective_seconds": {(): timing.latency_objective},
             "backoff_until_timestamp_seconds": known_value(self._backoff_until),
         }
 
