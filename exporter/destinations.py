@@ -215,7 +215,7 @@ def _still_missing(
     kept = []
     for each in absent:
         provider = each.provider
-        if not (provider.id and each.target and destination.selects(provider)):
+        if not provider.id or each.state in _LEFT_OUT or not destination.selects(provider):
             continue
         if destination.expects(provider, offered) or now - _since(each, now) < FORGET_SECONDS:
             kept.append(_with_state_of_absent(each))
@@ -313,6 +313,7 @@ def _name_of(targets: Iterable[Target], environment: str) -> Callable[[OfferedPr
         if target.provider_id and target.destination_environment_id == environment
     }
     by_id = {provider_id.lower(): name for provider_id, name in by_name.items()}
+    by_name |= {key: name for key, name in by_id.items() if UUID.fullmatch(key)}  # as EXPECT has them
     return lambda provider: by_id.get(provider.id.lower()) or by_name.get(provider.name)
 
 

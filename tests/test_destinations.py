@@ -190,6 +190,11 @@ def test_the_limit_takes_providers_by_id() -> None:
     assert counts(found) == {"watched": 2, "over_limit": 2}
 
 
+def test_a_provider_that_the_limit_left_out_is_not_missed_when_it_goes() -> None:
+    found = planned(hub(max_providers=1), [B], [A, B], [A], [A])
+    assert (names(found), counts(found)) == (["hub_old_one_3f2a"], {"watched": 1})
+
+
 def test_expected_providers_come_first_within_the_limit() -> None:
     found = planned(hub(max_providers=2, expect=frozenset({"Supplier"})), [D, C, B, A])
     assert names(found) == ["hub_old_one_3f2a", "hub_supplier_dddd"]
@@ -214,6 +219,13 @@ def test_an_explicit_target_with_the_same_provider_wins() -> None:
     found = plan(hub(), listed(hub(), [A, B, C]), explicit=[by_id, by_name, elsewhere])
     assert names(found) == ["hub_partner_c_cccc"]
     assert counts(found) == {"watched": 3}
+
+
+@pytest.mark.parametrize("provider_id", [B.id, B.id.upper()])
+def test_an_explicit_target_watches_the_provider_that_expect_waits_for(provider_id: str) -> None:
+    destination, mine = hub(expect=frozenset({B.id})), replace(TEMPLATE, name="mine", provider_id=provider_id)
+    found = plan(destination, listed(destination, [A], [A]), explicit=[mine])
+    assert (names(found), found.missing) == (["hub_old_one_3f2a"], ("mine",))
 
 
 def test_nothing_watches_a_provider_that_the_settings_switch_off() -> None:

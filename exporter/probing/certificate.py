@@ -2,8 +2,7 @@
 
 import asyncio
 import ssl
-from contextlib import closing
-from dataclasses import replace
+from contextlib import closing, suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -43,21 +42,21 @@ def unverified_context() -> ssl.SSLContext:
 
 def tls_facts(session: ssl.SSLObject) -> TlsFacts:
     """Return what the handshake agreed on. OpenSSL forgets it with the first alert."""
-    cipher, leaf = session.cipher(), session.getpeercert() or {}  # empty if nothing was verified
-    ends = leaf.get("notAfter")
+    cipher, ends = session.cipher(), None
+    with suppress(UnicodeDecodeError):  # of a name that is not UTF-8, which does not make it invalid
+        ends = (session.getpeercert() or {}).get("notAfter")  # empty if nothing was verified
+    leaf = b"" if isinstance(ends, str) else session.getpeercert(binary_form=True) or b""
     return TlsFacts(
         version=session.version(),
         cipher=None if cipher is None else cipher[0],
-        not_after=float(_parse_time(ends)) if isinstance(ends, str) else None,
+        not_after=float(_parse_time(ends)) if isinstance(ends, str) else not_after(leaf),
         chain_not_after=_chain_not_after(session),
     )
 
 
 def _chain_not_after(session: ssl.SSLObject) -> float | None:
     """Return when the first certificate of the chain that was sent expires; None before Python 3.13."""
-    get_chain = getattr(session, "get_unverified_chain", None)
-    if get_chain is None:
-        return None
+    get_chain = getattr(session, "get_unverified_chain", tuple)
     return min((at for at in map(not_after, get_chain()) if at is not None), default=None)
 
 
@@ -79,8 +78,7 @@ def refused_certificate(session: ssl.SSLObject) -> RefusedCertificate:
     found = RefusedCertificate(tls_facts(session))
     try:
         certificate = x509.load_der_x509_certificate(session.getpeercert(binary_form=True) or b"")
-        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        found = RefusedCertificate(replace(found.facts, not_after=ends.timestamp()), begins, ends)
+        found = found._replace(begins=certificate.not_valid_before_utc, ends=certificate.not_valid_after_utc)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (
         ValueError,
@@ -124,12 +122,10 @@ class CertificateFetcher:
         try:
             deadline.start_peer_time(now)
             tcp = TcpStream(await Dialer(deadline).connect([address], refusal[1]), deadline)
-            with closing(tcp):
-                stream = TlsStream(tcp, self._context, refusal[0])
+            with closing(TlsStream(tcp, self._context, refusal[0])) as stream:
                 await stream.handshake(deadline)
                 found = refused_certificate(stream.session)
                 self._fetched[target] = now, refusal, found
-                stream.close()
                 return found
         except (OSError, DeadlineError, OwnDelayError):
             return None

@@ -17,7 +17,7 @@ MAX_VALUES = 500  # remembered as secrets, the latest ones
 MIN_SECRET_CHARACTERS = 8
 """A shorter value is a setting or a counter, which occurs in any text."""
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME = re.compile(r"[!-:<>-~]+")  # more than a token, as browsers take it (RFC 6265, section 5.2)
 _VALUE = re.compile(r"[ -:<-~]*")
 _MAX_AGE = re.compile(r"-?[0-9]{1,18}")
 
@@ -85,7 +85,7 @@ def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:
     pair, *fields = header.split(";")
     name, separator, value = pair.strip().partition("=")
     name, value = name.strip(), value.strip()
-    is_valid = _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)
+    is_valid = _NAME.fullmatch(name) and _VALUE.fullmatch(value)
     if not separator or not is_valid or len(name + value) > MAX_COOKIE_BYTES:
         return None
     parts = (field.partition("=") for field in fields)

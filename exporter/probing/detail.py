@@ -108,6 +108,7 @@ class Template(StrEnum):
     NO_STATE = "no state returned ({host})"
     OTHER_STATE = "another state returned ({host})"
     SUSPENDED = "no password sent: sign-on suspended by {reason} ({host})"
+    WAITED = "no password sent: another target's sign-on of the same user did not end in time ({host})"
     HOST_NOT_ALLOWED = "{host} is not a host that the settings allow"
     TOKEN = "ID token does not verify: {claim} ({host})"  # noqa: S105  a template
     # Metadata and keys

@@ -154,9 +154,8 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 
 def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
-    verdict = judge(answer, Expectation(source.environment_id, source.url, (COMPLETED,)))
+    verdict = replace(judge(answer, Expectation(source.environment_id, source.url, (COMPLETED,))), checks={})
     if verdict.reason is Reason.OK:
-        verdict = replace(verdict, checks={})  # the contract checks are for a flow that begins
         href = verdict.flow.get("resumeUrl")
         if href is not None:
             return _with_location(verdict, "resumeUrl", href, url, source, "/as/resume")
@@ -265,13 +264,13 @@ def judge_code(
 
 
 def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state: str | None) -> Verdict:
-    first = dict(reversed(parameters))
+    first = dict(reversed(parameters))  # of a name counts, for the state and for what is redeemed
     named = {first.get(name) for name in ("code", "state", "nonce")}
     secrets = tuple(each for each in first.values() if each and (each in named or _CODE_LIKE.fullmatch(each)))
     verdict = replace(verdict, secrets=secrets)
     if state is not None and first.get("state") != state:
         return verdict.with_finding(Reason.STATE_MISMATCH, Fault.PROVIDER, wrong_state(first.get("state")))
-    return replace(verdict.with_finding(Reason.OK, Fault.NONE), parameters=parameters)
+    return replace(verdict.with_finding(Reason.OK, Fault.NONE), parameters=tuple(reversed(first.items())))
 
 
 def wrong_state(returned: str | None) -> Template:
@@ -337,12 +336,13 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
 
 def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
-    verdict = judge(answer, Expectation(destination.environment_id, destination.url, (COMPLETED,)))
+    expectation = Expectation(destination.environment_id, destination.url, (COMPLETED,))
+    verdict = replace(judge(answer, expectation), checks={})
     if verdict.reason is Reason.FLOW_FAILED:
         return verdict.with_finding(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:
         return verdict.with_finding(Reason.ACCOUNT_LINKING_REQUIRED, Fault.CONFIGURATION)
-    return replace(verdict, checks={})
+    return verdict
 
 
 def judge_flow_redirect(answer: Answer, *, url: str, judge_other: Judge) -> Verdict:

@@ -32,6 +32,7 @@ MAX_OWN_DELAY_SECONDS = 1.0
 OUR_BUG = Verdict(Reason.INTERNAL, Fault.EXPORTER)
 STALLED = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.STALLED))
 _KEPT_WAITING = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.KEPT_WAITING))
+WAITED = Verdict(Reason.INTERNAL, Fault.EXPORTER, detail=Detail(Template.WAITED))
 OWN_DELAYS = (STALLED, _KEPT_WAITING)
 
 
@@ -201,7 +202,7 @@ def _error_detail(exchange: Exchange, seconds: str, refused: RefusedCertificate 
     error, phase = exchange.error, exchange.phase
     exhausted = failure.exhausted_resource(error)
     known: dict[str, object] = {"seconds": seconds, "while": _WHILE.get(phase), "errno": exhausted}
-    known["name"], port = exchange.peer or ("", 0 if exchange.link is None else exchange.link.port)
+    known["name"], port = exchange.peer or ("", 0)
     known["address"] = endpoint(exchange.address or "", port)
     if isinstance(error, DeadlineError):
         unacknowledged = phase is Phase.PROCESSING and exchange.unacknowledged

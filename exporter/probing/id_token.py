@@ -124,7 +124,7 @@ def _signed_claims(token: str, keys: Sequence[Mapping[str, Any]]) -> Mapping[str
     with warnings.catch_warnings(action="ignore", category=SecurityWarning):
         lenient = jws.JWSRegistry(strict_check_header=False)
         try:
-            header = jws.extract_compact(token.encode("ascii"), None, lenient).headers()
+            header = dict(jws.extract_compact(token.encode("ascii"), None, lenient).headers())
         except refused:
             return None
         for key in _keys_of(header, keys):

@@ -37,7 +37,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         if (form := next(forms, None)) is not None:
             return _judge_saml(target, answer, parse_link(form.action, url), form.fields)
     if not is_redirect(answer) or codes_in_location(answer.headers.get("location")):
-        return judge(answer, Expectation(destination.environment_id, destination.url, ()))
+        return replace(judge(answer, Expectation(destination.environment_id, destination.url, ())), checks={})
     if verdict.reason is Reason.BLOCKED:
         return verdict
     link = parse_link(answer.headers["location"].partition("#")[0], url)  # a fragment is never sent

@@ -31,7 +31,7 @@ FLOW_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _NETLOC = re.compile(
-    r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f]*:[0-9a-f:.]*\])(?::[0-9]*)?", re.IGNORECASE
+    r"(?:[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?|\[[0-9a-f]*:[0-9a-f:.]*\])(?::[0-9]*)?", re.IGNORECASE
 )
 """All of it: `urlsplit` ignores what is beside the brackets of an IPv6 address."""
 _NUMERIC_HOST = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
@@ -81,7 +81,8 @@ class Link(NamedTuple):
         """Return the decoded parameters of the query, then those of the fragment."""
         found: list[tuple[str, str]] = []
         # In a fragment the parameters may follow a path of the page's own.
-        for part in (self.query, self.fragment.rpartition("?")[2]):
+        path, _, behind = self.fragment.partition("?")
+        for part in (self.query, self.fragment if "=" in path else behind):
             with suppress(ValueError):
                 found += parse_qsl(part, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
         return tuple(found)

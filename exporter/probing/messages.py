@@ -96,7 +96,7 @@ class Verdict:
     flow: Mapping[str, Any] = field(default_factory=dict)
     """The parsed JSON object of a good 2xx, for the journey's next step."""
     checks: Mapping[str, bool] = field(default_factory=dict)
-    """Contract checks of a healthy flow; empty for anything else."""
+    """Contract checks of a healthy flow that begins with this step; empty for anything else."""
     lifetime: float | None = None  # expiresAt minus createdAt of a healthy flow, in seconds
     created: Timestamp | None = None  # when the flow was made, by the provider's clock
     location: str | None = None

@@ -15,12 +15,11 @@ from exporter.target import SourceKind, Target
 WELL_KNOWN_PATH = "/.well-known/openid-configuration"
 
 HASHED_MEMBERS = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
-"""Destinations keep copies of them."""
+"""The required texts. Destinations keep copies of them."""
 
 _HASH_BYTES = 6
 """48 bits: a gauge is a float, which holds 53."""
 
-_TEXTS = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
 _LISTS = ("response_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported")
 _TENANT = "{tenantid}"
 _TENANT_ALIASES = frozenset({"common", "organizations"})
@@ -93,7 +92,7 @@ def _is_issuer(issuer: str, target: Target) -> bool:
 
 def _invalid_member(document: Mapping[str, Any], base: Link | None) -> str | None:
     """Return the first required member that is missing or of the wrong form; None if all are good."""
-    for name in _TEXTS:
+    for name in HASHED_MEMBERS:
         if not isinstance(document.get(name), str) or not document[name]:
             return name
     for name in _LISTS:

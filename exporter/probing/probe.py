@@ -27,6 +27,7 @@ from exporter.probing.findings import (
     OUR_BUG,
     OWN_DELAYS,
     STALLED,
+    WAITED,
     describe,
     evaluate,
     shown_host,
@@ -215,8 +216,7 @@ class Prober:
             within = ("the probe's " if run.records else "") + f"{run.deadline.timeout:g} s"
             detail = describe(exchange, step, verdict, run.secrets, refused, within=within, at=run.started_at)
         run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
-        host = target.auth_host if link is None else link.host
-        self._check_our_clock(host, exchange, run.started_at)
+        self._check_our_clock(target.auth_host if link is None else link.host, exchange, run.started_at)
         if verdict.reason is Reason.RATE_LIMITED and exchange.answer is not None:
             value, date = map(exchange.answer.headers.get, ("retry-after", "date"))
             run.retry_after = retry_after_seconds(value, date=date, now=self._wall())
@@ -261,7 +261,7 @@ class Prober:
         except TimeoutError:
             # Another target's sign-on of the same user does not end. Nothing was seen of this target's own,
             # which is neither good nor the provider's failure. The other probe reports what it waited for.
-            return run.refuse(step, self._suspension(target) or OUR_BUG)
+            return run.refuse(step, self._suspension(target) or WAITED)
         try:
             run.deadline.discount_wait()
             if not self.guard.admit(target, self._clock()):

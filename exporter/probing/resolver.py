@@ -59,8 +59,8 @@ class Resolver:
         lookups = self._lookups.setdefault((host, family), [])
         if len(lookups) < MAX_LOOKUPS:
             lookup = _Lookup()
-            lookups.append(lookup)
             _threads.run(lambda: self._run(loop, lookup, host, family))
+            lookups.append(lookup)  # only now: without a thread it would never end
         lookups[-1].waiters.append((waiter, time.monotonic()))
         return waiter
 

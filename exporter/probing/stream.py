@@ -91,8 +91,7 @@ class TcpStream:
         try:
             data = await self._deadline.wait(waiter)
         except DeadlineError:
-            late = self._read(max_bytes)
-            if late is None:
+            if (late := self._read(max_bytes)) is None:
                 raise
             data = late
         finally:

@@ -71,7 +71,7 @@ class Exchange:
     received: float | None = None  # when the head of the answer was complete; likewise
     unacknowledged: bool = False  # whether the peer's system acknowledged nothing of what was sent last
     closed_by_peer: bool = False  # whether the peer closed or reset the connection
-    own_delay: float = 0.0  # the longest time that the peer had to wait for us, in seconds
+    own_delay: float = 0.0  # the longest time that the peer had to wait for us in it, in seconds
     timed_by_loop: bool = False  # whether the event loop took a time that the kernel did not report
     stalled: bool = False  # whether a stall of our own made a phase inexact
 
@@ -131,6 +131,8 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         if link is None:
             exchange.error = ValueError("not an http or https URL")
             return exchange
+        proxy, opened, self._deadline.own_delay = self._proxy, len(self._open), 0.0
+        exchange.peer = (link.host, link.port) if proxy is None else (proxy.host, proxy.port)
         try:
             if request.may_be_repeated or link.origin not in self._network.drops_idle:
                 reused = self._reused(link, exchange, admits)
@@ -143,8 +145,9 @@ class ProbeTransport(httpx.AsyncBaseTransport):
                 self._deadline.stop_peer_time(min(self._now(), self._deadline.times_out_at))  # time lost
                 return await self.exchange(request, admits)
             exchange.error = error
-        if self._open:
-            self._note_end(exchange, self._open[-1].tcp if connection is None else connection.tcp)
+        streams = self._open[opened:] if connection is None else [connection.stream]
+        if streams:
+            self._note_end(exchange, streams[-1].tcp)
         return exchange
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -203,9 +206,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         return is_dropped
 
     async def _connection(self, link: Link, exchange: Exchange, admits: Admits | None) -> HttpConnection:
-        proxy = self._proxy
-        exchange.peer = (link.host, link.port) if proxy is None else (proxy.host, proxy.port)
-        host, port = exchange.peer
+        proxy, (host, port) = self._proxy, exchange.peer or (link.host, link.port)
         absolute = proxy is None and host in self._absolute_hosts
         addresses = await self._resolve(f"{host}." if absolute else host, exchange)
         if admits is not None:
@@ -243,6 +244,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             exchange.address, exchange.addresses_tried = dialer.address, tuple(dialer.tried)
         tcp = TcpStream(sock, self._deadline)
         self._open.append(tcp)
+        self._deadline.own_delay = 0.0  # this peer has not waited for us yet
         exchange.phases[Phase.CONNECT] = self._deadline.stop_peer_time(dialer.connected_at)
         if dialer.used_fallback or dialer.timed_by_loop:
             exchange.timed_by_loop |= dialer.timed_by_loop

@@ -159,7 +159,7 @@ class TargetDefaults(Section):
     )
     login_hosts: values.Hosts = setting(
         "further hosts, comma-separated, at most 20, that a provider which is not PingOne may use, for its "
-        "login page and its signing keys: exact names, no wildcards; these may have private addresses",
+        "login page and signing keys: exact names, no wildcards; may have private addresses; empty for none",
         (),
     )
     secret_expires: values.OptionalMoment = setting(

@@ -179,6 +179,8 @@ class LinearPattern:
 
     def __post_init__(self) -> None:
         """Compile it."""
+        if len(self.pattern) > _MAX_TEXT_LENGTH:
+            raise ValueError(f"must have at most {_MAX_TEXT_LENGTH} characters")
         try:
             compiled = SchemaValidator(str_schema(pattern=self.pattern, regex_engine="rust-regex"))
         except SchemaError as error:
@@ -190,12 +192,6 @@ class LinearPattern:
         """Return whether it matches anywhere in the text."""
         encodable = text.encode(errors="replace").decode()  # names in JSON may have lone surrogates
         return self._text.isinstance_python(encodable)
-
-
-def _pattern(text: str) -> LinearPattern:
-    if len(text) > _MAX_TEXT_LENGTH:
-        raise ValueError(f"must have at most {_MAX_TEXT_LENGTH} characters")
-    return LinearPattern(text)
 
 
 def _lower_ids(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -335,7 +331,7 @@ Journeys = Annotated[
 ClientAuthentication = Annotated[ClientAuth, _LOWER_CASE]
 ProviderType = Annotated[SourceKind, _LOWER_CASE]
 Readiness = Annotated[ReadyBy, _LOWER_CASE]
-OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(_pattern)]]
+OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(LinearPattern)]]
 ProviderNames = Annotated[
     _ListOrEmpty[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)]],
     require(all, "contains an empty name"),
@@ -355,7 +351,9 @@ RedirectUri = Annotated[str, AfterValidator(addresses.check_redirect_uri), Befor
 ProxyUrl = _OrNone[Annotated[str, _parsed(addresses.check_proxy_url)]]
 Issuer = _OrNone[Annotated[str, _parsed(addresses.check_issuer)]]
 Hosts = Annotated[
-    _List[Annotated[str, _parsed(addresses.parse_host)]], _at_most(20, "hosts"), AfterValidator(_unique)
+    _ListOrEmpty[Annotated[str, _parsed(addresses.parse_host)]],
+    _at_most(20, "hosts"),
+    AfterValidator(_unique),
 ]
 Component = Annotated[
     Text,

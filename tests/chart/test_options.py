@@ -205,7 +205,9 @@ def emea(**fields: Any) -> Values:  # noqa: ANN401  values of any kind
         (ONE | {"defaults": {"proxyUrl": "http://proxy:3128"}, "existingSecret": "a"}, [3128]),
         (ONE | {"egressCheckUrl": "http://a.example:8080/x"}, [443, 8080]),
         ({"existingSecret": "a"}, [443]),
-        ({"destinations": {"hub": HUB | {"customDomain": "a.example:8443"}}}, [8443]),
+        ({"extraArgs": ["--config.file=/etc/own/flows.yaml"]}, [443]),
+        ({"destinations": {"hub": HUB | {"customDomain": "a.example:8443"}}}, [443, 8443]),
+        ({"destinations": {"hub": HUB | {"authUrl": "http://a:80", "proxyUrl": "http://b:3128"}}}, [3128]),
         ({"destinations": {"hub": HUB | {"loginHosts": ["a.example:4443"]}}}, [443, 4443]),
     ],
 )

@@ -544,3 +544,36 @@ def test_the_shortest_and_longest_interval_of_the_exporter_are_accepted(text: st
 
 def test_what_a_secret_may_complete_is_not_refused() -> None:
     assert render(emea(clientCertificateFile="/a") | {"existingSecret": "a"}).one("Deployment")
+
+
+TWO_OWNERS: Values = {"targets": {"emea": TARGET | {"labels": {"owner": "identity"}}, "apac": TARGET}}
+TWO_COMPONENTS: Values = ONE | {"statusPage": {"url": "https://a.example", "components": ["SSO", "MFA"]}}
+ONE_COMPONENT: Values = ONE | {"statusPage": {"url": "https://a.example", "components": ["SSO"]}}
+
+
+@pytest.mark.parametrize(
+    ("values", "rules", "alert"),
+    [
+        (TWO_OWNERS, {"labels": {"owner": "a"}}, "PingOneCertificateChainExpiresSoon"),
+        (TWO_OWNERS, {"alerts": {"PingOneClockSkew": {"labels": {"owner": "a"}}}}, "PingOneClockSkew"),
+        (TWO_COMPONENTS, {"labels": {"component": "a"}}, "PingOneVendorReportsProblem"),
+    ],
+)
+def test_a_label_that_would_make_two_alerts_the_same_is_rejected(
+    values: Values, rules: Values, alert: str
+) -> None:
+    """Prometheus evaluates neither of them, and no certificate would page."""
+    assert f"must not be added to {alert}, which is one alert for each" in refused(values | {"rules": rules})
+
+
+@pytest.mark.parametrize(
+    ("values", "rules"),
+    [
+        (TWO_OWNERS, {"labels": {"tier": "a", "component": "a"}}),
+        (TWO_OWNERS | {"defaults": {"labels": {"owner": "identity"}}}, {"labels": {"owner": "a"}}),
+        (TWO_OWNERS, {"alerts": {"PingOneAuthHostOutage": {"labels": {"owner": "a"}}}}),
+        (ONE_COMPONENT, {"labels": {"component": "a", "owner": "a"}}),
+    ],
+)
+def test_a_label_that_leaves_all_alerts_apart_is_accepted(values: Values, rules: Values) -> None:
+    assert render(values | {"rules": rules}).one("PrometheusRule")

@@ -240,6 +240,13 @@ def test_empty_values_keep_the_exporters_defaults(mode: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])
+def test_an_empty_list_of_login_hosts_is_none_whatever_the_defaults(mode: str, tmp_path: Path) -> None:
+    values = {"configMode": mode, "defaults": {"loginHosts": ["a.example"]}}
+    arrived = Pod(values | {"targets": {"emea": TARGET | {"loginHosts": []}}}, tmp_path).settings()
+    assert [target.login_hosts for target in arrived.targets] == [()]
+
+
+@pytest.mark.parametrize("mode", ["env", "file"])
 def test_a_secret_reaches_its_target(mode: str, tmp_path: Path) -> None:
     values = ONE | {"existingSecret": "pingone-flow-exporter-proxy", "defaults": {"proxyUrl": "http://a:1"}}
     (target,) = Pod(values | {"configMode": mode}, tmp_path).settings().targets

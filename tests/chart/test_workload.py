@@ -240,6 +240,13 @@ def test_an_explicit_scheme_takes_precedence() -> None:
     assert (endpoint["port"], endpoint["scheme"]) == ("http", "https")
 
 
+def test_an_empty_tls_configuration_is_plain_http_as_for_the_exporter() -> None:
+    values = ONE | {"web": {"config": {"tls_server_config": {}}}}
+    (container,) = render(values).pods[0]["containers"]
+    assert [port["name"] for port in container["ports"]] == ["http"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/-/healthy", "port": "http"}
+
+
 def test_ports_are_named_after_their_scheme() -> None:
     release = render(ONE | {"shards": 2, "web": {"config": TLS, "healthPort": 9989}})
     (container,) = release.pods[0]["containers"]

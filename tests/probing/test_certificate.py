@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, cast
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from harness.certificates import DAY, unknown_issuer
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtensionOID, NameOID
+from harness.certificates import DAY, Certificate, unknown_issuer
 from hypothesis import given
 from hypothesis import strategies as st
 from probing.examples import a_flow
@@ -34,10 +37,13 @@ from probing.visit import NAME, visit
 
 from exporter.outcome import Phase
 from exporter.probing.certificate import FETCH_INTERVAL_SECONDS, CertificateFetcher, not_after, tls_facts
+from exporter.probing.ssl_contexts import verified_context
 from exporter.probing.timing import Deadline
 
 if TYPE_CHECKING:
-    from harness.certificates import Authority, Certificate
+    from pathlib import Path
+
+    from harness.certificates import Authority
 
 GOOD = answer(json.dumps(a_flow()).encode())
 BAD = pytest.mark.parametrize(
@@ -73,6 +79,47 @@ def test_a_connection_is_known_even_if_nothing_came_of_it(authority: Authority) 
     assert visited.outcome.reason == "protocol"
     assert visited.step.tls is not None
     assert visited.step.tls.not_after is not None
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    """Return a value of ASN.1 in DER (X.690)."""
+    is_short = len(content) < 128
+    return bytes([tag, *((len(content),) if is_short else (0x82, *len(content).to_bytes(2)))]) + content
+
+
+DNS_NAME = tlv(0x82, NAME.encode())
+
+
+@pytest.mark.parametrize(
+    ("names", "is_readable"),
+    [(tlv(0x30, DNS_NAME + tlv(0x81, b"m\xfc")), True), (tlv(0x30, DNS_NAME), False)],
+    ids=["a name that is not UTF-8, which Python refuses", "an explicit FALSE, which cryptography refuses"],
+)
+def test_the_expiry_of_an_odd_certificate_that_is_good_is_known(
+    names: bytes, tmp_path: Path, *, is_readable: bool
+) -> None:
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC).replace(microsecond=0)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    alternatives = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, names)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now - DAY, now + DAY)
+    signed = builder.add_extension(alternatives, critical=True).sign(key, SHA256())
+    # The critical TRUE of the only extension becomes FALSE, which is the default and must be left out.
+    to_sign = signed.tbs_certificate_bytes
+    if not is_readable:
+        to_sign = to_sign.replace(b"\x01\x01\xff", b"\x01\x01\x00")
+    signature = tlv(3, b"\0" + key.sign(to_sign, ec.ECDSA(SHA256())))
+    der = tlv(0x30, to_sign + bytes.fromhex("300a06082a8648ce3d040302") + signature)  # ecdsa-with-SHA256
+    assert (not_after(der) is not None) is is_readable
+    file = tmp_path / "both.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + ssl.DER_cert_to_PEM_cert(der).encode())
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    certificate = Certificate(tls=server, not_before=now - DAY, not_after=now + DAY)
+    visited = visit(says(GOOD), certificate=certificate, trust=lambda _: verified_context(file))
+    assert visited.outcome.success
+    assert visited.step.tls is not None
+    assert visited.step.tls.not_after == certificate.not_after.timestamp()
 
 
 def test_in_the_clear_there_is_nothing_to_know() -> None:

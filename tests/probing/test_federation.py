@@ -544,6 +544,20 @@ def test_the_url_of_initiate_should_carry_s256(changes: dict[str, str | None], *
     assert probed.record("initiate").checks == {"pkce": passed}
 
 
+@pytest.mark.parametrize("step", ["initiate", "sign_on", "destination_flow"])
+def test_a_flow_that_does_not_begin_here_is_not_checked_when_it_fails_the_probe(step: str) -> None:
+    def goes_on(played: Federation, _: Heard) -> Response:
+        status = "ACCOUNT_LINKING_REQUIRED"
+        return Response(
+            document=played.flow(status=status) if step == "sign_on" else played.destination_flow(status)
+        )
+
+    probed = probe({step: goes_on})
+    assert probed.outcome.step == step
+    assert probed.record(step).checks == {}
+    assert probed.record(step).clock_skew is None
+
+
 def test_another_subject_than_last_time_fails_a_check_and_not_the_probe() -> None:
     found = []
     for count in (1, 2, 3):

@@ -72,9 +72,15 @@ def test_a_provider_that_would_have_to_ask_its_user_is_ready(error: str, separat
     assert probed.federation.steps()[-1] == "/realms/fed/auth"
 
 
-@pytest.mark.parametrize("description", ["User is not logged in", "Anmeldung n\xc3\xb6tig", "\xff"])
-def test_a_description_that_is_not_encoded_is_read_as_browsers_read_it(description: str) -> None:
-    answers = answers_of_provider(none_is_ready(f"login_required&error_description={description}"))
+@pytest.mark.parametrize("separator", ["?", "#"])
+@pytest.mark.parametrize(
+    "description", ["User is not logged in", "Anmeldung n\xc3\xb6tig", "\xff", "Signed in? No"]
+)
+def test_a_description_that_is_not_encoded_is_read_as_browsers_read_it(
+    description: str, separator: str
+) -> None:
+    state = f"{STATE}&error_description={description}"
+    answers = answers_of_provider(none_is_ready("login_required", state, separator))
     probed = probe(answers, **WITHOUT_SOURCE, source_kind=SourceKind.OIDC)
     assert probed.finding == ("source_authorize", "ok", "none")
 

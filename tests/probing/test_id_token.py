@@ -135,6 +135,13 @@ def test_an_unsigned_token_does_not_verify() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("header", ["alg", ["alg"], [["alg", "RS256"]], [], 7, None])
+def test_a_token_with_a_header_that_is_not_an_object_does_not_verify(header: object) -> None:
+    first = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+    _, payload, signature = signed().split(".")
+    assert not is_good(f"{first}.{payload}.{signature}", expectation())
+
+
 def test_a_token_signed_with_a_public_key_as_a_shared_secret_does_not_verify() -> None:
     secret = OctKey.import_key(json.dumps(public()))
     for kid in ("RSA-1", None):

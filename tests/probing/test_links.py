@@ -306,6 +306,7 @@ def test_another_provider_gets_neither_cookies_nor_the_transaction_id() -> None:
         ("?y", "https://a.example/y/z", "https://a.example/y/z?y"),
         ("//b.example/x", "https://a.example/y", "https://b.example/x"),
         ("HTTPS://A.example:443/x", None, "HTTPS://A.example:443/x"),
+        (f"https://{'a' * 63}.example/", None, f"https://{'a' * 63}.example/"),
     ],
 )
 def test_a_url_stays_byte_for_byte_without_its_fragment(text: str, base: str | None, url: str) -> None:
@@ -334,6 +335,7 @@ def test_a_url_stays_byte_for_byte_without_its_fragment(text: str, base: str | N
         "https://a.example\\@b.example/",
         "https://a%2eexample/",
         "https://a..example/",
+        f"https://{'a' * 64}.example/",
         "https://a.example../",
         "https://./",
         "https://127.1/",

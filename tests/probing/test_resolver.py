@@ -13,7 +13,7 @@ import pytest
 from probing.loopback import PATIENCE, run
 
 from exporter.probing.failure import ResolutionError
-from exporter.probing.resolver import ResolvedName, Resolver, system_addresses
+from exporter.probing.resolver import MAX_LOOKUPS, ResolvedName, Resolver, _Threads, system_addresses
 from exporter.target import IpFamily
 
 FOUND = ("192.0.2.7", "2001:db8::7")
@@ -208,6 +208,24 @@ def test_threads_stay_for_the_next_lookups() -> None:
             await resolver("idp.example")
         after = {thread.ident for thread in threading.enumerate() if thread.name == "resolver"}
         assert len(after) <= len(before) + 1
+
+    run(main())
+
+
+def test_a_name_is_looked_up_again_once_threads_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        resolver = Resolver(LookUp())
+        with monkeypatch.context() as patch:
+            patch.setattr("exporter.probing.resolver._threads", _Threads())
+            patch.setattr(threading.Thread, "start", fail)
+            for _ in range(MAX_LOOKUPS):
+                with pytest.raises(RuntimeError):
+                    resolver("idp.example")
+        async with asyncio.timeout(PATIENCE):
+            assert (await resolver("idp.example")).addresses == FOUND
 
     run(main())
 

@@ -127,6 +127,7 @@ def test_a_probe_that_waits_in_vain_for_the_sign_on_of_another_target_is_neither
         second = await in_vain(prober, federation, target)
         first.cancel()
         assert finding(second) == ("sign_on", "internal", "exporter")
+        assert "another target's sign-on of the same user" in (second.detail or "")
         assert second.steps[-1].http_status_code is None
         assert federation.steps().count("sign_on") == 1
 

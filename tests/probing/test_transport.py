@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from probing.loopback import Behaviour, Talk, answer, listening, loop, no_tls, r
 from exporter.outcome import Phase, TransportStats
 from exporter.probing import ProbeTransport
 from exporter.probing.failure import is_bug
+from exporter.probing.findings import MAX_OWN_DELAY_SECONDS
 from exporter.probing.messages import Request
 from exporter.probing.timing import Deadline
 from exporter.probing.transport import Exchange, ExchangeError, Network, StallsSince
@@ -179,6 +181,38 @@ def test_the_time_until_a_connection_ended_stays_in_the_probes_duration(
     run(main(), frozen=True)
 
 
+@pytest.mark.parametrize("accepts", [True, False])
+def test_neither_an_earlier_delay_of_ours_nor_an_earlier_connection_explains_a_failure(
+    *, accepts: bool
+) -> None:
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        if talk.peer.heads[-1].startswith(b"GET /good"):
+            await talk.say(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}")
+        talk.writer.close()
+
+    async def main() -> None:
+        async with listening(behave) as peer:
+            deadline = Deadline(60.0)
+            async with ProbeTransport(Network(resolving("127.0.0.1")), deadline, no_tls()) as made:
+                good = Request("GET", f"http://idp.example:{peer.port}/good")
+                assert (await made.exchange(good)).closed_by_peer
+                loop().skip(5.0)
+                assert (await made.exchange(good)).error is None
+                loop().skip(5.0)
+                with socket.socket() as mute:
+                    mute.bind(("127.0.0.1", 0))  # and does not listen
+                    port = peer.port if accepts else mute.getsockname()[1]
+                    failed = await made.exchange(Request("GET", f"http://idp.example:{port}/bad"))
+            assert failed.error is not None
+            assert failed.closed_by_peer is accepts
+            assert failed.own_delay < MAX_OWN_DELAY_SECONDS
+            deadline.close()
+            await peer.left_alone()
+
+    run(main(), frozen=True)
+
+
 def test_a_request_that_spends_a_code_is_never_sent_twice() -> None:
     """The first one may have been redeemed before its connection ended."""
 
@@ -275,6 +309,22 @@ def test_a_connection_that_the_server_closed_is_not_used_again(
                 assert (await http.get("/")).status_code == 200
                 await turns()
             assert len(peer.talks) == 2
+
+    run(main())
+
+
+def test_a_kept_connection_to_a_proxy_is_known_as_one_to_the_proxy() -> None:
+    async def main() -> None:
+        async with listening(replies(answer(), answer())) as proxy:
+            deadline, url = Deadline(60.0), f"http://proxy.example:{proxy.port}"
+            network = Network(resolving("127.0.0.1"))
+            async with ProbeTransport(network, deadline, no_tls(), proxy_url=url) as made:
+                for _ in range(2):
+                    found = await made.exchange(Request("GET", "http://idp.example/"))
+                    assert (found.error, found.peer) == (None, ("proxy.example", proxy.port))
+            assert len(proxy.talks) == 1
+            deadline.close()
+            await proxy.left_alone()
 
     run(main())
 

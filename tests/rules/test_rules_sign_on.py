@@ -65,6 +65,27 @@ def test_one_outage_of_a_target_is_one_page(first: Journey, tmp_path: Path) -> N
     verify(tmp_path, pod, firing=always(11, 40, DOWN))
 
 
+@pytest.mark.parametrize("end", [33, 58, 70])
+def test_an_authorize_with_a_long_interval_delays_no_page_and_starts_none_afterwards(
+    end: float, tmp_path: Path
+) -> None:
+    """It finds the outage at minutes 21, 36, 51 and 66, and its end up to a quarter of an hour late."""
+    authorize = an_authorize(weather={20: TIMEOUT, end: FAIR}, interval=900.0, phase=6 * MINUTE)
+    federation = a_federation(weather={20: SOURCE_ERROR, end: FAIR}, phase=35)
+    firing = always(0, 22) | always(25, end + 5, DOWN) | always(end + 8, end + 25)
+    verify(tmp_path, Pod(watched=[authorize, federation]), firing=firing)
+
+
+@pytest.mark.parametrize("failing", [Journey.AUTHORIZE, Journey.FEDERATION])
+def test_one_journey_pages_alone_whichever_has_the_longer_interval(failing: Journey, tmp_path: Path) -> None:
+    once = failing is Journey.FEDERATION  # one failure of `authorize` must not end the page of `federation`
+    authorize: Weather = {20: TIMEOUT, **({30: FAIR} if once else {})}
+    federation: Weather = {5: REJECTED} if once else {}
+    slow = an_authorize(weather=authorize, interval=600.0, phase=MINUTE)
+    pod, begin = Pod(watched=[slow, a_federation(weather=federation)]), 10 if once else 44
+    verify(tmp_path, pod, firing=always(0, begin - 4) | always(begin, begin + 30, DOWN))
+
+
 def test_federation_pages_if_authorize_has_not_worked_for_a_day(tmp_path: Path) -> None:
     pod = Pod(watched=[an_authorize(weather={0: TIMEOUT}), a_federation(weather={5: REJECTED}, phase=35)])
     firing = always(11, 15, DOWN) | always(21, 25, DOWN, "PingOneFederationNoSuccess emea")
@@ -166,6 +187,21 @@ def test_a_refused_test_application_is_a_ticket(tmp_path: Path) -> None:
     pod = Pod(watched=[an_authorize(), a_federation(weather={5: REFUSED, 40: FAIR}, phase=20)])
     firing = always(0, 20) | always(21.5, 44, "PingOneTestAccountFailing emea") | always(47, 50)
     verify(tmp_path, pod, firing=firing, without=frozenset())
+
+
+@pytest.mark.parametrize("found", [LOCKED, REFUSED], ids=["suspended", "refused"])
+@pytest.mark.parametrize("interval", [60.0, 300.0, 900.0])
+def test_a_restart_that_holds_the_password_back_ends_no_ticket_of_the_test_account(
+    interval: float, found: Sky, tmp_path: Path
+) -> None:
+    known = 41 + 2 * interval / MINUTE
+    before = Pod(watched=[a_federation(weather={0: found}, interval=interval)], until=40)
+    weather: Weather = {0: INCOMPLETE, known: found, known + 20: FAIR}
+    watched = [a_federation(weather=weather, interval=interval)]
+    after = Pod(watched=watched, since=41, instance="10.0.0.2:9988")
+    ticket = "PingOneSignOnSuspended" if found.suspends else "PingOneTestAccountFailing"
+    firing = always(22, known + 20, f"{ticket} emea") | {known + 27 + interval / MINUTE: set()}
+    verify(tmp_path, before, after, firing=firing)
 
 
 def test_a_journey_that_becomes_shorter_is_a_ticket(tmp_path: Path) -> None:

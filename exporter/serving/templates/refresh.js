@@ -3,7 +3,7 @@
 // Without this script the page is complete, and reloads by hand.
 (() => {
   const EVERY = 10000, PATIENCE = 30000, OLD = 25000;
-  const OLD_MARK = "(old) ", SELECTED = "text is selected";
+  const OLD_MARK = "(old) ", SELECTED = "text is selected", COPY = "Copy";
   const main = document.querySelector("main"), announcer = document.getElementById("announcer");
   const stale = document.getElementById("stale"), version = document.getElementById("version").textContent;
   let timer = 0, asking = false, ended = false, seen = Date.now();
@@ -40,12 +40,12 @@
 
   const copy = (button) => {
     // The clipboard API needs https; this works with plain http, too.
-    const selection = getSelection(), before = button.textContent;
+    const selection = getSelection();
     selection.selectAllChildren(button.previousElementSibling);
     button.textContent = document.execCommand("copy") ? "Copied" : "Press Ctrl+C";
     if (button.textContent === "Copied") selection.removeAllRanges();
     announcer.textContent = button.textContent;
-    setTimeout(() => (button.textContent = before), 2000);
+    setTimeout(() => (button.textContent = COPY), 2000);
   };
 
   // Shows a bar of a strip of probes in words.
@@ -74,7 +74,7 @@
     main.querySelectorAll("dd[data-copy]").forEach((place, number) => {
       const value = document.createElement("span"), button = document.createElement("button");
       value.append(...place.childNodes);
-      button.textContent = "Copy";
+      button.textContent = COPY;
       button.id = `copy${number}`;
       button.className = "copy";
       button.setAttribute("aria-label", `Copy ${place.dataset.copy}`);

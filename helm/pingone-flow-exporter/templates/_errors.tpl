@@ -11,7 +11,7 @@
 {{/* Errors that a schema cannot express, or only unclearly: reports all of them, without repeating a value. */}}
 {{- define "pingone-flow-exporter.errors" -}}
 {{- $errors := list -}}
-{{- $otherSources := or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom (contains "--config.file" (join " " .Values.extraArgs)) -}}
+{{- $otherSources := include "pingone-flow-exporter.otherSources" . -}}
 {{- $targets := include "pingone-flow-exporter.targets" . | fromJson -}}
 {{- $destinations := include "pingone-flow-exporter.destinations" . | fromJson -}}
 {{- if not (or $targets $otherSources $destinations) -}}

@@ -10,8 +10,9 @@
 {{- $ports := list -}}
 {{- range .Values.networkPolicy.egressPorts }}{{ $ports = append $ports (toString (int .)) }}{{ end -}}
 {{- $settings := include "pingone-flow-exporter.targets" . | fromJson | values -}}
-{{- range $_, $fields := get .Values "destinations" | default dict }}{{ if $fields }}{{ $settings = append $settings $fields }}{{ end }}{{ end -}}
-{{- if or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom }}{{ $settings = append $settings dict }}{{ end -}}
+{{- /* Wherever the destination is, its identity providers are elsewhere, and most of them on port 443. */ -}}
+{{- range $_, $fields := get .Values "destinations" | default dict }}{{ if $fields }}{{ $settings = append $settings (merge (dict "destinationRegion" "any") $fields) }}{{ end }}{{ end -}}
+{{- if include "pingone-flow-exporter.otherSources" . }}{{ $settings = append $settings dict }}{{ end -}}
 {{- range $fields := $settings -}}
 {{- $all := mergeOverwrite (deepCopy $.Values.defaults) $fields -}}
 {{- if $all.proxyUrl -}}

@@ -19,3 +19,21 @@
 {{- end -}}
 {{- toYaml (mergeOverwrite $annotations $rules.additionalAnnotations ((index . 2).annotations | default dict)) -}}
 {{- end -}}
+
+{{/* Fails if a label that is added to an alert replaces one by which its instances differ: two of them would have the same labels, and Prometheus would evaluate neither: (list root rule added). */}}
+{{- define "pingone-flow-exporter.checkAdded" -}}
+{{- $root := index . 0 -}}
+{{- $rule := index . 1 -}}
+{{- range $label, $series := dict "owner" "host:pingone_flow_" "tier" "host:pingone_flow_" "component" "pingone_status_component" -}}
+{{- $values := $root.Values.statusPage.components -}}
+{{- if ne $label "component" -}}
+{{- $values = list -}}
+{{- range $fields := concat (include "pingone-flow-exporter.targets" $root | fromJson | values) (include "pingone-flow-exporter.destinations" $root | fromJson | values) -}}
+{{- $values = append $values (dig "labels" $label (dig "labels" $label "" $root.Values.defaults) $fields) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (hasKey (index $ 2) $label) (contains $series $rule.expr) (gt (len (uniq $values)) 1) -}}
+{{- fail (printf "\nrules: the label %s must not be added to %s, which is one alert for each %s; set it for the other alerts, in rules.alerts" $label $rule.alert $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

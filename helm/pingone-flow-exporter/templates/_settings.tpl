@@ -15,6 +15,11 @@ Files are mounted as whole directories, which the kubelet keeps up to date and t
 {{- toJson $kept -}}
 {{- end -}}
 
+{{/* Whether targets may also come from elsewhere than these values: "yes" or nothing. */}}
+{{- define "pingone-flow-exporter.otherSources" -}}
+{{- if or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom (contains "--config.file" (join " " .Values.extraArgs)) }}yes{{ end -}}
+{{- end -}}
+
 {{- define "pingone-flow-exporter.targets" -}}
 {{- include "pingone-flow-exporter.kept" .Values.targets -}}
 {{- end -}}

@@ -5,7 +5,7 @@
 
 {{/* Scheme of the main port: `https` or `http`. Also the port's name, which service meshes read. */}}
 {{- define "pingone-flow-exporter.scheme" -}}
-{{- if or .Values.web.tls (hasKey .Values.web.config "tls_server_config") }}https{{ else }}http{{ end -}}
+{{- if or .Values.web.tls .Values.web.config.tls_server_config }}https{{ else }}http{{ end -}}
 {{- end -}}
 
 {{/* A kubelet's health check: (list root path). Kubelets have no client certificate and verify none. */}}

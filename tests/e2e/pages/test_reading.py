@@ -182,6 +182,15 @@ def test_an_id_is_copied(visit: Callable[..., Visit]) -> None:
     assert page.get_by_role("searchbox").input_value() == copied
 
 
+def test_an_id_that_is_copied_twice_can_be_copied_again(visit: Callable[..., Visit]) -> None:
+    page = visit().go("/targets/environment_2")
+    button = page.get_by_role("button", name="Copy Client ID")
+    button.click(click_count=2)
+    assert button.inner_text() == "Copied"
+    page.wait_for_timeout(3000)  # the text changes back after two seconds, the page after ten
+    assert button.inner_text() == "Copy"
+
+
 def test_the_icon_shows_the_state(visit: Callable[..., Visit], scene: Scene) -> None:
     hrefs = {
         path: visit().go(path).locator("link[rel=icon]").get_attribute("href")
