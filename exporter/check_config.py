@@ -1,7 +1,8 @@
 """The command `check-config`: show what would run, without a request, and warn of what looks wrong."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -11,9 +12,9 @@ from exporter.destinations import Destination
 from exporter.durations import format_duration
 from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
-from exporter.scheduling import ENVIRONMENT_RATE, IP_SHARE, first_probes, loads
+from exporter.scheduling import first_delays
 from exporter.settings import Config, InvalidSetting
-from exporter.target import ANY_REQUIRED, IpFamily, Journey, ReadyBy, Side, SourceKind, Target
+from exporter.target import ANY_REQUIRED, IpFamily, Journey, ReadyBy, Side, SourceKind, Target, side_of
 from exporter.tls import WebSecurity
 
 _MAX_ROWS = 20
@@ -24,6 +25,26 @@ _MAX_NAMES = 5
 _HIDDEN = "(set)"
 _NONE = "none"
 _IP_FAMILIES = {IpFamily.ANY: "any", IpFamily.V4: "IPv4 only", IpFamily.V6: "IPv6 only"}
+
+ENVIRONMENT_RATE = 300.0
+"""Authentication requests per second that one environment is reported to accept; licenses differ."""
+IP_SHARE = 0.35  # share of it that one source address gets (PingOne Platform API, "Rate limiting")
+_WARNING_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The load on one auth host or environment."""
+
+    where: str  # the host or environment
+    targets: int  # how many targets send requests there
+    probes: float  # probes per second that send requests there
+    requests: float  # per second, if every probe takes all steps that its target's settings ask for
+
+    @property
+    def is_near_the_limit(self) -> bool:
+        """Whether it is near the limit of one environment for requests from one source address."""
+        return self.requests >= _WARNING_SHARE * IP_SHARE * ENVIRONMENT_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +120,29 @@ def _target_line(target: Target) -> dict[str, str]:
     }
 
 
+def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]) -> list[Load]:
+    """Return the load at each host or environment, the one with the most requests first.
+
+    `where` maps a side of a target to its host or environment; nothing is counted if that is unknown.
+    """
+    rates: defaultdict[str, list[tuple[str, float, float]]] = defaultdict(list)
+    for target in targets:
+        for journey in target.journeys:
+            rate = 1 / target.timing(journey).interval
+            counts = Counter(where(target, side_of(step)) for step in target.steps(journey))
+            for place, steps in counts.items():
+                if place:
+                    rates[place].append((target.name, rate, steps * rate))
+    found = []
+    for place, of_place in rates.items():
+        names, probes, requests = zip(*of_place, strict=True)
+        found.append(Load(place, len(set(names)), sum(probes), sum(requests)))
+    return sorted(found, key=lambda load: (-load.requests, load.where))
+
+
 def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> list[dict[str, str]]:
     several = any(len(target.steps(journey)) > 1 for target in config.targets for journey in target.journeys)
-    where = _host if title == "auth host" else _environment
+    where = Target.host_of if title == "auth host" else _environment
     own = {load.where: load for load in loads(config.targets, where)}
     found = [(own[load.where], load) for load in loads(all_targets, where) if load.where in own]
     return [
@@ -116,17 +157,14 @@ def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> lis
     ]
 
 
-def _host(target: Target, side: Side) -> str | None:
-    return (target.auth_host if side is Side.SOURCE else target.destination_auth_host) or None
-
-
 def _environment(target: Target, side: Side) -> str | None:
     return target.source_environment_id if side is Side.SOURCE else target.destination_environment_id
 
 
 def _first_probes(config: Config) -> list[dict[str, str]]:
-    firsts = first_probes(config.targets)
-    several = any(len(target.steps(journey)) > 1 for target, journey, _ in firsts)
+    probes = [(target, journey) for target in config.targets for journey in target.journeys]
+    delays = first_delays(target.first_host(journey) for target, journey in probes)
+    several = any(len(target.steps(journey)) > 1 for target, journey in probes)
     return [
         {
             "target": target.name,
@@ -135,7 +173,7 @@ def _first_probes(config: Config) -> list[dict[str, str]]:
             "interval": format_duration(target.timing(journey).interval),
             **({"requests": str(len(target.steps(journey)))} if several else {}),
         }
-        for target, journey, delay in firsts
+        for (target, journey), delay in zip(probes, delays, strict=True)
     ]
 
 
@@ -219,7 +257,7 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str | None]]:
 
 
 def _destination_rows(destination: Destination) -> Iterator[tuple[str, str | None]]:
-    yield "authorize URL", f"{destination.url}/as/authorize"
+    yield "authorize URL", f"{destination.template.destination_url}/as/authorize"
     if (application := destination.template.application) is not None:
         yield "client id", application.client_id
         yield "redirect URI", _without_query(application.redirect_uri)

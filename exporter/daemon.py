@@ -20,13 +20,13 @@ from exporter.internal_errors import Part
 from exporter.listings import Listings
 from exporter.observing import History, LogObserver, LoopWatch, Metrics, Yielder, log_to, set_log_level
 from exporter.outcome import Observer
-from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, list_providers, warm_up
+from exporter.probing import EgressCheck, Prober, SSLContexts, StatusPage, warm_up
 from exporter.process import environment_warnings, freeze_gc, run_in_thread, stop_signals
-from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule, ScheduledProbe
-from exporter.serving import PortSecurity, StatusSource, WebApp, bind, create_app, serve
+from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule
+from exporter.serving import PortSecurity, StatusSource, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
-from exporter.status import EgressStatus, StatusPageReport, TargetHistory, TargetStatus
+from exporter.status import EgressStatus, StatusPageReport, TargetHistory
 from exporter.target import Journey, Target
 
 FILE_WATCH_INTERVAL = 5.0
@@ -144,7 +144,15 @@ class Daemon:
         """
         await warm_up(self._prober)
         freeze_gc()
-        app, errors = self._web_app(), self._errors
+        errors = self._errors
+        app = create_app(
+            metrics=self._metrics.render,
+            healthy=lambda: self._schedule.healthy,
+            ready=lambda: self._schedule.ready,
+            statuses=self._status_source(),
+            reload=lambda: self.reload("POST /-/reload"),
+            security=self._security,
+        )
         async with serve(app, sockets, security=self._security, health_sockets=health_sockets, errors=errors):
             loop_watch = asyncio.create_task(self._loop_watch.run())
             self._schedule.start()
@@ -258,7 +266,7 @@ class Daemon:
         destination, name = self._listings.current(listed), listed.name
         if destination is None or self._schedule.backoff_until(destination.template, Journey.FEDERATION):
             return  # while its environment limits the rate, what is known stays
-        listing = await list_providers(self._prober, destination)
+        listing = await self._prober.list_providers(destination)
         self._schedule.back_off(destination.template, Journey.FEDERATION, listing.outcome)
         async with self._targets_lock:
             if self._stopping or self._listings.current(listed) is None:
@@ -331,39 +339,27 @@ class Daemon:
     def _status_report(self) -> StatusPageReport | None:
         return None if self._status_page is None else self._status_page.report
 
-    def _web_app(self) -> WebApp:
-        return create_app(
-            metrics=self._metrics.render,
-            healthy=lambda: self._schedule.healthy,
-            ready=lambda: self._schedule.ready,
-            statuses=StatusSource(
-                version=__version__,
-                statuses=lambda: map(self._status, self._schedule.scheduled()),
-                history=self._target_history,
-                now=time.time,
-                start_work=lambda: Yielder().yield_if_due,
-                external_url=lambda: self.config.web.external_url,
-                egress=self._egress,
-                suspended=self._prober.guard.suspended,
-                status_page=self._status_report,
-                destinations=self._listings.statuses,
-                links=lambda: {
-                    "Grafana": self.config.web.grafana_url,
-                    "Prometheus": self.config.web.prometheus_url,
-                },
-            ),
-            reload=lambda: self.reload("POST /-/reload"),
-            security=self._security,
+    def _status_source(self) -> StatusSource:
+        return StatusSource(
+            version=__version__,
+            statuses=lambda: map(self._history.status, self._schedule.scheduled()),
+            history=self._target_history,
+            now=time.time,
             errors=self._errors,
-        )
-
-    def _status(self, probe: ScheduledProbe) -> TargetStatus:
-        return self._history.status(
-            probe.target, probe.journey, next_run=probe.next_run, backoff_until=probe.backoff_until
+            start_work=lambda: Yielder().yield_if_due,
+            external_url=lambda: self.config.web.external_url,
+            egress=self._egress,
+            suspended=self._prober.guard.suspended,
+            status_page=self._status_report,
+            destinations=self._listings.statuses,
+            links=lambda: {
+                "Grafana": self.config.web.grafana_url,
+                "Prometheus": self.config.web.prometheus_url,
+            },
         )
 
     def _target_history(self, name: str) -> tuple[TargetHistory, ...]:
-        return tuple(self._history.history(self._status(probe)) for probe in self._schedule.scheduled(name))
+        return tuple(map(self._history.history, self._schedule.scheduled(name)))
 
 
 def _log_start(

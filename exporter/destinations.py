@@ -74,14 +74,9 @@ class Destination:
     refresh_interval: float = 300.0  # seconds between two listings
 
     @property
-    def url(self) -> str:
-        """Base URL of the destination's endpoints."""
-        return self.template.destination_url
-
-    @property
     def listing(self) -> tuple[str, DestinationApplication | None]:
         """Where and by which application providers are listed; while equal, earlier listings stay valid."""
-        return self.url, self.template.application
+        return self.template.destination_url, self.template.application
 
     def expects(self, provider: OfferedProvider, others: Collection[str] = ()) -> bool:
         """Return whether EXPECT lists a provider: its id, or its name unless `others` have that."""

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from exporter.destinations import ProviderState
 from exporter.outcome import DiscoveryFacts, Outcome
 from exporter.reasons import Fault
-from exporter.target import Journey, JourneyTiming, Side, Target
+from exporter.target import Journey, JourneyTiming, Target
 
 MAX_BACKOFF_SECONDS = 300.0
 """A provider that asks for a pause of an hour would otherwise not be monitored for an hour."""
@@ -33,6 +33,16 @@ def count_results(points: Iterable[Point]) -> tuple[int, int]:
     return conclusive - counts[Fault.NONE], counts[Fault.NONE]
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduledProbe:
+    """When a target is probed next by a journey."""
+
+    target: Target
+    journey: Journey
+    next_run: float | None = None  # when its next probe is due; None if none is scheduled
+    backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetStatus:
     """The current status of one target and journey."""
@@ -51,8 +61,8 @@ class TargetStatus:
     chain_expiries: tuple[tuple[str, float], ...] = ()  # the same of the first certificate of the chain
     discovery: DiscoveryFacts | None = None  # what the last good `discovery` found
     points: tuple[Point, ...] = ()  # the last 60 probes, oldest first
-    next_run: float | None = None  # when the next probe is due; None if none is scheduled
-    backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
+    next_run: float | None = None  # as in `ScheduledProbe`
+    backoff_until: float | None = None  # likewise
 
     @property
     def timing(self) -> JourneyTiming:
@@ -67,9 +77,8 @@ class TargetStatus:
     @property
     def relevant_host(self) -> str:
         """Host of the side that answers the failing step; if the target is not failing, `host`."""
-        if self.failing and self.decisive is not None and self.decisive.side is Side.DESTINATION:
-            return self.target.destination_auth_host or self.host
-        return self.host
+        answers = self.target.host_of(self.decisive.side) if self.failing and self.decisive else ""
+        return answers or self.host
 
     @property
     def certificate_expiry(self) -> float | None:

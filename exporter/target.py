@@ -201,11 +201,8 @@ class Target:
     max_age: int | None = None
     pkce: bool = False
     expected_statuses: tuple[str, ...] = ("USERNAME_PASSWORD_REQUIRED",)
-    latency_objective: float = 2.0
     labels: tuple[tuple[str, str], ...] = ()
     journeys: tuple[Journey, ...] = (Journey.AUTHORIZE,)
-    interval: float = 60.0
-    timeout: float = 10.0
     ca_file: Path | None = None  # None means the system's authorities
     client_certificate_file: Path | None = None
     client_key_file: Path | None = None  # None when the key is in the certificate's file
@@ -213,8 +210,9 @@ class Target:
     proxy_url: str | None = field(default=None, repr=False)  # may hold a password, so it is never printed
     absolute_hosts: tuple[str, ...] = ()
     """Hosts that were written with a trailing dot, which the URLs lack: resolved without search domains."""
+    # The timing of each journey, under its name.
+    authorize: JourneyTiming = JourneyTiming(interval=60.0, timeout=10.0, latency_objective=2.0)
     federation: JourneyTiming = JourneyTiming(interval=300.0, timeout=30.0, latency_objective=10.0)
-    """Timing of the journey `federation`; `interval` and the like are those of `authorize`."""
     discovery: JourneyTiming = JourneyTiming(interval=600.0, timeout=10.0, latency_objective=2.0)
     destination_url: str = ""  # where the destination answers, in the form of `source_url`
     application: DestinationApplication | None = None  # needed for `federation`
@@ -230,10 +228,8 @@ class Target:
 
     def timing(self, journey: Journey) -> JourneyTiming:
         """Return when a journey of this target runs and how long it may take."""
-        if journey is not Journey.AUTHORIZE:
-            return self.federation if journey is Journey.FEDERATION else self.discovery
-        objective = self.latency_objective
-        return JourneyTiming(interval=self.interval, timeout=self.timeout, latency_objective=objective)
+        timing: JourneyTiming = getattr(self, journey)
+        return timing
 
     def last_step(self, journey: Journey) -> str:
         """Return the step after which a journey of this target succeeds, by its settings."""
@@ -262,12 +258,15 @@ class Target:
         """Where the source answers: its host, with the port where it has one; empty if unknown."""
         return _authority(self.source_url or "")
 
+    def host_of(self, side: Side) -> str:
+        """Return the host of a side, with its port if it has one; empty if unknown."""
+        return self.auth_host if side is Side.SOURCE else self.destination_auth_host
+
     def first_host(self, journey: Journey) -> str:
         """Return the host of a journey's first request, with its port if it has one."""
         if journey is Journey.DISCOVERY and self.issuer is not None:
             return _authority(self.issuer)
-        first = side_of(journey.steps[0])
-        return self.auth_host if first is Side.SOURCE else self.destination_auth_host
+        return self.host_of(side_of(journey.steps[0]))
 
     def rate_scope(self, side: Side) -> tuple[str, str]:
         """Return what a rate limit counts for: one environment on one host.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping
@@ -60,6 +61,35 @@ target apac
     )
     assert found.text.endswith("\n\nOK: 3 targets")
     assert found.warnings == ()
+
+
+def first_probes(variables: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return target, journey and start of each first probe, as printed."""
+    rows = json.loads(checked(variables).json)["first_probes"]
+    return [(row["target"], row["journey"], row["first_probe"]) for row in rows]
+
+
+def test_first_probes_of_one_host_are_spread_and_those_of_another_begin_with_them() -> None:
+    assert first_probes(environ("A", "B", "C", "D", B__REGION="EU")) == [
+        ("a", "authorize", "immediately"),
+        ("b", "authorize", "immediately"),
+        ("c", "authorize", "after 50ms"),
+        ("d", "authorize", "after 100ms"),
+    ]
+
+
+def test_first_probes_of_a_federation_are_spread_over_its_destinations_host() -> None:
+    federation = {
+        "A__JOURNEYS": "authorize,federation",
+        "A__DESTINATION_REGION": "EU",
+        "A__DESTINATION_CLIENT_ID": "client",
+        "A__DESTINATION_REDIRECT_URI": "https://rp.example.com/",
+    }
+    assert first_probes(environ("A", "B", B__REGION="EU", **federation)) == [
+        ("a", "authorize", "immediately"),
+        ("a", "federation", "immediately"),
+        ("b", "authorize", "after 50ms"),
+    ]
 
 
 def test_a_rare_probe_is_not_shown_as_0() -> None:

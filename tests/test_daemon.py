@@ -18,6 +18,7 @@ import httpx
 import pytest
 from harness.http_messages import Answer, json_answer
 from harness.samples import Samples
+from harness.targets import changed
 from harness.variables import target_variables
 from harness.waiting import PATIENCE
 from observing import logfmt
@@ -30,7 +31,7 @@ from exporter.daemon import MAX_REPORTED_ERRORS, Daemon, run
 from exporter.destinations import Destination
 from exporter.observing import Metrics, log_to
 from exporter.outcome import Outcome
-from exporter.probing import Listing, Prober, SSLContexts, list_providers
+from exporter.probing import Listing, Prober, SSLContexts
 from exporter.reasons import Reason
 from exporter.serving import ListenError, bind
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ShardSettings, load
@@ -255,7 +256,7 @@ def reloaded(before: Config, *found: Config | Exception) -> tuple[list[ReloadRes
 def test_a_reload_puts_the_configuration_in_force_and_reports_the_changes(tmp_path: Path) -> None:
     before = config(tmp_path, "gone", "same", "other")
     after = config(tmp_path, "same", "new", "newer")
-    after = replace(after, targets=(*after.targets, replace(before.targets[1], interval=30.0)))
+    after = replace(after, targets=(*after.targets, changed(before.targets[1], interval=30.0)))
     (result,), lines = reloaded(before, after)
     assert result == (True, "reloaded: 2 added, 1 removed, 1 changed, 1 unchanged")
     assert [{name: line[name] for name in line if name != "ts"} for line in lines] == [
@@ -647,12 +648,14 @@ def test_a_reload_ends_the_retries_for_the_former_application_of_a_destination(
     )
     runs: list[str] = []
 
+    list_providers = Prober.list_providers
+
     async def counted(prober: Prober, destination: Destination) -> Listing:
         task = asyncio.current_task()
         runs.append("" if task is None else task.get_name())
         return await list_providers(prober, destination)
 
-    monkeypatch.setattr(exporter.daemon, "list_providers", counted)
+    monkeypatch.setattr(Prober, "list_providers", counted)
 
     async def main() -> list[str]:
         sockets, _ = listening()

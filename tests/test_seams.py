@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from harness.samples import Samples
+from harness.targets import changed
 from harness.variables import target_variables
 from harness.waiting import PATIENCE
 from observing import logfmt
@@ -151,7 +152,7 @@ def settings(http_server: Factory[..., HttpServer], tmp_path: Path) -> Config:
 @pytest.fixture
 def unhurried(settings: Config) -> Config:
     """The same with so much time that no probe fails because this machine stands still."""
-    targets = tuple(replace(target, interval=2.5, timeout=2.4) for target in settings.targets)
+    targets = tuple(changed(target, interval=2.5, timeout=2.4) for target in settings.targets)
     return replace(settings, targets=targets)
 
 
@@ -217,7 +218,7 @@ def in_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_the_prober_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    breaking(monkeypatch, Prober, "run_steps")
+    breaking(monkeypatch, Prober, "_run_steps")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ _JUDGED = ("judge", "judge_flows", "judge_totality")
 _SCHEDULE = (
     "schedule", "schedule_accounting", "schedule_backoff", "schedule_concurrency", "schedule_healthy",
     "schedule_reload", "schedule_steps", "schedule_stop", "schedule_stops", "scheduled", "periodic_job",
-    "phase", "load_estimate",
+    "phase",
 )  # fmt: skip
 _LOG = tuple(f"tests/observing/test_{name}.py" for name in ("log", "log_lines", "log_writer"))
 

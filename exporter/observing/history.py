@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 
 from exporter.outcome import DiscoveryFacts, Outcome
 from exporter.reasons import Reason
-from exporter.status import Point, TargetHistory, TargetStatus
+from exporter.status import Point, ScheduledProbe, TargetHistory, TargetStatus
 from exporter.target import Journey, Side, Target, side_of
 
 MAX_POINTS = 60
@@ -123,19 +123,12 @@ class History:
                 if endpoints.get(target.name, now := endpoints_of(target)) != now:
                     record.certificates = CertificateFacts()
 
-    def status(
-        self,
-        target: Target,
-        journey: Journey,
-        *,
-        next_run: float | None = None,
-        backoff_until: float | None = None,
-    ) -> TargetStatus:
-        """Return what is kept of a target, with what the schedule knows; times in seconds since the epoch."""
-        record = self._records.get((target.name, journey), _EMPTY)
+    def status(self, probe: ScheduledProbe) -> TargetStatus:
+        """Return what is kept of a target and journey, with what the schedule knows."""
+        record = self._records.get((probe.target.name, probe.journey), _EMPTY)
         return TargetStatus(
-            target=target,
-            journey=journey,
+            target=probe.target,
+            journey=probe.journey,
             failing=record.streak.failing,
             since=record.streak.since,
             since_or_earlier=record.streak.is_first,
@@ -146,15 +139,15 @@ class History:
             chain_expiries=tuple(record.certificates.chain.items()),
             discovery=record.certificates.discovery,
             points=record.points(),
-            next_run=next_run,
-            backoff_until=backoff_until,
+            next_run=probe.next_run,
+            backoff_until=probe.backoff_until,
         )
 
-    def history(self, status: TargetStatus) -> TargetHistory:
+    def history(self, probe: ScheduledProbe) -> TargetHistory:
         """Return the recent outcomes and failures of a target, newest first, with its status."""
-        record = self._records.get((status.target.name, status.journey), _EMPTY)
+        record = self._records.get((probe.target.name, probe.journey), _EMPTY)
         return TargetHistory(
-            status=status,
+            status=self.status(probe),
             recent=record.outcomes(record.recent),
             failures=record.outcomes(record.failures or ()),
         )

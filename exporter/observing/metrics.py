@@ -18,7 +18,7 @@ from exporter.observing.event_loop import Yielder
 from exporter.observing.exposition import EOF, join_targets, render_collector, render_families, sample_lines
 from exporter.observing.families import EXPORTER_FAMILIES, LISTING_FAMILIES, PAGE_FAMILIES
 from exporter.observing.series import BucketCounts, Values
-from exporter.observing.target_metrics import TargetMetrics, Text
+from exporter.observing.target_metrics import TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
 from exporter.reasons import Reason
 from exporter.status import (
@@ -113,23 +113,24 @@ class Metrics:
             await yielder.yield_if_due()
         yielder = Yielder(self._clock)
         # The oldest text is the first to be replaced.
-        outdated = [target for target in targets if target.text.version != target.version]
-        for target in sorted(outdated, key=lambda target: target.text.rendered_at):
-            self._update_text(target)
+        outdated = [target for target in targets if target.rendered_version != target.version]
+        for target in sorted(outdated, key=lambda target: target.rendered_at):
+            self._render_target(target)
             await yielder.yield_if_due()
             if yielder.elapsed > MAX_RENDERING_SECONDS:
                 break
-        rendered = [target for target in targets if target.text.families]
+        rendered = [target for target in targets if target.rendered]
         for target in rendered:
             target.scraped = True
-        lines = join_targets([target.text.families for target in rendered], openmetrics=openmetrics)
+        lines = join_targets([target.rendered for target in rendered], openmetrics=openmetrics)
         return chain(lines, [*self._exporter_text(openmetrics), EOF if openmetrics else b""])
 
-    def _update_text(self, target: TargetMetrics) -> None:
+    def _render_target(self, target: TargetMetrics) -> None:
         name = target.target.name
         with self.errors.catching(Part.METRICS, "cannot render the metrics of a target", target=name):
-            families = tuple([sample_lines(series) for series in target.collect()])
-            target.text, target.scraped = Text(target.version, self._clock(), families), False
+            target.rendered = tuple([sample_lines(series) for series in target.collect()])
+            target.rendered_version, target.rendered_at = target.version, self._clock()
+            target.scraped = False
 
     def _exporter_text(self, openmetrics: bool) -> Iterator[bytes]:  # noqa: FBT001  as above
         """Yield the text of all families that are not about a target, except those of a part that fails."""
@@ -189,8 +190,8 @@ class Metrics:
             return
         target.observe(outcome)
         self._stalled += outcome.stalled
-        if target.scraped and target.timing.interval >= _MIN_INTERVAL_AHEAD:
-            self._update_text(target)  # ahead of the next scrape: it will probably not change again by then
+        if target.scraped and target.target.timing(outcome.journey).interval >= _MIN_INTERVAL_AHEAD:
+            self._render_target(target)  # ahead of the next scrape: it will probably not change again by then
 
     def probe_started(self, lag: float, /) -> None:
         """Count a started probe and its lag in seconds."""

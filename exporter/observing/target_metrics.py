@@ -6,9 +6,9 @@ statuses are closed sets, and HTTP codes beyond a maximum count as `other`. What
 The closed sets of a step appear once a probe has reached it; the first step is always reached.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from exporter.observing.families import JOURNEY_FAMILIES, TARGET_FAMILIES, TARGET_INFO
@@ -16,7 +16,7 @@ from exporter.observing.history import CertificateFacts, Streak, endpoints_of
 from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
-from exporter.target import ANY_REQUIRED, Journey, JourneyTiming, ProviderKind, Side, Target, side_of
+from exporter.target import ANY_REQUIRED, Journey, ProviderKind, Side, Target, side_of
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
 """Present at 0 from the start: `increase()` does not see a counter that appears at 1."""
@@ -64,15 +64,6 @@ _CONNECTING = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.TLS})
 _ENDING_STEPS = frozenset({"sign_on", "destination_flow"})  # steps at which a flow ends
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A target's metrics as last rendered."""
-
-    version: int = -1  # that of the state
-    rendered_at: float = float("-inf")
-    families: tuple[bytes, ...] = ()  # the lines of each
-
-
 class TargetMetrics:
     """The metrics of one target and journey; `buckets` bounds the durations, in seconds."""
 
@@ -80,9 +71,11 @@ class TargetMetrics:
         self.target = target
         self.version = 0
         """Changes with every change of the state."""
-        self.text = Text()
+        self.rendered: tuple[bytes, ...] = ()
+        """The lines of each family, as last rendered."""
+        self.rendered_version, self.rendered_at = -1, -math.inf
         self.scraped = False
-        """Whether it was scraped since it was last rendered."""
+        """Whether it was scraped since then."""
         self._journey = journey
         self._key = (target.name, journey.value)
         self._last: Outcome | None = None
@@ -105,11 +98,6 @@ class TargetMetrics:
         self._source_host: str | None = None
         """Where the source answered last: settings need not name it."""
         self._suspended = False
-
-    @property
-    def timing(self) -> JourneyTiming:
-        """When the journey runs and how long it may take."""
-        return self.target.timing(self._journey)
 
     def collect(self) -> Iterator[Series]:
         """Yield all families, in the order of `families.py`; what was not observed has no values."""
@@ -137,7 +125,7 @@ class TargetMetrics:
             if not outcome.stalled:
                 probe = TracedProbe(outcome.transaction_id, outcome.duration, outcome.ended_at)
                 self._durations.observe(outcome.duration, probe)
-                self._slow += outcome.duration > self.timing.latency_objective
+                self._slow += outcome.duration > self.target.timing(self._journey).latency_objective
         self._streak.observe(outcome)
         self._kind = outcome.kind or self._kind
         hosts = (record.host for record in outcome.steps if record.step == _SOURCE_STEP)
@@ -263,11 +251,12 @@ class TargetMetrics:
         }
 
     def _plan_values(self) -> dict[str, Values]:
+        timing = self.target.timing(self._journey)
         return {
             "target_last_step_info": {(self.target.last_step(self._journey),): 1},
-            "target_interval_seconds": {(): self.timing.interval},
-            "target_timeout_seconds": {(): self.timing.timeout},
-            "target_latency_objective_seconds": {(): self.timing.latency_objective},
+            "target_interval_seconds": {(): timing.interval},
+            "target_timeout_seconds": {(): timing.timeout},
+            "target_latency_objective_seconds": {(): timing.latency_objective},
             "backoff_until_timestamp_seconds": known_value(self._backoff_until),
         }
 

@@ -24,7 +24,7 @@ from exporter.observing import LoopWatch, log_to
 from exporter.outcome import Outcome, rfc3339
 from exporter.probe_command.report import ProbeRun, providers_to_text, to_json, to_text
 from exporter.probe_command.selection import Selection, select, select_destinations
-from exporter.probing import Listing, Prober, SSLContexts, list_providers, warm_up
+from exporter.probing import Listing, Prober, SSLContexts, warm_up
 from exporter.process import CommandError, freeze_gc, stop_signals, write_output
 from exporter.scheduling import first_delays
 from exporter.settings import Config
@@ -87,7 +87,7 @@ def _list_destinations(destinations: Sequence[Destination]) -> Mapping[Destinati
     async def list_all() -> dict[Destination, Listing]:
         prober = Prober(SSLContexts([each.template for each in destinations]), one_shot=True)
         await warm_up(prober)
-        return {each: await list_providers(prober, each) for each in destinations}
+        return {each: await prober.list_providers(each) for each in destinations}
 
     listings = asyncio.run(until_stopped(list_all())) if destinations else {}
     if listings is None:

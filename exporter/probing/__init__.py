@@ -12,8 +12,7 @@ sign_on_guard.py
 """
 
 from exporter.probing.egress_check import EgressCheck
-from exporter.probing.listing import Listing, list_providers
-from exporter.probing.probe import Prober
+from exporter.probing.probe import Listing, Prober
 from exporter.probing.ssl_contexts import SSLContexts
 from exporter.probing.status_page import StatusPage
 from exporter.probing.transport import ProbeTransport
@@ -26,6 +25,5 @@ __all__ = [
     "Prober",
     "SSLContexts",
     "StatusPage",
-    "list_providers",
     "warm_up",
 ]

@@ -63,7 +63,7 @@ class EgressCheck:
         if not up:
             if is_bug(exchange.error):
                 raise exchange.error or RuntimeError("an exchange without an answer has an error")
-            reason, _ = read_failure(exchange.error, exchange.phase, proxied=route.proxy_url is not None)
+            reason, _ = read_failure(exchange.error, exchange.phase, proxied=exchange.proxied)
             if reason is Reason.INTERNAL or stalls_explain(exchange, deadline, self._network.stalls):
                 return None
         if reason is not self._last:

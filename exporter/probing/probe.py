@@ -1,4 +1,4 @@
-"""A probe: run the journey of a target, one exchange at a time, and return its outcome."""
+"""A probe: run the journey of a target, or the first step of a listing, one exchange at a time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 from weakref import WeakValueDictionary
 
 from exporter import __version__
+from exporter.destinations import Destination, OfferedProvider, offered_provider
 from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Outcome, Phase, StepRecord, TransportStats
 from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
@@ -22,6 +22,7 @@ from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
 from exporter.probing.detail import Detail, Template, sentence
 from exporter.probing.failure import X509_NOT_YET_VALID, exhausted_resource, verify_code
+from exporter.probing.federation_judge import provider_id, providers_in
 from exporter.probing.findings import (
     OUR_BUG,
     OWN_DELAYS,
@@ -32,7 +33,8 @@ from exporter.probing.findings import (
     shown_host,
     step_record,
 )
-from exporter.probing.journeys import JOURNEYS
+from exporter.probing.journeys import JOURNEYS, StepMaker
+from exporter.probing.journeys.federation import begin_sign_on
 from exporter.probing.links import AllowedHosts, Link, allowed_hosts, is_loopback_address, parse_link
 from exporter.probing.messages import Step, Steps, Verdict, failed
 from exporter.probing.resolver import Resolve, Resolver
@@ -48,9 +50,6 @@ MAX_LOST_SHARE = 0.1  # Of the timeout. Stalls that cost more explain that an an
 
 CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 
-StepMaker: TypeAlias = Callable[[Target, Callable[[], str]], Steps]
-"""Makes the steps of a probe from its target and a function that makes fresh tokens."""
-
 _SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
 
 
@@ -59,8 +58,17 @@ def fresh_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What a destination's application offers."""
+
+    outcome: Outcome  # of the exchange; its reason says why there is no listing
+    providers: tuple[OfferedProvider, ...] = ()
+    """Those that have an id, each once; empty unless the exchange was good."""
+
+
 class Prober:
-    """Probes targets.
+    """Probes targets, and lists the identity providers of destinations.
 
     Args:
         resolve: starts to resolve a name; raises ResolutionError.
@@ -103,10 +111,22 @@ class Prober:
 
     async def __call__(self, target: Target, journey: Journey) -> Outcome:
         """Run `journey` once. Whatever happens becomes an outcome; only cancellation is raised."""
-        outcome, _ = await self.run_steps(target, journey, JOURNEYS[journey])
+        outcome, _ = await self._run_steps(target, journey, JOURNEYS[journey])
         return outcome
 
-    async def run_steps(self, target: Target, journey: Journey, steps: StepMaker) -> tuple[Outcome, Verdict]:
+    async def list_providers(self, destination: Destination) -> Listing:
+        """List the identity providers of a destination once, by the first step of `federation`."""
+        outcome, verdict = await self._run_steps(destination.template, Journey.FEDERATION, begin_sign_on)
+        if not outcome.success:
+            return Listing(outcome=outcome)
+        offered = {
+            provider.id: provider
+            for entry in providers_in(verdict.flow)
+            if (provider := offered_provider(provider_id(entry), entry.get("name"))) is not None
+        }
+        return Listing(outcome=outcome, providers=tuple(offered.values()))
+
+    async def _run_steps(self, target: Target, journey: Journey, steps: StepMaker) -> tuple[Outcome, Verdict]:
         """Take the steps of a journey, or only some of them; return also the verdict on the last one."""
         run = _Run(
             journey,

@@ -122,8 +122,7 @@ class StatusPage:
     def _judge(self, exchange: Exchange) -> tuple[Reason, str, StatusPageReport | None]:
         """Return why the request ended as it did, what the operator should correct, and the summary."""
         if exchange.error is not None or exchange.answer is None:
-            proxied = self._route.proxy_url is not None
-            return read_failure(exchange.error, exchange.phase, proxied=proxied)[0], "", None
+            return read_failure(exchange.error, exchange.phase, proxied=exchange.proxied)[0], "", None
         code, verdict = exchange.answer.status_code, judge_json(exchange.answer)
         if verdict.reason is Reason.OK:
             summary = read_summary(verdict.flow, page=self._page, components=self._components)

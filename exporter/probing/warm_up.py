@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 
 from exporter.probing.probe import Prober
-from exporter.target import Journey, Target
+from exporter.target import Journey, JourneyTiming, Target
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ async def warm_up(prober: Prober) -> None:
                 source_url=f"{scheme}://localhost:{port}",
                 redirect_uri="https://localhost/",
                 pkce=True,
-                timeout=2.0,
+                authorize=JourneyTiming(interval=60.0, timeout=2.0, latency_objective=2.0),
             )
             for _ in range(_ROUNDS):
                 await prober(target, Journey.AUTHORIZE)

@@ -4,24 +4,16 @@ from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.job import (
     FIRST_PROBE_SPACING,
     PeriodicJob,
-    ScheduledProbe,
     first_delays,
     phase_offset,
 )
-from exporter.scheduling.load_estimate import ENVIRONMENT_RATE, IP_SHARE, Load, first_probes, loads
 from exporter.scheduling.schedule import Schedule
 
 __all__ = [
-    "ENVIRONMENT_RATE",
     "FIRST_PROBE_SPACING",
-    "IP_SHARE",
-    "Load",
     "PeriodicJob",
     "Schedule",
-    "ScheduledProbe",
     "SteadyClock",
     "first_delays",
-    "first_probes",
-    "loads",
     "phase_offset",
 ]

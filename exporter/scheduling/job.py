@@ -41,16 +41,6 @@ class PeriodicJob:
     first_after: float = 0.0  # seconds from the start to the first call
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduledProbe:
-    """When a target is probed next; times by the wall clock, seconds since the epoch."""
-
-    target: Target
-    journey: Journey
-    next_run: float | None  # when its next probe is due; None once the schedule has stopped
-    backoff_until: float | None  # when its backoff ends; None if it is not backing off
-
-
 @dataclass(slots=True, eq=False)
 class ProbeJob:
     """The probes of one target and journey."""
@@ -191,7 +181,7 @@ def _probed_alike(before: Target, after: Target) -> bool:
         secret_expires=before.secret_expires,
         # What a listing says of the same provider: its name, or that it is missing.
         listed=before.listed if before.listed and after.listed else after.listed,
-        latency_objective=before.latency_objective,
+        authorize=replace(after.authorize, latency_objective=before.authorize.latency_objective),
         federation=replace(after.federation, latency_objective=before.federation.latency_objective),
         discovery=replace(after.discovery, latency_objective=before.discovery.latency_objective),
     )

@@ -28,11 +28,11 @@ from exporter.scheduling.job import (
     PeriodicJob,
     PhaseTrigger,
     ProbeJob,
-    ScheduledProbe,
     job_changes,
     job_id,
     new_jobs,
 )
+from exporter.status import ScheduledProbe
 from exporter.target import Journey, Target
 
 P = ParamSpec("P")
@@ -237,12 +237,7 @@ class Schedule:
             if until is not None and next_run <= until:
                 next_run = job.first_run_after(until)
             next_run += self._clock.wall_shift()
-        return ScheduledProbe(
-            target=target,
-            journey=journey,
-            next_run=next_run,
-            backoff_until=self.backoff_until(target, journey),
-        )
+        return ScheduledProbe(target, journey, next_run, self.backoff_until(target, journey))
 
     def _add(self, job: ProbeJob) -> None:
         self._jobs[job.id] = job

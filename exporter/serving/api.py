@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from exporter.internal_errors import InternalErrors, Part
+from exporter.internal_errors import Part
 from exporter.outcome import as_json, rfc3339
 from exporter.serving.expiry import soonest_first
 from exporter.serving.headline import headline
@@ -26,13 +26,13 @@ from exporter.target import Journey
 _COMPACT = (",", ":")
 
 
-async def targets_as_json(source: StatusSource, errors: InternalErrors, query: str = "") -> bytes:
+async def targets_as_json(source: StatusSource, query: str = "") -> bytes:
     """Return every target and journey with its last outcome, worst first; with a filter those that match it.
 
     The rest of the document is about all targets, whatever the filter.
     """
     now, yield_if_due = source.now(), source.start_work()
-    rows, egress = await worst_first(source, now, yield_if_due, errors), source.egress()
+    rows, egress = await worst_first(source, now, yield_if_due), source.egress()
     targets = await by_target(rows, yield_if_due)
     soonest = soonest_first(expiry for row in rows for expiry in row.expiries)[:MAX_EXPIRIES]
     await yield_if_due()
@@ -46,9 +46,10 @@ async def targets_as_json(source: StatusSource, errors: InternalErrors, query: s
     }
     await yield_if_due()
     if query:
-        names = {row.status.target.name for row in await matching(targets, query, yield_if_due, errors)}
+        found = await matching(targets, query, yield_if_due, source.errors)
+        names = {row.status.target.name for row in found}
         rows = [row for row in rows if row.status.target.name in names]
-    elements = (_guarded(row, source, errors) for row in rows)
+    elements = (_guarded(row, source) for row in rows)
     return _open(head, "targets") + await _array(elements, yield_if_due) + b"}\n"
 
 
@@ -89,10 +90,10 @@ def _json(value: object) -> Any:  # noqa: ANN401  any JSON
     return value
 
 
-def _guarded(row: Row, source: StatusSource, errors: InternalErrors) -> dict[str, Any]:
+def _guarded(row: Row, source: StatusSource) -> dict[str, Any]:
     """Return the status of a target; a bug that shows there costs no other target its own."""
     name = row.status.target.name
-    with errors.catching(Part.PAGE, CANNOT_RENDER, target=name):
+    with source.errors.catching(Part.PAGE, CANNOT_RENDER, target=name):
         return _status(row.status, row.health, source)
     return {"target": name, "journey": row.status.journey.value}
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import product
-from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
@@ -36,9 +35,6 @@ from exporter.serving.target_page import target_page
 from exporter.single_flight import SingleFlight
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
-WebApp: TypeAlias = Starlette
-"""The application; the caller only hands it on to `serve`."""
 
 MIN_COMPRESSED_BYTES = 1024
 MIN_THREADED_COMPRESSION_BYTES = 64 * 1024
@@ -71,32 +67,30 @@ def create_app(
     statuses: StatusSource,
     reload: Callable[[], Awaitable[tuple[bool, str]]],
     security: PortSecurity | None = None,
-    errors: InternalErrors | None = None,
-) -> WebApp:
+) -> Starlette:
     """Build the web application.
 
     Args:
         metrics: renders OpenMetrics 1.0.0 for True, text 0.0.4 for False; a thread joins the pieces.
         healthy: whether due probes are being started.
         ready: whether the schedule runs.
-        statuses: what the pages and the API show.
+        statuses: what the pages and the API show, and where our own bugs are counted.
         reload: reads the configuration again; returns whether it is in force, and a text for the client.
         security: users, rate limit and headers; None for an open port.
-        errors: counts and logs our own bugs.
     """
-    security, errors = security or PortSecurity(), errors or InternalErrors()
+    security = security or PortSecurity()
     routes = [
         Route("/metrics", _metrics(metrics)),
         Route("/-/healthy", _check(healthy, "healthy", "not healthy: due probes are not being started")),
         Route("/-/ready", _check(ready, "ready", "not ready: the schedule is not running")),
         Route("/-/reload", _reload(reload, statuses.external_url), methods=["POST"]),
-        *_pages(statuses, errors),
+        *_pages(statuses),
     ]
     app = Starlette(
         routes=routes,
         middleware=[
             Middleware(with_headers, security),
-            Middleware(with_error_responses, errors),
+            Middleware(with_error_responses, statuses.errors),
             Middleware(with_prefix, routes, statuses.external_url),
             Middleware(with_auth, security),
         ],
@@ -204,17 +198,17 @@ def _host(origin: str) -> str | None:
         return None
 
 
-def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
+def _pages(source: StatusSource) -> list[Route]:
     warm_up_templates()
     # A thousand targets are a megabyte: concurrent requests share one page, or wait for each other.
-    whole_overview = SingleFlight(partial(overview_page, source, errors))
+    whole_overview = SingleFlight(partial(overview_page, source))
     one_filter_at_a_time = asyncio.Lock()
 
     async def overview_html(request: Request) -> Response:
         if not (query := _query(request)):
             return await _page(request, await whole_overview())
         async with one_filter_at_a_time:
-            body = await overview_page(source, errors, query)
+            body = await overview_page(source, query)
         return await _page(request, body)
 
     async def target_html(request: Request) -> Response:
@@ -224,7 +218,7 @@ def _pages(source: StatusSource, errors: InternalErrors) -> list[Route]:
         return await _page(request, await target_page(histories, source))
 
     async def all_json(request: Request) -> Response:
-        return await _page(request, await targets_as_json(source, errors, _query(request)), _JSON)
+        return await _page(request, await targets_as_json(source, _query(request)), _JSON)
 
     async def target_json(request: Request) -> Response:
         histories = source.history(request.path_params["name"])

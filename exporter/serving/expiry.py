@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from exporter.status import TargetStatus
-from exporter.target import Journey, Side, side_of
+from exporter.target import Journey, side_of
 
 DAY = 86_400.0
 
@@ -76,5 +76,5 @@ def expiries_of(status: TargetStatus) -> Iterator[Expiry]:
 def _server_expiry(status: TargetStatus, what: Expiring, step: str, at: float) -> Expiry:
     target, host = status.target, status.target.first_host(status.journey)
     if status.journey is not Journey.DISCOVERY:
-        host = target.auth_host if side_of(step) is Side.SOURCE else target.destination_auth_host
+        host = target.host_of(side_of(step))
     return Expiry(target=target.name, what=what, step=step, at=at, host=host)

@@ -47,6 +47,7 @@ class StatusSource:
     # all journeys of the named target; empty if it is unknown
     history: Callable[[str], tuple[TargetHistory, ...]]
     now: Callable[[], float]  # wall clock, seconds since the epoch
+    errors: InternalErrors  # counts and logs our own bugs
     # called when a long computation starts, which then awaits the result every few steps to let others run
     start_work: Callable[[], YieldIfDue]
     external_url: Callable[[], str | None]  # the base URL of links; None if it is not set
@@ -86,10 +87,10 @@ class HealthGroup(NamedTuple):
 _HARMLESS = frozenset({Health.SLOW, Health.NEW, Health.HEALTHY})
 
 
-async def overview_page(source: StatusSource, errors: InternalErrors, query: str = "") -> bytes:
+async def overview_page(source: StatusSource, query: str = "") -> bytes:
     """Return the page with the targets that match a filter; all if it is empty."""
     now, yield_if_due = source.now(), source.start_work()
-    journeys = await worst_first(source, now, yield_if_due, errors)
+    journeys = await worst_first(source, now, yield_if_due)
     expiries = soonest_first(expiry for row in journeys for expiry in row.expiries)
     targets = await by_target(journeys, yield_if_due)
     worst = targets[0].health if targets else Health.NEW
@@ -99,7 +100,7 @@ async def overview_page(source: StatusSource, errors: InternalErrors, query: str
     text = headline(targets, now, source.egress(), source.destinations())
     await yield_if_due()
     hosts = Counter(host for row in targets for host in {row.status.host, row.status.relevant_host})
-    found = await matching(targets, query, yield_if_due, errors) if query else targets
+    found = await matching(targets, query, yield_if_due, source.errors) if query else targets
     await yield_if_due()
     sections = _sections(found, hosts, fold=not query)
     await yield_if_due()
@@ -107,7 +108,7 @@ async def overview_page(source: StatusSource, errors: InternalErrors, query: str
 
     def guarded(line: Callable[[Row], str], name_alone: Callable[[Row], str], row: Row) -> str:
         """Render the line of a target; a bug that shows there costs no other target its line."""
-        with errors.catching(Part.PAGE, CANNOT_RENDER, target=row.status.target.name):
+        with source.errors.catching(Part.PAGE, CANNOT_RENDER, target=row.status.target.name):
             return line(row)
         return name_alone(row)
 
@@ -148,11 +149,9 @@ def root_path(external_url: str | None) -> str:
     return f"{path}/" if path else ""
 
 
-async def worst_first(
-    source: StatusSource, now: float, yield_if_due: YieldIfDue, errors: InternalErrors
-) -> list[Row]:
+async def worst_first(source: StatusSource, now: float, yield_if_due: YieldIfDue) -> list[Row]:
     """Return a row for each target and journey, worst first."""
-    rows = [_rated(status, now, errors) async for status in yielding(source.statuses(), yield_if_due)]
+    rows = [_rated(one, now, source.errors) async for one in yielding(source.statuses(), yield_if_due)]
     rows.sort(key=partial(severity, now=now))
     await yield_if_due()
     return rows

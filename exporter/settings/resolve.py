@@ -139,9 +139,7 @@ def _target(name: str, settings: TargetSettings, directory: Path) -> Target:
         "redirect_uri": settings.redirect_uri or f"{destination_url}/rp/callback/openid_connect",
         "labels": tuple(sorted((label, value) for label, value in settings.labels.items() if value)),
         "journeys": settings.journeys or settings.journey or (Journey.AUTHORIZE,),
-        "timeout": _timing(settings, Journey.AUTHORIZE).timeout,
-        "federation": _timing(settings, Journey.FEDERATION),
-        "discovery": _timing(settings, Journey.DISCOVERY),
+        **{journey.value: _timing(settings, journey) for journey in Journey},
         "application": _application(settings),
         "user": SyntheticUser(username=settings.username, password=settings.password)
         if settings.username and settings.password

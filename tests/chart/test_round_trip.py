@@ -124,7 +124,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
         destination_url="https://proxy.example.com/pingone/1b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
         redirect_uri="com.example.app:/callback?x=%2F",
         labels=(("owner", "identity"), ("tier", "silver")),
-        interval=90.0,
+        authorize=JourneyTiming(interval=90.0, timeout=10.0, latency_objective=2.0),
     )
     assert emea == Target(
         name="emea",
@@ -134,6 +134,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
         source_url="https://auth.pingone.eu/94e3268d-847d-47aa-a45e-1ef8dd8f4df0",
         destination_url="https://auth.pingone.ca/0b3f8a3c-2f0f-4a55-9f43-3c4d6f6d3b11",
         journeys=(Journey.AUTHORIZE, Journey.FEDERATION, Journey.DISCOVERY),
+        authorize=JourneyTiming(interval=30.0, timeout=9.5, latency_objective=0.75),
         federation=JourneyTiming(interval=600.0, timeout=25.0, latency_objective=8.0),
         discovery=JourneyTiming(interval=900.0, timeout=5.0, latency_objective=1.0),
         issuer="https://login.partner.example.com/as/",
@@ -159,10 +160,7 @@ def test_every_field_reaches_the_exporter(mode: str, tmp_path: Path) -> None:
         max_age=3_000_000,
         pkce=True,
         expected_statuses=("USERNAME_PASSWORD_REQUIRED", "DAVINCI"),
-        latency_objective=0.75,
         labels=(("note", 'colons: "quotes", # and {{ braces }}'), ("owner", "identity"), ("tier", "gold")),
-        interval=30.0,
-        timeout=9.5,
         ip_family=IpFamily.V6,
         proxy_url="http://proxy.example.com:3128",
     )
@@ -226,9 +224,12 @@ def test_a_destination_elsewhere_and_one_removed_by_an_overlay(mode: str, tmp_pa
     hubs["east_2"] = application | east_2
     (east, hub) = Pod(ONE | {"configMode": mode, "destinations": hubs}, tmp_path).settings().destinations
     environment = application["environmentId"].lower()
-    assert (east.name, east.url) == ("east_2", f"https://proxy.example.com/pingone/{environment}")
+    assert (east.name, east.template.destination_url) == (
+        "east_2",
+        f"https://proxy.example.com/pingone/{environment}",
+    )
     assert east.template.ca_file == authorities
-    assert (hub.name, hub.url) == ("hub", "https://id.example.com")
+    assert (hub.name, hub.template.destination_url) == ("hub", "https://id.example.com")
 
 
 @pytest.mark.parametrize("mode", ["env", "file"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.samples import Samples
+from harness.targets import changed
 
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
@@ -51,7 +52,7 @@ class Known:
         }
 
 
-def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target
+def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target or of the timing of `authorize`
     """Return a target named `emea`, with the changes given."""
     target = Target(
         name="emea",
@@ -61,7 +62,7 @@ def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target
         source_url=f"https://auth.pingone.eu/{SOURCE}",
         redirect_uri=f"https://auth.pingone.eu/{DESTINATION}/rp/callback/openid_connect",
     )
-    return replace(target, **changes)
+    return changed(target, **changes)
 
 
 def a_step(**changes: Any) -> StepRecord:  # noqa: ANN401  any field of a record

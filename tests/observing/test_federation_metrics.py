@@ -21,6 +21,7 @@ from observing.federation import STEPS, a_federation, a_federation_step, a_sign_
 from exporter.observing import History, Metrics
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason, pairs_of
+from exporter.status import ScheduledProbe
 from exporter.target import (
     ANY_REQUIRED,
     DestinationApplication,
@@ -141,9 +142,11 @@ def test_how_far_the_settings_ask_is_shown(changes: dict[str, object], step: str
 
 
 def test_each_journey_has_its_own_timing() -> None:
-    federation = JourneyTiming(interval=300, timeout=25, latency_objective=2)
     metrics = observed(
-        a_sign_on(), journeys=(Journey.AUTHORIZE, Journey.FEDERATION), interval=30.0, federation=federation
+        a_sign_on(),
+        journeys=(Journey.AUTHORIZE, Journey.FEDERATION),
+        authorize=JourneyTiming(interval=30, timeout=10, latency_objective=2),
+        federation=JourneyTiming(interval=300, timeout=25, latency_objective=2),
     )
     for family, values in (("interval", [30, 300]), ("timeout", [10, 25]), ("latency_objective", [2, 2])):
         assert [value for _, value in shown(metrics, f"target_{family}_seconds")] == values
@@ -235,7 +238,7 @@ def test_a_step_of_several_connections_shows_the_certificate_that_expires_first(
     outcome = a_sign_on(4, steps=tuple(hops))
     metrics, history = observed(outcome), History()
     history.observe(outcome)
-    status = history.status(a_federation(), Journey.FEDERATION)
+    status = history.status(ScheduledProbe(a_federation(), Journey.FEDERATION))
     assert [at for _, at in shown(metrics, "tls_certificate_expiry_timestamp_seconds")] == [START + 3]
     assert [at for _, at in shown(metrics, "tls_chain_expiry_timestamp_seconds")] == [START + 20]
     assert status.leaf_expiries == (("source_authorize", START + 3),)
@@ -268,8 +271,8 @@ def test_a_step_of_several_exchanges_shows_its_whole_time_and_the_last_response(
 def test_history_keeps_whole_federations_and_the_certificate_that_expires_first() -> None:
     history, outcome = History(), a_sign_on()
     history.observe(outcome)
-    status = history.status(a_federation(), Journey.FEDERATION)
-    assert history.history(status).recent == (outcome,)
+    status = history.status(ScheduledProbe(a_federation(), Journey.FEDERATION))
+    assert history.history(ScheduledProbe(a_federation(), Journey.FEDERATION)).recent == (outcome,)
     assert status.certificate_expiry == START + 50 * 86_400
     assert not status.slow
 

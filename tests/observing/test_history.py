@@ -13,7 +13,7 @@ from observing.strategies import outcomes
 from exporter.observing import History
 from exporter.outcome import Outcome, Phase, TlsFacts
 from exporter.reasons import Fault, Reason
-from exporter.status import TargetHistory, TargetStatus
+from exporter.status import ScheduledProbe, TargetHistory, TargetStatus
 from exporter.target import Journey
 
 QUOTA = Reason.RATE_LIMITED, Fault.QUOTA
@@ -29,11 +29,11 @@ def observed(*outcomes: Outcome) -> History:
 
 
 def status_of(history: History, target: str = "emea") -> TargetStatus:
-    return history.status(a_target(name=target), Journey.AUTHORIZE)
+    return history.status(ScheduledProbe(a_target(name=target), Journey.AUTHORIZE))
 
 
 def history_of(history: History, target: str = "emea") -> TargetHistory:
-    return history.history(status_of(history, target))
+    return history.history(ScheduledProbe(a_target(name=target), Journey.AUTHORIZE))
 
 
 def status(*outcomes: Outcome) -> TargetStatus:
@@ -46,11 +46,12 @@ def at(second: int) -> Outcome:
 
 def test_before_the_first_outcome_only_the_schedules_facts_are_known() -> None:
     target = a_target()
-    found = History().status(target, Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9)
+    probe = ScheduledProbe(target, Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9)
+    found = History().status(probe)
     assert found == TargetStatus(
         target=target, journey=Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9
     )
-    assert History().history(found) == TargetHistory(status=found, recent=(), failures=())
+    assert History().history(probe) == TargetHistory(status=found, recent=(), failures=())
 
 
 def test_the_last_fifty_are_kept_newest_first_and_a_point_of_the_last_sixty() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from harness.targets import changed
 
 from exporter.probing.judge import judge
 from exporter.probing.messages import Expectation
@@ -21,7 +22,7 @@ EXPECTATION = Expectation(SOURCE, SOURCE_URL, (STATUS,))
 JUDGE = partial(judge, expectation=EXPECTATION)
 
 
-def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target
+def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target or of the timing of `authorize`
     """Return a target like the seed's, with the changes given."""
     target = Target(
         name="corporate",
@@ -31,7 +32,7 @@ def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target
         source_url=SOURCE_URL,
         redirect_uri=f"https://auth.pingone.com/{DESTINATION}/rp/callback/openid_connect",
     )
-    return replace(target, **changes)
+    return changed(target, **changes)
 
 
 def a_flow(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON

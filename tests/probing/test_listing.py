@@ -14,7 +14,7 @@ from probing.loopback import listening, run
 
 from exporter.destinations import Destination, OfferedProvider
 from exporter.outcome import DAVINCI
-from exporter.probing import Listing, Prober, list_providers
+from exporter.probing import Listing, Prober
 from exporter.target import DestinationApplication, Side
 
 OTHER = "aaaa0000-0000-4000-8000-000000000002"
@@ -51,7 +51,7 @@ def list_once(answers: Mapping[str, Response | Play], **application: Any) -> Lis
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             prober = Prober(lambda _: context, resolve=resolves({}))
             destination = Destination(name="hub", template=template)
-            return Listed(await list_providers(prober, destination), federation)
+            return Listed(await prober.list_providers(destination), federation)
 
     return run(main())
 

@@ -7,9 +7,9 @@ import errno
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, cast
 
+from harness.targets import changed
 from probing.examples import a_target
 from probing.loopback import loop, run
 
@@ -71,7 +71,7 @@ def test_it_covers_a_plain_exchange_and_a_handshake_without_logging(
         prober = Prober(SSLContexts([a_target(ca_file=authority.ca_file)]))
 
         async def watched(target: Target, journey: Journey) -> Outcome:
-            walked.append(await prober(replace(target, timeout=60.0), journey))
+            walked.append(await prober(changed(target, timeout=60.0), journey))
             return walked[-1]
 
         await warm_up(cast("Prober", watched))

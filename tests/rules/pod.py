@@ -143,8 +143,7 @@ class Watched:
             source_url=None if self.discovered else f"https://{self.host}/{SOURCE}",
             redirect_uri=f"https://{self.host}/{SOURCE}/rp/callback/openid_connect",
             labels=tuple(self.labels.items()),
-            interval=self.interval,
-            timeout=self.timeout,
+            authorize=replace(timing, latency_objective=2.0),
             federation=timing,
             discovery=timing,
             journeys=journeys,
@@ -225,7 +224,7 @@ class _Life:
         for watched in pod.watched:
             target = watched.target(tuple(journeys[watched.name]))
             if (first := targets.get(watched.name)) is not None:
-                target = replace(target, interval=first.interval, timeout=first.timeout)
+                target = replace(target, authorize=first.authorize)
             targets[watched.name] = target
         self._metrics = Metrics(
             list(targets.values()),

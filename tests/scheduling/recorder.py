@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.targets import changed
 from scheduling.virtual_time import EPOCH, virtual_time
 
 from exporter.outcome import Observer, Outcome, Phase, SkipCause
@@ -32,16 +33,15 @@ def make_target(
     timeout: float = 10.0,
 ) -> Target:
     """Return a target; what the schedule does not look at is the same for all."""
-    return Target(
+    target = Target(
         name=name,
         source_environment_id=environment,
         destination_environment_id="d",
         client_id="c",
         source_url=f"https://{host}/{environment}",
         redirect_uri="https://destination.example/callback",
-        interval=interval,
-        timeout=timeout,
     )
+    return changed(target, interval=interval, timeout=timeout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,10 +243,11 @@ def reloaded(
 
 def due_runs(target: Target, until: float, *, first: float = 0.0) -> list[float]:
     """Return when runs of `target` are due within `until` seconds, one by one."""
-    run = phase_offset(target.name, Journey.AUTHORIZE, target.interval) - EPOCH % target.interval
+    interval, timeout = target.authorize.interval, target.authorize.timeout
+    run = phase_offset(target.name, Journey.AUTHORIZE, interval) - EPOCH % interval
     due = [first]
     while run < until:
-        if run >= first + target.timeout:
+        if run >= first + timeout:
             due.append(run)
-        run += target.interval
+        run += interval
     return due

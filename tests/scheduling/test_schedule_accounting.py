@@ -141,6 +141,8 @@ def test_each_due_run_is_one_probe_or_skipped_with_one_cause_within_all_bounds(s
     assert record.in_flight == 0
     for note, lag in zip(record.begun, record.lags, strict=True):
         grace = next(
-            max(1.0, target.interval / 2) for target in scenario.targets if target.name == note.target
+            max(1.0, target.authorize.interval / 2)
+            for target in scenario.targets
+            if target.name == note.target
         )
         assert 0.0 <= lag <= grace + 0.001

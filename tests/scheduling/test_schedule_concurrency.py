@@ -103,10 +103,11 @@ def test_an_outage_of_one_provider_delays_no_others_under_the_default_limit() ->
     """The formula of the default limit is repeated here for these 200 targets."""
     dark = [make_target(f"dark{n}", host="dark", interval=20.0, timeout=10.0) for n in range(160)]
     fine = [make_target(f"fine{n}", host="fine", interval=20.0, timeout=10.0) for n in range(40)]
+    busy = sum(each.authorize.timeout / each.authorize.interval for each in (*dark, *fine))
     record = run_schedule(
         [*dark, *fine],
         200.0,
-        limit=max(100, round(1.5 * sum(target.timeout / target.interval for target in (*dark, *fine)))),
+        limit=max(100, round(1.5 * busy)),
         script=lambda name, _: Probe(lasts=10.0 if name.startswith("dark") else 0.2),
     )
     for number, target in enumerate(fine):

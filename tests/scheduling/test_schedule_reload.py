@@ -33,7 +33,6 @@ def test_an_unchanged_target_keeps_its_phase_and_is_not_probed_again() -> None:
 
 IRRELEVANT: dict[str, Any] = {
     "labels": (("owner", "identity"),),
-    "latency_objective": 0.5,
     "secret_expires": 1.8e9,
 }
 """Fields of a target that make no difference to a probe, with other values."""
@@ -44,9 +43,8 @@ RELEVANT = sorted({field.name for field in fields(Target)} - {"name", *IRRELEVAN
 OTHER_VALUES: dict[str, Any] = {
     "source_url": "https://other.example/a",
     "destination_url": "https://other.example/b",
-    "interval": 61.0,
-    "timeout": 11.0,
     "journeys": (),
+    "authorize": JourneyTiming(interval=30.0, timeout=5.0, latency_objective=1.0),
     "federation": JourneyTiming(interval=30.0, timeout=5.0, latency_objective=1.0),
     "discovery": JourneyTiming(interval=30.0, timeout=5.0, latency_objective=1.0),
 }
@@ -62,14 +60,12 @@ def test_a_running_probe_continues_if_only_irrelevant_fields_change(field: str) 
     assert record.skips == []
 
 
-@pytest.mark.parametrize("journey", ["federation", "discovery"])
-def test_a_running_probe_continues_if_only_the_latency_objective_of_another_journey_changes(
-    journey: str,
-) -> None:
+@pytest.mark.parametrize("journey", Journey)
+def test_a_running_probe_continues_if_only_a_latency_objective_changes(journey: Journey) -> None:
     target = make_target("t", interval=LONG)
-    timing = replace(getattr(target, journey), latency_objective=0.5)
+    timing: dict[str, Any] = {journey.value: replace(target.timing(journey), latency_objective=0.5)}
     record = reloaded(
-        [target], (3.0, [replace(target, **{journey: timing})]), until=6.0, script=lambda *_: Probe(lasts=5.0)
+        [target], (3.0, [replace(target, **timing)]), until=6.0, script=lambda *_: Probe(lasts=5.0)
     )
     assert [at for at, _ in record.outcomes] == pytest.approx([5.0], abs=EXACT)
 
@@ -90,6 +86,20 @@ def test_a_running_probe_is_cancelled_if_a_relevant_field_changes(field: str) ->
     record = reloaded([target], (3.0, [after]), until=3.1, script=lambda *_: Probe(lasts=5.0))
     assert [(skip.target, skip.cause, skip.count) for skip in record.skips] == [("t", SkipCause.CANCELLED, 1)]
     assert len(record.begun) == (1 if field == "journeys" else 2)
+
+
+@pytest.mark.parametrize("journey", Journey)
+@pytest.mark.parametrize("time", ["interval", "timeout"])
+def test_a_running_probe_is_cancelled_if_an_interval_or_a_timeout_changes(
+    journey: Journey, time: str
+) -> None:
+    target = make_target("t", interval=LONG)
+    before = target.timing(journey)
+    timing: dict[str, Any] = {journey.value: replace(before, **{time: getattr(before, time) + 1.0})}
+    record = reloaded(
+        [target], (3.0, [replace(target, **timing)]), until=3.1, script=lambda *_: Probe(lasts=5.0)
+    )
+    assert [(skip.cause, skip.count) for skip in record.skips] == [(SkipCause.CANCELLED, 1)]
 
 
 def test_a_running_probe_continues_if_a_listing_shows_another_name_of_its_provider() -> None:

@@ -11,7 +11,7 @@ from scheduling.recorder import EXACT, QUICK, Probe, due_runs, make_target, simu
 from scheduling.virtual_time import EPOCH
 
 from exporter.reasons import Reason
-from exporter.scheduling import ScheduledProbe
+from exporter.status import ScheduledProbe
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_a_new_target_begins_with_its_first_regular_run_if_its_environment_backs
     (plan,) = found
     assert plan.backoff_until == pytest.approx(EPOCH + 6.0, abs=EXACT)
     assert plan.next_run is not None
-    assert 6.0 < plan.next_run - EPOCH < 2.0 + later.timeout + later.interval + 1.0
+    assert 6.0 < plan.next_run - EPOCH < 2.0 + later.authorize.timeout + later.authorize.interval + 1.0
 
 
 def test_a_backoff_that_is_over_is_not_reported() -> None:

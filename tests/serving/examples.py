@@ -10,11 +10,12 @@ from urllib.parse import urlencode
 import httpx
 from observing.examples import START, a_failure, a_success, a_target
 from serving.html import Document
+from starlette.applications import Starlette
 
 from exporter.internal_errors import InternalErrors
 from exporter.outcome import Outcome
 from exporter.reasons import Fault
-from exporter.serving import PortSecurity, StatusSource, WebApp, create_app
+from exporter.serving import PortSecurity, StatusSource, create_app
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
 from exporter.target import Journey
 
@@ -78,6 +79,7 @@ def a_source(
     now: float = NOW,
     external_url: str | None = None,
     egress: EgressStatus | None = None,
+    errors: InternalErrors | None = None,
     **parts: Any,  # noqa: ANN401  any other part of a source
 ) -> StatusSource:
     """Return a source of these."""
@@ -87,6 +89,7 @@ def a_source(
         statuses=lambda: iter(statuses),
         history=lambda name: tuple(history for history in known if history.status.target.name == name),
         now=lambda: now,
+        errors=errors or InternalErrors(),
         start_work=lambda: at_once,
         external_url=lambda: external_url,
         egress=lambda: egress,
@@ -112,8 +115,7 @@ def web_app(
     ready: Callable[[], bool] = lambda: True,
     reload: Callable[[], Awaitable[tuple[bool, str]]] = reloaded,
     security: PortSecurity | None = None,
-    errors: InternalErrors | None = None,
-) -> WebApp:
+) -> Starlette:
     """Return an application with the parts given."""
     return create_app(
         metrics=metrics,
@@ -122,12 +124,11 @@ def web_app(
         statuses=source or a_source(),
         reload=reload,
         security=security,
-        errors=errors,
     )
 
 
 async def asking(
-    app: WebApp, path: str, method: str = "GET", headers: httpx._types.HeaderTypes | None = None
+    app: Starlette, path: str, method: str = "GET", headers: httpx._types.HeaderTypes | None = None
 ) -> httpx.Response:
     """Send one request."""
     transport = httpx.ASGITransport(app)
@@ -136,7 +137,7 @@ async def asking(
 
 
 def ask(
-    app: WebApp, path: str = "/", method: str = "GET", headers: httpx._types.HeaderTypes | None = None
+    app: Starlette, path: str = "/", method: str = "GET", headers: httpx._types.HeaderTypes | None = None
 ) -> httpx.Response:
     """Send one request, in an event loop of its own."""
     return asyncio.run(asking(app, path, method, headers))

@@ -15,8 +15,9 @@ from observing.examples import a_failure, a_success
 from observing.logs import written
 from serving.examples import a_history, a_source, ask, asking, good, web_app
 from serving.html import Document
+from starlette.applications import Starlette
 
-from exporter.serving import PortSecurity, WebApp
+from exporter.serving import PortSecurity
 from exporter.serving.negotiation import Format
 from exporter.status import TargetStatus
 from exporter.tls import WebSecurity
@@ -29,7 +30,7 @@ PAGES = ("/", "/targets/emea", "/api/v1/targets", "/api/v1/targets/emea")
 UNKNOWN_NAMES = ("unknown", "EMEA", "%2e%2e", "emea%00", "<script>", "e" * 5000)
 
 
-def showing(body: bytes) -> WebApp:
+def showing(body: bytes) -> Starlette:
     async def metrics(_: bool) -> Sequence[bytes]:  # noqa: FBT001  the signature of the real one
         return [body]
 
@@ -48,7 +49,7 @@ def text_of(size: int) -> bytes:
     return random.Random(1).randbytes(size // 2).hex().encode()
 
 
-def with_targets(**facts: Any) -> WebApp:  # noqa: ANN401  arguments of a_source
+def with_targets(**facts: Any) -> Starlette:  # noqa: ANN401  arguments of a_source
     return web_app(a_source(good(), good("apac"), histories=[a_history(a_failure(), a_success())], **facts))
 
 

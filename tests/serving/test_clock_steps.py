@@ -10,6 +10,7 @@ from serving.examples import a_source, ask, web_app
 
 from exporter.observing import History
 from exporter.outcome import Outcome
+from exporter.status import ScheduledProbe
 from exporter.target import Journey
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -25,8 +26,8 @@ def shown(now: float, *outcomes: Outcome) -> dict[str, str]:
     history = History()
     for outcome in outcomes:
         history.observe(outcome)
-    status = history.status(a_target(), Journey.AUTHORIZE, next_run=now + 10)
-    app = web_app(a_source(status, histories=[history.history(status)], now=now))
+    probe = ScheduledProbe(a_target(), Journey.AUTHORIZE, next_run=now + 10)
+    app = web_app(a_source(history.status(probe), histories=[history.history(probe)], now=now))
     responses = {path: ask(app, path) for path in PATHS}
     assert {response.status_code for response in responses.values()} == {200}
     return {path: response.text for path, response in responses.items()}

@@ -13,7 +13,7 @@ from exporter.observing import History
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason
 from exporter.serving.expiry import Expiring, Expiry, expiries_of, soonest_first
-from exporter.status import TargetStatus
+from exporter.status import ScheduledProbe, TargetStatus
 from exporter.target import Journey, Side, Target, side_of
 
 DAY = 86_400.0
@@ -24,7 +24,7 @@ def status_after(*outcomes: Outcome, target: Target | None = None) -> TargetStat
     history = History()
     for outcome in outcomes:
         history.observe(outcome)
-    return history.status(target or a_target(), outcomes[-1].journey)
+    return history.status(ScheduledProbe(target or a_target(), outcomes[-1].journey))
 
 
 def expiries(statuses: Iterable[TargetStatus]) -> tuple[Expiry, ...]:

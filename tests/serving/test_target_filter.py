@@ -100,7 +100,7 @@ def test_the_rest_of_the_api_is_about_all_targets() -> None:
 @given(st.text())
 def test_any_text_is_a_filter(query: str) -> None:
     errors = InternalErrors()
-    page = ask(web_app(a_source(good()), errors=errors), f"/?{urlencode({'q': query})}")
+    page = ask(web_app(a_source(good(), errors=errors)), f"/?{urlencode({'q': query})}")
     assert Document(page.text).open == []
     assert not any(errors.counts.values())
 

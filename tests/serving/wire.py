@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from typing import NamedTuple
 
 from serving.examples import web_app
+from starlette.applications import Starlette
 
-from exporter.serving import PortSecurity, WebApp, bind
+from exporter.serving import PortSecurity, bind
 
 
 class Answer(NamedTuple):
@@ -85,7 +86,7 @@ async def rendered(_: bool) -> Sequence[bytes]:  # noqa: FBT001  the signature o
 
 def app(
     metrics: Callable[[bool], Awaitable[Sequence[bytes]]] = rendered, security: PortSecurity | None = None
-) -> WebApp:
+) -> Starlette:
     return web_app(metrics=metrics, security=security)
 
 

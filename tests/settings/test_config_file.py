@@ -108,7 +108,7 @@ def test_the_environment_and_its_file_override_single_settings(tmp_path: Path) -
     (tmp_path / ".env").write_text(f"{T}SCOPE=openid email\n{T}INTERVAL=20s\n")
     text = f"{EMEA}    scope: openid\n    interval: 30s\n    labels: {{owner: file, tier: file}}\n"
     (target,) = loaded(tmp_path, text, {f"{T}INTERVAL": "10s", f"{T}LABELS__TIER": "variable"}).targets
-    assert (target.interval, target.scope, target.client_id) == (10.0, "openid email", "client")
+    assert (target.authorize.interval, target.scope, target.client_id) == (10.0, "openid email", "client")
     assert target.labels == (("owner", "file"), ("tier", "variable"))
 
 

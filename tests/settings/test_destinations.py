@@ -46,7 +46,7 @@ def test_three_settings_are_enough_and_no_target_is_needed() -> None:
     assert destination.name == "hub"
     assert destination.template.application is not None
     assert destination.template.application.client_id == "client"
-    assert destination.url == f"https://auth.pingone.com/{DESTINATION}"
+    assert destination.template.destination_url == f"https://auth.pingone.com/{DESTINATION}"
     assert (destination.max_providers, destination.refresh_interval) == (200, 300.0)
     assert (destination.include, destination.exclude, destination.expect) == (None, None, frozenset())
     assert template.journeys == (Journey.FEDERATION,)
@@ -102,7 +102,7 @@ def test_its_own_settings_win_over_the_defaults(tmp_path: Path, authority: Autho
         DESTINATIONS__HUB__MAX_PROVIDERS="7",
     )
     template = destination.template
-    assert destination.url == f"https://login.example/{DESTINATION}"
+    assert destination.template.destination_url == f"https://login.example/{DESTINATION}"
     assert (template.federation.interval, template.federation.timeout) == (60.0, 30.0)
     assert (template.ready_by, template.login_hosts) == (ReadyBy.LOGIN_PAGE, ("a.example", "b.example"))
     assert (template.ip_family, template.ca_file) == (IpFamily.V4, authority.ca_file)

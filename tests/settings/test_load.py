@@ -106,11 +106,9 @@ def test_every_field_of_a_target_reaches_it(certificate: Path) -> None:
             max_age=0,
             pkce=True,
             expected_statuses=("OTP_REQUIRED", "USERNAME_PASSWORD_REQUIRED"),
-            latency_objective=0.75,
             labels=(("owner", "identity team"), ("tier", "gold")),
             journeys=(Journey.AUTHORIZE, Journey.FEDERATION),
-            interval=0.1,
-            timeout=0.099,
+            authorize=JourneyTiming(interval=0.1, timeout=0.099, latency_objective=0.75),
             federation=JourneyTiming(interval=60.0, timeout=20.0, latency_objective=7.0),
             destination_url=f"http://localhost:9000/base/{DESTINATION}",
             application=DestinationApplication(
@@ -212,7 +210,7 @@ def test_json_is_the_same_as_single_variables_and_may_hold_numbers_booleans_and_
 def test_single_variables_win_over_json_in_one_source_key_by_key() -> None:
     document = {"emea": {"client_id": "json", "interval": "20s", "labels": {"owner": "a", "tier": "json"}}}
     target = only_target({"FLOW_EXPORTER_TARGETS": json.dumps(document), f"{T}LABELS__TIER": "single"})
-    assert (target.client_id, target.interval) == ("client", 20.0)
+    assert (target.client_id, target.authorize.interval) == ("client", 20.0)
     assert target.labels == (("owner", "a"), ("tier", "single"))
 
 
@@ -222,13 +220,13 @@ def test_the_environment_wins_over_the_file_even_with_json_over_single_variables
     )
     document = {"EMEA": {"interval": "30s", "labels": {"owner": "a"}}}
     target = only_target({"FLOW_EXPORTER_TARGETS": json.dumps(document)}, tmp_path)
-    assert (target.interval, target.scope) == (30.0, "openid email")
+    assert (target.authorize.interval, target.scope) == (30.0, "openid email")
     assert target.labels == (("owner", "a"), ("tier", "file"))
 
 
 def test_a_wrong_value_in_the_file_that_the_environment_overrides_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"{T}INTERVAL=soon\n")
-    assert only_target({f"{T}INTERVAL": "30s"}, tmp_path).interval == 30.0
+    assert only_target({f"{T}INTERVAL": "30s"}, tmp_path).authorize.interval == 30.0
 
 
 def test_defaults_fill_what_a_target_leaves_out_and_labels_merge_key_by_key() -> None:
@@ -309,7 +307,7 @@ def test_even_what_is_required_may_be_a_default() -> None:
     ("interval", "timeout"), [("60s", 10.0), ("20s", 10.0), ("19s", 9.5), ("100ms", 0.05)]
 )
 def test_the_timeout_is_ten_seconds_or_half_the_interval(interval: str, timeout: float) -> None:
-    assert only_target({f"{T}INTERVAL": interval}).timeout == timeout
+    assert only_target({f"{T}INTERVAL": interval}).authorize.timeout == timeout
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_a_timeout_must_be_shorter_than_the_interval(extra: Mapping[str, str], l
 
 
 def test_a_default_timeout_is_compared_with_the_interval_of_each_target_only() -> None:
-    assert only_target({f"{D}TIMEOUT": "90s", f"{T}INTERVAL": "5m"}).timeout == 90.0
+    assert only_target({f"{D}TIMEOUT": "90s", f"{T}INTERVAL": "5m"}).authorize.timeout == 90.0
 
 
 @pytest.mark.parametrize(

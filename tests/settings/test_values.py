@@ -72,15 +72,25 @@ def message(environ: dict[str, str]) -> str:
         ("IP_FAMILY", "Any", IpFamily.ANY),
         ("IP_FAMILY", "4", IpFamily.V4),
         ("IP_FAMILY", 6, IpFamily.V6),
+    ],
+)
+def test_a_valid_value_reaches_the_target(name: str, value: object, result: object) -> None:
+    (target,) = load(variables(name, value), NOWHERE).targets
+    assert getattr(target, name.lower()) == result
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "result"),
+    [
         ("INTERVAL", "100ms", 0.1),
         ("INTERVAL", "1d", 86400.0),
         ("LATENCY_OBJECTIVE", "1ms", 0.001),
         ("TIMEOUT", None, 10.0),
     ],
 )
-def test_a_valid_value_reaches_the_target(name: str, value: object, result: object) -> None:
+def test_a_valid_value_reaches_the_timing_of_the_target(name: str, value: object, result: float) -> None:
     (target,) = load(variables(name, value), NOWHERE).targets
-    assert getattr(target, name.lower()) == result
+    assert getattr(target.authorize, name.lower()) == result
 
 
 def test_a_journey_is_named_in_any_case() -> None:

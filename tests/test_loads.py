@@ -6,34 +6,26 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from harness.targets import changed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.scheduling import first_probes, loads
+from exporter.check_config import loads
 from exporter.target import DestinationApplication, Journey, Side, SyntheticUser, Target
 
 EU, US = "https://auth.pingone.eu/a", "https://auth.pingone.com/a"
 
 
-def a_target(name: str, **fields: Any) -> Target:  # noqa: ANN401  any field of a target
-    needed = {
-        "source_environment_id": "a",
-        "destination_environment_id": "b",
-        "client_id": "c",
-        "source_url": EU,
-        "redirect_uri": "https://app.example.com/",
-    }
-    return Target(name=name, **{**needed, **fields})
-
-
-def test_first_probes_of_one_host_are_spread_and_those_of_another_begin_with_them() -> None:
-    found = first_probes([a_target("a"), a_target("b", source_url=US), a_target("c"), a_target("d")])
-    assert [(target.name, delay) for target, _, delay in found] == [
-        ("a", 0.0),
-        ("b", 0.0),
-        ("c", 0.05),
-        ("d", 0.1),
-    ]
+def a_target(name: str, **fields: Any) -> Target:  # noqa: ANN401  any field of a target or of the timing of `authorize`
+    target = Target(
+        name=name,
+        source_environment_id="a",
+        destination_environment_id="b",
+        client_id="c",
+        source_url=EU,
+        redirect_uri="https://app.example.com/",
+    )
+    return changed(target, **fields)
 
 
 def test_loads_are_summed_per_host_or_environment_heaviest_first() -> None:
@@ -62,7 +54,7 @@ def test_half_of_the_share_of_one_address_is_near_the_limit(count: int, near: bo
 
 
 def test_no_targets_mean_no_load() -> None:
-    assert (first_probes([]), loads([], lambda *_: "here")) == ([], [])
+    assert loads([], lambda *_: "here") == []
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.1, 86_400)), max_size=20))
@@ -73,7 +65,9 @@ def test_the_loads_of_all_environments_are_the_whole_load(written: list[tuple[st
     ]
     found = loads(targets, lambda target, _: target.source_environment_id)
     assert sum(load.targets for load in found) == len(targets)
-    assert sum(load.probes for load in found) == pytest.approx(sum(1 / target.interval for target in targets))
+    assert sum(load.probes for load in found) == pytest.approx(
+        sum(1 / target.authorize.interval for target in targets)
+    )
 
 
 APPLICATION = DestinationApplication(client_id="rp", redirect_uri="https://rp.example.com/")
@@ -108,16 +102,3 @@ ENVIRONMENT = {
     Side.SOURCE: lambda target: target.source_environment_id,
     Side.DESTINATION: lambda target: target.destination_environment_id,
 }
-
-
-def test_first_probes_of_a_federation_are_spread_over_its_destinations_host() -> None:
-    targets = [
-        a_target("a", journeys=(Journey.AUTHORIZE, Journey.FEDERATION), destination_url=US),
-        a_target("b", source_url=US),
-    ]
-    found = first_probes(targets)
-    assert [(target.name, journey.value, delay) for target, journey, delay in found] == [
-        ("a", "authorize", 0.0),
-        ("a", "federation", 0.0),
-        ("b", "authorize", 0.05),
-    ]
