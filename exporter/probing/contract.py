@@ -39,7 +39,7 @@ STATUS_LINKS: Mapping[str, str] = {
 def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
     """Return the checks that apply to a flow, and whether it passes them; links lead to its environment."""
     own = endpoints(expectation.source_url, expectation.environment_id)
-    origins = {link.origin for link in map(parse_link, own.urls) if link is not None}
+    origins = {base.origin for base in own.bases}
     checks = {"id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id"))}
     if expectation.environment_id and (status != DAVINCI or "environment" in flow):
         named = value_at(flow, "environment", "id")

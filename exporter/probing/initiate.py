@@ -131,7 +131,8 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
         return None
     environment_id = base.rpartition("/")[2]
     url = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
-    return Endpoints(environment_id.lower() if is_uuid(environment_id) else "", (url,))
+    bases = (link._replace(url=url, path=base, query=""),)
+    return Endpoints(environment_id.lower() if is_uuid(environment_id) else "", url, bases)
 
 
 def _is_at_known_host(destination: Endpoints, link: Link, base: str) -> bool:

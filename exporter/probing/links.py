@@ -144,30 +144,22 @@ class Endpoints:
     """Where one PingOne environment answers."""
 
     environment_id: str  # lower case; empty if unknown
-    urls: tuple[str, ...]
-    """Bases of its endpoints, without a trailing slash; the first is the one to build URLs from."""
-
-    @property
-    def url(self) -> str:
-        """The base to build URLs from."""
-        return self.urls[0]
+    url: str  # the base to build URLs from, without a trailing slash
+    bases: tuple[Link, ...]  # of all its endpoints, that one included
 
     def has(self, link: Link, path: str) -> bool:
         """Return True if `link` leads to an endpoint of this environment, or below one that ends in `/`."""
-        bases = [
-            base for base in map(parse_link, self.urls) if base is not None and base.origin == link.origin
-        ]
-        wanted = [f"{base.path.rstrip('/')}{path}" for base in bases]
+        wanted = [f"{base.path.rstrip('/')}{path}" for base in self.bases if base.origin == link.origin]
         return link.path.startswith(tuple(wanted)) if path.endswith("/") else link.path in wanted
 
 
 @lru_cache(maxsize=8192)
 def endpoints(url: str, environment_id: str) -> Endpoints:
     """Return where an environment answers; its URL ends in its id, except on a custom domain."""
-    if url.endswith(f"/{environment_id}"):
-        return Endpoints(environment_id, (url,))
-    others = (f"https://auth.pingone.{domain}/{environment_id}" for domain in REGIONS.values())
-    return Endpoints(environment_id, (url, *others))
+    urls = [url]
+    if not url.endswith(f"/{environment_id}"):
+        urls += [f"https://auth.pingone.{domain}/{environment_id}" for domain in REGIONS.values()]
+    return Endpoints(environment_id, url, tuple(filter(None, map(parse_link, urls))))
 
 
 def is_pingone(link: Link) -> bool:

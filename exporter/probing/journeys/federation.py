@@ -226,7 +226,7 @@ def _redeem(
         if application.client_auth is ClientAuth.POST:
             form["client_secret"] = secret
     expectation = TokenExpectation(
-        issuers=tuple(f"{url}/as" for url in destination.urls),
+        issuers=tuple(f"{base.url}/as" for base in destination.bases),
         client_id=application.client_id,
         nonce=nonce,
         keys=usable_keys(keys.flow),
