@@ -22,7 +22,6 @@ from typing import TypeAlias
 from pydantic import TypeAdapter
 
 from exporter.outcome import DiscoveryFacts, Outcome
-from exporter.reasons import Reason
 from exporter.status import Point, ScheduledProbe, TargetHistory, TargetStatus
 from exporter.target import Journey, Side, Target, side_of
 
@@ -72,12 +71,6 @@ class CertificateFacts:
     # when the first certificate of each chain that was sent expires
     chain: Expiries = field(default_factory=dict)
     discovery: DiscoveryFacts | None = None  # what the last good `discovery` found
-
-    def forget_valid(self, side: Side, now: float) -> None:
-        """Forget a side's certificates that have not expired."""
-        for expiries in self.leaf, self.chain:
-            for step in [step for step, at in expiries.items() if side_of(step) is side and at > now]:
-                del expiries[step]
 
     def observe(self, outcome: Outcome) -> None:
         """Keep the certificates that the last probe saw on each side; a reused connection counts once.
@@ -186,7 +179,7 @@ class _Record:
                 del self.durations[0], self.faults[0]
             self.durations.append(math.nan if outcome.stalled else outcome.duration)
             self.faults.append(outcome.fault.value)
-        self._observe_certificate(outcome)
+        self.certificates.observe(outcome)
         self.last = outcome
         if outcome.conclusive:
             self.decisive = outcome
@@ -202,15 +195,6 @@ class _Record:
     def points(self) -> tuple[Point, ...]:
         seconds = [None if math.isnan(duration) else duration for duration in self.durations]
         return tuple(zip(seconds, self.faults, strict=True))
-
-    def _observe_certificate(self, outcome: Outcome) -> None:
-        """Keep the expiry of the certificates seen last; a refused one is fetched only once an hour."""
-        facts, first = self.certificates, not (self.last and self.last.reason is Reason.TLS)
-        facts.observe(outcome)
-        seen = any(step.tls is not None and step.tls.not_after is not None for step in outcome.steps)
-        if outcome.reason is Reason.TLS and first and not seen:
-            # The certificate that was good is not the one refused now, unless it has expired meanwhile.
-            facts.forget_valid(outcome.side, outcome.ended_at)
 
 
 _EMPTY = _Record()  # The record of a target without outcomes. Never changed.

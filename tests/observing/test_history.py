@@ -142,7 +142,7 @@ def seen(expiry: float) -> Outcome:
     [
         ((refused(START - 1), refused(), refused()), START - 1),
         ((seen(START + 60), refused(ended_at=START + 61), refused(ended_at=START + 62)), START + 60),
-        ((seen(START + 9000), refused()), None),
+        ((seen(START + 9000), refused()), START + 9000),
         ((seen(START + 9000), refused(START - 1), refused()), START - 1),
         ((refused(START + 9000), refused()), START + 9000),
         ((seen(START + 9000), a_failure()), START + 9000),
@@ -150,7 +150,7 @@ def seen(expiry: float) -> Outcome:
     ids=[
         "a refused one stays known to probes that did not fetch it",
         "one that expired since it was seen stays known",
-        "a good one says nothing about the one that is refused now",
+        "a good one stays known while a refused one is not seen",
         "until that is seen",
         "a refused one that has not expired stays known",
         "a failure of another kind changes nothing",
