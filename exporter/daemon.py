@@ -104,7 +104,7 @@ class Daemon:
             shard=lambda: (self.config.shard.index, self.config.shard.count),
         )
         self._errors = self._metrics.errors
-        self._history, self._outcome_log = History(), LogObserver()
+        self._history, self._outcome_log = History(config.targets), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag, self._errors)
 
         self._ssl_contexts = SSLContexts(config.targets_and_templates)
@@ -215,8 +215,8 @@ class Daemon:
     async def _apply(self, config: Config, ssl_contexts: SSLContexts) -> None:
         """Put a configuration in force, but for the security of the port; `self.config` is still the old one.
 
-        Order matters: TLS contexts and metrics of new targets exist before the schedule starts their probes;
-        those of removed targets are forgotten after it stopped them.
+        Order matters: TLS contexts, metrics and history of new targets exist before the schedule starts their
+        probes.
         """
         self._ssl_contexts = ssl_contexts
         async with self._targets_lock:
@@ -247,8 +247,8 @@ class Daemon:
         """Probe the targets of a configuration and of the listings from now on."""
         before, targets = self._targets, self._listings.targets()
         await self._metrics.reconfigure(targets)
+        self._history.reconfigure(targets)
         await self._schedule.reconfigure(targets, max_concurrent_probes=config.max_concurrent_probes)
-        self._history.reconfigure(before, targets)
         self._targets = targets
         for name, journey in removed_probes(before, targets):
             self._outcome_log.forget(name, journey)

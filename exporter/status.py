@@ -6,12 +6,13 @@ All times are seconds since the epoch.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeAlias
 
 from exporter.destinations import ProviderState
 from exporter.outcome import DiscoveryFacts, Outcome
 from exporter.reasons import Fault
-from exporter.target import Journey, JourneyTiming, Target
+from exporter.target import Journey, JourneyTiming, Side, Target, side_of
 
 MAX_BACKOFF_SECONDS = 300.0
 """A provider that asks for a pause of an hour would otherwise not be monitored for an hour."""
@@ -43,9 +44,19 @@ class ScheduledProbe:
     backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+Expiries: TypeAlias = tuple[tuple[str, float], ...]
+"""Step -> when a certificate that it saw expires."""
+
+_endpoints = attrgetter("auth_host", "destination_url", "issuer", "provider_id")
+
+
+@dataclass(slots=True, kw_only=True)
 class TargetStatus:
-    """The current status of one target and journey."""
+    """What is known of one target and journey.
+
+    Metrics and history each keep one up to date, by the same rules; pages and API get copies. An inconclusive
+    outcome (fault `quota`, `exporter` or `account`, or incomplete) neither belongs to a run nor ends one.
+    """
 
     target: Target
     journey: Journey
@@ -56,13 +67,36 @@ class TargetStatus:
     consecutive: int = 0  # conclusive probes in that run
     last: Outcome | None = None
     decisive: Outcome | None = None  # the last conclusive outcome, which explains `failing`
-    # when the server's certificate that a step saw expires, one per side
-    leaf_expiries: tuple[tuple[str, float], ...] = ()
-    chain_expiries: tuple[tuple[str, float], ...] = ()  # the same of the first certificate of the chain
+    leaf_expiries: Expiries = ()  # of the servers' certificates, as last seen on each side
+    chain_expiries: Expiries = ()  # the same of the first certificate to expire in each chain
     discovery: DiscoveryFacts | None = None  # what the last good `discovery` found
     points: tuple[Point, ...] = ()  # the last 60 probes, oldest first
     next_run: float | None = None  # as in `ScheduledProbe`
     backoff_until: float | None = None  # likewise
+
+    def observe(self, outcome: Outcome) -> None:
+        """Take in a finished probe."""
+        self.last = outcome
+        self.discovery = outcome.discovery or self.discovery
+        seen = [(record.step, record.tls) for record in outcome.steps if record.tls is not None]
+        self.leaf_expiries = _replaced(self.leaf_expiries, [(step, tls.not_after) for step, tls in seen])
+        self.chain_expiries = _replaced(
+            self.chain_expiries, [(step, tls.chain_not_after) for step, tls in seen]
+        )
+        if not outcome.conclusive:
+            return
+        self.decisive, failing = outcome, not outcome.success
+        if failing is not self.failing:
+            self.since_or_earlier = self.failing is None
+            self.failing, self.since, self.consecutive = failing, outcome.ended_at, 0
+        self.consecutive += 1
+
+    def adopt(self, target: Target) -> bool:
+        """Continue with a reloaded target; if it moved, forget certificates and keys, and return True."""
+        moved, self.target = _endpoints(self.target) != _endpoints(target), target
+        if moved:
+            self.leaf_expiries, self.chain_expiries, self.discovery = (), (), None
+        return moved
 
     @property
     def timing(self) -> JourneyTiming:
@@ -109,6 +143,22 @@ class TargetStatus:
         if last is None or not last.success or last.stalled:
             return False
         return last.duration > self.timing.latency_objective
+
+
+def _replaced(known: Expiries, found: Iterable[tuple[str, float | None]]) -> Expiries:
+    """Return the expiries with those of the sides that were seen replaced; a reused connection counts once.
+
+    A step that connects only now and then must not show a certificate that was renewed long ago.
+    """
+    seen: dict[tuple[Side, float], str] = {}
+    for step, at in found:
+        if at is not None:
+            seen.setdefault((side_of(step), at), step)
+    sides = {side for side, _ in seen}
+    shown = {step: at for step, at in known if side_of(step) not in sides}
+    for (_, at), step in seen.items():  # the redirects to a login page are several connections of one step
+        shown[step] = min(at, shown.get(step, at))
+    return tuple(shown.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

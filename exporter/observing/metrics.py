@@ -15,9 +15,15 @@ from prometheus_client import PlatformCollector, ProcessCollector
 from exporter import __version__
 from exporter.internal_errors import InternalErrors, Part
 from exporter.observing.event_loop import Yielder
-from exporter.observing.exposition import EOF, join_targets, render_collector, render_families, sample_lines
+from exporter.observing.exposition import (
+    EOF,
+    BucketCounts,
+    Values,
+    join_targets,
+    render_collector,
+    render_families,
+)
 from exporter.observing.families import EXPORTER_FAMILIES, LISTING_FAMILIES, PAGE_FAMILIES
-from exporter.observing.series import BucketCounts, Values
 from exporter.observing.target_metrics import TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
 from exporter.reasons import Reason
@@ -128,7 +134,7 @@ class Metrics:
     def _render_target(self, target: TargetMetrics) -> None:
         name = target.target.name
         with self.errors.catching(Part.METRICS, "cannot render the metrics of a target", target=name):
-            target.rendered = tuple([sample_lines(series) for series in target.collect()])
+            target.rendered = tuple(target.collect())
             target.rendered_version, target.rendered_at = target.version, self._clock()
             target.scraped = False
 

@@ -236,7 +236,7 @@ def test_a_step_of_several_connections_shows_the_certificate_that_expires_first(
         for leaf, chain in ((START + 3, START + 30), (START + 9, START + 20), (START + 6, START + 25))
     ]
     outcome = a_sign_on(4, steps=tuple(hops))
-    metrics, history = observed(outcome), History()
+    metrics, history = observed(outcome), History([a_federation()])
     history.observe(outcome)
     status = history.status(ScheduledProbe(a_federation(), Journey.FEDERATION))
     assert [at for _, at in shown(metrics, "tls_certificate_expiry_timestamp_seconds")] == [START + 3]
@@ -269,7 +269,7 @@ def test_a_step_of_several_exchanges_shows_its_whole_time_and_the_last_response(
 
 
 def test_history_keeps_whole_federations_and_the_certificate_that_expires_first() -> None:
-    history, outcome = History(), a_sign_on()
+    history, outcome = History([a_federation()]), a_sign_on()
     history.observe(outcome)
     status = history.status(ScheduledProbe(a_federation(), Journey.FEDERATION))
     assert history.history(ScheduledProbe(a_federation(), Journey.FEDERATION)).recent == (outcome,)

@@ -22,7 +22,7 @@ inconclusive = pytest.mark.parametrize("result", [QUOTA, EXPORTER])
 
 
 def observed(*outcomes: Outcome) -> History:
-    history = History()
+    history = History([a_target(), a_target(name="apac")])
     for outcome in outcomes:
         history.observe(outcome)
     return history
@@ -47,11 +47,11 @@ def at(second: int) -> Outcome:
 def test_before_the_first_outcome_only_the_schedules_facts_are_known() -> None:
     target = a_target()
     probe = ScheduledProbe(target, Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9)
-    found = History().status(probe)
+    found = History([target]).status(probe)
     assert found == TargetStatus(
         target=target, journey=Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9
     )
-    assert History().history(probe) == TargetHistory(status=found, recent=(), failures=())
+    assert History([target]).history(probe) == TargetHistory(status=found, recent=(), failures=())
 
 
 def test_the_last_fifty_are_kept_newest_first_and_a_point_of_the_last_sixty() -> None:
@@ -173,9 +173,10 @@ def test_a_forgotten_target_starts_over() -> None:
     history = observed(a_failure(), a_failure(target="apac"))
     targets = a_target(), a_target(name="apac")
     for _ in range(2):
-        history.reconfigure(targets, targets[1:])
+        history.reconfigure(targets[1:])
     assert status_of(history).last is None
     assert status_of(history, "apac").last is not None
+    history.reconfigure(targets)
     success = a_success()
     history.observe(success)
     known = history_of(history)
@@ -185,9 +186,9 @@ def test_a_forgotten_target_starts_over() -> None:
 def test_a_certificate_is_forgotten_if_the_host_changes_and_the_rest_is_kept() -> None:
     """Else the page would warn of a host's certificate that was never seen there."""
     history, emea = observed(seen(START)), a_target(interval=30.0)
-    history.reconfigure([a_target()], [emea])
+    history.reconfigure([emea])
     assert status_of(history).certificate_expiry == START
-    history.reconfigure([emea], [a_target(source_url="https://other.example/x")])
+    history.reconfigure([a_target(source_url="https://other.example/x")])
     assert status_of(history).certificate_expiry is None
     assert status_of(history).consecutive == 1
 
@@ -209,7 +210,7 @@ def test_what_is_kept_is_what_was_observed(outcome: Outcome) -> None:
 
 
 def test_a_full_history_adds_few_objects_for_the_garbage_collector() -> None:
-    history = History()
+    history = History([a_target()])
     gc.collect()
     before = len(gc.get_objects())
     for second in range(120):

@@ -233,7 +233,7 @@ def test_after_only_inconclusive_probes_there_is_no_state(result: tuple[Reason, 
 
 @given(sequences)
 def test_metrics_and_pages_agree_on_the_state(outcomes: list[Outcome]) -> None:
-    history = History()
+    history = History([a_target()])
     for outcome in outcomes:
         history.observe(outcome)
     status, metrics = history.status(ScheduledProbe(a_target(), Journey.AUTHORIZE)), page(observed(*outcomes))

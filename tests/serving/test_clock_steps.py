@@ -23,7 +23,7 @@ def ended(outcome: Outcome, at: float) -> Any:  # noqa: ANN401  fields of an out
 
 def shown(now: float, *outcomes: Outcome) -> dict[str, str]:
     """Return what the pages show after these outcomes."""
-    history = History()
+    history = History([a_target()])
     for outcome in outcomes:
         history.observe(outcome)
     probe = ScheduledProbe(a_target(), Journey.AUTHORIZE, next_run=now + 10)

@@ -21,10 +21,11 @@ HOST = "auth.pingone.eu"
 
 
 def status_after(*outcomes: Outcome, target: Target | None = None) -> TargetStatus:
-    history = History()
+    probe = ScheduledProbe(target or a_target(journeys=(outcomes[-1].journey,)), outcomes[-1].journey)
+    history = History([probe.target])
     for outcome in outcomes:
         history.observe(outcome)
-    return history.status(ScheduledProbe(target or a_target(), outcomes[-1].journey))
+    return history.status(probe)
 
 
 def expiries(statuses: Iterable[TargetStatus]) -> tuple[Expiry, ...]:
