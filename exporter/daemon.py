@@ -26,7 +26,7 @@ from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule
 from exporter.serving import PortSecurity, StatusSource, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
-from exporter.status import EgressStatus, StatusPageReport, TargetHistory
+from exporter.status import TargetHistory
 from exporter.target import Journey, Target
 
 FILE_WATCH_INTERVAL = 5.0
@@ -91,19 +91,14 @@ class Daemon:
         self._targets = config.targets
         """What is probed: the configured targets, and those of the listings."""
         self._targets_lock = asyncio.Lock()
+        self._source = self._status_source()
+        self._errors = self._source.errors
         self._metrics = Metrics(
             config.targets,
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
-            suspended=lambda target: self._prober.guard.suspended(target),  # noqa: PLW0108  made below
-            backoff_until=lambda *probe: self._schedule.backoff_until(*probe),  # noqa: PLW0108  likewise
-            # Every shard lists each destination; one counts the providers, which are the same for all.
-            destinations=lambda: self._listings.statuses(counted=self.config.shard.index == 0),
-            egress=self._egress,
-            status_page=self._status_report,
-            shard=lambda: (self.config.shard.index, self.config.shard.count),
+            live=self._source,
         )
-        self._errors = self._metrics.errors
         self._history, self._outcome_log = History(config.targets), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag, self._errors)
 
@@ -149,7 +144,7 @@ class Daemon:
             metrics=self._metrics.render,
             healthy=lambda: self._schedule.healthy,
             ready=lambda: self._schedule.ready,
-            statuses=self._status_source(),
+            statuses=self._source,
             reload=lambda: self.reload("POST /-/reload"),
             security=self._security,
         )
@@ -333,25 +328,21 @@ class Daemon:
         self._metrics.loop_lag(seconds)
         self._schedule.adapt(seconds)
 
-    def _egress(self) -> EgressStatus | None:
-        return None if self._egress_check is None else self._egress_check.status
-
-    def _status_report(self) -> StatusPageReport | None:
-        return None if self._status_page is None else self._status_page.report
-
     def _status_source(self) -> StatusSource:
+        """Return what metrics, pages and API read of the other parts, which may be made later."""
         return StatusSource(
             version=__version__,
             statuses=lambda: map(self._history.status, self._schedule.scheduled()),
             history=self._target_history,
             now=time.time,
-            errors=self._errors,
             start_work=lambda: Yielder().yield_if_due,
             external_url=lambda: self.config.web.external_url,
-            egress=self._egress,
-            suspended=self._prober.guard.suspended,
-            status_page=self._status_report,
+            suspended=lambda target: self._prober.guard.suspended(target),  # noqa: PLW0108  made later
+            backoff_until=lambda *probe: self._schedule.backoff_until(*probe),  # noqa: PLW0108  likewise
+            egress=lambda: self._egress_check.status if self._egress_check else None,
+            status_page=lambda: self._status_page.report if self._status_page else None,
             destinations=self._listings.statuses,
+            shard=lambda: (self.config.shard.index, self.config.shard.count),
             links=lambda: {
                 "Grafana": self.config.web.grafana_url,
                 "Prometheus": self.config.web.prometheus_url,

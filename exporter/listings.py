@@ -87,17 +87,14 @@ class Listings:
         discovered = (target for listed in self._listed.values() for target in listed.plan.targets)
         return (*self._config.targets, *discovered)
 
-    def statuses(self, *, counted: bool = True) -> tuple[DestinationStatus, ...]:
-        """Return what is known of each destination, with or without the number of providers in each state.
-
-        Only for this shard's targets is it known whether they are link-only.
-        """
+    def statuses(self) -> tuple[DestinationStatus, ...]:
+        """Return what is known of each destination; only this shard's targets are known to be link-only."""
         own = {target.name for target in self.targets()}
         return tuple(
             DestinationStatus(
                 name=name,
                 auth_host=listed.destination.template.destination_auth_host,
-                counts=listed.plan.counts(self._link_only) if counted else {},
+                counts=listed.plan.counts(self._link_only),
                 refresh_ok=listed.refresh_ok,
                 last_success=listed.last_success,
                 failure=listed.failure,

@@ -4,14 +4,15 @@ All times are seconds since the epoch.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TypeAlias
 
 from exporter.destinations import ProviderState
+from exporter.internal_errors import InternalErrors
 from exporter.outcome import DiscoveryFacts, Outcome
-from exporter.reasons import Fault
+from exporter.reasons import Fault, Reason
 from exporter.target import Journey, JourneyTiming, Side, Target, side_of
 
 MAX_BACKOFF_SECONDS = 300.0
@@ -244,8 +245,7 @@ class DestinationStatus:
 
     name: str  # in the settings
     auth_host: str  # where it answers
-    # identity providers in each state; empty if they are not counted here
-    counts: Mapping[ProviderState, int]
+    counts: Mapping[ProviderState, int]  # identity providers in each state
     refresh_ok: bool | None = None  # whether the last listing succeeded; None before the first
     last_success: float | None = None  # when the last good listing was; None before that
     failure: str | None = None  # reason and exact cause of a last listing that failed; None if it did not
@@ -255,3 +255,21 @@ class DestinationStatus:
     def never_listed(self) -> bool:
         """Whether it could not be listed since the start, so that its targets are unknown."""
         return self.refresh_ok is False and self.last_success is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFacts:
+    """What other parts of the exporter know; called at each scrape and for each page."""
+
+    errors: InternalErrors = field(default_factory=InternalErrors)  # counts and logs our own bugs
+    # why sign-on of a target is suspended; None if it is not
+    suspended: Callable[[Target], Reason | None] = lambda _: None
+    # until when probes are paused, seconds since the epoch; None if they are not
+    backoff_until: Callable[[Target, Journey], float | None] = lambda *_: None
+    # the result of the egress check; None without one, and before the first
+    egress: Callable[[], EgressStatus | None] = lambda: None
+    # as last read; None without one, and before the first
+    status_page: Callable[[], StatusPageReport | None] = lambda: None
+    # those that list their identity providers, by name
+    destinations: Callable[[], Sequence[DestinationStatus]] = tuple
+    shard: Callable[[], tuple[int, int]] = lambda: (0, 1)  # this exporter's index, and the number of shards

@@ -16,14 +16,7 @@ from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
 from exporter.serving.html import TITLE, YieldIfDue, render, sparkline, yielding
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
-from exporter.status import (
-    DestinationStatus,
-    EgressStatus,
-    StatusPageReport,
-    TargetHistory,
-    TargetStatus,
-)
-from exporter.target import Target
+from exporter.status import LiveFacts, TargetHistory, TargetStatus
 
 MAX_LINES_OF_TROUBLE = 8
 """Lines about unhealthy targets that are shown before the rest is folded: about one screen."""
@@ -38,7 +31,7 @@ _ORDINARY = frozenset({Health.NEW, Health.HEALTHY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatusSource:
+class StatusSource(LiveFacts):
     """Where pages and API get what they show."""
 
     version: str
@@ -47,18 +40,9 @@ class StatusSource:
     # all journeys of the named target; empty if it is unknown
     history: Callable[[str], tuple[TargetHistory, ...]]
     now: Callable[[], float]  # wall clock, seconds since the epoch
-    errors: InternalErrors  # counts and logs our own bugs
     # called when a long computation starts, which then awaits the result every few steps to let others run
     start_work: Callable[[], YieldIfDue]
     external_url: Callable[[], str | None]  # the base URL of links; None if it is not set
-    # the result of the egress check; None without one, and before the first
-    egress: Callable[[], EgressStatus | None]
-    # why sign-on of a target is suspended; None if it is not
-    suspended: Callable[[Target], Reason | None] = lambda _: None
-    # as last read; None without one, and before the first
-    status_page: Callable[[], StatusPageReport | None] = lambda: None
-    # those that list their identity providers, by name
-    destinations: Callable[[], tuple[DestinationStatus, ...]] = tuple
     # the URL template of links from a target to other programs, by their names
     links: Callable[[], Mapping[str, str | None]] = dict
 

@@ -21,7 +21,7 @@ from observing.federation import STEPS, a_federation, a_federation_step, a_sign_
 from exporter.observing import History, Metrics
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason, pairs_of
-from exporter.status import ScheduledProbe
+from exporter.status import LiveFacts, ScheduledProbe
 from exporter.target import (
     ANY_REQUIRED,
     DestinationApplication,
@@ -41,7 +41,7 @@ def observed(*outcomes: Outcome, **changes: object) -> Metrics:
         [a_federation(**changes)],
         buckets=BUCKETS,
         federation_buckets=FEDERATION_BUCKETS,
-        backoff_until=lambda *_: START + 60,
+        live=LiveFacts(backoff_until=lambda *_: START + 60),
     )
     for outcome in outcomes:
         metrics.observe(outcome)
@@ -203,7 +203,7 @@ def test_a_suspended_sign_on_is_shown_as_soon_as_it_is_and_as_long() -> None:
     metrics = Metrics(
         [a_federation(), a_federation(name="apac", user=None)],
         buckets=BUCKETS,
-        suspended=lambda target: suspended.get(target.name),
+        live=LiveFacts(suspended=lambda target: suspended.get(target.name)),
     )
     assert shown(metrics, "sign_on_suspended") == [({"target": "emea"}, 0)]
     suspended["emea"] = Reason.CREDENTIALS_REJECTED
