@@ -7,18 +7,9 @@ from typing import Any
 
 from exporter.internal_errors import Part
 from exporter.outcome import as_json, rfc3339
-from exporter.serving.expiry import soonest_first
-from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, health
 from exporter.serving.html import YieldIfDue, yielding
-from exporter.serving.overview import (
-    CANNOT_RENDER,
-    MAX_EXPIRIES,
-    StatusSource,
-    by_target,
-    matching,
-    worst_first,
-)
+from exporter.serving.overview import CANNOT_RENDER, StatusSource, survey
 from exporter.serving.texts import describe_outcome
 from exporter.status import TargetHistory, TargetStatus
 from exporter.target import Journey
@@ -32,24 +23,17 @@ async def targets_as_json(source: StatusSource, query: str = "") -> bytes:
     The rest of the document is about all targets, whatever the filter.
     """
     now, yield_if_due = source.now(), source.start_work()
-    rows, egress = await worst_first(source, now, yield_if_due), source.egress()
-    targets = await by_target(rows, yield_if_due)
-    soonest = soonest_first(expiry for row in rows for expiry in row.expiries)[:MAX_EXPIRIES]
-    await yield_if_due()
+    seen = await survey(source, query, now, yield_if_due)
     head = {
         "generated_at": rfc3339(now),
-        "headline": headline(targets, now, egress, source.destinations()),
-        "egress": _json(egress),
-        "expires_next": _json(soonest),
+        "headline": seen.headline,
+        "egress": _json(source.egress()),
+        "expires_next": _json(seen.expiries),
         "destinations": _json(source.destinations()),
         "status_page": _json(source.status_page()),
     }
-    await yield_if_due()
-    if query:
-        found = await matching(targets, query, yield_if_due, source.errors)
-        names = {row.status.target.name for row in found}
-        rows = [row for row in rows if row.status.target.name in names]
-    elements = (_guarded(row, source) for row in rows)
+    names = {row.status.target.name for row in seen.found}
+    elements = (_guarded(row, source) for row in seen.journeys if row.status.target.name in names)
     return _open(head, "targets") + await _array(elements, yield_if_due) + b"}\n"
 
 

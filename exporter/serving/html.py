@@ -129,10 +129,10 @@ def sparkline(points: Sequence[Point], interval: float) -> Markup:
     slowest = max((seconds for seconds, fault in points if fault == Fault.NONE and seconds), default=0.0)
     paths: dict[str, list[str]] = {}
     position = SPARKLINE_WIDTH - len(points)
-    for fault, group in groupby(points, key=lambda point: point[1]):
-        run = list(group)
-        paths.setdefault(fault, []).append(_outline(position, run, fault, slowest))
-        position += len(run)
+    for fault, run in groupby(points, key=lambda point: point[1]):
+        heights = [_height(point, slowest) for point in run]
+        paths.setdefault(fault, []).append(_outline(position, heights))
+        position += len(heights)
     drawn = "".join(f'<path class="{fault}" d="{"".join(runs)}"/>' for fault, runs in sorted(paths.items()))
     return Markup(  # noqa: S704  numbers and names of faults
         f'<svg class="spark" viewBox="0 0 {SPARKLINE_WIDTH} {SPARKLINE_HEIGHT}" preserveAspectRatio="none"'
@@ -140,19 +140,20 @@ def sparkline(points: Sequence[Point], interval: float) -> Markup:
     )
 
 
-def _outline(position: int, run: Sequence[Point], fault: str, slowest: float) -> str:
-    """Return the outline of neighboring probes with the same fault."""
-    if fault == Fault.NONE:
-        heights: Iterable[int] = (_height(seconds or 0.0, slowest) for seconds, _ in run)
-    else:
-        heights = [SPARKLINE_HEIGHT // 2 if fault in _INCONCLUSIVE else SPARKLINE_HEIGHT] * len(run)
+def _height(point: Point, slowest: float) -> int:
+    seconds, fault = point
+    if fault in _INCONCLUSIVE:
+        return SPARKLINE_HEIGHT // 2
+    if fault != Fault.NONE:
+        return SPARKLINE_HEIGHT
+    # At most three quarters, so that no success looks like a failure.
+    return max(1, round(seconds / slowest * SPARKLINE_HEIGHT * 3 / 4)) if seconds else 1
+
+
+def _outline(position: int, heights: Iterable[int]) -> str:
+    """Return the outline of neighboring probes."""
     parts, level = [f"M{position} {SPARKLINE_HEIGHT}"], 0
     for height, same in groupby(heights):
         parts.append(f"v{level - height}h{len(list(same))}")
         level = height
     return "".join((*parts, f"v{level}z"))
-
-
-def _height(seconds: float, slowest: float) -> int:
-    # At most three quarters, so that no success looks like a failure.
-    return max(1, round(seconds / slowest * SPARKLINE_HEIGHT * 3 / 4)) if slowest else 1
