@@ -26,7 +26,6 @@ from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule
 from exporter.serving import PortSecurity, StatusSource, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
-from exporter.status import TargetHistory
 from exporter.target import Journey, Target
 
 FILE_WATCH_INTERVAL = 5.0
@@ -99,7 +98,7 @@ class Daemon:
             federation_buckets=config.federation_duration_buckets,
             live=self._source,
         )
-        self._history, self._outcome_log = History(config.targets), LogObserver()
+        self._history, self._outcome_log = History(config.targets, self._source), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag, self._errors)
 
         self._ssl_contexts = SSLContexts(config.targets_and_templates)
@@ -332,13 +331,14 @@ class Daemon:
         """Return what metrics, pages and API read of the other parts, which may be made later."""
         return StatusSource(
             version=__version__,
-            statuses=lambda: map(self._history.status, self._schedule.scheduled()),
-            history=self._target_history,
+            statuses=lambda: self._history.statuses(),  # noqa: PLW0108  made later, as all that follow
+            history=lambda name: self._history.histories(name),  # noqa: PLW0108
             now=time.time,
             start_work=lambda: Yielder().yield_if_due,
             external_url=lambda: self.config.web.external_url,
-            suspended=lambda target: self._prober.guard.suspended(target),  # noqa: PLW0108  made later
-            backoff_until=lambda *probe: self._schedule.backoff_until(*probe),  # noqa: PLW0108  likewise
+            suspended=lambda target: self._prober.guard.suspended(target),  # noqa: PLW0108
+            next_run=lambda *probe: self._schedule.next_run(*probe),  # noqa: PLW0108
+            backoff_until=lambda *probe: self._schedule.backoff_until(*probe),  # noqa: PLW0108
             egress=lambda: self._egress_check.status if self._egress_check else None,
             status_page=lambda: self._status_page.report if self._status_page else None,
             destinations=self._listings.statuses,
@@ -348,9 +348,6 @@ class Daemon:
                 "Prometheus": self.config.web.prometheus_url,
             },
         )
-
-    def _target_history(self, name: str) -> tuple[TargetHistory, ...]:
-        return tuple(map(self._history.history, self._schedule.scheduled(name)))
 
 
 def _log_start(

@@ -35,16 +35,6 @@ def count_results(points: Iterable[Point]) -> tuple[int, int]:
     return conclusive - counts[Fault.NONE], counts[Fault.NONE]
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduledProbe:
-    """When a target is probed next by a journey."""
-
-    target: Target
-    journey: Journey
-    next_run: float | None = None  # when its next probe is due; None if none is scheduled
-    backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
-
-
 Expiries: TypeAlias = tuple[tuple[str, float], ...]
 """Step -> when a certificate that it saw expires."""
 
@@ -72,8 +62,8 @@ class TargetStatus:
     chain_expiries: Expiries = ()  # the same of the first certificate to expire in each chain
     discovery: DiscoveryFacts | None = None  # what the last good `discovery` found
     points: tuple[Point, ...] = ()  # the last 60 probes, oldest first
-    next_run: float | None = None  # as in `ScheduledProbe`
-    backoff_until: float | None = None  # likewise
+    next_run: float | None = None  # when the next probe is due; None if none is scheduled
+    backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
 
     def observe(self, outcome: Outcome) -> None:
         """Take in a finished probe."""
@@ -264,7 +254,9 @@ class LiveFacts:
     errors: InternalErrors = field(default_factory=InternalErrors)  # counts and logs our own bugs
     # why sign-on of a target is suspended; None if it is not
     suspended: Callable[[Target], Reason | None] = lambda _: None
-    # until when probes are paused, seconds since the epoch; None if they are not
+    # when a target is probed next by a journey; None if that is not scheduled
+    next_run: Callable[[Target, Journey], float | None] = lambda *_: None
+    # until when such probes are paused; None if they are not
     backoff_until: Callable[[Target, Journey], float | None] = lambda *_: None
     # the result of the egress check; None without one, and before the first
     egress: Callable[[], EgressStatus | None] = lambda: None

@@ -14,13 +14,13 @@ import math
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
 from exporter.outcome import Outcome
-from exporter.status import Point, ScheduledProbe, TargetHistory, TargetStatus
+from exporter.status import LiveFacts, Point, TargetHistory, TargetStatus
 from exporter.target import Journey, Target
 
 MAX_POINTS = 60
@@ -30,7 +30,8 @@ MAX_OUTCOMES = 50  # kept of the recent outcomes, and of the failures
 class History:
     """Keeps recent outcomes of these targets; outcomes of others are ignored."""
 
-    def __init__(self, targets: Iterable[Target]) -> None:
+    def __init__(self, targets: Iterable[Target], live: LiveFacts | None = None) -> None:
+        self._live = live or LiveFacts()
         self._records: dict[tuple[str, Journey], _Record] = {}
         self.reconfigure(targets)
 
@@ -44,35 +45,43 @@ class History:
         records = {}
         for target in targets:
             for journey in target.journeys:
-                records[target.name, journey] = record = self._record(target, journey)
+                key = target.name, journey
+                record = self._records.get(key) or _Record(TargetStatus(target=target, journey=journey))
                 record.status.adopt(target)
+                records[key] = record
         self._records = records
 
-    def status(self, probe: ScheduledProbe) -> TargetStatus:
-        """Return what is kept of a target and journey, with what the schedule knows."""
-        record = self._record(probe.target, probe.journey)
-        next_run, backoff_until = probe.next_run, probe.backoff_until
-        return replace(record.status, points=record.points(), next_run=next_run, backoff_until=backoff_until)
+    def statuses(self) -> Iterator[TargetStatus]:
+        """Yield the status of each target and journey, made as it is read."""
+        return map(self._status, self._records.values())
 
-    def history(self, probe: ScheduledProbe) -> TargetHistory:
-        """Return the recent outcomes and failures of a target, newest first, with its status."""
-        record = self._record(probe.target, probe.journey)
-        return TargetHistory(
-            status=self.status(probe),
-            recent=record.outcomes(record.recent),
-            failures=record.outcomes(record.failures or ()),
+    def histories(self, name: str) -> tuple[TargetHistory, ...]:
+        """Return the recent outcomes and failures of each journey of a target; empty if it is unknown."""
+        return tuple(
+            TargetHistory(
+                status=self._status(record),
+                recent=record.outcomes(record.recent),
+                failures=record.outcomes(record.failures or ()),
+            )
+            for (target, _), record in self._records.items()
+            if target == name
         )
 
-    def _record(self, target: Target, journey: Journey) -> _Record:
-        known = self._records.get((target.name, journey))
-        return known or _Record(TargetStatus(target=target, journey=journey))
+    def _status(self, record: _Record) -> TargetStatus:
+        probe = record.status.target, record.status.journey
+        return replace(
+            record.status,
+            points=record.points(),
+            next_run=self._live.next_run(*probe),
+            backoff_until=self._live.backoff_until(*probe),
+        )
 
 
 @dataclass(slots=True)
 class _Record:
     """What is kept of one target and journey."""
 
-    status: TargetStatus  # without what the schedule knows, and without points
+    status: TargetStatus  # without points, and without what the schedule knows
     dictionaries: list[bytes] = field(default_factory=lambda: [b"", b""])
     """The first failure and the first success: zlib stores only how others differ from them."""
     recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_OUTCOMES))

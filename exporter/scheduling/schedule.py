@@ -11,7 +11,7 @@ due ──> missed      too late to start
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec, Protocol
 
 from anyio import CapacityLimiter, WouldBlock
@@ -31,7 +31,6 @@ from exporter.scheduling.job import (
     job_id,
     new_jobs,
 )
-from exporter.status import ScheduledProbe
 from exporter.target import Journey, Target
 
 P = ParamSpec("P")
@@ -222,21 +221,18 @@ class Schedule:
             self._scheduler.shutdown(wait=False)
             await asyncio.sleep(0)  # AsyncIOScheduler shuts down in a callback
 
-    def scheduled(self, name: str | None = None) -> Iterator[ScheduledProbe]:
-        """Yield when each target, or the named one, is probed next."""
-        for target in self._targets:
-            if name in {None, target.name}:
-                yield from (self._scheduled(target, journey) for journey in target.journeys)
+    def next_run(self, target: Target, journey: Journey) -> float | None:
+        """Return when a target is probed next by a journey; None if that is not scheduled.
 
-    def _scheduled(self, target: Target, journey: Journey) -> ScheduledProbe:
-        next_run, until = None, self._backoff.until(target, journey)
+        By the wall clock, in seconds since the epoch.
+        """
         job = self._jobs.get(job_id(target, journey))  # none yet for a target that a reload is adding
-        if self._running and job is not None:
-            due = job.next_due
-            if until is not None and due <= (end := self._clock.moment(until)):
-                due = job.trigger.first_after(end)
-            next_run = due.timestamp() + self._clock.wall_shift()
-        return ScheduledProbe(target, journey, next_run, self.backoff_until(target, journey))
+        if job is None or not self._running:
+            return None
+        due, until = job.next_due, self._backoff.until(target, journey)
+        if until is not None and due <= (end := self._clock.moment(until)):
+            due = job.trigger.first_after(end)
+        return due.timestamp() + self._clock.wall_shift()
 
     def _add(self, job: ProbeJob) -> None:
         self._jobs[job.id] = job

@@ -13,7 +13,7 @@ from observing.strategies import outcomes
 from exporter.observing import History
 from exporter.outcome import Outcome, Phase, TlsFacts
 from exporter.reasons import Fault, Reason
-from exporter.status import ScheduledProbe, TargetHistory, TargetStatus
+from exporter.status import LiveFacts, TargetHistory, TargetStatus
 from exporter.target import Journey
 
 QUOTA = Reason.RATE_LIMITED, Fault.QUOTA
@@ -29,11 +29,12 @@ def observed(*outcomes: Outcome) -> History:
 
 
 def status_of(history: History, target: str = "emea") -> TargetStatus:
-    return history.status(ScheduledProbe(a_target(name=target), Journey.AUTHORIZE))
+    return history_of(history, target).status
 
 
 def history_of(history: History, target: str = "emea") -> TargetHistory:
-    return history.history(ScheduledProbe(a_target(name=target), Journey.AUTHORIZE))
+    (found,) = history.histories(target)
+    return found
 
 
 def status(*outcomes: Outcome) -> TargetStatus:
@@ -46,12 +47,13 @@ def at(second: int) -> Outcome:
 
 def test_before_the_first_outcome_only_the_schedules_facts_are_known() -> None:
     target = a_target()
-    probe = ScheduledProbe(target, Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9)
-    found = History([target]).status(probe)
+    live = LiveFacts(next_run=lambda *_: START + 5, backoff_until=lambda *_: START + 9)
+    history = History([target], live)
+    (found,) = history.statuses()
     assert found == TargetStatus(
         target=target, journey=Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9
     )
-    assert History([target]).history(probe) == TargetHistory(status=found, recent=(), failures=())
+    assert history.histories("emea") == (TargetHistory(status=found, recent=(), failures=()),)
 
 
 def test_the_last_fifty_are_kept_newest_first_and_a_point_of_the_last_sixty() -> None:
@@ -174,9 +176,10 @@ def test_a_forgotten_target_starts_over() -> None:
     targets = a_target(), a_target(name="apac")
     for _ in range(2):
         history.reconfigure(targets[1:])
-    assert status_of(history).last is None
+    assert history.histories("emea") == ()
     assert status_of(history, "apac").last is not None
     history.reconfigure(targets)
+    assert status_of(history).last is None
     success = a_success()
     history.observe(success)
     known = history_of(history)

@@ -13,7 +13,7 @@ from exporter.observing import History
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason
 from exporter.serving.expiry import Expiring, Expiry, expiries_of, soonest_first
-from exporter.status import ScheduledProbe, TargetStatus
+from exporter.status import TargetStatus
 from exporter.target import Journey, Side, Target, side_of
 
 DAY = 86_400.0
@@ -21,11 +21,10 @@ HOST = "auth.pingone.eu"
 
 
 def status_after(*outcomes: Outcome, target: Target | None = None) -> TargetStatus:
-    probe = ScheduledProbe(target or a_target(journeys=(outcomes[-1].journey,)), outcomes[-1].journey)
-    history = History([probe.target])
+    history = History([target or a_target(journeys=(outcomes[-1].journey,))])
     for outcome in outcomes:
         history.observe(outcome)
-    return history.status(probe)
+    return next(status for status in history.statuses() if status.journey is outcomes[-1].journey)
 
 
 def expiries(statuses: Iterable[TargetStatus]) -> tuple[Expiry, ...]:
