@@ -330,7 +330,6 @@ class Daemon:
     def _status_source(self) -> StatusSource:
         """Return what metrics, pages and API read of the other parts, which may be made later."""
         return StatusSource(
-            version=__version__,
             statuses=lambda: self._history.statuses(),  # noqa: PLW0108  made later, as all that follow
             history=lambda name: self._history.histories(name),  # noqa: PLW0108
             now=time.time,

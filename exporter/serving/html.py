@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from importlib import resources
 from itertools import groupby
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from exporter import __version__
 from exporter.durations import format_duration, format_latency
 from exporter.outcome import rfc3339
 from exporter.reasons import Fault
@@ -69,6 +71,7 @@ templates.globals |= {
     **dict.fromkeys(("api", "badge", "canonical", "query"), ""),
     "style": Markup(_STYLE),  # noqa: S704  our own file
     "script": Markup(_SCRIPT),  # noqa: S704  our own file
+    "version": __version__,
     "time": _time,
     "max_query_length": MAX_QUERY_LENGTH,
 }
@@ -101,9 +104,24 @@ def render_document(title: str, body: Markup, *, root: str, page: str) -> str:
     )
 
 
-async def render(template: str, yield_if_due: YieldIfDue, **values: Any) -> bytes:  # noqa: ANN401  variables
-    """Render a page piece by piece, awaiting `yield_if_due` in between; every value is escaped."""
-    stream = templates.get_template(template).stream(**values)
+async def render(
+    template: str,
+    yield_if_due: YieldIfDue,
+    *,
+    external_url: str | None,
+    path: str = "",
+    **values: Any,  # noqa: ANN401  variables
+) -> bytes:
+    """Render the page at `path` piece by piece, awaiting `yield_if_due` in between; every value is escaped.
+
+    With a path in the external URL, links start with it: right with and without a trailing slash, and whether
+    or not the proxy strips the path. Without one the exporter cannot know its prefix: relative links work
+    behind any.
+    """
+    prefix = urlsplit(external_url or "").path.rstrip("/")
+    root = f"{prefix}/" if prefix else "../" * path.count("/")
+    canonical = "" if external_url is None else f"{external_url}/{path}"
+    stream = templates.get_template(template).stream(root=root, canonical=canonical, **values)
     stream.enable_buffering(_BUFFERED_PIECES)
     return b"".join([piece.encode() async for piece in yielding(stream, yield_if_due)])
 

@@ -7,7 +7,6 @@ from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from exporter.internal_errors import InternalErrors, Part
 from exporter.reasons import Fault, Reason, reason_text
@@ -35,7 +34,6 @@ _HARMLESS = _ORDINARY | {Health.SLOW}
 class StatusSource(LiveFacts):
     """Where pages and API get what they show."""
 
-    version: str
     # every target and journey, built one by one as they are read
     statuses: Callable[[], Iterator[TargetStatus]]
     # all journeys of the named target; empty if it is unknown
@@ -92,7 +90,6 @@ async def overview_page(source: StatusSource, query: str = "") -> bytes:
     await yield_if_due()
     sections = _sections(seen.found, hosts, fold=not query)
     await yield_if_due()
-    url = source.external_url()
 
     def guarded(line: Callable[[Row], str], name_alone: Callable[[Row], str], row: Row) -> str:
         """Render the line of a target; a bug that shows there costs no other target its line."""
@@ -103,14 +100,12 @@ async def overview_page(source: StatusSource, query: str = "") -> bytes:
     return await render(
         "overview.html",
         yield_if_due,
+        external_url=source.external_url(),
         title=f"{failing} failing · {TITLE}" if (failing := counts[Health.FAILING]) else TITLE,
         page="overview",
         badge=worst.badge,
-        canonical=None if url is None else f"{url}/",
-        root=root_path(url),
         query=query,
         syntax=SYNTAX,
-        version=source.version,
         now=now,
         headline=seen.headline,
         counts=counts,
@@ -124,16 +119,6 @@ async def overview_page(source: StatusSource, query: str = "") -> bytes:
         warnings=warnings,
         guarded=guarded,
     )
-
-
-def root_path(external_url: str | None) -> str:
-    """Return the path that links start with, such as `/flow/`; empty for relative links.
-
-    With a path in the external URL, links are right with and without a trailing slash, and whether or not the
-    proxy strips the path. Without one the exporter cannot know its prefix: relative links work behind any.
-    """
-    path = urlsplit(external_url or "").path.rstrip("/")
-    return f"{path}/" if path else ""
 
 
 async def survey(source: StatusSource, query: str, now: float, yield_if_due: YieldIfDue) -> Survey:
