@@ -78,9 +78,7 @@ templates.globals |= {
 templates.filters |= {
     "clock": texts.clock,
     "duration": format_duration,
-    "last_latency": texts.last_latency,
     "latency": format_latency,
-    "next_probe": texts.next_probe,
     "ok_share": texts.ok_share,
     "relative": texts.relative,
     "result": texts.describe_result,
