@@ -151,7 +151,7 @@ CONDITIONS = (
         server="10.99.1.8",
         back=Netem(mtu=511),
         verdict=NO_HANDSHAKE,
-        detail="no TLS handshake within 1.9 s (host:port)",
+        detail="TLS handshake not complete within 1.9 s (host:port)",
         tls=True,
     ),
     Condition(
