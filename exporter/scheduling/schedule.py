@@ -210,7 +210,7 @@ class Schedule:
             if late:
                 names = sorted(job.target.name for job in self._jobs.values() if job.task in late)
                 extra = {"targets": ",".join(names)}
-                _log.warning("probes cancelled: still running after the grace", extra=extra)
+                _log.warning("probes cancelled: still running after the grace period", extra=extra)
             for task in late:
                 task.cancel()
             await asyncio.wait(running)
