@@ -17,7 +17,7 @@ from exporter.reasons import Reason
 
 MAX_CHARACTERS = 200
 MAX_NAMES = 2
-"""Names or codes of a list that are shown; the number of the others follows."""
+"""Names or codes of a list that are shown, followed by the number of the others."""
 
 NOT_SHOWN = "(not shown)"
 
@@ -129,7 +129,7 @@ class Template(StrEnum):
 
 
 class Detail(NamedTuple):
-    """A template and its parameters, `host` apart."""
+    """A template and its parameters, except `host`."""
 
     cause: Template
     parameters: Mapping[str, object] = {}  # name -> value, or a tuple of values; not checked yet
@@ -214,7 +214,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
 _CHOSEN_BY_PROVIDER = frozenset({"origin", "names"})
 _MAX_CHARACTERS = {"host": 48, "name": 42, "origin": 56}
 _MAX_LISTED_CHARACTERS = 36
-"""What is longer is shortened in the middle."""
+"""Longer texts are shortened in the middle."""
 
 
 def sentence(detail: Detail, host: str | None, secrets: Collection[str] = ()) -> str:

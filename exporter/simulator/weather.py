@@ -57,7 +57,7 @@ class Weather(BaseModel):
 _STATUS = r"[A-Z][A-Z_]{0,62}\Z"
 _NEW_STATUS = "a flow status such as SIGN_ON_REQUIRED (for FAILED use flow_failed)"
 _AT: Any = {"endpoint": (Endpoint | None, Field(None, description=f"one of {', '.join(get_args(Endpoint))}"))}
-"""Of weather that one endpoint alone may have."""
+"""The parameter of weather that can be limited to one endpoint."""
 
 
 def _whole(default: int, least: int, most: int) -> Any:  # noqa: ANN401  pydantic's own, as all below
