@@ -366,6 +366,16 @@ def certified(expires: float) -> TargetStatus:
             ),
             [("PingOneContractCheckFailing", "failed contract checks: pkce (initiate)")],
         ),
+        (
+            a_status(
+                a_success(
+                    journey=Journey.DISCOVERY,
+                    steps=(a_step(step="jwks", checks={"key_ids": True, "key_overlap": False}),),
+                ),
+                journey=Journey.DISCOVERY,
+            ),
+            [("PingOneSigningKeysChanged", "failed contract checks: key_overlap (jwks)")],
+        ),
     ],
 )
 def test_runbooks_are_linked_when_they_help(status: TargetStatus, alerts: list[tuple[str, str]]) -> None:
