@@ -42,7 +42,7 @@ class PeriodicJob:
     first_after: float = 0.0  # seconds from the start to the first call
 
 
-class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
+class OffsetTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
     """Fires at `start` and every `interval` seconds after it, whenever the first run was.
 
     APScheduler's IntervalTrigger would count all others from the first run.
@@ -67,7 +67,7 @@ class ProbeJob:
 
     target: Target  # the target; a reload may replace it by one that is probed alike
     journey: Journey
-    trigger: PhaseTrigger
+    trigger: OffsetTrigger
     next_due: datetime  # the first run that was neither started nor skipped
     grace: float  # seconds within which a run must start
     task: asyncio.Task[None] | None = None  # waits for a slot, or probes
@@ -127,7 +127,7 @@ class Backoff:
         return until if self._clock() < until else None
 
 
-def phase_offset(target: str, journey: Journey, interval: float) -> float:
+def interval_offset(target: str, journey: Journey, interval: float) -> float:
     """Return the fixed shift of a target's runs within the interval, in seconds, `0 <= shift < interval`."""
     digest = hashlib.sha256(f"{journey.value}/{target}".encode()).digest()
     # 53 bits are what a float holds exactly: the share stays below 1, the rounded product below the interval.
@@ -148,9 +148,9 @@ def new_jobs(planned: Sequence[tuple[Target, Journey]], clock: SteadyClock) -> l
     for (target, journey), delay in zip(planned, delays, strict=True):
         timing, first = target.timing(journey), now + delay
         interval = timing.interval
-        offset = phase_offset(target.name, journey, interval)
+        offset = interval_offset(target.name, journey, interval)
         start = offset + math.ceil((first + timing.timeout - offset) / interval) * interval
-        trigger, grace = PhaseTrigger(interval, clock.moment(start)), max(MIN_GRACE_SECONDS, interval / 2)
+        trigger, grace = OffsetTrigger(interval, clock.moment(start)), max(MIN_GRACE_SECONDS, interval / 2)
         jobs.append(ProbeJob(target, journey, trigger, next_due=clock.moment(first), grace=grace))
     return jobs
 

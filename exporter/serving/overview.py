@@ -17,7 +17,7 @@ from exporter.serving.html import TITLE, YieldIfDue, render, sparkline, yielding
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
 from exporter.status import LiveFacts, TargetHistory, TargetStatus
 
-MAX_LINES_OF_TROUBLE = 8
+MAX_UNHEALTHY_LINES = 8
 """Lines about unhealthy targets that are shown before the rest is folded: about one screen."""
 MIN_LINES_OF_GROUP = 2
 MIN_TARGETS_OF_HOST = 5
@@ -153,7 +153,7 @@ def _rated(status: TargetStatus, now: float, errors: InternalErrors) -> Row:
 
 def _sections(rows: Iterable[Row], all_of_hosts: Counter[str], *, fold: bool) -> list[HealthGroup]:
     """Group targets by health; unhealthy ones fill about one screen, and the rest of them is folded."""
-    room, sections = MAX_LINES_OF_TROUBLE, []
+    room, sections = MAX_UNHEALTHY_LINES, []
     for kind, group in groupby(rows, key=attrgetter("health")):
         members = list(group)
         size, hosts = len(members), list[HostGroup]()
