@@ -108,7 +108,6 @@ class Daemon:
             stats=self._metrics.transport,
             errors=self._errors,
         )
-        self._renewals = 0
         self._renew_checks(config, None)
         self._schedule = Schedule(
             config.targets,
@@ -226,14 +225,12 @@ class Daemon:
         if before is None or (url, route) != (before.egress_check_url, before.route):
             check = None if url is None else EgressCheck(url, route, stalls=self._loop_watch.stalls)
             self._egress_check = check
-            self._renewals += 1  # so that its job has another name, and runs at once
         # Shard 0 alone reads the page.
         of_page = page, route, config.shard.index
         if before is None or of_page != (before.status_page, before.route, before.shard.index):
             self._status_page = None
             if page.url is not None and config.shard.index == 0:
                 self._status_page = StatusPage(page.url, page.components, route)
-            self._renewals += 1  # likewise
         elif self._status_page is not None:
             self._status_page.read_authorities_again()
 
@@ -277,16 +274,16 @@ class Daemon:
         every = FILE_WATCH_INTERVAL
         jobs = [PeriodicJob("file watch", every, self._watch_files, first_after=every)]
         if (check := self._egress_check) is not None:
-            jobs.append(PeriodicJob(f"egress check {self._renewals}", check.INTERVAL, check))
+            # Another check, application or page gets another name, so that its job runs at once.
+            jobs.append(PeriodicJob(f"egress check {id(check):x}", check.INTERVAL, check))
         for number, each in enumerate(config.destinations):
-            # Whatever makes it another application makes another job, which runs at once.
             name = f"listing of {each.name}, {hash(each.listing):x}"
             list_again = partial(self._list_until_known, each)
             first_after = number * FIRST_PROBE_SPACING
             jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))
         if (reader := self._status_page) is not None:
             every = config.status_page.interval
-            jobs.append(PeriodicJob(f"status page {self._renewals}", every, reader.refresh))
+            jobs.append(PeriodicJob(f"status page {id(reader):x}", every, reader.refresh))
         return jobs
 
     def _report_success(self, trigger: str, before: Iterable[Target]) -> ReloadResult:
