@@ -304,6 +304,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         after = tcp.info()
         is_one_segment = info and after and after.data_segs_in - info.data_segs_in <= 1
         merged = bool(self._network.stalls(sent)) and not is_one_segment
+        self._deadline.start_peer_time(max(sent, tcp.arrived))
         await self._read_body(connection, request.max_body_bytes, exchange, merged=merged)
         if merged or tcp.timed_by_loop or tcp.received - received_before > MAX_EXACT_BYTES:
             exchange.stalled |= bool(self._network.stalls(sent))
@@ -313,7 +314,6 @@ class ProbeTransport(httpx.AsyncBaseTransport):
     ) -> None:
         """Read the body, and complete the answer; if `merged`, its head may have come long before."""
         tcp, exchange.phase = connection.tcp, Phase.TRANSFER
-        self._deadline.start_peer_time(tcp.arrived)
         assert exchange.answer is not None  # noqa: S101  its head was read
         body = Body(exchange.answer.headers.get("content-encoding"), limit)
         await connection.read_body(body)
