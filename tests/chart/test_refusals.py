@@ -160,7 +160,7 @@ def refused(values: Values) -> str:
         (ONE | {"podLabels": {"a": "b-"}}, "at '/podLabels/a'"),
         (ONE | {"serviceMonitor": {"labels": {"a": "b/c"}}}, "at '/serviceMonitor/labels/a'"),
         (ONE | {"port": None}, "missing property 'port'"),
-        (ONE | {"web": None}, "missing property 'web'"),
+        (ONE | {"log": None}, "missing property 'log'"),
         (ONE | {"service": {"port": None}}, "at '/service': missing property 'port'"),
         (emea(sourceEnvironmentId="94e3268d"), "at '/targets/emea/sourceEnvironmentId'"),
         (emea(destinationEnvironmentId="94e3268d-847d-47aa-a45e-1ef8dd8f4dfg"), "at '/targets/emea/dest"),
@@ -490,7 +490,7 @@ def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:
 
 
 def test_the_schema_has_the_exporters_regions_labels_and_shards() -> None:
-    assert DEFINITIONS["region"]["enum"] == list(REGIONS)
+    assert DEFINITIONS["region"]["enum"] == [*REGIONS, None]
     assert refused_names(DEFINITIONS["target"]["properties"]["labels"]) == RESERVED_LABELS
     assert SCHEMA["properties"]["targets"]["propertyNames"]["maxLength"] == MAX_NAME_LENGTH
     names = SCHEMA["properties"]["destinations"]["propertyNames"]

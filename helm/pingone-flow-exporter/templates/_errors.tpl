@@ -12,8 +12,8 @@
 {{- define "pingone-flow-exporter.errors" -}}
 {{- $errors := list -}}
 {{- $otherSources := include "pingone-flow-exporter.otherSources" . -}}
-{{- $targets := include "pingone-flow-exporter.targets" . | fromJson -}}
-{{- $destinations := include "pingone-flow-exporter.destinations" . | fromJson -}}
+{{- $targets := .Values.targets -}}
+{{- $destinations := .Values.destinations -}}
 {{- if not (or $targets $otherSources $destinations) -}}
 {{- $errors = append $errors "targets: no target configured; set targets.<name>.sourceEnvironmentId, targets.<name>.destinationEnvironmentId and targets.<name>.clientId" -}}
 {{- end -}}

@@ -28,7 +28,7 @@
 {{- $values := $root.Values.statusPage.components -}}
 {{- if ne $label "component" -}}
 {{- $values = list -}}
-{{- range $fields := concat (include "pingone-flow-exporter.targets" $root | fromJson | values) (include "pingone-flow-exporter.destinations" $root | fromJson | values) -}}
+{{- range $fields := concat ($root.Values.targets | values) ($root.Values.destinations | values) -}}
 {{- $values = append $values (dig "labels" $label (dig "labels" $label "" $root.Values.defaults) $fields) -}}
 {{- end -}}
 {{- end -}}
