@@ -282,6 +282,13 @@ def test_the_pods_that_check_the_settings_have_the_exporters_arguments() -> None
     assert checks == [["check-config", *given[1:]]] * 2
 
 
+@pytest.mark.parametrize("name", ["upgrade-check", "check-config"])
+def test_no_mesh_keeps_a_pod_that_checks_the_settings_from_ending(name: str) -> None:
+    metadata = render(ONE | {"commonLabels": {"sidecar.istio.io/inject": "true"}}).check(name)["metadata"]
+    assert metadata["labels"]["sidecar.istio.io/inject"] == "false"
+    assert metadata["annotations"]["linkerd.io/inject"] == "disabled"
+
+
 def test_the_check_before_an_upgrade_can_be_switched_off() -> None:
     release = render(shape("web-tls") | {"upgradeCheck": {"enabled": False}})
     assert not [
