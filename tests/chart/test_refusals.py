@@ -299,6 +299,23 @@ def test_arguments_with_the_port_among_others_or_none_are_accepted(values: Value
             emea(clientKeyFile="/a"),
             "targets.emea.clientCertificateFile: required by clientKeyFile",
         ),
+        (
+            emea(customDomain="a.example"),
+            "emea.customDomain: requires destinationRegion, destinationAuthUrl or destinationCustomDomain",
+        ),
+        (
+            ONE | {"defaults": {"customDomain": "a.example"}},
+            "targets.emea.customDomain: requires destination",
+        ),
+        (ONE | {"shutdownGrace": "11m"}, "shutdownGrace: must be between 0s and 10m"),
+        (
+            ONE | {"statusPage": {"url": "https://a.example", "interval": "30s"}},
+            "statusPage.interval: must be between 1m and 1d",
+        ),
+        (
+            ONE | {"statusPage": {"url": "https://a.example", "interval": "2d"}},
+            "statusPage.interval: must be between 1m and 1d",
+        ),
         (ONE | {"durationBuckets": [1, 0.5]}, "durationBuckets: must increase"),
         (ONE | {"federationDurationBuckets": [1, 3, 2]}, "federationDurationBuckets: must increase"),
         (
@@ -534,6 +551,24 @@ def test_the_schema_has_exactly_the_exporters_keys_of_a_web_configuration() -> N
         assert set(config[name]["properties"]) == set(groups[name].model_fields), name
     headers = {field.alias for field in HeadersConfig.model_fields.values()}
     assert set(config["http_server_config"]["properties"]["headers"]["properties"]) == headers
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        emea(customDomain="a.example", destinationRegion="EU"),
+        emea(customDomain="a.example") | {"defaults": {"destinationAuthUrl": "https://a.example"}},
+        emea(region="EU") | {"defaults": {"customDomain": "a.example"}},
+        emea(customDomain="a.example") | {"existingSecret": "a"},
+    ],
+)
+def test_a_custom_domain_is_accepted_if_the_destination_may_be_known(values: Values) -> None:
+    assert render(values).one("Deployment")
+
+
+def test_the_longest_shutdown_grace_and_the_shortest_interval_of_the_status_page_are_accepted() -> None:
+    longest = {"shutdownGrace": "10m", "statusPage": {"url": "https://a.example", "interval": "1m"}}
+    assert render(ONE | longest).one("Deployment")
 
 
 @pytest.mark.parametrize("text", ["100ms", "1d"])

@@ -8,7 +8,7 @@
 {{- $_ := set $annotations "runbook_url" (printf "%s/%s" ($rules.runbookUrl | default (printf "%s/runbooks" $exporter) | trimSuffix "/") $rule.alert) -}}
 {{- if and (not $rules.runbookUrl) (eq $rule.alert "PingOneExporterAbsent") }}{{ $_ := unset $annotations "runbook_url" }}{{ end -}}
 {{- /* What the port asks for; with TLS it serves no plain HTTP, and its certificate is not one for the address of a pod. */ -}}
-{{- with include "pingone-flow-exporter.curl" $root }}{{ $_ := set $annotations "description" (replace "curl -s http://" . $annotations.description) }}{{ end -}}
+{{- with $annotations.description }}{{ $_ := set $annotations "description" (replace "curl -s http://" (include "pingone-flow-exporter.curl" $root) .) }}{{ end -}}
 {{- with $annotations.exporter_url }}{{ $_ := set $annotations "exporter_url" (replace "http://pingone-flow-exporter:9988" $exporter .) }}{{ end -}}
 {{- with $annotations.dashboard_url -}}
 {{- if $rules.dashboardUrl -}}
