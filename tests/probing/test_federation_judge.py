@@ -101,7 +101,7 @@ def test_a_provider_that_is_listed_twice_is_one() -> None:
             "https://other.example",
             Fault.CONFIGURATION,
         ),
-        (f"{TO.url}/as/x", Template.MEMBER_ELSEWHERE, BASE, Fault.CONFIGURATION),
+        (f"{TO.url}/as/x", Template.MEMBER_OTHER_PATH, BASE, Fault.CONFIGURATION),
     ],
 )
 def test_a_link_that_does_not_lead_to_the_destination_is_refused(
@@ -146,8 +146,14 @@ def test_a_completed_flow_goes_on_at_its_resume_url_which_may_be_left_out(
     ("href", "cause", "origin", "fault"),
     [
         (7, Template.MEMBER_MALFORMED, "", Fault.PROVIDER),
-        (f"{TO.url}/as/resume", Template.MEMBER_ELSEWHERE, BASE, Fault.CONFIGURATION),
-        (f"{FROM.url}/as/resume/x", Template.MEMBER_ELSEWHERE, BASE, Fault.CONFIGURATION),
+        (f"{TO.url}/as/resume", Template.MEMBER_OTHER_PATH, BASE, Fault.CONFIGURATION),
+        (f"{FROM.url}/as/resume/x", Template.MEMBER_OTHER_PATH, BASE, Fault.CONFIGURATION),
+        (
+            "https://other.example/as/resume",
+            Template.MEMBER_ELSEWHERE,
+            "https://other.example",
+            Fault.CONFIGURATION,
+        ),
     ],
 )
 def test_a_resume_url_elsewhere_is_refused(href: object, cause: Template, origin: str, fault: Fault) -> None:
@@ -284,7 +290,8 @@ def test_a_code_at_the_scheme_of_a_native_app_is_handed_on(separator: str) -> No
         (said(302, "http://[?code=c"), (Reason.LOCATION_INVALID, Fault.PROVIDER)),
         (said(302, "https://other.example/?code=c&state=s"), (Reason.LOCATION_INVALID, Fault.CONFIGURATION)),
         (said(302, f"{CALLBACK}/x?code=c&state=s"), (Reason.LOCATION_INVALID, Fault.CONFIGURATION)),
-        (said(302, f"{CALLBACK}?state=s"), (Reason.REDIRECTED, Fault.PROVIDER)),
+        (said(302, f"{CALLBACK}?state=s"), (Reason.LOCATION_INVALID, Fault.CONFIGURATION)),
+        (said(302, "https://other.example/?state=s"), (Reason.REDIRECTED, Fault.PROVIDER)),
         (said(302, f"{CALLBACK}?error=access_denied"), (Reason.OAUTH_ERROR, Fault.CONFIGURATION)),
         (said(307, f"{CALLBACK}?code=c&state=s"), (Reason.REDIRECTED, Fault.PROVIDER)),
         (said(status="FAILED"), (Reason.FLOW_FAILED, Fault.PROVIDER)),
