@@ -28,10 +28,11 @@ from exporter.reasons import Fault, Reason
 
 REDIRECTS = frozenset({HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
 
-MAX_PROVIDERS_READ = 1000
+MAX_PROVIDERS_READ = 10_000  # more than a body of 2 MiB holds, with a link each
 MAX_DETAILS_READ = 20
 MAX_UNLOCK_SECONDS = 30 * 86_400.0
 
+_PROVIDER_ID = re.compile(r"[?&]providerId=([^&#]+)")
 _CODE_LIKE = re.compile(r"[\w.~+/=-]{8,}")
 _MFA = ("OTP_", "DEVICE_", "PUSH_", "ASSERTION_")
 _PASSWORD_EXPIRED = frozenset({"PASSWORD_EXPIRED", "MUST_CHANGE_PASSWORD"})
@@ -123,8 +124,8 @@ def provider_id(entry: Mapping[str, Any]) -> str | None:
     identifier = entry.get("id")
     if isinstance(identifier, str) and identifier:
         return identifier
-    link = parse_link(provider_link(entry), "https://relative.invalid/")
-    return None if link is None else link.parameter("providerId")
+    found = _PROVIDER_ID.search(str(provider_link(entry)))
+    return None if found is None else found[1]
 
 
 def provider_link(entry: Mapping[str, Any]) -> object:

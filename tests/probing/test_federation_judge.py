@@ -19,6 +19,7 @@ from exporter.probing.federation_judge import (
     judge_offer,
     judge_sign_on,
 )
+from exporter.probing.journeys.federation import MAX_FLOW_BYTES
 from exporter.probing.links import endpoints
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
@@ -86,6 +87,17 @@ def test_a_provider_that_is_not_offered_once_is_missing_and_the_count_says_why(
 
 def test_a_provider_that_is_listed_twice_is_one() -> None:
     assert offer(P1, P1, forced=P1).reason is Reason.OK
+
+
+def test_a_provider_is_found_behind_as_many_others_as_fit_into_a_body() -> None:
+    href = {"href": f"{TO.url}/rp/authenticate?providerId={SOURCE}&flowId={FLOW}"}
+    entry = {"id": SOURCE, "name": "x", "_links": {"authenticate": href}}
+    count = MAX_FLOW_BYTES // len(json.dumps(entry))
+    others = [{**entry, "id": f"{number:036}"} for number in range(count)]
+    assert count > 1000
+    assert offer(*others, P1).reason is Reason.OK
+    missing = Detail(Template.OTHER_PROVIDERS, {"count": count})
+    assert offer(*others).detail == missing
 
 
 @pytest.mark.parametrize(
