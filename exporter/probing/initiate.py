@@ -98,6 +98,8 @@ def _read_request(target: Target, destination: Endpoints, link: Link) -> Provide
         kind = ProviderKind.PINGONE
     elif target.source_kind is SourceKind.PINGONE or target.user is not None or not is_safe_scheme(link):
         return None
+    elif target.source_kind is SourceKind.AUTO and _is_at_pingone(destination, link):
+        return None  # another environment than the one of the settings
     else:
         scoped = "scope" not in parameters or "openid" in parameters["scope"].split()
         is_oidc = (scoped or has_object) and not _is_social(parameters, destination)
@@ -128,17 +130,20 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
         return configured if configured.has(link, _AUTHORIZE_PATH) else None
     if target.user is not None:
         return None  # a password goes nowhere but to the source of the settings
-    base = link.path.removesuffix(_AUTHORIZE_PATH)
-    if base == link.path or not _is_at_known_host(destination, link, base):
+    if not _is_at_pingone(destination, link):
         return None
+    base = link.path.removesuffix(_AUTHORIZE_PATH)
     environment_id = base.rpartition("/")[2]
     url = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
     bases = (link._replace(url=url, path=base, query=""),)
     return Endpoints(environment_id.lower() if is_uuid(environment_id) else "", url, bases)
 
 
-def _is_at_known_host(destination: Endpoints, link: Link, base: str) -> bool:
-    """Return True if a URL, `base` before the endpoint, is at PingOne's own host or at the destination's."""
+def _is_at_pingone(destination: Endpoints, link: Link) -> bool:
+    """Return True for an authorize URL of PingOne, at its own host or at the destination's."""
+    if not link.path.endswith(_AUTHORIZE_PATH):
+        return False
+    base = link.path.removesuffix(_AUTHORIZE_PATH)
     before, _, environment_id = base.rpartition("/")
     has_id = is_uuid(environment_id)
     if is_pingone(link):

@@ -331,9 +331,7 @@ OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(LinearPattern)]]
 ProviderNames = Annotated[
     _ListOrEmpty[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)]],
     require(all, "contains an empty name"),
-    AfterValidator(
-        lambda names: tuple(each.lower() if UUID.fullmatch(each.lower()) else each for each in names)
-    ),
+    AfterValidator(lambda names: tuple(n.lower() if UUID.fullmatch(n.lower()) else n for n in names)),
     _at_most(200, "providers"),
     AfterValidator(_unique),
 ]
