@@ -90,14 +90,14 @@ class Listings:
     def statuses(self, *, counted: bool = True) -> tuple[DestinationStatus, ...]:
         """Return what is known of each destination, with or without the number of providers in each state.
 
-        Only for this shard's targets is it known whether they are link-only.
+        Before the first listing there are none. Only this shard's targets are known to be link-only, or not.
         """
         own = {target.name for target in self.targets()}
         return tuple(
             DestinationStatus(
                 name=name,
                 auth_host=listed.destination.template.destination_auth_host,
-                counts=listed.plan.counts(self._link_only) if counted else {},
+                counts={} if self.is_unlisted(name) or not counted else listed.plan.counts(self._link_only),
                 refresh_ok=listed.refresh_ok,
                 last_success=listed.last_success,
                 failure=listed.failure,

@@ -89,9 +89,7 @@ def _codes_of_object(document: Mapping[str, Any]) -> list[str]:
     details = document.get("details")
     first = details[0] if isinstance(details, list) and details else None
     code, detail = document.get("code"), value_at(first, "code")
-    if not _is_code(code):
-        return []
-    return [_known(str(each)) for each in (code, detail) if _is_code(each)]
+    return [_known(str(each)) for each in (code, detail) if _is_code(each)] if _is_code(code) else []
 
 
 def _is_code(value: object) -> bool:

@@ -28,10 +28,11 @@ from exporter.reasons import Fault, Reason
 
 REDIRECTS = frozenset({HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
 
-MAX_PROVIDERS_READ = 1000
+MAX_PROVIDERS_READ = 10_000  # more than a body of 2 MiB holds, with a link each
 MAX_DETAILS_READ = 20
 MAX_UNLOCK_SECONDS = 30 * 86_400.0
 
+_PROVIDER_ID = re.compile(r"[?&]providerId=([^&#]+)")
 _CODE_LIKE = re.compile(r"[\w.~+/=-]{8,}")
 _MFA = ("OTP_", "DEVICE_", "PUSH_", "ASSERTION_")
 _PASSWORD_EXPIRED = frozenset({"PASSWORD_EXPIRED", "MUST_CHANGE_PASSWORD"})
@@ -47,6 +48,7 @@ _POSSIBLE_ACCOUNT_REASONS = frozenset({
 
 NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
 MALFORMED = Verdict(Reason.LOCATION_INVALID, Fault.PROVIDER)
+_NO_CODE = Detail(Template.MEMBER_MISSING, {"member": "code"})
 
 
 def is_redirect(answer: Answer) -> bool:
@@ -86,22 +88,23 @@ def judge_offer(answer: Answer, *, destination: Endpoints, provider: str | None)
         cause, count = Template.SEVERAL_PROVIDERS if offered else others, len(offered or listed)
         return verdict.with_finding(Reason.PROVIDER_MISSING, Fault.CONFIGURATION, cause, count=count)
     href = provider_link(offered[0])
-    return _with_location(verdict, "authenticate link", href, destination.url, destination, "/rp/")
+    return with_location(verdict, "authenticate link", href, destination.url, destination, "/rp/")
 
 
-def _with_location(
-    verdict: Verdict, member: str, href: object, url: str, environment: Endpoints, path: str
+def with_location(
+    verdict: Verdict, member: str, href: object, url: str | None, environment: Endpoints, path: str
 ) -> Verdict:
     """Return a good verdict with the URL of a link as `location`, if that leads where it must."""
     link = parse_link(href, url)
     if link is not None and environment.has(link, path):
         return replace(verdict, location=link.url)
+    fault = Fault.CONFIGURATION
     if href is None:
-        cause, fault = Template.MEMBER_MISSING, Fault.CONFIGURATION
+        cause = Template.MEMBER_MISSING
     elif link is None:
         cause, fault = Template.MEMBER_MALFORMED, Fault.PROVIDER
     else:
-        cause, fault = Template.MEMBER_ELSEWHERE, Fault.CONFIGURATION
+        cause = Template.MEMBER_OTHER_PATH if environment.is_at(link) else Template.MEMBER_ELSEWHERE
     return verdict.with_finding(Reason.LOCATION_INVALID, fault, cause, member=member, origin=origin_of(link))
 
 
@@ -121,8 +124,8 @@ def provider_id(entry: Mapping[str, Any]) -> str | None:
     identifier = entry.get("id")
     if isinstance(identifier, str) and identifier:
         return identifier
-    link = parse_link(provider_link(entry), "https://relative.invalid/")
-    return None if link is None else link.parameter("providerId")
+    found = _PROVIDER_ID.search(str(provider_link(entry)))
+    return None if found is None else found[1]
 
 
 def provider_link(entry: Mapping[str, Any]) -> object:
@@ -158,7 +161,7 @@ def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     if verdict.reason is Reason.OK:
         href = verdict.flow.get("resumeUrl")
         if href is not None:
-            return _with_location(verdict, "resumeUrl", href, url, source, "/as/resume")
+            return with_location(verdict, "resumeUrl", href, url, source, "/as/resume")
         # Every field of a flow is optional.
         return replace(verdict, location=f"{source.url}/as/resume?flowId={url.rpartition('/')[2]}")
     if verdict.reason not in _POSSIBLE_ACCOUNT_REASONS:
@@ -230,12 +233,12 @@ def judge_code(
         link = own or parse_link(location, url)
         if link is None:
             return MALFORMED
-        if link.parameter("code") is None:
-            return verdict
         if isinstance(redirect_uri, Endpoints):
             is_right = redirect_uri.has(link, "/rp/callback/")
         else:
             is_right = own is not None or leads_to(link, redirect_uri)
+        if link.parameter("code") is None:
+            return replace(NOT_ALLOWED, detail=_NO_CODE) if is_right else verdict
         if not is_right:
             return NOT_ALLOWED
         returned, to = link.parameters(), link.url
@@ -257,8 +260,7 @@ def judge_code(
         if is_own and status is not None and status != COMPLETED:
             detail = unexpected(status, (COMPLETED,))
             return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status, detail=detail)
-        detail = Detail(Template.MEMBER_MISSING, {"member": "code"})
-        detail = detail if is_own else Detail(Template.OTHER_ENVIRONMENT)
+        detail = _NO_CODE if is_own else Detail(Template.OTHER_ENVIRONMENT)
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
     return _with_code(replace(verdict, flow_status=status), parameters, state)
 

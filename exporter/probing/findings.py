@@ -181,7 +181,6 @@ def _answer_detail(answer: Answer, step: Step, verdict: Verdict) -> Detail:
     leads, has_status = is_redirect and link is not None, verdict.flow_status is not None
     rows = (
         (verdict.reason is Reason.TOO_LARGE, Template.TOO_LARGE),
-        (verdict.reason is Reason.LOGIN_PAGE_ERROR and not codes, Template.NO_LOGIN_FORM),
         (leads and codes, Template.REDIRECT_WITH_ERROR),
         (leads and verdict.reason is Reason.LOCATION_INVALID, Template.LOCATION_ELSEWHERE),
         (leads and leads_to_sign_on_page(location), Template.REDIRECT_TO_SIGN_ON),

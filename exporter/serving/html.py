@@ -143,7 +143,9 @@ def sparkline(points: Sequence[Point], interval: float) -> Markup:
 def _outline(position: int, run: Sequence[Point], fault: str, slowest: float) -> str:
     """Return the outline of neighboring probes with the same fault."""
     if fault == Fault.NONE:
-        heights: Iterable[int] = (_height(seconds or 0.0, slowest) for seconds, _ in run)
+        # At most three quarters, so that no success looks like a failure.
+        scale = SPARKLINE_HEIGHT * 3 / 4 / (slowest or 1)
+        heights: Iterable[int] = (max(1, round((seconds or 0.0) * scale)) for seconds, _ in run)
     else:
         heights = [SPARKLINE_HEIGHT // 2 if fault in _INCONCLUSIVE else SPARKLINE_HEIGHT] * len(run)
     parts, level = [f"M{position} {SPARKLINE_HEIGHT}"], 0
@@ -151,8 +153,3 @@ def _outline(position: int, run: Sequence[Point], fault: str, slowest: float) ->
         parts.append(f"v{level - height}h{len(list(same))}")
         level = height
     return "".join((*parts, f"v{level}z"))
-
-
-def _height(seconds: float, slowest: float) -> int:
-    # At most three quarters, so that no success looks like a failure.
-    return max(1, round(seconds / slowest * SPARKLINE_HEIGHT * 3 / 4)) if slowest else 1
