@@ -2,7 +2,6 @@
 
 import zlib
 
-from exporter.probing.failure import BodyError
 from exporter.probing.messages import MAX_BODY_BYTES
 
 _GZIP = frozenset({"gzip", "x-gzip"})
@@ -11,6 +10,10 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 MAX_CHUNKS = 2_000
 """More than a flow arrives in; for a larger limit, one per 256 bytes. Each costs CPU, however small."""
+
+
+class BodyError(Exception):
+    """The body was not what its headers announced: an unknown or broken content encoding."""
 
 
 class Body:

@@ -122,7 +122,7 @@ class Verdict:
         return replace(self, reason=reason, fault=fault, detail=detail)
 
 
-def failed(reason: Reason, fault: Fault, cause: Template, **parameters: object) -> Verdict:
+def failed(reason: Reason, fault: Fault, cause: Template, /, **parameters: object) -> Verdict:
     """Return the verdict on an answer that is not good, with its exact cause."""
     return Verdict(reason, fault, detail=Detail(cause, parameters))
 

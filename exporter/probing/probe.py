@@ -20,19 +20,10 @@ from exporter.outcome import Outcome, Phase, StepRecord, TransportStats
 from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
 from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
 from exporter.probing.cookies import CookieJar
-from exporter.probing.detail import Detail, Template, sentence
-from exporter.probing.failure import X509_NOT_YET_VALID, exhausted_resource, verify_code
+from exporter.probing.detail import Template
+from exporter.probing.failure import OUR_BUG, STALLED, X509_NOT_YET_VALID, verify_code
 from exporter.probing.federation_judge import provider_id, providers_in
-from exporter.probing.findings import (
-    OUR_BUG,
-    OWN_DELAYS,
-    STALLED,
-    WAITED,
-    describe,
-    evaluate,
-    shown_host,
-    step_record,
-)
+from exporter.probing.findings import OWN_DELAYS, describe, evaluate, step_record
 from exporter.probing.journeys import JOURNEYS, StepMaker
 from exporter.probing.journeys.federation import begin_sign_on
 from exporter.probing.links import AllowedHosts, Link, allowed_hosts, is_loopback_address, parse_link
@@ -50,6 +41,7 @@ MAX_LOST_SHARE = 0.1  # Of the timeout. Stalls that cost more explain that an an
 
 CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 
+_WAITED = failed(Reason.INTERNAL, Fault.EXPORTER, Template.WAITED)
 _SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
 
 
@@ -203,19 +195,15 @@ class Prober:
         run.duration = run.deadline.elapsed()
         run.stalled |= exchange.stalled
         verdict = self._verdict(target, step, exchange, run)
-        run.stalled |= verdict in OWN_DELAYS
+        run.stalled |= verdict.reason is Reason.INTERNAL and verdict in OWN_DELAYS
         if verdict.recurring is not None:
             recurs = self._recurs(target, run.journey, *verdict.recurring)
             verdict = replace(verdict, checks={**verdict.checks, **recurs})
         run.verdict, run.kind = verdict, verdict.kind or run.kind
         run.secrets.update(verdict.secrets)
-        tls, detail = exchange.tls, None
-        if verdict.reason is not Reason.OK:
-            refused = await self._refused_certificate(target, exchange, run)
-            tls = tls if refused is None else refused.facts
-            within = ("the probe's " if run.records else "") + f"{run.deadline.timeout:g} s"
-            detail = describe(exchange, step, verdict, run.secrets, refused, within=within, at=run.started_at)
-        run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
+        is_failed = verdict.reason is not Reason.OK
+        refused = await self._refused_certificate(target, exchange, run) if is_failed else None
+        run.record(exchange, step, verdict, refused)
         self._check_our_clock(target.auth_host if link is None else link.host, exchange, run.started_at)
         if verdict.reason is Reason.RATE_LIMITED and exchange.answer is not None:
             value, date = map(exchange.answer.headers.get, ("retry-after", "date"))
@@ -261,7 +249,7 @@ class Prober:
         except TimeoutError:
             # Another target's sign-on of the same user does not end. Nothing was seen of this target's own,
             # which is neither good nor the provider's failure. The other probe reports what it waited for.
-            return run.refuse(step, self._suspension(target) or WAITED)
+            return run.refuse(step, self._suspension(target) or _WAITED)
         try:
             run.deadline.discount_wait()
             if not self.guard.admit(target, self._clock()):
@@ -283,7 +271,7 @@ class Prober:
     def _suspension(self, target: Target) -> Verdict | None:
         """Return the finding of a probe while its user is suspended: nothing about the provider."""
         reason = self.guard.suspended(target)
-        return None if reason is None else Verdict(reason, Fault.ACCOUNT)
+        return None if reason is None else failed(reason, Fault.ACCOUNT, Template.SUSPENDED, reason=reason)
 
     def _recurs(
         self, target: Target, journey: Journey, check: str, found: frozenset[object]
@@ -299,18 +287,13 @@ class Prober:
         verdict = evaluate(exchange, step)
         if verdict.reason is Reason.TIMEOUT and stalls_explain(exchange, run.deadline, self._network.stalls):
             return STALLED
-        if verdict == OUR_BUG:
-            self._report(target, step, exchange.error)
-        return verdict
-
-    def _report(self, target: Target, step: Step, error: Exception | None) -> None:
-        """Log why an exchange failed by our own fault: a bug, unless this machine ran out of something."""
-        exhausted = exhausted_resource(error)
-        if exhausted is None:
-            error = error or RuntimeError("an exchange without an answer has an error")
+        detail = verdict.detail
+        if detail is not None and detail.cause is Template.BUG:
+            error = exchange.error or RuntimeError("an exchange without an answer has an error")
             self._errors.report(Part.PROBE, "exchange failed", error, target=target.name, step=step.name)
-        else:
-            _log.error("exchange failed: resource exhausted", extra={"step": step.name, "errno": exhausted})
+        elif detail is not None and detail.cause is Template.SHORTAGE:
+            _log.error("exchange failed: resource exhausted", extra={"step": step.name, **detail.parameters})
+        return verdict
 
     async def _refused_certificate(
         self, target: Target, exchange: Exchange, run: _Run
@@ -360,14 +343,19 @@ class _Run:
     def refuse(self, step: Step, verdict: Verdict) -> Verdict:
         """Record a step that fails without a request."""
         self.verdict = verdict
-        detail = verdict.detail or Detail(Template.SUSPENDED, {"reason": verdict.reason})
-        host = shown_host(parse_link(step.request.url), step, self.secrets)
-        text = sentence(detail, host, self.secrets)
-        record = StepRecord(
-            step=step.name, reason=verdict.reason, phase=Phase.RESOLVE, phases={}, host=host, detail=text
-        )
-        self.records.append(record)
+        self.record(Exchange(parse_link(step.request.url)), step, verdict)
         return verdict
+
+    def record(
+        self, exchange: Exchange, step: Step, verdict: Verdict, refused: RefusedCertificate | None = None
+    ) -> None:
+        """Keep what is known of a step, and of the certificate that it refused."""
+        tls, detail = exchange.tls if refused is None else refused.facts, None
+        if verdict.reason is not Reason.OK:
+            within = ("the probe's " if self.records else "") + f"{self.deadline.timeout:g} s"
+            at = self.started_at
+            detail = describe(exchange, step, verdict, self.secrets, refused, within=within, at=at)
+        self.records.append(step_record(exchange, step, verdict, self.wall_offset, tls, self.secrets, detail))
 
     @property
     def wall_offset(self) -> float:

@@ -28,7 +28,6 @@ from exporter.outcome import Phase, TlsFacts, TransportStats
 from exporter.probing.body import Body
 from exporter.probing.certificate import tls_facts
 from exporter.probing.connection import HttpConnection
-from exporter.probing.failure import AddressNotAllowedError, ProxyError
 from exporter.probing.links import Link, parse_link
 from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
 from exporter.probing.resolver import Resolve, Resolver
@@ -49,6 +48,14 @@ Admits = Callable[[str], bool]  # whether a connection to an address may carry t
 Stalls = Sequence[tuple[float, float]]
 StallsSince = Callable[[float], Stalls]
 """Start and end of each stall of the event loop since a time of its clock."""
+
+
+class ProxyError(Exception):
+    """Our own proxy refused the tunnel; the argument is the code of its answer."""
+
+
+class AddressNotAllowedError(Exception):
+    """The host resolved to addresses that must not be connected to."""
 
 
 @dataclass(slots=True, repr=False)

@@ -34,12 +34,13 @@ from exporter.probing.detail import (
     origin_of,
     sentence,
 )
-from exporter.probing.failure import ResolutionError
-from exporter.probing.findings import OUR_BUG, STALLED, describe, evaluate
+from exporter.probing.failure import OUR_BUG, STALLED
+from exporter.probing.findings import describe, evaluate
 from exporter.probing.journeys.federation import federation
 from exporter.probing.judge import judge
 from exporter.probing.links import parse_link
 from exporter.probing.messages import Answer, Expectation, Request, Step, Verdict
+from exporter.probing.resolver import ResolutionError
 from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Reason
