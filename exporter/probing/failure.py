@@ -13,8 +13,8 @@ import h11
 
 from exporter.internal_errors import is_resource_exhaustion
 from exporter.outcome import Phase
-from exporter.probing.body import BodyError
 from exporter.probing.certificate import RefusedCertificate
+from exporter.probing.connection import BodyError
 from exporter.probing.detail import VIOLATIONS, WHILE, Detail, Template
 from exporter.probing.links import endpoint
 from exporter.probing.messages import Verdict, failed

@@ -25,7 +25,6 @@ import h11
 import httpx
 
 from exporter.outcome import Phase, TlsFacts, TransportStats
-from exporter.probing.body import Body
 from exporter.probing.certificate import tls_facts
 from exporter.probing.connection import HttpConnection
 from exporter.probing.links import Link, parse_link
@@ -301,8 +300,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         tcp, exchange.phase = connection.tcp, Phase.TRANSFER
         self._deadline.start_peer_time(tcp.arrived)
         assert exchange.answer is not None  # noqa: S101  its head was read
-        body = Body(exchange.answer.headers.get("content-encoding"), limit)
-        await connection.read_body(body)
+        body = await connection.read_body(exchange.answer.headers.get("content-encoding"), limit)
         transfer = self._deadline.stop_peer_time(tcp.arrived)
         if merged:
             exchange.phases[Phase.PROCESSING] += transfer  # only the sum is exact

@@ -14,7 +14,7 @@ from harness.certificates import unknown_issuer
 
 from exporter.outcome import Phase
 from exporter.probing import failure
-from exporter.probing.body import BodyError
+from exporter.probing.connection import BodyError
 from exporter.probing.detail import Detail, Template
 from exporter.probing.resolver import ResolutionError
 from exporter.probing.timing import DeadlineError, OwnDelayError
