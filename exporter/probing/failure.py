@@ -35,12 +35,12 @@ _REASONS = {
     Phase.TRANSFER: Reason.PROTOCOL,
 }
 
-X509_NOT_YET_VALID, X509_EXPIRED = 9, 10
-X509_OTHER_NAME = frozenset({62, 64})
+_X509_NOT_YET_VALID, _X509_EXPIRED = 9, 10
+_X509_OTHER_NAME = frozenset({62, 64})
 """X509_V_ERR_… of OpenSSL's x509_vfy.h; the last of a host and of an IP address."""
 
 # Only the provider can fix these. An unknown issuer is as often an intercepting proxy, or an old CA_FILE.
-_PROVIDER_CERTIFICATE_ERRORS = frozenset({X509_NOT_YET_VALID, X509_EXPIRED, *X509_OTHER_NAME})
+_PROVIDER_CERTIFICATE_ERRORS = frozenset({_X509_NOT_YET_VALID, _X509_EXPIRED, *_X509_OTHER_NAME})
 
 _EAI = {getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")}
 """Codes of getaddrinfo(3), as far as this system has them."""
@@ -142,11 +142,11 @@ def certificate_detail(
 ) -> Detail | None:
     """Return why a certificate was refused; None if it does not show more than OpenSSL's text."""
     code, (_, begins, ends, names) = verify_code(error), refused
-    if code == X509_EXPIRED and ends is not None:
+    if code == _X509_EXPIRED and ends is not None:
         return Detail(Template.EXPIRED if ends <= now else Template.CHAIN_EXPIRED, {"date": ends.date()})
-    if code == X509_NOT_YET_VALID and begins is not None and begins > now:
+    if code == _X509_NOT_YET_VALID and begins is not None and begins > now:
         return Detail(Template.NOT_YET_VALID, {"date": begins.date()})
-    return Detail(Template.OTHER_NAME, {"names": names}) if code in X509_OTHER_NAME and names else None
+    return Detail(Template.OTHER_NAME, {"names": names}) if code in _X509_OTHER_NAME and names else None
 
 
 def _openssl_reason(error: ssl.SSLError) -> str:

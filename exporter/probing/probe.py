@@ -18,10 +18,10 @@ from exporter.destinations import Destination, OfferedProvider, offered_provider
 from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Outcome, Phase, StepRecord, TransportStats
 from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
-from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
+from exporter.probing.clock_skew import retry_after_seconds
 from exporter.probing.cookies import CookieJar
 from exporter.probing.detail import Template
-from exporter.probing.failure import OUR_BUG, STALLED, X509_NOT_YET_VALID, verify_code
+from exporter.probing.failure import OUR_BUG, STALLED, verify_code
 from exporter.probing.federation_judge import provider_id, providers_in
 from exporter.probing.findings import OWN_DELAYS, describe, evaluate, step_record
 from exporter.probing.journeys import JOURNEYS, StepMaker
@@ -38,8 +38,6 @@ from exporter.target import Journey, ProviderKind, Target
 _log = logging.getLogger(__name__)
 
 MAX_LOST_SHARE = 0.1  # Of the timeout. Stalls that cost more explain that an answer did not come in time.
-
-CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 
 _WAITED = failed(Reason.INTERNAL, Fault.EXPORTER, Template.WAITED)
 _SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
@@ -93,8 +91,6 @@ class Prober:
         self._token = token
         self._network = Network(resolve or Resolver(), stats or TransportStats(), stalls)
         self._certificates = CertificateFetcher()
-        self._clock_evidence = ClockEvidence()
-        self._clock_warned_at = 0.0
         self._clock = clock
         self.guard = SignOnGuard(clock(), one_shot=one_shot)
         self._sign_ons: WeakValueDictionary[UserKey, asyncio.Lock] = WeakValueDictionary()
@@ -204,7 +200,6 @@ class Prober:
         is_failed = verdict.reason is not Reason.OK
         refused = await self._refused_certificate(target, exchange, run) if is_failed else None
         run.record(exchange, step, verdict, refused)
-        self._check_our_clock(target.auth_host if link is None else link.host, exchange, run.started_at)
         if verdict.reason is Reason.RATE_LIMITED and exchange.answer is not None:
             value, date = map(exchange.answer.headers.get, ("retry-after", "date"))
             run.retry_after = retry_after_seconds(value, date=date, now=self._wall())
@@ -305,17 +300,6 @@ class Prober:
             return None
         refusal = (link.host, link.port, verify_code(error))
         return await self._certificates.fetch(target.name, address, refusal, run.deadline)
-
-    def _check_our_clock(self, host: str, exchange: Exchange, now: float) -> None:
-        """Warn, once an hour, if several hosts agree that our own clock is behind."""
-        if exchange.answer is not None:
-            self._clock_evidence.date_seen(host, exchange.answer.headers.get("date"), now)
-            return
-        not_yet_valid = verify_code(exchange.error) == X509_NOT_YET_VALID
-        suspected = not_yet_valid and self._clock_evidence.not_yet_valid(host, now)
-        if suspected and abs(now - self._clock_warned_at) > CLOCK_WARNING_INTERVAL_SECONDS:
-            self._clock_warned_at = now
-            _log.warning("this machine's clock may be wrong", extra={"host": host})
 
 
 @dataclass(slots=True, repr=False)
