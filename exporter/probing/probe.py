@@ -231,8 +231,7 @@ class Prober:
         if exchange.answer is not None and exchange.received is not None:
             received_at = exchange.received + run.wall_offset
             exchange.answer = replace(exchange.answer, received_at=received_at)
-            jar.store(link, exchange.headers, received_at)
-            run.secrets.update(jar.values())
+            run.secrets.update(jar.store(link, exchange.headers, received_at))
         return exchange
 
     async def _sign_on(self, target: Target, step: Step, run: _Run) -> Verdict | None:
